@@ -1,0 +1,82 @@
+/**
+ * Every limit of the server, with its unit in its name. The ones a user may change are the defaults of
+ * `config.ts`; the rest are fixed. What happens at a limit is an error of `errors.ts`, or the pause of a socket.
+ */
+
+export const KiB = 1024;
+export const MiB = 1024 * KiB;
+export const GiB = 1024 * MiB;
+
+/** Defaults of limits that flags change. */
+export const defaultMaxStreamBytes = 4 * GiB;
+export const defaultMaxCacheBytes = 8 * GiB;
+export const defaultMaxConnections = 4096;
+export const defaultIncompleteTtlSeconds = 24 * 3600;
+
+/** Stream ids: 1 to this many characters. */
+export const maxStreamIdChars = 128;
+
+/** Unfinished streams that one connection may hold open. */
+export const maxStreamsPerConnection = 16;
+
+/** A binary frame of an upload; a longer one closes the connection with 1009. */
+export const maxFrameBytes = 16 * MiB;
+
+/** A control message; a longer one is answered with MESSAGE_TOO_LARGE. */
+export const maxControlBytes = 64 * KiB;
+
+/** What one GET may answer with. */
+export const maxReadBytes = 16 * MiB;
+/** What a GET asks for when it does not say. */
+export const defaultReadBytes = 64 * KiB;
+
+/** Requests of one connection that wait for an answer; at this number its socket is paused. */
+export const maxWaitingRequests = 1024;
+/**
+ * After a pause what the kernel had already delivered still arrives. Past this number of waiting requests the
+ * connection is closed, because no well-behaved peer gets here.
+ */
+export const maxWaitingRequestsPaused = 16 * maxWaitingRequests;
+
+/** Reads of one connection under way at once: their bytes (one read is always allowed). */
+export const readAheadBytes = 512 * KiB;
+/** Bytes on their way out over all connections; past it new reads wait. */
+export const maxOutboundBytes = 256 * MiB;
+
+/** A peer that has answers waiting and takes none of them for this long is closed. */
+export const stallTimeoutMs = 60_000;
+/** A connection that sends nothing for this long is closed (the most that Bun allows). */
+export const idleTimeoutSeconds = 960;
+
+/** Ring from the main thread to a writer: audio on its way to disk. A power of two. */
+export const writeRingBytes = 4 * MiB;
+/** Ring from the main thread to a reader: requests. A power of two. */
+export const readRequestRingBytes = 256 * KiB;
+/** Ring from a reader to the main thread: audio on its way out. A power of two. */
+export const readDataRingBytes = 4 * MiB;
+/** Ring from a writer to the main thread: results. A power of two. */
+export const writeResultRingBytes = 256 * KiB;
+/** A read longer than this crosses the lane in slices, so that no read can fill it. */
+export const readSliceBytes = 256 * KiB;
+/** Frames of one stream are joined in the ring up to this size, so that a worker hashes and writes them at once. */
+export const maxExtentBytes = 256 * KiB;
+/** Unpublished bytes past which the main thread publishes before its batch is over. */
+export const publishBytes = 256 * KiB;
+
+/** Files that one reader keeps open or mapped. */
+export const maxOpenFilesPerReader = 128;
+/** Streams whose catalog entry the main thread remembers. */
+export const maxKnownStreams = 4096;
+
+/** Streams in one page of a listing. */
+export const maxListedStreams = 1000;
+
+/** How long a shutdown waits for acknowledgements and unsent answers. */
+export const shutdownGraceMs = 8_000;
+
+const powersOfTwo = { writeRingBytes, readRequestRingBytes, readDataRingBytes, writeResultRingBytes };
+for (const [name, bytes] of Object.entries(powersOfTwo)) {
+  if ((bytes & (bytes - 1)) !== 0) throw new RangeError(`${name} is not a power of two`);
+}
+if (readSliceBytes > readDataRingBytes / 4) throw new RangeError("a read slice must leave room in its ring");
+if (maxExtentBytes > writeRingBytes / 4) throw new RangeError("an extent must leave room in its ring");

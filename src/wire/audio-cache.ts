@@ -1,0 +1,191 @@
+/**
+ * The audio cache protocol: JSON control messages in text frames, raw audio in binary frames.
+ *
+ *     client                          server
+ *     START {streamId}         ->     STARTED {streamId, message}
+ *     audio, audio, ...        ->
+ *     STOP {streamId?}         ->     STOPPED {streamId, message, size, sha256}
+ *     GET {streamId, offset?, length?} ->  one binary frame
+ *                                     ERROR {message} instead of any answer
+ *
+ * The protocol is older than this program: peers in a dozen languages differ in case, spacing, key order and in
+ * how they spell the stream id. Decoders here are tolerant, encoders strict: compact JSON, the keys in the order
+ * above, no null.
+ */
+import { defaultReadBytes, maxStreamIdChars } from "../base/limits.ts";
+
+export type RequestType = "START" | "STOP" | "GET";
+export type ReplyType = "CONNECTED" | "STARTED" | "STOPPED" | "ERROR";
+
+/** The case in which a request spelled its type; the answer is spelled alike. */
+export type TypeCase = "upper" | "lower" | "capital";
+
+/** A control message to the server. `streamId` is undefined where the message has none. */
+export type Request =
+  | { type: "START"; typeCase: TypeCase; streamId: string | undefined; resume: boolean }
+  | { type: "STOP"; typeCase: TypeCase; streamId: string | undefined }
+  | { type: "GET"; typeCase: TypeCase; streamId: string | undefined; offset: number; length: number };
+
+/** Why a text frame is not a request; `message` is the text that peers of the protocol know. */
+export interface Malformed {
+  type: "MALFORMED";
+  message: string;
+}
+
+/** A control message from the server, as a client reads it. */
+export type Reply =
+  | { type: "CONNECTED"; message: string }
+  | { type: "STARTED"; streamId: string | undefined; offset: number | undefined; resumable: boolean }
+  | { type: "STOPPED"; streamId: string | undefined; size: number | undefined; sha256: string | undefined }
+  | { type: "ERROR"; message: string };
+
+const streamIdPattern = new RegExp(`^[A-Za-z0-9_.-]{1,${maxStreamIdChars}}$`);
+
+/** True for an id of 1 to 128 letters, digits, `-`, `_`, `.` that is not `.` or `..`. */
+export function isStreamId(text: string): boolean {
+  return streamIdPattern.test(text) && text !== "." && text !== "..";
+}
+
+/** Decodes a text frame at the server; any text gives a value, none throws. */
+export function decodeRequest(text: string): Request | Malformed {
+  const fields = parseObject(text);
+  if (fields === undefined) return { type: "MALFORMED", message: "Invalid JSON format" };
+  const spelled = fields.type;
+  if (typeof spelled !== "string") return { type: "MALFORMED", message: "Unknown message type: " };
+  const streamId = textField(fields.streamId);
+  const typeCase = caseOf(spelled);
+  switch (spelled.toUpperCase()) {
+    case "START":
+      return { type: "START", typeCase, streamId, resume: fields.resume === true };
+    case "STOP":
+      return { type: "STOP", typeCase, streamId };
+    case "GET":
+      return decodeGet(fields, typeCase, streamId);
+    default:
+      return { type: "MALFORMED", message: `Unknown message type: ${spelled.slice(0, 64)}` };
+  }
+}
+
+function decodeGet(
+  fields: Record<string, unknown>,
+  typeCase: TypeCase,
+  streamId: string | undefined,
+): Request | Malformed {
+  const offset = countField(fields.offset, 0);
+  const length = countField(fields.length, defaultReadBytes);
+  if (offset === undefined) return { type: "MALFORMED", message: "Invalid offset" };
+  if (length === undefined) return { type: "MALFORMED", message: "Invalid length" };
+  return { type: "GET", typeCase, streamId, offset, length };
+}
+
+/** `{"type":"CONNECTED",...}`, the greeting that one client family waits for. */
+export function encodeConnected(): string {
+  return '{"type":"CONNECTED","message":"Connection established"}';
+}
+
+/** STARTED; `offset` is given when an upload is resumed: the byte to go on from. */
+export function encodeStarted(typeCase: TypeCase, streamId: string, offset?: number): string {
+  return JSON.stringify({
+    type: spell("STARTED", typeCase),
+    streamId,
+    message: offset === undefined ? "Stream started successfully" : "Stream resumed successfully",
+    resumable: true,
+    offset,
+  });
+}
+
+/** STOPPED with the stream's size in bytes and its SHA-256 in lower-case hex. */
+export function encodeStopped(typeCase: TypeCase, streamId: string, size: number, sha256: string): string {
+  return JSON.stringify({
+    type: spell("STOPPED", typeCase),
+    streamId,
+    message: "Stream finalized successfully",
+    size,
+    sha256,
+  });
+}
+
+export function encodeError(message: string, typeCase: TypeCase = "upper"): string {
+  return JSON.stringify({ type: spell("ERROR", typeCase), message });
+}
+
+/** START as every server of the protocol takes it; `resume` only for a server that said it is resumable. */
+export function encodeStart(streamId: string, resume: boolean): string {
+  return resume
+    ? JSON.stringify({ type: "START", streamId, resume: true })
+    : JSON.stringify({ type: "START", streamId });
+}
+
+export function encodeStop(streamId: string): string {
+  return JSON.stringify({ type: "STOP", streamId });
+}
+
+/** GET of `length` bytes (at least 1: some servers break on 0) from byte `offset`. */
+export function encodeGet(streamId: string, offset: number, length: number): string {
+  return JSON.stringify({ type: "GET", streamId, offset, length });
+}
+
+/** Decodes a text frame at the client; undefined for text that is no control message of a server. */
+export function decodeReply(text: string): Reply | undefined {
+  const fields = parseObject(text);
+  if (fields === undefined || typeof fields.type !== "string") return undefined;
+  const message = textField(fields.message) ?? "";
+  const streamId = textField(fields.streamId) ?? textField(fields.stream_id);
+  switch (fields.type.toUpperCase()) {
+    case "CONNECTED":
+      return { type: "CONNECTED", message };
+    case "STARTED":
+      return {
+        type: "STARTED",
+        streamId,
+        offset: countField(fields.offset, undefined),
+        resumable: fields.resumable === true,
+      };
+    case "STOPPED":
+      return {
+        type: "STOPPED",
+        streamId,
+        size: countField(fields.size, undefined),
+        sha256: textField(fields.sha256)?.toLowerCase(),
+      };
+    case "ERROR":
+      return { type: "ERROR", message };
+    default:
+      return undefined;
+  }
+}
+
+function parseObject(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isRecord(value) ? value : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof RangeError) return undefined;
+    throw error;
+  }
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** A non-empty string; null, absent, empty and other types count as absent. */
+function textField(value: unknown): string | undefined {
+  return typeof value === "string" && value !== "" ? value : undefined;
+}
+
+/** A whole number of bytes from 0 up; null and absent give `fallback`, anything else undefined. */
+function countField<T>(value: unknown, fallback: T): number | T | undefined {
+  if (value === undefined || value === null) return fallback;
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
+}
+
+function caseOf(spelled: string): TypeCase {
+  if (spelled === spelled.toLowerCase()) return "lower";
+  return spelled.slice(1) === spelled.slice(1).toLowerCase() ? "capital" : "upper";
+}
+
+function spell(type: ReplyType, typeCase: TypeCase): string {
+  if (typeCase === "upper") return type;
+  return typeCase === "lower" ? type.toLowerCase() : type[0] + type.slice(1).toLowerCase();
+}
