@@ -1,0 +1,103 @@
+/**
+ * What kind of audio a file is, told from its first bytes.
+ *
+ *     RIFF....WAVE                      audio/wav          (also RF64 and BW64, its 64-bit forms)
+ *     OggS, first packet "OpusHead"     audio/ogg; codecs=opus      RFC 3533, RFC 7845
+ *     OggS, first packet 01 "vorbis"    audio/ogg; codecs=vorbis    Vorbis I specification, 4.2.1
+ *     fLaC                              audio/flac         RFC 9639
+ *     ....ftyp, brand of audio or any   audio/mp4          ISO/IEC 14496-12, 4.3
+ *     ID3 tag, or a frame header        audio/mpeg         ISO/IEC 11172-3, 2.4.1.3
+ *     ADTS frame header                 audio/aac          ISO/IEC 14496-3, 1.A.2
+ *
+ * A wrong guess costs more than none, since players trust the type: what is not certain is undefined.
+ */
+
+/** Bytes from the start of a file that are enough; more are not looked at. */
+export const sniffBytes = 64;
+
+/** Brands of ISO files that hold audio or may; pictures (heic, avif) use the same boxes. */
+const mp4Brands = /^(M4[ABP] |isom|iso[2-9]|mp4[12]|dash)$/;
+
+/** The MIME type of the audio that begins with `head` (the first `sniffBytes` are enough, fewer are allowed). */
+export function sniffAudioFormat(head: Uint8Array): string | undefined {
+  const container = sniffContainer(head);
+  if (container !== undefined) return container;
+  const tagEnd = endOfId3Tag(head);
+  if (tagEnd === 0) return sniffFrameHeader(head, 0);
+  // A tag belongs to an MP3 unless the bytes after it can be seen and say otherwise.
+  if (tagEnd > head.length - 4) return "audio/mpeg";
+  return sniffContainer(head.subarray(tagEnd)) ?? sniffFrameHeader(head, tagEnd) ?? "audio/mpeg";
+}
+
+function sniffContainer(head: Uint8Array): string | undefined {
+  if (hasText(head, 8, "WAVE") && (hasText(head, 0, "RIFF") || hasText(head, 0, "RF64"))) return "audio/wav";
+  if (hasText(head, 8, "WAVE") && hasText(head, 0, "BW64")) return "audio/wav";
+  if (hasText(head, 0, "OggS")) return sniffOgg(head);
+  if (hasText(head, 0, "fLaC")) return "audio/flac";
+  if (hasText(head, 4, "ftyp") && mp4Brands.test(textAt(head, 8, 4))) return "audio/mp4";
+  return undefined;
+}
+
+/** An Ogg page: 26 bytes, the number of segments, their lengths, then the first packet, which names the codec. */
+function sniffOgg(head: Uint8Array): string {
+  const packet = 27 + byteAt(head, 26);
+  if (hasText(head, packet, "OpusHead")) return "audio/ogg; codecs=opus";
+  if (hasText(head, packet, "\x01vorbis")) return "audio/ogg; codecs=vorbis";
+  return "audio/ogg";
+}
+
+/** Where an ID3v2 tag ends (its size is 4 times 7 bits), or 0 where none begins. */
+function endOfId3Tag(head: Uint8Array): number {
+  if (!hasText(head, 0, "ID3") || head.length < 10 || byteAt(head, 3) === 0xff) return 0;
+  let bytes = 0;
+  for (let at = 6; at < 10; at++) {
+    if (byteAt(head, at) > 0x7f) return 0;
+    bytes = (bytes << 7) | byteAt(head, at);
+  }
+  return 10 + bytes;
+}
+
+function sniffFrameHeader(head: Uint8Array, at: number): string | undefined {
+  if (isMpegFrameHeader(head, at)) return "audio/mpeg";
+  return isAdtsFrameHeader(head, at) ? "audio/aac" : undefined;
+}
+
+/**
+ * 11 bits of sync, version (01 reserved), layer, bit rate (1111 forbidden), rate (11 reserved), emphasis (10
+ * reserved). Layer I is left out: nothing makes it any more, and FF FE is how UTF-16 text begins. So is the
+ * "free" bit rate 0000, which zeros after a chance FF Fx would pass for.
+ */
+function isMpegFrameHeader(head: Uint8Array, at: number): boolean {
+  if (at + 4 > head.length || byteAt(head, at) !== 0xff || (byteAt(head, at + 1) & 0xe0) !== 0xe0)
+    return false;
+  const version = (byteAt(head, at + 1) >> 3) & 3;
+  const layer = (byteAt(head, at + 1) >> 1) & 3;
+  const bitRate = byteAt(head, at + 2) >> 4;
+  const rate = (byteAt(head, at + 2) >> 2) & 3;
+  const emphasis = byteAt(head, at + 3) & 3;
+  const isLayer2Or3 = layer === 1 || layer === 2;
+  return version !== 1 && isLayer2Or3 && bitRate !== 0 && bitRate !== 15 && rate !== 3 && emphasis !== 2;
+}
+
+/** 12 bits of sync, layer 00, sampling index up to 12, and a frame at least as long as its 7-byte header. */
+function isAdtsFrameHeader(head: Uint8Array, at: number): boolean {
+  if (at + 7 > head.length || byteAt(head, at) !== 0xff || (byteAt(head, at + 1) & 0xf6) !== 0xf0)
+    return false;
+  const samplingIndex = (byteAt(head, at + 2) >> 2) & 15;
+  const frameBytes =
+    ((byteAt(head, at + 3) & 3) << 11) | (byteAt(head, at + 4) << 3) | (byteAt(head, at + 5) >> 5);
+  return samplingIndex <= 12 && frameBytes >= 7;
+}
+
+/** The byte at `at`, or 0 past the end. */
+function byteAt(head: Uint8Array, at: number): number {
+  return head[at] ?? 0;
+}
+
+function hasText(head: Uint8Array, at: number, text: string): boolean {
+  return textAt(head, at, text.length) === text;
+}
+
+function textAt(head: Uint8Array, at: number, length: number): string {
+  return String.fromCharCode(...head.subarray(at, at + length));
+}
