@@ -1,0 +1,43 @@
+/**
+ * Fail points: named places where a test may stop the process or make a call fail for real. They are set before the
+ * start in the environment and do nothing otherwise:
+ *
+ *     WAVECACHE_FAILPOINTS="commit.3=kill,upload.write*5=ENOSPC"
+ *
+ * Actions: `kill` sends SIGKILL to the process, `exit-worker` ends the thread that gets there, and the name of a
+ * system error throws that error. `*5` acts on the fifth passage only (counted by thread); without it an error is
+ * thrown each time.
+ */
+
+interface FailPoint {
+  action: string;
+  /** The passage that acts, or undefined for every one. */
+  passage: number | undefined;
+  passed: number;
+}
+
+const points = parse(process.env["WAVECACHE_FAILPOINTS"] ?? "");
+
+/** Acts if this fail point is set. */
+export const failpoint: (name: string) => void = points.size === 0 ? () => {} : pass;
+
+function pass(name: string): void {
+  const point = points.get(name);
+  if (point === undefined) return;
+  point.passed += 1;
+  if (point.passage !== undefined && point.passed !== point.passage) return;
+  if (point.action === "kill") process.kill(process.pid, "SIGKILL");
+  if (point.action === "exit-worker") process.exit(70);
+  throw Object.assign(new Error(`${point.action}: fail point ${name}`), { code: point.action });
+}
+
+function parse(text: string): Map<string, FailPoint> {
+  const found = new Map<string, FailPoint>();
+  for (const entry of text.split(",").filter(Boolean)) {
+    const match = /^([a-z.0-9]+)(?:\*(\d+))?=([A-Za-z_-]+)$/.exec(entry.trim());
+    if (match === null) throw new Error(`WAVECACHE_FAILPOINTS: cannot read "${entry}"`);
+    const [, name, passage, action] = match;
+    found.set(name!, { action: action!, passage: passage ? Number(passage) : undefined, passed: 0 });
+  }
+  return found;
+}

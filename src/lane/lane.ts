@@ -1,0 +1,129 @@
+/**
+ * A lane: what the main thread and one worker share. Tasks go one way, results the other, and each side has a bell.
+ *
+ *     main   tasks: producer  ==================>  consumer  worker
+ *            results: consumer  <================  producer
+ *            main bell  <------- rings ----------
+ *            ---------- rings ------->  worker bell
+ *
+ * A side rings when it published something or gave room back that the other one waits for.
+ */
+import { Bell, bellBytes } from "./bell.ts";
+import { allocateRing, FULL, RingConsumer, RingProducer } from "./ring.ts";
+
+/** Can be posted to a worker; the memory is shared, not copied. */
+export interface LaneMemory {
+  tasks: SharedArrayBuffer;
+  results: SharedArrayBuffer;
+  control: SharedArrayBuffer;
+}
+
+/** The two bells stand on cache lines of their own, the closing mark behind them. */
+const mainBellByte = 0;
+const workerBellByte = 128;
+const closingByte = 256;
+
+/** How long a worker sleeps at most before it looks around; only a guard, every event rings. */
+const workerNapMs = 1000;
+
+export function allocateLane(taskRingBytes: number, resultRingBytes: number): LaneMemory {
+  return {
+    tasks: allocateRing(taskRingBytes),
+    results: allocateRing(resultRingBytes),
+    control: new SharedArrayBuffer(closingByte + bellBytes),
+  };
+}
+
+/** The main thread's end. */
+export class MainLane {
+  readonly tasks: RingProducer;
+  readonly results: RingConsumer;
+  readonly #mainBell: Bell;
+  readonly #workerBell: Bell;
+  readonly #closing: Int32Array;
+
+  constructor(memory: LaneMemory) {
+    this.tasks = new RingProducer(memory.tasks);
+    this.results = new RingConsumer(memory.results);
+    this.#mainBell = new Bell(memory.control, mainBellByte);
+    this.#workerBell = new Bell(memory.control, workerBellByte);
+    this.#closing = new Int32Array(memory.control, closingByte, 1);
+  }
+
+  /** Hands every reserved task over and wakes the worker. */
+  publish(): void {
+    if (this.tasks.publish()) this.#workerBell.ring();
+  }
+
+  /** Gives back the room of the results taken so far. */
+  releaseResults(): void {
+    if (this.results.release()) this.#workerBell.ring();
+  }
+
+  /** Resolves when the worker rang, at once if `hasWork` says true. One call at a time. */
+  rung(hasWork: () => boolean): Promise<void> {
+    return this.#mainBell.waitAsync(hasWork);
+  }
+
+  /** Wakes this side's own waiter, so that it can look at something else that has changed. */
+  ringMain(): void {
+    this.#mainBell.ring();
+  }
+
+  /** Tells the worker to end once it has done the tasks that are published. */
+  close(): void {
+    Atomics.store(this.#closing, 0, 1);
+    this.#workerBell.ring();
+  }
+}
+
+/** The worker's end. Its calls may block; it must not run on the main thread. */
+export class WorkerLane {
+  readonly tasks: RingConsumer;
+  readonly results: RingProducer;
+  readonly #mainBell: Bell;
+  readonly #workerBell: Bell;
+  readonly #closing: Int32Array;
+
+  constructor(memory: LaneMemory) {
+    this.tasks = new RingConsumer(memory.tasks);
+    this.results = new RingProducer(memory.results);
+    this.#mainBell = new Bell(memory.control, mainBellByte);
+    this.#workerBell = new Bell(memory.control, workerBellByte);
+    this.#closing = new Int32Array(memory.control, closingByte, 1);
+  }
+
+  /** The main thread has asked this worker to end. */
+  get closing(): boolean {
+    return Atomics.load(this.#closing, 0) !== 0;
+  }
+
+  /**
+   * Room for a result in `results.bytes`, waited for if need be. The main thread takes results whenever it runs
+   * and never waits for a worker, so this ends.
+   */
+  reserveResult(kind: number, subject: number, bodyBytes: number): number {
+    for (;;) {
+      const at = this.results.reserve(kind, subject, bodyBytes);
+      if (at !== FULL) return at;
+      this.publishResults();
+      this.results.wantRoom();
+      const used = this.results.usedBytes;
+      this.#workerBell.wait(() => this.results.refreshUsedBytes() < used, workerNapMs);
+    }
+  }
+
+  publishResults(): void {
+    if (this.results.publish()) this.#mainBell.ring();
+  }
+
+  /** Gives back the room of the tasks taken so far. */
+  releaseTasks(): void {
+    if (this.tasks.release()) this.#mainBell.ring();
+  }
+
+  /** Sleeps until there is a task or the lane closes. */
+  sleep(): void {
+    this.#workerBell.wait(() => this.tasks.hasNext() || this.closing, workerNapMs);
+  }
+}

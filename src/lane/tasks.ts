@@ -1,0 +1,154 @@
+/**
+ * The layout of what crosses a lane: the one thing that `pool/` and `workers/` share. A record has a kind, a subject
+ * and a body (see ring.ts); numbers in bodies are little-endian.
+ *
+ * To a writer, the subject is the upload's slot:
+ *
+ *     WRITE_OPEN    u8 1 = resume, then the name of the incoming file
+ *     WRITE_DATA    audio
+ *     WRITE_FENCE   -                               answered when all before it is in the file
+ *     WRITE_SEAL    -                               ends the audio: digest, close the file
+ *     WRITE_CLOSE   u8 1 = delete the file          frees the slot, in any state
+ *
+ * From a writer:
+ *
+ *     WRITE_OPENED  f64 bytes kept (0 unless resumed)
+ *     WRITE_FENCED  f64 bytes in the file
+ *     WRITE_SEALED  f64 size, 32 bytes SHA-256, then the audio format (MIME type) or nothing
+ *     WRITE_FAILED  u32 error number, then detail   once a slot; further data is thrown away until WRITE_CLOSE
+ *     WRITE_CLOSED  f64 bytes left in the file      the slot is free
+ *
+ * To a reader, the subject is a file's handle:
+ *
+ *     READ_OPEN     u8 1 = immutable (mapped), then the path
+ *     READ_RANGE    f64 offset, f64 length
+ *     READ_CLOSE    -
+ *
+ * From a reader, for each READ_RANGE in their order:
+ *
+ *     READ_PART     audio, more follows             READ_LAST   audio, the end of this answer
+ *     READ_FAILED   u32 error number, then detail   the end of this answer
+ */
+
+export const WRITE_OPEN = 1;
+export const WRITE_DATA = 2;
+export const WRITE_FENCE = 3;
+export const WRITE_SEAL = 4;
+export const WRITE_CLOSE = 5;
+
+export const WRITE_OPENED = 17;
+export const WRITE_FENCED = 18;
+export const WRITE_SEALED = 19;
+export const WRITE_FAILED = 20;
+export const WRITE_CLOSED = 21;
+
+export const READ_OPEN = 33;
+export const READ_RANGE = 34;
+export const READ_CLOSE = 35;
+
+export const READ_PART = 49;
+export const READ_LAST = 50;
+export const READ_FAILED = 51;
+
+export const digestBytes = 32;
+
+/** What a finished upload came to: size in bytes, SHA-256 in lower-case hex, the format its first bytes show. */
+export interface Sealed {
+  size: number;
+  sha256: string;
+  format: string | null;
+}
+
+/** An error on its way over a lane: a number of `base/errors.ts`, and a detail for the log. */
+export interface Failure {
+  number: number;
+  detail: string;
+}
+
+/** A record's body is a region of shared memory; these read and write one at `offset`. */
+export interface Body {
+  bytes: Uint8Array;
+  offset: number;
+  length: number;
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** A flag and a text (`*_OPEN`), as the bytes of a body. */
+export function encodeOpen(flag: boolean, text: string): Uint8Array {
+  const encoded = encoder.encode(text);
+  const body = new Uint8Array(1 + encoded.length);
+  body[0] = flag ? 1 : 0;
+  body.set(encoded, 1);
+  return body;
+}
+
+export function decodeOpen(body: Body): { flag: boolean; text: string } {
+  return { flag: body.bytes[body.offset] === 1, text: textAt(body, 1) };
+}
+
+export const numberBytes = 8;
+
+/** A byte count as f64: exact up to 2^53. */
+export function encodeNumber(value: number): Uint8Array {
+  const body = new Uint8Array(numberBytes);
+  new DataView(body.buffer).setFloat64(0, value, true);
+  return body;
+}
+
+export function decodeNumber(body: Body, at = 0): number {
+  return viewOf(body).getFloat64(at, true);
+}
+
+export const rangeBytes = 2 * numberBytes;
+
+/** Offset and length of a READ_RANGE, written straight into a lane. */
+export function putRange(bytes: Uint8Array, at: number, offset: number, length: number): void {
+  const view = new DataView(bytes.buffer, at, rangeBytes);
+  view.setFloat64(0, offset, true);
+  view.setFloat64(numberBytes, length, true);
+}
+
+export function encodeSealed(size: number, digest: Uint8Array, format: string | undefined): Uint8Array {
+  const text = encoder.encode(format ?? "");
+  const body = new Uint8Array(numberBytes + digestBytes + text.length);
+  body.set(encodeNumber(size));
+  body.set(digest, numberBytes);
+  body.set(text, numberBytes + digestBytes);
+  return body;
+}
+
+export function decodeSealed(body: Body): Sealed {
+  const start = body.offset + numberBytes;
+  const digest = body.bytes.slice(start, start + digestBytes);
+  return {
+    size: decodeNumber(body),
+    sha256: digest.toHex(),
+    format: textAt(body, numberBytes + digestBytes) || null,
+  };
+}
+
+/** Details longer than this are cut: they are for a log line. */
+const maxDetailChars = 512;
+
+export function encodeFailure(failure: Failure): Uint8Array {
+  const text = encoder.encode(failure.detail.slice(0, maxDetailChars));
+  const body = new Uint8Array(4 + text.length);
+  new DataView(body.buffer).setUint32(0, failure.number, true);
+  body.set(text, 4);
+  return body;
+}
+
+export function decodeFailure(body: Body): Failure {
+  return { number: viewOf(body).getUint32(0, true), detail: textAt(body, 4) };
+}
+
+function viewOf(body: Body): DataView {
+  return new DataView(body.bytes.buffer, body.offset, body.length);
+}
+
+/** The text from byte `skip` of a body to its end; copied out, since decoders refuse shared memory. */
+function textAt(body: Body, skip: number): string {
+  return decoder.decode(body.bytes.slice(body.offset + skip, body.offset + body.length));
+}

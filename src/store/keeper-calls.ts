@@ -1,0 +1,58 @@
+/**
+ * The calls to the keeper, the thread that owns the catalog and makes finished streams durable. There is one call for
+ * each event in a stream's life, none for a frame, so they go as messages and not through a ring.
+ */
+import type { ListQuery, StreamRow, Totals } from "./catalog.ts";
+import type { Recovery } from "./recover.ts";
+
+export type ResumeAnswer =
+  /** The id was free and is entered now. */
+  | { kind: "new" }
+  /** An interrupted upload: its file in incoming/ and the bytes in it. */
+  | { kind: "unfinished"; key: string; size: number }
+  | { kind: "finished"; row: StreamRow };
+
+/** Arguments and result of each call. Times are milliseconds since 1970. */
+export interface KeeperCalls {
+  /** Opens the store and repairs it. Comes first. */
+  open: [args: { cacheDir: string; at: number }, result: { recovery: Recovery; totals: Totals }];
+  /** Enters a new unfinished stream; STREAM_EXISTS if the id is in use. */
+  reserve: [args: { streamId: string; key: string; at: number }, result: null];
+  /** Finds what an id can be resumed from; enters it with `key` if it is new. */
+  resume: [args: { streamId: string; key: string; at: number }, result: ResumeAnswer];
+  /** An upload was interrupted with this many bytes in its file. */
+  leave: [args: { streamId: string; size: number; at: number }, result: null];
+  /** Makes a sealed upload durable. `addedBytes` is 0 for content that was there already. */
+  finish: [
+    args: { streamId: string; key: string; size: number; sha256: string; format: string | null; at: number },
+    result: { row: StreamRow; addedBytes: number },
+  ];
+  find: [args: { streamId: string }, result: StreamRow | null];
+  list: [args: ListQuery, result: StreamRow[]];
+  /** Removes a stream and what only it used; STREAM_UNKNOWN if there is none. */
+  remove: [args: { streamId: string }, result: { objectBytes: number; unfinishedBytes: number }];
+  /** Removes interrupted uploads last touched before a time, except the ones in use. */
+  expire: [args: { before: number; except: string[] }, result: { streamIds: string[]; bytes: number }];
+  totals: [args: null, result: Totals];
+  /** Closes the catalog; the thread ends. Comes last. */
+  close: [args: null, result: null];
+}
+
+export type KeeperCall = keyof KeeperCalls;
+export type KeeperArgs<C extends KeeperCall> = KeeperCalls[C][0];
+export type KeeperResult<C extends KeeperCall> = KeeperCalls[C][1];
+
+/** Main thread to keeper. */
+export interface KeeperRequest<C extends KeeperCall = KeeperCall> {
+  serial: number;
+  call: C;
+  args: KeeperArgs<C>;
+}
+
+/** Keeper to main thread; `errorNumber` is 0 or a number of `base/errors.ts`. */
+export interface KeeperReply {
+  serial: number;
+  errorNumber: number;
+  detail: string;
+  result: unknown;
+}

@@ -1,0 +1,180 @@
+/**
+ * The keeper owns the catalog and makes finished streams durable. Calls that only read or note something are answered
+ * at once, as one transaction for all that came together; commits and removals go through one queue, a group at a
+ * time, so that what ends while a group is at the disk shares the next one's syncs, and a removal never meets a
+ * commit of the same object half-way.
+ */
+import { toWavecacheError, WavecacheError } from "../base/errors.ts";
+import { failpoint } from "../base/failpoint.ts";
+import type { Catalog } from "./catalog.ts";
+import { commitGroup } from "./commit.ts";
+import type { KeeperArgs, KeeperCall, KeeperRequest, KeeperResult } from "./keeper-calls.ts";
+import { CacheLayout, removeFile } from "./layout.ts";
+import { removeObject } from "./objects.ts";
+import { recover, settle } from "./recover.ts";
+import { SqliteCatalog } from "./sqlite-catalog.ts";
+
+export type Answer = { result: unknown } | { error: WavecacheError };
+type Reply = (serial: number, answer: Answer) => void;
+type FinishRequest = KeeperRequest<"finish">;
+type RemoveRequest = KeeperRequest<"remove">;
+
+export class Keeper {
+  readonly #layout: CacheLayout;
+  readonly #catalog: Catalog;
+  readonly #reply: Reply;
+  #waiting: (FinishRequest | RemoveRequest)[] = [];
+  #group: Promise<void> | undefined;
+
+  /** Opens the store in `cacheDir`. Answers go to `reply` with the serial of their request. */
+  constructor(cacheDir: string, reply: Reply) {
+    this.#layout = new CacheLayout(cacheDir);
+    this.#layout.create();
+    this.#catalog = new SqliteCatalog(this.#layout.catalog);
+    this.#reply = reply;
+  }
+
+  /** Repairs what an earlier run left. */
+  recover(at: number): KeeperResult<"open"> {
+    return { recovery: recover(this.#layout, this.#catalog, at), totals: this.#catalog.totals() };
+  }
+
+  /** Handles requests that came together, in their order. */
+  handle(requests: KeeperRequest[]): void {
+    const quick = requests.filter((request) => request.call !== "finish" && request.call !== "remove");
+    this.#waiting.push(...requests.filter(isCommit));
+    if (quick.length > 0) this.#answerTogether(quick);
+    this.#group ??= this.#commitWaiting();
+  }
+
+  /** Waits for commits under way and closes the catalog. */
+  async close(): Promise<void> {
+    await this.#group;
+    this.#catalog.close();
+  }
+
+  #answerTogether(requests: KeeperRequest[]): void {
+    const answers: Answer[] = [];
+    try {
+      this.#catalog.transaction(() => {
+        for (const request of requests) answers.push(this.#tryAnswer(request));
+      }, false);
+    } catch (error) {
+      answers.splice(0, answers.length, ...requests.map(() => ({ error: toWavecacheError(error) })));
+    }
+    requests.forEach((request, index) => this.#reply(request.serial, answers[index]!));
+  }
+
+  #tryAnswer(request: KeeperRequest): Answer {
+    try {
+      return { result: this.#answer(request.call, request.args) };
+    } catch (error) {
+      return { error: toWavecacheError(error) };
+    }
+  }
+
+  #answer<C extends KeeperCall>(call: C, args: KeeperArgs<C>): unknown {
+    const calls: { [C in QuickCall]: (args: KeeperArgs<C>) => KeeperResult<C> } = {
+      reserve: (args) => this.#reserve(args),
+      resume: (args) => this.#resume(args),
+      leave: (args) => {
+        this.#catalog.touch(args.streamId, args.size, args.at);
+        return null;
+      },
+      find: (args) => this.#catalog.find(args.streamId) ?? null,
+      list: (args) => this.#catalog.list(args),
+      expire: (args) => this.#expire(args),
+      totals: () => this.#catalog.totals(),
+    };
+    const run = calls[call as QuickCall] as (args: KeeperArgs<C>) => unknown;
+    return run(args);
+  }
+
+  #reserve(args: KeeperArgs<"reserve">): null {
+    if (this.#catalog.reserve(args.streamId, args.key, args.at)) return null;
+    throw new WavecacheError("STREAM_EXISTS");
+  }
+
+  #resume(args: KeeperArgs<"resume">): KeeperResult<"resume"> {
+    const row = this.#catalog.find(args.streamId);
+    const settled =
+      row === undefined || row.state === "finished" ? row : settle(this.#layout, this.#catalog, row, args.at);
+    if (settled === undefined) {
+      this.#catalog.reserve(args.streamId, args.key, args.at);
+      return { kind: "new" };
+    }
+    if (settled.state === "finished") return { kind: "finished", row: settled };
+    this.#catalog.touch(settled.streamId, settled.size, args.at);
+    return { kind: "unfinished", key: settled.key, size: settled.size };
+  }
+
+  #expire(args: KeeperArgs<"expire">): KeeperResult<"expire"> {
+    const inUse = new Set(args.except);
+    const rows = this.#catalog.untouchedSince(args.before).filter((row) => !inUse.has(row.streamId));
+    for (const row of rows) {
+      this.#catalog.remove(row.streamId);
+      removeFile(this.#layout.incomingPath(row.key));
+    }
+    return {
+      streamIds: rows.map((row) => row.streamId),
+      bytes: rows.reduce((sum, row) => sum + row.size, 0),
+    };
+  }
+
+  async #commitWaiting(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const group = this.#waiting;
+      this.#waiting = [];
+      await this.#finishGroup(group.filter((request) => request.call === "finish") as FinishRequest[]);
+      this.#removeGroup(group.filter((request) => request.call === "remove") as RemoveRequest[]);
+    }
+    this.#group = undefined;
+  }
+
+  async #finishGroup(requests: FinishRequest[]): Promise<void> {
+    if (requests.length === 0) return;
+    const at = Math.max(...requests.map((request) => request.args.at));
+    const items = requests.map((request) => request.args);
+    const outcomes = await commitGroup(this.#layout, this.#catalog, items, at);
+    requests.forEach((request, index) => {
+      const outcome = outcomes[index]!;
+      this.#reply(
+        request.serial,
+        "error" in outcome
+          ? { error: toWavecacheError(outcome.error) }
+          : { result: { row: this.#catalog.find(request.args.streamId)!, addedBytes: outcome.addedBytes } },
+      );
+    });
+    failpoint("commit.7");
+  }
+
+  #removeGroup(requests: RemoveRequest[]): void {
+    for (const { serial, args } of requests) {
+      try {
+        this.#reply(serial, { result: this.#remove(args.streamId) });
+      } catch (error) {
+        this.#reply(serial, { error: toWavecacheError(error) });
+      }
+    }
+  }
+
+  /** The row goes first, durably: a crash before the file is gone leaves a stranger, which recovery removes. */
+  #remove(streamId: string): KeeperResult<"remove"> {
+    const row = this.#catalog.find(streamId);
+    if (row === undefined) throw new WavecacheError("STREAM_UNKNOWN");
+    this.#catalog.transaction(() => this.#catalog.remove(streamId), true);
+    if (row.state !== "finished") {
+      removeFile(this.#layout.incomingPath(row.key));
+      return { objectBytes: 0, unfinishedBytes: row.size };
+    }
+    if (this.#catalog.hasObject(row.sha256!, streamId)) return { objectBytes: 0, unfinishedBytes: 0 };
+    removeObject(this.#layout, row.sha256!);
+    return { objectBytes: row.size, unfinishedBytes: 0 };
+  }
+}
+
+type QuickCall = Exclude<KeeperCall, "open" | "close" | "finish" | "remove">;
+
+function isCommit(request: KeeperRequest): request is FinishRequest | RemoveRequest {
+  return request.call === "finish" || request.call === "remove";
+}

@@ -1,0 +1,196 @@
+/** The catalog in one SQLite file: WAL, one connection that holds the file for itself. */
+import { Database } from "bun:sqlite";
+import { systemCode, WavecacheError } from "../base/errors.ts";
+import type { Catalog, ListQuery, SealedStream, StreamRow, StreamState, Totals } from "./catalog.ts";
+
+const schemaVersion = 1;
+
+const schema = `
+  CREATE TABLE streams (
+    id          TEXT    NOT NULL PRIMARY KEY,
+    state       INTEGER NOT NULL,
+    key         TEXT    NOT NULL,
+    size        INTEGER NOT NULL,
+    sha256      TEXT,
+    format      TEXT,
+    created_at  INTEGER NOT NULL,
+    updated_at  INTEGER NOT NULL,
+    finished_at INTEGER
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX streams_by_object ON streams (sha256) WHERE sha256 IS NOT NULL;
+  CREATE INDEX streams_unfinished ON streams (updated_at) WHERE state = 0;
+`;
+
+const stateNumbers: Record<StreamState, number> = { unfinished: 0, sealed: 1, finished: 2 };
+const stateNames: StreamState[] = ["unfinished", "sealed", "finished"];
+
+interface SqlRow {
+  id: string;
+  state: number;
+  key: string;
+  size: number;
+  sha256: string | null;
+  format: string | null;
+  created_at: number;
+  updated_at: number;
+  finished_at: number | null;
+}
+
+export class SqliteCatalog implements Catalog {
+  readonly #database: Database;
+  readonly #statements: ReturnType<typeof prepareStatements>;
+  #durable = true;
+
+  /** Opens or makes the catalog at `path`; ":memory:" for one that lasts as long as the object. */
+  constructor(path: string) {
+    this.#database = openDatabase(path);
+    this.#statements = prepareStatements(this.#database);
+  }
+
+  find(streamId: string): StreamRow | undefined {
+    const row = this.#statements.find.get(streamId);
+    return row === null ? undefined : toRow(row);
+  }
+
+  reserve(streamId: string, key: string, at: number): boolean {
+    return this.#statements.reserve.run(streamId, key, at, at).changes === 1;
+  }
+
+  touch(streamId: string, size: number, at: number): void {
+    this.#statements.touch.run(size, at, streamId);
+  }
+
+  seal(stream: SealedStream, at: number): void {
+    this.#statements.seal.run(stream.size, stream.sha256, stream.format, at, stream.streamId);
+  }
+
+  unseal(streamId: string, size: number, at: number): void {
+    this.#statements.unseal.run(size, at, streamId);
+  }
+
+  finish(streamId: string, at: number): void {
+    this.#statements.finish.run(at, at, streamId);
+  }
+
+  remove(streamId: string): void {
+    this.#statements.remove.run(streamId);
+  }
+
+  hasObject(sha256: string, exceptStreamId: string): boolean {
+    return this.#statements.hasObject.get(sha256, exceptStreamId) !== null;
+  }
+
+  list(query: ListQuery): StreamRow[] {
+    const low = query.state === "finished" ? stateNumbers.finished : stateNumbers.unfinished;
+    const high = query.state === "unfinished" ? stateNumbers.sealed : stateNumbers.finished;
+    return this.#statements.list.all(query.after, low, high, query.limit).map(toRow);
+  }
+
+  untouchedSince(time: number): StreamRow[] {
+    return this.#statements.untouched.all(time).map(toRow);
+  }
+
+  totals(): Totals {
+    return this.#statements.totals.get()!;
+  }
+
+  *rows(): Iterable<StreamRow> {
+    for (const row of this.#statements.rows.iterate()) yield toRow(row);
+  }
+
+  transaction<T>(change: () => T, durable: boolean): T {
+    this.#setDurable(durable);
+    return this.#database.transaction(change)();
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+
+  #setDurable(durable: boolean): void {
+    if (this.#durable === durable) return;
+    this.#database.run(`PRAGMA synchronous = ${durable ? "FULL" : "NORMAL"}`);
+    this.#durable = durable;
+  }
+}
+
+function openDatabase(path: string): Database {
+  const database = new Database(path, { create: true, strict: true });
+  try {
+    // One connection holds the file until the process ends, so that a second server on it is refused.
+    database.run("PRAGMA locking_mode = EXCLUSIVE");
+    database.run("PRAGMA journal_mode = WAL");
+    database.run("PRAGMA synchronous = FULL");
+    // Does something on macOS only, where a plain fsync does not reach the disk.
+    database.run("PRAGMA fullfsync = ON");
+    migrate(database, path);
+    return database;
+  } catch (error) {
+    database.close();
+    if (systemCode(error) !== "SQLITE_BUSY") throw error;
+    throw new WavecacheError("STORE_UNWRITABLE", `${path} is in use by another server`);
+  }
+}
+
+function migrate(database: Database, path: string): void {
+  database.transaction(() => {
+    const found = database.query<{ user_version: number }, []>("PRAGMA user_version").get()!.user_version;
+    if (found > schemaVersion) {
+      throw new WavecacheError("STORE_UNWRITABLE", `${path} was made by a newer version (schema ${found})`);
+    }
+    if (found === 0) database.run(schema);
+    database.run(`PRAGMA user_version = ${schemaVersion}`);
+  })();
+}
+
+function prepareStatements(database: Database) {
+  const one = <R, P extends (string | number | null)[]>(sql: string) => database.prepare<R, P>(sql);
+  return {
+    find: one<SqlRow, [string]>("SELECT * FROM streams WHERE id = ?"),
+    reserve: one<never, [string, string, number, number]>(
+      "INSERT INTO streams (id, state, key, size, created_at, updated_at) VALUES (?, 0, ?, 0, ?, ?) " +
+        "ON CONFLICT DO NOTHING",
+    ),
+    touch: one<never, [number, number, string]>(
+      "UPDATE streams SET size = ?, updated_at = ? WHERE id = ? AND state = 0",
+    ),
+    seal: one<never, [number, string, string | null, number, string]>(
+      "UPDATE streams SET state = 1, size = ?, sha256 = ?, format = ?, updated_at = ? WHERE id = ? AND state = 0",
+    ),
+    unseal: one<never, [number, number, string]>(
+      "UPDATE streams SET state = 0, size = ?, sha256 = NULL, updated_at = ? WHERE id = ? AND state = 1",
+    ),
+    finish: one<never, [number, number, string]>(
+      "UPDATE streams SET state = 2, updated_at = ?, finished_at = ? WHERE id = ? AND state = 1",
+    ),
+    remove: one<never, [string]>("DELETE FROM streams WHERE id = ?"),
+    hasObject: one<{ id: string }, [string, string]>(
+      "SELECT id FROM streams WHERE sha256 = ? AND id <> ? LIMIT 1",
+    ),
+    list: one<SqlRow, [string, number, number, number]>(
+      "SELECT * FROM streams WHERE id > ? AND state BETWEEN ? AND ? ORDER BY id LIMIT ?",
+    ),
+    untouched: one<SqlRow, [number]>("SELECT * FROM streams WHERE state = 0 AND updated_at < ?"),
+    totals: one<Totals, []>(
+      `SELECT (SELECT count(*) FROM streams WHERE state = 2) AS finished,
+              (SELECT count(*) FROM streams WHERE state < 2) AS unfinished,
+              (SELECT coalesce(sum(size), 0) FROM
+                (SELECT DISTINCT sha256, size FROM streams WHERE state = 2)) AS objectBytes`,
+    ),
+    rows: one<SqlRow, []>("SELECT * FROM streams"),
+  };
+}
+
+function toRow(row: SqlRow): StreamRow {
+  return {
+    streamId: row.id,
+    state: stateNames[row.state]!,
+    key: row.key,
+    size: row.size,
+    sha256: row.sha256,
+    format: row.format,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+    finishedAt: row.finished_at,
+  };
+}
