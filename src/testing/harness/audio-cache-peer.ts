@@ -1,0 +1,192 @@
+/**
+ * A small peer of the audio cache protocol over bare frames, written from the protocol's description alone and
+ * sharing no code with the server. Each `expect` takes the next frame and fails with what came instead.
+ */
+import { defaultLimitMs, RawWebSocket, type HandshakeOptions } from "./raw-websocket.ts";
+import { describeFrame, opcodes, type Frame } from "./websocket-frames.ts";
+
+export const usualFrameBytes = 64 * 1024;
+
+/** A control message of the server; `text` is the frame as it came. */
+export interface ControlReply {
+  text: string;
+  type: string;
+  streamId: string | undefined;
+  message: string;
+  size: number | undefined;
+  sha256: string | undefined;
+  offset: number | undefined;
+  resumable: unknown;
+}
+
+export class AudioCachePeer {
+  readonly socket: RawWebSocket;
+
+  /** Connects; a refused handshake is an error. */
+  static async open(url: string, options: HandshakeOptions = {}): Promise<AudioCachePeer> {
+    const socket = await RawWebSocket.open(url, options);
+    if (socket.response.status === 101) return new AudioCachePeer(socket);
+    socket[Symbol.dispose]();
+    throw new Error(`handshake refused with status ${socket.response.status}`);
+  }
+
+  private constructor(socket: RawWebSocket) {
+    this.socket = socket;
+  }
+
+  /** Sends a control message; undefined fields are left out, null ones are sent. */
+  send(message: Record<string, unknown>): void {
+    this.socket.text(JSON.stringify(message));
+  }
+
+  /** Sends audio in binary frames of `frameBytes`, as fast as the server takes them. */
+  async sendAudio(bytes: Uint8Array, frameBytes = usualFrameBytes): Promise<void> {
+    for (let at = 0; at < bytes.length; at += frameBytes) {
+      this.socket.binary(bytes.subarray(at, at + frameBytes));
+      await this.socket.flush();
+    }
+  }
+
+  get(streamId: string, offset: number, length: number): void {
+    this.send({ type: "GET", streamId, offset, length });
+  }
+
+  async start(streamId: string, fields: Record<string, unknown> = {}): Promise<ControlReply> {
+    this.send({ type: "START", streamId, ...fields });
+    return await this.expectControl("STARTED", streamId);
+  }
+
+  /** Goes on with an upload; gives the byte to go on from. */
+  async resume(streamId: string): Promise<number> {
+    const reply = await this.start(streamId, { resume: true });
+    if (reply.offset === undefined) throw new Error(`STARTED of a resume without an offset: ${reply.text}`);
+    return reply.offset;
+  }
+
+  async stop(streamId: string, limitMs = defaultLimitMs): Promise<ControlReply> {
+    this.send({ type: "STOP", streamId });
+    return await this.expectControl("STOPPED", streamId, limitMs);
+  }
+
+  async upload(streamId: string, bytes: Uint8Array, frameBytes = usualFrameBytes): Promise<ControlReply> {
+    await this.start(streamId);
+    await this.sendAudio(bytes, frameBytes);
+    return await this.stop(streamId);
+  }
+
+  /** One GET and its binary answer. */
+  async read(streamId: string, offset: number, length: number): Promise<Buffer> {
+    this.get(streamId, offset, length);
+    return await this.expectBinary();
+  }
+
+  /** Downloads `size` bytes with `window` GETs under way; each answer must have the asked-for length. */
+  async download(streamId: string, size: number, chunkBytes = usualFrameBytes, window = 8): Promise<Buffer> {
+    const whole = Buffer.alloc(size);
+    let asked = 0;
+    for (let got = 0; got < size; got += chunkBytes) {
+      for (; asked < size && asked < got + window * chunkBytes; asked += chunkBytes) {
+        this.get(streamId, asked, chunkBytes);
+      }
+      const piece = await this.expectBinary();
+      const expected = Math.min(chunkBytes, size - got);
+      if (piece.length !== expected) {
+        throw new Error(`GET of ${streamId} at ${got} gave ${piece.length} bytes instead of ${expected}`);
+      }
+      whole.set(piece, got);
+    }
+    return whole;
+  }
+
+  async next(limitMs = defaultLimitMs): Promise<Frame> {
+    return await this.socket.next(limitMs);
+  }
+
+  /** The next frame, which must be one whole control message of this type (in any case) and stream. */
+  async expectControl(type: string, streamId?: string, limitMs = defaultLimitMs): Promise<ControlReply> {
+    const frame = await this.next(limitMs);
+    const reply = controlOf(frame);
+    const isExpected =
+      reply?.type.toUpperCase() === type && (streamId === undefined || reply.streamId === streamId);
+    if (reply === undefined || !isExpected) {
+      throw new Error(`expected ${type} of ${streamId ?? "any stream"}, received ${describeFrame(frame)}`);
+    }
+    return reply;
+  }
+
+  /** The next frame, which must be an ERROR whose message is `expected` with or without a reason in brackets. */
+  async expectError(expected: string | RegExp, limitMs = defaultLimitMs): Promise<ControlReply> {
+    const frame = await this.next(limitMs);
+    const reply = controlOf(frame);
+    const isExpected = reply?.type.toUpperCase() === "ERROR" && isErrorMessage(reply.message, expected);
+    if (reply === undefined || !isExpected) {
+      throw new Error(`expected ERROR ${String(expected)}, received ${describeFrame(frame)}`);
+    }
+    return reply;
+  }
+
+  /** The payload of the next frame, which must be one whole, plain binary frame. */
+  async expectBinary(limitMs = defaultLimitMs): Promise<Buffer> {
+    const frame = await this.next(limitMs);
+    const isPlain = frame.opcode === opcodes.binary && frame.fin && frame.rsv === 0 && !frame.masked;
+    if (!isPlain) throw new Error(`expected one binary frame, received ${describeFrame(frame)}`);
+    return frame.payload;
+  }
+
+  /** Fails unless the connection still serves: a ping must be answered, and nothing else may come before. */
+  async expectQuiet(): Promise<void> {
+    const mark = crypto.getRandomValues(Buffer.alloc(8));
+    this.socket.ping(mark);
+    const frame = await this.next();
+    if (frame.opcode === opcodes.pong && frame.payload.equals(mark)) return;
+    throw new Error(`expected nothing but the pong, received ${describeFrame(frame)}`);
+  }
+
+  /** Close, and wait until the server has answered it: everything sent before has then arrived. */
+  async close(): Promise<void> {
+    this.socket.close(1000);
+    for (;;) {
+      const frame = await this.next();
+      if (frame.opcode === opcodes.close) break;
+    }
+    this.socket.end();
+    await this.socket.ended;
+  }
+
+  [Symbol.dispose](): void {
+    this.socket[Symbol.dispose]();
+  }
+}
+
+/** The control message in a frame, or undefined when it is none. */
+export function controlOf(frame: Frame): ControlReply | undefined {
+  if (frame.opcode !== opcodes.text || !frame.fin || frame.rsv !== 0) return undefined;
+  const text = frame.payload.toString("utf8");
+  const fields: unknown = JSON.parse(text);
+  if (typeof fields !== "object" || fields === null) return undefined;
+  const values = new Map<string, unknown>(Object.entries(fields));
+  return {
+    text,
+    type: textOf(values.get("type")) ?? "",
+    streamId: textOf(values.get("streamId")),
+    message: textOf(values.get("message")) ?? "",
+    size: numberOf(values.get("size")),
+    sha256: textOf(values.get("sha256")),
+    offset: numberOf(values.get("offset")),
+    resumable: values.get("resumable"),
+  };
+}
+
+function isErrorMessage(message: string, expected: string | RegExp): boolean {
+  if (typeof expected !== "string") return expected.test(message);
+  if (message === expected) return true;
+  return message.startsWith(`${expected} (`) && message.endsWith(")");
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}
+
+function numberOf(value: unknown): number | undefined {
+  return typeof value === "number" ? value : undefined;
+}

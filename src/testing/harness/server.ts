@@ -1,0 +1,284 @@
+/**
+ * The real server as a process of its own, in a temporary folder: started, stopped, killed and started again on
+ * the same folder. Whatever a test does, neither a process nor a folder stays behind.
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { until, within } from "./until.ts";
+
+const projectFolder = resolve(import.meta.dir, "../../..");
+export const serverEntry = join(projectFolder, "src/main.ts");
+
+const readyLimitMs = 10_000;
+/** The server promises to exit within 10 s. */
+const stopLimitMs = 10_000;
+
+export interface ServerOptions {
+  /** Flags beside the folders and the port, without their dashes. */
+  flags?: Record<string, string | number>;
+  env?: Record<string, string>;
+  /** A command that runs the server's command line, such as one that mounts a file system first. */
+  launcher?: string[];
+  /** Where the cache lives, in the server's folder. */
+  cacheFolder?: string;
+}
+
+export interface ServerMemory {
+  /** Everything resident, also mapped files, which the system takes back at will. */
+  residentBytes: number;
+  /** What the server holds itself: its heap, and memory that its threads share. */
+  ownBytes: number;
+}
+
+interface RunningServer {
+  subprocess: Bun.Subprocess<"ignore", "pipe", "pipe">;
+  output: Output;
+  exit: Promise<number>;
+}
+
+const running = new Set<RunningServer>();
+const folders = new Set<string>();
+
+process.on("exit", () => {
+  for (const server of running) server.subprocess.kill("SIGKILL");
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+
+export class TestServer {
+  readonly folder: string;
+  readonly cacheDir: string;
+  private options: ServerOptions;
+  private current: RunningServer | undefined;
+  private address = "";
+
+  static async start(options: ServerOptions = {}): Promise<TestServer> {
+    const folder = mkdtempSync(join(tmpdir(), "wavecache-e2e-"));
+    folders.add(folder);
+    const server = new TestServer(folder, options);
+    try {
+      await server.launch();
+      return server;
+    } catch (error) {
+      await server.dispose();
+      throw error;
+    }
+  }
+
+  private constructor(folder: string, options: ServerOptions) {
+    this.folder = folder;
+    this.options = options;
+    this.cacheDir = join(folder, options.cacheFolder ?? "cache");
+  }
+
+  private async launch(): Promise<void> {
+    const { flags = {}, env = {}, launcher = [] } = this.options;
+    const server = spawnServer([...launcher, ...serverCommand(this.flagsOf(flags))], env);
+    this.current = server;
+    this.address = "";
+    const output = server.output;
+    this.address = await until(
+      "a line that says ready",
+      readyLimitMs,
+      () => {
+        if (output.isOver()) throw new Error(`server ended before it was ready: ${output.text()}`);
+        return output.readyAddress();
+      },
+      () => `the server said: ${output.text()}`,
+    );
+  }
+
+  private flagsOf(flags: Record<string, string | number>): string[] {
+    const all: Record<string, string | number> = {
+      host: "127.0.0.1",
+      port: 0,
+      "cache-dir": this.cacheDir,
+      "recordings-dir": join(this.folder, "received"),
+      "library-dir": join(this.folder, "library"),
+      workers: 2,
+      "log-level": "info",
+      ...flags,
+    };
+    return Object.entries(all).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  }
+
+  /** `ws://127.0.0.1:PORT/audio` */
+  get url(): string {
+    return this.address;
+  }
+
+  /** `http://127.0.0.1:PORT`, without a slash at the end. */
+  get httpBase(): string {
+    const { host } = new URL(this.address);
+    return `http://${host}`;
+  }
+
+  get pid(): number {
+    return this.process.subprocess.pid;
+  }
+
+  /** Everything this run of the server wrote to both outputs. */
+  get log(): string {
+    return this.process.output.text();
+  }
+
+  get stdout(): string {
+    return this.process.output.stdout;
+  }
+
+  get isRunning(): boolean {
+    return this.current !== undefined && running.has(this.current);
+  }
+
+  private get process(): RunningServer {
+    if (this.current === undefined) throw new Error("the server was never started");
+    return this.current;
+  }
+
+  /** Asks it to end and gives the exit code; one that does not end in time is killed, and that is an error. */
+  async stop(signal: "SIGTERM" | "SIGINT" = "SIGTERM"): Promise<number> {
+    this.process.subprocess.kill(signal);
+    return await this.waitForExit(stopLimitMs);
+  }
+
+  /** The exit code (128 and the signal's number when it was killed). */
+  async waitForExit(limitMs: number): Promise<number> {
+    try {
+      return await within("the server's exit", limitMs, this.process.exit, () => this.log);
+    } catch (error) {
+      await this.kill9();
+      throw error;
+    }
+  }
+
+  async kill9(): Promise<void> {
+    this.process.subprocess.kill("SIGKILL");
+    await this.process.exit;
+  }
+
+  /** Starts it again on the same folder, with other options when given; a running one is stopped first. */
+  async restart(changes: ServerOptions = {}): Promise<void> {
+    if (this.isRunning) await this.stop();
+    this.options = { ...this.options, ...changes };
+    await this.launch();
+  }
+
+  /** Memory of the process as Linux counts it. */
+  async memory(): Promise<ServerMemory> {
+    const status = await readFile(`/proc/${this.pid}/status`, "utf8");
+    const kibibytes = (field: string): number => {
+      const value = new RegExp(`^${field}:\\s+(\\d+) kB$`, "m").exec(status)?.[1];
+      if (value === undefined) throw new Error(`no ${field} in /proc/${this.pid}/status`);
+      return Number(value) * 1024;
+    };
+    return { residentBytes: kibibytes("VmRSS"), ownBytes: kibibytes("RssAnon") + kibibytes("RssShmem") };
+  }
+
+  async dispose(): Promise<void> {
+    if (this.isRunning) await this.kill9();
+    rmSync(this.folder, { recursive: true, force: true });
+    folders.delete(this.folder);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.dispose();
+  }
+}
+
+export interface FinishedRun {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs the server's command line until it ends by itself; one that does not within the limit is killed. */
+export async function runServerToExit(
+  args: string[],
+  env: Record<string, string> = {},
+  limitMs = 5_000,
+): Promise<FinishedRun> {
+  const server = spawnServer(serverCommand(args), env);
+  try {
+    const code = await within("the program's end", limitMs, server.exit, () => server.output.text());
+    return { code, stdout: server.output.stdout, stderr: server.output.stderr };
+  } finally {
+    server.subprocess.kill("SIGKILL");
+    await server.exit;
+  }
+}
+
+function serverCommand(args: string[]): string[] {
+  return [process.execPath, "run", serverEntry, ...args];
+}
+
+function spawnServer(command: string[], env: Record<string, string>): RunningServer {
+  const subprocess = Bun.spawn([...orphanGuard(), ...command], {
+    cwd: projectFolder,
+    env: { ...environmentWithoutSettings(), ...env },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const output = new Output(subprocess);
+  const server: RunningServer = { subprocess, output, exit: exitCode(subprocess, output) };
+  running.add(server);
+  void server.exit.finally(() => running.delete(server));
+  return server;
+}
+
+/** Resolves once the process is gone and all it wrote has been read. */
+async function exitCode(subprocess: RunningServer["subprocess"], output: Output): Promise<number> {
+  const code = await subprocess.exited;
+  await output.finished;
+  return code;
+}
+
+/** A command that lets the kernel kill the server when the test runner itself is killed, where there is one. */
+function orphanGuard(): string[] {
+  const setpriv = process.platform === "linux" ? Bun.which("setpriv") : null;
+  return setpriv === null ? [] : [setpriv, "--pdeathsig", "KILL", "--"];
+}
+
+/** The runner's environment without settings of the server, which would leak into every test. */
+function environmentWithoutSettings(): Record<string, string | undefined> {
+  const kept = Object.entries(process.env).filter(([name]) => !name.startsWith("WAVECACHE_"));
+  return Object.fromEntries(kept);
+}
+
+/** Collects what a process writes while it runs. */
+class Output {
+  stdout = "";
+  stderr = "";
+  readonly finished: Promise<void>;
+  private over = false;
+
+  constructor(subprocess: RunningServer["subprocess"]) {
+    this.finished = Promise.all([
+      collect(subprocess.stdout, (text) => (this.stdout += text)),
+      collect(subprocess.stderr, (text) => (this.stderr += text)),
+    ]).then(() => {
+      this.over = true;
+    });
+  }
+
+  isOver(): boolean {
+    return this.over;
+  }
+
+  text(): string {
+    return `${this.stdout}${this.stderr}`;
+  }
+
+  /** The WebSocket address in the first whole line of stdout that says ready. */
+  readyAddress(): string | undefined {
+    const lines = this.stdout.slice(0, this.stdout.lastIndexOf("\n") + 1).split("\n");
+    const line = lines.find((line) => /\bready\b/.test(line));
+    return line === undefined ? undefined : /ws:\/\/[^\s"',;)\]]+/.exec(line)?.[0];
+  }
+}
+
+async function collect(stream: ReadableStream<Uint8Array>, keep: (text: string) => void): Promise<void> {
+  const decoder = new TextDecoder();
+  for await (const chunk of stream) keep(decoder.decode(chunk, { stream: true }));
+}
