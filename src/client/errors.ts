@@ -1,0 +1,87 @@
+/**
+ * What can go wrong at a client, one row a code: `reason` is what a user reads, `hint` what the user can do, and
+ * `again` says whether a new connection may help.
+ */
+const table = {
+  BAD_URL: {
+    reason: "not a WebSocket address",
+    hint: "give an address like ws://localhost:8080/audio",
+    again: false,
+  },
+  BAD_ARGUMENT: { reason: "bad argument", hint: "see the documentation of this function", again: false },
+  UNREACHABLE: {
+    reason: "cannot reach the server",
+    hint: "is it running, and are host and port right?",
+    again: true,
+  },
+  CONNECT_TIMEOUT: {
+    reason: "the server does not answer",
+    hint: "is this the address of an audio cache, and is the network up?",
+    again: true,
+  },
+  CONNECTION_LOST: { reason: "connection lost", hint: "is the server still running?", again: true },
+  ANSWER_TIMEOUT: {
+    reason: "no answer in time",
+    hint: "the server may be overloaded; try again later",
+    again: true,
+  },
+  BUSY: { reason: "the server cannot do this now", hint: "try again in a moment", again: true },
+  RESUME_REFUSED: {
+    reason: "the server does not go on with this stream",
+    hint: "start the upload again",
+    again: true,
+  },
+  NOT_RESUMABLE: {
+    reason: "the connection was lost, and the server cannot go on with this stream",
+    hint: "start the upload again under another id",
+    again: false,
+  },
+  REFUSED: { reason: "the server refused", hint: "the server's message says why", again: false },
+  UNEXPECTED: {
+    reason: "the server does not follow the protocol",
+    hint: "is this the address of an audio cache?",
+    again: false,
+  },
+  INCOMPLETE: {
+    reason: "the server has less of the stream than there should be",
+    hint: "upload the file again",
+    again: false,
+  },
+  MISMATCH: {
+    reason: "verification failed",
+    hint: "the bytes were changed on the way; try again",
+    again: false,
+  },
+  SOURCE_CHANGED: {
+    reason: "the file changed while it was read",
+    hint: "upload it again when nothing writes to it",
+    again: false,
+  },
+  NO_HTTP_API: {
+    reason: "the server has no stream list",
+    hint: "listing, details and removal need a Wavecache server",
+    again: false,
+  },
+} as const satisfies Record<string, { reason: string; hint: string; again: boolean }>;
+
+export type ClientErrorCode = keyof typeof table;
+
+/** An error of the table. `detail` may hold text from a server: clean it before it goes to a terminal. */
+export class ClientError extends Error {
+  readonly code: ClientErrorCode;
+  readonly detail: string | undefined;
+  readonly hint: string;
+
+  constructor(code: ClientErrorCode, detail?: string, hint?: string) {
+    super(detail === undefined || detail === "" ? table[code].reason : `${table[code].reason}: ${detail}`);
+    this.name = "ClientError";
+    this.code = code;
+    this.detail = detail;
+    this.hint = hint ?? table[code].hint;
+  }
+
+  /** Whether a new connection may help. */
+  get again(): boolean {
+    return table[this.code].again;
+  }
+}

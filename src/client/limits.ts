@@ -1,0 +1,47 @@
+/** Limits and defaults of the client, each with its unit in its name. */
+import { KiB, MiB } from "../base/limits.ts";
+
+/** An upload frame: what every server of the protocol takes. */
+export const defaultChunkBytes = 8 * KiB;
+export const maxChunkBytes = 16 * MiB;
+
+/** What one GET asks for, and how many may be unanswered at once. */
+export const defaultGetBytes = 64 * KiB;
+export const maxGetBytes = 16 * MiB;
+export const defaultWindowGets = 16;
+export const maxWindowGets = 256;
+
+export const connectTimeoutMs = 5_000;
+/** An answer to START, STOP or GET. */
+export const answerTimeoutMs = 30_000;
+/** Some servers fall silent at the end of a stream; where the size is not known, this much silence is the end. */
+export const endSilenceMs = 5_000;
+/** An upload whose bytes do not leave for this long has lost its connection. */
+export const stallTimeoutMs = 60_000;
+/** A server that does not answer Close in this time is cut off. */
+export const closeTimeoutMs = 1_000;
+
+export const defaultRetries = 10;
+export const firstRetryDelayMs = 100;
+export const maxRetryDelayMs = 3_000;
+
+/**
+ * Bytes waiting in the socket at which sending pauses, and at which it goes on. Larger values were not faster
+ * on loopback (1 to 16 MiB: all within the noise), smaller ones leave the kernel waiting for the next poll.
+ */
+export const highWaterBytes = 2 * MiB;
+export const lowWaterBytes = 1 * MiB;
+/** Bytes read from a source at once (at least one frame). */
+export const blockBytes = 1 * MiB;
+/** Time for which sending may keep the event loop to itself. */
+export const sendSliceMs = 20;
+/** Pauses between two looks at a full socket: doubling, so that a slow network costs no processor time. */
+export const firstPollMs = 1;
+export const maxPollMs = 16;
+
+/** Frames of a server that nobody has asked for, or taken yet. */
+export const maxInboxBytes = 512 * MiB;
+export const maxInboxFrames = 65_536;
+
+/** Some servers read no longer text frame. */
+export const maxTextBytes = 1_000;

@@ -1,0 +1,284 @@
+/**
+ * An audio cache in memory that misbehaves on request, in the ways in which servers of the protocol do. It is
+ * written apart from the real server and from its codec, so that the client is not tested against itself.
+ */
+import { createHash } from "node:crypto";
+import type { Server, ServerWebSocket } from "bun";
+
+export interface MockBehaviour {
+  /** Sends CONNECTED before anything else. */
+  greeting?: boolean;
+  /** Shapes every control message: `foreign` has spaces, other case, `stream_id`, nulls and extra keys. */
+  dialect?: "plain" | "foreign";
+  /** STARTED says resumable, and START understands `resume`. */
+  resumable?: boolean;
+  /** STOPPED carries size and SHA-256. */
+  confirms?: boolean;
+  /** The SHA-256 in STOPPED, instead of the right one. */
+  wrongSha256?: string;
+  /** Data goes out in text frames. */
+  textData?: boolean;
+  /** How many of the `length` bytes there are an answer holds. */
+  answerBytes?: (length: number) => number;
+  /** What a GET at the end of a stream gets. */
+  end?: "empty" | "error" | "silence";
+  /** ERROR to the STOP of an empty stream. */
+  refusesEmpty?: boolean;
+  /** Reads binary frames below 1000 bytes that are JSON as control messages, and drops them. */
+  swallowsJson?: boolean;
+  /** The ERROR to every START. */
+  refusal?: string;
+  /** The ERROR that comes once a stream has this many bytes. */
+  errorAtBytes?: { bytes: number; message: string };
+  /** Never answers these, or only the first so many of them. */
+  silentTo?: { type: "START" | "STOP" | "GET"; times: number };
+  /** Cuts the connection as this request arrives, so many times; STOP is done first, but not answered. */
+  cutsAt?: { type: "START" | "STOP" | "GET"; times: number };
+  /** After how many bytes of audio, in either direction, to cut each connection in turn; none past the end. */
+  cutAfterBytes?: number[];
+  /** Closes with this as the first audio arrives. */
+  closesWith?: { code: number; reason: string };
+  /** The HTTP status of every request for a WebSocket. */
+  upgradeStatus?: number;
+}
+
+export interface MockStream {
+  chunks: Buffer[];
+  finished: boolean;
+}
+
+export interface MockServer {
+  url: string;
+  port: number;
+  streams: Map<string, MockStream>;
+  /** Text frames as they arrived. */
+  texts: string[];
+  /** Lengths of the binary frames as they arrived. */
+  frameBytes: number[];
+  /** The upgrade requests' headers and paths. */
+  requests: { path: string; headers: Headers }[];
+  /** Connections made so far. */
+  connections: number;
+  /** Most GETs that were unanswered at once. */
+  openGets: number;
+  bytesOf(streamId: string): Buffer;
+  stop(): Promise<void>;
+}
+
+interface Session {
+  streamId: string;
+  greeted: boolean;
+  audioBytes: number;
+  cutAfter: number | undefined;
+  /** GETs that wait for their turn; answered one event later, so that pipelining shows. */
+  gets: { id: string; offset: number; length: number }[];
+}
+
+type Peer = ServerWebSocket<Session>;
+
+export function startMockServer(behaviour: MockBehaviour = {}): MockServer {
+  const mock = new Mock(behaviour);
+  return mock.handle;
+}
+
+class Mock {
+  readonly handle: MockServer;
+  readonly #behaviour: MockBehaviour;
+  readonly #counts = { silent: 0, cut: 0 };
+  readonly #server: Server<Session>;
+
+  constructor(behaviour: MockBehaviour) {
+    this.#behaviour = behaviour;
+    this.#server = Bun.serve<Session>({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch: (request, server) => this.#upgrade(request, server),
+      websocket: {
+        perMessageDeflate: false,
+        sendPings: false,
+        open: (ws) => this.#opened(ws),
+        message: (ws, message) => {
+          if (typeof message === "string") this.#control(ws, message);
+          else this.#audio(ws, message);
+        },
+      },
+    });
+    const port = this.#server.port ?? 0;
+    const streams = new Map<string, MockStream>();
+    this.handle = {
+      url: `ws://127.0.0.1:${port}/audio`,
+      port,
+      streams,
+      texts: [],
+      frameBytes: [],
+      requests: [],
+      connections: 0,
+      openGets: 0,
+      bytesOf: (id) => Buffer.concat(streams.get(id)?.chunks ?? []),
+      stop: () => this.#server.stop(true),
+    };
+  }
+
+  #upgrade(request: Request, server: Server<Session>): Response | undefined {
+    const { upgradeStatus, cutAfterBytes } = this.#behaviour;
+    this.handle.requests.push({ path: new URL(request.url).pathname, headers: request.headers });
+    if (upgradeStatus !== undefined) return new Response("no", { status: upgradeStatus });
+    const cutAfter = cutAfterBytes?.[this.handle.connections];
+    this.handle.connections++;
+    const data: Session = { streamId: "", greeted: false, audioBytes: 0, cutAfter, gets: [] };
+    return server.upgrade(request, { data })
+      ? undefined
+      : new Response("a WebSocket, please", { status: 426 });
+  }
+
+  #opened(ws: Peer): void {
+    if (this.#behaviour.greeting === true)
+      this.#reply(ws, "CONNECTED", { message: "Connection established" });
+  }
+
+  #control(ws: Peer, text: string): void {
+    this.handle.texts.push(text);
+    const message = JSON.parse(text) as Record<string, unknown>;
+    const type = String(message.type);
+    const id = String(message.streamId);
+    if (this.#counted("silent", this.#behaviour.silentTo, type)) return;
+    const cut = this.#counted("cut", this.#behaviour.cutsAt, type);
+    if (cut && type !== "STOP") ws.terminate();
+    else if (type === "START") this.#start(ws, id, message.resume === true);
+    else if (type === "STOP") this.#stop(ws, id, cut);
+    else if (type === "GET") this.#get(ws, id, Number(message.offset), Number(message.length));
+    else this.#reply(ws, "ERROR", { message: `Unknown message type: ${type}` });
+  }
+
+  #counted(what: "silent" | "cut", rule: { type: string; times: number } | undefined, type: string): boolean {
+    if (rule?.type !== type || this.#counts[what] >= rule.times) return false;
+    this.#counts[what]++;
+    return true;
+  }
+
+  #start(ws: Peer, id: string, resume: boolean): void {
+    const { refusal, resumable } = this.#behaviour;
+    if (refusal !== undefined) {
+      this.#reply(ws, "ERROR", { message: refusal });
+      return;
+    }
+    const old = this.handle.streams.get(id);
+    // A used id without `resume`: the old bytes are still there, and new ones are appended.
+    if (old === undefined) this.handle.streams.set(id, { chunks: [], finished: false });
+    ws.data.streamId = id;
+    const extra = resumable === true ? { resumable: true } : {};
+    const offset = resume && resumable === true ? { offset: this.handle.bytesOf(id).length } : {};
+    this.#reply(ws, "STARTED", {
+      streamId: id,
+      message: "Stream started successfully",
+      ...extra,
+      ...offset,
+    });
+  }
+
+  #audio(ws: Peer, frame: Buffer): void {
+    const { closesWith, swallowsJson, errorAtBytes } = this.#behaviour;
+    this.handle.frameBytes.push(frame.length);
+    if (closesWith !== undefined) {
+      ws.close(closesWith.code, closesWith.reason);
+      return;
+    }
+    if (swallowsJson === true && frame.length < 1000 && isJson(frame)) return;
+    const stream = this.handle.streams.get(ws.data.streamId);
+    if (stream === undefined || stream.finished) return;
+    const room = (ws.data.cutAfter ?? Number.POSITIVE_INFINITY) - ws.data.audioBytes;
+    ws.data.audioBytes += frame.length;
+    stream.chunks.push(Buffer.from(frame.subarray(0, Math.max(0, room))));
+    if (frame.length >= room) ws.terminate();
+    if (errorAtBytes !== undefined && this.handle.bytesOf(ws.data.streamId).length >= errorAtBytes.bytes) {
+      this.#reply(ws, "ERROR", { message: errorAtBytes.message });
+    }
+  }
+
+  #stop(ws: Peer, id: string, cut: boolean): void {
+    const { confirms, refusesEmpty, wrongSha256 } = this.#behaviour;
+    const stream = this.handle.streams.get(id);
+    const bytes = this.handle.bytesOf(id);
+    if (stream === undefined || (refusesEmpty === true && bytes.length === 0)) {
+      this.#reply(ws, "ERROR", { message: `Failed to finalize stream: ${id}` });
+      return;
+    }
+    stream.finished = true;
+    if (cut) {
+      ws.terminate();
+      return;
+    }
+    const sha256 = wrongSha256 ?? createHash("sha256").update(bytes).digest("hex");
+    const extra = confirms === true ? { size: bytes.length, sha256 } : {};
+    this.#reply(ws, "STOPPED", { streamId: id, message: "Stream finalized successfully", ...extra });
+  }
+
+  #get(ws: Peer, id: string, offset: number, length: number): void {
+    ws.data.gets.push({ id, offset, length });
+    this.handle.openGets = Math.max(this.handle.openGets, ws.data.gets.length);
+    setTimeout(() => {
+      const get = ws.data.gets.shift();
+      if (get !== undefined && ws.readyState === WebSocket.OPEN) this.#answer(ws, get);
+    }, 0);
+  }
+
+  #answer(ws: Peer, get: { id: string; offset: number; length: number }): void {
+    const { end, answerBytes } = this.#behaviour;
+    const bytes = this.handle.bytesOf(get.id);
+    const there = Math.min(get.length, bytes.length - get.offset);
+    if (!this.handle.streams.has(get.id)) {
+      this.#reply(ws, "ERROR", { message: `Failed to read from stream: ${get.id}` });
+    } else if (there <= 0 && end === "error") {
+      this.#reply(ws, "ERROR", { message: `No data available at offset ${get.offset}` });
+    } else if (there > 0 || end !== "silence") {
+      const given = there <= 0 ? 0 : (answerBytes?.(there) ?? there);
+      this.#data(ws, bytes.subarray(get.offset, get.offset + given));
+    }
+  }
+
+  #data(ws: Peer, bytes: Buffer): void {
+    ws.data.audioBytes += bytes.length;
+    if (ws.data.cutAfter !== undefined && ws.data.audioBytes >= ws.data.cutAfter) ws.terminate();
+    else if (this.#behaviour.textData === true) ws.send(bytes.toString("utf8"));
+    else ws.send(bytes);
+  }
+
+  #reply(ws: Peer, type: string, fields: Record<string, unknown>): void {
+    if (this.#behaviour.dialect !== "foreign") {
+      ws.send(JSON.stringify({ type, ...fields }));
+      return;
+    }
+    const { streamId, ...rest } = fields;
+    const foreign = {
+      version: 3,
+      error: null,
+      ...rest,
+      stream_id: streamId ?? null,
+      nested: { type: "GET" },
+    };
+    ws.send(JSON.stringify({ ...foreign, type: type.toLowerCase() }, undefined, 2));
+  }
+}
+
+function isJson(frame: Buffer): boolean {
+  try {
+    return typeof JSON.parse(frame.toString("utf8")) === "object";
+  } catch (error) {
+    if (error instanceof SyntaxError) return false;
+    throw error;
+  }
+}
+
+/** A server that takes connections and never says a word. */
+export function startSilentServer(): { url: string; stop: () => void } {
+  const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => undefined } });
+  return { url: `ws://127.0.0.1:${listener.port}/audio`, stop: () => listener.stop(true) };
+}
+
+/** The address of a port where nothing listens. */
+export function deadAddress(): string {
+  const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => undefined } });
+  const { port } = listener;
+  listener.stop(true);
+  return `ws://127.0.0.1:${port}/audio`;
+}
