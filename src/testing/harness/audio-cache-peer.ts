@@ -19,6 +19,14 @@ export interface ControlReply {
   resumable: unknown;
 }
 
+let idsGiven = 0;
+
+/** A stream id that no other test of this run uses. */
+export function freshId(subject: string): string {
+  idsGiven += 1;
+  return `${subject}-${idsGiven}`;
+}
+
 export class AudioCachePeer {
   readonly socket: RawWebSocket;
 
@@ -78,6 +86,12 @@ export class AudioCachePeer {
   async read(streamId: string, offset: number, length: number): Promise<Buffer> {
     this.get(streamId, offset, length);
     return await this.expectBinary();
+  }
+
+  /** Waits until the server has everything sent so far for a live stream, `size` bytes in all. */
+  async untilReceived(streamId: string, size: number): Promise<void> {
+    const last = await this.read(streamId, size - 1, 1);
+    if (last.length !== 1) throw new Error(`the server has not all ${size} bytes of ${streamId}`);
   }
 
   /** Downloads `size` bytes with `window` GETs under way; each answer must have the asked-for length. */

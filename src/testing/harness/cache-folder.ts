@@ -1,0 +1,80 @@
+/** What lies in the server's cache folder, compared with what its API says is there. */
+import type { Stats } from "node:fs";
+import { readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { listStreams } from "./streams-api.ts";
+
+export interface StoredFile {
+  /** Relative to the folder it was listed in. */
+  path: string;
+  size: number;
+}
+
+/** Every file under a folder, at any depth; a folder that does not exist holds none. */
+export async function filesUnder(folder: string): Promise<StoredFile[]> {
+  const files: StoredFile[] = [];
+  for (const entry of await readdirOrEmpty(folder)) {
+    const info = await statOrGone(join(folder, entry));
+    if (info?.isFile()) files.push({ path: entry, size: info.size });
+  }
+  return files;
+}
+
+export async function storedObjects(cacheDir: string): Promise<StoredFile[]> {
+  return await filesUnder(join(cacheDir, "objects-v1"));
+}
+
+export async function incomingFiles(cacheDir: string): Promise<StoredFile[]> {
+  return await filesUnder(join(cacheDir, "incoming"));
+}
+
+/**
+ * What is wrong between the files and the API, one line each: objects that no finished stream has, finished
+ * streams without an object or with one of another size, and incoming files beyond the unfinished streams.
+ */
+export async function debrisIn(cacheDir: string, httpBase: string): Promise<string[]> {
+  const streams = await listStreams(httpBase);
+  const finished = streams.filter((stream) => stream.state === "finished");
+  const sizes = new Map(finished.map((stream) => [stream.sha256, stream.size]));
+  const faults: string[] = [];
+  for (const object of await storedObjects(cacheDir)) {
+    const digest = object.path.slice(object.path.lastIndexOf("/") + 1);
+    const size = sizes.get(digest);
+    if (size === undefined) faults.push(`object ${object.path} belongs to no finished stream`);
+    else if (size !== object.size) faults.push(`object ${object.path} has ${object.size} bytes, not ${size}`);
+    sizes.delete(digest);
+  }
+  for (const [digest, size] of sizes) {
+    // An empty stream needs no file.
+    if (size > 0) faults.push(`no object ${digest} of ${size} bytes`);
+  }
+  const incoming = await incomingFiles(cacheDir);
+  const unfinished = streams.length - finished.length;
+  if (incoming.length > unfinished) {
+    const names = incoming.map((file) => file.path).join(", ");
+    faults.push(`${incoming.length} incoming files for ${unfinished} unfinished streams: ${names}`);
+  }
+  return faults;
+}
+
+async function readdirOrEmpty(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder, { recursive: true });
+  } catch (error) {
+    if (isGone(error)) return [];
+    throw error;
+  }
+}
+
+async function statOrGone(path: string): Promise<Stats | undefined> {
+  try {
+    return await stat(path);
+  } catch (error) {
+    if (isGone(error)) return undefined;
+    throw error;
+  }
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ENOENT";
+}
