@@ -3,7 +3,8 @@
  * server says, or, where the server cannot resume, starts again from zero under a new id (the old id may still hold
  * bytes, to which some servers append).
  */
-import { decodeReply, encodeStart, encodeStop, isStreamId, type Reply } from "../wire/audio-cache.ts";
+import { isStreamId } from "../base/stream-id.ts";
+import { decodeReply, encodeStart, encodeStop, type Reply } from "../wire/audio-cache.ts";
 import { type Connection, connect, type Frame } from "./connection.ts";
 import { type Digests, StreamDigests } from "./digests.ts";
 import { ClientError } from "./errors.ts";
@@ -143,6 +144,7 @@ class Upload {
     if (this.#options.streamId !== undefined) throw new ClientError("NOT_RESUMABLE", this.#streamId);
     const oldStreamId = this.#streamId;
     this.#streamId = newStreamId();
+    this.#used = false;
     this.#options.onEvent?.({ type: "restarted", oldStreamId, streamId: this.#streamId });
   }
 

@@ -20,6 +20,8 @@ export interface MockBehaviour {
   textData?: boolean;
   /** How many of the `length` bytes there are an answer holds. */
   answerBytes?: (length: number) => number;
+  /** How long each GET waits for its answer. */
+  getDelayMs?: number;
   /** What a GET at the end of a stream gets. */
   end?: "empty" | "error" | "silence";
   /** ERROR to the STOP of an empty stream. */
@@ -70,7 +72,7 @@ interface Session {
   greeted: boolean;
   audioBytes: number;
   cutAfter: number | undefined;
-  /** GETs that wait for their turn; answered one event later, so that pipelining shows. */
+  /** GETs that wait for their turn. */
   gets: { id: string; offset: number; length: number }[];
 }
 
@@ -216,10 +218,12 @@ class Mock {
   #get(ws: Peer, id: string, offset: number, length: number): void {
     ws.data.gets.push({ id, offset, length });
     this.handle.openGets = Math.max(this.handle.openGets, ws.data.gets.length);
-    setTimeout(() => {
+    const next = () => {
       const get = ws.data.gets.shift();
       if (get !== undefined && ws.readyState === WebSocket.OPEN) this.#answer(ws, get);
-    }, 0);
+    };
+    if (this.#behaviour.getDelayMs === undefined) setImmediate(next);
+    else setTimeout(next, this.#behaviour.getDelayMs);
   }
 
   #answer(ws: Peer, get: { id: string; offset: number; length: number }): void {

@@ -1,0 +1,172 @@
+import { describe, expect, test } from "bun:test";
+import { cleanups, failureOf, mockServers, noise } from "../testing/client-fixtures.ts";
+import { deadAddress, startSilentServer } from "../testing/mock-servers.ts";
+import { bunPlatform } from "./bun.ts";
+import { connect } from "./connection.ts";
+import type { Platform, Socket } from "./platform.ts";
+
+const cleanup = cleanups();
+const mock = mockServers();
+
+/** A socket that the test drives by hand. */
+class FakeSocket implements Socket {
+  binaryType = "";
+  bufferedAmount = 0;
+  terminated = false;
+  readonly #listeners = new Map<string, ((event: never) => void)[]>();
+
+  send(): void {
+    this.bufferedAmount++;
+  }
+
+  close(): void {
+    this.fire("close", { code: 1000, reason: "" });
+  }
+
+  terminate(): void {
+    this.terminated = true;
+  }
+
+  addEventListener(type: string, listener: (event: never) => void): void {
+    this.#listeners.set(type, [...(this.#listeners.get(type) ?? []), listener]);
+  }
+
+  fire(type: string, event: unknown = {}): void {
+    for (const listener of this.#listeners.get(type) ?? []) listener(event as never);
+  }
+}
+
+async function fakeConnection(limits: { stallTimeoutMs?: number } = {}, signal?: AbortSignal) {
+  const socket = new FakeSocket();
+  const platform: Platform = { openSocket: () => socket, newDigest: bunPlatform.newDigest };
+  const opening = connect(platform, "ws://fake/", signal, limits);
+  socket.fire("open");
+  return { socket, connection: await opening };
+}
+
+const soon = () => performance.now() + 2_000;
+
+describe("connecting", () => {
+  test("fails with BAD_URL for anything that is not a WebSocket address", async () => {
+    for (const url of ["", "localhost:8080", "http://localhost/", "ws://", "ws:///audio", "ws://x:99999/"]) {
+      expect((await failureOf(connect(bunPlatform, url))).code).toBe("BAD_URL");
+    }
+  });
+
+  test("fails with UNREACHABLE where nothing listens", async () => {
+    const error = await failureOf(connect(bunPlatform, deadAddress()));
+    expect(error).toMatchObject({ code: "UNREACHABLE", again: true });
+  });
+
+  test("is refused for good by a 404, and may be tried again after a 503", async () => {
+    const missing = mock({ upgradeStatus: 404 });
+    expect(await failureOf(connect(bunPlatform, missing.url))).toMatchObject({ code: "REFUSED" });
+    const busy = mock({ upgradeStatus: 503 });
+    expect(await failureOf(connect(bunPlatform, busy.url))).toMatchObject({ code: "UNREACHABLE" });
+  });
+
+  test("times out where the server takes the connection and says nothing", async () => {
+    const silent = startSilentServer();
+    cleanup(silent.stop);
+    const error = await failureOf(connect(bunPlatform, silent.url, undefined, { connectTimeoutMs: 30 }));
+    expect(error.code).toBe("CONNECT_TIMEOUT");
+  });
+
+  test("ends with the signal's reason, before it begins and on the way", async () => {
+    const silent = startSilentServer();
+    cleanup(silent.stop);
+    const before = connect(bunPlatform, silent.url, AbortSignal.abort(new Error("enough")));
+    expect(before).rejects.toThrow("enough");
+    await before.catch(() => undefined);
+    const controller = new AbortController();
+    const onTheWay = connect(bunPlatform, silent.url, controller.signal);
+    controller.abort(new Error("enough"));
+    expect(onTheWay).rejects.toThrow("enough");
+    await onTheWay.catch(() => undefined);
+  });
+});
+
+describe("a connection", () => {
+  test("gives frames in the order in which they came, also after the peer has closed", async () => {
+    const { socket, connection } = await fakeConnection();
+    socket.fire("message", { data: "one" });
+    socket.fire("message", { data: new Uint8Array([2]).buffer });
+    socket.fire("close", { code: 1000, reason: "bye" });
+    expect(await connection.receive(soon())).toBe("one");
+    expect(await connection.receive(soon())).toEqual(new Uint8Array([2]));
+    const error = await failureOf(connection.receive(soon()));
+    expect(error).toMatchObject({ code: "CONNECTION_LOST", detail: "bye" });
+  });
+
+  test("gives undefined when nothing comes in time, and goes on", async () => {
+    const { socket, connection } = await fakeConnection();
+    expect(await connection.receive(performance.now() + 5)).toBeUndefined();
+    const next = connection.receive(soon());
+    socket.fire("message", { data: "late" });
+    expect(await next).toBe("late");
+  });
+
+  test("throws at a send after the connection is lost", async () => {
+    const { socket, connection } = await fakeConnection();
+    socket.fire("close", { code: 1006, reason: "" });
+    expect(() => connection.send("x")).toThrow("connection lost");
+  });
+
+  test("waits until little enough is buffered", async () => {
+    const { socket, connection } = await fakeConnection();
+    socket.bufferedAmount = 100;
+    const drained = connection.drained(50);
+    socket.bufferedAmount = 50;
+    await drained;
+    expect(connection.bufferedBytes).toBe(50);
+  });
+
+  test("is lost when nothing leaves for too long", async () => {
+    const { socket, connection } = await fakeConnection({ stallTimeoutMs: 20 });
+    socket.bufferedAmount = 100;
+    expect((await failureOf(connection.drained(50))).code).toBe("CONNECTION_LOST");
+    expect(socket.terminated).toBe(true);
+  });
+
+  test("fails when the peer floods it, or sends what is neither text nor bytes", async () => {
+    const flooded = await fakeConnection();
+    const frame = new ArrayBuffer(64 * 1024 * 1024);
+    for (let i = 0; i < 9; i++) flooded.socket.fire("message", { data: frame });
+    flooded.connection.rest();
+    expect((await failureOf(flooded.connection.receive(soon()))).code).toBe("UNEXPECTED");
+    const odd = await fakeConnection();
+    odd.socket.fire("message", { data: 7 });
+    expect((await failureOf(odd.connection.receive(soon()))).code).toBe("UNEXPECTED");
+  });
+
+  test("keeps what arrived for whoever wants to know why it was lost", async () => {
+    const { socket, connection } = await fakeConnection();
+    socket.fire("message", { data: "why" });
+    socket.fire("close", { code: 1008, reason: "" });
+    expect(() => connection.send("x")).toThrow("the server refused: closed with 1008");
+    expect(connection.rest()).toEqual(["why"]);
+  });
+
+  test("wakes whoever waits when the signal aborts", async () => {
+    const controller = new AbortController();
+    const { connection } = await fakeConnection({}, controller.signal);
+    const waiting = connection.receive(soon());
+    controller.abort(new Error("enough"));
+    expect(waiting).rejects.toThrow("enough");
+    await waiting.catch(() => undefined);
+  });
+
+  test("copies what it sends, so that the sender may use its buffer again", async () => {
+    const server = mock();
+    const connection = await connect(bunPlatform, server.url);
+    connection.send('{"type":"START","streamId":"x"}');
+    const buffer = noise(65_536);
+    const copy = buffer.slice();
+    for (let i = 0; i < 100; i++) connection.send(buffer);
+    buffer.fill(0);
+    connection.send('{"type":"STOP","streamId":"x"}');
+    while (!String(await connection.receive(soon())).includes("STOPPED"));
+    connection.close();
+    expect(server.bytesOf("x").subarray(-65_536).equals(copy)).toBe(true);
+  });
+});
