@@ -107,11 +107,11 @@ test("START of an id in use is refused, whether the stream is finished or not, o
   using other = await openPeer();
   const id = freshId("used");
   await holder.start(id);
+  holder.socket.binary(audio);
   for (const peer of [other, holder]) {
     peer.send({ type: "START", streamId: id });
     await peer.expectError(`Failed to create stream: ${id}`);
   }
-  holder.socket.binary(audio);
   expect((await holder.stop(id)).sha256).toBe(sha256(audio));
   for (const peer of [other, holder]) {
     peer.send({ type: "START", streamId: id });

@@ -28,7 +28,7 @@ async function expectStored(peer: AudioCachePeer, id: string, audio: Uint8Array)
   expect(sha256(whole)).toBe(sha256(audio));
 }
 
-for (const frameBytes of [1, 125, 126, 127, 8 * KiB, 64 * KiB, 65535, 65536, MiB, 16 * MiB]) {
+for (const frameBytes of [1, 125, 126, 127, 8 * KiB, 65535, 64 * KiB, MiB, 16 * MiB]) {
   test(`audio in frames of ${frameBytes} bytes is stored as it is, and no frame is acknowledged`, async () => {
     using peer = await openPeer();
     const audio = new Random(frameBytes).bytes(Math.min(frameBytes * 33 + 7, 16 * MiB));

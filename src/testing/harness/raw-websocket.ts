@@ -139,6 +139,11 @@ export class RawWebSocket {
     await within("the peer to take what was sent", limitMs, promise, () => this.describe());
   }
 
+  /** Bytes written here that the kernel has not taken yet. */
+  get unsentBytes(): number {
+    return this.socket.writableLength;
+  }
+
   /** Stops reading: the peer's answers fill its buffers and the kernel's. */
   pause(): void {
     this.socket.pause();

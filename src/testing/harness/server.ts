@@ -19,8 +19,8 @@ export interface ServerOptions {
   /** Flags beside the folders and the port, without their dashes. */
   flags?: Record<string, string | number>;
   env?: Record<string, string>;
-  /** A command that runs the server's command line, such as one that mounts a file system first. */
-  launcher?: string[];
+  /** The beginning of a command that runs the server, such as one that mounts a file system first. */
+  launcher?: (folder: string) => string[];
   /** Where the cache lives, in the server's folder. */
   cacheFolder?: string;
 }
@@ -73,8 +73,9 @@ export class TestServer {
   }
 
   private async launch(): Promise<void> {
-    const { flags = {}, env = {}, launcher = [] } = this.options;
-    const server = spawnServer([...launcher, ...serverCommand(this.flagsOf(flags))], env);
+    const { flags = {}, env = {}, launcher } = this.options;
+    const before = launcher?.(this.folder) ?? [];
+    const server = spawnServer([...before, ...serverCommand(this.flagsOf(flags))], env);
     this.current = server;
     this.address = "";
     const output = server.output;

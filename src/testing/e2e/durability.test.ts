@@ -1,0 +1,146 @@
+/**
+ * Crashes: the server is killed with SIGKILL, at each numbered step of its writes and at random moments, while
+ * several connections upload; then it starts on the same folder and must have kept its promises. Fifty rounds in
+ * all, every round on the folder that the one before left behind.
+ */
+import { expect, test } from "bun:test";
+import { AudioCachePeer } from "../harness/audio-cache-peer.ts";
+import { Random, seeded } from "../harness/bytes.ts";
+import { TestServer } from "../harness/server.ts";
+import { until } from "../harness/until.ts";
+import { UploadLedger, type Upload } from "../harness/upload-ledger.ts";
+
+const connections = 4;
+const testLimitMs = 90_000;
+/** A round in which the server has not died by then has not met its fail point. */
+const roundLimitMs = 8_000;
+
+/** One crash: how the server is started, and what kills it when it does not kill itself. */
+interface Round {
+  what: string;
+  failpoints: string;
+  killWhen: ((ledger: UploadLedger) => Promise<void>) | undefined;
+}
+
+function atFailpoint(random: Random, name: string): Round {
+  const failpoints = `${name}*${random.int(1, 3)}=kill`;
+  return { what: failpoints, failpoints, killWhen: undefined };
+}
+
+function afterRandomTime(random: Random): Round {
+  const delayMs = random.int(0, 80);
+  return { what: `kill after ${delayMs} ms`, failpoints: "", killWhen: async () => await Bun.sleep(delayMs) };
+}
+
+function rightAfterAcknowledgement(random: Random): Round {
+  const wanted = random.int(1, 8);
+  return {
+    what: `kill at acknowledgement ${wanted}`,
+    failpoints: "",
+    killWhen: async (ledger) => {
+      const before = ledger.acknowledged.length;
+      const isThere = (): boolean => ledger.acknowledged.length >= before + wanted;
+      await until(`${wanted} acknowledgements`, roundLimitMs, isThere);
+    },
+  };
+}
+
+/** Uploads one stream after the other until the server dies; any other failure is one. */
+async function uploadUntilDeath(
+  peer: AudioCachePeer,
+  ledger: UploadLedger,
+  leftOver: Upload[],
+): Promise<void> {
+  const deadline = performance.now() + roundLimitMs;
+  try {
+    for (const upload of leftOver) await ledger.run(peer, upload);
+    while (performance.now() < deadline) await ledger.run(peer, ledger.newUpload());
+  } catch (error) {
+    if (peer.socket.isOpen) throw error;
+  } finally {
+    peer[Symbol.dispose]();
+  }
+}
+
+/** Starts the server for a round, crashes it amid uploads, and leaves it dead. */
+async function crash(server: TestServer, ledger: UploadLedger, round: Round): Promise<void> {
+  await server.restart({ env: round.failpoints === "" ? {} : { WAVECACHE_FAILPOINTS: round.failpoints } });
+  const leftOver = ledger.unacknowledged;
+  const opening = Array.from({ length: connections }, async () => await AudioCachePeer.open(server.url));
+  const uploaders = (await Promise.all(opening)).map(async (peer, index) => {
+    // Half of the connections first go on with what earlier crashes cut off.
+    const share = index % 2 === 0 ? leftOver.filter((_, at) => at % connections === index) : [];
+    await uploadUntilDeath(peer, ledger, share);
+  });
+  if (round.killWhen !== undefined) {
+    await round.killWhen(ledger);
+    await server.kill9();
+  }
+  const outcomes = await Promise.allSettled(uploaders);
+  const failed = outcomes.find((outcome) => outcome.status === "rejected");
+  if (failed !== undefined)
+    throw new Error(`in round "${round.what}": ${String(failed.reason)}\n${server.log}`);
+  if (server.isRunning) throw new Error(`round "${round.what}" did not end in a crash`);
+}
+
+/** Starts the server without fail points and compares it with the ledger. */
+async function judge(server: TestServer, ledger: UploadLedger, what: string, read: Upload[]): Promise<void> {
+  await server.restart({ env: {} });
+  using peer = await AudioCachePeer.open(server.url);
+  const faults = [...(await ledger.faults(server)), ...(await ledger.unreadable(peer, read))];
+  if (faults.length > 0) throw new Error(`after "${what}":\n${faults.join("\n")}\n${server.log}`);
+}
+
+async function crashRounds(random: Random, rounds: Round[]): Promise<void> {
+  await using server = await TestServer.start();
+  const ledger = new UploadLedger(random);
+  for (const round of rounds) {
+    const before = new Set(ledger.acknowledged);
+    await crash(server, ledger, round);
+    const fresh = ledger.acknowledged.filter((upload) => !before.has(upload));
+    await judge(server, ledger, round.what, fresh);
+    await server.kill9();
+  }
+  await finishAll(server, ledger);
+}
+
+/** After the last crash every cut-off upload can still be finished, and then all of it is there. */
+async function finishAll(server: TestServer, ledger: UploadLedger): Promise<void> {
+  await server.restart({ env: {} });
+  using peer = await AudioCachePeer.open(server.url);
+  for (const upload of ledger.unacknowledged) await ledger.run(peer, upload);
+  expect(ledger.acknowledged.length).toBe(ledger.uploads.size);
+  await judge(server, ledger, "every upload was finished", ledger.acknowledged);
+}
+
+const commitSteps = ["commit.1", "commit.2", "commit.3", "commit.4", "commit.5", "commit.6", "commit.7"];
+const uploadSteps = ["upload.open", "upload.write", "upload.seal"];
+
+test(
+  "killed right after each step of a commit, the server keeps every acknowledged stream and no debris",
+  seeded(async (random) => {
+    const rounds = [...commitSteps, ...commitSteps, ...commitSteps].map((name) => atFailpoint(random, name));
+    await crashRounds(random, rounds);
+  }),
+  testLimitMs,
+);
+
+test(
+  "killed while it opens, writes or seals an upload, the server keeps every acknowledged stream and no debris",
+  seeded(async (random) => {
+    const rounds = [...uploadSteps, ...uploadSteps, ...uploadSteps].map((name) => atFailpoint(random, name));
+    await crashRounds(random, rounds);
+  }),
+  testLimitMs,
+);
+
+test(
+  "killed at random moments and right at an acknowledgement, the server keeps every acknowledged stream",
+  seeded(async (random) => {
+    const rounds = Array.from({ length: 20 }, (_, index) =>
+      index % 2 === 0 ? afterRandomTime(random) : rightAfterAcknowledgement(random),
+    );
+    await crashRounds(random, rounds);
+  }),
+  testLimitMs,
+);

@@ -1,0 +1,214 @@
+/** What happens at each limit a user may set, and what broken or hostile peers can do: nothing to the others. */
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { AudioCachePeer, controlOf, freshId } from "../harness/audio-cache-peer.ts";
+import { Random, seeded, sha256 } from "../harness/bytes.ts";
+import { debrisIn, storedObjects } from "../harness/cache-folder.ts";
+import { RawWebSocket } from "../harness/raw-websocket.ts";
+import { runServerToExit, TestServer } from "../harness/server.ts";
+import { removeStream, streamInfo } from "../harness/streams-api.ts";
+import { until, within } from "../harness/until.ts";
+import { describeFrame, encodeFrame, opcodes, type FrameToSend } from "../harness/websocket-frames.ts";
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+let shared: TestServer;
+
+beforeAll(async () => {
+  shared = await TestServer.start();
+});
+
+afterAll(async () => {
+  await shared.dispose();
+});
+
+/** Uploads until STOPPED or the first ERROR; gives the ERROR's message, or undefined. */
+async function tryUpload(server: TestServer, id: string, audio: Uint8Array): Promise<string | undefined> {
+  using peer = await AudioCachePeer.open(server.url);
+  peer.send({ type: "START", streamId: id });
+  const started = controlOf(await peer.next());
+  if (started?.type !== "STARTED") return started?.message ?? "no control message";
+  await peer.sendAudio(audio, 8 * KiB);
+  peer.send({ type: "STOP", streamId: id });
+  const frame = await peer.next();
+  const reply = controlOf(frame);
+  if (reply?.type === "STOPPED") return undefined;
+  if (reply?.type !== "ERROR") throw new Error(`expected STOPPED or ERROR, received ${describeFrame(frame)}`);
+  return reply.message;
+}
+
+test("a stream may be as large as --max-stream-bytes and no byte larger", async () => {
+  await using server = await TestServer.start({ flags: { "max-stream-bytes": MiB } });
+  const audio = new Random(1).bytes(MiB + 1);
+  expect(await tryUpload(server, "exact", audio.subarray(0, MiB))).toBeUndefined();
+  expect(await tryUpload(server, "over", audio)).toMatch(/larger than allowed/);
+  expect((await streamInfo(server.httpBase, "over"))?.state).not.toBe("finished");
+  expect(await tryUpload(server, "next", audio.subarray(1))).toBeUndefined();
+  using peer = await AudioCachePeer.open(server.url);
+  expect(sha256(await peer.download("exact", MiB))).toBe(sha256(audio.subarray(0, MiB)));
+});
+
+test("a full cache refuses more, throws nothing away, and takes more after a removal", async () => {
+  await using server = await TestServer.start({ flags: { "max-cache-bytes": 4 * MiB } });
+  const first = new Random(2).bytes(3 * MiB);
+  const second = new Random(3).bytes(2 * MiB);
+  expect(await tryUpload(server, "first", first)).toBeUndefined();
+  expect(await tryUpload(server, "second", second)).toMatch(/cache is full/);
+  using peer = await AudioCachePeer.open(server.url);
+  expect(sha256(await peer.download("first", first.length))).toBe(sha256(first));
+  expect((await streamInfo(server.httpBase, "second"))?.state).not.toBe("finished");
+  expect(await removeStream(server.httpBase, "first")).toBe(204);
+  const offset = await peer.resume("second");
+  await peer.sendAudio(second.subarray(offset));
+  expect((await peer.stop("second")).sha256).toBe(sha256(second));
+});
+
+test("the bytes in the cache are counted again after a restart", async () => {
+  await using server = await TestServer.start({ flags: { "max-cache-bytes": 4 * MiB } });
+  expect(await tryUpload(server, "first", new Random(4).bytes(3 * MiB))).toBeUndefined();
+  await server.restart();
+  expect(await tryUpload(server, "second", new Random(5).bytes(2 * MiB))).toMatch(/cache is full/);
+  expect(await tryUpload(server, "third", new Random(6).bytes(100 * KiB))).toBeUndefined();
+});
+
+test("a stream of audio that is already there costs no space in the cache", async () => {
+  await using server = await TestServer.start({ flags: { "max-cache-bytes": 5 * MiB } });
+  const audio = new Random(7).bytes(2 * MiB);
+  for (const id of ["a", "b", "c", "d"]) expect(await tryUpload(server, id, audio), id).toBeUndefined();
+});
+
+test("the same content is stored once, also when it is uploaded at the same time", async () => {
+  const audio = new Random(8).bytes(300_000);
+  const ids = Array.from({ length: 8 }, () => freshId("same"));
+  const before = (await storedObjects(shared.cacheDir)).length;
+  await Promise.all(
+    ids.map(async (id) => {
+      using peer = await AudioCachePeer.open(shared.url);
+      await peer.upload(id, audio, 8 * KiB);
+    }),
+  );
+  const objects = await storedObjects(shared.cacheDir);
+  expect(objects.length).toBe(before + 1);
+  const digest = sha256(audio);
+  expect(objects).toContainEqual({ path: `${digest.slice(0, 2)}/${digest}`, size: audio.length });
+  using peer = await AudioCachePeer.open(shared.url);
+  for (const id of ids) expect(sha256(await peer.download(id, audio.length))).toBe(digest);
+});
+
+test("a connection past --max-connections is refused clearly, and one more fits when another has gone", async () => {
+  await using server = await TestServer.start({ flags: { "max-connections": 3 } });
+  const peers = [];
+  for (let index = 0; index < 3; index++) peers.push(await AudioCachePeer.open(server.url));
+  using refused = await RawWebSocket.open(server.url);
+  if (refused.response.status === 101) expect(describeFrame(await refused.next())).toStartWith("close 1013");
+  else expect(refused.response.status).toBe(503);
+  await peers[0]!.upload("x", Buffer.from("audio"));
+  await peers[1]!.close();
+  await until("room for one more connection", 5_000, async () => {
+    using socket = await RawWebSocket.open(server.url);
+    if (socket.response.status !== 101) return false;
+    socket.ping(Buffer.from("x"));
+    return (await socket.next()).opcode === opcodes.pong;
+  });
+  for (const peer of peers) peer[Symbol.dispose]();
+});
+
+test("a second server on the same cache folder refuses to start, and the first goes on", async () => {
+  await using server = await TestServer.start();
+  using peer = await AudioCachePeer.open(server.url);
+  await peer.start("x");
+  const second = await runServerToExit(["--port", "0", "--cache-dir", server.cacheDir]);
+  expect(second.code).not.toBe(0);
+  expect(second.stderr.trim().split("\n").length, second.stderr).toBe(1);
+  expect(second.stderr).toContain(server.cacheDir);
+  expect(second.stdout).not.toMatch(/\bready\b/);
+  peer.socket.binary(Buffer.from("audio"));
+  expect((await peer.stop("x")).size).toBe(5);
+});
+
+test("a folder whose server was killed is free for the next one", async () => {
+  await using server = await TestServer.start();
+  for (let round = 0; round < 3; round++) {
+    await server.kill9();
+    await server.restart();
+  }
+  using peer = await AudioCachePeer.open(server.url);
+  await peer.upload("x", Buffer.from("audio"));
+});
+
+const brokenFrames: [string, FrameToSend][] = [
+  ["unmasked", { opcode: opcodes.binary, payload: Buffer.from("x"), mask: undefined }],
+  ["with a reserved bit", { opcode: opcodes.binary, payload: Buffer.from("x"), rsv: 4 }],
+  ["of an unknown data opcode", { opcode: 3, payload: Buffer.from("x") }],
+  ["of an unknown control opcode", { opcode: 11, payload: Buffer.from("x") }],
+  ["that go on with nothing", { opcode: opcodes.continuation, payload: Buffer.from("x") }],
+  ["of a ping longer than 125 bytes", { opcode: opcodes.ping, payload: Buffer.alloc(200) }],
+  ["of a fragmented ping", { opcode: opcodes.ping, payload: Buffer.from("x"), fin: false }],
+  ["of a Close with half a code", { opcode: opcodes.close, payload: Buffer.from([3]) }],
+  ["of text that is no UTF-8", { opcode: opcodes.text, payload: Buffer.from([0xc3, 0x28, 0xff]) }],
+];
+
+for (const [what, frame] of brokenFrames) {
+  test(`frames ${what} do not end the server or other connections`, async () => {
+    using bystander = await AudioCachePeer.open(shared.url);
+    const id = freshId("bystander");
+    await bystander.start(id);
+    using broken = await RawWebSocket.open(shared.url);
+    broken.frame(frame);
+    broken.close(1000);
+    await within("the broken connection to end", 5_000, broken.ended, () => broken.describe());
+    bystander.socket.binary(Buffer.from("audio"));
+    expect((await bystander.stop(id)).size).toBe(5);
+  });
+}
+
+test(
+  "random bytes instead of frames, a hundred times, do not end the server",
+  seeded(async (random) => {
+    for (let round = 0; round < 100; round++) {
+      using broken = await RawWebSocket.open(shared.url);
+      broken.write(random.bytes(random.int(1, 3000)));
+      await broken.flush();
+      if (random.chance(50)) broken.reset();
+    }
+    using peer = await AudioCachePeer.open(shared.url);
+    await peer.upload(freshId("after-garbage"), Buffer.from("audio"));
+    expect(shared.isRunning).toBe(true);
+  }),
+);
+
+test("a hundred connections that end amid a frame leave streams that can be resumed, and no debris", async () => {
+  const ids = Array.from({ length: 100 }, () => freshId("half"));
+  await Promise.all(
+    ids.map(async (id) => {
+      using peer = await AudioCachePeer.open(shared.url);
+      await peer.start(id);
+      peer.socket.binary(Buffer.from("whole"));
+      await peer.untilReceived(id, 5);
+      const half = encodeFrame({ opcode: opcodes.binary, payload: Buffer.alloc(99), mask: Buffer.alloc(4) });
+      peer.socket.write(half.subarray(0, 50));
+      await peer.socket.flush();
+      peer.socket.reset();
+    }),
+  );
+  using peer = await AudioCachePeer.open(shared.url);
+  for (const id of ids) {
+    expect(await peer.resume(id), id).toBe(5);
+    await peer.stop(id);
+  }
+  expect(await debrisIn(shared.cacheDir, shared.httpBase)).toEqual([]);
+});
+
+test("a handshake of garbage, or none at all, does not end the server", async () => {
+  for (const headers of [
+    { "Sec-WebSocket-Key": undefined },
+    { "Sec-WebSocket-Version": "99" },
+    { Upgrade: "tea" },
+    { "X-Long": "x".repeat(5000) },
+  ]) {
+    using socket = await RawWebSocket.open(shared.url, { headers });
+    expect(socket.response.status).toBeGreaterThan(100);
+  }
+  using peer = await AudioCachePeer.open(shared.url);
+  await peer.expectQuiet();
+});

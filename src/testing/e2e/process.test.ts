@@ -1,0 +1,208 @@
+/** The server as a program: its flags, its environment, its signals and what it says. */
+import { expect, test } from "bun:test";
+import { mkdtempSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { AudioCachePeer } from "../harness/audio-cache-peer.ts";
+import { Random, sha256 } from "../harness/bytes.ts";
+import { debrisIn } from "../harness/cache-folder.ts";
+import { runServerToExit, TestServer } from "../harness/server.ts";
+import { until } from "../harness/until.ts";
+
+const MiB = 1024 * 1024;
+
+const defaults: [string, string][] = [
+  ["--host", "127.0.0.1"],
+  ["--port", "8080"],
+  ["--path", "/audio"],
+  ["--cache-dir", "cache"],
+  ["--recordings-dir", "data/received"],
+  ["--library-dir", "data/library"],
+  ["--workers", ""],
+  ["--log-level", "info"],
+  ["--max-stream-bytes", "4"],
+  ["--max-cache-bytes", "8"],
+  ["--max-connections", "4096"],
+  ["--incomplete-ttl", "86400"],
+  ["--ingest-port", ""],
+  ["--udp-port", ""],
+  ["--tls-port", ""],
+  ["--grpc-port", ""],
+];
+
+test("--help lists every flag with its default and exits 0", async () => {
+  const help = await runServerToExit(["--help"]);
+  expect(help.code).toBe(0);
+  expect(help.stderr).toBe("");
+  for (const [flag, value] of defaults) {
+    const line = help.stdout.split("\n").find((line) => new RegExp(`(^|\\s)${flag}\\b`).test(line));
+    expect(line, `${flag} in the help:\n${help.stdout}`).toBeDefined();
+    expect(line).toContain(value);
+  }
+});
+
+const badValues: string[][] = [
+  ["--port", "abc"],
+  ["--port", "70000"],
+  ["--port", "-1"],
+  ["--port", "1.5"],
+  ["--workers", "0"],
+  ["--workers", "many"],
+  ["--log-level", "loud"],
+  ["--path", "audio"],
+  ["--max-stream-bytes", "-5"],
+  ["--max-cache-bytes", "lots"],
+  ["--max-connections", "0"],
+  ["--incomplete-ttl", "soon"],
+  ["--udp-port", "x"],
+  ["--no-such-flag", "1"],
+];
+
+test("a bad flag is refused with one line on stderr that names it, and a code other than 0", async () => {
+  for (const args of badValues) {
+    const run = await runServerToExit(["--port", "0", ...args]);
+    expect(run.code, args.join(" ")).not.toBe(0);
+    expect(run.stderr.trim().split("\n").length, `${args.join(" ")}: ${run.stderr}`).toBe(1);
+    expect(run.stderr).toMatch(new RegExp(camelOrDashed(args[0]!)));
+    expect(run.stdout).not.toMatch(/\bready\b/);
+  }
+}, 60_000);
+
+/** `--no-such-flag`, or the `noSuchFlag` that a flag parser may make of it. */
+function camelOrDashed(flag: string): string {
+  const name = flag.slice(2);
+  return `${name}|${name.replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase())}`;
+}
+
+test("a bad value in the environment is refused like one in a flag", async () => {
+  for (const [name, value] of [
+    ["WAVECACHE_PORT", "abc"],
+    ["WAVECACHE_LOG_LEVEL", "loud"],
+    ["WAVECACHE_MAX_STREAM_BYTES", "-5"],
+  ] as const) {
+    const run = await runServerToExit([], { [name]: value });
+    expect(run.code, name).not.toBe(0);
+    expect(run.stderr.trim().split("\n").length, run.stderr).toBe(1);
+  }
+});
+
+test("the environment sets what no flag sets, and a flag comes first", async () => {
+  await using server = await TestServer.start({
+    env: { WAVECACHE_PATH: "/sound", WAVECACHE_MAX_STREAM_BYTES: "1000", WAVECACHE_PORT: "1" },
+  });
+  expect(new URL(server.url).port).not.toBe("1");
+  expect(new URL(server.url).pathname).toBe("/sound");
+  using peer = await AudioCachePeer.open(server.url, { path: "/sound/?x=1" });
+  await peer.start("x");
+  peer.socket.binary(new Uint8Array(1001));
+  await peer.expectError(/larger than allowed/);
+});
+
+test("the ready line is one line on stdout with the address, and the address works", async () => {
+  await using server = await TestServer.start();
+  const lines = server.stdout.split("\n").filter((line) => /\bready\b/.test(line));
+  expect(lines.length).toBe(1);
+  expect(lines[0]).toContain(server.url);
+  expect(server.url).toMatch(/^ws:\/\/127\.0\.0\.1:\d+\/audio$/);
+  using peer = await AudioCachePeer.open(server.url);
+  await peer.upload("x", Buffer.from("audio"));
+});
+
+test("a port that is taken is refused with one line that names it", async () => {
+  await using server = await TestServer.start();
+  const folder = mkdtempSync(join(tmpdir(), "wavecache-e2e-"));
+  try {
+    const port = new URL(server.url).port;
+    const run = await runServerToExit(["--port", port, "--cache-dir", join(folder, "cache")]);
+    expect(run.code).not.toBe(0);
+    expect(run.stderr.trim().split("\n").length, run.stderr).toBe(1);
+    expect(run.stderr).toContain(port);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+test("GET /healthz says ok, and a browser's GET / gets a page that says what this is", async () => {
+  await using server = await TestServer.start();
+  const health = await fetch(`${server.httpBase}/healthz`);
+  expect(health.status).toBe(200);
+  expect((await health.text()).trim()).toBe("ok");
+  const page = await fetch(`${server.httpBase}/`, { headers: { Accept: "text/html,*/*" } });
+  expect(page.status).toBe(200);
+  expect(page.headers.get("content-type")).toStartWith("text/html");
+  expect(await page.text()).toMatch(/wavecache/i);
+});
+
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  test(`${signal} ends an idle server with code 0`, async () => {
+    await using server = await TestServer.start();
+    using peer = await AudioCachePeer.open(server.url);
+    await peer.upload("x", Buffer.from("audio"));
+    expect(await server.stop(signal)).toBe(0);
+    await peer.socket.ended;
+  });
+}
+
+test("SIGTERM amid uploads exits 0, keeps what was acknowledged, and the rest can be resumed", async () => {
+  await using server = await TestServer.start();
+  const audio = new Random(1).bytes(8 * MiB);
+  using done = await AudioCachePeer.open(server.url);
+  await done.upload("done", audio.subarray(0, MiB));
+  using open = await AudioCachePeer.open(server.url);
+  await open.start("open");
+  await open.sendAudio(audio.subarray(0, 2 * MiB));
+  await open.untilReceived("open", 2 * MiB);
+  const rest = open.sendAudio(audio.subarray(2 * MiB));
+  expect(await server.stop("SIGTERM")).toBe(0);
+  await open.socket.ended;
+  await rest;
+  await server.restart();
+  using peer = await AudioCachePeer.open(server.url);
+  expect(sha256(await peer.download("done", MiB))).toBe(sha256(audio.subarray(0, MiB)));
+  const offset = await peer.resume("open");
+  expect(offset).toBeGreaterThanOrEqual(2 * MiB);
+  await peer.sendAudio(audio.subarray(offset));
+  expect((await peer.stop("open")).sha256).toBe(sha256(audio));
+  expect(await debrisIn(server.cacheDir, server.httpBase)).toEqual([]);
+});
+
+test("a STOP that was sent before SIGTERM is acknowledged before the end, or the stream is resumable", async () => {
+  for (let round = 0; round < 5; round++) {
+    await using server = await TestServer.start();
+    using peer = await AudioCachePeer.open(server.url);
+    const audio = new Random(round).bytes(MiB);
+    await peer.start("x");
+    await peer.sendAudio(audio);
+    peer.send({ type: "STOP", streamId: "x" });
+    await peer.socket.flush();
+    expect(await server.stop()).toBe(0);
+    await peer.socket.ended;
+    const acknowledged = peer.socket.received.some((frame) => frame.payload.includes('"STOPPED"'));
+    await server.restart();
+    using next = await AudioCachePeer.open(server.url);
+    const offset = await next.resume("x");
+    if (acknowledged) expect(offset).toBe(audio.length);
+    await next.sendAudio(audio.subarray(offset));
+    expect((await next.stop("x")).sha256).toBe(sha256(audio));
+  }
+});
+
+test("SIGTERM with a client that does not read still ends within ten seconds", async () => {
+  await using server = await TestServer.start();
+  using peer = await AudioCachePeer.open(server.url);
+  await peer.upload("x", new Random(2).bytes(4 * MiB));
+  peer.socket.pause();
+  for (let get = 0; get < 20; get++) peer.get("x", 0, 4 * MiB);
+  await peer.socket.flush();
+  expect(await server.stop()).toBe(0);
+}, 30_000);
+
+test("after a crash the server is ready again within three seconds", async () => {
+  await using server = await TestServer.start();
+  await server.kill9();
+  const began = performance.now();
+  await server.restart();
+  expect(performance.now() - began).toBeLessThan(3_000);
+  await until("health", 1_000, async () => (await fetch(`${server.httpBase}/healthz`)).ok);
+});

@@ -1,0 +1,96 @@
+/** Peers that do not read: the server holds a bounded part of their answers and serves everyone else meanwhile. */
+import { expect, test } from "bun:test";
+import { AudioCachePeer } from "../harness/audio-cache-peer.ts";
+import { Random, sha256 } from "../harness/bytes.ts";
+import { TestServer } from "../harness/server.ts";
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+const isLinux = process.platform === "linux";
+
+/** What may come on top for one slow reader: generous, and far below the 200 MB it asks for. */
+const slowReaderBytes = 48 * MiB;
+
+async function ownBytes(server: TestServer): Promise<number> {
+  return (await server.memory()).ownBytes;
+}
+
+/** Full round trips of another client; gives the most memory seen on the way. */
+async function serveOthers(server: TestServer, rounds: number): Promise<number> {
+  using peer = await AudioCachePeer.open(server.url);
+  let most = 0;
+  for (let round = 0; round < rounds; round++) {
+    const audio = new Random(round).bytes(MiB);
+    const id = `other-${crypto.randomUUID()}`;
+    await peer.upload(id, audio);
+    expect(sha256(await peer.download(id, audio.length))).toBe(sha256(audio));
+    most = Math.max(most, await ownBytes(server));
+  }
+  return most;
+}
+
+test.skipIf(!isLinux)(
+  "a reader that pipelines 200 MB and reads nothing costs little memory, and later gets all of it in order",
+  async () => {
+    await using server = await TestServer.start();
+    const audio = new Random(1).bytes(8 * MiB);
+    using slow = await AudioCachePeer.open(server.url);
+    await slow.upload("x", audio, MiB);
+    const before = await serveOthers(server, 20);
+    slow.socket.pause();
+    for (let index = 0; index < 200; index++) slow.get("x", (index % 8) * MiB, MiB);
+    await slow.socket.flush();
+    const most = await serveOthers(server, 20);
+    expect(most - before).toBeLessThan(slowReaderBytes);
+    slow.socket.resume();
+    for (let index = 0; index < 200; index++) {
+      const answer = await slow.expectBinary(10_000);
+      const from = (index % 8) * MiB;
+      if (!answer.equals(audio.subarray(from, from + MiB))) throw new Error(`wrong answer to GET ${index}`);
+    }
+    expect(await ownBytes(server)).toBeLessThan(before + slowReaderBytes);
+  },
+  60_000,
+);
+
+test.skipIf(!isLinux)(
+  "fifty readers that do not read cost a bounded amount together, and go without a trace",
+  async () => {
+    await using server = await TestServer.start();
+    const audio = new Random(2).bytes(4 * MiB);
+    using uploader = await AudioCachePeer.open(server.url);
+    await uploader.upload("x", audio, MiB);
+    const before = await serveOthers(server, 10);
+    const slow: AudioCachePeer[] = [];
+    for (let index = 0; index < 50; index++) {
+      const peer = await AudioCachePeer.open(server.url);
+      peer.socket.pause();
+      for (let get = 0; get < 50; get++) peer.get("x", (get % 16) * 256 * KiB, 256 * KiB);
+      slow.push(peer);
+    }
+    const most = await serveOthers(server, 10);
+    // 50 readers ask for 625 MB; each may hold half a megabyte under way, and one answer more.
+    expect(most - before).toBeLessThan(150 * MiB);
+    for (const peer of slow) peer.socket.reset();
+    expect(sha256(await uploader.download("x", audio.length))).toBe(sha256(audio));
+    await serveOthers(server, 5);
+  },
+  60_000,
+);
+
+test.skipIf(!isLinux)(
+  "a peer that sends nonsense and never reads its errors does not grow the server",
+  async () => {
+    await using server = await TestServer.start();
+    using peer = await AudioCachePeer.open(server.url);
+    peer.socket.pause();
+    const before = await serveOthers(server, 5);
+    const nonsense = "x".repeat(1000);
+    for (let sent = 0; sent < 50_000 && peer.socket.isOpen && peer.socket.unsentBytes < MiB; sent++) {
+      peer.socket.text(nonsense);
+      if (sent % 100 === 0) await Bun.sleep(0);
+    }
+    const most = await serveOthers(server, 5);
+    expect(most - before).toBeLessThan(slowReaderBytes);
+  },
+);

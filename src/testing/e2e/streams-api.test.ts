@@ -1,0 +1,164 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { AudioCachePeer, freshId } from "../harness/audio-cache-peer.ts";
+import { Random, sha256 } from "../harness/bytes.ts";
+import { debrisIn } from "../harness/cache-folder.ts";
+import { TestServer } from "../harness/server.ts";
+import { listPage, listStreams, removeStream, streamInfo } from "../harness/streams-api.ts";
+import { until } from "../harness/until.ts";
+
+let server: TestServer;
+
+beforeAll(async () => {
+  server = await TestServer.start();
+});
+
+afterAll(async () => {
+  await server.dispose();
+});
+
+async function openPeer(): Promise<AudioCachePeer> {
+  return await AudioCachePeer.open(server.url);
+}
+
+async function upload(subject: string, audio: Uint8Array): Promise<string> {
+  using peer = await openPeer();
+  const id = freshId(subject);
+  await peer.upload(id, audio);
+  return id;
+}
+
+test("a finished stream is shown with its size, digest and times as soon as STOPPED is there", async () => {
+  const before = Date.now();
+  const audio = new Random(1).bytes(12_345);
+  const id = await upload("shown", audio);
+  const info = await streamInfo(server.httpBase, id);
+  expect(info).toMatchObject({ streamId: id, state: "finished", size: 12_345, sha256: sha256(audio) });
+  const created = Date.parse(info!.createdAt);
+  const finished = Date.parse(info!.finishedAt!);
+  expect(created).toBeGreaterThanOrEqual(before - 1000);
+  expect(finished).toBeGreaterThanOrEqual(created);
+  expect(finished).toBeLessThanOrEqual(Date.now() + 1000);
+});
+
+test("an unfinished stream is shown as unfinished, without digest and end, and with what was written", async () => {
+  using peer = await openPeer();
+  const id = freshId("unfinished");
+  await peer.start(id);
+  await peer.sendAudio(new Random(2).bytes(100_000));
+  await peer.untilReceived(id, 100_000);
+  const info = await streamInfo(server.httpBase, id);
+  expect(info).toMatchObject({ state: "unfinished", size: 100_000, sha256: null, finishedAt: null });
+});
+
+test("WAV audio is recognised, and bytes of no format are shown as null", async () => {
+  const header = Buffer.from("RIFF\x24\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00", "latin1");
+  const rates = Buffer.from("\x80\x3e\x00\x00\x00\x7d\x00\x00\x02\x00\x10\x00data\x00\x00\x00\x00", "latin1");
+  const wav = await upload("wav", Buffer.concat([header, rates]));
+  expect((await streamInfo(server.httpBase, wav))?.format).toMatch(/wav/i);
+  const bytes = await upload("bytes", Buffer.alloc(500));
+  expect((await streamInfo(server.httpBase, bytes))?.format).toBeNull();
+});
+
+test("the list goes page by page over every stream once, and can be limited to a state", async () => {
+  const finished = new Set<string>();
+  for (let index = 0; index < 7; index++) finished.add(await upload("page", Buffer.from(`${index}`)));
+  using peer = await openPeer();
+  const open = freshId("page-open");
+  await peer.start(open);
+  const seen: string[] = [];
+  for (let after: string | null = ""; after !== null;) {
+    const from: string = after === "" ? "" : `&after=${after}`;
+    const page = await listPage(server.httpBase, `?limit=3${from}`);
+    expect(page.streams.length).toBeLessThanOrEqual(3);
+    seen.push(...page.streams.map((stream) => stream.streamId));
+    after = page.next;
+  }
+  expect(new Set(seen).size).toBe(seen.length);
+  expect([...finished, open].filter((id) => !seen.includes(id))).toEqual([]);
+  const states = await Promise.all([
+    listStreams(server.httpBase, "finished"),
+    listStreams(server.httpBase, "unfinished"),
+  ]);
+  const ids = states.map((streams) => streams.map((stream) => stream.streamId));
+  expect(ids[0]).not.toContain(open);
+  expect(ids[1]).toContain(open);
+  expect([...finished].filter((id) => !ids[0]!.includes(id))).toEqual([]);
+});
+
+test("a bad query is refused with 400 and a hint", async () => {
+  for (const query of ["?state=lost", "?limit=x", "?limit=-1"]) {
+    const response = await fetch(`${server.httpBase}/api/streams${query}`);
+    const body = await response.text();
+    expect(response.status, `${query} -> ${body}`).toBe(400);
+    expect(body).toContain('"hint"');
+  }
+});
+
+test("an unknown id, and the name of a built-in property, are 404 with code, message and hint", async () => {
+  for (const id of ["no-such-stream", "toString", "constructor", "__proto__"]) {
+    expect(await streamInfo(server.httpBase, id)).toBeUndefined();
+    expect(await removeStream(server.httpBase, id)).toBe(404);
+  }
+});
+
+test("an id that is not allowed is an error of the client, not of the server", async () => {
+  for (const id of ["..%2f..%2fetc", "%00", "a%20b", "x".repeat(129)]) {
+    const response = await fetch(`${server.httpBase}/api/streams/${id}`);
+    await response.text();
+    expect([400, 404], `${id} -> ${response.status}`).toContain(response.status);
+  }
+});
+
+test("a removed stream is gone everywhere, and its id and its space are free again", async () => {
+  const audio = new Random(3).bytes(50_000);
+  const id = await upload("removed", audio);
+  expect(await removeStream(server.httpBase, id)).toBe(204);
+  expect(await streamInfo(server.httpBase, id)).toBeUndefined();
+  expect(await removeStream(server.httpBase, id)).toBe(404);
+  using peer = await openPeer();
+  peer.get(id, 0, 100);
+  await peer.expectError(`Failed to read from stream: ${id}`);
+  let faults: string[] = [];
+  await until(
+    "the object to be removed",
+    5_000,
+    async () => (faults = await debrisIn(server.cacheDir, server.httpBase)).length === 0,
+    () => faults.join("; "),
+  );
+  expect((await peer.upload(id, Buffer.from("new audio"))).size).toBe(9);
+  expect((await peer.read(id, 0, 100)).toString()).toBe("new audio");
+});
+
+test("removing one of two streams with the same audio leaves the other whole", async () => {
+  const audio = new Random(4).bytes(200_000);
+  const first = await upload("twin", audio);
+  const second = await upload("twin", audio);
+  expect(await removeStream(server.httpBase, first)).toBe(204);
+  using peer = await openPeer();
+  expect(sha256(await peer.download(second, audio.length))).toBe(sha256(audio));
+});
+
+test("a stream that a connection is uploading cannot be removed under it", async () => {
+  using peer = await openPeer();
+  const id = freshId("busy");
+  await peer.start(id);
+  peer.socket.binary(Buffer.from("audio"));
+  expect(await removeStream(server.httpBase, id)).toBe(409);
+  expect((await peer.stop(id)).size).toBe(5);
+});
+
+test("an unfinished stream that nobody holds can be removed, and its file goes with it", async () => {
+  const id = freshId("left");
+  using peer = await openPeer();
+  await peer.start(id);
+  peer.socket.binary(Buffer.from("audio"));
+  await peer.close();
+  await until(
+    "the stream to be released",
+    5_000,
+    async () => (await removeStream(server.httpBase, id)) === 204,
+  );
+  expect(await streamInfo(server.httpBase, id)).toBeUndefined();
+  using next = await openPeer();
+  expect((await next.upload(id, Buffer.from("other audio"))).size).toBe(11);
+});

@@ -1,0 +1,53 @@
+/**
+ * A disk small enough to fill: a tmpfs that is mounted in a mount namespace of the server's own. It goes away
+ * with the server process, so nothing can stay mounted; from outside it is reached through /proc/PID/root.
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import { rm, statfs, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { ServerOptions, TestServer } from "./server.ts";
+
+const diskFolder = "disk";
+const fillerName = "filler";
+
+/** True where this machine and user may mount one. */
+export function canMountSmallDisk(): boolean {
+  if (process.platform !== "linux" || Bun.which("unshare") === null) return false;
+  const folder = mkdtempSync(join(tmpdir(), "wavecache-mount-"));
+  try {
+    return Bun.spawnSync([...mountCommand(folder, 1), "true"], { stderr: "ignore" }).exitCode === 0;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Options of a server whose cache lies on a disk of `mebibytes`. */
+export function onSmallDisk(mebibytes: number): ServerOptions {
+  return {
+    cacheFolder: `${diskFolder}/cache`,
+    launcher: (folder) => mountCommand(join(folder, diskFolder), mebibytes),
+  };
+}
+
+/** Fills the disk with a file until only about `bytesLeft` are free. */
+export async function fillDisk(server: TestServer, bytesLeft: number): Promise<void> {
+  const disk = diskOf(server);
+  const { bsize, bavail } = await statfs(disk);
+  await writeFile(join(disk, fillerName), new Uint8Array(Math.max(0, bsize * bavail - bytesLeft)));
+}
+
+/** Gives the filled space back. */
+export async function freeDisk(server: TestServer): Promise<void> {
+  await rm(join(diskOf(server), fillerName));
+}
+
+function diskOf(server: TestServer): string {
+  return join(`/proc/${server.pid}/root`, server.folder, diskFolder);
+}
+
+function mountCommand(mountPoint: string, mebibytes: number): string[] {
+  const script = `mkdir -p "$0" && mount -t tmpfs -o size=${mebibytes}m tmpfs "$0" && exec "$@"`;
+  const namespace = process.getuid?.() === 0 ? ["--mount"] : ["--user", "--map-root-user", "--mount"];
+  return ["unshare", ...namespace, "--", "sh", "-c", script, mountPoint];
+}

@@ -1,0 +1,105 @@
+/**
+ * What a test has uploaded, what it was told of it, and whether the server still agrees. It outlives the server,
+ * so it can judge what a crash has left behind.
+ */
+import { AudioCachePeer, freshId } from "./audio-cache-peer.ts";
+import { type Random, sha256 } from "./bytes.ts";
+import { debrisIn } from "./cache-folder.ts";
+import type { TestServer } from "./server.ts";
+import { listStreams, type StreamInfo } from "./streams-api.ts";
+
+export interface Upload {
+  id: string;
+  audio: Uint8Array;
+  sha256: string;
+  /** Before this the server must not finish the stream; after it, it may at any time. */
+  stopSent: boolean;
+  /** STOPPED has arrived: from here on the stream must be there, whatever happens. */
+  acknowledged: boolean;
+}
+
+export class UploadLedger {
+  readonly uploads = new Map<string, Upload>();
+  private readonly random: Random;
+
+  constructor(random: Random) {
+    this.random = random;
+  }
+
+  /** A new upload of random size; one in five has the audio of an earlier one. */
+  newUpload(): Upload {
+    const audio = this.random.chance(20) ? this.audioOfAnother() : undefined;
+    const bytes = audio ?? this.random.bytes(this.random.pick([0, 1, 5000, 100_000, 400_000]));
+    const id = freshId("ledger");
+    const upload = { id, audio: bytes, sha256: sha256(bytes), stopSent: false, acknowledged: false };
+    this.uploads.set(upload.id, upload);
+    return upload;
+  }
+
+  private audioOfAnother(): Uint8Array | undefined {
+    return this.uploads.size === 0 ? undefined : this.random.pick([...this.uploads.values()]).audio;
+  }
+
+  /** Takes the upload from wherever it stands to its acknowledgement, with resume. */
+  async run(peer: AudioCachePeer, upload: Upload): Promise<void> {
+    const offset = await peer.resume(upload.id);
+    for (const piece of this.random.pieces(upload.audio.subarray(offset), 60_000)) {
+      peer.socket.binary(piece);
+      await peer.socket.flush();
+    }
+    upload.stopSent = true;
+    const stopped = await peer.stop(upload.id);
+    if (stopped.size !== upload.audio.length || stopped.sha256 !== upload.sha256) {
+      throw new Error(`${stopped.text} is not the acknowledgement of ${describe(upload)}`);
+    }
+    upload.acknowledged = true;
+  }
+
+  get acknowledged(): Upload[] {
+    return [...this.uploads.values()].filter((upload) => upload.acknowledged);
+  }
+
+  get unacknowledged(): Upload[] {
+    return [...this.uploads.values()].filter((upload) => !upload.acknowledged);
+  }
+
+  /** What is wrong with the server's streams and files by this ledger, one line each. */
+  async faults(server: TestServer): Promise<string[]> {
+    const listed = await listStreams(server.httpBase);
+    const faults = listed.map((stream) => this.faultOf(stream)).filter((fault) => fault !== undefined);
+    const finished = new Set(
+      listed.filter((stream) => stream.state === "finished").map((stream) => stream.streamId),
+    );
+    for (const upload of this.acknowledged) {
+      if (!finished.has(upload.id))
+        faults.push(`acknowledged, but not there as finished: ${describe(upload)}`);
+    }
+    return [...faults, ...(await debrisIn(server.cacheDir, server.httpBase))];
+  }
+
+  private faultOf(stream: StreamInfo): string | undefined {
+    const upload = this.uploads.get(stream.streamId);
+    const shown = JSON.stringify(stream);
+    if (upload === undefined) return `a stream that was never sent: ${shown}`;
+    if (stream.state === "unfinished") {
+      return stream.size <= upload.audio.length ? undefined : `longer than what was sent: ${shown}`;
+    }
+    if (!upload.stopSent) return `finished without a STOP: ${shown}`;
+    const isWhole = stream.size === upload.audio.length && stream.sha256 === upload.sha256;
+    return isWhole ? undefined : `finished, but not ${describe(upload)}: ${shown}`;
+  }
+
+  /** Downloads these uploads and gives those that did not come back byte by byte, one line each. */
+  async unreadable(peer: AudioCachePeer, uploads: Upload[]): Promise<string[]> {
+    const faults: string[] = [];
+    for (const upload of uploads) {
+      const whole = await peer.download(upload.id, upload.audio.length, 256 * 1024);
+      if (sha256(whole) !== upload.sha256) faults.push(`came back changed: ${describe(upload)}`);
+    }
+    return faults;
+  }
+}
+
+function describe(upload: Upload): string {
+  return `${upload.id} of ${upload.audio.length} bytes, SHA-256 ${upload.sha256}`;
+}
