@@ -123,6 +123,12 @@ export class RingProducer {
     return dataByte + (this.#open & this.#mask) + headerBytes + oldBody;
   }
 
+  /** Changes the kind of the newest record, which must still be unpublished. */
+  relabel(kind: number): void {
+    if (this.#open < 0) throw new Error("there is no unpublished record to relabel");
+    this.#words[((dataByte + (this.#open & this.#mask)) >> 2) + 2] = kind;
+  }
+
   /** Makes everything reserved so far visible. Returns false if there was nothing new. */
   publish(): boolean {
     if (this.#tail === this.#published) return false;

@@ -101,13 +101,13 @@ export function decodeNumber(body: Body, at = 0): number {
   return viewOf(body).getFloat64(at, true);
 }
 
-export const rangeBytes = 2 * numberBytes;
-
-/** Offset and length of a READ_RANGE, written straight into a lane. */
-export function putRange(bytes: Uint8Array, at: number, offset: number, length: number): void {
-  const view = new DataView(bytes.buffer, at, rangeBytes);
+/** Offset and length of a READ_RANGE. */
+export function encodeRange(offset: number, length: number): Uint8Array {
+  const body = new Uint8Array(2 * numberBytes);
+  const view = new DataView(body.buffer);
   view.setFloat64(0, offset, true);
   view.setFloat64(numberBytes, length, true);
+  return body;
 }
 
 export function encodeSealed(size: number, digest: Uint8Array, format: string | undefined): Uint8Array {

@@ -66,8 +66,8 @@ export interface Catalog {
   /** Unfinished streams that were last touched before this time. */
   untouchedSince(time: number): StreamRow[];
   totals(): Totals;
-  /** Visits every row. */
-  rows(): Iterable<StreamRow>;
+  /** Every row, sealed ones too. */
+  rows(): StreamRow[];
   /**
    * Runs `change` as one transaction; a throw undoes it. A durable one has reached the disk when this returns, any
    * other survives a crash of the process but perhaps not a power cut.

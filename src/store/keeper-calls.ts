@@ -20,8 +20,8 @@ export interface KeeperCalls {
   reserve: [args: { streamId: string; key: string; at: number }, result: null];
   /** Finds what an id can be resumed from; enters it with `key` if it is new. */
   resume: [args: { streamId: string; key: string; at: number }, result: ResumeAnswer];
-  /** An upload was interrupted with this many bytes in its file. */
-  leave: [args: { streamId: string; size: number; at: number }, result: null];
+  /** An upload has ended without an acknowledgement; says what is left of it, undefined for nothing. */
+  leave: [args: { streamId: string; at: number }, result: StreamRow | null];
   /** Makes a sealed upload durable. `addedBytes` is 0 for content that was there already. */
   finish: [
     args: { streamId: string; key: string; size: number; sha256: string; format: string | null; at: number },

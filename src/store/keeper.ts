@@ -6,7 +6,7 @@
  */
 import { toWavecacheError, WavecacheError } from "../base/errors.ts";
 import { failpoint } from "../base/failpoint.ts";
-import type { Catalog } from "./catalog.ts";
+import type { Catalog, StreamRow } from "./catalog.ts";
 import { commitGroup } from "./commit.ts";
 import type { KeeperArgs, KeeperCall, KeeperRequest, KeeperResult } from "./keeper-calls.ts";
 import { CacheLayout, removeFile } from "./layout.ts";
@@ -77,10 +77,7 @@ export class Keeper {
     const calls: { [C in QuickCall]: (args: KeeperArgs<C>) => KeeperResult<C> } = {
       reserve: (args) => this.#reserve(args),
       resume: (args) => this.#resume(args),
-      leave: (args) => {
-        this.#catalog.touch(args.streamId, args.size, args.at);
-        return null;
-      },
+      leave: (args) => this.#leave(args),
       find: (args) => this.#catalog.find(args.streamId) ?? null,
       list: (args) => this.#catalog.list(args),
       expire: (args) => this.#expire(args),
@@ -95,10 +92,21 @@ export class Keeper {
     throw new WavecacheError("STREAM_EXISTS");
   }
 
+  #leave(args: KeeperArgs<"leave">): StreamRow | null {
+    const left = this.#settled(args.streamId, args.at);
+    if (left?.state === "unfinished") this.#catalog.touch(left.streamId, left.size, args.at);
+    return left ?? null;
+  }
+
+  /** The row of a stream, in step with the disk. */
+  #settled(streamId: string, at: number): StreamRow | undefined {
+    const row = this.#catalog.find(streamId);
+    if (row === undefined || row.state === "finished") return row;
+    return settle(this.#layout, this.#catalog, row, at);
+  }
+
   #resume(args: KeeperArgs<"resume">): KeeperResult<"resume"> {
-    const row = this.#catalog.find(args.streamId);
-    const settled =
-      row === undefined || row.state === "finished" ? row : settle(this.#layout, this.#catalog, row, args.at);
+    const settled = this.#settled(args.streamId, args.at);
     if (settled === undefined) {
       this.#catalog.reserve(args.streamId, args.key, args.at);
       return { kind: "new" };

@@ -34,7 +34,7 @@ export function recover(layout: CacheLayout, catalog: Catalog, at: number): Reco
   const found: Found = { keys: new Set(), objects: new Set() };
   const recovery: Recovery = { resumable: 0, resumableBytes: 0, completed: 0, removed: 0, damaged: [] };
   catalog.transaction(() => {
-    for (const row of [...catalog.rows()]) {
+    for (const row of catalog.rows()) {
       const settled = row.state === "finished" ? row : settle(layout, catalog, row, at);
       if (row.state === "sealed" && settled?.state === "finished") recovery.completed += 1;
       count(layout, settled, found, recovery);

@@ -94,8 +94,8 @@ export class SqliteCatalog implements Catalog {
     return this.#statements.totals.get()!;
   }
 
-  *rows(): Iterable<StreamRow> {
-    for (const row of this.#statements.rows.iterate()) yield toRow(row);
+  rows(): StreamRow[] {
+    return this.#statements.rows.all().map(toRow);
   }
 
   transaction<T>(change: () => T, durable: boolean): T {

@@ -12,7 +12,7 @@
  * how they spell the stream id. Decoders here are tolerant, encoders strict: compact JSON, the keys in the order
  * above, no null.
  */
-import { defaultReadBytes, maxStreamIdChars } from "../base/limits.ts";
+import { defaultReadBytes } from "../base/limits.ts";
 
 export type RequestType = "START" | "STOP" | "GET";
 export type ReplyType = "CONNECTED" | "STARTED" | "STOPPED" | "ERROR";
@@ -38,13 +38,6 @@ export type Reply =
   | { type: "STARTED"; streamId: string | undefined; offset: number | undefined; resumable: boolean }
   | { type: "STOPPED"; streamId: string | undefined; size: number | undefined; sha256: string | undefined }
   | { type: "ERROR"; message: string };
-
-const streamIdPattern = new RegExp(`^[A-Za-z0-9_.-]{1,${maxStreamIdChars}}$`);
-
-/** True for an id of 1 to 128 letters, digits, `-`, `_`, `.` that is not `.` or `..`. */
-export function isStreamId(text: string): boolean {
-  return streamIdPattern.test(text) && text !== "." && text !== "..";
-}
 
 /** Decodes a text frame at the server; any text gives a value, none throws. */
 export function decodeRequest(text: string): Request | Malformed {

@@ -1,0 +1,244 @@
+/**
+ * What the server can be told: flags, then `WAVECACHE_*` in the environment, then defaults. One frozen object comes
+ * out, or a `ConfigError` with one line that says which value is wrong and what it should be.
+ */
+import { cac } from "cac";
+import * as v from "valibot";
+import { availableParallelism } from "node:os";
+import { type LogLevel, logLevels } from "./base/log.ts";
+import {
+  defaultIncompleteTtlSeconds,
+  defaultMaxCacheBytes,
+  defaultMaxConnections,
+  defaultMaxStreamBytes,
+  GiB,
+  KiB,
+  MiB,
+} from "./base/limits.ts";
+import { version } from "../package.json";
+
+/** A port, or "off" for a door that stays shut. */
+export type Port = number | "off";
+
+export interface Config {
+  host: string;
+  port: number;
+  path: string;
+  cacheDir: string;
+  recordingsDir: string;
+  libraryDir: string;
+  workers: number;
+  logLevel: LogLevel;
+  maxStreamBytes: number;
+  maxCacheBytes: number;
+  maxConnections: number;
+  incompleteTtl: number;
+  ingestPort: Port;
+  udpPort: Port;
+  tlsPort: Port;
+  grpcPort: Port;
+}
+
+export class ConfigError extends Error {}
+
+/** Writers and readers mostly wait; past a few of each the disk is the limit, not the processors. */
+const maxDefaultWorkers = 8;
+const maxWorkers = 64;
+
+function whole(least: number, most: number) {
+  const expected = `a whole number from ${least} to ${most}`;
+  return v.pipe(
+    v.string(),
+    v.regex(/^\d+$/, expected),
+    v.transform(Number),
+    v.minValue(least, expected),
+    v.maxValue(most, expected),
+  );
+}
+
+const text = v.pipe(v.string(), v.nonEmpty("a text that is not empty"));
+const port = v.union([v.literal("off"), whole(0, 65535)], "a port from 0 to 65535, or off");
+const units: Record<string, number> = { "": 1, KiB, MiB, GiB };
+const size = v.pipe(
+  v.string(),
+  v.regex(/^\d+(KiB|MiB|GiB)?$/, "a number of bytes, also as 512MiB or 4GiB"),
+  v.transform((given) => Number.parseInt(given, 10) * units[given.replace(/^\d+/, "")]!),
+  v.minValue(1, "at least 1 byte"),
+);
+
+interface Option<T> {
+  flag: string;
+  value: string;
+  default: string;
+  says: string;
+  schema: v.GenericSchema<string, T>;
+}
+
+type Options = { [K in keyof Config]: Option<Config[K]> };
+
+const options: Options = {
+  host: { flag: "host", value: "address", default: "127.0.0.1", says: "address to listen on", schema: text },
+  port: {
+    flag: "port",
+    value: "port",
+    default: "8080",
+    says: "HTTP and WebSocket port; 0 takes a free one",
+    schema: whole(0, 65535),
+  },
+  path: {
+    flag: "path",
+    value: "path",
+    default: "/audio",
+    says: "path of the audio cache",
+    schema: v.pipe(v.string(), v.regex(/^\/[A-Za-z0-9_./-]*[A-Za-z0-9_.-]$/, "a path such as /audio")),
+  },
+  cacheDir: { flag: "cache-dir", value: "dir", default: "cache", says: "folder of the cache", schema: text },
+  recordingsDir: {
+    flag: "recordings-dir",
+    value: "dir",
+    default: "data/received",
+    says: "folder of recordings",
+    schema: text,
+  },
+  libraryDir: {
+    flag: "library-dir",
+    value: "dir",
+    default: "data/library",
+    says: "folder of songs and sounds",
+    schema: text,
+  },
+  workers: {
+    flag: "workers",
+    value: "n",
+    default: String(Math.max(1, Math.min(maxDefaultWorkers, availableParallelism() - 1))),
+    says: "writer threads, and as many reader threads",
+    schema: whole(1, maxWorkers),
+  },
+  logLevel: {
+    flag: "log-level",
+    value: "level",
+    default: "info",
+    says: "least level that is logged: debug, info, warning, error",
+    schema: v.picklist(logLevels, `one of ${logLevels.join(", ")}`),
+  },
+  maxStreamBytes: {
+    flag: "max-stream-bytes",
+    value: "size",
+    default: `${defaultMaxStreamBytes / GiB}GiB`,
+    says: "bytes of one stream",
+    schema: size,
+  },
+  maxCacheBytes: {
+    flag: "max-cache-bytes",
+    value: "size",
+    default: `${defaultMaxCacheBytes / GiB}GiB`,
+    says: "bytes in the cache; when it is full, nothing is thrown away",
+    schema: size,
+  },
+  maxConnections: {
+    flag: "max-connections",
+    value: "n",
+    default: String(defaultMaxConnections),
+    says: "WebSocket connections at once",
+    schema: whole(1, 1_000_000),
+  },
+  incompleteTtl: {
+    flag: "incomplete-ttl",
+    value: "seconds",
+    default: String(defaultIncompleteTtlSeconds),
+    says: "how long an interrupted upload is kept",
+    schema: whole(1, 10 * 365 * 24 * 3600),
+  },
+  ingestPort: {
+    flag: "ingest-port",
+    value: "port",
+    default: "off",
+    says: "live ingest door (not in this version)",
+    schema: port,
+  },
+  udpPort: {
+    flag: "udp-port",
+    value: "port",
+    default: "off",
+    says: "UDP door (not in this version)",
+    schema: port,
+  },
+  tlsPort: {
+    flag: "tls-port",
+    value: "port",
+    default: "off",
+    says: "TLS door (not in this version)",
+    schema: port,
+  },
+  grpcPort: {
+    flag: "grpc-port",
+    value: "port",
+    default: "off",
+    says: "gRPC door (not in this version)",
+    schema: port,
+  },
+};
+
+const names = Object.keys(options) as (keyof Config)[];
+
+/**
+ * Reads flags (without the program's name) and environment. Undefined means that --help or --version was asked for
+ * and has been printed. Throws a `ConfigError`.
+ */
+export function readConfig(
+  args: string[],
+  environment: Record<string, string | undefined>,
+): Config | undefined {
+  const flags = parseFlags(args);
+  if (flags === undefined) return undefined;
+  const entries = names.map((name) => [name, readOption(name, flags, environment)]);
+  return Object.freeze(Object.fromEntries(entries));
+}
+
+/** The environment twin of a flag: `--cache-dir` is `WAVECACHE_CACHE_DIR`. */
+function environmentName(flag: string): string {
+  return `WAVECACHE_${flag.replaceAll("-", "_").toUpperCase()}`;
+}
+
+function parseFlags(args: string[]): Record<string, unknown> | undefined {
+  const program = cac("wavecache");
+  const command = program.command("", "Start the server").usage("server [options]");
+  // As lists of strings, or the parser would turn `--cache-dir 007` into a number.
+  for (const { flag, value, default: fallback, says } of Object.values(options)) {
+    command.option(`--${flag} <${value}>`, `${says} (default: ${fallback})`, { type: [String] });
+  }
+  command.action(() => {});
+  program.help((sections) => [...sections, environmentHelp()]);
+  program.version(version);
+  try {
+    const { args: extra, options: flags } = program.parse(["", "", ...args], { run: false });
+    if (flags["help"] === true || flags["version"] === true) return undefined;
+    if (extra.length > 0) throw new ConfigError(`unexpected argument "${extra[0]}"; see --help`);
+    program.runMatchedCommand();
+    return flags;
+  } catch (error) {
+    if (error instanceof ConfigError) throw error;
+    throw new ConfigError(`${error instanceof Error ? error.message : String(error)}; see --help`);
+  }
+}
+
+function environmentHelp() {
+  const lines = Object.values(options).map(({ flag }) => `  --${flag.padEnd(18)} ${environmentName(flag)}`);
+  return { title: "Environment (a flag goes before its twin)", body: lines.join("\n") };
+}
+
+function readOption(
+  name: keyof Config,
+  flags: Record<string, unknown>,
+  environment: Record<string, string | undefined>,
+): unknown {
+  const option = options[name];
+  const variable = environmentName(option.flag);
+  const given = flags[name];
+  const fromFlag = Array.isArray(given) && given.length > 0;
+  const raw = fromFlag ? String(given.at(-1)) : (environment[variable] ?? option.default);
+  const result = v.safeParse(option.schema as v.GenericSchema<string, unknown>, raw);
+  if (result.success) return result.output;
+  const source = fromFlag ? `--${option.flag}` : variable;
+  throw new ConfigError(`${source} "${raw}": expected ${result.issues[0].message}`);
+}

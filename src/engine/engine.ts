@@ -1,0 +1,251 @@
+/** The rules about streams. Doors ask it to open, resume, find, list and remove; it decides and hands the work out. */
+import { randomBytes } from "node:crypto";
+import { WavecacheError } from "../base/errors.ts";
+import { maxKnownStreams, maxOutboundBytes } from "../base/limits.ts";
+import type { Log } from "../base/log.ts";
+import type { Sealed } from "../lane/tasks.ts";
+import type { Pool } from "../pool/pool.ts";
+import type { FileRef, Reader } from "../pool/readers.ts";
+import type { UploadEvents, UploadLine } from "../pool/writers.ts";
+import type { ListQuery, StreamRow } from "../store/catalog.ts";
+import type { KeeperResult } from "../store/keeper-calls.ts";
+import type { CacheLayout } from "../store/layout.ts";
+import { isStreamId } from "../base/stream-id.ts";
+import { Admission, type AdmissionLimits } from "./admission.ts";
+import { OutboundBudget } from "./outbound-budget.ts";
+import { Upload, type UploadHost, type UploadOwner } from "./upload.ts";
+
+export interface EngineSettings extends AdmissionLimits {
+  incompleteTtlSeconds: number;
+}
+
+/** What of a stream can be read now. A complete one never grows. */
+export interface Readable {
+  size: number;
+  complete: boolean;
+  file: FileRef;
+}
+
+/** How often interrupted uploads are looked through for ones past their time, at the most. */
+const expiryIntervalMs = 600_000;
+
+export class Engine implements UploadHost {
+  readonly admission: Admission;
+  readonly outbound = new OutboundBudget(maxOutboundBytes);
+  readonly #pool: Pool;
+  readonly #layout: CacheLayout;
+  readonly #settings: EngineSettings;
+  readonly #log: Log;
+  readonly #uploads = new Map<string, Upload>();
+  /** Finished streams that were lately used, the one used longest ago first. */
+  readonly #known = new Map<string, Readable>();
+  #expiry: Timer | undefined;
+  #closing = false;
+
+  constructor(pool: Pool, layout: CacheLayout, settings: EngineSettings, log: Log) {
+    this.#pool = pool;
+    this.#layout = layout;
+    this.#settings = settings;
+    this.#log = log;
+    this.admission = new Admission(settings);
+  }
+
+  /** Opens the store and repairs it. Comes first. */
+  async open(): Promise<void> {
+    const opened = await this.#pool.keeper.call("open", { cacheDir: this.#layout.root, at: Date.now() });
+    this.admission.objectBytes = opened.totals.objectBytes;
+    this.admission.unfinishedBytes = opened.recovery.resumableBytes;
+    this.#logRecovery(opened);
+    await this.#expire();
+    const { incompleteTtlSeconds } = this.#settings;
+    const interval = Math.min(expiryIntervalMs, Math.max(500, incompleteTtlSeconds * 500));
+    this.#expiry = setInterval(() => void this.#expire(), interval);
+  }
+
+  /** Starts a new stream. Throws what can be refused at once; the rest rejects `ready` of the upload. */
+  startUpload(streamId: string, owner: UploadOwner): Upload {
+    this.#checkStart(streamId);
+    if (this.#uploads.has(streamId)) throw new WavecacheError("STREAM_EXISTS");
+    const upload = new Upload(streamId, owner, this);
+    this.#uploads.set(streamId, upload);
+    const key = newKey();
+    upload.start(key, this.#pool.keeper.call("reserve", { streamId, key, at: Date.now() }));
+    return upload;
+  }
+
+  /** Goes on with an interrupted stream, taking it from another connection if need be; or starts a new one. */
+  resumeUpload(streamId: string, owner: UploadOwner): Upload {
+    this.#checkStart(streamId);
+    const previous = this.#uploads.get(streamId);
+    const upload = new Upload(streamId, owner, this);
+    this.#uploads.set(streamId, upload);
+    previous?.evict(new WavecacheError("STREAM_TAKEN_OVER"));
+    const key = newKey();
+    const answer = Promise.resolve(previous?.over).then(() =>
+      this.#pool.keeper.call("resume", { streamId, key, at: Date.now() }),
+    );
+    upload.resume(key, answer);
+    return upload;
+  }
+
+  /** A reader for one connection. */
+  assignReader(): Reader {
+    return this.#pool.readers.assign();
+  }
+
+  /** What is known without asking anybody. */
+  locateKnown(streamId: string): Readable | undefined {
+    const known = this.#known.get(streamId);
+    if (known !== undefined) this.#remember(streamId, known);
+    return known;
+  }
+
+  /**
+   * What can be read of a stream. Of one that is being uploaded, at least `wantedBytes` if so many were received
+   * before this call. Throws STREAM_UNKNOWN.
+   */
+  async locate(streamId: string, wantedBytes: number): Promise<Readable> {
+    const upload = this.#uploads.get(streamId);
+    if (upload?.finishing !== undefined) await upload.finishing;
+    else if (upload !== undefined) return this.#locateUpload(upload, wantedBytes);
+    return this.locateKnown(streamId) ?? this.#locateInCatalog(streamId);
+  }
+
+  find(streamId: string): Promise<StreamRow | null> {
+    return this.#pool.keeper.call("find", { streamId });
+  }
+
+  list(query: ListQuery): Promise<StreamRow[]> {
+    return this.#pool.keeper.call("list", query);
+  }
+
+  /** Bytes received of a stream that is being uploaded, or undefined. */
+  receivedBytes(streamId: string): number | undefined {
+    return this.#uploads.get(streamId)?.receivedBytes;
+  }
+
+  /** Removes a stream that nobody uploads; STREAM_UNFINISHED if somebody does, STREAM_UNKNOWN if there is none. */
+  async remove(streamId: string): Promise<void> {
+    if (this.#uploads.has(streamId)) throw new WavecacheError("STREAM_UNFINISHED");
+    const known = this.#known.get(streamId);
+    this.#known.delete(streamId);
+    const removed = await this.#pool.keeper.call("remove", { streamId });
+    this.admission.objectBytes -= removed.objectBytes;
+    this.admission.unfinishedBytes -= removed.unfinishedBytes;
+    if (known !== undefined && removed.objectBytes > 0) this.#pool.readers.forget(known.file.path);
+  }
+
+  /** Lets uploads that are finishing finish, and keeps the others for a resume. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    clearInterval(this.#expiry);
+    const uploads = [...this.#uploads.values()];
+    for (const upload of uploads) upload.leave(new WavecacheError("SHUTTING_DOWN"));
+    await Promise.all(uploads.map((upload) => upload.over));
+  }
+
+  openLine(key: string, resume: boolean, events: UploadEvents): UploadLine {
+    return this.#pool.writers.open(key, resume, events);
+  }
+
+  async commit(upload: Upload, sealed: Sealed): Promise<StreamRow> {
+    const { streamId, key } = upload;
+    const at = Date.now();
+    const { row, addedBytes } = await this.#pool.keeper.call("finish", { streamId, key, ...sealed, at });
+    this.admission.unfinishedBytes -= upload.receivedBytes;
+    this.admission.objectBytes += addedBytes;
+    this.#remember(streamId, this.#readableObject(row));
+    this.release(upload);
+    return row;
+  }
+
+  async failed(upload: Upload, entered: boolean): Promise<void> {
+    this.admission.unfinishedBytes -= upload.receivedBytes;
+    try {
+      if (entered) await this.#leave(upload.streamId);
+    } catch (error) {
+      this.#log.error("an interrupted upload could not be noted in the catalog", {
+        streamId: upload.streamId,
+        error,
+      });
+    }
+    this.release(upload);
+  }
+
+  async #leave(streamId: string): Promise<void> {
+    const left = await this.#pool.keeper.call("leave", { streamId, at: Date.now() });
+    if (left?.state === "unfinished") this.admission.unfinishedBytes += left.size;
+    else if (left !== null) await this.#recountObjects();
+  }
+
+  /** A commit failed after all but its last step, and was completed now: how much it added is not known. */
+  async #recountObjects(): Promise<void> {
+    const totals = await this.#pool.keeper.call("totals", null);
+    this.admission.objectBytes = totals.objectBytes;
+  }
+
+  release(upload: Upload): void {
+    if (upload.key !== "") this.#pool.readers.forget(this.#layout.incomingPath(upload.key));
+    if (this.#uploads.get(upload.streamId) === upload) this.#uploads.delete(upload.streamId);
+  }
+
+  #checkStart(streamId: string): void {
+    if (this.#closing) throw new WavecacheError("SHUTTING_DOWN");
+    if (!isStreamId(streamId)) throw new WavecacheError("BAD_STREAM_ID");
+    this.admission.checkStart();
+  }
+
+  async #locateUpload(upload: Upload, wantedBytes: number): Promise<Readable> {
+    const size = await upload.readable(wantedBytes);
+    const path = this.#layout.incomingPath(upload.key);
+    return { size, complete: false, file: { path, immutable: false } };
+  }
+
+  async #locateInCatalog(streamId: string): Promise<Readable> {
+    const row = isStreamId(streamId) ? await this.find(streamId) : null;
+    if (row === null) throw new WavecacheError("STREAM_UNKNOWN");
+    if (row.state !== "finished") {
+      const path = this.#layout.incomingPath(row.key);
+      return { size: row.size, complete: false, file: { path, immutable: false } };
+    }
+    const readable = this.#readableObject(row);
+    this.#remember(streamId, readable);
+    return readable;
+  }
+
+  #readableObject(row: StreamRow): Readable {
+    const path = this.#layout.objectPath(row.sha256!);
+    return { size: row.size, complete: true, file: { path, immutable: true } };
+  }
+
+  #remember(streamId: string, readable: Readable): void {
+    this.#known.delete(streamId);
+    this.#known.set(streamId, readable);
+    if (this.#known.size > maxKnownStreams) this.#known.delete(this.#known.keys().next().value!);
+  }
+
+  async #expire(): Promise<void> {
+    const before = Date.now() - this.#settings.incompleteTtlSeconds * 1000;
+    try {
+      const except = [...this.#uploads.keys()];
+      const expired = await this.#pool.keeper.call("expire", { before, except });
+      this.admission.unfinishedBytes -= expired.bytes;
+      for (const streamId of expired.streamIds)
+        this.#log.info("an unfinished upload has expired", { streamId });
+    } catch (error) {
+      this.#log.error("unfinished uploads could not be looked through", { error });
+    }
+  }
+
+  #logRecovery({ recovery, totals }: KeeperResult<"open">): void {
+    const { damaged, ...counts } = recovery;
+    this.#log.info("store open", { finished: totals.finished, objectBytes: totals.objectBytes, ...counts });
+    for (const streamId of damaged)
+      this.#log.error("the audio of a finished stream is missing or cut", { streamId });
+  }
+}
+
+/** A name in incoming/ that was never used before. */
+function newKey(): string {
+  return `${Date.now().toString(36)}-${randomBytes(8).toString("hex")}`;
+}

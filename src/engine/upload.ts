@@ -1,0 +1,316 @@
+/**
+ * One upload, from START to STOPPED or until it is left.
+ *
+ *     starting --> open --> finishing --> finished
+ *        |          |           |
+ *        '----------+-----------+--> failed            (what was written is kept and can be resumed)
+ *
+ * Audio may be written from the beginning: a writer opens the file while the keeper looks whether the id is free,
+ * and what was written for an id that is not free is thrown away.
+ */
+import { toWavecacheError, WavecacheError } from "../base/errors.ts";
+import type { Sealed } from "../lane/tasks.ts";
+import type { UploadEvents, UploadLine } from "../pool/writers.ts";
+import type { StreamRow } from "../store/catalog.ts";
+import type { ResumeAnswer } from "../store/keeper-calls.ts";
+import type { Admission } from "./admission.ts";
+
+/** What a finished upload is acknowledged with: size in bytes, SHA-256 in lower-case hex. */
+export interface Receipt {
+  size: number;
+  sha256: string;
+}
+
+/** Whoever sends the audio. */
+export interface UploadOwner {
+  /** `write` said false; now it may go on. */
+  uploadHasRoom(upload: Upload): void;
+  /** An open upload failed by itself. Further writes are ignored, `finish` rejects with the same error. */
+  uploadFailed(upload: Upload, error: WavecacheError): void;
+}
+
+/** What an upload needs of the engine. */
+export interface UploadHost {
+  readonly admission: Admission;
+  openLine(key: string, resume: boolean, events: UploadEvents): UploadLine;
+  /** Makes sealed audio durable. */
+  commit(upload: Upload, sealed: Sealed): Promise<StreamRow>;
+  /** Nothing of the upload is under way any more. */
+  release(upload: Upload): void;
+  /** The upload failed and has let go of its file; `entered`: the catalog has a row of it. */
+  failed(upload: Upload, entered: boolean): Promise<void>;
+}
+
+interface HeldAudio {
+  audio: Uint8Array;
+  from: number;
+}
+
+export class Upload implements UploadEvents {
+  readonly streamId: string;
+  readonly #owner: UploadOwner;
+  readonly #host: UploadHost;
+  readonly #opened = Promise.withResolvers<number>();
+  readonly #sealed = Promise.withResolvers<Sealed>();
+  /** The writer has let go of the file, or there never was a way to a writer. */
+  readonly #slotFree = Promise.withResolvers<void>();
+  readonly #over = Promise.withResolvers<void>();
+  #entered: Promise<boolean> = Promise.resolve(false);
+  #ready: Promise<number> = this.#opened.promise;
+  #key = "";
+  #line: UploadLine | undefined;
+  /** What the lane could not take yet, in order. */
+  #waiting: (HeldAudio | "fence" | "seal")[] = [];
+  #fences: PromiseWithResolvers<number>[] = [];
+  #isReady = false;
+  #isSealed = false;
+  #finish: Promise<Receipt> | undefined;
+  #failure: WavecacheError | undefined;
+  #receivedBytes = 0;
+  #writtenBytes = 0;
+
+  constructor(streamId: string, owner: UploadOwner, host: UploadHost) {
+    this.streamId = streamId;
+    this.#owner = owner;
+    this.#host = host;
+    // A failure reaches the owner by `ready`, `finish` or `uploadFailed`; nobody need wait for these.
+    this.#opened.promise.catch(reportedElsewhere);
+    this.#sealed.promise.catch(reportedElsewhere);
+  }
+
+  /** Resolves, once the id is ours and the file is open, with the bytes that are in it already. */
+  get ready(): Promise<number> {
+    return this.#ready;
+  }
+
+  /** Resolves when nothing of this upload is under way any more, however it ended. */
+  get over(): Promise<void> {
+    return this.#over.promise;
+  }
+
+  /** Name of the file in incoming/. */
+  get key(): string {
+    return this.#key;
+  }
+
+  /** Bytes received, those of earlier connections included. */
+  get receivedBytes(): number {
+    return this.#receivedBytes;
+  }
+
+  /** The promise of `finish`, if that was called. */
+  get finishing(): Promise<Receipt> | undefined {
+    return this.#finish;
+  }
+
+  /** Starts a new stream while `reservation` asks whether its id is free. */
+  start(key: string, reservation: Promise<unknown>): void {
+    this.#begin(reservation);
+    this.#open(key, false);
+  }
+
+  /** Goes on with whatever the keeper finds under the id; `key` names the file if that is nothing. */
+  resume(key: string, answer: Promise<ResumeAnswer>): void {
+    this.#begin(
+      answer.then((found) => {
+        if (found.kind === "finished") this.#resumeFinished(found.row);
+        else this.#open(found.kind === "new" ? key : found.key, found.kind === "unfinished");
+      }),
+    );
+  }
+
+  /** Takes audio. False asks the sender to pause until `uploadHasRoom`; the audio is taken either way. */
+  write(audio: Uint8Array): boolean {
+    if (this.#failure !== undefined) return true;
+    if (this.#finish !== undefined) {
+      this.#refuseMore();
+      return true;
+    }
+    const refusal = this.#host.admission.refuseWrite(this.#receivedBytes, audio.length);
+    if (refusal !== undefined) {
+      this.#fail(refusal);
+      return true;
+    }
+    this.#receivedBytes += audio.length;
+    this.#host.admission.unfinishedBytes += audio.length;
+    const from = this.#canSend() ? this.#line!.write(audio, 0) : 0;
+    if (from === audio.length) return true;
+    this.#waiting.push({ audio, from });
+    return false;
+  }
+
+  /** Ends the audio; resolves once the stream is durable. */
+  finish(): Promise<Receipt> {
+    this.#finish ??= this.#finishOnce();
+    return this.#finish;
+  }
+
+  /**
+   * Resolves with the bytes that can be read of the file: at least `wantedBytes`, if so many were received before
+   * this call.
+   */
+  async readable(wantedBytes: number): Promise<number> {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#writtenBytes >= Math.min(wantedBytes, this.#receivedBytes)) return this.#writtenBytes;
+    const fence = Promise.withResolvers<number>();
+    this.#fences.push(fence);
+    this.#send("fence");
+    return fence.promise;
+  }
+
+  /** The sender is gone, or the server is going. An upload that is finishing goes on. */
+  leave(reason: WavecacheError): void {
+    if (this.#finish === undefined) this.#end(reason);
+  }
+
+  /** Somebody else goes on with this stream: the owner is told. An upload that is finishing goes on. */
+  evict(reason: WavecacheError): void {
+    if (this.#finish === undefined) this.#fail(reason);
+  }
+
+  opened(keptBytes: number): void {
+    this.#receivedBytes += keptBytes;
+    this.#writtenBytes = keptBytes;
+    this.#opened.resolve(keptBytes);
+  }
+
+  fenced(bytes: number): void {
+    this.#writtenBytes = bytes;
+    this.#fences.shift()?.resolve(bytes);
+  }
+
+  sealed(sealed: Sealed): void {
+    this.#isSealed = true;
+    this.#line!.close(false);
+    this.#sealed.resolve(sealed);
+  }
+
+  failed(error: WavecacheError): void {
+    this.#fail(error);
+  }
+
+  closed(): void {
+    this.#slotFree.resolve();
+  }
+
+  lost(error: WavecacheError): void {
+    this.#slotFree.resolve();
+    if (!this.#isSealed) this.#fail(error);
+  }
+
+  room(): void {
+    this.#sendWaiting();
+    if (this.#waiting.length === 0) this.#owner.uploadHasRoom(this);
+  }
+
+  #begin(reservation: Promise<unknown>): void {
+    this.#entered = reservation.then(
+      () => true,
+      (error: unknown) => {
+        this.#end(toWavecacheError(error));
+        return false;
+      },
+    );
+    this.#ready = this.#whenReady();
+    this.#ready.catch(reportedElsewhere);
+  }
+
+  async #whenReady(): Promise<number> {
+    await this.#entered;
+    if (this.#failure !== undefined) throw this.#failure;
+    const keptBytes = await this.#opened.promise;
+    this.#isReady = true;
+    return keptBytes;
+  }
+
+  #open(key: string, resume: boolean): void {
+    this.#key = key;
+    if (this.#failure !== undefined) return;
+    this.#line = this.#host.openLine(key, resume, this);
+    this.room();
+  }
+
+  /** Its acknowledgement was lost on the way: there is nothing to add, and it is acknowledged again. */
+  #resumeFinished(row: StreamRow): void {
+    this.#finish = Promise.resolve({ size: row.size, sha256: row.sha256! });
+    this.#opened.resolve(row.size);
+    this.#host.release(this);
+    this.#over.resolve();
+  }
+
+  /** Audio behind the end of a finished stream: what it has stays, and its STOP fails. */
+  #refuseMore(): void {
+    this.#failure = new WavecacheError("STREAM_FINISHED");
+    this.#finish = Promise.reject(this.#failure);
+    this.#finish.catch(reportedElsewhere);
+    this.#owner.uploadFailed(this, this.#failure);
+  }
+
+  async #finishOnce(): Promise<Receipt> {
+    try {
+      if (this.#failure !== undefined) throw this.#failure;
+      this.#send("seal");
+      await this.#ready;
+      const sealed = await this.#sealed.promise;
+      const row = await this.#host.commit(this, sealed);
+      this.#over.resolve();
+      return { size: row.size, sha256: row.sha256! };
+    } catch (error) {
+      this.#end(toWavecacheError(error));
+      throw this.#failure;
+    }
+  }
+
+  #canSend(): boolean {
+    return this.#line !== undefined && this.#waiting.length === 0;
+  }
+
+  #send(what: "fence" | "seal"): void {
+    if (!this.#canSend()) this.#waiting.push(what);
+    else if (what === "fence") this.#line!.fence();
+    else this.#line!.seal();
+  }
+
+  #sendWaiting(): void {
+    while (this.#waiting.length > 0) {
+      const next = this.#waiting[0]!;
+      if (next === "fence") this.#line!.fence();
+      else if (next === "seal") this.#line!.seal();
+      else {
+        next.from += this.#line!.write(next.audio, next.from);
+        if (next.from < next.audio.length) return;
+      }
+      this.#waiting.shift();
+    }
+  }
+
+  /** Ends, and tells the owner unless its START or STOP is answered with the failure anyway. */
+  #fail(error: WavecacheError): void {
+    if (this.#failure !== undefined) return;
+    const tell = this.#isReady && this.#finish === undefined;
+    this.#end(error);
+    if (tell) this.#owner.uploadFailed(this, error);
+  }
+
+  #end(reason: WavecacheError): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = reason;
+    this.#waiting = [];
+    this.#opened.reject(reason);
+    this.#sealed.reject(reason);
+    for (const fence of this.#fences.splice(0)) fence.reject(reason);
+    void this.#letGo();
+  }
+
+  /** Only once it is known whether the id is ours is it known whether the file stays. */
+  async #letGo(): Promise<void> {
+    const entered = await this.#entered;
+    if (this.#line === undefined) this.#slotFree.resolve();
+    else this.#line.close(!entered);
+    await this.#slotFree.promise;
+    await this.#host.failed(this, entered);
+    this.#over.resolve();
+  }
+}
+
+function reportedElsewhere(): void {}

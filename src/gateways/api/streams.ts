@@ -1,0 +1,121 @@
+/**
+ * The streams as JSON:
+ *
+ *     GET    /api/streams?state=finished|unfinished&after=ID&limit=N   {"streams": [...], "next": ID or null}
+ *     GET    /api/streams/ID                                           one stream, or 404
+ *     DELETE /api/streams/ID                                           204, or 404, or 409 while it is uploaded
+ */
+import {
+  safeParse,
+  object,
+  optional,
+  picklist,
+  pipe,
+  string,
+  transform,
+  integer,
+  minValue,
+  maxValue,
+} from "valibot";
+import { WavecacheError } from "../../base/errors.ts";
+import { maxListedStreams } from "../../base/limits.ts";
+import { isStreamId } from "../../base/stream-id.ts";
+import type { ListQuery, StreamRow } from "../../store/catalog.ts";
+import { errorResponse } from "../../web/error-response.ts";
+import type { HttpRoute } from "../../web/route.ts";
+
+/** What this door needs of the engine. */
+export interface StreamDirectory {
+  find(streamId: string): Promise<StreamRow | null>;
+  list(query: ListQuery): Promise<StreamRow[]>;
+  remove(streamId: string): Promise<void>;
+  /** Bytes received of a stream that is being uploaded now, or undefined. */
+  receivedBytes(streamId: string): number | undefined;
+}
+
+const root = "/api/streams";
+
+const listSchema = object({
+  state: optional(picklist(["finished", "unfinished"])),
+  after: optional(string(), ""),
+  limit: optional(
+    pipe(string(), transform(Number), integer(), minValue(1), maxValue(maxListedStreams)),
+    "100",
+  ),
+});
+
+export function streamsRoute(directory: StreamDirectory): HttpRoute {
+  return {
+    handle(request, url) {
+      if (url.pathname === root) return guard(() => listStreams(directory, request, url));
+      if (!url.pathname.startsWith(`${root}/`)) return undefined;
+      return guard(() => oneStream(directory, request, decodeId(url.pathname)));
+    },
+  };
+}
+
+async function guard(answer: () => Promise<Response>): Promise<Response> {
+  try {
+    return await answer();
+  } catch (error) {
+    return errorResponse(error);
+  }
+}
+
+async function listStreams(directory: StreamDirectory, request: Request, url: URL): Promise<Response> {
+  if (request.method !== "GET") return methodNotAllowed("GET");
+  const query = safeParse(listSchema, Object.fromEntries(url.searchParams));
+  if (!query.success) return errorResponse(new WavecacheError("BAD_REQUEST"));
+  const { state, after, limit } = query.output;
+  const rows = await directory.list({ state, after, limit });
+  const next = rows.length === limit ? rows.at(-1)!.streamId : null;
+  return json({ streams: rows.map((row) => describe(row, directory)), next });
+}
+
+async function oneStream(directory: StreamDirectory, request: Request, streamId: string): Promise<Response> {
+  if (!isStreamId(streamId)) throw new WavecacheError("STREAM_UNKNOWN");
+  switch (request.method) {
+    case "GET": {
+      const row = await directory.find(streamId);
+      if (row === null) throw new WavecacheError("STREAM_UNKNOWN");
+      return json(describe(row, directory));
+    }
+    case "DELETE":
+      await directory.remove(streamId);
+      return new Response(null, { status: 204 });
+    default:
+      return methodNotAllowed("GET, DELETE");
+  }
+}
+
+function describe(row: StreamRow, directory: StreamDirectory) {
+  const finished = row.state === "finished";
+  return {
+    streamId: row.streamId,
+    state: finished ? "finished" : "unfinished",
+    size: finished ? row.size : (directory.receivedBytes(row.streamId) ?? row.size),
+    sha256: finished ? row.sha256 : null,
+    format: row.format,
+    createdAt: new Date(row.createdAt).toISOString(),
+    finishedAt: row.finishedAt === null ? null : new Date(row.finishedAt).toISOString(),
+  };
+}
+
+/** The id as it stands in the path; one that cannot be decoded is no id either. */
+function decodeId(path: string): string {
+  const encoded = path.slice(root.length + 1);
+  try {
+    return decodeURIComponent(encoded);
+  } catch (error) {
+    if (error instanceof URIError) return "";
+    throw error;
+  }
+}
+
+function json(body: unknown): Response {
+  return Response.json(body, { headers: { "cache-control": "no-store" } });
+}
+
+function methodNotAllowed(allow: string): Response {
+  return new Response("method not allowed\n", { status: 405, headers: { allow } });
+}

@@ -1,0 +1,238 @@
+/**
+ * The answers of one connection, in the order of its requests.
+ *
+ * A request takes its place when it comes; its answer is sent when it is known and everything before it has been
+ * sent. A read is started only when all before it are reads under way or answers that are known, because its audio
+ * lies in memory that all connections share and must be sent as soon as it comes. Reads under way are bounded by
+ * their bytes, and while the peer does not read none is started.
+ */
+import type { WavecacheError } from "../../base/errors.ts";
+import { maxWaitingRequests, maxWaitingRequestsPaused, readAheadBytes } from "../../base/limits.ts";
+import type { OutboundBudget } from "../../engine/outbound-budget.ts";
+import type { FileRef, ReadSink } from "../../pool/readers.ts";
+import type { Socket } from "../../web/route.ts";
+
+/** What a read comes to: audio of a file (at least 1 byte), an empty frame, or a text. */
+export type ReadPlan = { file: FileRef; offset: number; length: number } | "empty" | { text: string };
+
+/** A request that is answered with audio. */
+export interface ReadRequest {
+  /** Says what the answer is, once it is this request's turn. Rejects with an error that `explain` words. */
+  plan(): ReadPlan | Promise<ReadPlan>;
+  explain(error: unknown): string;
+}
+
+/** Reads audio of files, answering in the order of the calls. */
+export interface RangeReader {
+  read(file: FileRef, offset: number, length: number, sink: ReadSink): void;
+}
+
+/** The place of a request whose answer is a text. */
+export interface TextPlace {
+  fill(text: string): void;
+}
+
+export interface AnswersOwner {
+  /** So many requests wait that the peer should be paused, or no longer so many. */
+  requestsWaiting(tooMany: boolean): void;
+  /** The peer must go: it cannot be answered any more. */
+  answersFailed(code: "REQUESTS_EXHAUSTED" | "PEER_STALLED"): void;
+}
+
+export class Answers {
+  readonly #socket: Socket;
+  readonly #reader: RangeReader;
+  readonly #outbound: OutboundBudget;
+  readonly #owner: AnswersOwner;
+  readonly #places: Place[] = [];
+  /** Places at the head that need nothing started any more. */
+  #started = 0;
+  /** Bytes of reads under way, and of what the socket holds because the peer does not take it. */
+  #readingBytes = 0;
+  #queuedBytes = 0;
+  #blocked = false;
+  #tooMany = false;
+  #over = false;
+
+  constructor(socket: Socket, reader: RangeReader, outbound: OutboundBudget, owner: AnswersOwner) {
+    this.#socket = socket;
+    this.#reader = reader;
+    this.#outbound = outbound;
+    this.#owner = owner;
+  }
+
+  /** A place for a text that is known later. */
+  reserveText(): TextPlace {
+    const place = new Place();
+    this.#add(place);
+    return {
+      fill: (text) => {
+        place.answer = text;
+        this.#advance();
+      },
+    };
+  }
+
+  text(text: string): void {
+    this.reserveText().fill(text);
+  }
+
+  read(request: ReadRequest): void {
+    const place = new Place();
+    place.request = request;
+    this.#add(place);
+    this.#advance();
+  }
+
+  /** The peer takes answers again. */
+  drained(): void {
+    const stillQueued = Math.min(this.#queuedBytes, this.#socket.bufferedBytes());
+    const taken = this.#queuedBytes - stillQueued;
+    this.#queuedBytes = stillQueued;
+    this.#blocked = stillQueued > readAheadBytes / 2;
+    this.#outbound.release(taken);
+    this.#advance();
+  }
+
+  /** The connection is gone; what still comes is thrown away. */
+  close(): void {
+    this.#over = true;
+    this.#places.length = 0;
+    this.#outbound.forget(this.#wake);
+    this.#outbound.release(this.#readingBytes + this.#queuedBytes);
+  }
+
+  #add(place: Place): void {
+    if (this.#over) return;
+    this.#places.push(place);
+    if (this.#places.length > maxWaitingRequestsPaused) this.#owner.answersFailed("REQUESTS_EXHAUSTED");
+  }
+
+  readonly #wake = (): void => this.#advance();
+
+  #advance(): void {
+    if (this.#over) return;
+    if (!this.#blocked) this.#sendKnown();
+    while (!this.#over && !this.#blocked && this.#startNext());
+    if (!this.#over && !this.#blocked) this.#sendKnown();
+    this.#reportWaiting();
+  }
+
+  #reportWaiting(): void {
+    const tooMany = this.#places.length >= (this.#tooMany ? maxWaitingRequests / 2 : maxWaitingRequests);
+    if (tooMany === this.#tooMany || this.#over) return;
+    this.#tooMany = tooMany;
+    this.#owner.requestsWaiting(tooMany);
+  }
+
+  /** Sends what is known at the head. */
+  #sendKnown(): void {
+    while (!this.#over && this.#places.length > 0 && this.#places[0]!.answer !== undefined) {
+      this.#send(this.#shift().answer!);
+    }
+  }
+
+  #shift(): Place {
+    if (this.#started > 0) this.#started -= 1;
+    return this.#places.shift()!;
+  }
+
+  #send(answer: string | Uint8Array): void {
+    const outcome = this.#socket.send(answer);
+    if (outcome === "sent") return;
+    if (outcome === "dropped") return this.#owner.answersFailed("PEER_STALLED");
+    this.#blocked = true;
+  }
+
+  /** Starts what stands behind the started places. Returns false if it has to wait. */
+  #startNext(): boolean {
+    const place = this.#places[this.#started];
+    if (place === undefined) return false;
+    if (place.answer === undefined && !this.#startRead(place)) return false;
+    this.#started += 1;
+    return true;
+  }
+
+  #startRead(place: Place): boolean {
+    if (place.request === undefined || place.planning) return false;
+    place.plan ??= this.#plan(place, place.request);
+    const plan = place.plan;
+    if (plan === undefined) return false;
+    if (typeof plan === "string") place.answer = nothing;
+    else if ("text" in plan) place.answer = plan.text;
+    else return this.#startRange(place, plan);
+    return true;
+  }
+
+  #plan(place: Place, request: ReadRequest): ReadPlan | undefined {
+    try {
+      const plan = request.plan();
+      if (!(plan instanceof Promise)) return plan;
+      place.planning = true;
+      void this.#planLater(place, request, plan);
+      return undefined;
+    } catch (error) {
+      return { text: request.explain(error) };
+    }
+  }
+
+  async #planLater(place: Place, request: ReadRequest, plan: Promise<ReadPlan>): Promise<void> {
+    try {
+      place.plan = await plan;
+    } catch (error) {
+      place.plan = { text: request.explain(error) };
+    }
+    place.planning = false;
+    this.#advance();
+  }
+
+  #startRange(place: Place, plan: { file: FileRef; offset: number; length: number }): boolean {
+    if (this.#readingBytes > 0 && this.#readingBytes + plan.length > readAheadBytes) return false;
+    if (!this.#outbound.take(plan.length, this.#wake)) return false;
+    this.#readingBytes += plan.length;
+    this.#reader.read(plan.file, plan.offset, plan.length, {
+      part: (audio, last) => this.#takePart(place, plan.length, audio, last),
+      failed: (error) => this.#takeFailure(place, plan.length, error),
+    });
+    return true;
+  }
+
+  #takePart(place: Place, length: number, audio: Uint8Array, last: boolean): void {
+    if (this.#over) return;
+    if (!last || place.filledBytes > 0) {
+      place.assembled ??= new Uint8Array(length);
+      place.assembled.set(audio, place.filledBytes);
+      place.filledBytes += audio.length;
+    }
+    if (!last) return;
+    this.#readingBytes -= length;
+    // Answers before this one may have been held back for a peer that does not read; the order comes first.
+    this.#sendKnown();
+    this.#shift();
+    this.#send(place.assembled ?? audio);
+    if (this.#blocked) this.#queuedBytes += length;
+    else this.#outbound.release(length);
+    this.#advance();
+  }
+
+  #takeFailure(place: Place, length: number, error: WavecacheError): void {
+    if (this.#over) return;
+    this.#readingBytes -= length;
+    this.#outbound.release(length);
+    place.answer = place.request!.explain(error);
+    this.#advance();
+  }
+}
+
+const nothing = new Uint8Array(0);
+
+/** A request's place. `answer` is set once it is known and not yet sent. */
+class Place {
+  answer: string | Uint8Array | undefined;
+  request: ReadRequest | undefined;
+  plan: ReadPlan | undefined;
+  planning = false;
+  /** An answer that came in several parts, and how much of it is there. */
+  assembled: Uint8Array | undefined;
+  filledBytes = 0;
+}

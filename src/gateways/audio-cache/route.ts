@@ -1,0 +1,19 @@
+/** The audio cache's door on the web listener. */
+import type { Log } from "../../base/log.ts";
+import type { SocketRoute } from "../../web/route.ts";
+import { encodeConnected } from "../../wire/audio-cache.ts";
+import { type AudioCache, AudioCacheSession } from "./session.ts";
+
+/** The one client family that waits to be greeted; a greeting breaks others. */
+const greetedAgent = /^ktor/i;
+
+/** Serves `path`, `path/` and `/`. */
+export function audioCacheRoute(path: string, cache: AudioCache, log: Log): SocketRoute {
+  return {
+    accepts: (asked) => asked === "/" || asked === path || asked === `${path}/`,
+    open(socket, { userAgent }) {
+      if (greetedAgent.test(userAgent)) socket.send(encodeConnected());
+      return new AudioCacheSession(socket, cache, log);
+    },
+  };
+}

@@ -1,0 +1,124 @@
+/** The composition root: config, pool, engine, doors, in this order; closed in reverse. */
+import { version } from "../package.json";
+import { toWavecacheError } from "./base/errors.ts";
+import { shutdownGraceMs } from "./base/limits.ts";
+import { configureLog, type Log, openLog } from "./base/log.ts";
+import { type Config, ConfigError, readConfig } from "./config.ts";
+import { Engine } from "./engine/engine.ts";
+import { streamsRoute } from "./gateways/api/streams.ts";
+import { audioCacheRoute } from "./gateways/audio-cache/route.ts";
+import { homeRoute } from "./gateways/home/home.ts";
+import { closePool, openPool, type Pool } from "./pool/pool.ts";
+import { CacheLayout } from "./store/layout.ts";
+import { Listener } from "./web/listener.ts";
+
+/** A server that runs. */
+export interface Running {
+  /** Addresses it listens on. */
+  addresses: string[];
+  /** Finishes what was acknowledged or is being finished, keeps the rest, and frees everything. */
+  close(): Promise<void>;
+}
+
+const entries = {
+  write: new URL("../workers/write.ts", import.meta.url),
+  read: new URL("../workers/read.ts", import.meta.url),
+  keep: new URL("../workers/keep.ts", import.meta.url),
+};
+
+/** Starts everything; rejects, with nothing left running, if something cannot start. */
+export async function startServer(config: Config): Promise<Running> {
+  const log = openLog("server");
+  const pool = openPool({
+    entries,
+    cacheDir: config.cacheDir,
+    workers: config.workers,
+    onLost: (reason) => log.error("a worker died and is started again", { reason }),
+  });
+  try {
+    const engine = new Engine(
+      pool,
+      new CacheLayout(config.cacheDir),
+      { ...config, incompleteTtlSeconds: config.incompleteTtl },
+      openLog("engine"),
+    );
+    await engine.open();
+    const listener = openListener(config, engine, log);
+    return { addresses: addressesOf(config, listener), close: () => closeAll(listener, engine, pool) };
+  } catch (error) {
+    await closePool(pool);
+    throw error;
+  }
+}
+
+function openListener(config: Config, engine: Engine, log: Log): Listener {
+  return new Listener({
+    host: config.host,
+    port: config.port,
+    maxConnections: config.maxConnections,
+    sockets: [audioCacheRoute(config.path, engine, openLog("audio-cache"))],
+    http: [homeRoute({ version, audioPath: config.path }), streamsRoute(engine)],
+    log,
+  });
+}
+
+async function closeAll(listener: Listener, engine: Engine, pool: Pool): Promise<void> {
+  listener.stopAccepting();
+  await engine.close();
+  await listener.close();
+  await closePool(pool);
+}
+
+function addressesOf(config: Config, listener: Listener): string[] {
+  const host = config.host.includes(":") ? `[${config.host}]` : config.host;
+  return [`ws://${host}:${listener.port}${config.path}`, `http://${host}:${listener.port}/`];
+}
+
+/** Runs the server until a signal ends it. `args` are the flags. */
+export async function main(args: string[]): Promise<void> {
+  try {
+    const config = readConfig(args, process.env);
+    if (config === undefined) return;
+    configureLog(config.logLevel);
+    await run(config);
+  } catch (error) {
+    fail(error);
+  }
+}
+
+async function run(config: Config): Promise<void> {
+  const log = openLog("server");
+  const running = await startServer(config);
+  log.info(`ready ${running.addresses.join(" ")}`);
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.once(signal, () => void shutDown(running, signal, log));
+  }
+}
+
+async function shutDown(running: Running, signal: string, log: Log): Promise<void> {
+  log.info("shutting down", { signal });
+  const timer = setTimeout(() => {
+    log.error("the shutdown took too long; unfinished uploads stay resumable");
+    process.exit(1);
+  }, shutdownGraceMs);
+  await running.close();
+  clearTimeout(timer);
+  log.info("bye");
+  process.exit(0);
+}
+
+/** One line on standard error; what to do about it where that is known. */
+function fail(error: unknown): never {
+  const message = error instanceof ConfigError ? error.message : explain(error);
+  process.stderr.write(`wavecache: ${message}\n`);
+  process.exit(error instanceof ConfigError ? 2 : 1);
+}
+
+function explain(error: unknown): string {
+  if (error instanceof Error && "code" in error && error.code === "EADDRINUSE") {
+    return `${error.message} (choose another port with --port, or end the program that has it)`;
+  }
+  return toWavecacheError(error).message;
+}
+
+if (import.meta.main) await main(process.argv.slice(2));

@@ -1,0 +1,166 @@
+/**
+ * One worker thread behind a lane, seen from the main thread. Tasks are reserved in the lane by whoever owns the
+ * thread and handed over a batch at a time: at the end of the event loop's turn, or earlier when many bytes wait.
+ */
+import { publishBytes } from "../base/limits.ts";
+import { allocateLane, MainLane } from "../lane/lane.ts";
+import { FULL } from "../lane/ring.ts";
+import type { Body } from "../lane/tasks.ts";
+
+export interface ThreadSettings {
+  /** The worker's entry file. */
+  entry: URL;
+  name: string;
+  cacheDir: string;
+  taskRingBytes: number;
+  resultRingBytes: number;
+}
+
+export interface ThreadOwner {
+  /** A result; the body is valid until this returns. */
+  onResult(kind: number, subject: number, body: Body): void;
+  /** The task ring was full and has room again. */
+  onRoom(): void;
+  /** The thread ended though nobody closed it. Everything it was asked for is lost. */
+  onLost(reason: string): void;
+}
+
+interface Overflow {
+  kind: number;
+  subject: number;
+  body: Uint8Array;
+}
+
+export class LaneThread {
+  readonly #lane: MainLane;
+  readonly #owner: ThreadOwner;
+  readonly #worker: Worker;
+  readonly #ended: Promise<void>;
+  /** Small tasks that found the ring full, in their order; while there are any, nothing passes them. */
+  readonly #overflow: Overflow[] = [];
+  #usedWhenFull = 0;
+  #wantsRoom = false;
+  #flushing = false;
+  #closing = false;
+  #over = false;
+
+  constructor(settings: ThreadSettings, owner: ThreadOwner) {
+    const memory = allocateLane(settings.taskRingBytes, settings.resultRingBytes);
+    this.#lane = new MainLane(memory);
+    this.#owner = owner;
+    this.#worker = new Worker(settings.entry, { name: settings.name });
+    this.#ended = this.#watch(settings.name);
+    this.#worker.postMessage({ lane: memory, cacheDir: settings.cacheDir });
+    void this.#listen();
+  }
+
+  /** The task ring's memory: bodies are written here. */
+  get bytes(): Uint8Array {
+    return this.#lane.tasks.bytes;
+  }
+
+  /** Appends a task whose body the caller writes at the returned offset at once; FULL: `onRoom` will be called. */
+  reserve(kind: number, subject: number, bodyBytes: number): number {
+    if (this.#overflow.length > 0) return FULL;
+    const at = this.#lane.tasks.reserve(kind, subject, bodyBytes);
+    if (at === FULL) this.#waitForRoom();
+    else this.#flushSoon();
+    return at;
+  }
+
+  /** Lengthens the newest task if it is of this kind and subject and not handed over yet, else FULL. */
+  extend(kind: number, subject: number, moreBytes: number, maxBytes: number): number {
+    if (this.#overflow.length > 0) return FULL;
+    const at = this.#lane.tasks.extend(kind, subject, moreBytes, maxBytes);
+    if (at !== FULL) this.#flushSoon();
+    return at;
+  }
+
+  /** Appends a small task, which waits in order on this side if the ring is full. */
+  send(kind: number, subject: number, body: Uint8Array): void {
+    const at = this.reserve(kind, subject, body.length);
+    if (at === FULL) this.#overflow.push({ kind, subject, body });
+    else this.bytes.set(body, at);
+  }
+
+  /** Lets the thread do what it has been given, then ends it. */
+  close(): Promise<void> {
+    this.#closing = true;
+    this.#flush();
+    this.#lane.close();
+    return this.#ended;
+  }
+
+  #flushSoon(): void {
+    if (this.#lane.tasks.unpublishedBytes >= publishBytes) this.#lane.publish();
+    if (this.#flushing) return;
+    this.#flushing = true;
+    setImmediate(() => {
+      this.#flushing = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    this.#lane.publish();
+    this.#takeResults();
+  }
+
+  #waitForRoom(): void {
+    // What waits unpublished must go, or the worker would never make room for more.
+    this.#lane.publish();
+    if (this.#wantsRoom) return;
+    this.#wantsRoom = true;
+    this.#usedWhenFull = this.#lane.tasks.usedBytes;
+    this.#lane.tasks.wantRoom();
+    this.#lane.ringMain();
+  }
+
+  #hasRoomAgain(): boolean {
+    return this.#wantsRoom && this.#lane.tasks.refreshUsedBytes() < this.#usedWhenFull;
+  }
+
+  async #listen(): Promise<void> {
+    while (!this.#over) {
+      this.#takeResults();
+      if (this.#hasRoomAgain()) this.#useRoom();
+      await this.#lane.rung(() => this.#over || this.#lane.results.hasNext() || this.#hasRoomAgain());
+    }
+  }
+
+  #useRoom(): void {
+    this.#wantsRoom = false;
+    while (this.#overflow.length > 0) {
+      const { kind, subject, body } = this.#overflow[0]!;
+      const at = this.#lane.tasks.reserve(kind, subject, body.length);
+      if (at === FULL) return this.#waitForRoom();
+      this.bytes.set(body, at);
+      this.#overflow.shift();
+    }
+    this.#owner.onRoom();
+    this.#lane.publish();
+  }
+
+  #takeResults(): void {
+    const { results } = this.#lane;
+    while (!this.#over && results.next()) this.#owner.onResult(results.kind, results.subject, results);
+    this.#lane.releaseResults();
+  }
+
+  #watch(name: string): Promise<void> {
+    let reason = `${name} ended`;
+    this.#worker.addEventListener("error", (event) => {
+      event.preventDefault();
+      reason = `${name} threw: ${event.message}`;
+    });
+    return new Promise((resolve) => {
+      this.#worker.addEventListener("close", () => {
+        this.#takeResults();
+        this.#over = true;
+        this.#lane.ringMain();
+        resolve();
+        if (!this.#closing) this.#owner.onLost(reason);
+      });
+    });
+  }
+}

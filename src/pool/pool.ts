@@ -1,0 +1,41 @@
+/** The worker threads together: writers and readers behind lanes, and the keeper. */
+import { KeeperLink } from "./keeper.ts";
+import { Readers } from "./readers.ts";
+import { Writers } from "./writers.ts";
+
+/** The entry files of the threads. The pool does not know them by name: it never imports `workers/`. */
+export interface ThreadEntries {
+  write: URL;
+  read: URL;
+  keep: URL;
+}
+
+export interface PoolSettings {
+  entries: ThreadEntries;
+  cacheDir: string;
+  /** Threads of each of the two kinds that carry audio. */
+  workers: number;
+  /** A thread died by itself; it is started again. */
+  onLost: (reason: string) => void;
+}
+
+export interface Pool {
+  writers: Writers;
+  readers: Readers;
+  keeper: KeeperLink;
+}
+
+export function openPool(settings: PoolSettings): Pool {
+  const { entries, cacheDir, workers, onLost } = settings;
+  return {
+    writers: new Writers({ entry: entries.write, cacheDir, count: workers, onLost }),
+    readers: new Readers({ entry: entries.read, cacheDir, count: workers, onLost }),
+    keeper: new KeeperLink({ entry: entries.keep, cacheDir, onLost }),
+  };
+}
+
+/** Ends every thread after what it has been given. */
+export async function closePool(pool: Pool): Promise<void> {
+  await Promise.all([pool.writers.close(), pool.readers.close()]);
+  await pool.keeper.close();
+}

@@ -1,0 +1,155 @@
+/**
+ * The reader threads. A connection keeps to one of them, so that its answers come in the order of its requests.
+ * Readers share nothing with writers, so a read never waits behind a write.
+ */
+import { maxOpenFilesPerReader, readDataRingBytes, readRequestRingBytes } from "../base/limits.ts";
+import { errorOfNumber, WavecacheError } from "../base/errors.ts";
+import {
+  type Body,
+  decodeFailure,
+  encodeOpen,
+  encodeRange,
+  READ_CLOSE,
+  READ_FAILED,
+  READ_LAST,
+  READ_OPEN,
+  READ_PART,
+  READ_RANGE,
+} from "../lane/tasks.ts";
+import { LaneThread, type ThreadOwner } from "./lane-thread.ts";
+import { Respawn } from "./respawn.ts";
+
+/** A file to read from: an object (immutable, mapped) or an upload's file that still grows. */
+export interface FileRef {
+  path: string;
+  immutable: boolean;
+}
+
+/** Takes the answer of one read: parts in their order, the last one marked; or a failure, which ends it too. */
+export interface ReadSink {
+  /** `audio` is a view of shared memory that is valid until this returns. */
+  part(audio: Uint8Array, last: boolean): void;
+  failed(error: WavecacheError): void;
+}
+
+export interface ReaderSettings {
+  entry: URL;
+  cacheDir: string;
+  count: number;
+  onLost: (reason: string) => void;
+}
+
+export class Readers {
+  readonly #readers: Reader[];
+  #next = 0;
+
+  constructor(settings: ReaderSettings) {
+    this.#readers = Array.from({ length: settings.count }, (_, index) => new Reader(settings, index));
+  }
+
+  /** The reader for a new connection. */
+  assign(): Reader {
+    this.#next = (this.#next + 1) % this.#readers.length;
+    return this.#readers[this.#next]!;
+  }
+
+  /** Lets go of a file that is about to disappear, so that its room on the disk is given back. */
+  forget(path: string): void {
+    for (const reader of this.#readers) reader.forget(path);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#readers.map((reader) => reader.close()));
+  }
+}
+
+const nothing = new Uint8Array(0);
+
+export class Reader implements ThreadOwner {
+  readonly #respawn: Respawn;
+  readonly #onLost: (reason: string) => void;
+  #thread: LaneThread;
+  /** Reads without a complete answer, oldest first: the order in which a lane answers. */
+  #reads: ReadSink[] = [];
+  /** Handles of open files by path, the one used longest ago first. */
+  readonly #handles = new Map<string, number>();
+  #nextHandle = 1;
+
+  constructor(settings: ReaderSettings, index: number) {
+    const spawn = () =>
+      new LaneThread(
+        {
+          entry: settings.entry,
+          name: `reader ${index + 1}`,
+          cacheDir: settings.cacheDir,
+          taskRingBytes: readRequestRingBytes,
+          resultRingBytes: readDataRingBytes,
+        },
+        this,
+      );
+    this.#thread = spawn();
+    this.#onLost = settings.onLost;
+    this.#respawn = new Respawn(() => {
+      this.#thread = spawn();
+    });
+  }
+
+  /** Reads `length` bytes (at least 1) from byte `offset`; the file must have them. */
+  read(file: FileRef, offset: number, length: number, sink: ReadSink): void {
+    if (this.#respawn.pending) return sink.failed(new WavecacheError("WORKER_LOST"));
+    const handle = this.#open(file);
+    this.#reads.push(sink);
+    this.#thread.send(READ_RANGE, handle, encodeRange(offset, length));
+  }
+
+  forget(path: string): void {
+    const handle = this.#handles.get(path);
+    if (handle === undefined) return;
+    this.#handles.delete(path);
+    // Reads sent before this are done before it: a lane keeps its order.
+    if (!this.#respawn.pending) this.#thread.send(READ_CLOSE, handle, nothing);
+  }
+
+  onResult(kind: number, _subject: number, body: Body): void {
+    const sink = this.#reads[0]!;
+    if (kind === READ_PART) return sink.part(view(body), false);
+    this.#reads.shift();
+    if (kind === READ_LAST) return sink.part(view(body), true);
+    if (kind !== READ_FAILED) throw new RangeError(`a reader has no result of kind ${kind}`);
+    const failure = decodeFailure(body);
+    sink.failed(errorOfNumber(failure.number, failure.detail));
+  }
+
+  onRoom(): void {}
+
+  onLost(reason: string): void {
+    const reads = this.#reads;
+    this.#reads = [];
+    this.#handles.clear();
+    this.#onLost(reason);
+    this.#respawn.schedule();
+    for (const sink of reads) sink.failed(new WavecacheError("WORKER_LOST", reason));
+  }
+
+  close(): Promise<void> {
+    return this.#respawn.pending ? this.#respawn.cancel() : this.#thread.close();
+  }
+
+  #open(file: FileRef): number {
+    const known = this.#handles.get(file.path);
+    if (known !== undefined) {
+      this.#handles.delete(file.path);
+      this.#handles.set(file.path, known);
+      return known;
+    }
+    if (this.#handles.size >= maxOpenFilesPerReader) this.forget(this.#handles.keys().next().value!);
+    const handle = this.#nextHandle++;
+    this.#handles.set(file.path, handle);
+    this.#thread.send(READ_OPEN, handle, encodeOpen(file.immutable, file.path));
+    return handle;
+  }
+}
+
+function view(body: Body): Uint8Array {
+  return body.bytes.subarray(body.offset, body.offset + body.length);
+}

@@ -1,0 +1,31 @@
+/** What a door on the web listener looks like: the listener knows only this, and the doors nothing of each other. */
+
+/** The socket under a session. */
+export interface Socket {
+  /** Sends a text or one unfragmented binary frame. `dropped`: the peer is gone or far too slow. */
+  send(message: string | Uint8Array): "sent" | "queued" | "dropped";
+  /** Bytes sent that the peer has not taken yet. */
+  bufferedBytes(): number;
+  pause(): void;
+  resume(): void;
+  close(code: number, reason: string): void;
+}
+
+/** One WebSocket connection. `drained` comes some time after a send was "queued". */
+export interface Session {
+  text(message: string): void;
+  binary(frame: Uint8Array): void;
+  drained(): void;
+  closed(): void;
+}
+
+export interface SocketRoute {
+  /** Whether an upgrade on this path is for this door. */
+  accepts(path: string): boolean;
+  open(socket: Socket, request: { path: string; userAgent: string }): Session;
+}
+
+export interface HttpRoute {
+  /** Answers a request that is no upgrade, or undefined if it is not for this door. */
+  handle(request: Request, url: URL): Response | Promise<Response> | undefined;
+}

@@ -1,0 +1,60 @@
+/** The keeper thread: the catalog, commits and removals. */
+import { errorNumber, toWavecacheError } from "../src/base/errors.ts";
+import type { KeeperReply, KeeperRequest } from "../src/store/keeper-calls.ts";
+import { type Answer, Keeper } from "../src/store/keeper.ts";
+
+declare const self: {
+  onmessage: ((event: { data: unknown }) => void) | null;
+  postMessage(message: KeeperReply): void;
+};
+
+let keeper: Keeper | undefined;
+let inbox: KeeperRequest[] = [];
+
+self.onmessage = (event) => {
+  const request = event.data as KeeperRequest;
+  if (request.call === "open") open(request as KeeperRequest<"open">);
+  else if (request.call === "close") void close(request);
+  else enqueue(request);
+};
+
+function open(request: KeeperRequest<"open">): void {
+  try {
+    keeper = new Keeper(request.args.cacheDir, reply);
+    reply(request.serial, { result: keeper.recover(request.args.at) });
+  } catch (error) {
+    reply(request.serial, { error: toWavecacheError(error) });
+  }
+}
+
+/** What arrives in one turn of the event loop is handled together: one transaction, one group. */
+function enqueue(request: KeeperRequest): void {
+  if (inbox.length === 0) setImmediate(handleInbox);
+  inbox.push(request);
+}
+
+function handleInbox(): void {
+  const requests = inbox;
+  inbox = [];
+  keeper?.handle(requests);
+}
+
+async function close(request: KeeperRequest): Promise<void> {
+  handleInbox();
+  await keeper?.close();
+  reply(request.serial, { result: null });
+  self.onmessage = null;
+}
+
+function reply(serial: number, answer: Answer): void {
+  self.postMessage(
+    "error" in answer
+      ? {
+          serial,
+          errorNumber: errorNumber(answer.error.code),
+          detail: answer.error.detail ?? "",
+          result: null,
+        }
+      : { serial, errorNumber: 0, detail: "", result: answer.result },
+  );
+}

@@ -1,0 +1,45 @@
+/**
+ * The life of a worker thread behind a lane: take tasks, run them where they lie, publish what came of them, sleep.
+ * Room is given back and results are published once a batch, since each costs a fence and perhaps a wake-up.
+ */
+import type { Body } from "../src/lane/tasks.ts";
+import type { WorkerLane } from "../src/lane/lane.ts";
+
+export interface Jobs {
+  /** Runs one task; the body is valid until this returns. */
+  run(kind: number, subject: number, body: Body): void;
+  /** Does a slice of work that nobody asked for right now. Returns true if there is more of it. */
+  background(): boolean;
+  /** The lane closes: let go of everything. */
+  close(): void;
+}
+
+/** A batch ends here at the latest, so that a producer in front of a full ring gets room while the next one runs. */
+const batchFraction = 8;
+
+/** Blocks until the lane is closed and its last task is done. */
+export function runLane(lane: WorkerLane, jobs: Jobs): void {
+  const batchBytes = lane.tasks.capacityBytes / batchFraction;
+  for (;;) {
+    const closing = lane.closing;
+    const ran = runBatch(lane, jobs, batchBytes);
+    const more = jobs.background();
+    lane.publishResults();
+    if (ran || more) continue;
+    if (closing) break;
+    lane.sleep();
+  }
+  jobs.close();
+  lane.publishResults();
+}
+
+function runBatch(lane: WorkerLane, jobs: Jobs, batchBytes: number): boolean {
+  const tasks = lane.tasks;
+  let ran = false;
+  while (tasks.unreleasedBytes < batchBytes && tasks.next()) {
+    jobs.run(tasks.kind, tasks.subject, tasks);
+    ran = true;
+  }
+  lane.releaseTasks();
+  return ran;
+}
