@@ -123,6 +123,42 @@ test("a port that is taken is refused with one line that names it", async () => 
   }
 });
 
+test("a cache folder that cannot be one is refused with one line that names it", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "wavecache-e2e-"));
+  try {
+    const file = join(folder, "a-file");
+    await Bun.write(file, "not a folder");
+    for (const cacheDir of [file, join(file, "below")]) {
+      const run = await runServerToExit(["--port", "0", "--cache-dir", cacheDir]);
+      expect(run.code).not.toBe(0);
+      expect(run.stderr.trim().split("\n").length, run.stderr).toBe(1);
+      expect(run.stderr).toContain(file);
+    }
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+for (const workers of [1, 3, 8]) {
+  test(`with ${workers} workers the server serves uploads, reads and resumes alike`, async () => {
+    await using server = await TestServer.start({ flags: { workers } });
+    const audio = new Random(workers).bytes(MiB);
+    const round = async (id: string): Promise<void> => {
+      using first = await AudioCachePeer.open(server.url);
+      await first.start(id);
+      await first.sendAudio(audio.subarray(0, 500_000), 8192);
+      await first.close();
+      using second = await AudioCachePeer.open(server.url);
+      expect(await second.resume(id)).toBe(500_000);
+      await second.sendAudio(audio.subarray(500_000));
+      expect((await second.stop(id)).sha256).toBe(sha256(audio));
+      expect(sha256(await second.download(id, audio.length))).toBe(sha256(audio));
+    };
+    await Promise.all(["a", "b", "c", "d", "e", "f"].map(round));
+    expect(await server.stop()).toBe(0);
+  });
+}
+
 test("GET /healthz says ok, and a browser's GET / gets a page that says what this is", async () => {
   await using server = await TestServer.start();
   const health = await fetch(`${server.httpBase}/healthz`);
