@@ -44,7 +44,7 @@ export async function connect(
   limits: Partial<ConnectionLimits> = {},
 ): Promise<Connection> {
   signal?.throwIfAborted();
-  const connection = new Connection(openSocket(platform, url), signal, { ...defaultLimits, ...limits });
+  const connection = new Connection(openSocket(platform, url), url, signal, { ...defaultLimits, ...limits });
   await connection.opened();
   return connection;
 }
@@ -61,6 +61,7 @@ function openSocket(platform: Platform, url: string): Socket {
 
 export class Connection {
   readonly #socket: Socket;
+  readonly #url: string;
   readonly #signal: AbortSignal | undefined;
   readonly #limits: ConnectionLimits;
   readonly #inbox: Frame[] = [];
@@ -73,8 +74,9 @@ export class Connection {
   /** Calls the one waiter. */
   #wake: (() => void) | undefined;
 
-  constructor(socket: Socket, signal: AbortSignal | undefined, limits: ConnectionLimits) {
+  constructor(socket: Socket, url: string, signal: AbortSignal | undefined, limits: ConnectionLimits) {
     this.#socket = socket;
+    this.#url = url;
     this.#signal = signal;
     this.#limits = limits;
     socket.binaryType = "arraybuffer";
@@ -100,7 +102,7 @@ export class Connection {
     const deadline = performance.now() + this.#limits.connectTimeoutMs;
     while (this.#state === "connecting") {
       this.#throwFailure();
-      if (!(await this.#event(deadline))) this.#fail(new ClientError("CONNECT_TIMEOUT"));
+      if (!(await this.#event(deadline))) this.#fail(new ClientError("CONNECT_TIMEOUT", this.#url));
     }
     this.#throwFailure();
   }
@@ -186,7 +188,7 @@ export class Connection {
   }
 
   #closed(code: number, reason: string): void {
-    this.#failure ??= this.#state === "connecting" ? refusal(this.#errorText) : loss(code, reason);
+    this.#failure ??= this.#state === "connecting" ? refusal(this.#url, this.#errorText) : loss(code, reason);
     this.#state = "closed";
     this.#signal?.removeEventListener("abort", this.#aborted);
     this.#wake?.();
@@ -223,14 +225,14 @@ export class Connection {
 }
 
 /** Why a connection was never opened, from what the platform says (browsers say nothing). */
-function refusal(text: string): ClientError {
+function refusal(url: string, text: string): ClientError {
   const cause = text.replace(/^.*? failed: /, "");
   const status = Number(/status code: (\d{3})/.exec(cause)?.[1] ?? 0);
   if (status < 400 || status >= 500 || passingStatuses.has(status)) {
-    return new ClientError("UNREACHABLE", cause);
+    return new ClientError("UNREACHABLE", cause === "" ? url : `${url} (${cause})`);
   }
   const hint = "is the path right? Audio caches usually serve /audio";
-  return new ClientError("REFUSED", `HTTP status ${status} instead of a WebSocket`, hint);
+  return new ClientError("REFUSED", `${url} answers HTTP status ${status} instead of a WebSocket`, hint);
 }
 
 function loss(code: number, reason: string): ClientError {

@@ -95,7 +95,8 @@ async function request(options: ApiOptions, method: string, path: string): Promi
   } catch (error) {
     options.signal?.throwIfAborted();
     if (timeout.aborted) throw new ClientError("ANSWER_TIMEOUT", `${method} ${target}`);
-    throw new ClientError("UNREACHABLE", error instanceof Error ? error.message : String(error));
+    const cause = error instanceof Error ? error.message : String(error);
+    throw new ClientError("UNREACHABLE", `${target.origin} (${cause})`);
   }
 }
 

@@ -1,0 +1,34 @@
+/** `info ID`: what a server knows of one stream. */
+import type { CAC } from "cac";
+import { getStream, type StreamInfo } from "../../client/streams.ts";
+import { flagOption, type Options, requiredText } from "../arguments.ts";
+import { CliError } from "../failures.ts";
+import { humanBytes, humanTime, safeJson, table } from "../text.ts";
+import { type Context, jsonOption, serverOption } from "../transfers.ts";
+
+export function registerInfo(cli: CAC, context: Context): void {
+  jsonOption(serverOption(cli.command("info <id>", "Show what the server knows of a stream")))
+    .example("  $ bun run client info my-song")
+    .action((id: string, options: Options) => info(id, options, context));
+}
+
+async function info(id: string, options: Options, context: Context): Promise<void> {
+  const stream = await getStream(id, { url: requiredText(options, "server"), signal: context.signal });
+  if (stream === undefined) {
+    throw new CliError(`no such stream: ${id}`, "the command list shows which there are");
+  }
+  const lines = flagOption(options, "json") ? [safeJson(stream)] : details(stream);
+  for (const line of lines) context.terminal.print(line);
+}
+
+function details(stream: StreamInfo): string[] {
+  return table([
+    ["Stream", stream.streamId],
+    ["State", stream.state],
+    ["Size", `${humanBytes(stream.size)} (${stream.size} bytes)`],
+    ["SHA-256", stream.sha256 ?? "-"],
+    ["Format", stream.format ?? "-"],
+    ["Created", humanTime(stream.createdAt)],
+    ["Finished", stream.finishedAt === null ? "-" : humanTime(stream.finishedAt)],
+  ]);
+}

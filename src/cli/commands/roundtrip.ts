@@ -1,0 +1,148 @@
+/** The default command: uploads a file, downloads it again, and says whether it came back identical. */
+import { basename } from "node:path";
+import type { CAC } from "cac";
+import { download, type DownloadResult } from "../../client/download.ts";
+import { upload, type UploadResult } from "../../client/upload.ts";
+import { type Options, textOption } from "../arguments.ts";
+import { CliError, usageError } from "../failures.ts";
+import { defaultOutput, type FileSource, isSameFile, openSource, OutputFile } from "../files.ts";
+import { humanBytes, humanDuration, megabitsPerSecond, table } from "../text.ts";
+import {
+  chunkBytesOf,
+  chunkOption,
+  type Context,
+  digestRows,
+  speedLine,
+  timed,
+  transferOptions,
+  transferSettings,
+  windowGetsOf,
+  windowOption,
+} from "../transfers.ts";
+
+const targetUploadMbps = 100;
+const targetDownloadMbps = 200;
+
+interface Paths {
+  input: string;
+  output: string;
+  /** The server, where it is given by position. */
+  url: string | undefined;
+}
+
+interface Trip {
+  sent: UploadResult;
+  received: DownloadResult;
+  uploadMs: number;
+  downloadMs: number;
+  totalMs: number;
+}
+
+export function registerRoundTrip(cli: CAC, context: Context): void {
+  const command = cli
+    .command("[...files]", "Upload a file, download it again and compare")
+    .usage("--input FILE [options]\n  $ bun run client ws://HOST/audio IN [OUT] [options]")
+    .option("-i, --input <file>", "File to upload")
+    .option("-o, --output <file>", "File to write (default: audio/output/output-{time}-{name})");
+  windowOption(chunkOption(transferOptions(command)))
+    .example("  $ bun run client --input song.mp3")
+    .example("  $ bun run client -i song.mp3 -o back.mp3 -s ws://192.168.0.9:8080/audio --verbose")
+    .example("  $ bun run client ws://localhost:8080/audio song.mp3 back.mp3")
+    .action((files: string[], options: Options) => roundTrip(pathsOf(files, options), options, context));
+}
+
+function pathsOf(files: readonly string[], options: Options): Paths {
+  const [url, inputByPosition, outputByPosition, ...rest] = files;
+  if (url !== undefined && !/^[a-z]+:\/\//i.test(url)) {
+    throw usageError(`unknown command "${url}"`, "see --help for the commands");
+  }
+  if (rest.length > 0) throw usageError(`too many arguments: "${rest[0]}"`);
+  const input = once("input", textOption(options, "input"), inputByPosition);
+  const output = once("output", textOption(options, "output"), outputByPosition);
+  if (input === undefined) throw usageError("no input file", "give one with --input FILE, or see --help");
+  return { input, output: output ?? defaultOutput(basename(input)), url };
+}
+
+function once(name: string, byName: string | undefined, byPosition: string | undefined): string | undefined {
+  if (byName !== undefined && byPosition !== undefined) throw usageError(`the ${name} file is given twice`);
+  return byName ?? byPosition;
+}
+
+async function roundTrip(paths: Paths, options: Options, context: Context): Promise<void> {
+  const source = await openSource(paths.input);
+  try {
+    if (await isSameFile(paths.input, paths.output)) {
+      throw usageError(`input and output are the same file: ${paths.output}`, "choose another output");
+    }
+    const output = await OutputFile.create(paths.output);
+    try {
+      const trip = await travel(source, output, options, context, paths.url);
+      const identical = isIdentical(trip);
+      for (const line of report(trip, paths, identical)) context.terminal.print(line);
+      if (!identical) throw new CliError("verification failed: the file came back changed", hintOf(trip));
+      await output.commit();
+    } finally {
+      await output.discard();
+    }
+  } finally {
+    await source.close();
+  }
+}
+
+async function travel(
+  source: FileSource,
+  sink: OutputFile,
+  options: Options,
+  context: Context,
+  url: string | undefined,
+): Promise<Trip> {
+  const settings = transferSettings(options, context, url);
+  const chunkBytes = chunkBytesOf(options);
+  const windowGets = windowGetsOf(options);
+  const { sizeBytes } = source;
+  const start = performance.now();
+  const up = await timed(context, "upload  ", sizeBytes, (onProgress) =>
+    upload({ ...settings, source, chunkBytes, onProgress }),
+  );
+  const { streamId } = up.result;
+  const down = await timed(context, "download", sizeBytes, (onProgress) =>
+    download({ ...settings, streamId, sink, sizeBytes, windowGets, onProgress }),
+  );
+  const totalMs = performance.now() - start;
+  return { sent: up.result, received: down.result, uploadMs: up.ms, downloadMs: down.ms, totalMs };
+}
+
+function isIdentical({ sent, received }: Trip): boolean {
+  if (sent.sizeBytes !== received.sizeBytes || sent.digests.sha256 === undefined) return false;
+  return sent.digests.sha256 === received.digests.sha256 && sent.digests.md5 === received.digests.md5;
+}
+
+function hintOf({ sent }: Trip): string {
+  return `nothing was written; the server has the stream as ${sent.streamId}`;
+}
+
+function report(trip: Trip, paths: Paths, identical: boolean): string[] {
+  const { sent, received, uploadMs, downloadMs, totalMs } = trip;
+  const sizes = `${humanBytes(sent.sizeBytes)} sent, ${humanBytes(received.sizeBytes)} received`;
+  const rows = [
+    ["Stream", sent.streamId],
+    ["Input", paths.input],
+    ["Upload", againstTarget(sent.sizeBytes, uploadMs, targetUploadMbps)],
+    ["Download", againstTarget(received.sizeBytes, downloadMs, targetDownloadMbps)],
+    ["Total", humanDuration(totalMs)],
+    ["Size", `${sizes} (${sent.sizeBytes} bytes)`],
+    ...digestRows(sent.digests),
+  ];
+  if (identical) rows.push(["Output", paths.output], ["Result", "identical"]);
+  else
+    rows.push(...digestRows(received.digests).map(([, hex]) => ["  back", hex ?? ""]), [
+      "Result",
+      "DIFFERENT",
+    ]);
+  return table(rows);
+}
+
+function againstTarget(bytes: number, ms: number, targetMbps: number): string {
+  const met = megabitsPerSecond(bytes, ms) >= targetMbps;
+  return `${speedLine(bytes, ms)} (target ${targetMbps}: ${met ? "met" : "missed"})`;
+}

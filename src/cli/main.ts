@@ -1,0 +1,73 @@
+/** The command line client: `bun run client`. */
+import { cac } from "cac";
+import packageJson from "../../package.json" with { type: "json" };
+import { runCommand } from "./arguments.ts";
+import { registerDownload } from "./commands/download.ts";
+import { registerInfo } from "./commands/info.ts";
+import { registerList } from "./commands/list.ts";
+import { registerRm } from "./commands/rm.ts";
+import { registerRoundTrip } from "./commands/roundtrip.ts";
+import { registerServer, serverCommand, startServer } from "./commands/server.ts";
+import { registerUpload } from "./commands/upload.ts";
+import { failureOf, Interrupted } from "./failures.ts";
+import { Terminal } from "./terminal.ts";
+import type { Context } from "./transfers.ts";
+
+function program(context: Context) {
+  const cli = cac("bun run client");
+  registerRoundTrip(cli, context);
+  registerUpload(cli, context);
+  registerDownload(cli, context);
+  registerList(cli, context);
+  registerInfo(cli, context);
+  registerRm(cli, context);
+  registerServer(cli);
+  cli.help();
+  cli.version(packageJson.version, "--version");
+  return cli;
+}
+
+/** Runs one command and returns the exit code; errors become one line on stderr. */
+async function run(args: string[], context: Context): Promise<number> {
+  try {
+    await runCommand(program(context), args);
+    return 0;
+  } catch (error) {
+    // An abort comes back as whatever the interrupted call made of it.
+    const { line, exitCode } = failureOf(context.signal.aborted ? context.signal.reason : error);
+    context.terminal.note(line);
+    return exitCode;
+  }
+}
+
+/** The first signal ends the work and cleans up, a second one ends at once. */
+function abortOnSignals(): AbortSignal {
+  const controller = new AbortController();
+  for (const name of ["SIGINT", "SIGTERM"] as const) {
+    process.on(name, () => {
+      const reason = new Interrupted(name);
+      if (controller.signal.aborted) process.exit(reason.exitCode);
+      controller.abort(reason);
+    });
+  }
+  return controller.signal;
+}
+
+/** A reader that has seen enough (`list | head`) is no failure worth a word. */
+function endQuietlyOnClosedPipe(stream: NodeJS.WriteStream): void {
+  stream.on("error", (error) => {
+    if ("code" in error && error.code === "EPIPE") process.exit(0);
+    throw error;
+  });
+}
+
+if (import.meta.main) {
+  const args = process.argv.slice(2);
+  if (args[0] === serverCommand) {
+    await startServer(args.slice(1));
+  } else {
+    endQuietlyOnClosedPipe(process.stdout);
+    const terminal = new Terminal(process.stdout, process.stderr);
+    process.exitCode = await run(args, { terminal, signal: abortOnSignals() });
+  }
+}

@@ -1,0 +1,89 @@
+/** Text for people and for programs: control characters made visible, units, tables. */
+
+/**
+ * Control and formatting characters, lone surrogates, line separators: what may move the cursor, change the
+ * direction of writing, or hide.
+ */
+const unsafe = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+
+/** Text from elsewhere (a server, a file name) as it may go to a terminal: one line, nothing that acts. */
+export function visible(text: string): string {
+  return text.replace(unsafe, (char) => escaped(char.codePointAt(0) ?? 0));
+}
+
+/** JSON that stays the same value and holds no character that a terminal acts on. */
+export function safeJson(value: unknown): string {
+  const json = JSON.stringify(value, undefined, 2);
+  // The line breaks are those of the indentation: inside strings JSON has none.
+  return json.replace(unsafe, (char) => (char === "\n" ? char : jsonEscaped(char)));
+}
+
+function escaped(code: number): string {
+  return code < 0x100 ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u{${code.toString(16)}}`;
+}
+
+function jsonEscaped(char: string): string {
+  const units = Array.from({ length: char.length }, (_, i) => char.charCodeAt(i));
+  return units.map((unit) => `\\u${unit.toString(16).padStart(4, "0")}`).join("");
+}
+
+const byteUnits = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+
+/** "512 B", "3.91 MiB". */
+export function humanBytes(bytes: number): string {
+  if (bytes < 1024) return `${bytes} B`;
+  let value = bytes / 1024;
+  let unit = 0;
+  // 1023.995 would be written "1024.00".
+  while (value >= 1023.995 && unit < byteUnits.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  return `${value.toFixed(2)} ${byteUnits[unit]}`;
+}
+
+/** "0.42 ms", "37 ms", "1.250 s", "2 min 5 s". */
+export function humanDuration(ms: number): string {
+  if (ms < 10) return `${ms.toFixed(2)} ms`;
+  if (ms < 999.5) return `${Math.round(ms)} ms`;
+  if (ms < 59_999.5) return `${(ms / 1000).toFixed(3)} s`;
+  const seconds = Math.round(ms / 1000);
+  return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+}
+
+/** Megabits (10^6 bits) a second. */
+export function megabitsPerSecond(bytes: number, ms: number): number {
+  return (bytes * 8) / 1000 / Math.max(ms, 0.001);
+}
+
+/** "2025-01-31 09:05:00 UTC" of an ISO time; what is no time stays as it is. */
+export function humanTime(iso: string): string {
+  const time = new Date(iso);
+  if (Number.isNaN(time.getTime())) return iso;
+  return `${time.toISOString().slice(0, 19).replace("T", " ")} UTC`;
+}
+
+/** "20250131-090500-123": sorts by time and suits every file system. */
+export function fileTime(time: Date): string {
+  return time.toISOString().replace(/[-:Z]/g, "").replace("T", "-").replace(".", "-");
+}
+
+/** Rows in aligned columns, two spaces apart; `rightAligned` names columns of numbers by index. */
+export function table(rows: readonly (readonly string[])[], rightAligned: readonly number[] = []): string[] {
+  const shown = rows.map((row) => row.map(visible));
+  const columns = Math.max(0, ...shown.map((row) => row.length));
+  const widths = Array.from({ length: columns }, (_, column) =>
+    Math.max(...shown.map((row) => Bun.stringWidth(row[column] ?? ""))),
+  );
+  return shown.map((row) =>
+    row
+      .map((cell, column) => padded(cell, widths[column] ?? 0, rightAligned.includes(column)))
+      .join("  ")
+      .trimEnd(),
+  );
+}
+
+function padded(cell: string, width: number, right: boolean): string {
+  const space = " ".repeat(Math.max(0, width - Bun.stringWidth(cell)));
+  return right ? space + cell : cell + space;
+}

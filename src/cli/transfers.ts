@@ -1,0 +1,127 @@
+/** What the commands that move audio have in common: options, progress, notices, the lines of a report. */
+import type { Command } from "cac";
+import { bunPlatform } from "../client/bun.ts";
+import type { Digests } from "../client/digests.ts";
+import {
+  defaultChunkBytes,
+  defaultRetries,
+  defaultWindowGets,
+  maxChunkBytes,
+  maxWindowGets,
+} from "../client/limits.ts";
+import type { ClientEvent, TransferOptions } from "../client/options.ts";
+import { choiceOption, countOption, flagOption, type Options, requiredText } from "./arguments.ts";
+import type { Terminal } from "./terminal.ts";
+import { humanBytes, humanDuration, megabitsPerSecond } from "./text.ts";
+
+/** What every command is given. */
+export interface Context {
+  terminal: Terminal;
+  /** Aborts when the user wants the program to end. */
+  signal: AbortSignal;
+}
+
+export const defaultServer = "ws://localhost:8080/audio";
+
+const maxRetries = 1000;
+
+export function serverOption(command: Command): Command {
+  return command.option("-s, --server <url>", "Address of the server", { default: defaultServer });
+}
+
+export function jsonOption(command: Command): Command {
+  return command.option("--json", "Print JSON, for programs");
+}
+
+export function transferOptions(command: Command): Command {
+  return serverOption(command)
+    .option("--checksum <kind>", "Digest to show: sha256, or md5 beside it", { default: "sha256" })
+    .option("--retries <count>", "Reconnections without progress before giving up", {
+      default: String(defaultRetries),
+    })
+    .option("-v, --verbose", "Say on stderr what happens");
+}
+
+export function chunkOption(command: Command): Command {
+  const text = "Size of an upload frame";
+  return command.option("--chunk <bytes>", text, { default: String(defaultChunkBytes) });
+}
+
+export function windowOption(command: Command): Command {
+  const text = "GETs under way at once";
+  return command.option("--window <count>", text, { default: String(defaultWindowGets) });
+}
+
+export function chunkBytesOf(options: Options): number {
+  return countOption(options, "chunk", 1, maxChunkBytes);
+}
+
+export function windowGetsOf(options: Options): number {
+  return countOption(options, "window", 1, maxWindowGets);
+}
+
+/** The library's options behind a command line; `url` where it was not given as --server. */
+export function transferSettings(options: Options, context: Context, url?: string): TransferOptions {
+  const md5 = choiceOption(options, "checksum", ["sha256", "md5"]) === "md5";
+  const verbose = flagOption(options, "verbose");
+  return {
+    platform: bunPlatform,
+    url: url ?? requiredText(options, "server"),
+    digests: md5 ? ["sha256", "md5"] : ["sha256"],
+    retry: { retries: countOption(options, "retries", 0, maxRetries) },
+    signal: context.signal,
+    onEvent: (event) => {
+      // Whoever waits wants to know for what, verbose or not.
+      if (verbose || event.type === "retrying") context.terminal.note(describe(event));
+    },
+  };
+}
+
+function describe(event: ClientEvent): string {
+  switch (event.type) {
+    case "connecting":
+      return `connecting to ${event.url}`;
+    case "started":
+      return `started ${event.streamId}${event.resumable ? " (the server can resume it)" : ""}`;
+    case "resumed":
+      return `going on with ${event.streamId} at byte ${event.offset}`;
+    case "restarted":
+      return `starting again as ${event.streamId}; ${event.oldStreamId} stays incomplete`;
+    case "stopping":
+      return `all of ${event.streamId} is sent`;
+    case "reading":
+      return `reading ${event.streamId} from byte ${event.offset}`;
+    case "retrying":
+      return `${event.error.message}; trying again in ${humanDuration(event.delayMs)} (${event.retry} of ${event.retries})`;
+  }
+}
+
+/** A transfer with its progress bar, and how long it took. */
+export async function timed<T>(
+  context: Context,
+  label: string,
+  totalBytes: number | undefined,
+  transfer: (onProgress: (bytes: number) => void) => Promise<T>,
+): Promise<{ result: T; ms: number }> {
+  const progress = context.terminal.progress(label, totalBytes);
+  const start = performance.now();
+  try {
+    const result = await transfer((bytes) => progress.update(bytes));
+    return { result, ms: performance.now() - start };
+  } finally {
+    progress.end();
+  }
+}
+
+/** "3.91 MiB in 42 ms, 780.2 Mbps". */
+export function speedLine(bytes: number, ms: number): string {
+  return `${humanBytes(bytes)} in ${humanDuration(ms)}, ${megabitsPerSecond(bytes, ms).toFixed(1)} Mbps`;
+}
+
+/** One row a digest, for a report. */
+export function digestRows(digests: Digests): string[][] {
+  const rows: string[][] = [];
+  if (digests.sha256 !== undefined) rows.push(["SHA-256", digests.sha256]);
+  if (digests.md5 !== undefined) rows.push(["MD5", digests.md5]);
+  return rows;
+}
