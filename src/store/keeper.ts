@@ -44,7 +44,7 @@ export class Keeper {
     const quick = requests.filter((request) => request.call !== "finish" && request.call !== "remove");
     this.#waiting.push(...requests.filter(isCommit));
     if (quick.length > 0) this.#answerTogether(quick);
-    this.#group ??= this.#commitWaiting();
+    if (this.#waiting.length > 0) this.#group ??= this.#commitWaiting();
   }
 
   /** Waits for commits under way and closes the catalog. */
@@ -129,7 +129,9 @@ export class Keeper {
     };
   }
 
+  /** Runs until nothing waits; awaits at least once, so that `#group` is set while it does. */
   async #commitWaiting(): Promise<void> {
+    await Promise.resolve();
     while (this.#waiting.length > 0) {
       const group = this.#waiting;
       this.#waiting = [];

@@ -157,7 +157,8 @@ function toSocket(peer: WebSocketPeer): Socket {
     send: (message) => {
       const sent = peer.send(message);
       if (sent > 0) return "sent";
-      if (sent === 0) return "dropped";
+      // What is returned is the payload's bytes: 0 for an empty frame too.
+      if (sent === 0) return message.length === 0 && peer.readyState === WebSocket.OPEN ? "sent" : "dropped";
       peer.data.stalledSince ??= performance.now();
       return "queued";
     },
