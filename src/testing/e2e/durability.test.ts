@@ -3,15 +3,17 @@
  * several connections upload; then it starts on the same folder and must have kept its promises. Fifty rounds in
  * all, every round on the folder that the one before left behind.
  */
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { AudioCachePeer } from "../harness/audio-cache-peer.ts";
 import { Random, seeded } from "../harness/bytes.ts";
 import { TestServer } from "../harness/server.ts";
-import { until } from "../harness/until.ts";
+import { testLimitMs, until } from "../harness/until.ts";
 import { UploadLedger, type Upload } from "../harness/upload-ledger.ts";
 
+setDefaultTimeout(testLimitMs);
+
 const connections = 4;
-const testLimitMs = 90_000;
+const roundsLimitMs = 90_000;
 /** A round in which the server has not died by then has not met its fail point. */
 const roundLimitMs = 8_000;
 
@@ -123,7 +125,7 @@ test(
     const rounds = [...commitSteps, ...commitSteps, ...commitSteps].map((name) => atFailpoint(random, name));
     await crashRounds(random, rounds);
   }),
-  testLimitMs,
+  roundsLimitMs,
 );
 
 test(
@@ -132,7 +134,7 @@ test(
     const rounds = [...uploadSteps, ...uploadSteps, ...uploadSteps].map((name) => atFailpoint(random, name));
     await crashRounds(random, rounds);
   }),
-  testLimitMs,
+  roundsLimitMs,
 );
 
 test(
@@ -143,5 +145,5 @@ test(
     );
     await crashRounds(random, rounds);
   }),
-  testLimitMs,
+  roundsLimitMs,
 );

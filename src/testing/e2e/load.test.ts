@@ -1,10 +1,13 @@
 /** Many streams at once: every byte verified, answers in time, memory within its bound. */
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { Random, sha256 } from "../harness/bytes.ts";
 import { debrisIn } from "../harness/cache-folder.ts";
 import { PlainClient } from "../harness/plain-client.ts";
 import { TestServer } from "../harness/server.ts";
 import { listStreams } from "../harness/streams-api.ts";
+import { testLimitMs } from "../harness/until.ts";
+
+setDefaultTimeout(testLimitMs);
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -57,7 +60,7 @@ test("128 streams uploaded at once and downloaded at once are all intact, each S
   for (const client of clients) client.close();
   expect((await listStreams(server.httpBase, "finished")).length).toBe(streams);
   expect(await debrisIn(server.cacheDir, server.httpBase)).toEqual([]);
-}, 60_000);
+});
 
 test("reads stay quick while other connections upload in bulk", async () => {
   await using server = await TestServer.start();
@@ -91,7 +94,7 @@ test("reads stay quick while other connections upload in bulk", async () => {
   expect(Math.min(...sent)).toBeGreaterThan(0);
   const sorted = times.sort((a, b) => a - b);
   expect(sorted[Math.floor(sorted.length / 2)]!).toBeLessThan(readLimitMs);
-}, 60_000);
+});
 
 test.skipIf(process.platform !== "linux")(
   "200 open streams cost under 1 MiB of the server's memory each",
@@ -126,5 +129,4 @@ test.skipIf(process.platform !== "linux")(
       }),
     );
   },
-  60_000,
 );

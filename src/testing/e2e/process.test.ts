@@ -1,5 +1,5 @@
 /** The server as a program: its flags, its environment, its signals and what it says. */
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -8,7 +8,9 @@ import { AudioCachePeer } from "../harness/audio-cache-peer.ts";
 import { Random, sha256 } from "../harness/bytes.ts";
 import { debrisIn } from "../harness/cache-folder.ts";
 import { runServerToExit, TestServer } from "../harness/server.ts";
-import { until } from "../harness/until.ts";
+import { testLimitMs, until } from "../harness/until.ts";
+
+setDefaultTimeout(testLimitMs);
 
 const MiB = 1024 * 1024;
 
@@ -67,7 +69,7 @@ test("a bad flag is refused with one line on stderr that names it, and a code ot
     expect(run.stderr).toMatch(new RegExp(camelOrDashed(args[0]!)));
     expect(run.stdout).not.toMatch(/\bready\b/);
   }
-}, 60_000);
+});
 
 /** `--no-such-flag`, or the `noSuchFlag` that a flag parser may make of it. */
 function camelOrDashed(flag: string): string {
@@ -232,7 +234,7 @@ test("SIGTERM with a client that does not read still ends within ten seconds", a
   for (let get = 0; get < 20; get++) peer.get("x", 0, 4 * MiB);
   await peer.socket.flush();
   expect(await server.stop()).toBe(0);
-}, 30_000);
+});
 
 test("after a crash the server is ready again within three seconds", async () => {
   await using server = await TestServer.start();

@@ -1,11 +1,13 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { AudioCachePeer, freshId, usualFrameBytes } from "../harness/audio-cache-peer.ts";
 import { Random, seeded, sha256 } from "../harness/bytes.ts";
 import { debrisIn, incomingFiles } from "../harness/cache-folder.ts";
 import { TestServer } from "../harness/server.ts";
 import { listStreams, streamInfo } from "../harness/streams-api.ts";
-import { until } from "../harness/until.ts";
+import { testLimitMs, until } from "../harness/until.ts";
 import { encodeFrame, opcodes } from "../harness/websocket-frames.ts";
+
+setDefaultTimeout(testLimitMs);
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -83,7 +85,6 @@ test(
     );
     await Promise.all(uploads);
   }),
-  60_000,
 );
 
 test("everything sent before a clean Close is kept, and the upload goes on from there", async () => {

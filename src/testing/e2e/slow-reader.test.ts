@@ -1,8 +1,11 @@
 /** Peers that do not read: the server holds a bounded part of their answers and serves everyone else meanwhile. */
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { AudioCachePeer } from "../harness/audio-cache-peer.ts";
 import { Random, sha256 } from "../harness/bytes.ts";
 import { TestServer } from "../harness/server.ts";
+import { testLimitMs } from "../harness/until.ts";
+
+setDefaultTimeout(testLimitMs);
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -50,7 +53,6 @@ test.skipIf(!isLinux)(
     }
     expect(await ownBytes(server)).toBeLessThan(before + slowReaderBytes);
   },
-  60_000,
 );
 
 test.skipIf(!isLinux)(
@@ -75,7 +77,6 @@ test.skipIf(!isLinux)(
     expect(sha256(await uploader.download("x", audio.length))).toBe(sha256(audio));
     await serveOthers(server, 5);
   },
-  60_000,
 );
 
 test.skipIf(!isLinux)(

@@ -1,10 +1,12 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { AudioCachePeer, freshId } from "../harness/audio-cache-peer.ts";
 import { Random, sha256 } from "../harness/bytes.ts";
 import { debrisIn } from "../harness/cache-folder.ts";
 import { TestServer } from "../harness/server.ts";
 import { listPage, listStreams, removeStream, streamInfo } from "../harness/streams-api.ts";
-import { until } from "../harness/until.ts";
+import { testLimitMs, until } from "../harness/until.ts";
+
+setDefaultTimeout(testLimitMs);
 
 let server: TestServer;
 

@@ -3,6 +3,12 @@
 const pollMs = 10;
 
 /**
+ * A test of this long has hung. Every wait within a test is shorter, so that it fails by itself and says what came
+ * instead: the runner's own limit says nothing, and ends the processes that later tests of the file share.
+ */
+export const testLimitMs = 60_000;
+
+/**
  * Asks `probe` again and again until it gives something other than undefined or false, and returns that. Past
  * `limitMs` it fails with `what` and, when given, what `state` says of the situation.
  */
