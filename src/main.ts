@@ -1,6 +1,6 @@
 /** The composition root: config, pool, engine, doors, in this order; closed in reverse. */
 import { version } from "../package.json";
-import { toWavecacheError } from "./base/errors.ts";
+import { errorRow, toWavecacheError } from "./base/errors.ts";
 import { shutdownGraceMs } from "./base/limits.ts";
 import { configureLog, type Log, openLog } from "./base/log.ts";
 import { type Config, ConfigError, readConfig } from "./config.ts";
@@ -118,7 +118,8 @@ function explain(error: unknown): string {
   if (error instanceof Error && "code" in error && error.code === "EADDRINUSE") {
     return `${error.message} (choose another port with --port, or end the program that has it)`;
   }
-  return toWavecacheError(error).message;
+  const known = toWavecacheError(error);
+  return `${known.message} (${errorRow(known.code).hint})`;
 }
 
 if (import.meta.main) await main(process.argv.slice(2));

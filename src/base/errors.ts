@@ -160,6 +160,20 @@ const table = {
     close: 1008,
     grpc: 4,
   },
+  STORE_IN_USE: {
+    reason: "cache folder is in use by another server",
+    hint: "end the other server, or give this one another --cache-dir",
+    http: 500,
+    close: 1011,
+    grpc: 9,
+  },
+  STORE_TOO_NEW: {
+    reason: "cache folder was made by a newer version",
+    hint: "run that version, or use another --cache-dir",
+    http: 500,
+    close: 1011,
+    grpc: 9,
+  },
 } as const satisfies Record<string, ErrorRow>;
 
 interface ErrorRow {

@@ -103,7 +103,9 @@ export class SqliteCatalog implements Catalog {
     return this.#database.transaction(change)();
   }
 
+  /** Frees the file: a connection with statements left would hold it. */
   close(): void {
+    for (const statement of Object.values(this.#statements)) statement.finalize();
     this.#database.close();
   }
 
@@ -128,7 +130,7 @@ function openDatabase(path: string): Database {
   } catch (error) {
     database.close();
     if (systemCode(error) !== "SQLITE_BUSY") throw error;
-    throw new WavecacheError("STORE_UNWRITABLE", `${path} is in use by another server`);
+    throw new WavecacheError("STORE_IN_USE", path);
   }
 }
 
@@ -136,7 +138,7 @@ function migrate(database: Database, path: string): void {
   database.transaction(() => {
     const found = database.query<{ user_version: number }, []>("PRAGMA user_version").get()!.user_version;
     if (found > schemaVersion) {
-      throw new WavecacheError("STORE_UNWRITABLE", `${path} was made by a newer version (schema ${found})`);
+      throw new WavecacheError("STORE_TOO_NEW", `${path} (schema ${found})`);
     }
     if (found === 0) database.run(schema);
     database.run(`PRAGMA user_version = ${schemaVersion}`);

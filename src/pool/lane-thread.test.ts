@@ -1,0 +1,102 @@
+import { afterEach, describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { FULL, maxBodyBytes } from "../lane/ring.ts";
+import type { Body } from "../lane/tasks.ts";
+import { until } from "../testing/harness/until.ts";
+import { LaneThread, type ThreadOwner } from "./lane-thread.ts";
+
+const echo = new URL("../testing/echo-worker.ts", import.meta.url);
+const open: LaneThread[] = [];
+
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((thread) => thread.close()));
+});
+
+/** Collects what comes back. */
+class Collector implements ThreadOwner {
+  readonly bodies: Uint8Array[] = [];
+  readonly lost: string[] = [];
+  rooms = 0;
+  onRoomHook = (): void => {};
+
+  onResult(_kind: number, _subject: number, body: Body): void {
+    this.bodies.push(body.bytes.slice(body.offset, body.offset + body.length));
+  }
+
+  onRoom(): void {
+    this.rooms += 1;
+    this.onRoomHook();
+  }
+
+  onLost(reason: string): void {
+    this.lost.push(reason);
+  }
+}
+
+function startThread(
+  owner: ThreadOwner,
+  entry = echo,
+  taskRingBytes = 4096,
+  resultRingBytes = 2048,
+): LaneThread {
+  const thread = new LaneThread({ entry, name: "echo", cacheDir: "", taskRingBytes, resultRingBytes }, owner);
+  open.push(thread);
+  return thread;
+}
+
+describe("a lane to a worker", () => {
+  test("brings every record across and back, for any sizes and ring capacities, a hundred turns round", async () => {
+    const exponents = fc.integer({ min: 10, max: 14 });
+    const sizes = fc.array(fc.integer({ min: 0, max: 1000 }), { minLength: 1, maxLength: 50 });
+    const property = fc.asyncProperty(exponents, exponents, sizes, async (taskBits, resultBits, sizes) => {
+      const owner = new Collector();
+      const thread = startThread(owner, echo, 2 ** taskBits, 2 ** resultBits);
+      const most = Math.min(maxBodyBytes(2 ** taskBits), maxBodyBytes(2 ** resultBits));
+      const bodies = Array.from({ length: 400 }, (_, index) => {
+        const size = Math.min(most, sizes[index % sizes.length]!);
+        return new Uint8Array(size).fill(index & 255);
+      });
+      for (const body of bodies) thread.send(1, 1, body);
+      await until("every record came back", 5000, () => owner.bodies.length === bodies.length);
+      expect(owner.bodies).toEqual(bodies);
+      await thread.close();
+    });
+    await fc.assert(property, { numRuns: 15 });
+  });
+
+  test("says that there is room again after it was full", async () => {
+    const owner = new Collector();
+    const thread = startThread(owner);
+    let sent = 0;
+    const fill = () => {
+      while (sent < 2000) {
+        const at = thread.reserve(1, sent, 300);
+        if (at === FULL) return;
+        thread.bytes.fill(sent & 255, at, at + 300);
+        sent += 1;
+      }
+    };
+    owner.onRoomHook = fill;
+    fill();
+    await until("2000 records came back", 5000, () => owner.bodies.length === 2000);
+    expect(owner.rooms).toBeGreaterThan(10);
+    owner.bodies.forEach((body, index) => expect(body[0]).toBe(index & 255));
+  });
+
+  test("does what it was given before it ends", async () => {
+    const owner = new Collector();
+    const thread = startThread(owner, echo, 65536, 65536);
+    for (let index = 0; index < 100; index += 1) thread.send(1, index, new Uint8Array(100));
+    await thread.close();
+    expect(owner.bodies.length).toBe(100);
+    expect(owner.lost).toEqual([]);
+  });
+
+  test("tells its owner when the thread dies, and why", async () => {
+    const owner = new Collector();
+    const entry = new URL(`data:text/javascript,self.onmessage=()=>{throw new Error("out of luck")}`);
+    startThread(owner, entry);
+    await until("the loss was told", 5000, () => owner.lost.length > 0);
+    expect(owner.lost[0]).toContain("out of luck");
+  });
+});
