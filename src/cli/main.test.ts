@@ -189,6 +189,13 @@ describe("an error is one line with a hint, and the exit code is not 0", () => {
   });
 });
 
+test("notices while trying again show no control characters of a server either", async () => {
+  const server = mock({ refusal: "server is shutting down\u001b[2J" });
+  const { err } = await run("upload", "in.mp3", "-s", server.url, "--retries", "1");
+  expect(err).toContain("server is shutting down\\x1b[2J; trying again in ");
+  expect(err).not.toContain("\u001b");
+});
+
 describe("upload and download", () => {
   test("upload prints the id, as JSON too, and download brings the stream without a list", async () => {
     const server = mock({ confirms: true });
@@ -200,6 +207,13 @@ describe("upload and download", () => {
   });
 
   test("upload fails where nobody acknowledges the end", async () => {
+    const server = mock({ silentTo: { type: "STOP", times: 1 } });
+    const { err, code } = await run("upload", "in.mp3", "-s", server.url, "--timeout", "1");
+    expect(code).toBe(1);
+    expect(err).toMatch(/^error: the server did not acknowledge the end of stream-\d+-[0-9a-f]+ \(.*\)\n$/);
+  });
+
+  test("upload under a given id fails where the connection is lost and the server cannot resume", async () => {
     const server = mock({ cutsAt: { type: "STOP", times: 99 } });
     const { err, code } = await run("upload", "in.mp3", "-s", server.url, "--id", "mine");
     expect(code).toBe(1);

@@ -33,8 +33,7 @@ async function run(args: string[], context: Context): Promise<number> {
     await runCommand(program(context), args);
     return 0;
   } catch (error) {
-    // An abort comes back as whatever the interrupted call made of it.
-    const { line, exitCode } = failureOf(context.signal.aborted ? context.signal.reason : error);
+    const { line, exitCode } = failureOf(error);
     context.terminal.note(line);
     return exitCode;
   }

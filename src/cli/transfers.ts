@@ -3,6 +3,7 @@ import type { Command } from "cac";
 import { bunPlatform } from "../client/bun.ts";
 import type { Digests } from "../client/digests.ts";
 import {
+  answerTimeoutMs,
   defaultChunkBytes,
   defaultRetries,
   defaultWindowGets,
@@ -24,6 +25,8 @@ export interface Context {
 export const defaultServer = "ws://localhost:8080/audio";
 
 const maxRetries = 1000;
+const defaultTimeoutSeconds = answerTimeoutMs / 1000;
+const maxTimeoutSeconds = 3600;
 
 export function serverOption(command: Command): Command {
   return command.option("-s, --server <url>", "Address of the server", { default: defaultServer });
@@ -39,6 +42,7 @@ export function transferOptions(command: Command): Command {
     .option("--retries <count>", "Reconnections without progress before giving up", {
       default: String(defaultRetries),
     })
+    .option("--timeout <seconds>", "Time that an answer may take", { default: String(defaultTimeoutSeconds) })
     .option("-v, --verbose", "Say on stderr what happens");
 }
 
@@ -69,6 +73,7 @@ export function transferSettings(options: Options, context: Context, url?: strin
     url: url ?? requiredText(options, "server"),
     digests: md5 ? ["sha256", "md5"] : ["sha256"],
     retry: { retries: countOption(options, "retries", 0, maxRetries) },
+    limits: { answerTimeoutMs: countOption(options, "timeout", 1, maxTimeoutSeconds) * 1000 },
     signal: context.signal,
     onEvent: (event) => {
       // Whoever waits wants to know for what, verbose or not.

@@ -1,40 +1,12 @@
 import { describe, expect, test } from "bun:test";
-import { cleanups, failureOf, mockServers, noise } from "../testing/client-fixtures.ts";
+import { cleanups, failureOf, FakeSocket, mockServers, noise } from "../testing/client-fixtures.ts";
 import { deadAddress, startSilentServer } from "../testing/mock-servers.ts";
 import { bunPlatform } from "./bun.ts";
 import { connect } from "./connection.ts";
-import type { Platform, Socket } from "./platform.ts";
+import type { Platform } from "./platform.ts";
 
 const cleanup = cleanups();
 const mock = mockServers();
-
-/** A socket that the test drives by hand. */
-class FakeSocket implements Socket {
-  binaryType = "";
-  bufferedAmount = 0;
-  terminated = false;
-  readonly #listeners = new Map<string, ((event: never) => void)[]>();
-
-  send(): void {
-    this.bufferedAmount++;
-  }
-
-  close(): void {
-    this.fire("close", { code: 1000, reason: "" });
-  }
-
-  terminate(): void {
-    this.terminated = true;
-  }
-
-  addEventListener(type: string, listener: (event: never) => void): void {
-    this.#listeners.set(type, [...(this.#listeners.get(type) ?? []), listener]);
-  }
-
-  fire(type: string, event: unknown = {}): void {
-    for (const listener of this.#listeners.get(type) ?? []) listener(event as never);
-  }
-}
 
 async function fakeConnection(limits: { stallTimeoutMs?: number } = {}, signal?: AbortSignal) {
   const socket = new FakeSocket();

@@ -138,6 +138,14 @@ describe("a download of unknown size", () => {
     });
   }
 
+  test("ends with any ERROR that comes after data", async () => {
+    const bytes = noise(1_000);
+    const server = serving(bytes, { end: "error", endMessage: "offset out of range" });
+    const result = await quick(server.url, { getBytes: 100 });
+    expect(result.bytes.equals(bytes)).toBe(true);
+    expect(result.ending).toBe("error");
+  });
+
   test("is empty where the first answer is empty or says that there is no data", async () => {
     for (const end of ["empty", "error"] as const) {
       const server = serving(noise(0), { end });

@@ -1,6 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
-import { cleanups, failureOf, mockServers, noise, quickRetry } from "../testing/client-fixtures.ts";
+import {
+  cleanups,
+  failureOf,
+  FakeSocket,
+  mockServers,
+  noise,
+  quickRetry,
+} from "../testing/client-fixtures.ts";
 import { sha256 } from "../testing/harness/bytes.ts";
 import { deadAddress, startMockServer, startSilentServer } from "../testing/mock-servers.ts";
 import { bunPlatform } from "./bun.ts";
@@ -108,6 +115,25 @@ describe("an upload", () => {
     const server = mock({ errorAtBytes: { bytes: 1, message: "disk is full" } });
     const endless: Source = { sizeBytes: 2 ** 40, read: (_, length) => new Uint8Array(length) };
     const error = await failureOf(quick(server.url, noise(0), { source: endless, digests: [] }));
+    expect(error).toMatchObject({ code: "REFUSED", detail: "disk is full" });
+  });
+
+  test("fails with the server's words where the server says why and closes", async () => {
+    const socket = new FakeSocket((socket, data) => {
+      if (typeof data === "string") {
+        socket.fire("message", { data: '{"type":"STARTED"}' });
+        return;
+      }
+      socket.fire("message", { data: '{"type":"ERROR","message":"disk is full"}' });
+      socket.fire("close", { code: 1011, reason: "" });
+    });
+    const openSocket = () => {
+      queueMicrotask(() => socket.fire("open"));
+      return socket;
+    };
+    const error = await failureOf(
+      quick("ws://fake/", noise(100_000), { platform: { ...bunPlatform, openSocket } }),
+    );
     expect(error).toMatchObject({ code: "REFUSED", detail: "disk is full" });
   });
 

@@ -1,6 +1,7 @@
 /** What the tests of the client share: bytes, quick settings, mock servers that are stopped after each test. */
 import { afterEach } from "bun:test";
 import { ClientError } from "../client/errors.ts";
+import type { Socket } from "../client/platform.ts";
 import { Random } from "./harness/bytes.ts";
 import { type MockBehaviour, type MockServer, startMockServer } from "./mock-servers.ts";
 
@@ -39,4 +40,37 @@ export function mockServers(): (behaviour?: MockBehaviour) => MockServer {
     cleanup(server.stop);
     return server;
   };
+}
+
+/** A socket that the test drives by hand. */
+export class FakeSocket implements Socket {
+  binaryType = "";
+  bufferedAmount = 0;
+  terminated = false;
+  readonly #onSend: (socket: FakeSocket, data: string | Uint8Array) => void;
+  readonly #listeners = new Map<string, ((event: never) => void)[]>();
+
+  constructor(onSend: (socket: FakeSocket, data: string | Uint8Array) => void = () => undefined) {
+    this.#onSend = onSend;
+  }
+
+  send(data: string | Uint8Array): void {
+    this.#onSend(this, data);
+  }
+
+  close(): void {
+    this.fire("close", { code: 1000, reason: "" });
+  }
+
+  terminate(): void {
+    this.terminated = true;
+  }
+
+  addEventListener(type: string, listener: (event: never) => void): void {
+    this.#listeners.set(type, [...(this.#listeners.get(type) ?? []), listener]);
+  }
+
+  fire(type: string, event: unknown = {}): void {
+    for (const listener of this.#listeners.get(type) ?? []) listener(event as never);
+  }
 }

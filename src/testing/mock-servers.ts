@@ -24,6 +24,8 @@ export interface MockBehaviour {
   getDelayMs?: number;
   /** What a GET at the end of a stream gets. */
   end?: "empty" | "error" | "silence";
+  /** The text of the ERROR there, instead of the usual one. */
+  endMessage?: string;
   /** ERROR to the STOP of an empty stream. */
   refusesEmpty?: boolean;
   /** Reads binary frames below 1000 bytes that are JSON as control messages, and drops them. */
@@ -233,7 +235,8 @@ class Mock {
     if (!this.handle.streams.has(get.id)) {
       this.#reply(ws, "ERROR", { message: `Failed to read from stream: ${get.id}` });
     } else if (there <= 0 && end === "error") {
-      this.#reply(ws, "ERROR", { message: `No data available at offset ${get.offset}` });
+      const usual = `No data available at offset ${get.offset}`;
+      this.#reply(ws, "ERROR", { message: this.#behaviour.endMessage ?? usual });
     } else if (there > 0 || end !== "silence") {
       const given = there <= 0 ? 0 : (answerBytes?.(there) ?? there);
       this.#data(ws, bytes.subarray(get.offset, get.offset + given));
