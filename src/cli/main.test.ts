@@ -305,6 +305,15 @@ describe("help", () => {
   });
 });
 
+test("server hands its flags on to the server, --help among them", async () => {
+  const help = await run("server", "--help");
+  expect(help.code).toBe(0);
+  expect(help.out).toContain("--cache-dir");
+  const { err, code } = await run("server", "--port", "frob");
+  expect(code).not.toBe(0);
+  expect(err).toContain("frob");
+});
+
 describe("a signal", () => {
   test("ends a download with its own code and leaves no half file", async () => {
     for (const [signal, exitCode] of [
