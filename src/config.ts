@@ -189,9 +189,8 @@ export function readConfig(
   args: string[],
   environment: Record<string, string | undefined>,
 ): Config | undefined {
-  const flags = parseFlags(args);
-  if (flags === undefined) return undefined;
-  const entries = names.map((name) => [name, readOption(name, flags, environment)]);
+  if (!checkFlags(args)) return undefined;
+  const entries = names.map((name) => [name, readOption(name, args, environment)]);
   return Object.freeze(Object.fromEntries(entries));
 }
 
@@ -200,22 +199,22 @@ function environmentName(flag: string): string {
   return `WAVECACHE_${flag.replaceAll("-", "_").toUpperCase()}`;
 }
 
-function parseFlags(args: string[]): Record<string, unknown> | undefined {
+/** Refuses what is no flag of ours. False if help or the version was asked for, and printed. */
+function checkFlags(args: string[]): boolean {
   const program = cac("wavecache");
   const command = program.command("", "Start the server").usage("server [options]");
-  // As lists of strings, or the parser would turn `--cache-dir 007` into a number.
   for (const { flag, value, default: fallback, says } of Object.values(options)) {
-    command.option(`--${flag} <${value}>`, `${says} (default: ${fallback})`, { type: [String] });
+    command.option(`--${flag} <${value}>`, `${says} (default: ${fallback})`);
   }
   command.action(() => {});
   program.help((sections) => [...sections, environmentHelp()]);
   program.version(version);
   try {
     const { args: extra, options: flags } = program.parse(["", "", ...args], { run: false });
-    if (flags["help"] === true || flags["version"] === true) return undefined;
+    if (flags["help"] === true || flags["version"] === true) return false;
     if (extra.length > 0) throw new ConfigError(`unexpected argument "${extra[0]}"; see --help`);
     program.runMatchedCommand();
-    return flags;
+    return true;
   } catch (error) {
     if (error instanceof ConfigError) throw error;
     throw new ConfigError(`${error instanceof Error ? error.message : String(error)}; see --help`);
@@ -227,18 +226,24 @@ function environmentHelp() {
   return { title: "Environment (a flag goes before its twin)", body: lines.join("\n") };
 }
 
+/** The text of a flag as it was given, the last one if there are several: the parser turns `007` into a number. */
+function flagText(args: string[], flag: string): string | undefined {
+  const at = args.findLastIndex((arg) => arg === `--${flag}` || arg.startsWith(`--${flag}=`));
+  if (at < 0) return undefined;
+  return args[at] === `--${flag}` ? args[at + 1] : args[at]!.slice(flag.length + 3);
+}
+
 function readOption(
   name: keyof Config,
-  flags: Record<string, unknown>,
+  args: string[],
   environment: Record<string, string | undefined>,
 ): unknown {
   const option = options[name];
   const variable = environmentName(option.flag);
-  const given = flags[name];
-  const fromFlag = Array.isArray(given) && given.length > 0;
-  const raw = fromFlag ? String(given.at(-1)) : (environment[variable] ?? option.default);
+  const given = flagText(args, option.flag);
+  const raw = given ?? environment[variable] ?? option.default;
   const result = v.safeParse(option.schema as v.GenericSchema<string, unknown>, raw);
   if (result.success) return result.output;
-  const source = fromFlag ? `--${option.flag}` : variable;
+  const source = given !== undefined ? `--${option.flag}` : variable;
   throw new ConfigError(`${source} "${raw}": expected ${result.issues[0].message}`);
 }

@@ -1,0 +1,80 @@
+import { describe, expect, test } from "bun:test";
+import { ConfigError, readConfig } from "./config.ts";
+
+function refusal(args: string[], environment: Record<string, string> = {}): string {
+  try {
+    readConfig(args, environment);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message;
+    throw error;
+  }
+  return "not refused";
+}
+
+describe("the configuration", () => {
+  test("has defaults, and is frozen", () => {
+    const config = readConfig([], {})!;
+    expect(config).toMatchObject({
+      host: "127.0.0.1",
+      port: 8080,
+      path: "/audio",
+      cacheDir: "cache",
+      recordingsDir: "data/received",
+      libraryDir: "data/library",
+      maxStreamBytes: 4 * 2 ** 30,
+      maxCacheBytes: 8 * 2 ** 30,
+      incompleteTtl: 86_400,
+    });
+    expect(Object.isFrozen(config)).toBe(true);
+  });
+
+  test("takes a flag before its environment twin, and that before the default", () => {
+    const environment = { WAVECACHE_PORT: "9000", WAVECACHE_CACHE_DIR: "/tmp/x" };
+    expect(readConfig(["--port", "9001"], environment)).toMatchObject({ port: 9001, cacheDir: "/tmp/x" });
+  });
+
+  test("does not turn texts into numbers", () => {
+    expect(readConfig(["--cache-dir", "007"], {})!.cacheDir).toBe("007");
+  });
+
+  test("reads sizes with units, ports and off", () => {
+    const args = [
+      "--max-cache-bytes",
+      "512MiB",
+      "--max-stream-bytes=1000",
+      "--udp-port",
+      "off",
+      "--port",
+      "0",
+    ];
+    expect(readConfig(args, {})).toMatchObject({
+      maxCacheBytes: 512 * 2 ** 20,
+      maxStreamBytes: 1000,
+      udpPort: "off",
+      port: 0,
+    });
+  });
+
+  test.each([
+    [["--port", "abc"], "--port"],
+    [["--port", "65536"], "--port"],
+    [["--port", "-1"], "-1"],
+    [["--port"], "--port"],
+    [["--workers", "0"], "--workers"],
+    [["--path", "audio"], "--path"],
+    [["--log-level", "loud"], "--log-level"],
+    [["--max-cache-bytes", "4GB"], "--max-cache-bytes"],
+    [["--cache-dir", ""], "--cache-dir"],
+    [["--ingest-port", "on"], "--ingest-port"],
+    [["--bogus"], "--bogus"],
+    [["stray"], "stray"],
+  ])("refuses %j in one line that names the culprit", (args, culprit) => {
+    const message = refusal(args);
+    expect(message).toContain(culprit);
+    expect(message).not.toContain("\n");
+  });
+
+  test("names the environment variable that is wrong", () => {
+    expect(refusal([], { WAVECACHE_WORKERS: "many" })).toStartWith('WAVECACHE_WORKERS "many"');
+  });
+});

@@ -1,0 +1,112 @@
+import { describe, expect, test } from "bun:test";
+import { Glob } from "bun";
+import { readFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+
+/**
+ * The floors of the house (see src/README.md): a file imports from lower floors or from its own folder. Folders of
+ * one floor do not know each other, nor do the doors below gateways/.
+ */
+const floors: Record<string, number> = {
+  "src/base": 0,
+  "src/codec": 1,
+  "src/wire": 1,
+  "src/lane": 2,
+  "src/store": 2,
+  "src/pool": 3,
+  workers: 3,
+  "src/engine": 4,
+  "src/web": 5,
+  "src/gateways": 6,
+  "src/client": 6,
+  "src/cli": 8,
+  src: 7,
+};
+
+/** What a floor may not use at all. */
+const pure = new Set(["src/codec", "src/wire"]);
+const impure =
+  /^(node:fs|node:net|node:worker_threads|node:child_process|bun:sqlite)|\bDate\.now\(|\bperformance\.now\(/m;
+
+const root = join(import.meta.dir, "../..");
+const imports =
+  /(?:^|\n)\s*(?:import|export)\s[^;]*?from\s+"([^"]+)"|import\(\s*"([^"]+)"\s*\)|(?:^|\n)import\s+"([^"]+)"/g;
+
+interface Import {
+  from: string;
+  to: string;
+}
+
+function productFiles(): string[] {
+  const found = [...new Glob("{src,workers}/**/*.ts").scanSync(root)];
+  return found
+    .map((path) => path.replaceAll("\\", "/"))
+    .filter((path) => !/\.test\.ts$|^src\/testing\//.test(path));
+}
+
+function importsOf(path: string): Import[] {
+  const text = readFileSync(join(root, path), "utf8");
+  const specifiers = Array.from(text.matchAll(imports), (match) => match[1] ?? match[2] ?? match[3]!);
+  return specifiers
+    .filter((specifier) => specifier.startsWith("."))
+    .map((specifier) => ({
+      from: path,
+      to: relative(root, join(root, dirname(path), specifier)).replaceAll("\\", "/"),
+    }));
+}
+
+/** The folder that stands in the table: `src/gateways`, `workers`, `src` for files right in it. */
+function houseFolder(path: string): string {
+  const [first, second, third] = path.split("/");
+  if (first === "workers") return "workers";
+  return third === undefined ? "src" : `${first}/${second}`;
+}
+
+function isAllowed({ from, to }: Import): boolean {
+  if (to === "package.json") return true;
+  const [fromFolder, toFolder] = [houseFolder(from), houseFolder(to)];
+  if (fromFolder === "src/gateways" && toFolder === "src/gateways") return dirname(from) === dirname(to);
+  if (fromFolder === toFolder) return true;
+  return floors[toFolder]! < floors[fromFolder]!;
+}
+
+describe("the floors", () => {
+  const files = productFiles();
+  const all = files.flatMap(importsOf);
+
+  test("know every folder", () => {
+    const unknown = new Set(files.map(houseFolder).filter((folder) => floors[folder] === undefined));
+    expect([...unknown]).toEqual([]);
+    expect(files.length).toBeGreaterThan(40);
+    expect(all.length).toBeGreaterThan(100);
+  });
+
+  test("are held: nothing is imported from the same floor or a higher one", () => {
+    expect(all.filter((each) => !isAllowed(each)).map((each) => `${each.from} -> ${each.to}`)).toEqual([]);
+  });
+
+  test("only tests and the bench import the harnesses", () => {
+    expect(all.filter((each) => each.to.startsWith("src/testing/"))).toEqual([]);
+  });
+
+  test("the first floor does no I/O and reads no clock", () => {
+    const guilty = files
+      .filter((path) => pure.has(houseFolder(path)))
+      .filter((path) => {
+        const text = readFileSync(join(root, path), "utf8");
+        return impure.test(text) || /from "node:fs/.test(text);
+      });
+    expect(guilty).toEqual([]);
+  });
+
+  test("would notice a wrong import", () => {
+    const wrong: Import[] = [
+      { from: "src/store/commit.ts", to: "src/lane/ring.ts" },
+      { from: "src/wire/audio-cache.ts", to: "src/engine/engine.ts" },
+      { from: "workers/write.ts", to: "src/pool/pool.ts" },
+      { from: "src/gateways/api/streams.ts", to: "src/gateways/home/home.ts" },
+      { from: "src/client/upload.ts", to: "src/gateways/api/streams.ts" },
+    ];
+    expect(wrong.filter(isAllowed)).toEqual([]);
+  });
+});
