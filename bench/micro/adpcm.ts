@@ -12,8 +12,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { AdpcmDecoder, AdpcmEncoder, adpcmFrameBytes } from "../../src/codec/ima-adpcm.ts";
-import type { NibbleOrder } from "../../src/codec/ima-adpcm-loops.ts";
+import { AdpcmDecoder, AdpcmEncoder, adpcmFrameBytes, type NibbleOrder } from "../../src/codec/ima-adpcm.ts";
 
 const quick = process.argv.includes("--quick");
 const roundMs = quick ? 1 : 200;

@@ -1,7 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
-import { AdpcmDecoder, AdpcmEncoder, adpcmFrameBytes, adpcmSamples, invalidFrame } from "./ima-adpcm.ts";
-import type { NibbleOrder } from "./ima-adpcm-loops.ts";
+import {
+  AdpcmDecoder,
+  AdpcmEncoder,
+  adpcmFrameBytes,
+  adpcmSamples,
+  invalidFrame,
+  type NibbleOrder,
+} from "./ima-adpcm.ts";
 
 const golden = new URL("../../data/golden/", import.meta.url);
 const orders = fc.constantFrom<NibbleOrder>("low", "high");

@@ -45,6 +45,8 @@ import {
   maxStepIndex,
 } from "./ima-adpcm-loops.ts";
 
+export type { NibbleOrder } from "./ima-adpcm-loops.ts";
+
 /** Bytes of the header of one channel; a frame begins with one a channel. */
 export const channelHeaderBytes = 4;
 

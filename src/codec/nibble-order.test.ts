@@ -1,7 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
-import { AdpcmDecoder, AdpcmEncoder, adpcmFrameBytes, adpcmSamples } from "./ima-adpcm.ts";
-import type { NibbleOrder } from "./ima-adpcm-loops.ts";
+import { AdpcmDecoder, AdpcmEncoder, adpcmFrameBytes, adpcmSamples, type NibbleOrder } from "./ima-adpcm.ts";
 import {
   type OrderVerdict,
   NibbleOrderFinder,
