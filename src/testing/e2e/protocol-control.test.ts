@@ -226,15 +226,20 @@ test("audio without a stream is answered No active stream for binary data, befor
   expect((await peer.read(id, 0, 100)).equals(audio)).toBe(true);
 });
 
-test("audio behind a refused START goes into no stream", async () => {
+test("audio behind a refused START goes into no stream, and after the refusal it is an ERROR", async () => {
   using peer = await openPeer();
-  const id = freshId("refused");
-  await peer.upload(id, audio);
-  peer.send({ type: "START", streamId: id });
-  peer.socket.binary(Buffer.from("more"));
-  await peer.expectError(`Failed to create stream: ${id}`);
+  const used = freshId("refused");
+  const open = freshId("open");
+  await peer.upload(used, audio);
+  await peer.start(open);
+  peer.socket.binary(audio);
+  peer.send({ type: "START", streamId: used });
+  peer.socket.binary(Buffer.from("sent before the refusal is known"));
+  await peer.expectError(`Failed to create stream: ${used}`);
+  peer.socket.binary(Buffer.from("sent after it"));
   await peer.expectError("No active stream for binary data");
-  expect((await peer.read(id, 0, 100)).equals(audio)).toBe(true);
+  expect((await peer.read(used, 0, 100)).equals(audio)).toBe(true);
+  expect((await peer.stop(open)).sha256).toBe(sha256(audio));
 });
 
 test("GET with an offset or a length that is no count of bytes is an ERROR", async () => {

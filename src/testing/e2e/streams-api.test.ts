@@ -131,6 +131,17 @@ test("a removed stream is gone everywhere, and its id and its space are free aga
   expect((await peer.read(id, 0, 100)).toString()).toBe("new audio");
 });
 
+test("the end of a new stream under the id of a removed one is told like that of any other", async () => {
+  using peer = await openPeer();
+  const id = freshId("renewed");
+  await peer.upload(id, Buffer.from("old"));
+  expect((await peer.read(id, 3, 100)).length).toBe(0);
+  expect(await removeStream(server.httpBase, id)).toBe(204);
+  await peer.upload(id, Buffer.from("new and longer"));
+  expect((await peer.read(id, 0, 100)).toString()).toBe("new and longer");
+  expect((await peer.read(id, 14, 100)).length).toBe(0);
+});
+
 test("removing one of two streams with the same audio leaves the other whole", async () => {
   const audio = new Random(4).bytes(200_000);
   const first = await upload("twin", audio);

@@ -139,6 +139,14 @@ export class AudioCachePeer {
     return reply;
   }
 
+  /** Any number of ERRORs, the last of which begins with `start`: how often stray audio is told is up to the server. */
+  async expectErrorsUntil(start: string): Promise<void> {
+    for (;;) {
+      const reply = await this.expectError(/./);
+      if (reply.message.startsWith(start)) return;
+    }
+  }
+
   /** The payload of the next frame, which must be one whole, plain binary frame. */
   async expectBinary(limitMs = defaultLimitMs): Promise<Buffer> {
     const frame = await this.next(limitMs);

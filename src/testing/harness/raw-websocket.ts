@@ -134,9 +134,13 @@ export class RawWebSocket {
   async flush(limitMs = 30_000): Promise<void> {
     if (this.socket.writableLength === 0 || this.isEnded) return;
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.socket.once("drain", resolve);
-    this.socket.once("close", () => resolve());
-    await within("the peer to take what was sent", limitMs, promise, () => this.describe());
+    const onTaken = (): void => resolve();
+    this.socket.once("drain", onTaken).once("close", onTaken);
+    try {
+      await within("the peer to take what was sent", limitMs, promise, () => this.describe());
+    } finally {
+      this.socket.off("drain", onTaken).off("close", onTaken);
+    }
   }
 
   /** Bytes written here that the kernel has not taken yet. */
