@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { MiB } from "../base/limits.ts";
 import { FULL, maxBodyBytes } from "../lane/ring.ts";
 import type { Body } from "../lane/tasks.ts";
 import { until } from "../testing/harness/until.ts";
@@ -81,6 +82,19 @@ describe("a lane to a worker", () => {
     await until("2000 records came back", 5000, () => owner.bodies.length === 2000);
     expect(owner.rooms).toBeGreaterThan(10);
     owner.bodies.forEach((body, index) => expect(body[0]).toBe(index & 255));
+  });
+
+  test("hands no task over before its body is written, however many bytes wait", async () => {
+    const owner = new Collector();
+    const thread = startThread(owner, echo, 4 * MiB, 4 * MiB);
+    for (let index = 1; index <= 16; index += 1) {
+      const at = thread.reserve(1, index, 65536);
+      const later = performance.now() + 2;
+      while (performance.now() < later);
+      thread.bytes.fill(index, at, at + 65536);
+    }
+    await until("16 records came back", 5000, () => owner.bodies.length === 16);
+    owner.bodies.forEach((body, index) => expect(body.every((byte) => byte === index + 1)).toBe(true));
   });
 
   test("does what it was given before it ends", async () => {

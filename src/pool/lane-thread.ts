@@ -62,6 +62,7 @@ export class LaneThread {
   /** Appends a task whose body the caller writes at the returned offset at once; FULL: `onRoom` will be called. */
   reserve(kind: number, subject: number, bodyBytes: number): number {
     if (this.#overflow.length > 0) return FULL;
+    this.#publishIfDue();
     const at = this.#lane.tasks.reserve(kind, subject, bodyBytes);
     if (at === FULL) this.#waitForRoom();
     else this.#flushSoon();
@@ -71,6 +72,7 @@ export class LaneThread {
   /** Lengthens the newest task if it is of this kind and subject and not handed over yet, else FULL. */
   extend(kind: number, subject: number, moreBytes: number, maxBytes: number): number {
     if (this.#overflow.length > 0) return FULL;
+    this.#publishIfDue();
     const at = this.#lane.tasks.extend(kind, subject, moreBytes, maxBytes);
     if (at !== FULL) this.#flushSoon();
     return at;
@@ -91,8 +93,12 @@ export class LaneThread {
     return this.#ended;
   }
 
-  #flushSoon(): void {
+  /** Only before a reservation: after one its body is still to be written. */
+  #publishIfDue(): void {
     if (this.#lane.tasks.unpublishedBytes >= publishBytes) this.#lane.publish();
+  }
+
+  #flushSoon(): void {
     if (this.#flushing) return;
     this.#flushing = true;
     setImmediate(() => {
