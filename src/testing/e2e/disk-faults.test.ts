@@ -152,7 +152,8 @@ test("a stream that cannot be sealed is not acknowledged, and a resume finishes 
 
 for (const step of [1, 2, 3, 4, 5, 6, 7]) {
   test(`an error at step ${step} of a commit is an ERROR or a success, and the truth is told either way`, async () => {
-    await using server = await withFailpoints(`commit.${step}*1=EIO`);
+    await using server = await withFailpoints(`commit.${step}*3=EIO`);
+    for (const id of ["a", "b"]) expect(await tryUpload(server, id, Buffer.from(id))).toBeUndefined();
     const audio = new Random(step).bytes(100_000);
     const message = await tryUpload(server, "x", audio);
     if (message !== undefined) expect(message).toMatch(/^Failed to finalize stream: x \(.+\)$/);
@@ -164,6 +165,7 @@ for (const step of [1, 2, 3, 4, 5, 6, 7]) {
     await server.kill9();
     await server.restart({ env: {} });
     await expectWhole(server, "x", audio);
+    for (const id of ["a", "b"]) await expectWhole(server, id, Buffer.from(id));
     expect(await debrisIn(server.cacheDir, server.httpBase)).toEqual([]);
   });
 }

@@ -16,6 +16,9 @@ const connections = 4;
 const roundsLimitMs = 90_000;
 /** A round in which the server has not died by then has not met its fail point. */
 const roundLimitMs = 8_000;
+/** Once its connections are gone, the process is too. */
+const crashLimitMs = 2_000;
+const killedCode = 128 + 9;
 
 /** One crash: how the server is started, and what kills it when it does not kill itself. */
 interface Round {
@@ -82,7 +85,8 @@ async function crash(server: TestServer, ledger: UploadLedger, round: Round): Pr
   const failed = outcomes.find((outcome) => outcome.status === "rejected");
   if (failed !== undefined)
     throw new Error(`in round "${round.what}": ${String(failed.reason)}\n${server.log}`);
-  if (server.isRunning) throw new Error(`round "${round.what}" did not end in a crash:\n${server.log}`);
+  const code = await server.waitForExit(crashLimitMs);
+  if (code !== killedCode) throw new Error(`round "${round.what}" ended with ${code}:\n${server.log}`);
 }
 
 /** Starts the server without fail points and compares it with the ledger. */

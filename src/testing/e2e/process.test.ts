@@ -58,7 +58,7 @@ const badValues: string[][] = [
   ["--max-connections", "0"],
   ["--incomplete-ttl", "soon"],
   ["--udp-port", "x"],
-  ["--no-such-flag", "1"],
+  ["--surprise=1"],
 ];
 
 test("a bad flag is refused with one line on stderr that names it, and a code other than 0", async () => {
@@ -71,7 +71,7 @@ test("a bad flag is refused with one line on stderr that names it, and a code ot
   }
 });
 
-/** `--no-such-flag`, or the `noSuchFlag` that a flag parser may make of it. */
+/** `max-cache-bytes`, or the `maxCacheBytes` that a flag parser may make of it. */
 function camelOrDashed(flag: string): string {
   const name = flag.slice(2).replace(/=.*/, "");
   return `${name}|${name.replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase())}`;

@@ -35,7 +35,7 @@ async function attempt(peer: AudioCachePeer, id: string): Promise<Attempt> {
   peer.send({ type: "START", streamId: id, resume: true });
   const started = controlOf(await peer.next(recoveryLimitMs));
   if (started?.type !== "STARTED") return { id, audio, error: started?.message ?? "no control message" };
-  peer.socket.binary(audio.subarray(started.offset));
+  if (started.offset !== audio.length) peer.socket.binary(audio.subarray(started.offset));
   peer.send({ type: "STOP", streamId: id });
   const frame = await peer.next(recoveryLimitMs);
   const reply = controlOf(frame);
@@ -88,10 +88,17 @@ for (const step of [1, 2, 3, 4, 5, 6, 7]) {
     const attempts = await attemptUntilDeath(server);
     const failed = attempts.at(-1)!;
     expect(failed.error).toMatch(workerDied);
-    await until("commits to work again", recoveryLimitMs, async () => {
-      using peer = await AudioCachePeer.open(server.url);
-      return (await attempt(peer, failed.id)).error === undefined;
-    });
+    let last = failed;
+    await until(
+      "commits to work again",
+      recoveryLimitMs,
+      async () => {
+        using peer = await AudioCachePeer.open(server.url);
+        last = await attempt(peer, failed.id);
+        return last.error === undefined;
+      },
+      () => `the last answer was: ${last.error}\n${server.log}`,
+    );
     using peer = await AudioCachePeer.open(server.url);
     attempts.push(await attempt(peer, "next"));
     expect(attempts.at(-1)!.error).toBeUndefined();
