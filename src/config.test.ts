@@ -58,7 +58,7 @@ describe("the configuration", () => {
   test.each([
     [["--port", "abc"], "--port"],
     [["--port", "65536"], "--port"],
-    [["--port", "-1"], "-1"],
+    [["--port", "-1"], "--port"],
     [["--port"], "--port"],
     [["--workers", "0"], "--workers"],
     [["--path", "audio"], "--path"],

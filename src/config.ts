@@ -210,7 +210,7 @@ function checkFlags(args: string[]): boolean {
   program.help((sections) => [...sections, environmentHelp()]);
   program.version(version);
   try {
-    const { args: extra, options: flags } = program.parse(["", "", ...args], { run: false });
+    const { args: extra, options: flags } = program.parse(["", "", ...joinValues(args)], { run: false });
     if (flags["help"] === true || flags["version"] === true) return false;
     if (extra.length > 0) throw new ConfigError(`unexpected argument "${extra[0]}"; see --help`);
     program.runMatchedCommand();
@@ -224,6 +224,22 @@ function checkFlags(args: string[]): boolean {
 function environmentHelp() {
   const lines = Object.values(options).map(({ flag }) => `  --${flag.padEnd(18)} ${environmentName(flag)}`);
   return { title: "Environment (a flag goes before its twin)", body: lines.join("\n") };
+}
+
+/** `--port -1` as `--port=-1`: every flag of ours has a value, and the parser would take that one for a flag. */
+function joinValues(args: string[]): string[] {
+  const joined: string[] = [];
+  for (let at = 0; at < args.length; at += 1) {
+    const next = args[at + 1];
+    const takesNext = isOurFlag(args[at]!) && next !== undefined && !next.startsWith("--");
+    joined.push(takesNext ? `${args[at]}=${next}` : args[at]!);
+    if (takesNext) at += 1;
+  }
+  return joined;
+}
+
+function isOurFlag(arg: string): boolean {
+  return Object.values(options).some(({ flag }) => arg === `--${flag}`);
 }
 
 /** The text of a flag as it was given, the last one if there are several: the parser turns `007` into a number. */

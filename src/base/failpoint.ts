@@ -6,7 +6,7 @@
  *
  * Actions: `kill` sends SIGKILL to the process, `exit-worker` ends the thread that gets there, and the name of a
  * system error throws that error. `*5` acts on the fifth passage only (counted by thread); without it an error is
- * thrown each time.
+ * thrown each time. A thread that replaces a dead one has no fail points, or it would die of them too.
  */
 
 interface FailPoint {
@@ -16,7 +16,8 @@ interface FailPoint {
   passed: number;
 }
 
-const points = parse(process.env["WAVECACHE_FAILPOINTS"] ?? "");
+const variable = "WAVECACHE_FAILPOINTS";
+const points = parse(process.env[variable] ?? "");
 
 /** Acts if this fail point is set. */
 export const failpoint: (name: string) => void = points.size === 0 ? () => {} : pass;
@@ -31,11 +32,16 @@ function pass(name: string): void {
   throw Object.assign(new Error(`${point.action}: fail point ${name}`), { code: point.action });
 }
 
+/** The environment of a thread that replaces a dead one. */
+export function replacementEnvironment(): Record<string, string | undefined> {
+  return { ...process.env, [variable]: "" };
+}
+
 function parse(text: string): Map<string, FailPoint> {
   const found = new Map<string, FailPoint>();
   for (const entry of text.split(",").filter(Boolean)) {
     const match = /^([a-z.0-9]+)(?:\*(\d+))?=([A-Za-z_-]+)$/.exec(entry.trim());
-    if (match === null) throw new Error(`WAVECACHE_FAILPOINTS: cannot read "${entry}"`);
+    if (match === null) throw new Error(`${variable}: cannot read "${entry}"`);
     const [, name, passage, action] = match;
     found.set(name!, { action: action!, passage: passage ? Number(passage) : undefined, passed: 0 });
   }

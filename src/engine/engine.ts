@@ -19,11 +19,12 @@ export interface EngineSettings extends AdmissionLimits {
   incompleteTtlSeconds: number;
 }
 
-/** What of a stream can be read now. A complete one never grows. */
+/** What of a stream can be read now. */
 export interface Readable {
   size: number;
-  complete: boolean;
   file: FileRef;
+  /** When it was finished, in milliseconds since 1970; undefined while it may grow. */
+  finishedAt: number | undefined;
 }
 
 /** How often interrupted uploads are looked through for ones past their time, at the most. */
@@ -198,7 +199,7 @@ export class Engine implements UploadHost {
   async #locateUpload(upload: Upload, wantedBytes: number): Promise<Readable> {
     const size = await upload.readable(wantedBytes);
     const path = this.#layout.incomingPath(upload.key);
-    return { size, complete: false, file: { path, immutable: false } };
+    return { size, file: { path, immutable: false }, finishedAt: undefined };
   }
 
   async #locateInCatalog(streamId: string): Promise<Readable> {
@@ -206,7 +207,7 @@ export class Engine implements UploadHost {
     if (row === null) throw new WavecacheError("STREAM_UNKNOWN");
     if (row.state !== "finished") {
       const path = this.#layout.incomingPath(row.key);
-      return { size: row.size, complete: false, file: { path, immutable: false } };
+      return { size: row.size, file: { path, immutable: false }, finishedAt: undefined };
     }
     const readable = this.#readableObject(row);
     this.#remember(streamId, readable);
@@ -215,7 +216,7 @@ export class Engine implements UploadHost {
 
   #readableObject(row: StreamRow): Readable {
     const path = this.#layout.objectPath(row.sha256!);
-    return { size: row.size, complete: true, file: { path, immutable: true } };
+    return { size: row.size, file: { path, immutable: true }, finishedAt: row.finishedAt! };
   }
 
   #remember(streamId: string, readable: Readable): void {

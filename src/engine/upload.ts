@@ -217,10 +217,16 @@ export class Upload implements UploadEvents {
 
   async #whenReady(): Promise<number> {
     await this.#entered;
-    if (this.#failure !== undefined) throw this.#failure;
-    const keptBytes = await this.#opened.promise;
-    this.#isReady = true;
-    return keptBytes;
+    try {
+      const keptBytes = await this.#opened.promise;
+      if (this.#failure !== undefined) throw this.#failure;
+      this.#isReady = true;
+      return keptBytes;
+    } catch (error) {
+      // Whoever hears of the failure may start or resume the id at once.
+      await this.#over.promise;
+      throw error;
+    }
   }
 
   #open(key: string, resume: boolean): void {
@@ -257,6 +263,7 @@ export class Upload implements UploadEvents {
       return { size: row.size, sha256: row.sha256! };
     } catch (error) {
       this.#end(toWavecacheError(error));
+      await this.#over.promise;
       throw this.#failure;
     }
   }

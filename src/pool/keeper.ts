@@ -7,7 +7,7 @@ import type {
   KeeperRequest,
   KeeperResult,
 } from "../store/keeper-calls.ts";
-import { Respawn } from "./respawn.ts";
+import { Respawn, startWorker } from "./respawn.ts";
 
 export interface KeeperSettings {
   entry: URL;
@@ -30,7 +30,7 @@ export class KeeperLink {
 
   constructor(settings: KeeperSettings) {
     this.#settings = settings;
-    this.#worker = this.#spawn();
+    this.#worker = this.#spawn(false);
     this.#respawn = new Respawn(() => this.#reopen());
   }
 
@@ -51,8 +51,8 @@ export class KeeperLink {
     await this.call("close", null);
   }
 
-  #spawn(): Worker {
-    const worker = new Worker(this.#settings.entry, { name: "keeper" });
+  #spawn(replacement: boolean): Worker {
+    const worker = startWorker(this.#settings.entry, "keeper", replacement);
     let reason = "keeper ended";
     worker.addEventListener("message", (event: MessageEvent<KeeperReply>) => this.#take(event.data));
     worker.addEventListener("error", (event) => {
@@ -82,7 +82,7 @@ export class KeeperLink {
 
   /** A new keeper repairs what the dead one left half-way. */
   #reopen(): void {
-    this.#worker = this.#spawn();
+    this.#worker = this.#spawn(true);
     this.call("open", { cacheDir: this.#settings.cacheDir, at: Date.now() }).catch(
       (error: WavecacheError) => {
         this.#settings.onLost(`keeper cannot open the store again: ${error.message}`);

@@ -40,7 +40,10 @@ function startThread(
   taskRingBytes = 4096,
   resultRingBytes = 2048,
 ): LaneThread {
-  const thread = new LaneThread({ entry, name: "echo", cacheDir: "", taskRingBytes, resultRingBytes }, owner);
+  const thread = new LaneThread(
+    { entry, name: "echo", cacheDir: "", taskRingBytes, resultRingBytes, replacement: false },
+    owner,
+  );
   open.push(thread);
   return thread;
 }

@@ -6,6 +6,7 @@ import { publishBytes } from "../base/limits.ts";
 import { allocateLane, MainLane } from "../lane/lane.ts";
 import { FULL } from "../lane/ring.ts";
 import type { Body } from "../lane/tasks.ts";
+import { startWorker } from "./respawn.ts";
 
 export interface ThreadSettings {
   /** The worker's entry file. */
@@ -14,6 +15,8 @@ export interface ThreadSettings {
   cacheDir: string;
   taskRingBytes: number;
   resultRingBytes: number;
+  /** It takes the place of one that died. */
+  replacement: boolean;
 }
 
 export interface ThreadOwner {
@@ -48,7 +51,7 @@ export class LaneThread {
     const memory = allocateLane(settings.taskRingBytes, settings.resultRingBytes);
     this.#lane = new MainLane(memory);
     this.#owner = owner;
-    this.#worker = new Worker(settings.entry, { name: settings.name });
+    this.#worker = startWorker(settings.entry, settings.name, settings.replacement);
     this.#ended = this.#watch(settings.name);
     this.#worker.postMessage({ lane: memory, cacheDir: settings.cacheDir });
     void this.#listen();

@@ -76,7 +76,7 @@ export class Reader implements ThreadOwner {
   #nextHandle = 1;
 
   constructor(settings: ReaderSettings, index: number) {
-    const spawn = () =>
+    const spawn = (replacement: boolean) =>
       new LaneThread(
         {
           entry: settings.entry,
@@ -84,13 +84,14 @@ export class Reader implements ThreadOwner {
           cacheDir: settings.cacheDir,
           taskRingBytes: readRequestRingBytes,
           resultRingBytes: readDataRingBytes,
+          replacement,
         },
         this,
       );
-    this.#thread = spawn();
+    this.#thread = spawn(false);
     this.#onLost = settings.onLost;
     this.#respawn = new Respawn(() => {
-      this.#thread = spawn();
+      this.#thread = spawn(true);
     });
   }
 

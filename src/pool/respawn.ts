@@ -1,17 +1,18 @@
 /**
- * Starts a thread again after it died: soon the first time, later each time it dies young, so that a thread that
+ * Starts a thread again after it died: at once the first time, later each time it dies young, so that a thread that
  * cannot live does not take the processor with it.
  */
+import { replacementEnvironment } from "../base/failpoint.ts";
 
-const firstDelayMs = 20;
+const shortestDelayMs = 50;
 const longestDelayMs = 5_000;
 /** A thread that has lived this long is taken for healthy. */
 const healthyMs = 30_000;
 
 export class Respawn {
   readonly #spawn: () => void;
-  #delayMs = firstDelayMs;
-  #spawnedAt = performance.now();
+  #delayMs = 0;
+  #diedAt = -healthyMs;
   #timer: Timer | undefined;
 
   constructor(spawn: () => void) {
@@ -23,18 +24,34 @@ export class Respawn {
     return this.#timer !== undefined;
   }
 
+  /** The thread has died. */
   schedule(): void {
-    if (performance.now() - this.#spawnedAt > healthyMs) this.#delayMs = firstDelayMs;
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      this.#spawnedAt = performance.now();
-      this.#spawn();
-    }, this.#delayMs);
-    this.#delayMs = Math.min(this.#delayMs * 2, longestDelayMs);
+    const now = performance.now();
+    if (now - this.#diedAt > healthyMs) this.#delayMs = 0;
+    this.#diedAt = now;
+    if (this.#delayMs === 0) this.#spawn();
+    else this.#timer = setTimeout(() => this.#spawnLater(), this.#delayMs);
+    this.#delayMs = Math.min(Math.max(shortestDelayMs, this.#delayMs * 2), longestDelayMs);
   }
 
   /** Leaves the thread dead. */
   async cancel(): Promise<void> {
     clearTimeout(this.#timer);
   }
+
+  #spawnLater(): void {
+    this.#timer = undefined;
+    this.#spawn();
+  }
+}
+
+export function startWorker(entry: URL, name: string, replacement: boolean): Worker {
+  return new Worker(entry, replacement ? { name, env: definedOnly(replacementEnvironment()) } : { name });
+}
+
+function definedOnly(environment: Record<string, string | undefined>): Record<string, string> {
+  const entries = Object.entries(environment).filter(
+    (entry): entry is [string, string] => entry[1] !== undefined,
+  );
+  return Object.fromEntries(entries);
 }

@@ -110,7 +110,7 @@ class Writer implements ThreadOwner {
   #nextSlot = 1;
 
   constructor(settings: WriterSettings, index: number) {
-    const spawn = () =>
+    const spawn = (replacement: boolean) =>
       new LaneThread(
         {
           entry: settings.entry,
@@ -118,13 +118,14 @@ class Writer implements ThreadOwner {
           cacheDir: settings.cacheDir,
           taskRingBytes: writeRingBytes,
           resultRingBytes: writeResultRingBytes,
+          replacement,
         },
         this,
       );
-    this.#thread = spawn();
+    this.#thread = spawn(false);
     this.#onLost = settings.onLost;
     this.#respawn = new Respawn(() => {
-      this.#thread = spawn();
+      this.#thread = spawn(true);
     });
   }
 

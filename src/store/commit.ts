@@ -39,8 +39,8 @@ export async function commitGroup(
   const failAll = (error: unknown) => going().forEach((item) => outcomes.set(item, { error }));
 
   await Promise.all(items.map((item) => syncFile(layout.incomingPath(item.key), item, outcomes)));
-  failpoint("commit.1");
   try {
+    failpoint("commit.1");
     catalog.transaction(() => going().forEach((item) => catalog.seal(item, at)), false);
     failpoint("commit.2");
     const installed = installAll(layout, going(), outcomes);

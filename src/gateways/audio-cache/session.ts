@@ -47,8 +47,8 @@ export class AudioCacheSession implements Session, UploadOwner, AnswersOwner {
   #current: Upload | undefined;
   /** Uploads that hold audio which their writer could not take yet. */
   readonly #held = new Set<Upload>();
-  /** Finished streams that were read at their end; the next such read is an error. */
-  readonly #endsTold = new Set<string>();
+  /** Finished streams that were read at their end, by when they were finished; the next such read is an error. */
+  readonly #endsTold = new Map<string, number>();
   #strayAudioTold = false;
   #requestsPaused = false;
   #paused = false;
@@ -184,7 +184,7 @@ export class AudioCacheSession implements Session, UploadOwner, AnswersOwner {
   #planRange(get: Get, readable: Readable): ReadPlan {
     const { streamId, offset, typeCase } = get;
     const available = readable.size - offset;
-    const atEnd = available === 0 && readable.complete && this.#tellEnd(streamId);
+    const atEnd = available === 0 && this.#tellEnd(streamId, readable.finishedAt);
     if (available <= 0 && !atEnd)
       return { text: encodeError(`No data available at offset ${offset}`, typeCase) };
     const length = Math.min(get.length, available);
@@ -192,11 +192,11 @@ export class AudioCacheSession implements Session, UploadOwner, AnswersOwner {
     return length === 0 ? "empty" : { file: readable.file, offset, length };
   }
 
-  /** True the first time. */
-  #tellEnd(streamId: string): boolean {
-    if (this.#endsTold.has(streamId)) return false;
-    if (this.#endsTold.size === maxEndsTold) this.#endsTold.delete(this.#endsTold.values().next().value!);
-    this.#endsTold.add(streamId);
+  /** True the first time for a finished stream; a new one may have the id of one that was removed. */
+  #tellEnd(streamId: string, finishedAt: number | undefined): boolean {
+    if (finishedAt === undefined || this.#endsTold.get(streamId) === finishedAt) return false;
+    if (this.#endsTold.size === maxEndsTold) this.#endsTold.delete(this.#endsTold.keys().next().value!);
+    this.#endsTold.set(streamId, finishedAt);
     return true;
   }
 
