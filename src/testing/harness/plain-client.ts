@@ -1,11 +1,10 @@
 /** A client over Bun's own WebSocket, for tests that need many connections more than they need each byte. */
-import { within } from "./until.ts";
+import { until, within } from "./until.ts";
 
 const frameBytes = 64 * 1024;
 const answerLimitMs = 30_000;
 /** Audio that may wait in a socket before the sender pauses. */
-const maxBufferedBytes = 1024 * 1024;
-const bufferPollMs = 1;
+const maxBufferedBytes = 4 * 1024 * 1024;
 
 export class PlainClient {
   private readonly socket: WebSocket;
@@ -53,8 +52,13 @@ export class PlainClient {
   async sendAudio(audio: Uint8Array): Promise<void> {
     for (let at = 0; at < audio.length; at += frameBytes) {
       this.socket.send(audio.subarray(at, at + frameBytes));
-      while (this.socket.bufferedAmount > maxBufferedBytes) await Bun.sleep(bufferPollMs);
+      if (this.socket.bufferedAmount > maxBufferedBytes) await this.untilTaken();
     }
+  }
+
+  private async untilTaken(): Promise<void> {
+    const isTaken = (): boolean => this.socket.bufferedAmount <= maxBufferedBytes / 2;
+    await until("the server to take the audio", answerLimitMs, isTaken);
   }
 
   /** STOP; gives the text of STOPPED. */

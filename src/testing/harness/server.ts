@@ -41,10 +41,12 @@ interface RunningServer {
 const running = new Set<RunningServer>();
 const folders = new Set<string>();
 
+// A runner that is ended from outside gives no test the time to clean up.
 process.on("exit", () => {
   for (const server of running) server.subprocess.kill("SIGKILL");
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 });
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 
 export class TestServer {
   readonly folder: string;
