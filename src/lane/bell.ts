@@ -4,7 +4,8 @@
  *     word 0  rings so far
  *     word 1  1 while the owner sleeps or is about to
  *
- * No ring is lost: the owner says that it sleeps, then looks once more for work, then waits for word 0 to change;
+ * No ring is lost: the owner says that it sleeps, then looks once more for work (and asks for what it waits for, if
+ * that must be asked for), then waits for word 0 to change;
  * a ringer publishes its work first and looks at word 1 after. All of these are sequentially consistent, so at
  * least one of the two sees the other.
  */

@@ -60,7 +60,7 @@ export class MainLane {
     if (this.results.release()) this.#workerBell.ring();
   }
 
-  /** Resolves when the worker rang, at once if `hasWork` says true. One call at a time. */
+  /** Resolves when the worker rang, at once if `hasWork` says true (see bell.ts). One call at a time. */
   rung(hasWork: () => boolean): Promise<void> {
     return this.#mainBell.waitAsync(hasWork);
   }
@@ -107,9 +107,11 @@ export class WorkerLane {
       const at = this.results.reserve(kind, subject, bodyBytes);
       if (at !== FULL) return at;
       this.publishResults();
-      this.results.wantRoom();
       const used = this.results.usedBytes;
-      this.#workerBell.wait(() => this.results.refreshUsedBytes() < used, workerNapMs);
+      this.#workerBell.wait(() => {
+        this.results.wantRoom();
+        return this.results.refreshUsedBytes() < used;
+      }, workerNapMs);
     }
   }
 

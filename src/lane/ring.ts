@@ -139,8 +139,8 @@ export class RingProducer {
   }
 
   /**
-   * Asks the consumer to ring once it has released something. Look for room once more afterwards: the consumer
-   * may have released just before it could see this.
+   * Asks the consumer to ring when it next releases something. The request is used up by any release, also by one
+   * that the caller has seen already: so ask each time before sleeping, and look for room once more after asking.
    */
   wantRoom(): void {
     Atomics.store(this.#words, wantedWord, 1);
@@ -228,9 +228,7 @@ export class RingConsumer {
     if (this.#position === this.#released) return false;
     this.#released = this.#position;
     Atomics.store(this.#words, headWord, this.#position | 0);
-    if (Atomics.load(this.#words, wantedWord) === 0) return false;
-    Atomics.store(this.#words, wantedWord, 0);
-    return true;
+    return Atomics.exchange(this.#words, wantedWord, 0) === 1;
   }
 }
 

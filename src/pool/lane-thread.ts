@@ -121,12 +121,15 @@ export class LaneThread {
     if (this.#wantsRoom) return;
     this.#wantsRoom = true;
     this.#usedWhenFull = this.#lane.tasks.usedBytes;
-    this.#lane.tasks.wantRoom();
+    // The listener must ask for room before it sleeps on.
     this.#lane.ringMain();
   }
 
+  /** Asks for room on the way: see `RingProducer.wantRoom`. */
   #hasRoomAgain(): boolean {
-    return this.#wantsRoom && this.#lane.tasks.refreshUsedBytes() < this.#usedWhenFull;
+    if (!this.#wantsRoom) return false;
+    this.#lane.tasks.wantRoom();
+    return this.#lane.tasks.refreshUsedBytes() < this.#usedWhenFull;
   }
 
   async #listen(): Promise<void> {
