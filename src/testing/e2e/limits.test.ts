@@ -79,6 +79,38 @@ test("a stream of audio that is already there costs no space in the cache", asyn
   for (const id of ["a", "b", "c", "d"]) expect(await tryUpload(server, id, audio), id).toBeUndefined();
 });
 
+test("cuts, resumes, refusals, doubles and removals leave the count of the cache's bytes right", async () => {
+  const room = 2 * MiB;
+  await using server = await TestServer.start({
+    flags: { "max-cache-bytes": room, "max-stream-bytes": room },
+  });
+  const audio = new Random(9).bytes(room + 1);
+  for (let round = 0; round < 20; round++) {
+    using cut = await AudioCachePeer.open(server.url);
+    await cut.start("cut");
+    await cut.sendAudio(audio.subarray(0, 100_000), 8 * KiB);
+    if (round % 2 === 0) await cut.close();
+    else cut.socket.reset();
+    using peer = await AudioCachePeer.open(server.url);
+    const offset = await peer.resume("cut");
+    await peer.sendAudio(audio.subarray(offset, 150_000));
+    await peer.stop("cut");
+    await peer.upload("double", audio.subarray(0, 150_000));
+    expect(await tryUpload(server, "double", audio)).toMatch(/in use/);
+    expect(await tryUpload(server, `over-${round}`, audio)).toMatch(/larger than allowed|cache is full/);
+    expect(await removeStream(server.httpBase, "cut")).toBe(204);
+    expect(await removeStream(server.httpBase, "double")).toBe(204);
+    await until("the refused one to be removed", 5_000, async () => {
+      const status = await removeStream(server.httpBase, `over-${round}`);
+      return status === 204 || status === 404;
+    });
+  }
+  expect(await tryUpload(server, "one-byte", audio.subarray(0, 1))).toBeUndefined();
+  expect(await removeStream(server.httpBase, "one-byte")).toBe(204);
+  expect(await tryUpload(server, "all", audio.subarray(0, room))).toBeUndefined();
+  expect(await tryUpload(server, "more", audio.subarray(0, 1))).toMatch(/cache is full/);
+});
+
 test("the same content is stored once, also when it is uploaded at the same time", async () => {
   const audio = new Random(8).bytes(300_000);
   const ids = Array.from({ length: 8 }, () => freshId("same"));

@@ -4,6 +4,7 @@ import { AudioCachePeer, freshId } from "../harness/audio-cache-peer.ts";
 import { sha256 } from "../harness/bytes.ts";
 import { TestServer } from "../harness/server.ts";
 import { testLimitMs } from "../harness/until.ts";
+import { describeFrame } from "../harness/websocket-frames.ts";
 
 setDefaultTimeout(testLimitMs);
 
@@ -121,6 +122,19 @@ test("START of an id in use is refused, whether the stream is finished or not, o
     await peer.expectError(`Failed to create stream: ${id}`);
   }
   expect((await other.read(id, 0, 100)).equals(audio)).toBe(true);
+});
+
+test("of ten connections that START one id at once, one gets it", async () => {
+  const id = freshId("race");
+  const peers = await Promise.all(Array.from({ length: 10 }, openPeer));
+  for (const peer of peers) peer.send({ type: "START", streamId: id });
+  const answers = await Promise.all(peers.map(async (peer) => describeFrame(await peer.next())));
+  const winners = peers.filter((_, index) => answers[index]!.includes('"STARTED"'));
+  expect(winners.length, answers.join("\n")).toBe(1);
+  expect(answers.filter((answer) => answer.includes(`Failed to create stream: ${id}`)).length).toBe(9);
+  winners[0]!.socket.binary(audio);
+  expect((await winners[0]!.stop(id)).sha256).toBe(sha256(audio));
+  for (const peer of peers) peer[Symbol.dispose]();
 });
 
 test("START and GET without a streamId are answered Missing streamId", async () => {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import { AudioCachePeer, freshId, usualFrameBytes } from "../harness/audio-cache-peer.ts";
+import { AudioCachePeer, controlOf, freshId, usualFrameBytes } from "../harness/audio-cache-peer.ts";
 import { Random, seeded, sha256 } from "../harness/bytes.ts";
 import { debrisIn, incomingFiles } from "../harness/cache-folder.ts";
 import { TestServer } from "../harness/server.ts";
@@ -192,6 +192,49 @@ test("a take-over amid a flood of audio leaves one clean prefix", async () => {
     await taker.sendAudio(audio.subarray(offset));
     expect((await taker.stop(id)).sha256).toBe(sha256(audio));
   }
+});
+
+test("a connection cut right behind STOP leaves a stream that a resume finds, finished or not", async () => {
+  const audio = new Random(8).bytes(300_000);
+  for (let round = 0; round < 20; round++) {
+    using first = await openPeer();
+    const id = freshId("stopped-and-cut");
+    await first.start(id);
+    await first.sendAudio(audio);
+    first.send({ type: "STOP", streamId: id });
+    await first.socket.flush();
+    if (round % 2 === 0) first.socket.reset();
+    else first.socket.end();
+    using second = await openPeer();
+    const offset = await second.resume(id);
+    expect(offset).toBeLessThanOrEqual(audio.length);
+    if (offset < audio.length) await second.sendAudio(audio.subarray(offset));
+    expect((await second.stop(id)).sha256).toBe(sha256(audio));
+  }
+});
+
+test("ten connections that resume one stream at once leave it whole for the one that goes on", async () => {
+  const audio = new Random(9).bytes(200_000);
+  const id = freshId("rush");
+  using first = await openPeer();
+  await first.start(id);
+  await first.sendAudio(audio.subarray(0, 100_000));
+  await first.untilReceived(id, 100_000);
+  const rush = Array.from({ length: 10 }, async () => {
+    const peer = await openPeer();
+    peer.send({ type: "START", streamId: id, resume: true });
+    const reply = controlOf(await peer.next());
+    if (reply?.type === "STARTED") expect(reply.offset).toBe(100_000);
+    else expect(reply?.message).toStartWith(`Failed to create stream: ${id} (`);
+    return peer;
+  });
+  const peers = await Promise.all(rush);
+  using last = await openPeer();
+  expect(await last.resume(id)).toBe(100_000);
+  for (const peer of peers) peer.socket.binary(Buffer.from("not mine any more"));
+  await last.sendAudio(audio.subarray(100_000));
+  expect((await last.stop(id)).sha256).toBe(sha256(audio));
+  for (const peer of peers) peer[Symbol.dispose]();
 });
 
 test("after kill -9 an upload goes on from what was kept, and the digest is right", async () => {

@@ -1,10 +1,13 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
 import { AudioCachePeer, freshId } from "../harness/audio-cache-peer.ts";
 import { Random, sha256 } from "../harness/bytes.ts";
 import { debrisIn } from "../harness/cache-folder.ts";
 import { TestServer } from "../harness/server.ts";
 import { listPage, listStreams, removeStream, streamInfo } from "../harness/streams-api.ts";
 import { testLimitMs, until } from "../harness/until.ts";
+import { describeFrame } from "../harness/websocket-frames.ts";
 
 setDefaultTimeout(testLimitMs);
 
@@ -149,6 +152,41 @@ test("removing one of two streams with the same audio leaves the other whole", a
   expect(await removeStream(server.httpBase, first)).toBe(204);
   using peer = await openPeer();
   expect(sha256(await peer.download(second, audio.length))).toBe(sha256(audio));
+});
+
+test("a stream removed amid a download gives right audio or an ERROR for each GET", async () => {
+  const audio = new Random(5).bytes(4 * 1024 * 1024);
+  const id = await upload("removed-amid", audio);
+  using peer = await openPeer();
+  const pieces = 256;
+  const length = audio.length / pieces;
+  for (let piece = 0; piece < pieces; piece++) peer.get(id, piece * length, length);
+  await peer.expectBinary();
+  expect(await removeStream(server.httpBase, id)).toBe(204);
+  for (let piece = 1; piece < pieces; piece++) {
+    const frame = await peer.next();
+    const isRight = frame.payload.equals(audio.subarray(piece * length, (piece + 1) * length));
+    const isError = describeFrame(frame).includes(`Failed to read from stream: ${id}`);
+    if (!isRight && !isError) throw new Error(`GET ${piece} was answered with ${describeFrame(frame)}`);
+  }
+  peer.get(id, 0, 10);
+  await peer.expectError(`Failed to read from stream: ${id}`);
+});
+
+test("an object that was taken away from outside is an ERROR to its readers and to nobody else", async () => {
+  const damaged = new Random(6).bytes(10_000);
+  const id = await upload("damaged", damaged);
+  const other = await upload("whole", Buffer.from("audio"));
+  const digest = sha256(damaged);
+  await rm(join(server.cacheDir, "objects-v1", digest.slice(0, 2), digest));
+  await server.restart();
+  using peer = await openPeer();
+  peer.get(id, 0, 100);
+  await peer.expectError(`Failed to read from stream: ${id}`);
+  expect((await peer.read(other, 0, 100)).toString()).toBe("audio");
+  expect(await removeStream(server.httpBase, id)).toBe(204);
+  await peer.upload(id, damaged);
+  expect(sha256(await peer.download(id, damaged.length))).toBe(digest);
 });
 
 test("a stream that a connection is uploading cannot be removed under it", async () => {
