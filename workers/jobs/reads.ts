@@ -1,11 +1,12 @@
 /**
- * The files and ranges of one reader thread. An immutable file is memory-mapped once and copied from; a file that
- * still grows is read with pread, because a map of it would not see its end move.
+ * The files and ranges of one reader thread. An immutable file is memory-mapped once and copied from. A file that
+ * still grows is read with pread, because a map of it would not see its end move; so are files that are too long for
+ * a map, and all files where there are no maps.
  */
 import * as fs from "node:fs";
 import { errorNumber, toWavecacheError, WavecacheError } from "../../src/base/errors.ts";
 import { failpoint } from "../../src/base/failpoint.ts";
-import { maxOpenFilesPerReader, readSliceBytes } from "../../src/base/limits.ts";
+import { GiB, maxOpenFilesPerReader, readSliceBytes } from "../../src/base/limits.ts";
 import type { WorkerLane } from "../../src/lane/lane.ts";
 import {
   type Body,
@@ -63,7 +64,7 @@ export class ReadJobs implements Jobs {
   #open(handle: number, body: Body): void {
     const { flag: immutable, text: path } = decodeOpen(body);
     try {
-      this.#files.set(handle, immutable ? new MappedFile(path) : new GrowingFile(path));
+      this.#files.set(handle, immutable && canMap(path) ? new MappedFile(path) : new PositionedFile(path));
     } catch (error) {
       this.#files.set(
         handle,
@@ -127,6 +128,13 @@ export class ReadJobs implements Jobs {
   }
 }
 
+/** The most that `Bun.mmap` maps (1.4.4: one byte more is "out of memory"). */
+const maxMapBytes = 4 * GiB;
+
+function canMap(path: string): boolean {
+  return process.platform !== "win32" && fs.statSync(path).size <= maxMapBytes;
+}
+
 class MappedFile implements OpenFile {
   readonly #path: string;
   readonly #map: Uint8Array;
@@ -145,7 +153,7 @@ class MappedFile implements OpenFile {
   close(): void {}
 }
 
-class GrowingFile implements OpenFile {
+class PositionedFile implements OpenFile {
   readonly #path: string;
   readonly #descriptor: number;
 
@@ -158,7 +166,7 @@ class GrowingFile implements OpenFile {
     let done = 0;
     while (done < length) {
       const got = fs.readSync(this.#descriptor, bytes, at + done, length - done, offset + done);
-      if (got === 0) throw new Error(`${this.#path} is shorter than what was written to it`);
+      if (got === 0) throw new Error(`${this.#path} is shorter than it should be`);
       done += got;
     }
   }
