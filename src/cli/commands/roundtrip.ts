@@ -22,6 +22,8 @@ import {
 
 const targetUploadMbps = 100;
 const targetDownloadMbps = 200;
+/** A transfer shorter than this is mostly connecting and syncing, and says little about throughput. */
+const judgedMs = 250;
 
 interface Paths {
   input: string;
@@ -144,5 +146,6 @@ function report(trip: Trip, paths: Paths, identical: boolean): string[] {
 
 function againstTarget(bytes: number, ms: number, targetMbps: number): string {
   const met = megabitsPerSecond(bytes, ms) >= targetMbps;
-  return `${speedLine(bytes, ms)} (target ${targetMbps}: ${met ? "met" : "missed"})`;
+  const missed = ms < judgedMs ? "too short to tell" : "missed";
+  return `${speedLine(bytes, ms)} (target ${targetMbps}: ${met ? "met" : missed})`;
 }
