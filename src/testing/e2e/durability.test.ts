@@ -1,11 +1,13 @@
 /**
  * Crashes: the server is killed with SIGKILL, at each numbered step of its writes and at random moments, while
- * several connections upload; then it starts on the same folder and must have kept its promises. Fifty rounds in
+ * several connections upload and another removes; then it starts on the same folder and must have kept its promises. Fifty rounds in
  * all, every round on the folder that the one before left behind.
  */
 import { expect, setDefaultTimeout, test } from "bun:test";
+import { join } from "node:path";
 import { AudioCachePeer } from "../harness/audio-cache-peer.ts";
-import { Random, seeded } from "../harness/bytes.ts";
+import { Random, seeded, sha256 } from "../harness/bytes.ts";
+import { debrisIn } from "../harness/cache-folder.ts";
 import { TestServer } from "../harness/server.ts";
 import { testLimitMs, until } from "../harness/until.ts";
 import { UploadLedger, type Upload } from "../harness/upload-ledger.ts";
@@ -19,6 +21,8 @@ const roundLimitMs = 8_000;
 /** Once its connections are gone, the process is too. */
 const crashLimitMs = 2_000;
 const killedCode = 128 + 9;
+/** So many acknowledged streams are not removed, so that each round has something to lose. */
+const streamsLeftAlone = 10;
 
 /** One crash: how the server is started, and what kills it when it does not kill itself. */
 interface Round {
@@ -67,6 +71,20 @@ async function uploadUntilDeath(
   }
 }
 
+/** Removes streams until the server dies, but leaves some; any other failure is one. */
+async function removeUntilDeath(server: TestServer, ledger: UploadLedger): Promise<void> {
+  const deadline = performance.now() + roundLimitMs;
+  try {
+    while (server.isRunning && performance.now() < deadline) {
+      if (ledger.kept.length > streamsLeftAlone) await ledger.removeOne(server);
+      else await Bun.sleep(1);
+    }
+  } catch (error) {
+    const died = await server.waitForExit(crashLimitMs).catch(() => undefined);
+    if (died !== killedCode) throw error;
+  }
+}
+
 /** Starts the server for a round, crashes it amid uploads, and leaves it dead. */
 async function crash(server: TestServer, ledger: UploadLedger, round: Round): Promise<void> {
   await server.restart({ env: round.failpoints === "" ? {} : { WAVECACHE_FAILPOINTS: round.failpoints } });
@@ -77,11 +95,12 @@ async function crash(server: TestServer, ledger: UploadLedger, round: Round): Pr
     const share = index % 2 === 0 ? leftOver.filter((_, at) => at % connections === index) : [];
     await uploadUntilDeath(peer, ledger, share);
   });
+  const remover = removeUntilDeath(server, ledger);
   if (round.killWhen !== undefined) {
     await round.killWhen(ledger);
     await server.kill9();
   }
-  const outcomes = await Promise.allSettled(uploaders);
+  const outcomes = await Promise.allSettled([...uploaders, remover]);
   const failed = outcomes.find((outcome) => outcome.status === "rejected");
   if (failed !== undefined)
     throw new Error(`in round "${round.what}": ${String(failed.reason)}\n${server.log}`);
@@ -102,9 +121,9 @@ async function crashRounds(random: Random, rounds: Round[]): Promise<void> {
   await using server = await TestServer.start();
   const ledger = new UploadLedger(random);
   for (const round of rounds) {
-    const before = new Set(ledger.acknowledged);
+    const before = new Set(ledger.kept);
     await crash(server, ledger, round);
-    const fresh = ledger.acknowledged.filter((upload) => !before.has(upload));
+    const fresh = ledger.kept.filter((upload) => !before.has(upload));
     await judge(server, ledger, round.what, fresh);
     await server.kill9();
   }
@@ -117,7 +136,7 @@ async function finishAll(server: TestServer, ledger: UploadLedger): Promise<void
   using peer = await AudioCachePeer.open(server.url);
   for (const upload of ledger.unacknowledged) await ledger.run(peer, upload);
   expect(ledger.acknowledged.length).toBe(ledger.uploads.size);
-  await judge(server, ledger, "every upload was finished", ledger.acknowledged);
+  await judge(server, ledger, "every upload was finished", ledger.kept);
 }
 
 const commitSteps = ["commit.1", "commit.2", "commit.3", "commit.4", "commit.5", "commit.6", "commit.7"];
@@ -151,3 +170,24 @@ test(
   }),
   roundsLimitMs,
 );
+
+test("a start removes files that belong to no stream, and those alone", async () => {
+  await using server = await TestServer.start();
+  using peer = await AudioCachePeer.open(server.url);
+  const audio = new Random(1).bytes(50_000);
+  await peer.upload("finished", audio);
+  await peer.start("unfinished");
+  await peer.sendAudio(audio);
+  await peer.untilReceived("unfinished", audio.length);
+  await server.kill9();
+  const stray = `${"ab".repeat(32)}`;
+  await Bun.write(join(server.cacheDir, "objects-v1", "ab", stray), audio);
+  await Bun.write(join(server.cacheDir, "objects-v1", "ab", `${stray}.tmp`), audio);
+  await Bun.write(join(server.cacheDir, "incoming", "stray"), audio);
+  await server.restart();
+  expect(await debrisIn(server.cacheDir, server.httpBase)).toEqual([]);
+  using next = await AudioCachePeer.open(server.url);
+  expect(sha256(await next.download("finished", audio.length))).toBe(sha256(audio));
+  expect(await next.resume("unfinished")).toBe(audio.length);
+  expect((await next.stop("unfinished")).sha256).toBe(sha256(audio));
+});

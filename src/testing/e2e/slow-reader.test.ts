@@ -4,6 +4,7 @@ import { AudioCachePeer } from "../harness/audio-cache-peer.ts";
 import { Random, sha256 } from "../harness/bytes.ts";
 import { TestServer } from "../harness/server.ts";
 import { testLimitMs } from "../harness/until.ts";
+import { encodeFrame, opcodes } from "../harness/websocket-frames.ts";
 
 setDefaultTimeout(testLimitMs);
 
@@ -92,6 +93,31 @@ test.skipIf(!isLinux)(
       if (sent % 100 === 0) await Bun.sleep(0);
     }
     const most = await serveOthers(server, 5);
+    expect(most - before).toBeLessThan(slowReaderBytes);
+  },
+);
+
+test.skipIf(!isLinux)(
+  "uploads that come faster than they are written are held back, not piled up in memory",
+  async () => {
+    await using server = await TestServer.start({ flags: { workers: 1 } });
+    const before = await serveOthers(server, 10);
+    // One frame, encoded once and with a mask of zeros: a sender as fast as the kernel.
+    const audio = new Random(3).bytes(64 * KiB);
+    const frame = encodeFrame({ opcode: opcodes.binary, payload: audio, mask: Buffer.alloc(4) });
+    const framesEach = 2048;
+    let most = 0;
+    const uploads = ["a", "b", "c", "d"].map(async (id) => {
+      using peer = await AudioCachePeer.open(server.url);
+      await peer.start(id);
+      for (let sent = 0; sent < framesEach; sent++) {
+        peer.socket.write(frame);
+        await peer.socket.flush();
+        if (sent % 64 === 0) most = Math.max(most, await ownBytes(server));
+      }
+      expect((await peer.stop(id, 20_000)).size).toBe(framesEach * audio.length);
+    });
+    await Promise.all(uploads);
     expect(most - before).toBeLessThan(slowReaderBytes);
   },
 );

@@ -6,7 +6,7 @@ import { AudioCachePeer, freshId } from "./audio-cache-peer.ts";
 import { type Random, sha256 } from "./bytes.ts";
 import { debrisIn } from "./cache-folder.ts";
 import type { TestServer } from "./server.ts";
-import { listStreams, type StreamInfo } from "./streams-api.ts";
+import { listStreams, removeStream, type StreamInfo } from "./streams-api.ts";
 
 export interface Upload {
   id: string;
@@ -16,6 +16,8 @@ export interface Upload {
   stopSent: boolean;
   /** STOPPED has arrived: from here on the stream must be there, whatever happens. */
   acknowledged: boolean;
+  /** Whether it was asked to be removed: from there on it may be gone, and once that was confirmed it must be. */
+  removal: "none" | "asked" | "confirmed";
 }
 
 export class UploadLedger {
@@ -31,8 +33,15 @@ export class UploadLedger {
     const audio = this.random.chance(20) ? this.audioOfAnother() : undefined;
     const bytes = audio ?? this.random.bytes(this.random.pick([0, 1, 5000, 100_000, 400_000]));
     const id = freshId("ledger");
-    const upload = { id, audio: bytes, sha256: sha256(bytes), stopSent: false, acknowledged: false };
-    this.uploads.set(upload.id, upload);
+    const upload: Upload = {
+      id,
+      audio: bytes,
+      sha256: sha256(bytes),
+      stopSent: false,
+      acknowledged: false,
+      removal: "none",
+    };
+    this.uploads.set(id, upload);
     return upload;
   }
 
@@ -55,6 +64,20 @@ export class UploadLedger {
     upload.acknowledged = true;
   }
 
+  /** Removes one of the streams that must be there. */
+  async removeOne(server: TestServer): Promise<void> {
+    const upload = this.random.pick(this.kept);
+    upload.removal = "asked";
+    const status = await removeStream(server.httpBase, upload.id);
+    if (status !== 204) throw new Error(`removal of ${describe(upload)} was answered with status ${status}`);
+    upload.removal = "confirmed";
+  }
+
+  /** What must be there, whatever happens. */
+  get kept(): Upload[] {
+    return this.acknowledged.filter((upload) => upload.removal === "none");
+  }
+
   get acknowledged(): Upload[] {
     return [...this.uploads.values()].filter((upload) => upload.acknowledged);
   }
@@ -70,7 +93,7 @@ export class UploadLedger {
     const finished = new Set(
       listed.filter((stream) => stream.state === "finished").map((stream) => stream.streamId),
     );
-    for (const upload of this.acknowledged) {
+    for (const upload of this.kept) {
       if (!finished.has(upload.id))
         faults.push(`acknowledged, but not there as finished: ${describe(upload)}`);
     }
@@ -81,6 +104,7 @@ export class UploadLedger {
     const upload = this.uploads.get(stream.streamId);
     const shown = JSON.stringify(stream);
     if (upload === undefined) return `a stream that was never sent: ${shown}`;
+    if (upload.removal === "confirmed") return `removed, but there again: ${shown}`;
     if (stream.state === "unfinished") {
       return stream.size <= upload.audio.length ? undefined : `longer than what was sent: ${shown}`;
     }
