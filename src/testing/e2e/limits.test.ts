@@ -50,6 +50,21 @@ test("a stream may be as large as --max-stream-bytes and no byte larger", async 
   expect(sha256(await peer.download("exact", MiB))).toBe(sha256(audio.subarray(0, MiB)));
 });
 
+test("a resume does not get a stream past --max-stream-bytes", async () => {
+  await using server = await TestServer.start({ flags: { "max-stream-bytes": 1000 } });
+  using first = await AudioCachePeer.open(server.url);
+  await first.start("x");
+  first.socket.binary(new Uint8Array(900));
+  await first.close();
+  using second = await AudioCachePeer.open(server.url);
+  expect(await second.resume("x")).toBe(900);
+  second.socket.binary(new Uint8Array(101));
+  await second.expectError(/larger than allowed/);
+  expect(await second.resume("x")).toBe(900);
+  second.socket.binary(new Uint8Array(100));
+  expect((await second.stop("x")).size).toBe(1000);
+});
+
 test("a full cache refuses more, throws nothing away, and takes more after a removal", async () => {
   await using server = await TestServer.start({ flags: { "max-cache-bytes": 4 * MiB } });
   const first = new Random(2).bytes(3 * MiB);

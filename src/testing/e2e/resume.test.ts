@@ -99,6 +99,23 @@ test("everything sent before a clean Close is kept, and the upload goes on from 
   expect((await second.stop(id)).sha256).toBe(sha256(audio));
 });
 
+test("a resumed stream can be read by its uploader, from its beginning to what was sent just now", async () => {
+  using first = await openPeer();
+  const id = freshId("resumed-live");
+  const audio = new Random(10).bytes(300_000);
+  await first.start(id);
+  await sendAndCut(first, audio, 0, 100_000, "close");
+  using second = await openPeer();
+  expect(await second.resume(id)).toBe(100_000);
+  expect((await second.read(id, 0, 300_000)).equals(audio.subarray(0, 100_000))).toBe(true);
+  for (let from = 100_000; from < audio.length; from += 40_000) {
+    const to = from + 40_000;
+    await second.sendAudio(audio.subarray(from, to));
+    expect((await second.read(id, 0, 300_000)).equals(audio.subarray(0, to))).toBe(true);
+  }
+  expect((await second.stop(id)).sha256).toBe(sha256(audio));
+});
+
 test("a resume of an unknown id starts it at 0", async () => {
   using peer = await openPeer();
   const id = freshId("unknown");
