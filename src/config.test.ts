@@ -24,6 +24,11 @@ describe("the configuration", () => {
       maxStreamBytes: 4 * 2 ** 30,
       maxCacheBytes: 8 * 2 ** 30,
       incompleteTtl: 86_400,
+      ingestPort: 5096,
+      rotateSeconds: 10,
+      syncSeconds: 5,
+      adpcmNibbles: "auto",
+      fillGaps: false,
     });
     expect(Object.isFrozen(config)).toBe(true);
   });
@@ -35,6 +40,17 @@ describe("the configuration", () => {
 
   test("does not turn texts into numbers", () => {
     expect(readConfig(["--cache-dir", "007"], {})!.cacheDir).toBe("007");
+  });
+
+  test("has a switch, which is given or not, or said outright", () => {
+    const on = { WAVECACHE_FILL_GAPS: "1" };
+    expect(readConfig(["--fill-gaps", "--port", "1"], {})).toMatchObject({ fillGaps: true, port: 1 });
+    expect(readConfig(["--fill-gaps=true"], {})!.fillGaps).toBe(true);
+    expect(readConfig([], on)!.fillGaps).toBe(true);
+    expect(readConfig(["--no-fill-gaps"], on)!.fillGaps).toBe(false);
+    expect(readConfig(["--fill-gaps=off"], on)!.fillGaps).toBe(false);
+    expect(refusal(["--fill-gaps=maybe"])).toStartWith('--fill-gaps "maybe"');
+    expect(refusal(["--fill-gaps", "maybe"])).toContain("maybe");
   });
 
   test("reads sizes with units, ports and off", () => {
@@ -66,6 +82,8 @@ describe("the configuration", () => {
     [["--max-cache-bytes", "4GB"], "--max-cache-bytes"],
     [["--cache-dir", ""], "--cache-dir"],
     [["--ingest-port", "on"], "--ingest-port"],
+    [["--rotate-seconds", "0"], "--rotate-seconds"],
+    [["--adpcm-nibbles", "middle"], "--adpcm-nibbles"],
     [["--bogus"], "--bogus"],
     [["stray"], "stray"],
   ])("refuses %j in one line that names the culprit", (args, culprit) => {

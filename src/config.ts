@@ -20,6 +20,9 @@ import { version } from "../package.json";
 /** A port, or "off" for a door that stays shut. */
 export type Port = number | "off";
 
+/** Which nibble of ADPCM comes first; `auto` finds out for each stream. */
+export type NibbleSetting = "auto" | "low" | "high";
+
 export interface Config {
   host: string;
   port: number;
@@ -34,6 +37,10 @@ export interface Config {
   maxConnections: number;
   incompleteTtl: number;
   ingestPort: Port;
+  rotateSeconds: number;
+  syncSeconds: number;
+  adpcmNibbles: NibbleSetting;
+  fillGaps: boolean;
   udpPort: Port;
   tlsPort: Port;
   grpcPort: Port;
@@ -66,9 +73,16 @@ const size = v.pipe(
   v.minValue(1, "at least 1 byte"),
 );
 
+const yesOrNo = v.pipe(
+  v.string(),
+  v.regex(/^(?:true|1|yes|on|false|0|no|off|)$/i, "true or false"),
+  v.transform((given) => /^(?:true|1|yes|on)$/i.test(given)),
+);
+
 interface Option<T> {
   flag: string;
-  value: string;
+  /** What stands behind the flag; undefined for a switch, which is given or not. */
+  value: string | undefined;
   default: string;
   says: string;
   schema: v.GenericSchema<string, T>;
@@ -152,9 +166,37 @@ const options: Options = {
   ingestPort: {
     flag: "ingest-port",
     value: "port",
-    default: "off",
-    says: "live ingest door (not in this version)",
+    default: "5096",
+    says: "port of live ingest, which the main port serves too; off for none, 0 takes a free one",
     schema: port,
+  },
+  rotateSeconds: {
+    flag: "rotate-seconds",
+    value: "seconds",
+    default: "10",
+    says: "how long a recording goes on in one file",
+    schema: whole(1, 24 * 3600),
+  },
+  syncSeconds: {
+    flag: "sync-seconds",
+    value: "seconds",
+    default: "5",
+    says: "how often recordings are forced to the disk",
+    schema: whole(1, 3600),
+  },
+  adpcmNibbles: {
+    flag: "adpcm-nibbles",
+    value: "order",
+    default: "auto",
+    says: "which half of a byte of ADPCM comes first: low, high, or auto to find out for each stream",
+    schema: v.picklist(["auto", "low", "high"], "auto, low or high"),
+  },
+  fillGaps: {
+    flag: "fill-gaps",
+    value: undefined,
+    default: "false",
+    says: "record silence for lost frames, so that time stays right",
+    schema: yesOrNo,
   },
   udpPort: {
     flag: "udp-port",
@@ -204,7 +246,8 @@ function checkFlags(args: string[]): boolean {
   const program = cac("wavecache");
   const command = program.command("", "Start the server").usage("server [options]");
   for (const { flag, value, default: fallback, says } of Object.values(options)) {
-    command.option(`--${flag} <${value}>`, `${says} (default: ${fallback})`);
+    const option = value === undefined ? `--${flag}` : `--${flag} <${value}>`;
+    command.option(option, `${says} (default: ${fallback})`);
   }
   command.action(() => {});
   program.help((sections) => [...sections, environmentHelp()]);
@@ -226,27 +269,30 @@ function environmentHelp() {
   return { title: "Environment (a flag goes before its twin)", body: lines.join("\n") };
 }
 
-/** `--port -1` as `--port=-1`: every flag of ours has a value, and the parser would take that one for a flag. */
+/** `--port -1` as `--port=-1`, and a switch with its value: the parser would guess wrong where one ends. */
 function joinValues(args: string[]): string[] {
   const joined: string[] = [];
   for (let at = 0; at < args.length; at += 1) {
     const next = args[at + 1];
-    const takesNext = isOurFlag(args[at]!) && next !== undefined && !next.startsWith("--");
-    joined.push(takesNext ? `${args[at]}=${next}` : args[at]!);
+    const option = Object.values(options).find(({ flag }) => args[at] === `--${flag}`);
+    const takesNext = option?.value !== undefined && next !== undefined && !next.startsWith("--");
     if (takesNext) at += 1;
+    if (takesNext) joined.push(`--${option.flag}=${next}`);
+    else if (option !== undefined && option.value === undefined) joined.push(`--${option.flag}=true`);
+    else joined.push(args[at]!);
   }
   return joined;
 }
 
-function isOurFlag(arg: string): boolean {
-  return Object.values(options).some(({ flag }) => arg === `--${flag}`);
-}
-
 /** The text of a flag as it was given, the last one if there are several: the parser turns `007` into a number. */
-function flagText(args: string[], flag: string): string | undefined {
-  const at = args.findLastIndex((arg) => arg === `--${flag}` || arg.startsWith(`--${flag}=`));
+function flagText(args: string[], { flag, value }: Option<unknown>): string | undefined {
+  const isSwitch = value === undefined;
+  const isGiven = (arg: string) =>
+    arg === `--${flag}` || arg.startsWith(`--${flag}=`) || (isSwitch && arg === `--no-${flag}`);
+  const at = args.findLastIndex(isGiven);
   if (at < 0) return undefined;
-  return args[at] === `--${flag}` ? args[at + 1] : args[at]!.slice(flag.length + 3);
+  if (args[at]!.startsWith(`--${flag}=`)) return args[at]!.slice(flag.length + 3);
+  return isSwitch ? String(args[at] === `--${flag}`) : args[at + 1];
 }
 
 function readOption(
@@ -256,7 +302,7 @@ function readOption(
 ): unknown {
   const option = options[name];
   const variable = environmentName(option.flag);
-  const given = flagText(args, option.flag);
+  const given = flagText(args, option as Option<unknown>);
   const raw = given ?? environment[variable] ?? option.default;
   const result = v.safeParse(option.schema as v.GenericSchema<string, unknown>, raw);
   if (result.success) return result.output;

@@ -96,6 +96,7 @@ export class TestServer {
     const all: Record<string, string | number> = {
       host: "127.0.0.1",
       port: 0,
+      "ingest-port": "off",
       "cache-dir": this.cacheDir,
       "recordings-dir": join(this.folder, "received"),
       "library-dir": join(this.folder, "library"),
