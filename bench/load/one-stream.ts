@@ -56,7 +56,7 @@ async function connect(url: string): Promise<Peer> {
 }
 
 async function sendFrames(socket: WebSocket, frameBytes: number): Promise<void> {
-  const frame = new Uint8Array(frameBytes).fill(7);
+  const frame = crypto.getRandomValues(new Uint8Array(frameBytes));
   for (let sent = 0; sent < totalBytes; sent += frameBytes) {
     socket.send(frame);
     if (socket.bufferedAmount < mostBufferedBytes) continue;

@@ -60,6 +60,10 @@ export const writeResultRingBytes = 256 * KiB;
 export const readSliceBytes = 256 * KiB;
 /** Frames of one stream are joined in the ring up to this size, so that a worker hashes and writes them at once. */
 export const maxExtentBytes = 256 * KiB;
+/** An upload's bytes that may be in its file and not yet on the disk before they are sent there while it goes on. */
+export const flushBytes = 32 * MiB;
+/** At this many the upload is held until the disk has taken some: what STOP has to wait for stays bounded. */
+export const maxUnflushedBytes = 4 * flushBytes;
 /** Unpublished bytes past which the main thread publishes before its batch is over. */
 export const publishBytes = 256 * KiB;
 

@@ -107,8 +107,16 @@ export class Engine implements UploadHost {
    */
   async locate(streamId: string, wantedBytes: number): Promise<Readable> {
     const upload = this.#uploads.get(streamId);
-    if (upload?.finishing !== undefined) await upload.finishing;
-    else if (upload !== undefined) return this.#locateUpload(upload, wantedBytes);
+    if (upload !== undefined) {
+      try {
+        if (upload.finishing === undefined) return await this.#locateUpload(upload, wantedBytes);
+        await upload.finishing;
+      } catch (error) {
+        // However it failed, the catalog knows what is left of it once it is over.
+        this.#log.debug("an upload failed while it was read", { streamId, error });
+        await upload.over;
+      }
+    }
     return this.locateKnown(streamId) ?? this.#locateInCatalog(streamId);
   }
 
@@ -147,6 +155,10 @@ export class Engine implements UploadHost {
 
   openLine(key: string, resume: boolean, events: UploadEvents): UploadLine {
     return this.#pool.writers.open(key, resume, events);
+  }
+
+  flush(upload: Upload): Promise<unknown> {
+    return this.#pool.keeper.call("flush", { key: upload.key });
   }
 
   async commit(upload: Upload, sealed: Sealed): Promise<StreamRow> {

@@ -9,6 +9,7 @@
  * and what was written for an id that is not free is thrown away.
  */
 import { toWavecacheError, WavecacheError } from "../base/errors.ts";
+import { flushBytes, maxUnflushedBytes } from "../base/limits.ts";
 import type { Sealed } from "../lane/tasks.ts";
 import type { UploadEvents, UploadLine } from "../pool/writers.ts";
 import type { StreamRow } from "../store/catalog.ts";
@@ -33,6 +34,8 @@ export interface UploadOwner {
 export interface UploadHost {
   readonly admission: Admission;
   openLine(key: string, resume: boolean, events: UploadEvents): UploadLine;
+  /** Sends what is in the file to the disk. */
+  flush(upload: Upload): Promise<unknown>;
   /** Makes sealed audio durable. */
   commit(upload: Upload, sealed: Sealed): Promise<StreamRow>;
   /** Nothing of the upload is under way any more. */
@@ -67,6 +70,9 @@ export class Upload implements UploadEvents {
   #finish: Promise<Receipt> | undefined;
   #failure: WavecacheError | undefined;
   #receivedBytes = 0;
+  /** Bytes of the beginning that are on the disk already. */
+  #flushedBytes = 0;
+  #flushing: Promise<void> | undefined;
   #writtenBytes = 0;
 
   constructor(streamId: string, owner: UploadOwner, host: UploadHost) {
@@ -133,6 +139,7 @@ export class Upload implements UploadEvents {
     }
     this.#receivedBytes += audio.length;
     this.#host.admission.unfinishedBytes += audio.length;
+    this.#flushIfDue();
     const from = this.#canSend() ? this.#line!.write(audio, 0) : 0;
     if (from === audio.length) return true;
     this.#waiting.push({ audio, from });
@@ -170,6 +177,7 @@ export class Upload implements UploadEvents {
 
   opened(keptBytes: number): void {
     this.#receivedBytes += keptBytes;
+    this.#flushedBytes = keptBytes;
     this.#writtenBytes = keptBytes;
     this.#opened.resolve(keptBytes);
   }
@@ -199,6 +207,7 @@ export class Upload implements UploadEvents {
   }
 
   room(): void {
+    if (this.#isHeld()) return;
     this.#sendWaiting();
     if (this.#waiting.length === 0) this.#owner.uploadHasRoom(this);
   }
@@ -258,6 +267,8 @@ export class Upload implements UploadEvents {
       this.#send("seal");
       await this.#ready;
       const sealed = await this.#sealed.promise;
+      await this.#flushing;
+      if (this.#failure !== undefined) throw this.#failure;
       const row = await this.#host.commit(this, sealed);
       this.#over.resolve();
       return { size: row.size, sha256: row.sha256! };
@@ -269,7 +280,31 @@ export class Upload implements UploadEvents {
   }
 
   #canSend(): boolean {
-    return this.#line !== undefined && this.#waiting.length === 0;
+    return this.#line !== undefined && this.#waiting.length === 0 && !this.#isHeld();
+  }
+
+  /** The disk is so far behind that no more may go into the file. */
+  #isHeld(): boolean {
+    return this.#flushing !== undefined && this.#receivedBytes - this.#flushedBytes > maxUnflushedBytes;
+  }
+
+  /** One flush at a time; what came while one was under way goes with the next. */
+  #flushIfDue(): void {
+    if (this.#flushing !== undefined || this.#line === undefined) return;
+    if (this.#receivedBytes - this.#flushedBytes >= flushBytes) this.#flushing = this.#flush();
+  }
+
+  async #flush(): Promise<void> {
+    const bytes = this.#receivedBytes;
+    try {
+      await this.#host.flush(this);
+      this.#flushedBytes = bytes;
+    } catch (error) {
+      // The system tells of a failed write-back once: the sync of the commit would not hear of it.
+      this.#fail(toWavecacheError(error));
+    }
+    this.#flushing = undefined;
+    if (this.#failure === undefined) this.room();
   }
 
   #send(what: "fence" | "seal"): void {

@@ -13,10 +13,9 @@
  * Recovery is in recover.ts. A failure of one file in 1 or 3 fails that upload alone; a failure of 4 or 5 fails all
  * of the group, and `settle` of recover.ts brings each to one side when it is next asked for.
  */
-import * as fs from "node:fs";
 import { failpoint } from "../base/failpoint.ts";
 import type { Catalog, SealedStream } from "./catalog.ts";
-import { type CacheLayout, removeFile } from "./layout.ts";
+import { type CacheLayout, removeFile, syncFile } from "./layout.ts";
 import { installObject, syncObjectFolders } from "./objects.ts";
 
 export interface CommitItem extends SealedStream {
@@ -38,7 +37,11 @@ export async function commitGroup(
   const going = () => items.filter((item) => !outcomes.has(item));
   const failAll = (error: unknown) => going().forEach((item) => outcomes.set(item, { error }));
 
-  await Promise.all(items.map((item) => syncFile(layout.incomingPath(item.key), item, outcomes)));
+  await Promise.all(
+    items.map((item) =>
+      syncFile(layout.incomingPath(item.key)).catch((error: unknown) => void outcomes.set(item, { error })),
+    ),
+  );
   try {
     failpoint("commit.1");
     catalog.transaction(() => going().forEach((item) => catalog.seal(item, at)), false);
@@ -58,23 +61,6 @@ export async function commitGroup(
     failAll(error);
   }
   return items.map((item) => outcomes.get(item)!);
-}
-
-async function syncFile(
-  path: string,
-  item: CommitItem,
-  outcomes: Map<CommitItem, CommitOutcome>,
-): Promise<void> {
-  try {
-    const file = await fs.promises.open(path, "r+");
-    try {
-      await file.datasync();
-    } finally {
-      await file.close();
-    }
-  } catch (error) {
-    outcomes.set(item, { error });
-  }
 }
 
 function installAll(

@@ -22,6 +22,8 @@ export interface KeeperCalls {
   resume: [args: { streamId: string; key: string; at: number }, result: ResumeAnswer];
   /** An upload has ended without an acknowledgement; says what is left of it, undefined for nothing. */
   leave: [args: { streamId: string; at: number }, result: StreamRow | null];
+  /** Sends what an upload has in its file to the disk, so that less is left to do at its end. */
+  flush: [args: { key: string }, result: null];
   /** Makes a sealed upload durable. `addedBytes` is 0 for content that was there already. */
   finish: [
     args: { streamId: string; key: string; size: number; sha256: string; format: string | null; at: number },

@@ -9,7 +9,7 @@ import { failpoint } from "../base/failpoint.ts";
 import type { Catalog, StreamRow } from "./catalog.ts";
 import { commitGroup } from "./commit.ts";
 import type { KeeperArgs, KeeperCall, KeeperRequest, KeeperResult } from "./keeper-calls.ts";
-import { CacheLayout, removeFile } from "./layout.ts";
+import { CacheLayout, removeFile, syncFile } from "./layout.ts";
 import { removeObject } from "./objects.ts";
 import { recover, settle } from "./recover.ts";
 import { SqliteCatalog } from "./sqlite-catalog.ts";
@@ -18,6 +18,7 @@ export type Answer = { result: unknown } | { error: WavecacheError };
 type Reply = (serial: number, answer: Answer) => void;
 type FinishRequest = KeeperRequest<"finish">;
 type RemoveRequest = KeeperRequest<"remove">;
+type FlushRequest = KeeperRequest<"flush">;
 
 export class Keeper {
   readonly #layout: CacheLayout;
@@ -41,7 +42,8 @@ export class Keeper {
 
   /** Handles requests that came together, in their order. */
   handle(requests: KeeperRequest[]): void {
-    const quick = requests.filter((request) => request.call !== "finish" && request.call !== "remove");
+    const quick = requests.filter((request) => !isCommit(request) && !isFlush(request));
+    for (const request of requests.filter(isFlush)) void this.#flush(request);
     this.#waiting.push(...requests.filter(isCommit));
     if (quick.length > 0) this.#answerTogether(quick);
     if (this.#waiting.length > 0) this.#group ??= this.#commitWaiting();
@@ -158,6 +160,16 @@ export class Keeper {
     failpoint("commit.7");
   }
 
+  /** Beside everything else: it touches nothing but the file. */
+  async #flush({ serial, args }: FlushRequest): Promise<void> {
+    try {
+      await syncFile(this.#layout.incomingPath(args.key));
+      this.#reply(serial, { result: null });
+    } catch (error) {
+      this.#reply(serial, { error: toWavecacheError(error) });
+    }
+  }
+
   #removeGroup(requests: RemoveRequest[]): void {
     for (const { serial, args } of requests) {
       try {
@@ -183,7 +195,11 @@ export class Keeper {
   }
 }
 
-type QuickCall = Exclude<KeeperCall, "open" | "close" | "finish" | "remove">;
+type QuickCall = Exclude<KeeperCall, "open" | "close" | "finish" | "remove" | "flush">;
+
+function isFlush(request: KeeperRequest): request is FlushRequest {
+  return request.call === "flush";
+}
 
 function isCommit(request: KeeperRequest): request is FinishRequest | RemoveRequest {
   return request.call === "finish" || request.call === "remove";
