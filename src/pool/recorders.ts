@@ -1,0 +1,109 @@
+/** Live recordings on the writer threads. */
+import { errorOfNumber, type WavecacheError } from "../base/errors.ts";
+import type { OrderDecision } from "../codec/nibble-order.ts";
+import {
+  type ClosedSegment,
+  decodeJson,
+  encodeJson,
+  RECORD_AUDIO,
+  RECORD_CLOSE,
+  RECORD_CLOSED,
+  RECORD_FAILED,
+  RECORD_FRAMES,
+  RECORD_LISTEN,
+  RECORD_OPEN,
+  RECORD_ORDER,
+  RECORD_SEGMENT,
+  RECORD_SKIPPED,
+  RECORD_STARTED,
+  type RecordingOrder,
+  type StartedSegment,
+} from "../lane/recording-tasks.ts";
+import { type Body, decodeFailure, decodeNumber } from "../lane/tasks.ts";
+import type { SlotOwner, Writer } from "./writer.ts";
+
+/** What a recording hears of its writer. After `closed` and after `lost` nothing follows. */
+export interface RecordingEvents {
+  started(segment: StartedSegment): void;
+  segment(segment: ClosedSegment): void;
+  ordered(decision: OrderDecision): void;
+  /** PCM16, interleaved: a view of shared memory that is valid until this returns. */
+  audio(pcm: Uint8Array): void;
+  skipped(bytes: number): void;
+  failed(error: WavecacheError): void;
+  closed(): void;
+  /** `write` said false; now there is room. */
+  room(): void;
+  lost(error: WavecacheError): void;
+}
+
+const nothing = new Uint8Array(0);
+const yes = Uint8Array.of(1);
+const no = Uint8Array.of(0);
+
+/** The way of one recording to its writer. */
+export class RecordingLine implements SlotOwner {
+  readonly #writer: Writer;
+  readonly #events: RecordingEvents;
+  readonly #slot: number;
+
+  constructor(writer: Writer, order: RecordingOrder, events: RecordingEvents) {
+    this.#writer = writer;
+    this.#events = events;
+    this.#slot = writer.open(this);
+    writer.send(RECORD_OPEN, this.#slot, encodeJson(order));
+  }
+
+  /** Copies a frame message into the lane. False: it did not fit and is to be written again after `room`. */
+  write(message: Uint8Array): boolean {
+    return this.#writer.writeWhole(RECORD_FRAMES, this.#slot, message);
+  }
+
+  /** From now on, or no longer, `audio` is wanted. */
+  listen(wanted: boolean): void {
+    this.#writer.send(RECORD_LISTEN, this.#slot, wanted ? yes : no);
+  }
+
+  /** Ends the recording; `closed` follows after its last segment. */
+  close(): void {
+    this.#writer.send(RECORD_CLOSE, this.#slot, nothing);
+  }
+
+  result(kind: number, body: Body): boolean {
+    switch (kind) {
+      case RECORD_AUDIO:
+        this.#events.audio(body.bytes.subarray(body.offset, body.offset + body.length));
+        return false;
+      case RECORD_SKIPPED:
+        this.#events.skipped(decodeNumber(body));
+        return false;
+      case RECORD_STARTED:
+        this.#events.started(decodeJson(body));
+        return false;
+      case RECORD_SEGMENT:
+        this.#events.segment(decodeJson(body));
+        return false;
+      case RECORD_ORDER:
+        this.#events.ordered(decodeJson(body));
+        return false;
+      case RECORD_FAILED: {
+        const failure = decodeFailure(body);
+        this.#events.failed(errorOfNumber(failure.number, failure.detail));
+        return false;
+      }
+      case RECORD_CLOSED:
+        this.#events.closed();
+        return true;
+      default:
+        throw new RangeError(`a recording has no result of kind ${kind}`);
+    }
+  }
+
+  room(): void {
+    this.#events.room();
+  }
+
+  lost(error: WavecacheError): void {
+    this.#events.lost(error);
+  }
+}
