@@ -1,0 +1,235 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { WavecacheError } from "../../base/errors.ts";
+import { maxWaitingRequests, maxWaitingRequestsPaused, readAheadBytes } from "../../base/limits.ts";
+import { OutboundBudget } from "../../engine/outbound-budget.ts";
+import type { FileRef, ReadSink } from "../../pool/readers.ts";
+import type { Socket } from "../../web/route.ts";
+import { Answers, type AnswersOwner, type ReadPlan, type ReadRequest } from "./answers.ts";
+
+const file: FileRef = { path: "x", immutable: true };
+const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+/** A socket, a reader and an owner in one: the test says when reads are answered and when the peer reads. */
+class Stage implements AnswersOwner {
+  readonly sent: string[] = [];
+  readonly reads: { length: number; sink: ReadSink }[] = [];
+  readonly outbound: OutboundBudget;
+  readonly waiting: boolean[] = [];
+  failure: string | undefined;
+  peerReads = true;
+  buffered = 0;
+  readonly answers: Answers;
+
+  constructor(outboundBytes = 1 << 30) {
+    this.outbound = new OutboundBudget(outboundBytes);
+    const socket: Socket = {
+      send: (message) => {
+        this.sent.push(typeof message === "string" ? message : `${message.length} bytes`);
+        if (this.peerReads) return "sent";
+        this.buffered += message.length;
+        return "queued";
+      },
+      bufferedBytes: () => this.buffered,
+      pause: () => {},
+      resume: () => {},
+      close: () => {},
+    };
+    const reader = {
+      read: (_file: FileRef, _offset: number, length: number, sink: ReadSink) =>
+        void this.reads.push({ length, sink }),
+    };
+    this.answers = new Answers(socket, reader, this.outbound, this);
+  }
+
+  requestsWaiting(tooMany: boolean): void {
+    this.waiting.push(tooMany);
+  }
+
+  answersFailed(code: string): void {
+    this.failure = code;
+  }
+
+  get(length: number, plan?: () => ReadPlan | Promise<ReadPlan>): void {
+    const request: ReadRequest = {
+      plan: plan ?? (() => ({ file, offset: 0, length })),
+      explain: (error) => `ERROR ${(error as WavecacheError).code}`,
+    };
+    this.answers.read(request);
+  }
+
+  /** The oldest read under way is answered whole. */
+  answerRead(): void {
+    const { length, sink } = this.reads.shift()!;
+    sink.part(new Uint8Array(length), true);
+  }
+
+  drain(): void {
+    this.peerReads = true;
+    this.buffered = 0;
+    this.answers.drained();
+  }
+}
+
+describe("answers", () => {
+  test("go out in the order of the requests, whichever is known first", () => {
+    const stage = new Stage();
+    const first = stage.answers.reserveText();
+    stage.get(10);
+    stage.answers.text("third");
+    expect(stage.reads.length).toBe(0);
+    first.fill("first");
+    expect(stage.sent).toEqual(["first"]);
+    stage.answerRead();
+    expect(stage.sent).toEqual(["first", "10 bytes", "third"]);
+  });
+
+  test("are read ahead behind texts that are known, but not behind one that is not", async () => {
+    const stage = new Stage();
+    stage.get(10);
+    stage.answers.text("known");
+    stage.get(20);
+    const later = stage.answers.reserveText();
+    stage.get(30);
+    expect(stage.reads.map((read) => read.length)).toEqual([10, 20]);
+    later.fill("later");
+    expect(stage.reads.map((read) => read.length)).toEqual([10, 20, 30]);
+    while (stage.reads.length > 0) stage.answerRead();
+    expect(stage.sent).toEqual(["10 bytes", "known", "20 bytes", "later", "30 bytes"]);
+  });
+
+  test("of several parts are one message", () => {
+    const stage = new Stage();
+    stage.get(30);
+    const { sink } = stage.reads.shift()!;
+    sink.part(new Uint8Array(10), false);
+    sink.part(new Uint8Array(10), false);
+    expect(stage.sent).toEqual([]);
+    sink.part(new Uint8Array(10), true);
+    expect(stage.sent).toEqual(["30 bytes"]);
+  });
+
+  test("that fail are words, also after a part, and in their place", async () => {
+    const stage = new Stage();
+    stage.get(30);
+    stage.get(40, () => Promise.reject(new WavecacheError("STREAM_UNKNOWN")));
+    stage.get(50, () => {
+      throw new WavecacheError("READ_TOO_LARGE");
+    });
+    await turn();
+    const { sink } = stage.reads.shift()!;
+    sink.part(new Uint8Array(10), false);
+    sink.failed(new WavecacheError("WORKER_LOST"));
+    expect(stage.sent).toEqual(["ERROR WORKER_LOST", "ERROR STREAM_UNKNOWN", "ERROR READ_TOO_LARGE"]);
+  });
+
+  test("under way are bounded by their bytes, and one is always allowed", () => {
+    const stage = new Stage();
+    stage.get(4 * readAheadBytes);
+    stage.get(1);
+    expect(stage.reads.length).toBe(1);
+    stage.answerRead();
+    expect(stage.reads.length).toBe(1);
+    for (let index = 0; index < 100; index += 1) stage.get(readAheadBytes / 8);
+    expect(stage.reads.length).toBe(8);
+  });
+
+  test("are not read for a peer that does not take them", () => {
+    const stage = new Stage();
+    stage.peerReads = false;
+    for (let index = 0; index < 10; index += 1) stage.get(readAheadBytes / 2);
+    stage.answerRead();
+    stage.answerRead();
+    expect(stage.reads.length).toBe(0);
+    stage.drain();
+    expect(stage.reads.length).toBe(2);
+  });
+
+  test("of all connections together stay within the budget, which is given back when a peer goes", () => {
+    const stage = new Stage(100);
+    const other = new Stage();
+    stage.get(80);
+    const second = new Answers(
+      { send: () => "sent", bufferedBytes: () => 0, pause() {}, resume() {}, close() {} },
+      { read: (_file, _offset, length, sink) => void other.reads.push({ length, sink }) },
+      stage.outbound,
+      other,
+    );
+    second.read({ plan: () => ({ file, offset: 0, length: 60 }), explain: String });
+    expect(other.reads.length).toBe(0);
+    stage.answers.close();
+    expect(other.reads.length).toBe(1);
+    second.close();
+    expect(stage.outbound.usedBytes).toBe(0);
+  });
+
+  test("waiting in great number are reported, and too many of them end the connection", () => {
+    const stage = new Stage();
+    const open = stage.answers.reserveText();
+    while (stage.waiting.length === 0) stage.get(1);
+    expect(stage.waiting).toEqual([true]);
+    open.fill("now");
+    for (let index = 0; index < maxWaitingRequests; index += 1) stage.reads.length > 0 && stage.answerRead();
+    expect(stage.waiting).toEqual([true, false]);
+    stage.answers.reserveText();
+    for (let index = 0; index < maxWaitingRequestsPaused; index += 1) stage.get(1);
+    expect(stage.failure).toBe("REQUESTS_EXHAUSTED");
+  });
+
+  test("keep order and budget for any requests, answers, failures, stalls and drains", () => {
+    const step = fc.oneof(
+      fc.record({ do: fc.constant("get" as const), length: fc.integer({ min: 1, max: 2 * readAheadBytes }) }),
+      fc.record({
+        do: fc.constantFrom("text", "later", "fill", "answer", "fail", "stall", "drain", "empty"),
+      }),
+    );
+    const property = fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
+      const stage = new Stage(readAheadBytes);
+      const expected: string[] = [];
+      const places: { fill(text: string): void; text: string }[] = [];
+      const underWay: number[] = [];
+      const lengths: { at: number }[] = [];
+      const answer = (fails: boolean) => {
+        const read = stage.reads.shift();
+        if (read === undefined) return;
+        const { at } = lengths.shift()!;
+        if (fails) expected[at] = "ERROR WORKER_LOST";
+        if (fails) read.sink.failed(new WavecacheError("WORKER_LOST"));
+        else read.sink.part(new Uint8Array(read.length), true);
+      };
+      for (const each of steps) {
+        const at = expected.length;
+        if (each.do === "get" && "length" in each) {
+          expected.push(`${each.length} bytes`);
+          lengths.push({ at });
+          stage.get(each.length);
+        } else if (each.do === "text") {
+          expected.push(`text ${at}`);
+          stage.answers.text(`text ${at}`);
+        } else if (each.do === "later") {
+          expected.push(`later ${at}`);
+          places.push({ ...stage.answers.reserveText(), text: `later ${at}` });
+        } else if (each.do === "empty") {
+          expected.push("0 bytes");
+          stage.get(1, () => "empty");
+        } else if (each.do === "fill") {
+          const place = places.shift();
+          place?.fill(place.text);
+        } else if (each.do === "answer") answer(false);
+        else if (each.do === "fail") answer(true);
+        else if (each.do === "stall") stage.peerReads = false;
+        else stage.drain();
+        underWay.push(stage.outbound.usedBytes);
+      }
+      for (const place of places.splice(0)) place.fill(place.text);
+      for (let index = 0; index < 2 * expected.length + 2; index += 1) {
+        stage.drain();
+        answer(false);
+      }
+      expect(stage.sent).toEqual(expected);
+      expect(stage.outbound.usedBytes).toBe(0);
+      expect(Math.max(0, ...underWay)).toBeLessThanOrEqual(2 * readAheadBytes);
+    });
+    fc.assert(property, { numRuns: 300 });
+  });
+});
