@@ -92,6 +92,8 @@ describe("an upload", () => {
     stage.upload.opened(0);
     const finished = stage.upload.finish();
     stage.upload.sealed(sealedAudio);
+    await turn();
+    expect(stage.asked).not.toContain("commit");
     stage.reservation.reject(new WavecacheError("STREAM_EXISTS"));
     await expect(finished).rejects.toThrow("already in use");
     expect(stage.asked).not.toContain("commit");

@@ -145,6 +145,18 @@ describe("answers", () => {
     expect(stage.reads.length).toBe(2);
   });
 
+  test("that were held back for such a peer go out before the audio behind them", () => {
+    const stage = new Stage();
+    stage.get(10);
+    stage.answers.text("between");
+    stage.get(20);
+    stage.peerReads = false;
+    stage.answerRead();
+    expect(stage.sent).toEqual(["10 bytes"]);
+    stage.answerRead();
+    expect(stage.sent).toEqual(["10 bytes", "between", "20 bytes"]);
+  });
+
   test("of all connections together stay within the budget, which is given back when a peer goes", () => {
     const stage = new Stage(100);
     const other = new Stage();
