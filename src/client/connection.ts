@@ -18,6 +18,12 @@ import { pause } from "./retry.ts";
 /** A text frame, or the bytes of a binary one. */
 export type Frame = string | Uint8Array;
 
+/** How a connection was closed; code 1006 where it was cut off without a word. */
+export interface Close {
+  code: number;
+  reason: string;
+}
+
 export interface ConnectionLimits {
   connectTimeoutMs: number;
   stallTimeoutMs: number;
@@ -69,6 +75,7 @@ export class Connection {
   #state: "connecting" | "open" | "closed" = "connecting";
   /** Why the connection is of no use any more. */
   #failure: unknown;
+  #close: Close | undefined;
   /** What the platform said of a failure, before the close event. */
   #errorText = "";
   /** Calls the one waiter. */
@@ -161,6 +168,22 @@ export class Connection {
     return this.#inbox.splice(0);
   }
 
+  /**
+   * Says goodbye when everything sent has left, and resolves with the close of the server: its answer, or what it said
+   * at the same time. Undefined where none comes in time. Throws REFUSED for a close that says "not like this".
+   */
+  async goodbye(timeoutMs: number): Promise<Close | undefined> {
+    await this.drained(0);
+    this.#socket.close(1000);
+    const deadline = performance.now() + timeoutMs;
+    while (this.#close === undefined) {
+      this.#throwFailure();
+      if (!(await this.#event(deadline))) return undefined;
+    }
+    if (finalCloseCodes.has(this.#close.code)) this.#throwFailure();
+    return this.#close;
+  }
+
   /** Says goodbye; a server that does not answer is cut off after a moment. Frames not taken yet are dropped. */
   close(): void {
     if (this.#state === "closed") return;
@@ -188,6 +211,7 @@ export class Connection {
   }
 
   #closed(code: number, reason: string): void {
+    this.#close = { code, reason };
     this.#failure ??= this.#state === "connecting" ? refusal(this.#url, this.#errorText) : loss(code, reason);
     this.#state = "closed";
     this.#signal?.removeEventListener("abort", this.#aborted);
@@ -231,7 +255,7 @@ function refusal(url: string, text: string): ClientError {
   if (status < 400 || status >= 500 || passingStatuses.has(status)) {
     return new ClientError("UNREACHABLE", cause === "" ? url : `${url} (${cause})`);
   }
-  const hint = "is the path right? Audio caches usually serve /audio";
+  const hint = "is the path right? Usual are /audio for the audio cache and /ws for live ingest";
   return new ClientError("REFUSED", `${url} answers HTTP status ${status} instead of a WebSocket`, hint);
 }
 

@@ -57,6 +57,16 @@ const table = {
     hint: "upload it again when nothing writes to it",
     again: false,
   },
+  BAD_AUDIO: {
+    reason: "this audio cannot be sent",
+    hint: "convert it first, for example: ffmpeg -i FILE -c:a pcm_s16le out.wav",
+    again: false,
+  },
+  NO_RECORDER: {
+    reason: "the server does not record",
+    hint: "recordings and live audio need a Wavecache server: is this its main port?",
+    again: false,
+  },
   NO_HTTP_API: {
     reason: "the server has no stream list",
     hint: "listing, details and removal need a Wavecache server",

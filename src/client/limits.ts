@@ -45,3 +45,18 @@ export const maxInboxFrames = 65_536;
 
 /** Some servers read no longer text frame. */
 export const maxTextBytes = 1_000;
+
+/** Samples a channel in an ingest frame: what its handshake can say. */
+export const maxFrameSamples = 65_535;
+/** Bytes of PCM16 that become frames at once, and bytes of coded frames kept for the streams of one file. */
+export const trackBlockBytes = 256 * KiB;
+export const trackCacheBytes = 16 * MiB;
+/** Bytes waiting in the socket of one ingest stream at which sending pauses, and at which it goes on. */
+export const ingestHighWaterBytes = 256 * KiB;
+export const ingestLowWaterBytes = 64 * KiB;
+/** Time for which one of many streams may keep the event loop to itself. */
+export const ingestSliceMs = 4;
+/** A server may have this much to do before it reaches the goodbye. */
+export const goodbyeTimeoutMs = 30_000;
+/** A connection that has held this long was a success: the next loss starts the retries anew. */
+export const steadyMs = 10_000;
