@@ -1,15 +1,15 @@
 /** Disks that are full, unwritable or broken: an ERROR to the client, and a server that lives and recovers. */
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { AudioCachePeer, controlOf } from "../harness/audio-cache-peer.ts";
 import { Random, sha256 } from "../harness/bytes.ts";
 import { debrisIn, incomingFiles } from "../harness/cache-folder.ts";
-import { TestServer } from "../harness/server.ts";
+import { TestServer, useServers } from "../harness/server.ts";
 import { canMountSmallDisk, fillDisk, freeDisk, onSmallDisk } from "../harness/small-disk.ts";
 import { listStreams, streamInfo } from "../harness/streams-api.ts";
-import { testLimitMs, until } from "../harness/until.ts";
+import { until } from "../harness/until.ts";
 import { describeFrame } from "../harness/websocket-frames.ts";
 
-setDefaultTimeout(testLimitMs);
+useServers();
 
 const MiB = 1024 * 1024;
 const diskFull = /disk is full/;

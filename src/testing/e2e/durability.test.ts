@@ -3,16 +3,16 @@
  * several connections upload and another removes; then it starts on the same folder and must have kept its promises. Fifty rounds in
  * all, every round on the folder that the one before left behind.
  */
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { AudioCachePeer } from "../harness/audio-cache-peer.ts";
 import { Random, seeded, sha256 } from "../harness/bytes.ts";
 import { debrisIn } from "../harness/cache-folder.ts";
-import { TestServer } from "../harness/server.ts";
-import { testLimitMs, until } from "../harness/until.ts";
+import { TestServer, useServers } from "../harness/server.ts";
+import { until } from "../harness/until.ts";
 import { UploadLedger, type Upload } from "../harness/upload-ledger.ts";
 
-setDefaultTimeout(testLimitMs);
+useServers();
 
 const connections = 4;
 const roundsLimitMs = 90_000;
@@ -85,6 +85,16 @@ async function removeUntilDeath(server: TestServer, ledger: UploadLedger): Promi
   }
 }
 
+/** Kills the server when it is time; also when that time does not come, so that nobody waits for its death. */
+async function killInRound(server: TestServer, ledger: UploadLedger, round: Round): Promise<void> {
+  if (round.killWhen === undefined) return;
+  try {
+    await round.killWhen(ledger);
+  } finally {
+    await server.kill9();
+  }
+}
+
 /** Starts the server for a round, crashes it amid uploads, and leaves it dead. */
 async function crash(server: TestServer, ledger: UploadLedger, round: Round): Promise<void> {
   await server.restart({ env: round.failpoints === "" ? {} : { WAVECACHE_FAILPOINTS: round.failpoints } });
@@ -95,13 +105,8 @@ async function crash(server: TestServer, ledger: UploadLedger, round: Round): Pr
     const share = index % 2 === 0 ? leftOver.filter((_, at) => at % connections === index) : [];
     await uploadUntilDeath(peer, ledger, share);
   });
-  const remover = removeUntilDeath(server, ledger);
-  if (round.killWhen !== undefined) {
-    await round.killWhen(ledger);
-    await server.kill9();
-  }
-  const outcomes = await Promise.allSettled([...uploaders, remover]);
-  const failed = outcomes.find((outcome) => outcome.status === "rejected");
+  const actors = [...uploaders, removeUntilDeath(server, ledger), killInRound(server, ledger, round)];
+  const failed = (await Promise.allSettled(actors)).find((outcome) => outcome.status === "rejected");
   if (failed !== undefined)
     throw new Error(`in round "${round.what}": ${String(failed.reason)}\n${server.log}`);
   const code = await server.waitForExit(crashLimitMs);

@@ -1,15 +1,15 @@
 /** What happens at each limit a user may set, and what broken or hostile peers can do: nothing to the others. */
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import { AudioCachePeer, controlOf, freshId } from "../harness/audio-cache-peer.ts";
 import { Random, seeded, sha256 } from "../harness/bytes.ts";
 import { debrisIn, storedObjects } from "../harness/cache-folder.ts";
 import { RawWebSocket } from "../harness/raw-websocket.ts";
-import { runServerToExit, TestServer } from "../harness/server.ts";
+import { runServerToExit, TestServer, useServers } from "../harness/server.ts";
 import { removeStream, streamInfo } from "../harness/streams-api.ts";
-import { testLimitMs, until, within } from "../harness/until.ts";
+import { until, within } from "../harness/until.ts";
 import { describeFrame, encodeFrame, opcodes, type FrameToSend } from "../harness/websocket-frames.ts";
 
-setDefaultTimeout(testLimitMs);
+useServers();
 
 const KiB = 1024;
 const MiB = 1024 * KiB;

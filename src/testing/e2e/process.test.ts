@@ -1,5 +1,5 @@
 /** The server as a program: its flags, its environment, its signals and what it says. */
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { mkdtempSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -7,10 +7,10 @@ import { join } from "node:path";
 import { AudioCachePeer } from "../harness/audio-cache-peer.ts";
 import { Random, sha256 } from "../harness/bytes.ts";
 import { debrisIn } from "../harness/cache-folder.ts";
-import { runServerToExit, TestServer } from "../harness/server.ts";
-import { testLimitMs, until } from "../harness/until.ts";
+import { runServerToExit, TestServer, useServers } from "../harness/server.ts";
+import { until } from "../harness/until.ts";
 
-setDefaultTimeout(testLimitMs);
+useServers();
 
 const MiB = 1024 * 1024;
 
@@ -191,10 +191,9 @@ test("SIGTERM amid uploads exits 0, keeps what was acknowledged, and the rest ca
   await open.start("open");
   await open.sendAudio(audio.subarray(0, 2 * MiB));
   await open.untilReceived("open", 2 * MiB);
-  const rest = open.sendAudio(audio.subarray(2 * MiB));
-  expect(await server.stop("SIGTERM")).toBe(0);
+  const [code] = await Promise.all([server.stop("SIGTERM"), open.sendAudio(audio.subarray(2 * MiB))]);
+  expect(code).toBe(0);
   await open.socket.ended;
-  await rest;
   await server.restart();
   using peer = await AudioCachePeer.open(server.url);
   expect(sha256(await peer.download("done", MiB))).toBe(sha256(audio.subarray(0, MiB)));

@@ -1,12 +1,11 @@
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import { readdir } from "node:fs/promises";
 import { AudioCachePeer, freshId } from "../harness/audio-cache-peer.ts";
 import { sha256 } from "../harness/bytes.ts";
-import { TestServer } from "../harness/server.ts";
-import { testLimitMs } from "../harness/until.ts";
+import { TestServer, useServers } from "../harness/server.ts";
 import { describeFrame } from "../harness/websocket-frames.ts";
 
-setDefaultTimeout(testLimitMs);
+useServers();
 
 const audio = Buffer.from("some audio");
 

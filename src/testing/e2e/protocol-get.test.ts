@@ -1,11 +1,10 @@
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import { AudioCachePeer, freshId } from "../harness/audio-cache-peer.ts";
 import { Random, seeded, sha256 } from "../harness/bytes.ts";
-import { TestServer } from "../harness/server.ts";
-import { testLimitMs } from "../harness/until.ts";
+import { TestServer, useServers } from "../harness/server.ts";
 import { describeFrame, opcodes } from "../harness/websocket-frames.ts";
 
-setDefaultTimeout(testLimitMs);
+useServers();
 
 const KiB = 1024;
 const MiB = 1024 * KiB;

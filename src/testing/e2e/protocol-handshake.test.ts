@@ -1,11 +1,10 @@
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import { AudioCachePeer, freshId } from "../harness/audio-cache-peer.ts";
 import { RawWebSocket } from "../harness/raw-websocket.ts";
-import { TestServer } from "../harness/server.ts";
-import { testLimitMs } from "../harness/until.ts";
+import { TestServer, useServers } from "../harness/server.ts";
 import { describeFrame, opcodes } from "../harness/websocket-frames.ts";
 
-setDefaultTimeout(testLimitMs);
+useServers();
 
 let server: TestServer;
 

@@ -1,13 +1,13 @@
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import { AudioCachePeer, controlOf, freshId, usualFrameBytes } from "../harness/audio-cache-peer.ts";
 import { Random, seeded, sha256 } from "../harness/bytes.ts";
 import { debrisIn, incomingFiles } from "../harness/cache-folder.ts";
-import { TestServer } from "../harness/server.ts";
+import { TestServer, useServers } from "../harness/server.ts";
 import { listStreams, streamInfo } from "../harness/streams-api.ts";
-import { testLimitMs, until } from "../harness/until.ts";
+import { until } from "../harness/until.ts";
 import { encodeFrame, opcodes } from "../harness/websocket-frames.ts";
 
-setDefaultTimeout(testLimitMs);
+useServers();
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -202,10 +202,11 @@ test("a take-over amid a flood of audio leaves one clean prefix", async () => {
     using taker = await openPeer();
     const id = freshId("flood");
     await old.start(id);
-    const flood = old.sendAudio(audio, 8 * KiB);
-    await taker.start(freshId("unrelated"));
-    const offset = await taker.resume(id);
-    await flood;
+    const takeOver = async (): Promise<number> => {
+      await taker.start(freshId("unrelated"));
+      return await taker.resume(id);
+    };
+    const [offset] = await Promise.all([takeOver(), old.sendAudio(audio, 8 * KiB)]);
     await taker.sendAudio(audio.subarray(offset));
     expect((await taker.stop(id)).sha256).toBe(sha256(audio));
   }

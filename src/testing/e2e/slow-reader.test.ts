@@ -1,12 +1,11 @@
 /** Peers that do not read: the server holds a bounded part of their answers and serves everyone else meanwhile. */
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { AudioCachePeer } from "../harness/audio-cache-peer.ts";
 import { Random, sha256 } from "../harness/bytes.ts";
-import { TestServer } from "../harness/server.ts";
-import { testLimitMs } from "../harness/until.ts";
+import { TestServer, useServers } from "../harness/server.ts";
 import { encodeFrame, opcodes } from "../harness/websocket-frames.ts";
 
-setDefaultTimeout(testLimitMs);
+useServers();
 
 const KiB = 1024;
 const MiB = 1024 * KiB;

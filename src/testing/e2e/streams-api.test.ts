@@ -1,15 +1,15 @@
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { AudioCachePeer, freshId } from "../harness/audio-cache-peer.ts";
 import { Random, sha256 } from "../harness/bytes.ts";
 import { debrisIn } from "../harness/cache-folder.ts";
-import { TestServer } from "../harness/server.ts";
+import { TestServer, useServers } from "../harness/server.ts";
 import { listPage, listStreams, removeStream, streamInfo } from "../harness/streams-api.ts";
-import { testLimitMs, until } from "../harness/until.ts";
+import { until } from "../harness/until.ts";
 import { describeFrame } from "../harness/websocket-frames.ts";
 
-setDefaultTimeout(testLimitMs);
+useServers();
 
 let server: TestServer;
 

@@ -1,13 +1,13 @@
 /** Threads that die: their streams fail with an ERROR that says so, everything else and everything new works. */
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { AudioCachePeer, controlOf } from "../harness/audio-cache-peer.ts";
 import { Random, sha256 } from "../harness/bytes.ts";
 import { debrisIn } from "../harness/cache-folder.ts";
-import { TestServer } from "../harness/server.ts";
-import { testLimitMs, until } from "../harness/until.ts";
+import { TestServer, useServers } from "../harness/server.ts";
+import { until } from "../harness/until.ts";
 import { describeFrame, opcodes } from "../harness/websocket-frames.ts";
 
-setDefaultTimeout(testLimitMs);
+useServers();
 
 const workerDied = /worker.*died/;
 const recoveryLimitMs = 5_000;

@@ -2,11 +2,12 @@
  * The real server as a process of its own, in a temporary folder: started, stopped, killed and started again on
  * the same folder. Whatever a test does, neither a process nor a folder stays behind.
  */
+import { afterAll, setDefaultTimeout } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { until, within } from "./until.ts";
+import { testLimitMs, until, within } from "./until.ts";
 
 const projectFolder = resolve(import.meta.dir, "../../..");
 export const serverEntry = join(projectFolder, "src/main.ts");
@@ -40,6 +41,20 @@ interface RunningServer {
 
 const running = new Set<RunningServer>();
 const folders = new Set<string>();
+
+/**
+ * To be called at the top of a test file: its tests end by their own limits, which say what came instead, before
+ * the runner's limit would; and what a test that the runner gave up left behind goes when the file is over.
+ */
+export function useServers(): void {
+  setDefaultTimeout(testLimitMs);
+  afterAll(async () => {
+    for (const server of running) server.subprocess.kill("SIGKILL");
+    await Promise.all(Array.from(running, (server) => server.exit));
+    for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+    folders.clear();
+  });
+}
 
 // A runner that is ended from outside gives no test the time to clean up.
 process.on("exit", () => {
