@@ -131,6 +131,10 @@ async function withBare<T>(mode: "hash" | "send", use: (url: string) => Promise<
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
+function median(list: number[]): number {
+  return list.toSorted((a, b) => a - b)[Math.floor(list.length / 2)]!;
+}
+
 /** Prints both medians and the median of the ratios, pair by pair. */
 async function compare(
   title: string,
@@ -140,7 +144,6 @@ async function compare(
 ): Promise<void> {
   const pairs: { ours: number; bare: number }[] = [];
   for (let round = 0; round < rounds; round += 1) pairs.push({ bare: await bare(), ours: await ours(round) });
-  const median = (list: number[]) => list.toSorted((a, b) => a - b)[Math.floor(list.length / 2)]!;
   const ratios = pairs.map((pair) => pair.ours / pair.bare);
   print(
     `${title.padEnd(28)} ${median(pairs.map((pair) => pair.ours)).toFixed(2)} of ` +

@@ -181,7 +181,7 @@ describe("answers", () => {
     while (stage.waiting.length === 0) stage.get(1);
     expect(stage.waiting).toEqual([true]);
     open.fill("now");
-    for (let index = 0; index < maxWaitingRequests; index += 1) stage.reads.length > 0 && stage.answerRead();
+    while (stage.reads.length > 0) stage.answerRead();
     expect(stage.waiting).toEqual([true, false]);
     stage.answers.reserveText();
     for (let index = 0; index < maxWaitingRequestsPaused; index += 1) stage.get(1);
