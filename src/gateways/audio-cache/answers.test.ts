@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { WavecacheError } from "../../base/errors.ts";
-import { maxWaitingRequests, maxWaitingRequestsPaused, readAheadBytes } from "../../base/limits.ts";
+import { maxWaitingRequestsPaused, readAheadBytes } from "../../base/limits.ts";
 import { OutboundBudget } from "../../engine/outbound-budget.ts";
 import type { FileRef, ReadSink } from "../../pool/readers.ts";
 import type { Socket } from "../../web/route.ts";
