@@ -1,7 +1,7 @@
 /** The composition root: config, pool, engine, doors, in this order; closed in reverse. */
 import { version } from "../package.json";
 import { errorRow, toWavecacheError } from "./base/errors.ts";
-import { shutdownGraceMs } from "./base/limits.ts";
+import { shutdownGraceMs, stallTimeoutMs } from "./base/limits.ts";
 import { configureLog, type Log, openLog } from "./base/log.ts";
 import { type Config, ConfigError, readConfig } from "./config.ts";
 import { Engine } from "./engine/engine.ts";
@@ -56,6 +56,7 @@ function openListener(config: Config, engine: Engine, log: Log): Listener {
     host: config.host,
     port: config.port,
     maxConnections: config.maxConnections,
+    stallTimeoutMs,
     sockets: [audioCacheRoute(config.path, engine, openLog("audio-cache"))],
     http: [homeRoute({ version, audioPath: config.path }), streamsRoute(engine)],
     log,

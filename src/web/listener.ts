@@ -4,7 +4,7 @@
  */
 import type { Server, ServerWebSocket } from "bun";
 import { errorRow, WavecacheError } from "../base/errors.ts";
-import { idleTimeoutSeconds, maxFrameBytes, stallTimeoutMs } from "../base/limits.ts";
+import { idleTimeoutSeconds, maxFrameBytes } from "../base/limits.ts";
 import type { Log } from "../base/log.ts";
 import { errorResponse } from "./error-response.ts";
 import type { HttpRoute, Session, Socket, SocketRoute } from "./route.ts";
@@ -14,6 +14,8 @@ export interface ListenerSettings {
   /** 0 takes a free one. */
   port: number;
   maxConnections: number;
+  /** A peer that takes none of its answers for this long is closed. */
+  stallTimeoutMs: number;
   /** The first that accepts a path gets it. */
   sockets: SocketRoute[];
   http: HttpRoute[];
@@ -22,7 +24,8 @@ export interface ListenerSettings {
 
 /** Room for what may be on its way to one peer: the reads that were under way when it stopped reading. */
 const sendBufferBytes = 64 * 1024 * 1024;
-const stallCheckMs = 5_000;
+/** How often stalled peers are looked for, in parts of the time that they are given. */
+const stallChecks = 12;
 
 interface Connection {
   route: SocketRoute;
@@ -62,7 +65,7 @@ export class Listener {
         close: (peer) => this.#close(peer),
       },
     });
-    this.#stallCheck = setInterval(() => this.#closeStalled(), stallCheckMs);
+    this.#stallCheck = setInterval(() => this.#closeStalled(), settings.stallTimeoutMs / stallChecks);
   }
 
   get port(): number {
@@ -97,11 +100,16 @@ export class Listener {
       const response = route.handle(request, url);
       if (response !== undefined) return response;
     }
+    if (this.#socketRoute(url) !== undefined) return upgradeRequired();
     return new Response("not found\n", { status: 404 });
   }
 
+  #socketRoute(url: URL): SocketRoute | undefined {
+    return this.#settings.sockets.find((route) => route.accepts(url.pathname));
+  }
+
   #upgrade(request: Request, url: URL, server: Server<Connection>): Response | undefined {
-    const route = this.#settings.sockets.find((candidate) => candidate.accepts(url.pathname));
+    const route = this.#socketRoute(url);
     if (route === undefined) return new Response("no WebSocket here\n", { status: 404 });
     if (this.#peers.size >= this.#settings.maxConnections) {
       return errorResponse(new WavecacheError("CONNECTIONS_EXHAUSTED"));
@@ -138,7 +146,7 @@ export class Listener {
   }
 
   #closeStalled(): void {
-    const latest = performance.now() - stallTimeoutMs;
+    const latest = performance.now() - this.#settings.stallTimeoutMs;
     for (const peer of this.#peers) {
       if (peer.data.stalledSince === undefined || peer.data.stalledSince > latest) continue;
       this.#settings.log.warn("closing a peer that does not read", { address: peer.remoteAddress });
@@ -150,6 +158,13 @@ export class Listener {
     this.#settings.log.error("a request failed", { error });
     return errorResponse(error);
   }
+}
+
+function upgradeRequired(): Response {
+  return new Response("this address is for WebSockets: connect to it with ws://\n", {
+    status: 426,
+    headers: { connection: "Upgrade", upgrade: "websocket" },
+  });
 }
 
 function toSocket(peer: WebSocketPeer): Socket {
