@@ -22,8 +22,8 @@ export const maxStreamsPerConnection = 16;
 /** A binary frame of an upload; a longer one closes the connection with 1009. */
 export const maxFrameBytes = 16 * MiB;
 
-/** A control message; a longer one is answered with MESSAGE_TOO_LARGE. */
-export const maxControlBytes = 64 * KiB;
+/** A control message, in UTF-16 units; a longer one is answered with an error. */
+export const maxControlChars = 64 * KiB;
 
 /** What one GET may answer with. */
 export const maxReadBytes = 16 * MiB;
@@ -75,6 +75,34 @@ export const maxKnownStreams = 4096;
 /** Streams in one page of a listing. */
 export const maxListedStreams = 1000;
 
+/** A frame of live ingest with its header; a longer one closes the connection. */
+export const maxIngestFrameBytes = 1 * MiB;
+/** A recording's frames and samples that wait for their files; past it they are written before their time. */
+export const recordingFlushBytes = 64 * KiB;
+/** How old they may become, with `recordingTickMs` on top: a crash costs no more than that. */
+export const recordingFlushMs = 500;
+/** How often a writer looks for what is due. */
+export const recordingTickMs = 100;
+/** How long frames wait for their nibble order to be found. */
+export const nibbleHoldMs = 400;
+/** A recording goes on in new files at this size, whatever its time: a WAV file cannot hold 4 GiB. */
+export const maxSegmentBytes = 2 * GiB;
+/** Silence for one gap of lost frames, at most. */
+export const maxFilledMs = 10_000;
+export const maxFilledBytes = 1 * MiB;
+/** What a live listener hears first: the time just before. */
+export const liveHistoryMs = 200;
+export const maxLiveHistoryBytes = 64 * KiB;
+/** Audio on its way to one live listener; what comes on top of it is skipped. */
+export const liveBufferMs = 2_000;
+export const maxLiveBufferBytes = 512 * KiB;
+/** Listeners to one recording, and to all. */
+export const maxLiveListeners = 1024;
+/** Closed segments that wait for their catalog entry; the oldest beyond that are left to the next start. */
+export const maxUnenteredSegments = 100_000;
+/** Recordings in one page of a listing. */
+export const maxListedRecordings = 1000;
+
 /** How long a shutdown waits for acknowledgements and unsent answers. */
 export const shutdownGraceMs = 8_000;
 
@@ -83,4 +111,5 @@ for (const [name, bytes] of Object.entries(powersOfTwo)) {
   if ((bytes & (bytes - 1)) !== 0) throw new RangeError(`${name} is not a power of two`);
 }
 if (readSliceBytes > readDataRingBytes / 4) throw new RangeError("a read slice must leave room in its ring");
+if (maxIngestFrameBytes > writeRingBytes / 4) throw new RangeError("a frame must leave room in its ring");
 if (maxExtentBytes > writeRingBytes / 4) throw new RangeError("an extent must leave room in its ring");

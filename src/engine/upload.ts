@@ -127,7 +127,7 @@ export class Upload implements UploadEvents {
 
   /** Takes audio. False asks the sender to pause until `uploadHasRoom`; the audio is taken either way. */
   write(audio: Uint8Array): boolean {
-    if (this.#failure !== undefined) return true;
+    if (this.#failure !== undefined || audio.length === 0) return true;
     if (this.#finish !== undefined) {
       this.#refuseMore();
       return true;

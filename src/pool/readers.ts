@@ -95,9 +95,16 @@ export class Reader implements ThreadOwner {
     });
   }
 
-  /** Reads `length` bytes (at least 1) from byte `offset`; the file must have them. */
+  /**
+   * Reads `length` bytes (at least 1) from byte `offset`; the file must have them. The sink is never called before
+   * this returns.
+   */
   read(file: FileRef, offset: number, length: number, sink: ReadSink): void {
-    if (this.#respawn.pending) return sink.failed(new WavecacheError("WORKER_LOST"));
+    if (this.#respawn.pending) {
+      return queueMicrotask(() =>
+        sink.failed(new WavecacheError("WORKER_LOST", "the reader is starting again")),
+      );
+    }
     const handle = this.#open(file);
     this.#reads.push(sink);
     this.#thread.send(READ_RANGE, handle, encodeRange(offset, length));

@@ -22,7 +22,7 @@ export interface ReadRequest {
   explain(error: unknown): string;
 }
 
-/** Reads audio of files, answering in the order of the calls. */
+/** Reads audio of files, answering in the order of the calls, and never before a call has returned. */
 export interface RangeReader {
   read(file: FileRef, offset: number, length: number, sink: ReadSink): void;
 }

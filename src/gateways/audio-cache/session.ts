@@ -3,7 +3,7 @@
  * the protocol expect it, and pauses the peer when its audio or its requests come faster than they can be taken.
  */
 import { errorRow, toWavecacheError, WavecacheError } from "../../base/errors.ts";
-import { maxControlBytes, maxReadBytes, maxStreamsPerConnection } from "../../base/limits.ts";
+import { maxControlChars, maxReadBytes, maxStreamsPerConnection } from "../../base/limits.ts";
 import type { Log } from "../../base/log.ts";
 import type { Readable } from "../../engine/engine.ts";
 import type { OutboundBudget } from "../../engine/outbound-budget.ts";
@@ -62,8 +62,8 @@ export class AudioCacheSession implements Session, UploadOwner, AnswersOwner {
 
   text(message: string): void {
     this.#strayAudioTold = false;
-    if (message.length > maxControlBytes) {
-      return this.#answers.text(encodeError(`Message too large (at most ${maxControlBytes} bytes)`));
+    if (message.length > maxControlChars) {
+      return this.#answers.text(encodeError(`Message too large (at most ${maxControlChars} characters)`));
     }
     const request = decodeRequest(message);
     switch (request.type) {
