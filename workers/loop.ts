@@ -10,6 +10,8 @@ export interface Jobs {
   run(kind: number, subject: number, body: Body): void;
   /** Does a slice of work that nobody asked for right now. Returns true if there is more of it. */
   background(): boolean;
+  /** How long the thread may sleep before `background` is to be called again; undefined for as long as it likes. */
+  napMs?(): number | undefined;
   /** The lane closes: let go of everything. */
   close(): void;
 }
@@ -27,7 +29,7 @@ export function runLane(lane: WorkerLane, jobs: Jobs): void {
     lane.publishResults();
     if (ran || more) continue;
     if (closing) break;
-    lane.sleep();
+    lane.sleep(jobs.napMs?.());
   }
   jobs.close();
   lane.publishResults();

@@ -124,8 +124,8 @@ export class WorkerLane {
     if (this.tasks.release()) this.#mainBell.ring();
   }
 
-  /** Sleeps until there is a task or the lane closes. */
-  sleep(): void {
-    this.#workerBell.wait(() => this.tasks.hasNext() || this.closing, workerNapMs);
+  /** Sleeps until there is a task or the lane closes, `napMs` at most. */
+  sleep(napMs = workerNapMs): void {
+    this.#workerBell.wait(() => this.tasks.hasNext() || this.closing, napMs);
   }
 }

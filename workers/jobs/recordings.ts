@@ -1,0 +1,216 @@
+/** The live recordings of one writer thread, by slot. */
+import { errorNumber, toWavecacheError, WavecacheError } from "../../src/base/errors.ts";
+import { MiB, readSliceBytes, recordingTickMs } from "../../src/base/limits.ts";
+import type { OrderDecision } from "../../src/codec/nibble-order.ts";
+import type { WorkerLane } from "../../src/lane/lane.ts";
+import {
+  decodeJson,
+  encodeJson,
+  RECORD_AUDIO,
+  RECORD_CLOSE,
+  RECORD_CLOSED,
+  RECORD_FAILED,
+  RECORD_FRAMES,
+  RECORD_LISTEN,
+  RECORD_OPEN,
+  RECORD_ORDER,
+  RECORD_SEGMENT,
+  RECORD_SKIPPED,
+  RECORD_STARTED,
+  type RecordingOrder,
+} from "../../src/lane/recording-tasks.ts";
+import { FULL } from "../../src/lane/ring.ts";
+import { type Body, encodeFailure, encodeNumber } from "../../src/lane/tasks.ts";
+import type { Segment } from "../../src/store/segment.ts";
+import type { Jobs } from "../loop.ts";
+import { describeSegment, Recorder } from "./recorder.ts";
+
+interface Recording {
+  order: RecordingOrder;
+  recorder: Recorder;
+  /** Failed, or asked to end: frames are thrown away. */
+  ended: boolean;
+  /** The slot is to be freed once nothing of it is being hashed. */
+  closing: boolean;
+  hashing: number;
+  /** Live audio that did not fit into the lane, and was not told of yet. */
+  skippedBytes: number;
+}
+
+interface Hashing {
+  slot: number;
+  recording: Recording;
+  segment: Segment;
+  decision: OrderDecision | undefined;
+}
+
+/** Live audio crosses the lane in pieces of this size at most. */
+const maxAudioBytes = readSliceBytes / 8;
+const hashBlockBytes = MiB / 4;
+const nothing = new Uint8Array(0);
+
+export class RecordingJobs implements Jobs {
+  readonly #lane: WorkerLane;
+  readonly #recordings = new Map<number, Recording>();
+  /** Finished segments whose `.wav` is being hashed, one after the other. */
+  readonly #hashing: Hashing[] = [];
+  readonly #block = new Uint8Array(hashBlockBytes);
+  #nextTick = 0;
+
+  constructor(lane: WorkerLane) {
+    this.#lane = lane;
+  }
+
+  run(kind: number, slot: number, body: Body): void {
+    switch (kind) {
+      case RECORD_FRAMES:
+        return this.#take(slot, body);
+      case RECORD_OPEN:
+        return this.#open(slot, decodeJson(body));
+      case RECORD_LISTEN:
+        return this.#recordings.get(slot)?.recorder.listen(body.bytes[body.offset] === 1);
+      case RECORD_CLOSE:
+        return this.#close(slot);
+      default:
+        throw new RangeError(`a recorder has no task of kind ${kind}`);
+    }
+  }
+
+  background(): boolean {
+    this.#tickIfDue();
+    this.#hashNext();
+    return this.#hashing.length > 0;
+  }
+
+  napMs(): number | undefined {
+    return this.#recordings.size === 0 ? undefined : recordingTickMs;
+  }
+
+  close(): void {
+    for (const { recorder } of this.#recordings.values()) recorder.abandon();
+    for (const { segment } of this.#hashing) segment.letGo();
+  }
+
+  #open(slot: number, order: RecordingOrder): void {
+    const recorder = new Recorder(order, {
+      started: ({ name }) => this.#send(RECORD_STARTED, slot, encodeJson({ name })),
+      finished: (segment, decision) => this.#hashLater(slot, segment, decision),
+      ordered: (decision) => this.#send(RECORD_ORDER, slot, encodeJson(decision)),
+      audio: (bytes, at, length) => this.#sendAudio(slot, bytes, at, length),
+    });
+    this.#recordings.set(slot, { order, recorder, ended: false, closing: false, hashing: 0, skippedBytes: 0 });
+  }
+
+  #take(slot: number, frames: Body): void {
+    const recording = this.#recordings.get(slot);
+    if (recording === undefined || recording.ended) return;
+    try {
+      recording.recorder.take(frames, performance.now());
+    } catch (error) {
+      this.#fail(slot, recording, error);
+    }
+  }
+
+  #close(slot: number): void {
+    const recording = this.#recordings.get(slot);
+    if (recording === undefined) return;
+    try {
+      if (!recording.ended) recording.recorder.end();
+      recording.ended = true;
+    } catch (error) {
+      this.#fail(slot, recording, error);
+    }
+    recording.closing = true;
+    this.#freeIfDone(slot, recording);
+  }
+
+  /** A slot is freed after its last segment, so that whoever waits for it knows all of them. */
+  #freeIfDone(slot: number, recording: Recording): void {
+    if (!recording.closing || recording.hashing > 0) return;
+    this.#recordings.delete(slot);
+    this.#send(RECORD_CLOSED, slot, nothing);
+  }
+
+  #tickIfDue(): void {
+    const now = performance.now();
+    if (now < this.#nextTick) return;
+    this.#nextTick = now + recordingTickMs;
+    for (const [slot, recording] of this.#recordings) {
+      if (recording.ended) continue;
+      try {
+        recording.recorder.tick(now);
+      } catch (error) {
+        this.#fail(slot, recording, error);
+      }
+    }
+  }
+
+  #hashLater(slot: number, segment: Segment, decision: OrderDecision | undefined): void {
+    const recording = this.#recordings.get(slot)!;
+    recording.hashing += 1;
+    this.#hashing.push({ slot, recording, segment, decision });
+  }
+
+  #hashNext(): void {
+    const next = this.#hashing[0];
+    if (next === undefined) return;
+    const { slot, recording, segment, decision } = next;
+    try {
+      if (!segment.hashNext(this.#block)) return;
+      this.#send(RECORD_SEGMENT, slot, encodeJson(describeSegment(recording.order, segment, decision)));
+    } catch (error) {
+      this.#sendFailure(slot, toWavecacheError(error));
+    }
+    this.#hashing.shift();
+    segment.letGo();
+    recording.hashing -= 1;
+    this.#freeIfDone(slot, recording);
+  }
+
+  /** One failure a slot; its segment ends with what is safely in the files. */
+  #fail(slot: number, recording: Recording, cause: unknown): void {
+    recording.ended = true;
+    const failure = toWavecacheError(cause);
+    try {
+      recording.recorder.fail();
+      this.#sendFailure(slot, failure);
+    } catch (error) {
+      const both = `${failure.detail ?? ""}; ending the files: ${toWavecacheError(error).message}`;
+      this.#sendFailure(slot, new WavecacheError(failure.code, both));
+    }
+  }
+
+  #sendFailure(slot: number, { code, detail }: WavecacheError): void {
+    this.#send(RECORD_FAILED, slot, encodeFailure({ number: errorNumber(code), detail: detail ?? "" }));
+  }
+
+  /** Never waits: what does not fit is skipped, since a listener must not slow the recording down. */
+  #sendAudio(slot: number, bytes: Uint8Array, at: number, length: number): void {
+    const recording = this.#recordings.get(slot)!;
+    const { results } = this.#lane;
+    const { channels } = recording.order.handshake;
+    const most = maxAudioBytes - (maxAudioBytes % (2 * channels));
+    for (let from = at; from < at + length; from += most) {
+      const piece = Math.min(most, at + length - from);
+      const to = this.#tellSkipped(slot, recording) ? results.reserve(RECORD_AUDIO, slot, piece) : FULL;
+      if (to === FULL) recording.skippedBytes += piece;
+      else results.bytes.set(bytes.subarray(from, from + piece), to);
+    }
+  }
+
+  /** True once nothing skipped is left to be told. */
+  #tellSkipped(slot: number, recording: Recording): boolean {
+    if (recording.skippedBytes === 0) return true;
+    const body = encodeNumber(recording.skippedBytes);
+    const at = this.#lane.results.reserve(RECORD_SKIPPED, slot, body.length);
+    if (at === FULL) return false;
+    this.#lane.results.bytes.set(body, at);
+    recording.skippedBytes = 0;
+    return true;
+  }
+
+  #send(kind: number, slot: number, body: Uint8Array): void {
+    const at = this.#lane.reserveResult(kind, slot, body.length);
+    this.#lane.results.bytes.set(body, at);
+  }
+}
