@@ -54,9 +54,9 @@ export class Writer implements ThreadOwner {
     });
   }
 
-  /** Slots in use. */
-  get slots(): number {
-    return this.#owners.size;
+  /** Slots in use; a writer that is dead would take none. */
+  get load(): number {
+    return this.#respawn.pending ? Infinity : this.#owners.size;
   }
 
   /** Takes a slot, whose number it returns. Throws WORKER_LOST while the thread is dead. */

@@ -62,7 +62,7 @@ export class Writers {
   }
 
   #least(): Writer {
-    return this.#writers.reduce((least, other) => (other.slots < least.slots ? other : least));
+    return this.#writers.reduce((least, other) => (other.load < least.load ? other : least));
   }
 }
 
