@@ -17,7 +17,7 @@ export function runCommand(cli: CAC, args: readonly string[]): unknown {
   const end = args.indexOf("--");
   const before = end === -1 ? args : args.slice(0, end);
   const after = end === -1 ? [] : args.slice(end + 1);
-  for (const arg of before) refuseOddOption(arg);
+  before.forEach((arg, at) => refuseOddOption(arg, before[at - 1]));
   cli.parse(["bun", "client", ...before.map(marked)], { run: false });
   cli.args = [...cli.args.map(unmarked), ...after];
   cli.options = Object.fromEntries(Object.entries(cli.options).map(([name, value]) => [name, bare(value)]));
@@ -26,17 +26,17 @@ export function runCommand(cli: CAC, args: readonly string[]): unknown {
   return cli.runMatchedCommand();
 }
 
-/** `-`, `-1`, `--a.b` and `--no-x` mean something to mri, but nothing here. */
-function refuseOddOption(arg: string): void {
-  if (!arg.startsWith("-")) return;
+/** `-1`, `--a.b`, `--no-x` and a `-` that is no option's value mean something to mri, but nothing here. */
+function refuseOddOption(arg: string, before: string | undefined): void {
+  if (!arg.startsWith("-") || (arg === "-" && before !== undefined && /^-[^=]+$/.test(before))) return;
   const plain = /^(-[A-Za-z]+|--[A-Za-z][A-Za-z0-9-]*)(=|$)/.test(arg);
   if (!plain || arg.startsWith("--no-") || arg.startsWith("-no-")) throw unknownOption(arg);
 }
 
 function refuseUnknownOptions(cli: CAC, command: Command, args: readonly string[]): void {
   for (const arg of args) {
-    if (!arg.startsWith("-")) continue;
-    for (const name of optionNames(arg)) {
+    if (!arg.startsWith("-") || arg === "-") continue;
+    for (const name of optionNames(arg).map(propertyOf)) {
       const known = [...command.options, ...cli.globalCommand.options];
       if (!known.some((option) => option.names.includes(name))) throw unknownOption(arg);
     }
@@ -53,7 +53,14 @@ function unknownOption(arg: string): Error {
   return usageError(`unknown option "${arg.replace(/=.*$/s, "")}"`);
 }
 
+/** "streamIdBase" of "stream-id-base": cac keeps options under names like that. */
+function propertyOf(name: string): string {
+  return name.replace(/([a-z])-([a-z])/g, (_, before: string, after: string) => before + after.toUpperCase());
+}
+
 function marked(arg: string): string {
+  // mri never takes a dash for the value of an option.
+  if (arg === "-") return mark + arg;
   const value = arg.startsWith("-") ? arg.indexOf("=") + 1 : 0;
   if (arg.startsWith("-") && value === 0) return arg;
   const text = arg.slice(value);
@@ -70,7 +77,7 @@ function unmarked<T>(value: T): T | string {
 
 /** The option's text; undefined where it was not given. */
 export function textOption(options: Options, name: string): string | undefined {
-  const value = options[name];
+  const value = options[propertyOf(name)];
   if (value === undefined || typeof value === "string") return value;
   if (Array.isArray(value)) throw usageError(`--${name} is given more than once`);
   throw usageError(`--${name} needs a value`);
@@ -84,7 +91,8 @@ export function requiredText(options: Options, name: string): string {
 }
 
 export function flagOption(options: Options, name: string): boolean {
-  return options[name] === true || (Array.isArray(options[name]) && options[name].includes(true));
+  const value = options[propertyOf(name)];
+  return value === true || (Array.isArray(value) && value.includes(true));
 }
 
 /** A whole number from `min` to `max`, in decimal digits. */

@@ -106,6 +106,20 @@ export class OutputFile implements Sink {
     }
   }
 
+  /** Writes over bytes that are there already; true unless this is a device or a pipe, where nothing can be changed. */
+  rewrite(position: number, bytes: Uint8Array): boolean {
+    if (this.#descriptor === undefined) throw new RangeError(`${this.path} is closed`);
+    if (this.#temporary === undefined) return false;
+    try {
+      for (let at = 0; at < bytes.length;) {
+        at += writeSync(this.#descriptor, bytes, at, bytes.length - at, position + at);
+      }
+      return true;
+    } catch (error) {
+      throw fileError(this.path, error);
+    }
+  }
+
   /** Gives the file its name. */
   async commit(): Promise<void> {
     this.#close();

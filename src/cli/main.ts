@@ -5,9 +5,12 @@ import { runCommand } from "./arguments.ts";
 import { registerDownload } from "./commands/download.ts";
 import { registerInfo } from "./commands/info.ts";
 import { registerList } from "./commands/list.ts";
+import { registerListen } from "./commands/listen.ts";
+import { registerRecordings } from "./commands/recordings.ts";
 import { registerRm } from "./commands/rm.ts";
 import { registerRoundTrip } from "./commands/roundtrip.ts";
 import { registerServer, serverCommand, startServer } from "./commands/server.ts";
+import { registerStream } from "./commands/stream.ts";
 import { registerUpload } from "./commands/upload.ts";
 import { failureOf, Interrupted } from "./failures.ts";
 import { Terminal } from "./terminal.ts";
@@ -21,9 +24,14 @@ function program(context: Context) {
   registerList(cli, context);
   registerInfo(cli, context);
   registerRm(cli, context);
+  registerStream(cli, context);
+  registerListen(cli, context);
+  registerRecordings(cli, context);
   registerServer(cli);
   cli.help();
   cli.version(packageJson.version, "--version");
+  // cac would add the version of Node that Bun stands in for.
+  cli.outputVersion = () => context.terminal.print(`${packageJson.name} ${packageJson.version}`);
   return cli;
 }
 

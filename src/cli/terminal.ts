@@ -8,10 +8,20 @@ export interface Progress {
   end(): void;
 }
 
+/** One line that changes. */
+export interface LiveLine {
+  show(line: string): void;
+  /** Leaves the last line where it is. */
+  end(): void;
+}
+
+const clearLine = "\r\u001b[K";
+
 export class Terminal {
   readonly #stdout: NodeJS.WriteStream;
   readonly #stderr: NodeJS.WriteStream;
-  #barShown = false;
+  /** Whether the cursor is behind a bar or a live line. */
+  #lineShown = false;
 
   constructor(stdout: NodeJS.WriteStream, stderr: NodeJS.WriteStream) {
     this.#stdout = stdout;
@@ -23,10 +33,39 @@ export class Terminal {
     this.#stdout.write(`${line}\n`);
   }
 
+  /** Whether somebody reads the results on a screen. */
+  get printsToScreen(): boolean {
+    return this.#stdout.isTTY;
+  }
+
+  /** Bytes of a result that is no text; resolves when whoever reads them has room for more. */
+  write(bytes: Uint8Array): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#stdout.write(bytes, (error) => (error ? reject(error) : resolve()));
+    });
+  }
+
   /** A line beside the result. */
   note(line: string): void {
-    const clear = this.#barShown ? "\r\u001b[K" : "";
+    const clear = this.#lineShown ? clearLine : "";
     this.#stderr.write(`${clear}${visible(line)}\n`);
+  }
+
+  /** A line on stderr that is written over on a terminal, and one line after the other elsewhere. */
+  live(): LiveLine {
+    if (!this.#stderr.isTTY) return { show: (line) => this.note(line), end: () => undefined };
+    return {
+      show: (line) => {
+        // A line that wraps could not be written over.
+        const shown = visible(line).slice(0, Math.max(1, this.#stderr.columns - 1));
+        this.#stderr.write(clearLine + shown);
+        this.#lineShown = true;
+      },
+      end: () => {
+        if (this.#lineShown) this.#stderr.write("\n");
+        this.#lineShown = false;
+      },
+    };
   }
 
   /** A bar on stderr where that is a terminal; `totalBytes` is undefined where nobody knows it. */
@@ -44,12 +83,12 @@ export class Terminal {
       gracefulExit: false,
     });
     bar.start(totalBytes ?? 0, 0, { label: visible(label), amount: amount(0) });
-    this.#barShown = true;
+    this.#lineShown = true;
     return {
       update: (bytes) => bar.update(bytes, { amount: amount(bytes) }),
       end: () => {
         bar.stop();
-        this.#barShown = false;
+        this.#lineShown = false;
       },
     };
   }

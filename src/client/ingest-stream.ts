@@ -80,6 +80,7 @@ export class IngestStream {
   #state: "connecting" | "sending" | "over" = "connecting";
   /** The next frame to send, which is its sequence number too. */
   #next = 0;
+  #worstLagMs = 0;
   #reconnects = 0;
   /** Connections that were lost after they had held for long. */
   #steadyLosses = 0;
@@ -115,6 +116,11 @@ export class IngestStream {
   get lagMs(): number {
     if (this.#state === "over" || this.#schedule === undefined) return 0;
     return this.#schedule.lagMs(this.#next, this.#clock.now());
+  }
+
+  /** How late the latest of the frames sent so far was. */
+  get worstLagMs(): number {
+    return this.#worstLagMs;
   }
 
   /** Sends the track; throws ClientError, or the reason of the signal. */
@@ -188,6 +194,7 @@ export class IngestStream {
   async #due(schedule: Schedule): Promise<void> {
     const waitMs = schedule.dueMs(this.#next) - this.#clock.now();
     if (waitMs > 0) await this.#clock.wait(waitMs);
+    this.#worstLagMs = Math.max(this.#worstLagMs, this.lagMs);
   }
 
   /** Frames that still wait in a lost socket have not left: they are the next to send again. */

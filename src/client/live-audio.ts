@@ -5,6 +5,7 @@
 import { convertToPcm16 } from "../codec/wav-samples.ts";
 import { parseWavHead, type WavEncoding } from "../codec/wav.ts";
 import { ClientError } from "./errors.ts";
+import { joined } from "./joined.ts";
 
 /** What is used of a stream's reader. */
 interface Reader {
@@ -41,14 +42,17 @@ export class LiveAudio {
   }
 
   /**
-   * Waits for the first bytes of the input; `raw` says what samples are that do not begin as a WAV file does. Throws
-   * BAD_AUDIO for a WAV file that cannot be read.
+   * Waits for the first bytes of the input; `raw` says what samples are that do not begin as a WAV file does. The signal
+   * ends the input, then and later. Throws BAD_AUDIO for a WAV file that cannot be read.
    */
   static async open(
     input: ReadableStream<Uint8Array>,
     raw: { sampleRate: number; channels: number },
+    signal?: AbortSignal,
   ): Promise<LiveAudio> {
     const reader = input.getReader();
+    // A cancelled reader gives its end, also to a read that waits.
+    signal?.addEventListener("abort", () => void reader.cancel());
     let head: Uint8Array = new Uint8Array(0);
     for (let isOver = false; ;) {
       const parsed = parseWavHead(head, isOver ? head.length : undefined);
@@ -92,12 +96,6 @@ export class LiveAudio {
     return pcm;
   }
 
-  /** Ends the input: a read that waits gets what has come. */
-  async end(): Promise<void> {
-    this.#restBytes = 0;
-    await this.#reader.cancel();
-  }
-
   /** Bytes at hand that make up whole samples of every channel. */
   #wholeBytes(): number {
     const bytes = Math.min(this.#pending.length, this.#restBytes);
@@ -113,12 +111,4 @@ function isWav(head: Uint8Array): boolean {
 
 function textOf(bytes: Uint8Array): string {
   return String.fromCharCode(...bytes);
-}
-
-function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
-  if (first.length === 0) return second;
-  const both = new Uint8Array(first.length + second.length);
-  both.set(first);
-  both.set(second, first.length);
-  return both;
 }

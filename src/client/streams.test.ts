@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { cleanups, failureOf } from "../testing/client-fixtures.ts";
 import { deadAddress } from "../testing/mock-servers.ts";
-import { getStream, httpOrigin, listStreams, removeStream } from "./streams.ts";
+import { httpOrigin } from "./api.ts";
+import { getStream, listStreams, removeStream } from "./streams.ts";
 
 const cleanup = cleanups();
 

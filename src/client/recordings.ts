@@ -1,0 +1,77 @@
+/** The list of recordings, over HTTP at the same host and port as the WebSocket. */
+import * as v from "valibot";
+import { type ApiOptions, parsed, request, throwUnlessOk } from "./api.ts";
+
+const missing = "NO_RECORDER";
+
+const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+/** Opaque; some servers count, some name. */
+const id = v.union([v.string(), v.number()]);
+
+const fileSchema = v.object({
+  /** Below the server's folder of recordings. */
+  path: v.string(),
+  bytes: count,
+  /** Lower-case hex. */
+  sha256: v.string(),
+});
+
+const recordingSchema = v.object({
+  id,
+  /** The device's hardware id; null where it has none. */
+  device: v.nullable(v.string()),
+  streamId: count,
+  codec: v.picklist(["pcm", "adpcm"]),
+  sampleRate: count,
+  channels: count,
+  /** ISO 8601. */
+  startedAt: v.string(),
+  endedAt: v.string(),
+  frames: count,
+  /** A channel. */
+  samples: count,
+  /** Jumps of the sequence, and the frames that are missing there. */
+  gaps: count,
+  lostFrames: count,
+  /** Which nibble of a byte was taken for the earlier sample, and why; null where the codec has none. */
+  nibbleOrder: v.nullable(v.picklist(["low", "high"])),
+  nibbleOrderBy: v.nullable(v.picklist(["matched", "fallback", "forced"])),
+  bin: fileSchema,
+  wav: fileSchema,
+});
+
+const pageSchema = v.object({ recordings: v.array(recordingSchema), next: v.nullable(id) });
+
+export type Recording = v.InferOutput<typeof recordingSchema>;
+
+export interface RecordingPage {
+  recordings: Recording[];
+  /** What to give as `after` for the next page; null at the end. */
+  next: string | null;
+}
+
+export interface RecordingOptions extends ApiOptions {
+  /** Only those of this device. */
+  device?: string;
+  /** Only those of this time. */
+  from?: Date;
+  to?: Date;
+  /** Recordings in this page. */
+  limit?: number;
+  /** The `next` of the page before. */
+  after?: string;
+}
+
+/** One page of recordings. */
+export async function listRecordings(options: RecordingOptions): Promise<RecordingPage> {
+  const query = new URLSearchParams();
+  if (options.device !== undefined) query.set("device", options.device);
+  if (options.from !== undefined) query.set("from", options.from.toISOString());
+  if (options.to !== undefined) query.set("to", options.to.toISOString());
+  if (options.limit !== undefined) query.set("limit", String(options.limit));
+  if (options.after !== undefined) query.set("after", options.after);
+  const answer = await request(options, "GET", `/api/recordings?${query}`);
+  throwUnlessOk(answer, missing);
+  const { recordings, next } = parsed(pageSchema, answer.body, missing);
+  return { recordings, next: next === null ? null : String(next) };
+}
