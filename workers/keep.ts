@@ -2,12 +2,14 @@
 import { errorNumber, toWavecacheError } from "../src/base/errors.ts";
 import type { KeeperReply, KeeperRequest } from "../src/store/keeper-calls.ts";
 import { type Answer, Keeper } from "../src/store/keeper.ts";
+import { Syncer } from "./jobs/syncer.ts";
 
 declare const self: {
   onmessage: ((event: { data: unknown }) => void) | null;
   postMessage(message: KeeperReply): void;
 };
 
+const syncer = new Syncer();
 let keeper: Keeper | undefined;
 let inbox: KeeperRequest[] = [];
 
@@ -20,7 +22,7 @@ self.onmessage = (event) => {
 
 function open(request: KeeperRequest<"open">): void {
   try {
-    keeper = new Keeper(request.args.cacheDir, reply);
+    keeper = new Keeper(request.args.cacheDir, (folder) => syncer.sync(folder), reply);
     reply(request.serial, { result: keeper.recover(request.args.at) });
   } catch (error) {
     reply(request.serial, { error: toWavecacheError(error) });
@@ -42,6 +44,7 @@ function handleInbox(): void {
 async function close(request: KeeperRequest): Promise<void> {
   handleInbox();
   await keeper?.close();
+  syncer.close();
   reply(request.serial, { result: null });
   self.onmessage = null;
 }

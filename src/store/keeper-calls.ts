@@ -3,6 +3,7 @@
  * each event in a stream's life, none for a frame, so they go as messages and not through a ring.
  */
 import type { ListQuery, StreamRow, Totals } from "./catalog.ts";
+import type { RecordingEntry, RecordingQuery, RecordingRow } from "./recording-catalog.ts";
 import type { Recovery } from "./recover.ts";
 
 export type ResumeAnswer =
@@ -36,6 +37,14 @@ export interface KeeperCalls {
   /** Removes interrupted uploads last touched before a time, except the ones in use. */
   expire: [args: { before: number; except: string[] }, result: { streamIds: string[]; bytes: number }];
   totals: [args: null, result: Totals];
+  /** Repairs segments that are not in the catalog, or of these names if there are any, and enters them. */
+  repairRecordings: [
+    args: { folder: string; names: string[] | null },
+    result: { entered: number; removed: number; damaged: string[] },
+  ];
+  /** Forces recordings to the disk, those in progress by name, and enters the closed ones. */
+  syncRecordings: [args: { folder: string; open: string[]; closed: RecordingEntry[] }, result: null];
+  listRecordings: [args: RecordingQuery, result: RecordingRow[]];
   /** Closes the catalog; the thread ends. Comes last. */
   close: [args: null, result: null];
 }

@@ -12,26 +12,31 @@ import type { KeeperArgs, KeeperCall, KeeperRequest, KeeperResult } from "./keep
 import { CacheLayout, removeFile, syncFile } from "./layout.ts";
 import { removeObject } from "./objects.ts";
 import { recover, settle } from "./recover.ts";
+import { RecordingKeeper, type SyncFileSystem } from "./recording-keeper.ts";
 import { SqliteCatalog } from "./sqlite-catalog.ts";
 
 export type Answer = { result: unknown } | { error: WavecacheError };
 type Reply = (serial: number, answer: Answer) => void;
 type FinishRequest = KeeperRequest<"finish">;
 type RemoveRequest = KeeperRequest<"remove">;
-type FlushRequest = KeeperRequest<"flush">;
+/** What takes its time and does not touch what the others do. */
+type SlowCall = "flush" | "syncRecordings" | "repairRecordings";
 
 export class Keeper {
   readonly #layout: CacheLayout;
   readonly #catalog: Catalog;
+  readonly #recordings: RecordingKeeper;
   readonly #reply: Reply;
   #waiting: (FinishRequest | RemoveRequest)[] = [];
   #group: Promise<void> | undefined;
 
   /** Opens the store in `cacheDir`. Answers go to `reply` with the serial of their request. */
-  constructor(cacheDir: string, reply: Reply) {
+  constructor(cacheDir: string, syncFileSystem: SyncFileSystem, reply: Reply) {
     this.#layout = new CacheLayout(cacheDir);
     this.#layout.create();
-    this.#catalog = new SqliteCatalog(this.#layout.catalog);
+    const catalog = new SqliteCatalog(this.#layout.catalog);
+    this.#catalog = catalog;
+    this.#recordings = new RecordingKeeper(catalog, syncFileSystem);
     this.#reply = reply;
   }
 
@@ -42,8 +47,8 @@ export class Keeper {
 
   /** Handles requests that came together, in their order. */
   handle(requests: KeeperRequest[]): void {
-    const quick = requests.filter((request) => !isCommit(request) && !isFlush(request));
-    for (const request of requests.filter(isFlush)) void this.#flush(request);
+    const quick = requests.filter((request) => !isCommit(request) && !isSlow(request));
+    for (const request of requests.filter(isSlow)) void this.#answerLater(request);
     this.#waiting.push(...requests.filter(isCommit));
     if (quick.length > 0) this.#answerTogether(quick);
     if (this.#waiting.length > 0) this.#group ??= this.#commitWaiting();
@@ -84,6 +89,7 @@ export class Keeper {
       list: (args) => this.#catalog.list(args),
       expire: (args) => this.#expire(args),
       totals: () => this.#catalog.totals(),
+      listRecordings: (args) => this.#recordings.list(args),
     };
     const run = calls[call as QuickCall] as (args: KeeperArgs<C>) => unknown;
     return run(args);
@@ -160,14 +166,23 @@ export class Keeper {
     failpoint("commit.7");
   }
 
-  /** Beside everything else: it touches nothing but the file. */
-  async #flush({ serial, args }: FlushRequest): Promise<void> {
+  /** Beside everything else. */
+  async #answerLater<C extends SlowCall>({ serial, call, args }: KeeperRequest<C>): Promise<void> {
+    const calls: { [C in SlowCall]: (args: KeeperArgs<C>) => Promise<KeeperResult<C>> } = {
+      flush: (args) => this.#flush(args),
+      syncRecordings: (args) => this.#recordings.sync(args),
+      repairRecordings: (args) => this.#recordings.repair(args),
+    };
     try {
-      await syncFile(this.#layout.incomingPath(args.key));
-      this.#reply(serial, { result: null });
+      this.#reply(serial, { result: await calls[call](args) });
     } catch (error) {
       this.#reply(serial, { error: toWavecacheError(error) });
     }
+  }
+
+  async #flush(args: KeeperArgs<"flush">): Promise<null> {
+    await syncFile(this.#layout.incomingPath(args.key));
+    return null;
   }
 
   #removeGroup(requests: RemoveRequest[]): void {
@@ -195,10 +210,12 @@ export class Keeper {
   }
 }
 
-type QuickCall = Exclude<KeeperCall, "open" | "close" | "finish" | "remove" | "flush">;
+type QuickCall = Exclude<KeeperCall, "open" | "close" | "finish" | "remove" | SlowCall>;
 
-function isFlush(request: KeeperRequest): request is FlushRequest {
-  return request.call === "flush";
+const slowCalls: ReadonlySet<KeeperCall> = new Set<SlowCall>(["flush", "syncRecordings", "repairRecordings"]);
+
+function isSlow(request: KeeperRequest): request is KeeperRequest<SlowCall> {
+  return slowCalls.has(request.call);
 }
 
 function isCommit(request: KeeperRequest): request is FinishRequest | RemoveRequest {

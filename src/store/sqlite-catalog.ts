@@ -2,10 +2,9 @@
 import { Database } from "bun:sqlite";
 import { systemCode, WavecacheError } from "../base/errors.ts";
 import type { Catalog, ListQuery, SealedStream, StreamRow, StreamState, Totals } from "./catalog.ts";
+import { recordingSchema, SqliteRecordings } from "./sqlite-recordings.ts";
 
-const schemaVersion = 1;
-
-const schema = `
+const streamSchema = `
   CREATE TABLE streams (
     id          TEXT    NOT NULL PRIMARY KEY,
     state       INTEGER NOT NULL,
@@ -20,6 +19,9 @@ const schema = `
   CREATE INDEX streams_by_object ON streams (sha256) WHERE sha256 IS NOT NULL;
   CREATE INDEX streams_unfinished ON streams (updated_at) WHERE state = 0;
 `;
+
+/** What each version adds to the one before; the version of a file is how many of them it has. */
+const migrations = [streamSchema, recordingSchema];
 
 const stateNumbers: Record<StreamState, number> = { unfinished: 0, sealed: 1, finished: 2 };
 const stateNames: StreamState[] = ["unfinished", "sealed", "finished"];
@@ -39,12 +41,15 @@ interface SqlRow {
 export class SqliteCatalog implements Catalog {
   readonly #database: Database;
   readonly #statements: ReturnType<typeof prepareStatements>;
+  /** In the same file, and part of the same transactions. */
+  readonly recordings: SqliteRecordings;
   #durable = true;
 
   /** Opens or makes the catalog at `path`; ":memory:" for one that lasts as long as the object. */
   constructor(path: string) {
     this.#database = openDatabase(path);
     this.#statements = prepareStatements(this.#database);
+    this.recordings = new SqliteRecordings(this.#database);
   }
 
   find(streamId: string): StreamRow | undefined {
@@ -106,6 +111,7 @@ export class SqliteCatalog implements Catalog {
   /** Frees the file: a connection with statements left would hold it. */
   close(): void {
     for (const statement of Object.values(this.#statements)) statement.finalize();
+    this.recordings.close();
     this.#database.close();
   }
 
@@ -137,11 +143,11 @@ function openDatabase(path: string): Database {
 function migrate(database: Database, path: string): void {
   database.transaction(() => {
     const found = database.query<{ user_version: number }, []>("PRAGMA user_version").get()!.user_version;
-    if (found > schemaVersion) {
+    if (found > migrations.length) {
       throw new WavecacheError("STORE_TOO_NEW", `${path} (schema ${found})`);
     }
-    if (found === 0) database.run(schema);
-    database.run(`PRAGMA user_version = ${schemaVersion}`);
+    for (const migration of migrations.slice(found)) database.run(migration);
+    database.run(`PRAGMA user_version = ${migrations.length}`);
   })();
 }
 

@@ -149,6 +149,22 @@ export function frameSeq(bytes: Uint8Array, at: number): number {
   return u32(bytes, at + 8);
 }
 
+/** The sequence number after `seq`; they wrap at 2^32. */
+export function nextSeq(seq: number): number {
+  return (seq + 1) >>> 0;
+}
+
+/** Frames that are missing between two sequence numbers; 0 where the second does not lie ahead of the first. */
+export function lostBetween(seq: number, later: number): number {
+  const ahead = (later - nextSeq(seq)) >>> 0;
+  return ahead < 2 ** 31 ? ahead : 0;
+}
+
+/** The codec of the frame that begins at `bytes[at]`, 4 bytes of which are there; undefined where none begins. */
+export function codecOfFrame(bytes: Uint8Array, at: number): number | undefined {
+  return codecOfMagic(u32(bytes, at));
+}
+
 /**
  * Bytes of the frame at `bytes[at]` with its header, or 0 where no whole frame lies there: for walking the frames of a
  * recording up to the one that was torn.

@@ -30,6 +30,8 @@ import {
   frameBytesAt,
   frameHeaderBytes,
   frameSeq,
+  lostBetween,
+  nextSeq,
   recordingName,
 } from "../../src/wire/ingest.ts";
 
@@ -329,14 +331,4 @@ export function describeSegment(
     nibbleOrderBy: decision?.by ?? null,
     ...segment.sums(),
   };
-}
-
-function nextSeq(seq: number): number {
-  return (seq + 1) >>> 0;
-}
-
-/** Frames missing between two sequence numbers (u32, may wrap); 0 where the second does not lie ahead of the first. */
-function lostBetween(last: number, seq: number): number {
-  const ahead = (seq - nextSeq(last)) >>> 0;
-  return ahead < 2 ** 31 ? ahead : 0;
 }

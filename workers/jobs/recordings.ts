@@ -98,7 +98,14 @@ export class RecordingJobs implements Jobs {
       ordered: (decision) => this.#send(RECORD_ORDER, slot, encodeJson(decision)),
       audio: (bytes, at, length) => this.#sendAudio(slot, bytes, at, length),
     });
-    this.#recordings.set(slot, { order, recorder, ended: false, closing: false, hashing: 0, skippedBytes: 0 });
+    this.#recordings.set(slot, {
+      order,
+      recorder,
+      ended: false,
+      closing: false,
+      hashing: 0,
+      skippedBytes: 0,
+    });
   }
 
   #take(slot: number, frames: Body): void {

@@ -1,0 +1,35 @@
+/** The sync thread, seen from the keeper that starts it. One sync at a time; those that come meanwhile wait their turn. */
+import { WavecacheError } from "../../src/base/errors.ts";
+import type { SyncAnswer } from "../sync.ts";
+
+export class Syncer {
+  #worker: Worker | undefined;
+  readonly #waiting: PromiseWithResolvers<boolean>[] = [];
+
+  /** Resolves when the file system of the folder is on the disk, with false where the system cannot do that. */
+  sync(folder: string): Promise<boolean> {
+    this.#worker ??= this.#start();
+    const waiter = Promise.withResolvers<boolean>();
+    this.#waiting.push(waiter);
+    this.#worker.postMessage(folder);
+    return waiter.promise;
+  }
+
+  close(): void {
+    this.#worker?.postMessage(null);
+  }
+
+  #start(): Worker {
+    const worker = new Worker(new URL("../sync.ts", import.meta.url), { name: "sync" });
+    worker.addEventListener("message", (event: MessageEvent<SyncAnswer>) => {
+      const waiter = this.#waiting.shift()!;
+      if ("done" in event.data) waiter.resolve(event.data.done);
+      else waiter.reject(new WavecacheError("STORE_FAILED", event.data.failure));
+    });
+    worker.addEventListener("close", () => {
+      this.#worker = undefined;
+      for (const waiter of this.#waiting.splice(0)) waiter.reject(new WavecacheError("WORKER_LOST", "sync"));
+    });
+    return worker;
+  }
+}
