@@ -15,16 +15,26 @@ export interface Run {
   url: string;
 }
 
+/** What the line before was made of; zeros at first. */
+export interface LineBefore {
+  samples: number;
+  elapsedMs: number;
+}
+
 /** The peer's close that says that it has everything. */
 const goodCloses: ReadonlySet<number> = new Set([1000, 1005]);
 
-/** "12.0 s  600 frames  103.13 KiB  1.00x real time  lag 3 ms". */
-export function liveLine(run: Run, totals: FleetTotals, elapsedMs: number): string {
+/**
+ * "12.0 s  600 frames  103.13 KiB  1.00x real time  lag 3 ms": sums since the beginning, but the speed of the time since
+ * the line before.
+ */
+export function liveLine(run: Run, totals: FleetTotals, elapsedMs: number, before: LineBefore): string {
+  const sent = { ...totals, samples: totals.samples - before.samples };
   const parts = [
     `${(elapsedMs / 1000).toFixed(1)} s`,
     `${totals.frames} frames`,
     humanBytes(totals.bytes),
-    factor(run, totals, elapsedMs),
+    factor(run, sent, elapsedMs - before.elapsedMs),
   ];
   if (run.streams > 1) parts.unshift(`${run.streams} streams`);
   if (run.realtime) parts.push(`lag ${Math.round(totals.lagMs)} ms`);

@@ -15,6 +15,9 @@ export interface LiveLine {
   end(): void;
 }
 
+/** Where a terminal does not say how wide it is. */
+const fallbackColumns = 79;
+
 const clearLine = "\r\u001b[K";
 
 export class Terminal {
@@ -57,7 +60,8 @@ export class Terminal {
     return {
       show: (line) => {
         // A line that wraps could not be written over.
-        const shown = visible(line).slice(0, Math.max(1, this.#stderr.columns - 1));
+        const { columns } = this.#stderr;
+        const shown = visible(line).slice(0, columns > 1 ? columns - 1 : fallbackColumns);
         this.#stderr.write(clearLine + shown);
         this.#lineShown = true;
       },

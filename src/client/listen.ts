@@ -64,6 +64,7 @@ export class LiveWav {
    * the reason of the signal.
    */
   async *audio(): AsyncGenerator<Uint8Array, void, void> {
+    let isOver = false;
     try {
       let chunk: Uint8Array | undefined = this.#pending;
       let rest: Uint8Array = new Uint8Array(0);
@@ -72,10 +73,13 @@ export class LiveWav {
         const whole = bytes.length - (bytes.length % this.format.frameBytes);
         if (whole > 0) yield bytes.subarray(0, whole);
         rest = bytes.subarray(whole);
+        isOver = true;
         chunk = await nextChunk(this.#reader, this.#signal);
+        isOver = chunk === undefined;
       }
     } finally {
-      await this.#reader.cancel();
+      // Whoever has heard enough ends the request; one that has ended or failed cannot be ended again.
+      if (!isOver) await this.#reader.cancel();
     }
   }
 

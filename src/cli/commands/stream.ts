@@ -17,7 +17,7 @@ import {
 import { usageError } from "../failures.ts";
 import { type Coding, openFileTrack, openInputTrack, type OpenTrack } from "../stream-audio.ts";
 import { fleetTotals, runFleet } from "../stream-fleet.ts";
-import { failureAmong, liveLine, type Run, summary } from "../stream-report.ts";
+import { failureAmong, type LineBefore, liveLine, type Run, summary } from "../stream-report.ts";
 import { humanDuration } from "../text.ts";
 import type { Context } from "../transfers.ts";
 
@@ -141,9 +141,13 @@ async function send(
   });
   const startMs = performance.now();
   const line = terminal.live();
+  let before: LineBefore = { samples: 0, elapsedMs: 0 };
   const timer = setInterval(() => {
+    const totals = fleetTotals(streams);
+    const elapsedMs = performance.now() - startMs;
+    line.show(liveLine(run, totals, elapsedMs, before));
+    before = { samples: totals.samples, elapsedMs };
     notices = 0;
-    line.show(liveLine(run, fleetTotals(streams), performance.now() - startMs));
   }, lineMs);
   try {
     const outcomes = await runFleet(streams, stop);

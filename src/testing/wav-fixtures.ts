@@ -1,0 +1,55 @@
+/** WAV files and PCM16 signals for tests. */
+import { encodeWavHeader } from "../codec/wav.ts";
+import { Random } from "./harness/bytes.ts";
+
+/** A sweep with overtones, different in each channel: `samples` samples a channel, interleaved. */
+export function melody(samples: number, channels: number): Int16Array {
+  const pcm = new Int16Array(samples * channels);
+  for (let sample = 0; sample < samples; sample++) {
+    for (let channel = 0; channel < channels; channel++) {
+      const phase = sample * (0.02 + 0.007 * channel) + (sample * sample) / 9e6;
+      pcm[sample * channels + channel] = 9000 * Math.sin(phase) + 3000 * Math.sin(phase * 2.7);
+    }
+  }
+  return pcm;
+}
+
+/** Samples that jump as far as they like, the same in every run. */
+export function roughness(count: number): Int16Array {
+  const random = new Random(count + 1);
+  return Int16Array.from({ length: count }, () => random.int(-32768, 32767));
+}
+
+/** Interleaved samples as the bytes of a PCM16 stream. */
+export function pcmBytes(pcm: Int16Array): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(pcm.length * 2);
+  const view = new DataView(bytes.buffer);
+  pcm.forEach((sample, at) => view.setInt16(at * 2, sample, true));
+  return bytes;
+}
+
+export function wavFile(pcm: Int16Array, channels: number, sampleRate = 16_000): Uint8Array<ArrayBuffer> {
+  const audio = pcmBytes(pcm);
+  const head = encodeWavHeader(sampleRate, channels, audio.length);
+  const file = new Uint8Array(head.length + audio.length);
+  file.set(head);
+  file.set(audio, head.length);
+  return file;
+}
+
+/** The samples of a PCM16 stream's bytes. */
+export function samplesOf(bytes: Uint8Array): Int16Array {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return Int16Array.from({ length: bytes.length >> 1 }, (_, at) => view.getInt16(at * 2, true));
+}
+
+/** How far `heard` is above its difference from `source`, in decibels; infinite where they are the same. */
+export function signalToNoise(source: Int16Array, heard: Int16Array): number {
+  let signal = 0;
+  let noise = 0;
+  source.forEach((sample, at) => {
+    signal += sample ** 2;
+    noise += (sample - (heard[at] ?? 0)) ** 2;
+  });
+  return 10 * Math.log10(signal / noise);
+}
