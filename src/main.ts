@@ -5,12 +5,17 @@ import { shutdownGraceMs, stallTimeoutMs } from "./base/limits.ts";
 import { configureLog, type Log, openLog } from "./base/log.ts";
 import { type Config, ConfigError, readConfig } from "./config.ts";
 import { Engine } from "./engine/engine.ts";
+import { Recordings, type RecordingSettings } from "./engine/recordings.ts";
+import { recordingsRoute } from "./gateways/api/recordings.ts";
 import { streamsRoute } from "./gateways/api/streams.ts";
 import { audioCacheRoute } from "./gateways/audio-cache/route.ts";
 import { homeRoute } from "./gateways/home/home.ts";
+import { echoRoute, ingestHttpRoute, ingestRoute } from "./gateways/ingest/route.ts";
+import { liveRoute } from "./gateways/live/live.ts";
 import { closePool, openPool, type Pool } from "./pool/pool.ts";
 import { CacheLayout } from "./store/layout.ts";
-import { Listener } from "./web/listener.ts";
+import { ConnectionLimit } from "./web/connection-limit.ts";
+import { Listener, type ListenerSettings } from "./web/listener.ts";
 
 /** A server that runs. */
 export interface Running {
@@ -43,36 +48,88 @@ export async function startServer(config: Config): Promise<Running> {
       openLog("engine"),
     );
     await engine.open();
-    const listener = openListener(config, engine, log);
-    return { addresses: addressesOf(config, listener), close: () => closeAll(listener, engine, pool) };
+    const recordings = new Recordings(pool, recordingSettings(config), openLog("recordings"));
+    await recordings.open();
+    const listeners = await openListeners(config, engine, recordings, log);
+    return {
+      addresses: addressesOf(config, listeners),
+      close: () => closeAll(listeners, engine, recordings, pool),
+    };
   } catch (error) {
     await closePool(pool);
     throw error;
   }
 }
 
-function openListener(config: Config, engine: Engine, log: Log): Listener {
-  return new Listener({
-    host: config.host,
-    port: config.port,
-    maxConnections: config.maxConnections,
-    stallTimeoutMs,
-    sockets: [audioCacheRoute(config.path, engine, openLog("audio-cache"))],
-    http: [homeRoute({ version, audioPath: config.path }), streamsRoute(engine)],
-    log,
-  });
+function recordingSettings(config: Config): RecordingSettings {
+  return {
+    folder: config.recordingsDir,
+    rotateMs: config.rotateSeconds * 1000,
+    syncMs: config.syncSeconds * 1000,
+    nibbles: config.adpcmNibbles === "auto" ? undefined : config.adpcmNibbles,
+    fillGaps: config.fillGaps,
+  };
 }
 
-async function closeAll(listener: Listener, engine: Engine, pool: Pool): Promise<void> {
-  listener.stopAccepting();
-  await engine.close();
-  await listener.close();
+/** The ports: all doors on the main one; live ingest has one of its own besides, unless it is off. */
+interface Listeners {
+  main: Listener;
+  ingest: Listener | undefined;
+}
+
+async function openListeners(
+  config: Config,
+  engine: Engine,
+  recordings: Recordings,
+  log: Log,
+): Promise<Listeners> {
+  const ingestSockets = [echoRoute, ingestRoute(recordings, openLog("ingest"))];
+  const ingestHttp = [ingestHttpRoute, liveRoute(recordings, openLog("live"))];
+  const limit = new ConnectionLimit(config.maxConnections);
+  const common: Omit<ListenerSettings, "port" | "sockets" | "http"> = {
+    host: config.host,
+    limit,
+    stallTimeoutMs,
+    log,
+  };
+  const main = new Listener({
+    ...common,
+    port: config.port,
+    sockets: [audioCacheRoute(config.path, engine, openLog("audio-cache")), ...ingestSockets],
+    http: [
+      homeRoute({ version, audioPath: config.path }),
+      streamsRoute(engine),
+      recordingsRoute(recordings),
+      ...ingestHttp,
+    ],
+  });
+  if (config.ingestPort === "off") return { main, ingest: undefined };
+  try {
+    const port = config.ingestPort;
+    return { main, ingest: new Listener({ ...common, port, sockets: ingestSockets, http: ingestHttp }) };
+  } catch (error) {
+    await main.close();
+    throw error;
+  }
+}
+
+async function closeAll(
+  { main, ingest }: Listeners,
+  engine: Engine,
+  recordings: Recordings,
+  pool: Pool,
+): Promise<void> {
+  main.stopAccepting();
+  ingest?.stopAccepting();
+  await Promise.all([engine.close(), recordings.close()]);
+  await Promise.all([main.close(), ingest?.close()]);
   await closePool(pool);
 }
 
-function addressesOf(config: Config, listener: Listener): string[] {
+function addressesOf(config: Config, { main, ingest }: Listeners): string[] {
   const host = config.host.includes(":") ? `[${config.host}]` : config.host;
-  return [`ws://${host}:${listener.port}${config.path}`, `http://${host}:${listener.port}/`];
+  const ports = [`ws://${host}:${main.port}${config.path}`, `http://${host}:${main.port}/`];
+  return ingest === undefined ? ports : [...ports, `ws://${host}:${ingest.port}/ws`];
 }
 
 /** Runs the server until a signal ends it. `args` are the flags. */
@@ -117,7 +174,7 @@ function fail(error: unknown): never {
 
 function explain(error: unknown): string {
   if (error instanceof Error && "code" in error && error.code === "EADDRINUSE") {
-    return `${error.message} (choose another port with --port, or end the program that has it)`;
+    return `${error.message} (choose another port with --port or --ingest-port, or end the program that has it)`;
   }
   const known = toWavecacheError(error);
   return `${known.message} (${errorRow(known.code).hint})`;

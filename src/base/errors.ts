@@ -174,6 +174,20 @@ const table = {
     close: 1011,
     grpc: 9,
   },
+  RECORDING_UNKNOWN: {
+    reason: "no such stream is being recorded now",
+    hint: "ask while the device sends, by its hardware id or by the id of its stream",
+    http: 404,
+    close: 1008,
+    grpc: 5,
+  },
+  LISTENERS_EXHAUSTED: {
+    reason: "too many listeners",
+    hint: "try again later",
+    http: 503,
+    close: 1013,
+    grpc: 8,
+  },
 } as const satisfies Record<string, ErrorRow>;
 
 interface ErrorRow {

@@ -96,7 +96,7 @@ export const maxLiveHistoryBytes = 64 * KiB;
 /** Audio on its way to one live listener; what comes on top of it is skipped. */
 export const liveBufferMs = 2_000;
 export const maxLiveBufferBytes = 512 * KiB;
-/** Listeners to one recording, and to all. */
+/** Live listeners to all recordings together. */
 export const maxLiveListeners = 1024;
 /** Closed segments that wait for their catalog entry; the oldest beyond that are left to the next start. */
 export const maxUnenteredSegments = 100_000;

@@ -46,6 +46,7 @@ export function repairSegment(folder: string, name: string): RepairOutcome {
   const identity = identityOf(name);
   const binBytes = sizeOfFile(`${path}.bin`);
   const wavBytes = sizeOfFile(`${path}.wav`);
+  if (binBytes === undefined && wavBytes === undefined) return "removed";
   if (identity === undefined) return "damaged";
   const endedAt = Math.round(fs.statSync(`${path}.${binBytes === undefined ? "wav" : "bin"}`).mtimeMs);
   const frames = binBytes === undefined ? undefined : walkFrames(`${path}.bin`);

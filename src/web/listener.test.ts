@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { openLog } from "../base/log.ts";
 import { RawWebSocket } from "../testing/harness/raw-websocket.ts";
 import { until } from "../testing/harness/until.ts";
+import { ConnectionLimit } from "./connection-limit.ts";
 import { Listener, type ListenerSettings } from "./listener.ts";
 import type { Session, Socket } from "./route.ts";
 
@@ -44,7 +45,7 @@ function listen(door: Door, settings: Partial<ListenerSettings> = {}): Listener 
   const listener = new Listener({
     host: "127.0.0.1",
     port: 0,
-    maxConnections: 10,
+    limit: new ConnectionLimit(10),
     stallTimeoutMs: 60_000,
     sockets: [door],
     http: [],

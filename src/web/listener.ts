@@ -1,5 +1,5 @@
 /**
- * The one HTTP and WebSocket port: hands upgrades and requests to the doors it was given, and keeps what is the same
+ * An HTTP and WebSocket port: hands upgrades and requests to the doors it was given, and keeps what is the same
  * for all of them: the number of connections, peers that stopped reading, the end.
  */
 import type { Server, ServerWebSocket } from "bun";
@@ -7,13 +7,15 @@ import { errorRow, WavecacheError } from "../base/errors.ts";
 import { idleTimeoutSeconds, maxFrameBytes } from "../base/limits.ts";
 import type { Log } from "../base/log.ts";
 import { errorResponse } from "./error-response.ts";
+import type { ConnectionLimit } from "./connection-limit.ts";
 import type { HttpRoute, Session, Socket, SocketRoute } from "./route.ts";
 
 export interface ListenerSettings {
   host: string;
   /** 0 takes a free one. */
   port: number;
-  maxConnections: number;
+  /** May be shared with other ports. */
+  limit: ConnectionLimit;
   /** A peer that takes none of its answers for this long is closed. */
   stallTimeoutMs: number;
   /** The first that accepts a path gets it. */
@@ -50,6 +52,7 @@ export class Listener {
     this.#server = Bun.serve<Connection>({
       hostname: settings.host,
       port: settings.port,
+      maxRequestBodySize: maxFrameBytes,
       fetch: (request, server) => this.#fetch(request, server),
       error: (error) => this.#internalError(error),
       websocket: {
@@ -97,7 +100,7 @@ export class Listener {
     if (request.headers.get("upgrade")?.toLowerCase() === "websocket")
       return this.#upgrade(request, url, server);
     for (const route of this.#settings.http) {
-      const response = route.handle(request, url);
+      const response = route.handle(request, url, { keepOpen: () => server.timeout(request, 0) });
       if (response !== undefined) return response;
     }
     if (this.#socketRoute(url) !== undefined) return upgradeRequired();
@@ -111,9 +114,7 @@ export class Listener {
   #upgrade(request: Request, url: URL, server: Server<Connection>): Response | undefined {
     const route = this.#socketRoute(url);
     if (route === undefined) return new Response("no WebSocket here\n", { status: 404 });
-    if (this.#peers.size >= this.#settings.maxConnections) {
-      return errorResponse(new WavecacheError("CONNECTIONS_EXHAUSTED"));
-    }
+    if (this.#settings.limit.isReached) return errorResponse(new WavecacheError("CONNECTIONS_EXHAUSTED"));
     const data: Connection = {
       route,
       path: url.pathname,
@@ -127,6 +128,7 @@ export class Listener {
 
   #open(peer: WebSocketPeer): void {
     this.#peers.add(peer);
+    this.#settings.limit.opened();
     peer.data.session = peer.data.route.open(toSocket(peer), peer.data);
   }
 
@@ -142,6 +144,7 @@ export class Listener {
 
   #close(peer: WebSocketPeer): void {
     this.#peers.delete(peer);
+    this.#settings.limit.closed();
     peer.data.session?.closed();
   }
 

@@ -25,7 +25,13 @@ export interface SocketRoute {
   open(socket: Socket, request: { path: string; userAgent: string }): Session;
 }
 
+/** The connection of an HTTP request. */
+export interface HttpConnection {
+  /** Do not close it for being silent: the answer goes on as long as it goes on. */
+  keepOpen(): void;
+}
+
 export interface HttpRoute {
   /** Answers a request that is no upgrade, or undefined if it is not for this door. */
-  handle(request: Request, url: URL): Response | Promise<Response> | undefined;
+  handle(request: Request, url: URL, connection: HttpConnection): Response | Promise<Response> | undefined;
 }

@@ -44,6 +44,9 @@ function renderPage({ version, audioPath }: HomeSettings): string {
 <p>An audio stream cache, version ${version}. It is running.</p>
 <dl>
   <dt>${audioPath}</dt><dd>the audio cache, over WebSocket: upload and download in chunks</dd>
+  <dt>/ws</dt><dd>live ingest, over WebSocket: devices send, the server records</dd>
+  <dt>/live/ID.wav</dt><dd>what a device sends now, by its hardware id or its stream's id</dd>
+  <dt><a href="/api/recordings">/api/recordings</a></dt><dd>what was recorded, as JSON</dd>
   <dt><a href="/api/streams">/api/streams</a></dt><dd>the streams it holds, as JSON</dd>
   <dt><a href="/healthz">/healthz</a></dt><dd>says ok while it runs</dd>
 </dl>

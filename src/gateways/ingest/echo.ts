@@ -1,0 +1,38 @@
+/** Sends back whatever comes, and takes no more while the peer does not read. */
+import { errorRow } from "../../base/errors.ts";
+import type { Session, Socket } from "../../web/route.ts";
+
+export class EchoSession implements Session {
+  readonly #socket: Socket;
+  #paused = false;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+  }
+
+  text(message: string): void {
+    this.#send(message);
+  }
+
+  binary(frame: Uint8Array): void {
+    this.#send(frame);
+  }
+
+  drained(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#socket.resume();
+  }
+
+  closed(): void {}
+
+  #send(message: string | Uint8Array): void {
+    const outcome = this.#socket.send(message);
+    if (outcome === "sent") return;
+    const { close, reason } = errorRow("PEER_STALLED");
+    if (outcome === "dropped") return this.#socket.close(close, reason);
+    if (this.#paused) return;
+    this.#paused = true;
+    this.#socket.pause();
+  }
+}

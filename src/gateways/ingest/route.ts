@@ -1,0 +1,49 @@
+/** The door of live ingest: `/ws` and `/ws/{hwid}` for devices, `/ws/echo` and `POST /echo` to try a connection. */
+import type { Log } from "../../base/log.ts";
+import type { HttpRoute, SocketRoute } from "../../web/route.ts";
+import { EchoSession } from "./echo.ts";
+import { type Ingest, IngestSession } from "./session.ts";
+
+const devicePath = /^\/ws(?:\/([^/]*))?$/;
+const echoPath = "/ws/echo";
+
+export function ingestRoute(ingest: Ingest, log: Log): SocketRoute {
+  return {
+    accepts: (path) => devicePath.test(path) && path !== echoPath,
+    open: (socket, { path }) =>
+      new IngestSession(socket, ingest, decodeSegment(devicePath.exec(path)?.[1] ?? ""), log),
+  };
+}
+
+export const echoRoute: SocketRoute = {
+  accepts: (path) => path === echoPath,
+  open: (socket) => new EchoSession(socket),
+};
+
+/** What is no WebSocket on these paths. */
+export const ingestHttpRoute: HttpRoute = {
+  handle(request, url) {
+    if (devicePath.test(url.pathname)) return new Response("expected a WebSocket\n", { status: 400 });
+    if (url.pathname !== "/echo") return undefined;
+    if (request.method !== "POST")
+      return new Response("post something\n", { status: 405, headers: { allow: "POST" } });
+    return echo(request);
+  },
+};
+
+async function echo(request: Request): Promise<Response> {
+  const type = request.headers.get("content-type") ?? "application/octet-stream";
+  return new Response(await request.arrayBuffer(), {
+    headers: { "content-type": type, "x-content-type-options": "nosniff" },
+  });
+}
+
+/** A part of a path as it was meant; as it stands there where its escapes are none. */
+function decodeSegment(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch (error) {
+    if (error instanceof URIError) return segment;
+    throw error;
+  }
+}
