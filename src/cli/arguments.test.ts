@@ -21,7 +21,12 @@ function called(...args: string[]): Call | undefined {
     .option("-o, --output <file>", "")
     .option("-v, --verbose", "")
     .action(call("default"));
-  cli.command("rm <id>", "").option("-c, --count <n>", "", { default: "5" }).action(call("rm"));
+  cli
+    .command("rm <id>", "")
+    .option("-c, --count <n>", "", { default: "5" })
+    .option("--name-of-it <name>", "")
+    .option("--really-do", "")
+    .action(call("rm"));
   runCommand(cli, args);
   expect(calls.length).toBeLessThanOrEqual(1);
   return calls[0];
@@ -65,6 +70,26 @@ describe("arguments that look like numbers", () => {
       ),
     );
   });
+});
+
+describe("a dash", () => {
+  test("is the value of the option before it", () => {
+    expect(textOption(called("--output", "-")?.options ?? {}, "output")).toBe("-");
+    expect(textOption(called("-o", "-", "-v")?.options ?? {}, "output")).toBe("-");
+    expect(textOption(called("--output=-")?.options ?? {}, "output")).toBe("-");
+  });
+
+  test("is refused anywhere else", () => {
+    expect(refusal(() => called("x", "-"))).toBe('unknown option "-"');
+    expect(refusal(() => called("--output=x", "-"))).toBe('unknown option "-"');
+  });
+});
+
+test("options of several words are read under their names", () => {
+  expect(textOption(called("rm", "x", "--name-of-it", "1e3")?.options ?? {}, "name-of-it")).toBe("1e3");
+  expect(flagOption(called("rm", "x", "--really-do")?.options ?? {}, "really-do")).toBe(true);
+  expect(flagOption(called("rm", "x")?.options ?? {}, "really-do")).toBe(false);
+  expect(refusal(() => countOption({}, "name-of-it", 1, 9))).toBe("--name-of-it needs a value");
 });
 
 describe("options that nobody has declared", () => {

@@ -292,7 +292,16 @@ describe("list, info and rm", () => {
 
 describe("help", () => {
   test("is there for each command, with defaults and examples", async () => {
-    for (const command of [[], ["upload"], ["download"], ["list"], ["info"], ["rm"]]) {
+    for (const command of [
+      [],
+      ["upload"],
+      ["download"],
+      ["list"],
+      ["info"],
+      ["rm"],
+      ["listen"],
+      ["recordings"],
+    ]) {
       const { out, code } = await run(...command, "--help");
       expect(code).toBe(0);
       expect(out).toContain("(default: ws://localhost:8080/audio)");
@@ -302,10 +311,20 @@ describe("help", () => {
 
   test("lists all commands, and the version is there", async () => {
     const { out } = await run("-h");
-    for (const command of ["upload", "download", "list", "info", "rm", "server"]) {
+    for (const command of [
+      "upload",
+      "download",
+      "list",
+      "info",
+      "rm",
+      "stream",
+      "listen",
+      "recordings",
+      "server",
+    ]) {
       expect(out).toMatch(new RegExp(`^  ${command} `, "m"));
     }
-    expect((await run("--version")).out).toMatch(/\/\d+\.\d+\.\d+ /);
+    expect((await run("--version")).out).toMatch(/^wavecache \d+\.\d+\.\d+\n$/);
   });
 });
 
