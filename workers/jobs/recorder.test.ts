@@ -1,0 +1,348 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import * as fc from "fast-check";
+import { statSync } from "node:fs";
+import { liveHistoryMs, nibbleHoldMs, recordingFlushMs, recordingTickMs } from "../../src/base/limits.ts";
+import { AdpcmDecoder, AdpcmEncoder, adpcmFrameBytes, type NibbleOrder } from "../../src/codec/ima-adpcm.ts";
+import type { OrderDecision } from "../../src/codec/nibble-order.ts";
+import type { ClosedSegment, RecordingOrder } from "../../src/lane/recording-tasks.ts";
+import type { Body } from "../../src/lane/tasks.ts";
+import type { Segment } from "../../src/store/segment.ts";
+import { countingPayload, frameMessage } from "../../src/testing/harness/ingest-device.ts";
+import {
+  readSegment,
+  type RecordedSegment,
+  recordedSegments,
+} from "../../src/testing/harness/recorded-files.ts";
+import { temporaryFolder } from "../../src/testing/temporary-folder.ts";
+import { describeSegment, Recorder } from "./recorder.ts";
+
+const golden = new URL("../../data/golden/", import.meta.url);
+const speech = new Int16Array(await Bun.file(new URL("input-mono.s16le", golden)).arrayBuffer());
+const frameSamples = 320;
+
+let folder: ReturnType<typeof temporaryFolder>;
+beforeEach(() => (folder = temporaryFolder()));
+afterEach(() => folder[Symbol.dispose]());
+
+function orderOf(changes: Partial<RecordingOrder> = {}, channels = 1): RecordingOrder {
+  const handshake = { streamId: 7, sampleRate: 16_000, channels, codec: 1, frameSamples, timestampMs: 0 };
+  return {
+    handshake,
+    hwid: null,
+    folder: folder.path,
+    rotateMs: 1000,
+    nibbles: null,
+    fillGaps: false,
+    ...changes,
+  };
+}
+
+function pcmOrder(changes: Partial<RecordingOrder> = {}, channels = 1): RecordingOrder {
+  const order = orderOf(changes, channels);
+  return { ...order, handshake: { ...order.handshake, codec: 0 } };
+}
+
+/** A recorder whose segments are hashed at once, and all that it says. */
+class Stage {
+  readonly recorder: Recorder;
+  readonly entries: ClosedSegment[] = [];
+  readonly decisions: OrderDecision[] = [];
+  readonly heard: number[] = [];
+  constructor(order: RecordingOrder) {
+    this.recorder = new Recorder(order, {
+      started: () => {},
+      finished: (segment, decision) => void this.entries.push(hashed(order, segment, decision)),
+      ordered: (decision) => void this.decisions.push(decision),
+      audio: (bytes, at, length) =>
+        void this.heard.push(...new Int16Array(bytes.slice(at, at + length).buffer)),
+    });
+  }
+
+  take(now: number, ...messages: Uint8Array[]): void {
+    const bytes = new Uint8Array(Buffer.concat(messages));
+    const body: Body = { bytes, offset: 0, length: bytes.length };
+    this.recorder.take(body, now);
+  }
+}
+
+function hashed(order: RecordingOrder, segment: Segment, decision: OrderDecision | undefined): ClosedSegment {
+  const block = new Uint8Array(1000);
+  while (!segment.hashNext(block));
+  segment.letGo();
+  return describeSegment(order, segment, decision);
+}
+
+function encoded(pcm: Int16Array, order: NibbleOrder, channels = 1): Uint8Array[] {
+  const encoder = new AdpcmEncoder(channels, order);
+  return Array.from({ length: Math.floor(pcm.length / channels / frameSamples) }, (_, frame) => {
+    const out = new Uint8Array(adpcmFrameBytes(frameSamples, channels));
+    encoder.encode(pcm, frame * frameSamples * channels, frameSamples, out, 0);
+    return out;
+  });
+}
+
+function decoded(payloads: Iterable<Uint8Array>, order: NibbleOrder, channels = 1): Int16Array {
+  const decoder = new AdpcmDecoder(channels, frameSamples, order);
+  const all: number[] = [];
+  for (const payload of payloads) {
+    const out = new Int16Array(8 * payload.length);
+    const samples = decoder.decode(payload, 0, payload.length, out, 0);
+    if (samples > 0) all.push(...out.subarray(0, samples * channels));
+  }
+  return Int16Array.from(all);
+}
+
+const messages = (payloads: Uint8Array[], firstSeq = 0) =>
+  payloads.map((payload, index) => frameMessage(1, firstSeq + index, payload));
+const payloadsOf = (segment: RecordedSegment) => segment.frames.map((frame) => new Uint8Array(frame.payload));
+const sha256 = (bytes: Uint8Array) => new Bun.CryptoHasher("sha256").update(bytes).digest("hex");
+const sizeOf = (file: string) => statSync(`${folder.path}/${file}`).size;
+const recordedNames = () =>
+  Array.from(new Bun.Glob("**/*.bin").scanSync(folder.path), (path) => path.slice(0, -4));
+
+function expectTrue(entry: ClosedSegment): RecordedSegment {
+  const segment = readSegment(folder.path, entry.name);
+  expect(entry.bin).toEqual({ bytes: segment.bin.length, sha256: sha256(segment.bin) });
+  expect(entry.wav).toEqual({ bytes: segment.wav.length, sha256: sha256(segment.wav) });
+  expect(entry.frames).toBe(segment.frames.length);
+  expect(entry.samples).toBe(segment.samples.length / segment.channels);
+  return segment;
+}
+
+describe("a recorder", () => {
+  for (const order of ["low", "high"] as const) {
+    test(`finds the nibble order and decodes every frame with it, ${order} first`, () => {
+      const stage = new Stage(orderOf());
+      const payloads = encoded(speech, order);
+      for (const message of messages(payloads)) stage.take(0, message);
+      stage.recorder.end();
+      expect(stage.entries.length).toBe(1);
+      const segment = expectTrue(stage.entries[0]!);
+      expect(segment.samples).toEqual(decoded(payloads, order));
+      expect(stage.entries[0]).toMatchObject({ nibbleOrder: order, nibbleOrderBy: "matched", gaps: 0 });
+      expect(stage.decisions).toEqual([{ order, by: "matched" }]);
+    });
+
+    test(`believes the configuration, ${order} first`, () => {
+      const stage = new Stage(orderOf({ nibbles: order }));
+      const payloads = encoded(speech, "low");
+      stage.take(0, ...messages(payloads));
+      stage.recorder.end();
+      expect(expectTrue(stage.entries[0]!).samples).toEqual(decoded(payloads, order));
+      expect(stage.entries[0]).toMatchObject({ nibbleOrder: order, nibbleOrderBy: "forced" });
+      expect(stage.decisions).toEqual([]);
+    });
+  }
+
+  test("has each frame's samples in its segment, whatever comes when, in every order", () => {
+    const step = fc.record({
+      pauseMs: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 700 })),
+      joined: fc.integer({ min: 1, max: 4 }),
+      skipSeqs: fc.oneof(fc.constant(0), fc.constant(0), fc.integer({ min: 0, max: 3 })),
+      ticks: fc.boolean(),
+    });
+    const sound = fc.constantFrom(
+      speech,
+      speech.map((sample) => sample >> 12),
+      new Int16Array(speech.length),
+    );
+    const property = fc.property(
+      fc.array(step, { minLength: 1, maxLength: 25 }),
+      fc.constantFrom(1, 2),
+      sound,
+      fc.constantFrom<NibbleOrder | null>("low", "high", null),
+      (steps, channels, pcm, nibbles) => {
+        const stage = new Stage(orderOf({ nibbles }, channels));
+        // A stream that falls back is decoded low first: so that one that may must be.
+        const order = nibbles ?? "low";
+        const payloads = encoded(pcm, order, channels);
+        const sent: Uint8Array[] = [];
+        let now = 0;
+        let seq = 0;
+        for (const { pauseMs, joined, skipSeqs, ticks } of steps) {
+          now += pauseMs;
+          if (ticks) stage.recorder.tick(now);
+          seq += skipSeqs;
+          const batch = payloads.slice(0, joined).map((_, index) => {
+            const payload = payloads[(sent.length + index) % payloads.length]!;
+            return frameMessage(1, seq++, payload);
+          });
+          sent.push(...batch);
+          stage.take(now, ...batch);
+        }
+        stage.recorder.end();
+        const segments = stage.entries.map(expectTrue);
+        expect(Buffer.concat(segments.map((each) => each.bin))).toEqual(Buffer.concat(sent));
+        for (const each of segments) expect(each.samples).toEqual(decoded(payloadsOf(each), order, channels));
+        expect(segments.length).toBeGreaterThan(0);
+      },
+    );
+    fc.assert(property, { numRuns: 150 });
+  });
+
+  test("goes on in a new segment with the first frame that comes a second after the opening", () => {
+    const stage = new Stage(pcmOrder());
+    const payload = new Uint8Array(640);
+    stage.take(5000, frameMessage(0, 0, payload));
+    stage.take(5999, frameMessage(0, 1, payload));
+    stage.take(6000, frameMessage(0, 2, payload), frameMessage(0, 3, payload));
+    stage.take(7500, frameMessage(0, 4, payload));
+    stage.recorder.end();
+    expect(stage.entries.map((entry) => entry.frames)).toEqual([2, 2, 1]);
+    expect(stage.entries.map((entry) => entry.endedAt - entry.startedAt)).toEqual([999, 0, 0]);
+    expect(new Set(stage.entries.map((entry) => entry.name)).size).toBe(3);
+    expect(stage.entries[1]!.name).toEndWith("_2");
+    expect(stage.entries[2]!.name).toEndWith("_3");
+  });
+
+  for (const codec of ["pcm", "adpcm"]) {
+    test(`has everything of ${codec} in the files before it is a second old, also of an unknown order`, () => {
+      const order = codec === "pcm" ? pcmOrder() : orderOf();
+      const stage = new Stage(order);
+      const payload = codec === "pcm" ? new Uint8Array(640) : encoded(speech, "low")[9]!;
+      stage.take(0, frameMessage(order.handshake.codec, 0, payload));
+      const [name] = recordedNames();
+      stage.recorder.tick(recordingFlushMs - 1);
+      expect(sizeOf(`${name}.bin`)).toBe(0);
+      stage.recorder.tick(recordingFlushMs + recordingTickMs);
+      expect(sizeOf(`${name}.bin`)).toBe(12 + payload.length);
+      expect(sizeOf(`${name}.wav`)).toBe(44 + 640);
+      stage.recorder.end();
+      expectTrue(stage.entries[0]!);
+    });
+  }
+
+  test("decodes frames that were held while their bytes went to the file", () => {
+    const stage = new Stage(orderOf());
+    const silent = encoded(new Int16Array(320), "high")[0]!;
+    const [, , , , , , ...loud] = encoded(speech, "high");
+    const payloads = [silent, silent, ...loud.slice(0, 3)];
+    const all = messages(payloads);
+    stage.take(0, all[0]!, all[1]!);
+    stage.take(300, all[2]!);
+    stage.recorder.tick(recordingFlushMs);
+    expect(sizeOf(`${recordedNames()[0]}.bin`)).toBe(3 * 176);
+    stage.take(520, all[3]!, all[4]!);
+    stage.recorder.end();
+    expect(expectTrue(stage.entries[0]!).samples).toEqual(decoded(payloads, "high"));
+    expect(stage.entries[0]).toMatchObject({ nibbleOrderBy: "matched" });
+  });
+
+  test("looks often enough for that", () => {
+    expect(nibbleHoldMs + recordingTickMs).toBeLessThanOrEqual(recordingFlushMs);
+    expect(recordingFlushMs + recordingTickMs).toBeLessThan(1000);
+  });
+
+  test("does not keep much of a fast stream", () => {
+    const stage = new Stage(pcmOrder());
+    for (let seq = 0; seq < 1000; seq++) stage.take(0, frameMessage(0, seq, new Uint8Array(640)));
+    expect(sizeOf(`${recordedNames()[0]}.bin`)).toBeGreaterThan(1000 * 652 - 64 * 1024);
+    stage.recorder.end();
+    expect(expectTrue(stage.entries[0]!).frames.length).toBe(1000);
+  });
+
+  test("keeps a frame with a step index over 88 in .bin and leaves it out of .wav", () => {
+    const stage = new Stage(orderOf());
+    const payloads = encoded(speech, "high");
+    const bad = payloads[6]!.slice();
+    bad[2] = 89;
+    const all = [...payloads.slice(0, 6), bad, ...payloads.slice(7)];
+    stage.take(0, ...messages(all));
+    stage.recorder.end();
+    const segment = expectTrue(stage.entries[0]!);
+    expect(segment.frames.length).toBe(all.length);
+    expect(segment.samples).toEqual(decoded(all, "high"));
+    expect(segment.samples.length).toBe((all.length - 1) * frameSamples);
+  });
+});
+
+describe("gaps of sequence numbers", () => {
+  const payload = new Uint8Array(640).fill(1);
+  const at = (seq: number) => frameMessage(0, seq, payload);
+
+  test("are counted with the frames that are missing, across the wrap, and backwards as gaps alone", () => {
+    const stage = new Stage(pcmOrder());
+    stage.take(0, at(0xfffffffe), at(0xffffffff), at(0), at(3), at(4), at(4), at(5));
+    stage.recorder.end();
+    expect(stage.entries[0]).toMatchObject({ frames: 7, gaps: 2, lostFrames: 2, samples: 7 * 320 });
+  });
+
+  test("are filled with silence where that is asked for, so that time stays right", () => {
+    const stage = new Stage(pcmOrder({ fillGaps: true }));
+    stage.take(0, at(10), at(12), at(15));
+    stage.recorder.end();
+    const { samples } = expectTrue(stage.entries[0]!);
+    expect(stage.entries[0]).toMatchObject({ frames: 3, gaps: 2, lostFrames: 3, samples: 6 * 320 });
+    const isSilent = [0, 1, 2, 3, 4, 5].map(
+      (frame) => samples[frame * 320] === 0 && samples[frame * 320 + 319] === 0,
+    );
+    expect(isSilent).toEqual([false, true, false, true, true, false]);
+  });
+
+  test("are filled in the segment before a rotation, and in frames of ADPCM too", () => {
+    const stage = new Stage(orderOf({ fillGaps: true }));
+    const payloads = encoded(speech, "low");
+    stage.take(0, frameMessage(1, 0, payloads[5]!));
+    stage.take(1000, frameMessage(1, 3, payloads[8]!), frameMessage(1, 4, payloads[9]!));
+    stage.recorder.end();
+    expect(
+      stage.entries.map(({ frames, samples, gaps, lostFrames }) => [frames, samples, gaps, lostFrames]),
+    ).toEqual([
+      [1, 3 * 320, 1, 2],
+      [2, 2 * 320, 0, 0],
+    ]);
+  });
+
+  test("are not filled beyond reason", () => {
+    const stage = new Stage(pcmOrder({ fillGaps: true }));
+    stage.take(0, at(0), at(2 ** 30), at(1));
+    stage.recorder.end();
+    expect(stage.entries[0]).toMatchObject({ frames: 3, gaps: 2, lostFrames: 2 ** 30 - 1 });
+    expect(stage.entries[0]!.samples).toBe(10 * 16_000 + 3 * 320);
+  });
+});
+
+const counting = (seq: number) => frameMessage(0, seq, countingPayload(seq * 320, 320));
+
+describe("a listener", () => {
+  test("hears the last moments first, then everything until it leaves, across flushes and rotations", () => {
+    const stage = new Stage(pcmOrder());
+    for (let seq = 0; seq < 40; seq++) stage.take(seq * 20, counting(seq));
+    stage.recorder.tick(800);
+    expect(stage.heard).toEqual([]);
+    stage.recorder.listen(true);
+    for (let seq = 40; seq < 80; seq++) {
+      stage.take(seq * 20, counting(seq));
+      stage.recorder.tick(seq * 20);
+    }
+    stage.recorder.listen(false);
+    stage.take(1600, counting(80));
+    stage.recorder.end();
+    const first = 40 * 320 - (16_000 * liveHistoryMs) / 1000;
+    expect(stage.heard).toEqual(
+      Array.from({ length: 80 * 320 - first }, (_, at) => ((first + at) << 16) >> 16),
+    );
+    expect(stage.entries.length).toBe(2);
+  });
+});
+
+describe("files that fail", () => {
+  test("end the segment with what was safely in it", () => {
+    const stage = new Stage(pcmOrder());
+    stage.take(0, frameMessage(0, 0, new Uint8Array(640)));
+    stage.recorder.tick(recordingFlushMs);
+    stage.take(600, frameMessage(0, 1, new Uint8Array(640)));
+    stage.recorder.fail();
+    expect(stage.entries[0]).toMatchObject({ frames: 1, samples: 320 });
+    expectTrue(stage.entries[0]!);
+    expect(recordedSegments(folder.path).length).toBe(1);
+  });
+
+  test("leave nothing where nothing was safely in it", () => {
+    const stage = new Stage(pcmOrder());
+    stage.take(0, frameMessage(0, 0, new Uint8Array(640)));
+    stage.recorder.fail();
+    expect(stage.entries).toEqual([]);
+    expect(recordedNames()).toEqual([]);
+  });
+});
