@@ -61,8 +61,8 @@ export function summary(
     ["Time", `${humanDuration(elapsedMs)}, ${factor(run, totals, elapsedMs)}`],
   ];
   if (run.realtime) rows.push(["Lag", `${Math.round(totals.worstLagMs)} ms at most`]);
-  const reconnects = reconnectsOf(outcomes);
-  if (reconnects > 0) rows.push(["Lost", `${reconnects} ${plural(reconnects, "connection")} made again`]);
+  const lost = lostConnectionsOf(outcomes);
+  if (lost > 0) rows.push(["Lost", `${lost} ${plural(lost, "connection")}, made again`]);
   rows.push(["Result", resultText(outcomes)]);
   return table(rows);
 }
@@ -84,7 +84,7 @@ function failureOfOne(outcome: FleetOutcome): ClientError | CliError | undefined
   return new CliError(message, "the stream was not sent to its end");
 }
 
-function failureOfResult({ close, reconnects }: IngestResult): CliError | undefined {
+function failureOfResult({ close, lostConnections }: IngestResult): CliError | undefined {
   if (close === undefined) {
     return new CliError("the server does not answer the goodbye", "it may not have recorded everything");
   }
@@ -93,8 +93,8 @@ function failureOfResult({ close, reconnects }: IngestResult): CliError | undefi
     const message = `the server closed with ${close.code}${reason} at the end`;
     return new CliError(message, "it may not have recorded everything");
   }
-  if (reconnects === 0) return undefined;
-  const message = `${reconnects} ${plural(reconnects, "connection")} lost on the way`;
+  if (lostConnections === 0) return undefined;
+  const message = `${lostConnections} ${plural(lostConnections, "connection")} lost on the way`;
   return new CliError(message, "frames that were in the network then may be missing at the server");
 }
 
@@ -105,8 +105,8 @@ function resultText(outcomes: readonly FleetOutcome[]): string {
   return ended ? "everything sent" : "ended early, everything up to here sent";
 }
 
-function reconnectsOf(outcomes: readonly FleetOutcome[]): number {
-  return outcomes.reduce((sum, each) => sum + ("result" in each ? each.result.reconnects : 0), 0);
+function lostConnectionsOf(outcomes: readonly FleetOutcome[]): number {
+  return outcomes.reduce((sum, each) => sum + ("result" in each ? each.result.lostConnections : 0), 0);
 }
 
 /** Audio sent in the time it took, as a mean of the streams. */

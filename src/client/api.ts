@@ -30,9 +30,14 @@ export async function request(options: ApiOptions, method: string, path: string)
   } catch (error) {
     options.signal?.throwIfAborted();
     if (timeout.aborted) throw new ClientError("ANSWER_TIMEOUT", `${method} ${target}`);
-    const cause = error instanceof Error ? error.message : String(error);
-    throw new ClientError("UNREACHABLE", `${target.origin} (${cause})`);
+    throw new ClientError("UNREACHABLE", `${target.origin} (${causeOf(error)})`);
   }
+}
+
+/** What a failed `fetch` says, without advice for whoever called it. */
+export function causeOf(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  return message.replace(/\.? For more information.*$/s, "");
 }
 
 /** `http://host:port` of `ws://host:port/path`. */

@@ -34,11 +34,10 @@ describe("a stream", () => {
     const before = Date.now();
     const track = await trackOf(pcm, 1, { frameMs: 1 / 8 });
     const result = await streamTo(server.url, track, { streamId: 0xfedcba98 }).run();
-    expect(result).toEqual({ ended: true, reconnects: 0, close: { code: 1000, reason: "" } });
+    expect(result).toEqual({ ended: true, lostConnections: 0, close: { code: 1000, reason: "" } });
     const [device] = server.devices;
-    expect(device?.handshake?.toString("hex").slice(0, 48)).toBe(
-      "43504441" + "0100" + "2000" + "98badcfe" + "803e0000" + "0100" + "0000" + "0200" + "0000",
-    );
+    const head = "43504441 0100 2000 98badcfe 803e0000 0100 0000 0200 0000";
+    expect(device?.handshake?.toString("hex").slice(0, 48)).toBe(head.replaceAll(" ", ""));
     const { timestampMs } = handshakeFrom(device);
     expect(timestampMs).toBeWithin(before, Date.now() + 1);
     const shown = device?.frames.map(({ magic, length, seq, payload }) => [
@@ -142,7 +141,7 @@ describe("a lost connection", () => {
     const events: number[] = [];
     const options = { realtime: true, onRetry: ({ retry }: { retry: number }) => void events.push(retry) };
     const result = await streamTo(server.url, track, options).run();
-    expect(result).toMatchObject({ ended: true, reconnects: 2, close: { code: 1000 } });
+    expect(result).toMatchObject({ ended: true, lostConnections: 2, close: { code: 1000 } });
     expect(events).toEqual([1, 2]);
     expect(server.devices.map((device) => handshakeFrom(device).streamId)).toEqual([7, 7, 7]);
     const all = server.devices.flatMap(({ frames }) => seqs(frames));
@@ -175,7 +174,7 @@ describe("a lost connection", () => {
     sockets[0]?.fire("open");
     await until("the second connection", 2_000, () => sockets.length === 2);
     sockets[1]?.fire("open");
-    expect(await running).toMatchObject({ ended: true, reconnects: 1 });
+    expect(await running).toMatchObject({ ended: true, lostConnections: 1 });
     expect(sent).toEqual([
       [0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
       [7, 8, 9, 10, 11],
@@ -195,7 +194,21 @@ describe("a lost connection", () => {
     const server = mock({ cutAfterFrames: [2, 2, 2, 2, 2] });
     const track = await trackOf(melody(320 * 30, 1), 1);
     const options = { realtime: true, retry: { ...quickRetry, retries: 1 }, limits: { steadyMs: 5 } };
-    expect((await streamTo(server.url, track, options).run()).reconnects).toBe(5);
+    expect((await streamTo(server.url, track, options).run()).lostConnections).toBe(5);
+  });
+
+  test("does not count the connections that could not be made", async () => {
+    let opened = 0;
+    const openSocket = () => {
+      const socket = new FakeSocket();
+      const event = ++opened < 4 ? "close" : "open";
+      setTimeout(() => socket.fire(event, { code: 1006, reason: "" }));
+      return socket;
+    };
+    const platform = { openSocket, newDigest: bunPlatform.newDigest };
+    const result = await streamTo("ws://fake/", await trackOf(melody(320, 1), 1), { platform }).run();
+    expect(result.lostConnections).toBe(0);
+    expect(opened).toBe(4);
   });
 
   test("that never was is an error after the retries", async () => {
@@ -245,7 +258,7 @@ describe("stopping", () => {
     const running = stream.run();
     await until("some frames", 5_000, () => stream.frames > 3);
     stop.abort(new Error("enough"));
-    expect(await running).toEqual({ ended: false, reconnects: 0, close: { code: 1000, reason: "" } });
+    expect(await running).toEqual({ ended: false, lostConnections: 0, close: { code: 1000, reason: "" } });
     expect(server.devices[0]?.frames.length).toBe(stream.frames);
   });
 
@@ -285,6 +298,6 @@ describe("stopping", () => {
     const track = await trackOf(melody(100, 1), 1);
     const running = streamTo("ws://fake/", track, { platform, limits }).run();
     socket.fire("open");
-    expect(await running).toEqual({ ended: true, reconnects: 0, close: undefined });
+    expect(await running).toEqual({ ended: true, lostConnections: 0, close: undefined });
   });
 });

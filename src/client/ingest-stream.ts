@@ -52,8 +52,8 @@ export interface IngestOptions {
 export interface IngestResult {
   /** Whether the audio went out to its end; false after `stop`. */
   ended: boolean;
-  /** Connections that were lost on the way. */
-  reconnects: number;
+  /** Connections that were lost on the way; those that could not be made do not count. */
+  lostConnections: number;
   /** How the server closed; undefined where it did not answer the goodbye. */
   close: Close | undefined;
 }
@@ -81,8 +81,8 @@ export class IngestStream {
   /** The next frame to send, which is its sequence number too. */
   #next = 0;
   #worstLagMs = 0;
-  #reconnects = 0;
-  /** Connections that were lost after they had held for long. */
+  #lostConnections = 0;
+  /** Of those lost, the ones that had held for long. */
   #steadyLosses = 0;
 
   constructor(options: IngestOptions) {
@@ -130,10 +130,7 @@ export class IngestStream {
     const hooks = {
       signal: signals.length > 0 ? AbortSignal.any(signals) : undefined,
       progress: () => this.#steadyLosses,
-      onRetry: (notice: RetryNotice) => {
-        this.#reconnects++;
-        onRetry?.(notice);
-      },
+      onRetry: (notice: RetryNotice) => onRetry?.(notice),
     };
     try {
       return await retrying({ ...defaultRetryPolicy, ...retry }, hooks, () => this.#attempt());
@@ -151,8 +148,9 @@ export class IngestStream {
     try {
       const ended = await this.#send(connection);
       const close = await connection.goodbye(this.#limits.goodbyeTimeoutMs);
-      return { ended, reconnects: this.#reconnects, close };
+      return { ended, lostConnections: this.#lostConnections, close };
     } catch (error) {
+      this.#lostConnections++;
       this.#takeBack(connection.bufferedBytes, first);
       if (this.#clock.now() - connectedMs >= this.#limits.steadyMs) this.#steadyLosses++;
       throw error;

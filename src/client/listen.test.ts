@@ -90,6 +90,25 @@ describe("live audio", () => {
   });
 });
 
+/** A server whose connection is lost after these bytes of the answer. */
+function losing(bytes: string): string {
+  const listener = Bun.listen({
+    hostname: "127.0.0.1",
+    port: 0,
+    socket: {
+      data: (socket) => {
+        socket.write(`HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n`);
+        socket.write(`${bytes.length.toString(16)}\r\n`);
+        socket.write(Buffer.from(bytes, "latin1"));
+        socket.write("\r\n");
+        setTimeout(() => socket.terminate(), 20);
+      },
+    },
+  });
+  cleanup(() => listener.stop(true));
+  return `ws://127.0.0.1:${listener.port}/audio`;
+}
+
 describe("what goes wrong is said", () => {
   test("a device that is not recorded, in the server's words", async () => {
     const error = { code: "RECORDING_UNKNOWN", message: "no such recording now", hint: "start the device" };
@@ -120,27 +139,12 @@ describe("what goes wrong is said", () => {
   });
 
   test("a connection that is lost before and in the middle of the audio", async () => {
-    const lost = (bytes: string) => {
-      const listener = Bun.listen({
-        hostname: "127.0.0.1",
-        port: 0,
-        socket: {
-          data: (socket) => {
-            socket.write(`HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n`);
-            socket.write(`${bytes.length.toString(16)}\r\n`);
-            socket.write(Buffer.from(bytes, "latin1"));
-            socket.write("\r\n");
-            setTimeout(() => socket.terminate(), 20);
-          },
-        },
-      });
-      cleanup(() => listener.stop(true));
-      return `ws://127.0.0.1:${listener.port}/audio`;
-    };
-    const early = lost("RIFF");
+    const early = losing("RIFF");
     expect((await failureOf(LiveWav.open({ url: early, device: "1" }))).code).toBe("CONNECTION_LOST");
-    const late = lost(Buffer.concat([head, new Uint8Array(40)]).toString("latin1"));
+    const late = losing(Buffer.concat([head, new Uint8Array(40)]).toString("latin1"));
     const live = await LiveWav.open({ url: late, device: "1" });
-    expect((await failureOf(heardOf(live))).code).toBe("CONNECTION_LOST");
+    const failure = await failureOf(heardOf(live));
+    expect(failure.code).toBe("CONNECTION_LOST");
+    expect(failure.message).toMatch(/^connection lost: [^.]*$/);
   });
 });

@@ -1,7 +1,7 @@
 /** Live audio of a device while it is recorded: a WAV without an end, over HTTP beside the WebSocket. */
 import { parseWavHead, type WavFormat } from "../codec/wav.ts";
 import { sanitizeHwid } from "../wire/ingest.ts";
-import { type ApiOptions, httpOrigin, jsonOf, throwUnlessOk } from "./api.ts";
+import { type ApiOptions, causeOf, httpOrigin, jsonOf, throwUnlessOk } from "./api.ts";
 import { ClientError } from "./errors.ts";
 import { joined } from "./joined.ts";
 import { answerTimeoutMs } from "./limits.ts";
@@ -110,7 +110,7 @@ async function answerTo(options: ListenOptions): Promise<Response> {
   } catch (error) {
     options.signal?.throwIfAborted();
     if (patience.signal.aborted) throw new ClientError("ANSWER_TIMEOUT", `GET ${target}`);
-    throw new ClientError("UNREACHABLE", `${target.origin} (${messageOf(error)})`);
+    throw new ClientError("UNREACHABLE", `${target.origin} (${causeOf(error)})`);
   } finally {
     clearTimeout(timer);
   }
@@ -122,10 +122,6 @@ async function nextChunk(reader: Reader, signal: AbortSignal | undefined): Promi
     return value;
   } catch (error) {
     signal?.throwIfAborted();
-    throw new ClientError("CONNECTION_LOST", messageOf(error));
+    throw new ClientError("CONNECTION_LOST", causeOf(error));
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -158,7 +158,7 @@ describe("a failure is one line after the summary, and the exit code is not 0", 
     const server = mock({ cutAfterFrames: [5] });
     const { out, err, code } = await run(["--wav", "mono.wav", "--realtime", "--url", server.url]);
     expect(code).toBe(1);
-    expect(out).toMatch(/^Lost +1 connection made again$/m);
+    expect(out).toMatch(/^Lost +1 connection, made again$/m);
     expect(err).toMatch(
       /^stream 1: connection lost; trying again in .* \(1 of 10\)\nerror: 1 connection lost on the way/,
     );
