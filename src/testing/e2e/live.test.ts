@@ -1,0 +1,191 @@
+/** Listening to a recording while it is made. */
+import { expect, setDefaultTimeout, test } from "bun:test";
+import { connect, type Socket } from "node:net";
+import { join } from "node:path";
+import {
+  adpcmFormat,
+  countingPayload,
+  IngestDevice,
+  isCounting,
+  pcmFormat,
+} from "../harness/ingest-device.ts";
+import { joinedSamples, recordedSegments } from "../harness/recorded-files.ts";
+import { TestServer } from "../harness/server.ts";
+import { testLimitMs, until, within } from "../harness/until.ts";
+
+setDefaultTimeout(testLimitMs);
+
+const frameSamples = 320;
+const golden = new URL("../../../data/golden/", import.meta.url);
+
+/** A listener that reads all the time. */
+class Listener {
+  readonly response: Response;
+  readonly over: Promise<void>;
+  #bytes = Buffer.alloc(0);
+
+  static async open(server: TestServer, name: string): Promise<Listener> {
+    return new Listener(await fetch(`${server.httpBase}/live/${name}.wav`));
+  }
+
+  private constructor(response: Response) {
+    this.response = response;
+    this.over = this.#read();
+  }
+
+  async #read(): Promise<void> {
+    for await (const chunk of this.response.body!) this.#bytes = Buffer.concat([this.#bytes, chunk]);
+  }
+
+  get head(): Buffer {
+    return this.#bytes.subarray(0, 44);
+  }
+
+  get samples(): Int16Array {
+    const pcm = this.#bytes.subarray(44, this.#bytes.length - (this.#bytes.length % 2));
+    return new Int16Array(new Uint8Array(pcm).buffer);
+  }
+}
+
+/** Sends counting frames in real time while `wanted` says so. */
+async function sendWhile(device: IngestDevice, wanted: () => boolean): Promise<void> {
+  while (wanted()) {
+    device.send(countingPayload(device.seq * frameSamples, frameSamples));
+    await Bun.sleep(20);
+  }
+}
+
+async function sendFrames(device: IngestDevice, frames: number): Promise<void> {
+  const end = device.seq + frames;
+  await sendWhile(device, () => device.seq < end);
+}
+
+test("a listener hears the last 200 ms and then everything, to the end of the stream", async () => {
+  await using server = await TestServer.start({ flags: { "rotate-seconds": 1 } });
+  const device = await IngestDevice.open(server.httpBase, { ...pcmFormat, streamId: 55 }, "AA:BB");
+  await sendFrames(device, 40);
+  const byHwid = await Listener.open(server, "AA%3ABB");
+  const byStream = await Listener.open(server, "55");
+  for (const { response } of [byHwid, byStream]) {
+    expect(response.status).toBe(200);
+    expect(response.headers.get("content-type")).toBe("audio/wav");
+    expect(response.headers.get("cache-control")).toBe("no-store");
+    expect(response.headers.get("content-length")).toBeNull();
+  }
+  await sendFrames(device, 100);
+  const late = await Listener.open(server, "AA_BB");
+  await sendFrames(device, 20);
+  const sent = device.seq * frameSamples;
+  await device.close();
+  await within("the end of listening", 5000, Promise.all([byHwid.over, byStream.over, late.over]));
+  for (const [listener, least] of [
+    [byHwid, 120 * frameSamples],
+    [byStream, 120 * frameSamples],
+    [late, 20 * frameSamples],
+  ] as const) {
+    expect(listener.head.toString("latin1", 0, 4)).toBe("RIFF");
+    expect([listener.head.readUInt32LE(4), listener.head.readUInt32LE(40)]).toEqual([0xffffffff, 0xffffffff]);
+    expect([listener.head.readUInt16LE(22), listener.head.readUInt32LE(24)]).toEqual([1, 16_000]);
+    const { samples } = listener;
+    expect(samples.length).toBeGreaterThanOrEqual(least + 3200 - 2 * frameSamples);
+    expect(isCounting(samples, samples[0])).toBe(true);
+    expect(samples.at(-1)).toBe(((sent - 1) << 16) >> 16);
+  }
+  expect(late.samples.length).toBeLessThan(40 * frameSamples + 3200);
+  const gone = await fetch(`${server.httpBase}/live/AA_BB.wav`);
+  expect(gone.status).toBe(404);
+});
+
+test("what is heard of ADPCM is what is recorded", async () => {
+  await using server = await TestServer.start();
+  const device = await IngestDevice.open(server.httpBase, adpcmFormat, "coded");
+  const coded = new Uint8Array(await Bun.file(new URL("audioop-high.adpcm", golden)).arrayBuffer());
+  device.send(coded.subarray(0, 164));
+  const listener = await until("a recording to listen to", 5000, async () => {
+    const opened = await Listener.open(server, "coded");
+    return opened.response.status === 200 && opened;
+  });
+  for (let frame = 1; frame < coded.length / 164; frame++) {
+    device.send(coded.subarray(frame * 164, (frame + 1) * 164));
+  }
+  await device.close();
+  await within("the end of listening", 5000, listener.over);
+  const recorded = joinedSamples(recordedSegments(join(server.folder, "received", "coded")));
+  const heard = listener.samples;
+  expect(heard.length).toBeGreaterThan(0);
+  expect(heard).toEqual(recorded.subarray(recorded.length - heard.length));
+});
+
+test("nobody is recording: 404, and other requests are refused", async () => {
+  await using server = await TestServer.start();
+  for (const name of ["nobody", "7", "%ff", "..%2f..%2fetc"]) {
+    const response = await fetch(`${server.httpBase}/live/${name}.wav`);
+    expect(response.status).toBe(404);
+    await response.text();
+  }
+  expect((await fetch(`${server.httpBase}/live/x.wav`, { method: "POST" })).status).toBe(405);
+  expect((await fetch(`${server.httpBase}/live/x.mp3`)).status).toBe(404);
+});
+
+test("a listener that does not read skips, is counted, and slows neither the recording nor others", async () => {
+  await using server = await TestServer.start();
+  const format = { ...pcmFormat, sampleRate: 48_000, channels: 2, frameSamples: 960 };
+  const device = await IngestDevice.open(server.httpBase, format, "loud");
+  const frame = 960 * 2;
+  const sendNext = () => device.send(countingPayload(device.seq * frame, frame));
+  sendNext();
+  const good = await until("a recording to listen to", 5000, async () => {
+    const opened = await Listener.open(server, "loud");
+    return opened.response.status === 200 && opened;
+  });
+  const stuck = await openStuckListener(server, "/live/loud.wav");
+  const before = await server.memory();
+  // Far more than the buffers of both ends take: as a device would send in two minutes.
+  for (let index = 0; index < 6000; index++) {
+    sendNext();
+    if (index % 50 === 0) await device.socket.flush();
+    if (index % 50 === 0) await Bun.sleep(10);
+  }
+  const after = await server.memory();
+  expect(after.ownBytes - before.ownBytes).toBeLessThan(32 * 1024 * 1024);
+  await device.close();
+  await within("the end of listening", 10_000, good.over);
+  stuck.destroy();
+  await until("the skips in the log", 5000, () =>
+    /did not keep up name=loud skippedBytes=\d+/.test(server.log),
+  );
+  await until("the recording's end", 5000, () => server.log.includes("a recording ended"));
+  const samples = joinedSamples(recordedSegments(join(server.folder, "received", "loud")));
+  expect(samples.length).toBe(device.seq * frame);
+  expect(isCounting(samples)).toBe(true);
+});
+
+async function openStuckListener(server: TestServer, path: string): Promise<Socket> {
+  const { hostname, port } = new URL(server.httpBase);
+  const socket = connect({ host: hostname, port: Number(port) });
+  socket.write(`GET ${path} HTTP/1.1\r\nHost: ${hostname}\r\n\r\n`);
+  await new Promise<void>((resolve) => socket.once("data", () => resolve()));
+  socket.pause();
+  return socket;
+}
+
+test("a listener that leaves is forgotten, and a silent stream keeps its listeners", async () => {
+  await using server = await TestServer.start();
+  const device = await IngestDevice.open(server.httpBase, pcmFormat, "quiet");
+  await sendFrames(device, 5);
+  for (let turn = 0; turn < 20; turn++) {
+    const leaver = new AbortController();
+    const response = await fetch(`${server.httpBase}/live/quiet.wav`, { signal: leaver.signal });
+    expect(response.status).toBe(200);
+    await response.body!.getReader().read();
+    leaver.abort();
+  }
+  const listener = await Listener.open(server, "quiet");
+  // Longer than the time after which an idle request would be ended.
+  await Bun.sleep(11_000);
+  await sendFrames(device, 5);
+  await device.close();
+  await within("the end of listening", 5000, listener.over);
+  expect(isCounting(listener.samples)).toBe(true);
+  expect(listener.samples.length).toBe(10 * frameSamples);
+});
