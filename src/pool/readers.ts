@@ -17,6 +17,7 @@ import {
   READ_RANGE,
 } from "../lane/tasks.ts";
 import { LaneThread, type ThreadOwner } from "./lane-thread.ts";
+import { ResidentFiles } from "./resident.ts";
 import { Respawn } from "./respawn.ts";
 
 /** A file to read from: an object (immutable, mapped) or an upload's file that still grows. */
@@ -41,10 +42,14 @@ export interface ReaderSettings {
 
 export class Readers {
   readonly #readers: Reader[];
+  readonly #resident = new ResidentFiles();
   #next = 0;
 
   constructor(settings: ReaderSettings) {
-    this.#readers = Array.from({ length: settings.count }, (_, index) => new Reader(settings, index));
+    this.#readers = Array.from(
+      { length: settings.count },
+      (_, index) => new Reader(settings, index, this.#resident),
+    );
   }
 
   /** The reader for a new connection. */
@@ -55,6 +60,7 @@ export class Readers {
 
   /** Lets go of a file that is about to disappear, so that its room on the disk is given back. */
   forget(path: string): void {
+    this.#resident.forget(path);
     for (const reader of this.#readers) reader.forget(path);
   }
 
@@ -65,17 +71,24 @@ export class Readers {
 
 const nothing = new Uint8Array(0);
 
+interface Read {
+  file: FileRef;
+  sink: ReadSink;
+}
+
 export class Reader implements ThreadOwner {
+  readonly #resident: ResidentFiles;
   readonly #respawn: Respawn;
   readonly #onLost: (reason: string) => void;
   #thread: LaneThread;
   /** Reads without a complete answer, oldest first: the order in which a lane answers. */
-  #reads: ReadSink[] = [];
+  #reads: Read[] = [];
   /** Handles of open files by path, the one used longest ago first. */
   readonly #handles = new Map<string, number>();
   #nextHandle = 1;
 
-  constructor(settings: ReaderSettings, index: number) {
+  constructor(settings: ReaderSettings, index: number, resident: ResidentFiles) {
+    this.#resident = resident;
     const spawn = (replacement: boolean) =>
       new LaneThread(
         {
@@ -106,8 +119,13 @@ export class Reader implements ThreadOwner {
       );
     }
     const handle = this.#open(file);
-    this.#reads.push(sink);
+    this.#reads.push({ file, sink });
     this.#thread.send(READ_RANGE, handle, encodeRange(offset, length));
+  }
+
+  /** The same range at once, if its file is immutable and all of it is in memory. The view may be sent, not kept. */
+  resident(file: FileRef, offset: number, length: number): Uint8Array | undefined {
+    return file.immutable ? this.#resident.view(file.path, offset, length) : undefined;
   }
 
   forget(path: string): void {
@@ -119,10 +137,13 @@ export class Reader implements ThreadOwner {
   }
 
   onResult(kind: number, _subject: number, body: Body): void {
-    const sink = this.#reads[0]!;
+    const { file, sink } = this.#reads[0]!;
     if (kind === READ_PART) return sink.part(view(body), false);
     this.#reads.shift();
-    if (kind === READ_LAST) return sink.part(view(body), true);
+    if (kind === READ_LAST) {
+      if (file.immutable) this.#resident.admit(file.path);
+      return sink.part(view(body), true);
+    }
     if (kind !== READ_FAILED) throw new RangeError(`a reader has no result of kind ${kind}`);
     const failure = decodeFailure(body);
     sink.failed(errorOfNumber(failure.number, failure.detail));
@@ -136,7 +157,7 @@ export class Reader implements ThreadOwner {
     this.#handles.clear();
     this.#onLost(reason);
     this.#respawn.schedule();
-    for (const sink of reads) sink.failed(new WavecacheError("WORKER_LOST", reason));
+    for (const { sink } of reads) sink.failed(new WavecacheError("WORKER_LOST", reason));
   }
 
   close(): Promise<void> {

@@ -13,11 +13,12 @@ const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 /** A socket, a reader and an owner in one: the test says when reads are answered and when the peer reads. */
 class Stage implements AnswersOwner {
   readonly sent: string[] = [];
-  readonly reads: { length: number; sink: ReadSink }[] = [];
+  readonly reads: { offset: number; length: number; sink: ReadSink }[] = [];
   readonly outbound: OutboundBudget;
   readonly waiting: boolean[] = [];
   failure: string | undefined;
   peerReads = true;
+  isResident = false;
   buffered = 0;
   readonly answers: Answers;
 
@@ -36,8 +37,10 @@ class Stage implements AnswersOwner {
       close: () => {},
     };
     const reader = {
-      read: (_file: FileRef, _offset: number, length: number, sink: ReadSink) =>
-        void this.reads.push({ length, sink }),
+      read: (_file: FileRef, offset: number, length: number, sink: ReadSink) =>
+        void this.reads.push({ offset, length, sink }),
+      resident: (_file: FileRef, _offset: number, length: number) =>
+        this.isResident ? new Uint8Array(length) : undefined,
     };
     this.answers = new Answers(socket, reader, this.outbound, this);
   }
@@ -96,6 +99,25 @@ describe("answers", () => {
     expect(stage.reads.map((read) => read.length)).toEqual([10, 20, 30]);
     while (stage.reads.length > 0) stage.answerRead();
     expect(stage.sent).toEqual(["10 bytes", "known", "20 bytes", "later", "30 bytes"]);
+  });
+
+  test("that are in memory go out at once, in their place and only while the peer reads", () => {
+    const stage = new Stage();
+    stage.get(10);
+    stage.isResident = true;
+    stage.get(20);
+    expect(stage.sent).toEqual([]);
+    stage.answerRead();
+    expect(stage.reads.map((read) => read.length)).toEqual([20]);
+    stage.answerRead();
+    stage.get(30);
+    expect(stage.sent).toEqual(["10 bytes", "20 bytes", "30 bytes"]);
+    stage.peerReads = false;
+    for (let index = 0; index < 5; index += 1) stage.get(40);
+    expect(stage.sent.slice(3)).toEqual(["40 bytes"]);
+    stage.drain();
+    expect(stage.sent.slice(3).length).toBe(5);
+    expect(stage.outbound.usedBytes).toBe(0);
   });
 
   test("of several parts are one message", () => {
@@ -163,7 +185,10 @@ describe("answers", () => {
     stage.get(80);
     const second = new Answers(
       { send: () => "sent", bufferedBytes: () => 0, pause() {}, resume() {}, close() {} },
-      { read: (_file, _offset, length, sink) => void other.reads.push({ length, sink }) },
+      {
+        read: (_file, offset, length, sink) => void other.reads.push({ offset, length, sink }),
+        resident: () => undefined,
+      },
       stage.outbound,
       other,
     );
@@ -192,7 +217,18 @@ describe("answers", () => {
     const step = fc.oneof(
       fc.record({ do: fc.constant("get" as const), length: fc.integer({ min: 1, max: 2 * readAheadBytes }) }),
       fc.record({
-        do: fc.constantFrom("text", "later", "fill", "answer", "fail", "stall", "drain", "empty"),
+        do: fc.constantFrom(
+          "text",
+          "later",
+          "fill",
+          "answer",
+          "fail",
+          "stall",
+          "drain",
+          "empty",
+          "warm",
+          "cold",
+        ),
       }),
     );
     const property = fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
@@ -200,12 +236,10 @@ describe("answers", () => {
       const expected: string[] = [];
       const places: { fill(text: string): void; text: string }[] = [];
       const underWay: number[] = [];
-      const lengths: { at: number }[] = [];
       const answer = (fails: boolean) => {
         const read = stage.reads.shift();
         if (read === undefined) return;
-        const { at } = lengths.shift()!;
-        if (fails) expected[at] = "ERROR WORKER_LOST";
+        if (fails) expected[read.offset] = "ERROR WORKER_LOST";
         if (fails) read.sink.failed(new WavecacheError("WORKER_LOST"));
         else read.sink.part(new Uint8Array(read.length), true);
       };
@@ -213,8 +247,8 @@ describe("answers", () => {
         const at = expected.length;
         if (each.do === "get" && "length" in each) {
           expected.push(`${each.length} bytes`);
-          lengths.push({ at });
-          stage.get(each.length);
+          // The offset says which request this is, when its read comes up.
+          stage.get(each.length, () => ({ file, offset: at, length: each.length }));
         } else if (each.do === "text") {
           expected.push(`text ${at}`);
           stage.answers.text(`text ${at}`);
@@ -229,6 +263,7 @@ describe("answers", () => {
           place?.fill(place.text);
         } else if (each.do === "answer") answer(false);
         else if (each.do === "fail") answer(true);
+        else if (each.do === "warm" || each.do === "cold") stage.isResident = each.do === "warm";
         else if (each.do === "stall") stage.peerReads = false;
         else stage.drain();
         underWay.push(stage.outbound.usedBytes);

@@ -12,8 +12,15 @@ import type { OutboundBudget } from "../../engine/outbound-budget.ts";
 import type { FileRef, ReadSink } from "../../pool/readers.ts";
 import type { Socket } from "../../web/route.ts";
 
-/** What a read comes to: audio of a file (at least 1 byte), an empty frame, or a text. */
-export type ReadPlan = { file: FileRef; offset: number; length: number } | "empty" | { text: string };
+/** Bytes of a file, at least 1. */
+export interface Range {
+  file: FileRef;
+  offset: number;
+  length: number;
+}
+
+/** What a read comes to: audio of a file, an empty frame, or a text. */
+export type ReadPlan = Range | "empty" | { text: string };
 
 /** A request that is answered with audio. */
 export interface ReadRequest {
@@ -25,6 +32,8 @@ export interface ReadRequest {
 /** Reads audio of files, answering in the order of the calls, and never before a call has returned. */
 export interface RangeReader {
   read(file: FileRef, offset: number, length: number, sink: ReadSink): void;
+  /** The range at once, if that takes no disk. The view must be sent before anything else is awaited. */
+  resident(file: FileRef, offset: number, length: number): Uint8Array | undefined;
 }
 
 /** The place of a request whose answer is a text. */
@@ -111,10 +120,8 @@ export class Answers {
   readonly #wake = (): void => this.#advance();
 
   #advance(): void {
-    if (this.#over) return;
     if (!this.#blocked) this.#sendKnown();
-    while (!this.#over && !this.#blocked && this.#startNext());
-    if (!this.#over && !this.#blocked) this.#sendKnown();
+    while (!this.#over && !this.#blocked && this.#step());
     this.#reportWaiting();
   }
 
@@ -137,31 +144,57 @@ export class Answers {
     return this.#places.shift()!;
   }
 
-  #send(answer: string | Uint8Array): void {
+  /** Sends an answer for which `bytes` of the budget were taken. */
+  #send(answer: string | Uint8Array, bytes = 0): void {
     const outcome = this.#socket.send(answer);
-    if (outcome === "sent") return;
-    if (outcome === "dropped") return this.#owner.answersFailed("PEER_STALLED");
-    this.#blocked = true;
+    if (outcome === "dropped") this.#owner.answersFailed("PEER_STALLED");
+    if (outcome === "queued") this.#blocked = true;
+    if (this.#blocked && !this.#over) this.#queuedBytes += bytes;
+    else this.#outbound.release(bytes);
   }
 
-  /** Starts what stands behind the started places. Returns false if it has to wait. */
-  #startNext(): boolean {
+  /**
+   * Takes up the first place that nothing was done for: sends its answer, if it is the head and that can be had at
+   * once, or starts its read. Returns false if it has to wait.
+   */
+  #step(): boolean {
     const place = this.#places[this.#started];
     if (place === undefined) return false;
-    if (place.answer === undefined && !this.#startRead(place)) return false;
+    const range = place.answer === undefined ? this.#settle(place) : undefined;
+    if (range === undefined && place.answer === undefined) return false;
+    if (range !== undefined && !this.#takeRoom(range.length)) return false;
+    if (this.#started === 0) {
+      const now = range === undefined ? place.answer : this.#residentAudio(range);
+      if (now !== undefined) {
+        this.#places.shift();
+        this.#send(now, range?.length);
+        return true;
+      }
+    }
+    if (range !== undefined) this.#read(place, range);
     this.#started += 1;
     return true;
   }
 
-  #startRead(place: Place): boolean {
-    if (place.request === undefined || place.planning) return false;
+  /** Plans a read; gives the range it comes to, or sets the answer, or neither as long as that is not known. */
+  #settle(place: Place): Range | undefined {
+    if (place.request === undefined || place.planning) return undefined;
     place.plan ??= this.#plan(place, place.request);
     const plan = place.plan;
-    if (plan === undefined) return false;
+    if (plan === undefined) return undefined;
     if (typeof plan === "string") place.answer = nothing;
     else if ("text" in plan) place.answer = plan.text;
-    else return this.#startRange(place, plan);
-    return true;
+    else return plan;
+    return undefined;
+  }
+
+  #takeRoom(length: number): boolean {
+    if (this.#readingBytes > 0 && this.#readingBytes + length > readAheadBytes) return false;
+    return this.#outbound.take(length, this.#wake);
+  }
+
+  #residentAudio({ file, offset, length }: Range): Uint8Array | undefined {
+    return this.#reader.resident(file, offset, length);
   }
 
   #plan(place: Place, request: ReadRequest): ReadPlan | undefined {
@@ -186,15 +219,12 @@ export class Answers {
     this.#advance();
   }
 
-  #startRange(place: Place, plan: { file: FileRef; offset: number; length: number }): boolean {
-    if (this.#readingBytes > 0 && this.#readingBytes + plan.length > readAheadBytes) return false;
-    if (!this.#outbound.take(plan.length, this.#wake)) return false;
-    this.#readingBytes += plan.length;
-    this.#reader.read(plan.file, plan.offset, plan.length, {
-      part: (audio, last) => this.#takePart(place, plan.length, audio, last),
-      failed: (error) => this.#takeFailure(place, plan.length, error),
+  #read(place: Place, { file, offset, length }: Range): void {
+    this.#readingBytes += length;
+    this.#reader.read(file, offset, length, {
+      part: (audio, last) => this.#takePart(place, length, audio, last),
+      failed: (error) => this.#takeFailure(place, length, error),
     });
-    return true;
   }
 
   #takePart(place: Place, length: number, audio: Uint8Array, last: boolean): void {
@@ -209,9 +239,7 @@ export class Answers {
     // Answers before this one may have been held back for a peer that does not read; the order comes first.
     this.#sendKnown();
     this.#shift();
-    this.#send(place.assembled ?? audio);
-    if (this.#blocked) this.#queuedBytes += length;
-    else this.#outbound.release(length);
+    this.#send(place.assembled ?? audio, length);
     this.#advance();
   }
 

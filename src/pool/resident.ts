@@ -1,0 +1,107 @@
+/**
+ * Views of files that lie in memory already. The hop to a reader thread is there so that the main thread never waits
+ * for a disk; audio that the system has in memory needs none. Whether it has is asked of mincore(2), which takes about
+ * 1 us for 64 KiB. Where there is no mincore, or a range is not wholly in memory, a reader does the work.
+ *
+ * What it bought (downloads of one stream in 64 KiB GETs, 2 cores, before and after in turns): 1.3 times the
+ * throughput on one connection, and a sixth less processor time.
+ */
+import { dlopen, type Pointer, ptr } from "bun:ffi";
+import { maxOpenFilesPerReader, MiB } from "../base/limits.ts";
+
+/** The longest range that is looked at; longer ones are a reader's. */
+const maxRangeBytes = 1 * MiB;
+
+export interface System {
+  mincore(address: Pointer, bytes: number, pages: Pointer): number;
+  pageBytes: number;
+}
+
+interface MappedFile {
+  map: Uint8Array;
+  address: number;
+}
+
+export class ResidentFiles {
+  readonly #system: System | undefined;
+  /** One byte for each page that was asked for, with 1 in its lowest bit if the page is in memory. */
+  readonly #pages: Uint8Array;
+  readonly #pagesAddress: Pointer;
+  /** By path, the one used longest ago first. */
+  readonly #files = new Map<string, MappedFile>();
+
+  constructor(system: System | undefined = loadSystem()) {
+    this.#system = system;
+    this.#pages = new Uint8Array(maxRangeBytes / (system?.pageBytes ?? maxRangeBytes) + 1);
+    this.#pagesAddress = ptr(this.#pages);
+  }
+
+  /**
+   * Knows an immutable file from now on. To be called when a reader has just read from it, so that opening it waits
+   * for no disk either.
+   */
+  admit(path: string): void {
+    if (this.#system === undefined || this.#files.has(path)) return;
+    if (this.#files.size >= maxOpenFilesPerReader) this.#files.delete(this.#files.keys().next().value!);
+    const file = mapFile(path);
+    if (file !== undefined) this.#files.set(path, file);
+  }
+
+  /** The bytes of an admitted file if all of them are in memory now. The view may be sent, not kept. */
+  view(path: string, offset: number, length: number): Uint8Array | undefined {
+    const file = this.#files.get(path);
+    if (file === undefined || length > maxRangeBytes || offset + length > file.map.length) return undefined;
+    if (!this.#isResident(this.#system!, file.address + offset, length)) return undefined;
+    this.#files.delete(path);
+    this.#files.set(path, file);
+    return file.map.subarray(offset, offset + length);
+  }
+
+  /** Lets go of a file; its map goes with a later garbage collection. */
+  forget(path: string): void {
+    this.#files.delete(path);
+  }
+
+  #isResident(system: System, address: number, length: number): boolean {
+    const before = address % system.pageBytes;
+    const bytes = before + length;
+    if (system.mincore((address - before) as Pointer, bytes, this.#pagesAddress) !== 0) return false;
+    const pages = Math.ceil(bytes / system.pageBytes);
+    for (let page = 0; page < pages; page += 1) {
+      if ((this.#pages[page]! & 1) === 0) return false;
+    }
+    return true;
+  }
+}
+
+/** Undefined for a file that is gone or cannot be mapped: a reader answers for it, or words the error. */
+function mapFile(path: string): MappedFile | undefined {
+  try {
+    const map = Bun.mmap(path);
+    return { map, address: ptr(map) };
+  } catch (error) {
+    if (error instanceof Error) return undefined;
+    throw error;
+  }
+}
+
+const libraries: Partial<Record<NodeJS.Platform, string>> = {
+  linux: "libc.so.6",
+  darwin: "libSystem.B.dylib",
+};
+
+/** Undefined where the system's library has another name or other functions. */
+function loadSystem(): System | undefined {
+  const library = libraries[process.platform];
+  if (library === undefined) return undefined;
+  try {
+    const { symbols } = dlopen(library, {
+      mincore: { args: ["ptr", "u64", "ptr"], returns: "i32" },
+      getpagesize: { args: [], returns: "i32" },
+    });
+    return { mincore: symbols.mincore as System["mincore"], pageBytes: symbols.getpagesize() };
+  } catch (error) {
+    if (error instanceof Error) return undefined;
+    throw error;
+  }
+}
