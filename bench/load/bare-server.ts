@@ -1,16 +1,26 @@
 /**
- * The ceilings: what a bare `Bun.serve` WebSocket does on this machine. Run as a process of its own; prints its port.
+ * The ceilings: what a bare `Bun.serve` does on this machine. Run as a process of its own, which prints its port and
+ * ends with its standard input.
  *
- *     hash    SHA-256 inline on each binary message; text is answered with the digest so far
- *     send    a text with a number of bytes is answered with that many, out of one buffer, in 64 KiB messages
+ *     bun bench/load/bare-server.ts sink|hash|send FRAME_BYTES
+ *
+ *     sink    takes uploads and counts their bytes
+ *     hash    the same, with SHA-256 inline
+ *     send    a text with a number of bytes is answered with that many, in messages of FRAME_BYTES out of one buffer
+ *
+ * START and STOP are answered in the words of the protocol, so that the client does the same work as with the real
+ * server. A plain HTTP request is answered with `ok`.
  */
+import { encodeStarted, encodeStopped } from "../../src/wire/audio-cache.ts";
+import { Noise } from "./audio.ts";
 
 const mode = process.argv[2];
-const messageBytes = 65_536;
-const buffer = new Uint8Array(messageBytes);
+const messageBytes = Number(process.argv[3]);
+const buffer = new Noise(messageBytes).bytes.subarray(0, messageBytes);
 
 interface State {
   hasher: Bun.CryptoHasher;
+  receivedBytes: number;
   leftBytes: number;
 }
 
@@ -18,22 +28,30 @@ const server = Bun.serve<State>({
   hostname: "127.0.0.1",
   port: 0,
   fetch(request, server) {
-    const data = { hasher: new Bun.CryptoHasher("sha256"), leftBytes: 0 };
-    return server.upgrade(request, { data }) ? undefined : new Response("WebSocket only");
+    const data = { hasher: new Bun.CryptoHasher("sha256"), receivedBytes: 0, leftBytes: 0 };
+    return server.upgrade(request, { data }) ? undefined : new Response("ok\n");
   },
   websocket: {
     perMessageDeflate: false,
     message(socket, message) {
-      if (typeof message !== "string") socket.data.hasher.update(message);
-      else if (mode === "hash") socket.send(socket.data.hasher.digest("hex"));
-      else {
-        socket.data.leftBytes = Number(message);
-        pump(socket);
-      }
+      if (typeof message === "string") return answer(socket, message);
+      socket.data.receivedBytes += message.length;
+      if (mode === "hash") socket.data.hasher.update(message);
     },
     drain: pump,
   },
 });
+
+function answer(socket: Bun.ServerWebSocket<State>, text: string): void {
+  const { hasher, receivedBytes } = socket.data;
+  if (text.includes('"START"')) socket.send(encodeStarted("upper", "bare"));
+  else if (text.includes('"STOP"')) {
+    socket.send(encodeStopped("upper", "bare", receivedBytes, hasher.digest("hex")));
+  } else {
+    socket.data.leftBytes = Number(text);
+    pump(socket);
+  }
+}
 
 function pump(socket: Bun.ServerWebSocket<State>): void {
   while (socket.data.leftBytes > 0) {
@@ -43,3 +61,4 @@ function pump(socket: Bun.ServerWebSocket<State>): void {
 }
 
 process.stdout.write(`${server.port}\n`);
+process.stdin.on("end", () => process.exit(0)).resume();

@@ -1,0 +1,117 @@
+/**
+ * `bun run bench`: what the server does on this machine under the load of many streams, whether that meets the
+ * targets, and how near it is to what the machine can do at all. Exit status 1 when a target is missed or anything
+ * went wrong, 2 for a command line that makes no sense.
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { exitFailure, failureOf } from "../../src/cli/failures.ts";
+import { GiB } from "../../src/base/limits.ts";
+import { thisMachine } from "./machine.ts";
+import { readSettings, type Settings } from "./options.ts";
+import { runPaced } from "./paced.ts";
+import { Progress } from "./progress.ts";
+import { headLines, pacedLines, summaryLines, verdictLines } from "./report.ts";
+import { Rounds } from "./rounds.ts";
+import { openSubject, type Subject } from "./server.ts";
+import { judge, summarise, type Verdict } from "./summary.ts";
+import { Board } from "./transfers.ts";
+
+/** What a run comes to: lines for people, figures for programs. */
+interface Outcome {
+  lines: string[];
+  figures: Record<string, unknown>;
+  verdicts: Verdict[];
+  errors: string[];
+}
+
+/** Connections beside those of the streams: the requests that remove them. */
+const spareConnections = 64;
+
+async function runFullSpeed(settings: Settings, subject: Subject, progress: Progress): Promise<Outcome> {
+  const board = new Board();
+  const folder = mkdtempSync(join(tmpdir(), "wavecache-bench-"));
+  try {
+    const result = await new Rounds(settings, subject, folder, board, progress).run();
+    const summary = summarise(settings, result);
+    const verdicts = judge(summary, settings.targets);
+    return {
+      lines: [
+        ...summaryLines(settings, summary),
+        ...verdictLines(verdicts, board.errors, result.leftStreams),
+      ],
+      figures: { summary, rounds: result.rounds },
+      verdicts,
+      errors: board.errors,
+    };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function runAtRate(
+  settings: Settings,
+  rateMbps: number,
+  subject: Subject,
+  progress: Progress,
+): Promise<Outcome> {
+  const board = new Board();
+  const result = await runPaced(settings, rateMbps, subject, board, progress);
+  const { start, get, stop } = result.latencies;
+  const getMs = get.percentiles();
+  const wantedMs = settings.targets.getP99Ms;
+  const what = `p99 of GET of ${getMs.p99.toFixed(2)} ms`;
+  const verdicts = [{ what, wanted: `${wantedMs} ms`, met: getMs.p99 <= wantedMs }];
+  const latencyMs = {
+    start: start.percentiles(),
+    get: getMs,
+    stop: stop.percentiles(),
+    benchLate: result.late.percentiles(),
+  };
+  const { offeredMbps, upload, download } = result;
+  return {
+    lines: [...pacedLines(result), ...verdictLines(verdicts, board.errors, result.leftStreams)],
+    figures: { offeredMbps, upload, download, latencyMs },
+    verdicts,
+    errors: board.errors,
+  };
+}
+
+async function run(settings: Settings): Promise<number> {
+  const { server, workers, streams } = settings;
+  await using subject = await openSubject({
+    server,
+    workers,
+    maxCacheBytes: Math.max(8 * GiB, 2 * settings.bytesPerStream * streams),
+    maxConnections: streams + spareConnections,
+  });
+  using progress = new Progress();
+  const machine = thisMachine();
+  const outcome = await (settings.rateMbps === undefined
+    ? runFullSpeed(settings, subject, progress)
+    : runAtRate(settings, settings.rateMbps, subject, progress));
+  progress[Symbol.dispose]();
+  const lines = [...headLines(settings, machine, subject.description), ...outcome.lines];
+  process.stdout.write(`${lines.join("\n")}\n`);
+  const passed = outcome.errors.length === 0 && outcome.verdicts.every(({ met }) => met);
+  if (settings.json !== undefined) {
+    const { figures, verdicts, errors } = outcome;
+    const report = { machine, settings, passed, verdicts, errors, ...figures };
+    await Bun.write(settings.json, `${JSON.stringify(report, undefined, 2)}\n`);
+  }
+  return passed ? 0 : exitFailure;
+}
+
+async function main(args: string[]): Promise<number> {
+  try {
+    const settings = readSettings(args);
+    return settings === undefined ? 0 : await run(settings);
+  } catch (error) {
+    const { line, exitCode } = failureOf(error);
+    process.stderr.write(`${line}\n`);
+    return exitCode;
+  }
+}
+
+process.exit(await main(process.argv.slice(2)));

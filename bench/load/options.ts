@@ -1,0 +1,131 @@
+/** What `bun run bench` can be told, checked. */
+import { cac } from "cac";
+import { GiB, KiB, maxFrameBytes, maxReadBytes, MiB } from "../../src/base/limits.ts";
+import {
+  countOption,
+  flagOption,
+  type Options,
+  requiredText,
+  runCommand,
+  textOption,
+} from "../../src/cli/arguments.ts";
+import { usageError } from "../../src/cli/failures.ts";
+import { httpOrigin } from "../../src/client/api.ts";
+import { readConfig } from "../../src/config.ts";
+
+export interface Settings {
+  /** Address of a server that runs already; undefined to start one. */
+  server: string | undefined;
+  streams: number;
+  frameBytes: number;
+  bytesPerStream: number;
+  /** GETs under way for each stream. */
+  window: number;
+  rounds: number;
+  workers: number;
+  ceilings: boolean;
+  /** File for the figures. */
+  json: string | undefined;
+  /** Pace of each stream, or undefined for full speed. */
+  rateMbps: number | undefined;
+  seconds: number;
+  targets: Targets;
+}
+
+/** What a run is judged by. */
+export interface Targets {
+  uploadMbps: number;
+  downloadMbps: number;
+  /** p99 of GET in paced mode. */
+  getP99Ms: number;
+}
+
+const maxStreams = 10_000;
+const maxWindow = 1024;
+const maxRounds = 100;
+const maxWorkers = 64;
+const maxMbps = 1_000_000_000;
+const maxSeconds = 3600;
+
+/** Reads the command line; undefined for --help, which has been printed. Throws a usage error. */
+export function readSettings(args: string[]): Settings | undefined {
+  let settings: Settings | undefined;
+  const cli = cac("bun run bench");
+  cli
+    .command("[...rest]", "Load a server with many streams")
+    .usage(
+      "[options]\n\nLoads a server with many streams, verifies every byte, and compares it with the limits of this machine.",
+    )
+    .option("--server <url>", "Server to load, such as ws://host:8080/audio (default: one is started)")
+    .option("--streams <count>", "Connections at once, each with a stream of its own", { default: "128" })
+    .option("--frame-bytes <size>", "Length of an upload's frames and of a GET", { default: "65536" })
+    .option("--bytes-per-stream <size>", "Length of each stream", { default: "8MiB" })
+    .option("--window <count>", "GETs under way for each stream", { default: "4" })
+    .option("--rounds <count>", "Rounds of upload and download; the median counts", { default: "3" })
+    .option("--workers <count>", "Workers of the server that is started", { default: defaultWorkers() })
+    .option("--without-ceilings", "Leave out what the machine can do at most")
+    .option("--rate-mbps <rate>", "Paced: each stream sends and reads at this rate, in Mbit/s")
+    .option("--seconds <count>", "Paced: length of each of the two phases", { default: "10" })
+    .option("--target-upload-mbps <rate>", "Upload that is wanted, of all streams", { default: "100" })
+    .option("--target-download-mbps <rate>", "Download that is wanted, of all streams", { default: "200" })
+    .option("--target-p99-ms <ms>", "Paced: p99 of GET that is wanted", { default: "10" })
+    .option("--json <file>", "Write all figures to this file")
+    .example("  $ bun run bench")
+    .example("  $ bun run bench --frame-bytes 8192 --rounds 5")
+    .example("  $ bun run bench --streams 1 --bytes-per-stream 1GiB")
+    .example("  $ bun run bench --rate-mbps 2")
+    .action((rest: string[], options: Options) => {
+      if (rest.length > 0) throw usageError(`unexpected argument "${rest[0]}"`);
+      settings = settingsOf(options);
+    });
+  // The one command has no name, so a list of commands would say nothing.
+  cli.help((sections) => sections.filter(({ title = "" }) => !/^(Commands|For more info)/.test(title)));
+  runCommand(cli, args);
+  return settings;
+}
+
+function settingsOf(options: Options): Settings {
+  const server = textOption(options, "server");
+  if (server !== undefined) httpOrigin(server);
+  return {
+    server,
+    streams: countOption(options, "streams", 1, maxStreams),
+    frameBytes: sizeOption(options, "frame-bytes", Math.min(maxFrameBytes, maxReadBytes)),
+    bytesPerStream: sizeOption(options, "bytes-per-stream", 4 * GiB),
+    window: countOption(options, "window", 1, maxWindow),
+    rounds: countOption(options, "rounds", 1, maxRounds),
+    workers: countOption(options, "workers", 1, maxWorkers),
+    ceilings: !flagOption(options, "without-ceilings"),
+    json: textOption(options, "json"),
+    rateMbps: textOption(options, "rate-mbps") === undefined ? undefined : rateOption(options, "rate-mbps"),
+    seconds: countOption(options, "seconds", 1, maxSeconds),
+    targets: {
+      uploadMbps: rateOption(options, "target-upload-mbps"),
+      downloadMbps: rateOption(options, "target-download-mbps"),
+      getP99Ms: rateOption(options, "target-p99-ms"),
+    },
+  };
+}
+
+/** What the server takes when nobody says. */
+function defaultWorkers(): string {
+  return String(readConfig([], {})!.workers);
+}
+
+const units: Record<string, number> = { "": 1, KiB, MiB, GiB };
+
+/** "65536", "64KiB", "8MiB": at least 1 byte. */
+function sizeOption(options: Options, name: string, most: number): number {
+  const text = requiredText(options, name);
+  const match = /^(\d{1,15})(KiB|MiB|GiB)?$/.exec(text);
+  const bytes = match === null ? Number.NaN : Number(match[1]) * units[match[2] ?? ""]!;
+  if (bytes >= 1 && bytes <= most) return bytes;
+  throw usageError(`--${name} is not a size from 1 to ${most} bytes, such as 65536 or 8MiB: "${text}"`);
+}
+
+function rateOption(options: Options, name: string): number {
+  const text = requiredText(options, name);
+  const value = /^\d{1,12}(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
+  if (value > 0 && value <= maxMbps) return value;
+  throw usageError(`--${name} is not a number above 0, such as 2 or 0.5: "${text}"`);
+}

@@ -1,0 +1,80 @@
+/**
+ * A connection of the bench: a bare WebSocket that hands on what comes and keeps no queue. The client library does
+ * more for its users (retries, resuming, digests) than a load generator may cost.
+ */
+import { ClientError } from "../../src/client/errors.ts";
+import { connectTimeoutMs } from "../../src/client/limits.ts";
+import { within } from "../../src/testing/harness/until.ts";
+import { type Reply, decodeReply } from "../../src/wire/audio-cache.ts";
+
+/** What a transfer hears of its connection; without one, what comes is an error. */
+export interface Listener {
+  reply(reply: Reply): void;
+  audio(bytes: Uint8Array): void;
+  lost(reason: string): void;
+}
+
+export class Peer {
+  readonly #socket: WebSocket;
+  #listener: Listener | undefined;
+  #lostReason: string | undefined;
+
+  static async connect(url: string): Promise<Peer> {
+    const socket = new WebSocket(url, { perMessageDeflate: false });
+    socket.binaryType = "arraybuffer";
+    const opened = new Promise<void>((resolve, reject) => {
+      socket.onopen = () => resolve();
+      socket.onerror = () => reject(new ClientError("UNREACHABLE", url));
+    });
+    await within(`a connection to ${url}`, connectTimeoutMs, opened);
+    return new Peer(socket);
+  }
+
+  private constructor(socket: WebSocket) {
+    this.#socket = socket;
+    socket.onmessage = ({ data }: MessageEvent<string | ArrayBuffer>) => this.#take(data);
+    socket.onclose = ({ code, reason }) => this.#lose(`the server closed with ${code} ${reason}`.trim());
+  }
+
+  /** From now on `listener` hears what comes. */
+  listen(listener: Listener): void {
+    this.#listener = listener;
+    if (this.#lostReason !== undefined) listener.lost(this.#lostReason);
+  }
+
+  send(data: string | Uint8Array<ArrayBuffer>): void {
+    this.#socket.send(data);
+  }
+
+  /** Bytes sent that the kernel has not taken yet. */
+  get bufferedBytes(): number {
+    return this.#socket.bufferedAmount;
+  }
+
+  close(): void {
+    this.#listener = undefined;
+    this.#socket.close();
+  }
+
+  #take(data: string | ArrayBuffer): void {
+    if (typeof data !== "string") return this.#listener?.audio(new Uint8Array(data));
+    const reply = decodeReply(data);
+    if (reply === undefined) this.#listener?.lost(`no reply of the protocol: ${data.slice(0, 100)}`);
+    else this.#listener?.reply(reply);
+  }
+
+  #lose(reason: string): void {
+    this.#lostReason = reason;
+    this.#listener?.lost(reason);
+  }
+}
+
+/** Opens `count` connections at once. */
+export async function connectAll(url: string, count: number): Promise<Peer[]> {
+  const attempts = await Promise.allSettled(Array.from({ length: count }, () => Peer.connect(url)));
+  const peers = attempts.flatMap((attempt) => (attempt.status === "fulfilled" ? [attempt.value] : []));
+  const failure = attempts.find((attempt) => attempt.status === "rejected");
+  if (failure === undefined) return peers;
+  for (const peer of peers) peer.close();
+  throw failure.reason;
+}

@@ -1,0 +1,45 @@
+/** A line on the terminal that says what is going on while a bench runs; nothing where there is no terminal. */
+import { type LiveLine, Terminal } from "../../src/cli/terminal.ts";
+import { humanBytes, megabitsPerSecond } from "../../src/cli/text.ts";
+import type { Board } from "./transfers.ts";
+
+const refreshMs = 200;
+
+export class Progress implements Disposable {
+  readonly #line: LiveLine | undefined;
+  readonly #timer: Timer | undefined;
+  #name = "";
+  #board: Board | undefined;
+  #totalBytes = 0;
+  #beganAt = 0;
+
+  constructor() {
+    if (!process.stderr.isTTY) return;
+    this.#line = new Terminal(process.stdout, process.stderr).live();
+    this.#timer = setInterval(() => this.#show(), refreshMs);
+  }
+
+  /** From now on this is going on: of `totalBytes` the board's have been moved. */
+  phase(name: string, board?: Board, totalBytes = 0): void {
+    this.#name = name;
+    this.#board = board;
+    this.#totalBytes = totalBytes;
+    this.#beganAt = performance.now();
+    this.#show();
+  }
+
+  #show(): void {
+    if (this.#board === undefined) return this.#line?.show(this.#name);
+    const bytes = this.#board.bytes;
+    const mbps = megabitsPerSecond(bytes, performance.now() - this.#beganAt).toFixed(0);
+    const amount = `${humanBytes(bytes)} of ${humanBytes(this.#totalBytes)}`;
+    const errors = this.#board.errors.length > 0 ? `, ${this.#board.errors.length} errors` : "";
+    this.#line?.show(`${this.#name}  ${amount}  ${mbps} Mbit/s${errors}`);
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+    this.#line?.show("");
+    this.#line?.end();
+  }
+}

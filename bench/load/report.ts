@@ -1,0 +1,187 @@
+/** The table of a run, in words for people who have not read the code. */
+import { GiB } from "../../src/base/limits.ts";
+import { humanBytes, table } from "../../src/cli/text.ts";
+import type { Machine } from "./machine.ts";
+import type { Percentiles } from "./latency.ts";
+import type { Settings } from "./options.ts";
+import type { PacedPhase, PacedResult } from "./paced.ts";
+import type { Cpu, Share, ShareName, Spread, Summary, Verdict } from "./summary.ts";
+
+const shownErrors = 5;
+
+export function headLines(settings: Settings, machine: Machine, description: string): string[] {
+  const { streams, bytesPerStream, frameBytes, rounds, window, rateMbps, seconds } = settings;
+  const work =
+    rateMbps === undefined
+      ? `${streams} streams of ${humanBytes(bytesPerStream)} at once, up and down again, ` +
+        `in frames of ${humanBytes(frameBytes)}, ${window} GETs under way for each; median of ${rounds} rounds`
+      : `${streams} streams at ${rateMbps} Mbit/s each, ${seconds} s up and ${seconds} s down again, ` +
+        `in frames of ${humanBytes(frameBytes)}`;
+  return [
+    work,
+    `Server: ${description}`,
+    `Machine: ${machine.processors} x ${machine.model}, ${humanBytes(machine.memoryBytes)}, ` +
+      `${machine.system}, Bun ${machine.bun}`,
+    "",
+  ];
+}
+
+/** A run at full speed. */
+export function summaryLines(settings: Settings, summary: Summary): string[] {
+  const { targets, streams } = settings;
+  const rate = (name: string, spread: Spread, wantedMbps: number) => [
+    name,
+    `${mbit(spread.median)} Mbit/s`,
+    `${(spread.median / streams).toFixed(1)} Mbit/s`,
+    `${wantedMbps} Mbit/s`,
+    `${Math.floor(spread.median / wantedMbps)} times`,
+  ];
+  return [
+    ...table(
+      [
+        ["THROUGHPUT", "all streams", "each stream", "wanted of all", "that is"],
+        rate("upload, hashed and durable", summary.uploadMbps, targets.uploadMbps),
+        rate("download", summary.downloadMbps, targets.downloadMbps),
+      ],
+      [1, 2, 3, 4],
+    ),
+    "",
+    ...shareLines(summary),
+    ...latencyLines("LATENCY at full load, ms", {
+      START: summary.latencyMs.start,
+      GET: summary.latencyMs.get,
+      STOP: summary.latencyMs.stop,
+    }),
+    "",
+    ...costLines(summary),
+  ];
+}
+
+const shareTexts: Record<ShareName, string> = {
+  uploadOfSink: "upload / bare WebSocket server that throws all away",
+  uploadOfHashSink: "upload / bare WebSocket server that hashes (SHA-256)",
+  uploadOfHash: "upload / SHA-256 alone, one thread",
+  uploadOfWrites: "upload / writing files alone, with fdatasync",
+  downloadOfSender: "download / bare WebSocket sender",
+  downloadOfCopy: "download / copying memory, one thread",
+};
+
+function shareLines({ shares }: Summary): string[] {
+  if (shares === undefined) return [];
+  const rows = (Object.entries(shares) as [ShareName, Share][]).map(shareRow);
+  return [
+    ...table(
+      [["SHARE OF WHAT THIS MACHINE CAN DO, Mbit/s", "server", "at most", "share", "rounds"], ...rows],
+      [1, 2, 3, 4],
+    ),
+    "",
+  ];
+}
+
+function shareRow([name, { ours, ceiling, share }]: [ShareName, Share]): string[] {
+  return [
+    shareTexts[name],
+    mbit(ours.median),
+    mbit(ceiling.median),
+    percent(share.median),
+    `${percent(share.least)} to ${percent(share.most)}`,
+  ];
+}
+
+export function latencyLines(title: string, latencies: Record<string, Percentiles>): string[] {
+  const rows = Object.entries(latencies).map(([name, { count, p50, p90, p99, p999, max }]) =>
+    [name, ...[p50, p90, p99, p999, max].map(milliseconds)].concat(String(count)),
+  );
+  return table([[title, "p50", "p90", "p99", "p99.9", "max", "count"], ...rows], [1, 2, 3, 4, 5, 6]);
+}
+
+function costLines({ cpu, memory }: Summary): string[] {
+  return table([
+    ["COST TO THE SERVER"],
+    ["processor time for a GiB up", cpuText(cpu.upload, "bare server and SHA-256 alone")],
+    ["processor time for a GiB down", cpuText(cpu.download, "bare sender")],
+    ["the bench itself, for a GiB up and down", benchText(cpu.upload, cpu.download)],
+    ["memory at the peak", memoryText(memory.peakResidentBytes, memory.peakOwnBytes)],
+    ["memory for a stream going up", optionalBytes(memory.bytesPerUpload)],
+    ["memory for a stream coming down", optionalBytes(memory.bytesPerDownload)],
+    ["memory for an idle connection", optionalBytes(memory.bytesPerIdleConnection)],
+  ]);
+}
+
+function cpuText({ secondsPerGiB, bareSecondsPerGiB }: Cpu, what: string): string {
+  if (secondsPerGiB === undefined) return "not known";
+  const ours = `${secondsPerGiB.toFixed(2)} s`;
+  if (bareSecondsPerGiB === undefined) return ours;
+  // Too little was moved to be seen on the system's clock.
+  if (bareSecondsPerGiB === 0) return ours;
+  const times = (secondsPerGiB / bareSecondsPerGiB).toFixed(2);
+  return `${ours}, ${times} times that of ${what} (${bareSecondsPerGiB.toFixed(2)} s)`;
+}
+
+function benchText(...cpus: Cpu[]): string {
+  return cpus.map(({ benchSecondsPerGiB }) => `${(benchSecondsPerGiB ?? 0).toFixed(2)} s`).join(", ");
+}
+
+function memoryText(residentBytes: number | undefined, ownBytes: number | undefined): string {
+  const own = ownBytes === undefined ? "" : `, ${humanBytes(ownBytes)} of it without mapped files`;
+  return `${optionalBytes(residentBytes)}${own}`;
+}
+
+function optionalBytes(bytes: number | undefined): string {
+  return bytes === undefined ? "not known" : humanBytes(Math.round(bytes));
+}
+
+/** A paced run. */
+export function pacedLines(result: PacedResult): string[] {
+  const { latencies, late, offeredMbps, upload, download } = result;
+  const phase = (name: string, { mbps, bytes, cpuSeconds }: PacedPhase) => [
+    name,
+    `${mbit(offeredMbps)} Mbit/s`,
+    `${mbit(mbps)} Mbit/s`,
+    cpuSeconds === undefined ? "not known" : `${((cpuSeconds / bytes) * GiB).toFixed(2)} s`,
+  ];
+  return [
+    ...table(
+      [
+        ["THROUGHPUT", "offered", "reached", "processor time for a GiB"],
+        phase("upload, hashed and durable", upload),
+        phase("download", download),
+      ],
+      [1, 2, 3],
+    ),
+    "",
+    ...latencyLines("LATENCY from the intended time, ms", {
+      START: latencies.start.percentiles(),
+      GET: latencies.get.percentiles(),
+      STOP: latencies.stop.percentiles(),
+      "of it the bench's own lateness": late.percentiles(),
+    }),
+  ];
+}
+
+/** What the run is worth: errors, then the targets. */
+export function verdictLines(verdicts: Verdict[], errors: string[], leftStreams: number): string[] {
+  const more = errors.length > shownErrors ? [`  and ${errors.length - shownErrors} more`] : [];
+  return [
+    "",
+    ...(leftStreams > 0 ? [`${leftStreams} streams stay on the server: it would not remove them`] : []),
+    errors.length === 0
+      ? "Errors    none; every byte came back as it was sent, every receipt was right"
+      : `Errors    ${errors.length}`,
+    ...errors.slice(0, shownErrors).map((error) => `  ${error}`),
+    ...more,
+    ...verdicts.map(({ what, wanted, met }) => `Target    ${what}: ${met ? "met" : "MISSED"} (${wanted})`),
+  ];
+}
+
+function mbit(mbps: number): string {
+  return mbps < 10 ? mbps.toFixed(2) : mbps.toFixed(0);
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(0)} %`;
+}
+
+function milliseconds(ms: number): string {
+  return ms.toFixed(2);
+}

@@ -1,0 +1,206 @@
+/**
+ * The rounds of a run at full speed. In each of them the ceilings and the server take turns, so that a share of a
+ * ceiling holds though the machine's speed drifts. What was uploaded is removed again before the next round.
+ */
+import { ClientError } from "../../src/client/errors.ts";
+import { removeStream } from "../../src/client/streams.ts";
+import { Noise, StreamAudio } from "./audio.ts";
+import { type Probe, type Usage, withUsage } from "./figures.ts";
+import { Latency } from "./latency.ts";
+import { copyAlone, hashAlone, writeAlone } from "./local-ceilings.ts";
+import type { Settings } from "./options.ts";
+import { connectAll, type Peer } from "./peer.ts";
+import type { Progress } from "./progress.ts";
+import { type BareServer, openBareServer, type Subject } from "./server.ts";
+import {
+  type Board,
+  downloadAll,
+  drainAll,
+  type Latencies,
+  type Stream,
+  type Timed,
+  uploadAll,
+} from "./transfers.ts";
+
+export interface Measured extends Timed, Usage {}
+
+/** What one round measured. */
+export interface Round {
+  upload: Measured;
+  download: Measured;
+  ceilings: Ceilings | undefined;
+}
+
+export interface Ceilings {
+  sink: Measured;
+  hashSink: Measured;
+  sender: Measured;
+  hash: Timed;
+  write: Timed;
+  copy: Timed;
+}
+
+/** Memory of the server that its connections need before they do anything. */
+export interface Idle {
+  /** Before the first connection. */
+  startBytes: number | undefined;
+  connectedBytes: number | undefined;
+}
+
+export interface RoundsResult {
+  rounds: Round[];
+  idle: Idle;
+  latencies: Latencies;
+  /** Streams that could not be removed from the server again. */
+  leftStreams: number;
+}
+
+interface BareServers {
+  sink: BareServer;
+  hash: BareServer;
+  send: BareServer;
+}
+
+export class Rounds {
+  readonly #settings: Settings;
+  readonly #subject: Subject;
+  readonly #board: Board;
+  readonly #progress: Progress;
+  readonly #noise: Noise;
+  readonly #audios: StreamAudio[];
+  /** Folder on the disk to be measured. */
+  readonly #folder: string;
+  readonly #latencies: Latencies = { start: new Latency(), get: new Latency(), stop: new Latency() };
+  #leftStreams = 0;
+  #idle: Idle = { startBytes: undefined, connectedBytes: undefined };
+
+  constructor(settings: Settings, subject: Subject, folder: string, board: Board, progress: Progress) {
+    const { streams, bytesPerStream, frameBytes } = settings;
+    this.#settings = settings;
+    this.#subject = subject;
+    this.#folder = folder;
+    this.#board = board;
+    this.#progress = progress;
+    progress.phase("preparing audio and its digests");
+    const noise = new Noise(frameBytes);
+    this.#noise = noise;
+    this.#audios = Array.from(
+      { length: streams },
+      (_, index) => new StreamAudio(noise, index, bytesPerStream, frameBytes),
+    );
+  }
+
+  /** Runs them all; ends after the round in which something failed. */
+  async run(): Promise<RoundsResult> {
+    await using stack = new AsyncDisposableStack();
+    const bare = this.#settings.ceilings ? await this.#openBare(stack) : undefined;
+    const rounds: Round[] = [];
+    for (let round = 0; round < this.#settings.rounds && this.#board.errors.length === 0; round += 1) {
+      rounds.push(await this.#round(round, bare));
+    }
+    return { rounds, idle: this.#idle, latencies: this.#latencies, leftStreams: this.#leftStreams };
+  }
+
+  async #openBare(stack: AsyncDisposableStack): Promise<BareServers> {
+    const open = async (mode: "sink" | "hash" | "send") =>
+      stack.use(await openBareServer(mode, this.#settings.frameBytes));
+    return { sink: await open("sink"), hash: await open("hash"), send: await open("send") };
+  }
+
+  async #round(round: number, bare: BareServers | undefined): Promise<Round> {
+    this.#audios.forEach((audio, index) => audio.stamp(index, round));
+    const name = `round ${round + 1} of ${this.#settings.rounds}:`;
+    const before = bare === undefined ? undefined : await this.#ceilingsBefore(name, bare);
+    const streams = this.#streams(await this.#connect(round), round);
+    const upload = await this.#measured(`${name} upload`, this.#subject.probe, () =>
+      uploadAll(streams, this.#board, this.#latencies),
+    );
+    const between = bare === undefined ? undefined : await this.#ceilingsBetween(name, bare, streams);
+    const download = await this.#measured(`${name} download`, this.#subject.probe, () =>
+      downloadAll(streams, this.#board, this.#latencies.get, this.#settings.window),
+    );
+    for (const { peer } of streams) peer.close();
+    this.#progress.phase(`${name} removing streams`);
+    this.#leftStreams += await removeAll(streams, this.#subject.url);
+    const ceilings = before === undefined || between === undefined ? undefined : { ...before, ...between };
+    return { upload, download, ceilings };
+  }
+
+  /** Connects; the first time with a look at what that costs the server. */
+  async #connect(round: number): Promise<Peer[]> {
+    const { url, probe } = this.#subject;
+    if (round > 0) return await connectAll(url, this.#settings.streams);
+    const startBytes = (await probe())?.ownBytes;
+    const peers = await connectAll(url, this.#settings.streams);
+    this.#idle = { startBytes, connectedBytes: (await probe())?.ownBytes };
+    return peers;
+  }
+
+  #streams(peers: Peer[], round: number): Stream[] {
+    const run = `bench-${process.pid}-${Date.now().toString(36)}-${round}`;
+    return peers.map((peer, index) => ({ peer, streamId: `${run}-${index}`, audio: this.#audios[index]! }));
+  }
+
+  async #ceilingsBefore(name: string, bare: BareServers) {
+    const { frameBytes } = this.#settings;
+    this.#progress.phase(`${name} copy and SHA-256 alone`);
+    const copy = copyAlone(this.#noise, frameBytes);
+    const hash = hashAlone(this.#noise, frameBytes);
+    const sink = await this.#bareUpload(`${name} bare sink`, bare.sink, false);
+    const hashSink = await this.#bareUpload(`${name} bare sink with SHA-256`, bare.hash, true);
+    return { copy, hash, sink, hashSink };
+  }
+
+  async #ceilingsBetween(name: string, bare: BareServers, uploaded: Stream[]) {
+    this.#progress.phase(`${name} writing files`);
+    const write = await writeAlone(this.#folder, this.#noise, uploaded);
+    const streams = this.#streams(await connectAll(bare.send.url, this.#settings.streams), 0);
+    const frame = this.#noise.bytes.subarray(0, this.#settings.frameBytes);
+    const sender = await this.#measured(`${name} bare sender`, bare.send.probe, () =>
+      drainAll(streams, this.#board, frame),
+    );
+    for (const { peer } of streams) peer.close();
+    return { write, sender };
+  }
+
+  async #bareUpload(name: string, server: BareServer, hashes: boolean): Promise<Measured> {
+    const unused = { start: new Latency(), get: new Latency(), stop: new Latency() };
+    const streams = this.#streams(await connectAll(server.url, this.#settings.streams), 0);
+    const measured = await this.#measured(name, server.probe, () =>
+      uploadAll(streams, this.#board, unused, hashes),
+    );
+    for (const { peer } of streams) peer.close();
+    return measured;
+  }
+
+  async #measured(name: string, probe: Probe, act: () => Promise<Timed>): Promise<Measured> {
+    this.#progress.phase(name, this.#board, this.#settings.streams * this.#settings.bytesPerStream);
+    const [timed, usage] = await withUsage(probe, act);
+    return { ...timed, ...usage };
+  }
+}
+
+/** Requests to remove streams that are under way at once: a few, so that it ends soon and disturbs nobody. */
+const removersAtOnce = 8;
+
+/** Removes what was uploaded and returns how many streams stayed: those of a server without the HTTP interface. */
+export async function removeAll(streams: Stream[], url: string): Promise<number> {
+  const waiting = [...streams];
+  let left = 0;
+  const remover = async () => {
+    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+      if (!(await isRemoved(next.streamId, url))) left += 1;
+    }
+  };
+  await Promise.all(Array.from({ length: removersAtOnce }, remover));
+  return left;
+}
+
+async function isRemoved(streamId: string, url: string): Promise<boolean> {
+  try {
+    return await removeStream(streamId, { url });
+  } catch (error) {
+    if (error instanceof ClientError) return false;
+    throw error;
+  }
+}

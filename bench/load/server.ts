@@ -1,0 +1,79 @@
+/** The servers of a bench: the real one, which is started here or runs elsewhere, and the bare ones beside it. */
+import { TestServer } from "../../src/testing/harness/server.ts";
+import { metricsProbe, type Probe, processProbe } from "./figures.ts";
+
+/** A server under test. */
+export interface Subject extends AsyncDisposable {
+  /** `ws://HOST:PORT/audio` */
+  url: string;
+  /** `http://HOST:PORT`, without a slash at the end. */
+  httpBase: string;
+  probe: Probe;
+  /** How it was started, for the report. */
+  description: string;
+}
+
+export interface SubjectSettings {
+  /** A server that runs already, or undefined to start one. */
+  server: string | undefined;
+  workers: number;
+  maxCacheBytes: number;
+  maxConnections: number;
+}
+
+export async function openSubject(settings: SubjectSettings): Promise<Subject> {
+  const { server: url, workers, maxCacheBytes, maxConnections } = settings;
+  if (url !== undefined) return foreignSubject(url);
+  const server = await TestServer.start({
+    flags: { workers, "max-cache-bytes": maxCacheBytes, "max-connections": maxConnections },
+  });
+  return {
+    url: server.url,
+    httpBase: server.httpBase,
+    probe: processProbe(server.pid),
+    description: `started for this run with --workers ${workers}`,
+    [Symbol.asyncDispose]: () => server.dispose(),
+  };
+}
+
+function foreignSubject(url: string): Subject {
+  const { protocol, host } = new URL(url);
+  const httpBase = `${protocol === "wss:" ? "https" : "http"}://${host}`;
+  return {
+    url,
+    httpBase,
+    probe: metricsProbe(httpBase),
+    description: `running at ${url}`,
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+}
+
+export type BareMode = "sink" | "hash" | "send";
+
+export interface BareServer extends AsyncDisposable {
+  url: string;
+  httpBase: string;
+  probe: Probe;
+}
+
+/** Starts a bare server; it ends with this process, whatever happens. */
+export async function openBareServer(mode: BareMode, frameBytes: number): Promise<BareServer> {
+  const entry = `${import.meta.dir}/bare-server.ts`;
+  const child = Bun.spawn([process.execPath, entry, mode, String(frameBytes)], {
+    stdin: "pipe",
+    stdout: "pipe",
+    stderr: "inherit",
+  });
+  const { value } = await child.stdout.getReader().read();
+  const port = new TextDecoder().decode(value).trim();
+  if (!/^\d+$/.test(port)) throw new Error(`the bare server ended before it was ready: ${port}`);
+  return {
+    url: `ws://127.0.0.1:${port}/`,
+    httpBase: `http://127.0.0.1:${port}`,
+    probe: processProbe(child.pid),
+    async [Symbol.asyncDispose]() {
+      child.kill();
+      await child.exited;
+    },
+  };
+}

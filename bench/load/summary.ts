@@ -1,0 +1,177 @@
+/** What a run at full speed comes to: medians of its rounds, shares of the ceilings, and whether the targets are met. */
+import { megabitsPerSecond } from "../../src/cli/text.ts";
+import { GiB } from "../../src/base/limits.ts";
+import { largest } from "./figures.ts";
+import type { Percentiles } from "./latency.ts";
+import type { Settings, Targets } from "./options.ts";
+import type { Ceilings, Measured, Round, RoundsResult } from "./rounds.ts";
+import type { Timed } from "./transfers.ts";
+
+/** Middle, least and most of the rounds. */
+export interface Spread {
+  median: number;
+  least: number;
+  most: number;
+}
+
+/** One figure of the server beside what the machine does at most; rates in Mbit/s, `share` of one by the other. */
+export interface Share {
+  ours: Spread;
+  ceiling: Spread;
+  share: Spread;
+}
+
+export interface Summary {
+  uploadMbps: Spread;
+  downloadMbps: Spread;
+  latencyMs: { start: Percentiles; get: Percentiles; stop: Percentiles };
+  shares: Record<ShareName, Share> | undefined;
+  copyMbps: Spread | undefined;
+  cpu: { upload: Cpu; download: Cpu };
+  memory: Memory;
+}
+
+export type ShareName =
+  | "uploadOfSink"
+  | "uploadOfHashSink"
+  | "uploadOfHash"
+  | "uploadOfWrites"
+  | "downloadOfSender"
+  | "downloadOfCopy";
+
+/** Processor seconds of the server for a GiB, and what the bare parts of the work take. */
+export interface Cpu {
+  secondsPerGiB: number | undefined;
+  bareSecondsPerGiB: number | undefined;
+  /** Of the bench itself: near one second a second, the bench is the limit and not the server. */
+  benchSecondsPerGiB: number | undefined;
+}
+
+export interface Memory {
+  peakResidentBytes: number | undefined;
+  peakOwnBytes: number | undefined;
+  /** Own memory at the peak of the uploads less that before the first connection, for each stream. */
+  bytesPerUpload: number | undefined;
+  /** The same for the downloads. */
+  bytesPerDownload: number | undefined;
+  /** The same for a connection that does nothing. */
+  bytesPerIdleConnection: number | undefined;
+}
+
+export function summarise(settings: Settings, result: RoundsResult): Summary {
+  const { rounds, idle, latencies } = result;
+  const ceilings = rounds.flatMap(({ ceilings }) => (ceilings === undefined ? [] : [ceilings]));
+  const peak = (of: "upload" | "download", what: "peakOwnBytes" | "peakResidentBytes") =>
+    largest(rounds.map((round) => round[of][what]));
+  const [uploadBytes, downloadBytes] = [peak("upload", "peakOwnBytes"), peak("download", "peakOwnBytes")];
+  const perStream = (bytes: number | undefined) =>
+    bytes === undefined || idle.startBytes === undefined
+      ? undefined
+      : Math.max(0, bytes - idle.startBytes) / settings.streams;
+  return {
+    uploadMbps: spread(rounds.map((round) => mbps(round.upload))),
+    downloadMbps: spread(rounds.map((round) => mbps(round.download))),
+    latencyMs: {
+      start: latencies.start.percentiles(),
+      get: latencies.get.percentiles(),
+      stop: latencies.stop.percentiles(),
+    },
+    shares: ceilings.length === rounds.length ? sharesOf(rounds, ceilings) : undefined,
+    copyMbps: ceilings.length === 0 ? undefined : spread(ceilings.map(({ copy }) => mbps(copy))),
+    cpu: cpuOf(rounds, ceilings),
+    memory: {
+      peakResidentBytes: largest([
+        peak("upload", "peakResidentBytes"),
+        peak("download", "peakResidentBytes"),
+      ]),
+      peakOwnBytes: largest([uploadBytes, downloadBytes]),
+      bytesPerUpload: perStream(uploadBytes),
+      bytesPerDownload: perStream(downloadBytes),
+      bytesPerIdleConnection: perStream(idle.connectedBytes),
+    },
+  };
+}
+
+/** Mbit/s. */
+function mbps({ bytes, ms }: Timed): number {
+  return megabitsPerSecond(bytes, ms);
+}
+
+export function spread(values: number[]): Spread {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = Math.floor((sorted.length - 1) / 2);
+  const median = (sorted[middle]! + sorted[sorted.length - 1 - middle]!) / 2;
+  return { median, least: sorted[0]!, most: sorted.at(-1)! };
+}
+
+function sharesOf(rounds: Round[], ceilings: Ceilings[]): Record<ShareName, Share> {
+  const share = (ours: "upload" | "download", of: keyof Ceilings): Share => {
+    const mine = rounds.map((round) => mbps(round[ours]));
+    const bare = ceilings.map((each) => mbps(each[of]));
+    // Round by round: what drifted from one to the next stays out of it.
+    return { ours: spread(mine), ceiling: spread(bare), share: spread(mine.map((m, at) => m / bare[at]!)) };
+  };
+  return {
+    uploadOfSink: share("upload", "sink"),
+    uploadOfHashSink: share("upload", "hashSink"),
+    uploadOfHash: share("upload", "hash"),
+    uploadOfWrites: share("upload", "write"),
+    downloadOfSender: share("download", "sender"),
+    downloadOfCopy: share("download", "copy"),
+  };
+}
+
+function cpuOf(rounds: Round[], ceilings: Ceilings[]): { upload: Cpu; download: Cpu } {
+  const sinkCpu = perGiB(ceilings.map(({ sink }) => sink));
+  // One thread that does nothing else: its time is its processor time.
+  const hashCpu = perGiB(ceilings.map(({ hash }) => ({ ...hash, cpuSeconds: hash.ms / 1000 })));
+  return {
+    upload: {
+      secondsPerGiB: perGiB(rounds.map(({ upload }) => upload)),
+      bareSecondsPerGiB: sinkCpu === undefined || hashCpu === undefined ? undefined : sinkCpu + hashCpu,
+      benchSecondsPerGiB: perGiB(rounds.map(({ upload }) => benchOf(upload))),
+    },
+    download: {
+      secondsPerGiB: perGiB(rounds.map(({ download }) => download)),
+      bareSecondsPerGiB: perGiB(ceilings.map(({ sender }) => sender)),
+      benchSecondsPerGiB: perGiB(rounds.map(({ download }) => benchOf(download))),
+    },
+  };
+}
+
+function benchOf({ bytes, benchCpuSeconds }: Measured): Pick<Measured, "bytes" | "cpuSeconds"> {
+  return { bytes, cpuSeconds: benchCpuSeconds };
+}
+
+function perGiB(phases: Pick<Measured, "bytes" | "cpuSeconds">[]): number | undefined {
+  let seconds = 0;
+  let bytes = 0;
+  for (const phase of phases) {
+    if (phase.cpuSeconds === undefined) return undefined;
+    seconds += phase.cpuSeconds;
+    bytes += phase.bytes;
+  }
+  return bytes === 0 ? undefined : (seconds / bytes) * GiB;
+}
+
+/** A figure that a run is judged by. */
+export interface Verdict {
+  what: string;
+  wanted: string;
+  met: boolean;
+}
+
+export function judge(summary: Summary, targets: Targets): Verdict[] {
+  return [
+    judgeRate("upload", summary.uploadMbps, targets.uploadMbps),
+    judgeRate("download", summary.downloadMbps, targets.downloadMbps),
+  ];
+}
+
+function judgeRate(what: string, got: Spread, wantedMbps: number): Verdict {
+  return {
+    what: `${what} of ${got.median.toFixed(0)} Mbit/s`,
+    wanted: `${wantedMbps} Mbit/s`,
+    met: got.median >= wantedMbps,
+  };
+}
