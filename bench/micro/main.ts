@@ -1,0 +1,25 @@
+/**
+ * `bun run bench:micro [--quick] [NAME...]`: the small benches one after the other, each in a process of its own, so
+ * that what one taught the compiler does not help or hinder the next.
+ */
+const names = ["ring", "messages", "frames", "adpcm", "store"];
+
+const args = process.argv.slice(2);
+const wanted = args.filter((arg) => arg !== "--quick");
+const flags = args.filter((arg) => arg === "--quick");
+const unknown = wanted.find((name) => !names.includes(name));
+if (unknown !== undefined) {
+  process.stderr.write(
+    `error: unknown argument "${unknown}" (use --quick and any of: ${names.join(", ")})\n`,
+  );
+  process.exit(2);
+}
+for (const name of wanted.length > 0 ? wanted : names) {
+  const command = [process.execPath, `${import.meta.dir}/${name}.ts`, ...flags];
+  const child = Bun.spawn(command, { stdin: "ignore", stdout: "inherit", stderr: "inherit" });
+  if ((await child.exited) !== 0) {
+    process.stderr.write(`error: the bench "${name}" failed\n`);
+    process.exit(1);
+  }
+  process.stdout.write("\n");
+}

@@ -1,0 +1,47 @@
+/**
+ * What the micro benches share. Rounds alternate over all cases and the best of each counts, since whatever else runs
+ * on the machine only makes a round slower. `--quick` runs everything once on tiny inputs.
+ */
+
+export const quick = process.argv.includes("--quick");
+const roundMs = quick ? 1 : 200;
+const rounds = quick ? 1 : 5;
+
+/** `run` does some of the work and returns how much of it, in the unit of the case. */
+export interface Case {
+  name: string;
+  run: () => number | Promise<number>;
+  /** How the amount done in a second is written. */
+  show: (perSecond: number) => string;
+}
+
+/** Runs the cases and prints a line for each. */
+export async function compare(title: string, cases: Case[]): Promise<void> {
+  const best = cases.map(() => 0);
+  for (let round = 0; round < rounds; round += 1) {
+    for (const [index, { run }] of cases.entries()) best[index] = Math.max(best[index]!, await rate(run));
+  }
+  process.stdout.write(`${title}\n`);
+  const width = Math.max(...cases.map(({ name }) => name.length));
+  cases.forEach(({ name, show }, index) => {
+    process.stdout.write(`  ${name.padEnd(width)}  ${show(best[index]!)}\n`);
+  });
+}
+
+/** How much `run` does in a second. */
+async function rate(run: Case["run"]): Promise<number> {
+  const began = performance.now();
+  let done = 0;
+  let elapsedMs: number;
+  do {
+    const amount = run();
+    done += typeof amount === "number" ? amount : await amount;
+    elapsedMs = performance.now() - began;
+  } while (elapsedMs < roundMs);
+  return (done / elapsedMs) * 1000;
+}
+
+/** "12.34 M/s" of something small. */
+export function millions(what: string): (perSecond: number) => string {
+  return (perSecond) => `${(perSecond / 1e6).toFixed(2).padStart(8)} M ${what}/s`;
+}

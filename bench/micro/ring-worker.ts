@@ -1,0 +1,32 @@
+/** The far end of the ring bench: the subject of a record says how many there are in a pass. */
+import { type LaneMemory, WorkerLane } from "../../src/lane/lane.ts";
+
+declare const self: { onmessage: ((event: { data: unknown }) => void) | null };
+
+/** As in the server's workers: room is given back while the producer still has some. */
+const releaseFraction = 8;
+
+self.onmessage = (event) => {
+  self.onmessage = null;
+  consume(new WorkerLane(event.data as LaneMemory));
+};
+
+function consume(lane: WorkerLane): void {
+  const { tasks } = lane;
+  const batchBytes = tasks.capacityBytes / releaseFraction;
+  let seen = 0;
+  let sum = 0;
+  while (!lane.closing) {
+    while (tasks.unreleasedBytes < batchBytes && tasks.next()) {
+      sum += tasks.bytes[tasks.offset]!;
+      seen += 1;
+      if (seen < tasks.subject) continue;
+      lane.reserveResult(1, sum, 0);
+      lane.publishResults();
+      seen = 0;
+      sum = 0;
+    }
+    lane.releaseTasks();
+    if (!tasks.hasNext()) lane.sleep();
+  }
+}

@@ -1,0 +1,107 @@
+/**
+ * How fast records go through a ring, by the size of their bodies: put in and taken out by one thread, which is the
+ * cost of the ring itself, and across to a worker thread that is woken by its bell, as audio goes to the writers.
+ *
+ *     bun bench/micro/ring.ts [--quick]
+ */
+import { KiB, MiB, writeResultRingBytes, writeRingBytes } from "../../src/base/limits.ts";
+import { allocateLane, MainLane } from "../../src/lane/lane.ts";
+import { allocateRing, FULL, RingConsumer, RingProducer } from "../../src/lane/ring.ts";
+import { type Case, compare, quick } from "./measure.ts";
+
+const sizes = [16, KiB, 8 * KiB, 64 * KiB];
+/** Bytes of bodies between two publications, at most: what the main thread of the server does. */
+const batchBytes = 256 * KiB;
+const passBytes = quick ? 256 * KiB : 64 * MiB;
+const maxPassRecords = quick ? 100 : 200_000;
+
+const recordsOf = (size: number) => Math.min(maxPassRecords, Math.ceil(passBytes / size));
+
+function show(size: number): (perSecond: number) => string {
+  return (perSecond) =>
+    `${(perSecond / 1e6).toFixed(3).padStart(8)} M records/s ` +
+    `${((perSecond * size) / 1e9).toFixed(2).padStart(7)} GB/s`;
+}
+
+/** Puts records in and takes them out, a batch at a time; bodies are copied in and one byte of each is read. */
+function oneThread(size: number): Case {
+  const memory = allocateRing(writeRingBytes);
+  const producer = new RingProducer(memory);
+  const consumer = new RingConsumer(memory);
+  const body = new Uint8Array(size).fill(7);
+  const batch = Math.max(1, Math.floor(batchBytes / (size + 16)));
+  const run = () => {
+    let sum = 0;
+    for (let record = 0; record < batch; record += 1) {
+      const at = producer.reserve(1, record, size);
+      if (at === FULL) throw new Error("the ring is full though everything was taken");
+      producer.bytes.set(body, at);
+    }
+    producer.publish();
+    while (consumer.next()) sum += consumer.bytes[consumer.offset]!;
+    consumer.release();
+    if (sum !== 7 * batch) throw new Error("the ring lost a record");
+    return batch;
+  };
+  return { name: `${label(size)}, one thread`, run, show: show(size) };
+}
+
+/** A worker that takes records, adds up one byte of each and answers once for a pass. */
+class Consumer {
+  readonly #worker = new Worker(new URL("ring-worker.ts", import.meta.url));
+  readonly #lane: MainLane;
+
+  constructor() {
+    const memory = allocateLane(writeRingBytes, writeResultRingBytes);
+    this.#lane = new MainLane(memory);
+    this.#worker.postMessage(memory);
+  }
+
+  /** Sends `records` bodies and waits until the worker has seen them all. */
+  async pass(records: number, body: Uint8Array): Promise<number> {
+    const { tasks, results } = this.#lane;
+    for (let record = 0; record < records;) {
+      const at = tasks.reserve(1, records, body.length);
+      if (at === FULL) {
+        await this.#roomInTasks();
+        continue;
+      }
+      tasks.bytes.set(body, at);
+      record += 1;
+      if (tasks.unpublishedBytes >= batchBytes) this.#lane.publish();
+    }
+    this.#lane.publish();
+    while (!results.next()) await this.#lane.rung(() => results.hasNext());
+    const sum = results.subject;
+    this.#lane.releaseResults();
+    if (sum !== 7 * records) throw new Error("a record was lost on its way to the worker");
+    return records;
+  }
+
+  async #roomInTasks(): Promise<void> {
+    this.#lane.publish();
+    const used = this.#lane.tasks.usedBytes;
+    await this.#lane.rung(() => {
+      this.#lane.tasks.wantRoom();
+      return this.#lane.tasks.refreshUsedBytes() < used;
+    });
+  }
+
+  close(): void {
+    this.#lane.close();
+  }
+}
+
+function acrossThreads(consumer: Consumer, size: number): Case {
+  const body = new Uint8Array(size).fill(7);
+  const run = () => consumer.pass(recordsOf(size), body);
+  return { name: `${label(size)}, to a worker`, run, show: show(size) };
+}
+
+function label(size: number): string {
+  return (size < KiB ? `${size} B` : `${size / KiB} KiB`).padStart(6);
+}
+
+const consumer = new Consumer();
+await compare("RING", [...sizes.map(oneThread), ...sizes.map((size) => acrossThreads(consumer, size))]);
+consumer.close();
