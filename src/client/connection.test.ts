@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { cleanups, failureOf, FakeSocket, mockServers, noise } from "../testing/client-fixtures.ts";
+import { until } from "../testing/harness/until.ts";
 import { deadAddress, startSilentServer } from "../testing/mock-servers.ts";
 import { bunPlatform } from "./bun.ts";
 import { connect } from "./connection.ts";
@@ -140,5 +141,34 @@ describe("a connection", () => {
     while (!String(await connection.receive(soon())).includes("STOPPED"));
     connection.close();
     expect(server.bytesOf("x").subarray(-65_536).equals(copy)).toBe(true);
+  });
+});
+
+describe("a goodbye", () => {
+  test("waits until everything has left, and gives the server's answer", async () => {
+    const { socket, connection } = await fakeConnection();
+    let closes = 0;
+    socket.close = () => void closes++;
+    socket.bufferedAmount = 1;
+    const goodbye = connection.goodbye(2_000);
+    expect(await connection.receive(performance.now() + 20)).toBeUndefined();
+    expect(closes).toBe(0);
+    socket.bufferedAmount = 0;
+    await until("the close", 2_000, () => closes === 1);
+    socket.fire("close", { code: 1000, reason: "bye" });
+    expect(await goodbye).toEqual({ code: 1000, reason: "bye" });
+  });
+
+  test("fails where the server refuses at the same time, or the signal aborts", async () => {
+    const refused = await fakeConnection();
+    refused.socket.close = () => refused.socket.fire("close", { code: 1008, reason: "no" });
+    expect((await failureOf(refused.connection.goodbye(2_000))).message).toContain("1008 (no)");
+    const controller = new AbortController();
+    const aborted = await fakeConnection({}, controller.signal);
+    aborted.socket.close = () => undefined;
+    const goodbye = aborted.connection.goodbye(2_000);
+    setTimeout(() => controller.abort(new Error("enough")), 5);
+    expect(goodbye).rejects.toThrow("enough");
+    await goodbye.catch(() => undefined);
   });
 });

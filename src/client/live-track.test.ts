@@ -63,7 +63,7 @@ describe("audio from a pipe", () => {
 
   test("ends at the end of the WAV file's audio, not of the file", async () => {
     const file = wavFile(melody(100, 1), 1);
-    const { input } = inputOf([file, new TextEncoder().encode("LIST....more, which is no audio")]);
+    const { input } = inputOf([Buffer.concat([file, Buffer.from("LIST....more, which is no audio")])]);
     const track = await liveTrack(input);
     await messagesOf(track);
     expect(track.samples).toBe(100);

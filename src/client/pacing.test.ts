@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { FakeSocket } from "../testing/client-fixtures.ts";
+import { FakeSocket, quickRetry } from "../testing/client-fixtures.ts";
 import { trackOf } from "../testing/ingest-fixtures.ts";
 import { melody } from "../testing/wav-fixtures.ts";
 import { bunPlatform } from "./bun.ts";
@@ -55,6 +55,29 @@ describe("in real time", () => {
     expect(times.slice(4, 12)).toEqual([80, 185, 185, 185, 185, 185, 200, 220]);
     expect(stream.worstLagMs).toBe(85);
   });
+});
+
+test("the schedule outlives a lost connection: what fell due meanwhile is sent at once", async () => {
+  const clock = new FakeClock(0);
+  const times: number[] = [];
+  const sockets: FakeSocket[] = [];
+  const openSocket = () => {
+    const socket = new FakeSocket((self, data) => {
+      if (data.length === 32) return;
+      times.push(clock.now() - 5_000);
+      if (sockets.length > 1 || times.length < 3) return;
+      clock.nowMs += 70;
+      self.fire("close", { code: 1006, reason: "" });
+    });
+    sockets.push(socket);
+    setTimeout(() => socket.fire("open"));
+    return socket;
+  };
+  const platform = { openSocket, newDigest: bunPlatform.newDigest };
+  const track = await trackOf(melody(8 * 320, 1), 1);
+  const options = { url: "ws://fake/", track, streamId: 1, realtime: true, clock, retry: quickRetry };
+  await new IngestStream({ platform, ...options }).run();
+  expect(times).toEqual([0, 20, 40, 110, 110, 110, 120, 140]);
 });
 
 test("a schedule stays exact over days where a frame is no whole number of milliseconds", () => {
