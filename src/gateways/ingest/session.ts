@@ -121,10 +121,10 @@ export class IngestSession implements Session, RecordingOwner {
     return { hwid: this.#hwid.slice(0, maxLoggedChars), streamId: this.#handshake?.streamId ?? "none" };
   }
 
+  /** `closed` follows, and ends the recording. */
   #end(code: number, reason: string): void {
     if (this.#over) return;
     this.#over = true;
     this.#socket.close(code, reason);
-    this.#recording?.end();
   }
 }

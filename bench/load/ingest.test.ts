@@ -1,0 +1,12 @@
+import { expect, test } from "bun:test";
+import { measureIngest } from "./ingest.ts";
+
+test("200 live streams at once are recorded without a lost frame, none of them later than a second", async () => {
+  const settings = { streams: 200, seconds: 3, frameMs: 20, workers: 2 };
+  const result = await measureIngest(settings);
+  expect(result.faults).toEqual([]);
+  expect(result.sentFrames).toBe(200 * 150);
+  expect(result.recordedFrames).toBe(result.sentFrames);
+  expect(result.delaysMs.length).toBeGreaterThan(100);
+  expect(result.delaysMs.at(-1)!).toBeLessThan(1000 + result.generatorLateMs);
+}, 60_000);
