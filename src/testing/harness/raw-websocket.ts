@@ -4,7 +4,7 @@
  * answer to a ping or a close, no reconnection.
  */
 import { connect, type Socket } from "node:net";
-import { within } from "./until.ts";
+import { until, within } from "./until.ts";
 import {
   describeFrame,
   encodeFrame,
@@ -133,6 +133,7 @@ export class RawWebSocket {
   /** Waits until the kernel has taken everything written so far. */
   async flush(limitMs = 30_000): Promise<void> {
     if (this.socket.writableLength === 0 || this.isEnded) return;
+    if (!this.socket.writableNeedDrain) return await this.flushSmall(limitMs);
     const { promise, resolve } = Promise.withResolvers<void>();
     const onTaken = (): void => resolve();
     this.socket.once("drain", onTaken).once("close", onTaken);
@@ -141,6 +142,12 @@ export class RawWebSocket {
     } finally {
       this.socket.off("drain", onTaken).off("close", onTaken);
     }
+  }
+
+  /** "drain" comes only after a write that filled the buffer; what is less goes without a word. */
+  private async flushSmall(limitMs: number): Promise<void> {
+    const isTaken = (): boolean => this.socket.writableLength === 0 || this.isEnded;
+    await until("the peer to take what was sent", limitMs, isTaken, () => this.describe());
   }
 
   /** Bytes written here that the kernel has not taken yet. */
