@@ -23,6 +23,16 @@ export async function failureOf(promise: Promise<unknown>): Promise<ClientError>
   throw new Error(`expected a ClientError, got: ${String(outcome)}`);
 }
 
+/** The message of whatever a promise is rejected with; success fails the test. */
+export async function rejectionOf(promise: Promise<unknown>): Promise<string> {
+  const outcome = await promise.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  if (outcome instanceof Error) return outcome.message;
+  throw new Error("expected an error, got none");
+}
+
 /** Things to do after each test of the calling file, such as stopping a server. */
 export function cleanups(): (stop: () => unknown) => void {
   const stops: (() => unknown)[] = [];
