@@ -1,0 +1,175 @@
+/** The load bench as its user runs it, with so little to do that it takes no time; figures are not judged here. */
+import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { join } from "node:path";
+import * as v from "valibot";
+import { temporaryFolder } from "../../src/testing/temporary-folder.ts";
+import { decodeRequest, encodeStarted, encodeStopped } from "../../src/wire/audio-cache.ts";
+
+setDefaultTimeout(60_000);
+
+const folder = temporaryFolder();
+afterAll(() => folder[Symbol.dispose]());
+
+const anySpeed = ["--target-upload-mbps", "0.001", "--target-download-mbps", "0.001"];
+/** Streams that end in the middle of a frame. */
+const tiny = ["--streams", "3", "--bytes-per-stream", "20000", "--frame-bytes", "8KiB", "--rounds", "2"];
+
+interface Finished {
+  code: number;
+  out: string;
+  err: string;
+}
+
+async function bench(script: string, ...args: string[]): Promise<Finished> {
+  const command = [process.execPath, join(import.meta.dir, script), ...args];
+  const child = Bun.spawn(command, { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+  const [out, err] = await Promise.all([child.stdout.text(), child.stderr.text()]);
+  return { code: await child.exited, out, err };
+}
+
+async function figuresOf<T>(path: string, schema: v.GenericSchema<unknown, T>): Promise<T> {
+  return v.parse(schema, await Bun.file(path).json());
+}
+
+const positive = v.pipe(v.number(), v.gtValue(0));
+const spread = v.object({ median: positive, least: positive, most: positive });
+const share = v.object({ ours: spread, ceiling: spread, share: spread });
+const latency = v.object({ count: v.number(), p50: positive, p90: positive, p99: positive, max: positive });
+
+const report = v.object({
+  passed: v.boolean(),
+  errors: v.array(v.string()),
+  rounds: v.array(v.object({ upload: v.object({ bytes: v.number() }) })),
+  summary: v.object({
+    uploadMbps: spread,
+    downloadMbps: spread,
+    latencyMs: v.object({ start: latency, get: latency, stop: latency }),
+    shares: v.object({
+      uploadOfSink: share,
+      uploadOfHashSink: share,
+      uploadOfHash: share,
+      uploadOfWrites: share,
+      downloadOfSender: share,
+      downloadOfCopy: share,
+    }),
+  }),
+});
+
+describe("the load bench", () => {
+  test("sends every stream up and down again beside all ceilings, and writes what it measured", async () => {
+    const json = join(folder.path, "load.json");
+    const { code, out, err } = await bench("main.ts", ...tiny, ...anySpeed, "--json", json);
+    expect([err, code]).toEqual(["", 0]);
+    expect(out).toContain("every byte came back as it was sent");
+    const { errors, rounds, summary } = await figuresOf(json, report);
+    expect(errors).toEqual([]);
+    expect(rounds.map((round) => round.upload.bytes)).toEqual([60_000, 60_000]);
+    expect(summary.latencyMs.start.count).toBe(6);
+    expect(summary.latencyMs.get.count).toBe(18);
+    expect(summary.latencyMs.stop.count).toBe(6);
+  });
+
+  test("fails, and says which, when a target is missed", async () => {
+    const missed = ["--target-upload-mbps", "0.001", "--target-download-mbps", "100000000"];
+    const { code, out } = await bench("main.ts", ...tiny, ...missed, "--without-ceilings");
+    expect(code).toBe(1);
+    expect(out).toMatch(/upload of \d+ Mbit\/s: met/);
+    expect(out).toMatch(/download of \d+ Mbit\/s: MISSED/);
+  });
+
+  test("keeps to its pace, and counts latencies of every request from its intended time", async () => {
+    const json = join(folder.path, "paced.json");
+    const paced = ["--streams", "4", "--rate-mbps", "2", "--seconds", "1", "--frame-bytes", "16KiB"];
+    const { code, out, err } = await bench("main.ts", ...paced, "--target-p99-ms", "60000", "--json", json);
+    expect([err, code]).toEqual(["", 0]);
+    expect(out).toContain("LATENCY from the intended time");
+    const schema = v.object({
+      offeredMbps: v.number(),
+      upload: v.object({ bytes: v.number(), mbps: v.number() }),
+      latencyMs: v.object({ start: latency, get: latency, stop: latency, benchLate: latency }),
+    });
+    const figures = await figuresOf(json, schema);
+    expect(figures.offeredMbps).toBe(8);
+    expect(figures.upload.bytes).toBe(4 * 15 * 16_384);
+    // It may fall behind on a busy machine, but cannot be faster than its schedule: 15 frames of 65.5 ms.
+    expect(figures.upload.mbps).toBeLessThan(8.6);
+    expect(figures.latencyMs.get.count).toBe(60);
+    expect(figures.latencyMs.start.count).toBe(4);
+  });
+
+  test.each([
+    [["--frame-bytes", "64KB"], "--frame-bytes"],
+    [["--streams", "0"], "--streams"],
+    [["--rate-mbps", "fast"], "--rate-mbps"],
+    [["--server", "http://127.0.0.1/"], "WebSocket address"],
+    [["--quick"], "--quick"],
+  ])("refuses %p with one line", async (args, what) => {
+    const { code, err } = await bench("main.ts", ...args);
+    expect(code).toBe(2);
+    expect(err).toContain(what);
+    expect(err.trim().split("\n").length).toBe(1);
+  });
+});
+
+/** A server of the protocol that keeps nothing right: what it does wrong is said by `fault`. */
+function wrongServer(fault: "byte" | "digest" | "close") {
+  return Bun.serve<{ audio: Uint8Array[]; id: string }>({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch(request, server) {
+      const data = { audio: [], id: "" };
+      return server.upgrade(request, { data }) ? undefined : new Response("no", { status: 404 });
+    },
+    websocket: {
+      message(socket, message) {
+        if (typeof message !== "string") return void socket.data.audio.push(message.slice());
+        const request = decodeRequest(message);
+        const whole = Buffer.concat(socket.data.audio);
+        if (request.type === "START") return void socket.send(encodeStarted("upper", request.streamId!));
+        if (request.type === "STOP") {
+          const sha256 = new Bun.CryptoHasher("sha256").update(whole).digest("hex");
+          const told = fault === "digest" ? sha256.toUpperCase().replace(/^./, "x") : sha256;
+          return void socket.send(encodeStopped("upper", request.streamId!, whole.length, told));
+        }
+        if (request.type !== "GET") return;
+        if (fault === "close") return socket.close(1011, "no more");
+        const answer = whole.subarray(request.offset, request.offset + request.length);
+        if (request.offset === 16_384) answer[answer.length - 1]! ^= 1;
+        socket.send(answer);
+      },
+    },
+  });
+}
+
+describe("the load bench against a server that runs already", () => {
+  test.each([
+    ["byte", "wrong audio in the 3616 bytes at offset 16384"],
+    ["digest", "STOPPED says 20000 bytes"],
+    ["close", "the server closed with 1011 no more"],
+  ] as const)("fails when it does wrong: %s", async (fault, told) => {
+    const server = wrongServer(fault);
+    const address = ["--server", `ws://127.0.0.1:${server.port}/audio`];
+    const { code, out } = await bench("main.ts", ...tiny, ...anySpeed, ...address, "--without-ceilings");
+    await server.stop(true);
+    expect(code).toBe(1);
+    expect(out).toContain(told);
+    expect(out).not.toContain("every byte came back");
+    expect(out).toContain("3 streams stay on the server");
+  });
+
+  test("fails with one line when there is no server", async () => {
+    const { code, err } = await bench("main.ts", ...tiny, "--server", "ws://127.0.0.1:1/audio");
+    expect(code).toBe(1);
+    expect(err).toContain("cannot reach the server");
+  });
+});
+
+test("the HTTP bench loads each route without a failure", async () => {
+  const json = join(folder.path, "http.json");
+  const few = ["--connections", "2", "--seconds", "1", "--streams", "3"];
+  const { code, err } = await bench("http.ts", ...few, "--json", json);
+  expect([err, code]).toEqual(["", 0]);
+  const route = v.object({ route: v.string(), requestsPerSecond: positive, failures: v.literal(0) });
+  const { figures } = await figuresOf(json, v.object({ figures: v.array(route) }));
+  expect(figures.map(({ route }) => route)).toEqual(["/healthz", "/api/streams", "/api/streams/http-0"]);
+});

@@ -1,0 +1,110 @@
+/** The parts of the load bench whose mistakes its table would not show. */
+import { describe, expect, test } from "bun:test";
+import { Noise, StreamAudio } from "./audio.ts";
+import { metricsProbe, parsePs, processProbe, withUsage } from "./figures.ts";
+import { Latency } from "./latency.ts";
+import { spread } from "./summary.ts";
+
+const frameBytes = 1000;
+const whole = (audio: StreamAudio) =>
+  Buffer.concat(Array.from({ length: audio.frames }, (_, frame) => audio.frame(frame)));
+const sha256 = (bytes: Uint8Array) => new Bun.CryptoHasher("sha256").update(bytes).digest("hex");
+
+describe("the audio of a stream", () => {
+  const noise = new Noise(frameBytes);
+
+  test("has the size and the SHA-256 that it says, also where it wraps round the noise", () => {
+    for (const [index, bytes] of [
+      [0, 2500],
+      [127, 9_000_100],
+      [3, 1],
+    ] as const) {
+      const audio = new StreamAudio(noise, index, bytes, frameBytes);
+      expect(whole(audio).length).toBe(bytes);
+      expect(audio.sha256).toBe(sha256(whole(audio)));
+    }
+  });
+
+  test("is the same in frames of any length", () => {
+    const long = new StreamAudio(noise, 127, 9_000_100, frameBytes);
+    const short = new StreamAudio(noise, 127, 9_000_100, 700);
+    expect(short.frames).toBeGreaterThan(long.frames);
+    expect(short.sha256).toBe(long.sha256);
+  });
+
+  test("is another one for each stream and each round", () => {
+    const digests = [0, 1, 2].flatMap((index) => {
+      const audio = new StreamAudio(noise, index, 5000, frameBytes);
+      return [0, 1].map((round) => {
+        audio.stamp(index, round);
+        expect(audio.sha256).toBe(sha256(whole(audio)));
+        return audio.sha256;
+      });
+    });
+    expect(new Set(digests).size).toBe(6);
+  });
+
+  test("knows its own frames from others: a changed byte, a short frame, one too many", () => {
+    const audio = new StreamAudio(noise, 5, 2500, frameBytes);
+    const frame = Buffer.from(audio.frame(1));
+    expect(audio.isFrame(1, frame)).toBe(true);
+    expect(audio.isFrame(0, frame)).toBe(false);
+    expect(audio.isFrame(1, frame.subarray(1))).toBe(false);
+    frame[999]! ^= 1;
+    expect(audio.isFrame(1, frame)).toBe(false);
+    expect(audio.isFrame(3, frame)).toBe(false);
+  });
+});
+
+test("percentiles are of what was recorded, in milliseconds", () => {
+  const latency = new Latency();
+  for (let ms = 1; ms <= 1000; ms += 1) latency.record(ms);
+  const { count, p50, p90, p99, p999, max } = latency.percentiles();
+  expect(count).toBe(1000);
+  expect(Math.abs(p50 - 500)).toBeLessThan(1);
+  expect(Math.abs(p90 - 900)).toBeLessThan(1);
+  expect(Math.abs(p99 - 990)).toBeLessThan(1);
+  expect(Math.abs(p999 - 999)).toBeLessThan(1);
+  expect(Math.abs(max - 1000)).toBeLessThan(1);
+});
+
+test("the median of an even number of rounds lies between the two in the middle", () => {
+  expect(spread([4, 1, 3, 2])).toEqual({ median: 2.5, least: 1, most: 4 });
+  expect(spread([9, 1, 5])).toEqual({ median: 5, least: 1, most: 9 });
+});
+
+function burn(): Promise<void> {
+  const began = performance.now();
+  while (performance.now() - began < 100);
+  return Promise.resolve();
+}
+
+describe("figures of a server", () => {
+  test("are read from ps as macOS and Linux write them", () => {
+    expect(parsePs("  0:01.25  20480\n")).toMatchObject({ cpuSeconds: 1.25, residentBytes: 20_971_520 });
+    expect(parsePs("01:02:03 1")).toMatchObject({ cpuSeconds: 3723, residentBytes: 1024 });
+    expect(parsePs("2-00:00:01 1")).toMatchObject({ cpuSeconds: 172_801 });
+    expect(parsePs("")).toBeUndefined();
+  });
+
+  test("are read from metrics, and not known where there are none", async () => {
+    const text =
+      "# TYPE process_cpu_seconds_total counter\nprocess_cpu_seconds_total 1.5\n" +
+      'process_resident_memory_bytes{app="x"} 4.096e+6 1395066363000\n';
+    const routes = { "/metrics": new Response(text) };
+    await using server = Bun.serve({ port: 0, routes, fetch: () => new Response("", { status: 404 }) });
+    const httpBase = `http://127.0.0.1:${server.port}`;
+    expect(await metricsProbe(httpBase)()).toMatchObject({ cpuSeconds: 1.5, residentBytes: 4_096_000 });
+    expect(await metricsProbe(`${httpBase}/none`)()).toBeUndefined();
+  });
+
+  test("count the processor time of a process that works, and none of one that has ended", async () => {
+    const [, usage] = await withUsage(processProbe(process.pid), burn);
+    expect(usage.cpuSeconds).toBeGreaterThan(0);
+    expect(usage.benchCpuSeconds).toBeGreaterThan(0);
+    expect(usage.peakResidentBytes).toBeGreaterThan(1_000_000);
+    const ended = Bun.spawn([process.execPath, "--version"], { stdout: "ignore" });
+    await ended.exited;
+    expect(await processProbe(ended.pid)()).toBeUndefined();
+  });
+});
