@@ -31,23 +31,22 @@ const spareConnections = 64;
 
 async function runFullSpeed(settings: Settings, subject: Subject, progress: Progress): Promise<Outcome> {
   const board = new Board();
+  const result = await new Rounds(settings, subject, temporaryFolder(), board, progress).run();
+  const summary = summarise(settings, result);
+  const verdicts = judge(summary, settings.targets);
+  return {
+    lines: [...summaryLines(settings, summary), ...verdictLines(verdicts, board.errors, result.leftStreams)],
+    figures: { summary, rounds: result.rounds },
+    verdicts,
+    errors: board.errors,
+  };
+}
+
+/** A folder on the disk that the server's cache is on; gone when this process ends, also by a signal. */
+function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "wavecache-bench-"));
-  try {
-    const result = await new Rounds(settings, subject, folder, board, progress).run();
-    const summary = summarise(settings, result);
-    const verdicts = judge(summary, settings.targets);
-    return {
-      lines: [
-        ...summaryLines(settings, summary),
-        ...verdictLines(verdicts, board.errors, result.leftStreams),
-      ],
-      figures: { summary, rounds: result.rounds },
-      verdicts,
-      errors: board.errors,
-    };
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+  return folder;
 }
 
 async function runAtRate(

@@ -4,7 +4,6 @@
  */
 import { ClientError } from "../../src/client/errors.ts";
 import { connectTimeoutMs } from "../../src/client/limits.ts";
-import { within } from "../../src/testing/harness/until.ts";
 import { type Reply, decodeReply } from "../../src/wire/audio-cache.ts";
 
 /** What a transfer hears of its connection; without one, what comes is an error. */
@@ -22,11 +21,11 @@ export class Peer {
   static async connect(url: string): Promise<Peer> {
     const socket = new WebSocket(url, { perMessageDeflate: false });
     socket.binaryType = "arraybuffer";
-    const opened = new Promise<void>((resolve, reject) => {
-      socket.onopen = () => resolve();
-      socket.onerror = () => reject(new ClientError("UNREACHABLE", url));
-    });
-    await within(`a connection to ${url}`, connectTimeoutMs, opened);
+    const { promise: opened, resolve, reject } = Promise.withResolvers<void>();
+    socket.onopen = () => resolve();
+    socket.onerror = () => reject(new ClientError("UNREACHABLE", url));
+    const timer = setTimeout(() => reject(new ClientError("CONNECT_TIMEOUT", url)), connectTimeoutMs);
+    await opened.finally(() => clearTimeout(timer));
     return new Peer(socket);
   }
 
