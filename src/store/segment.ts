@@ -50,7 +50,8 @@ export class Segment {
   readonly #wav: number;
   readonly #format: WavShape;
   readonly #binHash = new Bun.CryptoHasher("sha256");
-  readonly #wavHash = new Bun.CryptoHasher("sha256");
+  /** Begun only when the `.wav` is finished: thousands of segments may be open. */
+  #wavHash: Bun.CryptoHasher | undefined;
   /** What `counts` and the files were after the last append that worked. */
   #saved: SegmentCounts = { ...this.counts };
   #binBytes = 0;
@@ -128,6 +129,7 @@ export class Segment {
     const wanted = Math.min(block.length, this.#wavBytes - this.#hashedBytes);
     const got = fs.readSync(this.#wav, block, 0, wanted, this.#hashedBytes);
     if (got === 0) throw new Error(`${this.#path}.wav became shorter while it was read`);
+    this.#wavHash ??= new Bun.CryptoHasher("sha256");
     this.#wavHash.update(block.subarray(0, got));
     this.#hashedBytes += got;
     return this.#hashedBytes === this.#wavBytes;
@@ -137,7 +139,7 @@ export class Segment {
   sums(): { bin: FileSum; wav: FileSum } {
     return {
       bin: { bytes: this.#binBytes, sha256: this.#binHash.digest("hex") },
-      wav: { bytes: this.#wavBytes, sha256: this.#wavHash.digest("hex") },
+      wav: { bytes: this.#wavBytes, sha256: this.#wavHash!.digest("hex") },
     };
   }
 

@@ -18,6 +18,7 @@ import {
   nibbleHoldMs,
   recordingFlushBytes,
   recordingFlushMs,
+  recordingTickMs,
 } from "../../src/base/limits.ts";
 import { AdpcmDecoder, adpcmSamples, invalidFrame } from "../../src/codec/ima-adpcm.ts";
 import { NibbleOrderFinder, type OrderDecision, type OrderVerdict } from "../../src/codec/nibble-order.ts";
@@ -45,8 +46,8 @@ export interface RecorderOwner {
   audio(bytes: Uint8Array, at: number, length: number): void;
 }
 
-const usualBinBytes = 4096;
-const usualWavBytes = 16_384;
+const leastBufferBytes = 4096;
+const mostBufferBytes = 2 * recordingFlushBytes;
 /** Frames that wait for their nibble order, at most; a single one may be longer. */
 const maxHeldBytes = recordingFlushBytes;
 
@@ -58,8 +59,8 @@ export class Recorder {
   readonly #historyBytes: number;
   readonly #finder: NibbleOrderFinder;
   readonly #decoder: AdpcmDecoder;
-  readonly #bin = new AppendBuffer(usualBinBytes);
-  readonly #wav = new AppendBuffer(usualWavBytes);
+  readonly #bin: AppendBuffer;
+  readonly #wav: AppendBuffer;
   #segment: Segment | undefined;
   #told: OrderDecision | undefined;
   #listening = false;
@@ -86,6 +87,9 @@ export class Recorder {
         Math.floor(maxLiveHistoryBytes / this.#sampleFrameBytes),
       ),
     );
+    const wavRate = this.#bytesOf(sampleRate);
+    this.#wav = new AppendBuffer(bufferBytes(wavRate, this.#historyBytes));
+    this.#bin = new AppendBuffer(bufferBytes(this.#isPcm ? wavRate : wavRate / 4, 0));
     this.#finder = new NibbleOrderFinder(channels, frameSamples, order.nibbles ?? undefined);
     this.#decoder = new AdpcmDecoder(channels, frameSamples, order.nibbles ?? "low");
     this.#told = this.#finder.decision;
@@ -308,6 +312,13 @@ export class Recorder {
     segment.finish();
     this.#owner.finished(segment, this.#isPcm ? undefined : this.#finder.decision);
   }
+}
+
+/** A power of two that holds what comes between two flushes at this rate in bytes a second, beside what is kept. */
+function bufferBytes(rate: number, keptBytes: number): number {
+  const needed = keptBytes + (rate * (recordingFlushMs + recordingTickMs)) / 1000;
+  const rounded = 2 ** Math.ceil(Math.log2(needed));
+  return Math.min(mostBufferBytes, Math.max(leastBufferBytes, rounded));
 }
 
 /** What a segment is entered as, once it is hashed. */
