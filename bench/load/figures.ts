@@ -36,7 +36,8 @@ async function procFigures(pid: number): Promise<Figures | undefined> {
   return {
     cpuSeconds: (Number(fields[11]) + Number(fields[12])) / ticks,
     residentBytes: bytes("VmRSS"),
-    ownBytes: bytes("RssAnon") + bytes("RssShmem"),
+    // Memory that threads share counts as anonymous. RssShmem is mapped files of a file system in memory.
+    ownBytes: bytes("RssAnon"),
   };
 }
 
