@@ -77,7 +77,7 @@ export const maxListedStreams = 1000;
 
 /** A frame of live ingest with its header; a longer one closes the connection. */
 export const maxIngestFrameBytes = 1 * MiB;
-/** A recording's frames and samples that wait for their files; past it they are written before their time. */
+/** Half the most that a recording's frames, or its samples, take in memory; past it they are written before their time. */
 export const recordingFlushBytes = 64 * KiB;
 /** How old they may become, with `recordingTickMs` on top: a crash costs no more than that. */
 export const recordingFlushMs = 500;

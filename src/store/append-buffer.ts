@@ -5,7 +5,7 @@
  *     | kept, in the file already | unwritten | free |
  *     0                          from        fill    capacity
  *
- * The memory doubles when it is too small, and halves when little of it was used.
+ * The memory doubles when it is too small, and halves when half of it was not used.
  */
 import * as fs from "node:fs";
 
@@ -92,7 +92,7 @@ export class AppendBuffer {
     this.bytes.copyWithin(0, moved, this.#fill);
     this.#fill = kept;
     this.#unwrittenFrom = kept;
-    if (4 * used < this.bytes.length && this.bytes.length > this.#usualBytes) {
+    if (2 * used <= this.bytes.length && this.bytes.length > this.#usualBytes) {
       this.#resize(Math.max(this.#usualBytes, this.bytes.length / 2));
     }
     return moved;

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import * as fs from "node:fs";
 import { join } from "node:path";
+import { sha256 } from "../testing/harness/bytes.ts";
 import { countingPayload, frameMessage, isCounting } from "../testing/harness/ingest-device.ts";
 import { readSegment } from "../testing/harness/recorded-files.ts";
 import { temporaryFolder } from "../testing/temporary-folder.ts";
@@ -61,10 +62,9 @@ describe("a segment", () => {
       expect(read.samples.length).toBe(320);
       expect(isCounting(read.samples)).toBe(true);
       expect(segment.counts).toEqual({ frames: 1, samples: 320, gaps: 0, lostFrames: 0 });
-      const digest = (bytes: Buffer) => new Bun.CryptoHasher("sha256").update(bytes).digest("hex");
       expect(segment.sums()).toEqual({
-        bin: { bytes: 652, sha256: digest(read.bin) },
-        wav: { bytes: 684, sha256: digest(read.wav) },
+        bin: { bytes: 652, sha256: sha256(read.bin) },
+        wav: { bytes: 684, sha256: sha256(read.wav) },
       });
     });
   }

@@ -61,6 +61,9 @@ export class Recorder {
   readonly #decoder: AdpcmDecoder;
   readonly #bin: AppendBuffer;
   readonly #wav: AppendBuffer;
+  /** More than this is written before its time, so that the buffers need not grow. */
+  readonly #mostBinBytes: number;
+  readonly #mostWavBytes: number;
   #segment: Segment | undefined;
   #told: OrderDecision | undefined;
   #listening = false;
@@ -88,8 +91,12 @@ export class Recorder {
       ),
     );
     const wavRate = this.#bytesOf(sampleRate);
-    this.#wav = new AppendBuffer(bufferBytes(wavRate, this.#historyBytes));
-    this.#bin = new AppendBuffer(bufferBytes(this.#isPcm ? wavRate : wavRate / 4, 0));
+    const wavBytes = bufferBytes(wavRate, this.#historyBytes);
+    const binBytes = bufferBytes(this.#isPcm ? wavRate : wavRate / 4, 0);
+    this.#wav = new AppendBuffer(wavBytes);
+    this.#bin = new AppendBuffer(binBytes);
+    this.#mostWavBytes = wavBytes - wavBytes / 8 - this.#historyBytes;
+    this.#mostBinBytes = binBytes - binBytes / 8;
     this.#finder = new NibbleOrderFinder(channels, frameSamples, order.nibbles ?? undefined);
     this.#decoder = new AdpcmDecoder(channels, frameSamples, order.nibbles ?? "low");
     this.#told = this.#finder.decision;
@@ -103,7 +110,7 @@ export class Recorder {
       if (whole === 0) throw new RangeError("a task that is no whole frame");
       this.#takeFrame(bytes, at, whole, now);
       at += whole;
-      if (this.#unwrittenBytes > recordingFlushBytes) this.#flush();
+      if (this.#isFull()) this.#flush();
     }
   }
 
@@ -143,6 +150,10 @@ export class Recorder {
   abandon(): void {
     this.#segment?.letGo();
     this.#segment = undefined;
+  }
+
+  #isFull(): boolean {
+    return this.#wav.unwrittenBytes > this.#mostWavBytes || this.#bin.unwrittenBytes > this.#mostBinBytes;
   }
 
   get #unwrittenBytes(): number {

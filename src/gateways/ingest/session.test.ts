@@ -1,0 +1,121 @@
+import { describe, expect, test } from "bun:test";
+import { WavecacheError } from "../../base/errors.ts";
+import { openLog } from "../../base/log.ts";
+import type { RecordingOwner } from "../../engine/recording.ts";
+import {
+  adpcmFormat,
+  frameMessage,
+  handshakeMessage,
+  pcmFormat,
+} from "../../testing/harness/ingest-device.ts";
+import type { Socket } from "../../web/route.ts";
+import { IngestSession } from "./session.ts";
+
+const frame = frameMessage(0, 0, Buffer.alloc(640));
+
+/** A socket and an engine in one: the test says whether the engine has room. */
+class Stage {
+  readonly said: string[] = [];
+  readonly written: Uint8Array[] = [];
+  hasRoom = true;
+  refusal: WavecacheError | undefined;
+  owner: RecordingOwner | undefined;
+  readonly session: IngestSession;
+
+  constructor() {
+    const socket: Socket = {
+      send: () => "sent",
+      bufferedBytes: () => 0,
+      pause: () => void this.said.push("pause"),
+      resume: () => void this.said.push("resume"),
+      close: (code, reason) => void this.said.push(`close ${code} ${reason}`),
+    };
+    const ingest = {
+      start: (handshake: { streamId: number }, hwid: string, owner: RecordingOwner) => {
+        if (this.refusal !== undefined) throw this.refusal;
+        this.said.push(`start ${handshake.streamId} ${hwid}`);
+        this.owner = owner;
+        return {
+          write: (message: Uint8Array) => this.#write(message),
+          end: () => void this.said.push("end"),
+        };
+      },
+    };
+    this.session = new IngestSession(socket, ingest, "AA:BB", openLog("test"));
+  }
+
+  #write(message: Uint8Array): boolean {
+    this.written.push(message);
+    return this.hasRoom;
+  }
+}
+
+describe("a session", () => {
+  test("starts a recording with the first valid frame, not with the handshake", () => {
+    const stage = new Stage();
+    stage.session.binary(handshakeMessage(pcmFormat));
+    expect(stage.said).toEqual([]);
+    stage.session.binary(frame);
+    stage.session.binary(frame);
+    stage.session.closed();
+    expect(stage.said).toEqual(["start 7 AA:BB", "end"]);
+    expect(stage.written).toEqual([frame, frame]);
+  });
+
+  test("records nothing for a device whose first frame is wrong", () => {
+    const stage = new Stage();
+    stage.session.binary(handshakeMessage(adpcmFormat));
+    stage.session.binary(frame);
+    stage.session.binary(frameMessage(1, 0, Buffer.alloc(164)));
+    stage.session.closed();
+    expect(stage.said).toEqual(["close 1008 frame codec mismatch"]);
+    expect(stage.written).toEqual([]);
+  });
+
+  test("pauses the device once while there is no room, and takes what still arrives", () => {
+    const stage = new Stage();
+    stage.session.binary(handshakeMessage(pcmFormat));
+    stage.hasRoom = false;
+    stage.session.binary(frame);
+    stage.session.binary(frame);
+    expect(stage.said.slice(1)).toEqual(["pause"]);
+    stage.hasRoom = true;
+    stage.owner!.recordingHasRoom();
+    stage.owner!.recordingHasRoom();
+    expect(stage.said.slice(1)).toEqual(["pause", "resume"]);
+    expect(stage.written.length).toBe(2);
+  });
+
+  test("does not touch a socket that is gone", () => {
+    const stage = new Stage();
+    stage.session.binary(handshakeMessage(pcmFormat));
+    stage.hasRoom = false;
+    stage.session.binary(frame);
+    stage.session.closed();
+    stage.owner!.recordingHasRoom();
+    stage.owner!.recordingFailed(new WavecacheError("DISK_FULL"));
+    expect(stage.said.slice(1)).toEqual(["pause", "end"]);
+  });
+
+  test("sends the device away, once, when its recording fails or cannot start", () => {
+    const failing = new Stage();
+    failing.session.binary(handshakeMessage(pcmFormat));
+    failing.session.binary(frame);
+    failing.owner!.recordingFailed(new WavecacheError("DISK_FULL", "secret path"));
+    failing.session.binary(frame);
+    failing.session.text();
+    expect(failing.said.slice(1)).toEqual(["close 1013 disk is full"]);
+    expect(failing.written.length).toBe(1);
+    for (const [code, close] of [
+      ["WORKER_LOST", 1013],
+      ["SHUTTING_DOWN", 1001],
+    ] as const) {
+      const refused = new Stage();
+      refused.refusal = new WavecacheError(code);
+      refused.session.binary(handshakeMessage(pcmFormat));
+      refused.session.binary(frame);
+      refused.session.binary(frame);
+      expect(refused.said).toEqual([`close ${close} ${refused.refusal.message}`]);
+    }
+  });
+});
