@@ -6,9 +6,10 @@
  *
  *     sink    takes uploads and counts their bytes
  *     hash    the same, with SHA-256 inline
- *     send    a text with a number of bytes is answered with that many, in messages of FRAME_BYTES out of one buffer
+ *     send    each GET is answered with one message of FRAME_BYTES out of one buffer, whatever it asks for; a text with
+ *             a number of bytes with that many, as fast as they go
  *
- * START and STOP are answered in the words of the protocol, so that the client does the same work as with the real
+ * START and STOP are answered, GET is asked, in the words of the protocol, so that the client does the same work as with the real
  * server. A plain HTTP request is answered with `ok`.
  */
 import { encodeStarted, encodeStopped } from "../../src/wire/audio-cache.ts";
@@ -47,7 +48,8 @@ function answer(socket: Bun.ServerWebSocket<State>, text: string): void {
   if (text.includes('"START"')) socket.send(encodeStarted("upper", "bare"));
   else if (text.includes('"STOP"')) {
     socket.send(encodeStopped("upper", "bare", receivedBytes, hasher.digest("hex")));
-  } else {
+  } else if (text.includes('"GET"')) socket.send(buffer);
+  else {
     socket.data.leftBytes = Number(text);
     pump(socket);
   }

@@ -50,6 +50,7 @@ const report = v.object({
       uploadOfHash: share,
       uploadOfWrites: share,
       downloadOfSender: share,
+      downloadOfAnswerer: share,
       downloadOfCopy: share,
     }),
   }),

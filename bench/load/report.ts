@@ -62,7 +62,8 @@ const shareTexts: Record<ShareName, string> = {
   uploadOfHashSink: "upload / bare WebSocket server that hashes (SHA-256)",
   uploadOfHash: "upload / SHA-256 alone, one thread",
   uploadOfWrites: "upload / writing files alone, with fdatasync",
-  downloadOfSender: "download / bare WebSocket sender",
+  downloadOfSender: "download / bare WebSocket server that sends unasked",
+  downloadOfAnswerer: "download / bare WebSocket server that answers GETs",
   downloadOfCopy: "download / copying memory, one thread",
 };
 
@@ -99,7 +100,7 @@ function costLines({ cpu, memory }: Summary): string[] {
   return table([
     ["COST TO THE SERVER"],
     ["processor time for a GiB up", cpuText(cpu.upload, "bare server and SHA-256 alone")],
-    ["processor time for a GiB down", cpuText(cpu.download, "bare sender")],
+    ["processor time for a GiB down", cpuText(cpu.download, "bare answers to GETs")],
     ["the bench itself, for a GiB up and down", benchText(cpu.upload, cpu.download)],
     ["memory at the peak", memoryText(memory.peakResidentBytes, memory.peakOwnBytes)],
     ["memory for a stream going up", optionalBytes(memory.bytesPerUpload)],

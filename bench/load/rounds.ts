@@ -34,7 +34,9 @@ export interface Round {
 export interface Ceilings {
   sink: Measured;
   hashSink: Measured;
+  /** A bare server that sends unasked, and one that answers GETs. */
   sender: Measured;
+  answerer: Measured;
   hash: Timed;
   write: Timed;
   copy: Timed;
@@ -154,13 +156,25 @@ export class Rounds {
   async #ceilingsBetween(name: string, bare: BareServers, uploaded: Stream[]) {
     this.#progress.phase(`${name} writing files`);
     const write = await writeAlone(this.#folder, this.#noise, uploaded);
-    const streams = this.#streams(await connectAll(bare.send.url, this.#settings.streams), 0);
     const frame = this.#noise.bytes.subarray(0, this.#settings.frameBytes);
-    const sender = await this.#measured(`${name} bare sender`, bare.send.probe, () =>
+    const sender = await this.#bareDownload(`${name} bare sender`, bare.send, (streams) =>
       drainAll(streams, this.#board, frame),
     );
+    const answerer = await this.#bareDownload(`${name} bare answers to GETs`, bare.send, (streams) =>
+      downloadAll(streams, this.#board, new Latency(), this.#settings.window, frame),
+    );
+    return { write, sender, answerer };
+  }
+
+  async #bareDownload(
+    name: string,
+    server: BareServer,
+    download: (streams: Stream[]) => Promise<Timed>,
+  ): Promise<Measured> {
+    const streams = this.#streams(await connectAll(server.url, this.#settings.streams), 0);
+    const measured = await this.#measured(name, server.probe, () => download(streams));
     for (const { peer } of streams) peer.close();
-    return { write, sender };
+    return measured;
   }
 
   async #bareUpload(name: string, server: BareServer, hashes: boolean): Promise<Measured> {

@@ -37,6 +37,7 @@ export type ShareName =
   | "uploadOfHash"
   | "uploadOfWrites"
   | "downloadOfSender"
+  | "downloadOfAnswerer"
   | "downloadOfCopy";
 
 /** Processor seconds of the server for a GiB, and what the bare parts of the work take. */
@@ -117,6 +118,7 @@ function sharesOf(rounds: Round[], ceilings: Ceilings[]): Record<ShareName, Shar
     uploadOfHash: share("upload", "hash"),
     uploadOfWrites: share("upload", "write"),
     downloadOfSender: share("download", "sender"),
+    downloadOfAnswerer: share("download", "answerer"),
     downloadOfCopy: share("download", "copy"),
   };
 }
@@ -133,7 +135,7 @@ function cpuOf(rounds: Round[], ceilings: Ceilings[]): { upload: Cpu; download: 
     },
     download: {
       secondsPerGiB: perGiB(rounds.map(({ download }) => download)),
-      bareSecondsPerGiB: perGiB(ceilings.map(({ sender }) => sender)),
+      bareSecondsPerGiB: perGiB(ceilings.map(({ answerer }) => answerer)),
       benchSecondsPerGiB: perGiB(rounds.map(({ download }) => benchOf(download))),
     },
   };
