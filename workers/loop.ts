@@ -19,6 +19,9 @@ export interface Jobs {
 /** A batch ends here at the latest, so that a producer in front of a full ring gets room while the next one runs. */
 const batchFraction = 8;
 
+/** And here, so that what is due in the background is not late, however long each task takes. */
+const batchMs = 50;
+
 /** Blocks until the lane is closed and its last task is done. */
 export function runLane(lane: WorkerLane, jobs: Jobs): void {
   const batchBytes = lane.tasks.capacityBytes / batchFraction;
@@ -37,8 +40,9 @@ export function runLane(lane: WorkerLane, jobs: Jobs): void {
 
 function runBatch(lane: WorkerLane, jobs: Jobs, batchBytes: number): boolean {
   const tasks = lane.tasks;
+  const end = performance.now() + batchMs;
   let ran = false;
-  while (tasks.unreleasedBytes < batchBytes && tasks.next()) {
+  while (tasks.unreleasedBytes < batchBytes && performance.now() < end && tasks.next()) {
     jobs.run(tasks.kind, tasks.subject, tasks);
     ran = true;
   }

@@ -21,7 +21,7 @@ export class AppendBuffer {
   #fileBytes = 0;
   readonly #usualBytes: number;
 
-  /** Memory of `usualBytes` to begin with: a power of two. */
+  /** Memory of `usualBytes` to begin with: an even number. */
   constructor(usualBytes: number) {
     this.#usualBytes = usualBytes;
     this.bytes = new Uint8Array(usualBytes);
@@ -93,7 +93,7 @@ export class AppendBuffer {
     this.#fill = kept;
     this.#unwrittenFrom = kept;
     if (2 * used <= this.bytes.length && this.bytes.length > this.#usualBytes) {
-      this.#resize(Math.max(this.#usualBytes, this.bytes.length / 2));
+      this.#resize(this.bytes.length / 2);
     }
     return moved;
   }

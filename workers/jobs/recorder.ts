@@ -46,7 +46,7 @@ export interface RecorderOwner {
   audio(bytes: Uint8Array, at: number, length: number): void;
 }
 
-const leastBufferBytes = 4096;
+const pageBytes = 4096;
 const mostBufferBytes = 2 * recordingFlushBytes;
 /** Frames that wait for their nibble order, at most; a single one may be longer. */
 const maxHeldBytes = recordingFlushBytes;
@@ -325,11 +325,10 @@ export class Recorder {
   }
 }
 
-/** A power of two that holds what comes between two flushes at this rate in bytes a second, beside what is kept. */
+/** Whole pages that hold what comes between two flushes at this rate in bytes a second, beside what is kept. */
 function bufferBytes(rate: number, keptBytes: number): number {
   const needed = keptBytes + (rate * (recordingFlushMs + recordingTickMs)) / 1000;
-  const rounded = 2 ** Math.ceil(Math.log2(needed));
-  return Math.min(mostBufferBytes, Math.max(leastBufferBytes, rounded));
+  return Math.min(mostBufferBytes, Math.ceil(needed / pageBytes) * pageBytes);
 }
 
 /** What a segment is entered as, once it is hashed. */
