@@ -18,6 +18,8 @@ export class LiveFeed {
   /** The newest audio, at least `historyBytes` of it once there was so much. */
   #recent: Uint8Array[] = [];
   #recentBytes = 0;
+  /** Requests for audio that are not answered yet: what comes before the last answer was for listeners who left. */
+  #unanswered = 0;
   #isOver = false;
 
   /** `listen` says whether audio is wanted; the first that follows is what was last. */
@@ -34,7 +36,9 @@ export class LiveFeed {
     if (this.#isOver) return listener.ended();
     for (const pcm of this.#recent) listener.audio(pcm);
     this.#listeners.add(listener);
-    if (this.#listeners.size === 1) this.#listen(true);
+    if (this.#listeners.size > 1) return;
+    this.#unanswered += 1;
+    this.#listen(true);
   }
 
   remove(listener: LiveListener): void {
@@ -44,9 +48,14 @@ export class LiveFeed {
     this.#listen(false);
   }
 
+  /** One request for audio is answered: what follows belongs to it. */
+  listening(): void {
+    this.#unanswered -= 1;
+  }
+
   /** New audio: a view that is valid until this returns. */
   push(view: Uint8Array): void {
-    if (this.#listeners.size === 0) return;
+    if (this.#listeners.size === 0 || this.#unanswered > 0) return;
     const pcm = view.slice();
     this.#recent.push(pcm);
     this.#recentBytes += pcm.length;

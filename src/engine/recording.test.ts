@@ -3,7 +3,6 @@ import { WavecacheError } from "../base/errors.ts";
 import { openLog } from "../base/log.ts";
 import type { RecordingOrder } from "../lane/recording-tasks.ts";
 import type { RecordingLine } from "../pool/recorders.ts";
-import { LiveFeed } from "./live-feed.ts";
 import { Recording, type RecordingHost } from "./recording.ts";
 
 const order: RecordingOrder = {
@@ -96,44 +95,5 @@ describe("a recording", () => {
     await stage.recording.over;
     expect(stage.said).toEqual(["failed WORKER_LOST"]);
     expect(stage.released).toEqual(["a"]);
-  });
-});
-
-describe("a live feed", () => {
-  class Ear {
-    heard = "";
-    isOver = false;
-    audio(pcm: Uint8Array): void {
-      this.heard += Buffer.from(pcm).toString();
-    }
-    ended(): void {
-      this.isOver = true;
-    }
-  }
-
-  test("wants audio while somebody listens, and gives who comes later what was last", () => {
-    const wanted: boolean[] = [];
-    const feed = new LiveFeed(4, (value) => void wanted.push(value));
-    const [first, second, third] = [new Ear(), new Ear(), new Ear()];
-    feed.push(Buffer.from("nobody"));
-    feed.add(first);
-    const view = Buffer.from("ab");
-    feed.push(view);
-    view.fill(0);
-    for (const piece of ["cd", "ef", "gh"]) feed.push(Buffer.from(piece));
-    feed.add(second);
-    feed.push(Buffer.from("ij"));
-    feed.remove(first);
-    feed.push(Buffer.from("kl"));
-    feed.remove(second);
-    feed.remove(second);
-    feed.push(Buffer.from("nobody"));
-    feed.add(third);
-    expect([first.heard, second.heard, third.heard]).toEqual(["abcdefghij", "efghijkl", ""]);
-    expect(wanted).toEqual([true, false, true]);
-    feed.end();
-    expect([first, second, third].map((ear) => ear.isOver)).toEqual([false, false, true]);
-    feed.add(second);
-    expect(second.isOver).toBe(true);
   });
 });

@@ -106,6 +106,10 @@ export class Recording implements RecordingEvents {
     this.#host.log.info("nibble order", { ...this.#identity(), order: decision.order, by: decision.by });
   }
 
+  listening(): void {
+    this.live.listening();
+  }
+
   audio(pcm: Uint8Array): void {
     this.live.push(pcm);
   }

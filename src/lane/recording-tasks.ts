@@ -14,6 +14,7 @@
  *     RECORD_STARTED  JSON of a StartedSegment      its files are open
  *     RECORD_SEGMENT  JSON of a ClosedSegment       a segment is in its files and closed
  *     RECORD_ORDER    JSON of an OrderDecision      the nibble order was found, or another one than before
+ *     RECORD_LISTENING  -                           the answer to RECORD_LISTEN 1: what follows is for it
  *     RECORD_AUDIO    PCM16, interleaved            while somebody listens; begins with what was last
  *     RECORD_SKIPPED  f64 bytes of PCM16            that were not sent, because this side was too slow
  *     RECORD_FAILED   u32 error number, then detail once a slot; further frames are thrown away until RECORD_CLOSE
@@ -38,6 +39,7 @@ export const RECORD_AUDIO = 84;
 export const RECORD_SKIPPED = 85;
 export const RECORD_FAILED = 86;
 export const RECORD_CLOSED = 87;
+export const RECORD_LISTENING = 88;
 
 /** What is to be recorded, and how. */
 export interface RecordingOrder {

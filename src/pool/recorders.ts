@@ -11,6 +11,7 @@ import {
   RECORD_FAILED,
   RECORD_FRAMES,
   RECORD_LISTEN,
+  RECORD_LISTENING,
   RECORD_OPEN,
   RECORD_ORDER,
   RECORD_SEGMENT,
@@ -27,6 +28,8 @@ export interface RecordingEvents {
   started(segment: StartedSegment): void;
   segment(segment: ClosedSegment): void;
   ordered(decision: OrderDecision): void;
+  /** The answer to `listen(true)`: audio that follows belongs to it. */
+  listening(): void;
   /** PCM16, interleaved: a view of shared memory that is valid until this returns. */
   audio(pcm: Uint8Array): void;
   skipped(bytes: number): void;
@@ -73,6 +76,9 @@ export class RecordingLine implements SlotOwner {
     switch (kind) {
       case RECORD_AUDIO:
         this.#events.audio(body.bytes.subarray(body.offset, body.offset + body.length));
+        return false;
+      case RECORD_LISTENING:
+        this.#events.listening();
         return false;
       case RECORD_SKIPPED:
         this.#events.skipped(decodeNumber(body));

@@ -12,6 +12,7 @@ import {
   RECORD_FAILED,
   RECORD_FRAMES,
   RECORD_LISTEN,
+  RECORD_LISTENING,
   RECORD_OPEN,
   RECORD_ORDER,
   RECORD_SEGMENT,
@@ -68,7 +69,7 @@ export class RecordingJobs implements Jobs {
       case RECORD_OPEN:
         return this.#open(slot, decodeJson(body));
       case RECORD_LISTEN:
-        return this.#recordings.get(slot)?.recorder.listen(body.bytes[body.offset] === 1);
+        return this.#listen(slot, body.bytes[body.offset] === 1);
       case RECORD_CLOSE:
         return this.#close(slot);
       default:
@@ -89,6 +90,13 @@ export class RecordingJobs implements Jobs {
   close(): void {
     for (const { recorder } of this.#recordings.values()) recorder.abandon();
     for (const { segment } of this.#hashing) segment.letGo();
+  }
+
+  #listen(slot: number, wanted: boolean): void {
+    const recording = this.#recordings.get(slot);
+    if (recording === undefined) return;
+    if (wanted) this.#send(RECORD_LISTENING, slot, nothing);
+    recording.recorder.listen(wanted);
   }
 
   #open(slot: number, order: RecordingOrder): void {

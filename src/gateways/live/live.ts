@@ -27,8 +27,6 @@ const path = /^\/live\/([^/]+)\.wav$/;
 const headers = {
   "content-type": "audio/wav",
   "cache-control": "no-store",
-  // So that a page of another origin can play it, and reads what it may.
-  "access-control-allow-origin": "*",
   "x-content-type-options": "nosniff",
 };
 
