@@ -53,6 +53,7 @@ describe("a recording", () => {
     expect([1, 2, 3].map((number) => stage.recording.write(message(number)))).toEqual([true, false, false]);
     stage.room = 1;
     stage.recording.room();
+    stage.room = 1;
     expect(stage.recording.write(message(4))).toBe(false);
     stage.room = 10;
     stage.recording.room();
