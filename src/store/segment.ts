@@ -208,7 +208,8 @@ function createNew(path: string): number | undefined {
     if (systemCode(error) === "EEXIST") return undefined;
     if (!isMissing(error)) throw error;
     fs.mkdirSync(dirname(path), { recursive: true });
-    return fs.openSync(path, "wx+");
+    // Another thread may have made the folder too, and a file of this name in it.
+    return createNew(path);
   }
 }
 
