@@ -137,9 +137,10 @@ async function run(settings: Settings): Promise<number> {
   }
   const title = `${settings.connections} connections, ${settings.streams} streams in the cache`;
   process.stdout.write(`${[title, "", ...lines(figures)].join("\n")}\n`);
-  if (settings.json !== undefined) {
-    const report = { machine: thisMachine(), settings, figures };
-    await Bun.write(settings.json, `${JSON.stringify(report, undefined, 2)}\n`);
+  const { json, ...told } = settings;
+  if (json !== undefined) {
+    const report = { machine: thisMachine(), settings: told, figures };
+    await Bun.write(json, `${JSON.stringify(report, undefined, 2)}\n`);
   }
   return figures.every(({ failures, requestsPerSecond }) => failures === 0 && requestsPerSecond > 0)
     ? 0

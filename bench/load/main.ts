@@ -94,10 +94,11 @@ async function run(settings: Settings): Promise<number> {
   const lines = [...headLines(settings, machine, subject.description), ...outcome.lines];
   process.stdout.write(`${lines.join("\n")}\n`);
   const passed = outcome.errors.length === 0 && outcome.verdicts.every(({ met }) => met);
-  if (settings.json !== undefined) {
+  const { json, ...told } = settings;
+  if (json !== undefined) {
     const { figures, verdicts, errors } = outcome;
-    const report = { machine, settings, passed, verdicts, errors, ...figures };
-    await Bun.write(settings.json, `${JSON.stringify(report, undefined, 2)}\n`);
+    const report = { machine, settings: told, passed, verdicts, errors, ...figures };
+    await Bun.write(json, `${JSON.stringify(report, undefined, 2)}\n`);
   }
   return passed ? 0 : exitFailure;
 }
