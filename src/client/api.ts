@@ -40,9 +40,9 @@ export function causeOf(error: unknown): string {
   return message.replace(/\.? For more information.*$/s, "");
 }
 
-/** `http://host:port` of `ws://host:port/path`. */
+/** `http://host:port` of `ws://host:port/path`; an HTTP address counts as its own. */
 export function httpOrigin(url: string): string {
-  const scheme = /^ws(s?):\/\/[^/]/i.exec(url);
+  const scheme = /^(?:ws|http)(s?):\/\/[^/]/i.exec(url);
   if (scheme === null || !URL.canParse(url)) throw new ClientError("BAD_URL", url);
   return `http${scheme[1]?.toLowerCase() ?? ""}://${new URL(url).host}`;
 }

@@ -108,5 +108,6 @@ test("an answer that does not come is a timeout, and an abort its own reason", a
 test("the HTTP address is the WebSocket's host and port", () => {
   expect(httpOrigin("ws://localhost:8080/audio")).toBe("http://localhost:8080");
   expect(httpOrigin("WSS://example.org/a?b")).toBe("https://example.org");
-  expect(() => httpOrigin("http://x")).toThrow("not a WebSocket address");
+  expect(httpOrigin("http://x:1/")).toBe("http://x:1");
+  expect(() => httpOrigin("ftp://x")).toThrow("not a WebSocket address");
 });
