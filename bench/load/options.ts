@@ -10,7 +10,7 @@ import {
   textOption,
 } from "../../src/cli/arguments.ts";
 import { usageError } from "../../src/cli/failures.ts";
-import { httpOrigin } from "../../src/client/api.ts";
+import { ClientError } from "../../src/client/errors.ts";
 import { readConfig } from "../../src/config.ts";
 
 export interface Settings {
@@ -86,7 +86,8 @@ export function readSettings(args: string[]): Settings | undefined {
 
 function settingsOf(options: Options): Settings {
   const server = textOption(options, "server");
-  if (server !== undefined) httpOrigin(server);
+  const isAddress = server === undefined || (/^wss?:\/\/[^/]/i.test(server) && URL.canParse(server));
+  if (!isAddress) throw new ClientError("BAD_URL", server);
   return {
     server,
     streams: countOption(options, "streams", 1, maxStreams),
