@@ -96,11 +96,21 @@ describe("the paths", () => {
   test("of echo do not pile up what a peer does not read", async () => {
     using socket = await open("/ws/echo");
     socket.pause();
-    const piece = Buffer.alloc(256 * 1024, "x");
-    for (let index = 0; index < 40; index++) socket.binary(piece);
-    await until("the server to stop reading", 5000, () => socket.unsentBytes > 0);
+    // Far more than the kernel's buffers hold in both directions.
+    const piece = Buffer.alloc(512 * 1024, "x");
+    const pieces = 128;
+    for (let index = 0; index < pieces; index++) socket.binary(piece);
+    let unsent = -1;
+    let unchanged = 0;
+    await until("the server to stop reading", 10_000, () => {
+      unchanged = socket.unsentBytes === unsent ? unchanged + 1 : 0;
+      unsent = socket.unsentBytes;
+      return unsent > 0 && unchanged >= 20;
+    });
     socket.resume();
-    for (let index = 0; index < 40; index++) expect((await socket.next()).payload.equals(piece)).toBe(true);
+    for (let index = 0; index < pieces; index++) {
+      expect((await socket.next()).payload.equals(piece)).toBe(true);
+    }
   });
 
   test("of POST send the body back with its content type", async () => {
