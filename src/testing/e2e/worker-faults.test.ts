@@ -152,7 +152,9 @@ test("a reader that dies answers each GET under way, with audio or an ERROR, and
   await using server = await withDeathAt("reader.read", 300);
   const audio = new Random(9).bytes(400 * 5000);
   using peer = await AudioCachePeer.open(server.url);
-  await peer.upload("x", audio);
+  // Unfinished, because audio of finished streams may be sent without a reader.
+  await peer.start("x");
+  await peer.sendAudio(audio);
   for (let index = 0; index < 400; index++) peer.get("x", index * 5000, 5000);
   let failed = 0;
   for (let index = 0; index < 400; index++) {
@@ -174,4 +176,5 @@ test("a reader that dies answers each GET under way, with audio or an ERROR, and
   using other = await AudioCachePeer.open(server.url);
   expect(sha256(await other.download("x", audio.length))).toBe(sha256(audio));
   await other.upload("y", Buffer.from("new audio"));
+  expect((await peer.stop("x")).sha256).toBe(sha256(audio));
 });
