@@ -62,6 +62,7 @@ export function parsePs(text: string): Figures | undefined {
 /** Reads Prometheus text at `/metrics`. The two names are the ones that every exporter of a process uses. */
 export function metricsProbe(httpBase: string): Probe {
   return async () => {
+    // A server that has no metrics, or has gone, has no figures: the table says so.
     const response = await fetch(`${httpBase}/metrics`).catch(() => undefined);
     if (response?.ok !== true) return undefined;
     const text = await response.text();

@@ -19,6 +19,15 @@ export interface ThreadSettings {
   replacement: boolean;
 }
 
+/** What threads of one kind have in common: writers or readers. */
+export interface CrewSettings {
+  entry: URL;
+  cacheDir: string;
+  count: number;
+  /** One died by itself; it is started again. */
+  onLost: (reason: string) => void;
+}
+
 export interface ThreadOwner {
   /** A result; the body is valid until this returns. */
   onResult(kind: number, subject: number, body: Body): void;

@@ -16,7 +16,7 @@ import {
   READ_PART,
   READ_RANGE,
 } from "../lane/tasks.ts";
-import { LaneThread, type ThreadOwner } from "./lane-thread.ts";
+import { type CrewSettings, LaneThread, type ThreadOwner } from "./lane-thread.ts";
 import { ResidentFiles } from "./resident.ts";
 import { Respawn } from "./respawn.ts";
 
@@ -33,19 +33,12 @@ export interface ReadSink {
   failed(error: WavecacheError): void;
 }
 
-export interface ReaderSettings {
-  entry: URL;
-  cacheDir: string;
-  count: number;
-  onLost: (reason: string) => void;
-}
-
 export class Readers {
   readonly #readers: Reader[];
   readonly #resident = new ResidentFiles();
   #next = 0;
 
-  constructor(settings: ReaderSettings) {
+  constructor(settings: CrewSettings) {
     this.#readers = Array.from(
       { length: settings.count },
       (_, index) => new Reader(settings, index, this.#resident),
@@ -87,7 +80,7 @@ export class Reader implements ThreadOwner {
   readonly #handles = new Map<string, number>();
   #nextHandle = 1;
 
-  constructor(settings: ReaderSettings, index: number, resident: ResidentFiles) {
+  constructor(settings: CrewSettings, index: number, resident: ResidentFiles) {
     this.#resident = resident;
     const spawn = (replacement: boolean) =>
       new LaneThread(

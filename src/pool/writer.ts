@@ -6,7 +6,7 @@ import { maxExtentBytes, writeResultRingBytes, writeRingBytes } from "../base/li
 import { WavecacheError } from "../base/errors.ts";
 import { FULL } from "../lane/ring.ts";
 import type { Body } from "../lane/tasks.ts";
-import { LaneThread, type ThreadOwner } from "./lane-thread.ts";
+import { type CrewSettings, LaneThread, type ThreadOwner } from "./lane-thread.ts";
 import { Respawn } from "./respawn.ts";
 
 /** Whoever holds a slot of a writer. */
@@ -19,13 +19,6 @@ export interface SlotOwner {
   lost(error: WavecacheError): void;
 }
 
-export interface WriterSettings {
-  entry: URL;
-  cacheDir: string;
-  count: number;
-  onLost: (reason: string) => void;
-}
-
 export class Writer implements ThreadOwner {
   readonly #respawn: Respawn;
   readonly #onLost: (reason: string) => void;
@@ -34,7 +27,7 @@ export class Writer implements ThreadOwner {
   #waiting = new Set<number>();
   #nextSlot = 1;
 
-  constructor(settings: WriterSettings, index: number) {
+  constructor(settings: CrewSettings, index: number) {
     const spawn = (replacement: boolean) =>
       new LaneThread(
         {

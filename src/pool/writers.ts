@@ -23,7 +23,8 @@ import {
   WRITE_SEALED,
 } from "../lane/tasks.ts";
 import { type RecordingEvents, RecordingLine } from "./recorders.ts";
-import { type SlotOwner, Writer, type WriterSettings } from "./writer.ts";
+import type { CrewSettings } from "./lane-thread.ts";
+import { type SlotOwner, Writer } from "./writer.ts";
 
 /** What an upload hears of its writer. After `failed` only `closed` follows, after `lost` nothing. */
 export interface UploadEvents {
@@ -43,7 +44,7 @@ export interface UploadEvents {
 export class Writers {
   readonly #writers: Writer[];
 
-  constructor(settings: WriterSettings) {
+  constructor(settings: CrewSettings) {
     this.#writers = Array.from({ length: settings.count }, (_, index) => new Writer(settings, index));
   }
 

@@ -27,6 +27,21 @@ export class Keeper {
   readonly #catalog: Catalog;
   readonly #recordings: RecordingKeeper;
   readonly #reply: Reply;
+  readonly #quickCalls: { [C in QuickCall]: (args: KeeperArgs<C>) => KeeperResult<C> } = {
+    reserve: (args) => this.#reserve(args),
+    resume: (args) => this.#resume(args),
+    leave: (args) => this.#leave(args),
+    find: (args) => this.#catalog.find(args.streamId) ?? null,
+    list: (args) => this.#catalog.list(args),
+    expire: (args) => this.#expire(args),
+    totals: () => this.#catalog.totals(),
+    listRecordings: (args) => this.#recordings.list(args),
+  };
+  readonly #slowCalls: { [C in SlowCall]: (args: KeeperArgs<C>) => Promise<KeeperResult<C>> } = {
+    flush: (args) => this.#flush(args),
+    syncRecordings: (args) => this.#recordings.sync(args),
+    repairRecordings: (args) => this.#recordings.repair(args),
+  };
   #waiting: (FinishRequest | RemoveRequest)[] = [];
   #group: Promise<void> | undefined;
 
@@ -81,17 +96,7 @@ export class Keeper {
   }
 
   #answer<C extends KeeperCall>(call: C, args: KeeperArgs<C>): unknown {
-    const calls: { [C in QuickCall]: (args: KeeperArgs<C>) => KeeperResult<C> } = {
-      reserve: (args) => this.#reserve(args),
-      resume: (args) => this.#resume(args),
-      leave: (args) => this.#leave(args),
-      find: (args) => this.#catalog.find(args.streamId) ?? null,
-      list: (args) => this.#catalog.list(args),
-      expire: (args) => this.#expire(args),
-      totals: () => this.#catalog.totals(),
-      listRecordings: (args) => this.#recordings.list(args),
-    };
-    const run = calls[call as QuickCall] as (args: KeeperArgs<C>) => unknown;
+    const run = this.#quickCalls[call as QuickCall] as (args: KeeperArgs<C>) => unknown;
     return run(args);
   }
 
@@ -168,13 +173,8 @@ export class Keeper {
 
   /** Beside everything else. */
   async #answerLater<C extends SlowCall>({ serial, call, args }: KeeperRequest<C>): Promise<void> {
-    const calls: { [C in SlowCall]: (args: KeeperArgs<C>) => Promise<KeeperResult<C>> } = {
-      flush: (args) => this.#flush(args),
-      syncRecordings: (args) => this.#recordings.sync(args),
-      repairRecordings: (args) => this.#recordings.repair(args),
-    };
     try {
-      this.#reply(serial, { result: await calls[call](args) });
+      this.#reply(serial, { result: await this.#slowCalls[call](args) });
     } catch (error) {
       this.#reply(serial, { error: toWavecacheError(error) });
     }

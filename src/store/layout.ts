@@ -7,6 +7,7 @@
  */
 import * as fs from "node:fs";
 import { join } from "node:path";
+import { systemCode } from "../base/errors.ts";
 
 export class CacheLayout {
   readonly root: string;
@@ -82,5 +83,5 @@ export function sizeOfFile(path: string): number | undefined {
 }
 
 export function isMissing(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "ENOENT";
+  return systemCode(error) === "ENOENT";
 }

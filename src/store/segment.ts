@@ -20,12 +20,7 @@ import { failpoint } from "../base/failpoint.ts";
 import { encodeWavHeader, wavHeaderBytes } from "../codec/wav.ts";
 import type { AppendBuffer } from "./append-buffer.ts";
 import { isMissing, removeFile } from "./layout.ts";
-
-/** Size in bytes and SHA-256 in lower-case hex. */
-export interface FileSum {
-  bytes: number;
-  sha256: string;
-}
+import type { RecordedFile } from "./recording-catalog.ts";
 
 /** What has come into a segment; `samples` a channel. */
 export interface SegmentCounts {
@@ -136,7 +131,7 @@ export class Segment {
   }
 
   /** What both files came to, once `hashNext` said so. */
-  sums(): { bin: FileSum; wav: FileSum } {
+  sums(): { bin: RecordedFile; wav: RecordedFile } {
     return {
       bin: { bytes: this.#binBytes, sha256: this.#binHash.digest("hex") },
       wav: { bytes: this.#wavBytes, sha256: this.#wavHash!.digest("hex") },
