@@ -111,7 +111,6 @@ export class TestServer {
     const all: Record<string, string | number> = {
       host: "127.0.0.1",
       port: 0,
-      "ingest-port": "off",
       "cache-dir": this.cacheDir,
       "recordings-dir": join(this.folder, "received"),
       "library-dir": join(this.folder, "library"),
@@ -234,7 +233,7 @@ function serverCommand(args: string[]): string[] {
 function spawnServer(command: string[], env: Record<string, string>): RunningServer {
   const subprocess = Bun.spawn([...orphanGuard(), ...command], {
     cwd: projectFolder,
-    env: { ...environmentWithoutSettings(), ...env },
+    env: { ...environmentWithoutSettings(), ...doorsOff, ...env },
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",
@@ -258,6 +257,14 @@ function orphanGuard(): string[] {
   const setpriv = process.platform === "linux" ? Bun.which("setpriv") : null;
   return setpriv === null ? [] : [setpriv, "--pdeathsig", "KILL", "--"];
 }
+
+/** Doors on ports of their own stay shut unless a test's flags open them: servers of several tests run at once. */
+const doorsOff = {
+  WAVECACHE_INGEST_PORT: "off",
+  WAVECACHE_UDP_PORT: "off",
+  WAVECACHE_TLS_PORT: "off",
+  WAVECACHE_GRPC_PORT: "off",
+};
 
 /** The runner's environment without settings of the server, which would leak into every test. */
 function environmentWithoutSettings(): Record<string, string | undefined> {

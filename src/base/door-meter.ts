@@ -1,0 +1,34 @@
+import type { ErrorCode } from "./errors.ts";
+
+/** What one door counts, for `/metrics`. Plain numbers, so that a frame costs an addition. */
+export class DoorMeter {
+  /** The door's name in the metrics, such as "audio-cache". */
+  readonly door: string;
+  /** Open now. For a door without connections: transfers under way. */
+  connections = 0;
+  /** Opened since the start. */
+  connected = 0;
+  /** Payload bytes from peers since the start, without the framing of the transport. */
+  bytesIn = 0;
+  /** Payload bytes to peers since the start, without the framing of the transport. */
+  bytesOut = 0;
+  /** What peers were refused with. */
+  readonly errors = new Map<ErrorCode, number>();
+
+  constructor(door: string) {
+    this.door = door;
+  }
+
+  opened(): void {
+    this.connections += 1;
+    this.connected += 1;
+  }
+
+  closed(): void {
+    this.connections -= 1;
+  }
+
+  failed(code: ErrorCode): void {
+    this.errors.set(code, (this.errors.get(code) ?? 0) + 1);
+  }
+}
