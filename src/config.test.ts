@@ -38,6 +38,12 @@ describe("the configuration", () => {
     expect(readConfig(["--port", "9001"], environment)).toMatchObject({ port: 9001, cacheDir: "/tmp/x" });
   });
 
+  test("has no certificate unless both of its files are given", () => {
+    expect(readConfig([], {})).toMatchObject({ tlsCert: undefined, tlsKey: undefined });
+    const args = ["--tls-cert", "cert.pem", "--tls-key", "key.pem"];
+    expect(readConfig(args, {})).toMatchObject({ tlsCert: "cert.pem", tlsKey: "key.pem" });
+  });
+
   test("does not turn texts into numbers", () => {
     expect(readConfig(["--cache-dir", "007"], {})!.cacheDir).toBe("007");
   });
@@ -84,6 +90,8 @@ describe("the configuration", () => {
     [["--ingest-port", "on"], "--ingest-port"],
     [["--rotate-seconds", "0"], "--rotate-seconds"],
     [["--adpcm-nibbles", "middle"], "--adpcm-nibbles"],
+    [["--tls-cert", "cert.pem"], "--tls-key"],
+    [["--tls-key", "key.pem"], "--tls-cert"],
     [["--bogus"], "--bogus"],
     [["stray"], "stray"],
   ])("refuses %j in one line that names the culprit", (args, culprit) => {

@@ -43,6 +43,8 @@ export interface Config {
   fillGaps: boolean;
   udpPort: Port;
   tlsPort: Port;
+  tlsCert: string | undefined;
+  tlsKey: string | undefined;
   grpcPort: Port;
 }
 
@@ -64,6 +66,10 @@ function whole(least: number, most: number) {
 }
 
 const text = v.pipe(v.string(), v.nonEmpty("a text that is not empty"));
+const noneOrText = v.pipe(
+  v.string(),
+  v.transform((given) => (given === "" ? undefined : given)),
+);
 const port = v.union([v.literal("off"), whole(0, 65535)], "a port from 0 to 65535, or off");
 const units: Record<string, number> = { "": 1, KiB, MiB, GiB };
 const size = v.pipe(
@@ -212,6 +218,20 @@ const options: Options = {
     says: "TLS door (not in this version)",
     schema: port,
   },
+  tlsCert: {
+    flag: "tls-cert",
+    value: "file",
+    default: "",
+    says: "certificate in PEM, with those that signed it; without one a self-signed one is made",
+    schema: noneOrText,
+  },
+  tlsKey: {
+    flag: "tls-key",
+    value: "file",
+    default: "",
+    says: "private key of the certificate in PEM; both files are read again when they change",
+    schema: noneOrText,
+  },
   grpcPort: {
     flag: "grpc-port",
     value: "port",
@@ -233,7 +253,12 @@ export function readConfig(
 ): Config | undefined {
   if (!checkFlags(args)) return undefined;
   const entries = names.map((name) => [name, readOption(name, args, environment)]);
-  return Object.freeze(Object.fromEntries(entries));
+  const config: Config = Object.freeze(Object.fromEntries(entries));
+  if ((config.tlsCert === undefined) !== (config.tlsKey === undefined)) {
+    const [given, missing] = config.tlsCert === undefined ? ["key", "cert"] : ["cert", "key"];
+    throw new ConfigError(`--tls-${given} needs --tls-${missing} beside it`);
+  }
+  return config;
 }
 
 /** The environment twin of a flag: `--cache-dir` is `WAVECACHE_CACHE_DIR`. */
@@ -247,7 +272,7 @@ function checkFlags(args: string[]): boolean {
   const command = program.command("", "Start the server").usage("server [options]");
   for (const { flag, value, default: fallback, says } of Object.values(options)) {
     const option = value === undefined ? `--${flag}` : `--${flag} <${value}>`;
-    command.option(option, `${says} (default: ${fallback})`);
+    command.option(option, `${says} (default: ${fallback || "none"})`);
   }
   command.action(() => {});
   program.help((sections) => [...sections, environmentHelp()]);

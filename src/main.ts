@@ -14,6 +14,7 @@ import { echoRoute, ingestHttpRoute, ingestRoute } from "./gateways/ingest/route
 import { liveRoute } from "./gateways/live/live.ts";
 import { closePool, openPool, type Pool } from "./pool/pool.ts";
 import { CacheLayout } from "./store/layout.ts";
+import { Certificates } from "./web/certificates.ts";
 import { ConnectionLimit } from "./web/connection-limit.ts";
 import { Listener, type ListenerSettings } from "./web/listener.ts";
 
@@ -40,6 +41,7 @@ export async function startServer(config: Config): Promise<Running> {
     workers: config.workers,
     onLost: (reason) => log.error("a worker died and is started again", { reason }),
   });
+  let certificates: Certificates | undefined;
   try {
     const engine = new Engine(
       pool,
@@ -50,12 +52,17 @@ export async function startServer(config: Config): Promise<Running> {
     await engine.open();
     const recordings = new Recordings(pool, recordingSettings(config), openLog("recordings"));
     await recordings.open();
+    certificates = await openCertificates(config);
     const listeners = await openListeners(config, engine, recordings, log);
     return {
       addresses: addressesOf(config, listeners),
-      close: () => closeAll(listeners, engine, recordings, pool),
+      close: async () => {
+        certificates?.close();
+        await closeAll(listeners, engine, recordings, pool);
+      },
     };
   } catch (error) {
+    certificates?.close();
     await closePool(pool);
     throw error;
   }
@@ -69,6 +76,18 @@ function recordingSettings(config: Config): RecordingSettings {
     nibbles: config.adpcmNibbles === "auto" ? undefined : config.adpcmNibbles,
     fillGaps: config.fillGaps,
   };
+}
+
+/** Undefined if no door needs one. */
+async function openCertificates(config: Config): Promise<Certificates | undefined> {
+  if (config.tlsPort === "off") return undefined;
+  const { tlsCert: cert, tlsKey: key } = config;
+  const files = cert === undefined || key === undefined ? undefined : { cert, key };
+  return await Certificates.open({
+    files,
+    folder: new CacheLayout(config.cacheDir).tls,
+    log: openLog("tls"),
+  });
 }
 
 /** The ports: all doors on the main one; live ingest has one of its own besides, unless it is off. */

@@ -188,6 +188,13 @@ const table = {
     close: 1013,
     grpc: 8,
   },
+  CERTIFICATE_UNUSABLE: {
+    reason: "the certificate cannot be used",
+    hint: "give --tls-cert and --tls-key a certificate and its key in PEM, or neither for a self-signed one",
+    http: 500,
+    close: 1011,
+    grpc: 13,
+  },
 } as const satisfies Record<string, ErrorRow>;
 
 interface ErrorRow {

@@ -103,6 +103,16 @@ export const maxUnenteredSegments = 100_000;
 /** Recordings in one page of a listing. */
 export const maxListedRecordings = 1000;
 
+/** A file with a certificate or a key. */
+export const maxCertificateFileBytes = 1 * MiB;
+/** How often the files of the certificate are looked at, beside the watching of their folders. */
+export const certificateCheckMs = 30_000;
+/** How long their folders must be quiet before they are read: a certificate and its key are not written at once. */
+export const certificateSettleMs = 300;
+/** How long a self-signed certificate holds (Apple's systems take none that holds longer), and when it is renewed. */
+export const selfSignedDays = 825;
+export const selfSignedRenewalDays = 30;
+
 /** How long a shutdown waits for acknowledgements and unsent answers. */
 export const shutdownGraceMs = 8_000;
 

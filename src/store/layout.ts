@@ -4,6 +4,7 @@
  *     catalog.db             the catalog, with its -wal beside it
  *     incoming/<key>         an unfinished upload; the key is in its catalog row
  *     objects-v1/<2 hex>/<sha-256>   audio of finished streams, immutable
+ *     tls/                   the server's self-signed certificate and its key
  */
 import * as fs from "node:fs";
 import { join } from "node:path";
@@ -14,12 +15,14 @@ export class CacheLayout {
   readonly incoming: string;
   readonly objects: string;
   readonly catalog: string;
+  readonly tls: string;
 
   constructor(root: string) {
     this.root = root;
     this.incoming = join(root, "incoming");
     this.objects = join(root, "objects-v1");
     this.catalog = join(root, "catalog.db");
+    this.tls = join(root, "tls");
   }
 
   incomingPath(key: string): string {

@@ -30,6 +30,8 @@ const defaults: [string, string][] = [
   ["--ingest-port", ""],
   ["--udp-port", ""],
   ["--tls-port", ""],
+  ["--tls-cert", "none"],
+  ["--tls-key", "none"],
   ["--grpc-port", ""],
 ];
 

@@ -1,0 +1,54 @@
+/** Certificates for tests: signed by themselves or by an authority of the test, for any name and any time. */
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { generate } from "selfsigned";
+import type { CertificatePaths } from "../../web/certificate-files.ts";
+
+const dayMs = 24 * 3600 * 1000;
+
+export interface TestCertificate {
+  cert: string;
+  key: string;
+}
+
+export interface CertificateOptions {
+  /** DNS names; 127.0.0.1 is added unless they are given. */
+  names?: string[];
+  /** Days from now at which it begins and ends. */
+  fromDays?: number;
+  toDays?: number;
+  /** Signs it; it signs itself otherwise. */
+  authority?: TestCertificate;
+  isAuthority?: boolean;
+}
+
+export async function makeCertificate(options: CertificateOptions = {}): Promise<TestCertificate> {
+  const { names, fromDays = -1, toDays = 30, authority, isAuthority = false } = options;
+  const dns = (names ?? ["localhost"]).map((value) => ({ type: 2, value }) as const);
+  const ip = names === undefined ? [{ type: 7, ip: "127.0.0.1" } as const] : [];
+  const made = await generate([{ name: "commonName", value: isAuthority ? "Test authority" : "Test" }], {
+    keyType: "ec",
+    algorithm: "sha256",
+    notBeforeDate: new Date(Date.now() + fromDays * dayMs),
+    notAfterDate: new Date(Date.now() + toDays * dayMs),
+    extensions: [
+      { name: "basicConstraints", cA: isAuthority, critical: true },
+      { name: "keyUsage", digitalSignature: true, keyCertSign: isAuthority, critical: true },
+      { name: "subjectAltName", altNames: [...dns, ...ip] },
+    ],
+    ...(authority === undefined ? {} : { ca: authority }),
+  });
+  return { cert: made.cert, key: made.private };
+}
+
+/** Writes both files, over what is there; the key first. */
+export async function writeCertificate(
+  folder: string,
+  { cert, key }: TestCertificate,
+): Promise<CertificatePaths> {
+  await mkdir(folder, { recursive: true });
+  const paths = { cert: join(folder, "cert.pem"), key: join(folder, "key.pem") };
+  await Bun.write(paths.key, key);
+  await Bun.write(paths.cert, cert);
+  return paths;
+}
