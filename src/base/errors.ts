@@ -195,6 +195,13 @@ const table = {
     close: 1011,
     grpc: 13,
   },
+  SOUND_UNKNOWN: {
+    reason: "no sound for this mode",
+    hint: "put startup.wav, or mode_1.wav to mode_5.wav, into the folder of --library-dir",
+    http: 404,
+    close: 1008,
+    grpc: 5,
+  },
 } as const satisfies Record<string, ErrorRow>;
 
 interface ErrorRow {
