@@ -80,10 +80,10 @@ class Consumer {
 
   async #roomInTasks(): Promise<void> {
     this.#lane.publish();
-    const used = this.#lane.tasks.usedBytes;
+    const half = this.#lane.tasks.capacityBytes / 2;
     await this.#lane.rung(() => {
-      this.#lane.tasks.wantRoom();
-      return this.#lane.tasks.refreshUsedBytes() < used;
+      this.#lane.tasks.wantRoom(half);
+      return this.#lane.tasks.refreshFreeBytes() >= half;
     });
   }
 

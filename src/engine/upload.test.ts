@@ -59,6 +59,10 @@ class Stage implements UploadHost, UploadOwner {
 
   release(): void {}
 
+  uploadHolds(): void {
+    this.asked.push("hold");
+  }
+
   uploadHasRoom(): void {
     this.asked.push("room");
   }
@@ -112,6 +116,40 @@ describe("an upload", () => {
     expect(stage.asked).toEqual(["write 4", "write 4", "write 2", "fence", "seal", "room"]);
   });
 
+  test("takes audio over and frees its memory once the lane has all of it", async () => {
+    const stage = new Stage();
+    await stage.ready();
+    const taken = new Uint8Array(10);
+    stage.upload.write(taken);
+    expect(taken.buffer.byteLength).toBe(0);
+    stage.lineTakes = 4;
+    const waiting = new Uint8Array(10);
+    stage.upload.write(waiting);
+    expect(waiting.length).toBe(10);
+    stage.lineTakes = Infinity;
+    stage.upload.room();
+    expect(waiting.buffer.byteLength).toBe(0);
+  });
+
+  test("tells its owner to hold while its lane is full, and keeps what comes all the same", async () => {
+    const stage = new Stage();
+    await stage.ready();
+    stage.upload.hold();
+    expect(stage.upload.write(new Uint8Array(5))).toBe(false);
+    stage.upload.room();
+    expect(stage.asked).toEqual(["hold", "write 5", "room"]);
+  });
+
+  test("that is held by its lane does not go on when the disk has caught up", async () => {
+    const stage = new Stage();
+    await stage.ready();
+    stage.upload.write(new Uint8Array(flushBytes));
+    stage.upload.hold();
+    stage.flushes[0]!.resolve(null);
+    await turn();
+    expect(stage.asked.at(-1)).toBe("hold");
+  });
+
   test("answers a read with what is in the file at the fence behind what was received", async () => {
     const stage = new Stage();
     await stage.ready();
@@ -144,24 +182,24 @@ describe("an upload", () => {
   });
 });
 
-describe("a large upload", () => {
-  const block = new Uint8Array(flushBytes);
+const block = () => new Uint8Array(flushBytes);
 
+describe("a large upload", () => {
   test("is sent to the disk while it comes, one flush at a time", async () => {
     const stage = new Stage();
     await stage.ready();
-    for (let index = 0; index < 3; index += 1) stage.upload.write(block);
+    for (let index = 0; index < 3; index += 1) stage.upload.write(block());
     expect(stage.flushes.length).toBe(1);
     stage.flushes[0]!.resolve(null);
     await turn();
-    stage.upload.write(block);
+    stage.upload.write(block());
     expect(stage.flushes.length).toBe(2);
   });
 
   test("is held when the disk is too far behind, and goes on in order", async () => {
     const stage = new Stage();
     await stage.ready();
-    for (let index = 0; index < 4; index += 1) expect(stage.upload.write(block)).toBe(true);
+    for (let index = 0; index < 4; index += 1) expect(stage.upload.write(block())).toBe(true);
     expect(stage.upload.write(Uint8Array.of(1))).toBe(false);
     stage.upload.room();
     expect(stage.asked.filter((each) => each === "write 1")).toEqual([]);
@@ -173,7 +211,7 @@ describe("a large upload", () => {
   test("fails if a flush fails, since its commit would not hear of it", async () => {
     const stage = new Stage();
     await stage.ready();
-    stage.upload.write(block);
+    stage.upload.write(block());
     const finished = stage.upload.finish();
     stage.upload.sealed(sealedAudio);
     await turn();
@@ -187,7 +225,7 @@ describe("a large upload", () => {
     const stage = new Stage();
     await stage.ready();
     for (let index = 0; index < 32; index += 1) {
-      stage.upload.write(block);
+      stage.upload.write(block());
       stage.flushes.at(-1)?.resolve(null);
       await turn();
     }

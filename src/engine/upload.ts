@@ -9,6 +9,7 @@
  * and what was written for an id that is not free is thrown away.
  */
 import { toWavecacheError, WavecacheError } from "../base/errors.ts";
+import { giveBack } from "../base/give-back.ts";
 import { flushBytes, maxUnflushedBytes } from "../base/limits.ts";
 import type { Sealed } from "../lane/tasks.ts";
 import type { UploadEvents, UploadLine } from "../pool/writers.ts";
@@ -24,7 +25,9 @@ export interface Receipt {
 
 /** Whoever sends the audio. */
 export interface UploadOwner {
-  /** `write` said false; now it may go on. */
+  /** Others have filled the way to the disk: it should pause until `uploadHasRoom`, as if `write` had said false. */
+  uploadHolds(upload: Upload): void;
+  /** `write` said false, or it was held; now it may go on. */
   uploadHasRoom(upload: Upload): void;
   /** An open upload failed by itself. Further writes are ignored, `finish` rejects with the same error. */
   uploadFailed(upload: Upload, error: WavecacheError): void;
@@ -64,6 +67,8 @@ export class Upload implements UploadEvents {
   #line: UploadLine | undefined;
   /** What the lane could not take yet, in order. */
   #waiting: (HeldAudio | "fence" | "seal")[] = [];
+  /** The lane has asked to wait for `room`. */
+  #laneIsFull = false;
   #fences: PromiseWithResolvers<number>[] = [];
   #isReady = false;
   #isSealed = false;
@@ -125,7 +130,10 @@ export class Upload implements UploadEvents {
     );
   }
 
-  /** Takes audio. False asks the sender to pause until `uploadHasRoom`; the audio is taken either way. */
+  /**
+   * Takes audio over, with the whole buffer that it lies in: nobody may use that any more. False asks the sender to
+   * pause until `uploadHasRoom`; the audio is taken either way.
+   */
   write(audio: Uint8Array): boolean {
     if (this.#failure !== undefined || audio.length === 0) return true;
     if (this.#finish !== undefined) {
@@ -141,9 +149,12 @@ export class Upload implements UploadEvents {
     this.#host.admission.unfinishedBytes += audio.length;
     this.#flushIfDue();
     const from = this.#canSend() ? this.#line!.write(audio, 0) : 0;
-    if (from === audio.length) return true;
-    this.#waiting.push({ audio, from });
-    return false;
+    if (from < audio.length) {
+      this.#waiting.push({ audio, from });
+      return false;
+    }
+    giveBack(audio);
+    return true;
   }
 
   /** Ends the audio; resolves once the stream is durable. */
@@ -206,10 +217,14 @@ export class Upload implements UploadEvents {
     if (!this.#isSealed) this.#fail(error);
   }
 
+  hold(): void {
+    this.#laneIsFull = true;
+    if (this.#failure === undefined && this.#finish === undefined) this.#owner.uploadHolds(this);
+  }
+
   room(): void {
-    if (this.#isHeld()) return;
-    this.#sendWaiting();
-    if (this.#waiting.length === 0) this.#owner.uploadHasRoom(this);
+    this.#laneIsFull = false;
+    this.#goOn();
   }
 
   #begin(reservation: Promise<unknown>): void {
@@ -242,7 +257,7 @@ export class Upload implements UploadEvents {
     this.#key = key;
     if (this.#failure !== undefined) return;
     this.#line = this.#host.openLine(key, resume, this);
-    this.room();
+    this.#goOn();
   }
 
   /** Its acknowledgement was lost on the way: there is nothing to add, and it is acknowledged again. */
@@ -280,7 +295,13 @@ export class Upload implements UploadEvents {
   }
 
   #canSend(): boolean {
-    return this.#line !== undefined && this.#waiting.length === 0 && !this.#isHeld();
+    return this.#line !== undefined && this.#waiting.length === 0 && !this.#laneIsFull && !this.#isHeld();
+  }
+
+  #goOn(): void {
+    if (this.#laneIsFull || this.#isHeld()) return;
+    this.#sendWaiting();
+    if (this.#waiting.length === 0) this.#owner.uploadHasRoom(this);
   }
 
   /** The disk is so far behind that no more may go into the file. */
@@ -304,7 +325,7 @@ export class Upload implements UploadEvents {
       this.#fail(toWavecacheError(error));
     }
     this.#flushing = undefined;
-    if (this.#failure === undefined) this.room();
+    if (this.#failure === undefined) this.#goOn();
   }
 
   #send(what: "fence" | "seal"): void {
@@ -321,6 +342,7 @@ export class Upload implements UploadEvents {
       else {
         next.from += this.#line!.write(next.audio, next.from);
         if (next.from < next.audio.length) return;
+        giveBack(next.audio);
       }
       this.#waiting.shift();
     }

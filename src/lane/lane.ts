@@ -109,7 +109,7 @@ export class WorkerLane {
       this.publishResults();
       const used = this.results.usedBytes;
       this.#workerBell.wait(() => {
-        this.results.wantRoom();
+        this.results.wantRoom(1);
         return this.results.refreshUsedBytes() < used;
       }, workerNapMs);
     }

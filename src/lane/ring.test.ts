@@ -69,10 +69,21 @@ describe("a ring", () => {
     for (const asks of [false, true, false]) {
       put(producer, 0, new Uint8Array(100));
       producer.publish();
-      if (asks) producer.wantRoom();
+      if (asks) producer.wantRoom(1);
       consumer.next();
       expect(consumer.release()).toBe(asks);
     }
+  });
+
+  test("has the consumer ring only once there is as much room as the producer asked for", () => {
+    const { producer, consumer } = openRing();
+    while (put(producer, 0, new Uint8Array(112)));
+    producer.publish();
+    producer.wantRoom(capacity / 2);
+    const rings: boolean[] = [];
+    while (consumer.next()) rings.push(consumer.release());
+    expect(rings).toEqual(rings.map((_, index) => index + 1 === rings.length / 2));
+    expect(producer.refreshFreeBytes()).toBe(capacity);
   });
 
   test("joins frames of one subject until they are published or the limit is reached", () => {

@@ -50,6 +50,11 @@ export function maxBodyBytes(capacityBytes: number): number {
   return capacityBytes / 2 - headerBytes;
 }
 
+/** What a record takes of a ring, the unused end of the ring before it not counted. */
+export function recordBytes(bodyBytes: number): number {
+  return align(headerBytes + bodyBytes);
+}
+
 /** The producing end. Records become visible to the consumer with `publish`, a batch at a time. */
 export class RingProducer {
   /** The ring's memory; bodies are written into it at the offsets that `reserve` and `extend` return. */
@@ -91,7 +96,7 @@ export class RingProducer {
    */
   reserve(kind: number, subject: number, bodyBytes: number): number {
     if (bodyBytes > this.#maxBody) throw new RangeError(`a body of ${bodyBytes} bytes can never fit`);
-    const bytes = align(headerBytes + bodyBytes);
+    const bytes = recordBytes(bodyBytes);
     const toEnd = this.capacityBytes - (this.#tail & this.#mask);
     const pad = toEnd < bytes ? toEnd : 0;
     if (!this.#hasRoom(pad + bytes)) return FULL;
@@ -114,7 +119,7 @@ export class RingProducer {
     const body = oldBody + moreBytes;
     if (body > maxBytes || body > this.#maxBody) return FULL;
     const oldBytes = words[at]!;
-    const bytes = align(headerBytes + body);
+    const bytes = recordBytes(body);
     if ((this.#open & this.#mask) + bytes > this.capacityBytes) return FULL;
     if (!this.#hasRoom(bytes - oldBytes)) return FULL;
     words[at] = bytes;
@@ -139,11 +144,17 @@ export class RingProducer {
   }
 
   /**
-   * Asks the consumer to ring when it next releases something. The request is used up by any release, also by one
-   * that the caller has seen already: so ask each time before sleeping, and look for room once more after asking.
+   * Asks the consumer to ring once a release leaves at least `freeBytes` free. That ring uses the request up, also if
+   * it is for a release that the caller has seen already: so ask each time before sleeping, and look for room once
+   * more after asking.
    */
-  wantRoom(): void {
-    Atomics.store(this.#words, wantedWord, 1);
+  wantRoom(freeBytes: number): void {
+    Atomics.store(this.#words, wantedWord, freeBytes);
+  }
+
+  /** Free bytes after looking at what the consumer has released. */
+  refreshFreeBytes(): number {
+    return this.capacityBytes - this.refreshUsedBytes();
   }
 
   /** `usedBytes` after looking at what the consumer has released. */
@@ -228,7 +239,11 @@ export class RingConsumer {
     if (this.#position === this.#released) return false;
     this.#released = this.#position;
     Atomics.store(this.#words, headWord, this.#position | 0);
-    return Atomics.exchange(this.#words, wantedWord, 0) === 1;
+    const wanted = Atomics.load(this.#words, wantedWord);
+    // By the last tail that was seen there may seem to be more free than there is: then the producer asks again.
+    const free = this.capacityBytes - ((this.#tail - this.#position) >>> 0);
+    if (wanted === 0 || free < wanted) return false;
+    return Atomics.exchange(this.#words, wantedWord, 0) !== 0;
   }
 }
 

@@ -4,7 +4,7 @@
  */
 import { publishBytes } from "../base/limits.ts";
 import { allocateLane, MainLane } from "../lane/lane.ts";
-import { FULL } from "../lane/ring.ts";
+import { FULL, recordBytes } from "../lane/ring.ts";
 import type { Body } from "../lane/tasks.ts";
 import { startWorker } from "./respawn.ts";
 
@@ -43,6 +43,9 @@ interface Overflow {
   body: Uint8Array;
 }
 
+/** Whoever found the ring full hears of room once this part of it is free. */
+const roomFraction = 2;
+
 export class LaneThread {
   readonly #lane: MainLane;
   readonly #owner: ThreadOwner;
@@ -50,8 +53,8 @@ export class LaneThread {
   readonly #ended: Promise<void>;
   /** Small tasks that found the ring full, in their order; while there are any, nothing passes them. */
   readonly #overflow: Overflow[] = [];
-  #usedWhenFull = 0;
-  #wantsRoom = false;
+  /** Free bytes that are waited for; 0 while none are. */
+  #wantedBytes = 0;
   #flushing = false;
   #closing = false;
   #over = false;
@@ -71,12 +74,22 @@ export class LaneThread {
     return this.#lane.tasks.bytes;
   }
 
+  /** Free bytes of the task ring. */
+  freeBytes(): number {
+    return this.#lane.tasks.refreshFreeBytes();
+  }
+
+  /** Asks for `onRoom` once a good part of the task ring is free. */
+  wantRoom(): void {
+    this.#waitForRoom(0);
+  }
+
   /** Appends a task whose body the caller writes at the returned offset at once; FULL: `onRoom` will be called. */
   reserve(kind: number, subject: number, bodyBytes: number): number {
     if (this.#overflow.length > 0) return FULL;
     this.#publishIfDue();
     const at = this.#lane.tasks.reserve(kind, subject, bodyBytes);
-    if (at === FULL) this.#waitForRoom();
+    if (at === FULL) this.#waitForRoom(bodyBytes);
     else this.#flushSoon();
     return at;
   }
@@ -124,21 +137,27 @@ export class LaneThread {
     this.#takeResults();
   }
 
-  #waitForRoom(): void {
+  #waitForRoom(bodyBytes: number): void {
     // What waits unpublished must go, or the worker would never make room for more.
     this.#lane.publish();
-    if (this.#wantsRoom) return;
-    this.#wantsRoom = true;
-    this.#usedWhenFull = this.#lane.tasks.usedBytes;
+    const { capacityBytes } = this.#lane.tasks;
+    // Half the ring: the worker has the other half to go on with while this side wakes up, which costs about as much
+    // for a little room as for much. A body may have to leave as much again free at the ring's end.
+    const wanted = Math.max(
+      capacityBytes / roomFraction,
+      Math.min(capacityBytes, 2 * recordBytes(bodyBytes)),
+    );
+    if (wanted <= this.#wantedBytes) return;
+    this.#wantedBytes = wanted;
     // The listener must ask for room before it sleeps on.
     this.#lane.ringMain();
   }
 
   /** Asks for room on the way: see `RingProducer.wantRoom`. */
   #hasRoomAgain(): boolean {
-    if (!this.#wantsRoom) return false;
-    this.#lane.tasks.wantRoom();
-    return this.#lane.tasks.refreshUsedBytes() < this.#usedWhenFull;
+    if (this.#wantedBytes === 0) return false;
+    this.#lane.tasks.wantRoom(this.#wantedBytes);
+    return this.#lane.tasks.refreshFreeBytes() >= this.#wantedBytes;
   }
 
   async #listen(): Promise<void> {
@@ -150,11 +169,11 @@ export class LaneThread {
   }
 
   #useRoom(): void {
-    this.#wantsRoom = false;
+    this.#wantedBytes = 0;
     while (this.#overflow.length > 0) {
       const { kind, subject, body } = this.#overflow[0]!;
       const at = this.#lane.tasks.reserve(kind, subject, body.length);
-      if (at === FULL) return this.#waitForRoom();
+      if (at === FULL) return this.#waitForRoom(body.length);
       this.bytes.set(body, at);
       this.#overflow.shift();
     }

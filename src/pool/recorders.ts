@@ -49,6 +49,7 @@ export class RecordingLine implements SlotOwner {
   readonly #writer: Writer;
   readonly #events: RecordingEvents;
   readonly #slot: number;
+  readonly yields = false;
 
   constructor(writer: Writer, order: RecordingOrder, events: RecordingEvents) {
     this.#writer = writer;
@@ -104,6 +105,9 @@ export class RecordingLine implements SlotOwner {
         throw new RangeError(`a recording has no result of kind ${kind}`);
     }
   }
+
+  /** A device sends as fast as time goes by: a full lane has others to hold. */
+  hold(): void {}
 
   room(): void {
     this.#events.room();

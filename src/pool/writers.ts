@@ -36,7 +36,9 @@ export interface UploadEvents {
   failed(error: WavecacheError): void;
   /** The slot is free; the file, unless it was discarded, has `bytes`. */
   closed(bytes: number): void;
-  /** `write` took less than all and may be called again. */
+  /** The lane is full: bring nothing more until `room`. */
+  hold(): void;
+  /** `write` took less than all, or it was to hold; now it may go on. */
   room(): void;
   lost(error: WavecacheError): void;
 }
@@ -76,6 +78,7 @@ export class UploadLine implements SlotOwner {
   readonly #writer: Writer;
   readonly #events: UploadEvents;
   readonly #slot: number;
+  readonly yields = true;
 
   constructor(writer: Writer, key: string, resume: boolean, events: UploadEvents) {
     this.#writer = writer;
@@ -126,6 +129,10 @@ export class UploadLine implements SlotOwner {
       default:
         throw new RangeError(`an upload has no result of kind ${kind}`);
     }
+  }
+
+  hold(): void {
+    this.#events.hold();
   }
 
   room(): void {

@@ -97,6 +97,11 @@ export class AudioCacheSession implements Session, UploadOwner, AnswersOwner {
     this.#current = undefined;
   }
 
+  uploadHolds(upload: Upload): void {
+    this.#held.add(upload);
+    this.#updatePause();
+  }
+
   uploadHasRoom(upload: Upload): void {
     this.#held.delete(upload);
     this.#updatePause();
@@ -132,6 +137,7 @@ export class AudioCacheSession implements Session, UploadOwner, AnswersOwner {
       place.fill(encodeStarted(typeCase, streamId, request.resume ? keptBytes : undefined));
     } catch (error) {
       if (upload !== undefined) this.#forget(upload);
+      if (upload !== undefined) this.uploadHasRoom(upload);
       place.fill(this.#failure(`Failed to create stream: ${streamId}`, error, typeCase));
     }
   }
@@ -159,6 +165,9 @@ export class AudioCacheSession implements Session, UploadOwner, AnswersOwner {
       place.fill(encodeStopped(typeCase, streamId, size, sha256));
     } catch (error) {
       place.fill(this.#failure(`Failed to finalize stream: ${streamId}`, error, typeCase));
+    } finally {
+      // However it ended, nothing of it is held any more.
+      if (upload !== undefined) this.uploadHasRoom(upload);
     }
   }
 

@@ -1,0 +1,122 @@
+import { afterEach, expect, test } from "bun:test";
+import { KiB, MiB } from "../base/limits.ts";
+import { until } from "../testing/harness/until.ts";
+import { type SlotOwner, Writer } from "./writer.ts";
+
+const slow = new URL("../testing/slow-worker.ts", import.meta.url);
+const writers: Writer[] = [];
+
+afterEach(async () => {
+  await Promise.all(writers.splice(0).map((writer) => writer.close()));
+});
+
+function startWriter(): Writer {
+  const writer = new Writer({ entry: slow, cacheDir: "", count: 1, onLost: () => {} }, 0);
+  writers.push(writer);
+  return writer;
+}
+
+const frame = new Uint8Array(64 * KiB);
+const framesOfTurn = 8;
+
+/** A sender with a socket that hands over half a megabyte in each turn of the loop, unless it is paused. */
+class Sender implements SlotOwner {
+  readonly yields: boolean;
+  readonly slot: number;
+  readonly #writer: Writer;
+  leftFrames: number;
+  paused = false;
+  holds = 0;
+  rooms = 0;
+  /** Frames that came and found no room, and how far the first of them was taken. */
+  backlog = 0;
+  #taken = 0;
+
+  constructor(writer: Writer, frames: number, yields = true) {
+    this.#writer = writer;
+    this.leftFrames = frames;
+    this.yields = yields;
+    this.slot = writer.open(this);
+  }
+
+  get isDone(): boolean {
+    return this.leftFrames === 0 && this.backlog === 0;
+  }
+
+  turn(): void {
+    if (this.paused) return;
+    for (let index = 0; index < framesOfTurn && this.leftFrames > 0; index += 1) {
+      this.leftFrames -= 1;
+      this.backlog += 1;
+      if (this.backlog === 1) this.#send();
+    }
+  }
+
+  hold(): void {
+    this.holds += 1;
+    this.paused = true;
+  }
+
+  room(): void {
+    this.rooms += 1;
+    this.#send();
+    if (this.backlog === 0) this.paused = false;
+  }
+
+  result(): boolean {
+    return false;
+  }
+
+  lost(): void {}
+
+  #send(): void {
+    while (this.backlog > 0) {
+      this.#taken += this.#writer.write(1, this.slot, frame, this.#taken);
+      if (this.#taken < frame.length) {
+        this.paused = true;
+        return;
+      }
+      this.#taken = 0;
+      this.backlog -= 1;
+    }
+  }
+}
+
+/** Runs turns of the loop until all have sent everything; returns the most bytes that waited at once. */
+async function sendAll(senders: Sender[]): Promise<number> {
+  let most = 0;
+  let turning = true;
+  const turn = () => {
+    for (const sender of senders) sender.turn();
+    const backlog = senders.reduce((sum, sender) => sum + sender.backlog, 0);
+    most = Math.max(most, backlog * frame.length);
+    if (turning) setImmediate(turn);
+  };
+  turn();
+  await until("everything was sent", 15_000, () => senders.every((sender) => sender.isDone));
+  turning = false;
+  return most;
+}
+
+test("a full lane holds all senders before their turn, so that next to nothing waits in memory", async () => {
+  const writer = startWriter();
+  const senders = Array.from({ length: 60 }, () => new Sender(writer, 24));
+  expect(await sendAll(senders)).toBeLessThanOrEqual(2 * MiB);
+});
+
+test("held senders that have nothing to send do not keep the others from sending", async () => {
+  const writer = startWriter();
+  const silent = Array.from({ length: 200 }, () => new Sender(writer, 0));
+  const senders = [new Sender(writer, 200), new Sender(writer, 200)];
+  await sendAll([...silent, ...senders]);
+  await until("the silent ones may send again", 5000, () => silent.every((sender) => !sender.paused));
+  expect(silent.every((sender) => sender.holds > 0 && sender.rooms > 0)).toBe(true);
+});
+
+test("a sender that cannot be held is not, and gets room after a write that did not fit", async () => {
+  const writer = startWriter();
+  const device = new Sender(writer, 100, false);
+  await sendAll([device, ...Array.from({ length: 20 }, () => new Sender(writer, 24))]);
+  expect(device.holds).toBe(0);
+  expect(device.rooms).toBeGreaterThan(0);
+});
