@@ -69,6 +69,8 @@ export const publishBytes = 256 * KiB;
 
 /** Files that one reader keeps open or mapped. */
 export const maxOpenFilesPerReader = 128;
+/** Files that the main thread keeps mapped besides: as many as streams are likely to be read at once. */
+export const maxResidentFiles = 1024;
 /** Streams whose catalog entry the main thread remembers. */
 export const maxKnownStreams = 4096;
 

@@ -7,7 +7,7 @@
  * throughput on one connection, and a sixth less processor time.
  */
 import { dlopen, type Pointer, ptr } from "bun:ffi";
-import { maxOpenFilesPerReader, MiB } from "../base/limits.ts";
+import { maxResidentFiles, MiB } from "../base/limits.ts";
 
 /** The longest range that is looked at; longer ones are a reader's. */
 const maxRangeBytes = 1 * MiB;
@@ -42,7 +42,7 @@ export class ResidentFiles {
    */
   admit(path: string): void {
     if (this.#system === undefined || this.#files.has(path)) return;
-    if (this.#files.size >= maxOpenFilesPerReader) this.#files.delete(this.#files.keys().next().value!);
+    if (this.#files.size >= maxResidentFiles) this.#files.delete(this.#files.keys().next().value!);
     const file = mapFile(path);
     if (file !== undefined) this.#files.set(path, file);
   }
