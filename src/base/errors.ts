@@ -202,6 +202,41 @@ const table = {
     close: 1008,
     grpc: 5,
   },
+  BAD_DEVICE_ID: {
+    reason: "device id missing or not allowed",
+    hint: "send one device_id of 1 to 128 letters, digits, '-', '_', '.' or ':' in the metadata",
+    http: 400,
+    close: 1008,
+    grpc: 3,
+  },
+  DEVICE_UNKNOWN: {
+    reason: "no such device",
+    hint: "list the devices to see which ids exist",
+    http: 404,
+    close: 1008,
+    grpc: 5,
+  },
+  DEVICE_AWAY: {
+    reason: "device is not connected",
+    hint: "try again when it is",
+    http: 409,
+    close: 1008,
+    grpc: 9,
+  },
+  DEVICES_EXHAUSTED: {
+    reason: "too many devices",
+    hint: "try again later, or give some of them another server",
+    http: 503,
+    close: 1013,
+    grpc: 8,
+  },
+  MESSAGES_EXHAUSTED: {
+    reason: "too many messages in a short time",
+    hint: "send fewer messages a second, and connect again",
+    http: 429,
+    close: 1008,
+    grpc: 8,
+  },
 } as const satisfies Record<string, ErrorRow>;
 
 interface ErrorRow {

@@ -3,6 +3,7 @@
  * each event in a stream's life, none for a frame, so they go as messages and not through a ring.
  */
 import type { ListQuery, StreamRow, Totals } from "./catalog.ts";
+import type { DeviceRow } from "./device-catalog.ts";
 import type { RecordingEntry, RecordingQuery, RecordingRow } from "./recording-catalog.ts";
 import type { Recovery } from "./recover.ts";
 
@@ -45,6 +46,9 @@ export interface KeeperCalls {
   /** Forces recordings to the disk, those in progress by name, and enters the closed ones. */
   syncRecordings: [args: { folder: string; open: string[]; closed: RecordingEntry[] }, result: null];
   listRecordings: [args: RecordingQuery, result: RecordingRow[]];
+  /** The devices that are remembered, the one that was seen longest ago first. */
+  listDevices: [args: null, result: DeviceRow[]];
+  saveDevices: [args: { devices: DeviceRow[]; forgotten: string[] }, result: null];
   /** Closes the catalog; the thread ends. Comes last. */
   close: [args: null, result: null];
 }

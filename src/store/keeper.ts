@@ -8,6 +8,7 @@ import { toWavecacheError, WavecacheError } from "../base/errors.ts";
 import { failpoint } from "../base/failpoint.ts";
 import type { Catalog, StreamRow } from "./catalog.ts";
 import { commitGroup } from "./commit.ts";
+import type { DeviceCatalog } from "./device-catalog.ts";
 import type { KeeperArgs, KeeperCall, KeeperRequest, KeeperResult } from "./keeper-calls.ts";
 import { CacheLayout, removeFile, syncFile } from "./layout.ts";
 import { removeObject } from "./objects.ts";
@@ -26,6 +27,7 @@ export class Keeper {
   readonly #layout: CacheLayout;
   readonly #catalog: Catalog;
   readonly #recordings: RecordingKeeper;
+  readonly #devices: DeviceCatalog;
   readonly #reply: Reply;
   readonly #quickCalls: { [C in QuickCall]: (args: KeeperArgs<C>) => KeeperResult<C> } = {
     reserve: (args) => this.#reserve(args),
@@ -36,6 +38,8 @@ export class Keeper {
     expire: (args) => this.#expire(args),
     totals: () => this.#catalog.totals(),
     listRecordings: (args) => this.#recordings.list(args),
+    listDevices: () => this.#devices.all(),
+    saveDevices: (args) => this.#saveDevices(args),
   };
   readonly #slowCalls: { [C in SlowCall]: (args: KeeperArgs<C>) => Promise<KeeperResult<C>> } = {
     flush: (args) => this.#flush(args),
@@ -52,6 +56,7 @@ export class Keeper {
     const catalog = new SqliteCatalog(this.#layout.catalog);
     this.#catalog = catalog;
     this.#recordings = new RecordingKeeper(catalog, syncFileSystem);
+    this.#devices = catalog.devices;
     this.#reply = reply;
   }
 
@@ -140,6 +145,12 @@ export class Keeper {
       streamIds: rows.map((row) => row.streamId),
       bytes: rows.reduce((sum, row) => sum + row.size, 0),
     };
+  }
+
+  #saveDevices({ devices, forgotten }: KeeperArgs<"saveDevices">): null {
+    for (const device of devices) this.#devices.enter(device);
+    for (const deviceId of forgotten) this.#devices.remove(deviceId);
+    return null;
   }
 
   /** Runs until nothing waits; awaits at least once, so that `#group` is set while it does. */

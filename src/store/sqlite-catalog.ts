@@ -2,6 +2,7 @@
 import { Database } from "bun:sqlite";
 import { systemCode, WavecacheError } from "../base/errors.ts";
 import type { Catalog, ListQuery, SealedStream, StreamRow, StreamState, Totals } from "./catalog.ts";
+import { deviceSchema, SqliteDevices } from "./sqlite-devices.ts";
 import { recordingSchema, SqliteRecordings } from "./sqlite-recordings.ts";
 
 const streamSchema = `
@@ -21,7 +22,7 @@ const streamSchema = `
 `;
 
 /** What each version adds to the one before; the version of a file is how many of them it has. */
-const migrations = [streamSchema, recordingSchema];
+const migrations = [streamSchema, recordingSchema, deviceSchema];
 
 const stateNumbers: Record<StreamState, number> = { unfinished: 0, sealed: 1, finished: 2 };
 const stateNames: StreamState[] = ["unfinished", "sealed", "finished"];
@@ -43,6 +44,7 @@ export class SqliteCatalog implements Catalog {
   readonly #statements: ReturnType<typeof prepareStatements>;
   /** In the same file, and part of the same transactions. */
   readonly recordings: SqliteRecordings;
+  readonly devices: SqliteDevices;
   #durable = true;
 
   /** Opens or makes the catalog at `path`; ":memory:" for one that lasts as long as the object. */
@@ -50,6 +52,7 @@ export class SqliteCatalog implements Catalog {
     this.#database = openDatabase(path);
     this.#statements = prepareStatements(this.#database);
     this.recordings = new SqliteRecordings(this.#database);
+    this.devices = new SqliteDevices(this.#database);
   }
 
   find(streamId: string): StreamRow | undefined {
@@ -112,6 +115,7 @@ export class SqliteCatalog implements Catalog {
   close(): void {
     for (const statement of Object.values(this.#statements)) statement.finalize();
     this.recordings.close();
+    this.devices.close();
     this.#database.close();
   }
 
