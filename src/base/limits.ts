@@ -105,6 +105,20 @@ export const maxUnenteredSegments = 100_000;
 /** Recordings in one page of a listing. */
 export const maxListedRecordings = 1000;
 
+/** Songs over TLS: connections at once, in all and of one address. */
+export const maxSongTlsConnections = 512;
+export const maxSongTlsConnectionsPerAddress = 64;
+/** What is read of a song at once; one that is sent takes at most twice that in memory. */
+export const songReadBytes = 256 * KiB;
+/** What may come behind the name of a song. */
+export const maxSongSurplusBytes = 64 * KiB;
+/** How long a connection may take for its handshake and the name of a song. */
+export const songNameTimeoutMs = 5_000;
+/** A connection that takes nothing of its song for this long is closed. A player takes it no faster than it plays. */
+export const songStallTimeoutMs = 180_000;
+/** How long a peer that has got its song may leave the connection open. */
+export const songLingerMs = 5_000;
+
 /** A file with a certificate or a key. */
 export const maxCertificateFileBytes = 1 * MiB;
 /** How often the files of the certificate are looked at, beside the watching of their folders. */
