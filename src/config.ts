@@ -43,6 +43,7 @@ export interface Config {
   fillGaps: boolean;
   udpPort: Port;
   tlsPort: Port;
+  tls: boolean;
   tlsCert: string | undefined;
   tlsKey: string | undefined;
   grpcPort: Port;
@@ -217,6 +218,13 @@ const options: Options = {
     default: "off",
     says: "TLS door (not in this version)",
     schema: port,
+  },
+  tls: {
+    flag: "tls",
+    value: undefined,
+    default: "false",
+    says: "https and wss, not http and ws, on the main port and that of live ingest",
+    schema: yesOrNo,
   },
   tlsCert: {
     flag: "tls-cert",

@@ -53,7 +53,7 @@ export async function startServer(config: Config): Promise<Running> {
     const recordings = new Recordings(pool, recordingSettings(config), openLog("recordings"));
     await recordings.open();
     certificates = await openCertificates(config);
-    const listeners = await openListeners(config, engine, recordings, log);
+    const listeners = await openListeners(config, certificates, engine, recordings, log);
     return {
       addresses: addressesOf(config, listeners),
       close: async () => {
@@ -80,7 +80,7 @@ function recordingSettings(config: Config): RecordingSettings {
 
 /** Undefined if no door needs one. */
 async function openCertificates(config: Config): Promise<Certificates | undefined> {
-  if (config.tlsPort === "off") return undefined;
+  if (config.tlsPort === "off" && !config.tls) return undefined;
   const { tlsCert: cert, tlsKey: key } = config;
   const files = cert === undefined || key === undefined ? undefined : { cert, key };
   return await Certificates.open({
@@ -98,6 +98,7 @@ interface Listeners {
 
 async function openListeners(
   config: Config,
+  certificates: Certificates | undefined,
   engine: Engine,
   recordings: Recordings,
   log: Log,
@@ -107,6 +108,7 @@ async function openListeners(
   const limit = new ConnectionLimit(config.maxConnections);
   const common: Omit<ListenerSettings, "port" | "sockets" | "http"> = {
     host: config.host,
+    certificates: config.tls ? certificates : undefined,
     limit,
     stallTimeoutMs,
     log,
@@ -147,8 +149,9 @@ async function closeAll(
 
 function addressesOf(config: Config, { main, ingest }: Listeners): string[] {
   const host = config.host.includes(":") ? `[${config.host}]` : config.host;
-  const ports = [`ws://${host}:${main.port}${config.path}`, `http://${host}:${main.port}/`];
-  return ingest === undefined ? ports : [...ports, `ws://${host}:${ingest.port}/ws`];
+  const s = config.tls ? "s" : "";
+  const ports = [`ws${s}://${host}:${main.port}${config.path}`, `http${s}://${host}:${main.port}/`];
+  return ingest === undefined ? ports : [...ports, `ws${s}://${host}:${ingest.port}/ws`];
 }
 
 /** Runs the server until a signal ends it. `args` are the flags. */

@@ -6,14 +6,18 @@ import type { Server, ServerWebSocket } from "bun";
 import { errorRow, WavecacheError } from "../base/errors.ts";
 import { idleTimeoutSeconds, maxFrameBytes } from "../base/limits.ts";
 import type { Log } from "../base/log.ts";
-import { errorResponse } from "./error-response.ts";
+import type { Certificates } from "./certificates.ts";
 import type { ConnectionLimit } from "./connection-limit.ts";
+import { errorResponse } from "./error-response.ts";
+import { type OpenOptions, PortServer } from "./port-server.ts";
 import type { HttpRoute, Session, Socket, SocketRoute } from "./route.ts";
 
 export interface ListenerSettings {
   host: string;
   /** 0 takes a free one. */
   port: number;
+  /** For https and wss; undefined for http and ws. */
+  certificates?: Certificates | undefined;
   /** May be shared with other ports. */
   limit: ConnectionLimit;
   /** A peer that takes none of its answers for this long is closed. */
@@ -42,16 +46,22 @@ type WebSocketPeer = ServerWebSocket<Connection>;
 
 export class Listener {
   readonly #settings: ListenerSettings;
-  readonly #server: Server<Connection>;
+  readonly #server: PortServer<Connection>;
   readonly #peers = new Set<WebSocketPeer>();
   readonly #stallCheck: Timer;
   #closing = false;
 
   constructor(settings: ListenerSettings) {
     this.#settings = settings;
-    this.#server = Bun.serve<Connection>({
-      hostname: settings.host,
-      port: settings.port,
+    const { port, certificates, log } = settings;
+    this.#server = new PortServer({ port, certificates, log, open: (options) => this.#serve(options) });
+    this.#stallCheck = setInterval(() => this.#closeStalled(), settings.stallTimeoutMs / stallChecks);
+  }
+
+  #serve(options: OpenOptions): Server<Connection> {
+    return Bun.serve<Connection>({
+      ...options,
+      hostname: this.#settings.host,
       maxRequestBodySize: maxFrameBytes,
       fetch: (request, server) => this.#fetch(request, server),
       error: (error) => this.#internalError(error),
@@ -68,11 +78,10 @@ export class Listener {
         close: (peer) => this.#close(peer),
       },
     });
-    this.#stallCheck = setInterval(() => this.#closeStalled(), settings.stallTimeoutMs / stallChecks);
   }
 
   get port(): number {
-    return this.#server.port!;
+    return this.#server.port;
   }
 
   /** Open WebSocket connections. */
@@ -91,7 +100,7 @@ export class Listener {
     clearInterval(this.#stallCheck);
     for (const peer of this.#peers)
       peer.close(errorRow("SHUTTING_DOWN").close, errorRow("SHUTTING_DOWN").reason);
-    await this.#server.stop(true);
+    await this.#server.stop();
   }
 
   #fetch(request: Request, server: Server<Connection>): Response | Promise<Response> | undefined {

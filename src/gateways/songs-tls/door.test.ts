@@ -162,7 +162,7 @@ describe("the TLS door", () => {
       expect(peer.socket.getProtocol()).toBe("TLSv1.2");
       peer.ask("song");
       expect((await peer.heard).bytes.toString()).toBe("audio");
-      expect(SongPeer.open(port, { maxVersion: "TLSv1.1" })).rejects.toThrow(/PROTOCOL_VERSION/);
+      await expect(SongPeer.open(port, { maxVersion: "TLSv1.1" })).rejects.toThrow(/PROTOCOL_VERSION/);
     }
   });
 
@@ -259,7 +259,7 @@ describe("a peer of the TLS door", () => {
     songs.audio.set("song", Buffer.from("audio"));
     using one = await SongPeer.open(port);
     using _two = await SongPeer.open(port);
-    expect(SongPeer.open(port)).rejects.toThrow();
+    await expect(SongPeer.open(port)).rejects.toThrow();
     await until("it is counted", waitMs, () => meter.errors.get("CONNECTIONS_EXHAUSTED") === 1);
     one.socket.destroy();
     await until("one has gone", waitMs, () => meter.connections === 1);

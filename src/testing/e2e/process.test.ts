@@ -30,6 +30,7 @@ const defaults: [string, string][] = [
   ["--ingest-port", ""],
   ["--udp-port", ""],
   ["--tls-port", ""],
+  ["--tls", "false"],
   ["--tls-cert", "none"],
   ["--tls-key", "none"],
   ["--grpc-port", ""],

@@ -121,15 +121,15 @@ export class TestServer {
     return Object.entries(all).flatMap(([name, value]) => [`--${name}`, String(value)]);
   }
 
-  /** `ws://127.0.0.1:PORT/audio` */
+  /** `ws://127.0.0.1:PORT/audio`, or `wss:` with `--tls` */
   get url(): string {
     return this.address;
   }
 
-  /** `http://127.0.0.1:PORT`, without a slash at the end. */
+  /** `http://127.0.0.1:PORT`, or `https:` with `--tls`, without a slash at the end. */
   get httpBase(): string {
-    const { host } = new URL(this.address);
-    return `http://${host}`;
+    const { host, protocol } = new URL(this.address);
+    return `${protocol.replace("ws", "http")}//${host}`;
   }
 
   get pid(): number {
@@ -300,7 +300,7 @@ class Output {
   readyAddress(): string | undefined {
     const lines = this.stdout.slice(0, this.stdout.lastIndexOf("\n") + 1).split("\n");
     const line = lines.find((line) => /\bready\b/.test(line));
-    return line === undefined ? undefined : /ws:\/\/[^\s"',;)\]]+/.exec(line)?.[0];
+    return line === undefined ? undefined : /wss?:\/\/[^\s"',;)\]]+/.exec(line)?.[0];
   }
 }
 
