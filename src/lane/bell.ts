@@ -13,14 +13,15 @@
 const ringsWord = 0;
 const sleepingWord = 1;
 
-export const bellBytes = 8;
+/** More than its two words take, so that nothing else is on their cache line. */
+export const bellBytes = 128;
 
-/** The two ends of a bell over 8 bytes of shared memory. */
+/** The two ends of a bell over `bellBytes` of shared memory. */
 export class Bell {
   readonly #words: Int32Array;
 
-  constructor(memory: SharedArrayBuffer, byteOffset = 0) {
-    this.#words = new Int32Array(memory, byteOffset, 2);
+  constructor(memory: SharedArrayBuffer) {
+    this.#words = new Int32Array(memory, 0, 2);
   }
 
   /** Wakes the owner if it sleeps. Call it after the work is published. */

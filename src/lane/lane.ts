@@ -15,13 +15,13 @@ import { allocateRing, FULL, RingConsumer, RingProducer } from "./ring.ts";
 export interface LaneMemory {
   tasks: SharedArrayBuffer;
   results: SharedArrayBuffer;
-  control: SharedArrayBuffer;
+  mainBell: SharedArrayBuffer;
+  workerBell: SharedArrayBuffer;
+  /** One word: 1 once the main thread has closed the lane. */
+  closing: SharedArrayBuffer;
 }
 
-/** The two bells stand on cache lines of their own, the closing mark behind them. */
-const mainBellByte = 0;
-const workerBellByte = 128;
-const closingByte = 256;
+const closingBytes = 4;
 
 /** How long a worker sleeps at most before it looks around; only a guard, every event rings. */
 const workerNapMs = 1000;
@@ -30,11 +30,19 @@ export function allocateLane(taskRingBytes: number, resultRingBytes: number): La
   return {
     tasks: allocateRing(taskRingBytes),
     results: allocateRing(resultRingBytes),
-    control: new SharedArrayBuffer(closingByte + bellBytes),
+    mainBell: new SharedArrayBuffer(bellBytes),
+    workerBell: new SharedArrayBuffer(bellBytes),
+    closing: new SharedArrayBuffer(closingBytes),
   };
 }
 
-/** The main thread's end. */
+/** The lane as a worker that is an event loop too has it: the main thread's end, with the two ends changed over. */
+export function changedOver(memory: LaneMemory): LaneMemory {
+  const { tasks, results, mainBell, workerBell, closing } = memory;
+  return { tasks: results, results: tasks, mainBell: workerBell, workerBell: mainBell, closing };
+}
+
+/** The end of a thread that must not block: the main thread, or a worker with an event loop of its own. */
 export class MainLane {
   readonly tasks: RingProducer;
   readonly results: RingConsumer;
@@ -45,9 +53,9 @@ export class MainLane {
   constructor(memory: LaneMemory) {
     this.tasks = new RingProducer(memory.tasks);
     this.results = new RingConsumer(memory.results);
-    this.#mainBell = new Bell(memory.control, mainBellByte);
-    this.#workerBell = new Bell(memory.control, workerBellByte);
-    this.#closing = new Int32Array(memory.control, closingByte, 1);
+    this.#mainBell = new Bell(memory.mainBell);
+    this.#workerBell = new Bell(memory.workerBell);
+    this.#closing = new Int32Array(memory.closing);
   }
 
   /** Hands every reserved task over and wakes the worker. */
@@ -88,9 +96,9 @@ export class WorkerLane {
   constructor(memory: LaneMemory) {
     this.tasks = new RingConsumer(memory.tasks);
     this.results = new RingProducer(memory.results);
-    this.#mainBell = new Bell(memory.control, mainBellByte);
-    this.#workerBell = new Bell(memory.control, workerBellByte);
-    this.#closing = new Int32Array(memory.control, closingByte, 1);
+    this.#mainBell = new Bell(memory.mainBell);
+    this.#workerBell = new Bell(memory.workerBell);
+    this.#closing = new Int32Array(memory.closing);
   }
 
   /** The main thread has asked this worker to end. */
