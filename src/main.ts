@@ -6,14 +6,17 @@ import { configureLog, type Log, openLog } from "./base/log.ts";
 import { type Config, ConfigError, readConfig } from "./config.ts";
 import { Engine } from "./engine/engine.ts";
 import { Recordings, type RecordingSettings } from "./engine/recordings.ts";
+import { Songs } from "./engine/songs.ts";
+import { libraryRoute } from "./gateways/api/library.ts";
 import { recordingsRoute } from "./gateways/api/recordings.ts";
 import { streamsRoute } from "./gateways/api/streams.ts";
 import { audioCacheRoute } from "./gateways/audio-cache/route.ts";
 import { homeRoute } from "./gateways/home/home.ts";
 import { echoRoute, ingestHttpRoute, ingestRoute } from "./gateways/ingest/route.ts";
 import { liveRoute } from "./gateways/live/live.ts";
-import { closePool, openPool, type Pool } from "./pool/pool.ts";
+import { closePool, openPool } from "./pool/pool.ts";
 import { CacheLayout } from "./store/layout.ts";
+import { Library } from "./store/library.ts";
 import { Certificates } from "./web/certificates.ts";
 import { ConnectionLimit } from "./web/connection-limit.ts";
 import { Listener, type ListenerSettings } from "./web/listener.ts";
@@ -41,31 +44,31 @@ export async function startServer(config: Config): Promise<Running> {
     workers: config.workers,
     onLost: (reason) => log.error("a worker died and is started again", { reason }),
   });
-  let certificates: Certificates | undefined;
-  try {
-    const engine = new Engine(
-      pool,
-      new CacheLayout(config.cacheDir),
-      { ...config, incompleteTtlSeconds: config.incompleteTtl },
-      openLog("engine"),
-    );
-    await engine.open();
-    const recordings = new Recordings(pool, recordingSettings(config), openLog("recordings"));
-    await recordings.open();
-    certificates = await openCertificates(config);
-    const listeners = await openListeners(config, certificates, engine, recordings, log);
-    return {
-      addresses: addressesOf(config, listeners),
-      close: async () => {
-        certificates?.close();
-        await closeAll(listeners, engine, recordings, pool);
-      },
-    };
-  } catch (error) {
-    certificates?.close();
-    await closePool(pool);
-    throw error;
-  }
+  // What is opened is closed in reverse, at the end as when something after it cannot start.
+  await using opened = new AsyncDisposableStack();
+  opened.defer(() => closePool(pool));
+  const layout = new CacheLayout(config.cacheDir);
+  const engineSettings = { ...config, incompleteTtlSeconds: config.incompleteTtl };
+  const engine = new Engine(pool, layout, engineSettings, openLog("engine"));
+  await engine.open();
+  const recordings = new Recordings(pool, recordingSettings(config), openLog("recordings"));
+  await recordings.open();
+  const library = await Library.open(config.libraryDir, openLog("library"));
+  opened.defer(() => library.close());
+  const songs = new Songs(library, engine, layout);
+  const certificates = await openCertificates(config);
+  opened.defer(() => certificates?.close());
+  const listeners = await openListeners(config, certificates, { engine, recordings, songs }, log);
+  opened.defer(() => closeListeners(listeners, engine, recordings));
+  const closing = opened.move();
+  return { addresses: addressesOf(config, listeners), close: () => closing.disposeAsync() };
+}
+
+/** What the doors serve. */
+interface Core {
+  engine: Engine;
+  recordings: Recordings;
+  songs: Songs;
 }
 
 function recordingSettings(config: Config): RecordingSettings {
@@ -99,10 +102,10 @@ interface Listeners {
 async function openListeners(
   config: Config,
   certificates: Certificates | undefined,
-  engine: Engine,
-  recordings: Recordings,
+  core: Core,
   log: Log,
 ): Promise<Listeners> {
+  const { engine, recordings, songs } = core;
   const ingestSockets = [echoRoute, ingestRoute(recordings, openLog("ingest"))];
   const ingestHttp = [ingestHttpRoute, liveRoute(recordings, openLog("live"))];
   const limit = new ConnectionLimit(config.maxConnections);
@@ -121,6 +124,7 @@ async function openListeners(
       homeRoute({ version, audioPath: config.path }),
       streamsRoute(engine),
       recordingsRoute(recordings),
+      libraryRoute(songs),
       ...ingestHttp,
     ],
   });
@@ -134,17 +138,15 @@ async function openListeners(
   }
 }
 
-async function closeAll(
+async function closeListeners(
   { main, ingest }: Listeners,
   engine: Engine,
   recordings: Recordings,
-  pool: Pool,
 ): Promise<void> {
   main.stopAccepting();
   ingest?.stopAccepting();
   await Promise.all([engine.close(), recordings.close()]);
   await Promise.all([main.close(), ingest?.close()]);
-  await closePool(pool);
 }
 
 function addressesOf(config: Config, { main, ingest }: Listeners): string[] {

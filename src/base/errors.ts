@@ -237,6 +237,27 @@ const table = {
     close: 1008,
     grpc: 8,
   },
+  SONG_UNKNOWN: {
+    reason: "no such song",
+    hint: "list the songs to see their names; what is no name below the library is refused too",
+    http: 404,
+    close: 1008,
+    grpc: 5,
+  },
+  SONG_CHANGED: {
+    reason: "the song changed while it was read",
+    hint: "ask again when nothing writes to its file; replace files by renaming new ones over them",
+    http: 409,
+    close: 1011,
+    grpc: 10,
+  },
+  LIBRARY_UNUSABLE: {
+    reason: "library folder cannot be used",
+    hint: "check --library-dir, and its owner and mode",
+    http: 500,
+    close: 1011,
+    grpc: 9,
+  },
 } as const satisfies Record<string, ErrorRow>;
 
 interface ErrorRow {
