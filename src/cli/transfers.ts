@@ -1,6 +1,7 @@
 /** What the commands that move audio have in common: options, progress, notices, the lines of a report. */
 import type { Command } from "cac";
-import { bunPlatform } from "../client/bun.ts";
+import type { ApiOptions } from "../client/api.ts";
+import { bunFetchOf, bunPlatformOf } from "../client/bun.ts";
 import type { Digests } from "../client/digests.ts";
 import {
   answerTimeoutMs,
@@ -13,6 +14,7 @@ import {
 import type { ClientEvent, TransferOptions } from "../client/options.ts";
 import { choiceOption, countOption, flagOption, type Options, requiredText } from "./arguments.ts";
 import type { Terminal } from "./terminal.ts";
+import { trustOf, trustOptions } from "./trust.ts";
 import { humanBytes, humanDuration, megabitsPerSecond } from "./text.ts";
 
 /** What every command is given. */
@@ -29,7 +31,9 @@ const defaultTimeoutSeconds = answerTimeoutMs / 1000;
 const maxTimeoutSeconds = 3600;
 
 export function serverOption(command: Command): Command {
-  return command.option("-s, --server <url>", "Address of the server", { default: defaultServer });
+  return trustOptions(
+    command.option("-s, --server <url>", "Address of the server", { default: defaultServer }),
+  );
 }
 
 export function jsonOption(command: Command): Command {
@@ -64,12 +68,18 @@ export function windowGetsOf(options: Options): number {
   return countOption(options, "window", 1, maxWindowGets);
 }
 
+/** How a command asks the server's HTTP interface. */
+export function apiSettings(options: Options, context: Context): ApiOptions {
+  const fetch = bunFetchOf(trustOf(options));
+  return { url: requiredText(options, "server"), signal: context.signal, fetch };
+}
+
 /** The library's options behind a command line; `url` where it was not given as --server. */
 export function transferSettings(options: Options, context: Context, url?: string): TransferOptions {
   const md5 = choiceOption(options, "checksum", ["sha256", "md5"]) === "md5";
   const verbose = flagOption(options, "verbose");
   return {
-    platform: bunPlatform,
+    platform: bunPlatformOf(trustOf(options)),
     url: url ?? requiredText(options, "server"),
     digests: md5 ? ["sha256", "md5"] : ["sha256"],
     retry: { retries: countOption(options, "retries", 0, maxRetries) },

@@ -2,6 +2,8 @@
 import * as v from "valibot";
 import { ClientError, type ClientErrorCode } from "./errors.ts";
 import { answerTimeoutMs } from "./limits.ts";
+import type { Fetch } from "./platform.ts";
+import { trustError } from "./trust.ts";
 
 const errorSchema = v.object({
   error: v.object({ code: v.string(), message: v.string(), hint: v.optional(v.nullable(v.string())) }),
@@ -12,6 +14,8 @@ export interface ApiOptions {
   url: string;
   signal?: AbortSignal;
   timeoutMs?: number;
+  /** The platform's own by default. */
+  fetch?: Fetch;
 }
 
 export interface Answer {
@@ -25,13 +29,18 @@ export async function request(options: ApiOptions, method: string, path: string)
   const timeout = AbortSignal.timeout(options.timeoutMs ?? answerTimeoutMs);
   const signal = options.signal === undefined ? timeout : AbortSignal.any([options.signal, timeout]);
   try {
-    const response = await fetch(target, { method, signal, redirect: "manual" });
+    const response = await (options.fetch ?? fetch)(target, { method, signal, redirect: "manual" });
     return { status: response.status, body: jsonOf(await response.text()) };
   } catch (error) {
     options.signal?.throwIfAborted();
     if (timeout.aborted) throw new ClientError("ANSWER_TIMEOUT", `${method} ${target}`);
-    throw new ClientError("UNREACHABLE", `${target.origin} (${causeOf(error)})`);
+    throw unreachable(target, error);
   }
+}
+
+/** Why no request could be made. */
+export function unreachable({ origin, host }: URL, error: unknown): ClientError {
+  return trustError(error, host) ?? new ClientError("UNREACHABLE", `${origin} (${causeOf(error)})`);
 }
 
 /** What a failed `fetch` says, without advice for whoever called it. */

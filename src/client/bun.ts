@@ -1,10 +1,18 @@
 /** The client's platform under Bun. */
-import type { Digest, DigestName, Platform, Socket } from "./platform.ts";
+import type { Digest, DigestName, Fetch, Platform } from "./platform.ts";
+import { type Trust, tlsOptions } from "./trust.ts";
 
-export const bunPlatform: Platform = { openSocket, newDigest };
+/** Trusts the well-known authorities. */
+export const bunPlatform = bunPlatformOf({});
 
-function openSocket(url: string): Socket {
-  return new WebSocket(url, { perMessageDeflate: false });
+export function bunPlatformOf(trust: Trust): Platform {
+  const tls = tlsOptions(trust);
+  return { openSocket: (url) => new WebSocket(url, { perMessageDeflate: false, tls }), newDigest };
+}
+
+export function bunFetchOf(trust: Trust): Fetch {
+  const tls = tlsOptions(trust);
+  return (url, init) => fetch(url, { ...init, tls });
 }
 
 function newDigest(name: DigestName): Digest {

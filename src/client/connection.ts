@@ -14,6 +14,7 @@ import {
 } from "./limits.ts";
 import type { Platform, Socket } from "./platform.ts";
 import { pause } from "./retry.ts";
+import { trustError } from "./trust.ts";
 
 /** A text frame, or the bytes of a binary one. */
 export type Frame = string | Uint8Array;
@@ -78,6 +79,7 @@ export class Connection {
   #close: Close | undefined;
   /** What the platform said of a failure, before the close event. */
   #errorText = "";
+  #error: unknown;
   /** Calls the one waiter. */
   #wake: (() => void) | undefined;
 
@@ -94,6 +96,7 @@ export class Connection {
     socket.addEventListener("message", (event) => this.#arrived(event.data));
     socket.addEventListener("error", (event) => {
       this.#errorText = event.message ?? "";
+      this.#error = event.error;
     });
     socket.addEventListener("close", (event) => this.#closed(event.code, event.reason));
     signal?.addEventListener("abort", this.#aborted);
@@ -212,7 +215,8 @@ export class Connection {
 
   #closed(code: number, reason: string): void {
     this.#close = { code, reason };
-    this.#failure ??= this.#state === "connecting" ? refusal(this.#url, this.#errorText) : loss(code, reason);
+    this.#failure ??=
+      this.#state === "connecting" ? refusal(this.#url, this.#errorText, this.#error) : loss(code, reason);
     this.#state = "closed";
     this.#signal?.removeEventListener("abort", this.#aborted);
     this.#wake?.();
@@ -249,7 +253,9 @@ export class Connection {
 }
 
 /** Why a connection was never opened, from what the platform says (browsers say nothing). */
-function refusal(url: string, text: string): ClientError {
+function refusal(url: string, text: string, error: unknown): ClientError {
+  const untrusted = trustError(error, new URL(url).host);
+  if (untrusted !== undefined) return untrusted;
   const cause = text.replace(/^.*? failed: /, "");
   const status = Number(/status code: (\d{3})/.exec(cause)?.[1] ?? 0);
   if (status < 400 || status >= 500 || passingStatuses.has(status)) {

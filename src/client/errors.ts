@@ -72,6 +72,31 @@ const table = {
     hint: "listing, details and removal need a Wavecache server",
     again: false,
   },
+  CERTIFICATE_UNTRUSTED: {
+    reason: "nobody trusted vouches for the server's certificate",
+    hint: "give the certificate to trust with --ca FILE (a self-signed one is the server's cache/tls/cert.pem)",
+    again: false,
+  },
+  CERTIFICATE_OF_OTHER_HOST: {
+    reason: "the server's certificate is for another host",
+    hint: "use a host name that stands in it, or --insecure if anybody may read and change what is sent",
+    again: false,
+  },
+  CERTIFICATE_EXPIRED: {
+    reason: "the server's certificate has expired",
+    hint: "renew it at the server, and check this machine's clock",
+    again: false,
+  },
+  CERTIFICATE_TOO_NEW: {
+    reason: "the server's certificate is not valid yet",
+    hint: "check the clocks of both machines",
+    again: false,
+  },
+  NO_TLS: {
+    reason: "the server does not speak TLS here",
+    hint: "is this the right port, and does it want ws:// or http:// instead?",
+    again: false,
+  },
 } as const satisfies Record<string, { reason: string; hint: string; again: boolean }>;
 
 export type ClientErrorCode = keyof typeof table;

@@ -1,7 +1,7 @@
 /** Live audio of a device while it is recorded: a WAV without an end, over HTTP beside the WebSocket. */
 import { parseWavHead, type WavFormat } from "../codec/wav.ts";
 import { sanitizeHwid } from "../wire/ingest.ts";
-import { type ApiOptions, causeOf, httpOrigin, jsonOf, throwUnlessOk } from "./api.ts";
+import { type ApiOptions, causeOf, httpOrigin, jsonOf, throwUnlessOk, unreachable } from "./api.ts";
 import { ClientError } from "./errors.ts";
 import { joined } from "./joined.ts";
 import { answerTimeoutMs } from "./limits.ts";
@@ -106,11 +106,11 @@ async function answerTo(options: ListenOptions): Promise<Response> {
   const timer = setTimeout(() => patience.abort(), options.timeoutMs ?? answerTimeoutMs);
   const signals = [patience.signal, options.signal].filter((signal) => signal !== undefined);
   try {
-    return await fetch(target, { signal: AbortSignal.any(signals), redirect: "manual" });
+    return await (options.fetch ?? fetch)(target, { signal: AbortSignal.any(signals), redirect: "manual" });
   } catch (error) {
     options.signal?.throwIfAborted();
     if (patience.signal.aborted) throw new ClientError("ANSWER_TIMEOUT", `GET ${target}`);
-    throw new ClientError("UNREACHABLE", `${target.origin} (${causeOf(error)})`);
+    throw unreachable(target, error);
   } finally {
     clearTimeout(timer);
   }

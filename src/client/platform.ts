@@ -13,7 +13,7 @@ export interface Socket {
   terminate?(): void;
   addEventListener(type: "open", listener: () => void): void;
   addEventListener(type: "message", listener: (event: { data: unknown }) => void): void;
-  addEventListener(type: "error", listener: (event: { message?: string }) => void): void;
+  addEventListener(type: "error", listener: (event: { message?: string; error?: unknown }) => void): void;
   addEventListener(type: "close", listener: (event: { code: number; reason: string }) => void): void;
 }
 
@@ -25,6 +25,12 @@ export interface Digest {
   /** Lower-case hex; the digest takes no bytes after this. */
   hex(): string;
 }
+
+/** The part of `fetch` that the client uses. */
+export type Fetch = (
+  url: URL,
+  init: { method?: string; signal: AbortSignal; redirect: "manual" },
+) => Promise<Response>;
 
 export interface Platform {
   /** Opens a WebSocket to exactly this address, offering no compression. */

@@ -3,11 +3,12 @@ import type { CAC } from "cac";
 import { download, type DownloadResult } from "../../client/download.ts";
 import { ClientError, type ClientErrorCode } from "../../client/errors.ts";
 import { getStream, type StreamInfo } from "../../client/streams.ts";
-import { flagOption, type Options, requiredText, textOption } from "../arguments.ts";
+import { flagOption, type Options, textOption } from "../arguments.ts";
 import { CliError } from "../failures.ts";
 import { defaultOutput, OutputFile } from "../files.ts";
 import { table } from "../text.ts";
 import {
+  apiSettings,
   type Context,
   digestRows,
   speedLine,
@@ -63,8 +64,7 @@ async function downloadStream(id: string, options: Options, context: Context): P
 /** What the server says of the stream; undefined where it has no list to ask. */
 async function known(id: string, options: Options, context: Context): Promise<StreamInfo | undefined> {
   try {
-    const url = requiredText(options, "server");
-    const info = await getStream(id, { url, signal: context.signal, timeoutMs: listTimeoutMs });
+    const info = await getStream(id, { ...apiSettings(options, context), timeoutMs: listTimeoutMs });
     if (info !== undefined) return info;
   } catch (error) {
     if (!(error instanceof ClientError) || !listless.has(error.code)) throw error;

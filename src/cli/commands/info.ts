@@ -1,10 +1,10 @@
 /** `info ID`: what a server knows of one stream. */
 import type { CAC } from "cac";
 import { getStream, type StreamInfo } from "../../client/streams.ts";
-import { flagOption, type Options, requiredText } from "../arguments.ts";
+import { flagOption, type Options } from "../arguments.ts";
 import { CliError } from "../failures.ts";
 import { humanBytes, humanTime, safeJson, table } from "../text.ts";
-import { type Context, jsonOption, serverOption } from "../transfers.ts";
+import { apiSettings, type Context, jsonOption, serverOption } from "../transfers.ts";
 
 export function registerInfo(cli: CAC, context: Context): void {
   jsonOption(serverOption(cli.command("info <id>", "Show what the server knows of a stream")))
@@ -13,7 +13,7 @@ export function registerInfo(cli: CAC, context: Context): void {
 }
 
 async function info(id: string, options: Options, context: Context): Promise<void> {
-  const stream = await getStream(id, { url: requiredText(options, "server"), signal: context.signal });
+  const stream = await getStream(id, apiSettings(options, context));
   if (stream === undefined) {
     throw new CliError(`no such stream: ${id}`, "the command list shows which there are");
   }

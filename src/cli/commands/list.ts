@@ -1,16 +1,9 @@
 /** `list`: the streams of a server. */
 import type { CAC } from "cac";
 import { listStreams, type StreamInfo, type StreamPage } from "../../client/streams.ts";
-import {
-  choiceOption,
-  countOption,
-  flagOption,
-  type Options,
-  requiredText,
-  textOption,
-} from "../arguments.ts";
+import { choiceOption, countOption, flagOption, type Options, textOption } from "../arguments.ts";
 import { humanBytes, humanTime, safeJson, table } from "../text.ts";
-import { type Context, jsonOption, serverOption } from "../transfers.ts";
+import { apiSettings, type Context, jsonOption, serverOption } from "../transfers.ts";
 
 const defaultLimit = "100";
 const maxLimit = 1_000_000;
@@ -42,14 +35,14 @@ async function list(options: Options, context: Context): Promise<void> {
 
 /** Pages until the limit is reached or the list ends. */
 async function collect(options: Options, context: Context): Promise<StreamPage> {
-  const url = requiredText(options, "server");
+  const api = apiSettings(options, context);
   const state = choiceOption(options, "state", ["finished", "unfinished"]);
   const limit = countOption(options, "limit", 1, maxLimit);
   const streams: StreamInfo[] = [];
   let after = textOption(options, "after");
   while (streams.length < limit) {
     const ask = Math.min(limit - streams.length, pageStreams);
-    const page = await listStreams({ url, state, limit: ask, after, signal: context.signal });
+    const page = await listStreams({ ...api, state, limit: ask, after });
     streams.push(...page.streams);
     // A page without streams that names a next one would be asked for again for ever.
     if (page.next === null || page.streams.length === 0) return { streams, next: null };

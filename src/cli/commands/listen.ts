@@ -1,11 +1,11 @@
 /** `listen DEVICE`: what a device says now, into a file or to standard output. */
 import type { CAC } from "cac";
 import { LiveWav } from "../../client/listen.ts";
-import { countOption, type Options, requiredText, textOption } from "../arguments.ts";
+import { countOption, type Options, textOption } from "../arguments.ts";
 import { usageError } from "../failures.ts";
 import { defaultOutput, OutputFile } from "../files.ts";
 import { humanBytes, humanDuration, table } from "../text.ts";
-import { type Context, serverOption } from "../transfers.ts";
+import { apiSettings, type Context, serverOption } from "../transfers.ts";
 
 const maxSeconds = 7 * 24 * 3600;
 
@@ -28,8 +28,7 @@ async function listen(device: string, options: Options, context: Context): Promi
     const hint = "pipe it into a player, or give a file with --output FILE";
     throw usageError("standard output is a terminal", hint);
   }
-  const { signal } = context;
-  const live = await LiveWav.open({ url: requiredText(options, "server"), device, signal });
+  const live = await LiveWav.open({ ...apiSettings(options, context), device });
   const { sampleRate, frameBytes } = live.format;
   const wantedBytes = seconds * sampleRate * frameBytes;
   if (path === "-") await pass(live, wantedBytes, context);

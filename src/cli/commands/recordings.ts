@@ -1,10 +1,10 @@
 /** `recordings`: what a server has recorded. */
 import type { CAC } from "cac";
 import { listRecordings, type Recording } from "../../client/recordings.ts";
-import { countOption, flagOption, type Options, requiredText, textOption } from "../arguments.ts";
+import { countOption, flagOption, type Options, textOption } from "../arguments.ts";
 import { usageError } from "../failures.ts";
 import { humanDuration, humanTime, safeJson, table } from "../text.ts";
-import { type Context, jsonOption, serverOption } from "../transfers.ts";
+import { apiSettings, type Context, jsonOption, serverOption } from "../transfers.ts";
 
 const defaultLimit = "100";
 const maxLimit = 1_000_000;
@@ -44,11 +44,10 @@ async function recordings(options: Options, context: Context): Promise<void> {
 async function collect(options: Options, context: Context): Promise<Found> {
   const limit = countOption(options, "limit", 1, maxLimit);
   const filter = {
-    url: requiredText(options, "server"),
+    ...apiSettings(options, context),
     device: textOption(options, "device"),
     from: timeOption(options, "from"),
     to: timeOption(options, "to"),
-    signal: context.signal,
   };
   const found: Recording[] = [];
   let after = textOption(options, "after");

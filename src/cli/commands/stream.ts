@@ -1,6 +1,6 @@
 /** `stream --wav FILE`: sends audio as devices with microphones do, by one stream or many at once. */
 import type { CAC } from "cac";
-import { bunPlatform } from "../../client/bun.ts";
+import { bunPlatformOf } from "../../client/bun.ts";
 import { deviceUrl } from "../../client/ingest-format.ts";
 import { type IngestOptions, IngestStream } from "../../client/ingest-stream.ts";
 import { defaultRetries, ingestHighWaterBytes } from "../../client/limits.ts";
@@ -20,6 +20,7 @@ import { fleetTotals, runFleet } from "../stream-fleet.ts";
 import { failureAmong, type LineBefore, liveLine, type Run, summary } from "../stream-report.ts";
 import { humanDuration } from "../text.ts";
 import type { Context } from "../transfers.ts";
+import { trustOf, trustOptions } from "../trust.ts";
 
 const defaultUrl = "ws://localhost:5096/ws";
 const defaultFrameMs = "20";
@@ -42,7 +43,7 @@ const totalHighWaterBytes = 64 * MiB;
 const minHighWaterBytes = 16 * KiB;
 
 export function registerStream(cli: CAC, context: Context): void {
-  cli
+  const command = cli
     .command("stream", "Send audio as devices do, to be recorded")
     .option("--wav <file>", "WAV file to send, or - for standard input (WAV, or raw 16-bit samples)")
     .option("--url <url>", "Address of the server's live ingest", { default: defaultUrl })
@@ -62,7 +63,8 @@ export function registerStream(cli: CAC, context: Context): void {
     .option("--channels <count>", `Channels of raw standard input (default: ${defaultChannels})`)
     .option("--retries <count>", "Reconnections in a row before a stream gives up", {
       default: String(defaultRetries),
-    })
+    });
+  trustOptions(command)
     .example("  $ bun run client stream --wav speech.wav --realtime")
     .example("  $ bun run client stream --wav song.wav --codec pcm --hwid AA:BB:CC:DD:EE:FF")
     .example("  $ bun run client stream --wav speech.wav --streams 100 --realtime --loop")
@@ -82,7 +84,7 @@ async function stream(options: Options, context: Context): Promise<void> {
       minHighWaterBytes,
       Math.min(ingestHighWaterBytes, Math.floor(totalHighWaterBytes / streams)),
     );
-    const common = { platform: bunPlatform, url, track, realtime, retry: { retries } };
+    const common = { platform: bunPlatformOf(trustOf(options)), url, track, realtime, retry: { retries } };
     const limits = { highWaterBytes, lowWaterBytes: Math.floor(highWaterBytes / 4) };
     const run = { format: track.format, streams, firstStreamId, realtime, url };
     await send(run, { ...common, limits }, context);
