@@ -19,10 +19,16 @@ export interface Session {
   closed(): void;
 }
 
+/** What a peer asked for when it connected. */
+export interface Handshake {
+  path: string;
+  userAgent: string;
+}
+
 export interface SocketRoute {
   /** Whether an upgrade on this path is for this door. */
   accepts(path: string): boolean;
-  open(socket: Socket, request: { path: string; userAgent: string }): Session;
+  open(socket: Socket, handshake: Handshake): Session;
 }
 
 /** The connection of an HTTP request. */

@@ -1,0 +1,140 @@
+/** The WebSocket connections of a port, whoever does the work of their sockets: this thread or an accepting one. */
+import { errorRow, WavecacheError } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
+import type { ConnectionLimit } from "./connection-limit.ts";
+import { errorResponse } from "./error-response.ts";
+import type { Handshake, Session, Socket, SocketRoute } from "./route.ts";
+
+export interface PeersSettings {
+  /** The first that accepts a path gets it. */
+  sockets: SocketRoute[];
+  /** May be shared with other ports. */
+  limit: ConnectionLimit;
+  /** A peer that takes none of its answers for this long is closed. */
+  stallTimeoutMs: number;
+  log: Log;
+}
+
+/** A socket that can also be cut without a word. */
+export interface PeerSocket extends Socket {
+  readonly address: string;
+  terminate(): void;
+}
+
+/** How often stalled peers are looked for, in parts of the time that they are given. */
+const stallChecks = 12;
+
+/** A handshake that may go on. */
+export interface Admitted {
+  route: SocketRoute;
+  handshake: Handshake;
+}
+
+export class Peers {
+  readonly #settings: PeersSettings;
+  readonly #peers = new Set<Peer>();
+  readonly #stallCheck: Timer;
+
+  constructor(settings: PeersSettings) {
+    this.#settings = settings;
+    this.#stallCheck = setInterval(() => this.#closeStalled(), settings.stallTimeoutMs / stallChecks);
+  }
+
+  get count(): number {
+    return this.#peers.size;
+  }
+
+  routeOf(path: string): SocketRoute | undefined {
+    return this.#settings.sockets.find((route) => route.accepts(path));
+  }
+
+  /** Whether a handshake may go on, or what it is refused with. */
+  admit(handshake: Handshake): Admitted | Response {
+    const route = this.routeOf(handshake.path);
+    if (route === undefined) return new Response("no WebSocket here\n", { status: 404 });
+    if (this.#settings.limit.isReached) return errorResponse(new WavecacheError("CONNECTIONS_EXHAUSTED"));
+    return { route, handshake };
+  }
+
+  open({ route, handshake }: Admitted, socket: PeerSocket): Peer {
+    const peer = new Peer(socket);
+    this.#peers.add(peer);
+    this.#settings.limit.opened();
+    peer.session = route.open(peer, handshake);
+    return peer;
+  }
+
+  closed(peer: Peer): void {
+    this.#peers.delete(peer);
+    this.#settings.limit.closed();
+    peer.session?.closed();
+  }
+
+  /** Says good-bye to everybody. */
+  close(): void {
+    clearInterval(this.#stallCheck);
+    const { close, reason } = errorRow("SHUTTING_DOWN");
+    for (const peer of this.#peers) peer.close(close, reason);
+  }
+
+  #closeStalled(): void {
+    const latest = performance.now() - this.#settings.stallTimeoutMs;
+    for (const peer of this.#peers) {
+      if (peer.stalledSince === undefined || peer.stalledSince > latest) continue;
+      this.#settings.log.warn("closing a peer that does not read", { address: peer.address });
+      peer.terminate();
+    }
+  }
+}
+
+/** A connection: its socket, its session, and since when it leaves answers untaken. */
+export class Peer implements Socket {
+  readonly #socket: PeerSocket;
+  session: Session | undefined;
+  /** Undefined while it takes its answers. */
+  stalledSince: number | undefined;
+
+  constructor(socket: PeerSocket) {
+    this.#socket = socket;
+  }
+
+  get address(): string {
+    return this.#socket.address;
+  }
+
+  message(message: string | Uint8Array): void {
+    if (typeof message === "string") this.session!.text(message);
+    else this.session!.binary(message);
+  }
+
+  drained(): void {
+    this.stalledSince = undefined;
+    this.session!.drained();
+  }
+
+  send(message: string | Uint8Array): "sent" | "queued" | "dropped" {
+    const outcome = this.#socket.send(message);
+    if (outcome === "queued") this.stalledSince ??= performance.now();
+    return outcome;
+  }
+
+  bufferedBytes(): number {
+    return this.#socket.bufferedBytes();
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  close(code: number, reason: string): void {
+    this.#socket.close(code, reason);
+  }
+
+  terminate(): void {
+    this.#socket.terminate();
+  }
+}
