@@ -215,8 +215,8 @@ const options: Options = {
   tlsPort: {
     flag: "tls-port",
     value: "port",
-    default: "off",
-    says: "TLS door (not in this version)",
+    default: "9999",
+    says: "port of songs by name over TLS; off for none, 0 takes a free one",
     schema: port,
   },
   tls: {

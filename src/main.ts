@@ -1,5 +1,6 @@
 /** The composition root: config, pool, engine, doors, in this order; closed in reverse. */
 import { version } from "../package.json";
+import { DoorMeter } from "./base/door-meter.ts";
 import { errorRow, toWavecacheError } from "./base/errors.ts";
 import { shutdownGraceMs, stallTimeoutMs } from "./base/limits.ts";
 import { configureLog, type Log, openLog } from "./base/log.ts";
@@ -14,6 +15,7 @@ import { audioCacheRoute } from "./gateways/audio-cache/route.ts";
 import { homeRoute } from "./gateways/home/home.ts";
 import { echoRoute, ingestHttpRoute, ingestRoute } from "./gateways/ingest/route.ts";
 import { liveRoute } from "./gateways/live/live.ts";
+import { SongsTlsDoor } from "./gateways/songs-tls/door.ts";
 import { closePool, openPool } from "./pool/pool.ts";
 import { CacheLayout } from "./store/layout.ts";
 import { Library } from "./store/library.ts";
@@ -60,8 +62,10 @@ export async function startServer(config: Config): Promise<Running> {
   opened.defer(() => certificates?.close());
   const listeners = await openListeners(config, certificates, { engine, recordings, songs }, log);
   opened.defer(() => closeListeners(listeners, engine, recordings));
+  const songsTls = await openSongsTls(config, certificates, songs);
+  opened.defer(() => songsTls?.close());
   const closing = opened.move();
-  return { addresses: addressesOf(config, listeners), close: () => closing.disposeAsync() };
+  return { addresses: addressesOf(config, listeners, songsTls), close: () => closing.disposeAsync() };
 }
 
 /** What the doors serve. */
@@ -138,6 +142,16 @@ async function openListeners(
   }
 }
 
+async function openSongsTls(
+  { host, tlsPort: port }: Config,
+  certificates: Certificates | undefined,
+  songs: Songs,
+): Promise<SongsTlsDoor | undefined> {
+  if (port === "off" || certificates === undefined) return undefined;
+  const meter = new DoorMeter("songs-tls");
+  return await SongsTlsDoor.open({ host, port, certificates, songs, meter, log: openLog("songs-tls") });
+}
+
 async function closeListeners(
   { main, ingest }: Listeners,
   engine: Engine,
@@ -149,11 +163,17 @@ async function closeListeners(
   await Promise.all([main.close(), ingest?.close()]);
 }
 
-function addressesOf(config: Config, { main, ingest }: Listeners): string[] {
+function addressesOf(
+  config: Config,
+  { main, ingest }: Listeners,
+  songsTls: SongsTlsDoor | undefined,
+): string[] {
   const host = config.host.includes(":") ? `[${config.host}]` : config.host;
   const s = config.tls ? "s" : "";
   const ports = [`ws${s}://${host}:${main.port}${config.path}`, `http${s}://${host}:${main.port}/`];
-  return ingest === undefined ? ports : [...ports, `ws${s}://${host}:${ingest.port}/ws`];
+  if (ingest !== undefined) ports.push(`ws${s}://${host}:${ingest.port}/ws`);
+  if (songsTls !== undefined) ports.push(`tls://${host}:${songsTls.port}`);
+  return ports;
 }
 
 /** Runs the server until a signal ends it. `args` are the flags. */
@@ -198,7 +218,7 @@ function fail(error: unknown): never {
 
 function explain(error: unknown): string {
   if (error instanceof Error && "code" in error && error.code === "EADDRINUSE") {
-    return `${error.message} (choose another port with --port or --ingest-port, or end the program that has it)`;
+    return `${error.message} (choose another port with --port, --ingest-port or --tls-port, or end the program that has it)`;
   }
   const known = toWavecacheError(error);
   return `${known.message} (${errorRow(known.code).hint})`;

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
-import { decodeSongName, encodeSongName, maxSongNameBytes } from "./song-name.ts";
+import { maxSongNameBytes } from "../base/limits.ts";
+import { decodeSongName, encodeSongName } from "./song-name.ts";
 
 const bytes = (text: string) => Buffer.from(text, "latin1");
 

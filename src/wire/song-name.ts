@@ -2,8 +2,7 @@
  * The request of the song protocols: the name of a song, in UTF-8, in one write of at most 1024 bytes. Clients end it
  * with nothing, with a line ending, or with the zeros of the buffer they keep it in.
  */
-
-export const maxSongNameBytes = 1024;
+import { maxSongNameBytes } from "../base/limits.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

@@ -25,12 +25,12 @@ class Songs implements SongSource {
   async open(name: string): Promise<OpenSong> {
     this.asked.push(name);
     const audio = this.audio.get(name);
-    if (audio === undefined) throw new WavecacheError("STREAM_UNKNOWN", name);
+    if (audio === undefined) throw new WavecacheError("SONG_UNKNOWN", name);
     this.openSongs += 1;
     return {
       size: audio.length,
       read: async (offset, length) => {
-        if (offset + length > Math.min(audio.length, this.cutAt)) throw new Error("the file was cut");
+        if (offset + length > Math.min(audio.length, this.cutAt)) throw new WavecacheError("SONG_CHANGED");
         this.readBytes += length;
         return audio.slice(offset, offset + length);
       },
@@ -106,7 +106,7 @@ describe("the TLS door", () => {
     }
     expect(meter.errors).toEqual(
       new Map([
-        ["STREAM_UNKNOWN", 2],
+        ["SONG_UNKNOWN", 2],
         ["BAD_REQUEST", 3],
       ]),
     );
@@ -149,7 +149,7 @@ describe("the TLS door", () => {
     const { bytes, failure } = await fetchSong(port, "song");
     expect(bytes.length).toBeLessThanOrEqual(4 * MiB);
     expect(failure).toBe("ECONNRESET");
-    expect(meter.errors.get("STORE_FAILED")).toBe(1);
+    expect(meter.errors.get("SONG_CHANGED")).toBe(1);
     expect(songs.openSongs).toBe(0);
   });
 

@@ -1,7 +1,7 @@
 /** One connection of the TLS door: a name comes in, the song goes out, and the end of the connection is its end. */
 import type { Socket } from "node:net";
 import type { DoorMeter } from "../../base/door-meter.ts";
-import { type ErrorCode, errorRow, toWavecacheError, WavecacheError } from "../../base/errors.ts";
+import { type ErrorCode, toWavecacheError, WavecacheError } from "../../base/errors.ts";
 import { maxSongSurplusBytes, songLingerMs, songReadBytes } from "../../base/limits.ts";
 import type { Log } from "../../base/log.ts";
 import { decodeSongName } from "../../wire/song-name.ts";
@@ -16,7 +16,7 @@ export interface OpenSong {
 
 /** What this door needs of the engine. */
 export interface SongSource {
-  /** Throws an error with the HTTP status 404 for a name that no song has. */
+  /** Throws SONG_UNKNOWN for a name that no song has. */
   open(name: string): Promise<OpenSong>;
 }
 
@@ -29,6 +29,9 @@ export interface SessionSettings {
   /** For a peer that takes nothing. */
   stallTimeoutMs: number;
 }
+
+/** What is answered with no data and a proper end. */
+const noSong: ReadonlySet<ErrorCode> = new Set(["SONG_UNKNOWN", "BAD_REQUEST"]);
 
 const maxLoggedChars = 128;
 
@@ -127,7 +130,7 @@ export class SongSession {
     const { meter, log } = this.#settings;
     const fields = { address: this.#address, name, code: failure.code, error: failure };
     meter.failed(failure.code);
-    if (errorRow(failure.code).http < 500) {
+    if (noSong.has(failure.code)) {
       log.debug("a song was refused", fields);
       this.#end();
     } else {

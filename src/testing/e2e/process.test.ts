@@ -29,7 +29,7 @@ const defaults: [string, string][] = [
   ["--incomplete-ttl", "86400"],
   ["--ingest-port", ""],
   ["--udp-port", ""],
-  ["--tls-port", ""],
+  ["--tls-port", "9999"],
   ["--tls", "false"],
   ["--tls-cert", "none"],
   ["--tls-key", "none"],
