@@ -93,10 +93,27 @@ const tagNames: Record<number, string> = {
  * there is, so that whoever reads from a pipe gives it once the pipe has ended. Never throws.
  */
 export function parseWavHead(head: Uint8Array, fileBytes?: number): WavHead {
+  return parseRiff(head, fileBytes, parseFormat);
+}
+
+/** A head with a format of any kind, as `parseRiff` finds it. */
+export type RiffHead<Format> =
+  | { kind: "format"; format: Format & { dataAt: number; dataBytes: number | undefined } }
+  | Exclude<WavHead, { kind: "format" }>;
+
+/** Gives the format from its chunk of `bytes` bytes at `at`, or why it cannot be read. */
+type FormatParser<Format> = (view: DataView, at: number, bytes: number) => Format | string;
+
+/** Reads the head of a file whose format `formatOf` knows; the rest is as `parseWavHead` says. */
+export function parseRiff<Format extends { frameBytes: number }>(
+  head: Uint8Array,
+  fileBytes: number | undefined,
+  formatOf: FormatParser<Format>,
+): RiffHead<Format> {
   const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
   if (head.length < 12) return more(12, fileBytes);
   if (textAt(view, 0) !== "RIFF" || textAt(view, 8) !== "WAVE") return refused("not a WAV file");
-  let format: Omit<WavFormat, "dataAt" | "dataBytes"> | undefined;
+  let format: Format | undefined;
   for (let at = 12; ;) {
     if (at + chunkHeaderBytes > maxWavHeadBytes) return refused("no audio in the first MiB of the WAV file");
     if (at + chunkHeaderBytes > head.length) return more(at + chunkHeaderBytes, fileBytes);
@@ -111,7 +128,7 @@ export function parseWavHead(head: Uint8Array, fileBytes?: number): WavHead {
     if (id === "fmt ") {
       const needed = Math.min(size, extensibleFormatBytes);
       if (body + needed > head.length) return more(body + needed, fileBytes);
-      const parsed = parseFormat(view, body, needed);
+      const parsed = formatOf(view, body, needed);
       if (typeof parsed === "string") return refused(parsed);
       format = parsed;
     }
@@ -179,12 +196,12 @@ function sizeOfData(
   return bytes - (bytes % frameBytes);
 }
 
-function more(bytes: number, fileBytes: number | undefined): WavHead {
+function more(bytes: number, fileBytes: number | undefined): Exclude<WavHead, { kind: "format" }> {
   if (fileBytes !== undefined && bytes > fileBytes) return refused("the WAV file ends before its audio");
   return { kind: "more", bytes };
 }
 
-function refused(reason: string): WavHead {
+function refused(reason: string): Exclude<WavHead, { kind: "format" }> {
   return { kind: "refused", reason };
 }
 

@@ -1,4 +1,5 @@
 /** WAV files and PCM16 signals for tests. */
+import { AdpcmEncoder } from "../codec/ima-adpcm.ts";
 import { encodeWavHeader } from "../codec/wav.ts";
 import { Random } from "./harness/bytes.ts";
 
@@ -52,4 +53,46 @@ export function signalToNoise(source: Int16Array, heard: Int16Array): number {
     noise += (sample - (heard[at] ?? 0)) ** 2;
   });
   return 10 * Math.log10(signal / noise);
+}
+
+const adpcmBlockBytes = 256;
+
+/** A mono or stereo WAV of IMA ADPCM in blocks of 256 bytes a channel, the last one filled up with silence. */
+export function wavAdpcmFile(pcm: Int16Array, channels: number, sampleRate: number): Uint8Array<ArrayBuffer> {
+  const blockBytes = adpcmBlockBytes * channels;
+  const blockSamples = 1 + (adpcmBlockBytes - 4) * 2;
+  const blocks = Math.ceil(pcm.length / channels / blockSamples);
+  const out = new Uint8Array(60 + blocks * blockBytes);
+  const view = new DataView(out.buffer);
+  out.set(new TextEncoder().encode("RIFF....WAVEfmt "));
+  view.setUint32(4, out.length - 8, true);
+  view.setUint32(16, 20, true);
+  const fields = [
+    0x11,
+    channels,
+    sampleRate & 0xffff,
+    sampleRate >> 16,
+    0,
+    0,
+    blockBytes,
+    4,
+    2,
+    blockSamples,
+  ];
+  fields.forEach((field, at) => view.setUint16(20 + at * 2, field, true));
+  out.set(new TextEncoder().encode("data"), 40 + 12);
+  out.set(new TextEncoder().encode("fact"), 40);
+  view.setUint32(44, 4, true);
+  view.setUint32(48, pcm.length / channels, true);
+  view.setUint32(56, blocks * blockBytes, true);
+  const encoder = new AdpcmEncoder(channels);
+  const samples = new Int16Array(blockSamples * channels);
+  for (let block = 0; block < blocks; block++) {
+    samples.fill(0);
+    samples.set(pcm.subarray(block * samples.length, (block + 1) * samples.length));
+    // The first sample of a block is its predictor: the coder is set to it, and codes those after it.
+    for (let channel = 0; channel < channels; channel++) encoder.state[2 * channel] = samples[channel]!;
+    encoder.encode(samples, channels, blockSamples - 1, out, 60 + block * blockBytes);
+  }
+  return out;
 }

@@ -1,0 +1,128 @@
+/**
+ * Opus in Ogg: the packets of a file, and what its head says of them.
+ *
+ * The first packet is the head, the second the tags, the rest is audio:
+ *
+ *     struct {
+ *       char magic[8];         // "OpusHead"
+ *       u8   version;          // 0..15 can be read
+ *       u8   channels;
+ *       u16  preSkip;          // samples at 48 kHz to leave out at the beginning
+ *       u32  inputRate;        // of what it was made of; tells a decoder nothing
+ *       i16  gain;             // in 1/256 dB, for the decoder to apply
+ *       u8   family;           // 0 mono or stereo; others, with a table of channels, are refused here
+ *     }
+ *
+ * The granule of a page is the number of samples at 48 kHz up to its end, pre-skip included; the one of the last page may
+ * be smaller than what its packets hold, then the end is to be left out.
+ *
+ * Source: RFC 7845, sections 4 and 5.
+ */
+import { opusPacketSamples } from "./opus.ts";
+import { OggPackets, parseOggPage } from "./ogg.ts";
+
+export interface OpusHead {
+  channels: 1 | 2;
+  /** Samples at 48 kHz. */
+  preSkip: number;
+  /** In 1/256 dB. */
+  gain: number;
+}
+
+/** An Ogg/Opus file cannot be read; the message says why. */
+export class OggOpusError extends Error {}
+
+/** Reads a file piece by piece; throws an `OggOpusError` for anything it cannot read. */
+export class OggOpusParser {
+  readonly #packets = new OggPackets();
+  /** What has not made up a page yet. */
+  #rest: Uint8Array = new Uint8Array(0);
+  #head: OpusHead | undefined;
+  #hasTags = false;
+  #isOver = false;
+  /** Samples of the packets so far. */
+  #samples = 0;
+  /** The granule before the first packet: not 0 in what was cut out of a longer stream. */
+  #origin: number | undefined;
+  #lastGranule = 0;
+
+  /** What the file's head says, once it has been read. */
+  get head(): OpusHead | undefined {
+    return this.#head;
+  }
+
+  /** Samples at 48 kHz to be heard of what has been read: without pre-skip, and without what is left out at the end. */
+  get audibleSamples(): number {
+    const origin = this.#origin ?? 0;
+    const end = this.#isOver ? Math.min(this.#samples, this.#lastGranule - origin) : this.#samples;
+    return Math.max(0, end - (this.#head?.preSkip ?? 0));
+  }
+
+  /** Takes the next bytes of the file and gives the audio packets that are complete with them. */
+  push(bytes: Uint8Array): Uint8Array[] {
+    const source = this.#rest.length === 0 ? bytes : concatenated(this.#rest, bytes);
+    const audio: Uint8Array[] = [];
+    let at = 0;
+    while (at < source.length) {
+      const result = parseOggPage(source, at);
+      if (result.kind === "more") break;
+      if (result.kind === "refused") throw new OggOpusError(result.reason);
+      if (this.#isOver) throw new OggOpusError("more than one stream in the Ogg file");
+      const { page } = result;
+      const packets = this.#packets.take(page);
+      if (typeof packets === "string") throw new OggOpusError(packets);
+      const before = this.#samples;
+      for (const packet of packets) if (this.#takePacket(packet)) audio.push(packet);
+      this.#takeGranule(page.granule, this.#samples - before);
+      this.#isOver = page.isLast;
+      at += page.bytes;
+    }
+    this.#rest = source.slice(at);
+    return audio;
+  }
+
+  /** True for a packet of audio. */
+  #takePacket(packet: Uint8Array): boolean {
+    if (this.#head === undefined) {
+      this.#head = parseOpusHead(packet);
+    } else if (!this.#hasTags) {
+      if (textAt(packet, 8) !== "OpusTags") throw new OggOpusError("the Opus file has no tags");
+      this.#hasTags = true;
+    } else {
+      const samples = opusPacketSamples(packet);
+      if (samples === undefined) throw new OggOpusError("a packet that is not Opus");
+      this.#samples += samples;
+      return true;
+    }
+    return false;
+  }
+
+  #takeGranule(granule: bigint, pageSamples: number): void {
+    if (pageSamples === 0 || granule < 0n || granule > BigInt(Number.MAX_SAFE_INTEGER)) return;
+    this.#lastGranule = Number(granule);
+    this.#origin ??= Math.max(0, this.#lastGranule - this.#samples);
+  }
+}
+
+function parseOpusHead(packet: Uint8Array): OpusHead {
+  if (packet.length < 19 || textAt(packet, 8) !== "OpusHead")
+    throw new OggOpusError("the Ogg file is not Opus");
+  const view = new DataView(packet.buffer, packet.byteOffset, packet.byteLength);
+  const channels = view.getUint8(9);
+  if (view.getUint8(8) > 15) throw new OggOpusError("a version of Opus in Ogg that is not known");
+  if (view.getUint8(18) !== 0 || (channels !== 1 && channels !== 2)) {
+    throw new OggOpusError("the Opus file has more than two channels");
+  }
+  return { channels, preSkip: view.getUint16(10, true), gain: view.getInt16(16, true) };
+}
+
+function textAt(packet: Uint8Array, length: number): string {
+  return String.fromCharCode(...packet.subarray(0, length));
+}
+
+function concatenated(first: Uint8Array, second: Uint8Array): Uint8Array {
+  const both = new Uint8Array(first.length + second.length);
+  both.set(first);
+  both.set(second, first.length);
+  return both;
+}

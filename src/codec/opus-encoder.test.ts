@@ -1,0 +1,59 @@
+import { describe, expect, test } from "bun:test";
+import { OpusDecoder } from "opus-decoder";
+import { isPlainOpusPacket, opusFrameSamples } from "./opus.ts";
+import { OpusEncoder } from "./opus-encoder.ts";
+
+function frame(number: number, pitch: number): Int16Array {
+  return Int16Array.from({ length: opusFrameSamples }, (_, at) => {
+    const time = number * opusFrameSamples + at;
+    return 9_000 * Math.sin(time * pitch) + 2_000 * Math.sin(time * pitch * 5.1);
+  });
+}
+
+function encodeWhole(pitch: number, frames: number): Uint8Array[] {
+  const encoder = new OpusEncoder();
+  const packets = Array.from({ length: frames }, (_, number) => encoder.encode(frame(number, pitch)));
+  encoder.free();
+  return packets;
+}
+
+describe("the Opus encoder", () => {
+  test("makes mono packets of 20 ms that decode to the samples", async () => {
+    const packets = encodeWhole(0.03, 50);
+    for (const packet of packets) expect(isPlainOpusPacket(packet)).toBe(true);
+    const bits = packets.reduce((sum, packet) => sum + packet.length * 8, 0);
+    expect(bits).toBeLessThan(1.3 * 64_000);
+    const decoder = new OpusDecoder({ channels: 1 });
+    await decoder.ready;
+    const { samplesDecoded, errors } = decoder.decodeFrames(packets);
+    decoder.free();
+    expect(errors).toEqual([]);
+    expect(samplesDecoded).toBe(50 * opusFrameSamples);
+  });
+
+  test("makes the same packets beside eleven others at work as alone", () => {
+    const pitches = Array.from({ length: 12 }, (_, at) => 0.01 + 0.007 * at);
+    const alone = pitches.map((pitch) => encodeWhole(pitch, 20));
+    const encoders = pitches.map(() => new OpusEncoder());
+    const together: Uint8Array[][] = pitches.map(() => []);
+    for (let number = 0; number < 20; number++) {
+      encoders.forEach((encoder, at) => together[at]!.push(encoder.encode(frame(number, pitches[at]!))));
+    }
+    for (const encoder of encoders) encoder.free();
+    expect(together).toEqual(alone);
+  });
+
+  test("gives its memory back: a thousand come and go where 160 would fill it", () => {
+    for (let round = 0; round < 1_000; round++) {
+      const encoder = new OpusEncoder();
+      encoder.encode(frame(0, 0.1));
+      encoder.free();
+    }
+  });
+
+  test("takes whole frames only", () => {
+    const encoder = new OpusEncoder();
+    expect(() => encoder.encode(new Int16Array(959))).toThrow(RangeError);
+    encoder.free();
+  });
+});

@@ -1,0 +1,66 @@
+/**
+ * Opus encoding by libopus 1.4, compiled to WebAssembly (package opusscript).
+ *
+ * The package's own wrapper is not used: it writes its input to twice the address that it allocated, which is in the
+ * memory of another encoder as soon as there are several. Here each encoder has buffers of its own.
+ */
+import instantiate from "opusscript/build/opusscript_native_wasm.js";
+import { opusFrameSamples, opusSampleRate } from "./opus.ts";
+
+const applicationAudio = 2049;
+const optionBitrate = 4002;
+
+/** Bits a second of what is encoded: music in mono is hard to tell from its source. */
+export const opusBitrate = 64_000;
+
+/** The build's own bound. */
+const maxPacketBytes = 3 * 1276;
+
+type Build = ReturnType<typeof instantiate>;
+
+/** All encoders of a thread share the memory of one instance. */
+let sharedBuild: Build | undefined;
+
+/** Encodes one sound; two encoders given the same samples make the same packets. */
+export class OpusEncoder {
+  readonly #build: Build;
+  readonly #handler: InstanceType<Build["OpusScriptHandler"]>;
+  readonly #input: number;
+  readonly #output: number;
+
+  constructor() {
+    this.#build = sharedBuild ??= instantiate();
+    this.#handler = new this.#build.OpusScriptHandler(opusSampleRate, 1, applicationAudio);
+    this.#input = this.#build._malloc(2 * 2 * opusFrameSamples);
+    this.#output = this.#build._malloc(maxPacketBytes);
+    if (this.#input === 0 || this.#output === 0) throw new Error("no memory for another Opus encoder");
+    checked(this.#handler._encoder_ctl(optionBitrate, opusBitrate));
+  }
+
+  /** One packet of `opusFrameSamples` samples at 48 kHz mono. */
+  encode(samples: Int16Array): Uint8Array {
+    if (samples.length !== opusFrameSamples) throw new RangeError("an Opus frame has 960 samples");
+    const { HEAPU8, HEAPU16 } = this.#build;
+    const at = this.#input >> 1;
+    for (let sample = 0; sample < opusFrameSamples; sample++) {
+      HEAPU16[at + 2 * sample] = samples[sample]! & 0xff;
+      HEAPU16[at + 2 * sample + 1] = (samples[sample]! >> 8) & 0xff;
+    }
+    const bytes = checked(
+      this.#handler._encode(this.#input, opusFrameSamples, this.#output, opusFrameSamples),
+    );
+    return HEAPU8.slice(this.#output, this.#output + bytes);
+  }
+
+  /** Gives its memory back; it cannot be used after that. */
+  free(): void {
+    this.#build._free(this.#input);
+    this.#build._free(this.#output);
+    this.#build.OpusScriptHandler.destroy_handler(this.#handler);
+  }
+}
+
+function checked(result: number): number {
+  if (result < 0) throw new Error(`libopus: error ${result}`);
+  return result;
+}

@@ -1,0 +1,50 @@
+/**
+ * Opus packets, as far as their first byte tells.
+ *
+ *     config : 5   0..11 SILK, 12..15 hybrid, 16..31 CELT; with it the bandwidth and the length of a frame
+ *     stereo : 1
+ *     code   : 2   0 one frame, 1 two of equal size, 2 two, 3 a count in the next byte
+ *
+ * Every packet decodes at 48 kHz and in mono, whatever it was made of; what differs is how long it lasts.
+ *
+ * Source: RFC 6716, section 3.1, table 2; at most 120 ms a packet by requirement R5 of section 3.4.
+ */
+
+/** Rate at which packets are counted, whatever they were made of. */
+export const opusSampleRate = 48_000;
+/** Samples of 20 ms: one packet of a sound. */
+export const opusFrameSamples = 960;
+/** Samples of the longest packet, 120 ms. */
+export const maxOpusPacketSamples = 5_760;
+
+/** Samples at 48 kHz of one frame, by the last bits of its config: 10, 20, 40, 60 ms or 2.5, 5, 10, 20 ms. */
+const silkSamples = [480, 960, 1920, 2880];
+const hybridSamples = [480, 960];
+const celtSamples = [120, 240, 480, 960];
+
+/** Samples at 48 kHz that a packet lasts, or undefined if it cannot be one. */
+export function opusPacketSamples(packet: Uint8Array): number | undefined {
+  if (packet.length === 0) return undefined;
+  const frames = framesOf(packet);
+  const samples = frames * opusFrameLength(packet[0]! >> 3);
+  return frames > 0 && samples <= maxOpusPacketSamples ? samples : undefined;
+}
+
+/** True for a packet of one mono frame of 20 ms: what the devices are sent. */
+export function isPlainOpusPacket(packet: Uint8Array): boolean {
+  if (packet.length === 0) return false;
+  const [first] = packet;
+  return (first! & 7) === 0 && opusFrameLength(first! >> 3) === opusFrameSamples;
+}
+
+function opusFrameLength(config: number): number {
+  if (config < 12) return silkSamples[config & 3]!;
+  return config < 16 ? hybridSamples[config & 1]! : celtSamples[config & 3]!;
+}
+
+/** Frames in a packet; 0 where their count is missing. */
+function framesOf(packet: Uint8Array): number {
+  const code = packet[0]! & 3;
+  if (code < 3) return code === 0 ? 1 : 2;
+  return packet.length < 2 ? 0 : packet[1]! & 63;
+}
