@@ -47,6 +47,9 @@ export interface Config {
   tlsCert: string | undefined;
   tlsKey: string | undefined;
   grpcPort: Port;
+  grpcTls: boolean;
+  leadMs: number;
+  flash: boolean;
 }
 
 export class ConfigError extends Error {}
@@ -243,9 +246,30 @@ const options: Options = {
   grpcPort: {
     flag: "grpc-port",
     value: "port",
-    default: "off",
-    says: "gRPC door (not in this version)",
+    default: "50051",
+    says: "gRPC port of devices; off for none, 0 takes a free one",
     schema: port,
+  },
+  grpcTls: {
+    flag: "grpc-tls",
+    value: undefined,
+    default: "false",
+    says: "TLS on the gRPC port, with the certificate of the other TLS ports",
+    schema: yesOrNo,
+  },
+  leadMs: {
+    flag: "lead-ms",
+    value: "ms",
+    default: "1000",
+    says: "how far ahead of what is heard a device gets its sound",
+    schema: whole(0, 10_000),
+  },
+  flash: {
+    flag: "flash",
+    value: undefined,
+    default: "true",
+    says: "the LEDs of a device flash when it connects; --no-flash if they are not to",
+    schema: yesOrNo,
   },
 };
 

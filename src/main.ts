@@ -1,22 +1,25 @@
 /** The composition root: config, pool, engine, doors, in this order; closed in reverse. */
 import { version } from "../package.json";
-import { DoorMeters } from "./base/door-meter.ts";
-import { errorRow, toWavecacheError } from "./base/errors.ts";
+import { DoorMeter } from "./base/door-meter.ts";
+import { errorRow, toWavecacheError, WavecacheError } from "./base/errors.ts";
 import { shutdownGraceMs, stallTimeoutMs } from "./base/limits.ts";
 import { configureLog, type Log, openLog } from "./base/log.ts";
 import { type Config, ConfigError, readConfig } from "./config.ts";
+import { catalogStore, Devices } from "./engine/devices.ts";
 import { Engine } from "./engine/engine.ts";
 import { Recordings, type RecordingSettings } from "./engine/recordings.ts";
 import { Songs } from "./engine/songs.ts";
+import type { SoundSource } from "./engine/sound.ts";
 import { libraryRoute } from "./gateways/api/library.ts";
 import { recordingsRoute } from "./gateways/api/recordings.ts";
 import { streamsRoute } from "./gateways/api/streams.ts";
 import { audioCacheRoute } from "./gateways/audio-cache/route.ts";
+import { DeviceDoor } from "./gateways/devices/door.ts";
 import { homeRoute } from "./gateways/home/home.ts";
 import { echoRoute, ingestHttpRoute, ingestRoute } from "./gateways/ingest/route.ts";
 import { liveRoute } from "./gateways/live/live.ts";
 import { SongsTlsDoor } from "./gateways/songs-tls/door.ts";
-import { closePool, openPool } from "./pool/pool.ts";
+import { closePool, openPool, type Pool } from "./pool/pool.ts";
 import { CacheLayout } from "./store/layout.ts";
 import { Library } from "./store/library.ts";
 import { Certificates } from "./web/certificates.ts";
@@ -60,22 +63,25 @@ export async function startServer(config: Config): Promise<Running> {
   const songs = new Songs(library, engine, layout);
   const certificates = await openCertificates(config);
   opened.defer(() => certificates?.close());
-  const meters = new DoorMeters();
-  const core = { engine, recordings, songs, meters };
-  const listeners = await openListeners(config, certificates, core, log);
+  const devices = await openDevices(config, pool);
+  opened.defer(() => devices.close());
+  const deviceDoor = await openDeviceDoor(config, certificates, devices);
+  // A stream of a device ends by its device's leave, with the sound on it; the port goes when that has been said.
+  opened.defer(() => devices.close().then(() => deviceDoor?.close()));
+  const listeners = await openListeners(config, certificates, { engine, recordings, songs }, log);
   opened.defer(() => closeListeners(listeners, engine, recordings));
-  const songsTls = await openSongsTls(config, certificates, songs, meters);
+  const songsTls = await openSongsTls(config, certificates, songs);
   opened.defer(() => songsTls?.close());
   const closing = opened.move();
-  return { addresses: addressesOf(config, listeners, songsTls), close: () => closing.disposeAsync() };
+  const addresses = addressesOf(config, listeners, songsTls, deviceDoor);
+  return { addresses, close: () => closing.disposeAsync() };
 }
 
-/** What the doors serve, and what counts them. */
+/** What the doors serve. */
 interface Core {
   engine: Engine;
   recordings: Recordings;
   songs: Songs;
-  meters: DoorMeters;
 }
 
 function recordingSettings(config: Config): RecordingSettings {
@@ -88,9 +94,49 @@ function recordingSettings(config: Config): RecordingSettings {
   };
 }
 
+/** There are no sounds yet. */
+const noSounds: SoundSource = { open: () => Promise.reject(new WavecacheError("SOUND_UNKNOWN")) };
+
+/** How long the LEDs of a device flash when it connects. */
+const flashMs = 200;
+
+async function openDevices(config: Config, pool: Pool): Promise<Devices> {
+  const settings = { leadMs: config.leadMs, flashMs: config.flash ? flashMs : 0 };
+  const devices = new Devices(catalogStore(pool), noSounds, settings, openLog("devices"));
+  await devices.open();
+  return devices;
+}
+
+/** Undefined if it stays shut. */
+async function openDeviceDoor(
+  config: Config,
+  certificates: Certificates | undefined,
+  devices: Devices,
+): Promise<DeviceDoor | undefined> {
+  const { host, grpcPort, grpcTls } = config;
+  if (grpcPort === "off") return undefined;
+  const log = openLog("devices");
+  if (!grpcTls && !isLoopback(host)) {
+    log.warn("devices and this server talk in the clear on this address: --grpc-tls encrypts", { host });
+  }
+  return await DeviceDoor.open({
+    host,
+    port: grpcPort,
+    certificates: grpcTls ? certificates : undefined,
+    devices,
+    meter: new DoorMeter("devices"),
+    log,
+  });
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127(?:\.\d{1,3}){3}$/.test(host);
+}
+
 /** Undefined if no door needs one. */
 async function openCertificates(config: Config): Promise<Certificates | undefined> {
-  if (config.tlsPort === "off" && !config.tls) return undefined;
+  if (config.tlsPort === "off" && !config.tls && !(config.grpcTls && config.grpcPort !== "off"))
+    return undefined;
   const { tlsCert: cert, tlsKey: key } = config;
   const files = cert === undefined || key === undefined ? undefined : { cert, key };
   return await Certificates.open({
@@ -112,14 +158,9 @@ async function openListeners(
   core: Core,
   log: Log,
 ): Promise<Listeners> {
-  const { engine, recordings, songs, meters } = core;
-  const ingestSockets = [
-    echoRoute(meters.add("echo")),
-    ingestRoute(recordings, meters.add("ingest"), openLog("ingest")),
-  ];
-  const ingestHttp = [ingestHttpRoute, liveRoute(recordings, meters.add("live"), openLog("live"))];
-  const audioCacheMeter = meters.add("audio-cache");
-  const api = meters.add("api");
+  const { engine, recordings, songs } = core;
+  const ingestSockets = [echoRoute, ingestRoute(recordings, openLog("ingest"))];
+  const ingestHttp = [ingestHttpRoute, liveRoute(recordings, openLog("live"))];
   const limit = new ConnectionLimit(config.maxConnections);
   const common: Omit<ListenerSettings, "port" | "sockets" | "http"> = {
     host: config.host,
@@ -131,15 +172,12 @@ async function openListeners(
   const main = new Listener({
     ...common,
     port: config.port,
-    sockets: [
-      audioCacheRoute(config.path, engine, audioCacheMeter, openLog("audio-cache")),
-      ...ingestSockets,
-    ],
+    sockets: [audioCacheRoute(config.path, engine, openLog("audio-cache")), ...ingestSockets],
     http: [
       homeRoute({ version, audioPath: config.path }),
-      streamsRoute(engine, api),
-      recordingsRoute(recordings, api),
-      libraryRoute(songs, api),
+      streamsRoute(engine),
+      recordingsRoute(recordings),
+      libraryRoute(songs),
       ...ingestHttp,
     ],
   });
@@ -157,10 +195,9 @@ async function openSongsTls(
   { host, tlsPort: port }: Config,
   certificates: Certificates | undefined,
   songs: Songs,
-  meters: DoorMeters,
 ): Promise<SongsTlsDoor | undefined> {
   if (port === "off" || certificates === undefined) return undefined;
-  const meter = meters.add("songs-tls");
+  const meter = new DoorMeter("songs-tls");
   return await SongsTlsDoor.open({ host, port, certificates, songs, meter, log: openLog("songs-tls") });
 }
 
@@ -179,12 +216,14 @@ function addressesOf(
   config: Config,
   { main, ingest }: Listeners,
   songsTls: SongsTlsDoor | undefined,
+  deviceDoor: DeviceDoor | undefined,
 ): string[] {
   const host = config.host.includes(":") ? `[${config.host}]` : config.host;
   const s = config.tls ? "s" : "";
   const ports = [`ws${s}://${host}:${main.port}${config.path}`, `http${s}://${host}:${main.port}/`];
   if (ingest !== undefined) ports.push(`ws${s}://${host}:${ingest.port}/ws`);
   if (songsTls !== undefined) ports.push(`tls://${host}:${songsTls.port}`);
+  if (deviceDoor !== undefined) ports.push(`grpc${config.grpcTls ? "s" : ""}://${host}:${deviceDoor.port}`);
   return ports;
 }
 

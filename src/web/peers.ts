@@ -1,5 +1,4 @@
 /** The WebSocket connections of a port, whoever does the work of their sockets: this thread or an accepting one. */
-import type { DoorMeter } from "../base/door-meter.ts";
 import { errorRow, WavecacheError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { ConnectionLimit } from "./connection-limit.ts";
@@ -53,16 +52,14 @@ export class Peers {
   admit(handshake: Handshake): Admitted | Response {
     const route = this.routeOf(handshake.path);
     if (route === undefined) return new Response("no WebSocket here\n", { status: 404 });
-    if (this.#settings.limit.isReached)
-      return errorResponse(new WavecacheError("CONNECTIONS_EXHAUSTED"), route.meter);
+    if (this.#settings.limit.isReached) return errorResponse(new WavecacheError("CONNECTIONS_EXHAUSTED"));
     return { route, handshake };
   }
 
   open({ route, handshake }: Admitted, socket: PeerSocket): Peer {
-    const peer = new Peer(socket, route.meter);
+    const peer = new Peer(socket);
     this.#peers.add(peer);
     this.#settings.limit.opened();
-    route.meter.opened();
     peer.session = route.open(peer, handshake);
     return peer;
   }
@@ -70,7 +67,6 @@ export class Peers {
   closed(peer: Peer): void {
     this.#peers.delete(peer);
     this.#settings.limit.closed();
-    peer.meter.closed();
     peer.session?.closed();
   }
 
@@ -86,7 +82,6 @@ export class Peers {
     for (const peer of this.#peers) {
       if (peer.stalledSince === undefined || peer.stalledSince > latest) continue;
       this.#settings.log.warn("closing a peer that does not read", { address: peer.address });
-      peer.meter.failed("PEER_STALLED");
       peer.terminate();
     }
   }
@@ -94,15 +89,13 @@ export class Peers {
 
 /** A connection: its socket, its session, and since when it leaves answers untaken. */
 export class Peer implements Socket {
-  readonly meter: DoorMeter;
   readonly #socket: PeerSocket;
   session: Session | undefined;
   /** Undefined while it takes its answers. */
   stalledSince: number | undefined;
 
-  constructor(socket: PeerSocket, meter: DoorMeter) {
+  constructor(socket: PeerSocket) {
     this.#socket = socket;
-    this.meter = meter;
   }
 
   get address(): string {
@@ -110,7 +103,6 @@ export class Peer implements Socket {
   }
 
   message(message: string | Uint8Array): void {
-    this.meter.bytesIn += payloadBytes(message);
     if (typeof message === "string") this.session!.text(message);
     else this.session!.binary(message);
   }
@@ -122,7 +114,6 @@ export class Peer implements Socket {
 
   send(message: string | Uint8Array): "sent" | "queued" | "dropped" {
     const outcome = this.#socket.send(message);
-    if (outcome !== "dropped") this.meter.bytesOut += payloadBytes(message);
     if (outcome === "queued") this.stalledSince ??= performance.now();
     return outcome;
   }
@@ -146,8 +137,4 @@ export class Peer implements Socket {
   terminate(): void {
     this.#socket.terminate();
   }
-}
-
-function payloadBytes(message: string | Uint8Array): number {
-  return typeof message === "string" ? Buffer.byteLength(message) : message.length;
 }

@@ -1,16 +1,13 @@
 /** Sends back whatever comes, and takes no more while the peer does not read. */
-import type { DoorMeter } from "../../base/door-meter.ts";
 import { errorRow } from "../../base/errors.ts";
 import type { Session, Socket } from "../../web/route.ts";
 
 export class EchoSession implements Session {
   readonly #socket: Socket;
-  readonly #meter: DoorMeter;
   #paused = false;
 
-  constructor(socket: Socket, meter: DoorMeter) {
+  constructor(socket: Socket) {
     this.#socket = socket;
-    this.#meter = meter;
   }
 
   text(message: string): void {
@@ -33,10 +30,7 @@ export class EchoSession implements Session {
     const outcome = this.#socket.send(message);
     if (outcome === "sent") return;
     const { close, reason } = errorRow("PEER_STALLED");
-    if (outcome === "dropped") {
-      this.#meter.failed("PEER_STALLED");
-      return this.#socket.close(close, reason);
-    }
+    if (outcome === "dropped") return this.#socket.close(close, reason);
     if (this.#paused) return;
     this.#paused = true;
     this.#socket.pause();

@@ -1,4 +1,3 @@
-import { DoorMeter } from "../../base/door-meter.ts";
 import { describe, expect, test } from "bun:test";
 import { WavecacheError } from "../../base/errors.ts";
 import { openLog } from "../../base/log.ts";
@@ -42,7 +41,7 @@ class Stage {
         };
       },
     };
-    this.session = new IngestSession(socket, ingest, "AA:BB", new DoorMeter("ingest"), openLog("test"));
+    this.session = new IngestSession(socket, ingest, "AA:BB", openLog("test"));
   }
 
   #write(message: Uint8Array): boolean {

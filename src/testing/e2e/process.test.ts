@@ -33,7 +33,10 @@ const defaults: [string, string][] = [
   ["--tls", "false"],
   ["--tls-cert", "none"],
   ["--tls-key", "none"],
-  ["--grpc-port", ""],
+  ["--grpc-port", "50051"],
+  ["--grpc-tls", "false"],
+  ["--lead-ms", "1000"],
+  ["--flash", "true"],
 ];
 
 test("--help lists every flag with its default and exits 0", async () => {
@@ -41,7 +44,7 @@ test("--help lists every flag with its default and exits 0", async () => {
   expect(help.code).toBe(0);
   expect(help.stderr).toBe("");
   for (const [flag, value] of defaults) {
-    const line = help.stdout.split("\n").find((line) => new RegExp(`(^|\\s)${flag}\\b`).test(line));
+    const line = help.stdout.split("\n").find((line) => new RegExp(`(^|\\s)${flag}(?![\\w-])`).test(line));
     expect(line, `${flag} in the help:\n${help.stdout}`).toBeDefined();
     expect(line).toContain(value);
   }

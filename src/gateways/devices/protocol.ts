@@ -1,0 +1,35 @@
+/** `devices.proto`, loaded for the server, with the bytes of its messages counted. */
+import type { MethodDefinition, ServiceDefinition } from "@grpc/grpc-js";
+import { loadSync, type PackageDefinition } from "@grpc/proto-loader";
+import { fileURLToPath } from "node:url";
+import type { DoorMeter } from "../../base/door-meter.ts";
+import { deviceProtoFile, deviceProtoOptions, deviceServiceName } from "../../wire/devices.ts";
+
+export interface DeviceProtocol {
+  /** Everything in the file, for those who ask what there is. */
+  definition: PackageDefinition;
+  service: ServiceDefinition;
+}
+
+export function loadDeviceProtocol(meter: DoorMeter): DeviceProtocol {
+  const definition = loadSync(fileURLToPath(deviceProtoFile), deviceProtoOptions);
+  // The type of what a file defines allows messages and enums too; by this name it is the service.
+  const service = definition[deviceServiceName] as ServiceDefinition;
+  const methods = Object.entries(service).map(([name, method]) => [name, metered(method, meter)]);
+  return { definition, service: Object.fromEntries(methods) };
+}
+
+function metered<In, Out>(method: MethodDefinition<In, Out>, meter: DoorMeter): MethodDefinition<In, Out> {
+  return {
+    ...method,
+    requestDeserialize: (bytes) => {
+      meter.bytesIn += bytes.length;
+      return method.requestDeserialize(bytes);
+    },
+    responseSerialize: (message) => {
+      const bytes = method.responseSerialize(message);
+      meter.bytesOut += bytes.length;
+      return bytes;
+    },
+  };
+}
