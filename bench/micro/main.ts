@@ -2,7 +2,7 @@
  * `bun run bench:micro [--quick] [NAME...]`: the small benches one after the other, each in a process of its own, so
  * that what one taught the compiler does not help or hinder the next.
  */
-const names = ["ring", "messages", "frames", "adpcm", "store"];
+const names = ["ring", "messages", "frames", "v1", "adpcm", "store"];
 
 const args = process.argv.slice(2);
 const wanted = args.filter((arg) => arg !== "--quick");

@@ -12,6 +12,7 @@ test.each([
   ["ring", "M records/s", 8],
   ["messages", "M messages/s", 7],
   ["frames", "M frames/s", 4],
+  ["v1", "M messages/s", 8],
   ["store", "streams/s", 2],
 ])(
   "the %s bench runs on tiny inputs and prints a rate of %s for each of its cases",

@@ -258,6 +258,27 @@ const table = {
     close: 1011,
     grpc: 9,
   },
+  CHECKSUM_WRONG: {
+    reason: "audio was changed on its way",
+    hint: "resume the stream; nothing of the changed message was kept",
+    http: 400,
+    close: 1008,
+    grpc: 15,
+  },
+  OFFSET_WRONG: {
+    reason: "audio does not go on where the stream ends",
+    hint: "resume the stream and send from the offset in the answer",
+    http: 409,
+    close: 1008,
+    grpc: 11,
+  },
+  CREDIT_EXCEEDED: {
+    reason: "more sent than there was credit for",
+    hint: "wait for credit before sending more, for the channel and for the connection",
+    http: 429,
+    close: 1008,
+    grpc: 8,
+  },
 } as const satisfies Record<string, ErrorRow>;
 
 interface ErrorRow {

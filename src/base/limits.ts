@@ -190,6 +190,42 @@ export const soundAbandonMs = 1_000;
 /** An encoding thread that says nothing for this long though it has work hangs, and is replaced. */
 export const encoderSilenceMs = 30_000;
 
+/** Protocol v1. Audio in one data message, at the most and usually: what one stream may send before it is another's turn. */
+export const maxDataBytes = 256 * KiB;
+export const usualDataBytes = 64 * KiB;
+/** Any message of v1 as a whole; a longer one closes the connection with 1009. */
+export const maxMessageBytes = maxDataBytes + 1 * KiB;
+/** Channels of one connection that are open at once, and the highest number that one may have. */
+export const maxChannels = 1024;
+export const maxChannelNumber = 65_535;
+/** Credit that one side may have with the other, for a channel or for the connection. */
+export const maxCreditBytes = 1 * GiB;
+/** Credit to begin with: of a connection, of each channel. */
+export const initialConnectionCreditBytes = 16 * MiB;
+export const initialChannelCreditBytes = 64 * KiB;
+/** What the channels of one connection may have on their way to one receiver together, and one of them at the most. */
+export const receiveBudgetBytes = 32 * MiB;
+export const maxChannelWindowBytes = 1 * MiB;
+/** How often an upload that comes on is acknowledged, at least. */
+export const ackIntervalMs = 500;
+/** A connection of v1 on which nothing comes for this long is closed; peers ping when a third of it is over. */
+export const messageIdleTimeoutMs = 60_000;
+/** Streams in one page of a listing over v1. */
+export const maxListedOnChannel = 256;
+/** Texts of v1, in UTF-16 units: a program's name, the parts of an error, the MIME type and codec of audio. */
+export const maxPeerNameChars = 128;
+export const maxErrorTextChars = 1024;
+export const maxContentTypeChars = 128;
+export const maxCodecNameChars = 32;
+/** Tags of a stream, and their characters: in UTF-16 units, of all keys and values together. */
+export const maxTags = 32;
+export const maxTagKeyChars = 64;
+export const maxTagValueChars = 512;
+export const maxTagsChars = 4096;
+/** Highest sample rate and channel count that the description of a stream's audio may name. */
+export const maxDescribedSampleRate = 768_000;
+export const maxDescribedChannels = 32;
+
 /** How long a shutdown waits for acknowledgements and unsent answers. */
 export const shutdownGraceMs = 8_000;
 
@@ -202,3 +238,6 @@ if (maxIngestFrameBytes > writeRingBytes / 4) throw new RangeError("a frame must
 if (maxRememberedDevices < 2 * maxConnectedDevices)
   throw new RangeError("devices must not displace each other");
 if (maxExtentBytes > writeRingBytes / 4) throw new RangeError("an extent must leave room in its ring");
+if (initialChannelCreditBytes * maxChannels > 2 * receiveBudgetBytes) {
+  throw new RangeError("the first credit of all channels must not go far beyond the budget of a connection");
+}

@@ -1,0 +1,82 @@
+/**
+ * How deep a MessagePack value is nested. The decoder keeps an entry of memory a level for good, so that a message
+ * must not get there before it is known to be shallow.
+ */
+
+/** Whether `bytes` begin with one whole value and nothing in it stands deeper than `maxDepth` arrays and maps. */
+export function isShallow(bytes: Uint8Array, maxDepth: number): boolean {
+  /** Values still to come in each array or map that is open. */
+  const open: number[] = [];
+  let at = 0;
+  do {
+    if (at >= bytes.length) return false;
+    const form = bytes[at]!;
+    const items = itemsOf(bytes, at, form);
+    const next = at + headOf(form) + (items === undefined ? bodyOf(bytes, at, form) : 0);
+    // Not greater, for what is cut off, or never used by MessagePack, has no number here.
+    if (!(next <= bytes.length)) return false;
+    at = next;
+    if (items !== undefined && items > 0) {
+      if (open.length === maxDepth) return false;
+      open.push(items);
+      continue;
+    }
+    while (open.length > 0 && (open[open.length - 1]! -= 1) === 0) open.pop();
+  } while (open.length > 0);
+  return true;
+}
+
+/** Values in an array or map; undefined for any other value. */
+function itemsOf(bytes: Uint8Array, at: number, form: number): number | undefined {
+  if (form >= 0x80 && form <= 0x8f) return (form & 0x0f) * 2;
+  if (form >= 0x90 && form <= 0x9f) return form & 0x0f;
+  if (form === 0xdc) return big(bytes, at + 1, 2);
+  if (form === 0xdd) return big(bytes, at + 1, 4);
+  if (form === 0xde) return big(bytes, at + 1, 2) * 2;
+  if (form === 0xdf) return big(bytes, at + 1, 4) * 2;
+  return undefined;
+}
+
+/** Bytes of the form itself and of the length behind it. */
+function headOf(form: number): number {
+  if (form < 0xc4) return 1;
+  return headBytes[form - 0xc4] ?? 1;
+}
+
+/** Of the forms from c4 (bin 8) to df (map 32); an ext has its type besides. */
+const headBytes = [2, 3, 5, 3, 4, 6, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 3, 5, 3, 5, 3, 5];
+const fixedBodies = new Map<number, number>(
+  Object.entries({
+    0xca: 4,
+    0xcb: 8,
+    0xcc: 1,
+    0xcd: 2,
+    0xce: 4,
+    0xcf: 8,
+    0xd0: 1,
+    0xd1: 2,
+    0xd2: 4,
+    0xd3: 8,
+    0xd4: 1,
+    0xd5: 2,
+    0xd6: 4,
+    0xd7: 8,
+    0xd8: 16,
+  }).map(([form, bytes]) => [Number(form), bytes]),
+);
+
+/** Bytes of a value behind its head; NaN for the one form that MessagePack never uses. */
+function bodyOf(bytes: Uint8Array, at: number, form: number): number {
+  if (form >= 0xa0 && form <= 0xbf) return form & 0x1f;
+  if (form === 0xc1) return Number.NaN;
+  if (form === 0xc4 || form === 0xc7 || form === 0xd9) return big(bytes, at + 1, 1);
+  if (form === 0xc5 || form === 0xc8 || form === 0xda) return big(bytes, at + 1, 2);
+  if (form === 0xc6 || form === 0xc9 || form === 0xdb) return big(bytes, at + 1, 4);
+  return fixedBodies.get(form) ?? 0;
+}
+
+function big(bytes: Uint8Array, at: number, count: number): number {
+  let value = 0;
+  for (let index = at; index < at + count; index += 1) value = value * 256 + (bytes[index] ?? Number.NaN);
+  return value;
+}
