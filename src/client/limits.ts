@@ -60,3 +60,10 @@ export const ingestSliceMs = 4;
 export const goodbyeTimeoutMs = 30_000;
 /** A connection that has held this long was a success: the next loss starts the retries anew. */
 export const steadyMs = 10_000;
+
+/** How long a server of devices may take to acknowledge a button. */
+export const ackTimeoutMs = 5_000;
+/** Some servers end the audio stream with each sound; it is opened again after this, unless the device is ended too. */
+export const audioReopenMs = 250;
+/** Events of a device that wait for their acknowledgement. */
+export const maxWaitingAcks = 256;
