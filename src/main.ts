@@ -1,6 +1,6 @@
 /** The composition root: config, pool, engine, doors, in this order; closed in reverse. */
 import { version } from "../package.json";
-import { DoorMeter } from "./base/door-meter.ts";
+import { DoorMeters } from "./base/door-meter.ts";
 import { errorRow, toWavecacheError, WavecacheError } from "./base/errors.ts";
 import { shutdownGraceMs, stallTimeoutMs } from "./base/limits.ts";
 import { configureLog, type Log, openLog } from "./base/log.ts";
@@ -63,25 +63,28 @@ export async function startServer(config: Config): Promise<Running> {
   const songs = new Songs(library, engine, layout);
   const certificates = await openCertificates(config);
   opened.defer(() => certificates?.close());
+  const meters = new DoorMeters();
   const devices = await openDevices(config, pool);
   opened.defer(() => devices.close());
-  const deviceDoor = await openDeviceDoor(config, certificates, devices);
+  const deviceDoor = await openDeviceDoor(config, certificates, devices, meters);
   // A stream of a device ends by its device's leave, with the sound on it; the port goes when that has been said.
   opened.defer(() => devices.close().then(() => deviceDoor?.close()));
-  const listeners = await openListeners(config, certificates, { engine, recordings, songs }, log);
+  const core = { engine, recordings, songs, meters };
+  const listeners = await openListeners(config, certificates, core, log);
   opened.defer(() => closeListeners(listeners, engine, recordings));
-  const songsTls = await openSongsTls(config, certificates, songs);
+  const songsTls = await openSongsTls(config, certificates, songs, meters);
   opened.defer(() => songsTls?.close());
   const closing = opened.move();
   const addresses = addressesOf(config, listeners, songsTls, deviceDoor);
   return { addresses, close: () => closing.disposeAsync() };
 }
 
-/** What the doors serve. */
+/** What the doors serve, and what counts them. */
 interface Core {
   engine: Engine;
   recordings: Recordings;
   songs: Songs;
+  meters: DoorMeters;
 }
 
 function recordingSettings(config: Config): RecordingSettings {
@@ -112,6 +115,7 @@ async function openDeviceDoor(
   config: Config,
   certificates: Certificates | undefined,
   devices: Devices,
+  meters: DoorMeters,
 ): Promise<DeviceDoor | undefined> {
   const { host, grpcPort, grpcTls } = config;
   if (grpcPort === "off") return undefined;
@@ -124,7 +128,7 @@ async function openDeviceDoor(
     port: grpcPort,
     certificates: grpcTls ? certificates : undefined,
     devices,
-    meter: new DoorMeter("devices"),
+    meter: meters.add("devices"),
     log,
   });
 }
@@ -158,9 +162,14 @@ async function openListeners(
   core: Core,
   log: Log,
 ): Promise<Listeners> {
-  const { engine, recordings, songs } = core;
-  const ingestSockets = [echoRoute, ingestRoute(recordings, openLog("ingest"))];
-  const ingestHttp = [ingestHttpRoute, liveRoute(recordings, openLog("live"))];
+  const { engine, recordings, songs, meters } = core;
+  const ingestSockets = [
+    echoRoute(meters.add("echo")),
+    ingestRoute(recordings, meters.add("ingest"), openLog("ingest")),
+  ];
+  const ingestHttp = [ingestHttpRoute, liveRoute(recordings, meters.add("live"), openLog("live"))];
+  const audioCacheMeter = meters.add("audio-cache");
+  const api = meters.add("api");
   const limit = new ConnectionLimit(config.maxConnections);
   const common: Omit<ListenerSettings, "port" | "sockets" | "http"> = {
     host: config.host,
@@ -172,12 +181,15 @@ async function openListeners(
   const main = new Listener({
     ...common,
     port: config.port,
-    sockets: [audioCacheRoute(config.path, engine, openLog("audio-cache")), ...ingestSockets],
+    sockets: [
+      audioCacheRoute(config.path, engine, audioCacheMeter, openLog("audio-cache")),
+      ...ingestSockets,
+    ],
     http: [
       homeRoute({ version, audioPath: config.path }),
-      streamsRoute(engine),
-      recordingsRoute(recordings),
-      libraryRoute(songs),
+      streamsRoute(engine, api),
+      recordingsRoute(recordings, api),
+      libraryRoute(songs, api),
       ...ingestHttp,
     ],
   });
@@ -195,9 +207,10 @@ async function openSongsTls(
   { host, tlsPort: port }: Config,
   certificates: Certificates | undefined,
   songs: Songs,
+  meters: DoorMeters,
 ): Promise<SongsTlsDoor | undefined> {
   if (port === "off" || certificates === undefined) return undefined;
-  const meter = new DoorMeter("songs-tls");
+  const meter = meters.add("songs-tls");
   return await SongsTlsDoor.open({ host, port, certificates, songs, meter, log: openLog("songs-tls") });
 }
 

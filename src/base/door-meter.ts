@@ -14,6 +14,10 @@ export class DoorMeter {
   bytesOut = 0;
   /** What peers were refused with. */
   readonly errors = new Map<ErrorCode, number>();
+  /** Messages that broke the door's protocol and have no code of their own. */
+  refused = 0;
+  /** Live audio that was not sent because a peer did not keep up. */
+  skippedBytes = 0;
 
   constructor(door: string) {
     this.door = door;
@@ -30,5 +34,22 @@ export class DoorMeter {
 
   failed(code: ErrorCode): void {
     this.errors.set(code, (this.errors.get(code) ?? 0) + 1);
+  }
+}
+
+/** The meters of all doors of a server. */
+export class DoorMeters {
+  readonly #meters: DoorMeter[] = [];
+
+  get all(): readonly DoorMeter[] {
+    return this.#meters;
+  }
+
+  /** A new meter; the name must not be taken. */
+  add(door: string): DoorMeter {
+    if (this.#meters.some((meter) => meter.door === door)) throw new RangeError(`two doors named ${door}`);
+    const meter = new DoorMeter(door);
+    this.#meters.push(meter);
+    return meter;
   }
 }

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import { DoorMeter } from "../base/door-meter.ts";
 import { openLog } from "../base/log.ts";
 import { RawWebSocket } from "../testing/harness/raw-websocket.ts";
 import { until } from "../testing/harness/until.ts";
@@ -16,6 +17,7 @@ afterEach(async () => {
 class Door implements Session {
   socket: Socket | undefined;
   readonly heard: string[] = [];
+  readonly meter = new DoorMeter("door");
 
   accepts = (path: string) => path === "/door";
 
@@ -68,6 +70,7 @@ describe("the listener", () => {
     await peer.close();
     await until("the end was heard", 5000, () => door.heard.includes("closed"));
     expect(door.heard).toEqual(["hello", "3 bytes", "closed"]);
+    expect(door.meter).toMatchObject({ connections: 0, connected: 1, bytesIn: 8, bytesOut: 0 });
     expect(listener.connections).toBe(0);
   });
 
@@ -85,6 +88,7 @@ describe("the listener", () => {
     await until("the door is open", 5000, () => door.socket);
     expect(door.socket!.send(new Uint8Array(0))).toBe("sent");
     expect(door.socket!.send("text")).toBe("sent");
+    expect(door.meter).toMatchObject({ connections: 1, bytesIn: 0, bytesOut: 4 });
     await peer.close();
     await until("the end was heard", 5000, () => door.heard.includes("closed"));
     expect(door.socket!.send("text")).toBe("dropped");

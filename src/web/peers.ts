@@ -1,4 +1,5 @@
 /** The WebSocket connections of a port, whoever does the work of their sockets: this thread or an accepting one. */
+import type { DoorMeter } from "../base/door-meter.ts";
 import { errorRow, WavecacheError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { ConnectionLimit } from "./connection-limit.ts";
@@ -52,14 +53,16 @@ export class Peers {
   admit(handshake: Handshake): Admitted | Response {
     const route = this.routeOf(handshake.path);
     if (route === undefined) return new Response("no WebSocket here\n", { status: 404 });
-    if (this.#settings.limit.isReached) return errorResponse(new WavecacheError("CONNECTIONS_EXHAUSTED"));
+    if (this.#settings.limit.isReached)
+      return errorResponse(new WavecacheError("CONNECTIONS_EXHAUSTED"), route.meter);
     return { route, handshake };
   }
 
   open({ route, handshake }: Admitted, socket: PeerSocket): Peer {
-    const peer = new Peer(socket);
+    const peer = new Peer(socket, route.meter);
     this.#peers.add(peer);
     this.#settings.limit.opened();
+    route.meter.opened();
     peer.session = route.open(peer, handshake);
     return peer;
   }
@@ -67,6 +70,7 @@ export class Peers {
   closed(peer: Peer): void {
     this.#peers.delete(peer);
     this.#settings.limit.closed();
+    peer.meter.closed();
     peer.session?.closed();
   }
 
@@ -82,6 +86,7 @@ export class Peers {
     for (const peer of this.#peers) {
       if (peer.stalledSince === undefined || peer.stalledSince > latest) continue;
       this.#settings.log.warn("closing a peer that does not read", { address: peer.address });
+      peer.meter.failed("PEER_STALLED");
       peer.terminate();
     }
   }
@@ -89,13 +94,15 @@ export class Peers {
 
 /** A connection: its socket, its session, and since when it leaves answers untaken. */
 export class Peer implements Socket {
+  readonly meter: DoorMeter;
   readonly #socket: PeerSocket;
   session: Session | undefined;
   /** Undefined while it takes its answers. */
   stalledSince: number | undefined;
 
-  constructor(socket: PeerSocket) {
+  constructor(socket: PeerSocket, meter: DoorMeter) {
     this.#socket = socket;
+    this.meter = meter;
   }
 
   get address(): string {
@@ -103,6 +110,7 @@ export class Peer implements Socket {
   }
 
   message(message: string | Uint8Array): void {
+    this.meter.bytesIn += payloadBytes(message);
     if (typeof message === "string") this.session!.text(message);
     else this.session!.binary(message);
   }
@@ -114,6 +122,7 @@ export class Peer implements Socket {
 
   send(message: string | Uint8Array): "sent" | "queued" | "dropped" {
     const outcome = this.#socket.send(message);
+    if (outcome !== "dropped") this.meter.bytesOut += payloadBytes(message);
     if (outcome === "queued") this.stalledSince ??= performance.now();
     return outcome;
   }
@@ -137,4 +146,8 @@ export class Peer implements Socket {
   terminate(): void {
     this.#socket.terminate();
   }
+}
+
+function payloadBytes(message: string | Uint8Array): number {
+  return typeof message === "string" ? Buffer.byteLength(message) : message.length;
 }

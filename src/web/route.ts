@@ -1,4 +1,5 @@
 /** What a door on the web listener looks like: the listener knows only this, and the doors nothing of each other. */
+import type { DoorMeter } from "../base/door-meter.ts";
 
 /** The socket under a session. */
 export interface Socket {
@@ -26,6 +27,8 @@ export interface Handshake {
 }
 
 export interface SocketRoute {
+  /** The listener counts connections, their bytes and those it turns away; the door counts its own errors. */
+  meter: DoorMeter;
   /** Whether an upgrade on this path is for this door. */
   accepts(path: string): boolean;
   open(socket: Socket, handshake: Handshake): Session;

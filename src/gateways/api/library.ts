@@ -6,10 +6,11 @@
  * `size` is in bytes, `type` a MIME type, `duration` in seconds or null where it is not known.
  */
 import { integer, maxValue, minValue, object, optional, pipe, safeParse, string, transform } from "valibot";
+import type { DoorMeter } from "../../base/door-meter.ts";
 import { WavecacheError } from "../../base/errors.ts";
 import { maxListedSongs } from "../../base/limits.ts";
-import { errorResponse } from "../../web/error-response.ts";
 import type { HttpRoute } from "../../web/route.ts";
+import { answer, json } from "./answer.ts";
 
 /** What this door needs of the engine. */
 export interface SongDirectory {
@@ -28,23 +29,19 @@ const querySchema = object({
   limit: optional(pipe(string(), transform(Number), integer(), minValue(1), maxValue(maxListedSongs)), "100"),
 });
 
-export function libraryRoute(directory: SongDirectory): HttpRoute {
+export function libraryRoute(directory: SongDirectory, meter: DoorMeter): HttpRoute {
   return {
     handle(request, url) {
       if (url.pathname !== root) return undefined;
       if (request.method !== "GET")
         return new Response("method not allowed\n", { status: 405, headers: { allow: "GET" } });
-      return list(directory, url);
+      return answer(meter, () => list(directory, url, meter));
     },
   };
 }
 
-async function list(directory: SongDirectory, url: URL): Promise<Response> {
+async function list(directory: SongDirectory, url: URL, meter: DoorMeter): Promise<Response> {
   const query = safeParse(querySchema, Object.fromEntries(url.searchParams));
-  if (!query.success) return errorResponse(new WavecacheError("BAD_REQUEST"));
-  try {
-    return Response.json(await directory.list(query.output), { headers: { "cache-control": "no-store" } });
-  } catch (error) {
-    return errorResponse(error);
-  }
+  if (!query.success) throw new WavecacheError("BAD_REQUEST");
+  return json(await directory.list(query.output), meter);
 }

@@ -18,6 +18,7 @@ import {
   string,
   transform,
 } from "valibot";
+import type { DoorMeter } from "../../base/door-meter.ts";
 import { WavecacheError } from "../../base/errors.ts";
 import { maxListedRecordings } from "../../base/limits.ts";
 import type {
@@ -26,9 +27,9 @@ import type {
   RecordingQuery,
   RecordingRow,
 } from "../../store/recording-catalog.ts";
-import { errorResponse } from "../../web/error-response.ts";
 import type { HttpRoute } from "../../web/route.ts";
 import { sanitizeHwid } from "../../wire/ingest.ts";
+import { answer, json } from "./answer.ts";
 
 /** What this door needs of the engine. */
 export interface RecordingDirectory {
@@ -60,33 +61,26 @@ const querySchema = object({
   ),
 });
 
-export function recordingsRoute(directory: RecordingDirectory): HttpRoute {
+export function recordingsRoute(directory: RecordingDirectory, meter: DoorMeter): HttpRoute {
   return {
     handle(request, url) {
       if (url.pathname !== root) return undefined;
       if (request.method !== "GET")
         return new Response("method not allowed\n", { status: 405, headers: { allow: "GET" } });
-      return list(directory, url);
+      return answer(meter, () => list(directory, url, meter));
     },
   };
 }
 
-async function list(directory: RecordingDirectory, url: URL): Promise<Response> {
+async function list(directory: RecordingDirectory, url: URL, meter: DoorMeter): Promise<Response> {
   const parsed = safeParse(querySchema, Object.fromEntries(url.searchParams));
-  if (!parsed.success) return errorResponse(new WavecacheError("BAD_REQUEST"));
+  if (!parsed.success) throw new WavecacheError("BAD_REQUEST");
   const { device, from = 0, to = Number.MAX_SAFE_INTEGER, limit, after } = parsed.output;
-  try {
-    // A device whose name has nothing that stays in a file name has no recordings under its name.
-    const sanitized = device === undefined ? undefined : (sanitizeHwid(device) ?? "");
-    const rows = await directory.list({ device: sanitized, from, to, after, limit });
-    const next = rows.length === limit ? encodePlace(rows.at(-1)!) : null;
-    return Response.json(
-      { recordings: rows.map(describe), next },
-      { headers: { "cache-control": "no-store" } },
-    );
-  } catch (error) {
-    return errorResponse(error);
-  }
+  // A device whose name has nothing that stays in a file name has no recordings under its name.
+  const sanitized = device === undefined ? undefined : (sanitizeHwid(device) ?? "");
+  const rows = await directory.list({ device: sanitized, from, to, after, limit });
+  const next = rows.length === limit ? encodePlace(rows.at(-1)!) : null;
+  return json({ recordings: rows.map(describe), next }, meter);
 }
 
 function describe(row: RecordingRow) {

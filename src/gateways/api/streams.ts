@@ -17,12 +17,13 @@ import {
   minValue,
   maxValue,
 } from "valibot";
+import type { DoorMeter } from "../../base/door-meter.ts";
 import { WavecacheError } from "../../base/errors.ts";
 import { maxListedStreams } from "../../base/limits.ts";
 import { isStreamId } from "../../base/stream-id.ts";
 import type { ListQuery, StreamRow } from "../../store/catalog.ts";
-import { errorResponse } from "../../web/error-response.ts";
 import type { HttpRoute } from "../../web/route.ts";
+import { answer, json } from "./answer.ts";
 
 /** What this door needs of the engine. */
 export interface StreamDirectory {
@@ -44,41 +45,43 @@ const listSchema = object({
   ),
 });
 
-export function streamsRoute(directory: StreamDirectory): HttpRoute {
+export function streamsRoute(directory: StreamDirectory, meter: DoorMeter): HttpRoute {
   return {
     handle(request, url) {
-      if (url.pathname === root) return guard(() => listStreams(directory, request, url));
+      if (url.pathname === root) return answer(meter, () => listStreams(directory, request, url, meter));
       if (!url.pathname.startsWith(`${root}/`)) return undefined;
-      return guard(() => oneStream(directory, request, decodeId(url.pathname)));
+      return answer(meter, () => oneStream(directory, request, decodeId(url.pathname), meter));
     },
   };
 }
 
-async function guard(answer: () => Promise<Response>): Promise<Response> {
-  try {
-    return await answer();
-  } catch (error) {
-    return errorResponse(error);
-  }
-}
-
-async function listStreams(directory: StreamDirectory, request: Request, url: URL): Promise<Response> {
+async function listStreams(
+  directory: StreamDirectory,
+  request: Request,
+  url: URL,
+  meter: DoorMeter,
+): Promise<Response> {
   if (request.method !== "GET") return methodNotAllowed("GET");
   const query = safeParse(listSchema, Object.fromEntries(url.searchParams));
-  if (!query.success) return errorResponse(new WavecacheError("BAD_REQUEST"));
+  if (!query.success) throw new WavecacheError("BAD_REQUEST");
   const { state, after, limit } = query.output;
   const rows = await directory.list({ state, after, limit });
   const next = rows.length === limit ? rows.at(-1)!.streamId : null;
-  return json({ streams: rows.map((row) => describe(row, directory)), next });
+  return json({ streams: rows.map((row) => describe(row, directory)), next }, meter);
 }
 
-async function oneStream(directory: StreamDirectory, request: Request, streamId: string): Promise<Response> {
+async function oneStream(
+  directory: StreamDirectory,
+  request: Request,
+  streamId: string,
+  meter: DoorMeter,
+): Promise<Response> {
   if (!isStreamId(streamId)) throw new WavecacheError("STREAM_UNKNOWN");
   switch (request.method) {
     case "GET": {
       const row = await directory.find(streamId);
       if (row === null) throw new WavecacheError("STREAM_UNKNOWN");
-      return json(describe(row, directory));
+      return json(describe(row, directory), meter);
     }
     case "DELETE":
       await directory.remove(streamId);
@@ -110,10 +113,6 @@ function decodeId(path: string): string {
     if (error instanceof URIError) return "";
     throw error;
   }
-}
-
-function json(body: unknown): Response {
-  return Response.json(body, { headers: { "cache-control": "no-store" } });
 }
 
 function methodNotAllowed(allow: string): Response {

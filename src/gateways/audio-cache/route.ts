@@ -1,4 +1,5 @@
 /** The audio cache's door on the web listener. */
+import type { DoorMeter } from "../../base/door-meter.ts";
 import type { Log } from "../../base/log.ts";
 import type { SocketRoute } from "../../web/route.ts";
 import { encodeConnected } from "../../wire/audio-cache.ts";
@@ -8,12 +9,13 @@ import { type AudioCache, AudioCacheSession } from "./session.ts";
 const greetedAgent = /^ktor/i;
 
 /** Serves `path`, `path/` and `/`. */
-export function audioCacheRoute(path: string, cache: AudioCache, log: Log): SocketRoute {
+export function audioCacheRoute(path: string, cache: AudioCache, meter: DoorMeter, log: Log): SocketRoute {
   return {
+    meter,
     accepts: (asked) => asked === "/" || asked === path || asked === `${path}/`,
     open(socket, { userAgent }) {
       if (greetedAgent.test(userAgent)) socket.send(encodeConnected());
-      return new AudioCacheSession(socket, cache, log);
+      return new AudioCacheSession(socket, cache, meter, log);
     },
   };
 }

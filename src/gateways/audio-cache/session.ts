@@ -2,6 +2,7 @@
  * One connection of the audio cache. It keeps the streams that the peer has started, words every answer as peers of
  * the protocol expect it, and pauses the peer when its audio or its requests come faster than they can be taken.
  */
+import type { DoorMeter } from "../../base/door-meter.ts";
 import { errorRow, toWavecacheError, WavecacheError } from "../../base/errors.ts";
 import { maxControlChars, maxReadBytes, maxStreamsPerConnection } from "../../base/limits.ts";
 import type { Log } from "../../base/log.ts";
@@ -38,6 +39,7 @@ const maxEndsTold = 1024;
 export class AudioCacheSession implements Session, UploadOwner, AnswersOwner {
   readonly #socket: Socket;
   readonly #cache: AudioCache;
+  readonly #meter: DoorMeter;
   readonly #log: Log;
   readonly #answers: Answers;
   /** Started here and not stopped yet. */
@@ -52,9 +54,10 @@ export class AudioCacheSession implements Session, UploadOwner, AnswersOwner {
   #requestsPaused = false;
   #paused = false;
 
-  constructor(socket: Socket, cache: AudioCache, log: Log) {
+  constructor(socket: Socket, cache: AudioCache, meter: DoorMeter, log: Log) {
     this.#socket = socket;
     this.#cache = cache;
+    this.#meter = meter;
     this.#log = log;
     this.#answers = new Answers(socket, cache.assignReader(), cache.outbound, this);
   }
@@ -62,12 +65,13 @@ export class AudioCacheSession implements Session, UploadOwner, AnswersOwner {
   text(message: string): void {
     this.#strayAudioTold = false;
     if (message.length > maxControlChars) {
+      this.#meter.failed("MESSAGE_TOO_LARGE");
       return this.#answers.text(encodeError(`Message too large (at most ${maxControlChars} characters)`));
     }
     const request = decodeRequest(message);
     switch (request.type) {
       case "MALFORMED":
-        return this.#answers.text(encodeError(request.message));
+        return this.#refuse(request.message);
       case "START":
         return void this.#start(request);
       case "STOP":
@@ -110,6 +114,7 @@ export class AudioCacheSession implements Session, UploadOwner, AnswersOwner {
     this.#held.delete(upload);
     this.#updatePause();
     if (this.#uploads.get(upload.streamId) !== upload) return;
+    this.#meter.failed(error.code);
     this.#log.warn("an upload failed", { streamId: upload.streamId, code: error.code, error });
     this.#answers.text(encodeError(`Failed to write to stream: ${upload.streamId} (${reasonOf(error)})`));
   }
@@ -120,12 +125,13 @@ export class AudioCacheSession implements Session, UploadOwner, AnswersOwner {
   }
 
   answersFailed(code: "REQUESTS_EXHAUSTED" | "PEER_STALLED"): void {
+    this.#meter.failed(code);
     this.#socket.close(errorRow(code).close, errorRow(code).reason);
   }
 
   async #start(request: Start): Promise<void> {
     const { streamId, typeCase } = request;
-    if (streamId === undefined) return this.#answers.text(encodeError("Missing streamId", typeCase));
+    if (streamId === undefined) return this.#refuse("Missing streamId", typeCase);
     const place = this.#answers.reserveText();
     // Audio that comes now is meant for this stream, and must not end up in another if it is refused.
     this.#current = undefined;
@@ -154,7 +160,7 @@ export class AudioCacheSession implements Session, UploadOwner, AnswersOwner {
   async #stop(request: Stop): Promise<void> {
     const { typeCase } = request;
     const streamId = request.streamId ?? this.#current?.streamId;
-    if (streamId === undefined) return this.#answers.text(encodeError("Missing streamId", typeCase));
+    if (streamId === undefined) return this.#refuse("Missing streamId", typeCase);
     const place = this.#answers.reserveText();
     const upload = this.#uploads.get(streamId);
     if (upload !== undefined) this.#forget(upload);
@@ -172,7 +178,7 @@ export class AudioCacheSession implements Session, UploadOwner, AnswersOwner {
 
   #get(request: Extract<Request, { type: "GET" }>): void {
     const { streamId, typeCase } = request;
-    if (streamId === undefined) return this.#answers.text(encodeError("Missing streamId", typeCase));
+    if (streamId === undefined) return this.#refuse("Missing streamId", typeCase);
     this.#answers.read(new Get(this, streamId, request.offset, request.length, typeCase));
   }
 
@@ -193,8 +199,10 @@ export class AudioCacheSession implements Session, UploadOwner, AnswersOwner {
     const { streamId, offset, typeCase } = get;
     const available = readable.size - offset;
     const atEnd = available === 0 && this.#tellEnd(streamId, readable.finishedAt);
-    if (available <= 0 && !atEnd)
+    if (available <= 0 && !atEnd) {
+      this.#meter.failed("NO_DATA");
       return { text: encodeError(`No data available at offset ${offset}`, typeCase) };
+    }
     const length = Math.min(get.length, available);
     if (length > maxReadBytes) throw new WavecacheError("READ_TOO_LARGE");
     return length === 0 ? "empty" : { file: readable.file, offset, length };
@@ -217,11 +225,18 @@ export class AudioCacheSession implements Session, UploadOwner, AnswersOwner {
   #refuseStrayAudio(): void {
     if (this.#strayAudioTold) return;
     this.#strayAudioTold = true;
-    this.#answers.text(encodeError("No active stream for binary data"));
+    this.#refuse("No active stream for binary data");
+  }
+
+  /** A message that breaks the protocol. */
+  #refuse(why: string, typeCase?: TypeCase): void {
+    this.#meter.refused += 1;
+    this.#answers.text(encodeError(why, typeCase));
   }
 
   #failure(what: string, error: unknown, typeCase: TypeCase): string {
     const known = toWavecacheError(error);
+    this.#meter.failed(known.code);
     const log = errorRow(known.code).http >= 500 ? this.#log.error : this.#log.debug;
     log(what, { code: known.code, error: known });
     return encodeError(`${what} (${reasonOf(known)})`, typeCase);

@@ -1,13 +1,16 @@
 /** Sends back whatever comes, and takes no more while the peer does not read. */
+import type { DoorMeter } from "../../base/door-meter.ts";
 import { errorRow } from "../../base/errors.ts";
 import type { Session, Socket } from "../../web/route.ts";
 
 export class EchoSession implements Session {
   readonly #socket: Socket;
+  readonly #meter: DoorMeter;
   #paused = false;
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, meter: DoorMeter) {
     this.#socket = socket;
+    this.#meter = meter;
   }
 
   text(message: string): void {
@@ -30,7 +33,10 @@ export class EchoSession implements Session {
     const outcome = this.#socket.send(message);
     if (outcome === "sent") return;
     const { close, reason } = errorRow("PEER_STALLED");
-    if (outcome === "dropped") return this.#socket.close(close, reason);
+    if (outcome === "dropped") {
+      this.#meter.failed("PEER_STALLED");
+      return this.#socket.close(close, reason);
+    }
     if (this.#paused) return;
     this.#paused = true;
     this.#socket.pause();

@@ -1,4 +1,5 @@
 /** The door of live ingest: `/ws` and `/ws/{hwid}` for devices, `/ws/echo` and `POST /echo` to try a connection. */
+import type { DoorMeter } from "../../base/door-meter.ts";
 import type { Log } from "../../base/log.ts";
 import type { HttpRoute, SocketRoute } from "../../web/route.ts";
 import { EchoSession } from "./echo.ts";
@@ -7,18 +8,22 @@ import { type Ingest, IngestSession } from "./session.ts";
 const devicePath = /^\/ws(?:\/([^/]*))?$/;
 const echoPath = "/ws/echo";
 
-export function ingestRoute(ingest: Ingest, log: Log): SocketRoute {
+export function ingestRoute(ingest: Ingest, meter: DoorMeter, log: Log): SocketRoute {
   return {
+    meter,
     accepts: (path) => devicePath.test(path) && path !== echoPath,
     open: (socket, { path }) =>
-      new IngestSession(socket, ingest, decodeSegment(devicePath.exec(path)?.[1] ?? ""), log),
+      new IngestSession(socket, ingest, decodeSegment(devicePath.exec(path)?.[1] ?? ""), meter, log),
   };
 }
 
-export const echoRoute: SocketRoute = {
-  accepts: (path) => path === echoPath,
-  open: (socket) => new EchoSession(socket),
-};
+export function echoRoute(meter: DoorMeter): SocketRoute {
+  return {
+    meter,
+    accepts: (path) => path === echoPath,
+    open: (socket) => new EchoSession(socket, meter),
+  };
+}
 
 /** What is no WebSocket on these paths. */
 export const ingestHttpRoute: HttpRoute = {

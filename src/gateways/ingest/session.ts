@@ -2,6 +2,7 @@
  * One connection of live ingest: a handshake, then audio frames. Each message is judged here, and one that is wrong
  * ends this connection alone; what came before it is recorded, whole.
  */
+import type { DoorMeter } from "../../base/door-meter.ts";
 import { errorRow, toWavecacheError, WavecacheError } from "../../base/errors.ts";
 import { maxIngestFrameBytes } from "../../base/limits.ts";
 import type { Log } from "../../base/log.ts";
@@ -37,6 +38,7 @@ export class IngestSession implements Session, RecordingOwner {
   readonly #socket: Socket;
   readonly #ingest: Ingest;
   readonly #hwid: string;
+  readonly #meter: DoorMeter;
   readonly #log: Log;
   #handshake: Handshake | undefined;
   #recording: IngestRecording | undefined;
@@ -44,14 +46,16 @@ export class IngestSession implements Session, RecordingOwner {
   #over = false;
 
   /** `hwid` is as the device gave it. */
-  constructor(socket: Socket, ingest: Ingest, hwid: string, log: Log) {
+  constructor(socket: Socket, ingest: Ingest, hwid: string, meter: DoorMeter, log: Log) {
     this.#socket = socket;
     this.#ingest = ingest;
     this.#hwid = hwid;
+    this.#meter = meter;
     this.#log = log;
   }
 
   text(): void {
+    this.#meter.refused += 1;
     this.#end(textMessageClose.code, textMessageClose.reason);
   }
 
@@ -108,11 +112,13 @@ export class IngestSession implements Session, RecordingOwner {
   }
 
   #refuse(refusal: IngestRefusal): void {
+    this.#meter.refused += 1;
     this.#log.warn("a message of a device is wrong", { ...this.#identity(), refusal });
     this.#end(refusalCloseCode, refusal);
   }
 
   #fail(error: WavecacheError, closeCode: number): void {
+    this.#meter.failed(error.code);
     this.#log.warn("a device is sent away", { ...this.#identity(), code: error.code, error });
     this.#end(closeCode, errorRow(error.code).reason);
   }

@@ -2,6 +2,7 @@
  * `GET /live/{hwid or stream id}.wav`: a recording while it is made, as a WAV file without an end. It begins with the
  * last moments. A listener that does not keep up skips, so that what it hears is never old and nothing piles up.
  */
+import type { DoorMeter } from "../../base/door-meter.ts";
 import { WavecacheError } from "../../base/errors.ts";
 import { liveBufferMs, maxLiveBufferBytes } from "../../base/limits.ts";
 import type { Log } from "../../base/log.ts";
@@ -30,7 +31,7 @@ const headers = {
   "x-content-type-options": "nosniff",
 };
 
-export function liveRoute(recordings: LiveRecordings, log: Log): HttpRoute {
+export function liveRoute(recordings: LiveRecordings, meter: DoorMeter, log: Log): HttpRoute {
   return {
     handle(request, url, connection) {
       const name = path.exec(url.pathname)?.[1];
@@ -40,28 +41,34 @@ export function liveRoute(recordings: LiveRecordings, log: Log): HttpRoute {
       try {
         const recording = recordings.listen(decodeURIComponent(name));
         connection.keepOpen();
-        return new Response(listenTo(recording, name, log), { headers });
+        return new Response(listenTo(recording, name, meter, log), { headers });
       } catch (error) {
-        return errorResponse(error instanceof URIError ? new WavecacheError("RECORDING_UNKNOWN") : error);
+        const known = error instanceof URIError ? new WavecacheError("RECORDING_UNKNOWN") : error;
+        return errorResponse(known, meter);
       }
     },
   };
 }
 
-function listenTo(recording: LiveRecording, name: string, log: Log): ReadableStream<Uint8Array> {
+function listenTo(
+  recording: LiveRecording,
+  name: string,
+  meter: DoorMeter,
+  log: Log,
+): ReadableStream<Uint8Array> {
   const { sampleRate, channels } = recording.handshake;
   const bufferBytes = Math.min((sampleRate * channels * 2 * liveBufferMs) / 1000, maxLiveBufferBytes);
   let listener: WavListener;
   return new ReadableStream<Uint8Array>(
     {
       start(controller) {
-        listener = new WavListener(controller, name, log);
-        controller.enqueue(encodeWavHeader(sampleRate, channels, undefined));
+        listener = new WavListener(controller, name, meter, log);
+        listener.send(encodeWavHeader(sampleRate, channels, undefined));
         recording.live.add(listener);
       },
       cancel() {
         recording.live.remove(listener);
-        listener.logSkips();
+        listener.left();
       },
     },
     { highWaterMark: bufferBytes, size: (chunk) => chunk?.byteLength ?? 0 },
@@ -71,26 +78,41 @@ function listenTo(recording: LiveRecording, name: string, log: Log): ReadableStr
 class WavListener implements LiveListener {
   readonly #controller: ReadableStreamDefaultController<Uint8Array>;
   readonly #name: string;
+  readonly #meter: DoorMeter;
   readonly #log: Log;
   #skippedBytes = 0;
 
-  constructor(controller: ReadableStreamDefaultController<Uint8Array>, name: string, log: Log) {
+  constructor(
+    controller: ReadableStreamDefaultController<Uint8Array>,
+    name: string,
+    meter: DoorMeter,
+    log: Log,
+  ) {
     this.#controller = controller;
     this.#name = name;
+    this.#meter = meter;
     this.#log = log;
+    meter.opened();
   }
 
   audio(pcm: Uint8Array): void {
-    if ((this.#controller.desiredSize ?? 0) > 0) this.#controller.enqueue(pcm);
-    else this.#skippedBytes += pcm.length;
+    if ((this.#controller.desiredSize ?? 0) > 0) return this.send(pcm);
+    this.#skippedBytes += pcm.length;
+    this.#meter.skippedBytes += pcm.length;
+  }
+
+  send(bytes: Uint8Array): void {
+    this.#meter.bytesOut += bytes.length;
+    this.#controller.enqueue(bytes);
   }
 
   ended(): void {
     this.#controller.close();
-    this.logSkips();
+    this.left();
   }
 
-  logSkips(): void {
+  left(): void {
+    this.#meter.closed();
     if (this.#skippedBytes === 0) return;
     this.#log.info("a listener did not keep up", { name: this.#name, skippedBytes: this.#skippedBytes });
   }

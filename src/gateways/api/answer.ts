@@ -1,0 +1,23 @@
+/** How the routes of this door answer: JSON that nobody keeps, errors of the table, all of it counted. */
+import type { DoorMeter } from "../../base/door-meter.ts";
+import { errorResponse } from "../../web/error-response.ts";
+
+/** Runs one request; what it throws becomes the answer. */
+export async function answer(meter: DoorMeter, act: () => Promise<Response>): Promise<Response> {
+  meter.opened();
+  try {
+    return await act();
+  } catch (error) {
+    return errorResponse(error, meter);
+  } finally {
+    meter.closed();
+  }
+}
+
+export function json(body: unknown, meter: DoorMeter): Response {
+  const text = JSON.stringify(body);
+  meter.bytesOut += Buffer.byteLength(text);
+  return new Response(text, {
+    headers: { "content-type": "application/json;charset=utf-8", "cache-control": "no-store" },
+  });
+}
