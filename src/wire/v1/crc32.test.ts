@@ -10,7 +10,7 @@ test("the CRC of the nine digits is the one that every description names", () =>
 
 test("the portable CRC is the native one, for any bytes at any place of a buffer", () => {
   fc.assert(
-    fc.property(fc.uint8Array({ maxLength: 400 }), fc.nat(20), (bytes, from) => {
+    fc.property(fc.uint8Array({ maxLength: 400, size: "max" }), fc.nat(20), (bytes, from) => {
       const view = bytes.subarray(Math.min(from, bytes.length));
       expect(portableCrc32(view)).toBe(crc32(view));
     }),

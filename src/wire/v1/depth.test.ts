@@ -38,9 +38,49 @@ test("a value is as deep as it is, and one cut off is no value", () => {
   );
 });
 
+/** Each form of a value with a head: its first byte, and how many zeros make it whole. */
+const forms: [first: number, more: number][] = [
+  [0xca, 4],
+  [0xcb, 8],
+  [0xcc, 1],
+  [0xcd, 2],
+  [0xce, 4],
+  [0xcf, 8],
+  [0xd0, 1],
+  [0xd1, 2],
+  [0xd2, 4],
+  [0xd3, 8],
+  [0xd4, 2],
+  [0xd5, 3],
+  [0xd6, 5],
+  [0xd7, 9],
+  [0xd8, 17],
+  [0xc4, 1],
+  [0xc5, 2],
+  [0xc6, 4],
+  [0xc7, 2],
+  [0xc8, 3],
+  [0xc9, 5],
+  [0xd9, 1],
+  [0xda, 2],
+  [0xdb, 4],
+  [0xdc, 2],
+  [0xdd, 4],
+  [0xde, 2],
+  [0xdf, 4],
+];
+
+test.each(forms)("the form %i has %i bytes behind it when it is empty", (first, more) => {
+  const bytes = Uint8Array.of(0x92, first, ...new Uint8Array(more), 0xc1);
+  expect(isShallow(bytes, 1)).toBe(false);
+  bytes[bytes.length - 1] = 0xc0;
+  expect(isShallow(bytes, 1)).toBe(true);
+  expect(isShallow(bytes.subarray(0, -1), 1)).toBe(false);
+});
+
 test("whatever a decoder takes, this takes", () => {
   fc.assert(
-    fc.property(fc.uint8Array({ minLength: 1, maxLength: 40 }), (bytes) => {
+    fc.property(fc.uint8Array({ minLength: 1, maxLength: 40, size: "max" }), (bytes) => {
       let value: unknown;
       try {
         value = decode(bytes);
