@@ -44,6 +44,18 @@ describe("the configuration", () => {
     expect(readConfig(args, {})).toMatchObject({ tlsCert: "cert.pem", tlsKey: "key.pem" });
   });
 
+  test("knows the sounds of modes by their names", () => {
+    expect(readConfig([], {})!.sounds).toEqual(new Map());
+    const { sounds } = readConfig(["--sounds", "startup=hello.wav,1=a/b c=d.mp3, 5=ä.opus"], {})!;
+    expect(sounds).toEqual(
+      new Map([
+        [0, "hello.wav"],
+        [1, "a/b c=d.mp3"],
+        [5, "ä.opus"],
+      ]),
+    );
+  });
+
   test("does not turn texts into numbers", () => {
     expect(readConfig(["--cache-dir", "007"], {})!.cacheDir).toBe("007");
   });
@@ -92,6 +104,11 @@ describe("the configuration", () => {
     [["--adpcm-nibbles", "middle"], "--adpcm-nibbles"],
     [["--tls-cert", "cert.pem"], "--tls-key"],
     [["--tls-key", "key.pem"], "--tls-cert"],
+    [["--sounds", "6=a.wav"], "--sounds"],
+    [["--sounds", "1=../a.wav"], "--sounds"],
+    [["--sounds", "1=/etc/passwd"], "--sounds"],
+    [["--sounds", "startup=a.wav,0=b.wav"], "--sounds"],
+    [["--sounds", "hello.wav"], "--sounds"],
     [["--bogus"], "--bogus"],
     [["stray"], "stray"],
   ])("refuses %j in one line that names the culprit", (args, culprit) => {

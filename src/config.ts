@@ -15,6 +15,7 @@ import {
   KiB,
   MiB,
 } from "./base/limits.ts";
+import { isSongName } from "./base/song-name.ts";
 import { version } from "../package.json";
 
 /** A port, or "off" for a door that stays shut. */
@@ -50,6 +51,7 @@ export interface Config {
   grpcTls: boolean;
   leadMs: number;
   flash: boolean;
+  sounds: ReadonlyMap<number, string>;
 }
 
 export class ConfigError extends Error {}
@@ -88,6 +90,24 @@ const yesOrNo = v.pipe(
   v.regex(/^(?:true|1|yes|on|false|0|no|off|)$/i, "true or false"),
   v.transform((given) => /^(?:true|1|yes|on)$/i.test(given)),
 );
+
+const soundsExpected =
+  "startup=NAME,1=NAME and so on up to 5, each once, with names of files below the library folder";
+
+/** `startup=hello.wav,1=a/b.mp3`: names by mode, start-up being mode 0. */
+const soundFiles = v.pipe(
+  v.string(),
+  v.transform((given) => given.split(",").filter(Boolean).map(parseSound)),
+  v.check((parsed) => new Set(parsed.map((sound) => sound?.[0])).size === parsed.length, soundsExpected),
+  v.check((parsed) => !parsed.includes(undefined), soundsExpected),
+  v.transform((parsed) => new Map(parsed.filter((sound) => sound !== undefined))),
+);
+
+function parseSound(given: string): [mode: number, name: string] | undefined {
+  const [, mode, name] = /^(startup|[0-5])=(.*)$/s.exec(given.trim()) ?? [];
+  if (mode === undefined || name === undefined || !isSongName(name)) return undefined;
+  return [mode === "startup" ? 0 : Number(mode), name];
+}
 
 interface Option<T> {
   flag: string;
@@ -270,6 +290,13 @@ const options: Options = {
     default: "true",
     says: "the LEDs of a device flash when it connects; --no-flash if they are not to",
     schema: yesOrNo,
+  },
+  sounds: {
+    flag: "sounds",
+    value: "list",
+    default: "",
+    says: "files of sounds for devices, instead of startup.* and mode_1.* to mode_5.*: startup=a.wav,1=b.mp3",
+    schema: soundFiles,
   },
 };
 

@@ -1,7 +1,7 @@
 /** The composition root: config, pool, engine, doors, in this order; closed in reverse. */
 import { version } from "../package.json";
 import { DoorMeters } from "./base/door-meter.ts";
-import { errorRow, toWavecacheError, WavecacheError } from "./base/errors.ts";
+import { errorRow, toWavecacheError } from "./base/errors.ts";
 import { shutdownGraceMs, stallTimeoutMs } from "./base/limits.ts";
 import { configureLog, type Log, openLog } from "./base/log.ts";
 import { type Config, ConfigError, readConfig } from "./config.ts";
@@ -10,6 +10,7 @@ import { Engine } from "./engine/engine.ts";
 import { Recordings, type RecordingSettings } from "./engine/recordings.ts";
 import { Songs } from "./engine/songs.ts";
 import type { SoundSource } from "./engine/sound.ts";
+import { soundNames, Sounds } from "./engine/sounds.ts";
 import { libraryRoute } from "./gateways/api/library.ts";
 import { recordingsRoute } from "./gateways/api/recordings.ts";
 import { streamsRoute } from "./gateways/api/streams.ts";
@@ -38,6 +39,7 @@ const entries = {
   write: new URL("../workers/write.ts", import.meta.url),
   read: new URL("../workers/read.ts", import.meta.url),
   keep: new URL("../workers/keep.ts", import.meta.url),
+  encode: new URL("../workers/encode.ts", import.meta.url),
 };
 
 /** Starts everything; rejects, with nothing left running, if something cannot start. */
@@ -64,7 +66,10 @@ export async function startServer(config: Config): Promise<Running> {
   const certificates = await openCertificates(config);
   opened.defer(() => certificates?.close());
   const meters = new DoorMeters();
-  const devices = await openDevices(config, pool);
+  const soundSettings = { names: soundNames(config.sounds), layout };
+  const sounds = new Sounds(library, pool.encoders, soundSettings, openLog("sounds"));
+  opened.defer(() => sounds.close());
+  const devices = await openDevices(config, pool, sounds);
   opened.defer(() => devices.close());
   const deviceDoor = await openDeviceDoor(config, certificates, devices, meters);
   // A stream of a device ends by its device's leave, with the sound on it; the port goes when that has been said.
@@ -97,15 +102,12 @@ function recordingSettings(config: Config): RecordingSettings {
   };
 }
 
-/** There are no sounds yet. */
-const noSounds: SoundSource = { open: () => Promise.reject(new WavecacheError("SOUND_UNKNOWN")) };
-
 /** How long the LEDs of a device flash when it connects. */
 const flashMs = 200;
 
-async function openDevices(config: Config, pool: Pool): Promise<Devices> {
+async function openDevices(config: Config, pool: Pool, sounds: SoundSource): Promise<Devices> {
   const settings = { leadMs: config.leadMs, flashMs: config.flash ? flashMs : 0 };
-  const devices = new Devices(catalogStore(pool), noSounds, settings, openLog("devices"));
+  const devices = new Devices(catalogStore(pool), sounds, settings, openLog("devices"));
   await devices.open();
   return devices;
 }

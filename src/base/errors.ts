@@ -279,6 +279,27 @@ const table = {
     close: 1008,
     grpc: 8,
   },
+  SOUND_UNREADABLE: {
+    reason: "sound cannot be read",
+    hint: "replace its file by WAV, MP3 or Opus in Ogg; the server's log says what is wrong with it",
+    http: 500,
+    close: 1011,
+    grpc: 9,
+  },
+  SOUND_TOO_LONG: {
+    reason: "sound is longer than allowed",
+    hint: "a sound for devices may last an hour; cut its file",
+    http: 413,
+    close: 1009,
+    grpc: 9,
+  },
+  SOUNDS_EXHAUSTED: {
+    reason: "too many sounds are played at once",
+    hint: "try again when some of them are over",
+    http: 503,
+    close: 1013,
+    grpc: 8,
+  },
 } as const satisfies Record<string, ErrorRow>;
 
 interface ErrorRow {

@@ -1,4 +1,5 @@
-/** The worker threads together: writers and readers behind lanes, and the keeper. */
+/** The worker threads together: writers and readers behind lanes, the keeper, and the one that encodes sounds. */
+import { Encoders } from "./encoders.ts";
 import { KeeperLink } from "./keeper.ts";
 import { Readers } from "./readers.ts";
 import { Writers } from "./writers.ts";
@@ -8,6 +9,7 @@ export interface ThreadEntries {
   write: URL;
   read: URL;
   keep: URL;
+  encode: URL;
 }
 
 export interface PoolSettings {
@@ -23,6 +25,7 @@ export interface Pool {
   writers: Writers;
   readers: Readers;
   keeper: KeeperLink;
+  encoders: Encoders;
 }
 
 export function openPool(settings: PoolSettings): Pool {
@@ -31,11 +34,12 @@ export function openPool(settings: PoolSettings): Pool {
     writers: new Writers({ entry: entries.write, cacheDir, count: workers, onLost }),
     readers: new Readers({ entry: entries.read, cacheDir, count: workers, onLost }),
     keeper: new KeeperLink({ entry: entries.keep, cacheDir, onLost }),
+    encoders: new Encoders({ entry: entries.encode, onLost }),
   };
 }
 
 /** Ends every thread after what it has been given. */
 export async function closePool(pool: Pool): Promise<void> {
-  await Promise.all([pool.writers.close(), pool.readers.close()]);
+  await Promise.all([pool.writers.close(), pool.readers.close(), pool.encoders.close()]);
   await pool.keeper.close();
 }

@@ -5,6 +5,7 @@
  *     incoming/<key>         an unfinished upload; the key is in its catalog row
  *     objects-v1/<2 hex>/<sha-256>   audio of finished streams, immutable
  *     tls/                   the server's self-signed certificate and its key
+ *     sounds/<sha-256>       packets of a sound for devices, by what its source was
  */
 import * as fs from "node:fs";
 import { join } from "node:path";
@@ -16,6 +17,7 @@ export class CacheLayout {
   readonly objects: string;
   readonly catalog: string;
   readonly tls: string;
+  readonly sounds: string;
 
   constructor(root: string) {
     this.root = root;
@@ -23,10 +25,16 @@ export class CacheLayout {
     this.objects = join(root, "objects-v1");
     this.catalog = join(root, "catalog.db");
     this.tls = join(root, "tls");
+    this.sounds = join(root, "sounds");
   }
 
   incomingPath(key: string): string {
     return join(this.incoming, key);
+  }
+
+  /** `sourceKey` is the same for the same source, and may hold any characters. */
+  soundPath(sourceKey: string): string {
+    return join(this.sounds, new Bun.CryptoHasher("sha256").update(sourceKey).digest("hex"));
   }
 
   objectFolder(sha256: string): string {

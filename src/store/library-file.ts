@@ -30,6 +30,11 @@ export class OpenedFile {
     this.key = keyOf(stat);
   }
 
+  /** For another thread of this process to read from, as long as this is open. */
+  get descriptor(): number {
+    return this.#handle.fd;
+  }
+
   /** Exactly these bytes, which must lie within `size`. Throws SONG_CHANGED if the file has become shorter. */
   async read(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
     if (offset < 0 || length < 0 || offset + length > this.size)

@@ -37,6 +37,7 @@ const defaults: [string, string][] = [
   ["--grpc-tls", "false"],
   ["--lead-ms", "1000"],
   ["--flash", "true"],
+  ["--sounds", "none"],
 ];
 
 test("--help lists every flag with its default and exits 0", async () => {

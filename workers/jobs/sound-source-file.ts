@@ -1,0 +1,25 @@
+import * as fs from "node:fs";
+import { WavecacheError } from "../../src/base/errors.ts";
+
+/** The file of a sound, which another thread has opened and will close. */
+export class SoundSourceFile {
+  readonly #descriptor: number;
+  /** Bytes when it was opened. */
+  readonly size: number;
+
+  constructor(descriptor: number, size: number) {
+    this.#descriptor = descriptor;
+    this.size = size;
+  }
+
+  /** Up to `length` bytes from `offset` on, fewer at the end. Throws SONG_CHANGED if the file has become shorter. */
+  read(offset: number, length: number): Uint8Array<ArrayBuffer> {
+    const bytes = new Uint8Array(Math.max(0, Math.min(length, this.size - offset)));
+    for (let filled = 0; filled < bytes.length;) {
+      const count = fs.readSync(this.#descriptor, bytes, filled, bytes.length - filled, offset + filled);
+      if (count === 0) throw new WavecacheError("SONG_CHANGED");
+      filled += count;
+    }
+    return bytes;
+  }
+}
