@@ -1,6 +1,6 @@
 /** A device over gRPC: answers what it is asked, and keeps what it got. */
-import type { AudioCall, EventCall, StatusCall } from "../../client/device-channel.ts";
-import { DeviceChannel } from "../../client/device-channel.ts";
+import type { AudioCall, EventCall, StatusCall } from "./device-channel.ts";
+import { DeviceChannel } from "./device-channel.ts";
 import {
   type AudioPacket,
   buttonEvents,

@@ -20,7 +20,7 @@ import {
   deviceServiceName,
   type DeviceStatusRequest,
   type DeviceStatusResponse,
-} from "../wire/devices.ts";
+} from "../../wire/devices.ts";
 
 export type StatusCall = ClientDuplexStream<DeviceStatusResponse, DeviceStatusRequest>;
 export type EventCall = ClientDuplexStream<DeviceEvent, DeviceEventResponse>;
