@@ -11,6 +11,7 @@ import { Recordings, type RecordingSettings } from "./engine/recordings.ts";
 import { Songs } from "./engine/songs.ts";
 import type { SoundSource } from "./engine/sound.ts";
 import { soundNames, Sounds } from "./engine/sounds.ts";
+import { devicesRoute } from "./gateways/api/devices.ts";
 import { libraryRoute } from "./gateways/api/library.ts";
 import { recordingsRoute } from "./gateways/api/recordings.ts";
 import { streamsRoute } from "./gateways/api/streams.ts";
@@ -74,7 +75,7 @@ export async function startServer(config: Config): Promise<Running> {
   const deviceDoor = await openDeviceDoor(config, certificates, devices, meters);
   // A stream of a device ends by its device's leave, with the sound on it; the port goes when that has been said.
   opened.defer(() => devices.close().then(() => deviceDoor?.close()));
-  const core = { engine, recordings, songs, meters };
+  const core = { engine, recordings, songs, devices, meters };
   const listeners = await openListeners(config, certificates, core, log);
   opened.defer(() => closeListeners(listeners, engine, recordings));
   const songsTls = await openSongsTls(config, certificates, songs, meters);
@@ -89,6 +90,7 @@ interface Core {
   engine: Engine;
   recordings: Recordings;
   songs: Songs;
+  devices: Devices;
   meters: DoorMeters;
 }
 
@@ -192,6 +194,7 @@ async function openListeners(
       streamsRoute(engine, api),
       recordingsRoute(recordings, api),
       libraryRoute(songs, api),
+      devicesRoute(core.devices, api),
       ...ingestHttp,
     ],
   });

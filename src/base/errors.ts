@@ -300,6 +300,13 @@ const table = {
     close: 1013,
     grpc: 8,
   },
+  FOREIGN_ORIGIN: {
+    reason: "the page of another site has asked for this",
+    hint: "use the command line, or a page of this server",
+    http: 403,
+    close: 1008,
+    grpc: 7,
+  },
 } as const satisfies Record<string, ErrorRow>;
 
 interface ErrorRow {

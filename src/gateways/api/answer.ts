@@ -14,6 +14,20 @@ export async function answer(meter: DoorMeter, act: () => Promise<Response>): Pr
   }
 }
 
+export function methodNotAllowed(allow: string): Response {
+  return new Response("method not allowed\n", { status: 405, headers: { allow } });
+}
+
+/** A part of a path, which names something; one that cannot be decoded names nothing. */
+export function decodeSegment(encoded: string): string {
+  try {
+    return decodeURIComponent(encoded);
+  } catch (error) {
+    if (error instanceof URIError) return "";
+    throw error;
+  }
+}
+
 export function json(body: unknown, meter: DoorMeter): Response {
   const text = JSON.stringify(body);
   meter.bytesOut += Buffer.byteLength(text);

@@ -25,7 +25,7 @@ import type { DoorMeter } from "../../base/door-meter.ts";
 import { WavecacheError } from "../../base/errors.ts";
 import { maxListedDevices } from "../../base/limits.ts";
 import type { HttpRoute } from "../../web/route.ts";
-import { answer, json } from "./answer.ts";
+import { answer, decodeSegment, json, methodNotAllowed } from "./answer.ts";
 
 /** What this door needs of the engine. All but `list` throw DEVICE_UNKNOWN. */
 export interface DeviceDirectory {
@@ -94,14 +94,21 @@ async function one(
 ): Promise<Response> {
   const [, encoded, action] = onePath.exec(url.pathname) ?? [];
   if (encoded === undefined) throw new WavecacheError("DEVICE_UNKNOWN");
-  const deviceId = decode(encoded);
+  const deviceId = decodeSegment(encoded);
   if (request.method !== (action === undefined ? "GET" : "POST"))
     return methodNotAllowed(action === undefined ? "GET" : "POST");
+  if (action !== undefined && isForeign(request, url)) throw new WavecacheError("FOREIGN_ORIGIN");
   const facts =
     action === undefined
       ? await look(directory, deviceId, url)
       : act(directory, deviceId, action as "play" | "stop" | "mode", url);
   return json(describe(facts), meter);
+}
+
+/** Whether a browser sends this for a page that is not of this server: it would without asking. */
+function isForeign(request: Request, url: URL): boolean {
+  const origin = request.headers.get("origin");
+  return origin !== null && (!URL.canParse(origin) || new URL(origin).host !== url.host);
 }
 
 function look(directory: DeviceDirectory, deviceId: string, url: URL): DeviceFacts | Promise<DeviceFacts> {
@@ -148,18 +155,4 @@ function time(ms: number): string {
 
 function color(rgba: number): string {
   return `#${rgba.toString(16).toUpperCase().padStart(8, "0")}`;
-}
-
-/** The id as it stands in the path; one that cannot be decoded is no id either. */
-function decode(encoded: string): string {
-  try {
-    return decodeURIComponent(encoded);
-  } catch (error) {
-    if (error instanceof URIError) return "";
-    throw error;
-  }
-}
-
-function methodNotAllowed(allow: string): Response {
-  return new Response("method not allowed\n", { status: 405, headers: { allow } });
 }

@@ -23,7 +23,7 @@ import { maxListedStreams } from "../../base/limits.ts";
 import { isStreamId } from "../../base/stream-id.ts";
 import type { ListQuery, StreamRow } from "../../store/catalog.ts";
 import type { HttpRoute } from "../../web/route.ts";
-import { answer, json } from "./answer.ts";
+import { answer, decodeSegment, json, methodNotAllowed } from "./answer.ts";
 
 /** What this door needs of the engine. */
 export interface StreamDirectory {
@@ -50,7 +50,9 @@ export function streamsRoute(directory: StreamDirectory, meter: DoorMeter): Http
     handle(request, url) {
       if (url.pathname === root) return answer(meter, () => listStreams(directory, request, url, meter));
       if (!url.pathname.startsWith(`${root}/`)) return undefined;
-      return answer(meter, () => oneStream(directory, request, decodeId(url.pathname), meter));
+      return answer(meter, () =>
+        oneStream(directory, request, decodeSegment(url.pathname.slice(root.length + 1)), meter),
+      );
     },
   };
 }
@@ -102,19 +104,4 @@ function describe(row: StreamRow, directory: StreamDirectory) {
     createdAt: new Date(row.createdAt).toISOString(),
     finishedAt: row.finishedAt === null ? null : new Date(row.finishedAt).toISOString(),
   };
-}
-
-/** The id as it stands in the path; one that cannot be decoded is no id either. */
-function decodeId(path: string): string {
-  const encoded = path.slice(root.length + 1);
-  try {
-    return decodeURIComponent(encoded);
-  } catch (error) {
-    if (error instanceof URIError) return "";
-    throw error;
-  }
-}
-
-function methodNotAllowed(allow: string): Response {
-  return new Response("method not allowed\n", { status: 405, headers: { allow } });
 }
