@@ -21,6 +21,7 @@ import { homeRoute } from "./gateways/home/home.ts";
 import { echoRoute, ingestHttpRoute, ingestRoute } from "./gateways/ingest/route.ts";
 import { liveRoute } from "./gateways/live/live.ts";
 import { SongsTlsDoor } from "./gateways/songs-tls/door.ts";
+import { Metrics } from "./gateways/metrics/metrics.ts";
 import { closePool, openPool, type Pool } from "./pool/pool.ts";
 import { CacheLayout } from "./store/layout.ts";
 import { Library } from "./store/library.ts";
@@ -75,7 +76,10 @@ export async function startServer(config: Config): Promise<Running> {
   const deviceDoor = await openDeviceDoor(config, certificates, devices, meters);
   // A stream of a device ends by its device's leave, with the sound on it; the port goes when that has been said.
   opened.defer(() => devices.close().then(() => deviceDoor?.close()));
-  const core = { engine, recordings, songs, devices, meters };
+  const { writers, readers, keeper } = pool;
+  const metrics = new Metrics({ version, meters, cache: engine, recordings, writers, readers, keeper });
+  opened.defer(() => metrics.close());
+  const core = { engine, recordings, songs, devices, meters, metrics };
   const listeners = await openListeners(config, certificates, core, log);
   opened.defer(() => closeListeners(listeners, engine, recordings));
   const songsTls = await openSongsTls(config, certificates, songs, meters);
@@ -92,6 +96,7 @@ interface Core {
   songs: Songs;
   devices: Devices;
   meters: DoorMeters;
+  metrics: Metrics;
 }
 
 function recordingSettings(config: Config): RecordingSettings {
@@ -166,7 +171,7 @@ async function openListeners(
   core: Core,
   log: Log,
 ): Promise<Listeners> {
-  const { engine, recordings, songs, meters } = core;
+  const { engine, recordings, songs, meters, metrics } = core;
   const ingestSockets = [
     echoRoute(meters.add("echo")),
     ingestRoute(recordings, meters.add("ingest"), openLog("ingest")),
@@ -191,6 +196,7 @@ async function openListeners(
     ],
     http: [
       homeRoute({ version, audioPath: config.path }),
+      metrics.route,
       streamsRoute(engine, api),
       recordingsRoute(recordings, api),
       libraryRoute(songs, api),

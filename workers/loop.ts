@@ -4,6 +4,7 @@
  */
 import type { Body } from "../src/lane/tasks.ts";
 import type { WorkerLane } from "../src/lane/lane.ts";
+import type { ThreadStats } from "../src/lane/thread-stats.ts";
 
 export interface Jobs {
   /** Runs one task; the body is valid until this returns. */
@@ -23,12 +24,14 @@ const batchFraction = 8;
 const batchMs = 50;
 
 /** Blocks until the lane is closed and its last task is done. */
-export function runLane(lane: WorkerLane, jobs: Jobs): void {
+export function runLane(lane: WorkerLane, jobs: Jobs, stats: ThreadStats): void {
   const batchBytes = lane.tasks.capacityBytes / batchFraction;
   for (;;) {
     const closing = lane.closing;
-    const ran = runBatch(lane, jobs, batchBytes);
+    const ran = runBatch(lane, jobs, stats, batchBytes);
+    const began = performance.now();
     const more = jobs.background();
+    stats.ranBackground(performance.now() - began);
     lane.publishResults();
     if (ran || more) continue;
     if (closing) break;
@@ -38,12 +41,16 @@ export function runLane(lane: WorkerLane, jobs: Jobs): void {
   lane.publishResults();
 }
 
-function runBatch(lane: WorkerLane, jobs: Jobs, batchBytes: number): boolean {
+function runBatch(lane: WorkerLane, jobs: Jobs, stats: ThreadStats, batchBytes: number): boolean {
   const tasks = lane.tasks;
-  const end = performance.now() + batchMs;
+  let now = performance.now();
+  const end = now + batchMs;
   let ran = false;
-  while (tasks.unreleasedBytes < batchBytes && performance.now() < end && tasks.next()) {
+  while (tasks.unreleasedBytes < batchBytes && now < end && tasks.next()) {
     jobs.run(tasks.kind, tasks.subject, tasks);
+    const done = performance.now();
+    stats.ran(tasks.kind, done - now);
+    now = done;
     ran = true;
   }
   lane.releaseTasks();

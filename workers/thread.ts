@@ -7,6 +7,8 @@ declare const self: {
 
 export interface LaneStart {
   lane: LaneMemory;
+  /** For `ThreadStats`. */
+  stats: SharedArrayBuffer;
   cacheDir: string;
 }
 

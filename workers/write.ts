@@ -2,6 +2,7 @@
 import { WorkerLane } from "../src/lane/lane.ts";
 import { RECORD_OPEN } from "../src/lane/recording-tasks.ts";
 import type { Body } from "../src/lane/tasks.ts";
+import { ThreadStats } from "../src/lane/thread-stats.ts";
 import { CacheLayout } from "../src/store/layout.ts";
 import { RecordingJobs } from "./jobs/recordings.ts";
 import { UploadJobs } from "./jobs/uploads.ts";
@@ -13,9 +14,9 @@ class WriterJobs implements Jobs {
   readonly #uploads: UploadJobs;
   readonly #recordings: RecordingJobs;
 
-  constructor(lane: WorkerLane, layout: CacheLayout) {
+  constructor(lane: WorkerLane, layout: CacheLayout, stats: ThreadStats) {
     this.#uploads = new UploadJobs(lane, layout);
-    this.#recordings = new RecordingJobs(lane);
+    this.#recordings = new RecordingJobs(lane, stats);
   }
 
   run(kind: number, slot: number, body: Body): void {
@@ -40,5 +41,6 @@ class WriterJobs implements Jobs {
 
 onLaneStart((start) => {
   const lane = new WorkerLane(start.lane);
-  runLane(lane, new WriterJobs(lane, new CacheLayout(start.cacheDir)));
+  const stats = new ThreadStats(start.stats);
+  runLane(lane, new WriterJobs(lane, new CacheLayout(start.cacheDir), stats), stats);
 });

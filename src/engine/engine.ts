@@ -8,11 +8,12 @@ import type { Pool } from "../pool/pool.ts";
 import type { FileRef, Reader } from "../pool/readers.ts";
 import type { UploadEvents, UploadLine } from "../pool/writers.ts";
 import type { ListQuery, StreamRow } from "../store/catalog.ts";
-import type { KeeperResult } from "../store/keeper-calls.ts";
+import type { KeeperResult, ResumeAnswer } from "../store/keeper-calls.ts";
 import type { CacheLayout } from "../store/layout.ts";
 import { isStreamId } from "../base/stream-id.ts";
 import { Admission, type AdmissionLimits } from "./admission.ts";
 import { OutboundBudget } from "./outbound-budget.ts";
+import { StreamCounts } from "./stream-counts.ts";
 import { Upload, type UploadHost, type UploadOwner } from "./upload.ts";
 
 export interface EngineSettings extends AdmissionLimits {
@@ -27,6 +28,22 @@ export interface Readable {
   finishedAt: number | undefined;
 }
 
+/** How full the cache is, and with what. */
+export interface CacheFigures {
+  uploading: number;
+  /** Their audio has ended and is on its way to be durable. */
+  finishing: number;
+  /** Interrupted; they can be resumed. */
+  interrupted: number;
+  finished: number;
+  /** Objects that hold any audio, and their bytes. */
+  objects: number;
+  objectBytes: number;
+  /** Of uploads, under way and interrupted. */
+  unfinishedBytes: number;
+  limitBytes: number;
+}
+
 /** How often interrupted uploads are looked through for ones past their time, at the most. */
 const expiryIntervalMs = 600_000;
 
@@ -38,9 +55,12 @@ export class Engine implements UploadHost {
   readonly #settings: EngineSettings;
   readonly #log: Log;
   readonly #uploads = new Map<string, Upload>();
+  readonly #counts = new StreamCounts();
   /** Finished streams that were lately used, the one used longest ago first. */
   readonly #known = new Map<string, Readable>();
   #expiry: Timer | undefined;
+  /** What became of an upload is not known: the counts may be wrong. */
+  #recountDue = false;
   #closing = false;
 
   constructor(pool: Pool, layout: CacheLayout, settings: EngineSettings, log: Log) {
@@ -54,6 +74,7 @@ export class Engine implements UploadHost {
   /** Opens the store and repairs it. Comes first. */
   async open(): Promise<void> {
     const opened = await this.#pool.keeper.call("open", { cacheDir: this.#layout.root, at: Date.now() });
+    this.#counts.set(opened.totals);
     this.admission.objectBytes = opened.totals.objectBytes;
     this.admission.unfinishedBytes = opened.recovery.resumableBytes;
     this.#logRecovery(opened);
@@ -70,8 +91,13 @@ export class Engine implements UploadHost {
     const upload = new Upload(streamId, owner, this);
     this.#uploads.set(streamId, upload);
     const key = newKey();
-    upload.start(key, this.#pool.keeper.call("reserve", { streamId, key, at: Date.now() }));
+    upload.start(key, this.#reserve(streamId, key));
     return upload;
+  }
+
+  async #reserve(streamId: string, key: string): Promise<void> {
+    await this.#pool.keeper.call("reserve", { streamId, key, at: Date.now() });
+    this.#counts.reserved();
   }
 
   /** Goes on with an interrupted stream, taking it from another connection if need be; or starts a new one. */
@@ -82,11 +108,19 @@ export class Engine implements UploadHost {
     this.#uploads.set(streamId, upload);
     previous?.evict(new WavecacheError("STREAM_TAKEN_OVER"));
     const key = newKey();
-    const answer = Promise.resolve(previous?.over).then(() =>
-      this.#pool.keeper.call("resume", { streamId, key, at: Date.now() }),
-    );
-    upload.resume(key, answer);
+    upload.resume(key, this.#findUnfinished(streamId, key, previous?.over));
     return upload;
+  }
+
+  async #findUnfinished(
+    streamId: string,
+    key: string,
+    previousOver: Promise<void> | undefined,
+  ): Promise<ResumeAnswer> {
+    await previousOver;
+    const found = await this.#pool.keeper.call("resume", { streamId, key, at: Date.now() });
+    this.#counts.resumed(found);
+    return found;
   }
 
   /** A reader for one connection. */
@@ -128,6 +162,24 @@ export class Engine implements UploadHost {
     return this.#pool.keeper.call("list", query);
   }
 
+  figures(): CacheFigures {
+    const uploads = [...this.#uploads.values()];
+    const finishing = uploads.filter((upload) => upload.finishing !== undefined).length;
+    const { finished, unfinished, objects } = this.#counts;
+    const { objectBytes, unfinishedBytes } = this.admission;
+    return {
+      uploading: uploads.length - finishing,
+      finishing,
+      // An upload is not in the catalog yet for a moment at its start.
+      interrupted: Math.max(0, unfinished - uploads.length),
+      finished,
+      objects,
+      objectBytes,
+      unfinishedBytes,
+      limitBytes: this.#settings.maxCacheBytes,
+    };
+  }
+
   /** Bytes received of a stream that is being uploaded, or undefined. */
   receivedBytes(streamId: string): number | undefined {
     return this.#uploads.get(streamId)?.receivedBytes;
@@ -139,6 +191,7 @@ export class Engine implements UploadHost {
     const known = this.#known.get(streamId);
     this.#known.delete(streamId);
     const removed = await this.#pool.keeper.call("remove", { streamId });
+    this.#counts.removed(removed);
     this.admission.objectBytes -= removed.objectBytes;
     this.admission.unfinishedBytes -= removed.unfinishedBytes;
     if (known !== undefined && removed.objectBytes > 0) this.#pool.readers.forget(known.file.path);
@@ -167,6 +220,7 @@ export class Engine implements UploadHost {
     const { row, addedBytes } = await this.#pool.keeper.call("finish", { streamId, key, ...sealed, at });
     this.admission.unfinishedBytes -= upload.receivedBytes;
     this.admission.objectBytes += addedBytes;
+    this.#counts.committed(addedBytes);
     this.#remember(streamId, this.#readableObject(row));
     this.release(upload);
     return row;
@@ -177,6 +231,7 @@ export class Engine implements UploadHost {
     try {
       if (entered) await this.#leave(upload.streamId);
     } catch (error) {
+      this.#recountDue = true;
       this.#log.error("an interrupted upload could not be noted in the catalog", {
         streamId: upload.streamId,
         error,
@@ -187,13 +242,16 @@ export class Engine implements UploadHost {
 
   async #leave(streamId: string): Promise<void> {
     const left = await this.#pool.keeper.call("leave", { streamId, at: Date.now() });
+    this.#counts.left(left);
     if (left?.state === "unfinished") this.admission.unfinishedBytes += left.size;
-    else if (left !== null) await this.#recountObjects();
+    else if (left !== null) await this.#recount();
   }
 
   /** A commit failed after all but its last step, and was completed now: how much it added is not known. */
-  async #recountObjects(): Promise<void> {
+  async #recount(): Promise<void> {
     const totals = await this.#pool.keeper.call("totals", null);
+    this.#counts.set(totals);
+    this.#recountDue = false;
     this.admission.objectBytes = totals.objectBytes;
   }
 
@@ -243,8 +301,10 @@ export class Engine implements UploadHost {
       const except = [...this.#uploads.keys()];
       const expired = await this.#pool.keeper.call("expire", { before, except });
       this.admission.unfinishedBytes -= expired.bytes;
+      this.#counts.expired(expired.streamIds.length);
       for (const streamId of expired.streamIds)
         this.#log.info("an unfinished upload has expired", { streamId });
+      if (this.#recountDue) await this.#recount();
     } catch (error) {
       this.#log.error("unfinished uploads could not be looked through", { error });
     }

@@ -35,6 +35,7 @@ class Stage {
     const host: RecordingHost = {
       log: openLog("test"),
       openLine: () => line as RecordingLine,
+      skippedLive: () => {},
       closed: () => {},
       released: (_, unfinished) => void (this.released = unfinished),
     };

@@ -25,6 +25,8 @@ export interface RecordingOwner {
 export interface RecordingHost {
   readonly log: Log;
   openLine(order: RecordingOrder, events: RecordingEvents): RecordingLine;
+  /** Live audio found no room on its way from the writer. */
+  skippedLive(bytes: number): void;
   /** A segment is complete. */
   closed(segment: ClosedSegment): void;
   /** Nothing of the recording is under way any more; these segments were begun and never told to be complete. */
@@ -116,6 +118,7 @@ export class Recording implements RecordingEvents {
 
   skipped(bytes: number): void {
     this.#skippedBytes += bytes;
+    this.#host.skippedLive(bytes);
   }
 
   failed(error: WavecacheError): void {

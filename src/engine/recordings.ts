@@ -24,6 +24,14 @@ export interface RecordingSettings {
   fillGaps: boolean;
 }
 
+export interface RecordingsFigures {
+  running: number;
+  /** Live listeners of all recordings. */
+  listeners: number;
+  /** Live audio that found no room on its way from the writers. */
+  skippedLiveBytes: number;
+}
+
 export class Recordings implements RecordingHost {
   readonly log: Log;
   readonly #pool: Pool;
@@ -37,6 +45,7 @@ export class Recordings implements RecordingHost {
   #timer: Timer | undefined;
   #syncing: Promise<void> | undefined;
   #closing = false;
+  #skippedLiveBytes = 0;
 
   constructor(pool: Pool, settings: RecordingSettings, log: Log) {
     this.#pool = pool;
@@ -75,14 +84,18 @@ export class Recordings implements RecordingHost {
     const hwid = sanitizeHwid(name);
     const recording = (hwid === undefined ? undefined : this.#byHwid.get(hwid)) ?? this.#byStreamId.get(name);
     if (recording === undefined) throw new WavecacheError("RECORDING_UNKNOWN");
-    let listeners = 0;
-    for (const { live } of this.#all) listeners += live.listeners;
-    if (listeners >= maxLiveListeners) throw new WavecacheError("LISTENERS_EXHAUSTED");
+    if (this.figures().listeners >= maxLiveListeners) throw new WavecacheError("LISTENERS_EXHAUSTED");
     return recording;
   }
 
   list(query: RecordingQuery): Promise<RecordingRow[]> {
     return this.#pool.keeper.call("listRecordings", query);
+  }
+
+  figures(): RecordingsFigures {
+    let listeners = 0;
+    for (const { live } of this.#all) listeners += live.listeners;
+    return { running: this.#all.size, listeners, skippedLiveBytes: this.#skippedLiveBytes };
   }
 
   /** Ends every recording and enters what is complete. */
@@ -98,6 +111,10 @@ export class Recordings implements RecordingHost {
 
   openLine(order: RecordingOrder, events: RecordingEvents): RecordingLine {
     return this.#pool.writers.record(order, events);
+  }
+
+  skippedLive(bytes: number): void {
+    this.#skippedLiveBytes += bytes;
   }
 
   closed(segment: ClosedSegment): void {

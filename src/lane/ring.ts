@@ -42,6 +42,18 @@ export function allocateRing(capacityBytes: number): SharedArrayBuffer {
   return new SharedArrayBuffer(dataByte + capacityBytes);
 }
 
+/** Bytes between the two ends of a ring, for whoever is neither of them. */
+export function ringUsedBytes(memory: SharedArrayBuffer): number {
+  const words = new Int32Array(memory);
+  // The head first: it never passes the tail, so that what is read later cannot lie before it.
+  const head = Atomics.load(words, headWord);
+  return Math.min((Atomics.load(words, tailWord) - head) >>> 0, ringCapacityBytes(memory));
+}
+
+export function ringCapacityBytes(memory: SharedArrayBuffer): number {
+  return memory.byteLength - dataByte;
+}
+
 /**
  * The longest body that always fits into an empty ring: a record may need the unused end of the data besides
  * itself, so half the capacity less a header.

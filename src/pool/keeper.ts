@@ -1,5 +1,6 @@
 /** The keeper thread, seen from the main thread: calls that return promises. */
 import { errorOfNumber, WavecacheError } from "../base/errors.ts";
+import type { JobFigures } from "../lane/thread-stats.ts";
 import type {
   KeeperArgs,
   KeeperCall,
@@ -16,6 +17,9 @@ export interface KeeperSettings {
 }
 
 interface Waiter {
+  call: KeeperCall;
+  /** Of the monotonic clock, in ms. */
+  calledAt: number;
   resolve(result: never): void;
   reject(error: WavecacheError): void;
 }
@@ -24,6 +28,7 @@ export class KeeperLink {
   readonly #settings: KeeperSettings;
   readonly #respawn: Respawn;
   #worker: Worker;
+  readonly #answered = new Map<KeeperCall, { count: number; ms: number }>();
   #waiting = new Map<number, Waiter>();
   #nextSerial = 1;
   #closing = false;
@@ -39,9 +44,23 @@ export class KeeperLink {
     if (this.#respawn.pending) return Promise.reject(new WavecacheError("WORKER_LOST"));
     const request: KeeperRequest<C> = { serial: this.#nextSerial++, call, args };
     return new Promise((resolve, reject) => {
-      this.#waiting.set(request.serial, { resolve, reject });
+      this.#waiting.set(request.serial, { call, calledAt: performance.now(), resolve, reject });
       this.#worker.postMessage(request);
     });
+  }
+
+  get restarts(): number {
+    return this.#respawn.restarts;
+  }
+
+  /** Calls without an answer yet. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  /** The calls by their names, timed from call to answer. */
+  jobs(): JobFigures[] {
+    return [...this.#answered].map(([job, { count, ms }]) => ({ job, count, seconds: ms / 1000 }));
   }
 
   /** Waits for commits under way, closes the catalog and ends the thread. */
@@ -67,9 +86,18 @@ export class KeeperLink {
 
   #take(reply: KeeperReply): void {
     const waiter = this.#waiting.get(reply.serial);
+    if (waiter === undefined) return;
     this.#waiting.delete(reply.serial);
-    if (reply.errorNumber === 0) waiter?.resolve(reply.result as never);
-    else waiter?.reject(errorOfNumber(reply.errorNumber, reply.detail || undefined));
+    this.#count(waiter);
+    if (reply.errorNumber === 0) waiter.resolve(reply.result as never);
+    else waiter.reject(errorOfNumber(reply.errorNumber, reply.detail || undefined));
+  }
+
+  #count({ call, calledAt }: Waiter): void {
+    const figures = this.#answered.get(call) ?? { count: 0, ms: 0 };
+    this.#answered.set(call, figures);
+    figures.count += 1;
+    figures.ms += performance.now() - calledAt;
   }
 
   #lose(reason: string): void {

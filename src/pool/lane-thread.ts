@@ -1,6 +1,8 @@
 /** One worker thread behind a lane, seen from the main thread. */
-import { allocateLane } from "../lane/lane.ts";
+import { allocateLane, type LaneMemory } from "../lane/lane.ts";
 import { type LaneOwner, LanePort } from "../lane/lane-port.ts";
+import { ringCapacityBytes, ringUsedBytes } from "../lane/ring.ts";
+import { ThreadStats } from "../lane/thread-stats.ts";
 import { startWorker } from "./respawn.ts";
 
 export interface ThreadSettings {
@@ -28,7 +30,27 @@ export interface ThreadOwner extends LaneOwner {
   onLost(reason: string): void;
 }
 
+/** A ring of a lane as it is now. */
+export interface RingFigures {
+  /** `in`: tasks for the thread. `out`: its results. */
+  direction: "in" | "out";
+  usedBytes: number;
+  capacityBytes: number;
+}
+
+/** What is known of a thread that is there under this name, however often it was started again. */
+export interface ThreadFigures {
+  thread: string;
+  restarts: number;
+  /** Of the thread that runs now. */
+  stats: ThreadStats;
+  rings: RingFigures[];
+}
+
 export class LaneThread extends LanePort {
+  readonly #name: string;
+  readonly #stats = new ThreadStats();
+  readonly #memory: LaneMemory;
   readonly #owner: ThreadOwner;
   readonly #worker: Worker;
   readonly #ended: Promise<void>;
@@ -37,10 +59,19 @@ export class LaneThread extends LanePort {
   constructor(settings: ThreadSettings, owner: ThreadOwner) {
     const memory = allocateLane(settings.taskRingBytes, settings.resultRingBytes);
     super(memory, owner);
+    this.#name = settings.name;
+    this.#memory = memory;
     this.#owner = owner;
     this.#worker = startWorker(settings.entry, settings.name, settings.replacement);
     this.#ended = this.#watch(settings.name);
-    this.#worker.postMessage({ lane: memory, cacheDir: settings.cacheDir });
+    const stats = this.#stats.memory;
+    this.#worker.postMessage({ lane: memory, cacheDir: settings.cacheDir, stats });
+  }
+
+  figures(restarts: number): ThreadFigures {
+    const { tasks, results } = this.#memory;
+    const rings = [ringFigures("in", tasks), ringFigures("out", results)];
+    return { thread: this.#name, restarts, stats: this.#stats, rings };
   }
 
   /** Lets the thread do what it has been given, then ends it. */
@@ -64,4 +95,8 @@ export class LaneThread extends LanePort {
       });
     });
   }
+}
+
+function ringFigures(direction: "in" | "out", memory: SharedArrayBuffer): RingFigures {
+  return { direction, usedBytes: ringUsedBytes(memory), capacityBytes: ringCapacityBytes(memory) };
 }

@@ -16,7 +16,7 @@ import {
   READ_PART,
   READ_RANGE,
 } from "../lane/tasks.ts";
-import { type CrewSettings, LaneThread, type ThreadOwner } from "./lane-thread.ts";
+import { type CrewSettings, LaneThread, type ThreadFigures, type ThreadOwner } from "./lane-thread.ts";
 import { ResidentFiles } from "./resident.ts";
 import { Respawn } from "./respawn.ts";
 
@@ -55,6 +55,10 @@ export class Readers {
   forget(path: string): void {
     this.#resident.forget(path);
     for (const reader of this.#readers) reader.forget(path);
+  }
+
+  figures(): ThreadFigures[] {
+    return this.#readers.map((reader) => reader.figures());
   }
 
   async close(): Promise<void> {
@@ -119,6 +123,10 @@ export class Reader implements ThreadOwner {
   /** The same range at once, if its file is immutable and all of it is in memory. The view may be sent, not kept. */
   resident(file: FileRef, offset: number, length: number): Uint8Array | undefined {
     return file.immutable ? this.#resident.view(file.path, offset, length) : undefined;
+  }
+
+  figures(): ThreadFigures {
+    return this.#thread.figures(this.#respawn.restarts);
   }
 
   forget(path: string): void {

@@ -14,6 +14,7 @@ export class Respawn {
   #delayMs = 0;
   #diedAt = -healthyMs;
   #timer: Timer | undefined;
+  #restarts = 0;
 
   constructor(spawn: () => void) {
     this.#spawn = spawn;
@@ -24,13 +25,18 @@ export class Respawn {
     return this.#timer !== undefined;
   }
 
+  /** How often the thread was started again. */
+  get restarts(): number {
+    return this.#restarts;
+  }
+
   /** The thread has died. */
   schedule(): void {
     const now = performance.now();
     if (now - this.#diedAt > healthyMs) this.#delayMs = 0;
     this.#diedAt = now;
-    if (this.#delayMs === 0) this.#spawn();
-    else this.#timer = setTimeout(() => this.#spawnLater(), this.#delayMs);
+    if (this.#delayMs === 0) this.#start();
+    else this.#timer = setTimeout(() => this.#start(), this.#delayMs);
     this.#delayMs = Math.min(Math.max(shortestDelayMs, this.#delayMs * 2), longestDelayMs);
   }
 
@@ -39,8 +45,9 @@ export class Respawn {
     clearTimeout(this.#timer);
   }
 
-  #spawnLater(): void {
+  #start(): void {
     this.#timer = undefined;
+    this.#restarts += 1;
     this.#spawn();
   }
 }

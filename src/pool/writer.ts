@@ -7,7 +7,7 @@ import { WavecacheError } from "../base/errors.ts";
 import { FULL } from "../lane/ring.ts";
 import { type Feeder, Turns } from "../lane/turns.ts";
 import type { Body } from "../lane/tasks.ts";
-import { type CrewSettings, LaneThread, type ThreadOwner } from "./lane-thread.ts";
+import { type CrewSettings, LaneThread, type ThreadFigures, type ThreadOwner } from "./lane-thread.ts";
 import { Respawn } from "./respawn.ts";
 
 /** Whoever holds a slot of a writer. */
@@ -52,6 +52,14 @@ export class Writer implements ThreadOwner {
   /** Slots in use; a writer that is dead would take none. */
   get load(): number {
     return this.#respawn.pending ? Infinity : this.#owners.size;
+  }
+
+  get slots(): number {
+    return this.#owners.size;
+  }
+
+  figures(): ThreadFigures {
+    return this.#thread.figures(this.#respawn.restarts);
   }
 
   /** Takes a slot, whose number it returns. Throws WORKER_LOST while the thread is dead. */

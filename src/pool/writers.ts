@@ -23,7 +23,7 @@ import {
   WRITE_SEALED,
 } from "../lane/tasks.ts";
 import { type RecordingEvents, RecordingLine } from "./recorders.ts";
-import type { CrewSettings } from "./lane-thread.ts";
+import type { CrewSettings, ThreadFigures } from "./lane-thread.ts";
 import { type SlotOwner, Writer } from "./writer.ts";
 
 /** What an upload hears of its writer. After `failed` only `closed` follows, after `lost` nothing. */
@@ -58,6 +58,15 @@ export class Writers {
   /** Opens a recording on the writer that has the fewest streams. */
   record(order: RecordingOrder, events: RecordingEvents): RecordingLine {
     return new RecordingLine(this.#least(), order, events);
+  }
+
+  /** Streams that a writer has open, of all writers. */
+  get slots(): number {
+    return this.#writers.reduce((sum, writer) => sum + writer.slots, 0);
+  }
+
+  figures(): ThreadFigures[] {
+    return this.#writers.map((writer) => writer.figures());
   }
 
   async close(): Promise<void> {

@@ -99,7 +99,7 @@ describe.each(kinds)("a catalog %s", (_name, make) => {
     finish(catalog, "two", a64, 100);
     finish(catalog, "three", b64, 5);
     catalog.reserve("four", "k", 1);
-    expect(catalog.totals()).toEqual({ finished: 3, unfinished: 1, objectBytes: 105 });
+    expect(catalog.totals()).toEqual({ finished: 3, unfinished: 1, objects: 2, objectBytes: 105 });
     expect(catalog.hasObject(a64, "one")).toBe(true);
     expect(catalog.hasObject(b64, "three")).toBe(false);
     catalog.remove("two");

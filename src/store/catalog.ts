@@ -36,7 +36,9 @@ export interface ListQuery {
 export interface Totals {
   finished: number;
   unfinished: number;
-  /** Bytes of all objects, each counted once. */
+  /** Objects that hold any audio. */
+  objects: number;
+  /** Their bytes, each object counted once. */
   objectBytes: number;
 }
 

@@ -34,7 +34,10 @@ export interface KeeperCalls {
   find: [args: { streamId: string }, result: StreamRow | null];
   list: [args: ListQuery, result: StreamRow[]];
   /** Removes a stream and what only it used; STREAM_UNKNOWN if there is none. */
-  remove: [args: { streamId: string }, result: { objectBytes: number; unfinishedBytes: number }];
+  remove: [
+    args: { streamId: string },
+    result: { finished: boolean; objectBytes: number; unfinishedBytes: number },
+  ];
   /** Removes interrupted uploads last touched before a time, except the ones in use. */
   expire: [args: { before: number; except: string[] }, result: { streamIds: string[]; bytes: number }];
   totals: [args: null, result: Totals];

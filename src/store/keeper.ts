@@ -213,11 +213,11 @@ export class Keeper {
     this.#catalog.transaction(() => this.#catalog.remove(streamId), true);
     if (row.state !== "finished") {
       removeFile(this.#layout.incomingPath(row.key));
-      return { objectBytes: 0, unfinishedBytes: row.size };
+      return { finished: false, objectBytes: 0, unfinishedBytes: row.size };
     }
-    if (this.#catalog.hasObject(row.sha256!, streamId)) return { objectBytes: 0, unfinishedBytes: 0 };
-    removeObject(this.#layout, row.sha256!);
-    return { objectBytes: row.size, unfinishedBytes: 0 };
+    const shared = this.#catalog.hasObject(row.sha256!, streamId);
+    if (!shared) removeObject(this.#layout, row.sha256!);
+    return { finished: true, objectBytes: shared ? 0 : row.size, unfinishedBytes: 0 };
   }
 }
 

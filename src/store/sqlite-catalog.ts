@@ -186,8 +186,8 @@ function prepareStatements(database: Database) {
     totals: one<Totals, []>(
       `SELECT (SELECT count(*) FROM streams WHERE state = 2) AS finished,
               (SELECT count(*) FROM streams WHERE state < 2) AS unfinished,
-              (SELECT coalesce(sum(size), 0) FROM
-                (SELECT DISTINCT sha256, size FROM streams WHERE state = 2)) AS objectBytes`,
+              count(*) AS objects, coalesce(sum(size), 0) AS objectBytes
+       FROM (SELECT DISTINCT sha256, size FROM streams WHERE state = 2 AND size > 0)`,
     ),
     rows: one<SqlRow, []>("SELECT * FROM streams"),
   };

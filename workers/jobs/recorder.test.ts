@@ -48,6 +48,7 @@ class Stage {
   readonly entries: ClosedSegment[] = [];
   readonly decisions: OrderDecision[] = [];
   readonly heard: number[] = [];
+  readonly taken = { frames: 0, lostFrames: 0 };
   constructor(order: RecordingOrder) {
     this.recorder = new Recorder(order, {
       started: () => {},
@@ -55,6 +56,10 @@ class Stage {
       ordered: (decision) => void this.decisions.push(decision),
       audio: (bytes, at, length) =>
         void this.heard.push(...new Int16Array(bytes.slice(at, at + length).buffer)),
+      taken: (frames, lostFrames) => {
+        this.taken.frames += frames;
+        this.taken.lostFrames += lostFrames;
+      },
     });
   }
 
@@ -263,6 +268,7 @@ describe("gaps of sequence numbers", () => {
     stage.take(0, at(0xfffffffe), at(0xffffffff), at(0), at(3), at(4), at(4), at(5));
     stage.recorder.end();
     expect(stage.entries[0]).toMatchObject({ frames: 7, gaps: 2, lostFrames: 2, samples: 7 * 320 });
+    expect(stage.taken).toEqual({ frames: 7, lostFrames: 2 });
   });
 
   test("are filled with silence where that is asked for, so that time stays right", () => {

@@ -44,6 +44,8 @@ export interface RecorderOwner {
   ordered(decision: OrderDecision): void;
   /** PCM16 at `bytes[at]`, valid until this returns; only while `listening`. */
   audio(bytes: Uint8Array, at: number, length: number): void;
+  /** So many frames came in, and so many are missing before or between them. */
+  taken(frames: number, lostFrames: number): void;
 }
 
 const pageBytes = 4096;
@@ -70,6 +72,8 @@ export class Recorder {
   /** Sequence number of the frame that came last, and of the one decoded last; -1 before the first. */
   #lastSeq = -1;
   #decodedSeq = -1;
+  /** In all segments. */
+  #lostFrames = 0;
   /** Frames in the bin buffer, from byte `#heldFrom` on, that are not decoded yet. */
   #held = 0;
   #heldFrom = 0;
@@ -105,13 +109,17 @@ export class Recorder {
   /** Takes whole frame messages. `now` is ms of the monotonic clock. Throws the system's error when files fail. */
   take(frames: Body, now: number): void {
     const { bytes, offset, length } = frames;
+    const lostBefore = this.#lostFrames;
+    let count = 0;
     for (let at = offset; at < offset + length;) {
       const whole = frameBytesAt(bytes, at);
       if (whole === 0) throw new RangeError("a task that is no whole frame");
       this.#takeFrame(bytes, at, whole, now);
+      count += 1;
       at += whole;
       if (this.#isFull()) this.#flush();
     }
+    this.#owner.taken(count, this.#lostFrames - lostBefore);
   }
 
   /** Does what is due by now. */
@@ -199,8 +207,10 @@ export class Recorder {
   #countGap(seq: number): void {
     const { counts } = this.#segment!;
     if (this.#lastSeq >= 0 && seq !== nextSeq(this.#lastSeq)) {
+      const lost = lostBetween(this.#lastSeq, seq);
       counts.gaps += 1;
-      counts.lostFrames += lostBetween(this.#lastSeq, seq);
+      counts.lostFrames += lost;
+      this.#lostFrames += lost;
     }
     this.#lastSeq = seq;
   }

@@ -22,6 +22,7 @@ import {
 } from "../../src/lane/recording-tasks.ts";
 import { FULL } from "../../src/lane/ring.ts";
 import { type Body, encodeFailure, encodeNumber } from "../../src/lane/tasks.ts";
+import type { ThreadStats } from "../../src/lane/thread-stats.ts";
 import type { Segment } from "../../src/store/segment.ts";
 import type { Jobs } from "../loop.ts";
 import { describeSegment, Recorder } from "./recorder.ts";
@@ -52,14 +53,16 @@ const nothing = new Uint8Array(0);
 
 export class RecordingJobs implements Jobs {
   readonly #lane: WorkerLane;
+  readonly #stats: ThreadStats;
   readonly #recordings = new Map<number, Recording>();
   /** Finished segments whose `.wav` is being hashed, one after the other. */
   readonly #hashing: Hashing[] = [];
   readonly #block = new Uint8Array(hashBlockBytes);
   #nextTick = 0;
 
-  constructor(lane: WorkerLane) {
+  constructor(lane: WorkerLane, stats: ThreadStats) {
     this.#lane = lane;
+    this.#stats = stats;
   }
 
   run(kind: number, slot: number, body: Body): void {
@@ -105,6 +108,7 @@ export class RecordingJobs implements Jobs {
       finished: (segment, decision) => this.#hashLater(slot, segment, decision),
       ordered: (decision) => this.#send(RECORD_ORDER, slot, encodeJson(decision)),
       audio: (bytes, at, length) => this.#sendAudio(slot, bytes, at, length),
+      taken: (frames, lostFrames) => this.#stats.recorded(frames, lostFrames),
     });
     this.#recordings.set(slot, {
       order,

@@ -1,0 +1,40 @@
+/**
+ * `GET /metrics`: what the server does, as Prometheus text. Counters are plain numbers where things happen; here they
+ * are read, so that a scrape asks no thread for anything and waits for none.
+ */
+import { Registry } from "prom-client";
+import type { HttpRoute } from "../../web/route.ts";
+import { register } from "./families.ts";
+import { processFamilies } from "./process-figures.ts";
+import { Sampler } from "./sampler.ts";
+import { serverFamilies } from "./server-families.ts";
+import type { Sources } from "./sources.ts";
+
+export class Metrics {
+  readonly #registry = new Registry();
+  readonly #sampler: Sampler;
+
+  constructor(sources: Sources) {
+    for (const family of [...processFamilies(), ...serverFamilies(sources)]) register(this.#registry, family);
+    this.#sampler = new Sampler(sources, this.#registry);
+  }
+
+  readonly route: HttpRoute = {
+    handle: (request, url) => {
+      if (url.pathname !== "/metrics") return undefined;
+      if (request.method !== "GET" && request.method !== "HEAD")
+        return new Response("method not allowed\n", { status: 405, headers: { allow: "GET, HEAD" } });
+      return this.#expose();
+    },
+  };
+
+  close(): void {
+    this.#sampler.close();
+  }
+
+  async #expose(): Promise<Response> {
+    return new Response(await this.#registry.metrics(), {
+      headers: { "content-type": this.#registry.contentType, "cache-control": "no-store" },
+    });
+  }
+}

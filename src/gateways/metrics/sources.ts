@@ -1,0 +1,51 @@
+/** What this door shows, and where it gets it from. All of it is counted anyway; asking for it costs nothing. */
+import type { DoorMeter } from "../../base/door-meter.ts";
+
+/** A kind of job: how often it was done, and how long that took altogether. */
+interface JobFigures {
+  job: string;
+  count: number;
+  seconds: number;
+}
+
+interface RingFigures {
+  /** `in`: tasks for the thread. `out`: its results. */
+  direction: "in" | "out";
+  usedBytes: number;
+  capacityBytes: number;
+}
+
+/** A thread behind a lane. */
+interface ThreadFigures {
+  thread: string;
+  restarts: number;
+  rings: RingFigures[];
+  stats: { jobs(): JobFigures[]; recordedFrames: number; lostFrames: number };
+}
+
+interface CacheFigures {
+  uploading: number;
+  finishing: number;
+  interrupted: number;
+  finished: number;
+  objects: number;
+  objectBytes: number;
+  unfinishedBytes: number;
+  limitBytes: number;
+}
+
+interface RecordingsFigures {
+  running: number;
+  listeners: number;
+  skippedLiveBytes: number;
+}
+
+export interface Sources {
+  version: string;
+  meters: { all: readonly DoorMeter[] };
+  cache: { figures(): CacheFigures; outbound: { usedBytes: number } };
+  recordings: { figures(): RecordingsFigures };
+  writers: { figures(): ThreadFigures[]; slots: number };
+  readers: { figures(): ThreadFigures[] };
+  keeper: { jobs(): JobFigures[]; restarts: number; waiting: number };
+}
