@@ -10,6 +10,7 @@ import { registerRecordings } from "./commands/recordings.ts";
 import { registerRm } from "./commands/rm.ts";
 import { registerRoundTrip } from "./commands/roundtrip.ts";
 import { registerServer, serverCommand, startServer } from "./commands/server.ts";
+import { registerSong } from "./commands/song.ts";
 import { registerStream } from "./commands/stream.ts";
 import { registerUpload } from "./commands/upload.ts";
 import { failureOf, Interrupted } from "./failures.ts";
@@ -27,6 +28,7 @@ function program(context: Context) {
   registerStream(cli, context);
   registerListen(cli, context);
   registerRecordings(cli, context);
+  registerSong(cli, context);
   registerServer(cli);
   cli.help();
   cli.version(packageJson.version, "--version");

@@ -5,6 +5,8 @@ const program = join(import.meta.dir, "../cli/main.ts");
 
 export interface ClientProcessOptions {
   cwd?: string;
+  /** Beside the runner's own, or in its place. */
+  env?: Record<string, string>;
   /** What comes on its standard input; nothing by default. */
   input?: Uint8Array | ReadableStream<Uint8Array>;
 }
@@ -15,9 +17,10 @@ export interface FinishedClient {
   code: number;
 }
 
-export function startClient(args: readonly string[], { cwd, input }: ClientProcessOptions = {}) {
+export function startClient(args: readonly string[], { cwd, env, input }: ClientProcessOptions = {}) {
   return Bun.spawn([process.execPath, "run", program, ...args], {
     cwd,
+    env: { ...process.env, ...env },
     stdin: input ?? "ignore",
     stdout: "pipe",
     stderr: "pipe",
