@@ -132,6 +132,13 @@ export class TestServer {
     return `${protocol.replace("ws", "http")}//${host}`;
   }
 
+  /** The port of devices, which the flag `grpc-port` opens. */
+  get grpcPort(): number {
+    const port = /\bgrpcs?:\/\/\S+:(\d+)/.exec(this.stdout)?.[1];
+    if (port === undefined) throw new Error(`no gRPC port in: ${this.log}`);
+    return Number(port);
+  }
+
   get pid(): number {
     return this.process.subprocess.pid;
   }

@@ -1,0 +1,220 @@
+/** Devices and the whole server: its sounds, its API, its catalog, its end, and what standard tools ask of it. */
+import { ChannelCredentials, Client, makeGenericClientConstructor, Server } from "@grpc/grpc-js";
+import { loadSync } from "@grpc/proto-loader";
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { service as healthService } from "grpc-health-check";
+import { mkdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { ledsOf } from "../../engine/device-state.ts";
+import { deviceServiceName } from "../../wire/devices.ts";
+import { makeCertificate, writeCertificate } from "../harness/certificates.ts";
+import { DeviceChannel } from "../harness/device-channel.ts";
+import { device, listDevices, refusal } from "../harness/devices-api.ts";
+import { GrpcDevice } from "../harness/grpc-device.ts";
+import { runServerToExit, TestServer, useServers } from "../harness/server.ts";
+import { until, within } from "../harness/until.ts";
+import { temporaryFolder } from "../temporary-folder.ts";
+import { melody, wavFile } from "../wav-fixtures.ts";
+
+useServers();
+
+const flags = { "grpc-port": 0 };
+const env = { WAVECACHE_FLASH: "no" };
+let server: TestServer;
+
+beforeAll(async () => {
+  server = await TestServer.start({ flags, env });
+  const library = join(server.folder, "library");
+  mkdirSync(library, { recursive: true });
+  await Bun.write(join(library, "mode_1.wav"), wavFile(melody(16_000, 1), 1));
+  await Bun.write(join(library, "mode_2.wav"), wavFile(melody(16_000 * 20, 1), 1));
+});
+
+afterAll(async () => {
+  await server.dispose();
+});
+
+async function connect(id: string, port = server.grpcPort): Promise<GrpcDevice> {
+  const connected = new GrpcDevice(port, id);
+  await connected.untilConnected();
+  return connected;
+}
+
+test("a file of the library is heard as Opus packets, and again without being encoded again", async () => {
+  using first = await connect("listener");
+  await first.pressed("mode", "play");
+  await first.until("the end", () => first.packets.at(-1)?.is_end === true);
+  expect(first.packets[0]!.is_start).toBe(true);
+  // One second in packets of 20 ms, and what the last of them is filled up with.
+  expect(first.packets.length).toBeGreaterThanOrEqual(51);
+  expect(first.packets.length).toBeLessThanOrEqual(53);
+  const count = first.packets.length;
+  const heard = first.packets.map(({ data }) => Buffer.from(data).toString("hex"));
+  await first.pressed("play");
+  await first.until("the next end", () => first.packets.length === 2 * count);
+  expect(first.packets.slice(count).map(({ data }) => Buffer.from(data).toString("hex"))).toEqual(heard);
+});
+
+test("the API shows devices, asks them, and presses their buttons", async () => {
+  const { httpBase } = server;
+  using one = await connect("api-1");
+  using other = await connect("api-2");
+  const { devices, next } = await listDevices(httpBase, "?connected=true&after=api&limit=1");
+  expect(devices.map(({ deviceId }) => deviceId)).toEqual(["api-1"]);
+  expect(next).toBe("api-1");
+  expect(devices[0]).toMatchObject({ connected: true, mode: 0, playing: null, battery: null, report: null });
+  one.battery = 0.5;
+  expect(await device(httpBase, "api-1?refresh=1")).toMatchObject({
+    battery: 0.5,
+    report: { pressed: [false, false, false, false] },
+  });
+  expect(await device(httpBase, "api-1/mode", "POST")).toMatchObject({ mode: 1 });
+  expect(await device(httpBase, "api-1/mode?mode=2", "POST")).toMatchObject({ mode: 2 });
+  await one.untilShown(ledsOf({ mode: 2, playing: undefined }));
+  const playing = await device(httpBase, "api-1/play", "POST");
+  expect(playing.playing).toBe(2);
+  expect(playing.leds).toEqual(["#00000000", "#00000000", "#00FF00FF", ...Array(3).fill("#00000000")]);
+  await one.until("the sound", () => one.packets.length > 10);
+  expect(await device(httpBase, "api-1/stop", "POST")).toMatchObject({ mode: 0, playing: null });
+  await one.until("its end", () => one.packets.at(-1)!.is_end);
+  expect(other.packets).toEqual([]);
+  expect(await device(httpBase, "api-2")).toMatchObject({ mode: 0 });
+});
+
+test("what the API cannot do it says", async () => {
+  const { httpBase } = server;
+  (await connect("gone")).close();
+  await until("it to leave", 5_000, async () => !(await device(httpBase, "gone")).connected);
+  const post = { method: "POST" };
+  expect(await refusal(httpBase, "/nobody")).toBe("404 DEVICE_UNKNOWN");
+  expect(await refusal(httpBase, "/nobody/play", post)).toBe("404 DEVICE_UNKNOWN");
+  expect(await refusal(httpBase, "/gone/dance", post)).toBe("404 DEVICE_UNKNOWN");
+  expect(await refusal(httpBase, "/%zz")).toBe("404 DEVICE_UNKNOWN");
+  expect(await refusal(httpBase, "/gone/play", post)).toBe("409 DEVICE_AWAY");
+  expect(await refusal(httpBase, "/gone/mode?mode=6", post)).toBe("400 BAD_REQUEST");
+  expect(await refusal(httpBase, "/gone/play?mode=1", post)).toBe("400 BAD_REQUEST");
+  expect(await refusal(httpBase, "?limit=0")).toBe("400 BAD_REQUEST");
+  const foreign = { ...post, headers: { origin: "https://elsewhere.example" } };
+  expect(await refusal(httpBase, "/gone/stop", foreign)).toBe("403 FOREIGN_ORIGIN");
+  expect((await fetch(`${httpBase}/api/devices/gone/play`)).status).toBe(405);
+  expect((await fetch(`${httpBase}/api/devices`, post)).status).toBe(405);
+});
+
+test("a restart and a crash keep what is known of devices, and the end is clean while a sound plays", async () => {
+  const own = await TestServer.start({ flags, env });
+  await using _ = own;
+  const library = join(own.folder, "library");
+  mkdirSync(library, { recursive: true });
+  await Bun.write(join(library, "mode_2.wav"), wavFile(melody(16_000 * 20, 1), 1));
+  using first = await connect("kept", own.grpcPort);
+  await first.pressed("mode", "mode", "play");
+  await first.until("the sound", () => first.packets.length > 10);
+  expect(await device(own.httpBase, "kept?refresh=1")).toMatchObject({ battery: 0.75 });
+  expect(await own.stop()).toBe(0);
+  await first.until("its end", () => first.endings.audio !== undefined && first.packets.at(-1)!.is_end);
+  await own.restart();
+  expect(await device(own.httpBase, "kept")).toMatchObject({
+    connected: false,
+    mode: 2,
+    playing: null,
+    battery: 0.75,
+    leds: Array(6).fill("#00000000"),
+  });
+  const connected = await catalogChanged(own, () => connect("kept", own.grpcPort));
+  using again = connected;
+  expect(again.shown).toEqual([ledsOf({ mode: 2, playing: undefined })]);
+  await catalogChanged(own, () => again.pressed("mode"));
+  await own.kill9();
+  await own.restart();
+  expect(await device(own.httpBase, "kept")).toMatchObject({ connected: false, mode: 3 });
+});
+
+/** Does something, and waits until the catalog is written after it. */
+async function catalogChanged<T>({ cacheDir }: TestServer, act: () => Promise<T>): Promise<T> {
+  const writtenAt = () => statSync(join(cacheDir, "catalog.db-wal")).mtimeMs;
+  const before = writtenAt();
+  const result = await act();
+  await until("the catalog to be written", 5_000, () => writtenAt() > before);
+  return result;
+}
+
+test("standard tools see that it is healthy and what it serves", async () => {
+  const address = `127.0.0.1:${server.grpcPort}`;
+  const Health = makeGenericClientConstructor(healthService, "Health");
+  const health = new Health(address, ChannelCredentials.createInsecure());
+  for (const service of ["", deviceServiceName]) {
+    const { promise, resolve, reject } = Promise.withResolvers<{ status: string }>();
+    health["check"]!({ service }, (error: Error | null, answer: { status: string }) =>
+      error === null ? resolve(answer) : reject(error),
+    );
+    expect((await promise).status).toBe("SERVING");
+  }
+  health.close();
+  expect(await reflected(address, { list_services: "*" })).toContain(deviceServiceName);
+  const file = await reflected(address, { file_containing_symbol: deviceServiceName });
+  for (const name of ["StatusStream", "EventStream", "ServerAudioStream", "AudioPacket", "button_event"])
+    expect(file).toContain(name);
+});
+
+/** The answer of the reflection service as text, with the names in the files that it gives. */
+async function reflected(address: string, request: Record<string, string>): Promise<string> {
+  const folder = join(import.meta.dir, "../../../node_modules/@grpc/reflection/build/proto");
+  const loaded = loadSync("grpc/reflection/v1/reflection.proto", { includeDirs: [folder], keepCase: true });
+  const service = loaded["grpc.reflection.v1.ServerReflection"] as Parameters<Server["addService"]>[0];
+  const { path, requestSerialize } = service["ServerReflectionInfo"]!;
+  const client = new Client(address, ChannelCredentials.createInsecure());
+  const call = client.makeBidiStreamRequest(path, requestSerialize, (bytes) => bytes.toString("latin1"));
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  call.on("data", resolve);
+  call.on("error", reject);
+  call.write(request);
+  try {
+    return await within("an answer", 5_000, promise);
+  } finally {
+    call.end();
+    client.close();
+  }
+}
+
+test("with --grpc-tls devices are encrypted, and a new certificate is taken without a restart", async () => {
+  using folder = temporaryFolder();
+  const [old, renewed] = [await makeCertificate(), await makeCertificate()];
+  const paths = await writeCertificate(folder.path, old);
+  await using own = await TestServer.start({
+    flags: { ...flags, "tls-cert": paths.cert, "tls-key": paths.key },
+    env: { ...env, WAVECACHE_GRPC_TLS: "yes" },
+  });
+  const channel = (ca: string) =>
+    new DeviceChannel(`localhost:${own.grpcPort}`, ChannelCredentials.createSsl(Buffer.from(ca)));
+  using first = new GrpcDevice(0, "first", { channel: channel(old.cert) });
+  await first.untilConnected();
+  await writeCertificate(folder.path, renewed);
+  const second = await until("a device that trusts the new certificate only", 20_000, async () => {
+    const attempt = new GrpcDevice(0, "second", { channel: channel(renewed.cert), streams: ["status"] });
+    await attempt.until(
+      "an answer",
+      () => attempt.requests.length > 0 || attempt.endings.status !== undefined,
+    );
+    if (attempt.requests.length > 0) return attempt;
+    attempt.close();
+    return undefined;
+  });
+  second.close();
+  await first.pressed("mode");
+  using plain = new GrpcDevice(own.grpcPort, "plain", { streams: ["status"] });
+  await plain.until("its end", () => plain.endings.status !== undefined);
+  expect(plain.requests).toEqual([]);
+});
+
+test("a gRPC port that is taken is refused with one line that names it", async () => {
+  using folder = temporaryFolder();
+  const port = String(server.grpcPort);
+  const folders = ["cache-dir", "recordings-dir", "library-dir"].flatMap((name) => [
+    `--${name}`,
+    join(folder.path, name),
+  ]);
+  const run = await runServerToExit(["--port", "0", "--grpc-port", port, ...folders]);
+  expect(run.code).not.toBe(0);
+  expect(run.stderr.trim().split("\n").length, run.stderr).toBe(1);
+  expect(run.stderr).toContain(port);
+});
