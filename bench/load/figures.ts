@@ -1,8 +1,12 @@
 /**
- * What a server process has used. The bench's own servers are read from outside, through the system, which costs them
- * nothing while they are measured; another one is asked for its metrics, if it has any.
+ * What a server has used. It is asked for its metrics before and after, if it has any: they know its processor time to
+ * the microsecond, and what went on inside. Between, its memory is read through the system where it runs on this machine,
+ * which costs it nothing; one that runs elsewhere is asked for that too, but seldom, since an answer takes it
+ * milliseconds.
  */
 import { readFile } from "node:fs/promises";
+import { type Exposition, scrape } from "../../src/testing/harness/exposition.ts";
+import { type Inside, insideBetween } from "./inside.ts";
 
 export interface Figures {
   /** Processor time so far, of all threads, user and system. */
@@ -18,7 +22,37 @@ export type Probe = () => Promise<Figures | undefined>;
 
 /** Clock ticks a second in /proc: the same on every Linux. */
 const ticks = 100;
-const samplingMs = 50;
+const processSamplingMs = 50;
+const metricsSamplingMs = 1000;
+
+/** A server that is looked at. */
+export interface Observed {
+  probe: Probe;
+  /** How often the probe may be used while the server is measured. */
+  samplingMs: number;
+  /** Its metrics; undefined if it has none. */
+  scrape(): Promise<Exposition | undefined>;
+}
+
+/** A process of this machine without metrics. */
+export function observedProcess(pid: number): Observed {
+  return { probe: processProbe(pid), samplingMs: processSamplingMs, scrape: noMetrics };
+}
+
+function noMetrics(): Promise<undefined> {
+  return Promise.resolve(undefined);
+}
+
+/** A server of this machine. */
+export function observedServer(httpBase: string, pid: number): Observed {
+  return { probe: processProbe(pid), samplingMs: processSamplingMs, scrape: () => tryScrape(httpBase) };
+}
+
+/** A server that runs anywhere. */
+export function observedElsewhere(httpBase: string): Observed {
+  const probe = metricsProbe(httpBase);
+  return { probe, samplingMs: metricsSamplingMs, scrape: () => tryScrape(httpBase) };
+}
 
 export function processProbe(pid: number): Probe {
   return process.platform === "linux" ? () => procFigures(pid) : () => psFigures(pid);
@@ -59,23 +93,20 @@ export function parsePs(text: string): Figures | undefined {
   };
 }
 
-/** Reads Prometheus text at `/metrics`. The two names are the ones that every exporter of a process uses. */
+/** Reads Prometheus text at `/metrics`. The first two names are the ones that every exporter of a process uses. */
 export function metricsProbe(httpBase: string): Probe {
   return async () => {
-    // A server that has no metrics, or has gone, has no figures: the table says so.
-    const response = await fetch(`${httpBase}/metrics`).catch(() => undefined);
-    if (response?.ok !== true) return undefined;
-    const text = await response.text();
-    const cpuSeconds = metric(text, "process_cpu_seconds_total");
-    const residentBytes = metric(text, "process_resident_memory_bytes");
+    const metrics = await tryScrape(httpBase);
+    const cpuSeconds = metrics?.sum("process_cpu_seconds_total");
+    const residentBytes = metrics?.sum("process_resident_memory_bytes");
     if (cpuSeconds === undefined || residentBytes === undefined) return undefined;
-    return { cpuSeconds, residentBytes, ownBytes: undefined };
+    return { cpuSeconds, residentBytes, ownBytes: metrics?.sum("wavecache_own_memory_bytes") };
   };
 }
 
-function metric(text: string, name: string): number | undefined {
-  const value = new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)`, "m").exec(text)?.[1];
-  return value === undefined || Number.isNaN(Number(value)) ? undefined : Number(value);
+/** A server that has no metrics, or has gone, has no figures: the table says so. */
+async function tryScrape(httpBase: string): Promise<Exposition | undefined> {
+  return await scrape(httpBase).catch(() => undefined);
 }
 
 /** Processor seconds that a server used while `act` ran, and the most memory it held then. */
@@ -85,39 +116,66 @@ export interface Usage {
   benchCpuSeconds: number;
   peakResidentBytes: number | undefined;
   peakOwnBytes: number | undefined;
+  /** Undefined for a server that does not say. */
+  inside: Inside | undefined;
 }
 
-export async function withUsage<T>(probe: Probe, act: () => Promise<T>): Promise<[T, Usage]> {
-  const before = await probe();
+export async function withUsage<T>(observed: Observed, act: () => Promise<T>): Promise<[T, Usage]> {
+  const before = await look(observed);
   const benchBefore = process.cpuUsage();
-  const seen = [before];
-  let sampling = false;
-  const timer = setInterval(async () => {
-    // A probe that is slower than the clock is not asked again before it has answered.
-    if (sampling) return;
-    sampling = true;
-    seen.push(await probe());
-    sampling = false;
-  }, samplingMs);
-  try {
-    const result = await act();
-    const { user, system } = process.cpuUsage(benchBefore);
-    const after = await probe();
-    seen.push(after);
-    const cpuSeconds =
-      before === undefined || after === undefined ? undefined : after.cpuSeconds - before.cpuSeconds;
-    const most = (of: (figures: Figures) => number | undefined) => largest(seen.map((f) => f && of(f)));
-    return [
-      result,
-      {
-        cpuSeconds,
-        benchCpuSeconds: (user + system) / 1e6,
-        peakResidentBytes: most((figures) => figures.residentBytes),
-        peakOwnBytes: most((figures) => figures.ownBytes),
-      },
-    ];
-  } finally {
-    clearInterval(timer);
+  using sampler = new Sampler(observed);
+  const result = await act();
+  const { user, system } = process.cpuUsage(benchBefore);
+  const after = await look(observed);
+  const seen = [before.figures, ...sampler.seen, after.figures];
+  const most = (of: (figures: Figures) => number | undefined) =>
+    largest(seen.map((each) => each && of(each)));
+  return [
+    result,
+    {
+      cpuSeconds: difference(before.cpuSeconds, after.cpuSeconds),
+      benchCpuSeconds: (user + system) / 1e6,
+      peakResidentBytes: most((figures) => figures.residentBytes),
+      peakOwnBytes: most((figures) => figures.ownBytes),
+      inside: insideBetween(before, after),
+    },
+  ];
+}
+
+async function look({ probe, scrape: read }: Observed) {
+  const metrics = await read();
+  const at = performance.now();
+  const figures = await probe();
+  return {
+    at,
+    figures,
+    metrics,
+    cpuSeconds: metrics?.sum("process_cpu_seconds_total") ?? figures?.cpuSeconds,
+  };
+}
+
+function difference(before: number | undefined, after: number | undefined): number | undefined {
+  return before === undefined || after === undefined ? undefined : after - before;
+}
+
+/** Looks at a server again and again. */
+class Sampler implements Disposable {
+  readonly seen: (Figures | undefined)[] = [];
+  readonly #timer: Timer;
+  #looking = false;
+
+  constructor({ probe, samplingMs }: Observed) {
+    this.#timer = setInterval(async () => {
+      // A probe that is slower than the clock is not asked again before it has answered.
+      if (this.#looking) return;
+      this.#looking = true;
+      this.seen.push(await probe());
+      this.#looking = false;
+    }, samplingMs);
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
   }
 }
 

@@ -25,7 +25,7 @@ import {
   encodeHandshake,
   frameHeaderBytes,
 } from "../../src/wire/ingest.ts";
-import { type Usage, processProbe, withUsage } from "./figures.ts";
+import { observedServer, type Usage, withUsage } from "./figures.ts";
 import { thisMachine } from "./machine.ts";
 
 export interface IngestSettings {
@@ -231,7 +231,7 @@ export async function measureIngest(settings: IngestSettings): Promise<IngestRes
   for (const [index, device] of devices.entries()) await device.connect(url, index, frameSamples);
   const watch = watchDelays(devices, folder, frameHeaderBytes + payloads[0]!.length);
   const [generatorLateMs, usage] = await withUsage(
-    processProbe(server.pid),
+    observedServer(server.httpBase, server.pid),
     async () => await sendInTime(devices, payloads, settings),
   );
   const delaysMs = watch.stop();

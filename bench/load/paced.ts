@@ -172,7 +172,7 @@ export async function runPaced(
   const phase = async (name: string, steps: number, paced: PacedStream[]): Promise<PacedPhase> => {
     board.bytes = 0;
     progress.phase(name, board, totalBytes);
-    const [ms, usage] = await withUsage(subject.probe, () => onSchedule(paced, steps, intervalMs, late));
+    const [ms, usage] = await withUsage(subject.observed, () => onSchedule(paced, steps, intervalMs, late));
     return { bytes: board.bytes, mbps: megabitsPerSecond(board.bytes, ms), ...usage };
   };
   const uploads = streams.map((stream) => new PacedUpload(stream, board, latencies));

@@ -1,7 +1,9 @@
 /** The parts of the load bench whose mistakes its table would not show. */
 import { describe, expect, test } from "bun:test";
+import { Exposition } from "../../src/testing/harness/exposition.ts";
 import { Noise, StreamAudio } from "./audio.ts";
-import { metricsProbe, parsePs, processProbe, withUsage } from "./figures.ts";
+import { metricsProbe, observedProcess, parsePs, processProbe, withUsage } from "./figures.ts";
+import { insideBetween, quantile } from "./inside.ts";
 import { Latency } from "./latency.ts";
 import { spread } from "./summary.ts";
 
@@ -99,12 +101,58 @@ describe("figures of a server", () => {
   });
 
   test("count the processor time of a process that works, and none of one that has ended", async () => {
-    const [, usage] = await withUsage(processProbe(process.pid), burn);
+    const [, usage] = await withUsage(observedProcess(process.pid), burn);
     expect(usage.cpuSeconds).toBeGreaterThan(0);
     expect(usage.benchCpuSeconds).toBeGreaterThan(0);
     expect(usage.peakResidentBytes).toBeGreaterThan(1_000_000);
     const ended = Bun.spawn([process.execPath, "--version"], { stdout: "ignore" });
     await ended.exited;
     expect(await processProbe(ended.pid)()).toBeUndefined();
+  });
+});
+
+/** Of a server with two writers. */
+function metrics(busy: number, late: number, ring: number): Exposition {
+  return new Exposition(
+    `wavecache_job_seconds_total{thread="writer 1",job="upload data"} ${busy}\n` +
+      `wavecache_job_seconds_total{thread="writer 1",job="background"} ${busy / 10}\n` +
+      'wavecache_job_seconds_total{thread="writer 2",job="upload data"} 0.5\n' +
+      'wavecache_event_loop_delay_seconds_bucket{le="0.5"} 0\n' +
+      `wavecache_event_loop_delay_seconds_bucket{le="1"} ${late}\n` +
+      `wavecache_event_loop_delay_seconds_bucket{le="+Inf"} ${late}\n` +
+      'wavecache_ring_size_bytes{thread="writer 1",direction="in"} 1000\n' +
+      `wavecache_ring_byte_seconds_total{thread="writer 1",direction="in"} ${ring}\n`,
+  );
+}
+
+/** Cumulative counts up to these bounds. */
+function counts(...values: number[]): Map<string, number> {
+  return new Map(["0.1", "0.2", "0.4", "+Inf"].map((le, index) => [le, values[index]!]));
+}
+
+describe("what goes on inside a server", () => {
+  test("is what its metrics have grown by, by the time between two scrapes", () => {
+    const inside = insideBetween(
+      { at: 1000, metrics: metrics(10, 7, 100) },
+      { at: 3000, metrics: metrics(11, 107, 700) },
+    )!;
+    expect(inside.busiestWriter).toBeCloseTo(0.55);
+    expect(inside.busiestReader).toBe(0);
+    expect(inside.loopDelayP99Ms).toBeCloseTo(995);
+    expect(inside.fullestRing).toEqual({ ring: "writer 1 in", share: 0.3 });
+  });
+
+  test("is not known of a server without metrics of ours", () => {
+    const foreign = new Exposition("process_cpu_seconds_total 1\n");
+    expect(insideBetween({ at: 0, metrics: foreign }, { at: 1, metrics: foreign })).toBeUndefined();
+    expect(insideBetween({ at: 0, metrics: undefined }, { at: 1, metrics: foreign })).toBeUndefined();
+  });
+
+  test("has quantiles that lie in the bucket that has them", () => {
+    expect(quantile(counts(100, 100, 100, 100), 0.5)).toBeCloseTo(0.05);
+    expect(quantile(counts(0, 100, 100, 100), 0.99)).toBeCloseTo(0.199);
+    expect(quantile(counts(98, 98, 100, 100), 0.99)).toBeCloseTo(0.3);
+    expect(quantile(counts(0, 0, 0, 100), 0.99)).toBe(0.4);
+    expect(quantile(counts(0, 0, 0, 0), 0.99)).toBe(0);
   });
 });

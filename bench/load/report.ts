@@ -1,6 +1,7 @@
 /** The table of a run, in words for people who have not read the code. */
 import { GiB } from "../../src/base/limits.ts";
 import { humanBytes, table } from "../../src/cli/text.ts";
+import type { Inside } from "./inside.ts";
 import type { Machine } from "./machine.ts";
 import type { Percentiles } from "./latency.ts";
 import type { Settings } from "./options.ts";
@@ -54,6 +55,27 @@ export function summaryLines(settings: Settings, summary: Summary): string[] {
     }),
     "",
     ...costLines(summary),
+    ...insideLines({ upload: summary.inside.upload, download: summary.inside.download }),
+  ];
+}
+
+/** What the server's metrics say of each phase; nothing for a server that has none. */
+export function insideLines(phases: Record<string, Inside | undefined>): string[] {
+  const known = Object.entries(phases).filter((phase): phase is [string, Inside] => phase[1] !== undefined);
+  if (known.length === 0) return [];
+  const row = (name: string, text: (inside: Inside) => string) => [
+    name,
+    ...known.map(([, inside]) => text(inside)),
+  ];
+  return [
+    "",
+    ...table([
+      ["INSIDE THE SERVER", ...known.map(([name]) => name)],
+      row("event loop late, p99", (inside) => `${milliseconds(inside.loopDelayP99Ms)} ms`),
+      row("busiest writer works", (inside) => `${percent(inside.busiestWriter)} of the time`),
+      row("busiest reader works", (inside) => `${percent(inside.busiestReader)} of the time`),
+      row("fullest ring, on average", ({ fullestRing: { ring, share } }) => `${percent(share)} (${ring})`),
+    ]),
   ];
 }
 
@@ -157,6 +179,7 @@ export function pacedLines(result: PacedResult): string[] {
       STOP: latencies.stop.percentiles(),
       "of it the bench's own lateness": late.percentiles(),
     }),
+    ...insideLines({ upload: upload.inside, download: download.inside }),
   ];
 }
 

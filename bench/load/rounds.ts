@@ -5,7 +5,7 @@
 import { ClientError } from "../../src/client/errors.ts";
 import { removeStream } from "../../src/client/streams.ts";
 import { Noise, StreamAudio } from "./audio.ts";
-import { type Probe, type Usage, withUsage } from "./figures.ts";
+import { type Observed, type Usage, withUsage } from "./figures.ts";
 import { Latency } from "./latency.ts";
 import { copyAlone, hashAlone, writeAlone } from "./local-ceilings.ts";
 import type { Settings } from "./options.ts";
@@ -114,11 +114,11 @@ export class Rounds {
     const name = `round ${round + 1} of ${this.#settings.rounds}:`;
     const before = bare === undefined ? undefined : await this.#ceilingsBefore(name, bare);
     const streams = this.#streams(await this.#connect(round), round);
-    const upload = await this.#measured(`${name} upload`, this.#subject.probe, () =>
+    const upload = await this.#measured(`${name} upload`, this.#subject.observed, () =>
       uploadAll(streams, this.#board, this.#latencies),
     );
     const between = bare === undefined ? undefined : await this.#ceilingsBetween(name, bare, streams);
-    const download = await this.#measured(`${name} download`, this.#subject.probe, () =>
+    const download = await this.#measured(`${name} download`, this.#subject.observed, () =>
       downloadAll(streams, this.#board, this.#latencies.get, this.#settings.window),
     );
     for (const { peer } of streams) peer.close();
@@ -130,11 +130,11 @@ export class Rounds {
 
   /** Connects; the first time with a look at what that costs the server. */
   async #connect(round: number): Promise<Peer[]> {
-    const { url, probe } = this.#subject;
+    const { url, observed } = this.#subject;
     if (round > 0) return await connectAll(url, this.#settings.streams);
-    const startBytes = (await probe())?.ownBytes;
+    const startBytes = (await observed.probe())?.ownBytes;
     const peers = await connectAll(url, this.#settings.streams);
-    this.#idle = { startBytes, connectedBytes: (await probe())?.ownBytes };
+    this.#idle = { startBytes, connectedBytes: (await observed.probe())?.ownBytes };
     return peers;
   }
 
@@ -172,7 +172,7 @@ export class Rounds {
     download: (streams: Stream[]) => Promise<Timed>,
   ): Promise<Measured> {
     const streams = this.#streams(await connectAll(server.url, this.#settings.streams), 0);
-    const measured = await this.#measured(name, server.probe, () => download(streams));
+    const measured = await this.#measured(name, server.observed, () => download(streams));
     for (const { peer } of streams) peer.close();
     return measured;
   }
@@ -180,16 +180,16 @@ export class Rounds {
   async #bareUpload(name: string, server: BareServer, hashes: boolean): Promise<Measured> {
     const unused = { start: new Latency(), get: new Latency(), stop: new Latency() };
     const streams = this.#streams(await connectAll(server.url, this.#settings.streams), 0);
-    const measured = await this.#measured(name, server.probe, () =>
+    const measured = await this.#measured(name, server.observed, () =>
       uploadAll(streams, this.#board, unused, hashes),
     );
     for (const { peer } of streams) peer.close();
     return measured;
   }
 
-  async #measured(name: string, probe: Probe, act: () => Promise<Timed>): Promise<Measured> {
+  async #measured(name: string, observed: Observed, act: () => Promise<Timed>): Promise<Measured> {
     this.#progress.phase(name, this.#board, this.#settings.streams * this.#settings.bytesPerStream);
-    const [timed, usage] = await withUsage(probe, act);
+    const [timed, usage] = await withUsage(observed, act);
     return { ...timed, ...usage };
   }
 }

@@ -1,6 +1,6 @@
 /** The servers of a bench: the real one, which is started here or runs elsewhere, and the bare ones beside it. */
 import { TestServer } from "../../src/testing/harness/server.ts";
-import { metricsProbe, type Probe, processProbe } from "./figures.ts";
+import { type Observed, observedElsewhere, observedProcess, observedServer } from "./figures.ts";
 
 /** A server under test. */
 export interface Subject extends AsyncDisposable {
@@ -8,7 +8,7 @@ export interface Subject extends AsyncDisposable {
   url: string;
   /** `http://HOST:PORT`, without a slash at the end. */
   httpBase: string;
-  probe: Probe;
+  observed: Observed;
   /** How it was started, for the report. */
   description: string;
 }
@@ -30,7 +30,7 @@ export async function openSubject(settings: SubjectSettings): Promise<Subject> {
   return {
     url: server.url,
     httpBase: server.httpBase,
-    probe: processProbe(server.pid),
+    observed: observedServer(server.httpBase, server.pid),
     description: `started for this run with --workers ${workers}`,
     [Symbol.asyncDispose]: () => server.dispose(),
   };
@@ -42,7 +42,7 @@ function foreignSubject(url: string): Subject {
   return {
     url,
     httpBase,
-    probe: metricsProbe(httpBase),
+    observed: observedElsewhere(httpBase),
     description: `running at ${url}`,
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
@@ -53,7 +53,7 @@ export type BareMode = "sink" | "hash" | "send";
 export interface BareServer extends AsyncDisposable {
   url: string;
   httpBase: string;
-  probe: Probe;
+  observed: Observed;
 }
 
 /** Starts a bare server; it ends with this process, whatever happens. */
@@ -70,7 +70,7 @@ export async function openBareServer(mode: BareMode, frameBytes: number): Promis
   return {
     url: `ws://127.0.0.1:${port}/`,
     httpBase: `http://127.0.0.1:${port}`,
-    probe: processProbe(child.pid),
+    observed: observedProcess(child.pid),
     async [Symbol.asyncDispose]() {
       child.kill();
       await child.exited;

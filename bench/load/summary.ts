@@ -2,6 +2,7 @@
 import { megabitsPerSecond } from "../../src/cli/text.ts";
 import { GiB } from "../../src/base/limits.ts";
 import { largest } from "./figures.ts";
+import type { Inside } from "./inside.ts";
 import type { Percentiles } from "./latency.ts";
 import type { Settings, Targets } from "./options.ts";
 import type { Ceilings, Measured, Round, RoundsResult } from "./rounds.ts";
@@ -29,6 +30,7 @@ export interface Summary {
   copyMbps: Spread | undefined;
   cpu: { upload: Cpu; download: Cpu };
   memory: Memory;
+  inside: { upload: Inside | undefined; download: Inside | undefined };
 }
 
 export type ShareName =
@@ -90,6 +92,22 @@ export function summarise(settings: Settings, result: RoundsResult): Summary {
       bytesPerDownload: perStream(downloadBytes),
       bytesPerIdleConnection: perStream(idle.connectedBytes),
     },
+    inside: { upload: worstInside(rounds, "upload"), download: worstInside(rounds, "download") },
+  };
+}
+
+/** The most of each figure in any round. */
+function worstInside(rounds: Round[], phase: "upload" | "download"): Inside | undefined {
+  const known = rounds.map((round) => round[phase].inside).filter((inside) => inside !== undefined);
+  if (known.length === 0) return undefined;
+  const most = (of: (inside: Inside) => number) => Math.max(...known.map(of));
+  return {
+    loopDelayP99Ms: most((inside) => inside.loopDelayP99Ms),
+    busiestWriter: most((inside) => inside.busiestWriter),
+    busiestReader: most((inside) => inside.busiestReader),
+    fullestRing: known
+      .map((inside) => inside.fullestRing)
+      .reduce((fullest, other) => (other.share > fullest.share ? other : fullest)),
   };
 }
 

@@ -67,8 +67,10 @@ function readValue(text: string): number {
   return text === "-Inf" ? -Infinity : Number(text);
 }
 
+const scrapeLimitMs = 5_000;
+
 /** Scrapes a server; undefined if it has no metrics. */
 export async function scrape(httpBase: string): Promise<Exposition | undefined> {
-  const response = await fetch(`${httpBase}/metrics`);
+  const response = await fetch(`${httpBase}/metrics`, { signal: AbortSignal.timeout(scrapeLimitMs) });
   return response.ok ? new Exposition(await response.text()) : undefined;
 }
