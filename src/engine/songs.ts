@@ -21,8 +21,11 @@ export interface Song {
   readonly size: number;
   /** Lower-case hex, where it is known already. */
   readonly sha256: string | undefined;
-  /** Exactly these bytes, which must lie within `size`. Throws SONG_CHANGED if they are not there any more. */
-  read(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>>;
+  /**
+   * Exactly these bytes, which must lie within `size`; at the beginning of `into` where that is given. Throws
+   * SONG_CHANGED if they are not there any more.
+   */
+  read(offset: number, length: number, into?: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>>;
   /** Tells the SHA-256 of all bytes as they were read, so that the next one to open the song knows it. */
   noteDigest(sha256: string): Promise<void>;
   close(): Promise<void>;
@@ -136,8 +139,8 @@ class OpenSong implements Song {
     return this.#file.size;
   }
 
-  read(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
-    return this.#file.read(offset, length);
+  read(offset: number, length: number, into?: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+    return this.#file.read(offset, length, into);
   }
 
   async noteDigest(sha256: string): Promise<void> {

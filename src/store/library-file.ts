@@ -35,11 +35,18 @@ export class OpenedFile {
     return this.#handle.fd;
   }
 
-  /** Exactly these bytes, which must lie within `size`. Throws SONG_CHANGED if the file has become shorter. */
-  async read(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
+  /**
+   * Exactly these bytes, which must lie within `size`; at the beginning of `into` where that is given, which saves the
+   * making of memory. Throws SONG_CHANGED if the file has become shorter.
+   */
+  async read(
+    offset: number,
+    length: number,
+    into?: Uint8Array<ArrayBuffer>,
+  ): Promise<Uint8Array<ArrayBuffer>> {
     if (offset < 0 || length < 0 || offset + length > this.size)
       throw new RangeError(`${offset}+${length} is not within ${this.size} bytes`);
-    const bytes = new Uint8Array(length);
+    const bytes = into?.subarray(0, length) ?? new Uint8Array(length);
     for (let filled = 0; filled < length;) {
       const { bytesRead } = await this.#handle.read(bytes, filled, length - filled, offset + filled);
       if (bytesRead === 0) throw new WavecacheError("SONG_CHANGED");
