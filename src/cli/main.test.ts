@@ -301,6 +301,7 @@ describe("help", () => {
       ["rm"],
       ["listen"],
       ["recordings"],
+      ["devices"],
     ]) {
       const { out, code } = await run(...command, "--help");
       expect(code).toBe(0);
@@ -320,6 +321,7 @@ describe("help", () => {
       "stream",
       "listen",
       "recordings",
+      "devices",
       "server",
     ]) {
       expect(out).toMatch(new RegExp(`^  ${command} `, "m"));

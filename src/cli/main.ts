@@ -2,6 +2,7 @@
 import { cac } from "cac";
 import packageJson from "../../package.json" with { type: "json" };
 import { runCommand } from "./arguments.ts";
+import { registerDevices } from "./commands/devices.ts";
 import { registerDownload } from "./commands/download.ts";
 import { registerInfo } from "./commands/info.ts";
 import { registerList } from "./commands/list.ts";
@@ -28,6 +29,7 @@ function program(context: Context) {
   registerStream(cli, context);
   registerListen(cli, context);
   registerRecordings(cli, context);
+  registerDevices(cli, context);
   registerSong(cli, context);
   registerServer(cli);
   cli.help();

@@ -19,6 +19,9 @@ export interface LiveLine {
 const fallbackColumns = 79;
 
 const clearLine = "\r\u001b[K";
+const home = "\u001b[H";
+const clearRest = "\u001b[K";
+const clearBelow = "\u001b[J";
 
 export class Terminal {
   readonly #stdout: NodeJS.WriteStream;
@@ -34,6 +37,14 @@ export class Terminal {
   /** A line of the result. What comes from elsewhere must have been made visible. */
   print(line: string): void {
     this.#stdout.write(`${line}\n`);
+  }
+
+  /** A result that takes the place of the one before, cut to what the screen has room for. */
+  redraw(lines: readonly string[]): void {
+    const { rows, columns } = this.#stdout;
+    const room = lines.slice(0, rows > 1 ? rows - 1 : lines.length);
+    const shown = room.map((line) => line.slice(0, columns > 0 ? columns : fallbackColumns));
+    this.#stdout.write(`${home}${shown.map((line) => `${line}${clearRest}\n`).join("")}${clearBelow}`);
   }
 
   /** Whether somebody reads the results on a screen. */

@@ -67,6 +67,11 @@ const table = {
     hint: "recordings and live audio need a Wavecache server: is this its main port?",
     again: false,
   },
+  NO_DEVICES: {
+    reason: "the server has no devices",
+    hint: "the list of devices needs a Wavecache server: is this its main port?",
+    again: false,
+  },
   TAKEN_OVER: {
     reason: "the server has ended the connection",
     hint: "has another device connected with the same id?",

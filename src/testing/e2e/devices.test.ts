@@ -13,6 +13,7 @@ import { device, listDevices, refusal } from "../harness/devices-api.ts";
 import { GrpcDevice } from "../harness/grpc-device.ts";
 import { runServerToExit, TestServer, useServers } from "../harness/server.ts";
 import { until, within } from "../harness/until.ts";
+import { runClient, startClient } from "../client-process.ts";
 import { temporaryFolder } from "../temporary-folder.ts";
 import { melody, wavFile } from "../wav-fixtures.ts";
 
@@ -99,6 +100,54 @@ test("what the API cannot do it says", async () => {
   expect((await fetch(`${httpBase}/api/devices/gone/play`)).status).toBe(405);
   expect((await fetch(`${httpBase}/api/devices`, post)).status).toBe(405);
 });
+
+test("the command line shows them, once or for as long as it runs", async () => {
+  using one = await connect("cli-1");
+  await one.pressed("mode");
+  const args = ["devices", "--connected", "-s", server.httpBase];
+  const { out, err, code } = await runClient(args);
+  expect({ err, code }).toEqual({ err: "", code: 0 });
+  expect(out).toMatch(/^DEVICE +STATE +SINCE +MODE +PLAYS +LEDS +BATTERY\n/);
+  expect(out).toMatch(/^cli-1 +connected +\S+ \S+ UTC +1 +- +1 #FF00FFFF +-$/m);
+  const json = JSON.parse((await runClient([...args, "--json"])).out) as Listed;
+  expect(json.devices.find(({ deviceId }) => deviceId === "cli-1")).toMatchObject({
+    connected: true,
+    mode: 1,
+  });
+  const watch = startClient([...args, "--json", "--watch"]);
+  const seen = new WatchedDevices(watch.stdout);
+  await until("mode 1", 10_000, () => seen.modeOf("cli-1") === 1);
+  await one.pressed("mode");
+  await until("mode 2", 10_000, () => seen.modeOf("cli-1") === 2);
+  watch.kill("SIGINT");
+  expect(await watch.exited).toBe(130);
+  expect(await watch.stderr.text()).toBe("interrupted\n");
+});
+
+interface Listed {
+  devices: { deviceId: string; mode: number }[];
+}
+
+/** What `client devices --json --watch` has said last. */
+class WatchedDevices {
+  #text = "";
+
+  constructor(stream: ReadableStream<Uint8Array>) {
+    void this.#read(stream);
+  }
+
+  modeOf(id: string): number | undefined {
+    const line = this.#text.split("\n").at(-2);
+    if (line === undefined) return undefined;
+    const { devices } = JSON.parse(line) as Listed;
+    return devices.find(({ deviceId }) => deviceId === id)?.mode;
+  }
+
+  async #read(stream: ReadableStream<Uint8Array>): Promise<void> {
+    const decoder = new TextDecoder();
+    for await (const bytes of stream) this.#text += decoder.decode(bytes, { stream: true });
+  }
+}
 
 test("a restart and a crash keep what is known of devices, and the end is clean while a sound plays", async () => {
   const own = await TestServer.start({ flags, env });
