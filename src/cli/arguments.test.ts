@@ -26,6 +26,7 @@ function called(...args: string[]): Call | undefined {
     .option("-c, --count <n>", "", { default: "5" })
     .option("--name-of-it <name>", "")
     .option("--really-do", "")
+    .option("--no-play", "")
     .action(call("rm"));
   runCommand(cli, args);
   expect(calls.length).toBeLessThanOrEqual(1);
@@ -116,6 +117,13 @@ describe("options that nobody has declared", () => {
   test("are refused as --no-x and as a path of names", () => {
     expect(refusal(() => called("--no-verbose"))).toBe('unknown option "--no-verbose"');
     expect(refusal(() => called("--output.x=1"))).toBe('unknown option "--output.x"');
+  });
+
+  test("are taken as --no-x only where that is how they are declared", () => {
+    expect(called("rm", "x", "--no-play")?.options).toMatchObject({ play: false });
+    expect(called("rm", "x")?.options).toMatchObject({ play: true });
+    expect(refusal(() => called("rm", "x", "--play"))).toBe('unknown option "--play"');
+    expect(refusal(() => called("rm", "x", "--no-really-do"))).toBe('unknown option "--no-really-do"');
   });
 });
 

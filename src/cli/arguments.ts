@@ -26,21 +26,27 @@ export function runCommand(cli: CAC, args: readonly string[]): unknown {
   return cli.runMatchedCommand();
 }
 
-/** `-1`, `--a.b`, `--no-x` and a `-` that is no option's value mean something to mri, but nothing here. */
+/** `-1`, `--a.b` and a `-` that is no option's value mean something to mri, but nothing here. */
 function refuseOddOption(arg: string, before: string | undefined): void {
   if (!arg.startsWith("-") || (arg === "-" && before !== undefined && /^-[^=]+$/.test(before))) return;
   const plain = /^(-[A-Za-z]+|--[A-Za-z][A-Za-z0-9-]*)(=|$)/.test(arg);
-  if (!plain || arg.startsWith("--no-") || arg.startsWith("-no-")) throw unknownOption(arg);
+  if (!plain || arg.startsWith("-no-")) throw unknownOption(arg);
 }
 
 function refuseUnknownOptions(cli: CAC, command: Command, args: readonly string[]): void {
   for (const arg of args) {
     if (!arg.startsWith("-") || arg === "-") continue;
-    for (const name of optionNames(arg).map(propertyOf)) {
+    for (const name of optionNames(arg)) {
       const known = [...command.options, ...cli.globalCommand.options];
-      if (!known.some((option) => option.names.includes(name))) throw unknownOption(arg);
+      if (!known.some((option) => isNamed(option, name))) throw unknownOption(arg);
     }
   }
+}
+
+/** `--no-play` is an option of its own, which says that `play` is false. */
+function isNamed({ names, negated }: Command["options"][number], name: string): boolean {
+  if (!name.startsWith("no-")) return !negated && names.includes(propertyOf(name));
+  return negated === true && names.includes(propertyOf(name.slice("no-".length)));
 }
 
 /** "--sha" and "-s" name one option, "-vs" names two. */

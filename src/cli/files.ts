@@ -9,7 +9,8 @@ import type { Source } from "../client/upload.ts";
 import { CliError, fileError, usageError } from "./failures.ts";
 import { fileTime } from "./text.ts";
 
-const outputFolder = join("audio", "output");
+/** Where files go whose place the user does not say. */
+export const outputFolder = join("audio", "output");
 
 /** A file as the source of an upload; close it in the end. */
 export interface FileSource extends Source {

@@ -2,6 +2,7 @@
 import { cac } from "cac";
 import packageJson from "../../package.json" with { type: "json" };
 import { runCommand } from "./arguments.ts";
+import { registerDevice } from "./commands/device.ts";
 import { registerDevices } from "./commands/devices.ts";
 import { registerDownload } from "./commands/download.ts";
 import { registerInfo } from "./commands/info.ts";
@@ -30,9 +31,13 @@ function program(context: Context) {
   registerListen(cli, context);
   registerRecordings(cli, context);
   registerDevices(cli, context);
+  registerDevice(cli, context);
   registerSong(cli, context);
   registerServer(cli);
-  cli.help();
+  // cac would say of each option that begins with --no- that its default is true.
+  cli.help((sections) =>
+    sections.map(({ title, body }) => ({ title, body: body.replaceAll(" (default: true)", "") })),
+  );
   cli.version(packageJson.version, "--version");
   // cac would add the version of Node that Bun stands in for.
   cli.outputVersion = () => context.terminal.print(`${packageJson.name} ${packageJson.version}`);

@@ -11,9 +11,9 @@ export function visible(text: string): string {
   return text.replace(unsafe, (char) => escaped(char.codePointAt(0) ?? 0));
 }
 
-/** JSON that stays the same value and holds no character that a terminal acts on. */
-export function safeJson(value: unknown): string {
-  const json = JSON.stringify(value, undefined, 2);
+/** JSON that stays the same value and holds no character that a terminal acts on; in one line without an indentation. */
+export function safeJson(value: unknown, indentation = 2): string {
+  const json = JSON.stringify(value, undefined, indentation);
   // The line breaks are those of the indentation: inside strings JSON has none.
   return json.replace(unsafe, (char) => (char === "\n" ? char : jsonEscaped(char)));
 }

@@ -6,6 +6,7 @@ import {
   type ClientDuplexStream,
   type ClientReadableStream,
   Client,
+  connectivityState,
   credentials,
   Metadata,
   type MethodDefinition,
@@ -29,23 +30,16 @@ import {
   type DeviceStatusRequest,
   type DeviceStatusResponse,
 } from "../wire/devices.ts";
-import { ClientError } from "./errors.ts";
+import { ClientError, type ClientErrorCode } from "./errors.ts";
 import { audioReopenMs, connectTimeoutMs } from "./limits.ts";
-
-/** Whom a device believes to be its server. */
-export interface DeviceTrust {
-  /** PEM: the certificates to trust, instead of the well-known authorities. */
-  ca?: string | undefined;
-  /** Believes anybody. */
-  insecure?: boolean;
-}
+import { tlsOptions, type Trust } from "./trust.ts";
 
 export interface DeviceLinkOptions {
   /** HOST:PORT. */
   address: string;
   deviceId: string;
   /** TLS, if this is given; plain text otherwise. */
-  tls?: DeviceTrust | undefined;
+  tls?: Trust | undefined;
   connectTimeoutMs?: number;
 }
 
@@ -75,6 +69,7 @@ export class DeviceLink {
   readonly #status: StatusCall;
   readonly #events: EventCall;
   #audio: AudioCall;
+  readonly #connecting: Timer;
   #reopening: Timer | undefined;
   #isReady = false;
   #isOver = false;
@@ -92,6 +87,10 @@ export class DeviceLink {
     this.#status = this.#openStatus();
     this.#events = this.#openEvents();
     this.#audio = this.#openAudio();
+    this.#connecting = setTimeout(
+      () => this.#lose(new ClientError("CONNECT_TIMEOUT", options.address, hintNoDevices)),
+      options.connectTimeoutMs ?? connectTimeoutMs,
+    );
   }
 
   /** Opens the streams; `ready` is called when they have a connection. What fails is told to `lost`. */
@@ -108,22 +107,25 @@ export class DeviceLink {
   /** Ends the streams and the connection; nothing is told any more. */
   close(): void {
     this.#isOver = true;
+    clearTimeout(this.#connecting);
     clearTimeout(this.#reopening);
     for (const call of [this.#status, this.#events, this.#audio]) call.cancel();
     this.#client.close();
   }
 
+  /** Not by `waitForReady`, whose timer can outlive a channel that is closed. */
   #awaitConnection(ready: () => void): void {
-    const limitMs = this.#options.connectTimeoutMs ?? connectTimeoutMs;
-    this.#client.waitForReady(Date.now() + limitMs, (error) => {
-      if (this.#isOver) return;
-      if (error !== undefined) {
-        this.#lose(new ClientError("CONNECT_TIMEOUT", this.#options.address, hintNoDevices));
-        return;
-      }
-      this.#isReady = true;
-      ready();
-    });
+    const channel = this.#client.getChannel();
+    const state = channel.getConnectivityState(true);
+    if (state !== connectivityState.READY) {
+      channel.watchConnectivityState(state, Infinity, () => {
+        if (!this.#isOver) this.#awaitConnection(ready);
+      });
+      return;
+    }
+    clearTimeout(this.#connecting);
+    this.#isReady = true;
+    ready();
   }
 
   #openStatus(): StatusCall {
@@ -205,7 +207,7 @@ export class DeviceLink {
         return new ClientError("TAKEN_OVER");
       case codes.UNAVAILABLE:
         if (this.#isReady) return new ClientError("CONNECTION_LOST", details);
-        return new ClientError("UNREACHABLE", `${this.#options.address} (${causeIn(details)})`);
+        return unreachable(this.#options, causeIn(details));
       case codes.RESOURCE_EXHAUSTED:
         return new ClientError("BUSY", details);
       case codes.INVALID_ARGUMENT:
@@ -227,14 +229,30 @@ function causeIn(details: string): string {
   return details.replace(/^.*Last error: (?:Error: )?/s, "").replace(/\. Resolution note:.*$/s, "");
 }
 
+/** Of a connection that failed in TLS grpc-js gives the text alone. */
+const tlsFailures: readonly [text: RegExp, code: ClientErrorCode][] = [
+  [/altname/i, "CERTIFICATE_OF_OTHER_HOST"],
+  [/certificate has expired/i, "CERTIFICATE_EXPIRED"],
+  [/certificate is not yet valid/i, "CERTIFICATE_TOO_NEW"],
+  [/certificate/i, "CERTIFICATE_UNTRUSTED"],
+  [/EPROTO|SSL routines|wrong version number/i, "NO_TLS"],
+];
+
+function unreachable({ address, tls }: DeviceLinkOptions, cause: string): ClientError {
+  const failure = tls && tlsFailures.find(([text]) => text.test(cause));
+  return failure === undefined
+    ? new ClientError("UNREACHABLE", `${address} (${cause})`)
+    : new ClientError(failure[1], address);
+}
+
 /** What TLS is told of a server that has no name: an address is not allowed there. */
 const nameOfAddresses = "localhost";
 
 function credentialsOf({ tls, address }: DeviceLinkOptions) {
   if (tls === undefined) return credentials.createInsecure();
-  const ca = tls.ca === undefined ? null : Buffer.from(tls.ca);
-  return credentials.createSsl(ca, null, null, {
-    rejectUnauthorized: tls.insecure !== true,
+  const { ca, rejectUnauthorized } = tlsOptions(tls);
+  return credentials.createSsl(ca === undefined ? null : Buffer.from(ca), null, null, {
+    rejectUnauthorized,
     checkServerIdentity: (_name, certificate) => checkServerIdentity(hostOf(address), certificate),
   });
 }

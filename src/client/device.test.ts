@@ -4,6 +4,7 @@ import { makeCertificate } from "../testing/harness/certificates.ts";
 import { until, within } from "../testing/harness/until.ts";
 import { type MockDeviceBehaviour, MockDeviceServer } from "../testing/mock-device-server.ts";
 import { Device, type DeviceNotice, type DeviceOptions } from "./device.ts";
+import type { Trust } from "./trust.ts";
 
 const limitMs = 10_000;
 const off = [0, 0, 0, 0, 0, 0] as const;
@@ -53,8 +54,8 @@ describe("a device", () => {
     await until("streams and a set", limitMs, () => server.ids.length === 3 && device.sets === 1);
     expect(server.ids).toEqual(["lamp:1", "lamp:1", "lamp:1"]);
     expect(device.leds).toEqual(off);
-    await until("the answer", limitMs, () => server.answers.length === 1);
-    expect(server.answers[0]?.status).toBe("success");
+    await until("the answer", limitMs, () => server.device.answers.length === 1);
+    expect(server.device.answers[0]?.status).toBe("success");
     expect(types()).toEqual(["connecting", "connected", "leds"]);
   });
 
@@ -63,11 +64,13 @@ describe("a device", () => {
     const { device } = await startConnected(server.address, { battery: 42 });
     await device.press("play");
     const leds = { led_0: color(7), led_1: color(1), led_2: null, led_3: null, led_4: null, led_5: color(5) };
-    server.ask({ set: leds });
-    server.ask({ get: true });
-    await until("the state", limitMs, () => server.answers.some(({ response }) => response === "state"));
+    server.device.ask({ set: leds });
+    server.device.ask({ get: true });
+    await until("the state", limitMs, () =>
+      server.device.answers.some(({ response }) => response === "state"),
+    );
     expect(device.leds).toEqual([7, 1, 0, 0, 0, 5]);
-    expect(server.answers.at(-1)?.state).toMatchObject({
+    expect(server.device.answers.at(-1)?.state).toMatchObject({
       led_0: { rgba: 0 },
       led_1: { rgba: 1 },
       led_5: { rgba: 5 },
@@ -83,7 +86,7 @@ describe("a device", () => {
     expect(await device.press("mode")).toBeLessThan(limitMs);
     await device.hold("stop");
     await device.release("mode");
-    expect(server.events).toEqual([
+    expect(server.device.events).toEqual([
       { button_id: 1, event: 0 },
       { button_id: 2, event: 1 },
       { button_id: 1, event: 2 },
@@ -105,7 +108,7 @@ describe("a device", () => {
   test("gets a sound from its first packet to its end", async () => {
     const server = await serve({ sound });
     const { device, notices, seen } = await startConnected(server.address);
-    await until("the audio stream", limitMs, () => server.audioStreams === 1);
+    await until("the audio stream", limitMs, () => server.device.audioStreams === 1);
     await device.press("play");
     await seen("sound-end");
     const data = notices.flatMap((notice) => (notice.type === "packet" ? [Buffer.from(notice.data)] : []));
@@ -121,9 +124,9 @@ describe("a device", () => {
   test("takes a new beginning for the end of the sound before", async () => {
     const server = await serve();
     const { notices, seen } = await startConnected(server.address);
-    await until("the audio stream", limitMs, () => server.audio !== undefined);
-    for (const data of sound.slice(0, 2)) server.send({ is_start: true, data });
-    server.send({ is_end: true });
+    await until("the audio stream", limitMs, () => server.device.audio !== undefined);
+    for (const data of sound.slice(0, 2)) server.device.send({ is_start: true, data });
+    server.device.send({ is_end: true });
     await seen("sound-end");
     await until("two ends", limitMs, () => notices.filter(({ type }) => type === "sound-end").length === 2);
     expect(notices.flatMap((notice) => (notice.type === "sound-end" ? [notice.end] : []))).toEqual([
@@ -135,17 +138,17 @@ describe("a device", () => {
   test("bears a server that marks no beginning and ends the stream with the sound", async () => {
     const server = await serve({ sound, marksNothing: true });
     const { device, seen } = await startConnected(server.address);
-    await until("the audio stream", limitMs, () => server.audioStreams === 1);
+    await until("the audio stream", limitMs, () => server.device.audioStreams === 1);
     await device.press("play");
     await seen("sound-end");
-    await until("the stream to be opened again", limitMs, () => server.audioStreams === 2);
+    await until("the stream to be opened again", limitMs, () => server.device.audioStreams === 2);
     expect(device).toMatchObject({ connection: "connected", connections: 1, packets: 30 });
   });
 
   test("comes back after a lost connection, and tells what was lost", async () => {
     const server = await serve({ acks: () => undefined, sound, packetMs: 5 });
     const { device, types, seen } = await startConnected(server.address);
-    await until("the audio stream", limitMs, () => server.audioStreams === 1);
+    await until("the audio stream", limitMs, () => server.device.audioStreams === 1);
     const press = failureOf(device.press("play"));
     await seen("sound-start");
     server.stop();
@@ -161,8 +164,8 @@ describe("a device", () => {
   test("does not fight with another device of its id: a connection that is ended well is not made again", async () => {
     const server = await serve();
     const { done, types } = await startConnected(server.address);
-    await until("the status stream", limitMs, () => server.status !== undefined);
-    server.status?.end();
+    await until("the status stream", limitMs, () => server.device.status !== undefined);
+    server.device.status?.end();
     expect((await failureOf(done)).code).toBe("TAKEN_OVER");
     expect(types()).not.toContain("retrying");
   });
@@ -189,16 +192,20 @@ describe("a device", () => {
   });
 
   test("verifies the server's certificate over TLS unless told otherwise", async () => {
-    const certificate = await makeCertificate();
-    const server = await serve({ certificate });
-    const retry = { retries: 0 };
-    await startConnected(server.address, { tls: { ca: certificate.cert } });
+    const authority = await makeCertificate({ isAuthority: true });
+    const server = await serve({ certificate: await makeCertificate({ authority }) });
+    await startConnected(server.address, { tls: { ca: authority.cert } });
     await startConnected(server.address, { tls: { insecure: true } });
-    const { done } = start(server.address, { tls: {}, retry });
-    expect((await failureOf(done)).message).toMatch(/certificate/i);
-    const other = await makeCertificate({ names: ["elsewhere.test"] });
-    const { done: otherDone } = start(server.address, { tls: { ca: other.cert }, retry });
-    expect((await failureOf(otherDone)).message).toMatch(/certificate/i);
+    const failureWith = (tls: Trust, address = server.address) =>
+      failureOf(start(address, { tls, retry: { retries: 0 } }).done);
+    expect((await failureWith({})).code).toBe("CERTIFICATE_UNTRUSTED");
+    const names = ["elsewhere.test"];
+    const other = await serve({ certificate: await makeCertificate({ names, authority }) });
+    expect((await failureWith({ ca: authority.cert }, other.address)).code).toBe("CERTIFICATE_OF_OTHER_HOST");
+    const past = await serve({ certificate: await makeCertificate({ fromDays: -9, toDays: -1, authority }) });
+    expect((await failureWith({ ca: authority.cert }, past.address)).code).toBe("CERTIFICATE_EXPIRED");
+    const plain = await serve();
+    expect((await failureWith({}, plain.address)).code).toBe("NO_TLS");
   });
 
   test("leaves nothing open when it is closed", async () => {

@@ -1,6 +1,6 @@
 /**
  * A server for devices in memory, written from the protocol's description, that keeps what devices say and misbehaves on
- * request. It knows one device at a time; sounds come all at once or at the pace of `packetMs`.
+ * request. Sounds come all at once or at the pace of `packetMs`.
  */
 import {
   Metadata,
@@ -52,27 +52,21 @@ const none = new Uint8Array(0);
 export class MockDeviceServer {
   readonly #server = new Server();
   readonly #behaviour: MockDeviceBehaviour;
-  /** Of the streams now open. */
-  status: StatusCall | undefined;
-  audio: AudioCall | undefined;
-  /** What came, in order. */
+  readonly #devices = new Map<string, MockDevice>();
+  #last: MockDevice;
+  /** Of each stream in turn. */
   readonly ids: string[] = [];
-  readonly answers: DeviceStatusResponse[] = [];
-  readonly events: ButtonEvent[] = [];
   /** Streams opened and not over, of all kinds. */
   openCalls = 0;
-  audioStreams = 0;
   address = "";
-  #mode = 0;
-  #playing: Timer | undefined;
 
   static async start(behaviour: MockDeviceBehaviour = {}, port = 0): Promise<MockDeviceServer> {
     const mock = new MockDeviceServer(behaviour);
     const definition = loadSync(fileURLToPath(deviceProtoFile), deviceProtoOptions);
     mock.#server.addService(definition[deviceServiceName] as ServiceDefinition, {
-      StatusStream: (call: StatusCall) => mock.#admit(call, () => mock.#openStatus(call)),
-      EventStream: (call: EventCall) => mock.#admit(call, () => mock.#openEvents(call)),
-      ServerAudioStream: (call: AudioCall) => mock.#admit(call, () => mock.#openAudio(call)),
+      StatusStream: (call: StatusCall) => mock.#admit(call)?.openStatus(call),
+      EventStream: (call: EventCall) => mock.#admit(call)?.openEvents(call),
+      ServerAudioStream: (call: AudioCall) => mock.#admit(call)?.openAudio(call),
     });
     mock.address = `127.0.0.1:${await mock.#bind(port)}`;
     return mock;
@@ -80,20 +74,18 @@ export class MockDeviceServer {
 
   private constructor(behaviour: MockDeviceBehaviour) {
     this.#behaviour = behaviour;
+    this.#last = new MockDevice(behaviour);
+  }
+
+  /** The device that opened the last stream; one of which nothing has come before the first. */
+  get device(): MockDevice {
+    return this.#last;
   }
 
   /** Cuts all connections. */
   stop(): void {
-    clearInterval(this.#playing);
+    for (const device of this.#devices.values()) device.fallSilent();
     this.#server.forceShutdown();
-  }
-
-  ask(request: DeviceStatusRequest): void {
-    this.status?.write(request);
-  }
-
-  send(packet: Partial<AudioPacket>): void {
-    this.audio?.write({ is_start: false, is_end: false, data: none, ...packet });
   }
 
   #bind(port: number): Promise<number> {
@@ -111,26 +103,61 @@ export class MockDeviceServer {
     });
   }
 
-  #admit(call: StatusCall | EventCall | AudioCall, open: () => void): void {
+  #admit(call: StatusCall | EventCall | AudioCall): MockDevice | undefined {
     const { refuses } = this.#behaviour;
     call.on("error", () => undefined);
     if (refuses !== undefined) {
       call.emit("error", { ...refuses, metadata: new Metadata() });
-      return;
+      return undefined;
     }
-    this.ids.push(String(call.metadata.get("device_id")[0]));
+    const id = String(call.metadata.get("device_id")[0]);
+    this.ids.push(id);
     this.openCalls++;
     call.on("close", () => this.openCalls--);
-    open();
+    const device = this.#devices.get(id) ?? new MockDevice(this.#behaviour);
+    this.#devices.set(id, device);
+    this.#last = device;
+    return device;
+  }
+}
+
+/** What the server knows of one device. */
+class MockDevice {
+  readonly #behaviour: MockDeviceBehaviour;
+  /** The streams opened last. */
+  status: StatusCall | undefined;
+  audio: AudioCall | undefined;
+  /** What came, in order. */
+  readonly answers: DeviceStatusResponse[] = [];
+  readonly events: ButtonEvent[] = [];
+  audioStreams = 0;
+  #mode = 0;
+  #playing: Timer | undefined;
+
+  constructor(behaviour: MockDeviceBehaviour) {
+    this.#behaviour = behaviour;
   }
 
-  #openStatus(call: StatusCall): void {
+  ask(request: DeviceStatusRequest): void {
+    this.status?.write(request);
+  }
+
+  send(packet: Partial<AudioPacket>): void {
+    this.audio?.write({ is_start: false, is_end: false, data: none, ...packet });
+  }
+
+  fallSilent(): void {
+    clearInterval(this.#playing);
+    this.#playing = undefined;
+  }
+
+  openStatus(call: StatusCall): void {
     this.status = call;
     call.on("data", (answer: DeviceStatusResponse) => this.answers.push(answer));
     this.#show();
   }
 
-  #openEvents(call: EventCall): void {
+  openEvents(call: EventCall): void {
     call.on("data", ({ button_event }: DeviceEvent) => {
       this.events.push(button_event!);
       if (button_event!.event === 0) this.#pressed(button_event!.button_id);
@@ -139,7 +166,7 @@ export class MockDeviceServer {
     });
   }
 
-  #openAudio(call: AudioCall): void {
+  openAudio(call: AudioCall): void {
     this.audio = call;
     this.audioStreams++;
   }
@@ -154,8 +181,7 @@ export class MockDeviceServer {
   #stop(): void {
     this.#mode = 0;
     if (this.#playing === undefined) return;
-    clearInterval(this.#playing);
-    this.#playing = undefined;
+    this.fallSilent();
     this.send({ is_end: true });
   }
 
@@ -166,7 +192,7 @@ export class MockDeviceServer {
       if (next < sound.length) this.#sendPacket(sound[next]!, next++);
       else this.#finish();
     };
-    clearInterval(this.#playing);
+    this.fallSilent();
     if (packetMs === undefined) for (let turn = 0; turn <= sound.length; turn++) sendNext();
     else this.#playing = setInterval(sendNext, packetMs);
   }
@@ -176,8 +202,7 @@ export class MockDeviceServer {
   }
 
   #finish(): void {
-    clearInterval(this.#playing);
-    this.#playing = undefined;
+    this.fallSilent();
     if (this.#behaviour.marksNothing) this.audio?.end();
     else this.send({ is_end: true });
   }

@@ -1,5 +1,7 @@
 /** Sounds for devices in tests: a signal of time, files of it in any format, and what comes back out of packets. */
 import { OpusDecoder } from "opus-decoder";
+import { OpusEncoder } from "../codec/opus-encoder.ts";
+import { opusFrameSamples } from "../codec/opus.ts";
 import type { WavEncoding } from "../codec/wav.ts";
 
 export const signalSeconds = 0.7;
@@ -71,6 +73,17 @@ export function soundWav(
     for (let channel = 0; channel < channels; channel++) at += sampleWriters[encoding](view, at, sample);
   }
   return out;
+}
+
+/** 48 kHz mono samples as packets; what is no whole frame at the end is left out. */
+export function opusPackets(samples: Int16Array): Uint8Array[] {
+  const encoder = new OpusEncoder();
+  const frames = Math.floor(samples.length / opusFrameSamples);
+  const packets = Array.from({ length: frames }, (_, at) =>
+    encoder.encode(samples.subarray(at * opusFrameSamples, (at + 1) * opusFrameSamples)),
+  );
+  encoder.free();
+  return packets;
 }
 
 /** What a device hears. */
