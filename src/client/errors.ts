@@ -84,7 +84,7 @@ const table = {
   },
   CERTIFICATE_UNTRUSTED: {
     reason: "nobody trusted vouches for the server's certificate",
-    hint: "give the certificate to trust with --ca FILE (a self-signed one is the server's cache/tls/cert.pem)",
+    hint: "give the certificate to trust with --ca FILE; a self-signed one is the server's cache/tls/cert.pem",
     again: false,
   },
   CERTIFICATE_OF_OTHER_HOST: {

@@ -155,7 +155,10 @@ export class SongSession {
 
   #giveUp(why: string, name = "", code: ErrorCode = "PEER_STALLED"): void {
     this.#settings.meter.failed(code);
-    this.#settings.log.warn("closing a connection", { address: this.#address, why, name });
+    const fields = { address: this.#address, why, name };
+    // Whoever looks for open ports gets this far, so it is not worth a word.
+    if (this.#hasRequest) this.#settings.log.warn("closing a connection", fields);
+    else this.#settings.log.debug("closing a connection", fields);
     this.cut();
   }
 
