@@ -1,0 +1,88 @@
+/** Sounds of devices with the whole server: other files, the cache over a restart, and what goes wrong. */
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { OggOpusParser } from "../../codec/ogg-opus.ts";
+import { GrpcDevice } from "../harness/grpc-device.ts";
+import { runServerToExit, TestServer, useServers } from "../harness/server.ts";
+import { until } from "../harness/until.ts";
+import { signal, soundWav } from "../sound-fixtures.ts";
+
+useServers();
+
+const samples = join(import.meta.dir, "../../../data/samples");
+const speech = join(samples, "speech-16k-mono.opus");
+const limitMs = 20_000;
+let server: TestServer;
+
+beforeAll(async () => {
+  const flags = { "grpc-port": 0, sounds: "startup=voices/hello.opus,2=music.mp3", "lead-ms": 10_000 };
+  const env = { WAVECACHE_FLASH: "no", WAVECACHE_FAILPOINTS: "sound.encode*2=exit-worker" };
+  server = await TestServer.start({ flags, env });
+  const library = join(server.folder, "library");
+  mkdirSync(join(library, "voices"), { recursive: true });
+  copyFileSync(speech, join(library, "voices/hello.opus"));
+  copyFileSync(join(samples, "music-44k-stereo.mp3"), join(library, "music.mp3"));
+  writeFileSync(join(library, "mode_1.wav"), soundWav(signal(44_100, 2), 44_100));
+  writeFileSync(join(library, "mode_3.wav"), "RIFF....WAVE but nothing else");
+});
+
+afterAll(async () => {
+  await server.dispose();
+});
+
+async function connect(id: string): Promise<GrpcDevice> {
+  const device = new GrpcDevice(server.grpcPort, id);
+  await device.untilConnected();
+  return device;
+}
+
+/** Presses Play and waits for `count` packets, which the lead of ten seconds lets go at once. */
+async function play(device: GrpcDevice, count: number): Promise<Uint8Array[]> {
+  const before = device.packets.length;
+  await device.pressed("play");
+  await device.until(`${count} packets`, () => device.packets.length >= before + count, limitMs);
+  return device.packets.slice(before, before + count).map(({ data }) => new Uint8Array(data));
+}
+
+test("a thread that dies while it encodes costs that sound; the next Play has it made by another", async () => {
+  using device = await connect("unlucky");
+  await device.pressed("mode", "play");
+  await until("a line about the thread", limitMs, () => server.log.includes("a worker died"));
+  await until("the end of the sound", limitMs, () => server.log.includes("mode_1.wav"));
+  expect((await play(device, 100)).length).toBe(100);
+});
+
+test("Opus in Ogg arrives as it is in the file, whatever name it has", async () => {
+  using device = await connect("passed-through");
+  const expected = new OggOpusParser().push(await Bun.file(speech).bytes());
+  expect(await play(device, 300)).toEqual(expected.slice(0, 300));
+});
+
+test("after a restart a sound comes out of the cache", async () => {
+  using before = await connect("early");
+  await before.pressed("mode", "mode");
+  const first = await play(before, 300);
+  await until("the whole sound", limitMs, () => server.log.includes("music.mp3: encoded"));
+  await server.restart({ env: { WAVECACHE_FLASH: "no" } });
+  using after = await connect("late");
+  await after.pressed("mode", "mode");
+  expect(await play(after, 300)).toEqual(first);
+  expect(server.log).not.toContain("encoded");
+});
+
+test("a file that cannot be read is no sound: the log says which and why, and the device goes on", async () => {
+  using device = await connect("third");
+  await device.pressed("mode", "mode", "mode", "play");
+  await until("a line about the file", limitMs, () => /mode_3\.wav.*cannot be read/.test(server.log));
+  expect(device.packets).toEqual([]);
+  await device.pressed("stop");
+  expect((await play(device, 10)).length).toBe(10);
+});
+
+test("sounds that make no sense refuse to start", async () => {
+  const { code, stderr } = await runServerToExit(["--sounds", "7=a.wav"]);
+  expect(code).toBe(2);
+  expect(stderr).toContain("--sounds");
+  expect(stderr.trim().split("\n").length).toBe(1);
+});
