@@ -6,13 +6,13 @@
 import autocannon from "autocannon";
 import { cac } from "cac";
 import { GiB } from "../../src/base/limits.ts";
-import { countOption, type Options, runCommand, textOption } from "../../src/cli/arguments.ts";
-import { exitFailure, failureOf, usageError } from "../../src/cli/failures.ts";
+import { countOption, textOption } from "../../src/cli/arguments.ts";
+import { exitFailure } from "../../src/cli/failures.ts";
 import { table } from "../../src/cli/text.ts";
 import { bunPlatform } from "../../src/client/bun.ts";
 import { bytesSource, upload } from "../../src/client/upload.ts";
 import { readConfig } from "../../src/config.ts";
-import { thisMachine } from "./machine.ts";
+import { readCommandLine, runBench, writeReport } from "./command.ts";
 import { openBareServer, openSubject } from "./server.ts";
 
 interface Settings {
@@ -43,7 +43,6 @@ const streamBytes = 64;
 const uploadsAtOnce = 32;
 
 function readSettings(args: string[]): Settings | undefined {
-  let settings: Settings | undefined;
   const cli = cac("bun run bench:http");
   cli
     .command("[...rest]", "Load the HTTP routes")
@@ -51,20 +50,13 @@ function readSettings(args: string[]): Settings | undefined {
     .option("--connections <count>", "Connections at once", { default: "50" })
     .option("--seconds <count>", "Time for each route", { default: "3" })
     .option("--streams <count>", "Streams that the server holds", { default: "200" })
-    .option("--json <file>", "Write all figures to this file")
-    .action((rest: string[], options: Options) => {
-      if (rest.length > 0) throw usageError(`unexpected argument "${rest[0]}"`);
-      settings = {
-        connections: countOption(options, "connections", 1, maxConnections),
-        seconds: countOption(options, "seconds", 1, maxSeconds),
-        streams: countOption(options, "streams", 1, maxStreams),
-        json: textOption(options, "json"),
-      };
-    });
-  // The one command has no name, so a list of commands would say nothing.
-  cli.help((sections) => sections.filter(({ title = "" }) => !/^(Commands|For more info)/.test(title)));
-  runCommand(cli, args);
-  return settings;
+    .option("--json <file>", "Write all figures to this file");
+  return readCommandLine(cli, args, (options) => ({
+    connections: countOption(options, "connections", 1, maxConnections),
+    seconds: countOption(options, "seconds", 1, maxSeconds),
+    streams: countOption(options, "streams", 1, maxStreams),
+    json: textOption(options, "json"),
+  }));
 }
 
 async function uploadStreams(url: string, count: number): Promise<string[]> {
@@ -137,25 +129,10 @@ async function run(settings: Settings): Promise<number> {
   }
   const title = `${settings.connections} connections, ${settings.streams} streams in the cache`;
   process.stdout.write(`${[title, "", ...lines(figures)].join("\n")}\n`);
-  const { json, ...told } = settings;
-  if (json !== undefined) {
-    const report = { machine: thisMachine(), settings: told, figures };
-    await Bun.write(json, `${JSON.stringify(report, undefined, 2)}\n`);
-  }
+  await writeReport(settings, { figures });
   return figures.every(({ failures, requestsPerSecond }) => failures === 0 && requestsPerSecond > 0)
     ? 0
     : exitFailure;
 }
 
-async function main(args: string[]): Promise<number> {
-  try {
-    const settings = readSettings(args);
-    return settings === undefined ? 0 : await run(settings);
-  } catch (error) {
-    const { line, exitCode } = failureOf(error);
-    process.stderr.write(`${line}\n`);
-    return exitCode;
-  }
-}
-
-process.exit(await main(process.argv.slice(2)));
+await runBench(readSettings, run);

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { measureIngest } from "./ingest.ts";
+import { measureIngest } from "./ingest-load.ts";
 
 test("200 live streams at once are recorded without a lost frame, none of them later than a second", async () => {
   const settings = { streams: 200, seconds: 3, frameMs: 20, workers: 2 };

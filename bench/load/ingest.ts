@@ -1,323 +1,231 @@
 /**
  * `bun run bench:ingest`: devices that send live audio in real time to a server that is started for it, all on this
- * machine. Looks at the files while they grow, for how late a frame is written, and reads all of them afterwards: every
- * frame and every sample must be there. Exit status 1 when one is not.
- *
- * A device is a bare TCP connection that sends finished WebSocket frames with a mask of zeros, so that the generator
- * costs little; its audio is speech in mono IMA ADPCM, in the nibble order that the server has to find out.
+ * machine. Exit status 1 when a frame is lost. With `--find-max` it searches the largest number of devices that holds.
  */
-import type { Socket } from "bun";
 import { cac } from "cac";
-import { loadavg } from "node:os";
-import { readdirSync, rmSync, statSync } from "node:fs";
-import { join } from "node:path";
-import { countOption, type Options, runCommand } from "../../src/cli/arguments.ts";
-import { exitFailure, failureOf, usageError } from "../../src/cli/failures.ts";
+import { countOption, flagOption, textOption } from "../../src/cli/arguments.ts";
+import { exitFailure } from "../../src/cli/failures.ts";
 import { table } from "../../src/cli/text.ts";
-import { AdpcmEncoder, adpcmFrameBytes } from "../../src/codec/ima-adpcm.ts";
 import { readConfig } from "../../src/config.ts";
-import { recordedSegments } from "../../src/testing/harness/recorded-files.ts";
-import { TestServer } from "../../src/testing/harness/server.ts";
-import { until } from "../../src/testing/harness/until.ts";
-import {
-  codecImaAdpcm,
-  encodeFrameHeader,
-  encodeHandshake,
-  frameHeaderBytes,
-} from "../../src/wire/ingest.ts";
-import { observedServer, type Usage, withUsage } from "./figures.ts";
+import { numberOption, readCommandLine, runBench, writeReport } from "./command.ts";
+import { type Attempt, findMax, type SearchResult } from "./find-max.ts";
+import { type IngestResult, type IngestSettings, measureIngest } from "./ingest-load.ts";
 import { thisMachine } from "./machine.ts";
+import { Progress } from "./progress.ts";
+import { insideLines } from "./report.ts";
 
-export interface IngestSettings {
-  streams: number;
-  seconds: number;
-  frameMs: number;
-  workers: number;
-}
-
-export interface IngestResult {
-  sentFrames: number;
-  recordedFrames: number;
-  /** What is wrong with the recordings: lost, doubled or torn, one line a stream. */
-  faults: string[];
-  /** How long the oldest frame that was not in its file had been sent, each time a stream was looked at; sorted. */
-  delaysMs: number[];
-  /** By how much a frame was sent later than it was due, at most. */
+interface Settings extends IngestSettings {
+  findMax: boolean;
+  lateMs: number;
+  /** A generator that is later than this does not offer what it says. */
   generatorLateMs: number;
-  /** Memory of the server's own before the devices came, and the most of it while they sent. */
-  idleBytes: number;
-  usage: Usage;
-  load: number;
+  most: number;
+  minutes: number;
+  json: string | undefined;
 }
 
-const sampleRate = 16_000;
-const speech = new URL("../../data/samples/speech-16k-mono.wav", import.meta.url);
-const wavHeaderBytes = 44;
-const probeMs = 500;
-/** So many streams are looked at each time. */
-const probedStreams = 50;
-const endLimitMs = 60_000;
-
-/** The speech in ADPCM, high nibble first, one payload a frame. */
-async function codedSpeech(frameSamples: number): Promise<Uint8Array[]> {
-  const pcm = new Int16Array((await Bun.file(speech).arrayBuffer()).slice(wavHeaderBytes));
-  const encoder = new AdpcmEncoder(1, "high");
-  return Array.from({ length: Math.floor(pcm.length / frameSamples) }, (_, frame) => {
-    const payload = new Uint8Array(adpcmFrameBytes(frameSamples, 1));
-    encoder.encode(pcm, frame * frameSamples, frameSamples, payload, 0);
-    return payload;
-  });
+interface IngestAttempt extends Attempt {
+  recordedFrames: number;
+  sentFrames: number;
+  lateMs: number;
+  generatorLateMs: number;
+  serverCpu: number;
+  generatorCpu: number;
 }
 
-/** A WebSocket message of 126 to 65535 bytes with a mask of zeros, whose payload is still to be filled in. */
-function emptyMessage(payloadBytes: number): { frame: Uint8Array; payloadAt: number } {
-  const frame = new Uint8Array(8 + payloadBytes);
-  frame.set([0x82, 0x80 | 126, payloadBytes >> 8, payloadBytes & 0xff]);
-  return { frame, payloadAt: 8 };
-}
+const maxStreams = 20_000;
+/** The search ends where the gap between what holds and what does not is this part of it. */
+const precision = 0.05;
+const maxAttempts = 16;
+/** A generator that is busier than this is about to be the limit. */
+const generatorLimitCpu = 0.9;
 
-class Device {
-  readonly hwid: string;
-  /** When each frame was sent, in ms of this process. */
-  readonly sentAt: number[] = [];
-  #socket: Socket | undefined;
-  /** What the kernel has not taken yet. */
-  #rest: Uint8Array[] = [];
-  readonly #upgraded = Promise.withResolvers<void>();
-
-  constructor(index: number) {
-    this.hwid = `device-${index}`;
-  }
-
-  async connect(url: URL, streamId: number, frameSamples: number): Promise<void> {
-    this.#socket = await Bun.connect({
-      hostname: url.hostname,
-      port: Number(url.port),
-      socket: {
-        // The answer to the upgrade is the first that comes, and a close the only other.
-        data: () => this.#upgraded.resolve(),
-        drain: () => this.#drain(),
-        error: (_, error) => this.#upgraded.reject(error),
-      },
-    });
-    const key = Buffer.alloc(16).toString("base64");
-    this.#write(
-      Buffer.from(
-        `GET /ws/${this.hwid} HTTP/1.1\r\nHost: ${url.host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
-          `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${key}\r\n\r\n`,
-      ),
-    );
-    await this.#upgraded.promise;
-    const handshake = encodeHandshake({
-      streamId,
-      sampleRate,
-      channels: 1,
-      codec: codecImaAdpcm,
-      frameSamples,
-      timestampMs: Date.now(),
-    });
-    this.#write(Uint8Array.of(0x82, 0x80 | handshake.length, 0, 0, 0, 0, ...handshake));
-  }
-
-  /** Sends a message, which may be changed afterwards. */
-  send(message: Uint8Array): void {
-    this.sentAt.push(performance.now());
-    this.#write(message);
-  }
-
-  /** A Close frame with code 1000. */
-  close(): void {
-    this.#write(Uint8Array.of(0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8));
-  }
-
-  end(): void {
-    this.#socket?.end();
-  }
-
-  #write(bytes: Uint8Array): void {
-    const taken = this.#rest.length > 0 ? 0 : this.#socket!.write(bytes);
-    if (taken < bytes.length) this.#rest.push(bytes.slice(Math.max(0, taken)));
-  }
-
-  #drain(): void {
-    while (this.#rest.length > 0) {
-      const [next] = this.#rest as [Uint8Array];
-      const taken = Math.max(0, this.#socket!.write(next));
-      if (taken < next.length) {
-        this.#rest[0] = next.subarray(taken);
-        return;
-      }
-      this.#rest.shift();
-    }
-  }
-}
-
-/** Sends every frame when it is due, the devices evenly spread over a frame's time. Returns the most it was late. */
-async function sendInTime(
-  devices: Device[],
-  payloads: Uint8Array[],
-  settings: IngestSettings,
-): Promise<number> {
-  const { streams, seconds, frameMs } = settings;
-  const payloadBytes = payloads[0]!.length;
-  const { frame, payloadAt } = emptyMessage(frameHeaderBytes + payloadBytes);
-  const total = streams * Math.floor((seconds * 1000) / frameMs);
-  const began = performance.now();
-  let late = 0;
-  for (let message = 0; message < total;) {
-    const due = Math.min(total, Math.floor(((performance.now() - began) * streams) / frameMs));
-    late = Math.max(late, performance.now() - began - (message * frameMs) / streams);
-    for (; message < due; message++) {
-      const seq = Math.floor(message / streams);
-      encodeFrameHeader(frame, payloadAt, codecImaAdpcm, seq, payloadBytes);
-      frame.set(payloads[seq % payloads.length]!, payloadAt + frameHeaderBytes);
-      devices[message % streams]!.send(frame);
-    }
-    await Bun.sleep(1);
-  }
-  return late;
-}
-
-/** Looks at some devices at a time, all in turn, for how long frames are under way to their files. */
-function watchDelays(devices: Device[], folder: string, messageBytes: number) {
-  const delaysMs: number[] = [];
-  let next = 0;
-  const timer = setInterval(() => {
-    for (let count = Math.min(probedStreams, devices.length); count > 0; count--) {
-      const device = devices[next++ % devices.length]!;
-      const written = recordedBytes(join(folder, device.hwid)) / messageBytes;
-      const oldest = device.sentAt[Math.floor(written)];
-      if (device.sentAt.length > 0) delaysMs.push(oldest === undefined ? 0 : performance.now() - oldest);
-    }
-  }, probeMs);
-  return {
-    stop: () => {
-      clearInterval(timer);
-      return delaysMs.sort((a, b) => a - b);
-    },
-  };
-}
-
-/** Bytes in all .bin files of a device. */
-function recordedBytes(folder: string): number {
-  const stat = statSync(folder, { throwIfNoEntry: false });
-  if (stat === undefined) return 0;
-  const files = readdirSync(folder).filter((file) => file.endsWith(".bin"));
-  return files.reduce((sum, file) => sum + statSync(join(folder, file)).size, 0);
-}
-
-/** What is wrong with the recording of a device, or its frames. The files are removed: there may be many. */
-function judge(device: Device, folder: string, frameSamples: number): number | string {
-  const own = join(folder, device.hwid);
-  const segments = recordedSegments(own);
-  rmSync(own, { recursive: true });
-  const seqs = segments.flatMap((segment) => segment.frames.map((frame) => frame.seq));
-  const samples = segments.reduce((sum, segment) => sum + segment.samples.length, 0);
-  if (seqs.length !== device.sentAt.length)
-    return `${device.hwid}: ${seqs.length} of ${device.sentAt.length} frames`;
-  if (seqs.some((seq, index) => seq !== index)) return `${device.hwid}: frames out of order`;
-  return samples === seqs.length * frameSamples ? seqs.length : `${device.hwid}: ${samples} samples`;
-}
-
-export async function measureIngest(settings: IngestSettings): Promise<IngestResult> {
-  const frameSamples = (sampleRate * settings.frameMs) / 1000;
-  const payloads = await codedSpeech(frameSamples);
-  const flags = { workers: settings.workers, "max-connections": settings.streams + 10 };
-  await using server = await TestServer.start({ flags });
-  const folder = join(server.folder, "received");
-  const url = new URL(server.httpBase);
-  const idleBytes = (await server.memory()).ownBytes;
-  const devices = Array.from({ length: settings.streams }, (_, index) => new Device(index));
-  for (const [index, device] of devices.entries()) await device.connect(url, index, frameSamples);
-  const watch = watchDelays(devices, folder, frameHeaderBytes + payloads[0]!.length);
-  const [generatorLateMs, usage] = await withUsage(
-    observedServer(server.httpBase, server.pid),
-    async () => await sendInTime(devices, payloads, settings),
-  );
-  const delaysMs = watch.stop();
-  const load = loadavg()[0]!;
-  for (const device of devices) device.close();
-  const ended = () => (server.log.match(/a recording ended/g)?.length ?? 0) >= devices.length;
-  await until("every recording's end", endLimitMs, ended);
-  for (const device of devices) device.end();
-  const judged = devices.map((device) => judge(device, folder, frameSamples));
-  return {
-    sentFrames: devices.reduce((sum, device) => sum + device.sentAt.length, 0),
-    recordedFrames: judged.reduce<number>((sum, each) => sum + (typeof each === "number" ? each : 0), 0),
-    faults: judged.filter((each) => typeof each === "string"),
-    delaysMs,
-    generatorLateMs,
-    idleBytes,
-    usage,
-    load,
-  };
-}
-
-function readSettings(args: string[]): IngestSettings | undefined {
-  let settings: IngestSettings | undefined;
+function readSettings(args: string[]): Settings | undefined {
   const cli = cac("bun run bench:ingest");
   cli
     .command("[...rest]", "Record many live streams")
     .usage("[options]\n\nSends many live streams in real time and verifies every frame that was recorded.")
-    .option("--streams <count>", "Devices at once", { default: "1500" })
+    .option("--streams <count>", "Devices at once; the first number that --find-max tries", {
+      default: "1500",
+    })
     .option("--seconds <count>", "How long they send", { default: "30" })
     .option("--frame-ms <count>", "Time of a frame", { default: "20" })
     .option("--workers <count>", "Workers of the server", { default: String(readConfig([], {})!.workers) })
-    .action((rest: string[], options: Options) => {
-      if (rest.length > 0) throw usageError(`unexpected argument "${rest[0]}"`);
-      settings = {
-        streams: countOption(options, "streams", 1, 20_000),
-        seconds: countOption(options, "seconds", 1, 3600),
-        frameMs: countOption(options, "frame-ms", 10, 200),
-        workers: countOption(options, "workers", 1, 64),
-      };
-    });
-  cli.help((sections) => sections.filter(({ title = "" }) => !/^(Commands|For more info)/.test(title)));
-  runCommand(cli, args);
-  return settings;
+    .option("--find-max", "Search the largest number of devices that holds")
+    .option("--late-ms <count>", "Find: so late may a frame be written", { default: "1000" })
+    .option("--generator-late-ms <count>", "Find: so late may the generator be", { default: "100" })
+    .option("--most <count>", "Find: no more devices than this", { default: String(maxStreams) })
+    .option("--minutes <count>", "Find: begin no attempt after this time", { default: "20" })
+    .option("--json <file>", "Write all figures to this file")
+    .example("  $ bun run bench:ingest --find-max --seconds 10");
+  return readCommandLine(cli, args, (options) => ({
+    streams: countOption(options, "streams", 1, maxStreams),
+    seconds: countOption(options, "seconds", 1, 3600),
+    frameMs: countOption(options, "frame-ms", 10, 200),
+    workers: countOption(options, "workers", 1, 64),
+    findMax: flagOption(options, "find-max"),
+    lateMs: countOption(options, "late-ms", 1, 60_000),
+    generatorLateMs: countOption(options, "generator-late-ms", 1, 60_000),
+    most: countOption(options, "most", 1, maxStreams),
+    minutes: numberOption(options, "minutes", 24 * 60),
+    json: textOption(options, "json"),
+  }));
 }
 
 function ms(value: number | undefined): string {
-  return value === undefined ? "-" : `${value.toFixed(0)} ms`;
+  return value === undefined || Number.isNaN(value) ? "-" : `${value.toFixed(0)} ms`;
+}
+
+function machineText(): string {
+  const { processors, model } = thisMachine();
+  return `${processors} processors, ${model}`;
 }
 
 function report(settings: IngestSettings, result: IngestResult): string[] {
   const { delaysMs, usage, idleBytes } = result;
   const quantile = (part: number) =>
     delaysMs[Math.min(delaysMs.length - 1, Math.floor(delaysMs.length * part))];
-  const perStream = ((usage.peakOwnBytes ?? 0) - idleBytes) / settings.streams / 1024;
-  const { processors, model } = thisMachine();
-  return table([
-    ["machine", `${processors} processors, ${model}, load ${result.load.toFixed(2)} at the end`],
-    [
-      "streams",
-      `${settings.streams} of mono ADPCM at 16 kHz, frames of ${settings.frameMs} ms, ${settings.seconds} s`,
-    ],
-    ["frames recorded", `${result.recordedFrames} of ${result.sentFrames}`],
-    [
-      "sent and not yet written",
-      `p50 ${ms(quantile(0.5))}, p99 ${ms(quantile(0.99))}, most ${ms(delaysMs.at(-1))}`,
-    ],
-    ["generator late", `${ms(result.generatorLateMs)} at most`],
-    ["server's processor time", `${((usage.cpuSeconds ?? 0) / settings.seconds).toFixed(2)} s a second`],
-    ["generator's", `${(usage.benchCpuSeconds / settings.seconds).toFixed(2)} s a second`],
-    ["server's own memory", `${perStream.toFixed(0)} KiB a stream over idle`],
-  ]);
+  return [
+    ...table([
+      ["machine", `${machineText()}, load ${result.load.toFixed(2)} at the end`],
+      [
+        "streams",
+        `${settings.streams} of mono ADPCM at 16 kHz, frames of ${settings.frameMs} ms, ${settings.seconds} s`,
+      ],
+      ["frames recorded", `${result.recordedFrames} of ${result.sentFrames}`],
+      [
+        "sent and not yet written",
+        `p50 ${ms(quantile(0.5))}, p99 ${ms(quantile(0.99))}, most ${ms(delaysMs.at(-1))}`,
+      ],
+      ["generator late", `${ms(result.generatorLateMs)} at most`],
+      ["server's processor time", perSecond(usage.cpuSeconds, settings.seconds)],
+      ["generator's", perSecond(usage.benchCpuSeconds, settings.seconds)],
+      ["server's own memory", memoryText(usage.peakOwnBytes, idleBytes, settings.streams)],
+    ]),
+    ...insideLines({ recording: usage.inside }),
+  ];
 }
 
-async function main(args: string[]): Promise<void> {
+function perSecond(cpuSeconds: number | undefined, seconds: number): string {
+  return cpuSeconds === undefined ? "not known" : `${(cpuSeconds / seconds).toFixed(2)} s a second`;
+}
+
+function memoryText(peak: number | undefined, idle: number | undefined, streams: number): string {
+  if (peak === undefined || idle === undefined) return "not known";
+  return `${((peak - idle) / streams / 1024).toFixed(0)} KiB a stream over idle`;
+}
+
+async function tryStreams(settings: Settings, streams: number): Promise<IngestAttempt> {
   try {
-    const settings = readSettings(args);
-    if (settings === undefined) return;
-    const result = await measureIngest(settings);
-    process.stdout.write(`${report(settings, result).join("\n")}\n`);
-    for (const fault of result.faults.slice(0, 20)) process.stderr.write(`${fault}\n`);
-    if (result.faults.length > 0) process.exitCode = exitFailure;
+    return judgeAttempt(settings, streams, await measureIngest({ ...settings, streams }));
   } catch (error) {
-    const { line, exitCode } = failureOf(error);
-    process.stderr.write(`${line}\n`);
-    process.exitCode = exitCode;
+    // A server that breaks under so many is one that does not hold them.
+    const why = error instanceof Error ? error.message : String(error);
+    return { ...unknownAttempt, streams, why };
   }
 }
 
-if (import.meta.main) await main(process.argv.slice(2));
+const unknownAttempt: Omit<IngestAttempt, "streams" | "why"> = {
+  outcome: "failed",
+  recordedFrames: 0,
+  sentFrames: 0,
+  lateMs: Number.NaN,
+  generatorLateMs: Number.NaN,
+  serverCpu: Number.NaN,
+  generatorCpu: Number.NaN,
+};
+
+/** What an attempt of a search came to. */
+function judgeAttempt(settings: Settings, streams: number, result: IngestResult): IngestAttempt {
+  const { sentFrames, recordedFrames, generatorLateMs, usage } = result;
+  const lateMs = result.delaysMs.at(-1) ?? 0;
+  const generatorCpu = usage.benchCpuSeconds / settings.seconds;
+  const why: string[] = [];
+  if (result.faults.length > 0) why.push(`${sentFrames - recordedFrames} frames not as they were sent`);
+  if (lateMs > settings.lateMs) why.push(`a frame was ${ms(lateMs)} late`);
+  const isSlow = generatorLateMs > settings.generatorLateMs || generatorCpu > generatorLimitCpu;
+  if (isSlow) why.push(`the generator was ${ms(generatorLateMs)} late, ${percent(generatorCpu)} busy`);
+  return {
+    streams,
+    outcome: isSlow ? "generator" : why.length > 0 ? "failed" : "held",
+    why: why.join("; "),
+    recordedFrames,
+    sentFrames,
+    lateMs,
+    generatorLateMs,
+    serverCpu: (usage.cpuSeconds ?? 0) / settings.seconds,
+    generatorCpu,
+  };
+}
+
+function percent(share: number): string {
+  return Number.isNaN(share) ? "-" : `${(share * 100).toFixed(0)} %`;
+}
+
+function searchLines(settings: Settings, result: SearchResult<IngestAttempt>): string[] {
+  const rows = result.attempts.map((attempt) => [
+    String(attempt.streams),
+    `${attempt.recordedFrames} of ${attempt.sentFrames}`,
+    ms(attempt.lateMs),
+    percent(attempt.serverCpu),
+    ms(attempt.generatorLateMs),
+    percent(attempt.generatorCpu),
+    attempt.outcome === "held" ? "holds" : attempt.why,
+  ]);
+  const head = [
+    "DEVICES",
+    "frames recorded",
+    "latest",
+    "server busy",
+    "generator late",
+    "generator busy",
+    "",
+  ];
+  return [
+    `Machine: ${machineText()}; ${settings.seconds} s each, frames of ${settings.frameMs} ms, ` +
+      `written at most ${settings.lateMs} ms late`,
+    "",
+    ...table([head, ...rows], [0, 1, 2, 3, 4, 5]),
+    "",
+    conclusion(settings, result),
+  ];
+}
+
+function conclusion(settings: Settings, { best, limit, isComplete }: SearchResult<IngestAttempt>): string {
+  const held = best === undefined ? "No number that was tried holds" : `${best.streams} devices hold`;
+  if (!isComplete) return `${held}; the search was not finished, as its time or its attempts were used up`;
+  if (limit === undefined) return `${held}; more were not tried (--most ${settings.most})`;
+  if (limit.outcome === "generator")
+    return `${held}; at ${limit.streams} the generator was the limit, so the server may hold more: ${limit.why}`;
+  return `${held}; ${limit.streams} do not: ${limit.why}`;
+}
+
+async function search(settings: Settings): Promise<number> {
+  using progress = new Progress();
+  const end = performance.now() + settings.minutes * 60_000;
+  const bounds = {
+    from: settings.streams,
+    most: settings.most,
+    precision,
+    maxAttempts,
+    isTimeUp: () => performance.now() >= end,
+  };
+  const result = await findMax(bounds, async (streams) => {
+    progress.phase(`${streams} devices for ${settings.seconds} s`);
+    return await tryStreams(settings, streams);
+  });
+  progress[Symbol.dispose]();
+  process.stdout.write(`${searchLines(settings, result).join("\n")}\n`);
+  await writeReport(settings, { ...result });
+  return result.best === undefined ? exitFailure : 0;
+}
+
+async function measureOnce(settings: Settings): Promise<number> {
+  const result = await measureIngest(settings);
+  process.stdout.write(`${report(settings, result).join("\n")}\n`);
+  for (const fault of result.faults.slice(0, 20)) process.stderr.write(`${fault}\n`);
+  await writeReport(settings, { result });
+  return result.faults.length > 0 ? exitFailure : 0;
+}
+
+await runBench(readSettings, (settings) => (settings.findMax ? search(settings) : measureOnce(settings)));

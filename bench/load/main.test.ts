@@ -174,3 +174,33 @@ test("the HTTP bench loads each route without a failure", async () => {
   const { figures } = await figuresOf(json, v.object({ figures: v.array(route) }));
   expect(figures.map(({ route }) => route)).toEqual(["/healthz", "/api/streams", "/api/streams/http-0"]);
 });
+
+test("the search for the most devices ends at the number that it may try", async () => {
+  const json = join(folder.path, "find-max.json");
+  const tiny = ["--streams", "2", "--most", "4", "--seconds", "1", "--json", json];
+  // What is judged here is the search: on a busy machine anything may be late.
+  const patient = ["--late-ms", "60000", "--generator-late-ms", "60000"];
+  const { code, out, err } = await bench("ingest.ts", "--find-max", ...tiny, ...patient);
+  expect([err, code]).toEqual(["", 0]);
+  expect(out).toContain("4 devices hold; more were not tried");
+  const attempt = v.object({ streams: v.number(), outcome: v.string(), recordedFrames: v.number() });
+  const { attempts } = await figuresOf(json, v.object({ attempts: v.array(attempt) }));
+  expect(attempts).toEqual([
+    { streams: 2, outcome: "held", recordedFrames: 100 },
+    { streams: 4, outcome: "held", recordedFrames: 200 },
+  ]);
+});
+
+test("the churn bench lets clients leave in every way, and looks at what the server keeps of them", async () => {
+  const json = join(folder.path, "churn.json");
+  const few = ["--minutes", "0.04", "--clients", "3", "--bytes", "20000", "--tolerance", "1000"];
+  const { code, out, err } = await bench("churn.ts", ...few, "--json", json);
+  expect([err, code]).toEqual(["", 0]);
+  expect(out).toContain("Nothing grew");
+  const growth = v.object({ name: v.string(), early: v.number(), late: v.number(), grew: v.literal(false) });
+  const counts = v.object({ finished: positive, unfinished: positive, cut: positive, errors: v.tuple([]) });
+  const report = await figuresOf(json, v.object({ counts, growth: v.array(growth) }));
+  const resident = report.growth.find(({ name }) => name === "resident memory");
+  expect(resident!.early).toBeGreaterThan(10_000_000);
+  expect(report.growth.find(({ name }) => name === "slots of the writers")!.late).toBeLessThanOrEqual(3);
+});

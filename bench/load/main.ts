@@ -6,8 +6,9 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { exitFailure, failureOf } from "../../src/cli/failures.ts";
+import { exitFailure } from "../../src/cli/failures.ts";
 import { GiB } from "../../src/base/limits.ts";
+import { runBench, writeReport } from "./command.ts";
 import { thisMachine } from "./machine.ts";
 import { readSettings, type Settings } from "./options.ts";
 import { runPaced } from "./paced.ts";
@@ -86,32 +87,16 @@ async function run(settings: Settings): Promise<number> {
     maxConnections: streams + spareConnections,
   });
   using progress = new Progress();
-  const machine = thisMachine();
   const outcome = await (settings.rateMbps === undefined
     ? runFullSpeed(settings, subject, progress)
     : runAtRate(settings, settings.rateMbps, subject, progress));
   progress[Symbol.dispose]();
-  const lines = [...headLines(settings, machine, subject.description), ...outcome.lines];
+  const lines = [...headLines(settings, thisMachine(), subject.description), ...outcome.lines];
   process.stdout.write(`${lines.join("\n")}\n`);
-  const passed = outcome.errors.length === 0 && outcome.verdicts.every(({ met }) => met);
-  const { json, ...told } = settings;
-  if (json !== undefined) {
-    const { figures, verdicts, errors } = outcome;
-    const report = { machine, settings: told, passed, verdicts, errors, ...figures };
-    await Bun.write(json, `${JSON.stringify(report, undefined, 2)}\n`);
-  }
+  const { figures, verdicts, errors } = outcome;
+  const passed = errors.length === 0 && verdicts.every(({ met }) => met);
+  await writeReport(settings, { passed, verdicts, errors, ...figures });
   return passed ? 0 : exitFailure;
 }
 
-async function main(args: string[]): Promise<number> {
-  try {
-    const settings = readSettings(args);
-    return settings === undefined ? 0 : await run(settings);
-  } catch (error) {
-    const { line, exitCode } = failureOf(error);
-    process.stderr.write(`${line}\n`);
-    return exitCode;
-  }
-}
-
-process.exit(await main(process.argv.slice(2)));
+await runBench(readSettings, run);

@@ -1,17 +1,11 @@
 /** What `bun run bench` can be told, checked. */
 import { cac } from "cac";
 import { GiB, KiB, maxFrameBytes, maxReadBytes, MiB } from "../../src/base/limits.ts";
-import {
-  countOption,
-  flagOption,
-  type Options,
-  requiredText,
-  runCommand,
-  textOption,
-} from "../../src/cli/arguments.ts";
+import { countOption, flagOption, type Options, requiredText, textOption } from "../../src/cli/arguments.ts";
 import { usageError } from "../../src/cli/failures.ts";
 import { ClientError } from "../../src/client/errors.ts";
 import { readConfig } from "../../src/config.ts";
+import { numberOption, readCommandLine } from "./command.ts";
 
 export interface Settings {
   /** Address of a server that runs already; undefined to start one. */
@@ -44,12 +38,10 @@ const maxStreams = 10_000;
 const maxWindow = 1024;
 const maxRounds = 100;
 const maxWorkers = 64;
-const maxMbps = 1_000_000_000;
 const maxSeconds = 3600;
 
 /** Reads the command line; undefined for --help, which has been printed. Throws a usage error. */
 export function readSettings(args: string[]): Settings | undefined {
-  let settings: Settings | undefined;
   const cli = cac("bun run bench");
   cli
     .command("[...rest]", "Load a server with many streams")
@@ -73,15 +65,8 @@ export function readSettings(args: string[]): Settings | undefined {
     .example("  $ bun run bench")
     .example("  $ bun run bench --frame-bytes 8192 --rounds 5")
     .example("  $ bun run bench --streams 1 --bytes-per-stream 1GiB")
-    .example("  $ bun run bench --rate-mbps 2")
-    .action((rest: string[], options: Options) => {
-      if (rest.length > 0) throw usageError(`unexpected argument "${rest[0]}"`);
-      settings = settingsOf(options);
-    });
-  // The one command has no name, so a list of commands would say nothing.
-  cli.help((sections) => sections.filter(({ title = "" }) => !/^(Commands|For more info)/.test(title)));
-  runCommand(cli, args);
-  return settings;
+    .example("  $ bun run bench --rate-mbps 2");
+  return readCommandLine(cli, args, settingsOf);
 }
 
 function settingsOf(options: Options): Settings {
@@ -98,12 +83,12 @@ function settingsOf(options: Options): Settings {
     workers: countOption(options, "workers", 1, maxWorkers),
     ceilings: !flagOption(options, "without-ceilings"),
     json: textOption(options, "json"),
-    rateMbps: textOption(options, "rate-mbps") === undefined ? undefined : rateOption(options, "rate-mbps"),
+    rateMbps: textOption(options, "rate-mbps") === undefined ? undefined : numberOption(options, "rate-mbps"),
     seconds: countOption(options, "seconds", 1, maxSeconds),
     targets: {
-      uploadMbps: rateOption(options, "target-upload-mbps"),
-      downloadMbps: rateOption(options, "target-download-mbps"),
-      getP99Ms: rateOption(options, "target-p99-ms"),
+      uploadMbps: numberOption(options, "target-upload-mbps"),
+      downloadMbps: numberOption(options, "target-download-mbps"),
+      getP99Ms: numberOption(options, "target-p99-ms"),
     },
   };
 }
@@ -122,11 +107,4 @@ function sizeOption(options: Options, name: string, most: number): number {
   const bytes = match === null ? Number.NaN : Number(match[1]) * units[match[2] ?? ""]!;
   if (bytes >= 1 && bytes <= most) return bytes;
   throw usageError(`--${name} is not a size from 1 to ${most} bytes, such as 65536 or 8MiB: "${text}"`);
-}
-
-function rateOption(options: Options, name: string): number {
-  const text = requiredText(options, name);
-  const value = /^\d{1,12}(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
-  if (value > 0 && value <= maxMbps) return value;
-  throw usageError(`--${name} is not a number above 0, such as 2 or 0.5: "${text}"`);
 }

@@ -1,0 +1,65 @@
+/** How the benches are alike as programs: one command without a name, an exit status, figures for programs. */
+import type { CAC } from "cac";
+import { type Options, requiredText, runCommand } from "../../src/cli/arguments.ts";
+import { failureOf, usageError } from "../../src/cli/failures.ts";
+import { thisMachine } from "./machine.ts";
+
+/** Runs a bench to the end of this process: `run` gives the exit status, what it throws is one line and a status too. */
+export async function runBench<S>(
+  read: (args: string[]) => S | undefined,
+  run: (settings: S) => Promise<number>,
+): Promise<never> {
+  process.exit(await exitStatus(read, run));
+}
+
+async function exitStatus<S>(
+  read: (args: string[]) => S | undefined,
+  run: (settings: S) => Promise<number>,
+): Promise<number> {
+  try {
+    const settings = read(process.argv.slice(2));
+    return settings === undefined ? 0 : await run(settings);
+  } catch (error) {
+    const { line, exitCode } = failureOf(error);
+    process.stderr.write(`${line}\n`);
+    return exitCode;
+  }
+}
+
+/** Parses the command line with the one command of `cli`; undefined for --help, which has been printed. */
+export function readCommandLine<S>(
+  cli: CAC,
+  args: string[],
+  settingsOf: (options: Options) => S,
+): S | undefined {
+  let settings: S | undefined;
+  cli.commands[0]!.action((rest: string[], options: Options) => {
+    if (rest.length > 0) throw usageError(`unexpected argument "${rest[0]}"`);
+    settings = settingsOf(options);
+  });
+  // The one command has no name, so a list of commands would say nothing.
+  cli.help((sections) => sections.filter(({ title = "" }) => !/^(Commands|For more info)/.test(title)));
+  runCommand(cli, args);
+  return settings;
+}
+
+/** Writes what a run came to where the user wants it. */
+export async function writeReport(
+  settings: { json: string | undefined },
+  report: Record<string, unknown>,
+): Promise<void> {
+  const { json, ...told } = settings;
+  if (json === undefined) return;
+  const whole = { machine: thisMachine(), settings: told, ...report };
+  await Bun.write(json, `${JSON.stringify(whole, undefined, 2)}\n`);
+}
+
+const maxNumber = 1_000_000_000;
+
+/** A number above 0, such as 2 or 0.5. */
+export function numberOption(options: Options, name: string, most = maxNumber): number {
+  const text = requiredText(options, name);
+  const value = /^\d{1,12}(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
+  if (value > 0 && value <= most) return value;
+  throw usageError(`--${name} is not a number above 0, such as 2 or 0.5: "${text}"`);
+}
