@@ -29,7 +29,7 @@ import { MessageRate } from "./message-rate.ts";
 import { type AudioSink, Playback } from "./playback.ts";
 import type { SoundSource } from "./sound.ts";
 import { StatusLine, type StatusSink } from "./status-line.ts";
-import type { Ticker } from "./ticker.ts";
+import type { Ticks } from "./ticker.ts";
 
 export interface EventSink {
   end(error?: WavecacheError): void;
@@ -38,7 +38,7 @@ export interface EventSink {
 /** What a device needs of those who keep it. */
 export interface DeviceHost {
   readonly sounds: SoundSource;
-  readonly ticker: Ticker;
+  readonly ticker: Ticks;
   readonly leadMs: number;
   /** How long the LEDs flash when a device connects; 0 for not at all. */
   readonly flashMs: number;

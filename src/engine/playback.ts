@@ -7,7 +7,7 @@ import { toWavecacheError, WavecacheError } from "../base/errors.ts";
 import { deviceAudioWaitMs, stallTimeoutMs } from "../base/limits.ts";
 import { type AudioPacket, audioPacketMs } from "../wire/devices.ts";
 import type { Sound, SoundSource } from "./sound.ts";
-import type { Ticker } from "./ticker.ts";
+import type { Ticks } from "./ticker.ts";
 
 /** The audio stream of a device. */
 export interface AudioSink {
@@ -18,7 +18,7 @@ export interface AudioSink {
 
 export interface PlaybackSettings {
   sounds: SoundSource;
-  ticker: Ticker;
+  ticker: Ticks;
   /** How far ahead of what is heard packets are sent. */
   leadMs: number;
   /** It is over without being stopped; `error` where the sound could not be made or the device did not listen. */
@@ -38,7 +38,7 @@ export class Playback {
   #sink: AudioSink | undefined;
   #sound: Sound | undefined;
   /** When it began to be asked for, or to wait for the device; undefined while it goes on. */
-  #heldSince: number | undefined = performance.now();
+  #heldSince: number | undefined;
   #startedAt = 0;
   #next = 0;
   #blocked = false;
@@ -48,6 +48,7 @@ export class Playback {
   constructor(mode: number, settings: PlaybackSettings) {
     this.mode = mode;
     this.#settings = settings;
+    this.#heldSince = settings.ticker.now();
   }
 
   get sink(): AudioSink | undefined {
@@ -99,7 +100,7 @@ export class Playback {
 
   #sendDue(): void {
     if (this.#over) return;
-    const now = performance.now();
+    const now = this.#settings.ticker.now();
     if (this.#isHeld(now)) return;
     if (this.#next === 0) this.#startedAt = now;
     this.#slipTo(now);

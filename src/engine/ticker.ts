@@ -1,5 +1,12 @@
+/** Calls tasks again and again, and says what time it is, in milliseconds since some moment. */
+export interface Ticks {
+  now(): number;
+  add(task: () => void): void;
+  remove(task: () => void): void;
+}
+
 /** One timer for everything that has something to do every few milliseconds; it runs only while there is anything. */
-export class Ticker {
+export class Ticker implements Ticks {
   readonly #intervalMs: number;
   readonly #tasks = new Set<() => void>();
   #timer: Timer | undefined;
@@ -11,6 +18,10 @@ export class Ticker {
   /** Things that are called. */
   get size(): number {
     return this.#tasks.size;
+  }
+
+  now(): number {
+    return performance.now();
   }
 
   add(task: () => void): void {
