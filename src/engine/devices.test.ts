@@ -41,15 +41,12 @@ test("no more devices connect than may, and one that leaves makes room", async (
   expect(codeOf(() => devices.openEvents("d0", "p", sink))).toBe("SHUTTING_DOWN");
 });
 
+function row(n: number): DeviceRow {
+  return { deviceId: `old-${n}`, mode: 1, report: null, createdAt: n, seenAt: n };
+}
+
 test("the device that has been away for longest is forgotten, in the store too; one that is there is not", async () => {
   const store = new MemoryStore();
-  const row = (n: number): DeviceRow => ({
-    deviceId: `old-${n}`,
-    mode: 1,
-    report: null,
-    createdAt: n,
-    seenAt: n,
-  });
   for (let n = 0; n < maxRememberedDevices; n++) store.rows.set(`old-${n}`, row(n));
   const devices = await open(store);
   devices.openEvents("old-0", "p", sink);

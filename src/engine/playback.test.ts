@@ -63,8 +63,11 @@ beforeEach(() => {
   ends = [];
 });
 
+function ended(error: WavecacheError | undefined): void {
+  ends.push(error?.code);
+}
+
 async function play(leadMs: number, to: FakeSink | "nobody" = sink): Promise<Playback> {
-  const ended = (error: WavecacheError | undefined) => ends.push(error?.code);
   const playback = new Playback(0, { sounds, ticker: ticks, leadMs, ended });
   playback.begin(to === "nobody" ? undefined : to);
   // The sound is there at once, but not before what runs now is over.
