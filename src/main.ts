@@ -76,8 +76,7 @@ export async function startServer(config: Config): Promise<Running> {
   const deviceDoor = await openDeviceDoor(config, certificates, devices, meters);
   // A stream of a device ends by its device's leave, with the sound on it; the port goes when that has been said.
   opened.defer(() => devices.close().then(() => deviceDoor?.close()));
-  const { writers, readers, keeper } = pool;
-  const metrics = new Metrics({ version, meters, cache: engine, recordings, writers, readers, keeper });
+  const metrics = openMetrics(pool, engine, recordings, meters);
   opened.defer(() => metrics.close());
   const core = { engine, recordings, songs, devices, meters, metrics };
   const listeners = await openListeners(config, certificates, core, log);
@@ -87,6 +86,15 @@ export async function startServer(config: Config): Promise<Running> {
   const closing = opened.move();
   const addresses = addressesOf(config, listeners, songsTls, deviceDoor);
   return { addresses, close: () => closing.disposeAsync() };
+}
+
+function openMetrics(pool: Pool, cache: Engine, recordings: Recordings, meters: DoorMeters): Metrics {
+  const { writers, readers, keeper, encoders } = pool;
+  const called = [
+    { thread: "keeper", calls: keeper },
+    { thread: "encoder", calls: encoders },
+  ];
+  return new Metrics({ version, meters, cache, recordings, writers, readers, called });
 }
 
 /** What the doors serve, and what counts them. */

@@ -46,7 +46,7 @@ const watched: Watched[] = [
   { name: "slots of the writers", unit: "count", read: (m) => m.sum("wavecache_writer_slots") },
   { name: "bytes in the cache", unit: "bytes", read: (m) => m.sum("wavecache_cache_bytes") },
   { name: "bytes on their way out", unit: "bytes", read: (m) => m.sum("wavecache_outbound_bytes") },
-  { name: "calls the keeper owes", unit: "count", read: (m) => m.sum("wavecache_keeper_waiting_calls") },
+  { name: "unanswered calls", unit: "count", read: (m) => m.sum("wavecache_waiting_calls") },
 ];
 
 function readSettings(args: string[]): Settings | undefined {

@@ -4,6 +4,7 @@
  */
 import { errorOfNumber, WavecacheError } from "../base/errors.ts";
 import { encoderSilenceMs } from "../base/limits.ts";
+import type { JobFigures } from "../lane/thread-stats.ts";
 import type { EncodeEnd, EncoderReply, EncoderRequest, EncodeTask } from "../store/encoder-calls.ts";
 import { startWorker } from "./respawn.ts";
 
@@ -33,6 +34,8 @@ interface Waiter {
   onPackets: PacketSink;
   resolve(end: EncodingEnd): void;
   reject(error: WavecacheError): void;
+  /** Of the monotonic clock, in ms. */
+  askedAt: number;
 }
 
 /** A thread that was told to end and does not is left behind after this. */
@@ -43,7 +46,9 @@ export class Encoders {
   readonly #waiting = new Map<number, Waiter>();
   #thread: Worker | undefined;
   #threadEnded: Promise<void> = Promise.resolve();
-  #wasLost = false;
+  /** How often it died, or was ended because it hung. */
+  #losses = 0;
+  readonly #done = { count: 0, ms: 0 };
   #isClosing = false;
   #nextId = 1;
   #silence: Timer | undefined;
@@ -59,11 +64,26 @@ export class Encoders {
       reject(new WavecacheError("SHUTTING_DOWN"));
       return { ended, cancel: () => {} };
     }
-    this.#waiting.set(id, { onPackets, resolve, reject });
+    this.#waiting.set(id, { onPackets, resolve, reject, askedAt: performance.now() });
     this.#thread ??= this.#start();
     this.#send({ kind: "encode", id, ...task });
     this.#watchSilence();
     return { ended, cancel: () => this.#waiting.has(id) && this.#send({ kind: "cancel", id }) };
+  }
+
+  /** It is started again when it is wanted again. */
+  get restarts(): number {
+    return this.#losses;
+  }
+
+  /** Sounds that are being encoded or wait for it. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  /** Timed from the request to its end; lost ones do not count. */
+  jobs(): JobFigures[] {
+    return [{ job: "encode", count: this.#done.count, seconds: this.#done.ms / 1000 }];
   }
 
   /** Cancels what is under way and ends the thread. */
@@ -82,7 +102,7 @@ export class Encoders {
   }
 
   #start(): Worker {
-    const thread = startWorker(this.#settings.entry, "encoder", this.#wasLost);
+    const thread = startWorker(this.#settings.entry, "encoder", this.#losses > 0);
     let reason = "encoder ended";
     thread.addEventListener("message", (event: MessageEvent<EncoderReply>) => {
       if (this.#thread === thread) this.#take(event.data);
@@ -107,6 +127,8 @@ export class Encoders {
       waiter.onPackets(split(reply.bytes, reply.lengths));
     } else {
       this.#waiting.delete(reply.id);
+      this.#done.count += 1;
+      this.#done.ms += performance.now() - waiter.askedAt;
       const { end } = reply;
       if (end.kind === "failed") waiter.reject(errorOfNumber(end.errorNumber, end.detail || undefined));
       else waiter.resolve(end);
@@ -128,7 +150,7 @@ export class Encoders {
   #lose(reason: string): void {
     clearTimeout(this.#silence);
     this.#thread = undefined;
-    this.#wasLost = true;
+    this.#losses += 1;
     const orphans = [...this.#waiting.values()];
     this.#waiting.clear();
     for (const waiter of orphans) waiter.reject(new WavecacheError("WORKER_LOST", reason));

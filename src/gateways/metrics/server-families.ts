@@ -126,7 +126,7 @@ function cacheFamilies({ cache, writers }: Sources): Family[] {
   ];
 }
 
-function threadFamilies({ writers, readers, keeper }: Sources): Family[] {
+function threadFamilies({ writers, readers, called }: Sources): Family[] {
   const threads = () => [...writers.figures(), ...readers.figures()];
   const ofRings = (value: "usedBytes" | "capacityBytes") => (): Values =>
     threads().flatMap(({ thread, rings }) =>
@@ -136,8 +136,11 @@ function threadFamilies({ writers, readers, keeper }: Sources): Family[] {
       ]),
     );
   const ofJobs = (value: "count" | "seconds") => (): Values => {
-    const all = threads().map(({ thread, stats }) => ({ thread, jobs: stats.jobs() }));
-    return [...all, { thread: "keeper", jobs: keeper.jobs() }].flatMap(({ thread, jobs }) =>
+    const all = [
+      ...threads().map(({ thread, stats }) => ({ thread, jobs: stats.jobs() })),
+      ...called.map(({ thread, calls }) => ({ thread, jobs: calls.jobs() })),
+    ];
+    return all.flatMap(({ thread, jobs }) =>
       jobs.map((figures): [Record<string, string>, number] => [{ thread, job: figures.job }, figures[value]]),
     );
   };
@@ -166,25 +169,26 @@ function threadFamilies({ writers, readers, keeper }: Sources): Family[] {
     {
       type: "counter",
       name: "wavecache_job_seconds_total",
-      help: "Time that a thread's jobs took, by kind; of the keeper, time from a call to its answer, waiting included.",
+      help: "Time that a thread's jobs took, by kind; of the keeper and the encoder, time from a call to its answer, waiting included.",
       labels: ["thread", "job"],
       values: ofJobs("seconds"),
     },
     {
       type: "gauge",
-      name: "wavecache_keeper_waiting_calls",
-      help: "Calls that the keeper has not answered yet.",
-      values: () => keeper.waiting,
+      name: "wavecache_waiting_calls",
+      help: "Calls that a thread has not answered yet.",
+      labels: ["thread"],
+      values: () => called.map(({ thread, calls }) => [{ thread }, calls.waiting]),
     },
     {
       type: "counter",
       name: "wavecache_thread_restarts_total",
       help: "How often a thread died and was started again.",
       labels: ["thread"],
-      values: () => [
-        ...threads().map(({ thread, restarts }): [Record<string, string>, number] => [{ thread }, restarts]),
-        [{ thread: "keeper" }, keeper.restarts],
-      ],
+      values: () =>
+        [...threads(), ...called.map(({ thread, calls }) => ({ thread, restarts: calls.restarts }))].map(
+          ({ thread, restarts }) => [{ thread }, restarts],
+        ),
     },
   ];
 }

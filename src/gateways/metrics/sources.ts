@@ -40,6 +40,12 @@ interface RecordingsFigures {
   skippedLiveBytes: number;
 }
 
+/** A thread that is called by messages. */
+interface CalledThread {
+  thread: string;
+  calls: { jobs(): JobFigures[]; restarts: number; waiting: number };
+}
+
 export interface Sources {
   version: string;
   meters: { all: readonly DoorMeter[] };
@@ -47,5 +53,5 @@ export interface Sources {
   recordings: { figures(): RecordingsFigures };
   writers: { figures(): ThreadFigures[]; slots: number };
   readers: { figures(): ThreadFigures[] };
-  keeper: { jobs(): JobFigures[]; restarts: number; waiting: number };
+  called: CalledThread[];
 }
