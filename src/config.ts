@@ -13,6 +13,7 @@ import {
   defaultMaxStreamBytes,
   GiB,
   KiB,
+  maxAcceptors,
   MiB,
 } from "./base/limits.ts";
 import { isSongName } from "./base/song-name.ts";
@@ -32,6 +33,7 @@ export interface Config {
   recordingsDir: string;
   libraryDir: string;
   workers: number;
+  acceptors: number;
   logLevel: LogLevel;
   maxStreamBytes: number;
   maxCacheBytes: number;
@@ -157,6 +159,13 @@ const options: Options = {
     default: String(Math.max(1, Math.min(maxDefaultWorkers, availableParallelism() - 1))),
     says: "writer threads, and as many reader threads",
     schema: whole(1, maxWorkers),
+  },
+  acceptors: {
+    flag: "acceptors",
+    value: "n",
+    default: "0",
+    says: "threads that accept connections on the main port beside the main thread (Linux); worth it from 8 processors on",
+    schema: whole(0, maxAcceptors),
   },
   logLevel: {
     flag: "log-level",
@@ -316,6 +325,9 @@ export function readConfig(
   if ((config.tlsCert === undefined) !== (config.tlsKey === undefined)) {
     const [given, missing] = config.tlsCert === undefined ? ["key", "cert"] : ["cert", "key"];
     throw new ConfigError(`--tls-${given} needs --tls-${missing} beside it`);
+  }
+  if (config.acceptors > 0 && config.tls) {
+    throw new ConfigError("--acceptors and --tls do not go together: accepting threads speak no TLS");
   }
   return config;
 }

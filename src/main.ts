@@ -42,6 +42,7 @@ const entries = {
   read: new URL("../workers/read.ts", import.meta.url),
   keep: new URL("../workers/keep.ts", import.meta.url),
   encode: new URL("../workers/encode.ts", import.meta.url),
+  accept: new URL("../workers/accept.ts", import.meta.url),
 };
 
 /** Starts everything; rejects, with nothing left running, if something cannot start. */
@@ -81,6 +82,7 @@ export async function startServer(config: Config): Promise<Running> {
   const core = { engine, recordings, songs, devices, meters, metrics };
   const listeners = await openListeners(config, certificates, core, log);
   opened.defer(() => closeListeners(listeners, engine, recordings));
+  await listeners.main.listening();
   const songsTls = await openSongsTls(config, certificates, songs, meters);
   opened.defer(() => songsTls?.close());
   const closing = opened.move();
@@ -198,6 +200,7 @@ async function openListeners(
   const main = new Listener({
     ...common,
     port: config.port,
+    acceptors: acceptorsOf(config, log),
     sockets: [
       audioCacheRoute(config.path, engine, audioCacheMeter, openLog("audio-cache")),
       ...ingestSockets,
@@ -220,6 +223,14 @@ async function openListeners(
     await main.close();
     throw error;
   }
+}
+
+/** Undefined for none: elsewhere than on Linux one of those that share a port gets all connections. */
+function acceptorsOf({ acceptors: count }: Config, log: Log): ListenerSettings["acceptors"] {
+  if (count === 0) return undefined;
+  if (process.platform === "linux") return { entry: entries.accept, count };
+  log.warn("--acceptors works on Linux only: the main thread accepts all connections");
+  return undefined;
 }
 
 async function openSongsTls(

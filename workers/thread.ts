@@ -9,13 +9,12 @@ export interface LaneStart {
   lane: LaneMemory;
   /** For `ThreadStats`. */
   stats: SharedArrayBuffer;
-  cacheDir: string;
 }
 
-/** Runs `main` with the first message; when it returns, the thread ends by itself. */
-export function onLaneStart(main: (start: LaneStart) => void): void {
+/** Runs `main` with the first message, which the thread's end in pool/ sends; when it returns, the thread ends by itself. */
+export function onLaneStart<T>(main: (start: LaneStart & T) => void): void {
   self.onmessage = (event) => {
     self.onmessage = null;
-    main(event.data as LaneStart);
+    main(event.data as LaneStart & T);
   };
 }

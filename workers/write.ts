@@ -39,7 +39,7 @@ class WriterJobs implements Jobs {
   }
 }
 
-onLaneStart((start) => {
+onLaneStart<{ cacheDir: string }>((start) => {
   const lane = new WorkerLane(start.lane);
   const stats = new ThreadStats(start.stats);
   runLane(lane, new WriterJobs(lane, new CacheLayout(start.cacheDir), stats), stats);

@@ -25,6 +25,9 @@ export const maxFrameBytes = 16 * MiB;
 /** A control message, in UTF-16 units; a longer one is answered with an error. */
 export const maxControlChars = 64 * KiB;
 
+/** Room for what may be on its way to one peer: the reads that were under way when it stopped reading. */
+export const webSocketBufferBytes = 64 * MiB;
+
 /** What one GET may answer with. */
 export const maxReadBytes = 16 * MiB;
 /** What a GET asks for when it does not say. */
@@ -56,6 +59,15 @@ export const readRequestRingBytes = 256 * KiB;
 export const readDataRingBytes = 4 * MiB;
 /** Ring from a writer to the main thread: results. A power of two. */
 export const writeResultRingBytes = 256 * KiB;
+/** Rings between the main thread and an accepting thread, either way. A power of two. */
+export const acceptRingBytes = 4 * MiB;
+/** What an accepting thread was sent for one peer and has not told to be taken; past it the peer counts as slow. */
+export const acceptWindowBytes = 256 * KiB;
+/** It tells what was taken at this many bytes, or when all is. */
+export const acceptReportBytes = acceptWindowBytes / 4;
+/** Accepting threads, at most. */
+export const maxAcceptors = 64;
+
 /** A read longer than this crosses the lane in slices, so that no read can fill it. */
 export const readSliceBytes = 256 * KiB;
 /** Frames of one stream are joined in the ring up to this size, so that a worker hashes and writes them at once. */
@@ -229,7 +241,13 @@ export const maxDescribedChannels = 32;
 /** How long a shutdown waits for acknowledgements and unsent answers. */
 export const shutdownGraceMs = 8_000;
 
-const powersOfTwo = { writeRingBytes, readRequestRingBytes, readDataRingBytes, writeResultRingBytes };
+const powersOfTwo = {
+  writeRingBytes,
+  readRequestRingBytes,
+  readDataRingBytes,
+  writeResultRingBytes,
+  acceptRingBytes,
+};
 for (const [name, bytes] of Object.entries(powersOfTwo)) {
   if ((bytes & (bytes - 1)) !== 0) throw new RangeError(`${name} is not a power of two`);
 }

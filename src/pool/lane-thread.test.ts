@@ -41,7 +41,7 @@ function startThread(
   resultRingBytes = 2048,
 ): LaneThread {
   const thread = new LaneThread(
-    { entry, name: "echo", cacheDir: "", taskRingBytes, resultRingBytes, replacement: false },
+    { entry, name: "echo", start: {}, taskRingBytes, resultRingBytes, replacement: false },
     owner,
   );
   open.push(thread);

@@ -9,7 +9,8 @@ export interface ThreadSettings {
   /** The worker's entry file. */
   entry: URL;
   name: string;
-  cacheDir: string;
+  /** What it is told at its start, beside its lane. */
+  start: object;
   taskRingBytes: number;
   resultRingBytes: number;
   /** It takes the place of one that died. */
@@ -65,7 +66,7 @@ export class LaneThread extends LanePort {
     this.#worker = startWorker(settings.entry, settings.name, settings.replacement);
     this.#ended = this.#watch(settings.name);
     const stats = this.#stats.memory;
-    this.#worker.postMessage({ lane: memory, cacheDir: settings.cacheDir, stats });
+    this.#worker.postMessage({ lane: memory, stats, ...settings.start });
   }
 
   figures(restarts: number): ThreadFigures {

@@ -91,7 +91,7 @@ export class Reader implements ThreadOwner {
         {
           entry: settings.entry,
           name: `reader ${index + 1}`,
-          cacheDir: settings.cacheDir,
+          start: { cacheDir: settings.cacheDir },
           taskRingBytes: readRequestRingBytes,
           resultRingBytes: readDataRingBytes,
           replacement,

@@ -35,7 +35,7 @@ export class Writer implements ThreadOwner {
         {
           entry: settings.entry,
           name: `writer ${index + 1}`,
-          cacheDir: settings.cacheDir,
+          start: { cacheDir: settings.cacheDir },
           taskRingBytes: writeRingBytes,
           resultRingBytes: writeResultRingBytes,
           replacement,

@@ -4,7 +4,8 @@
  */
 import type { Server, ServerWebSocket } from "bun";
 import { WavecacheError } from "../base/errors.ts";
-import { idleTimeoutSeconds, maxFrameBytes, MiB } from "../base/limits.ts";
+import { idleTimeoutSeconds, maxFrameBytes, webSocketBufferBytes } from "../base/limits.ts";
+import { Acceptors } from "./acceptors.ts";
 import type { Certificates } from "./certificates.ts";
 import { errorResponse } from "./error-response.ts";
 import { type Admitted, type Peer, Peers, type PeerSocket, type PeersSettings } from "./peers.ts";
@@ -17,11 +18,13 @@ export interface ListenerSettings extends PeersSettings {
   port: number;
   /** For https and wss; undefined for http and ws. */
   certificates?: Certificates | undefined;
+  /** Threads that accept connections beside this one; not together with certificates. */
+  acceptors?: { entry: URL; count: number } | undefined;
   http: HttpRoute[];
 }
 
-/** Room for what may be on its way to one peer: the reads that were under way when it stopped reading. */
-const sendBufferBytes = 64 * MiB;
+/** A port, or a Unix socket. */
+type Where = (OpenOptions & { hostname: string }) | { unix: string };
 
 /** What Bun keeps with a connection: the admitted handshake, and the peer once it is open. */
 interface Connection {
@@ -35,19 +38,40 @@ export class Listener {
   readonly #settings: ListenerSettings;
   readonly #server: PortServer<Connection>;
   readonly #peers: Peers;
+  readonly #acceptors: Acceptors | undefined;
   #closing = false;
 
   constructor(settings: ListenerSettings) {
     this.#settings = settings;
     this.#peers = new Peers(settings);
     const { port, certificates, log } = settings;
-    this.#server = new PortServer({ port, certificates, log, open: (options) => this.#serve(options) });
+    this.#server = new PortServer({
+      port,
+      certificates,
+      isShared: settings.acceptors !== undefined,
+      log,
+      open: (options) => this.#serve({ ...options, hostname: settings.host }),
+    });
+    this.#acceptors = this.#startAcceptors();
   }
 
-  #serve(options: OpenOptions): Server<Connection> {
+  #startAcceptors(): Acceptors | undefined {
+    const { acceptors, host, log } = this.#settings;
+    if (acceptors === undefined) return undefined;
+    return new Acceptors({
+      ...acceptors,
+      host,
+      port: this.port,
+      peers: this.#peers,
+      serveHttp: (unix) => this.#serve({ unix }),
+      refusal: () => this.#refusal(),
+      log,
+    });
+  }
+
+  #serve(where: Where): Server<Connection> {
     return Bun.serve<Connection>({
-      ...options,
-      hostname: this.#settings.host,
+      ...where,
       maxRequestBodySize: maxFrameBytes,
       fetch: (request, server) => this.#fetch(request, server),
       error: (error) => this.#internalError(error),
@@ -56,7 +80,7 @@ export class Listener {
         sendPings: false,
         idleTimeout: idleTimeoutSeconds,
         maxPayloadLength: maxFrameBytes,
-        backpressureLimit: sendBufferBytes,
+        backpressureLimit: webSocketBufferBytes,
         closeOnBackpressureLimit: false,
         open: (socket) => this.#open(socket),
         message: ({ data }, message) => data.peer!.message(message),
@@ -64,6 +88,11 @@ export class Listener {
         close: ({ data }) => this.#peers.closed(data.peer!),
       },
     });
+  }
+
+  /** Resolves once everything that accepts connections listens. */
+  async listening(): Promise<void> {
+    await this.#acceptors?.listening();
   }
 
   get port(): number {
@@ -84,12 +113,14 @@ export class Listener {
   async close(): Promise<void> {
     this.#closing = true;
     this.#peers.close();
+    await this.#acceptors?.close();
     await this.#server.stop();
   }
 
   #fetch(request: Request, server: Server<Connection>): Response | Promise<Response> | undefined {
     const url = new URL(request.url);
-    if (this.#closing) return errorResponse(new WavecacheError("SHUTTING_DOWN"));
+    const refusal = this.#refusal();
+    if (refusal !== undefined) return refusal;
     if (request.headers.get("upgrade")?.toLowerCase() === "websocket")
       return this.#upgrade(request, url, server);
     for (const route of this.#settings.http) {
@@ -100,6 +131,10 @@ export class Listener {
     return new Response("not found\n", { status: 404 });
   }
 
+  #refusal(): Response | undefined {
+    return this.#closing ? errorResponse(new WavecacheError("SHUTTING_DOWN")) : undefined;
+  }
+
   #upgrade(request: Request, url: URL, server: Server<Connection>): Response | undefined {
     const admitted = this.#peers.admit({
       path: url.pathname,
@@ -107,6 +142,7 @@ export class Listener {
     });
     if (admitted instanceof Response) return admitted;
     if (server.upgrade(request, { data: { admitted, peer: undefined } })) return undefined;
+    this.#peers.abandon();
     return new Response("not a WebSocket handshake\n", { status: 400 });
   }
 

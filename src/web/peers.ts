@@ -49,19 +49,24 @@ export class Peers {
     return this.#settings.sockets.find((route) => route.accepts(path));
   }
 
-  /** Whether a handshake may go on, or what it is refused with. */
+  /** Whether a handshake may go on, or what it is refused with. One that may is to be opened or abandoned. */
   admit(handshake: Handshake): Admitted | Response {
     const route = this.routeOf(handshake.path);
     if (route === undefined) return new Response("no WebSocket here\n", { status: 404 });
     if (this.#settings.limit.isReached)
       return errorResponse(new WavecacheError("CONNECTIONS_EXHAUSTED"), route.meter);
+    this.#settings.limit.opened();
     return { route, handshake };
+  }
+
+  /** An admitted handshake came to nothing. */
+  abandon(): void {
+    this.#settings.limit.closed();
   }
 
   open({ route, handshake }: Admitted, socket: PeerSocket): Peer {
     const peer = new Peer(socket, route.meter);
     this.#peers.add(peer);
-    this.#settings.limit.opened();
     route.meter.opened();
     peer.session = route.open(peer, handshake);
     return peer;

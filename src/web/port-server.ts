@@ -14,6 +14,8 @@ export interface PortSettings<Data> {
   port: number;
   /** Undefined: without TLS. */
   certificates: Pick<Certificates, "current" | "onChange"> | undefined;
+  /** Whether others listen on the port too, on purpose. */
+  isShared: boolean;
   /** Starts a server that differs from others of this port in this alone. */
   open(options: OpenOptions): Server<Data>;
   log: Log;
@@ -37,8 +39,8 @@ export class PortServer<Data> {
 
   constructor(settings: PortSettings<Data>) {
     this.#settings = settings;
-    const { port, certificates } = settings;
-    if (certificates !== undefined && port !== 0) this.#refuseSharing();
+    const { port, certificates, isShared } = settings;
+    if ((certificates !== undefined || isShared) && port !== 0) this.#refuseSharing();
     this.#current = this.#open(port, certificates?.current);
     this.#stopFollowing = certificates?.onChange((certificate) => this.#replace(certificate));
   }
@@ -55,12 +57,13 @@ export class PortServer<Data> {
 
   /** Two programs that both share a port would get connections in turn: one that is taken is to be an error. */
   #refuseSharing(): void {
-    void this.#open(this.#settings.port, undefined).stop(true);
+    void this.#settings.open({ port: this.#settings.port, tls: undefined, reusePort: false }).stop(true);
   }
 
   #open(port: number, certificate: Certificate | undefined): Server<Data> {
     const tls = certificate && { cert: certificate.cert, key: certificate.key };
-    return this.#settings.open({ port, tls, reusePort: tls !== undefined && canReplace });
+    const reusePort = (tls !== undefined || this.#settings.isShared) && canReplace;
+    return this.#settings.open({ port, tls, reusePort });
   }
 
   #replace(certificate: Certificate): void {

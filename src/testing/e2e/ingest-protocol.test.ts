@@ -262,7 +262,7 @@ describe("a hardware id", () => {
       expect(own.length).toBe(2);
       for (const file of own) expect(file.slice(prefix.length)).toMatch(/^\d{8}_\d{6}\.(bin|wav)$/);
       for (const file of own) expect(file).toStartWith(prefix);
-      expect(readdirSync(server.folder).sort()).toEqual(["cache", "received"]);
+      expect(readdirSync(server.folder).sort()).toEqual(["cache", "library", "received"]);
     });
   }
 

@@ -22,6 +22,7 @@ const defaults: [string, string][] = [
   ["--recordings-dir", "data/received"],
   ["--library-dir", "data/library"],
   ["--workers", ""],
+  ["--acceptors", "0"],
   ["--log-level", "info"],
   ["--max-stream-bytes", "4"],
   ["--max-cache-bytes", "8"],
@@ -65,6 +66,8 @@ const badValues: string[][] = [
   ["--max-connections", "0"],
   ["--incomplete-ttl", "soon"],
   ["--udp-port", "x"],
+  ["--acceptors", "-1"],
+  ["--acceptors", "1", "--tls"],
   ["--surprise=1"],
 ];
 
