@@ -5,15 +5,18 @@
 import { cac } from "cac";
 import * as v from "valibot";
 import { availableParallelism } from "node:os";
+import { AddressList, privateNetworks } from "./base/address-list.ts";
 import { type LogLevel, logLevels } from "./base/log.ts";
 import {
   defaultIncompleteTtlSeconds,
   defaultMaxCacheBytes,
   defaultMaxConnections,
   defaultMaxStreamBytes,
+  defaultUdpRateMbps,
   GiB,
   KiB,
   maxAcceptors,
+  maxUdpTotalMbps,
   MiB,
 } from "./base/limits.ts";
 import { isSongName } from "./base/song-name.ts";
@@ -45,6 +48,8 @@ export interface Config {
   adpcmNibbles: NibbleSetting;
   fillGaps: boolean;
   udpPort: Port;
+  udpRateMbps: number;
+  udpAllow: AddressList;
   tlsPort: Port;
   tls: boolean;
   tlsCert: string | undefined;
@@ -79,6 +84,14 @@ const noneOrText = v.pipe(
   v.transform((given) => (given === "" ? undefined : given)),
 );
 const port = v.union([v.literal("off"), whole(0, 65535)], "a port from 0 to 65535, or off");
+const networks = v.pipe(
+  v.string(),
+  v.transform((given) => AddressList.parse(given)),
+  v.custom<AddressList>(
+    (list) => list !== undefined,
+    "networks with commas between them, such as 10.0.0.0/8",
+  ),
+);
 const units: Record<string, number> = { "": 1, KiB, MiB, GiB };
 const size = v.pipe(
   v.string(),
@@ -240,9 +253,23 @@ const options: Options = {
   udpPort: {
     flag: "udp-port",
     value: "port",
-    default: "off",
-    says: "UDP door (not in this version)",
+    default: "9998",
+    says: "port of songs by name over UDP; off for none, 0 takes a free one",
     schema: port,
+  },
+  udpRateMbps: {
+    flag: "udp-rate-mbps",
+    value: "mbps",
+    default: String(defaultUdpRateMbps),
+    says: "megabits a second that one song over UDP takes at most",
+    schema: whole(1, maxUdpTotalMbps),
+  },
+  udpAllow: {
+    flag: "udp-allow",
+    value: "networks",
+    default: privateNetworks,
+    says: "who is answered over UDP",
+    schema: networks,
   },
   tlsPort: {
     flag: "tls-port",

@@ -22,6 +22,7 @@ import { echoRoute, ingestHttpRoute, ingestRoute } from "./gateways/ingest/route
 import { liveRoute } from "./gateways/live/live.ts";
 import { SongsTlsDoor } from "./gateways/songs-tls/door.ts";
 import { Metrics } from "./gateways/metrics/metrics.ts";
+import { SongsUdpDoor } from "./gateways/songs-udp/door.ts";
 import { closePool, openPool, type Pool } from "./pool/pool.ts";
 import { CacheLayout } from "./store/layout.ts";
 import { Library } from "./store/library.ts";
@@ -85,8 +86,10 @@ export async function startServer(config: Config): Promise<Running> {
   await listeners.main.listening();
   const songsTls = await openSongsTls(config, certificates, songs, meters);
   opened.defer(() => songsTls?.close());
+  const songsUdp = await openSongsUdp(config, songs, meters);
+  opened.defer(() => songsUdp?.close());
   const closing = opened.move();
-  const addresses = addressesOf(config, listeners, songsTls, deviceDoor);
+  const addresses = addressesOf(config, listeners, songsTls, songsUdp, deviceDoor);
   return { addresses, close: () => closing.disposeAsync() };
 }
 
@@ -244,6 +247,18 @@ async function openSongsTls(
   return await SongsTlsDoor.open({ host, port, certificates, songs, meter, log: openLog("songs-tls") });
 }
 
+/** Undefined if it stays shut. */
+async function openSongsUdp(
+  config: Config,
+  songs: Songs,
+  meters: DoorMeters,
+): Promise<SongsUdpDoor | undefined> {
+  const { host, udpPort: port, udpAllow: allow, udpRateMbps: rateMbps } = config;
+  if (port === "off") return undefined;
+  const meter = meters.add("songs-udp");
+  return await SongsUdpDoor.open({ host, port, allow, rateMbps, songs, meter, log: openLog("songs-udp") });
+}
+
 async function closeListeners(
   { main, ingest }: Listeners,
   engine: Engine,
@@ -259,6 +274,7 @@ function addressesOf(
   config: Config,
   { main, ingest }: Listeners,
   songsTls: SongsTlsDoor | undefined,
+  songsUdp: SongsUdpDoor | undefined,
   deviceDoor: DeviceDoor | undefined,
 ): string[] {
   const host = config.host.includes(":") ? `[${config.host}]` : config.host;
@@ -266,6 +282,7 @@ function addressesOf(
   const ports = [`ws${s}://${host}:${main.port}${config.path}`, `http${s}://${host}:${main.port}/`];
   if (ingest !== undefined) ports.push(`ws${s}://${host}:${ingest.port}/ws`);
   if (songsTls !== undefined) ports.push(`tls://${host}:${songsTls.port}`);
+  if (songsUdp !== undefined) ports.push(`udp://${host}:${songsUdp.port}`);
   if (deviceDoor !== undefined) ports.push(`grpc${config.grpcTls ? "s" : ""}://${host}:${deviceDoor.port}`);
   return ports;
 }
@@ -312,7 +329,7 @@ function fail(error: unknown): never {
 
 function explain(error: unknown): string {
   if (error instanceof Error && "code" in error && error.code === "EADDRINUSE") {
-    return `${error.message} (choose another port with --port, --ingest-port or --tls-port, or end the program that has it)`;
+    return `${error.message} (choose another port with --port, --ingest-port, --udp-port or --tls-port, or end the program that has it)`;
   }
   const known = toWavecacheError(error);
   return `${known.message} (${errorRow(known.code).hint})`;

@@ -307,6 +307,27 @@ const table = {
     close: 1008,
     grpc: 7,
   },
+  ADDRESS_REFUSED: {
+    reason: "requests from this address are not answered",
+    hint: "add its network to --udp-allow",
+    http: 403,
+    close: 1008,
+    grpc: 7,
+  },
+  TRANSFERS_EXHAUSTED: {
+    reason: "too many songs are being sent",
+    hint: "try again later",
+    http: 503,
+    close: 1013,
+    grpc: 8,
+  },
+  TRANSFER_UNKNOWN: {
+    reason: "no such transfer",
+    hint: "the server was started again or has waited too long; ask for the song again",
+    http: 404,
+    close: 1008,
+    grpc: 5,
+  },
 } as const satisfies Record<string, ErrorRow>;
 
 interface ErrorRow {

@@ -238,6 +238,28 @@ export const maxTagsChars = 4096;
 export const maxDescribedSampleRate = 768_000;
 export const maxDescribedChannels = 32;
 
+/** What one transfer over UDP sends at most, in megabits a second; and all of them together. */
+export const defaultUdpRateMbps = 40;
+export const maxUdpTotalMbps = 1000;
+/** Transfers over UDP at once, to one address and in all. */
+export const maxUdpTransfersPerAddress = 64;
+export const maxUdpTransfers = 256;
+/** Datagrams sent at once to one client: at least so many where there are, so that few calls send many; and at most. */
+export const udpBurstDatagrams = 8;
+export const maxUdpBurstDatagrams = 32;
+/** What is read at once of a song that is sent over UDP; two such reads are in memory. */
+export const udpReadBytes = 64 * KiB;
+/** How long the proof of an address holds, at least. */
+export const udpTokenMs = 10_000;
+/** Reliable UDP: how far ahead of what the client has may be sent, in blocks. */
+export const reliableWindowBlocks = 4096;
+/** The rate to begin with, and the one that no loss goes below, in megabits a second. */
+export const reliableStartMbps = 10;
+export const reliableFloorMbps = 2;
+/** A client that says nothing for this long is gone; one that has everything, or was told of an error, for this long. */
+export const reliableIdleMs = 5_000;
+export const reliableLingerMs = 1_000;
+
 /** How long a shutdown waits for acknowledgements and unsent answers. */
 export const shutdownGraceMs = 8_000;
 

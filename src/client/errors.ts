@@ -107,6 +107,21 @@ const table = {
     hint: "is this the right port, and does it want ws:// or http:// instead?",
     again: false,
   },
+  SONG_UNKNOWN: {
+    reason: "no such song",
+    hint: "the command songs lists the names of a Wavecache server",
+    again: false,
+  },
+  NO_RELIABLE_UDP: {
+    reason: "the server does not speak reliable UDP",
+    hint: "it may speak the old protocol: allow that, or use TLS",
+    again: false,
+  },
+  READER_TOO_SLOW: {
+    reason: "the song came faster than it was read",
+    hint: "write it to a file first: the old protocol over UDP cannot wait",
+    again: false,
+  },
 } as const satisfies Record<string, { reason: string; hint: string; again: boolean }>;
 
 export type ClientErrorCode = keyof typeof table;

@@ -67,3 +67,21 @@ export const ackTimeoutMs = 5_000;
 export const audioReopenMs = 250;
 /** Events of a device that wait for their acknowledgement. */
 export const maxWaitingAcks = 256;
+
+/** Songs over UDP: how long an unanswered request waits for its repetition, and how often it is made. */
+export const udpRequestMs = 200;
+export const maxUdpRequests = 15;
+/** How long a server may be silent while bytes are waited for: by the old protocol that is the end. */
+export const udpSilenceMs = 2_000;
+export const reliableSilenceMs = 10_000;
+/** What the system may hold of one socket, where it allows so much. */
+export const udpReceiveBufferBytes = 4 * MiB;
+/** Blocks that may have come and not been read; the server is told to send no more. */
+export const reliableWindowBlocks = 2048;
+/** How often the server is told what has come, while something comes and while nothing does. */
+export const reliableAckMs = 10;
+export const reliableIdleAckMs = 100;
+/** The old protocol cannot wait for its reader. */
+export const maxPlainWaitingBytes = 512 * MiB;
+/** Songs read at once, in one chunk, at most. */
+export const songChunkBytes = 256 * KiB;

@@ -29,7 +29,9 @@ const defaults: [string, string][] = [
   ["--max-connections", "4096"],
   ["--incomplete-ttl", "86400"],
   ["--ingest-port", ""],
-  ["--udp-port", ""],
+  ["--udp-port", "9998"],
+  ["--udp-rate-mbps", "40"],
+  ["--udp-allow", "192.168.0.0/16"],
   ["--tls-port", "9999"],
   ["--tls", "false"],
   ["--tls-cert", "none"],
@@ -68,6 +70,8 @@ const badValues: string[][] = [
   ["--udp-port", "x"],
   ["--acceptors", "-1"],
   ["--acceptors", "1", "--tls"],
+  ["--udp-rate-mbps", "0"],
+  ["--udp-allow", "everybody"],
   ["--surprise=1"],
 ];
 

@@ -1,0 +1,35 @@
+/** Lists of networks: which addresses a door serves. */
+import { BlockList, isIP } from "node:net";
+
+/** This machine, private networks and links: RFC 1122, 1918, 3927, 4193, 4291. */
+export const privateNetworks =
+  "127.0.0.0/8,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,169.254.0.0/16,::1/128,fc00::/7,fe80::/10";
+
+export class AddressList {
+  readonly #list = new BlockList();
+
+  /** `text` is networks and addresses with commas between them. Undefined if one of them is neither. */
+  static parse(text: string): AddressList | undefined {
+    const list = new AddressList();
+    return text.split(",").every((entry) => list.#add(entry.trim())) ? list : undefined;
+  }
+
+  /** Whether an address is in one of the networks; an IPv4 address may come in its IPv6 form. */
+  has(address: string): boolean {
+    const [bare = ""] = address.split("%");
+    const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(bare)?.[1];
+    if (mapped !== undefined) return this.#list.check(mapped, "ipv4");
+    const family = isIP(bare);
+    return family !== 0 && this.#list.check(bare, family === 4 ? "ipv4" : "ipv6");
+  }
+
+  #add(entry: string): boolean {
+    const match = /^([0-9a-fA-F.:]+)(?:\/(\d{1,3}))?$/.exec(entry);
+    const family = isIP(match?.[1] ?? "");
+    const most = family === 4 ? 32 : 128;
+    const prefix = Number(match?.[2] ?? most);
+    if (match === null || family === 0 || prefix > most) return false;
+    this.#list.addSubnet(match[1]!, prefix, family === 4 ? "ipv4" : "ipv6");
+    return true;
+  }
+}
