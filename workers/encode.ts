@@ -83,9 +83,10 @@ function toSoundError(error: unknown): WavecacheError {
 }
 
 async function encode({ id, descriptor, size, storePath }: EncodeRequest): Promise<EncodeEnd> {
+  const source = new SoundSourceFile(descriptor, size);
   const store = new Store(storePath, id);
   try {
-    for await (const packets of packetsOf(new SoundSourceFile(descriptor, size))) {
+    for await (const packets of packetsOf(source)) {
       failpoint("sound.encode");
       if (cancelled.has(id)) return { kind: "cancelled" };
       store.append(packets);
@@ -94,7 +95,7 @@ async function encode({ id, descriptor, size, storePath }: EncodeRequest): Promi
       await new Promise<void>((resolve) => setImmediate(resolve));
     }
     if (cancelled.has(id)) return { kind: "cancelled" };
-    store.finish();
+    store.finish(source.isUnchanged);
     return { kind: "complete", storeProblem: store.problem };
   } finally {
     store.discard();
@@ -120,8 +121,10 @@ class Store {
     this.#try(() => this.#writer?.append(packets));
   }
 
-  finish(): void {
+  /** `isTrue`: the packets are those of the source that they are stored for. */
+  finish(isTrue: boolean): void {
     this.#try(() => {
+      if (!isTrue) throw new WavecacheError("SONG_CHANGED");
       this.#writer?.finish();
       trimStoredSounds(dirname(this.#path), maxSoundCacheBytes, false);
     });

@@ -130,6 +130,8 @@ describe("an Opus packet", () => {
     for (const config of [0, 2, 3, 12, 14, 16, 30])
       expect(isPlainOpusPacket(packet(config, 0, 1))).toBe(false);
     for (const code of [1, 2, 3, 4]) expect(isPlainOpusPacket(packet(31, code, 1))).toBe(false);
+    const [longest, tooLong] = [new Uint8Array(1_276).fill(31 << 3), new Uint8Array(1_277).fill(31 << 3)];
+    expect([isPlainOpusPacket(longest), isPlainOpusPacket(tooLong)]).toEqual([true, false]);
     // Two frames of 10 ms are 20 ms, but not one frame.
     expect(isPlainOpusPacket(packet(30, 1, 1, 1))).toBe(false);
   });

@@ -17,6 +17,9 @@ export const opusFrameSamples = 960;
 /** Samples of the longest packet, 120 ms. */
 export const maxOpusPacketSamples = 5_760;
 
+/** Bytes of one frame, by requirement R2 of section 3.4. */
+const maxOpusFrameBytes = 1_275;
+
 /** Samples at 48 kHz of one frame, by the last bits of its config: 10, 20, 40, 60 ms or 2.5, 5, 10, 20 ms. */
 const silkSamples = [480, 960, 1920, 2880];
 const hybridSamples = [480, 960];
@@ -32,7 +35,7 @@ export function opusPacketSamples(packet: Uint8Array): number | undefined {
 
 /** True for a packet of one mono frame of 20 ms: what the devices are sent. */
 export function isPlainOpusPacket(packet: Uint8Array): boolean {
-  if (packet.length === 0) return false;
+  if (packet.length === 0 || packet.length > 1 + maxOpusFrameBytes) return false;
   const [first] = packet;
   return (first! & 7) === 0 && opusFrameLength(first! >> 3) === opusFrameSamples;
 }

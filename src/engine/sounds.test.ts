@@ -1,5 +1,13 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { closeSync, ftruncateSync, openSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { maxSoundMs } from "../base/limits.ts";
 import { opusFrameSamples, opusSampleRate } from "../codec/opus.ts";
 import { encodeWavHeader, wavHeaderBytes } from "../codec/wav.ts";
@@ -158,6 +166,20 @@ describe("sounds", () => {
     ftruncateSync(descriptor, 1_000);
     closeSync(descriptor);
     expect(await failureOf(packetsOfSound(sound))).toBe("SONG_CHANGED");
+    expect(bench.stored()).toEqual([]);
+  });
+
+  test("whose file is written into while they are encoded are played, and not stored", async () => {
+    await using bench = new SoundBench();
+    longWav(bench, "mode_1.wav", 60);
+    const sounds = await bench.start();
+    const sound = await sounds.open(1);
+    await within("a packet", limitMs, sound.beyond(0));
+    const descriptor = openSync(bench.pathOf("mode_1.wav"), "r+");
+    writeSync(descriptor, Uint8Array.of(1, 2), 0, 2, 30_000);
+    closeSync(descriptor);
+    expect((await packetsOfSound(sound)).length).toBe(packetsIn(60));
+    await until("a line about it", limitMs, () => bench.log.lines.join().includes("not stored"));
     expect(bench.stored()).toEqual([]);
   });
 

@@ -6,10 +6,17 @@ export class SoundSourceFile {
   readonly #descriptor: number;
   /** Bytes when it was opened. */
   readonly size: number;
+  readonly #state: string;
 
   constructor(descriptor: number, size: number) {
     this.#descriptor = descriptor;
     this.size = size;
+    this.#state = stateOf(descriptor);
+  }
+
+  /** Whether it is what it was when this was made, as far as its size and times tell. */
+  get isUnchanged(): boolean {
+    return stateOf(this.#descriptor) === this.#state;
   }
 
   /** Up to `length` bytes from `offset` on, fewer at the end. Throws SONG_CHANGED if the file has become shorter. */
@@ -22,4 +29,9 @@ export class SoundSourceFile {
     }
     return bytes;
   }
+}
+
+function stateOf(descriptor: number): string {
+  const { dev, ino, size, mtimeNs } = fs.fstatSync(descriptor, { bigint: true });
+  return `${dev}:${ino}:${size}:${mtimeNs}`;
 }
