@@ -13,6 +13,7 @@ import { registerRm } from "./commands/rm.ts";
 import { registerRoundTrip } from "./commands/roundtrip.ts";
 import { registerServer, serverCommand, startServer } from "./commands/server.ts";
 import { registerSong } from "./commands/song.ts";
+import { registerSongs } from "./commands/songs.ts";
 import { registerStream } from "./commands/stream.ts";
 import { registerUpload } from "./commands/upload.ts";
 import { failureOf, Interrupted } from "./failures.ts";
@@ -33,6 +34,7 @@ function program(context: Context) {
   registerDevices(cli, context);
   registerDevice(cli, context);
   registerSong(cli, context);
+  registerSongs(cli, context);
   registerServer(cli);
   // cac would say of each option that begins with --no- that its default is true.
   cli.help((sections) =>

@@ -122,6 +122,11 @@ const table = {
     hint: "write it to a file first: the old protocol over UDP cannot wait",
     again: false,
   },
+  NO_SONGS: {
+    reason: "the server has no songs",
+    hint: "songs need a Wavecache server: is this its main port?",
+    again: false,
+  },
 } as const satisfies Record<string, { reason: string; hint: string; again: boolean }>;
 
 export type ClientErrorCode = keyof typeof table;

@@ -1,0 +1,37 @@
+/** The list of songs, over HTTP at the same host and port as the WebSocket. */
+import * as v from "valibot";
+import { type ApiOptions, parsed, request, throwUnlessOk } from "./api.ts";
+
+const missing = "NO_SONGS";
+
+const songSchema = v.object({
+  name: v.string(),
+  /** Bytes. */
+  size: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
+  /** MIME type. */
+  type: v.string(),
+  /** Seconds; null where it is not known. */
+  duration: v.nullable(v.pipe(v.number(), v.minValue(0))),
+});
+
+const pageSchema = v.object({ songs: v.array(songSchema), next: v.nullable(v.string()) });
+
+export type SongInfo = v.InferOutput<typeof songSchema>;
+export type SongInfoPage = v.InferOutput<typeof pageSchema>;
+
+export interface SongListOptions extends ApiOptions {
+  /** Songs in this page. */
+  limit?: number;
+  /** The `next` of the page before. */
+  after?: string;
+}
+
+/** One page of songs, sorted by name. */
+export async function listSongs(options: SongListOptions): Promise<SongInfoPage> {
+  const query = new URLSearchParams();
+  if (options.limit !== undefined) query.set("limit", String(options.limit));
+  if (options.after !== undefined) query.set("after", options.after);
+  const answer = await request(options, "GET", `/api/library?${query}`);
+  throwUnlessOk(answer, missing);
+  return parsed(pageSchema, answer.body, missing);
+}
