@@ -42,16 +42,22 @@ export function allocateRing(capacityBytes: number): SharedArrayBuffer {
   return new SharedArrayBuffer(dataByte + capacityBytes);
 }
 
-/** Bytes between the two ends of a ring, for whoever is neither of them. */
-export function ringUsedBytes(memory: SharedArrayBuffer): number {
-  const words = new Int32Array(memory);
-  // The head first: it never passes the tail, so that what is read later cannot lie before it.
-  const head = Atomics.load(words, headWord);
-  return Math.min((Atomics.load(words, tailWord) - head) >>> 0, ringCapacityBytes(memory));
-}
+/** A ring as it looks to whoever is neither of its ends. */
+export class RingView {
+  readonly capacityBytes: number;
+  readonly #words: Int32Array;
 
-export function ringCapacityBytes(memory: SharedArrayBuffer): number {
-  return memory.byteLength - dataByte;
+  constructor(memory: SharedArrayBuffer) {
+    this.capacityBytes = memory.byteLength - dataByte;
+    this.#words = new Int32Array(memory);
+  }
+
+  /** Bytes between the two ends. */
+  get usedBytes(): number {
+    // The head first: it never passes the tail, so that what is read later cannot lie before it.
+    const head = Atomics.load(this.#words, headWord);
+    return Math.min((Atomics.load(this.#words, tailWord) - head) >>> 0, this.capacityBytes);
+  }
 }
 
 /**

@@ -1,7 +1,7 @@
 /** One worker thread behind a lane, seen from the main thread. */
-import { allocateLane, type LaneMemory } from "../lane/lane.ts";
+import { allocateLane } from "../lane/lane.ts";
 import { type LaneOwner, LanePort } from "../lane/lane-port.ts";
-import { ringCapacityBytes, ringUsedBytes } from "../lane/ring.ts";
+import { RingView } from "../lane/ring.ts";
 import { ThreadStats } from "../lane/thread-stats.ts";
 import { startWorker } from "./respawn.ts";
 
@@ -31,27 +31,20 @@ export interface ThreadOwner extends LaneOwner {
   onLost(reason: string): void;
 }
 
-/** A ring of a lane as it is now. */
-export interface RingFigures {
-  /** `in`: tasks for the thread. `out`: its results. */
-  direction: "in" | "out";
-  usedBytes: number;
-  capacityBytes: number;
-}
-
 /** What is known of a thread that is there under this name, however often it was started again. */
 export interface ThreadFigures {
   thread: string;
   restarts: number;
   /** Of the thread that runs now. */
   stats: ThreadStats;
-  rings: RingFigures[];
+  /** `in`: tasks for the thread. `out`: its results. */
+  rings: readonly { direction: "in" | "out"; ring: RingView }[];
 }
 
 export class LaneThread extends LanePort {
   readonly #name: string;
   readonly #stats = new ThreadStats();
-  readonly #memory: LaneMemory;
+  readonly #rings: ThreadFigures["rings"];
   readonly #owner: ThreadOwner;
   readonly #worker: Worker;
   readonly #ended: Promise<void>;
@@ -61,7 +54,10 @@ export class LaneThread extends LanePort {
     const memory = allocateLane(settings.taskRingBytes, settings.resultRingBytes);
     super(memory, owner);
     this.#name = settings.name;
-    this.#memory = memory;
+    this.#rings = [
+      { direction: "in", ring: new RingView(memory.tasks) },
+      { direction: "out", ring: new RingView(memory.results) },
+    ];
     this.#owner = owner;
     this.#worker = startWorker(settings.entry, settings.name, settings.replacement);
     this.#ended = this.#watch(settings.name);
@@ -70,9 +66,7 @@ export class LaneThread extends LanePort {
   }
 
   figures(restarts: number): ThreadFigures {
-    const { tasks, results } = this.#memory;
-    const rings = [ringFigures("in", tasks), ringFigures("out", results)];
-    return { thread: this.#name, restarts, stats: this.#stats, rings };
+    return { thread: this.#name, restarts, stats: this.#stats, rings: this.#rings };
   }
 
   /** Lets the thread do what it has been given, then ends it. */
@@ -96,8 +90,4 @@ export class LaneThread extends LanePort {
       });
     });
   }
-}
-
-function ringFigures(direction: "in" | "out", memory: SharedArrayBuffer): RingFigures {
-  return { direction, usedBytes: ringUsedBytes(memory), capacityBytes: ringCapacityBytes(memory) };
 }

@@ -4,18 +4,24 @@
  */
 import { Histogram, type Registry } from "prom-client";
 import { type Family, register } from "./families.ts";
-import type { Sources } from "./sources.ts";
+import type { LaneRing, Sources } from "./sources.ts";
 
 export const sampleMs = 20;
 
 /** In seconds, each twice the one before, from half a millisecond. */
 const delayBuckets = Array.from({ length: 13 }, (_, index) => 0.0005 * 2 ** index);
 
+interface RingUse {
+  labels: Record<string, string>;
+  byteSeconds: number;
+}
+
 export class Sampler {
   readonly #sources: Pick<Sources, "writers" | "readers">;
   readonly #delay: Histogram;
-  /** Byte-seconds, by thread and direction. */
-  readonly #ringUse = new Map<string, { labels: Record<string, string>; byteSeconds: number }>();
+  /** By thread and direction. */
+  readonly #ringUse = new Map<string, RingUse>();
+  readonly #known = new WeakMap<LaneRing, RingUse>();
   readonly #timer: Timer;
   #sampledAt = performance.now();
 
@@ -41,18 +47,28 @@ export class Sampler {
     const elapsedMs = now - this.#sampledAt;
     this.#sampledAt = now;
     this.#delay.observe(Math.max(0, elapsedMs - sampleMs) / 1000);
-    for (const { thread, rings } of [...this.#sources.writers.figures(), ...this.#sources.readers.figures()])
-      for (const { direction, usedBytes } of rings)
-        this.#use(thread, direction).byteSeconds += (usedBytes * elapsedMs) / 1000;
+    const seconds = elapsedMs / 1000;
+    for (const { thread, rings } of this.#sources.writers.figures()) this.#watch(thread, rings, seconds);
+    for (const { thread, rings } of this.#sources.readers.figures()) this.#watch(thread, rings, seconds);
   }
 
-  #use(thread: string, direction: string) {
+  #watch(thread: string, rings: readonly LaneRing[], seconds: number): void {
+    for (const lane of rings) {
+      const { usedBytes } = lane.ring;
+      if (usedBytes > 0 || !this.#known.has(lane)) this.#use(thread, lane).byteSeconds += usedBytes * seconds;
+    }
+  }
+
+  /** A thread that was started again has new rings under its name. */
+  #use(thread: string, lane: LaneRing): RingUse {
+    let use = this.#known.get(lane);
+    if (use !== undefined) return use;
+    const { direction } = lane;
     const key = `${thread} ${direction}`;
-    const known = this.#ringUse.get(key);
-    if (known !== undefined) return known;
-    const fresh = { labels: { thread, direction }, byteSeconds: 0 };
-    this.#ringUse.set(key, fresh);
-    return fresh;
+    use = this.#ringUse.get(key) ?? { labels: { thread, direction }, byteSeconds: 0 };
+    this.#ringUse.set(key, use);
+    this.#known.set(lane, use);
+    return use;
   }
 
   #ringFamily(): Family {

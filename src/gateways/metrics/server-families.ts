@@ -130,8 +130,8 @@ function threadFamilies({ writers, readers, called }: Sources): Family[] {
   const threads = () => [...writers.figures(), ...readers.figures()];
   const ofRings = (value: "usedBytes" | "capacityBytes") => (): Values =>
     threads().flatMap(({ thread, rings }) =>
-      rings.map((ring): [Record<string, string>, number] => [
-        { thread, direction: ring.direction },
+      rings.map(({ direction, ring }): [Record<string, string>, number] => [
+        { thread, direction },
         ring[value],
       ]),
     );

@@ -8,18 +8,17 @@ interface JobFigures {
   seconds: number;
 }
 
-interface RingFigures {
-  /** `in`: tasks for the thread. `out`: its results. */
+/** `in`: tasks for the thread. `out`: its results. The ring is the same object as long as it is the same ring. */
+export interface LaneRing {
   direction: "in" | "out";
-  usedBytes: number;
-  capacityBytes: number;
+  ring: { readonly usedBytes: number; readonly capacityBytes: number };
 }
 
 /** A thread behind a lane. */
 interface ThreadFigures {
   thread: string;
   restarts: number;
-  rings: RingFigures[];
+  rings: readonly LaneRing[];
   stats: { jobs(): JobFigures[]; recordedFrames: number; lostFrames: number };
 }
 
