@@ -78,7 +78,7 @@ export async function startServer(config: Config): Promise<Running> {
   const deviceDoor = await openDeviceDoor(config, certificates, devices, meters);
   // A stream of a device ends by its device's leave, with the sound on it; the port goes when that has been said.
   opened.defer(() => devices.close().then(() => deviceDoor?.close()));
-  const metrics = openMetrics(pool, engine, recordings, meters);
+  const metrics = openMetrics(pool, engine, recordings, sounds, meters);
   opened.defer(() => metrics.close());
   const core = { engine, recordings, songs, devices, meters, metrics };
   const listeners = await openListeners(config, certificates, core, log);
@@ -93,13 +93,19 @@ export async function startServer(config: Config): Promise<Running> {
   return { addresses, close: () => closing.disposeAsync() };
 }
 
-function openMetrics(pool: Pool, cache: Engine, recordings: Recordings, meters: DoorMeters): Metrics {
+function openMetrics(
+  pool: Pool,
+  cache: Engine,
+  recordings: Recordings,
+  sounds: Sounds,
+  meters: DoorMeters,
+): Metrics {
   const { writers, readers, keeper, encoders } = pool;
   const called = [
     { thread: "keeper", calls: keeper },
     { thread: "encoder", calls: encoders },
   ];
-  return new Metrics({ version, meters, cache, recordings, writers, readers, called });
+  return new Metrics({ version, meters, cache, recordings, writers, readers, called, sounds });
 }
 
 /** What the doors serve, and what counts them. */

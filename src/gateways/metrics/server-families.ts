@@ -15,6 +15,7 @@ export function serverFamilies(sources: Sources): Family[] {
     ...cacheFamilies(sources),
     ...threadFamilies(sources),
     ...recordingFamilies(sources),
+    ...soundFamilies(sources),
   ];
 }
 
@@ -232,6 +233,33 @@ function recordingFamilies({ recordings, writers, meters }: Sources): Family[] {
       values: () => [
         [{ where: "listener" }, meters.all.reduce((sum, meter) => sum + meter.skippedBytes, 0)],
         [{ where: "lane" }, recordings.figures().skippedLiveBytes],
+      ],
+    },
+  ];
+}
+
+function soundFamilies({ sounds }: Sources): Family[] {
+  return [
+    {
+      type: "gauge",
+      name: "wavecache_sounds",
+      help: "Sounds for devices in memory.",
+      values: () => sounds.count,
+    },
+    {
+      type: "gauge",
+      name: "wavecache_sound_bytes",
+      help: "What the sounds in memory take there.",
+      values: () => sounds.bytes,
+    },
+    {
+      type: "counter",
+      name: "wavecache_sounds_opened_total",
+      help: "Sounds that were not in memory, by where they came from: encoded anew, or loaded from the cache folder.",
+      labels: ["from"],
+      values: () => [
+        [{ from: "source" }, sounds.encoded],
+        [{ from: "cache" }, sounds.loaded],
       ],
     },
   ];

@@ -53,4 +53,6 @@ export interface Sources {
   writers: { figures(): ThreadFigures[]; slots: number };
   readers: { figures(): ThreadFigures[] };
   called: CalledThread[];
+  /** Of devices: those in memory and their bytes, and those that were made since the start. */
+  sounds: { count: number; bytes: number; encoded: number; loaded: number };
 }

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { OggOpusParser } from "../../codec/ogg-opus.ts";
+import { scrape } from "../harness/exposition.ts";
 import { GrpcDevice } from "../harness/grpc-device.ts";
 import { runServerToExit, TestServer, useServers } from "../harness/server.ts";
 import { until } from "../harness/until.ts";
@@ -68,7 +69,11 @@ test("after a restart a sound comes out of the cache", async () => {
   using after = await connect("late");
   await after.pressed("mode", "mode");
   expect(await play(after, 300)).toEqual(first);
-  expect(server.log).not.toContain("encoded");
+  const metrics = (await scrape(server.httpBase))!;
+  expect(metrics.sum("wavecache_sounds_opened_total", { from: "cache" })).toBe(1);
+  expect(metrics.sum("wavecache_sounds_opened_total", { from: "source" })).toBe(0);
+  expect(metrics.sum("wavecache_sounds")).toBe(1);
+  expect(metrics.sum("wavecache_sound_bytes")).toBeGreaterThan(60_000);
 });
 
 test("a file that cannot be read is no sound: the log says which and why, and the device goes on", async () => {
