@@ -167,13 +167,15 @@ describe("a certificate from files", () => {
     await until("an error in the log", 5_000, () => log.count("error") > 0);
     expect(log.lines.at(-1)).toContain("is not the key of");
     const errors = log.count("error");
+    // Ten checks, or fewer on a slow machine, meet the same failure again.
+    await Bun.sleep(200);
+    expect(log.count("error")).toBe(errors);
     fs.rmSync(files.key);
     await until("another error in the log", 5_000, () => log.count("error") > errors);
     expect(log.lines.at(-1)).toContain("ENOENT");
     expect(certificates.current).toBe(before);
     fs.writeFileSync(files.key, next.key);
     await until("the new certificate", 5_000, () => certificates.current.cert === next.cert);
-    expect(log.count("error")).toBeLessThanOrEqual(3);
   });
 
   test("that has expired is served, with a warning", async () => {

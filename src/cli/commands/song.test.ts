@@ -217,7 +217,8 @@ describe.skipIf(process.platform === "win32")("song --play", () => {
     );
     const child = start("endless");
     await until("the player runs", waitMs, () => existsSync(join(cwd, "pid")));
-    const pid = Number(await until("its id", waitMs, () => readFileSync(join(cwd, "pid"), "utf8")));
+    const id = () => readFileSync(join(cwd, "pid"), "utf8").trim();
+    const pid = Number(await until("its id", waitMs, () => id() !== "" && id()));
     child.kill("SIGINT");
     expect(await child.exited).toBe(130);
     expect(() => process.kill(pid, 0)).toThrow();

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { connect as connectTcp } from "node:net";
+import { type AddressInfo, connect as connectTcp, createServer as createTcpServer } from "node:net";
 import { DoorMeter } from "../../base/door-meter.ts";
 import { WavecacheError } from "../../base/errors.ts";
 import { MiB, songReadBytes } from "../../base/limits.ts";
@@ -113,12 +113,25 @@ describe("the TLS door", () => {
     );
   });
 
-  test("answers a client that says nothing more after the name", async () => {
+  test("goes on with a client that shuts its side of the connection down after the name", async () => {
     const { port, songs } = await openDoor();
-    songs.audio.set("song", new Random(1).bytes(3 * MiB));
-    using peer = await SongPeer.open(port);
-    peer.socket.end("song");
-    expect((await within("the song", waitMs, peer.heard)).bytes.length).toBe(3 * MiB);
+    songs.audio.set("song", new Random(1).bytes(24 * MiB));
+    // No TLS client here can do that, so something between them does.
+    const upstream = connectTcp({ port, host: "127.0.0.1", allowHalfOpen: true });
+    const between = createTcpServer((socket) => {
+      socket.pipe(upstream, { end: false });
+      upstream.pipe(socket);
+    });
+    await new Promise<void>((resolve) => between.listen(0, "127.0.0.1", resolve));
+    using peer = await SongPeer.open((between.address() as AddressInfo).port);
+    peer.socket.pause();
+    peer.ask("song");
+    await until("the song is under way", waitMs, () => songs.readBytes > 0);
+    upstream.end();
+    peer.socket.resume();
+    const { bytes } = await within("the song", waitMs, peer.heard);
+    between.close();
+    expect(bytes.length).toBe(24 * MiB);
   });
 
   test("leaves what is on its way alone when a name is followed by more", async () => {
