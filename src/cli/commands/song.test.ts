@@ -217,8 +217,10 @@ describe.skipIf(process.platform === "win32")("song --play", () => {
     );
     const child = start("endless");
     await until("the player runs", waitMs, () => existsSync(join(cwd, "pid")));
-    const id = () => readFileSync(join(cwd, "pid"), "utf8").trim();
-    const pid = Number(await until("its id", waitMs, () => id() !== "" && id()));
+    const pid = await until("its id", waitMs, () => {
+      const id = Number(readFileSync(join(cwd, "pid"), "utf8"));
+      return id > 0 && id;
+    });
     child.kill("SIGINT");
     expect(await child.exited).toBe(130);
     expect(() => process.kill(pid, 0)).toThrow();

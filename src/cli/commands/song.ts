@@ -2,6 +2,7 @@
 import type { CAC } from "cac";
 import { bunPlatform } from "../../client/bun.ts";
 import { openSongTls } from "../../client/song-tls.ts";
+import { openSongUdp } from "../../client/song-udp.ts";
 import type { SongDownload, SongResult } from "../../client/song.ts";
 import { flagOption, type Options, textOption } from "../arguments.ts";
 import { parseAddress } from "../address.ts";
@@ -14,6 +15,7 @@ import { type Context, speedLine } from "../transfers.ts";
 import { trustOf, trustOptions } from "../trust.ts";
 
 const defaultTlsPort = 9999;
+const defaultUdpPort = 9998;
 
 export function registerSong(cli: CAC, context: Context): void {
   const command = cli
@@ -22,12 +24,14 @@ export function registerSong(cli: CAC, context: Context): void {
       "--tls <address>",
       `HOST:PORT of the server's songs over TLS (port ${defaultTlsPort} if left out)`,
     )
+    .option("--udp <address>", `HOST:PORT of its songs over UDP (port ${defaultUdpPort} if left out)`)
     .option("-o, --output <file>", "File to write, or - for standard output (default: the end of the name)")
     .option("--force", "Write over a file of that name")
     .option("--play", "Play it with ffplay, mpv or another player of this machine")
     .option("--seek <time>", "Where to begin to play: seconds, MM:SS or HH:MM:SS");
   trustOptions(command)
     .example("  $ bun run client song song.mp3 --tls localhost --ca cache/tls/cert.pem")
+    .example("  $ bun run client song song.mp3 --udp 192.168.0.9")
     .example("  $ bun run client song albums/one/song.flac --tls music.example.org --play --seek 1:30")
     .action((name: string, options: Options) => song(name, options, context));
 }
@@ -84,9 +88,15 @@ function planOf(name: string, options: Options, { terminal }: Context): Plan {
 /** Checks the options before anything is done. */
 function connectionOf(name: string, options: Options, { signal }: Context): () => Promise<SongDownload> {
   const tls = textOption(options, "tls");
-  if (tls === undefined) throw usageError("no server", "give one with --tls HOST:PORT");
-  const { host, port } = parseAddress("tls", tls, defaultTlsPort);
+  const udp = textOption(options, "udp");
   const trust = trustOf(options);
+  if (tls !== undefined && udp !== undefined) throw usageError("--tls and --udp exclude each other");
+  if (udp !== undefined) {
+    const { host, port } = parseAddress("udp", udp, defaultUdpPort);
+    return () => openSongUdp({ host, port, name, signal });
+  }
+  if (tls === undefined) throw usageError("no server", "give one with --tls HOST:PORT or --udp HOST:PORT");
+  const { host, port } = parseAddress("tls", tls, defaultTlsPort);
   return () => openSongTls({ host, port, name, trust, signal });
 }
 
@@ -145,7 +155,8 @@ function refuseIncomplete({ name }: Plan, result: SongResult, size: number | und
     throw new CliError(`the server sent nothing, so it has no such song, or an empty one: ${name}`, hint);
   }
   if (result.complete === false) {
-    const came = `${result.bytes} of ${size ?? "an unknown number of"} bytes came`;
+    const came =
+      size === undefined ? `it ends after ${result.bytes} bytes` : `${result.bytes} of ${size} bytes came`;
     throw new CliError(
       `the song is incomplete: ${came}`,
       "ask for it again, or over TLS with --tls HOST:PORT",
@@ -154,8 +165,7 @@ function refuseIncomplete({ name }: Plan, result: SongResult, size: number | und
 }
 
 function report(plan: Plan, { bytes, complete, verified }: SongResult, sha256: string, ms: number): string[] {
-  const unknown = "the server ended it; whether that is all, this protocol does not say";
-  const whole = complete === true ? "whole" : unknown;
+  const whole = complete === true ? "whole" : "ended by the server";
   return table([
     ["Song", plan.name],
     // A player takes it no faster than it plays.
@@ -163,6 +173,6 @@ function report(plan: Plan, { bytes, complete, verified }: SongResult, sha256: s
     ...(plan.play ? [["Played", humanDuration(ms)]] : []),
     ["SHA-256", sha256],
     ...(plan.output === undefined ? [] : [["Output", plan.output]]),
-    ["Result", verified ? "identical to what the server has" : whole],
+    ["Result", verified ? "identical to what the server has" : `${whole}; not verified: it gives no digest`],
   ]);
 }
