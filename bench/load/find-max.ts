@@ -1,4 +1,7 @@
-/** Searches the largest load that holds: doubles it until one does not, then halves the gap between the two. */
+/**
+ * Searches the largest load that holds: doubles it until one does not, then halves the gap between the two. A load that
+ * does not hold is tried once more, so that one hiccup of the machine does not decide.
+ */
 
 export interface Attempt {
   streams: number;
@@ -33,10 +36,15 @@ export async function findMax<A extends Attempt>(
   attempt: (streams: number) => Promise<A>,
 ): Promise<SearchResult<A>> {
   const result: SearchResult<A> = { attempts: [], best: undefined, limit: undefined, isComplete: false };
+  const mayTry = () => result.attempts.length < bounds.maxAttempts && !bounds.isTimeUp();
   let next: number | undefined = Math.min(bounds.from, bounds.most);
-  while (next !== undefined && result.attempts.length < bounds.maxAttempts && !bounds.isTimeUp()) {
-    const tried = await attempt(next);
+  while (next !== undefined && mayTry()) {
+    let tried = await attempt(next);
     result.attempts.push(tried);
+    if (tried.outcome !== "held" && mayTry()) {
+      tried = await attempt(next);
+      result.attempts.push(tried);
+    }
     if (tried.outcome === "held") result.best = tried;
     else result.limit = tried;
     next = nextLoad(bounds, result.best?.streams ?? 0, result.limit?.streams);

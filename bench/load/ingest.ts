@@ -36,7 +36,7 @@ interface IngestAttempt extends Attempt {
 const maxStreams = 20_000;
 /** The search ends where the gap between what holds and what does not is this part of it. */
 const precision = 0.05;
-const maxAttempts = 16;
+const maxAttempts = 24;
 /** A generator that is busier than this is about to be the limit. */
 const generatorLimitCpu = 0.9;
 
