@@ -152,9 +152,11 @@ export class Sounds implements SoundSource {
     try {
       if (!(await this.#load(entry))) await this.#encode(entry, file);
     } catch (error) {
-      const known = toWavecacheError(error);
-      if (!entry.isAbandoned) this.#log.error(`${entry.name}: ${known.message}`, { code: known.code });
-      this.#forget(entry, known);
+      const { code, detail } = toWavecacheError(error);
+      const named = new WavecacheError(code, detail === undefined ? entry.name : `${entry.name}: ${detail}`);
+      // Those who play it hear of it, and say so; with nobody there it is said here.
+      if (entry.sound.users === 0 && !entry.isAbandoned) this.#log.warn(named.message, { code });
+      this.#forget(entry, named);
     } finally {
       await file.close();
     }

@@ -41,7 +41,7 @@ describe("the encoding thread", () => {
   );
 
   test("is replaced when it hangs", async () => {
-    const { encoders, lost } = open(300);
+    const { encoders, lost } = open(3_000);
     expect(await failureOf(encode(encoders, "hang").ended)).toBe("WORKER_LOST");
     expect(lost).toEqual(["encoder hangs"]);
     await expectGood(encoders);

@@ -79,7 +79,9 @@ test("after a restart a sound comes out of the cache", async () => {
 test("a file that cannot be read is no sound: the log says which and why, and the device goes on", async () => {
   using device = await connect("third");
   await device.pressed("mode", "mode", "mode", "play");
-  await until("a line about the file", limitMs, () => /mode_3\.wav.*cannot be read/.test(server.log));
+  await until("a line about the file", limitMs, () =>
+    /cannot be read: mode_3\.wav: .*WAV file/.test(server.log),
+  );
   expect(device.packets).toEqual([]);
   await device.pressed("stop");
   expect((await play(device, 10)).length).toBe(10);
