@@ -17,7 +17,7 @@ export function newsLine(news: DeviceNews): string | undefined {
     case "lost":
       return news.error.message;
     case "retrying":
-      return `${news.error.message}; trying again in ${humanDuration(news.delayMs)}`;
+      return `trying again in ${humanDuration(news.delayMs)}: ${news.error.message}`;
     case "leds":
       return `LEDs ${news.leds.map(ledText).join(" ")}`;
     case "asked":

@@ -4,12 +4,11 @@ import { join } from "node:path";
 import { encodeWavHeader } from "../codec/wav.ts";
 import { systemCode } from "../base/errors.ts";
 import type { DeviceNotice } from "../client/device.ts";
-import { SoundDecoder } from "../client/sound-decoder.ts";
+import { SoundDecoder, soundSampleRate } from "../client/sound-decoder.ts";
 import { fileError } from "./failures.ts";
 import { OutputFile } from "./files.ts";
 import type { SoundPlayer } from "./sound-player.ts";
 
-export const soundSampleRate = 48_000;
 /** What a packet that cannot be decoded is worth: 20 ms of silence. */
 const silence = new Int16Array(960);
 

@@ -21,7 +21,7 @@ export function refuseWithoutPlayer(): void {
     throw new CliError("no player is installed", installHint);
 }
 
-function isThere(command: string): boolean {
+export function isThere(command: string): boolean {
   return Bun.which(command) !== null;
 }
 

@@ -1,5 +1,6 @@
 /** The one place that writes: results to stdout, everything else to stderr, a progress bar only on a terminal. */
 import { SingleBar } from "cli-progress";
+import { FullScreen } from "./full-screen.ts";
 import { humanBytes, visible } from "./text.ts";
 
 export interface Progress {
@@ -45,6 +46,21 @@ export class Terminal {
     const room = lines.slice(0, rows > 1 ? rows - 1 : lines.length);
     const shown = room.map((line) => line.slice(0, columns > 0 ? columns : fallbackColumns));
     this.#stdout.write(`${home}${shown.map((line) => `${line}${clearRest}\n`).join("")}${clearBelow}`);
+  }
+
+  /** Whether somebody is there who sees the screen and presses keys, on a terminal that can be drawn on. */
+  get isInteractive(): boolean {
+    return process.stdin.isTTY && this.#stdout.isTTY && process.env["TERM"] !== "dumb";
+  }
+
+  /** Unless NO_COLOR says otherwise (https://no-color.org). */
+  get hasColors(): boolean {
+    return this.#stdout.isTTY && (process.env["NO_COLOR"] ?? "") === "";
+  }
+
+  /** Takes the screen until it is closed; see `isInteractive`. */
+  fullScreen(onKey: (key: string) => void): FullScreen {
+    return new FullScreen(process.stdin, this.#stdout, onKey);
   }
 
   /** Whether somebody reads the results on a screen. */

@@ -1,6 +1,9 @@
 /** Opus packets as a device hears them: 48 kHz mono, by libopus in WebAssembly. */
 import { OpusDecoder } from "opus-decoder";
-import { opusPacketSamples } from "../codec/opus.ts";
+import { opusPacketSamples, opusSampleRate } from "../codec/opus.ts";
+
+/** Samples a second of what is decoded. */
+export const soundSampleRate = opusSampleRate;
 
 export class SoundDecoder {
   readonly #decoder: OpusDecoder;

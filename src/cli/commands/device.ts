@@ -56,6 +56,14 @@ async function device(options: Options, context: Context): Promise<void> {
   } else if (steps !== undefined) {
     const { runOneScripted } = await import("../device-run.ts");
     await runOneScripted({ device: settings, steps, folder: folder ?? outputFolder }, json, context);
+  } else if (context.terminal.isInteractive && !json) {
+    const { runInTerminal } = await import("../device-terminal.ts");
+    const retry = textOption(options, "retries") === undefined ? { retries: Infinity } : settings.retry;
+    const plays = options["play"] !== false;
+    await runInTerminal(
+      { device: { ...settings, ...(retry && { retry }) }, folder: folder ?? outputFolder, plays },
+      context,
+    );
   } else {
     throw usageError("nobody is here to press buttons", `give --press STEPS: ${scriptHint}`);
   }
