@@ -40,10 +40,15 @@ export async function runScripted(run: ScriptedRun, signal: AbortSignal): Promis
     watch.noticed();
   };
   const device = new Device({ ...run.device, signal, onNotice });
-  const running = device.run().catch((error: unknown) => watch.fail(error));
+  const end = new AbortController();
+  const running = device.run().catch((error: unknown) => {
+    watch.fail(error);
+    end.abort(error);
+  });
   try {
-    await runScript(device, new DeviceConditions(device, watch), run.steps, signal);
-    signal.throwIfAborted();
+    const either = AbortSignal.any([signal, end.signal]);
+    await runScript(device, new DeviceConditions(device, watch), run.steps, either);
+    either.throwIfAborted();
   } finally {
     device.close();
     await running;

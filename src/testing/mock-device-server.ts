@@ -31,8 +31,6 @@ export interface MockDeviceBehaviour {
   sound?: readonly Uint8Array[];
   /** Pause between two packets; all come at once by default. */
   packetMs?: number;
-  /** Does not set LEDs. */
-  neverSets?: boolean;
   /** Answers these events in its own way. */
   acks?: (event: ButtonEvent) => boolean | undefined;
   /** Sends no `is_start`, and ends the audio stream instead of sending `is_end`. */
@@ -208,7 +206,6 @@ class MockDevice {
   }
 
   #show(): void {
-    if (this.#behaviour.neverSets) return;
     const led = (number: number) => (number === this.#mode && number > 0 ? 0xff00ffff : 0);
     this.ask({ set: toLedFields([led(0), led(1), led(2), led(3), led(4), led(5)]) });
   }

@@ -112,15 +112,6 @@ describe("device --press", () => {
     expect(gone.err).toStartWith("error: cannot reach the server: 127.0.0.1:1 (");
   });
 
-  test("fails where no LEDs come", async () => {
-    const server = await serve({ neverSets: true });
-    const { err, code } = await run("--grpc", server.address, "--press", "mode");
-    expect({ err, code }).toEqual({
-      err: "error: the LEDs were not set in 5 s (the server connects, acknowledges and does not set them)\n",
-      code: 1,
-    });
-  });
-
   test("ends on a signal and saves what has come by then", async () => {
     const server = await serve({ sound: Array.from({ length: 50 }, () => sound).flat(), packetMs: 20 });
     const args = ["device", "--grpc", server.address, "--press", "play,wait-end", "-o", "cut"];

@@ -1,0 +1,118 @@
+/** The client's device and the real server: what `bun run client device` does and saves. */
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { wavHeaderBytes } from "../../codec/wav.ts";
+import { runClient, startClient } from "../client-process.ts";
+import { device } from "../harness/devices-api.ts";
+import { makeCertificate, writeCertificate } from "../harness/certificates.ts";
+import { TestServer, useServers } from "../harness/server.ts";
+import { until, within } from "../harness/until.ts";
+import { correlation, signal, soundWav } from "../sound-fixtures.ts";
+import { samplesOf } from "../wav-fixtures.ts";
+
+useServers();
+
+const limitMs = 15_000;
+const bytesOfPacket = 2 * 960;
+const short = signal(48_000, 0.6);
+let server: TestServer;
+
+beforeAll(async () => {
+  server = await TestServer.start({ flags: { "grpc-port": 0 } });
+  const library = join(server.folder, "library");
+  mkdirSync(library, { recursive: true });
+  writeFileSync(join(library, "mode_1.wav"), soundWav(short, 48_000));
+  writeFileSync(join(library, "mode_2.wav"), soundWav(signal(16_000, 20), 16_000));
+});
+
+afterAll(() => server.dispose());
+
+function run(id: string, ...args: string[]) {
+  const grpc = `127.0.0.1:${server.grpcPort}`;
+  return runClient(["device", "--grpc", grpc, "--id", id, ...args], { cwd: server.folder });
+}
+
+test("a device saves the sound of its mode as a WAV file of the same sound", async () => {
+  const { out, err, code } = await run(
+    "saver",
+    "--press",
+    "mode,play,wait-end",
+    "-o",
+    "saved",
+    "--battery",
+    "55",
+  );
+  expect({ err, code }).toEqual({ err: "", code: 0 });
+  expect(out).toContain("LEDs #00000000 #00FF00FF #00000000");
+  const wav = readFileSync(join(server.folder, "saved/saver_001.wav"));
+  const packets = (wav.length - wavHeaderBytes) / bytesOfPacket;
+  // The encoder's delay may need one packet more.
+  expect([30, 31]).toContain(packets);
+  const heard = Float32Array.from(samplesOf(wav.subarray(wavHeaderBytes)));
+  expect(correlation(short, heard)).toBeGreaterThan(0.95);
+});
+
+test("stopped in the middle of a long sound it has what came until then", async () => {
+  const { err, code } = await run(
+    "stopper",
+    "--press",
+    "mode,mode,play,wait:0.5,stop,wait-end",
+    "-o",
+    "stopped",
+  );
+  expect({ err, code }).toEqual({ err: "", code: 0 });
+  expect(readdirSync(join(server.folder, "stopped"))).toEqual(["stopper_001.wav"]);
+  const { length } = readFileSync(join(server.folder, "stopped/stopper_001.wav"));
+  expect(length).toBeGreaterThan(wavHeaderBytes);
+  expect(length).toBeLessThan(wavHeaderBytes + 900 * bytesOfPacket);
+  expect(await device(server.httpBase, "stopper")).toMatchObject({ mode: 0, playing: null });
+});
+
+test("many devices do the same at once", async () => {
+  const { out, err, code } = await run(
+    "many",
+    "--count",
+    "20",
+    "--press",
+    "mode,play,wait-end,stop",
+    "--json",
+  );
+  expect({ code, failed: /error: .*/.exec(err)?.[0] }).toEqual({ code: 0, failed: undefined });
+  expect(JSON.parse(out)).toMatchObject({
+    devices: 20,
+    connected: 20,
+    failed: 0,
+    sounds: 20,
+    acknowledged: 120,
+  });
+});
+
+test("a device that another one takes the id of ends, and says why", async () => {
+  const args = ["device", "--grpc", `127.0.0.1:${server.grpcPort}`, "--id", "twin", "--press", "wait:30"];
+  const first = startClient(args, { cwd: server.folder });
+  await until("the first", limitMs, async () => (await statusOf("twin")) === 200);
+  const second = await run("twin", "--press", "mode");
+  expect(second.code).toBe(0);
+  expect(await within("the first one's end", limitMs, first.exited)).toBe(1);
+  expect(await first.stderr.text()).toStartWith(
+    "error: the server has ended the connection (has another device",
+  );
+});
+
+async function statusOf(id: string): Promise<number> {
+  return (await fetch(`${server.httpBase}/api/devices/${id}`)).status;
+}
+
+test("over TLS it believes only the certificate that it is given", async () => {
+  const certificate = await makeCertificate();
+  const paths = await writeCertificate(join(server.folder, "tls"), certificate);
+  const flags = { "grpc-port": 0, "tls-cert": paths.cert, "tls-key": paths.key };
+  await using secure = await TestServer.start({ flags, env: { WAVECACHE_GRPC_TLS: "yes" } });
+  const grpc = `grpcs://127.0.0.1:${secure.grpcPort}`;
+  const trusting = await runClient(["device", "--grpc", grpc, "--ca", paths.cert, "--press", "mode"]);
+  expect({ err: trusting.err, code: trusting.code }).toEqual({ err: "", code: 0 });
+  const wary = await runClient(["device", "--grpc", grpc, "--press", "mode"]);
+  expect(wary.code).toBe(1);
+  expect(wary.err).toStartWith("error: nobody trusted vouches for the server's certificate: 127.0.0.1:");
+});
