@@ -2,7 +2,7 @@
 import { version } from "../package.json";
 import { DoorMeters } from "./base/door-meter.ts";
 import { errorRow, toWavecacheError } from "./base/errors.ts";
-import { shutdownGraceMs, stallTimeoutMs } from "./base/limits.ts";
+import { goodbyeMs, messageIdleTimeoutMs, shutdownGraceMs, stallTimeoutMs } from "./base/limits.ts";
 import { configureLog, type Log, openLog } from "./base/log.ts";
 import { type Config, ConfigError, readConfig } from "./config.ts";
 import { catalogStore, Devices } from "./engine/devices.ts";
@@ -20,6 +20,7 @@ import { DeviceDoor } from "./gateways/devices/door.ts";
 import { homeRoute } from "./gateways/home/home.ts";
 import { echoRoute, ingestHttpRoute, ingestRoute } from "./gateways/ingest/route.ts";
 import { liveRoute } from "./gateways/live/live.ts";
+import { V1Door } from "./gateways/v1/door.ts";
 import { SongsTlsDoor } from "./gateways/songs-tls/door.ts";
 import { Metrics } from "./gateways/metrics/metrics.ts";
 import { SongsUdpDoor } from "./gateways/songs-udp/door.ts";
@@ -182,6 +183,7 @@ async function openCertificates(config: Config): Promise<Certificates | undefine
 interface Listeners {
   main: Listener;
   ingest: Listener | undefined;
+  v1: V1Door;
 }
 
 async function openListeners(
@@ -197,6 +199,14 @@ async function openListeners(
   ];
   const ingestHttp = [ingestHttpRoute, liveRoute(recordings, meters.add("live"), openLog("live"))];
   const audioCacheMeter = meters.add("audio-cache");
+  const v1 = new V1Door({
+    core: { streams: engine, recordings },
+    path: config.path,
+    name: `wavecache ${version}`,
+    idleMs: messageIdleTimeoutMs,
+    meter: meters.add("v1"),
+    log: openLog("v1"),
+  });
   const api = meters.add("api");
   const limit = new ConnectionLimit(config.maxConnections);
   const common: Omit<ListenerSettings, "port" | "sockets" | "http"> = {
@@ -211,6 +221,7 @@ async function openListeners(
     port: config.port,
     acceptors: acceptorsOf(config, log),
     sockets: [
+      v1.route,
       audioCacheRoute(config.path, engine, audioCacheMeter, openLog("audio-cache")),
       ...ingestSockets,
     ],
@@ -224,10 +235,11 @@ async function openListeners(
       ...ingestHttp,
     ],
   });
-  if (config.ingestPort === "off") return { main, ingest: undefined };
+  if (config.ingestPort === "off") return { main, ingest: undefined, v1 };
   try {
     const port = config.ingestPort;
-    return { main, ingest: new Listener({ ...common, port, sockets: ingestSockets, http: ingestHttp }) };
+    const ingest = new Listener({ ...common, port, sockets: ingestSockets, http: ingestHttp });
+    return { main, ingest, v1 };
   } catch (error) {
     await main.close();
     throw error;
@@ -266,12 +278,13 @@ async function openSongsUdp(
 }
 
 async function closeListeners(
-  { main, ingest }: Listeners,
+  { main, ingest, v1 }: Listeners,
   engine: Engine,
   recordings: Recordings,
 ): Promise<void> {
   main.stopAccepting();
   ingest?.stopAccepting();
+  await v1.leave(goodbyeMs);
   await Promise.all([engine.close(), recordings.close()]);
   await Promise.all([main.close(), ingest?.close()]);
 }

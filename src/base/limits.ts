@@ -76,6 +76,8 @@ export const maxExtentBytes = 256 * KiB;
 export const flushBytes = 32 * MiB;
 /** At this many the upload is held until the disk has taken some: what STOP has to wait for stays bounded. */
 export const maxUnflushedBytes = 4 * flushBytes;
+/** Uploads whose files are forced to the disk one by one; more of them with their whole file system, where that can be. */
+export const maxFilesSyncedSingly = 4;
 /** Unpublished bytes past which the main thread publishes before its batch is over. */
 export const publishBytes = 256 * KiB;
 
@@ -218,8 +220,20 @@ export const initialChannelCreditBytes = 64 * KiB;
 /** What the channels of one connection may have on their way to one receiver together, and one of them at the most. */
 export const receiveBudgetBytes = 32 * MiB;
 export const maxChannelWindowBytes = 1 * MiB;
+/** The same of all connections together, beyond what every channel has to begin with. */
+export const totalReceiveBudgetBytes = 256 * MiB;
+/** What one connection sends before others have their turn. */
+export const sendTurnBytes = 1 * MiB;
+/** Short messages that a peer leaves untaken; past it the connection is closed. */
+export const maxUnreadAnswerBytes = 4 * MiB;
+/** Questions of one connection that are worked on at once; the others wait for their turn. */
+export const maxQuestionsAtOnce = 4;
+/** How long peers may take to finish what they have begun when the server goes. */
+export const goodbyeMs = 3_000;
 /** How often an upload that comes on is acknowledged, at least. */
 export const ackIntervalMs = 500;
+/** How often those who follow an upload hear how far it is. */
+export const followIntervalMs = 50;
 /** A connection of v1 on which nothing comes for this long is closed; peers ping when a third of it is over. */
 export const messageIdleTimeoutMs = 60_000;
 /** Streams in one page of a listing over v1. */

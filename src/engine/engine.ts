@@ -13,7 +13,10 @@ import type { CacheLayout } from "../store/layout.ts";
 import { isStreamId } from "../base/stream-id.ts";
 import { Admission, type AdmissionLimits } from "./admission.ts";
 import { OutboundBudget } from "./outbound-budget.ts";
+import { Checkpoints } from "./checkpoints.ts";
+import { type Follower, Followers } from "./followers.ts";
 import { StreamCounts } from "./stream-counts.ts";
+import { describeStream, noMetadata, type StreamMetadata } from "../store/stream-metadata.ts";
 import { Upload, type UploadHost, type UploadOwner } from "./upload.ts";
 
 export interface EngineSettings extends AdmissionLimits {
@@ -26,6 +29,11 @@ export interface Readable {
   file: FileRef;
   /** When it was finished, in milliseconds since 1970; undefined while it may grow. */
   finishedAt: number | undefined;
+  /** Lower-case hex; undefined while it may grow. */
+  sha256: string | undefined;
+  /** The same for what is the same upload, before its end and after it. */
+  key: string;
+  metadata: StreamMetadata;
 }
 
 /** How full the cache is, and with what. */
@@ -56,6 +64,8 @@ export class Engine implements UploadHost {
   readonly #log: Log;
   readonly #uploads = new Map<string, Upload>();
   readonly #counts = new StreamCounts();
+  readonly #checkpoints: Checkpoints;
+  readonly #followers = new Followers((streamId) => this.#uploads.get(streamId));
   /** Finished streams that were lately used, the one used longest ago first. */
   readonly #known = new Map<string, Readable>();
   #expiry: Timer | undefined;
@@ -69,6 +79,7 @@ export class Engine implements UploadHost {
     this.#settings = settings;
     this.#log = log;
     this.admission = new Admission(settings);
+    this.#checkpoints = new Checkpoints((items) => pool.keeper.call("checkpoint", { items, at: Date.now() }));
   }
 
   /** Opens the store and repairs it. Comes first. */
@@ -85,40 +96,44 @@ export class Engine implements UploadHost {
   }
 
   /** Starts a new stream. Throws what can be refused at once; the rest rejects `ready` of the upload. */
-  startUpload(streamId: string, owner: UploadOwner): Upload {
+  startUpload(streamId: string, owner: UploadOwner, metadata: StreamMetadata = noMetadata): Upload {
     this.#checkStart(streamId);
     if (this.#uploads.has(streamId)) throw new WavecacheError("STREAM_EXISTS");
-    const upload = new Upload(streamId, owner, this);
+    const upload = new Upload(streamId, metadata, owner, this);
     this.#uploads.set(streamId, upload);
     const key = newKey();
-    upload.start(key, this.#reserve(streamId, key));
+    upload.start(key, this.#reserve(streamId, key, metadata));
     return upload;
   }
 
-  async #reserve(streamId: string, key: string): Promise<void> {
-    await this.#pool.keeper.call("reserve", { streamId, key, at: Date.now() });
+  async #reserve(streamId: string, key: string, metadata: StreamMetadata): Promise<void> {
+    await this.#pool.keeper.call("reserve", { streamId, key, metadata, at: Date.now() });
     this.#counts.reserved();
   }
 
-  /** Goes on with an interrupted stream, taking it from another connection if need be; or starts a new one. */
-  resumeUpload(streamId: string, owner: UploadOwner): Upload {
+  /**
+   * Goes on with an interrupted stream, taking it from another connection if need be; or starts a new one, with this
+   * metadata.
+   */
+  resumeUpload(streamId: string, owner: UploadOwner, metadata: StreamMetadata = noMetadata): Upload {
     this.#checkStart(streamId);
     const previous = this.#uploads.get(streamId);
-    const upload = new Upload(streamId, owner, this);
+    const upload = new Upload(streamId, metadata, owner, this);
     this.#uploads.set(streamId, upload);
     previous?.evict(new WavecacheError("STREAM_TAKEN_OVER"));
     const key = newKey();
-    upload.resume(key, this.#findUnfinished(streamId, key, previous?.over));
+    upload.resume(key, this.#findUnfinished(streamId, key, metadata, previous?.over));
     return upload;
   }
 
   async #findUnfinished(
     streamId: string,
     key: string,
+    metadata: StreamMetadata,
     previousOver: Promise<void> | undefined,
   ): Promise<ResumeAnswer> {
     await previousOver;
-    const found = await this.#pool.keeper.call("resume", { streamId, key, at: Date.now() });
+    const found = await this.#pool.keeper.call("resume", { streamId, key, metadata, at: Date.now() });
     this.#counts.resumed(found);
     return found;
   }
@@ -152,6 +167,17 @@ export class Engine implements UploadHost {
       }
     }
     return this.locateKnown(streamId) ?? this.#locateInCatalog(streamId);
+  }
+
+  /** Tells `follower` how an upload that goes on now grows, whoever goes on with it. False: nobody uploads the stream. */
+  follow(streamId: string, follower: Follower): boolean {
+    if (!this.#uploads.has(streamId)) return false;
+    this.#followers.add(streamId, follower);
+    return true;
+  }
+
+  unfollow(streamId: string, follower: Follower): void {
+    this.#followers.remove(streamId, follower);
   }
 
   find(streamId: string): Promise<StreamRow | null> {
@@ -214,6 +240,10 @@ export class Engine implements UploadHost {
     return this.#pool.keeper.call("flush", { key: upload.key });
   }
 
+  secure({ streamId, key }: Upload, bytes: number): Promise<void> {
+    return this.#checkpoints.add({ streamId, key, size: bytes });
+  }
+
   async commit(upload: Upload, sealed: Sealed): Promise<StreamRow> {
     const { streamId, key } = upload;
     const at = Date.now();
@@ -229,7 +259,8 @@ export class Engine implements UploadHost {
   async failed(upload: Upload, entered: boolean): Promise<void> {
     this.admission.unfinishedBytes -= upload.receivedBytes;
     try {
-      if (entered) await this.#leave(upload.streamId);
+      if (entered && upload.isDiscarded) await this.#removeDiscarded(upload.streamId);
+      else if (entered) await this.#leave(upload.streamId);
     } catch (error) {
       this.#recountDue = true;
       this.#log.error("an interrupted upload could not be noted in the catalog", {
@@ -238,6 +269,11 @@ export class Engine implements UploadHost {
       });
     }
     this.release(upload);
+  }
+
+  /** What it had is not counted any more when this is called. */
+  async #removeDiscarded(streamId: string): Promise<void> {
+    this.#counts.removed(await this.#pool.keeper.call("remove", { streamId }));
   }
 
   async #leave(streamId: string): Promise<void> {
@@ -257,7 +293,9 @@ export class Engine implements UploadHost {
 
   release(upload: Upload): void {
     if (upload.key !== "") this.#pool.readers.forget(this.#layout.incomingPath(upload.key));
-    if (this.#uploads.get(upload.streamId) === upload) this.#uploads.delete(upload.streamId);
+    if (this.#uploads.get(upload.streamId) !== upload) return;
+    this.#uploads.delete(upload.streamId);
+    this.#followers.over(upload.streamId);
   }
 
   #checkStart(streamId: string): void {
@@ -267,26 +305,31 @@ export class Engine implements UploadHost {
   }
 
   async #locateUpload(upload: Upload, wantedBytes: number): Promise<Readable> {
+    // Of one that is resumed it is not known before what there is, and where.
+    await upload.ready;
     const size = await upload.readable(wantedBytes);
-    const path = this.#layout.incomingPath(upload.key);
-    return { size, file: { path, immutable: false }, finishedAt: undefined };
+    return this.#growing(upload.key, size, upload.metadata);
   }
 
   async #locateInCatalog(streamId: string): Promise<Readable> {
     const row = isStreamId(streamId) ? await this.find(streamId) : null;
     if (row === null) throw new WavecacheError("STREAM_UNKNOWN");
-    if (row.state !== "finished") {
-      const path = this.#layout.incomingPath(row.key);
-      return { size: row.size, file: { path, immutable: false }, finishedAt: undefined };
-    }
+    if (row.state !== "finished") return this.#growing(row.key, row.size, row.metadata);
     const readable = this.#readableObject(row);
     this.#remember(streamId, readable);
     return readable;
   }
 
+  #growing(key: string, size: number, metadata: StreamMetadata): Readable {
+    const file = { path: this.#layout.incomingPath(key), immutable: false };
+    return { size, file, finishedAt: undefined, sha256: undefined, key, metadata };
+  }
+
   #readableObject(row: StreamRow): Readable {
-    const path = this.#layout.objectPath(row.sha256!);
-    return { size: row.size, file: { path, immutable: true }, finishedAt: row.finishedAt! };
+    const sha256 = row.sha256!;
+    const { size, key } = row;
+    const file = { path: this.#layout.objectPath(sha256), immutable: true };
+    return { size, file, finishedAt: row.finishedAt!, sha256, key, metadata: describeStream(row) };
   }
 
   #remember(streamId: string, readable: Readable): void {

@@ -5,6 +5,7 @@ import type { Sealed } from "../lane/tasks.ts";
 import type { UploadEvents, UploadLine } from "../pool/writers.ts";
 import type { StreamRow } from "../store/catalog.ts";
 import { Admission } from "./admission.ts";
+import { noMetadata } from "../store/stream-metadata.ts";
 import { Upload, type UploadHost, type UploadOwner } from "./upload.ts";
 
 const sealedAudio: Sealed = { size: 3, sha256: "a".repeat(64), format: null };
@@ -17,7 +18,7 @@ class Stage implements UploadHost, UploadOwner {
   readonly reservation = Promise.withResolvers<null>();
   flushes: PromiseWithResolvers<null>[] = [];
   lineTakes = Infinity;
-  readonly upload: Upload = new Upload("x", this, this);
+  readonly upload: Upload = new Upload("x", noMetadata, this, this);
 
   constructor() {
     this.upload.start("key", this.reservation.promise);
@@ -35,7 +36,7 @@ class Stage implements UploadHost, UploadOwner {
       seal: () => this.asked.push("seal"),
       close: (discard: boolean) => {
         this.asked.push(discard ? "discard" : "close");
-        queueMicrotask(() => this.upload.closed());
+        queueMicrotask(() => this.upload.closed(0));
       },
     };
     return line as unknown as UploadLine;
@@ -46,6 +47,10 @@ class Stage implements UploadHost, UploadOwner {
     const flush = Promise.withResolvers<null>();
     this.flushes.push(flush);
     return flush.promise;
+  }
+
+  async secure(_upload: Upload, bytes: number): Promise<void> {
+    this.asked.push(`secure ${bytes}`);
   }
 
   async commit(_upload: Upload, sealed: Sealed): Promise<StreamRow> {

@@ -15,6 +15,7 @@ import type { Sealed } from "../lane/tasks.ts";
 import type { UploadEvents, UploadLine } from "../pool/writers.ts";
 import type { StreamRow } from "../store/catalog.ts";
 import type { ResumeAnswer } from "../store/keeper-calls.ts";
+import { describeStream, type StreamMetadata } from "../store/stream-metadata.ts";
 import type { Admission } from "./admission.ts";
 
 /** What a finished upload is acknowledged with: size in bytes, SHA-256 in lower-case hex. */
@@ -39,6 +40,8 @@ export interface UploadHost {
   openLine(key: string, resume: boolean, events: UploadEvents): UploadLine;
   /** Sends what is in the file to the disk. */
   flush(upload: Upload): Promise<unknown>;
+  /** Resolves once these bytes of the file are durable, and that the stream exists. */
+  secure(upload: Upload, bytes: number): Promise<void>;
   /** Makes sealed audio durable. */
   commit(upload: Upload, sealed: Sealed): Promise<StreamRow>;
   /** Nothing of the upload is under way any more. */
@@ -72,6 +75,7 @@ export class Upload implements UploadEvents {
   #fences: PromiseWithResolvers<number>[] = [];
   #isReady = false;
   #isSealed = false;
+  #isCommitting = false;
   #finish: Promise<Receipt> | undefined;
   #failure: WavecacheError | undefined;
   #receivedBytes = 0;
@@ -79,9 +83,12 @@ export class Upload implements UploadEvents {
   #flushedBytes = 0;
   #flushing: Promise<void> | undefined;
   #writtenBytes = 0;
+  #metadata: StreamMetadata;
+  #isDiscarded = false;
 
-  constructor(streamId: string, owner: UploadOwner, host: UploadHost) {
+  constructor(streamId: string, metadata: StreamMetadata, owner: UploadOwner, host: UploadHost) {
     this.streamId = streamId;
+    this.#metadata = metadata;
     this.#owner = owner;
     this.#host = host;
     // A failure reaches the owner by `ready`, `finish` or `uploadFailed`; nobody need wait for these.
@@ -109,6 +116,21 @@ export class Upload implements UploadEvents {
     return this.#receivedBytes;
   }
 
+  /** Bytes that are known to be in the file; once the upload is over, what was kept of it. */
+  get writtenBytes(): number {
+    return this.#writtenBytes;
+  }
+
+  /** What was said of the stream when it was created: of one that is resumed, known once it is `ready`. */
+  get metadata(): StreamMetadata {
+    return this.#metadata;
+  }
+
+  /** Nothing of it is to be kept. */
+  get isDiscarded(): boolean {
+    return this.#isDiscarded;
+  }
+
   /** The promise of `finish`, if that was called. */
   get finishing(): Promise<Receipt> | undefined {
     return this.#finish;
@@ -124,8 +146,9 @@ export class Upload implements UploadEvents {
   resume(key: string, answer: Promise<ResumeAnswer>): void {
     this.#begin(
       answer.then((found) => {
-        if (found.kind === "finished") this.#resumeFinished(found.row);
-        else this.#open(found.kind === "new" ? key : found.key, found.kind === "unfinished");
+        if (found.kind === "finished") return this.#resumeFinished(found.row);
+        if (found.kind === "unfinished") this.#metadata = found.metadata;
+        this.#open(found.kind === "new" ? key : found.key, found.kind === "unfinished");
       }),
     );
   }
@@ -176,6 +199,31 @@ export class Upload implements UploadEvents {
     return fence.promise;
   }
 
+  /**
+   * Makes durable what was received before this call; resolves with how many bytes of the beginning are. It does not
+   * come while the upload finishes: what finishes becomes durable anyway.
+   */
+  async checkpoint(): Promise<number> {
+    await this.#ready;
+    const bytes = await this.readable(this.#receivedBytes);
+    try {
+      await this.#host.secure(this, bytes);
+    } catch (error) {
+      // The system tells of a failed write-back once: the sync of the commit would not hear of it.
+      if (!this.#isCommitting) this.#fail(toWavecacheError(error));
+      throw error;
+    }
+    this.#flushedBytes = Math.max(this.#flushedBytes, bytes);
+    return bytes;
+  }
+
+  /** As `leave`, and nothing of it is kept. */
+  discard(): void {
+    if (this.#finish !== undefined || this.#failure !== undefined) return;
+    this.#isDiscarded = true;
+    this.#end(new WavecacheError("STREAM_UNKNOWN"));
+  }
+
   /** The sender is gone, or the server is going. An upload that is finishing goes on. */
   leave(reason: WavecacheError): void {
     if (this.#finish === undefined) this.#end(reason);
@@ -208,7 +256,8 @@ export class Upload implements UploadEvents {
     this.#fail(error);
   }
 
-  closed(): void {
+  closed(bytes: number): void {
+    this.#writtenBytes = bytes;
     this.#slotFree.resolve();
   }
 
@@ -262,6 +311,7 @@ export class Upload implements UploadEvents {
 
   /** Its acknowledgement was lost on the way: there is nothing to add, and it is acknowledged again. */
   #resumeFinished(row: StreamRow): void {
+    this.#metadata = describeStream(row);
     this.#finish = Promise.resolve({ size: row.size, sha256: row.sha256! });
     this.#opened.resolve(row.size);
     this.#host.release(this);
@@ -284,6 +334,7 @@ export class Upload implements UploadEvents {
       const sealed = await this.#sealed.promise;
       await this.#flushing;
       if (this.#failure !== undefined) throw this.#failure;
+      this.#isCommitting = true;
       const row = await this.#host.commit(this, sealed);
       this.#over.resolve();
       return { size: row.size, sha256: row.sha256! };

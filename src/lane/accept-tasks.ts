@@ -14,7 +14,7 @@
  *
  * To an accepting thread:
  *
- *     SEND_ADMIT    -                           the answer to PEER_ASKS, or this:
+ *     SEND_ADMIT    JSON, `PeerAdmission`       the answer to PEER_ASKS, or this:
  *     SEND_REFUSE   JSON, `PeerRefusal`
  *     SEND_TEXT     UTF-8                       as above; SEND_TEXT_PART
  *     SEND_BINARY   bytes                       SEND_BINARY_PART
@@ -65,7 +65,15 @@ export interface AcceptStart {
 export interface PeerHandshake {
   path: string;
   userAgent: string;
+  /** Subprotocols that it offers. */
+  protocols: string[];
   address: string;
+}
+
+/** It may be opened. */
+export interface PeerAdmission {
+  /** The subprotocol that is spoken, of those that the peer offers. */
+  protocol?: string | undefined;
 }
 
 /** An HTTP response in place of a WebSocket. */
@@ -73,6 +81,19 @@ export interface PeerRefusal {
   status: number;
   headers: [string, string][];
   body: string;
+}
+
+/** The subprotocols in a header of a handshake (RFC 6455, section 11.3.4). */
+export function splitProtocols(header: string | null): string[] {
+  return header === null ? [] : header.split(",").map((name) => name.trim());
+}
+
+/**
+ * The headers that tell a peer which subprotocol is spoken. Without any Bun agrees to whatever the peer offers first, as
+ * peers of doors without a subprotocol know it.
+ */
+export function agreement(protocol: string | undefined): Record<string, string> | undefined {
+  return protocol === undefined ? undefined : { "Sec-WebSocket-Protocol": protocol };
 }
 
 const encoder = new TextEncoder();

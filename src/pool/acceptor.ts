@@ -20,6 +20,7 @@ import {
   PEER_TEXT_PART,
   PEER_TOOK,
   PEERS_WELCOME,
+  type PeerAdmission,
   type PeerHandshake,
   type PeerRefusal,
   SEND_ADMIT,
@@ -49,7 +50,7 @@ export interface AcceptorSettings {
   name: string;
   start: AcceptStart;
   /** May this handshake go on? The socket is of no use yet. */
-  ask(socket: RemoteSocket, handshake: PeerHandshake): Promise<PeerRefusal | undefined>;
+  ask(socket: RemoteSocket, handshake: PeerHandshake): Promise<PeerAdmission | PeerRefusal>;
   /** It did. */
   open(socket: RemoteSocket): RemoteOwner;
   /** It was closed before it was open, whatever the answer. */
@@ -139,9 +140,9 @@ export class Acceptor implements ThreadOwner {
     const outbox = new Outbox(this.#thread, connection);
     const socket = new RemoteSocket(handshake.address, outbox, () => this.#waiting.add(socket));
     this.#sockets.set(connection, socket);
-    const refusal = await this.#settings.ask(socket, handshake);
+    const verdict = await this.#settings.ask(socket, handshake);
     // It may have gone meanwhile, or its thread.
-    if (this.#sockets.get(connection) === socket) socket.answer(refusal);
+    if (this.#sockets.get(connection) === socket) socket.answer(verdict);
   }
 }
 
@@ -193,9 +194,8 @@ export class RemoteSocket {
     this.#put(SEND_CUT, nothing);
   }
 
-  answer(refusal: PeerRefusal | undefined): void {
-    if (refusal === undefined) this.#put(SEND_ADMIT, nothing);
-    else this.#put(SEND_REFUSE, encodeText(JSON.stringify(refusal)));
+  answer(verdict: PeerAdmission | PeerRefusal): void {
+    this.#put("status" in verdict ? SEND_REFUSE : SEND_ADMIT, encodeText(JSON.stringify(verdict)));
   }
 
   opened(owner: RemoteOwner): void {

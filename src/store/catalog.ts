@@ -3,6 +3,8 @@
  * synchronous. It is an interface because a deployment over several machines keeps it elsewhere.
  */
 
+import type { StreamMetadata } from "./stream-metadata.ts";
+
 /**
  * `unfinished`: being uploaded, or interrupted and resumable. `sealed`: its audio has ended and is on its way to
  * become an object (only inside a commit, or after a crash in one). `finished`: durable.
@@ -20,6 +22,8 @@ export interface StreamRow {
   sha256: string | null;
   /** MIME type that the first bytes show, or null. */
   format: string | null;
+  /** As whoever created it said. */
+  metadata: StreamMetadata;
   /** Milliseconds since 1970. */
   createdAt: number;
   updatedAt: number;
@@ -52,7 +56,7 @@ export interface SealedStream {
 export interface Catalog {
   find(streamId: string): StreamRow | undefined;
   /** Enters an unfinished stream. Returns false, and changes nothing, if the id is in use. */
-  reserve(streamId: string, key: string, at: number): boolean;
+  reserve(streamId: string, key: string, at: number, metadata?: StreamMetadata): boolean;
   /** Notes how far an unfinished stream has come. */
   touch(streamId: string, size: number, at: number): void;
   /** An unfinished stream becomes a sealed one. */

@@ -2,16 +2,18 @@
  * The calls to the keeper, the thread that owns the catalog and makes finished streams durable. There is one call for
  * each event in a stream's life, none for a frame, so they go as messages and not through a ring.
  */
+import type { CheckpointItem, CheckpointOutcome } from "./checkpoint.ts";
 import type { ListQuery, StreamRow, Totals } from "./catalog.ts";
 import type { DeviceRow } from "./device-catalog.ts";
 import type { RecordingEntry, RecordingQuery, RecordingRow } from "./recording-catalog.ts";
 import type { Recovery } from "./recover.ts";
+import type { StreamMetadata } from "./stream-metadata.ts";
 
 export type ResumeAnswer =
   /** The id was free and is entered now. */
   | { kind: "new" }
   /** An interrupted upload: its file in incoming/ and the bytes in it. */
-  | { kind: "unfinished"; key: string; size: number }
+  | { kind: "unfinished"; key: string; size: number; metadata: StreamMetadata }
   | { kind: "finished"; row: StreamRow };
 
 /** Arguments and result of each call. Times are milliseconds since 1970. */
@@ -19,13 +21,18 @@ export interface KeeperCalls {
   /** Opens the store and repairs it. Comes first. */
   open: [args: { cacheDir: string; at: number }, result: { recovery: Recovery; totals: Totals }];
   /** Enters a new unfinished stream; STREAM_EXISTS if the id is in use. */
-  reserve: [args: { streamId: string; key: string; at: number }, result: null];
+  reserve: [args: { streamId: string; key: string; metadata: StreamMetadata; at: number }, result: null];
   /** Finds what an id can be resumed from; enters it with `key` if it is new. */
-  resume: [args: { streamId: string; key: string; at: number }, result: ResumeAnswer];
+  resume: [
+    args: { streamId: string; key: string; metadata: StreamMetadata; at: number },
+    result: ResumeAnswer,
+  ];
   /** An upload has ended without an acknowledgement; says what is left of it, undefined for nothing. */
   leave: [args: { streamId: string; at: number }, result: StreamRow | null];
   /** Sends what an upload has in its file to the disk, so that less is left to do at its end. */
   flush: [args: { key: string }, result: null];
+  /** Makes durable what uploads have in their files, and that they exist. */
+  checkpoint: [args: { items: CheckpointItem[]; at: number }, result: CheckpointOutcome[]];
   /** Makes a sealed upload durable. `addedBytes` is 0 for content that was there already. */
   finish: [
     args: { streamId: string; key: string; size: number; sha256: string; format: string | null; at: number },

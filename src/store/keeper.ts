@@ -7,6 +7,7 @@
 import { toWavecacheError, WavecacheError } from "../base/errors.ts";
 import { failpoint } from "../base/failpoint.ts";
 import type { Catalog, StreamRow } from "./catalog.ts";
+import { checkpointGroup } from "./checkpoint.ts";
 import { commitGroup } from "./commit.ts";
 import type { DeviceCatalog } from "./device-catalog.ts";
 import type { KeeperArgs, KeeperCall, KeeperRequest, KeeperResult } from "./keeper-calls.ts";
@@ -21,13 +22,14 @@ type Reply = (serial: number, answer: Answer) => void;
 type FinishRequest = KeeperRequest<"finish">;
 type RemoveRequest = KeeperRequest<"remove">;
 /** What takes its time and does not touch what the others do. */
-type SlowCall = "flush" | "syncRecordings" | "repairRecordings";
+type SlowCall = "flush" | "checkpoint" | "syncRecordings" | "repairRecordings";
 
 export class Keeper {
   readonly #layout: CacheLayout;
   readonly #catalog: Catalog;
   readonly #recordings: RecordingKeeper;
   readonly #devices: DeviceCatalog;
+  readonly #syncFileSystem: SyncFileSystem;
   readonly #reply: Reply;
   readonly #quickCalls: { [C in QuickCall]: (args: KeeperArgs<C>) => KeeperResult<C> } = {
     reserve: (args) => this.#reserve(args),
@@ -43,6 +45,7 @@ export class Keeper {
   };
   readonly #slowCalls: { [C in SlowCall]: (args: KeeperArgs<C>) => Promise<KeeperResult<C>> } = {
     flush: (args) => this.#flush(args),
+    checkpoint: (args) => this.#checkpoint(args),
     syncRecordings: (args) => this.#recordings.sync(args),
     repairRecordings: (args) => this.#recordings.repair(args),
   };
@@ -57,6 +60,7 @@ export class Keeper {
     this.#catalog = catalog;
     this.#recordings = new RecordingKeeper(catalog, syncFileSystem);
     this.#devices = catalog.devices;
+    this.#syncFileSystem = syncFileSystem;
     this.#reply = reply;
   }
 
@@ -106,7 +110,7 @@ export class Keeper {
   }
 
   #reserve(args: KeeperArgs<"reserve">): null {
-    if (this.#catalog.reserve(args.streamId, args.key, args.at)) return null;
+    if (this.#catalog.reserve(args.streamId, args.key, args.at, args.metadata)) return null;
     throw new WavecacheError("STREAM_EXISTS");
   }
 
@@ -126,12 +130,13 @@ export class Keeper {
   #resume(args: KeeperArgs<"resume">): KeeperResult<"resume"> {
     const settled = this.#settled(args.streamId, args.at);
     if (settled === undefined) {
-      this.#catalog.reserve(args.streamId, args.key, args.at);
+      this.#catalog.reserve(args.streamId, args.key, args.at, args.metadata);
       return { kind: "new" };
     }
     if (settled.state === "finished") return { kind: "finished", row: settled };
     this.#catalog.touch(settled.streamId, settled.size, args.at);
-    return { kind: "unfinished", key: settled.key, size: settled.size };
+    const { key, size, metadata } = settled;
+    return { kind: "unfinished", key, size, metadata };
   }
 
   #expire(args: KeeperArgs<"expire">): KeeperResult<"expire"> {
@@ -196,6 +201,10 @@ export class Keeper {
     return null;
   }
 
+  #checkpoint({ items, at }: KeeperArgs<"checkpoint">): Promise<KeeperResult<"checkpoint">> {
+    return checkpointGroup(this.#layout, this.#catalog, this.#syncFileSystem, items, at);
+  }
+
   #removeGroup(requests: RemoveRequest[]): void {
     for (const { serial, args } of requests) {
       try {
@@ -223,7 +232,12 @@ export class Keeper {
 
 type QuickCall = Exclude<KeeperCall, "open" | "close" | "finish" | "remove" | SlowCall>;
 
-const slowCalls: ReadonlySet<KeeperCall> = new Set<SlowCall>(["flush", "syncRecordings", "repairRecordings"]);
+const slowCalls: ReadonlySet<KeeperCall> = new Set<SlowCall>([
+  "flush",
+  "checkpoint",
+  "syncRecordings",
+  "repairRecordings",
+]);
 
 function isSlow(request: KeeperRequest): request is KeeperRequest<SlowCall> {
   return slowCalls.has(request.call);

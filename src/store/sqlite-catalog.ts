@@ -4,6 +4,7 @@ import { systemCode, WavecacheError } from "../base/errors.ts";
 import type { Catalog, ListQuery, SealedStream, StreamRow, StreamState, Totals } from "./catalog.ts";
 import { deviceSchema, SqliteDevices } from "./sqlite-devices.ts";
 import { recordingSchema, SqliteRecordings } from "./sqlite-recordings.ts";
+import { metadataFromJson, metadataToJson, noMetadata, type StreamMetadata } from "./stream-metadata.ts";
 
 const streamSchema = `
   CREATE TABLE streams (
@@ -21,8 +22,10 @@ const streamSchema = `
   CREATE INDEX streams_unfinished ON streams (updated_at) WHERE state = 0;
 `;
 
+const metadataColumn = "ALTER TABLE streams ADD COLUMN metadata TEXT";
+
 /** What each version adds to the one before; the version of a file is how many of them it has. */
-const migrations = [streamSchema, recordingSchema, deviceSchema];
+const migrations = [streamSchema, recordingSchema, deviceSchema, metadataColumn];
 
 const stateNumbers: Record<StreamState, number> = { unfinished: 0, sealed: 1, finished: 2 };
 const stateNames: StreamState[] = ["unfinished", "sealed", "finished"];
@@ -34,6 +37,7 @@ interface SqlRow {
   size: number;
   sha256: string | null;
   format: string | null;
+  metadata: string | null;
   created_at: number;
   updated_at: number;
   finished_at: number | null;
@@ -60,8 +64,8 @@ export class SqliteCatalog implements Catalog {
     return row === null ? undefined : toRow(row);
   }
 
-  reserve(streamId: string, key: string, at: number): boolean {
-    return this.#statements.reserve.run(streamId, key, at, at).changes === 1;
+  reserve(streamId: string, key: string, at: number, metadata: StreamMetadata = noMetadata): boolean {
+    return this.#statements.reserve.run(streamId, key, metadataToJson(metadata), at, at).changes === 1;
   }
 
   touch(streamId: string, size: number, at: number): void {
@@ -159,8 +163,8 @@ function prepareStatements(database: Database) {
   const one = <R, P extends (string | number | null)[]>(sql: string) => database.prepare<R, P>(sql);
   return {
     find: one<SqlRow, [string]>("SELECT * FROM streams WHERE id = ?"),
-    reserve: one<never, [string, string, number, number]>(
-      "INSERT INTO streams (id, state, key, size, created_at, updated_at) VALUES (?, 0, ?, 0, ?, ?) " +
+    reserve: one<never, [string, string, string | null, number, number]>(
+      "INSERT INTO streams (id, state, key, size, metadata, created_at, updated_at) VALUES (?, 0, ?, 0, ?, ?, ?) " +
         "ON CONFLICT DO NOTHING",
     ),
     touch: one<never, [number, number, string]>(
@@ -201,6 +205,7 @@ function toRow(row: SqlRow): StreamRow {
     size: row.size,
     sha256: row.sha256,
     format: row.format,
+    metadata: metadataFromJson(row.metadata),
     createdAt: row.created_at,
     updatedAt: row.updated_at,
     finishedAt: row.finished_at,

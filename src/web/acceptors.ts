@@ -5,7 +5,7 @@
  */
 import { randomUUID } from "node:crypto";
 import type { Log } from "../base/log.ts";
-import type { PeerHandshake, PeerRefusal } from "../lane/accept-tasks.ts";
+import type { PeerAdmission, PeerHandshake, PeerRefusal } from "../lane/accept-tasks.ts";
 import { Acceptor, type RemoteOwner, type RemoteSocket } from "../pool/acceptor.ts";
 import type { Admitted, Peers } from "./peers.ts";
 
@@ -61,13 +61,13 @@ export class Acceptors {
     await this.#http.stop(true);
   }
 
-  async #ask(socket: RemoteSocket, handshake: PeerHandshake): Promise<PeerRefusal | undefined> {
+  async #ask(socket: RemoteSocket, handshake: PeerHandshake): Promise<PeerAdmission | PeerRefusal> {
     const verdict = this.#settings.refusal() ?? this.#settings.peers.admit(handshake);
     if (verdict instanceof Response) {
       return { status: verdict.status, headers: [...verdict.headers], body: await verdict.text() };
     }
     this.#admitted.set(socket, verdict);
-    return undefined;
+    return { protocol: verdict.route.protocol };
   }
 
   #abandoned(socket: RemoteSocket): void {

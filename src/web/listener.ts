@@ -5,6 +5,7 @@
 import type { Server, ServerWebSocket } from "bun";
 import { WavecacheError } from "../base/errors.ts";
 import { idleTimeoutSeconds, maxFrameBytes, webSocketBufferBytes } from "../base/limits.ts";
+import { agreement, splitProtocols } from "../lane/accept-tasks.ts";
 import { Acceptors } from "./acceptors.ts";
 import type { Certificates } from "./certificates.ts";
 import { errorResponse } from "./error-response.ts";
@@ -127,7 +128,7 @@ export class Listener {
       const response = route.handle(request, url, { keepOpen: () => server.timeout(request, 0) });
       if (response !== undefined) return response;
     }
-    if (this.#peers.routeOf(url.pathname) !== undefined) return upgradeRequired();
+    if (this.#peers.knows(url.pathname)) return upgradeRequired();
     return new Response("not found\n", { status: 404 });
   }
 
@@ -139,9 +140,12 @@ export class Listener {
     const admitted = this.#peers.admit({
       path: url.pathname,
       userAgent: request.headers.get("user-agent") ?? "",
+      protocols: splitProtocols(request.headers.get("sec-websocket-protocol")),
     });
     if (admitted instanceof Response) return admitted;
-    if (server.upgrade(request, { data: { admitted, peer: undefined } })) return undefined;
+    const { protocol } = admitted.route;
+    const headers = agreement(protocol);
+    if (server.upgrade(request, { data: { admitted, peer: undefined }, headers })) return undefined;
     this.#peers.abandon();
     return new Response("not a WebSocket handshake\n", { status: 400 });
   }

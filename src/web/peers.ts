@@ -7,7 +7,7 @@ import { errorResponse } from "./error-response.ts";
 import type { Handshake, Session, Socket, SocketRoute } from "./route.ts";
 
 export interface PeersSettings {
-  /** The first that accepts a path gets it. */
+  /** The first that accepts a path, and speaks what the peer offers, gets it. */
   sockets: SocketRoute[];
   /** May be shared with other ports. */
   limit: ConnectionLimit;
@@ -45,13 +45,14 @@ export class Peers {
     return this.#peers.size;
   }
 
-  routeOf(path: string): SocketRoute | undefined {
-    return this.#settings.sockets.find((route) => route.accepts(path));
+  /** Whether any door is on this path. */
+  knows(path: string): boolean {
+    return this.#settings.sockets.some((route) => route.accepts(path));
   }
 
   /** Whether a handshake may go on, or what it is refused with. One that may is to be opened or abandoned. */
   admit(handshake: Handshake): Admitted | Response {
-    const route = this.routeOf(handshake.path);
+    const route = this.#routeOf(handshake);
     if (route === undefined) return new Response("no WebSocket here\n", { status: 404 });
     if (this.#settings.limit.isReached)
       return errorResponse(new WavecacheError("CONNECTIONS_EXHAUSTED"), route.meter);
@@ -84,6 +85,12 @@ export class Peers {
     clearInterval(this.#stallCheck);
     const { close, reason } = errorRow("SHUTTING_DOWN");
     for (const peer of this.#peers) peer.close(close, reason);
+  }
+
+  #routeOf({ path, protocols }: Handshake): SocketRoute | undefined {
+    return this.#settings.sockets.find(
+      (route) => route.accepts(path) && (route.protocol === undefined || protocols.includes(route.protocol)),
+    );
   }
 
   #closeStalled(): void {

@@ -25,11 +25,15 @@ export interface Session {
 export interface Handshake {
   path: string;
   userAgent: string;
+  /** Subprotocols that it offered, the one it likes best first. */
+  protocols: readonly string[];
 }
 
 export interface SocketRoute {
   /** The listener counts connections, their bytes and those it turns away; the door counts its own errors. */
   meter: DoorMeter;
+  /** The subprotocol that this door speaks: it gets only peers that offer it, and tells them so. */
+  protocol?: string;
   /** Whether an upgrade on this path is for this door. */
   accepts(path: string): boolean;
   open(socket: Socket, handshake: Handshake): Session;

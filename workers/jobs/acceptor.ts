@@ -13,6 +13,7 @@ import {
 } from "../../src/base/limits.ts";
 import {
   type AcceptStart,
+  agreement,
   decodeClose,
   decodeText,
   encodeText,
@@ -25,6 +26,7 @@ import {
   PEER_TEXT,
   PEER_TOOK,
   PEERS_WELCOME,
+  type PeerAdmission,
   type PeerHandshake,
   type PeerRefusal,
   SEND_ADMIT,
@@ -38,6 +40,7 @@ import {
   SEND_RESUME,
   SEND_TEXT,
   SEND_TEXT_PART,
+  splitProtocols,
 } from "../../src/lane/accept-tasks.ts";
 import { changedOver } from "../../src/lane/lane.ts";
 import { type LaneOwner, LanePort } from "../../src/lane/lane-port.ts";
@@ -119,15 +122,20 @@ export class AcceptJobs implements LaneOwner {
     });
     this.#connections.set(connection.number, connection);
     this.#turns.add(connection);
-    const refusal = await connection.ask({
+    const verdict = await connection.ask({
       path: new URL(request.url).pathname,
       userAgent: request.headers.get("user-agent") ?? "",
+      protocols: splitProtocols(request.headers.get("sec-websocket-protocol")),
       address: server.requestIP(request)?.address ?? "",
     });
-    if (refusal === undefined && server.upgrade(request, { data: connection })) return undefined;
+    if ("status" in verdict) {
+      connection.closed();
+      return new Response(verdict.body, { status: verdict.status, headers: verdict.headers });
+    }
+    const headers = agreement(verdict.protocol);
+    if (server.upgrade(request, { data: connection, headers })) return undefined;
     connection.closed();
-    if (refusal === undefined) return new Response("not a WebSocket handshake\n", { status: 400 });
-    return new Response(refusal.body, { status: refusal.status, headers: refusal.headers });
+    return new Response("not a WebSocket handshake\n", { status: 400 });
   }
 
   async #end(): Promise<void> {
@@ -145,7 +153,7 @@ class Connection implements Feeder {
   readonly #turns: Turns<Connection>;
   readonly #outbox: Outbox;
   readonly #inbox = new Inbox();
-  readonly #verdict = Promise.withResolvers<PeerRefusal | undefined>();
+  readonly #verdict = Promise.withResolvers<PeerAdmission | PeerRefusal>();
   /** Called once the last message, its end, is in the lane. */
   readonly #gone: () => void;
   #socket: WebSocketPeer | undefined;
@@ -164,8 +172,8 @@ class Connection implements Feeder {
     this.#gone = gone;
   }
 
-  /** What the main thread says to a handshake; undefined if it may go on. */
-  ask(handshake: PeerHandshake): Promise<PeerRefusal | undefined> {
+  /** What the main thread says to a handshake. */
+  ask(handshake: PeerHandshake): Promise<PeerAdmission | PeerRefusal> {
     this.#port.send(PEER_ASKS, this.number, encodeText(JSON.stringify(handshake)));
     return this.#verdict.promise;
   }
@@ -211,7 +219,6 @@ class Connection implements Feeder {
   task(kind: number, body: Body): void {
     switch (kind) {
       case SEND_ADMIT:
-        return this.#verdict.resolve(undefined);
       case SEND_REFUSE:
         return this.#verdict.resolve(JSON.parse(decodeText(this.#inbox.take(body))));
       case SEND_TEXT_PART:
