@@ -29,10 +29,23 @@ export async function openRivals(
     const rival = await start(folder, port, paths);
     if (rival === undefined) continue;
     const { name: program, child } = rival;
-    await until(`${program} listens`, readyLimitMs, () => answers(port));
-    rivals.push({ name: program, port, pid: child.pid, request, [Symbol.asyncDispose]: () => end(child) });
+    if (await listens(program, port)) {
+      rivals.push({ name: program, port, pid: child.pid, request, [Symbol.asyncDispose]: () => end(child) });
+    } else {
+      await end(child);
+    }
   }
   return rivals;
+}
+
+/** False, with a word about it, for one that cannot do it here: it may be built without TLS. */
+async function listens(program: string, port: number): Promise<boolean> {
+  try {
+    return await until(`${program} listens`, readyLimitMs, () => answers(port));
+  } catch (error) {
+    process.stderr.write(`left out: ${error instanceof Error ? error.message : String(error)}\n`);
+    return false;
+  }
 }
 
 interface Started {

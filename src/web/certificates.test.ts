@@ -8,6 +8,7 @@ import { until } from "../testing/harness/until.ts";
 import { temporaryFolder } from "../testing/temporary-folder.ts";
 import { Certificates, type CertificateSettings } from "./certificates.ts";
 
+const waitMs = 15_000;
 /** Longer than any test: what is noticed is noticed by watching. */
 const neverMs = 600_000;
 
@@ -93,7 +94,7 @@ describe("a self-signed certificate", () => {
     await writeCertificate(folder.path, old);
     const { certificates } = await openCertificates({ files: undefined, folder: folder.path, checkMs: 50 });
     expect(certificates.current.cert).toBe(old.cert);
-    await until("a new certificate", 5_000, () => certificates.current.cert !== old.cert);
+    await until("a new certificate", waitMs, () => certificates.current.cert !== old.cert);
     expect(certificates.current.expires.getTime()).toBeGreaterThan(Date.now() + 800 * 24 * 3600 * 1000);
   });
 });
@@ -107,13 +108,13 @@ describe("a certificate from files", () => {
     const stop = certificates.onChange(({ fingerprint }) => seen.push(fingerprint));
     const next = await makeCertificate();
     await writeCertificate(folder.path, next);
-    await until("the new certificate", 5_000, () => certificates.current.cert === next.cert);
+    await until("the new certificate", waitMs, () => certificates.current.cert === next.cert);
     expect(certificates.current.key).toBe(next.key);
     expect(seen).toEqual([new X509Certificate(next.cert).fingerprint256]);
     stop();
     const last = await makeCertificate();
     await writeCertificate(folder.path, last);
-    await until("the last certificate", 5_000, () => certificates.current.cert === last.cert);
+    await until("the last certificate", waitMs, () => certificates.current.cert === last.cert);
     expect(seen.length).toBe(1);
   });
 
@@ -136,7 +137,7 @@ describe("a certificate from files", () => {
       await renew("1");
       const { certificates } = await openCertificates({ files, folder: "unused" });
       const next = await renew("2");
-      await until("the new certificate", 5_000, () => certificates.current.cert === next.cert);
+      await until("the new certificate", waitMs, () => certificates.current.cert === next.cert);
     },
   );
 
@@ -153,7 +154,7 @@ describe("a certificate from files", () => {
       await writeCertificate(join(folder.path, "2"), next);
       fs.symlinkSync("2", `${link}.link`);
       fs.renameSync(`${link}.link`, link);
-      await until("the new certificate", 5_000, () => certificates.current.cert === next.cert);
+      await until("the new certificate", waitMs, () => certificates.current.cert === next.cert);
     },
   );
 
@@ -164,18 +165,18 @@ describe("a certificate from files", () => {
     const before = certificates.current;
     const next = await makeCertificate();
     fs.writeFileSync(files.cert, next.cert);
-    await until("an error in the log", 5_000, () => log.count("error") > 0);
+    await until("an error in the log", waitMs, () => log.count("error") > 0);
     expect(log.lines.at(-1)).toContain("is not the key of");
     const errors = log.count("error");
     // Ten checks, or fewer on a slow machine, meet the same failure again.
     await Bun.sleep(200);
     expect(log.count("error")).toBe(errors);
     fs.rmSync(files.key);
-    await until("another error in the log", 5_000, () => log.count("error") > errors);
+    await until("another error in the log", waitMs, () => log.count("error") > errors);
     expect(log.lines.at(-1)).toContain("ENOENT");
     expect(certificates.current).toBe(before);
     fs.writeFileSync(files.key, next.key);
-    await until("the new certificate", 5_000, () => certificates.current.cert === next.cert);
+    await until("the new certificate", waitMs, () => certificates.current.cert === next.cert);
   });
 
   test("that has expired is served, with a warning", async () => {

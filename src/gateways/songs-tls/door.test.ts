@@ -201,7 +201,7 @@ describe("the TLS door", () => {
 
 describe("a peer of the TLS door", () => {
   test("that says no name, or no word of TLS, or nonsense, is closed", async () => {
-    const { port, meter } = await openDoor({ nameTimeoutMs: 300 });
+    const { port, meter } = await openDoor({ nameTimeoutMs: 1000 });
     using nameless = await SongPeer.open(port);
     const silent = connectTcp(port, "127.0.0.1");
     const half = connectTcp(port, "127.0.0.1", () =>

@@ -9,7 +9,7 @@ import { temporaryFolder } from "../temporary-folder.ts";
 
 useServers();
 
-const waitMs = 10_000;
+const waitMs = 20_000;
 const env = { WAVECACHE_TLS: "true" };
 
 /** SHA-256 of the certificate that a new connection is shown; undefined if it fails, as it may amid a change. */
@@ -124,7 +124,7 @@ test("two servers never share a port", async () => {
   using folder = temporaryFolder();
   await using server = await TestServer.start({ env });
   const { port } = new URL(server.url);
-  const run = await runServerToExit(["--tls", "--port", port, "--cache-dir", folder.path]);
+  const run = await runServerToExit(["--tls", "--port", port, "--cache-dir", folder.path], {}, waitMs);
   expect(run.code).not.toBe(0);
   expect(run.stderr).toContain(port);
 });
@@ -134,7 +134,7 @@ test("a certificate that cannot be used is refused with one line that names the 
   const { cert, key } = await writeCertificate(folder.path, await makeCertificate());
   await Bun.write(key, (await makeCertificate()).key);
   const args = ["--port", "0", "--cache-dir", folder.path, "--tls"];
-  const run = await runServerToExit([...args, "--tls-cert", cert, "--tls-key", key]);
+  const run = await runServerToExit([...args, "--tls-cert", cert, "--tls-key", key], {}, waitMs);
   expect(run.code).not.toBe(0);
   expect(run.stderr.trim().split("\n").length, run.stderr).toBe(1);
   expect(run.stderr).toContain(key);
