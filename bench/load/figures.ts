@@ -36,15 +36,12 @@ export interface Observed {
 
 /** A process of this machine without metrics. */
 export function observedProcess(pid: number): Observed {
-  return { probe: processProbe(pid), samplingMs: processSamplingMs, scrape: noMetrics };
-}
-
-function noMetrics(): Promise<undefined> {
-  return Promise.resolve(undefined);
+  return { probe: processProbe(pid), samplingMs: processSamplingMs, scrape: noFigures };
 }
 
 /** A server of this machine. */
 export function observedServer(httpBase: string, pid: number): Observed {
+  if (process.platform === "win32") return observedElsewhere(httpBase);
   return { probe: processProbe(pid), samplingMs: processSamplingMs, scrape: () => tryScrape(httpBase) };
 }
 
@@ -55,7 +52,13 @@ export function observedElsewhere(httpBase: string): Observed {
 }
 
 export function processProbe(pid: number): Probe {
-  return process.platform === "linux" ? () => procFigures(pid) : () => psFigures(pid);
+  if (process.platform === "linux") return () => procFigures(pid);
+  return process.platform === "win32" ? noFigures : () => psFigures(pid);
+}
+
+/** Neither /proc nor ps is there. */
+function noFigures(): Promise<undefined> {
+  return Promise.resolve(undefined);
 }
 
 async function procFigures(pid: number): Promise<Figures | undefined> {

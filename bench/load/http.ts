@@ -124,7 +124,7 @@ async function run(settings: Settings): Promise<number> {
   await using bare = await openBareServer("sink", 1);
   const [id] = await uploadStreams(subject.url, settings.streams);
   const figures: RouteFigures[] = [];
-  for (const route of ["/healthz", "/api/streams", `/api/streams/${id}`]) {
+  for (const route of ["/healthz", "/api/streams", `/api/streams/${id}`, "/metrics"]) {
     figures.push(await measure(subject.httpBase, route, bare.httpBase, settings));
   }
   const title = `${settings.connections} connections, ${settings.streams} streams in the cache`;

@@ -172,7 +172,12 @@ test("the HTTP bench loads each route without a failure", async () => {
   expect([err, code]).toEqual(["", 0]);
   const route = v.object({ route: v.string(), requestsPerSecond: positive, failures: v.literal(0) });
   const { figures } = await figuresOf(json, v.object({ figures: v.array(route) }));
-  expect(figures.map(({ route }) => route)).toEqual(["/healthz", "/api/streams", "/api/streams/http-0"]);
+  expect(figures.map(({ route }) => route)).toEqual([
+    "/healthz",
+    "/api/streams",
+    "/api/streams/http-0",
+    "/metrics",
+  ]);
 });
 
 test("the search for the most devices ends at the number that it may try", async () => {

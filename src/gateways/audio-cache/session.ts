@@ -53,6 +53,7 @@ export class AudioCacheSession implements Session, UploadOwner, AnswersOwner {
   #strayAudioTold = false;
   #requestsPaused = false;
   #paused = false;
+  #isSentAway = false;
 
   constructor(socket: Socket, cache: AudioCache, meter: DoorMeter, log: Log) {
     this.#socket = socket;
@@ -125,6 +126,8 @@ export class AudioCacheSession implements Session, UploadOwner, AnswersOwner {
   }
 
   answersFailed(code: "REQUESTS_EXHAUSTED" | "PEER_STALLED"): void {
+    if (this.#isSentAway) return;
+    this.#isSentAway = true;
     this.#meter.failed(code);
     this.#socket.close(errorRow(code).close, errorRow(code).reason);
   }
