@@ -91,7 +91,7 @@ export class Sounds implements SoundSource {
   /** Throws SOUND_UNKNOWN, SOUNDS_EXHAUSTED, SHUTTING_DOWN. Whether a sound can be read shows only while it is made. */
   async open(mode: number): Promise<Sound> {
     const { name, file } = await this.#find(mode);
-    let entry = this.#entries.get(file.key);
+    const entry = this.#entries.get(file.key);
     if (entry === undefined) return await this.#begin(name, file);
     clearTimeout(entry.abandon);
     const sound = entry.sound.open();
