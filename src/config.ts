@@ -261,7 +261,7 @@ const options: Options = {
     flag: "udp-rate-mbps",
     value: "mbps",
     default: String(defaultUdpRateMbps),
-    says: "megabits a second that one song over UDP takes at most",
+    says: "megabits a second of one song over UDP; up to 10 times that where loss is noticed",
     schema: whole(1, maxUdpTotalMbps),
   },
   udpAllow: {

@@ -7,7 +7,7 @@ import type { udp } from "bun";
 import type { AddressList } from "../../base/address-list.ts";
 import type { DoorMeter } from "../../base/door-meter.ts";
 import { WavecacheError } from "../../base/errors.ts";
-import { maxUdpTransfers, maxUdpTransfersPerAddress } from "../../base/limits.ts";
+import { maxUdpTransfers, maxUdpTransfersPerAddress, reliableRateFactor } from "../../base/limits.ts";
 import type { Log } from "../../base/log.ts";
 import {
   decodeReliable,
@@ -32,7 +32,7 @@ export interface SongsUdpDoorSettings {
   port: number;
   /** Who is answered. */
   allow: AddressList;
-  /** The most that one transfer sends, in megabits a second. */
+  /** The most that one transfer by the old protocol sends, in megabits a second; a reliable one has a multiple of it. */
   rateMbps: number;
   songs: SongSource;
   meter: DoorMeter;
@@ -182,7 +182,8 @@ export class SongsUdpDoor implements TransferHost {
       this.#refuse(peer, "TRANSFERS_EXHAUSTED");
       return this.#answer(peer, { type: "error", transfer: id, code: "TRANSFERS_EXHAUSTED" });
     }
-    const transfer = new ReliableTransfer(peer, request, this.#bytesPerSecond, now, this);
+    const most = this.#bytesPerSecond * reliableRateFactor;
+    const transfer = new ReliableTransfer(peer, request, most, now, this);
     this.#add(transfer);
     void transfer.start();
   }

@@ -17,8 +17,8 @@ useServers();
 
 const MB = 1_000_000;
 const random = new Random(5);
-const fast = { "udp-rate-mbps": 200, "log-level": "debug" };
-const slow = { "udp-rate-mbps": 8, "log-level": "debug" };
+const fast = { "udp-rate-mbps": 60, "log-level": "debug" };
+const slow = { "udp-rate-mbps": 2, "log-level": "debug" };
 const forms = ["only", "never"] as const;
 
 let songs: SongServer;
@@ -36,6 +36,18 @@ beforeAll(async () => {
 });
 afterAll(() => songs.server.dispose());
 
+/**
+ * A song of `contents` as it should come. By the old protocol bytes may be lost on a machine that is too busy to take
+ * them: then it is asked for again, a few times.
+ */
+async function getWhole(name: string, reliable: (typeof forms)[number]): Promise<Received> {
+  const size = contents.get(name)!.length;
+  for (let times = 1; ; times += 1) {
+    const got = await songs.get(name, { reliable });
+    if (reliable === "only" || got.bytes.length === size || times === 5) return got;
+  }
+}
+
 function expectWhole({ bytes, result, download }: Received, name: string, form: string): void {
   const content = contents.get(name)!;
   expect(bytes.length).toBe(content.length);
@@ -48,11 +60,11 @@ function expectWhole({ bytes, result, download }: Received, name: string, form: 
 
 describe.each(forms)("a song, reliable: %s", (reliable) => {
   test("comes whole, whatever its size", async () => {
-    for (const name of contents.keys()) expectWhole(await songs.get(name, { reliable }), name, reliable);
+    for (const name of contents.keys()) expectWhole(await getWhole(name, reliable), name, reliable);
   });
 
   test("comes whole to 16 clients at once", async () => {
-    const all = await Promise.all(Array.from({ length: 16 }, () => songs.get(`${MB}.mp3`, { reliable })));
+    const all = await Promise.all(Array.from({ length: 16 }, () => getWhole(`${MB}.mp3`, reliable)));
     expect(all).toHaveLength(16);
     for (const each of all) expectWhole(each, `${MB}.mp3`, reliable);
   });
@@ -132,12 +144,13 @@ describe("the old protocol", () => {
       const lengths = client.received.slice(0, full + 1).map(({ length }) => length);
       expect(lengths).toEqual([...Array.from({ length: full }, () => 1024), size % 1024]);
     }
-    using client = await RawUdp.open(songs.udpPort);
-    const name = `${MB}.mp3`;
-    for (let times = 0; times < 20; times += 1) client.send(name);
+    await using own = await SongServer.start(slow);
+    const bytes = random.bytes(200_000);
+    own.put("asked often", bytes);
+    using client = await RawUdp.open(own.udpPort);
+    for (let times = 0; times < 20; times += 1) client.send("asked often");
     await until("the last datagram", 10_000, () => (client.received.at(-1)?.length ?? 1024) < 1024);
-    expect(client.receivedBytes).toBe(MB);
-    expect(sha256(Buffer.concat(client.received))).toBe(sha256(contents.get(name)!));
+    expect(sha256(Buffer.concat(client.received))).toBe(sha256(bytes));
   });
 
   test("forgets a client that has gone, without delay for the others", async () => {
@@ -146,9 +159,7 @@ describe("the old protocol", () => {
     for (const client of gone) client.send(`${20 * MB}.mp3`);
     for (const client of gone) await until("something", 5_000, () => client.received.length > 0);
     for (const client of gone) client.close();
-    const others = await Promise.all(
-      Array.from({ length: 4 }, () => songs.get(`${MB}.mp3`, { reliable: "never" })),
-    );
+    const others = await Promise.all(Array.from({ length: 4 }, () => getWhole(`${MB}.mp3`, "never")));
     for (const each of others) expectWhole(each, `${MB}.mp3`, "never");
     const forgotten = () => songs.server.log.slice(before).match(/cut="client gone"/g)?.length === 5;
     await until("5 forgotten clients", 2_000, forgotten, () => songs.server.log.slice(before));

@@ -1,0 +1,191 @@
+/**
+ * `bun run bench:songs`: songs over UDP on loopback. First what the default pace loses to a client of the old protocol
+ * with the system's usual receive buffer, then the same at rising paces until something is lost, and the reliable
+ * protocol beside it. Exit status 1 when the default pace loses a datagram.
+ */
+import { cac } from "cac";
+import { defaultUdpRateMbps, maxUdpTotalMbps } from "../../src/base/limits.ts";
+import { countOption, requiredText, textOption } from "../../src/cli/arguments.ts";
+import { exitFailure, usageError } from "../../src/cli/failures.ts";
+import { megabitsPerSecond, table } from "../../src/cli/text.ts";
+import { openSongUdp } from "../../src/client/song-udp.ts";
+import { SongServer } from "../../src/testing/harness/song-server.ts";
+import { songDatagramBytes } from "../../src/wire/song-udp.ts";
+import { readCommandLine, runBench, writeReport } from "./command.ts";
+
+export interface Settings {
+  transfers: number;
+  megabytes: number;
+  atOnce: number;
+  /** Transfers at each of the rising paces; 0 leaves them out. */
+  probes: number;
+  /** In megabits a second. */
+  paces: readonly number[];
+  json: string | undefined;
+}
+
+export interface PaceFigures {
+  protocol: "old" | "reliable";
+  /** What --udp-rate-mbps says, and what one transfer had, in megabits a second. */
+  paceMbps: number;
+  achievedMbps: number;
+  transfers: number;
+  atOnce: number;
+  datagrams: number;
+  lost: number;
+}
+
+const defaultPaces = "20,30,40,60,80,100,120,160,200,240";
+const songName = "song";
+/** A transfer whose end was lost ends by silence. */
+const silenceMs = 1_000;
+
+function readSettings(args: string[]): Settings | undefined {
+  const cli = cac("bun run bench:songs");
+  cli
+    .command("[...rest]", "Send songs over UDP")
+    .usage("[options]\n\nSends songs over UDP from a server that is started for it.")
+    .option("--transfers <count>", "Transfers at the default pace", { default: "100" })
+    .option("--megabytes <count>", "Size of the song, in units of 10^6 bytes", { default: "5" })
+    .option("--at-once <count>", "Transfers under way at once at the default pace", { default: "4" })
+    .option("--probes <count>", "Transfers at each of the rising paces, one at a time", { default: "10" })
+    .option("--paces <list>", "These paces, in megabits a second", { default: defaultPaces })
+    .option("--json <file>", "Write all figures to this file");
+  return readCommandLine(cli, args, (options) => ({
+    transfers: countOption(options, "transfers", 1, 100_000),
+    megabytes: countOption(options, "megabytes", 1, 1000),
+    atOnce: countOption(options, "at-once", 1, 60),
+    probes: countOption(options, "probes", 0, 1000),
+    paces: pacesOf(requiredText(options, "paces")),
+    json: textOption(options, "json"),
+  }));
+}
+
+function pacesOf(text: string): number[] {
+  const paces = text.split(",").map(Number);
+  if (paces.every((pace) => Number.isInteger(pace) && pace >= 1 && pace <= maxUdpTotalMbps)) return paces;
+  throw usageError(`--paces is no list of whole numbers from 1 to ${maxUdpTotalMbps}: "${text}"`);
+}
+
+/** The default pace first, then the rising ones by both protocols. */
+export async function measureSongs(settings: Settings): Promise<PaceFigures[]> {
+  const { transfers, atOnce, probes, paces } = settings;
+  const figures = [
+    await measurePace(defaultUdpRateMbps, settings, { count: transfers, atOnce, protocol: "old" }),
+  ];
+  if (probes === 0) return figures;
+  for (const pace of paces)
+    figures.push(await measurePace(pace, settings, { count: probes, atOnce: 1, protocol: "old" }));
+  for (const pace of [defaultUdpRateMbps, paces.at(-1)!])
+    figures.push(await measurePace(pace, settings, { count: probes, atOnce: 1, protocol: "reliable" }));
+  return figures;
+}
+
+interface Plan {
+  count: number;
+  atOnce: number;
+  protocol: PaceFigures["protocol"];
+}
+
+async function measurePace(paceMbps: number, settings: Settings, plan: Plan): Promise<PaceFigures> {
+  const bytes = settings.megabytes * 1_000_000;
+  await using songs = await SongServer.start({ "udp-rate-mbps": paceMbps });
+  songs.put(songName, new Uint8Array(bytes));
+  const get = plan.protocol === "old" ? receivePlain : receiveReliable;
+  let left = plan.count;
+  let received = 0;
+  let transferMs = 0;
+  const client = async (): Promise<void> => {
+    while (left-- > 0) {
+      const got = await get(songs.udpPort, bytes);
+      received += got.bytes;
+      transferMs += got.ms;
+    }
+  };
+  await Promise.all(Array.from({ length: plan.atOnce }, client));
+  const lost = Math.ceil((plan.count * bytes - received) / songDatagramBytes);
+  return {
+    protocol: plan.protocol,
+    paceMbps,
+    achievedMbps: megabitsPerSecond(received, transferMs),
+    transfers: plan.count,
+    atOnce: plan.atOnce,
+    datagrams: plan.count * Math.ceil((bytes + 1) / songDatagramBytes),
+    lost,
+  };
+}
+
+interface Got {
+  bytes: number;
+  ms: number;
+}
+
+/** A client as simple as they come: the system's own receive buffer, nothing but counting. */
+async function receivePlain(port: number, wanted: number): Promise<Got> {
+  const { promise, resolve } = Promise.withResolvers<Got>();
+  const start = performance.now();
+  let bytes = 0;
+  let lastAt = start;
+  const over = () => resolve({ bytes, ms: lastAt - start });
+  let silence = setTimeout(over, silenceMs);
+  const socket = await Bun.udpSocket({
+    connect: { hostname: "127.0.0.1", port },
+    socket: {
+      data: (_socket, datagram) => {
+        bytes += datagram.length;
+        lastAt = performance.now();
+        clearTimeout(silence);
+        if (datagram.length < songDatagramBytes || bytes === wanted) over();
+        else silence = setTimeout(over, silenceMs);
+      },
+      error: over,
+    },
+  });
+  socket.send(songName);
+  const got = await promise;
+  clearTimeout(silence);
+  socket.close();
+  return got;
+}
+
+async function receiveReliable(port: number): Promise<Got> {
+  const start = performance.now();
+  const download = await openSongUdp({ host: "127.0.0.1", port, name: songName, reliable: "only" });
+  let bytes = 0;
+  for await (const chunk of download.chunks) bytes += chunk.length;
+  return { bytes, ms: performance.now() - start };
+}
+
+function lines(figures: readonly PaceFigures[]): string[] {
+  const head = ["PROTOCOL", "PACE Mbit/s", "HAD Mbit/s", "TRANSFERS", "AT ONCE", "DATAGRAMS", "LOST"];
+  const rows = figures.map((each) => [
+    each.protocol,
+    String(each.paceMbps),
+    each.achievedMbps.toFixed(1),
+    String(each.transfers),
+    String(each.atOnce),
+    String(each.datagrams),
+    String(each.lost),
+  ]);
+  return table([head, ...rows], [1, 2, 3, 4, 5, 6]);
+}
+
+/** The highest pace below the first that lost something. */
+function highestWithoutLoss(figures: readonly PaceFigures[]): number | undefined {
+  const old = figures.filter(({ protocol }) => protocol === "old").sort((a, b) => a.paceMbps - b.paceMbps);
+  const firstLoss = old.findIndex(({ lost }) => lost > 0);
+  return old.slice(0, firstLoss === -1 ? undefined : firstLoss).at(-1)?.paceMbps;
+}
+
+async function run(settings: Settings): Promise<number> {
+  const figures = await measureSongs(settings);
+  for (const line of lines(figures)) process.stdout.write(`${line}\n`);
+  const highest = highestWithoutLoss(figures);
+  process.stdout.write(
+    `\nhighest pace without loss: ${highest === undefined ? "none" : `${highest} Mbit/s`}\n`,
+  );
+  await writeReport(settings, { figures, highestWithoutLossMbps: highest ?? null });
+  return figures[0]!.lost === 0 ? 0 : exitFailure;
+}
+
+if (import.meta.main) await runBench(readSettings, run);
