@@ -4,14 +4,14 @@
  */
 import { cac } from "cac";
 import { GiB, KiB, MiB } from "../../src/base/limits.ts";
-import { countOption, textOption } from "../../src/cli/arguments.ts";
-import { CliError, exitFailure } from "../../src/cli/failures.ts";
+import { countOption, type Options, textOption } from "../../src/cli/arguments.ts";
+import { CliError, exitFailure, usageError } from "../../src/cli/failures.ts";
 import { humanBytes, table } from "../../src/cli/text.ts";
 import { readConfig } from "../../src/config.ts";
 import { type Exposition, scrape } from "../../src/testing/harness/exposition.ts";
 import { churn, type ChurnCounts } from "./churn-clients.ts";
 import { numberOption, readCommandLine, runBench, writeReport } from "./command.ts";
-import { type Growth, growthOf } from "./growth.ts";
+import { type Allowance, type Growth, growthOf } from "./growth.ts";
 import { Progress } from "./progress.ts";
 import { openSubject, type Subject } from "./server.ts";
 
@@ -27,26 +27,27 @@ interface Settings {
 /** A figure that is to stay as it is. */
 interface Watched {
   name: string;
-  unit: "bytes" | "count";
+  kind: "memory" | "bytes" | "count";
   read: (metrics: Exposition) => number | undefined;
 }
 
 /** Memory goes up and down by this much in any case: a heap grows before it is cleaned up. */
 const memorySlackBytes = 16 * MiB;
+const leastMinutes = 0.03;
 const maxMinutes = 24 * 60;
 const samplesWanted = 600;
 const leastSampleMs = 100;
 
 const watched: Watched[] = [
-  { name: "resident memory", unit: "bytes", read: (m) => m.sum("process_resident_memory_bytes") },
-  { name: "memory of its own", unit: "bytes", read: (m) => m.sum("wavecache_own_memory_bytes") },
-  { name: "open file descriptors", unit: "count", read: (m) => m.sum("process_open_fds") },
-  { name: "connections", unit: "count", read: (m) => m.sum("wavecache_connections") },
-  { name: "streams, of all states", unit: "count", read: (m) => m.sum("wavecache_streams") },
-  { name: "slots of the writers", unit: "count", read: (m) => m.sum("wavecache_writer_slots") },
-  { name: "bytes in the cache", unit: "bytes", read: (m) => m.sum("wavecache_cache_bytes") },
-  { name: "bytes on their way out", unit: "bytes", read: (m) => m.sum("wavecache_outbound_bytes") },
-  { name: "unanswered calls", unit: "count", read: (m) => m.sum("wavecache_waiting_calls") },
+  { name: "resident memory", kind: "memory", read: (m) => m.sum("process_resident_memory_bytes") },
+  { name: "memory of its own", kind: "memory", read: (m) => m.sum("wavecache_own_memory_bytes") },
+  { name: "open file descriptors", kind: "count", read: (m) => m.sum("process_open_fds") },
+  { name: "connections", kind: "count", read: (m) => m.sum("wavecache_connections") },
+  { name: "streams, of all states", kind: "count", read: (m) => m.sum("wavecache_streams") },
+  { name: "slots of the writers", kind: "count", read: (m) => m.sum("wavecache_writer_slots") },
+  { name: "bytes in the cache", kind: "bytes", read: (m) => m.sum("wavecache_cache_bytes") },
+  { name: "bytes on their way out", kind: "bytes", read: (m) => m.sum("wavecache_outbound_bytes") },
+  { name: "unanswered calls", kind: "count", read: (m) => m.sum("wavecache_waiting_calls") },
 ];
 
 function readSettings(args: string[]): Settings | undefined {
@@ -62,12 +63,19 @@ function readSettings(args: string[]): Settings | undefined {
     .option("--tolerance <percent>", "By how much memory may be higher at the end", { default: "10" })
     .option("--json <file>", "Write all figures to this file");
   return readCommandLine(cli, args, (options) => ({
-    minutes: numberOption(options, "minutes", maxMinutes),
+    minutes: minutesOption(options),
     clients: countOption(options, "clients", 1, 1000),
     bytes: countOption(options, "bytes", 1, GiB),
     tolerance: numberOption(options, "tolerance", 1000),
     json: textOption(options, "json"),
   }));
+}
+
+/** Fifths of the time need some samples each. */
+function minutesOption(options: Options): number {
+  const minutes = numberOption(options, "minutes", maxMinutes);
+  if (minutes >= leastMinutes) return minutes;
+  throw usageError(`--minutes is less than ${leastMinutes}: too short to see anything grow`);
 }
 
 /** Runs `act` and scrapes the server meanwhile. */
@@ -94,25 +102,26 @@ async function sampleUntil(httpBase: string, everyMs: number, over: AbortSignal)
   return samples;
 }
 
-function growths(settings: Settings, samples: Exposition[]): (Growth & Pick<Watched, "unit">)[] {
-  return watched.flatMap(({ name, unit, read }) => {
+function growths(settings: Settings, samples: Exposition[]): (Growth & Pick<Watched, "kind">)[] {
+  return watched.flatMap(({ name, kind, read }) => {
     const values = samples.map(read).filter((value) => value !== undefined);
     // Only Linux says all of them.
     if (values.length < samples.length) return [];
-    const isMemory = name.includes("memory");
-    const slack = unit === "count" ? settings.clients : settings.clients * settings.bytes;
-    const allowance = isMemory
-      ? { share: settings.tolerance / 100, absolute: memorySlackBytes }
-      : { share: 0, absolute: slack };
-    return [{ ...growthOf(name, values, allowance), unit }];
+    return [{ ...growthOf(name, values, allowanceOf(kind, settings)), kind }];
   });
 }
 
-function lines(settings: Settings, counts: ChurnCounts, seen: (Growth & Pick<Watched, "unit">)[]): string[] {
+/** What the clients of a moment may hold is no growth. */
+function allowanceOf(kind: Watched["kind"], { tolerance, clients, bytes }: Settings): Allowance {
+  if (kind === "memory") return { share: tolerance / 100, absolute: memorySlackBytes };
+  return { share: 0, absolute: kind === "count" ? clients : clients * bytes };
+}
+
+function lines(settings: Settings, counts: ChurnCounts, seen: (Growth & Pick<Watched, "kind">)[]): string[] {
   const { finished, unfinished, cut, errors } = counts;
   const total = finished + unfinished + cut;
-  const rows = seen.map(({ name, unit, early, late, most, grew }) => {
-    const text = (value: number) => (unit === "bytes" ? humanBytes(Math.round(value)) : value.toFixed(0));
+  const rows = seen.map(({ name, kind, early, late, most, grew }) => {
+    const text = (value: number) => (kind === "count" ? value.toFixed(0) : humanBytes(Math.round(value)));
     return [name, text(early), text(late), text(most), grew ? "GREW" : "ok"];
   });
   return [

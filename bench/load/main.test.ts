@@ -196,6 +196,12 @@ test("the search for the most devices ends at the number that it may try", async
   ]);
 });
 
+test("the churn bench refuses a time in which nothing could be seen", async () => {
+  const { code, err } = await bench("churn.ts", "--minutes", "0.001");
+  expect(code).toBe(2);
+  expect(err).toContain("--minutes");
+});
+
 test("the churn bench lets clients leave in every way, and looks at what the server keeps of them", async () => {
   const json = join(folder.path, "churn.json");
   const few = ["--minutes", "0.04", "--clients", "3", "--bytes", "20000", "--tolerance", "1000"];

@@ -189,15 +189,15 @@ export class Engine implements UploadHost {
   }
 
   figures(): CacheFigures {
-    const uploads = [...this.#uploads.values()];
-    const finishing = uploads.filter((upload) => upload.finishing !== undefined).length;
+    let finishing = 0;
+    for (const upload of this.#uploads.values()) if (upload.finishing !== undefined) finishing += 1;
     const { finished, unfinished, objects } = this.#counts;
     const { objectBytes, unfinishedBytes } = this.admission;
     return {
-      uploading: uploads.length - finishing,
+      uploading: this.#uploads.size - finishing,
       finishing,
       // An upload is not in the catalog yet for a moment at its start.
-      interrupted: Math.max(0, unfinished - uploads.length),
+      interrupted: Math.max(0, unfinished - this.#uploads.size),
       finished,
       objects,
       objectBytes,

@@ -3,9 +3,9 @@
  * of it is about Node, lists every socket at each look, and counts processor time from its first call only.
  */
 import { readdir, readFile } from "node:fs/promises";
+import { KiB } from "../../base/limits.ts";
 import type { Family } from "./families.ts";
 
-/** Read anew at each scrape: one family may be asked for before the others are. */
 export function processFamilies(): Family[] {
   const startedAt = (Date.now() - performance.now()) / 1000;
   return [
@@ -54,21 +54,29 @@ function linuxFamilies(): Family[] {
       name: "process_open_fds",
       help: "Open file descriptors.",
       // One of them is the listing's own.
-      values: async () => (await readdir("/proc/self/fd")).length - 1,
+      values: () => orUnknown(readdir("/proc/self/fd").then((descriptors) => descriptors.length - 1)),
     },
     {
       type: "gauge",
       name: "process_max_fds",
       help: "File descriptors that may be open.",
-      values: async () =>
-        Number(/^Max open files\s+(\d+)/m.exec(await readFile("/proc/self/limits", "utf8"))?.[1]),
+      values: () => orUnknown(numberIn("/proc/self/limits", /^Max open files\s+(\d+)/m)),
     },
     {
       type: "gauge",
       name: "wavecache_own_memory_bytes",
       help: "Resident memory without mapped files: heap, buffers, and memory shared between threads.",
-      values: async () =>
-        Number(/^RssAnon:\s+(\d+)/m.exec(await readFile("/proc/self/status", "utf8"))?.[1]) * 1024,
+      values: () =>
+        orUnknown(numberIn("/proc/self/status", /^RssAnon:\s+(\d+)/m).then((kibibytes) => kibibytes * KiB)),
     },
   ];
+}
+
+async function numberIn(path: string, pattern: RegExp): Promise<number> {
+  return Number(pattern.exec(await readFile(path, "utf8"))?.[1]);
+}
+
+/** A process without a free descriptor cannot read /proc; its other figures are then wanted all the more. */
+function orUnknown(figure: Promise<number>): Promise<number> {
+  return figure.catch(() => Number.NaN);
 }

@@ -6,7 +6,7 @@ import { Histogram, type Registry } from "prom-client";
 import { type Family, register } from "./families.ts";
 import type { LaneRing, Sources } from "./sources.ts";
 
-export const sampleMs = 20;
+const sampleMs = 20;
 
 /** In seconds, each twice the one before, from half a millisecond. */
 const delayBuckets = Array.from({ length: 13 }, (_, index) => 0.0005 * 2 ** index);
