@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sniffAudioFormat } from "../codec/sniff.ts";
-import { CliError } from "./failures.ts";
+import { CliError, fileError } from "./failures.ts";
 import { OutputFile } from "./files.ts";
 import { choosePlayer, type PlayerKind, playerKinds, playsFromItsBeginning } from "./players.ts";
 
@@ -46,7 +46,7 @@ export async function openPlayer(head: Uint8Array, options: PlayOptions): Promis
   const format = sniffAudioFormat(head);
   const kind = choosePlayer({ format, seekSeconds: options.seekSeconds }, isThere);
   if (kind === undefined) {
-    const from = options.seekSeconds === undefined ? "" : " from within";
+    const from = options.seekSeconds === undefined ? "" : ", beginning amid it";
     throw new CliError(`no player here can play ${format ?? "this"}${from}`, installHint);
   }
   const pipes = kind.takesPipe && playsFromItsBeginning(head, format);
@@ -58,7 +58,10 @@ class Process {
   readonly child: ChildProcess;
   readonly #kind: PlayerKind;
   readonly #signal: AbortSignal;
-  readonly #exit: Promise<number | null>;
+  /** The process is gone, or never came. */
+  readonly #gone: Promise<void>;
+  /** Its exit code, once all it had to say was heard too. */
+  readonly #ended: Promise<number | null>;
   #complaints = "";
 
   constructor(kind: PlayerKind, path: string | undefined, { seekSeconds, signal }: PlayOptions) {
@@ -69,20 +72,25 @@ class Process {
     this.child.stderr?.setEncoding("utf8").on("data", (text: string) => {
       this.#complaints = (this.#complaints + text).slice(-maxComplaintChars);
     });
-    this.#exit = new Promise((resolve, reject) => {
-      this.child.once("close", (code) => resolve(code)).once("error", reject);
+    this.#gone = new Promise((resolve) => {
+      this.child.once("exit", () => resolve()).once("error", () => resolve());
     });
-    this.#exit.catch(() => undefined);
+    this.#ended = new Promise((resolve, reject) => {
+      this.child.once("close", (code) => resolve(code));
+      this.child.once("error", (error) => reject(fileError(kind.command, error)));
+    });
+    // Whoever closes it before its end does not ask how it ended.
+    this.#ended.catch(() => undefined);
     signal.addEventListener("abort", this.#stop);
   }
 
-  get isOver(): boolean {
+  get #isOver(): boolean {
     return this.child.exitCode !== null || this.child.signalCode !== null;
   }
 
   /** Resolves at its proper end. */
   async finished(): Promise<void> {
-    const code = await this.#exit;
+    const code = await this.#ended;
     this.#signal.removeEventListener("abort", this.#stop);
     this.#signal.throwIfAborted();
     if (code !== 0 || this.#kind.fault?.test(this.#complaints) === true) throw this.failure();
@@ -101,14 +109,18 @@ class Process {
   async close(): Promise<void> {
     this.#signal.removeEventListener("abort", this.#stop);
     this.#stop();
-    await this.#exit.catch(() => undefined);
+    await this.#gone;
   }
 
   readonly #stop = (): void => {
-    if (this.isOver) return;
+    if (this.#isOver) return;
     this.child.kill("SIGTERM");
     const timer = setTimeout(() => this.child.kill("SIGKILL"), killAfterMs);
-    void this.#exit.catch(() => undefined).finally(() => clearTimeout(timer));
+    void this.#gone.then(() => {
+      clearTimeout(timer);
+      // Programs that it has started may hold the other end for long.
+      this.child.stderr?.destroy();
+    });
   };
 }
 

@@ -213,7 +213,7 @@ describe.skipIf(process.platform === "win32")("song --play", () => {
   test("stops player and transfer at once when it is interrupted, whatever the player is doing", async () => {
     const { start } = withPlayers(
       ["ffplay"],
-      `trap "" TERM; echo $$ > pid; while :; do /bin/sleep 0.1; done`,
+      `trap "" TERM; echo $$ > pid; for turn in 1 2 3 4 5 6 7 8 9; do /bin/sleep 2; done`,
     );
     const child = start("endless");
     await until("the player runs", waitMs, () => existsSync(join(cwd, "pid")));
