@@ -1,33 +1,38 @@
 import { WavecacheError } from "../../src/base/errors.ts";
 import { KiB, maxSoundMs } from "../../src/base/limits.ts";
-import { decodeWavAdpcmBlock, parseWavAdpcmHead, wavAdpcmSamples } from "../../src/codec/wav-adpcm.ts";
+import {
+  decodeWavAdpcmBlock,
+  parseWavAdpcmHead,
+  type WavAdpcmFormat,
+  wavAdpcmSamples,
+} from "../../src/codec/wav-adpcm.ts";
 import { convertToPcm16 } from "../../src/codec/wav-samples.ts";
-import { parseWavHead, type WavFormat, type WavHead } from "../../src/codec/wav.ts";
+import { parseWavHead, type RiffHead, type WavFormat } from "../../src/codec/wav.ts";
 import { mixInterleaved, type MonoAudio, piecesPerSecond } from "./mono-audio.ts";
 import type { SoundSourceFile } from "./sound-source-file.ts";
 
 const firstHeadBytes = 4 * KiB;
 
+type AdpcmFormat = Extract<RiffHead<WavAdpcmFormat>, { kind: "format" }>["format"];
+
 /** Samples of any PCM, floats, or IMA ADPCM. Throws SOUND_UNREADABLE and SOUND_TOO_LONG. */
 export function openWav(file: SoundSourceFile): MonoAudio {
-  const plain = parse(file, parseWavHead);
+  const plain = headOf(file, parseWavHead);
   if (plain.kind === "format") return new PcmAudio(file, plain.format);
-  const coded = parse(file, parseWavAdpcmHead);
+  const coded = headOf(file, parseWavAdpcmHead);
   if (coded.kind === "format") return new AdpcmAudio(file, coded.format);
   throw new WavecacheError("SOUND_UNREADABLE", plain.reason);
 }
 
-type Parser<Head> = (head: Uint8Array, fileBytes: number) => Head;
-
 /** Reads as much of the head as it takes. */
-function parse<Head extends { kind: string }>(
+function headOf<Format>(
   file: SoundSourceFile,
-  parser: Parser<Head | Extract<WavHead, { kind: "more" }>>,
-): Exclude<Head, { kind: "more" }> {
+  parse: (head: Uint8Array, fileBytes: number) => RiffHead<Format>,
+): Exclude<RiffHead<Format>, { kind: "more" }> {
   for (let length = firstHeadBytes; ;) {
-    const head = parser(file.read(0, length), file.size);
-    if (head.kind !== "more") return head as Exclude<Head, { kind: "more" }>;
-    length = (head as Extract<WavHead, { kind: "more" }>).bytes;
+    const head = parse(file.read(0, length), file.size);
+    if (head.kind !== "more") return head;
+    length = head.bytes;
   }
 }
 
@@ -96,5 +101,3 @@ class AdpcmAudio implements MonoAudio {
 
   free(): void {}
 }
-
-type AdpcmFormat = Extract<ReturnType<typeof parseWavAdpcmHead>, { kind: "format" }>["format"];
