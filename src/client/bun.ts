@@ -1,13 +1,20 @@
 /** The client's platform under Bun. */
+import { crc32 } from "node:zlib";
 import type { Digest, DigestName, Fetch, Platform } from "./platform.ts";
 import { type Trust, tlsOptions } from "./trust.ts";
+import type { StreamPlatform } from "./v1/platform.ts";
 
 /** Trusts the well-known authorities. */
 export const bunPlatform = bunPlatformOf({});
 
-export function bunPlatformOf(trust: Trust): Platform {
+export function bunPlatformOf(trust: Trust): Platform & StreamPlatform {
   const tls = tlsOptions(trust);
-  return { openSocket: (url) => new WebSocket(url, { perMessageDeflate: false, tls }), newDigest };
+  return {
+    openSocket: (url, protocols) =>
+      new WebSocket(url, { protocols: [...protocols], perMessageDeflate: false, tls }),
+    newDigest,
+    crc32,
+  };
 }
 
 export function bunFetchOf(trust: Trust): Fetch {

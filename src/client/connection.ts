@@ -12,7 +12,7 @@ import {
   maxPollMs,
   stallTimeoutMs,
 } from "./limits.ts";
-import type { Platform, Socket } from "./platform.ts";
+import type { Socket, SocketPlatform } from "./platform.ts";
 import { pause } from "./retry.ts";
 import { trustError } from "./trust.ts";
 
@@ -41,26 +41,28 @@ const finalCloseCodes: ReadonlySet<number> = new Set([1002, 1003, 1007, 1008, 10
 const passingStatuses: ReadonlySet<number> = new Set([408, 425, 429]);
 
 /**
- * Connects, or throws BAD_URL, UNREACHABLE, REFUSED (the server speaks HTTP, but no WebSocket here) or CONNECT_TIMEOUT.
+ * Connects, offering the subprotocols if there are any, or throws BAD_URL, UNREACHABLE, REFUSED (the server speaks HTTP, but no WebSocket here) or CONNECT_TIMEOUT.
  * The signal holds for the connection's whole life.
  */
 export async function connect(
-  platform: Platform,
+  platform: SocketPlatform,
   url: string,
   signal?: AbortSignal,
   limits: Partial<ConnectionLimits> = {},
+  protocols: readonly string[] = [],
 ): Promise<Connection> {
   signal?.throwIfAborted();
-  const connection = new Connection(openSocket(platform, url), url, signal, { ...defaultLimits, ...limits });
+  const socket = openSocket(platform, url, protocols);
+  const connection = new Connection(socket, url, signal, { ...defaultLimits, ...limits });
   await connection.opened();
   return connection;
 }
 
-function openSocket(platform: Platform, url: string): Socket {
+function openSocket(platform: SocketPlatform, url: string, protocols: readonly string[]): Socket {
   const scheme = /^wss?:\/\/[^/]/i.test(url);
   if (!scheme) throw new ClientError("BAD_URL", url);
   try {
-    return platform.openSocket(url);
+    return platform.openSocket(url, protocols);
   } catch (error) {
     throw new ClientError("BAD_URL", error instanceof Error ? error.message : String(error));
   }
@@ -100,6 +102,11 @@ export class Connection {
     });
     socket.addEventListener("close", (event) => this.#closed(event.code, event.reason));
     signal?.addEventListener("abort", this.#aborted);
+  }
+
+  /** The subprotocol that the server has agreed to; empty for none. */
+  get protocol(): string {
+    return this.#socket.protocol;
   }
 
   /** Bytes handed to `send` that have not left yet. */
@@ -163,6 +170,15 @@ export class Connection {
       if (frame !== undefined) return frame;
       if (!(await this.#event(deadline))) return this.take();
     }
+  }
+
+  /** The next frame, which stays to be taken, or undefined when `deadline` passes without one. */
+  async peek(deadline: number): Promise<Frame | undefined> {
+    while (this.#inbox.length === 0) {
+      this.#throwFailure();
+      if (!(await this.#event(deadline))) break;
+    }
+    return this.#inbox[0];
   }
 
   /** Frames that arrived and were not taken, also after a failure: they may say why. */

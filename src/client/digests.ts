@@ -8,7 +8,7 @@ export class StreamDigests {
   readonly #running: [DigestName, Digest][];
   #positionBytes = 0;
 
-  constructor(platform: Platform, names: readonly DigestName[]) {
+  constructor(platform: Pick<Platform, "newDigest">, names: readonly DigestName[]) {
     this.#running = [...new Set(names)].map((name) => [name, platform.newDigest(name)]);
   }
 

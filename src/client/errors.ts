@@ -47,6 +47,16 @@ const table = {
     hint: "upload the file again",
     again: false,
   },
+  OTHER_PROTOCOL: {
+    reason: "the server does not speak protocol v1",
+    hint: "use the older protocol, or update the server",
+    again: false,
+  },
+  CLOSED: {
+    reason: "the connection was closed here",
+    hint: "finish what is under way before closing, or connect again",
+    again: false,
+  },
   MISMATCH: {
     reason: "verification failed",
     hint: "the bytes were changed on the way; try again",
@@ -136,17 +146,29 @@ export class ClientError extends Error {
   readonly code: ClientErrorCode;
   readonly detail: string | undefined;
   readonly hint: string;
+  /** The code that the server gave, where it gave one. */
+  readonly serverCode: string | undefined;
+  /** Whether a new attempt may help. */
+  readonly again: boolean;
 
-  constructor(code: ClientErrorCode, detail?: string, hint?: string) {
+  constructor(
+    code: ClientErrorCode,
+    detail?: string,
+    hint?: string,
+    { serverCode, again = table[code].again }: { serverCode?: string; again?: boolean } = {},
+  ) {
     super(detail === undefined || detail === "" ? table[code].reason : `${table[code].reason}: ${detail}`);
     this.name = "ClientError";
     this.code = code;
     this.detail = detail;
     this.hint = hint ?? table[code].hint;
+    this.serverCode = serverCode;
+    this.again = again;
   }
 
-  /** Whether a new connection may help. */
-  get again(): boolean {
-    return table[this.code].again;
+  /** The same error, said by somebody who has tried often enough. */
+  final(): ClientError {
+    const { code, detail, hint, serverCode } = this;
+    return new ClientError(code, detail, hint, { serverCode, again: false });
   }
 }

@@ -85,3 +85,28 @@ export const reliableIdleAckMs = 100;
 export const maxPlainWaitingBytes = 512 * MiB;
 /** Songs read at once, in one chunk, at most. */
 export const songChunkBytes = 256 * KiB;
+
+/** Protocol v1. Reconnections without progress before giving up: about a minute, in which a server can start again. */
+export const defaultStreamRetries = 30;
+/** A server that says nothing for this long, though it is asked, is gone. */
+export const silenceMs = 30_000;
+/** Time between two PINGs to a server that does not answer. */
+export const pingIntervalMs = 1_000;
+/** The last word about an upload that is complete: the server may have gigabytes to force to its disk. */
+export const finishTimeoutMs = 300_000;
+/** Channels that wait until the server has room for more. */
+export const maxWaitingChannels = 16_384;
+/** Bytes read from a source at once, for each upload. */
+export const streamBlockBytes = 256 * KiB;
+/** What may wait in the socket: little, since whatever is sent next stands behind it. */
+export const streamHighWaterBytes = 1 * MiB;
+export const streamLowWaterBytes = 512 * KiB;
+/** Audio written but not yet durable, which is kept to be sent again: by all writers, and by one of them. */
+export const heldBudgetBytes = 128 * MiB;
+export const minHeldBytes = 1 * MiB;
+export const maxHeldBytes = 64 * MiB;
+export const heldBlockBytes = 64 * KiB;
+/** How long a follower waits for an upload or a recording to go on that the loss of a server has interrupted. */
+export const interruptedMs = 10_000;
+/** How long a server that seems to agree to v1 may take to say so itself: some agree to whatever they are offered. */
+export const agreementMs = 2_000;

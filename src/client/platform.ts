@@ -7,6 +7,8 @@
 export interface Socket {
   binaryType: string;
   readonly bufferedAmount: number;
+  /** The subprotocol that was agreed; empty for none. */
+  readonly protocol: string;
   send(data: string | Uint8Array<ArrayBuffer>): void;
   close(code?: number): void;
   /** Ends the connection without waiting for the peer, where the platform can. */
@@ -32,8 +34,12 @@ export type Fetch = (
   init: { method?: string; signal: AbortSignal; redirect: "manual" },
 ) => Promise<Response>;
 
-export interface Platform {
-  /** Opens a WebSocket to exactly this address, offering no compression. */
-  openSocket(url: string): Socket;
+/** What connecting takes. */
+export interface SocketPlatform {
+  /** Opens a WebSocket to exactly this address, offering these subprotocols and no compression. */
+  openSocket(url: string, protocols: readonly string[]): Socket;
+}
+
+export interface Platform extends SocketPlatform {
   newDigest(name: DigestName): Digest;
 }

@@ -55,6 +55,7 @@ export function mockServers(): (behaviour?: MockBehaviour) => MockServer {
 /** A socket that the test drives by hand. */
 export class FakeSocket implements Socket {
   binaryType = "";
+  protocol = "";
   bufferedAmount = 0;
   terminated = false;
   readonly #onSend: (socket: FakeSocket, data: string | Uint8Array) => void;

@@ -44,6 +44,8 @@ export interface MockBehaviour {
   closesWith?: { code: number; reason: string };
   /** The HTTP status of every request for a WebSocket. */
   upgradeStatus?: number;
+  /** Agrees to the first subprotocol that a client offers, without a thought. */
+  echoesProtocol?: boolean;
 }
 
 export interface MockStream {
@@ -124,8 +126,10 @@ class Mock {
   }
 
   #upgrade(request: Request, server: Server<Session>): Response | undefined {
-    const { upgradeStatus, cutAfterBytes } = this.#behaviour;
-    this.handle.requests.push({ path: new URL(request.url).pathname, headers: request.headers });
+    const { upgradeStatus, cutAfterBytes, echoesProtocol } = this.#behaviour;
+    this.handle.requests.push({ path: new URL(request.url).pathname, headers: new Headers(request.headers) });
+    // Bun would agree to whatever subprotocol is offered.
+    if (echoesProtocol !== true) request.headers.delete("Sec-WebSocket-Protocol");
     if (upgradeStatus !== undefined) return new Response("no", { status: upgradeStatus });
     const cutAfter = cutAfterBytes?.[this.handle.connections];
     this.handle.connections++;

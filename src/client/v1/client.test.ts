@@ -1,0 +1,459 @@
+import { describe, expect, test } from "bun:test";
+import { cleanups, failureOf, noise, quickRetry } from "../../testing/client-fixtures.ts";
+import { Random, seeded, sha256 } from "../../testing/harness/bytes.ts";
+import { until, within } from "../../testing/harness/until.ts";
+import { MockV1Server, type V1Behaviour } from "../../testing/mock-v1-server.ts";
+import { bytesSource } from "../upload.ts";
+import { connect } from "./bun.ts";
+import type { Client, ConnectOptions } from "./client.ts";
+import type { LinkEvent } from "./links.ts";
+import type { Reading } from "./reading.ts";
+import type { Writing } from "./writing.ts";
+
+const cleanup = cleanups();
+
+function mock(behaviour: V1Behaviour = {}): MockV1Server {
+  const server = new MockV1Server(behaviour);
+  cleanup(() => server.stop());
+  return server;
+}
+
+async function open(server: MockV1Server, options: ConnectOptions = {}): Promise<Client> {
+  const client = await connect(server.url, { retry: quickRetry, ...options });
+  cleanup(() => client.close());
+  return client;
+}
+
+async function bytesOf(reading: Reading): Promise<Buffer> {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of reading) pieces.push(piece);
+  return Buffer.concat(pieces);
+}
+
+async function writeAll(writing: Writing, pieces: Uint8Array[]): Promise<void> {
+  const writer = writing.writable.getWriter();
+  for (const piece of pieces) await writer.write(piece);
+  await writer.close();
+}
+
+describe("a stream", () => {
+  test("goes there in pieces as a WritableStream and comes back as a ReadableStream", async () => {
+    const server = mock();
+    const client = await open(server);
+    const bytes = noise(3_000_000);
+    const metadata = { contentType: "audio/wav", tags: { title: "é" } };
+    const writing = client.openWrite({ id: "song", metadata });
+    await writeAll(writing, new Random(1).pieces(bytes, 200_000));
+    const receipt = await writing.receipt;
+    expect(receipt).toMatchObject({ id: "song", size: bytes.length, sha256: sha256(bytes), verified: true });
+    expect(writing.progress).toEqual({ written: bytes.length, durable: bytes.length });
+    const reading = client.openRead("song");
+    expect(Buffer.from(await new Response(reading.readable).arrayBuffer()).equals(bytes)).toBe(true);
+    expect(await reading.result).toMatchObject({
+      outcome: "finished",
+      verified: true,
+      received: bytes.length,
+    });
+    expect((await reading.opened).metadata).toMatchObject(metadata);
+  });
+
+  test("of no bytes is one too", async () => {
+    const client = await open(mock());
+    expect(await client.upload(bytesSource(new Uint8Array(0)), { id: "none" })).toMatchObject({
+      size: 0,
+      verified: true,
+    });
+    const reading = client.openRead("none");
+    expect(await bytesOf(reading)).toHaveLength(0);
+    expect(await reading.result).toMatchObject({ verified: true });
+  });
+
+  test("is read by range", async () => {
+    const server = mock();
+    const bytes = noise(500_000);
+    server.put("song", bytes);
+    const client = await open(server);
+    const reading = client.openRead("song", { offset: 100_001, length: 200_000 });
+    expect((await bytesOf(reading)).equals(bytes.subarray(100_001, 300_001))).toBe(true);
+    expect(await reading.result).toMatchObject({ verified: false, size: 500_000 });
+  });
+
+  test("gets an id that nobody else has where none is given", async () => {
+    const client = await open(mock());
+    const ids = [client.openWrite().id, client.openWrite().id];
+    expect(ids[0]).toMatch(/^stream-\d+-[0-9a-f]{16}$/);
+    expect(ids[0]).not.toBe(ids[1]!);
+  });
+});
+
+describe("questions", () => {
+  test("list pages of streams, show one, remove one", async () => {
+    const server = mock();
+    for (const id of ["a", "b", "c"]) server.put(id, noise(10));
+    const client = await open(server);
+    const first = await client.list({ limit: 2 });
+    expect(first.streams.map(({ streamId }) => streamId)).toEqual(["a", "b"]);
+    const second = await client.list({ after: first.next });
+    expect(second).toMatchObject({ streams: [{ streamId: "c", size: 10 }], next: undefined });
+    expect(await client.info("b")).toMatchObject({ state: "finished", sha256: sha256(noise(10)) });
+    expect([await client.remove("b"), await client.remove("b")]).toEqual([true, false]);
+    expect(await client.info("b")).toBeUndefined();
+  });
+
+  test("are asked again when the answer is lost", async () => {
+    const server = mock({ cutsAt: { type: "REMOVE", times: 1 } });
+    server.put("a", noise(10));
+    const client = await open(server);
+    expect(await client.remove("a")).toBe(true);
+    expect(server.connections).toBe(2);
+  });
+});
+
+describe("a lost connection", () => {
+  test("is made again, and uploads go on at what was durable", async () => {
+    const server = mock({ lagBytes: 150_000, cutAfterBytes: [300_000, 250_000, 5_000_000] });
+    const events: LinkEvent[] = [];
+    const client = await open(server, { onEvent: (event) => events.push(event) });
+    const bytes = noise(2_000_000);
+    const offsets: number[] = [];
+    const onOpen = (offset: number) => {
+      offsets.push(offset);
+      // The next time the server has lost what was not durable.
+      if (offsets.length === 2) setTimeout(() => server.cut(true), 1);
+    };
+    const receipt = await client.upload(bytesSource(bytes), { id: "song", onOpen });
+    expect(receipt.verified).toBe(true);
+    expect(server.streams.get("song")?.bytes.equals(bytes)).toBe(true);
+    expect(offsets.length).toBeGreaterThanOrEqual(3);
+    expect(events.filter(({ type }) => type === "lost").length).toBe(offsets.length - 1);
+  });
+
+  test("costs a writer nothing that is not durable", async () => {
+    const server = mock({ lagBytes: 400_000 });
+    const client = await open(server);
+    const bytes = noise(3_000_000);
+    const writing = client.openWrite({ id: "song" });
+    const writer = writing.writable.getWriter();
+    let pieces = 0;
+    for (const piece of new Random(2).pieces(bytes, 100_000)) {
+      await writer.write(piece);
+      if (++pieces % 10 === 0) {
+        await until("all but what it holds is written", 5_000, () => writing.progress.durable > 0);
+        const { connections } = server;
+        server.cut(true);
+        await until("it is back", 5_000, () => server.connections > connections);
+      }
+    }
+    await writer.close();
+    expect((await writing.receipt).verified).toBe(true);
+    expect(server.streams.get("song")?.bytes.equals(bytes)).toBe(true);
+    expect(server.connections).toBeGreaterThan(3);
+  });
+
+  test("loses the answer to each message once, and nothing else", async () => {
+    const bytes = noise(400_000);
+    for (const type of ["WRITE", "FINISH", "READ", "CREDIT", "LIST", "INFO"] as const) {
+      const server = mock({ cutsAt: { type, times: 2 } });
+      const client = await open(server);
+      expect((await client.upload(bytesSource(bytes), { id: "song" })).verified).toBe(true);
+      const reading = client.openRead("song");
+      expect((await bytesOf(reading)).equals(bytes)).toBe(true);
+      expect((await reading.result).verified).toBe(true);
+      expect((await client.list()).streams).toHaveLength(1);
+      expect(await client.info("song")).toBeDefined();
+      expect({ type, connections: server.connections }).toEqual({ type, connections: 3 });
+    }
+  });
+
+  test("is given up after as many attempts as allowed, and tried again for the next call", async () => {
+    const server = mock();
+    server.put("a", noise(10));
+    const client = await open(server, { retry: { ...quickRetry, retries: 2 } });
+    await server.stop();
+    const events = await failureOf(client.info("a"));
+    expect(events.code).toBe("UNREACHABLE");
+    expect((await failureOf(client.info("a"))).code).toBe("UNREACHABLE");
+  });
+
+  test(
+    "200 times at random moments leaves 32 streams on one connection identical",
+    seeded(async (random) => {
+      const server = mock({ lagBytes: 40_000, pieceBytes: 20_000 });
+      // As many attempts as a minute has at the usual pace.
+      const client = await open(server, { retry: { ...quickRetry, retries: 200 } });
+      const files = Array.from({ length: 32 }, (_, i) => random.bytes(random.int(150_000, 250_000) + i));
+      const state = { cuts: 0, isOver: false };
+      const cutting = (async () => {
+        while (!state.isOver && state.cuts < 200) {
+          const { connections } = server;
+          await Bun.sleep(random.int(1, 15));
+          state.cuts += 1;
+          server.cut(random.chance(50));
+          await until("it is back", 10_000, () => state.isOver || server.connections > connections);
+        }
+      })();
+      const rounds = async (file: Uint8Array, index: number) => {
+        for (let round = 0; state.cuts < 200 || round === 0; round += 1) {
+          const id = `song-${index}-${round}`;
+          const pieces = random.pieces(file, 60_000);
+          const writing = client.openWrite({ id });
+          await writeAll(writing, pieces);
+          expect((await writing.receipt).sha256).toBe(sha256(file));
+          const reading = client.openRead(id);
+          expect((await bytesOf(reading)).equals(file)).toBe(true);
+          expect((await reading.result).verified).toBe(true);
+        }
+      };
+      await Promise.all(files.map(rounds)).finally(() => (state.isOver = true));
+      await cutting;
+      expect(state.cuts).toBe(200);
+      for (const [id, { bytes }] of server.streams) {
+        expect(bytes.equals(files[Number(id.split("-")[1])]!)).toBe(true);
+      }
+    }),
+    60_000,
+  );
+});
+
+describe("a reader", () => {
+  test("that takes nothing holds up nobody, and gets no more than a window", async () => {
+    const server = mock();
+    const bytes = noise(4_000_000);
+    server.put("big", bytes);
+    const client = await open(server);
+    let received = 0;
+    const idle = client.openRead("big", { onProgress: (bytes) => (received = bytes) });
+    await idle.opened;
+    for (let i = 0; i < 8; i += 1) expect((await bytesOf(client.openRead("big"))).equals(bytes)).toBe(true);
+    expect(received).toBeLessThanOrEqual(2 * 1024 * 1024);
+    // Losing the connection gives it no more either.
+    for (let i = 0; i < 5; i += 1) {
+      server.cut();
+      await client.info("big");
+    }
+    expect(received).toBeLessThanOrEqual(2 * 1024 * 1024);
+    expect((await bytesOf(idle)).equals(bytes)).toBe(true);
+  });
+
+  test("that stops early cancels the stream", async () => {
+    const server = mock();
+    server.put("big", noise(4_000_000));
+    const client = await open(server);
+    const reading = client.openRead("big");
+    for await (const piece of reading) {
+      expect(piece.length).toBeGreaterThan(0);
+      break;
+    }
+    expect(await reading.result).toMatchObject({ outcome: "cancelled" });
+    await until("CLOSE", 5_000, () => server.messages.includes("CLOSE"));
+    const other = client.openRead("big");
+    await other.readable.cancel();
+    expect(await other.result).toMatchObject({ outcome: "cancelled" });
+  });
+
+  test("does not get audio that was damaged on its way", async () => {
+    const server = mock({ damages: 2 });
+    const bytes = noise(300_000);
+    server.put("song", bytes);
+    const reading = (await open(server)).openRead("song");
+    expect((await bytesOf(reading)).equals(bytes)).toBe(true);
+    expect((await reading.result).verified).toBe(true);
+  });
+
+  test("learns that the whole is not what the server says", async () => {
+    const server = mock({ wrongSha256: "00".repeat(32) });
+    server.put("song", noise(1000));
+    const client = await open(server);
+    expect((await failureOf(bytesOf(client.openRead("song")))).code).toBe("MISMATCH");
+    expect((await failureOf(client.upload(bytesSource(noise(10))))).code).toBe("MISMATCH");
+  });
+
+  test("learns that there is no such stream, with the server's code", async () => {
+    const client = await open(mock());
+    const error = await failureOf(bytesOf(client.openRead("none")));
+    expect(error).toMatchObject({ code: "REFUSED", serverCode: "STREAM_UNKNOWN" });
+  });
+
+  test("follows a stream to its end, over lost connections", async () => {
+    const server = mock();
+    const bytes = noise(1_000_000);
+    server.put("live", bytes.subarray(0, 300_000), false);
+    const client = await open(server);
+    const reading = client.follow("live");
+    const all = bytesOf(reading);
+    for (let at = 300_000; at < bytes.length; at += 100_000) {
+      await until("it follows", 5_000, () => server.messages.filter((type) => type === "FOLLOW").length > 0);
+      server.grow("live", bytes.subarray(at, at + 100_000));
+      if (at % 200_000 === 0) server.cut();
+    }
+    server.finish("live");
+    expect((await within("the end", 10_000, all)).equals(bytes)).toBe(true);
+    expect((await reading.result).verified).toBe(true);
+  });
+});
+
+describe("a writer", () => {
+  test("waits for credit, and holds up nobody meanwhile", async () => {
+    const server = mock({ stingyTo: new Set(["slow"]) });
+    const client = await open(server);
+    const bytes = noise(1_000_000);
+    const slow = client.openWrite({ id: "slow" });
+    const writer = slow.writable.getWriter();
+    void writer.write(bytes);
+    await until("its credit is used", 5_000, () => server.streams.get("slow")?.bytes.length === 65_536);
+    expect((await client.upload(bytesSource(bytes), { id: "fast" })).verified).toBe(true);
+    expect(server.streams.get("slow")?.bytes.length).toBe(65_536);
+    void slow.receipt.catch(() => undefined);
+    slow.discard();
+    await until("it is removed", 5_000, () => !server.streams.has("slow"));
+  });
+
+  test("sends again what came damaged", async () => {
+    const server = mock({ refusesChecksums: 3 });
+    const bytes = noise(500_000);
+    const client = await open(server);
+    expect((await client.upload(bytesSource(bytes), { id: "song" })).verified).toBe(true);
+    expect(server.connections).toBe(1);
+  });
+
+  test("does not take over the id of another stream", async () => {
+    const server = mock();
+    server.put("taken", noise(10), false);
+    const client = await open(server);
+    const error = await failureOf(client.upload(bytesSource(noise(20)), { id: "taken" }));
+    expect(error).toMatchObject({ code: "REFUSED", serverCode: "STREAM_EXISTS" });
+  });
+
+  test("goes on with the unfinished stream of an earlier program, and verifies the whole", async () => {
+    const server = mock();
+    const bytes = noise(500_000);
+    server.put("half", bytes.subarray(0, 200_000), false);
+    server.put("whole", bytes);
+    server.put("other", noise(500_001));
+    const client = await open(server);
+    for (const id of ["half", "whole", "new"]) {
+      expect(await client.upload(bytesSource(bytes), { id, resume: true })).toMatchObject({ verified: true });
+    }
+    const error = await failureOf(client.upload(bytesSource(bytes), { id: "other", resume: true }));
+    expect(error.serverCode).toBe("STREAM_EXISTS");
+  });
+
+  test("goes on from an offset where only the rest is at hand", async () => {
+    const server = mock();
+    const bytes = noise(500_000);
+    server.put("half", bytes.subarray(0, 200_000), false);
+    const client = await open(server);
+    const writing = client.openWrite({ id: "half", resume: true, offset: 200_000 });
+    await writeAll(writing, [bytes.subarray(200_000)]);
+    expect(await writing.receipt).toMatchObject({ sha256: sha256(bytes), verified: false });
+  });
+});
+
+describe("an abort", () => {
+  test("ends a read, a write, a question and a wait for the server with its reason", async () => {
+    const server = mock({ stingyTo: new Set(["slow"]) });
+    server.put("big", noise(4_000_000));
+    const client = await open(server);
+    const reason = new Error("enough");
+    const stop = new AbortController();
+    const { signal } = stop;
+    const reading = client.openRead("big", { signal });
+    await reading.opened;
+    const writing = client.openWrite({ id: "slow", signal });
+    const written = writing.writable.getWriter().write(noise(100_000_000));
+    await until("it is written", 5_000, () => server.streams.get("slow")?.bytes.length === 65_536);
+    const outcomes = Promise.allSettled([bytesOf(reading), writing.receipt, written]);
+    stop.abort(reason);
+    for (const outcome of await within("the end", 5_000, outcomes)) {
+      expect(outcome).toEqual({ status: "rejected", reason });
+    }
+    expect(await client.info("slow", signal).catch((error: unknown) => error)).toBe(reason);
+    await until(
+      "both are closed",
+      5_000,
+      () => server.messages.filter((type) => type === "CLOSE").length === 2,
+    );
+    expect(server.streams.get("slow")?.bytes.length).toBe(65_536);
+    expect(await client.info("big")).toBeDefined();
+    await server.stop();
+    const wait = client.info("big", AbortSignal.timeout(50)).catch((error: unknown) => error);
+    expect(await within("the end of the wait", 5_000, wait)).toMatchObject({ name: "TimeoutError" });
+  });
+
+  test("of the client ends everything, and so does close", async () => {
+    const server = mock({ stingyTo: new Set(["slow"]) });
+    const stop = new AbortController();
+    const client = await open(server, { signal: stop.signal });
+    const writing = client.openWrite({ id: "slow" });
+    const receipt = failureOf(writing.receipt);
+    stop.abort();
+    expect((await receipt).code).toBe("CLOSED");
+    expect((await failureOf(client.info("a"))).code).toBe("CLOSED");
+  });
+});
+
+describe("a server", () => {
+  test("that goes gets no new channels, and finishes what is open", async () => {
+    const server = mock();
+    const bytes = noise(2_000_000);
+    server.put("big", bytes);
+    const client = await open(server);
+    const reading = client.openRead("big");
+    await reading.opened;
+    server.goodbye(5_000);
+    await until("another connection", 5_000, async () => {
+      await client.info("big");
+      return server.connections === 2;
+    });
+    expect((await bytesOf(reading)).equals(bytes)).toBe(true);
+    expect(server.messages.filter((type) => type === "READ")).toHaveLength(1);
+  });
+
+  test("with few channels gets the rest when there is room", async () => {
+    const server = mock({ maxChannels: 3 });
+    const client = await open(server);
+    const bytes = noise(100_000);
+    const uploads = Array.from({ length: 20 }, (_, i) =>
+      client.upload(bytesSource(bytes), { id: `song-${i}` }),
+    );
+    expect((await Promise.all(uploads)).every(({ verified }) => verified)).toBe(true);
+    expect(server.connections).toBe(1);
+  });
+
+  test("that is silent is asked for a sign of life", async () => {
+    const server = mock({ idleMs: 60 });
+    await open(server);
+    await until("PING", 5_000, () => server.messages.includes("PING"));
+  });
+
+  test("that does not follow the protocol is left", async () => {
+    const server = mock();
+    const client = await open(server, { retry: { ...quickRetry, retries: 0 } });
+    const reading = client.follow("live");
+    server.put("live", noise(10), false);
+    for (const frame of ["text", new Uint8Array([1, 2, 3])]) {
+      await client.info("live");
+      const question = failureOf(client.list());
+      server.sendAll(frame);
+      const error = await question;
+      expect(error.code).toBe("UNEXPECTED");
+    }
+    reading.cancel();
+  });
+
+  test("that speaks another protocol is told apart", async () => {
+    const foreign = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch: (request, server) => {
+        request.headers.delete("Sec-WebSocket-Protocol");
+        return server.upgrade(request) ? undefined : new Response("no");
+      },
+      websocket: { message: () => undefined },
+    });
+    cleanup(() => foreign.stop(true));
+    const url = `ws://127.0.0.1:${foreign.port}/audio`;
+    const error = await failureOf(connect(url, { retry: { retries: 0 } }));
+    expect(["UNREACHABLE", "OTHER_PROTOCOL"]).toContain(error.code);
+  });
+});

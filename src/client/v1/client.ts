@@ -1,0 +1,164 @@
+/**
+ * Streams of a Wavecache server over protocol v1: many at once on one connection, which is made again when it is
+ * lost. Writes go on at the byte that the server has, reads at the byte that is needed next; callers notice a pause.
+ */
+import { subprotocol } from "../../wire/v1/messages.ts";
+import { connect as connectSocket, type Connection, type ConnectionLimits } from "../connection.ts";
+import { ClientError } from "../errors.ts";
+import { defaultStreamRetries } from "../limits.ts";
+import { defaultRetryPolicy, type RetryPolicy } from "../retry.ts";
+import type { Source } from "../upload.ts";
+import { type LinkEvent, Links } from "./links.ts";
+import type { StreamPlatform } from "./platform.ts";
+import { info, list, type ListOptions, remove, type StreamPage } from "./questions.ts";
+import { type ReadOptions, ReadTask } from "./read.ts";
+import type { ReadBudget } from "./read-call.ts";
+import { Reading } from "./reading.ts";
+import { HeldBudget, HeldSupply, SourceSupply } from "./supply.ts";
+import { type Receipt, type WriteOptions, WriteTask } from "./write.ts";
+import { Writing } from "./writing.ts";
+import type { StreamInfo } from "../../wire/v1/messages.ts";
+
+export interface ConnectOptions {
+  /** Sockets and digests; what this build of the library is for, by default. */
+  platform?: StreamPlatform | undefined;
+  /** What the server's log calls this program. */
+  name?: string | undefined;
+  /** How often to try again without progress, and how long to wait between: about a minute by default. */
+  retry?: Partial<RetryPolicy> | undefined;
+  limits?: Partial<ConnectionLimits> | undefined;
+  /** Ends everything, as `close` does. */
+  signal?: AbortSignal | undefined;
+  onEvent?: ((event: LinkEvent) => void) | undefined;
+}
+
+export interface OpenWriteOptions extends WriteOptions {
+  /** With `resume`: the offset of the first byte that will be written; the server must have all before it. */
+  offset?: number | undefined;
+}
+
+export interface Range {
+  /** Of the first byte; 0 by default. */
+  offset?: number | undefined;
+  /** Bytes; all there is by default. */
+  length?: number | undefined;
+}
+
+export interface FollowOptions extends ReadOptions {
+  /** Of the first byte: 0 by default; "now" for what comes from now on. A recording is always followed from now on. */
+  from?: number | "now" | undefined;
+}
+
+/** A stream by its id, or a recording by the hardware id of its device or its stream id. */
+export type Followed = string | { recording: string };
+
+export type PlatformConnectOptions = ConnectOptions & { platform: StreamPlatform };
+
+/**
+ * Connects; throws a ClientError when the server cannot be reached as often as `retry` says, or speaks no v1
+ * (OTHER_PROTOCOL).
+ */
+export async function connectWith(url: string, options: PlatformConnectOptions): Promise<Client> {
+  const client = new Client(url, options);
+  try {
+    await client.connected(options.signal);
+    return client;
+  } catch (error) {
+    client.close();
+    throw error;
+  }
+}
+
+/** One attempt to connect, offering v1; what comes of it may be handed to a `Client`. */
+export function offerStreams(url: string, options: PlatformConnectOptions): Promise<Connection> {
+  return connectSocket(options.platform, url, options.signal, options.limits, [subprotocol]);
+}
+
+export class Client {
+  readonly #links: Links;
+  readonly #held = new HeldBudget();
+  readonly #reads: ReadBudget = { readers: 0 };
+
+  /** `first` is a connection that has agreed to v1 and on which nothing was sent or taken. */
+  constructor(url: string, options: PlatformConnectOptions, first?: Connection) {
+    const { platform, name = "wavecache-client", retry, limits, signal, onEvent } = options;
+    const policy = { ...defaultRetryPolicy, retries: defaultStreamRetries, ...retry };
+    this.#links = new Links({ platform, url, name, retry: policy, limits, onEvent }, first);
+    if (signal?.aborted === true) this.close();
+    signal?.addEventListener("abort", () => this.close(), { signal: this.#links.closing });
+  }
+
+  /** Resolves when there is a connection. */
+  async connected(signal?: AbortSignal): Promise<void> {
+    await this.#links.get(signal);
+  }
+
+  /** A new stream, written as a WritableStream. */
+  openWrite(options: OpenWriteOptions = {}): Writing {
+    const { offset = 0 } = options;
+    if (offset > 0 && options.resume !== true) throw new ClientError("BAD_ARGUMENT", "offset without resume");
+    const supply = new HeldSupply(this.#held, offset);
+    return new Writing(supply, this.#links.closing, options.signal, (signal) => {
+      return new WriteTask(this.#links, supply, options, signal);
+    });
+  }
+
+  /** Uploads what can be read at any offset, such as a file: nothing of it is kept in memory for a loss. */
+  upload(source: Source, options: WriteOptions = {}): Promise<Receipt> {
+    const { signal } = options;
+    const either =
+      signal === undefined ? this.#links.closing : AbortSignal.any([signal, this.#links.closing]);
+    return new WriteTask(this.#links, new SourceSupply(source), options, either).run();
+  }
+
+  /** A stream or a part of it; of one that is not finished what is there now. */
+  openRead(streamId: string, options: ReadOptions & Range = {}): Reading {
+    const { offset = 0, length } = options;
+    return this.#read({ kind: "range", streamId, offset, length }, options);
+  }
+
+  /** What is written to a stream, or recorded, as it comes. */
+  follow(followed: Followed, options: FollowOptions = {}): Reading {
+    const { from = 0 } = options;
+    if (typeof followed !== "string") {
+      const wanted = {
+        kind: "follow",
+        source: "recording",
+        name: followed.recording,
+        offset: undefined,
+      } as const;
+      return this.#read(wanted, options);
+    }
+    const offset = from === "now" ? undefined : from;
+    return this.#read({ kind: "follow", source: "stream", name: followed, offset }, options);
+  }
+
+  list(options: ListOptions = {}): Promise<StreamPage> {
+    return list(this.#links, options);
+  }
+
+  /** What the server knows of a stream; undefined if there is no such stream. */
+  info(streamId: string, signal?: AbortSignal): Promise<StreamInfo | undefined> {
+    return info(this.#links, streamId, signal);
+  }
+
+  /** Removes a stream; false if there is no such stream. */
+  remove(streamId: string, signal?: AbortSignal): Promise<boolean> {
+    return remove(this.#links, streamId, signal);
+  }
+
+  /** Ends the connection; what is under way is lost with CLOSED, and uploads stay unfinished at the server. */
+  close(): void {
+    this.#links.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #read(wanted: ConstructorParameters<typeof ReadTask>[2], options: ReadOptions): Reading {
+    return new Reading(this.#links.closing, options.signal, (signal) => {
+      return new ReadTask(this.#links, this.#reads, wanted, options, signal);
+    });
+  }
+}
