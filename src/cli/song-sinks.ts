@@ -8,9 +8,11 @@ import { openPlayer, type Player, type PlayOptions } from "./player.ts";
 import type { Terminal } from "./terminal.ts";
 
 export interface SongSink {
+  /** Whether a part of a song is better than none: what is heard is heard. */
+  readonly takesParts: boolean;
   /** Resolves when it has room for more. False: it wants no more. */
   write(bytes: Uint8Array): Promise<boolean>;
-  /** The song is whole: resolves when all is done with it. */
+  /** All has been written: resolves when all is done with it. */
   finish(): Promise<void>;
   /** Frees what is left, and takes back what is not finished. */
   close(): Promise<void>;
@@ -19,6 +21,7 @@ export interface SongSink {
 export async function fileSink(path: string): Promise<SongSink> {
   const file = await OutputFile.create(path);
   return {
+    takesParts: false,
     write: (bytes) => {
       file.write(bytes);
       return Promise.resolve(true);
@@ -30,6 +33,7 @@ export async function fileSink(path: string): Promise<SongSink> {
 
 export function standardOutputSink(terminal: Terminal): SongSink {
   return {
+    takesParts: true,
     write: async (bytes) => {
       await terminal.write(bytes);
       return true;
@@ -41,6 +45,7 @@ export function standardOutputSink(terminal: Terminal): SongSink {
 
 /** A player that is chosen by the first bytes of the song. */
 export class PlayerSink implements SongSink {
+  readonly takesParts = true;
   readonly #options: PlayOptions;
   readonly #onPlaying: (command: string) => void;
   #head: Uint8Array = new Uint8Array(0);
@@ -59,7 +64,7 @@ export class PlayerSink implements SongSink {
   }
 
   async finish(): Promise<void> {
-    if (this.#player === undefined) await this.#begin();
+    if (this.#player === undefined && this.#head.length > 0) await this.#begin();
     await this.#player?.finish();
   }
 

@@ -148,6 +148,12 @@ describe("song", () => {
     expect([none.code, none.err]).toEqual([2, expect.stringContaining("no server")]);
   });
 
+  test("says what is wrong with the output, and does not ask for the song then", async () => {
+    writeFileSync(join(cwd, "file"), "");
+    const { code, err } = await run("endless", "-o", "file/below");
+    expect([code, err]).toEqual([1, expect.stringMatching(/^error: .*file\/below \(.+\)\n$/)]);
+  });
+
   test("says why a certificate is not believed", async () => {
     const { code, err } = await runClient(["song", "tiny.bin", "--tls", address], { cwd });
     expect([code, err]).toEqual([

@@ -49,16 +49,23 @@ async function song(name: string, options: Options, context: Context): Promise<v
   const plan = planOf(name, options, context);
   const open = connectionOf(name, options, context);
   if (plan.play) refuseWithoutPlayer();
-  const download = await open();
+  await using opened = new AsyncDisposableStack();
+  const sinks = await sinksOf(plan, context, (sink) => opened.defer(() => sink.close()));
+  await transfer(plan, await open(), sinks, context);
+}
+
+async function sinksOf(
+  { output, play, seekSeconds }: Plan,
+  { terminal, signal }: Context,
+  onOpen: (sink: SongSink) => void,
+): Promise<SongSink[]> {
   const sinks: SongSink[] = [];
-  try {
-    if (plan.output === "-") sinks.push(standardOutputSink(context.terminal));
-    else if (plan.output !== undefined) sinks.push(await fileSink(plan.output));
-    if (plan.play) sinks.push(playerSink(plan, context));
-    await transfer(plan, download, sinks, context);
-  } finally {
-    for (const sink of sinks) await sink.close();
-  }
+  if (output === "-") sinks.push(standardOutputSink(terminal));
+  else if (output !== undefined) sinks.push(await fileSink(output));
+  const onPlaying = (command: string) => terminal.note(`playing with ${command}`);
+  if (play) sinks.push(new PlayerSink({ seekSeconds, signal }, onPlaying));
+  sinks.forEach(onOpen);
+  return sinks;
 }
 
 function planOf(name: string, options: Options, { terminal }: Context): Plan {
@@ -100,10 +107,6 @@ function connectionOf(name: string, options: Options, { signal }: Context): () =
   return () => openSongTls({ host, port, name, trust, signal });
 }
 
-function playerSink({ seekSeconds }: Plan, { terminal, signal }: Context): SongSink {
-  return new PlayerSink({ seekSeconds, signal }, (command) => terminal.note(`playing with ${command}`));
-}
-
 async function transfer(
   plan: Plan,
   download: SongDownload,
@@ -114,8 +117,9 @@ async function transfer(
   const start = performance.now();
   const received = await receive(plan, download, sinks, context, (bytes) => digest.update(bytes));
   const receivedMs = performance.now() - start;
-  if (received !== undefined) refuseIncomplete(plan, received, download.size);
-  for (const sink of sinks) await sink.finish();
+  const fault = received && faultOf(plan, received, download.size);
+  for (const sink of sinks) if (fault === undefined || sink.takesParts) await sink.finish();
+  if (fault !== undefined) throw fault;
   if (received === undefined) return;
   const ms = plan.play ? performance.now() - start : receivedMs;
   const lines = report(plan, received, digest.hex(), ms);
@@ -149,19 +153,19 @@ async function receive(
   }
 }
 
-function refuseIncomplete({ name }: Plan, result: SongResult, size: number | undefined): void {
+/** What is wrong with a song that has ended. */
+function faultOf({ name }: Plan, result: SongResult, size: number | undefined): CliError | undefined {
   if (result.bytes === 0 && size === undefined) {
     const hint = "the command songs lists the names of a Wavecache server";
-    throw new CliError(`the server sent nothing, so it has no such song, or an empty one: ${name}`, hint);
+    return new CliError(`the server sent nothing, so it has no such song, or an empty one: ${name}`, hint);
   }
-  if (result.complete === false) {
-    const came =
-      size === undefined ? `it ends after ${result.bytes} bytes` : `${result.bytes} of ${size} bytes came`;
-    throw new CliError(
-      `the song is incomplete: ${came}`,
-      "ask for it again, or over TLS with --tls HOST:PORT",
-    );
-  }
+  if (result.complete !== false) return undefined;
+  const came =
+    size === undefined ? `it ends after ${result.bytes} bytes` : `${result.bytes} of ${size} bytes came`;
+  return new CliError(
+    `the song is incomplete: ${came}`,
+    "ask for it again, or over TLS with --tls HOST:PORT",
+  );
 }
 
 function report(plan: Plan, { bytes, complete, verified }: SongResult, sha256: string, ms: number): string[] {
