@@ -1,6 +1,7 @@
 /** `device`: a device with buttons, LEDs and a speaker in a terminal, or as a script, or many of them. */
 import type { CAC } from "cac";
 import type { DeviceOptions } from "../../client/device.ts";
+import { defaultRetries } from "../../client/limits.ts";
 import { parseAddress } from "../address.ts";
 import { countOption, flagOption, type Options, requiredText, textOption } from "../arguments.ts";
 import { parseScript, randomSteps, scriptHint } from "../device-script.ts";
@@ -16,7 +17,6 @@ const defaultSeconds = "10";
 const maxSeconds = 86_400;
 const maxDevices = 10_000;
 const maxRetries = 1_000;
-const defaultScriptRetries = "10";
 
 export function registerDevice(cli: CAC, context: Context): void {
   const command = cli
@@ -29,7 +29,10 @@ export function registerDevice(cli: CAC, context: Context): void {
     .option("--seconds <number>", "How long devices press at random", { default: defaultSeconds })
     .option("--battery <percent>", "Battery level to report (default: falls slowly from 100)")
     .option("--no-play", "Do not play the sounds; in a terminal a player is used if there is one")
-    .option("--retries <number>", "Attempts to connect again (default: 10; in a terminal for ever)")
+    .option(
+      "--retries <number>",
+      `Attempts to connect again (default: ${defaultRetries}; in a terminal for ever)`,
+    )
     .option("--tls", "Connect with TLS; --ca and --insecure say so too");
   jsonOption(trustOptions(command))
     .example("  $ bun run client device --id lamp")
@@ -42,12 +45,14 @@ export function registerDevice(cli: CAC, context: Context): void {
 async function device(options: Options, context: Context): Promise<void> {
   const script = textOption(options, "press");
   const steps = script === undefined ? undefined : parseScript(script);
-  const settings = deviceSettings(options);
   const folder = textOption(options, "output");
   if (folder === "") throw usageError("--output is empty", "give the path of a folder");
   const json = flagOption(options, "json");
+  const isOne = textOption(options, "count") === undefined;
+  const isOnScreen = isOne && steps === undefined && context.terminal.isInteractive && !json;
+  const settings = deviceSettings(options, isOnScreen ? Infinity : defaultRetries);
   // What a device is made of takes longer to load than most commands take in all.
-  if (textOption(options, "count") !== undefined) {
+  if (!isOne) {
     const count = countOption(options, "count", 1, maxDevices);
     const seconds = countOption(options, "seconds", 1, maxSeconds);
     const { runFleet } = await import("../device-fleet.ts");
@@ -56,33 +61,33 @@ async function device(options: Options, context: Context): Promise<void> {
   } else if (steps !== undefined) {
     const { runOneScripted } = await import("../device-run.ts");
     await runOneScripted({ device: settings, steps, folder: folder ?? outputFolder }, json, context);
-  } else if (context.terminal.isInteractive && !json) {
+  } else if (isOnScreen) {
     const { runInTerminal } = await import("../device-terminal.ts");
-    const retry = textOption(options, "retries") === undefined ? { retries: Infinity } : settings.retry;
     const plays = options["play"] !== false;
-    await runInTerminal(
-      { device: { ...settings, ...(retry && { retry }) }, folder: folder ?? outputFolder, plays },
-      context,
-    );
+    await runInTerminal({ device: settings, folder: folder ?? outputFolder, plays }, context);
   } else {
     throw usageError("nobody is here to press buttons", `give --press STEPS: ${scriptHint}`);
   }
 }
 
-function deviceSettings(options: Options): DeviceOptions {
+/** `retries` where the user does not say. */
+function deviceSettings(options: Options, retries: number): DeviceOptions {
   const { address, secure } = addressOf(requiredText(options, "grpc"));
   const trust = trustOf(options);
   const tls = secure || flagOption(options, "tls") || trust.ca !== undefined || trust.insecure === true;
-  const battery =
-    textOption(options, "battery") === undefined ? {} : { battery: countOption(options, "battery", 0, 100) };
-  const retries = countOption({ retries: defaultScriptRetries, ...options }, "retries", 0, maxRetries);
+  const battery = numberOption(options, "battery", 100);
   return {
     address,
     deviceId: requiredText(options, "id"),
     tls: tls ? trust : undefined,
-    retry: { retries },
-    ...battery,
+    retry: { retries: numberOption(options, "retries", maxRetries) ?? retries },
+    ...(battery === undefined ? {} : { battery }),
   };
+}
+
+/** 0 to `max`; undefined where it is not given. */
+function numberOption(options: Options, name: string, max: number): number | undefined {
+  return textOption(options, name) === undefined ? undefined : countOption(options, name, 0, max);
 }
 
 /** HOST:PORT, also behind grpc:// or grpcs://, as the server says it. */
