@@ -79,7 +79,7 @@ export async function startServer(config: Config): Promise<Running> {
   const deviceDoor = await openDeviceDoor(config, certificates, devices, meters);
   // A stream of a device ends by its device's leave, with the sound on it; the port goes when that has been said.
   opened.defer(() => devices.close().then(() => deviceDoor?.close()));
-  const metrics = openMetrics(pool, engine, recordings, sounds, meters);
+  const metrics = openMetrics(pool, engine, recordings, devices, sounds, meters);
   opened.defer(() => metrics.close());
   const core = { engine, recordings, songs, devices, meters, metrics };
   const listeners = await openListeners(config, certificates, core, log);
@@ -98,6 +98,7 @@ function openMetrics(
   pool: Pool,
   cache: Engine,
   recordings: Recordings,
+  devices: Devices,
   sounds: Sounds,
   meters: DoorMeters,
 ): Metrics {
@@ -106,7 +107,7 @@ function openMetrics(
     { thread: "keeper", calls: keeper },
     { thread: "encoder", calls: encoders },
   ];
-  return new Metrics({ version, meters, cache, recordings, writers, readers, called, sounds });
+  return new Metrics({ version, meters, cache, recordings, devices, sounds, writers, readers, called });
 }
 
 /** What the doors serve, and what counts them. */

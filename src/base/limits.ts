@@ -153,7 +153,7 @@ export const maxRememberedDevices = 16_384;
 export const maxDeviceStreams = 4 * maxConnectedDevices;
 /** A message of a device: the longest that means something has less than 100 bytes. */
 export const maxDeviceMessageBytes = 4 * KiB;
-/** Messages of one device on all its streams: so many at once, and so many a second after that. */
+/** Events of one device, and answers of it: so many at once, and so many a second after that. */
 export const deviceMessageBurst = 200;
 export const deviceMessagesPerSecond = 50;
 /** How long a device may take to answer a request before the next one goes out all the same. */
@@ -161,13 +161,15 @@ export const deviceAnswerMs = 2_000;
 /** How long a sound waits for the device to open its audio stream. */
 export const deviceAudioWaitMs = 10_000;
 /** When a device is first asked what it shows, and how often after that. */
-export const deviceFirstGetMs = 5_000;
+export const deviceFirstGetMs = 2_000;
 export const deviceGetMs = 30_000;
 /** How soon a change of a device's state is in the catalog. */
 export const deviceSaveMs = 200;
 /** How often the connection of a silent device is tried, and how long it may take to answer. */
 export const deviceKeepaliveMs = 10_000;
 export const deviceKeepaliveTimeoutMs = 5_000;
+/** A connection without a stream is closed after this long. */
+export const deviceIdleMs = 60_000;
 /** Devices in one page of a listing. */
 export const maxListedDevices = 1000;
 /** The name of a song, in UTF-8. */

@@ -8,14 +8,7 @@ import { errorRow, WavecacheError } from "../base/errors.ts";
 import { deviceMessageBurst, deviceMessagesPerSecond } from "../base/limits.ts";
 import type { Log } from "../base/log.ts";
 import type { DeviceReport, DeviceRow } from "../store/device-catalog.ts";
-import {
-  type ButtonEvent,
-  buttonPressed,
-  type DeviceStatus,
-  type DeviceStatusResponse,
-  type Leds,
-  toLeds,
-} from "../wire/devices.ts";
+import { type ButtonEvent, buttonPressed, type DeviceStatus, toLeds } from "../wire/devices.ts";
 import {
   afterAction,
   type DeviceAction,
@@ -25,15 +18,12 @@ import {
   ledsOff,
   meaningOf,
 } from "./device-state.ts";
+import type { AudioStream, DeviceView, EventSink, EventStream, StatusStream } from "./device-streams.ts";
 import { MessageRate } from "./message-rate.ts";
 import { type AudioSink, Playback } from "./playback.ts";
 import type { SoundSource } from "./sound.ts";
 import { StatusLine, type StatusSink } from "./status-line.ts";
 import type { Ticks } from "./ticker.ts";
-
-export interface EventSink {
-  end(error?: WavecacheError): void;
-}
 
 /** What a device needs of those who keep it. */
 export interface DeviceHost {
@@ -49,41 +39,6 @@ export interface DeviceHost {
   connectedChanged(device: Device): void;
 }
 
-/** What is known of a device. Times are milliseconds since 1970. */
-export interface DeviceView {
-  deviceId: string;
-  /** Since when, or undefined while it is away. */
-  connectedAt: number | undefined;
-  createdAt: number;
-  seenAt: number;
-  mode: number;
-  /** The mode whose sound plays; undefined while idle. */
-  playing: number | undefined;
-  /** What the LEDs are to show: off while it is away. */
-  leds: Leds;
-  report: DeviceReport | undefined;
-}
-
-/** One stream of a device, seen from the door. */
-export interface DeviceStream {
-  /** The stream is over, whoever ended it. */
-  closed(): void;
-}
-
-export interface StatusStream extends DeviceStream {
-  /** Throws MESSAGES_EXHAUSTED. */
-  answered(response: DeviceStatusResponse): void;
-}
-
-export interface EventStream extends DeviceStream {
-  /** Throws MESSAGES_EXHAUSTED. */
-  pressed(event: ButtonEvent | undefined): void;
-}
-
-export interface AudioStream extends DeviceStream {
-  drained(): void;
-}
-
 interface Attached<S> {
   sink: S;
   /** The channel that it came on. */
@@ -96,7 +51,8 @@ export class Device {
   readonly deviceId: string;
   readonly #host: DeviceHost;
   readonly #createdAt: number;
-  readonly #rate = new MessageRate(deviceMessageBurst, deviceMessagesPerSecond, performance.now());
+  readonly #answerRate = newRate();
+  readonly #eventRate = newRate();
   #seenAt: number;
   #connectedAt: number | undefined;
   #state: DeviceState;
@@ -148,7 +104,7 @@ export class Device {
     this.#greet(line);
     return {
       answered: (response) => {
-        this.#count();
+        this.#count(this.#answerRate);
         line.answered(response);
       },
       closed: () => {
@@ -168,7 +124,7 @@ export class Device {
     this.#opened();
     return {
       pressed: (event) => {
-        this.#count();
+        this.#count(this.#eventRate);
         if (this.#events?.sink === sink) this.#pressed(event);
       },
       closed: () => {
@@ -280,9 +236,9 @@ export class Device {
     this.#host.changed(this);
   }
 
-  #count(): void {
+  #count(rate: MessageRate): void {
     this.#seenAt = Date.now();
-    if (!this.#rate.take(performance.now())) throw new WavecacheError("MESSAGES_EXHAUSTED");
+    if (!rate.take(performance.now())) throw new WavecacheError("MESSAGES_EXHAUSTED");
   }
 
   #pressed(event: ButtonEvent | undefined): void {
@@ -358,4 +314,9 @@ export class Device {
     };
     this.#host.changed(this);
   }
+}
+
+/** A device keeps its rates when it connects again. */
+function newRate(): MessageRate {
+  return new MessageRate(deviceMessageBurst, deviceMessagesPerSecond, performance.now());
 }

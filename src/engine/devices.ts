@@ -5,15 +5,8 @@ import type { Log } from "../base/log.ts";
 import { isDeviceId } from "../base/device-id.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { DeviceRow } from "../store/device-catalog.ts";
-import {
-  type AudioStream,
-  Device,
-  type DeviceHost,
-  type DeviceView,
-  type EventSink,
-  type EventStream,
-  type StatusStream,
-} from "./device.ts";
+import { Device, type DeviceHost } from "./device.ts";
+import type { AudioStream, DeviceView, EventSink, EventStream, StatusStream } from "./device-streams.ts";
 import type { DeviceAction } from "./device-state.ts";
 import type { AudioSink } from "./playback.ts";
 import type { SoundSource } from "./sound.ts";

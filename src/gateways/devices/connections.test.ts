@@ -1,13 +1,14 @@
 /** Devices that come, leave, come twice, break, flood, and what is left of them: real calls over loopback. */
 import { Client, credentials, Metadata } from "@grpc/grpc-js";
 import { expect, test } from "bun:test";
+import { connect } from "node:net";
 import { deviceMessageBurst, maxDeviceMessageBytes } from "../../base/limits.ts";
 import { ledsOf } from "../../engine/device-state.ts";
 import { DeviceChannel } from "../../testing/harness/device-channel.ts";
 import { DeviceServer, FakeSounds, MemoryStore } from "../../testing/harness/device-server.ts";
 import { GrpcDevice, type StreamKind } from "../../testing/harness/grpc-device.ts";
 import { TcpProxy } from "../../testing/harness/tcp-proxy.ts";
-import { until } from "../../testing/harness/until.ts";
+import { until, within } from "../../testing/harness/until.ts";
 
 const invalidArgument = 3;
 const resourceExhausted = 8;
@@ -130,6 +131,20 @@ test("a device that falls silent without a word is noticed and leaves nothing be
   proxy.fallSilent();
   await quiet(server);
   expect(server.devices.find("a").connectedAt).toBeUndefined();
+});
+
+test("a connection without a stream is closed after a while, one with a stream is not", async () => {
+  await using server = await DeviceServer.start({ door: { idleMs: 300 } });
+  using device = new GrpcDevice(server.port, "a");
+  await device.untilConnected();
+  const closed = Promise.withResolvers<void>();
+  const socket = connect(server.port, "127.0.0.1");
+  socket.on("close", () => closed.resolve());
+  socket.on("data", () => undefined);
+  // The preface of HTTP/2 and empty settings.
+  socket.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u0004\0\0\0\0\0", "latin1");
+  await within("the end of the connection", 10_000, closed.promise);
+  await device.pressed("mode");
 });
 
 test("a stream without an id, with two, or with one that is not allowed is refused", async () => {

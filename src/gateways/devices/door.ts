@@ -4,6 +4,7 @@ import { ReflectionService } from "@grpc/reflection";
 import { HealthImplementation } from "grpc-health-check";
 import type { DoorMeter } from "../../base/door-meter.ts";
 import {
+  deviceIdleMs,
   deviceKeepaliveMs,
   deviceKeepaliveTimeoutMs,
   maxDeviceMessageBytes,
@@ -27,6 +28,8 @@ export interface DeviceDoorSettings {
   /** How often the connection of a silent device is tried. */
   keepaliveMs?: number;
   keepaliveTimeoutMs?: number;
+  /** How long a connection may be without a stream. */
+  idleMs?: number;
 }
 
 /** How long a shutdown waits for devices to read their last messages. */
@@ -61,6 +64,7 @@ export class DeviceDoor {
       "grpc.max_concurrent_streams": maxDeviceStreams,
       "grpc.keepalive_time_ms": settings.keepaliveMs ?? deviceKeepaliveMs,
       "grpc.keepalive_timeout_ms": settings.keepaliveTimeoutMs ?? deviceKeepaliveTimeoutMs,
+      "grpc.max_connection_idle_ms": settings.idleMs ?? deviceIdleMs,
       "grpc.enable_channelz": 0,
     });
     server.addService(service, new DeviceService(devices, meter, log).handlers);

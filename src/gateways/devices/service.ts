@@ -4,7 +4,13 @@ import type { DoorMeter } from "../../base/door-meter.ts";
 import { toWavecacheError, WavecacheError } from "../../base/errors.ts";
 import { maxDeviceStreams } from "../../base/limits.ts";
 import type { Log } from "../../base/log.ts";
-import type { AudioStream, DeviceStream, EventSink, EventStream, StatusStream } from "../../engine/device.ts";
+import type {
+  AudioStream,
+  DeviceStream,
+  EventSink,
+  EventStream,
+  StatusStream,
+} from "../../engine/device-streams.ts";
 import type { AudioSink } from "../../engine/playback.ts";
 import type { StatusSink } from "../../engine/status-line.ts";
 import {

@@ -16,6 +16,7 @@ export function serverFamilies(sources: Sources): Family[] {
     ...threadFamilies(sources),
     ...recordingFamilies(sources),
     ...soundFamilies(sources),
+    ...deviceFamilies(sources),
   ];
 }
 
@@ -190,6 +191,23 @@ function threadFamilies({ writers, readers, called }: Sources): Family[] {
         [...threads(), ...called.map(({ thread, calls }) => ({ thread, restarts: calls.restarts }))].map(
           ({ thread, restarts }) => [{ thread }, restarts],
         ),
+    },
+  ];
+}
+
+function deviceFamilies({ devices }: Sources): Family[] {
+  return [
+    {
+      type: "gauge",
+      name: "wavecache_devices",
+      help: "Devices that are connected over gRPC.",
+      values: () => devices.connected,
+    },
+    {
+      type: "gauge",
+      name: "wavecache_device_sounds",
+      help: "Sounds that devices hear now, or wait for.",
+      values: () => devices.playing,
     },
   ];
 }

@@ -45,11 +45,18 @@ interface CalledThread {
   calls: { jobs(): JobFigures[]; restarts: number; waiting: number };
 }
 
+interface DevicesFigures {
+  connected: number;
+  /** Sounds that play, or wait to. */
+  playing: number;
+}
+
 export interface Sources {
   version: string;
   meters: { all: readonly DoorMeter[] };
   cache: { figures(): CacheFigures; outbound: { usedBytes: number } };
   recordings: { figures(): RecordingsFigures };
+  devices: DevicesFigures;
   writers: { figures(): ThreadFigures[]; slots: number };
   readers: { figures(): ThreadFigures[] };
   called: CalledThread[];

@@ -76,6 +76,10 @@ test("the API shows devices, asks them, and presses their buttons", async () => 
   expect(playing.playing).toBe(2);
   expect(playing.leds).toEqual(["#00000000", "#00000000", "#00FF00FF", ...Array(3).fill("#00000000")]);
   await one.until("the sound", () => one.packets.length > 10);
+  const metrics = await (await fetch(`${httpBase}/metrics`)).text();
+  expect(metrics).toMatch(/^wavecache_devices [1-9]/m);
+  expect(metrics).toMatch(/^wavecache_device_sounds [1-9]/m);
+  expect(metrics).toMatch(/^wavecache_sent_bytes_total\{door="devices"\} [1-9]/m);
   expect(await device(httpBase, "api-1/stop", "POST")).toMatchObject({ mode: 0, playing: null });
   await one.until("its end", () => one.packets.at(-1)!.is_end);
   expect(other.packets).toEqual([]);
