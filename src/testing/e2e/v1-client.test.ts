@@ -1,0 +1,172 @@
+/** The client library of protocol v1 and the real server, over connections that are cut and servers that are killed. */
+import { expect, test } from "bun:test";
+import { connect } from "../../client/v1/bun.ts";
+import type { Client, ConnectOptions } from "../../client/v1/client.ts";
+import type { Reading } from "../../client/v1/reading.ts";
+import type { Writing } from "../../client/v1/writing.ts";
+import { bytesSource } from "../../client/upload.ts";
+import { cleanups, quickRetry } from "../client-fixtures.ts";
+import { type Random, seeded, sha256 } from "../harness/bytes.ts";
+import { TestServer, useServers } from "../harness/server.ts";
+import { TcpProxy } from "../harness/tcp-proxy.ts";
+import { testLimitMs, until, within } from "../harness/until.ts";
+
+useServers();
+const cleanup = cleanups();
+const limitMs = testLimitMs - 10_000;
+
+async function open(url: string, options: ConnectOptions = {}): Promise<Client> {
+  const client = await connect(url, { retry: { ...quickRetry, retries: 500 }, ...options });
+  cleanup(() => client.close());
+  return client;
+}
+
+async function writeAll(writing: Writing, pieces: Uint8Array[]): Promise<void> {
+  const writer = writing.writable.getWriter();
+  for (const piece of pieces) await writer.write(piece);
+  await writer.close();
+}
+
+async function bytesOf(reading: Reading): Promise<Buffer> {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of reading) pieces.push(piece);
+  return Buffer.concat(pieces);
+}
+
+function portOf(url: string): number {
+  return Number(new URL(url).port);
+}
+
+test(
+  "200 cuts at random moments leave every file of 32 streams on one connection identical",
+  seeded(async (random) => {
+    await using server = await TestServer.start();
+    using proxy = await TcpProxy.open(portOf(server.url));
+    let connections = 0;
+    const onEvent = ({ type }: { type: string }) => (connections += type === "connected" ? 1 : 0);
+    const client = await open(`ws://127.0.0.1:${proxy.port}/audio`, { onEvent });
+    const state = { cuts: 0, isOver: false };
+    const cutting = (async () => {
+      while (!state.isOver && state.cuts < 200) {
+        const before = connections;
+        await Bun.sleep(random.int(1, 25));
+        proxy.cut();
+        state.cuts += 1;
+        await until("it is back", 10_000, () => state.isOver || connections > before);
+      }
+    })();
+    const rounds = async (file: Uint8Array, index: number) => {
+      for (let round = 0; state.cuts < 200 || round === 0; round += 1) {
+        const writing = client.openWrite({ id: `song-${index}-${round}` });
+        await writeAll(writing, random.pieces(file, 60_000));
+        expect(await writing.receipt).toMatchObject({ sha256: sha256(file), verified: true });
+        const reading = client.openRead(writing.id);
+        expect((await bytesOf(reading)).equals(file)).toBe(true);
+        expect((await reading.result).verified).toBe(true);
+      }
+    };
+    const files = filesOf(random, 32, 250_000);
+    const all = Promise.all(files.map(rounds)).finally(() => (state.isOver = true));
+    await within("every file", limitMs, all, () => `${state.cuts} cuts`);
+    await cutting;
+    expect(state.cuts).toBe(200);
+  }),
+);
+
+test(
+  "a server that is killed in the middle of 32 uploads and started again gets them all, as it had them",
+  seeded(async (random) => {
+    await using server = await TestServer.start();
+    const client = await open(server.url, { retry: { firstDelayMs: 20, maxDelayMs: 200, retries: 200 } });
+    const files = filesOf(random, 32, 2_000_000);
+    const resumed: number[] = [];
+    const uploads = files.map(async (file, index) => {
+      const writing = client.openWrite({
+        id: `song-${index}`,
+        onOpen: (offset) => void (offset > 0 && resumed.push(offset)),
+      });
+      const writer = writing.writable.getWriter();
+      const pieces = random.pieces(file, 100_000);
+      const half = pieces.length >> 1;
+      for (const piece of pieces.slice(0, half)) await writer.write(piece);
+      await until("half is there", limitMs, () => writing.progress.durable > 0);
+      await killed;
+      for (const piece of pieces.slice(half)) await writer.write(piece);
+      await writer.close();
+      return await writing.receipt;
+    });
+    const killed = (async () => {
+      await until("some audio is durable", limitMs, async () => {
+        const { streams } = await client.list();
+        return streams.length === 32 && streams.every(({ size }) => size > 0);
+      });
+      const port = portOf(server.url);
+      await server.kill9();
+      await server.restart({ flags: { port } });
+    })();
+    const receipts = await within("every upload", limitMs, Promise.all(uploads));
+    expect(receipts.map((receipt) => receipt.sha256)).toEqual(files.map(sha256));
+    expect(receipts.every(({ verified }) => verified)).toBe(true);
+    expect(resumed.length).toBeGreaterThan(0);
+    for (const [index, file] of files.entries()) {
+      expect((await bytesOf(client.openRead(`song-${index}`))).equals(file)).toBe(true);
+    }
+  }),
+);
+
+test(
+  "a reader that never reads leaves 31 others and the writers alone",
+  seeded(async (random) => {
+    await using server = await TestServer.start();
+    const client = await open(server.url);
+    const file = random.bytes(4_000_000);
+    expect((await client.upload(bytesSource(new Uint8Array(file)), { id: "song" })).verified).toBe(true);
+    let received = 0;
+    const idle = client.openRead("song", { onProgress: (bytes) => (received = bytes) });
+    await idle.opened;
+    const others = Array.from({ length: 31 }, () => bytesOf(client.openRead("song")));
+    const upload = client.upload(bytesSource(new Uint8Array(file)), { id: "copy" });
+    for (const bytes of await within("the others", limitMs, Promise.all(others))) {
+      expect(bytes.equals(file)).toBe(true);
+    }
+    expect((await upload).verified).toBe(true);
+    expect(received).toBeLessThanOrEqual(2 * 1024 * 1024);
+    expect((await bytesOf(idle)).equals(file)).toBe(true);
+  }),
+);
+
+test(
+  "a follower gets a stream as it is written, through a restart of the server, to its end",
+  seeded(async (random) => {
+    await using server = await TestServer.start();
+    const retry = { firstDelayMs: 20, maxDelayMs: 200, retries: 200 };
+    const [sender, follower] = [await open(server.url, { retry }), await open(server.url, { retry })];
+    const file = random.bytes(1_500_000);
+    const writing = sender.openWrite({
+      id: "live",
+      metadata: { contentType: "audio/wav", tags: { a: "b" } },
+    });
+    const writer = writing.writable.getWriter();
+    await writer.write(file.subarray(0, 300_000));
+    await until("it is there", limitMs, () => writing.progress.durable > 0);
+    const received = { bytes: 0 };
+    const reading = follower.follow("live", { onProgress: (bytes) => (received.bytes = bytes) });
+    const all = bytesOf(reading);
+    expect((await reading.opened).metadata).toMatchObject({ contentType: "audio/wav", tags: { a: "b" } });
+    for (let at = 300_000; at < file.length; at += 300_000) {
+      await writer.write(file.subarray(at, at + 300_000));
+      await until("it comes", limitMs, () => received.bytes >= at);
+      if (at !== 900_000) continue;
+      const port = portOf(server.url);
+      await server.kill9();
+      await server.restart({ flags: { port } });
+    }
+    await writer.close();
+    expect((await within("the end", limitMs, all)).equals(file)).toBe(true);
+    expect(await reading.result).toMatchObject({ outcome: "finished", verified: true });
+  }),
+);
+
+function filesOf(random: Random, count: number, bytes: number): Uint8Array[] {
+  return Array.from({ length: count }, () => random.bytes(random.int(bytes >> 1, bytes)));
+}
