@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { allocateRing, FULL, maxBodyBytes, RingConsumer, RingProducer } from "./ring.ts";
+import { allocateRing, FULL, maxBodyBytes, RingConsumer, RingProducer, RingView } from "./ring.ts";
 
 const capacity = 4096;
 
@@ -155,4 +155,22 @@ describe("a ring", () => {
     );
     fc.assert(property, { numRuns: 40 });
   });
+});
+
+test("whoever looks on sees what is published and not released, also past the wrap", () => {
+  const memory = allocateRing(1024);
+  const producer = new RingProducer(memory);
+  const consumer = new RingConsumer(memory);
+  const view = new RingView(memory);
+  for (let turn = 0; turn < 50; turn += 1) {
+    expect(producer.reserve(1, 0, 100)).not.toBe(FULL);
+    expect(view.usedBytes).toBe(0);
+    producer.publish();
+    const used = view.usedBytes;
+    expect(used).toBeGreaterThanOrEqual(116);
+    expect(used).toBeLessThanOrEqual(view.capacityBytes);
+    consumer.next();
+    expect(view.usedBytes).toBe(used);
+    consumer.release();
+  }
 });
