@@ -85,10 +85,10 @@ test("a sound is sent no faster than it is heard, less the lead", async () => {
   const start = device.received[0]!.at;
   for (const [n, { at }] of device.received.slice(0, 60).entries()) {
     // What comes together was sent one after the other: a machine that is busy may bring the first one late.
-    expect(at - start).toBeGreaterThan(n * 20 - 200 - 150);
+    expect(at - start).toBeGreaterThan(n * 20 - 200 - 500);
   }
-  expect(device.received.at(-1)!.at - start).toBeGreaterThan(60 * 20 - 150);
-  expect(device.received[9]!.at - start).toBeLessThan(1_000);
+  expect(device.received.at(-1)!.at - start).toBeGreaterThan(60 * 20 - 500);
+  expect(device.received[9]!.at - start).toBeLessThan(2_000);
 });
 
 test("a sound that is still being made is sent as it comes", async () => {
