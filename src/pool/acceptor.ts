@@ -34,8 +34,8 @@ import {
   SEND_TEXT,
 } from "../lane/accept-tasks.ts";
 import { type Body, decodeNumber } from "../lane/tasks.ts";
-import { LaneThread, type ThreadOwner } from "./lane-thread.ts";
-import { Respawn } from "./respawn.ts";
+import type { ThreadOwner } from "./lane-thread.ts";
+import { LastingThread } from "./lasting-thread.ts";
 
 /** Whoever has the connection. */
 export interface RemoteOwner {
@@ -63,8 +63,7 @@ const nothing = new Uint8Array(0);
 
 export class Acceptor implements ThreadOwner {
   readonly #settings: AcceptorSettings;
-  readonly #respawn: Respawn;
-  #thread: LaneThread;
+  readonly #thread: LastingThread;
   #sockets = new Map<number, RemoteSocket>();
   readonly #listening = Promise.withResolvers<void>();
   /** Those with something that found the lane full. */
@@ -72,22 +71,16 @@ export class Acceptor implements ThreadOwner {
 
   constructor(settings: AcceptorSettings) {
     this.#settings = settings;
-    const spawn = (replacement: boolean) =>
-      new LaneThread(
-        {
-          entry: settings.entry,
-          name: settings.name,
-          start: settings.start,
-          taskRingBytes: acceptRingBytes,
-          resultRingBytes: acceptRingBytes,
-          replacement,
-        },
-        this,
-      );
-    this.#thread = spawn(false);
-    this.#respawn = new Respawn(() => {
-      this.#thread = spawn(true);
-    });
+    this.#thread = new LastingThread(
+      {
+        entry: settings.entry,
+        name: settings.name,
+        start: settings.start,
+        taskRingBytes: acceptRingBytes,
+        resultRingBytes: acceptRingBytes,
+      },
+      this,
+    );
   }
 
   /** Resolves once the thread listens; rejects if it never does. */
@@ -122,14 +115,12 @@ export class Acceptor implements ThreadOwner {
     this.#waiting.clear();
     this.#settings.onLost(reason);
     this.#listening.reject(new WavecacheError("WORKER_LOST", reason));
-    this.#respawn.schedule();
     for (const socket of orphans.values()) this.#closed(socket);
   }
 
-  async close(): Promise<void> {
-    if (this.#respawn.pending) return this.#respawn.cancel();
-    this.#thread.send(SEND_END, 0, nothing);
-    await this.#thread.close();
+  close(): Promise<void> {
+    if (!this.#thread.isDead) this.#thread.current.send(SEND_END, 0, nothing);
+    return this.#thread.close();
   }
 
   #closed(socket: RemoteSocket): void {
@@ -137,7 +128,7 @@ export class Acceptor implements ThreadOwner {
   }
 
   async #ask(connection: number, handshake: PeerHandshake): Promise<void> {
-    const outbox = new Outbox(this.#thread, connection);
+    const outbox = new Outbox(this.#thread.current, connection);
     const socket = new RemoteSocket(handshake.address, outbox, () => this.#waiting.add(socket));
     this.#sockets.set(connection, socket);
     const verdict = await this.#settings.ask(socket, handshake);

@@ -16,9 +16,9 @@ import {
   READ_PART,
   READ_RANGE,
 } from "../lane/tasks.ts";
-import { type CrewSettings, LaneThread, type ThreadFigures, type ThreadOwner } from "./lane-thread.ts";
+import type { CrewSettings, ThreadFigures, ThreadOwner } from "./lane-thread.ts";
+import { LastingThread } from "./lasting-thread.ts";
 import { ResidentFiles } from "./resident.ts";
-import { Respawn } from "./respawn.ts";
 
 /** A file to read from: an object (immutable, mapped) or an upload's file that still grows. */
 export interface FileRef {
@@ -75,9 +75,8 @@ interface Read {
 
 export class Reader implements ThreadOwner {
   readonly #resident: ResidentFiles;
-  readonly #respawn: Respawn;
   readonly #onLost: (reason: string) => void;
-  #thread: LaneThread;
+  readonly #thread: LastingThread;
   /** Reads without a complete answer, oldest first: the order in which a lane answers. */
   #reads: Read[] = [];
   /** Handles of open files by path, the one used longest ago first. */
@@ -86,23 +85,17 @@ export class Reader implements ThreadOwner {
 
   constructor(settings: CrewSettings, index: number, resident: ResidentFiles) {
     this.#resident = resident;
-    const spawn = (replacement: boolean) =>
-      new LaneThread(
-        {
-          entry: settings.entry,
-          name: `reader ${index + 1}`,
-          start: { cacheDir: settings.cacheDir },
-          taskRingBytes: readRequestRingBytes,
-          resultRingBytes: readDataRingBytes,
-          replacement,
-        },
-        this,
-      );
-    this.#thread = spawn(false);
     this.#onLost = settings.onLost;
-    this.#respawn = new Respawn(() => {
-      this.#thread = spawn(true);
-    });
+    this.#thread = new LastingThread(
+      {
+        entry: settings.entry,
+        name: `reader ${index + 1}`,
+        start: { cacheDir: settings.cacheDir },
+        taskRingBytes: readRequestRingBytes,
+        resultRingBytes: readDataRingBytes,
+      },
+      this,
+    );
   }
 
   /**
@@ -110,14 +103,14 @@ export class Reader implements ThreadOwner {
    * this returns.
    */
   read(file: FileRef, offset: number, length: number, sink: ReadSink): void {
-    if (this.#respawn.pending) {
+    if (this.#thread.isDead) {
       return queueMicrotask(() =>
         sink.failed(new WavecacheError("WORKER_LOST", "the reader is starting again")),
       );
     }
     const handle = this.#open(file);
     this.#reads.push({ file, sink });
-    this.#thread.send(READ_RANGE, handle, encodeRange(offset, length));
+    this.#thread.current.send(READ_RANGE, handle, encodeRange(offset, length));
   }
 
   /** The same range at once, if its file is immutable and all of it is in memory. The view may be sent, not kept. */
@@ -126,7 +119,7 @@ export class Reader implements ThreadOwner {
   }
 
   figures(): ThreadFigures {
-    return this.#thread.figures(this.#respawn.restarts);
+    return this.#thread.figures();
   }
 
   forget(path: string): void {
@@ -134,7 +127,7 @@ export class Reader implements ThreadOwner {
     if (handle === undefined) return;
     this.#handles.delete(path);
     // Reads sent before this are done before it: a lane keeps its order.
-    if (!this.#respawn.pending) this.#thread.send(READ_CLOSE, handle, nothing);
+    if (!this.#thread.isDead) this.#thread.current.send(READ_CLOSE, handle, nothing);
   }
 
   onResult(kind: number, _subject: number, body: Body): void {
@@ -157,12 +150,11 @@ export class Reader implements ThreadOwner {
     this.#reads = [];
     this.#handles.clear();
     this.#onLost(reason);
-    this.#respawn.schedule();
     for (const { sink } of reads) sink.failed(new WavecacheError("WORKER_LOST", reason));
   }
 
   close(): Promise<void> {
-    return this.#respawn.pending ? this.#respawn.cancel() : this.#thread.close();
+    return this.#thread.close();
   }
 
   #open(file: FileRef): number {
@@ -175,7 +167,7 @@ export class Reader implements ThreadOwner {
     if (this.#handles.size >= maxOpenFilesPerReader) this.forget(this.#handles.keys().next().value!);
     const handle = this.#nextHandle++;
     this.#handles.set(file.path, handle);
-    this.#thread.send(READ_OPEN, handle, encodeOpen(file.immutable, file.path));
+    this.#thread.current.send(READ_OPEN, handle, encodeOpen(file.immutable, file.path));
     return handle;
   }
 }

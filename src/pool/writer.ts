@@ -7,8 +7,8 @@ import { WavecacheError } from "../base/errors.ts";
 import { FULL } from "../lane/ring.ts";
 import { type Feeder, Turns } from "../lane/turns.ts";
 import type { Body } from "../lane/tasks.ts";
-import { type CrewSettings, LaneThread, type ThreadFigures, type ThreadOwner } from "./lane-thread.ts";
-import { Respawn } from "./respawn.ts";
+import type { CrewSettings, ThreadFigures, ThreadOwner } from "./lane-thread.ts";
+import { LastingThread } from "./lasting-thread.ts";
 
 /** Whoever holds a slot of a writer. */
 export interface SlotOwner extends Feeder {
@@ -19,39 +19,32 @@ export interface SlotOwner extends Feeder {
 }
 
 export class Writer implements ThreadOwner {
-  readonly #respawn: Respawn;
   readonly #onLost: (reason: string) => void;
-  #thread: LaneThread;
+  readonly #thread: LastingThread;
   #owners = new Map<number, SlotOwner>();
   readonly #turns = new Turns<SlotOwner>({
-    freeBytes: () => this.#thread.freeBytes(),
-    wantRoom: () => this.#thread.wantRoom(),
+    freeBytes: () => this.#thread.current.freeBytes(),
+    wantRoom: () => this.#thread.current.wantRoom(),
   });
   #nextSlot = 1;
 
   constructor(settings: CrewSettings, index: number) {
-    const spawn = (replacement: boolean) =>
-      new LaneThread(
-        {
-          entry: settings.entry,
-          name: `writer ${index + 1}`,
-          start: { cacheDir: settings.cacheDir },
-          taskRingBytes: writeRingBytes,
-          resultRingBytes: writeResultRingBytes,
-          replacement,
-        },
-        this,
-      );
-    this.#thread = spawn(false);
     this.#onLost = settings.onLost;
-    this.#respawn = new Respawn(() => {
-      this.#thread = spawn(true);
-    });
+    this.#thread = new LastingThread(
+      {
+        entry: settings.entry,
+        name: `writer ${index + 1}`,
+        start: { cacheDir: settings.cacheDir },
+        taskRingBytes: writeRingBytes,
+        resultRingBytes: writeResultRingBytes,
+      },
+      this,
+    );
   }
 
   /** Slots in use; a writer that is dead would take none. */
   get load(): number {
-    return this.#respawn.pending ? Infinity : this.#owners.size;
+    return this.#thread.isDead ? Infinity : this.#owners.size;
   }
 
   get slots(): number {
@@ -59,12 +52,12 @@ export class Writer implements ThreadOwner {
   }
 
   figures(): ThreadFigures {
-    return this.#thread.figures(this.#respawn.restarts);
+    return this.#thread.figures();
   }
 
   /** Takes a slot, whose number it returns. Throws WORKER_LOST while the thread is dead. */
   open(owner: SlotOwner): number {
-    if (this.#respawn.pending) throw new WavecacheError("WORKER_LOST", "the writer is starting again");
+    if (this.#thread.isDead) throw new WavecacheError("WORKER_LOST", "the writer is starting again");
     const slot = this.#nextSlot++;
     this.#owners.set(slot, owner);
     this.#turns.add(owner);
@@ -73,7 +66,7 @@ export class Writer implements ThreadOwner {
 
   send(kind: number, slot: number, body: Uint8Array): void {
     // The slots of a thread that died are gone; their owners have been told.
-    if (this.#owners.has(slot)) this.#thread.send(kind, slot, body);
+    if (this.#owners.has(slot)) this.#thread.current.send(kind, slot, body);
   }
 
   /**
@@ -87,7 +80,10 @@ export class Writer implements ThreadOwner {
       const length = Math.min(bytes.length - taken, maxExtentBytes);
       const at = this.#reserve(kind, slot, length);
       if (at === FULL) break;
-      this.#thread.bytes.set(length === bytes.length ? bytes : bytes.subarray(taken, taken + length), at);
+      this.#thread.current.bytes.set(
+        length === bytes.length ? bytes : bytes.subarray(taken, taken + length),
+        at,
+      );
       taken += length;
     }
     return taken - from;
@@ -98,7 +94,7 @@ export class Writer implements ThreadOwner {
     if (!this.#owners.has(slot)) return true;
     const at = this.#reserve(kind, slot, message.length);
     if (at === FULL) return false;
-    this.#thread.bytes.set(message, at);
+    this.#thread.current.bytes.set(message, at);
     return true;
   }
 
@@ -118,18 +114,17 @@ export class Writer implements ThreadOwner {
     this.#owners = new Map();
     this.#turns.clear();
     this.#onLost(reason);
-    this.#respawn.schedule();
     for (const owner of orphans.values()) owner.lost(new WavecacheError("WORKER_LOST", reason));
   }
 
   close(): Promise<void> {
-    return this.#respawn.pending ? this.#respawn.cancel() : this.#thread.close();
+    return this.#thread.close();
   }
 
   /** Room behind the newest task where that is of this kind and slot, else in a new one. */
   #reserve(kind: number, slot: number, length: number): number {
-    let at = this.#thread.extend(kind, slot, length, maxExtentBytes);
-    if (at === FULL) at = this.#thread.reserve(kind, slot, length);
+    let at = this.#thread.current.extend(kind, slot, length, maxExtentBytes);
+    if (at === FULL) at = this.#thread.current.reserve(kind, slot, length);
     const owner = this.#owners.get(slot)!;
     if (at === FULL) this.#turns.full(owner);
     else this.#turns.wrote(owner);

@@ -4,7 +4,8 @@
  */
 import type { Server, ServerWebSocket } from "bun";
 import { WavecacheError } from "../base/errors.ts";
-import { idleTimeoutSeconds, maxFrameBytes, webSocketBufferBytes } from "../base/limits.ts";
+import { maxFrameBytes } from "../base/limits.ts";
+import { webSocketSettings } from "../base/web-socket-settings.ts";
 import { agreement, splitProtocols } from "../lane/accept-tasks.ts";
 import { Acceptors } from "./acceptors.ts";
 import type { Certificates } from "./certificates.ts";
@@ -77,12 +78,7 @@ export class Listener {
       fetch: (request, server) => this.#fetch(request, server),
       error: (error) => this.#internalError(error),
       websocket: {
-        perMessageDeflate: false,
-        sendPings: false,
-        idleTimeout: idleTimeoutSeconds,
-        maxPayloadLength: maxFrameBytes,
-        backpressureLimit: webSocketBufferBytes,
-        closeOnBackpressureLimit: false,
+        ...webSocketSettings,
         open: (socket) => this.#open(socket),
         message: ({ data }, message) => data.peer!.message(message),
         drain: ({ data }) => data.peer!.drained(),

@@ -5,12 +5,8 @@
 import type { Server, ServerWebSocket } from "bun";
 import { failpoint } from "../../src/base/failpoint.ts";
 import { giveBack } from "../../src/base/give-back.ts";
-import {
-  acceptReportBytes,
-  idleTimeoutSeconds,
-  maxFrameBytes,
-  webSocketBufferBytes,
-} from "../../src/base/limits.ts";
+import { acceptReportBytes, maxFrameBytes } from "../../src/base/limits.ts";
+import { webSocketSettings } from "../../src/base/web-socket-settings.ts";
 import {
   type AcceptStart,
   agreement,
@@ -71,12 +67,7 @@ export class AcceptJobs implements LaneOwner {
       maxRequestBodySize: maxFrameBytes,
       fetch: (request, server) => this.#fetch(request, server),
       websocket: {
-        perMessageDeflate: false,
-        sendPings: false,
-        idleTimeout: idleTimeoutSeconds,
-        maxPayloadLength: maxFrameBytes,
-        backpressureLimit: webSocketBufferBytes,
-        closeOnBackpressureLimit: false,
+        ...webSocketSettings,
         open: (socket) => socket.data.opened(socket),
         message: ({ data }, message) => data.message(message),
         drain: ({ data }) => data.report(1),
