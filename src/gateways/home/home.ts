@@ -48,6 +48,8 @@ function renderPage({ version, audioPath }: HomeSettings): string {
   <dt>/live/ID.wav</dt><dd>what a device sends now, by its hardware id or its stream's id</dd>
   <dt><a href="/api/recordings">/api/recordings</a></dt><dd>what was recorded, as JSON</dd>
   <dt><a href="/api/streams">/api/streams</a></dt><dd>the streams it holds, as JSON</dd>
+  <dt><a href="/api/library">/api/library</a></dt><dd>the songs that can be asked for by name, over UDP and TLS, as JSON</dd>
+  <dt><a href="/api/devices">/api/devices</a></dt><dd>what devices are doing, over gRPC, as JSON</dd>
   <dt><a href="/metrics">/metrics</a></dt><dd>what it does now, for Prometheus</dd>
   <dt><a href="/healthz">/healthz</a></dt><dd>says ok while it runs</dd>
 </dl>
