@@ -14,8 +14,6 @@ export function newsLine(news: DeviceNews): string | undefined {
       return "connecting";
     case "connected":
       return "connected";
-    case "lost":
-      return news.error.message;
     case "retrying":
       return `trying again in ${humanDuration(news.delayMs)}: ${news.error.message}`;
     case "leds":
@@ -29,6 +27,8 @@ export function newsLine(news: DeviceNews): string | undefined {
     case "sound-start":
       return `sound ${news.sound.number} begins`;
     case "packet":
+    // Said again by what comes of it: another attempt, or the end.
+    case "lost":
       return undefined;
     case "sound-end":
       return `sound ${news.sound.number} ${endTexts[news.end]}: ${soundText(news.sound)}`;
@@ -77,7 +77,7 @@ export function soundText({ packets, bytes, audioMs, worstLateMs }: DeviceSound)
 }
 
 function undecodableText({ undecodable }: SavedSound): string {
-  return undecodable === 0 ? "" : `, with silence for ${undecodable} packets that are no Opus`;
+  return undecodable === 0 ? "" : `, silence where packets are no Opus (${undecodable})`;
 }
 
 function rounded(ms: number): number {

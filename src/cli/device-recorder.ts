@@ -21,34 +21,30 @@ export interface SavedSound {
 
 export interface RecorderOptions {
   deviceId: string;
-  /** Undefined where sounds are only played. */
-  folder: string | undefined;
-  player: SoundPlayer | undefined;
+  folder: string;
+  /** Where they are heard as well. */
+  player?: SoundPlayer | undefined;
   saved(sound: SavedSound): void;
 }
 
 /** One sound on its way into a file and a player. */
 class Recording {
   readonly #decoder: SoundDecoder;
-  readonly #output: OutputFile | undefined;
+  readonly #output: OutputFile;
   readonly #player: SoundPlayer | undefined;
   #samples = 0;
   #undecodable = 0;
 
-  private constructor(
-    decoder: SoundDecoder,
-    output: OutputFile | undefined,
-    player: SoundPlayer | undefined,
-  ) {
+  private constructor(decoder: SoundDecoder, output: OutputFile, player: SoundPlayer | undefined) {
     this.#decoder = decoder;
     this.#output = output;
     this.#player = player;
   }
 
-  static async open(path: string | undefined, player: SoundPlayer | undefined): Promise<Recording> {
-    const output = path === undefined ? undefined : await OutputFile.create(path);
+  static async open(path: string, player: SoundPlayer | undefined): Promise<Recording> {
     const decoder = await SoundDecoder.open();
-    output?.write(encodeWavHeader(soundSampleRate, 1, 0));
+    const output = await OutputFile.create(path);
+    output.write(encodeWavHeader(soundSampleRate, 1, 0));
     player?.begin();
     return new Recording(decoder, output, player);
   }
@@ -59,22 +55,21 @@ class Recording {
     const samples = decoded ?? silence;
     const bytes = new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength);
     this.#samples += samples.length;
-    this.#output?.write(bytes);
+    this.#output.write(bytes);
     this.#player?.write(bytes);
   }
 
-  async end(): Promise<SavedSound | undefined> {
+  async end(): Promise<SavedSound> {
     this.#decoder.close();
     this.#player?.end();
-    if (this.#output === undefined) return undefined;
     this.#output.rewrite(0, encodeWavHeader(soundSampleRate, 1, 2 * this.#samples));
     await this.#output.commit();
     const audioMs = (this.#samples * 1000) / soundSampleRate;
     return { path: this.#output.path, audioMs, undecodable: this.#undecodable };
   }
 
-  async discard(): Promise<void> {
-    await this.#output?.discard();
+  discard(): Promise<void> {
+    return this.#output.discard();
   }
 }
 
@@ -117,10 +112,6 @@ export class SoundRecorder {
 
   async #begin(): Promise<void> {
     const { folder, deviceId, player } = this.#options;
-    if (folder === undefined) {
-      this.#recording = await Recording.open(undefined, player);
-      return;
-    }
     const stem = fileStem(deviceId);
     this.#next ??= await firstFreeNumber(folder, stem);
     const path = join(folder, `${stem}_${String(this.#next++).padStart(3, "0")}.wav`);

@@ -18,7 +18,7 @@ export interface ScriptedRun {
 }
 
 /** Does the steps and closes the device; throws what the device, a step or a file failed by. */
-export async function runScripted(run: ScriptedRun, signal: AbortSignal): Promise<Device> {
+export async function runScripted(run: ScriptedRun, signal: AbortSignal): Promise<void> {
   const watch = new DeviceWatch();
   let undecodable = 0;
   const recorder =
@@ -27,7 +27,6 @@ export async function runScripted(run: ScriptedRun, signal: AbortSignal): Promis
       : new SoundRecorder({
           deviceId: run.device.deviceId,
           folder: run.folder,
-          player: undefined,
           saved: (sound) => {
             undecodable += sound.undecodable;
             run.noticed({ type: "saved", ...sound });
@@ -55,12 +54,9 @@ export async function runScripted(run: ScriptedRun, signal: AbortSignal): Promis
     await recorder?.finish();
   }
   if (undecodable > 0) {
-    throw new CliError(
-      `${undecodable} packets are no Opus`,
-      "the server sends something else, or damages it",
-    );
+    const packets = undecodable === 1 ? "1 packet is" : `${undecodable} packets are`;
+    throw new CliError(`${packets} no Opus`, "the server sends something else, or damages it");
   }
-  return device;
 }
 
 function brokenOff(): CliError {

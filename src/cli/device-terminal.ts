@@ -2,7 +2,7 @@
 import { type ButtonName, Device, type DeviceNotice, type DeviceOptions } from "../client/device.ts";
 import { type DeviceNews, newsLine } from "./device-lines.ts";
 import { SoundRecorder, type SavedSound } from "./device-recorder.ts";
-import { deviceScreen } from "./device-screen.ts";
+import { deviceScreen, type DeviceView } from "./device-screen.ts";
 import { failureOf } from "./failures.ts";
 import { playerCommand, SoundPlayer } from "./sound-player.ts";
 import { humanDuration } from "./text.ts";
@@ -55,27 +55,27 @@ class Session {
   readonly #recorder: SoundRecorder;
   readonly #player: SoundPlayer | undefined;
   readonly #news: string[] = [];
-  readonly #saved: SavedSound[] = [];
   readonly #startMs = performance.now();
   readonly #pressedMs = new Map<string, number>();
   #playerText: string;
   #sinceMs = this.#startMs;
   #latePackets = 0;
+  #savedSounds = 0;
+  #lastSaved: SavedSound | undefined;
 
   constructor(run: TerminalRun, signal: AbortSignal) {
     this.#run = run;
     const { deviceId } = run.device;
     const command = run.plays ? playerCommand() : undefined;
     if (command !== undefined) this.#player = new SoundPlayer((error) => this.#playerFailed(error));
-    this.#playerText = command === undefined ? "not played" : `played with ${command}`;
-    if (run.plays && command === undefined)
-      this.#playerText = "not played: there is no player (ffplay, mpv, aplay)";
+    this.#playerText = playerText(run.plays, command);
     this.#recorder = new SoundRecorder({
       deviceId,
       folder: run.folder,
       player: this.#player,
       saved: (sound) => {
-        this.#saved.push(sound);
+        this.#savedSounds++;
+        this.#lastSaved = sound;
         this.#tell({ type: "saved", ...sound });
       },
     });
@@ -101,23 +101,12 @@ class Session {
     void this.#push(known.button, known.holds);
   }
 
-  view() {
-    const { connection, connections, leds, battery, sound, sounds, packets, bytes } = this.#device;
-    const { address, deviceId } = this.#run.device;
-    const device = {
-      deviceId,
-      address,
-      connection,
-      connections,
-      leds,
-      battery,
-      sound,
-      sounds,
-      packets,
-      bytes,
-    };
+  view(): DeviceView {
+    const { deviceId, connection, connections, leds, battery } = this.#device;
+    const { sound, sounds, packets, bytes } = this.#device;
     return {
-      ...device,
+      ...{ deviceId, connection, connections, leds, battery, sound, sounds, packets, bytes },
+      address: this.#run.device.address,
       sinceMs: this.#sinceMs,
       latePackets: this.#latePackets,
       folder: this.#run.folder,
@@ -134,7 +123,11 @@ class Session {
 
   /** What is left to see when the screen is gone. */
   summary(): string[] {
-    return this.#saved.map(({ path, audioMs }) => `saved ${path} (${humanDuration(audioMs)})`);
+    if (this.#lastSaved === undefined) return [];
+    const { path, audioMs } = this.#lastSaved;
+    const last = `saved ${path} (${humanDuration(audioMs)})`;
+    const more = this.#savedSounds - 1;
+    return more === 0 ? [last] : [`${last}, and ${more} before it`];
   }
 
   async #push(button: ButtonName, holds: boolean): Promise<void> {
@@ -176,4 +169,9 @@ function isShownElsewhere(news: DeviceNews): boolean {
   return (
     news.type === "leds" || news.type === "button" || (news.type === "acked" && news.action === "release")
   );
+}
+
+function playerText(plays: boolean, command: string | undefined): string {
+  if (command !== undefined) return `played with ${command}`;
+  return plays ? "not played: there is no player (ffplay, mpv, aplay)" : "not played";
 }

@@ -105,8 +105,8 @@ describe("device --press", () => {
     const damaged = await serve({ sound: [Uint8Array.of(3), ...sound.slice(0, 4)] });
     const odd = await run("--grpc", damaged.address, "--press", "play,wait-end", "-o", "odd");
     expect(odd).toMatchObject({ code: 1 });
-    expect(odd.err).toStartWith("error: 1 packets are no Opus (");
-    expect(odd.out).toContain("saved odd/simulator_001.wav (100 ms), with silence for 1 packets");
+    expect(odd.err).toStartWith("error: 1 packet is no Opus (");
+    expect(odd.out).toContain("saved odd/simulator_001.wav (100 ms), silence where packets are no Opus (1)");
     const gone = await run("--grpc", "127.0.0.1:1", "--retries", "1", "--press", "mode");
     expect(gone).toMatchObject({ code: 1 });
     expect(gone.err).toStartWith("error: cannot reach the server: 127.0.0.1:1 (");
