@@ -102,11 +102,18 @@ class Session {
   }
 
   view(): DeviceView {
-    const { deviceId, connection, connections, leds, battery } = this.#device;
-    const { sound, sounds, packets, bytes } = this.#device;
+    const device = this.#device;
     return {
-      ...{ deviceId, connection, connections, leds, battery, sound, sounds, packets, bytes },
+      deviceId: device.deviceId,
       address: this.#run.device.address,
+      connection: device.connection,
+      connections: device.connections,
+      leds: device.leds,
+      battery: device.battery,
+      sound: device.sound,
+      sounds: device.sounds,
+      packets: device.packets,
+      bytes: device.bytes,
       sinceMs: this.#sinceMs,
       latePackets: this.#latePackets,
       folder: this.#run.folder,
