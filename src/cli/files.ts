@@ -5,7 +5,7 @@ import { mkdir, open, realpath, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { systemCode } from "../base/errors.ts";
 import type { Sink } from "../client/download.ts";
-import type { Source } from "../client/upload.ts";
+import type { Source } from "../client/source.ts";
 import { CliError, fileError, usageError } from "./failures.ts";
 import { fileTime } from "./text.ts";
 

@@ -8,7 +8,7 @@ import { encodeWavHeader } from "../codec/wav.ts";
 import { FileTrack } from "./file-track.ts";
 import { ingestFormat } from "./ingest-format.ts";
 import { bytesIn, samplesIn } from "./track.ts";
-import { bytesSource, type Source } from "./upload.ts";
+import { bytesSource, type Source } from "./source.ts";
 import { WavSource } from "./wav-source.ts";
 
 const anyAudio = fc.record({

@@ -12,7 +12,8 @@ import { sha256 } from "../testing/harness/bytes.ts";
 import { deadAddress, startMockServer, startSilentServer } from "../testing/mock-servers.ts";
 import { bunPlatform } from "./bun.ts";
 import type { ClientEvent } from "./options.ts";
-import { bytesSource, type Source, upload, type UploadOptions } from "./upload.ts";
+import { bytesSource, type Source } from "./source.ts";
+import { upload, type UploadOptions } from "./upload.ts";
 
 const cleanup = cleanups();
 const mock = mockServers();

@@ -13,16 +13,7 @@ import { blockBytes, defaultChunkBytes, maxChunkBytes, sendSliceMs } from "./lim
 import { retryPolicy, type TransferLimits, type TransferOptions, transferLimits } from "./options.ts";
 import { refusalOf } from "./refusals.ts";
 import { pause, retrying, type RetryNotice } from "./retry.ts";
-
-/** Audio that can be read from any offset. */
-export interface Source {
-  readonly sizeBytes: number;
-  /**
-   * The `length` bytes at `offset`; fewer only if the source has shrunk. The view must stay as it is until the next
-   * call.
-   */
-  read(offset: number, length: number): Uint8Array<ArrayBuffer> | Promise<Uint8Array<ArrayBuffer>>;
-}
+import type { Source } from "./source.ts";
 
 export interface UploadOptions extends TransferOptions {
   source: Source;
@@ -55,11 +46,6 @@ export interface UploadResult {
 /** Uploads a source; throws ClientError, or the reason of the signal. */
 export function upload(options: UploadOptions): Promise<UploadResult> {
   return new Upload(options).run();
-}
-
-/** A source over bytes in memory. */
-export function bytesSource(bytes: Uint8Array<ArrayBuffer>): Source {
-  return { sizeBytes: bytes.length, read: (offset, length) => bytes.subarray(offset, offset + length) };
 }
 
 class Upload {

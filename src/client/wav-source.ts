@@ -3,7 +3,7 @@ import { convertToPcm16 } from "../codec/wav-samples.ts";
 import { parseWavHead, type WavFormat } from "../codec/wav.ts";
 import { ClientError } from "./errors.ts";
 import { KiB } from "../base/limits.ts";
-import type { Source } from "./upload.ts";
+import type { Source } from "./source.ts";
 
 const firstHeadBytes = 4 * KiB;
 

@@ -3,7 +3,7 @@ import { AdpcmDecoder, adpcmSamples } from "../codec/ima-adpcm.ts";
 import { FileTrack, type FileTrackOptions } from "../client/file-track.ts";
 import { codecNumber, type FormatOptions, ingestFormat } from "../client/ingest-format.ts";
 import type { FrameTrack } from "../client/track.ts";
-import { bytesSource } from "../client/upload.ts";
+import { bytesSource } from "../client/source.ts";
 import { WavSource } from "../client/wav-source.ts";
 import { decodeFrame, decodeHandshake, encodeFrameHeader, type Handshake } from "../wire/ingest.ts";
 import { cleanups } from "./client-fixtures.ts";

@@ -3,7 +3,7 @@ import { cleanups, failureOf, noise, quickRetry } from "../../testing/client-fix
 import { Random, seeded, sha256 } from "../../testing/harness/bytes.ts";
 import { until, within } from "../../testing/harness/until.ts";
 import { MockV1Server, type V1Behaviour } from "../../testing/mock-v1-server.ts";
-import { bytesSource } from "../upload.ts";
+import { bytesSource } from "../source.ts";
 import { connect } from "./bun.ts";
 import type { Client, ConnectOptions } from "./client.ts";
 import type { LinkEvent } from "./links.ts";

@@ -7,9 +7,9 @@ import { connect as connectSocket, type Connection, type ConnectionLimits } from
 import { ClientError } from "../errors.ts";
 import { defaultStreamRetries } from "../limits.ts";
 import { defaultRetryPolicy, type RetryPolicy } from "../retry.ts";
-import type { Source } from "../upload.ts";
+import type { Source } from "../source.ts";
 import { type LinkEvent, Links } from "./links.ts";
-import type { StreamPlatform } from "./platform.ts";
+import type { SocketClass, StreamPlatform } from "./platform.ts";
 import { info, list, type ListOptions, remove, type StreamPage } from "./questions.ts";
 import { type ReadOptions, ReadTask } from "./read.ts";
 import type { ReadBudget } from "./read-call.ts";
@@ -20,8 +20,8 @@ import { Writing } from "./writing.ts";
 import type { StreamInfo } from "../../wire/v1/messages.ts";
 
 export interface ConnectOptions {
-  /** Sockets and digests; what this build of the library is for, by default. */
-  platform?: StreamPlatform | undefined;
+  /** A class like the web's WebSocket, such as that of the package `ws`; the platform's own by default. */
+  WebSocket?: SocketClass | undefined;
   /** What the server's log calls this program. */
   name?: string | undefined;
   /** How often to try again without progress, and how long to wait between: about a minute by default. */
@@ -52,7 +52,8 @@ export interface FollowOptions extends ReadOptions {
 /** A stream by its id, or a recording by the hardware id of its device or its stream id. */
 export type Followed = string | { recording: string };
 
-export type PlatformConnectOptions = ConnectOptions & { platform: StreamPlatform };
+/** What `connect` gives to `connectWith`, and programs with a platform of their own. */
+export type PlatformConnectOptions = Omit<ConnectOptions, "WebSocket"> & { platform: StreamPlatform };
 
 /**
  * Connects; throws a ClientError when the server cannot be reached as often as `retry` says, or speaks no v1
@@ -150,10 +151,6 @@ export class Client {
   /** Ends the connection; what is under way is lost with CLOSED, and uploads stay unfinished at the server. */
   close(): void {
     this.#links.close();
-  }
-
-  [Symbol.dispose](): void {
-    this.close();
   }
 
   #read(wanted: ConstructorParameters<typeof ReadTask>[2], options: ReadOptions): Reading {

@@ -2,7 +2,7 @@
 export { ClientError, type ClientErrorCode } from "../errors.ts";
 export type { Digest, DigestName, Socket } from "../platform.ts";
 export type { RetryPolicy } from "../retry.ts";
-export { bytesSource, type Source } from "../upload.ts";
+export { bytesSource, type Source } from "../source.ts";
 export type { AudioFormat, Metadata, StreamInfo } from "../../wire/v1/messages.ts";
 export {
   type Client,

@@ -1,7 +1,7 @@
 /** Where the bytes of an upload come from, as often as a lost connection asks for them. */
 import { ClientError } from "../errors.ts";
 import { heldBlockBytes, heldBudgetBytes, maxHeldBytes, minHeldBytes, streamBlockBytes } from "../limits.ts";
-import type { Source } from "../upload.ts";
+import type { Source } from "../source.ts";
 
 export interface Supply {
   /** Where the stream ends, once that is known. */

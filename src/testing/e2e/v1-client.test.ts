@@ -4,7 +4,7 @@ import { connect } from "../../client/v1/bun.ts";
 import type { Client, ConnectOptions } from "../../client/v1/client.ts";
 import type { Reading } from "../../client/v1/reading.ts";
 import type { Writing } from "../../client/v1/writing.ts";
-import { bytesSource } from "../../client/upload.ts";
+import { bytesSource } from "../../client/source.ts";
 import { cleanups, quickRetry } from "../client-fixtures.ts";
 import { type Random, seeded, sha256 } from "../harness/bytes.ts";
 import { TestServer, useServers } from "../harness/server.ts";
