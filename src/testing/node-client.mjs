@@ -30,7 +30,7 @@ const removed = await client.remove("node-0");
 const refusal = await client.openRead("none").result.catch((error) => error);
 client.close();
 
-console.log(
+process.stdout.write(
   JSON.stringify({
     node: process.versions.node,
     receipt,
