@@ -30,6 +30,8 @@ export interface Played {
   packets: number;
   /** How much later than it was due a packet came. */
   late: Spread;
+  /** How much later than due a timer of the devices' own process ran: it is part of what packets are late. */
+  ownLate: Spread;
   /** From the button to the first packet. */
   first: Spread;
   /** From Stop to the end of the sound. */
@@ -44,6 +46,7 @@ export type Report = Connected | Played;
 const limitMs = 60_000;
 /** Devices that connect at a time: all at once would wait for the same processor and run into their limits. */
 const connecting = 50;
+const timerMs = 20;
 /** In what time all who play begin. */
 const startsMs = 1_000;
 
@@ -118,8 +121,30 @@ async function connectAll(settings: GeneratorSettings, late: Lateness): Promise<
   return players;
 }
 
+/** Looks at how late a timer is, until it is stopped. */
+function watchOwnLateness() {
+  const late = new Lateness();
+  let dueMs = performance.now() + timerMs;
+  const timer = setInterval(() => {
+    const now = performance.now();
+    late.add(now - dueMs);
+    dueMs = Math.max(now, dueMs) + timerMs;
+  }, timerMs);
+  return {
+    stop: () => {
+      clearInterval(timer);
+      return spreadOf(late);
+    },
+  };
+}
+
+function spreadOf(late: Lateness): Spread {
+  return { p50: late.percentileMs(0.5), p99: late.percentileMs(0.99), most: late.maxMs };
+}
+
 async function playAll(players: Player[], settings: GeneratorSettings, late: Lateness): Promise<Played> {
   const cpuBefore = process.cpuUsage();
+  const own = watchOwnLateness();
   await Promise.all(
     players.map(async (player, index) => {
       await Bun.sleep((index * startsMs) / players.length);
@@ -133,7 +158,8 @@ async function playAll(players: Player[], settings: GeneratorSettings, late: Lat
   return {
     phase: "played",
     packets: late.count,
-    late: { p50: late.percentileMs(0.5), p99: late.percentileMs(0.99), most: late.maxMs },
+    late: spreadOf(late),
+    ownLate: own.stop(),
     first: spread(players.map((player) => player.firstMs ?? Number.POSITIVE_INFINITY)),
     stop: spread(players.map((player) => player.stopMs!)),
     faults: players.flatMap(({ device, packets, lost }) => {

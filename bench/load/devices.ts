@@ -161,6 +161,7 @@ function report(settings: DeviceSettings, { connected, played, usage, load }: De
     ["all connected after", ms(connected.connectMs)],
     ["packets", String(played.packets)],
     ["packets late", describe(played.late)],
+    ["of that, the devices' own", describe(played.ownLate)],
     ["first packet after Play", describe(played.first)],
     ["end after Stop", describe(played.stop)],
     ["server's processor time", share(usage.cpuSeconds)],

@@ -148,7 +148,7 @@ export class Device {
       closed: () => {
         if (this.#audio?.sink !== sink) return;
         this.#audio = undefined;
-        if (this.#playback?.sink === sink) this.#playback.drop();
+        this.#playback?.drop();
         this.#fallSilent();
         this.#closed();
       },
