@@ -185,6 +185,8 @@ export const maxKnownSongs = 10_000;
 /** Songs in one page of a listing, and those looked into at once for their type and duration. */
 export const maxListedSongs = 1000;
 export const maxSongsInspected = 4;
+/** A file may be read to its end for its duration, as MP3 without a header of its own needs, up to this size. */
+export const maxScannedSongBytes = 256 * MiB;
 /** What is read at once while a file is looked into. */
 export const inspectBytes = 64 * KiB;
 /** A sound for devices: its length. */

@@ -44,7 +44,8 @@ class PlainDownload {
       datagram: (bytes) => this.#receive(bytes),
       failed: (error) => this.#fail(error),
     });
-    this.#request();
+    if (this.#options.signal?.aborted === true) this.#abort();
+    else this.#request();
     return this.#opened.promise;
   }
 

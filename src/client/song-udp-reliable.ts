@@ -76,7 +76,8 @@ class ReliableDownload {
       datagram: (bytes) => this.#receive(bytes),
       failed: (error) => this.#fail(error),
     });
-    this.#request();
+    if (this.#options.signal?.aborted === true) this.#abort();
+    else this.#request();
     return this.#opened.promise;
   }
 

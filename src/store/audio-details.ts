@@ -2,7 +2,7 @@
 import { parseFromTokenizer } from "music-metadata";
 import { AbstractTokenizer, EndOfStreamError, type IFileInfo, type IReadChunkOptions } from "strtok3";
 import { WavecacheError } from "../base/errors.ts";
-import { inspectBytes } from "../base/limits.ts";
+import { inspectBytes, maxScannedSongBytes } from "../base/limits.ts";
 import { sniffAudioFormat, sniffBytes } from "../codec/sniff.ts";
 import { parseWavHead } from "../codec/wav.ts";
 import type { OpenedFile } from "./library-file.ts";
@@ -53,7 +53,8 @@ function wavDuration(head: Uint8Array, fileBytes: number): number | undefined {
 async function parsedDuration(name: string, type: string, file: OpenedFile): Promise<number | null> {
   try {
     const source = new FileTokenizer(file, { path: name, mimeType: type, size: file.size });
-    const { format } = await parseFromTokenizer(source, { duration: false, skipCovers: true });
+    const duration = file.size <= maxScannedSongBytes;
+    const { format } = await parseFromTokenizer(source, { duration, skipCovers: true });
     const seconds = format.duration ?? 0;
     return Number.isFinite(seconds) && seconds > 0 ? seconds : null;
   } catch (error) {

@@ -32,9 +32,8 @@ export class PlainTransfer implements Transfer {
   /** Opens the song and begins to send; a song that is not there is an empty datagram. */
   async start(): Promise<void> {
     try {
-      const song = await this.#host.open(this.name);
-      if (this.#isOver) await song.close();
-      else this.#song = song;
+      this.#song = await this.#host.open(this.name);
+      if (this.#isOver) return await this.#close();
     } catch (error) {
       if (toWavecacheError(error).code === "SONG_UNKNOWN") this.#host.answer(this.peer, nothing);
       this.#fail(error);
@@ -97,7 +96,11 @@ export class PlainTransfer implements Transfer {
   async #close(): Promise<void> {
     const song = this.#song;
     this.#song = undefined;
-    await song?.close();
+    try {
+      await song?.close();
+    } catch (error) {
+      this.#host.failed(this, error);
+    }
   }
 }
 

@@ -4,12 +4,16 @@
  * a link that loses by itself, and only more means that it is full. Until the first round with a loss it grows faster.
  */
 import { reliableFloorMbps, reliableStartMbps } from "../../base/limits.ts";
+import { maxDatagramBytes } from "../../wire/reliable-udp.ts";
 
 const bytesPerMegabit = 125_000;
 /** The shortest round; a longer round trip makes a longer one. */
 const leastRoundMs = 50;
 /** Fewer blocks in a round say nothing. */
 const leastBlocks = 10;
+const longestRoundMs = 1000;
+/** A rate of which less was used than this has not shown that it holds, so it does not grow. */
+const leastUse = 0.5;
 const noise = 0.02;
 const full = 0.1;
 const firstGrowth = 1.5;
@@ -22,11 +26,12 @@ export class Rate {
   #sent = 0;
   #lost = 0;
   #hasLost = false;
-  #roundFrom = 0;
+  #roundFrom: number;
 
-  /** `most` in bytes a second. */
-  constructor(most: number) {
+  /** `most` in bytes a second, `now` in milliseconds. */
+  constructor(most: number, now: number) {
     this.#most = most;
+    this.#roundFrom = now;
     this.current = Math.min(most, reliableStartMbps * bytesPerMegabit);
   }
 
@@ -38,18 +43,21 @@ export class Rate {
 
   /** Ends the round if it is over. Times in milliseconds. */
   look(now: number, roundTripMs: number): void {
-    if (now - this.#roundFrom < Math.max(leastRoundMs, roundTripMs)) return;
-    if (this.#sent >= leastBlocks) this.#turn(Math.min(1, this.#lost / this.#sent));
-    else if (now - this.#roundFrom < 1000) return;
+    const ms = now - this.#roundFrom;
+    if (ms < Math.max(leastRoundMs, roundTripMs)) return;
+    if (this.#sent >= leastBlocks) {
+      const used = (this.#sent * maxDatagramBytes) / ((this.current * ms) / 1000);
+      this.#turn(Math.min(1, this.#lost / this.#sent), used > leastUse);
+    } else if (ms < longestRoundMs) return;
     this.#roundFrom = now;
     this.#sent = 0;
     this.#lost = 0;
   }
 
-  #turn(loss: number): void {
+  #turn(loss: number, isUsed: boolean): void {
     this.#hasLost ||= loss > noise;
     if (loss > full) this.current *= 1 - loss / 2;
-    else if (loss <= noise) this.current *= this.#hasLost ? growth : firstGrowth;
+    else if (loss <= noise && isUsed) this.current *= this.#hasLost ? growth : firstGrowth;
     const least = Math.min(this.#most, reliableFloorMbps * bytesPerMegabit);
     this.current = Math.min(this.#most, Math.max(least, this.current));
   }

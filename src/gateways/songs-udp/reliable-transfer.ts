@@ -72,7 +72,7 @@ export class ReliableTransfer implements Transfer {
     this.name = request.name;
     this.id = request.transfer;
     this.#limit = Math.min(request.limit, reliableWindowBlocks);
-    this.#rate = new Rate(most);
+    this.#rate = new Rate(most, now);
     this.#lastHeardAt = now;
     this.#host = host;
   }
@@ -85,9 +85,9 @@ export class ReliableTransfer implements Transfer {
   async start(): Promise<void> {
     try {
       const song = await this.#host.open(this.name);
-      if (song.size > maxReliableSongBytes) throw new RangeError(`${song.size} bytes are too many blocks`);
-      if (this.#isOver) return await song.close();
       this.#song = song;
+      if (this.#isOver) return await this.#close();
+      if (song.size > maxReliableSongBytes) throw new RangeError(`${song.size} bytes are too many blocks`);
       this.#blocks = Math.ceil(song.size / blockBytes);
       const known = song.size === 0 ? this.#hash.digest("hex") : song.sha256;
       if (known !== undefined) this.#sha256 = Buffer.from(known, "hex");
@@ -288,6 +288,10 @@ export class ReliableTransfer implements Transfer {
   async #close(): Promise<void> {
     const song = this.#song;
     this.#song = undefined;
-    await song?.close();
+    try {
+      await song?.close();
+    } catch (error) {
+      this.#host.failed(this, error);
+    }
   }
 }

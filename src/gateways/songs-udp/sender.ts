@@ -16,8 +16,10 @@ export interface Sent {
 
 /** Stops in a row, each after one datagram of a batch, that mean that nobody is there. */
 const stopsOfTheGone = 5;
-/** Refusals of others that one batch may meet. */
-const maxRefusals = 16;
+/** Errors that one batch may meet before it is its own address that they are about. */
+const maxErrors = 16;
+/** What the system may say of an earlier datagram to somebody else. */
+const ofOthers = new Set(["ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "EHOSTDOWN", "ECONNRESET"]);
 
 export class Sender {
   readonly #socket: udp.Socket<"uint8array">;
@@ -30,28 +32,22 @@ export class Sender {
   send({ address, port }: Peer, datagrams: readonly Uint8Array[]): Sent {
     let count = 0;
     let stops = 0;
-    for (let refusals = 0; count < datagrams.length && refusals < maxRefusals;) {
+    let errors = 0;
+    while (count < datagrams.length) {
       const rest = datagrams.slice(count);
-      const taken = this.#try(rest.flatMap((datagram) => [datagram, port, address]));
-      if (taken === "refused") refusals += 1;
-      else if (taken === 0) return { count, state: "full" };
-      else {
+      try {
+        const taken = this.#socket.sendMany(rest.flatMap((datagram) => [datagram, port, address]));
+        if (taken === 0) return { count, state: "full" };
         count += taken;
         stops = taken === 1 && rest.length > 1 ? stops + 1 : 0;
         if (stops === stopsOfTheGone) return { count, state: "gone" };
+      } catch (error) {
+        const code = systemCode(error) ?? "";
+        if (code === "EAGAIN" || code === "ENOBUFS") return { count, state: "full" };
+        errors += 1;
+        if (!ofOthers.has(code) || errors === maxErrors) throw error;
       }
     }
-    return { count, state: count < datagrams.length ? "full" : "sent" };
-  }
-
-  #try(batch: (Uint8Array | number | string)[]): number | "refused" {
-    try {
-      return this.#socket.sendMany(batch);
-    } catch (error) {
-      const code = systemCode(error);
-      if (code === "ECONNREFUSED") return "refused";
-      if (code === "EAGAIN" || code === "ENOBUFS") return 0;
-      throw error;
-    }
+    return { count, state: "sent" };
   }
 }
