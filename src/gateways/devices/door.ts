@@ -1,7 +1,8 @@
 /** The gRPC port of devices, with what standard tools ask for: health, and a description of the service. */
 import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from "@grpc/grpc-js";
+import { loadSync } from "@grpc/proto-loader";
 import { ReflectionService } from "@grpc/reflection";
-import { HealthImplementation } from "grpc-health-check";
+import { HealthImplementation, protoPath as healthProto } from "grpc-health-check";
 import type { DoorMeter } from "../../base/door-meter.ts";
 import {
   deviceIdleMs,
@@ -70,7 +71,7 @@ export class DeviceDoor {
     server.addService(service, new DeviceService(devices, meter, log).handlers);
     const health = new HealthImplementation({ "": "SERVING", [deviceServiceName]: "SERVING" });
     health.addToServer(server);
-    new ReflectionService(definition).addToServer(server);
+    new ReflectionService({ ...definition, ...loadSync(healthProto) }).addToServer(server);
     const address = `${host.includes(":") ? `[${host}]` : host}:${port}`;
     const [credentials, forget] = credentialsOf(certificates);
     try {

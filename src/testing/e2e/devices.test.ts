@@ -203,7 +203,9 @@ test("standard tools see that it is healthy and what it serves", async () => {
     expect((await promise).status).toBe("SERVING");
   }
   health.close();
-  expect(await reflected(address, { list_services: "*" })).toContain(deviceServiceName);
+  const services = await reflected(address, { list_services: "*" });
+  expect(services).toContain(deviceServiceName);
+  expect(services).toContain("grpc.health.v1.Health");
   const file = await reflected(address, { file_containing_symbol: deviceServiceName });
   for (const name of ["StatusStream", "EventStream", "ServerAudioStream", "AudioPacket", "button_event"])
     expect(file).toContain(name);
