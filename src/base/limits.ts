@@ -167,7 +167,7 @@ export const deviceGetMs = 30_000;
 export const deviceSaveMs = 200;
 /** How often the connection of a silent device is tried, and how long it may take to answer. */
 export const deviceKeepaliveMs = 10_000;
-export const deviceKeepaliveTimeoutMs = 5_000;
+export const deviceKeepaliveTimeoutMs = 10_000;
 /** A connection without a stream is closed after this long. */
 export const deviceIdleMs = 60_000;
 /** Devices in one page of a listing. */
