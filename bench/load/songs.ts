@@ -35,7 +35,7 @@ export interface PaceFigures {
   lost: number;
 }
 
-const defaultPaces = "20,30,40,60,80,100,120,160,200,240";
+const defaultPaces = "20,40,60,80,120,160,200,240";
 const songName = "song";
 /** A transfer whose end was lost ends by silence. */
 const silenceMs = 1_000;
@@ -47,7 +47,7 @@ function readSettings(args: string[]): Settings | undefined {
     .usage("[options]\n\nSends songs over UDP from a server that is started for it.")
     .option("--transfers <count>", "Transfers at the default pace", { default: "100" })
     .option("--megabytes <count>", "Size of the song, in units of 10^6 bytes", { default: "5" })
-    .option("--at-once <count>", "Transfers under way at once at the default pace", { default: "4" })
+    .option("--at-once <count>", "Transfers under way at once at the default pace", { default: "8" })
     .option("--probes <count>", "Transfers at each of the rising paces, one at a time", { default: "10" })
     .option("--paces <list>", "These paces, in megabits a second", { default: defaultPaces })
     .option("--json <file>", "Write all figures to this file");

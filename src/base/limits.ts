@@ -258,10 +258,10 @@ export const maxDescribedChannels = 32;
 
 /**
  * What one transfer over UDP sends at most, in megabits a second. A plain client's receive buffer holds 90 datagrams,
- * which is 37 ms of this pace: with 12 processes that wanted the 2 processors of the machine, nothing was lost at 20 and
- * 3 of 1000 datagrams at 30.
+ * which is 74 ms of this pace. That is what it is chosen by: on loopback 240 Mbit/s went through without loss, and at
+ * every pace all that was lost was lost while the client had no processor for longer than its buffer lasts.
  */
-export const defaultUdpRateMbps = 20;
+export const defaultUdpRateMbps = 10;
 /** How many times that a reliable transfer may send: it notices what is lost, and gives way. */
 export const reliableRateFactor = 10;
 /** What all transfers over UDP send together. */

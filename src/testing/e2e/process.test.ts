@@ -30,7 +30,7 @@ const defaults: [string, string][] = [
   ["--incomplete-ttl", "86400"],
   ["--ingest-port", ""],
   ["--udp-port", "9998"],
-  ["--udp-rate-mbps", "20"],
+  ["--udp-rate-mbps", "10"],
   ["--udp-allow", "192.168.0.0/16"],
   ["--tls-port", "9999"],
   ["--tls", "false"],
