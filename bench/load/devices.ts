@@ -162,6 +162,7 @@ function report(settings: DeviceSettings, { connected, played, usage, load }: De
     ["packets", String(played.packets)],
     ["packets late", describe(played.late)],
     ["of that, the devices' own", describe(played.ownLate)],
+    ["and the server's", `p99 ${ms(usage.inside?.loopDelayP99Ms ?? 0)}, by its event loop`],
     ["first packet after Play", describe(played.first)],
     ["end after Stop", describe(played.stop)],
     ["server's processor time", share(usage.cpuSeconds)],
