@@ -178,7 +178,7 @@ describe("the old protocol", () => {
   });
 });
 
-describe("the reliable protocol", () => {
+describe.concurrent("the reliable protocol", () => {
   test.each([0, 1, 5, 20])("brings a song whole over a network that loses %i of 100", async (loss) => {
     const network = { loss, repeat: loss, reorder: loss * 2, seed: 100 + loss };
     await using proxy = await LossyUdp.open(songs.udpPort, network);
