@@ -68,6 +68,8 @@ const badValues: string[][] = [
   ["--max-connections", "0"],
   ["--incomplete-ttl", "soon"],
   ["--udp-port", "x"],
+  ["--grpc-port", "70000"],
+  ["--lead-ms", "soon"],
   ["--acceptors", "-1"],
   ["--acceptors", "1", "--tls"],
   ["--udp-rate-mbps", "0"],
