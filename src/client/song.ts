@@ -16,8 +16,8 @@ export interface SongDownload {
   /** Lower-case hex; undefined where the protocol does not say, or says it only at the end. */
   readonly sha256: string | undefined;
   /**
-   * The bytes in order, as they come. To be read once; a reader that stops early ends the transfer. Throws what ends
-   * the transfer before its time.
+   * The bytes in order, as they come. To be read once, from now on: what nobody reads stays open until its signal ends
+   * it. A reader that stops early ends the transfer. Throws what ends the transfer before its time.
    */
   readonly chunks: AsyncIterable<Uint8Array>;
   /** Settles when `chunks` is over, and rejects with what `chunks` throws. */

@@ -51,6 +51,11 @@ test("a name means a file of the library first, then a finished stream", async (
   expect(await textOf(await songs.open("take-1"))).toBe("of the library");
 });
 
+test("a stream whose audio was removed from outside is an error of its own", async () => {
+  stream = { state: "finished", sha256: "cd".repeat(32) };
+  expect(songs.open("take-1")).rejects.toThrow("missing from the cache");
+});
+
 test("a digest is known from then on, until the file changes", async () => {
   const path = join(library.folder, "a");
   fs.writeFileSync(path, "one");

@@ -2,8 +2,6 @@
  * Songs by name: files of the library first, then finished streams of the cache by their id. Doors open them and list
  * them, and know nothing of where they lie.
  */
-import { dirname } from "node:path";
-import { realpath } from "node:fs/promises";
 import { WavecacheError } from "../base/errors.ts";
 import { maxKnownSongs, maxSongsInspected } from "../base/limits.ts";
 import { isStreamId } from "../base/stream-id.ts";
@@ -90,7 +88,7 @@ export class Songs {
     const row = await this.#streams.find(streamId);
     if (row === null || row.state !== "finished" || row.sha256 === null) return undefined;
     const path = this.#layout.objectPath(row.sha256);
-    const file = await openBelow(await realpath(dirname(path)), path);
+    const file = await openBelow(this.#layout.objects, path);
     if (file === undefined) throw new WavecacheError("OBJECT_MISSING", path);
     return new OpenSong(streamId, file, row.sha256, this.#digests);
   }

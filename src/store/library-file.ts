@@ -65,10 +65,10 @@ export class OpenedFile {
   }
 }
 
-/** Opens the file at `path` if it lies below `root`, a real path. Undefined if there is no such regular file there. */
-export async function openBelow(root: string, path: string): Promise<OpenedFile | undefined> {
+/** Opens the file at `path` if it lies below `folder`, which may be a link. Undefined if no regular file is there. */
+export async function openBelow(folder: string, path: string): Promise<OpenedFile | undefined> {
   try {
-    const real = await realpath(path);
+    const [root, real] = [await realpath(folder), await realpath(path)];
     if (!isBelow(root, real) || !(await lstat(real)).isFile()) return undefined;
     return await openChecked(root, real);
   } catch (error) {

@@ -1,5 +1,5 @@
 /** The folder of songs and sounds: names become open files, and the list of what there is. */
-import { mkdir, lstat, realpath } from "node:fs/promises";
+import { mkdir, lstat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { WavecacheError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
@@ -31,9 +31,7 @@ export class Library {
   async find(name: string): Promise<OpenedFile | undefined> {
     if (!isSongName(name)) return undefined;
     if (process.platform === "win32" && /:|[. ](?:\/|$)/.test(name)) return undefined;
-    const root = await this.#realFolder();
-    if (root === undefined) return undefined;
-    return (await openBelow(root, join(root, name))) ?? (await this.#findNormalised(root, name));
+    return (await openBelow(this.folder, join(this.folder, name))) ?? (await this.#findNormalised(name));
   }
 
   /** Names of all files, sorted, in Unicode's composed form (NFC). */
@@ -49,26 +47,16 @@ export class Library {
    * The same letters can be written in two ways (NFC, NFD), and systems and people differ in which they write: each part
    * of the name is looked for in both.
    */
-  async #findNormalised(root: string, name: string): Promise<OpenedFile | undefined> {
+  async #findNormalised(name: string): Promise<OpenedFile | undefined> {
     if (name.normalize("NFC") === name.normalize("NFD")) return undefined;
-    let path = root;
+    let path = this.folder;
     for (const segment of name.split("/")) {
       const forms = [...new Set([segment, segment.normalize("NFC"), segment.normalize("NFD")])];
       const there = await firstThere(forms.map((form) => join(path, form)));
       if (there === undefined) return undefined;
       path = there;
     }
-    return await openBelow(root, path);
-  }
-
-  /** The folder may be a link, and may come back after it was gone: asked each time. */
-  async #realFolder(): Promise<string | undefined> {
-    try {
-      return await realpath(this.folder);
-    } catch (error) {
-      if (meansAbsent(error)) return undefined;
-      throw error;
-    }
+    return await openBelow(this.folder, path);
   }
 }
 

@@ -205,7 +205,7 @@ export class ReliableTransfer implements Transfer {
   }
 
   #mayRead(): boolean {
-    if (this.#isOver || this.#waiting.length > readBlocks / 2) return false;
+    if (this.#isOver || this.#error !== undefined || this.#waiting.length > readBlocks / 2) return false;
     return this.#lost.length > 0 || this.#readTo < Math.min(this.#blocks, this.#limit);
   }
 

@@ -4,9 +4,13 @@
  * is made again. On this machine the refusal is there at once, so a batch to a dead port stops after each datagram; a
  * few such stops in a row are no chance, and the client is gone.
  */
-import type { udp } from "bun";
 import { systemCode } from "../../base/errors.ts";
 import type { Peer } from "./transfer.ts";
+
+/** The part of a socket of Bun that is used: takes data, port and address of each datagram, and says how many it took. */
+export interface BatchSocket {
+  sendMany(packets: readonly (Uint8Array | number | string)[]): number;
+}
 
 /** `gone`: nobody is there. `full`: the system takes no more now. */
 export interface Sent {
@@ -22,9 +26,9 @@ const maxErrors = 16;
 const ofOthers = new Set(["ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "EHOSTDOWN", "ECONNRESET"]);
 
 export class Sender {
-  readonly #socket: udp.Socket<"uint8array">;
+  readonly #socket: BatchSocket;
 
-  constructor(socket: udp.Socket<"uint8array">) {
+  constructor(socket: BatchSocket) {
     this.#socket = socket;
   }
 
