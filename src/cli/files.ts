@@ -154,12 +154,16 @@ async function statOf(path: string) {
   }
 }
 
-/** `audio/output/output-{time}-{name}`; of a name from a server only harmless characters stay. */
-export function defaultOutput(name: string, now: Date = new Date()): string {
+/** A name from a server as one of a file: only harmless characters stay. */
+export function plainName(name: string): string {
   const harmless = basename(name).replace(/[^\p{L}\p{N}._ -]/gu, "_");
   // File systems allow 255 bytes; what a name ends with tells its kind.
-  const short = Buffer.from(harmless).length <= 200 ? harmless : harmless.slice(-50);
-  return join(outputFolder, `output-${fileTime(now)}-${short}`);
+  return Buffer.from(harmless).length <= 200 ? harmless : harmless.slice(-50);
+}
+
+/** `audio/output/output-{time}-{name}`, with the plain name. */
+export function defaultOutput(name: string, now: Date = new Date()): string {
+  return join(outputFolder, `output-${fileTime(now)}-${plainName(name)}`);
 }
 
 /** Whether two paths are the same file; a path that does not exist is no file. */

@@ -296,6 +296,7 @@ describe("help", () => {
       [],
       ["upload"],
       ["download"],
+      ["follow"],
       ["list"],
       ["info"],
       ["rm"],
@@ -315,6 +316,7 @@ describe("help", () => {
     for (const command of [
       "upload",
       "download",
+      "follow",
       "list",
       "info",
       "rm",

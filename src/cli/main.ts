@@ -5,6 +5,7 @@ import { runCommand } from "./arguments.ts";
 import { registerDevice } from "./commands/device.ts";
 import { registerDevices } from "./commands/devices.ts";
 import { registerDownload } from "./commands/download.ts";
+import { registerFollow } from "./commands/follow.ts";
 import { registerInfo } from "./commands/info.ts";
 import { registerList } from "./commands/list.ts";
 import { registerListen } from "./commands/listen.ts";
@@ -26,6 +27,7 @@ function program(context: Context) {
   registerUpload(cli, context);
   registerDownload(cli, context);
   registerList(cli, context);
+  registerFollow(cli, context);
   registerInfo(cli, context);
   registerRm(cli, context);
   registerStream(cli, context);

@@ -7,12 +7,23 @@ import {
   answerTimeoutMs,
   defaultChunkBytes,
   defaultRetries,
+  defaultStreamRetries,
   defaultWindowGets,
   maxChunkBytes,
   maxWindowGets,
 } from "../client/limits.ts";
+import { type ProtocolChoice, protocolChoices } from "../client/negotiate.ts";
 import type { ClientEvent, TransferOptions } from "../client/options.ts";
-import { choiceOption, countOption, flagOption, type Options, requiredText } from "./arguments.ts";
+import type { RetryNotice, RetryPolicy } from "../client/retry.ts";
+import type { PlatformConnectOptions } from "../client/v1/client.ts";
+import {
+  choiceOption,
+  countOption,
+  flagOption,
+  type Options,
+  requiredText,
+  textOption,
+} from "./arguments.ts";
 import type { Terminal } from "./terminal.ts";
 import { trustOf, trustOptions } from "./trust.ts";
 import { humanBytes, humanDuration, megabitsPerSecond } from "./text.ts";
@@ -27,6 +38,9 @@ export interface Context {
 export const defaultServer = "ws://localhost:8080/audio";
 
 const maxRetries = 1000;
+const retriesText = `Reconnections without progress before giving up (default: ${defaultStreamRetries} with protocol v1, else ${defaultRetries})`;
+const defaultParallel = 8;
+const maxParallel = 256;
 const defaultTimeoutSeconds = answerTimeoutMs / 1000;
 const maxTimeoutSeconds = 3600;
 
@@ -36,16 +50,34 @@ export function serverOption(command: Command): Command {
   );
 }
 
+export function protocolOption(command: Command): Command {
+  return command.option("--protocol <kind>", "v1, legacy, or auto: v1 where the server speaks it", {
+    default: "auto",
+  });
+}
+
+export function protocolOf(options: Options): ProtocolChoice {
+  return choiceOption(options, "protocol", protocolChoices) ?? "auto";
+}
+
+export function parallelOption(command: Command): Command {
+  return command.option("--parallel <count>", "Files under way at once", {
+    default: String(defaultParallel),
+  });
+}
+
+export function parallelOf(options: Options): number {
+  return countOption(options, "parallel", 1, maxParallel);
+}
+
 export function jsonOption(command: Command): Command {
   return command.option("--json", "Print JSON, for programs");
 }
 
 export function transferOptions(command: Command): Command {
-  return serverOption(command)
+  return protocolOption(serverOption(command))
     .option("--checksum <kind>", "Digest to show: sha256, or md5 beside it", { default: "sha256" })
-    .option("--retries <count>", "Reconnections without progress before giving up", {
-      default: String(defaultRetries),
-    })
+    .option("--retries <count>", retriesText)
     .option("--timeout <seconds>", "Time that an answer may take", { default: String(defaultTimeoutSeconds) })
     .option("-v, --verbose", "Say on stderr what happens");
 }
@@ -74,6 +106,11 @@ export function apiSettings(options: Options, context: Context): ApiOptions {
   return { url: requiredText(options, "server"), signal: context.signal, fetch };
 }
 
+/** How a command connects with v1. */
+export function connectSettings(options: Options, context: Context): PlatformConnectOptions {
+  return { platform: bunPlatformOf(trustOf(options)), name: "wavecache-cli", signal: context.signal };
+}
+
 /** The library's options behind a command line; `url` where it was not given as --server. */
 export function transferSettings(options: Options, context: Context, url?: string): TransferOptions {
   const md5 = choiceOption(options, "checksum", ["sha256", "md5"]) === "md5";
@@ -82,7 +119,7 @@ export function transferSettings(options: Options, context: Context, url?: strin
     platform: bunPlatformOf(trustOf(options)),
     url: url ?? requiredText(options, "server"),
     digests: md5 ? ["sha256", "md5"] : ["sha256"],
-    retry: { retries: countOption(options, "retries", 0, maxRetries) },
+    retry: retryOf(options),
     limits: { answerTimeoutMs: countOption(options, "timeout", 1, maxTimeoutSeconds) * 1000 },
     signal: context.signal,
     onEvent: (event) => {
@@ -90,6 +127,16 @@ export function transferSettings(options: Options, context: Context, url?: strin
       if (verbose || event.type === "retrying") context.terminal.note(describe(event));
     },
   };
+}
+
+/** Empty where the user leaves it to the protocol. */
+export function retryOf(options: Options): Partial<RetryPolicy> {
+  if (textOption(options, "retries") === undefined) return {};
+  return { retries: countOption(options, "retries", 0, maxRetries) };
+}
+
+export function retryText({ error, delayMs, retry, retries }: RetryNotice): string {
+  return `${error.message}; trying again in ${humanDuration(delayMs)} (${retry} of ${retries})`;
 }
 
 function describe(event: ClientEvent): string {
@@ -107,7 +154,7 @@ function describe(event: ClientEvent): string {
     case "reading":
       return `reading ${event.streamId} from byte ${event.offset}`;
     case "retrying":
-      return `${event.error.message}; trying again in ${humanDuration(event.delayMs)} (${event.retry} of ${event.retries})`;
+      return retryText(event);
   }
 }
 

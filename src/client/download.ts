@@ -3,11 +3,17 @@
  * short frame, an empty frame, an ERROR or silence. After a lost connection the download goes on at its offset.
  */
 import { decodeReply, encodeGet } from "../wire/audio-cache.ts";
-import { type Connection, connect, type Frame } from "./connection.ts";
+import type { Connection, Frame } from "./connection.ts";
 import { type Digests, StreamDigests } from "./digests.ts";
 import { ClientError } from "./errors.ts";
 import { defaultGetBytes, defaultWindowGets, maxGetBytes, maxTextBytes, maxWindowGets } from "./limits.ts";
-import { retryPolicy, type TransferLimits, type TransferOptions, transferLimits } from "./options.ts";
+import {
+  connectionFor,
+  retryPolicy,
+  type TransferLimits,
+  type TransferOptions,
+  transferLimits,
+} from "./options.ts";
 import { Reassembly } from "./reassembly.ts";
 import { refusalOf } from "./refusals.ts";
 import { retrying, type RetryNotice } from "./retry.ts";
@@ -88,9 +94,8 @@ class Download {
 
   async #attempt(): Promise<Ending> {
     if (this.#offset >= this.#endBytes) return "size";
-    const { platform, url, signal, onEvent, streamId } = this.#options;
-    onEvent?.({ type: "connecting", url });
-    const connection = await connect(platform, url, signal, this.#limits);
+    const { onEvent, streamId } = this.#options;
+    const connection = await connectionFor(this.#options, this.#limits);
     try {
       onEvent?.({ type: "reading", streamId, offset: this.#offset });
       return await this.#read(connection);

@@ -1,5 +1,5 @@
 /** What uploads and downloads are told alike. */
-import type { ConnectionLimits } from "./connection.ts";
+import { connect, type Connection, type ConnectionLimits } from "./connection.ts";
 import {
   answerTimeoutMs,
   connectTimeoutMs,
@@ -35,6 +35,8 @@ export interface TransferOptions {
   platform: Platform;
   /** The server's address, used exactly as given. */
   url: string;
+  /** Connections made already, which are used first, and taken out. */
+  made?: Connection[];
   /** Digests to compute on the way; SHA-256 alone by default, an empty list for none. */
   digests?: readonly DigestName[];
   retry?: Partial<RetryPolicy>;
@@ -54,6 +56,13 @@ const defaultTransferLimits: TransferLimits = {
   highWaterBytes,
   lowWaterBytes,
 };
+
+/** The connection of an attempt: one made already, or a new one. */
+export async function connectionFor(options: TransferOptions, limits: TransferLimits): Promise<Connection> {
+  const { platform, url, signal, made, onEvent } = options;
+  onEvent?.({ type: "connecting", url });
+  return made?.shift() ?? (await connect(platform, url, signal, limits));
+}
 
 export function transferLimits(options: TransferOptions): TransferLimits {
   return { ...defaultTransferLimits, ...options.limits };

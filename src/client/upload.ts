@@ -5,12 +5,18 @@
  */
 import { isStreamId } from "../base/stream-id.ts";
 import { decodeReply, encodeStart, encodeStop, type Reply } from "../wire/audio-cache.ts";
-import { type Connection, connect, type Frame } from "./connection.ts";
+import type { Connection, Frame } from "./connection.ts";
 import { type Digests, StreamDigests } from "./digests.ts";
 import { ClientError } from "./errors.ts";
 import { newStreamId } from "./ids.ts";
 import { blockBytes, defaultChunkBytes, maxChunkBytes, sendSliceMs } from "./limits.ts";
-import { retryPolicy, type TransferLimits, type TransferOptions, transferLimits } from "./options.ts";
+import {
+  connectionFor,
+  retryPolicy,
+  type TransferLimits,
+  type TransferOptions,
+  transferLimits,
+} from "./options.ts";
 import { refusalOf } from "./refusals.ts";
 import { pause, retrying, type RetryNotice } from "./retry.ts";
 import type { Source } from "./source.ts";
@@ -94,9 +100,7 @@ class Upload {
   }
 
   async #attempt(): Promise<Acknowledgement> {
-    const { platform, url, signal, onEvent } = this.#options;
-    onEvent?.({ type: "connecting", url });
-    const connection = await connect(platform, url, signal, this.#limits);
+    const connection = await connectionFor(this.#options, this.#limits);
     try {
       const offset = await this.#start(connection);
       await this.#catchUp(offset);

@@ -128,9 +128,10 @@ class Mock {
   #upgrade(request: Request, server: Server<Session>): Response | undefined {
     const { upgradeStatus, cutAfterBytes, echoesProtocol } = this.#behaviour;
     this.handle.requests.push({ path: new URL(request.url).pathname, headers: new Headers(request.headers) });
-    // Bun would agree to whatever subprotocol is offered.
-    if (echoesProtocol !== true) request.headers.delete("Sec-WebSocket-Protocol");
     if (upgradeStatus !== undefined) return new Response("no", { status: upgradeStatus });
+    // Left to itself, Bun agrees to whatever is offered. A client has to fail a handshake that agrees to nothing.
+    const offers = request.headers.has("Sec-WebSocket-Protocol");
+    if (offers && echoesProtocol !== true) return new Response("no subprotocols", { status: 400 });
     const cutAfter = cutAfterBytes?.[this.handle.connections];
     this.handle.connections++;
     const data: Session = { streamId: "", greeted: false, audioBytes: 0, cutAfter, gets: [] };

@@ -1,91 +1,145 @@
-/** `download ID`: writes a stream of the cache to a file. */
+/** `download ID...`: writes streams of the cache to files. */
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
 import type { CAC } from "cac";
-import { download, type DownloadResult } from "../../client/download.ts";
-import { ClientError, type ClientErrorCode } from "../../client/errors.ts";
-import { getStream, type StreamInfo } from "../../client/streams.ts";
-import { flagOption, type Options, textOption } from "../arguments.ts";
-import { CliError } from "../failures.ts";
-import { defaultOutput, OutputFile } from "../files.ts";
-import { table } from "../text.ts";
+import type { StreamInfo } from "../../client/streams.ts";
+import { type Options, textOption } from "../arguments.ts";
+import { CliError, failureOf, usageError } from "../failures.ts";
+import { defaultOutput, OutputFile, plainName } from "../files.ts";
+import { endingOf } from "../media-types.ts";
+import { type Downloaded, openSession, type Session } from "../session.ts";
+import { sideBySide, sumOf } from "../side-by-side.ts";
+import { humanBytes, table, visible } from "../text.ts";
 import {
-  apiSettings,
   type Context,
   digestRows,
+  parallelOf,
+  parallelOption,
   speedLine,
   timed,
   transferOptions,
-  transferSettings,
-  windowGetsOf,
   windowOption,
 } from "../transfers.ts";
 
-/** Servers without the stream list may answer anything or nothing to HTTP. */
-const listTimeoutMs = 5_000;
-const listless: ReadonlySet<ClientErrorCode> = new Set(["NO_HTTP_API", "UNREACHABLE", "ANSWER_TIMEOUT"]);
-
-/** The usual name endings of what the server says of a stream's format. */
-const endings: Record<string, string> = {
-  "audio/wav": ".wav",
-  "audio/mpeg": ".mp3",
-  "audio/ogg": ".ogg",
-  "audio/flac": ".flac",
-  "audio/mp4": ".m4a",
-  "audio/aac": ".aac",
-};
-
 export function registerDownload(cli: CAC, context: Context): void {
   const command = cli
-    .command("download <id>", "Download a stream")
-    .option("-o, --output <file>", "File to write (default: audio/output/output-{time}-{id})");
-  windowOption(transferOptions(command))
+    .command("download <...ids>", "Download streams")
+    .option("-o, --output <path>", "File to write, or folder (default: audio/output/output-{time}-{id})");
+  parallelOption(windowOption(transferOptions(command)))
     .example("  $ bun run client download my-song -o song.mp3")
-    .action((id: string, options: Options) => downloadStream(id, options, context));
+    .example("  $ bun run client download one.wav two.wav three.wav -o songs --parallel 3")
+    .action((ids: string[], options: Options) => download(ids, options, context));
 }
 
-async function downloadStream(id: string, options: Options, context: Context): Promise<void> {
-  const settings = transferSettings(options, context);
-  const windowGets = windowGetsOf(options);
-  const info = await known(id, options, context);
+async function download(ids: readonly string[], options: Options, context: Context): Promise<void> {
+  const [id = ""] = ids;
+  const parallel = parallelOf(options);
+  const output = textOption(options, "output");
+  const folder = output !== undefined && (output.endsWith("/") || (await isFolder(output)));
+  const session = await openSession(options, context);
+  try {
+    if (ids.length === 1 && !folder) await downloadOne(id, session, options, context);
+    else await downloadMany(ids, parallel, session, options, context);
+  } finally {
+    session.close();
+  }
+}
+
+/** What is not there yet is none. */
+async function isFolder(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isDirectory() === true;
+}
+
+async function downloadOne(id: string, session: Session, options: Options, context: Context): Promise<void> {
+  const info = await known(id, session);
   const output = await OutputFile.create(
-    textOption(options, "output") ?? defaultOutput(id + endingOf(info?.format)),
+    textOption(options, "output") ?? defaultOutput(id + endingFor(id, info)),
   );
   try {
-    const { sizeBytes, sha256 } = expected(info);
-    const { result, ms } = await timed(context, "download", sizeBytes, (onProgress) =>
-      download({ ...settings, streamId: id, sink: output, sizeBytes, sha256, windowGets, onProgress }),
+    const { result, ms } = await timed(context, "download", info?.size, (onProgress) =>
+      session.download({ streamId: id, sink: output, ...expected(info), onProgress }),
     );
     await output.commit();
-    for (const line of report(result, ms, output.path, sha256 !== undefined)) context.terminal.print(line);
+    for (const line of report(result, ms, output.path)) context.terminal.print(line);
+  } finally {
+    await output.discard();
+  }
+}
+
+async function downloadMany(
+  ids: readonly string[],
+  parallel: number,
+  session: Session,
+  options: Options,
+  context: Context,
+): Promise<void> {
+  const unique = [...new Set(ids)];
+  const folder = textOption(options, "output");
+  if (folder === "") throw usageError("the output path is empty", "give the path of a folder");
+  const { result, ms } = await timed(context, "download", undefined, (onProgress) => {
+    const progress = sumOf(onProgress);
+    const run = (id: string) => downloadFile(id, session, folder, context, progress());
+    const onFailure = ({ job, error }: { job: string; error: unknown }) =>
+      context.terminal.note(`${job}: ${failureOf(error).line}`);
+    return sideBySide(unique, parallel, context.signal, run, onFailure);
+  });
+  for (const line of summary(result.done, unique.length, ms)) context.terminal.print(line);
+  const missing = result.failed.length + result.skipped;
+  if (missing > 0) {
+    throw new CliError(
+      `${missing} of ${unique.length} streams are not downloaded`,
+      "the lines above say why",
+    );
+  }
+}
+
+async function downloadFile(
+  id: string,
+  session: Session,
+  folder: string | undefined,
+  { terminal }: Context,
+  onProgress: (bytes: number) => void,
+): Promise<Downloaded> {
+  const info = await known(id, session);
+  const name = id + endingFor(id, info);
+  const output = await OutputFile.create(
+    folder === undefined ? defaultOutput(name) : join(folder, plainName(name)),
+  );
+  try {
+    const result = await session.download({ streamId: id, sink: output, ...expected(info), onProgress });
+    await output.commit();
+    const word = result.verified ? "identical" : "not verified";
+    terminal.print(visible(`${word}  ${id}  ${humanBytes(result.sizeBytes)}  ${output.path}`));
+    return result;
   } finally {
     await output.discard();
   }
 }
 
 /** What the server says of the stream; undefined where it has no list to ask. */
-async function known(id: string, options: Options, context: Context): Promise<StreamInfo | undefined> {
-  try {
-    const info = await getStream(id, { ...apiSettings(options, context), timeoutMs: listTimeoutMs });
-    if (info !== undefined) return info;
-  } catch (error) {
-    if (!(error instanceof ClientError) || !listless.has(error.code)) throw error;
-    if (flagOption(options, "verbose")) context.terminal.note(`${error.message}; the size is not known`);
-    return undefined;
-  }
+async function known(id: string, session: Session): Promise<StreamInfo | undefined> {
+  const info = await session.info(id);
+  if (info === "unknown") return undefined;
+  if (info !== undefined) return info;
   throw new CliError(`no such stream: ${id}`, "the command list shows which there are");
 }
 
 /** An unfinished stream may still grow: its size is no promise. */
-function expected(info: StreamInfo | undefined): { sizeBytes?: number; sha256?: string } {
-  if (info === undefined || info.state === "unfinished") return {};
+function expected(info: StreamInfo | undefined): {
+  sizeBytes: number | undefined;
+  sha256: string | undefined;
+} {
+  if (info === undefined || info.state === "unfinished") return { sizeBytes: undefined, sha256: undefined };
   return { sizeBytes: info.size, sha256: info.sha256 ?? undefined };
 }
 
-function endingOf(format: string | null | undefined): string {
-  if (format === null || format === undefined) return "";
-  return endings[format.replace(/;.*$/, "").trim()] ?? "";
+/** Ids that come from names have their ending already. */
+function endingFor(id: string, info: StreamInfo | undefined): string {
+  const ending = endingOf(info?.format);
+  return id.toLowerCase().endsWith(ending) ? "" : ending;
 }
 
-function report(result: DownloadResult, ms: number, path: string, verified: boolean): string[] {
+function report(result: Downloaded, ms: number, path: string): string[] {
   const end = result.ending === "size" ? "" : ` (${result.ending})`;
   return table([
     ["Stream", result.streamId],
@@ -94,7 +148,17 @@ function report(result: DownloadResult, ms: number, path: string, verified: bool
     ["Output", path],
     [
       "Result",
-      verified ? "identical to what was uploaded" : `not verified: the server gives no digest${end}`,
+      result.verified ? "identical to what was uploaded" : `not verified: the server gives no digest${end}`,
     ],
+  ]);
+}
+
+function summary(done: readonly Downloaded[], streams: number, ms: number): string[] {
+  const bytes = done.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  const identical = done.filter(({ verified }) => verified).length;
+  return table([
+    ["Streams", `${done.length} of ${streams}`],
+    ["Download", speedLine(bytes, ms)],
+    ["Result", `${identical} identical to what was uploaded`],
   ]);
 }

@@ -1,19 +1,23 @@
 /** `info ID`: what a server knows of one stream. */
 import type { CAC } from "cac";
-import { getStream, type StreamInfo } from "../../client/streams.ts";
+import type { StreamInfo } from "../../client/streams.ts";
 import { flagOption, type Options } from "../arguments.ts";
+import { withCatalog } from "../catalog.ts";
 import { CliError } from "../failures.ts";
 import { humanBytes, humanTime, safeJson, table } from "../text.ts";
-import { apiSettings, type Context, jsonOption, serverOption } from "../transfers.ts";
+import { type Context, jsonOption, protocolOption, serverOption } from "../transfers.ts";
 
 export function registerInfo(cli: CAC, context: Context): void {
-  jsonOption(serverOption(cli.command("info <id>", "Show what the server knows of a stream")))
+  jsonOption(protocolOption(serverOption(cli.command("info <id>", "Show what the server knows of a stream"))))
     .example("  $ bun run client info my-song")
     .action((id: string, options: Options) => info(id, options, context));
 }
 
 async function info(id: string, options: Options, context: Context): Promise<void> {
-  const stream = await getStream(id, apiSettings(options, context));
+  await withCatalog(options, context, async (catalog) => show(id, await catalog.info(id), options, context));
+}
+
+function show(id: string, stream: StreamInfo | undefined, options: Options, context: Context): void {
   if (stream === undefined) {
     throw new CliError(`no such stream: ${id}`, "the command list shows which there are");
   }

@@ -1,9 +1,10 @@
 /** `list`: the streams of a server. */
 import type { CAC } from "cac";
-import { listStreams, type StreamInfo, type StreamPage } from "../../client/streams.ts";
+import type { StreamInfo, StreamPage } from "../../client/streams.ts";
 import { choiceOption, countOption, flagOption, type Options, textOption } from "../arguments.ts";
+import { type Catalog, withCatalog } from "../catalog.ts";
 import { humanBytes, humanTime, safeJson, table } from "../text.ts";
-import { apiSettings, type Context, jsonOption, serverOption } from "../transfers.ts";
+import { type Context, jsonOption, protocolOption, serverOption } from "../transfers.ts";
 
 const defaultLimit = "100";
 const maxLimit = 1_000_000;
@@ -17,14 +18,19 @@ export function registerList(cli: CAC, context: Context): void {
     .option("--state <state>", "Only these: finished or unfinished")
     .option("--limit <count>", "Streams to show at most", { default: defaultLimit })
     .option("--after <id>", "Begin behind this stream");
-  jsonOption(serverOption(command))
+  jsonOption(protocolOption(serverOption(command)))
     .example("  $ bun run client list")
     .example("  $ bun run client list --state unfinished --json")
     .action((options: Options) => list(options, context));
 }
 
 async function list(options: Options, context: Context): Promise<void> {
-  const page = await collect(options, context);
+  await withCatalog(options, context, async (catalog) =>
+    show(await collect(catalog, options), options, context),
+  );
+}
+
+function show(page: StreamPage, options: Options, context: Context): void {
   if (flagOption(options, "json")) {
     context.terminal.print(safeJson(page));
     return;
@@ -34,15 +40,14 @@ async function list(options: Options, context: Context): Promise<void> {
 }
 
 /** Pages until the limit is reached or the list ends. */
-async function collect(options: Options, context: Context): Promise<StreamPage> {
-  const api = apiSettings(options, context);
+async function collect(catalog: Catalog, options: Options): Promise<StreamPage> {
   const state = choiceOption(options, "state", ["finished", "unfinished"]);
   const limit = countOption(options, "limit", 1, maxLimit);
   const streams: StreamInfo[] = [];
   let after = textOption(options, "after");
   while (streams.length < limit) {
     const ask = Math.min(limit - streams.length, pageStreams);
-    const page = await listStreams({ ...api, state, limit: ask, after });
+    const page = await catalog.list({ state, limit: ask, after });
     streams.push(...page.streams);
     // A page without streams that names a next one would be asked for again for ever.
     if (page.next === null || page.streams.length === 0) return { streams, next: null };

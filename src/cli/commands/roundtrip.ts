@@ -1,22 +1,20 @@
 /** The default command: uploads a file, downloads it again, and says whether it came back identical. */
 import { basename } from "node:path";
 import type { CAC } from "cac";
-import { download, type DownloadResult } from "../../client/download.ts";
-import { upload, type UploadResult } from "../../client/upload.ts";
+import type { DownloadResult } from "../../client/download.ts";
+import type { UploadResult } from "../../client/upload.ts";
 import { type Options, textOption } from "../arguments.ts";
 import { CliError, usageError } from "../failures.ts";
 import { defaultOutput, type FileSource, isSameFile, openSource, OutputFile } from "../files.ts";
+import { openSession } from "../session.ts";
 import { humanBytes, humanDuration, megabitsPerSecond, table } from "../text.ts";
 import {
-  chunkBytesOf,
   chunkOption,
   type Context,
   digestRows,
   speedLine,
   timed,
   transferOptions,
-  transferSettings,
-  windowGetsOf,
   windowOption,
 } from "../transfers.ts";
 
@@ -78,7 +76,7 @@ async function roundTrip(paths: Paths, options: Options, context: Context): Prom
     }
     const output = await OutputFile.create(paths.output);
     try {
-      const trip = await travel(source, output, options, context, paths.url);
+      const trip = await travel(source, output, options, context, paths);
       const identical = isIdentical(trip);
       for (const line of report(trip, paths, identical)) context.terminal.print(line);
       if (!identical) throw new CliError("verification failed: the file came back changed", hintOf(trip));
@@ -96,22 +94,25 @@ async function travel(
   sink: OutputFile,
   options: Options,
   context: Context,
-  url: string | undefined,
+  paths: Paths,
 ): Promise<Trip> {
-  const settings = transferSettings(options, context, url);
-  const chunkBytes = chunkBytesOf(options);
-  const windowGets = windowGetsOf(options);
+  const session = await openSession(options, context, paths.url);
   const { sizeBytes } = source;
-  const start = performance.now();
-  const up = await timed(context, "upload  ", sizeBytes, (onProgress) =>
-    upload({ ...settings, source, chunkBytes, onProgress }),
-  );
-  const { streamId } = up.result;
-  const down = await timed(context, "download", sizeBytes, (onProgress) =>
-    download({ ...settings, streamId, sink, sizeBytes, windowGets, onProgress }),
-  );
-  const totalMs = performance.now() - start;
-  return { sent: up.result, received: down.result, uploadMs: up.ms, downloadMs: down.ms, totalMs };
+  const name = basename(paths.input);
+  try {
+    const start = performance.now();
+    const up = await timed(context, "upload  ", sizeBytes, (onProgress) =>
+      session.upload({ source, name, streamId: undefined, resume: false, onProgress }),
+    );
+    const { streamId } = up.result;
+    const down = await timed(context, "download", sizeBytes, (onProgress) =>
+      session.download({ streamId, sink, sizeBytes, sha256: undefined, onProgress }),
+    );
+    const totalMs = performance.now() - start;
+    return { sent: up.result, received: down.result, uploadMs: up.ms, downloadMs: down.ms, totalMs };
+  } finally {
+    session.close();
+  }
 }
 
 function isIdentical({ sent, received }: Trip): boolean {
