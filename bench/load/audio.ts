@@ -72,6 +72,23 @@ export class StreamAudio {
     return frame < this.frames && Buffer.compare(bytes, this.frame(frame)) === 0;
   }
 
+  /** Bytes from `offset` on: at most `most` of them, and no further than the end of their frame. */
+  from(offset: number, most: number): Buffer {
+    const at = offset % this.frameBytes;
+    return this.frame((offset - at) / this.frameBytes).subarray(at, at + most);
+  }
+
+  /** Whether `bytes` are those at `offset`, each one compared. */
+  isAt(offset: number, bytes: Uint8Array): boolean {
+    for (let done = 0; done < bytes.length;) {
+      if (offset + done >= this.sizeBytes) return false;
+      const wanted = this.from(offset + done, bytes.length - done);
+      if (Buffer.compare(wanted, bytes.subarray(done, done + wanted.length)) !== 0) return false;
+      done += wanted.length;
+    }
+    return true;
+  }
+
   #view(frame: number): Buffer {
     const offset = frame * this.frameBytes;
     const at = (this.#begin + offset) % noiseBytes;

@@ -16,6 +16,8 @@ export interface Settings {
   /** GETs under way for each stream. */
   window: number;
   rounds: number;
+  /** Also over protocol v1, on so many connections; undefined for the older protocol alone. */
+  v1Connections: number | undefined;
   workers: number;
   ceilings: boolean;
   /** File for the figures. */
@@ -32,11 +34,24 @@ export interface Targets {
   downloadMbps: number;
   /** p99 of GET in paced mode. */
   getP99Ms: number;
+  /** Of protocol v1: rates as parts of those of the older protocol and of a bare sender, and a short read beside long ones. */
+  v1UploadOfOlder: number;
+  v1DownloadOfOlder: number;
+  v1DownloadOfSender: number;
+  v1BesideP99Ms: number;
 }
+
+const v1Targets = {
+  v1UploadOfOlder: 1,
+  v1DownloadOfOlder: 1.2,
+  v1DownloadOfSender: 0.7,
+  v1BesideP99Ms: 20,
+};
 
 const maxStreams = 10_000;
 const maxWindow = 1024;
 const maxRounds = 100;
+const maxV1Connections = 1024;
 const maxWorkers = 64;
 const maxSeconds = 3600;
 
@@ -50,6 +65,12 @@ export function readSettings(args: string[]): Settings | undefined {
     )
     .option("--server <url>", "Server to load, such as ws://host:8080/audio (default: one is started)")
     .option("--streams <count>", "Connections at once, each with a stream of its own", { default: "128" })
+    .option("--protocol <name>", "v1: the same over protocol v1 too, in turns with the older one (legacy)", {
+      default: "legacy",
+    })
+    .option("--connections <count>", "Connections that protocol v1 shares the streams out among", {
+      default: "1",
+    })
     .option("--frame-bytes <size>", "Length of an upload's frames and of a GET", { default: "65536" })
     .option("--bytes-per-stream <size>", "Length of each stream", { default: "8MiB" })
     .option("--window <count>", "GETs under way for each stream", { default: "4" })
@@ -65,6 +86,7 @@ export function readSettings(args: string[]): Settings | undefined {
     .example("  $ bun run bench")
     .example("  $ bun run bench --frame-bytes 8192 --rounds 5")
     .example("  $ bun run bench --streams 1 --bytes-per-stream 1GiB")
+    .example("  $ bun run bench --protocol v1 --streams 128 --connections 1")
     .example("  $ bun run bench --rate-mbps 2");
   return readCommandLine(cli, args, settingsOf);
 }
@@ -79,6 +101,7 @@ function settingsOf(options: Options): Settings {
     frameBytes: sizeOption(options, "frame-bytes", Math.min(maxFrameBytes, maxReadBytes)),
     bytesPerStream: sizeOption(options, "bytes-per-stream", 4 * GiB),
     window: countOption(options, "window", 1, maxWindow),
+    v1Connections: v1ConnectionsOption(options),
     rounds: countOption(options, "rounds", 1, maxRounds),
     workers: countOption(options, "workers", 1, maxWorkers),
     ceilings: !flagOption(options, "without-ceilings"),
@@ -89,8 +112,17 @@ function settingsOf(options: Options): Settings {
       uploadMbps: numberOption(options, "target-upload-mbps"),
       downloadMbps: numberOption(options, "target-download-mbps"),
       getP99Ms: numberOption(options, "target-p99-ms"),
+      ...v1Targets,
     },
   };
+}
+
+function v1ConnectionsOption(options: Options): number | undefined {
+  const connections = countOption(options, "connections", 1, maxV1Connections);
+  const protocol = requiredText(options, "protocol");
+  if (protocol === "legacy") return undefined;
+  if (protocol === "v1") return connections;
+  throw usageError(`--protocol is neither v1 nor legacy: "${protocol}"`);
 }
 
 /** What the server takes when nobody says. */

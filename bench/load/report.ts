@@ -47,6 +47,7 @@ export function summaryLines(settings: Settings, summary: Summary): string[] {
       [1, 2, 3, 4],
     ),
     "",
+    ...v1Lines(settings, summary),
     ...shareLines(summary),
     ...latencyLines("LATENCY at full load, ms", {
       START: summary.latencyMs.start,
@@ -56,6 +57,43 @@ export function summaryLines(settings: Settings, summary: Summary): string[] {
     "",
     ...costLines(summary),
     ...insideLines({ upload: summary.inside.upload, download: summary.inside.download }),
+  ];
+}
+
+function v1Lines({ streams, v1Connections }: Settings, { uploadMbps, downloadMbps, v1 }: Summary): string[] {
+  if (v1 === undefined) return [];
+  const times = (spread: Spread) => `${spread.median.toFixed(2)} times`;
+  const sender =
+    v1.downloadOfSender === undefined ? [] : [`${percent(v1.downloadOfSender.median)} of a bare sender`];
+  return [
+    ...table(
+      [
+        [`PROTOCOLS, ${streams} streams`, "connections", "upload", "download"],
+        [
+          "the older one",
+          String(streams),
+          `${mbit(uploadMbps.median)} Mbit/s`,
+          `${mbit(downloadMbps.median)} Mbit/s`,
+        ],
+        [
+          "v1",
+          String(v1Connections),
+          `${mbit(v1.uploadMbps.median)} Mbit/s`,
+          `${mbit(v1.downloadMbps.median)} Mbit/s`,
+        ],
+        [
+          "v1 / the older one, round by round",
+          "",
+          times(v1.uploadOfOlder),
+          times(v1.downloadOfOlder),
+          ...sender,
+        ],
+      ],
+      [1, 2, 3],
+    ),
+    "",
+    ...latencyLines("LATENCY over v1, ms", { "64 KiB beside 32 long reads": v1.besideMs }),
+    "",
   ];
 }
 

@@ -21,6 +21,8 @@ import {
   type Timed,
   uploadAll,
 } from "./transfers.ts";
+import { connectLinks } from "./v1-link.ts";
+import { downloadAllV1, readBeside, uploadAllV1 } from "./v1-transfers.ts";
 
 export interface Measured extends Timed, Usage {}
 
@@ -29,6 +31,13 @@ export interface Round {
   upload: Measured;
   download: Measured;
   ceilings: Ceilings | undefined;
+  v1: V1Round | undefined;
+}
+
+/** The same streams over protocol v1. */
+export interface V1Round {
+  upload: Measured;
+  download: Measured;
 }
 
 export interface Ceilings {
@@ -53,6 +62,8 @@ export interface RoundsResult {
   rounds: Round[];
   idle: Idle;
   latencies: Latencies;
+  /** Of short reads over v1 beside long ones. */
+  beside: Latency;
   /** Streams that could not be removed from the server again. */
   leftStreams: number;
 }
@@ -62,6 +73,10 @@ interface BareServers {
   hash: BareServer;
   send: BareServer;
 }
+
+/** Long reads of one connection beside which short ones are timed, and how many of these there are. */
+const besideStreams = 32;
+const besideReads = 200;
 
 export class Rounds {
   readonly #settings: Settings;
@@ -73,6 +88,7 @@ export class Rounds {
   /** Folder on the disk to be measured. */
   readonly #folder: string;
   readonly #latencies: Latencies = { start: new Latency(), get: new Latency(), stop: new Latency() };
+  readonly #beside = new Latency();
   #leftStreams = 0;
   #idle: Idle = { startBytes: undefined, connectedBytes: undefined };
 
@@ -100,7 +116,13 @@ export class Rounds {
     for (let round = 0; round < this.#settings.rounds && this.#board.errors.length === 0; round += 1) {
       rounds.push(await this.#round(round, bare));
     }
-    return { rounds, idle: this.#idle, latencies: this.#latencies, leftStreams: this.#leftStreams };
+    return {
+      rounds,
+      idle: this.#idle,
+      latencies: this.#latencies,
+      beside: this.#beside,
+      leftStreams: this.#leftStreams,
+    };
   }
 
   async #openBare(stack: AsyncDisposableStack): Promise<BareServers> {
@@ -125,7 +147,34 @@ export class Rounds {
     this.#progress.phase(`${name} removing streams`);
     this.#leftStreams += await removeAll(streams, this.#subject.url);
     const ceilings = before === undefined || between === undefined ? undefined : { ...before, ...between };
-    return { upload, download, ceilings };
+    const v1 = await this.#v1Round(name, round);
+    return { upload, download, ceilings, v1 };
+  }
+
+  async #v1Round(name: string, round: number): Promise<V1Round | undefined> {
+    const { v1Connections, streams: count } = this.#settings;
+    if (v1Connections === undefined) return undefined;
+    const { url, observed } = this.#subject;
+    // Content that was there already would be stored without a rename.
+    this.#audios.forEach((audio, index) => audio.stamp(index, this.#settings.rounds + round));
+    const links = await connectLinks(url, v1Connections, count);
+    const streams = this.#audios.map((audio, index) => ({
+      link: links[index % links.length]!,
+      streamId: `bench-v1-${process.pid}-${Date.now().toString(36)}-${round}-${index}`,
+      audio,
+    }));
+    const upload = await this.#measured(`${name} upload over v1`, observed, () =>
+      uploadAllV1(streams, this.#board),
+    );
+    const download = await this.#measured(`${name} download over v1`, observed, () =>
+      downloadAllV1(streams, this.#board),
+    );
+    this.#progress.phase(`${name} short reads beside long ones`);
+    const bulk = streams.filter(({ link }) => link === links[0]).slice(0, besideStreams);
+    await readBeside(bulk, this.#board, this.#beside, besideReads);
+    for (const link of links) link.close();
+    this.#leftStreams += await removeAll(streams, url);
+    return { upload, download };
   }
 
   /** Connects; the first time with a look at what that costs the server. */
@@ -198,7 +247,7 @@ export class Rounds {
 const removersAtOnce = 8;
 
 /** Removes what was uploaded and returns how many streams stayed: those of a server without the HTTP interface. */
-export async function removeAll(streams: Stream[], url: string): Promise<number> {
+export async function removeAll(streams: Pick<Stream, "streamId">[], url: string): Promise<number> {
   const waiting = [...streams];
   let left = 0;
   const remover = async () => {

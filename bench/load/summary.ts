@@ -3,7 +3,7 @@ import { megabitsPerSecond } from "../../src/cli/text.ts";
 import { GiB } from "../../src/base/limits.ts";
 import { largest } from "./figures.ts";
 import type { Inside } from "./inside.ts";
-import type { Percentiles } from "./latency.ts";
+import type { Latency, Percentiles } from "./latency.ts";
 import type { Settings, Targets } from "./options.ts";
 import type { Ceilings, Measured, Round, RoundsResult } from "./rounds.ts";
 import type { Timed } from "./transfers.ts";
@@ -31,6 +31,19 @@ export interface Summary {
   cpu: { upload: Cpu; download: Cpu };
   memory: Memory;
   inside: { upload: Inside | undefined; download: Inside | undefined };
+  v1: V1Summary | undefined;
+}
+
+/** Protocol v1 beside the older one. */
+export interface V1Summary {
+  uploadMbps: Spread;
+  downloadMbps: Spread;
+  /** One by the other, round by round. */
+  uploadOfOlder: Spread;
+  downloadOfOlder: Spread;
+  downloadOfSender: Spread | undefined;
+  /** Of a short read beside long ones. */
+  besideMs: Percentiles;
 }
 
 export type ShareName =
@@ -93,6 +106,25 @@ export function summarise(settings: Settings, result: RoundsResult): Summary {
       bytesPerIdleConnection: perStream(idle.connectedBytes),
     },
     inside: { upload: worstInside(rounds, "upload"), download: worstInside(rounds, "download") },
+    v1: v1Of(rounds, ceilings, result.beside),
+  };
+}
+
+function v1Of(rounds: Round[], ceilings: Ceilings[], beside: Latency): V1Summary | undefined {
+  const v1 = rounds.flatMap((round) => (round.v1 === undefined ? [] : [round.v1]));
+  if (v1.length !== rounds.length) return undefined;
+  const share = (of: "upload" | "download") =>
+    spread(v1.map((each, at) => mbps(each[of]) / mbps(rounds[at]![of])));
+  return {
+    uploadMbps: spread(v1.map(({ upload }) => mbps(upload))),
+    downloadMbps: spread(v1.map(({ download }) => mbps(download))),
+    uploadOfOlder: share("upload"),
+    downloadOfOlder: share("download"),
+    downloadOfSender:
+      ceilings.length === rounds.length
+        ? spread(v1.map(({ download }, at) => mbps(download) / mbps(ceilings[at]!.sender)))
+        : undefined,
+    besideMs: beside.percentiles(),
   };
 }
 
@@ -185,6 +217,29 @@ export function judge(summary: Summary, targets: Targets): Verdict[] {
   return [
     judgeRate("upload", summary.uploadMbps, targets.uploadMbps),
     judgeRate("download", summary.downloadMbps, targets.downloadMbps),
+    ...(summary.v1 === undefined ? [] : judgeV1(summary.v1, targets)),
+  ];
+}
+
+/** What protocol v1 is to be beside the older one, and beside what the machine can do. */
+function judgeV1(v1: V1Summary, targets: Targets): Verdict[] {
+  const share = (what: string, got: Spread, wanted: number): Verdict => ({
+    what: `${what}, ${got.median.toFixed(2)} times`,
+    wanted: `${wanted} times`,
+    met: got.median >= wanted,
+  });
+  const { uploadOfOlder, downloadOfOlder, downloadOfSender, besideMs } = v1;
+  return [
+    share("upload over v1 / older protocol", uploadOfOlder, targets.v1UploadOfOlder),
+    share("download over v1 / older protocol", downloadOfOlder, targets.v1DownloadOfOlder),
+    ...(downloadOfSender === undefined
+      ? []
+      : [share("download over v1 / bare sender", downloadOfSender, targets.v1DownloadOfSender)]),
+    {
+      what: `p99 of a short read beside long ones of ${besideMs.p99.toFixed(2)} ms`,
+      wanted: `${targets.v1BesideP99Ms} ms`,
+      met: besideMs.p99 <= targets.v1BesideP99Ms,
+    },
   ];
 }
 

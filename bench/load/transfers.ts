@@ -17,8 +17,8 @@ import type { Listener, Peer } from "./peer.ts";
 const stallMs = 30_000;
 /** Bytes waiting in all sockets together, and in each: enough to keep one busy while the sender sleeps. */
 const totalBufferedBytes = 32 * MiB;
-const maxBufferedBytes = 4 * MiB;
-const pumpPauseMs = 1;
+export const maxBufferedBytes = 4 * MiB;
+export const pumpPauseMs = 1;
 
 /** What is going on, for the progress line and for the end. */
 export class Board {
@@ -294,7 +294,7 @@ async function run(
   return { bytes: transfers.reduce((sum, transfer) => sum + transfer.bytes, 0), ms: ended - began };
 }
 
-function watchForStalls(transfers: Transfer[], board: Board): Timer {
+export function watchForStalls(transfers: Pick<Transfer, "endedAt" | "lost">[], board: Board): Timer {
   let before = { bytes: -1, over: -1 };
   return setInterval(() => {
     const over = transfers.filter((transfer) => transfer.endedAt !== undefined).length;

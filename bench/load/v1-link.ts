@@ -1,0 +1,160 @@
+/**
+ * A connection of the bench that speaks protocol v1: it hands on what comes for each channel, keeps the credit of the
+ * connection, and no queue.
+ */
+import { crc32 } from "node:zlib";
+import { initialConnectionCreditBytes, maxDataBytes, maxMessageBytes } from "../../src/base/limits.ts";
+import { ClientError } from "../../src/client/errors.ts";
+import { connectTimeoutMs } from "../../src/client/limits.ts";
+import { channelWindow, ReceiveWindow, SendCredit } from "../../src/wire/v1/credit.ts";
+import { dataHeadBytes, writeDataHead } from "../../src/wire/v1/data.ts";
+import { decodeServerMessage } from "../../src/wire/v1/decode.ts";
+import { encodeMessage } from "../../src/wire/v1/encode.ts";
+import {
+  type ClientMessage,
+  type Hello,
+  revision,
+  type ServerMessage,
+  subprotocol,
+} from "../../src/wire/v1/messages.ts";
+
+export type ChannelMessage = Extract<ServerMessage, { channel: number }>;
+
+/** What a transfer hears of its channel. */
+export interface ChannelListener {
+  message(message: ChannelMessage): void;
+  lost(reason: string): void;
+}
+
+/** What all channels of a connection may have on their way to the bench. */
+const budgetBytes = 32 * 1024 * 1024;
+
+export class V1Link {
+  readonly credit: SendCredit;
+  /** What each channel may send before it is granted more. */
+  readonly windowBytes: number;
+  /** What the server lets each channel begin with. */
+  readonly channelCreditBytes: number;
+  readonly #socket: WebSocket;
+  readonly #window = new ReceiveWindow(initialConnectionCreditBytes);
+  readonly #listeners = new Map<number, ChannelListener>();
+  readonly #message = new Uint8Array(maxMessageBytes);
+  #lastChannel = 0;
+  #lostReason: string | undefined;
+
+  /** Connects for about `channels` transfers at once. */
+  static async connect(url: string, channels: number): Promise<V1Link> {
+    const windowBytes = channelWindow(budgetBytes, channels);
+    const socket = new WebSocket(url, { protocols: subprotocol, perMessageDeflate: false });
+    socket.binaryType = "arraybuffer";
+    const { promise: greeted, resolve, reject } = Promise.withResolvers<Hello>();
+    socket.onopen = () =>
+      socket.send(
+        encodeMessage({
+          type: "HELLO",
+          revision,
+          name: "bench",
+          connectionCredit: initialConnectionCreditBytes,
+          channelCredit: windowBytes,
+          maxChannels: 0,
+          maxDataBytes,
+          idleMs: 0,
+        }),
+      );
+    socket.onmessage = ({ data }: MessageEvent<ArrayBuffer>) => {
+      const message = decodeServerMessage(new Uint8Array(data));
+      if (message.type === "HELLO") resolve(message);
+      else reject(new ClientError("UNREACHABLE", url));
+    };
+    socket.onerror = () => reject(new ClientError("UNREACHABLE", url));
+    const timer = setTimeout(() => reject(new ClientError("CONNECT_TIMEOUT", url)), connectTimeoutMs);
+    const hello = await greeted.finally(() => clearTimeout(timer));
+    return new V1Link(socket, hello, windowBytes);
+  }
+
+  private constructor(socket: WebSocket, hello: Hello, windowBytes: number) {
+    this.#socket = socket;
+    this.credit = new SendCredit(hello.connectionCredit);
+    this.channelCreditBytes = hello.channelCredit;
+    this.windowBytes = windowBytes;
+    socket.onmessage = ({ data }: MessageEvent<ArrayBuffer>) => this.#take(new Uint8Array(data));
+    socket.onclose = ({ code, reason }) => this.#lose(`the server closed with ${code} ${reason}`.trim());
+  }
+
+  /** A channel that `listener` hears of, until `forget`. */
+  channel(listener: ChannelListener): number {
+    do this.#lastChannel = (this.#lastChannel % 65_535) + 1;
+    while (this.#listeners.has(this.#lastChannel));
+    this.#listeners.set(this.#lastChannel, listener);
+    if (this.#lostReason !== undefined) listener.lost(this.#lostReason);
+    return this.#lastChannel;
+  }
+
+  forget(channel: number): void {
+    this.#listeners.delete(channel);
+  }
+
+  send(message: ClientMessage): void {
+    this.#socket.send(encodeMessage(message));
+  }
+
+  /** Sends audio for which there is credit of the channel. */
+  data(channel: number, offset: number, audio: Uint8Array): void {
+    this.credit.spend(audio.length);
+    writeDataHead(this.#message, 0, channel, offset, crc32(audio), audio.length);
+    this.#message.set(audio, dataHeadBytes);
+    this.#socket.send(this.#message.subarray(0, dataHeadBytes + audio.length));
+  }
+
+  /** Bytes sent that the kernel has not taken yet. */
+  get bufferedBytes(): number {
+    return this.#socket.bufferedAmount;
+  }
+
+  close(): void {
+    this.#listeners.clear();
+    this.#socket.close();
+  }
+
+  #take(frame: Uint8Array): void {
+    const message = decodeServerMessage(frame);
+    switch (message.type) {
+      case "DATA":
+        this.#received(message.payload.length);
+        return this.#listeners.get(message.channel)?.message(message);
+      case "CREDIT":
+        if (message.channel !== 0) return this.#listeners.get(message.channel)?.message(message);
+        return void this.credit.grant(message.bytes);
+      case "ERROR":
+        if (message.channel === 0) return this.#lose(message.message);
+        return this.#listeners.get(message.channel)?.message(message);
+      case "ACK":
+      case "OPENED":
+      case "END":
+      case "STREAMS":
+        return this.#listeners.get(message.channel)?.message(message);
+      case "PING":
+        return this.send({ type: "PONG", nonce: message.nonce });
+      case "MALFORMED":
+        return this.#lose(message.reason);
+    }
+  }
+
+  #received(bytes: number): void {
+    if (!this.#window.receive(bytes)) return this.#lose("the server sent more than there was credit for");
+    this.#window.take(bytes);
+    const grant = this.#window.refill(initialConnectionCreditBytes);
+    if (grant > 0) this.send({ type: "CREDIT", channel: 0, bytes: grant });
+  }
+
+  #lose(reason: string): void {
+    this.#lostReason ??= reason;
+    for (const listener of this.#listeners.values()) listener.lost(reason);
+  }
+}
+
+/** Opens `count` connections at once, for `streams` transfers in all. */
+export async function connectLinks(url: string, count: number, streams: number): Promise<V1Link[]> {
+  const share = Math.ceil(streams / count);
+  return await Promise.all(Array.from({ length: count }, () => V1Link.connect(url, share)));
+}

@@ -1,0 +1,221 @@
+/**
+ * Uploads and downloads over protocol v1, many on each connection, timed and verified as those of the older protocol;
+ * and short reads beside long ones.
+ */
+import { KiB } from "../../src/base/limits.ts";
+import { ReceiveWindow, SendCredit } from "../../src/wire/v1/credit.ts";
+import type { StreamAudio } from "./audio.ts";
+import type { Latency } from "./latency.ts";
+import type { Board, Timed } from "./transfers.ts";
+import { maxBufferedBytes, pumpPauseMs, watchForStalls } from "./transfers.ts";
+import type { ChannelListener, ChannelMessage, V1Link } from "./v1-link.ts";
+
+/** A stream and the connection that it is moved over. */
+export interface V1Stream {
+  link: V1Link;
+  streamId: string;
+  audio: StreamAudio;
+}
+
+/** How many messages an upload sends before it is the next one's turn. */
+const turnMessages = 1;
+const metadata = { contentType: undefined, format: undefined, tags: {} };
+
+/** A transfer of one stream on a channel of its own, until it is over. */
+abstract class V1Transfer implements ChannelListener {
+  readonly stream: V1Stream;
+  readonly channel: number;
+  endedAt: number | undefined;
+  bytes = 0;
+  protected readonly board: Board;
+  readonly #over = Promise.withResolvers<void>();
+
+  constructor(stream: V1Stream, board: Board) {
+    this.stream = stream;
+    this.board = board;
+    this.channel = stream.link.channel(this);
+  }
+
+  abstract start(): void;
+  abstract message(message: ChannelMessage): void;
+
+  get over(): Promise<void> {
+    return this.#over.promise;
+  }
+
+  lost(reason: string): void {
+    if (this.endedAt !== undefined) return;
+    this.board.errors.push(`${this.stream.streamId}: ${reason}`);
+    this.end();
+  }
+
+  protected moved(bytes: number): void {
+    this.bytes += bytes;
+    this.board.bytes += bytes;
+  }
+
+  protected end(): void {
+    this.endedAt ??= performance.now();
+    this.stream.link.forget(this.channel);
+    this.#over.resolve();
+  }
+
+  protected checkEnd(message: Extract<ChannelMessage, { type: "END" }>): void {
+    const { sizeBytes, sha256 } = this.stream.audio;
+    if (message.outcome === "finished" && message.size === sizeBytes && message.sha256 === sha256) this.end();
+    else this.lost(`the end says ${message.outcome}, ${message.size} bytes, SHA-256 ${message.sha256}`);
+  }
+}
+
+class V1Upload extends V1Transfer {
+  readonly #credit = new SendCredit(this.stream.link.channelCreditBytes);
+
+  start(): void {
+    const { streamId } = this.stream;
+    this.stream.link.send({ type: "WRITE", channel: this.channel, streamId, mode: "create", metadata });
+  }
+
+  /** Sends a message or few, as far as there is credit; false if it has nothing to send now. */
+  turn(): boolean {
+    const { link, audio } = this.stream;
+    if (this.endedAt !== undefined || this.bytes === audio.sizeBytes) return false;
+    for (let sent = 0; sent < turnMessages && this.bytes < audio.sizeBytes; sent += 1) {
+      const piece = audio.from(this.bytes, Math.min(this.#credit.bytes, link.credit.bytes));
+      if (piece.length === 0) return sent > 0;
+      this.#credit.spend(piece.length);
+      link.data(this.channel, this.bytes, piece);
+      this.moved(piece.length);
+    }
+    if (this.bytes === audio.sizeBytes) {
+      link.send({ type: "FINISH", channel: this.channel, size: audio.sizeBytes });
+    }
+    return true;
+  }
+
+  message(message: ChannelMessage): void {
+    if (message.type === "CREDIT") this.#credit.grant(message.bytes);
+    else if (message.type === "END") this.checkEnd(message);
+    else if (message.type !== "ACK" && message.type !== "OPENED") this.lost(explain(message));
+  }
+}
+
+class V1Download extends V1Transfer {
+  readonly #window = new ReceiveWindow(this.stream.link.windowBytes);
+  readonly #offset: number;
+  readonly #length: number | undefined;
+
+  constructor(stream: V1Stream, board: Board, offset = 0, length?: number) {
+    super(stream, board);
+    this.#offset = offset;
+    this.#length = length;
+  }
+
+  start(): void {
+    const { link, streamId } = this.stream;
+    const [offset, length] = [this.#offset, this.#length];
+    link.send({ type: "READ", channel: this.channel, streamId, offset, length });
+  }
+
+  message(message: ChannelMessage): void {
+    if (message.type === "DATA") this.#take(message.offset, message.payload);
+    else if (message.type === "END") this.#finish(message);
+    else if (message.type !== "OPENED") this.lost(explain(message));
+  }
+
+  #take(offset: number, payload: Uint8Array): void {
+    const { audio, link } = this.stream;
+    const isRight = offset === this.#offset + this.bytes && audio.isAt(offset, payload);
+    if (!isRight || !this.#window.receive(payload.length)) {
+      return this.lost(`wrong audio in the ${payload.length} bytes at offset ${offset}`);
+    }
+    this.moved(payload.length);
+    this.#window.take(payload.length);
+    const bytes = this.#window.refill(link.windowBytes);
+    if (bytes > 0) link.send({ type: "CREDIT", channel: this.channel, bytes });
+  }
+
+  #finish(message: Extract<ChannelMessage, { type: "END" }>): void {
+    const { sizeBytes } = this.stream.audio;
+    const wanted = Math.min(this.#length ?? sizeBytes, sizeBytes - this.#offset);
+    if (this.bytes === wanted) this.checkEnd(message);
+    else this.lost(`${this.bytes} bytes came instead of ${wanted}`);
+  }
+}
+
+function explain(message: ChannelMessage): string {
+  return message.type === "ERROR" ? message.message : `${message.type} came out of turn`;
+}
+
+export async function uploadAllV1(streams: V1Stream[], board: Board): Promise<Timed> {
+  const uploads = streams.map((stream) => new V1Upload(stream, board));
+  const links = [...new Set(streams.map(({ link }) => link))];
+  const groups = links.map((link) => ({
+    link,
+    uploads: uploads.filter(({ stream }) => stream.link === link),
+  }));
+  return await run(uploads, board, () => {
+    for (const group of groups) pump(group.link, group.uploads);
+  });
+}
+
+/** Goes round the uploads of a connection until none can send or enough waits in its socket. */
+function pump(link: V1Link, uploads: V1Upload[]): void {
+  for (let isMore = true; isMore;) {
+    isMore = false;
+    for (const upload of uploads) {
+      if (link.bufferedBytes >= maxBufferedBytes) return;
+      isMore = upload.turn() || isMore;
+    }
+  }
+}
+
+export async function downloadAllV1(streams: V1Stream[], board: Board): Promise<Timed> {
+  return await run(
+    streams.map((stream) => new V1Download(stream, board)),
+    board,
+  );
+}
+
+/** A short read. */
+const shortBytes = 64 * KiB;
+
+/** Reads a short range `count` times, one after the other, while all `streams` are read whole again and again. */
+export async function readBeside(
+  streams: V1Stream[],
+  board: Board,
+  latency: Latency,
+  count: number,
+): Promise<void> {
+  let isDone = false;
+  const bulk = streams.map(async (stream) => {
+    while (!isDone && board.errors.length === 0) {
+      const download = new V1Download(stream, board);
+      download.start();
+      await download.over;
+    }
+  });
+  for (let read = 0; read < count && board.errors.length === 0; read += 1) {
+    const stream = streams[read % streams.length]!;
+    const offset = Math.max(0, stream.audio.sizeBytes - shortBytes);
+    const download = new V1Download(stream, board, offset, shortBytes);
+    const began = performance.now();
+    download.start();
+    await download.over;
+    latency.record(performance.now() - began);
+  }
+  isDone = true;
+  await Promise.all(bulk);
+}
+
+async function run(transfers: V1Transfer[], board: Board, pump?: () => void): Promise<Timed> {
+  board.bytes = 0;
+  const watch = watchForStalls(transfers, board);
+  const began = performance.now();
+  for (const transfer of transfers) transfer.start();
+  const isOver = () => transfers.every((transfer) => transfer.endedAt !== undefined);
+  if (pump !== undefined) for (; !isOver(); await Bun.sleep(pumpPauseMs)) pump();
+  await Promise.all(transfers.map((transfer) => transfer.over));
+  clearInterval(watch);
+  const ended = Math.max(...transfers.map((transfer) => transfer.endedAt!));
+  return { bytes: transfers.reduce((sum, transfer) => sum + transfer.bytes, 0), ms: ended - began };
+}
