@@ -72,10 +72,12 @@ export class StreamAudio {
     return frame < this.frames && Buffer.compare(bytes, this.frame(frame)) === 0;
   }
 
-  /** Bytes from `offset` on: at most `most` of them, and no further than the end of their frame. */
+  /** Bytes from `offset` on, 1 to `most` of them: as many as lie behind one another in memory. */
   from(offset: number, most: number): Buffer {
-    const at = offset % this.frameBytes;
-    return this.frame((offset - at) / this.frameBytes).subarray(at, at + most);
+    const lastAt = (this.frames - 1) * this.frameBytes;
+    if (offset >= lastAt) return this.#last.subarray(offset - lastAt, offset - lastAt + most);
+    const at = (this.#begin + offset) % noiseBytes;
+    return this.#noise.subarray(at, at + Math.min(most, lastAt - offset));
   }
 
   /** Whether `bytes` are those at `offset`, each one compared. */

@@ -2,7 +2,6 @@
  * A connection of the bench that speaks protocol v1: it hands on what comes for each channel, keeps the credit of the
  * connection, and no queue.
  */
-import { crc32 } from "node:zlib";
 import { initialConnectionCreditBytes, maxDataBytes, maxMessageBytes } from "../../src/base/limits.ts";
 import { ClientError } from "../../src/client/errors.ts";
 import { connectTimeoutMs } from "../../src/client/limits.ts";
@@ -101,7 +100,7 @@ export class V1Link {
   /** Sends audio for which there is credit of the channel. */
   data(channel: number, offset: number, audio: Uint8Array): void {
     this.credit.spend(audio.length);
-    writeDataHead(this.#message, 0, channel, offset, crc32(audio), audio.length);
+    writeDataHead(this.#message, 0, channel, offset, Bun.hash.crc32(audio), audio.length);
     this.#message.set(audio, dataHeadBytes);
     this.#socket.send(this.#message.subarray(0, dataHeadBytes + audio.length));
   }

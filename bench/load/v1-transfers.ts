@@ -2,7 +2,7 @@
  * Uploads and downloads over protocol v1, many on each connection, timed and verified as those of the older protocol;
  * and short reads beside long ones.
  */
-import { KiB } from "../../src/base/limits.ts";
+import { KiB, sendDataBytes } from "../../src/base/limits.ts";
 import { ReceiveWindow, SendCredit } from "../../src/wire/v1/credit.ts";
 import type { StreamAudio } from "./audio.ts";
 import type { Latency } from "./latency.ts";
@@ -17,8 +17,6 @@ export interface V1Stream {
   audio: StreamAudio;
 }
 
-/** How many messages an upload sends before it is the next one's turn. */
-const turnMessages = 1;
 const metadata = { contentType: undefined, format: undefined, tags: {} };
 
 /** A transfer of one stream on a channel of its own, until it is over. */
@@ -75,17 +73,15 @@ class V1Upload extends V1Transfer {
     this.stream.link.send({ type: "WRITE", channel: this.channel, streamId, mode: "create", metadata });
   }
 
-  /** Sends a message or few, as far as there is credit; false if it has nothing to send now. */
+  /** Sends one message, as long as there is credit for it; false if it has nothing to send now. */
   turn(): boolean {
     const { link, audio } = this.stream;
-    if (this.endedAt !== undefined || this.bytes === audio.sizeBytes) return false;
-    for (let sent = 0; sent < turnMessages && this.bytes < audio.sizeBytes; sent += 1) {
-      const piece = audio.from(this.bytes, Math.min(this.#credit.bytes, link.credit.bytes));
-      if (piece.length === 0) return sent > 0;
-      this.#credit.spend(piece.length);
-      link.data(this.channel, this.bytes, piece);
-      this.moved(piece.length);
-    }
+    const length = Math.min(sendDataBytes, this.#credit.bytes, link.credit.bytes);
+    if (this.endedAt !== undefined || this.bytes === audio.sizeBytes || length === 0) return false;
+    const piece = audio.from(this.bytes, length);
+    this.#credit.spend(piece.length);
+    link.data(this.channel, this.bytes, piece);
+    this.moved(piece.length);
     if (this.bytes === audio.sizeBytes) {
       link.send({ type: "FINISH", channel: this.channel, size: audio.sizeBytes });
     }

@@ -3,14 +3,13 @@
  * audio and credit, then the next one's; a channel that has just begun to have audio comes next, but never twice before
  * one of those that wait for longer. No more is put into the socket than it takes at once.
  */
-import { crc32 } from "node:zlib";
 import type { WavecacheError } from "../../base/errors.ts";
 import {
   maxMessageBytes,
   maxUnreadAnswerBytes,
   readAheadBytes,
+  sendDataBytes,
   sendTurnBytes,
-  usualDataBytes,
 } from "../../base/limits.ts";
 import type { OutboundBudget } from "../../engine/outbound-budget.ts";
 import type { ReadSink } from "../../pool/readers.ts";
@@ -50,7 +49,7 @@ export class Outlet {
   readonly #budget: OutboundBudget;
   readonly #owner: OutletOwner;
   #credit = new SendCredit(0);
-  #maxDataBytes = usualDataBytes;
+  #maxDataBytes = sendDataBytes;
   /** Sources that wait for their turn: those that were without audio, and those that have had a turn. */
   readonly #fresh = new Set<Source>();
   readonly #round = new Set<Source>();
@@ -75,7 +74,7 @@ export class Outlet {
   /** What the peer takes: credit of the connection to begin with, and the longest payload. */
   begin(connectionCredit: number, maxDataBytes: number): void {
     this.#credit = new SendCredit(connectionCredit);
-    this.#maxDataBytes = Math.min(maxDataBytes, usualDataBytes);
+    this.#maxDataBytes = Math.min(maxDataBytes, sendDataBytes);
   }
 
   /** The peer has messages to take before it gets more than short ones. */
@@ -215,7 +214,7 @@ export class Outlet {
   #deliver(source: Source, audio: Uint8Array): void {
     const { length } = audio;
     message.set(audio, dataHeadBytes);
-    const crc = crc32(message.subarray(dataHeadBytes, dataHeadBytes + length));
+    const crc = Bun.hash.crc32(message.subarray(dataHeadBytes, dataHeadBytes + length));
     writeDataHead(message, 0, source.channel, source.offset, crc, length);
     const outcome = this.#put(message.subarray(0, dataHeadBytes + length));
     if (outcome === "queued" && !this.#isOver) this.#queuedBytes += length;

@@ -5,7 +5,6 @@
  *        |          |                      ^
  *        '----------+--> ending -----------'     (left or thrown away; what still comes is ignored)
  */
-import { crc32 } from "node:zlib";
 import { type ErrorCode, WavecacheError } from "../../base/errors.ts";
 import { initialChannelCreditBytes } from "../../base/limits.ts";
 import type { UploadOwner } from "../../engine/upload.ts";
@@ -80,7 +79,7 @@ export class Writing implements Channel, UploadOwner {
     const { length } = payload;
     if (!this.#window.receive(length)) return this.#host.fault("CREDIT_EXCEEDED");
     if (offset !== this.#next) return void this.#refuse("OFFSET_WRONG");
-    if (crc32(payload) !== crc) return void this.#refuse("CHECKSUM_WRONG");
+    if (Bun.hash.crc32(payload) !== crc) return void this.#refuse("CHECKSUM_WRONG");
     this.#next += length;
     // The payload is gone after this.
     if (!this.#upload!.write(payload)) this.#isHeld = true;
