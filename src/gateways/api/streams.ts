@@ -22,6 +22,7 @@ import { WavecacheError } from "../../base/errors.ts";
 import { maxListedStreams } from "../../base/limits.ts";
 import { isStreamId } from "../../base/stream-id.ts";
 import type { ListQuery, StreamRow } from "../../store/catalog.ts";
+import { describeStream } from "../../store/stream-metadata.ts";
 import type { HttpRoute } from "../../web/route.ts";
 import { answer, decodeSegment, json, methodNotAllowed } from "./answer.ts";
 
@@ -94,6 +95,7 @@ async function oneStream(
 }
 
 function describe(row: StreamRow, directory: StreamDirectory) {
+  const { contentType, format, tags } = describeStream(row);
   const finished = row.state === "finished";
   return {
     streamId: row.streamId,
@@ -101,6 +103,7 @@ function describe(row: StreamRow, directory: StreamDirectory) {
     size: finished ? row.size : (directory.receivedBytes(row.streamId) ?? row.size),
     sha256: finished ? row.sha256 : null,
     format: row.format,
+    metadata: { contentType: contentType ?? null, format: format ?? null, tags },
     createdAt: new Date(row.createdAt).toISOString(),
     finishedAt: row.finishedAt === null ? null : new Date(row.finishedAt).toISOString(),
   };

@@ -8,6 +8,9 @@ import type { Channel, ChannelHost } from "./channel.ts";
 import type { LiveRecording } from "./core.ts";
 import type { Source } from "./outlet.ts";
 
+/** Of PCM16. */
+const bytesPerSample = 2;
+
 interface Piece {
   /** Of its first byte. */
   offset: number;
@@ -60,10 +63,8 @@ export class LiveFollowing implements Channel, LiveListener {
   audio(pcm: Uint8Array): void {
     const offset = this.#position;
     this.#position += pcm.length;
-    if (!this.source.add({ offset, audio: pcm })) {
-      this.#host.meter.skippedBytes += pcm.length;
-      return;
-    }
+    const { channels } = this.#recording!.handshake;
+    this.#host.meter.skippedBytes += pcm.length - this.source.add(offset, pcm, bytesPerSample * channels);
     this.#host.outlet.wake(this.source, true);
   }
 
@@ -101,13 +102,13 @@ class LiveSource implements Source {
     this.#onEmpty = onEmpty;
   }
 
-  /** False, and nothing taken, if there is no credit for all of it or too much waits already. */
-  add(piece: Piece): boolean {
-    const waitingBytes = this.#waitingBytes + piece.audio.length;
-    if (waitingBytes > this.credit.bytes || waitingBytes > maxLiveBufferBytes) return false;
-    this.#pieces.push(piece);
-    this.#waitingBytes = waitingBytes;
-    return true;
+  /** Takes as many whole sample frames of `frameBytes` as there is credit and room for; returns how many bytes. */
+  add(offset: number, pcm: Uint8Array, frameBytes: number): number {
+    const room = Math.min(this.credit.bytes, maxLiveBufferBytes) - this.#waitingBytes;
+    const bytes = Math.max(0, Math.min(pcm.length, room - (room % frameBytes)));
+    if (bytes > 0) this.#pieces.push({ offset, audio: pcm.subarray(0, bytes) });
+    this.#waitingBytes += bytes;
+    return bytes;
   }
 
   get offset(): number {

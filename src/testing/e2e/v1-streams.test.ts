@@ -2,9 +2,12 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { KiB, MiB } from "../../base/limits.ts";
 import { AudioCachePeer, freshId } from "../harness/audio-cache-peer.ts";
 import { Random, sha256 } from "../harness/bytes.ts";
+import { countingPayload, IngestDevice, isCounting, pcmFormat } from "../harness/ingest-device.ts";
 import { RawWebSocket } from "../harness/raw-websocket.ts";
 import { TestServer, useServers } from "../harness/server.ts";
-import { V1Peer } from "../harness/v1-peer.ts";
+import { streamInfo } from "../harness/streams-api.ts";
+import { until } from "../harness/until.ts";
+import { plain, V1Peer, verified } from "../harness/v1-peer.ts";
 
 useServers();
 
@@ -53,3 +56,306 @@ describe("streams", () => {
     older.socket[Symbol.dispose]();
   });
 });
+
+const described = {
+  contentType: "audio/x-test",
+  format: { codec: "pcm_s16le", sampleRate: 48_000, channels: 2 },
+  tags: { title: "a little noise" },
+};
+
+describe("what is said of a stream", () => {
+  test("is in its rows, in what opens it, and in the HTTP interface", async () => {
+    using peer = await V1Peer.open(server.url);
+    const id = freshId("described");
+    await peer.upload(1, id, audio.subarray(0, 100), described);
+    peer.send({ type: "INFO", channel: 1, streamId: id });
+    const { streams } = await peer.expect(1, "STREAMS");
+    expect(streams).toMatchObject([{ streamId: id, state: "finished", size: 100, metadata: described }]);
+    expect((await peer.read(1, id)).opened.metadata).toEqual(described);
+    expect((await streamInfo(server.httpBase, id))?.metadata).toEqual(described);
+  });
+
+  test("stays what it was when the stream is resumed", async () => {
+    using peer = await V1Peer.open(server.url);
+    const id = freshId("kept");
+    peer.create(1, id, described);
+    await peer.write(1, audio.subarray(0, 10));
+    peer.send({ type: "CLOSE", channel: 1, discard: false });
+    expect(await peer.lastWord(1)).toMatchObject({ outcome: "unfinished", size: 10 });
+    expect(await peer.resume(2, id)).toMatchObject({ offset: 10, size: undefined, metadata: described });
+  });
+
+  test("is what the first bytes show where nothing was said", async () => {
+    using peer = await V1Peer.open(server.url);
+    const id = freshId("sniffed");
+    const flac = Buffer.concat([Buffer.from("fLaC\0\0\0\x22"), Buffer.alloc(60)]);
+    await peer.upload(1, id, flac);
+    expect((await peer.read(1, id)).opened.metadata.contentType).toBe("audio/flac");
+  });
+});
+
+describe("lists", () => {
+  test("come in pages in the order of the ids", async () => {
+    using peer = await V1Peer.open(server.url);
+    const ids = ["a", "b", "c"].map((name) => `~page-${name}`.replace("~", "zz-"));
+    for (const id of ids) await peer.upload(1, id, audio.subarray(0, 3));
+    const found: string[] = [];
+    for (let after: string | undefined = "zz-"; after !== undefined;) {
+      peer.send({ type: "LIST", channel: 1, filter: "finished", after, limit: 2 });
+      const page = await peer.expect(1, "STREAMS");
+      found.push(...page.streams.map(({ streamId }) => streamId));
+      after = page.next;
+    }
+    expect(found).toEqual(ids);
+  });
+
+  test("and removals answer with the errors of the table", async () => {
+    using peer = await V1Peer.open(server.url);
+    peer.send({ type: "INFO", channel: 1, streamId: "nobody" });
+    expect(await peer.errorOn(1)).toBe("STREAM_UNKNOWN");
+    peer.send({ type: "REMOVE", channel: 1, streamId: "nobody" });
+    expect(await peer.errorOn(1)).toBe("STREAM_UNKNOWN");
+    const id = freshId("removed");
+    peer.create(2, id);
+    await peer.expect(2, "OPENED");
+    peer.send({ type: "REMOVE", channel: 1, streamId: id });
+    expect(await peer.errorOn(1)).toBe("STREAM_UNFINISHED");
+    await peer.finish(2, 0);
+    peer.send({ type: "REMOVE", channel: 1, streamId: id });
+    expect(await peer.lastWord(1)).toMatchObject({ type: "END", outcome: "removed" });
+    peer.send({ type: "READ", channel: 1, streamId: id, offset: 0, length: undefined });
+    expect(await peer.errorOn(1)).toBe("STREAM_UNKNOWN");
+  });
+});
+
+describe("writing", () => {
+  test("what is wrong ends the channel and leaves the stream as it was", async () => {
+    using peer = await V1Peer.open(server.url);
+    const id = freshId("wrong");
+    peer.create(1, id);
+    peer.data(1, 0, audio.subarray(0, 1000));
+    peer.data(1, 1000, audio.subarray(1000, 2000), 12345);
+    peer.data(1, 2000, audio.subarray(2000, 3000));
+    expect(await peer.errorOn(1)).toBe("CHECKSUM_WRONG");
+    expect((await peer.resume(1, id)).offset).toBe(1000);
+    peer.data(1, 999, audio.subarray(999, 1500));
+    expect(await peer.errorOn(1)).toBe("OFFSET_WRONG");
+    expect((await peer.resume(1, id)).offset).toBe(1000);
+    peer.send({ type: "FINISH", channel: 1, size: 1001 });
+    expect(await peer.errorOn(1)).toBe("OFFSET_WRONG");
+    await peer.resume(1, id);
+    await peer.write(1, audio, 1000);
+    expect(await peer.finish(1, audio.length)).toMatchObject({ sha256: sha256(audio) });
+  });
+
+  test("audio before the answer to a resume is refused", async () => {
+    using peer = await V1Peer.open(server.url);
+    peer.send({ type: "WRITE", channel: 1, streamId: freshId("early"), mode: "resume", metadata: plain });
+    peer.data(1, 0, audio.subarray(0, 10));
+    expect(await peer.errorOn(1)).toBe("OFFSET_WRONG");
+  });
+
+  test("an id in use is refused; one that the server chooses is free", async () => {
+    using peer = await V1Peer.open(server.url);
+    const id = freshId("used");
+    await peer.upload(1, id, audio.subarray(0, 10));
+    peer.create(1, id);
+    peer.data(1, 0, audio.subarray(0, 10));
+    expect(await peer.errorOn(1)).toBe("STREAM_EXISTS");
+    peer.create(1, "not an id");
+    expect(await peer.errorOn(1)).toBe("BAD_STREAM_ID");
+    peer.create(1, undefined);
+    const { streamId } = await peer.expect(1, "OPENED");
+    await peer.write(1, audio.subarray(0, 10));
+    await peer.finish(1, 10);
+    expect((await peer.read(1, streamId)).audio).toHaveLength(10);
+  });
+
+  test("a stream whose end was lost is finished again", async () => {
+    using peer = await V1Peer.open(server.url);
+    const id = freshId("again");
+    await peer.upload(1, id, audio);
+    expect(await peer.resume(1, id)).toMatchObject({ offset: audio.length, size: audio.length });
+    expect(await peer.finish(1, audio.length)).toMatchObject({ outcome: "finished", sha256: sha256(audio) });
+  });
+
+  test("what is thrown away is gone, and its id is free", async () => {
+    using peer = await V1Peer.open(server.url);
+    const id = freshId("discarded");
+    peer.create(1, id);
+    await peer.write(1, audio);
+    peer.send({ type: "CLOSE", channel: 1, discard: true });
+    expect(await peer.lastWord(1)).toMatchObject({ outcome: "removed" });
+    expect(await streamInfo(server.httpBase, id)).toBeUndefined();
+    expect(await peer.upload(1, id, audio.subarray(5))).toMatchObject({ size: audio.length - 5 });
+  });
+
+  test("who resumes takes the stream from whoever writes it, of either protocol", async () => {
+    using first = await V1Peer.open(server.url);
+    using second = await V1Peer.open(server.url);
+    const id = freshId("taken");
+    first.create(1, id);
+    await first.write(1, audio.subarray(0, 5000));
+    const { offset } = await second.resume(9, id);
+    expect(await first.errorOn(1)).toBe("STREAM_TAKEN_OVER");
+    await second.write(9, audio, offset, 9000);
+    const older = await AudioCachePeer.open(server.url);
+    older.send({ type: "START", streamId: id, resume: true });
+    expect((await older.socket.next()).payload.toString()).toContain('"STARTED"');
+    expect(await second.errorOn(9)).toBe("STREAM_TAKEN_OVER");
+    older.socket[Symbol.dispose]();
+  });
+
+  test("is acknowledged as written and as durable while it goes on", async () => {
+    using peer = await V1Peer.open(server.url);
+    peer.create(1, freshId("acked"));
+    await peer.write(1, audio);
+    await peer.when(
+      "all of it to be durable",
+      () => (peer.acked(1).durable === audio.length ? true : undefined),
+      20_000,
+    );
+    expect(peer.acked(1).written).toBe(audio.length);
+  });
+});
+
+describe("reading", () => {
+  test("of an unfinished stream gives what there is; behind an end there is nothing", async () => {
+    using peer = await V1Peer.open(server.url);
+    const id = freshId("partly");
+    peer.create(1, id);
+    await peer.write(1, audio.subarray(0, 70_000));
+    const partly = await peer.read(2, id, 10);
+    expect(partly.opened.size).toBeUndefined();
+    expect(partly.end).toMatchObject({ outcome: "unfinished", size: 70_000, sha256: undefined });
+    expect(sha256(partly.audio)).toBe(sha256(audio.subarray(10, 70_000)));
+    peer.send({ type: "READ", channel: 2, streamId: id, offset: 70_001, length: undefined });
+    expect(await peer.errorOn(2)).toBe("NO_DATA");
+    await peer.finish(1, 70_000);
+    expect((await peer.read(2, id, 70_000)).end).toMatchObject({ outcome: "finished" });
+  });
+
+  test("ends when the reader closes, and the number can be used again", async () => {
+    using peer = await V1Peer.open(server.url, { channelCredit: 1000 });
+    const id = freshId("closed");
+    await peer.upload(1, id, audio);
+    peer.send({ type: "READ", channel: 3, streamId: id, offset: 0, length: undefined });
+    expect((await peer.expect(3, "OPENED")).size).toBe(audio.length);
+    peer.send({ type: "CLOSE", channel: 3, discard: false });
+    expect(await peer.lastWord(3)).toMatchObject({ outcome: "cancelled" });
+    expect((await peer.read(3, id, 7, 900)).audio).toHaveLength(900);
+  });
+});
+
+describe("following", () => {
+  test("gets an upload from an offset as it grows, through a change of its sender, up to its end", async () => {
+    using writer = await V1Peer.open(server.url);
+    using peer = await V1Peer.open(server.url);
+    const id = freshId("followed");
+    writer.create(1, id);
+    await writer.write(1, audio, 0, 100_000);
+    peer.send({ type: "FOLLOW", channel: 1, source: "stream", name: id, offset: 50_000 });
+    const all = peer.collect(1);
+    await writer.write(1, audio, 100_000, 500_000);
+    using other = await V1Peer.open(server.url);
+    const { offset } = await other.resume(5, id);
+    await other.write(5, audio, offset);
+    await other.finish(5, audio.length);
+    const followed = await all;
+    expect(followed.end).toMatchObject({ outcome: "finished", size: audio.length, sha256: sha256(audio) });
+    expect(sha256(followed.audio)).toBe(sha256(audio.subarray(50_000)));
+  });
+
+  test("ends when the upload is left, and says so when it is thrown away", async () => {
+    for (const discard of [false, true]) {
+      using writer = await V1Peer.open(server.url);
+      using peer = await V1Peer.open(server.url);
+      const id = freshId("left");
+      writer.create(1, id);
+      await writer.write(1, audio, 0, 1000);
+      await writer.expect(1, "OPENED");
+      peer.send({ type: "FOLLOW", channel: 1, source: "stream", name: id, offset: undefined });
+      await peer.expect(1, "OPENED");
+      writer.send({ type: "CLOSE", channel: 1, discard });
+      expect(await peer.lastWord(1)).toMatchObject({ outcome: discard ? "removed" : "unfinished" });
+    }
+  });
+
+  test("of what nobody uploads gives what there is and ends", async () => {
+    using peer = await V1Peer.open(server.url);
+    const id = freshId("finished");
+    await peer.upload(1, id, audio.subarray(0, 2000));
+    peer.send({ type: "FOLLOW", channel: 1, source: "stream", name: id, offset: 500 });
+    const { audio: got, end } = await peer.collect(1);
+    expect(got).toHaveLength(1500);
+    expect(end).toMatchObject({ outcome: "finished", size: 2000 });
+    peer.send({ type: "FOLLOW", channel: 1, source: "stream", name: "nobody", offset: undefined });
+    expect(await peer.errorOn(1)).toBe("STREAM_UNKNOWN");
+  });
+
+  test("of a recording says what its samples are, and jumps over what there was no credit for", async () => {
+    using device = await IngestDevice.open(server.httpBase, pcmFormat, "v1-follower");
+    using peer = await V1Peer.open(server.url, { channelCredit: 3000 });
+    const follow = { type: "FOLLOW", source: "recording", name: "v1-follower", offset: undefined } as const;
+    const followers = [new Heard(peer, 1), new Heard(peer, 2)] as const;
+    const [starved, fed] = followers;
+    let sent = 0;
+    const sendFrame = (): void => {
+      device.send(countingPayload(sent * pcmFormat.frameSamples, pcmFormat.frameSamples));
+      sent += 1;
+    };
+    sendFrame();
+    for (const { channel } of followers) {
+      const opened = await until("the recording to be known", 5000, async () => {
+        peer.send({ ...follow, channel });
+        const answer = await peer.next(channel);
+        return answer.type === "OPENED" && answer;
+      });
+      expect(opened.metadata.format).toEqual({ codec: "pcm_s16le", sampleRate: 16_000, channels: 1 });
+    }
+    peer.grant(fed.channel, 1_000_000);
+    // The one that is fed has heard what the other one has missed.
+    await until("the credit to be used up, and audio after that", 10_000, () => {
+      sendFrame();
+      return starved.take() === 3000 && fed.take() > 10_000;
+    });
+    const missedFrom = starved.end;
+    peer.grant(starved.channel, 1_000_000);
+    await until("audio behind a jump", 10_000, () => {
+      sendFrame();
+      starved.take();
+      return starved.end > missedFrom;
+    });
+    expect(starved.bytes).toBeLessThan(starved.end);
+    await device.close();
+    for (const { channel } of followers) {
+      expect(await peer.lastWord(channel, 10_000)).toMatchObject({ outcome: "ended" });
+    }
+  });
+});
+
+/** What one follower of a recording of counting samples has heard. */
+class Heard {
+  readonly channel: number;
+  readonly #peer: V1Peer;
+  bytes = 0;
+  /** Where the last of it ended. */
+  end = 0;
+
+  constructor(peer: V1Peer, channel: number) {
+    this.#peer = peer;
+    this.channel = channel;
+  }
+
+  /** Takes what has come; how much that is in all. */
+  take(): number {
+    for (let next = this.#peer.poll(this.channel); next !== undefined; next = this.#peer.poll(this.channel)) {
+      if (next.type !== "DATA") continue;
+      const samples = new Int16Array(new Uint8Array(verified(next)).buffer);
+      expect(isCounting(samples, samples[0])).toBe(true);
+      this.bytes += next.payload.length;
+      this.end = next.offset + next.payload.length;
+    }
+    return this.bytes;
+  }
+}

@@ -11,6 +11,11 @@ const streamSchema = v.strictObject({
   size: count,
   sha256: v.nullable(digest),
   format: v.nullable(v.string()),
+  metadata: v.strictObject({
+    contentType: v.nullable(v.string()),
+    format: v.nullable(v.strictObject({ codec: v.string(), sampleRate: count, channels: count })),
+    tags: v.record(v.string(), v.string()),
+  }),
   createdAt: isoTime,
   finishedAt: v.nullable(isoTime),
 });

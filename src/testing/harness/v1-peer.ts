@@ -29,7 +29,7 @@ const usualHello: Hello = {
   type: "HELLO",
   revision: 1,
   name: "test peer",
-  connectionCredit: 2 ** 30,
+  connectionCredit: 2 ** 26,
   channelCredit: 2 ** 20,
   maxChannels: 0,
   maxDataBytes: 65_536,
@@ -82,7 +82,7 @@ export class V1Peer {
     }
     const peer = new V1Peer(socket);
     if (hello !== null) {
-      peer.send({ ...usualHello, ...hello });
+      peer.sendHello(hello);
       await peer.greeted();
     }
     return peer;
@@ -202,6 +202,21 @@ export class V1Peer {
     }
   }
 
+  /** Audio that has come on a channel and was not taken. */
+  received(channel: number): number {
+    const data = this.#inbox(channel).messages.filter((message) => message.type === "DATA");
+    return data.reduce((sum, { payload }) => sum + payload.length, 0);
+  }
+
+  sendHello(hello: Partial<Hello> = {}): void {
+    this.send({ ...usualHello, ...hello });
+  }
+
+  /** The next message on a channel, if it has come already. */
+  poll(channel: number): OnChannel | undefined {
+    return this.#inbox(channel).messages.shift();
+  }
+
   /** The next message on a channel. */
   next(channel: number, limitMs = defaultLimitMs): Promise<OnChannel> {
     return this.when(`a message on channel ${channel}`, () => this.#inbox(channel).messages.shift(), limitMs);
@@ -257,11 +272,11 @@ export class V1Peer {
     const { credit } = this.#inbox(channel);
     let at = from;
     while (at < until) {
-      const length = await this.when(
-        `credit for channel ${channel}`,
-        () => Math.min(credit.bytes, this.credit.bytes, 65_536, until - at) || undefined,
-        30_000,
-      );
+      const room = (): number => Math.min(credit.bytes, this.credit.bytes, 65_536, until - at);
+      await this.when(`credit for channel ${channel}`, () => room() || undefined, 30_000);
+      // Others who waited for credit of the connection may have taken it.
+      const length = room();
+      if (length === 0) continue;
       credit.spend(length);
       this.credit.spend(length);
       this.data(channel, at, audio.subarray(at, at + length));

@@ -1,0 +1,179 @@
+import { describe, expect, test } from "bun:test";
+import { KiB, maxUnreadAnswerBytes, readAheadBytes, sendDataBytes } from "../../base/limits.ts";
+import { OutboundBudget } from "../../engine/outbound-budget.ts";
+import type { ReadSink } from "../../pool/readers.ts";
+import { SendCredit } from "../../wire/v1/credit.ts";
+import { decodeServerMessage } from "../../wire/v1/decode.ts";
+import { Outlet, type Source } from "./outlet.ts";
+
+const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+/** A socket that takes what it is told to take, and what was sent on it. */
+class FakeSocket {
+  readonly sent: { channel: number; bytes: number }[] = [];
+  takes = Infinity;
+  buffered = 0;
+
+  send(frame: string | Uint8Array): "sent" | "queued" {
+    const message = decodeServerMessage(frame as Uint8Array);
+    if (message.type === "DATA") this.sent.push({ channel: message.channel, bytes: message.payload.length });
+    this.takes -= frame.length;
+    if (this.takes >= 0) return "sent";
+    this.buffered = -this.takes;
+    return "queued";
+  }
+
+  bufferedBytes(): number {
+    return this.buffered;
+  }
+
+  pause(): void {}
+  resume(): void {}
+  close(): void {}
+}
+
+/** Audio without an end; not resident if the test answers its reads. */
+class FakeSource implements Source {
+  readonly credit: SendCredit;
+  readonly channel: number;
+  offset = 0;
+  availableBytes: number;
+  isResident = true;
+  reads: { bytes: number; sink: ReadSink }[] = [];
+  failures: unknown[] = [];
+
+  constructor(channel: number, availableBytes: number, credit = 2 ** 30) {
+    this.channel = channel;
+    this.availableBytes = availableBytes;
+    this.credit = new SendCredit(credit);
+  }
+
+  peek(bytes: number): Uint8Array | undefined {
+    return this.isResident ? new Uint8Array(bytes) : undefined;
+  }
+
+  fetch(bytes: number, sink: ReadSink): void {
+    this.reads.push({ bytes, sink });
+  }
+
+  advance(bytes: number): void {
+    this.offset += bytes;
+    this.availableBytes -= bytes;
+  }
+
+  failed(error: unknown): void {
+    this.failures.push(error);
+  }
+}
+
+function stage({ takes = Infinity, credit = 2 ** 30, limit = 2 ** 30 } = {}) {
+  const socket = new FakeSocket();
+  socket.takes = takes;
+  const budget = new OutboundBudget(limit);
+  const stalls: true[] = [];
+  const outlet = new Outlet(socket, budget, { stalled: () => void stalls.push(true) });
+  outlet.begin(credit, sendDataBytes);
+  return { socket, budget, outlet, stalls };
+}
+
+describe("an outlet", () => {
+  test("goes round the channels; a short read that comes later is next, though many long ones wait", async () => {
+    const { socket, outlet } = stage();
+    const long = Array.from({ length: 32 }, (_, index) => new FakeSource(index + 1, 2 ** 29));
+    for (const source of long) outlet.wake(source, true);
+    while (socket.sent.length < 128) await turn();
+    const turns = socket.sent.slice(64, 128).map(({ channel }) => channel);
+    expect(new Set(turns.slice(0, 32)).size).toBe(32);
+    expect(new Set(turns.slice(32)).size).toBe(32);
+    const before = socket.sent.length;
+    outlet.wake(new FakeSource(100, 64 * KiB), true);
+    await turn();
+    outlet.close();
+    const after = socket.sent.slice(before).map(({ channel }) => channel);
+    expect(after.slice(0, 2)).toContain(100);
+  });
+
+  test("gives channels that are always new no more than every other turn", async () => {
+    const { socket, outlet } = stage({ takes: 0 });
+    const long = new FakeSource(1, 2 ** 30);
+    outlet.wake(long, true);
+    const shorts = Array.from({ length: 50 }, (_, index) => new FakeSource(index + 2, 1));
+    for (const source of shorts) outlet.wake(source, true);
+    socket.takes = Infinity;
+    outlet.drained();
+    while (socket.sent.length < 50) await turn();
+    outlet.close();
+    expect(socket.sent.slice(0, 40).filter(({ channel }) => channel === 1).length).toBeGreaterThan(15);
+  });
+
+  test("sends no more than there is credit for, in short messages at its end", () => {
+    const { socket, outlet } = stage({ credit: 100_000 });
+    const one = new FakeSource(1, 2 ** 20, 1000);
+    const two = new FakeSource(2, 2 ** 20);
+    outlet.wake(one, true);
+    outlet.wake(two, true);
+    expect(socket.sent).toEqual([
+      { channel: 1, bytes: 1000 },
+      { channel: 2, bytes: 99_000 },
+    ]);
+    one.credit.grant(10);
+    outlet.wake(one, false);
+    expect(socket.sent).toHaveLength(2);
+    expect(outlet.grant(15)).toBe(true);
+    expect(socket.sent.slice(2).reduce((sum, { bytes }) => sum + bytes, 0)).toBe(15);
+    expect(outlet.grant(2 ** 31)).toBe(false);
+  });
+
+  test("puts nothing more into a full socket, and goes on when it has drained", () => {
+    const { socket, budget, outlet } = stage({ takes: 10 });
+    outlet.wake(new FakeSource(1, 600 * KiB), true);
+    expect(socket.sent).toHaveLength(1);
+    expect(budget.usedBytes).toBe(sendDataBytes);
+    socket.takes = Infinity;
+    socket.buffered = 0;
+    outlet.drained();
+    expect(socket.sent).toHaveLength(3);
+    expect(budget.usedBytes).toBe(0);
+  });
+
+  test("reads ahead within its bound, and takes credit back for what nobody wants any more", () => {
+    const { socket, budget, outlet } = stage({ credit: 2 ** 20 });
+    const sources = Array.from({ length: 4 }, (_, index) => new FakeSource(index + 1, 2 ** 20, 2 ** 20));
+    for (const source of sources) {
+      source.isResident = false;
+      outlet.wake(source, true);
+    }
+    const reading = sources.flatMap(({ reads }) => reads);
+    expect(reading.reduce((sum, { bytes }) => sum + bytes, 0)).toBe(readAheadBytes);
+    outlet.remove(sources[0]!);
+    reading[0]!.sink.part(new Uint8Array(reading[0]!.bytes), true);
+    expect(socket.sent).toEqual([]);
+    expect(sources[0]!.credit.bytes).toBe(2 ** 20);
+    reading[1]!.sink.part(new Uint8Array(reading[1]!.bytes), true);
+    expect(socket.sent).toEqual([{ channel: 2, bytes: sendDataBytes }]);
+    const failed = sources[2]!;
+    failed.reads[0]!.sink.failed({} as never);
+    expect(failed.failures).toHaveLength(1);
+    expect(failed.credit.bytes).toBe(2 ** 20);
+    outlet.close();
+    expect(budget.usedBytes).toBe(0);
+  });
+
+  test("waits where all connections together have enough on their way", () => {
+    const { socket, budget, outlet } = stage({ limit: 1000 });
+    budget.take(1000, () => {});
+    outlet.wake(new FakeSource(1, 500), true);
+    expect(socket.sent).toEqual([]);
+    budget.release(1000);
+    expect(socket.sent).toEqual([{ channel: 1, bytes: 500 }]);
+  });
+
+  test("gives a peer up that leaves its answers untaken", () => {
+    const { socket, outlet, stalls } = stage({ takes: 0 });
+    outlet.send({ type: "PONG", nonce: 1 });
+    expect(stalls).toEqual([]);
+    socket.takes = -maxUnreadAnswerBytes;
+    outlet.send({ type: "PONG", nonce: 1 });
+    expect(stalls).toEqual([true]);
+  });
+});
