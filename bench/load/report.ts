@@ -62,7 +62,6 @@ export function summaryLines(settings: Settings, summary: Summary): string[] {
 
 function v1Lines({ streams, v1Connections }: Settings, { uploadMbps, downloadMbps, v1 }: Summary): string[] {
   if (v1 === undefined) return [];
-  const times = (spread: Spread) => `${spread.median.toFixed(2)} times`;
   const sender =
     v1.downloadOfSender === undefined ? [] : [`${percent(v1.downloadOfSender.median)} of a bare sender`];
   return [
@@ -234,6 +233,10 @@ export function verdictLines(verdicts: Verdict[], errors: string[], leftStreams:
     ...more,
     ...verdicts.map(({ what, wanted, met }) => `Target    ${what}: ${met ? "met" : "MISSED"} (${wanted})`),
   ];
+}
+
+function times({ median }: Spread): string {
+  return `${median.toFixed(2)} times`;
 }
 
 function mbit(mbps: number): string {

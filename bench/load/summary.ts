@@ -223,24 +223,27 @@ export function judge(summary: Summary, targets: Targets): Verdict[] {
 
 /** What protocol v1 is to be beside the older one, and beside what the machine can do. */
 function judgeV1(v1: V1Summary, targets: Targets): Verdict[] {
-  const share = (what: string, got: Spread, wanted: number): Verdict => ({
-    what: `${what}, ${got.median.toFixed(2)} times`,
-    wanted: `${wanted} times`,
-    met: got.median >= wanted,
-  });
   const { uploadOfOlder, downloadOfOlder, downloadOfSender, besideMs } = v1;
   return [
-    share("upload over v1 / older protocol", uploadOfOlder, targets.v1UploadOfOlder),
-    share("download over v1 / older protocol", downloadOfOlder, targets.v1DownloadOfOlder),
+    judgeShare("upload over v1 / older protocol", uploadOfOlder, targets.v1UploadOfOlder),
+    judgeShare("download over v1 / older protocol", downloadOfOlder, targets.v1DownloadOfOlder),
     ...(downloadOfSender === undefined
       ? []
-      : [share("download over v1 / bare sender", downloadOfSender, targets.v1DownloadOfSender)]),
+      : [judgeShare("download over v1 / bare sender", downloadOfSender, targets.v1DownloadOfSender)]),
     {
       what: `p99 of a short read beside long ones of ${besideMs.p99.toFixed(2)} ms`,
       wanted: `${targets.v1BesideP99Ms} ms`,
       met: besideMs.p99 <= targets.v1BesideP99Ms,
     },
   ];
+}
+
+function judgeShare(what: string, got: Spread, wanted: number): Verdict {
+  return {
+    what: `${what}, ${got.median.toFixed(2)} times`,
+    wanted: `${wanted} times`,
+    met: got.median >= wanted,
+  };
 }
 
 function judgeRate(what: string, got: Spread, wantedMbps: number): Verdict {

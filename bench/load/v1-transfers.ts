@@ -182,9 +182,9 @@ export async function readBeside(
   latency: Latency,
   count: number,
 ): Promise<void> {
-  let isDone = false;
+  const done = new AbortController();
   const bulk = streams.map(async (stream) => {
-    while (!isDone && board.errors.length === 0) {
+    while (!done.signal.aborted && board.errors.length === 0) {
       const download = new V1Download(stream, board);
       download.start();
       await download.over;
@@ -199,7 +199,7 @@ export async function readBeside(
     await download.over;
     latency.record(performance.now() - began);
   }
-  isDone = true;
+  done.abort();
   await Promise.all(bulk);
 }
 

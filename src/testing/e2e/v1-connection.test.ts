@@ -18,6 +18,11 @@ afterAll(() => server.dispose());
 
 const audio = new Random(11).bytes(2 * MiB);
 
+/** Audio of a channel that no other one has. */
+function piece(channel: number): Uint8Array {
+  return audio.subarray(channel, channel + 8000);
+}
+
 describe("a connection is ended, with the reason, for", () => {
   const faults: Record<string, [code: string, close: number, send: (peer: V1Peer) => void]> = {
     "bytes that are no message": ["BAD_REQUEST", 1008, (peer) => peer.socket.binary(Buffer.from([0xff]))],
@@ -145,7 +150,6 @@ describe("a connection", () => {
     using peer = await V1Peer.open(server.url, { channelCredit: 4096, connectionCredit: 64 * MiB });
     expect((await peer.greeted()).maxChannels).toBe(maxChannels);
     const run = freshId("many");
-    const piece = (channel: number): Uint8Array => audio.subarray(channel, channel + 8000);
     for (let channel = 1; channel <= maxChannels; channel += 1) {
       peer.create(channel, `${run}-${channel}`);
       peer.data(channel, 0, piece(channel));
