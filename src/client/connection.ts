@@ -273,6 +273,8 @@ function refusal(url: string, text: string, error: unknown): ClientError {
   const untrusted = trustError(error, new URL(url).host);
   if (untrusted !== undefined) return untrusted;
   const cause = text.replace(/^.*? failed: /, "");
+  // What Bun and ws say of an answer that agrees to nothing that was offered.
+  if (/client protocol|no subprotocol/i.test(cause)) return new ClientError("OTHER_PROTOCOL", url);
   const status = Number(/status code: (\d{3})/.exec(cause)?.[1] ?? 0);
   if (status < 400 || status >= 500 || passingStatuses.has(status)) {
     return new ClientError("UNREACHABLE", cause === "" ? url : `${url} (${cause})`);

@@ -15,7 +15,12 @@ export type Agreement =
   { protocol: "v1"; client: Client } | { protocol: "legacy"; connection: Connection | undefined };
 
 /** Servers that do not know a subprotocol may end the handshake in any of these ways. */
-const declining: ReadonlySet<ClientErrorCode> = new Set(["REFUSED", "UNREACHABLE", "CONNECT_TIMEOUT"]);
+const declining: ReadonlySet<ClientErrorCode> = new Set([
+  "REFUSED",
+  "UNREACHABLE",
+  "CONNECT_TIMEOUT",
+  "OTHER_PROTOCOL",
+]);
 
 /** Throws ClientError, or the reason of the signal. With `legacy` nothing is asked. */
 export async function negotiate(

@@ -1,0 +1,142 @@
+/** The commands over protocol v1 with the real server, killed and started again under them. */
+import { expect, test } from "bun:test";
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { connect } from "../../client/v1/bun.ts";
+import { runClient, startClient } from "../client-process.ts";
+import { type Random, seeded, sha256 } from "../harness/bytes.ts";
+import { TestServer, useServers } from "../harness/server.ts";
+import { testLimitMs, until, within } from "../harness/until.ts";
+import { temporaryFolder } from "../temporary-folder.ts";
+
+useServers();
+const samples = join(import.meta.dir, "../../../data/samples");
+const limitMs = testLimitMs - 10_000;
+
+function writeFiles(folder: string, count: number, bytes: number, random: Random): Map<string, Uint8Array> {
+  mkdirSync(join(folder, "sub"), { recursive: true });
+  const files = new Map<string, Uint8Array>();
+  for (let i = 0; i < count; i += 1) {
+    const audio = random.bytes(random.int(bytes >> 1, bytes));
+    const name = i % 4 === 0 ? `sub/song ${i}.wav` : `song${i}.wav`;
+    writeFileSync(join(folder, name), audio);
+    files.set(name.replace("/", ".").replace(" ", "_"), audio);
+  }
+  return files;
+}
+
+test(
+  "upload of a folder finishes by itself though the server is killed in the middle, and all comes back",
+  seeded(async (random) => {
+    await using server = await TestServer.start();
+    using folder = temporaryFolder();
+    const music = join(folder.path, "music");
+    const files = writeFiles(music, 32, 12_000_000, random);
+    const upload = ["upload", music, "--parallel", "32", "-s", server.url];
+    const child = startClient(upload);
+    const output = Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+    const peer = await connect(server.url);
+    await until("the middle of the uploads", limitMs, async () => {
+      const { streams } = await peer.list();
+      return streams.some(({ size }) => size > 500_000);
+    });
+    peer.close();
+    const port = Number(new URL(server.url).port);
+    await server.kill9();
+    const done = await within("nothing, while there is no server", 500, child.exited).catch(() => undefined);
+    expect(done).toBeUndefined();
+    await server.restart({ flags: { port } });
+    const [out, err, code] = await within("the end of the command", limitMs, output);
+    expect({ code, err }).toMatchObject({ code: 0 });
+    expect(err).toContain("reconnecting: connection lost\n");
+    expect(err).toContain("\nconnected again\n");
+    expect(out).toMatch(/^Files +32 of 32$/m);
+    expect(out.match(/^verified {2}/gm)).toHaveLength(32);
+
+    const again = await runClient(upload);
+    expect(again).toMatchObject({ code: 0, err: "" });
+    expect(again.out).toMatch(/^Before +[\d.]+ MiB were there already$/m);
+
+    const back = join(folder.path, "back");
+    const download = await runClient(["download", ...files.keys(), "-o", `${back}/`, "-s", server.url]);
+    expect(download).toMatchObject({ code: 0, err: "" });
+    expect(download.out).toMatch(/^Result +32 identical to what was uploaded$/m);
+    for (const [id, audio] of files) expect(sha256(readFileSync(join(back, id)))).toBe(sha256(audio));
+  }),
+);
+
+test("what one file of many lacks, the others do not", async () => {
+  await using server = await TestServer.start();
+  using folder = temporaryFolder();
+  const file = (name: string, text: string) => writeFileSync(join(folder.path, name), text);
+  file("a.wav", "one");
+  file("b.wav", "two");
+  const peer = await connect(server.url);
+  const writer = peer.openWrite({ id: "b.wav" }).writable.getWriter();
+  await writer.write(new TextEncoder().encode("other"));
+  await writer.close();
+  peer.close();
+  const up = await runClient(["upload", folder.path, "-s", server.url]);
+  expect(up.code).toBe(1);
+  expect(up.out).toContain("verified  a.wav");
+  expect(up.err).toMatch(
+    /^b\.wav: error: .*another stream has the id b\.wav .*\nerror: 1 of 2 files are not/,
+  );
+  const down = await runClient([
+    "download",
+    "a.wav",
+    "none",
+    "-o",
+    join(folder.path, "back/"),
+    "-s",
+    server.url,
+  ]);
+  expect(down.code).toBe(1);
+  expect(down.out).toContain("identical  a.wav");
+  expect(down.err).toMatch(/^none: error: no such stream: none .*\nerror: 1 of 2 streams are not/);
+});
+
+test("list, info and rm tell of streams as HTTP does", async () => {
+  await using server = await TestServer.start();
+  using folder = temporaryFolder();
+  // What the file's name says of them is what the server finds out for itself.
+  copyFileSync(join(samples, "speech-16k-mono.wav"), join(folder.path, "a.wav"));
+  copyFileSync(join(samples, "music-44k-stereo.mp3"), join(folder.path, "b.mp3"));
+  expect(await runClient(["upload", folder.path, "-s", server.url])).toMatchObject({ code: 0 });
+  for (const args of [
+    ["list", "--json"],
+    ["list", "--limit", "1"],
+    ["info", "b.mp3"],
+    ["info", "b.mp3", "--json"],
+  ]) {
+    const [v1, http] = await Promise.all(
+      ["v1", "legacy"].map((protocol) => runClient([...args, "--protocol", protocol, "-s", server.url])),
+    );
+    expect(v1!).toEqual(http!);
+    expect(v1!.code).toBe(0);
+  }
+  expect((await runClient(["rm", "a.wav", "-s", server.url])).out).toBe("removed a.wav\n");
+  expect((await runClient(["rm", "a.wav", "-s", server.url])).code).toBe(1);
+});
+
+test("follow writes a stream to standard output while it is uploaded", async () => {
+  await using server = await TestServer.start();
+  const peer = await connect(server.url);
+  const writing = peer.openWrite({ id: "live" });
+  const writer = writing.writable.getWriter();
+  await writer.write(new TextEncoder().encode("first "));
+  await until("it is there", limitMs, () => writing.progress.durable > 0);
+  const child = startClient(["follow", "live", "-s", server.url]);
+  const reader = child.stdout.getReader();
+  const decoder = new TextDecoder();
+  expect(decoder.decode((await within("the beginning", limitMs, reader.read())).value)).toBe("first ");
+  await writer.write(new TextEncoder().encode("second"));
+  await writer.close();
+  let rest = "";
+  for (let read = await reader.read(); !read.done; read = await reader.read())
+    rest += decoder.decode(read.value);
+  expect(rest).toBe("second");
+  expect(await child.exited).toBe(0);
+  expect(await child.stderr.text()).toBe("finished: 12 B\n");
+  peer.close();
+});
