@@ -1,6 +1,6 @@
 /** The client library as a package that is installed under Node: built, found by its exports, and used over `ws`. */
 import { beforeAll, expect, test } from "bun:test";
-import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { Random, sha256 } from "../harness/bytes.ts";
 import { TestServer, useServers } from "../harness/server.ts";
@@ -71,6 +71,23 @@ for (const platform of ["node", "browser"] as const) {
     });
   });
 }
+
+test("the example of the README does what it says", async () => {
+  await using server = await TestServer.start();
+  using folder = temporaryFolder();
+  const readme = readFileSync(join(root, "README.md"), "utf8");
+  const example = /```ts\n(import \{ connect \}.*?)```/s.exec(readme)?.[1] ?? "";
+  const modules = join(folder.path, "node_modules");
+  mkdirSync(modules);
+  symlinkSync(root, join(modules, "wavecache"), "junction");
+  const program = join(folder.path, "example.ts");
+  writeFileSync(program, example.replace("ws://localhost:8080/audio", server.url));
+  const { out, err, code } = await run([process.execPath, "run", program], folder.path);
+  expect({ err, code }).toEqual({ err: "", code: 0 });
+  expect(out).toMatch(
+    /^stream-\S+: 100000 bytes, [0-9a-f]{64}, verified: true\n99000 bytes came back\n1 streams/,
+  );
+});
 
 test("a connection that is cut under Node is made again", async () => {
   await using server = await TestServer.start();
