@@ -1,6 +1,6 @@
 /**
  * `bun run bench:songs`: songs over UDP on loopback. First what the default pace loses to a client of the old protocol
- * with the system's usual receive buffer, then the same at rising paces until something is lost, and the reliable
+ * with the system's usual receive buffer (208 KiB on Linux: 74 ms of the default pace), then the same at rising paces until something is lost, and the reliable
  * protocol beside it. Exit status 1 when the default pace loses a datagram.
  */
 import { cac } from "cac";
@@ -33,12 +33,15 @@ export interface PaceFigures {
   atOnce: number;
   datagrams: number;
   lost: number;
+  /** The longest that this process, the client, was kept from its work: a receive buffer lasts only so long. */
+  clientLateMs: number;
 }
 
 const defaultPaces = "20,40,60,80,120,160,200,240";
 const songName = "song";
 /** A transfer whose end was lost ends by silence. */
 const silenceMs = 1_000;
+const lateTickMs = 5;
 
 function readSettings(args: string[]): Settings | undefined {
   const cli = cac("bun run bench:songs");
@@ -102,6 +105,7 @@ async function measurePace(paceMbps: number, settings: Settings, plan: Plan): Pr
       transferMs += got.ms;
     }
   };
+  const late = watchLateness();
   await Promise.all(Array.from({ length: plan.atOnce }, client));
   const lost = Math.ceil((plan.count * bytes - received) / songDatagramBytes);
   return {
@@ -112,6 +116,24 @@ async function measurePace(paceMbps: number, settings: Settings, plan: Plan): Pr
     atOnce: plan.atOnce,
     datagrams: plan.count * Math.ceil((bytes + 1) / songDatagramBytes),
     lost,
+    clientLateMs: late.end(),
+  };
+}
+
+/** Until its end, how late a timer of a few milliseconds was at the worst. */
+function watchLateness(): { end: () => number } {
+  let worst = 0;
+  let last = performance.now();
+  const timer = setInterval(() => {
+    const now = performance.now();
+    worst = Math.max(worst, now - last - lateTickMs);
+    last = now;
+  }, lateTickMs);
+  return {
+    end: () => {
+      clearInterval(timer);
+      return worst;
+    },
   };
 }
 
@@ -157,7 +179,16 @@ async function receiveReliable(port: number): Promise<Got> {
 }
 
 function lines(figures: readonly PaceFigures[]): string[] {
-  const head = ["PROTOCOL", "PACE Mbit/s", "HAD Mbit/s", "TRANSFERS", "AT ONCE", "DATAGRAMS", "LOST"];
+  const head = [
+    "PROTOCOL",
+    "PACE Mbit/s",
+    "HAD Mbit/s",
+    "TRANSFERS",
+    "AT ONCE",
+    "DATAGRAMS",
+    "LOST",
+    "CLIENT LATE ms",
+  ];
   const rows = figures.map((each) => [
     each.protocol,
     String(each.paceMbps),
@@ -166,8 +197,9 @@ function lines(figures: readonly PaceFigures[]): string[] {
     String(each.atOnce),
     String(each.datagrams),
     String(each.lost),
+    each.clientLateMs.toFixed(0),
   ]);
-  return table([head, ...rows], [1, 2, 3, 4, 5, 6]);
+  return table([head, ...rows], [1, 2, 3, 4, 5, 6, 7]);
 }
 
 /** The highest pace below the first that lost something. */
