@@ -97,9 +97,11 @@ export class HeldSupply implements Supply {
   /** Keeps a copy; resolves when there is room for more. */
   async write(bytes: Uint8Array): Promise<void> {
     this.#throwReleased();
-    for (let at = 0; at < bytes.length;) at += this.#keep(bytes.subarray(at));
-    if (bytes.length > 0) this.#wake();
-    while (this.#endOffset - this.#firstOffset >= this.#budget.shareBytes) await this.#change();
+    for (let at = 0; at < bytes.length;) {
+      at += this.#keep(bytes.subarray(at));
+      this.#wake();
+      while (this.#endOffset - this.#firstOffset >= this.#budget.shareBytes) await this.#change();
+    }
   }
 
   /** There will be no more. */

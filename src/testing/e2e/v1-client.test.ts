@@ -73,45 +73,52 @@ test(
   }),
 );
 
-test(
-  "a server that is killed in the middle of 32 uploads and started again gets them all, as it had them",
-  seeded(async (random) => {
-    await using server = await TestServer.start();
-    const client = await open(server.url, { retry: { firstDelayMs: 20, maxDelayMs: 200, retries: 200 } });
-    const files = filesOf(random, 32, 2_000_000);
-    const resumed: number[] = [];
-    const uploads = files.map(async (file, index) => {
-      const writing = client.openWrite({
-        id: `song-${index}`,
-        onOpen: (offset) => void (offset > 0 && resumed.push(offset)),
+/** Without a word, and with all that belongs to a polite end. */
+const endings = {
+  killed: (server: TestServer) => server.kill9(),
+  "asked to end": (server: TestServer) => server.stop(),
+};
+
+test.each(Object.entries(endings))(
+  "a server that is %s in the middle of 32 uploads and started again gets them all, as it had them",
+  (_, end) =>
+    seeded(async (random) => {
+      await using server = await TestServer.start();
+      const client = await open(server.url, { retry: { firstDelayMs: 20, maxDelayMs: 200, retries: 200 } });
+      const files = filesOf(random, 32, 2_000_000);
+      const resumed: number[] = [];
+      const uploads = files.map(async (file, index) => {
+        const writing = client.openWrite({
+          id: `song-${index}`,
+          onOpen: (offset) => void (offset > 0 && resumed.push(offset)),
+        });
+        const writer = writing.writable.getWriter();
+        const pieces = random.pieces(file, 100_000);
+        const half = pieces.length >> 1;
+        for (const piece of pieces.slice(0, half)) await writer.write(piece);
+        await until("half is there", limitMs, () => writing.progress.durable > 0);
+        await killed;
+        for (const piece of pieces.slice(half)) await writer.write(piece);
+        await writer.close();
+        return await writing.receipt;
       });
-      const writer = writing.writable.getWriter();
-      const pieces = random.pieces(file, 100_000);
-      const half = pieces.length >> 1;
-      for (const piece of pieces.slice(0, half)) await writer.write(piece);
-      await until("half is there", limitMs, () => writing.progress.durable > 0);
-      await killed;
-      for (const piece of pieces.slice(half)) await writer.write(piece);
-      await writer.close();
-      return await writing.receipt;
-    });
-    const killed = (async () => {
-      await until("some audio is durable", limitMs, async () => {
-        const { streams } = await client.list();
-        return streams.length === 32 && streams.every(({ size }) => size > 0);
-      });
-      const port = portOf(server.url);
-      await server.kill9();
-      await server.restart({ flags: { port } });
-    })();
-    const receipts = await within("every upload", limitMs, Promise.all(uploads));
-    expect(receipts.map((receipt) => receipt.sha256)).toEqual(files.map(sha256));
-    expect(receipts.every(({ verified }) => verified)).toBe(true);
-    expect(resumed.length).toBeGreaterThan(0);
-    for (const [index, file] of files.entries()) {
-      expect((await bytesOf(client.openRead(`song-${index}`))).equals(file)).toBe(true);
-    }
-  }),
+      const killed = (async () => {
+        await until("some audio is durable", limitMs, async () => {
+          const { streams } = await client.list();
+          return streams.length === 32 && streams.every(({ size }) => size > 0);
+        });
+        const port = portOf(server.url);
+        await end(server);
+        await server.restart({ flags: { port } });
+      })();
+      const receipts = await within("every upload", limitMs, Promise.all(uploads));
+      expect(receipts.map((receipt) => receipt.sha256)).toEqual(files.map(sha256));
+      expect(receipts.every(({ verified }) => verified)).toBe(true);
+      expect(resumed.length).toBeGreaterThan(0);
+      for (const [index, file] of files.entries()) {
+        expect((await bytesOf(client.openRead(`song-${index}`))).equals(file)).toBe(true);
+      }
+    })(),
 );
 
 test(
