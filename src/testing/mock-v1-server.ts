@@ -30,7 +30,7 @@ export interface V1Behaviour {
   cutsAt?: { type: ClientMessage["type"]; times: number };
   /** Durable stays so far behind written until FINISH. */
   lagBytes?: number;
-  /** Says so many times of a DATA that its CRC is wrong, or sends one that is. */
+  /** So many times: says of a DATA that its CRC is wrong, or changes a bit of one on its way. */
   refusesChecksums?: number;
   damages?: number;
   /** The SHA-256 of every END. */
@@ -379,9 +379,13 @@ export class MockV1Server {
 
   #sendData(ws: Socket, channel: number, offset: number, payload: Uint8Array): void {
     const { damages = 0 } = this.#behaviour;
-    const crc = damages > 0 ? 1 : crc32(payload);
-    if (damages > 0) this.#behaviour.damages = damages - 1;
-    this.#send(ws, { type: "DATA", channel, offset, crc, payload });
+    const crc = crc32(payload);
+    const sent = Buffer.from(payload);
+    if (damages > 0) {
+      sent[sent.length >> 1]! ^= 1;
+      this.#behaviour.damages = damages - 1;
+    }
+    this.#send(ws, { type: "DATA", channel, offset, crc, payload: sent });
   }
 
   #finish(ws: Socket, channel: number, streamId: string, outcome: Outcome): void {
