@@ -33,6 +33,8 @@ export interface V1Behaviour {
   /** So many times: says of a DATA that its CRC is wrong, or changes a bit of one on its way. */
   refusesChecksums?: number;
   damages?: number;
+  /** Closes the connection instead of the END of a reading, so many times. */
+  losesEnds?: number;
   /** The SHA-256 of every END. */
   wrongSha256?: string;
   /** Answers nothing at all, not even PING, after HELLO. */
@@ -341,7 +343,8 @@ export class MockV1Server {
   ): void {
     const stream = this.streams.get(streamId);
     if (stream === undefined) this.#fault(ws, channel, "STREAM_UNKNOWN");
-    else if (offset > stream.bytes.length) this.#fault(ws, channel, "NO_DATA");
+    else if (offset > stream.bytes.length || (offset > 0 && offset === stream.bytes.length && !follows))
+      this.#fault(ws, channel, "NO_DATA");
     else {
       const end = follows ? Infinity : Math.min(stream.bytes.length, offset + length);
       const credit = 1 << 16;
@@ -395,6 +398,13 @@ export class MockV1Server {
     if (open?.kind === "read" && outcome === "finished" && open.at < Math.min(open.end, stream.bytes.length))
       return;
     ws.data.channels.delete(channel);
+    const { losesEnds = 0 } = this.#behaviour;
+    if (open?.kind === "read" && losesEnds > 0) {
+      this.#behaviour.losesEnds = losesEnds - 1;
+      this.#sockets.delete(ws);
+      ws.close(1001);
+      return;
+    }
     const sha256 = outcome === "finished" ? this.#sha256(streamId) : undefined;
     const size = outcome === "removed" ? 0 : stream.bytes.length;
     this.#send(ws, { type: "END", channel, outcome, size, sha256 });

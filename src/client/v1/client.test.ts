@@ -261,6 +261,23 @@ describe("a reader", () => {
     expect((await reading.result).verified).toBe(true);
   });
 
+  test("asks how it ended when only that was lost", async () => {
+    const server = mock({ losesEnds: 2 });
+    const bytes = noise(300_000);
+    server.put("song", bytes);
+    server.put("half", bytes, false);
+    const client = await open(server);
+    for (const [id, verified] of [
+      ["song", true],
+      ["half", false],
+    ] as const) {
+      const reading = client.openRead(id);
+      expect((await bytesOf(reading)).equals(bytes)).toBe(true);
+      expect(await reading.result).toMatchObject({ verified, size: bytes.length });
+    }
+    expect(server.messages.filter((type) => type === "INFO")).toHaveLength(2);
+  });
+
   test("learns that the whole is not what the server says", async () => {
     const server = mock({ wrongSha256: "00".repeat(32) });
     server.put("song", noise(1000));
