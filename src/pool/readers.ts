@@ -16,6 +16,7 @@ import {
   READ_PART,
   READ_RANGE,
 } from "../lane/tasks.ts";
+import { GarbageWatch } from "./garbage-watch.ts";
 import type { CrewSettings, ThreadFigures, ThreadOwner } from "./lane-thread.ts";
 import { LastingThread } from "./lasting-thread.ts";
 import { ResidentFiles } from "./resident.ts";
@@ -36,6 +37,7 @@ export interface ReadSink {
 export class Readers {
   readonly #readers: Reader[];
   readonly #resident = new ResidentFiles();
+  readonly #garbage = new GarbageWatch();
   #next = 0;
 
   constructor(settings: CrewSettings) {
@@ -62,6 +64,7 @@ export class Readers {
   }
 
   async close(): Promise<void> {
+    this.#garbage.close();
     await Promise.all(this.#readers.map((reader) => reader.close()));
   }
 }

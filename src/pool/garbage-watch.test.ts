@@ -1,0 +1,40 @@
+import { expect, test } from "bun:test";
+import { truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { GiB, MiB } from "../base/limits.ts";
+import { temporaryFolder } from "../testing/temporary-folder.ts";
+import { GarbageWatch } from "./garbage-watch.ts";
+
+const canMap = process.platform !== "win32";
+
+test.skipIf(!canMap)(
+  "garbage does not gather because much is mapped",
+  async () => {
+    using folder = temporaryFolder();
+    const path = join(folder.path, "sparse");
+    writeFileSync(path, "");
+    truncateSync(path, 2 * GiB);
+    const map = Bun.mmap(path);
+    const watch = new GarbageWatch();
+    let most = 0;
+    for (let made = 0; made < 400 * MiB; made += 2 * MiB) {
+      litter(2 * MiB);
+      most = Math.max(most, process.memoryUsage().heapTotal);
+      await Bun.sleep(2);
+    }
+    watch.close();
+    expect(map.length).toBe(2 * GiB);
+    expect(most).toBeLessThan(150 * MiB);
+  },
+  20_000,
+);
+
+/** Objects of about so many bytes that nobody keeps. */
+function litter(bytes: number): void {
+  const objectBytes = 128;
+  const objects = Array.from({ length: bytes / objectBytes }, (_, index) => ({
+    index,
+    text: `${index} of ${bytes}`,
+  }));
+  expect(objects.length).toBeGreaterThan(0);
+}
