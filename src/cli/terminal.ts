@@ -37,6 +37,8 @@ export class Terminal {
 
   /** A line of the result. What comes from elsewhere must have been made visible. */
   print(line: string): void {
+    // A bar, which is drawn again, would stand before it.
+    if (this.#lineShown) this.#stderr.write(clearLine);
     this.#stdout.write(`${line}\n`);
   }
 

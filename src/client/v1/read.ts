@@ -36,7 +36,7 @@ export interface ReadResult {
   outcome: Outcome;
   /** Bytes that the reader got. */
   received: number;
-  /** Of a recording: bytes that were left out because the reader did not keep up, or the connection was lost. */
+  /** Of a recording: bytes that were left out because the reader did not keep up; not what passed without a connection. */
   skipped: number;
   /** Of the whole stream, as the server says. */
   size: number;

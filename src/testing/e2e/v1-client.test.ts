@@ -7,6 +7,7 @@ import type { Writing } from "../../client/v1/writing.ts";
 import { bytesSource } from "../../client/source.ts";
 import { cleanups, quickRetry } from "../client-fixtures.ts";
 import { type Random, seeded, sha256 } from "../harness/bytes.ts";
+import { countingPayload, IngestDevice, pcmFormat } from "../harness/ingest-device.ts";
 import { TestServer, useServers } from "../harness/server.ts";
 import { TcpProxy } from "../harness/tcp-proxy.ts";
 import { testLimitMs, until, within } from "../harness/until.ts";
@@ -173,6 +174,54 @@ test(
     expect(await reading.result).toMatchObject({ outcome: "finished", verified: true });
   }),
 );
+
+test("a follower of a recording hears it again when server and device are back", async () => {
+  await using server = await TestServer.start();
+  const retry = { firstDelayMs: 20, maxDelayMs: 200, retries: 200 };
+  const { frameSamples } = pcmFormat;
+  let device = await IngestDevice.open(server.httpBase, pcmFormat, "kitchen");
+  let sent = 0;
+  const send = () => device.send(countingPayload(sent++ * frameSamples, frameSamples));
+  const client = await open(server.url, { retry });
+  const heard: number[] = [];
+  // The device has to be known before it can be followed.
+  const reading = await until("the recording", limitMs, async () => {
+    send();
+    const reading = client.follow({ recording: "kitchen" });
+    return await reading.opened.then(
+      () => reading,
+      () => undefined,
+    );
+  });
+  expect((await reading.opened).metadata.format).toEqual({
+    codec: "pcm_s16le",
+    sampleRate: 16_000,
+    channels: 1,
+  });
+  const over = (async () => {
+    for await (const pcm of reading) heard.push(...new Int16Array(new Uint8Array(pcm).buffer));
+  })();
+  const hearing = async () => {
+    const before = heard.length;
+    await until("sound", limitMs, () => {
+      send();
+      return heard.length > before + 5_000;
+    });
+  };
+  await hearing();
+  const port = portOf(server.url);
+  await server.kill9();
+  await server.restart({ flags: { port } });
+  device[Symbol.dispose]();
+  device = await IngestDevice.open(server.httpBase, pcmFormat, "kitchen");
+  await hearing();
+  await device.close();
+  await within("the end", limitMs, over);
+  expect(await reading.result).toMatchObject({ outcome: "ended", received: 2 * heard.length });
+  const jumps = heard.filter((sample, at) => at > 0 && sample !== (((heard[at - 1] ?? 0) + 1) << 16) >> 16);
+  // Only what passed between the two connections is missing, if anything did.
+  expect(jumps.length).toBeLessThanOrEqual(1);
+});
 
 function filesOf(random: Random, count: number, bytes: number): Uint8Array[] {
   return Array.from({ length: count }, () => random.bytes(random.int(bytes >> 1, bytes)));
