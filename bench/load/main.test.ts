@@ -70,6 +70,17 @@ describe("the load bench", () => {
     expect(summary.latencyMs.stop.count).toBe(6);
   });
 
+  test("does the same over protocol v1, and judges one by the other", async () => {
+    const v1 = ["--protocol", "v1", "--connections", "2", "--without-ceilings"];
+    const { err, out } = await bench("main.ts", ...tiny, ...anySpeed, ...v1);
+    expect(err).toBe("");
+    expect(out).toContain("every byte came back as it was sent");
+    expect(out).toMatch(/v1 +2 +[\d.]+ Mbit\/s +[\d.]+ Mbit\/s/);
+    expect(out).toMatch(/upload over v1 \/ older protocol, [\d.]+ times: (met|MISSED)/);
+    const wrong = await bench("main.ts", "--protocol", "v2");
+    expect([wrong.code, wrong.err]).toEqual([2, expect.stringContaining("--protocol")]);
+  });
+
   test("fails, and says which, when a target is missed", async () => {
     const missed = ["--target-upload-mbps", "0.001", "--target-download-mbps", "100000000"];
     const { code, out } = await bench("main.ts", ...tiny, ...missed, "--without-ceilings");

@@ -34,6 +34,24 @@ describe("the audio of a stream", () => {
     expect(short.sha256).toBe(long.sha256);
   });
 
+  test("is found at any offset, across frames and round the noise, and nothing else is", () => {
+    const audio = new StreamAudio(noise, 127, 9_000_100, frameBytes);
+    const all = whole(audio);
+    for (const [offset, length] of [
+      [0, 5000],
+      [999, 2],
+      [7_900_000, 900_000],
+      [8_999_900, 200],
+    ] as const) {
+      const bytes = Buffer.from(all.subarray(offset, offset + length));
+      expect(audio.isAt(offset, bytes)).toBe(true);
+      expect(audio.from(offset, length).length).toBeGreaterThan(0);
+      bytes[length - 1]! ^= 1;
+      expect(audio.isAt(offset, bytes)).toBe(false);
+    }
+    expect(audio.isAt(9_000_099, all.subarray(9_000_098))).toBe(false);
+  });
+
   test("is another one for each stream and each round", () => {
     const digests = [0, 1, 2].flatMap((index) => {
       const audio = new StreamAudio(noise, index, 5000, frameBytes);
