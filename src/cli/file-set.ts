@@ -7,7 +7,7 @@ import { isStreamId } from "../base/stream-id.ts";
 import { CliError, fileError, usageError } from "./failures.ts";
 
 /** Files of one command. */
-export const maxFiles = 100_000;
+const maxFiles = 100_000;
 const maxFolderDepth = 32;
 const markChars = 8;
 

@@ -83,7 +83,9 @@ async function downloadMany(
       context.terminal.note(`${job}: ${failureOf(error).line}`);
     return sideBySide(unique, parallel, context.signal, run, onFailure);
   });
-  for (const line of summary(result.done, unique.length, ms)) context.terminal.print(line);
+  if (result.done.length > 0) {
+    for (const line of summary(result.done, unique.length, ms)) context.terminal.print(line);
+  }
   const missing = result.failed.length + result.skipped;
   if (missing > 0) {
     throw new CliError(

@@ -110,7 +110,9 @@ async function uploadMany(paths: readonly string[], options: Options, context: C
     const { done, failed, skipped } = result;
     if (flagOption(options, "json")) {
       context.terminal.print(safeJson({ files: done, failed: failed.map(({ job }) => job.path), skipped }));
-    } else for (const line of summary(done, files.length, ms)) context.terminal.print(line);
+    } else if (done.length > 0) {
+      for (const line of summary(done, files.length, ms)) context.terminal.print(line);
+    }
     const missing = failed.length + skipped;
     const hint = "the same command again goes on where this one ended";
     if (missing > 0) throw new CliError(`${missing} of ${files.length} files are not uploaded`, hint);
