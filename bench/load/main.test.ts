@@ -166,7 +166,7 @@ describe("the load bench against a server that runs already", () => {
     expect(code).toBe(1);
     expect(out).toContain(told);
     expect(out).not.toContain("every byte came back");
-    expect(out).toContain("3 streams stay on the server");
+    expect(out).toContain("4 streams stay on the server");
   });
 
   test("fails with one line when there is no server", async () => {

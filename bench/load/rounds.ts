@@ -53,7 +53,7 @@ export interface Ceilings {
 
 /** Memory of the server that its connections need before they do anything. */
 export interface Idle {
-  /** Before the first connection. */
+  /** Of a server that has served one stream. */
   startBytes: number | undefined;
   connectedBytes: number | undefined;
 }
@@ -181,10 +181,21 @@ export class Rounds {
   async #connect(round: number): Promise<Peer[]> {
     const { url, observed } = this.#subject;
     if (round > 0) return await connectAll(url, this.#settings.streams);
+    await this.#warmUp(url);
     const startBytes = (await observed.probe())?.ownBytes;
     const peers = await connectAll(url, this.#settings.streams);
     this.#idle = { startBytes, connectedBytes: (await observed.probe())?.ownBytes };
     return peers;
+  }
+
+  /** One stream up and down: what code and rings cost once is no stream's. */
+  async #warmUp(url: string): Promise<void> {
+    this.#progress.phase("warming up");
+    const streams = this.#streams(await connectAll(url, 1), 0);
+    await uploadAll(streams, this.#board, { start: new Latency(), get: new Latency(), stop: new Latency() });
+    await downloadAll(streams, this.#board, new Latency(), this.#settings.window);
+    for (const { peer } of streams) peer.close();
+    this.#leftStreams += await removeAll(streams, url);
   }
 
   #streams(peers: Peer[], round: number): Stream[] {

@@ -10,7 +10,7 @@ import { MiB } from "../base/limits.ts";
 
 const checkMs = 100;
 /** So much garbage is always allowed. */
-const slackBytes = 8 * MiB;
+const slackBytes = 4 * MiB;
 
 export class GarbageWatch {
   readonly #timer: Timer;
