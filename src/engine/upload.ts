@@ -242,7 +242,8 @@ export class Upload implements UploadEvents {
   }
 
   fenced(bytes: number): void {
-    this.#writtenBytes = bytes;
+    // Whoever asks after the end is answered with nothing.
+    this.#writtenBytes = Math.max(this.#writtenBytes, bytes);
     this.#fences.shift()?.resolve(bytes);
   }
 

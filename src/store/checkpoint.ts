@@ -1,9 +1,8 @@
 /**
  * Makes what uploads have in their files durable while they go on, many at once:
  *
- *     1  the files are synced: one by one where they are few, else the file system as a whole
- *     2  the folder with their names is synced
- *     3  the rows say how far each one is (synced, and with them that the streams exist)
+ *     1  the files are synced, and the folder with their names; where they are many, the file system as a whole
+ *     2  the rows say how far each one is (synced, and with them that the streams exist)
  *
  * Only after that may a client be told. A crash before leaves what there was; the size of a file stays the truth about
  * what is kept of an upload, since more than the row says may have reached it.
@@ -38,7 +37,6 @@ export async function checkpointGroup(
   at: number,
 ): Promise<CheckpointOutcome[]> {
   const outcomes = await syncFiles(layout, syncFileSystem, items);
-  syncFolder(layout.incoming);
   catalog.transaction(() => {
     items.forEach(({ streamId, size }, index) => {
       if (outcomes[index] === null) catalog.touch(streamId, size, at);
@@ -55,7 +53,9 @@ async function syncFiles(
   if (items.length > maxFilesSyncedSingly && (await syncFileSystem(layout.incoming))) {
     return items.map(() => null);
   }
-  return Promise.all(items.map(({ key }) => syncIncoming(layout.incomingPath(key))));
+  const outcomes = await Promise.all(items.map(({ key }) => syncIncoming(layout.incomingPath(key))));
+  syncFolder(layout.incoming);
+  return outcomes;
 }
 
 /** The file of an upload that has been finished or removed meanwhile is not there any more. */

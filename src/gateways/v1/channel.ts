@@ -2,7 +2,7 @@
 import type { DoorMeter } from "../../base/door-meter.ts";
 import type { ErrorCode } from "../../base/errors.ts";
 import type { SendCredit } from "../../wire/v1/credit.ts";
-import type { End, Opened, ServerMessage, Streams } from "../../wire/v1/messages.ts";
+import type { End, ServerMessage, Streams } from "../../wire/v1/messages.ts";
 import type { Core, RangeReader } from "./core.ts";
 import type { Outlet, Source } from "./outlet.ts";
 
@@ -37,6 +37,3 @@ export interface ChannelHost {
   /** The connection breaks the protocol, and ends. */
   fault(code: ErrorCode, reason?: string): void;
 }
-
-/** Opening messages have the same answer, whatever is opened. */
-export type OpenedFields = Omit<Opened, "type">;

@@ -88,10 +88,15 @@ export class V1Door implements SessionHost {
     this.#isLeaving = true;
     for (const session of this.#sessions) session.leave(deadlineMs);
     const deadline = performance.now() + deadlineMs;
-    while (this.#sessions.size > 0 && performance.now() < deadline) await Bun.sleep(endCheckMs);
-    if (this.#sessions.size > 0) await Promise.race([this.#settle(), Bun.sleep(settleMs)]);
+    while (this.#hasOpen() && performance.now() < deadline) await Bun.sleep(endCheckMs);
+    if (this.#hasOpen()) await Promise.race([this.#settle(), Bun.sleep(settleMs)]);
     const { close, reason } = errorRow("SHUTTING_DOWN");
     for (const session of this.#sessions) session.close(close, reason);
+  }
+
+  #hasOpen(): boolean {
+    for (const session of this.#sessions) if (!session.isOver) return true;
+    return false;
   }
 
   async #settle(): Promise<void> {

@@ -38,10 +38,6 @@ export class FileSource implements Source {
     return this.#isLost ? 0 : this.#end - this.offset;
   }
 
-  get end(): number {
-    return this.#end;
-  }
-
   /** Sends `readable` from `offset` to `end`, or goes on with it where it has got another file. */
   begin(readable: Readable, offset: number, end: number): void {
     this.#readable = readable;

@@ -106,8 +106,9 @@ export class V1Session implements Session, ChannelHost {
     });
   }
 
-  get channels(): number {
-    return this.#channels.size;
+  /** Nothing is to be waited for, though its socket may not be gone yet. */
+  get isOver(): boolean {
+    return this.#isOver;
   }
 
   text(): void {

@@ -68,6 +68,7 @@ export class V1Peer {
   #helloOfServer: Hello | undefined;
   #wake: PromiseWithResolvers<void> = Promise.withResolvers();
   #isOver = false;
+  #flushing: Promise<void> | undefined;
   /** The code of the Close frame, once one came. */
   closeCode: number | undefined;
 
@@ -281,8 +282,16 @@ export class V1Peer {
       this.credit.spend(length);
       this.data(channel, at, audio.subarray(at, at + length));
       at += length;
-      await this.socket.flush();
+      await this.#flushed();
     }
+  }
+
+  /** Many uploads wait for one socket: they do it together. */
+  #flushed(): Promise<void> {
+    this.#flushing ??= this.socket.flush().finally(() => {
+      this.#flushing = undefined;
+    });
+    return this.#flushing;
   }
 
   async finish(channel: number, size: number): Promise<End> {
