@@ -215,7 +215,8 @@ describe("credit of what is written", () => {
     stage.create(1).opening.resolve(0);
     await turn();
     stage.uploads[0]!.takes = false;
-    stage.data(1, 0, 256 * KiB);
+    for (let at = 0; at < 3; at += 1) stage.data(1, at * 256 * KiB, 256 * KiB);
+    expect(stage.credit(1)).toBe(MiB - 64 * KiB);
     for (let sent = 0; sent < initialConnectionCreditBytes; sent += 256 * KiB) stage.data(9, 0, 256 * KiB);
     expect(stage.credit(0)).toBeGreaterThanOrEqual(initialConnectionCreditBytes / 2);
     expect(stage.errors).toEqual([]);
