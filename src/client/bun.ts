@@ -1,5 +1,4 @@
 /** The client's platform under Bun. */
-import { crc32 } from "node:zlib";
 import type { Digest, DigestName, Fetch, Platform } from "./platform.ts";
 import { type Trust, tlsOptions } from "./trust.ts";
 import type { StreamPlatform } from "./v1/platform.ts";
@@ -13,7 +12,7 @@ export function bunPlatformOf(trust: Trust): Platform & StreamPlatform {
     openSocket: (url, protocols) =>
       new WebSocket(url, { protocols: [...protocols], perMessageDeflate: false, tls }),
     newDigest,
-    crc32,
+    crc32: (bytes) => Bun.hash.crc32(bytes),
   };
 }
 
