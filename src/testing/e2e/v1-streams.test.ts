@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { crc32 } from "node:zlib";
 import { KiB, MiB } from "../../base/limits.ts";
+import { encodeMessage } from "../../wire/v1/encode.ts";
+import type { ClientMessage } from "../../wire/v1/messages.ts";
 import { AudioCachePeer, freshId } from "../harness/audio-cache-peer.ts";
 import { Random, sha256 } from "../harness/bytes.ts";
 import { countingPayload, IngestDevice, isCounting, pcmFormat } from "../harness/ingest-device.ts";
@@ -8,6 +11,7 @@ import { TestServer, useServers } from "../harness/server.ts";
 import { streamInfo } from "../harness/streams-api.ts";
 import { until } from "../harness/until.ts";
 import { plain, V1Peer, verified } from "../harness/v1-peer.ts";
+import { encodeFrame, opcodes } from "../harness/websocket-frames.ts";
 
 useServers();
 
@@ -16,6 +20,11 @@ beforeAll(async () => {
   server = await TestServer.start();
 });
 afterAll(() => server.dispose());
+
+function framed(message: ClientMessage): Buffer {
+  const mask = crypto.getRandomValues(new Uint8Array(4));
+  return encodeFrame({ opcode: opcodes.binary, payload: encodeMessage(message), mask });
+}
 
 const audio = new Random(7).bytes(3 * MiB + 12_345);
 
@@ -150,8 +159,14 @@ describe("writing", () => {
 
   test("audio before the answer to a resume is refused", async () => {
     using peer = await V1Peer.open(server.url);
-    peer.send({ type: "WRITE", channel: 1, streamId: freshId("early"), mode: "resume", metadata: plain });
-    peer.data(1, 0, audio.subarray(0, 10));
+    const early = audio.subarray(0, 10);
+    // In one piece, so that the audio is there before the answer can be.
+    peer.socket.write(
+      Buffer.concat([
+        framed({ type: "WRITE", channel: 1, streamId: freshId("early"), mode: "resume", metadata: plain }),
+        framed({ type: "DATA", channel: 1, offset: 0, crc: crc32(early), payload: early }),
+      ]),
+    );
     expect(await peer.errorOn(1)).toBe("OFFSET_WRONG");
   });
 
@@ -195,6 +210,7 @@ describe("writing", () => {
     using second = await V1Peer.open(server.url);
     const id = freshId("taken");
     first.create(1, id);
+    await first.expect(1, "OPENED");
     await first.write(1, audio.subarray(0, 5000));
     const { offset } = await second.resume(9, id);
     expect(await first.errorOn(1)).toBe("STREAM_TAKEN_OVER");
