@@ -67,7 +67,7 @@ export class ReadTask {
   #next: number | undefined;
   #received = 0;
   #skipped = 0;
-  /** The connection was lost and nothing has come since; the clock runs from the first answer after that. */
+  /** The connection was lost once; the clock runs from the first answer after the last audio. */
   #interruption: { sinceMs: number | undefined } | undefined;
   #isCancelled = false;
 
@@ -185,7 +185,8 @@ export class ReadTask {
     if (this.#hashes) this.#digests.take(offset, payload);
     this.#next = offset + payload.length;
     this.#received += payload.length;
-    this.#interruption = undefined;
+    // What was there before the loss may come first: the clock begins anew, since whoever sends is not back with that.
+    if (this.#interruption !== undefined) this.#interruption.sinceMs = undefined;
     this.#options.onProgress?.(this.#received);
   }
 
