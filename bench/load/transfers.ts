@@ -46,23 +46,19 @@ export interface Timed {
   ms: number;
 }
 
-/** A transfer of one stream, until it is over. */
-abstract class Transfer implements Listener {
-  readonly stream: Stream;
+/** A transfer of one stream, until it is over, over whichever protocol. */
+export abstract class Transfer<S extends { streamId: string }> {
+  readonly stream: S;
   /** When it ended, on the clock of `performance.now`. */
   endedAt: number | undefined;
   bytes = 0;
   protected readonly board: Board;
   readonly #over = Promise.withResolvers<void>();
 
-  constructor(stream: Stream, board: Board) {
+  constructor(stream: S, board: Board) {
     this.stream = stream;
     this.board = board;
-    stream.peer.listen(this);
   }
-
-  abstract reply(reply: Reply): void;
-  abstract audio(bytes: Uint8Array): void;
 
   /** Resolves at its end, whichever that is. */
   get over(): Promise<void> {
@@ -86,7 +82,18 @@ abstract class Transfer implements Listener {
   }
 }
 
-class Upload extends Transfer {
+/** One on a connection of its own. */
+abstract class PeerTransfer extends Transfer<Stream> implements Listener {
+  constructor(stream: Stream, board: Board) {
+    super(stream, board);
+    stream.peer.listen(this);
+  }
+
+  abstract reply(reply: Reply): void;
+  abstract audio(bytes: Uint8Array): void;
+}
+
+class Upload extends PeerTransfer {
   readonly #latencies: Latencies;
   readonly #checksDigest: boolean;
   #state: "starting" | "sending" | "stopping" = "starting";
@@ -153,7 +160,7 @@ export function unexpected(reply: Reply): string {
   return reply.type === "ERROR" ? reply.message : `${reply.type} came out of turn`;
 }
 
-class Download extends Transfer {
+class Download extends PeerTransfer {
   readonly #latency: Latency;
   readonly #bareFrame: Buffer | undefined;
   /** Times of the GETs under way, in a circle. */
@@ -207,7 +214,7 @@ export function wrongFrame(frame: number, bytes: Uint8Array, audio: StreamAudio)
 }
 
 /** What a bare sender sends: the same frame again and again, none asked for but all compared. */
-class Drain extends Transfer {
+class Drain extends PeerTransfer {
   readonly #frame: Buffer;
 
   constructor(stream: Stream, board: Board, frame: Buffer) {
@@ -275,7 +282,7 @@ export async function drainAll(streams: Stream[], board: Board, frame: Buffer): 
 
 /** Starts transfers and waits for the last of them; `pump` is called every millisecond until then. */
 async function run(
-  transfers: (Transfer & { start(): void })[],
+  transfers: (PeerTransfer & { start(): void })[],
   board: Board,
   pump?: () => void,
 ): Promise<Timed> {
@@ -294,7 +301,10 @@ async function run(
   return { bytes: transfers.reduce((sum, transfer) => sum + transfer.bytes, 0), ms: ended - began };
 }
 
-export function watchForStalls(transfers: Pick<Transfer, "endedAt" | "lost">[], board: Board): Timer {
+export function watchForStalls(
+  transfers: Pick<Transfer<{ streamId: string }>, "endedAt" | "lost">[],
+  board: Board,
+): Timer {
   let before = { bytes: -1, over: -1 };
   return setInterval(() => {
     const over = transfers.filter((transfer) => transfer.endedAt !== undefined).length;

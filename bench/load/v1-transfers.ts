@@ -7,7 +7,7 @@ import { ReceiveWindow, SendCredit } from "../../src/wire/v1/credit.ts";
 import type { StreamAudio } from "./audio.ts";
 import type { Latency } from "./latency.ts";
 import type { Board, Timed } from "./transfers.ts";
-import { pumpPauseMs, watchForStalls } from "./transfers.ts";
+import { pumpPauseMs, Transfer, watchForStalls } from "./transfers.ts";
 import type { ChannelListener, ChannelMessage, V1Link } from "./v1-link.ts";
 
 /** A stream and the connection that it is moved over. */
@@ -19,43 +19,21 @@ export interface V1Stream {
 
 const metadata = { contentType: undefined, format: undefined, tags: {} };
 
-/** A transfer of one stream on a channel of its own, until it is over. */
-abstract class V1Transfer implements ChannelListener {
-  readonly stream: V1Stream;
+/** A transfer of one stream on a channel of its own. */
+abstract class V1Transfer extends Transfer<V1Stream> implements ChannelListener {
   readonly channel: number;
-  endedAt: number | undefined;
-  bytes = 0;
-  protected readonly board: Board;
-  readonly #over = Promise.withResolvers<void>();
 
   constructor(stream: V1Stream, board: Board) {
-    this.stream = stream;
-    this.board = board;
+    super(stream, board);
     this.channel = stream.link.channel(this);
   }
 
   abstract start(): void;
   abstract message(message: ChannelMessage): void;
 
-  get over(): Promise<void> {
-    return this.#over.promise;
-  }
-
-  lost(reason: string): void {
-    if (this.endedAt !== undefined) return;
-    this.board.errors.push(`${this.stream.streamId}: ${reason}`);
-    this.end();
-  }
-
-  protected moved(bytes: number): void {
-    this.bytes += bytes;
-    this.board.bytes += bytes;
-  }
-
-  protected end(): void {
-    this.endedAt ??= performance.now();
+  protected override end(): void {
     this.stream.link.forget(this.channel);
-    this.#over.resolve();
+    super.end();
   }
 
   protected checkEnd(message: Extract<ChannelMessage, { type: "END" }>): void {

@@ -166,6 +166,11 @@ export function defaultOutput(name: string, now: Date = new Date()): string {
   return join(outputFolder, `output-${fileTime(now)}-${plainName(name)}`);
 }
 
+/** False for what is not there, or cannot be looked at: whoever opens it says why. */
+export async function isFolder(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isDirectory() === true;
+}
+
 /** Whether two paths are the same file; a path that does not exist is no file. */
 export async function isSameFile(a: string, b: string): Promise<boolean> {
   const [first, second] = [await statOf(a), await statOf(b)];

@@ -1,11 +1,10 @@
 /** `download ID...`: writes streams of the cache to files. */
-import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { CAC } from "cac";
 import type { StreamInfo } from "../../client/streams.ts";
 import { type Options, textOption } from "../arguments.ts";
 import { CliError, failureOf, usageError } from "../failures.ts";
-import { defaultOutput, OutputFile, plainName } from "../files.ts";
+import { defaultOutput, isFolder, OutputFile, plainName } from "../files.ts";
 import { endingOf } from "../media-types.ts";
 import { type Downloaded, openSession, type Session } from "../session.ts";
 import { sideBySide, sumOf } from "../side-by-side.ts";
@@ -43,11 +42,6 @@ async function download(ids: readonly string[], options: Options, context: Conte
   } finally {
     session.close();
   }
-}
-
-/** What is not there yet is none. */
-async function isFolder(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => undefined))?.isDirectory() === true;
 }
 
 async function downloadOne(id: string, session: Session, options: Options, context: Context): Promise<void> {

@@ -1,13 +1,12 @@
 /** `upload FILE...`: puts files, or folders of them, into the cache and prints the ids they can be had by. */
 import { basename } from "node:path";
-import { stat } from "node:fs/promises";
 import type { CAC } from "cac";
 import { ClientError } from "../../client/errors.ts";
 import type { UploadResult } from "../../client/upload.ts";
 import { flagOption, type Options, textOption } from "../arguments.ts";
 import { CliError, failureOf, usageError } from "../failures.ts";
 import { idsOf, listFiles } from "../file-set.ts";
-import { openSource } from "../files.ts";
+import { isFolder, openSource } from "../files.ts";
 import { openSession, type Session } from "../session.ts";
 import { sideBySide, sumOf } from "../side-by-side.ts";
 import { humanBytes, safeJson, table, visible } from "../text.ts";
@@ -45,11 +44,6 @@ async function upload(files: readonly string[], options: Options, context: Conte
     throw usageError("--id and --resume are for one file", "the ids of many come from their names");
   }
   await uploadMany(files, options, context);
-}
-
-/** What is not there is an error of whoever opens it. */
-async function isFolder(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => undefined))?.isDirectory() === true;
 }
 
 async function uploadOne(file: string, options: Options, context: Context): Promise<void> {
