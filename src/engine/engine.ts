@@ -216,6 +216,8 @@ export class Engine implements UploadHost {
     if (this.#uploads.has(streamId)) throw new WavecacheError("STREAM_UNFINISHED");
     const known = this.#known.get(streamId);
     this.#known.delete(streamId);
+    // Whoever lets go of a file last frees its pages, which takes a while: that is to be the keeper.
+    if (known !== undefined) this.#pool.readers.forget(known.file.path);
     const removed = await this.#pool.keeper.call("remove", { streamId });
     this.#counts.removed(removed);
     this.admission.objectBytes -= removed.objectBytes;

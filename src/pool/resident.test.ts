@@ -2,6 +2,8 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { type Pointer, toArrayBuffer } from "bun:ffi";
 import * as fs from "node:fs";
 import { join } from "node:path";
+import { maxResidentFiles } from "../base/limits.ts";
+import { isMapped } from "../testing/harness/maps.ts";
 import { temporaryFolder } from "../testing/temporary-folder.ts";
 import { ResidentFiles, type System } from "./resident.ts";
 
@@ -67,6 +69,29 @@ describe("resident files", () => {
     files.forget(path);
     expect(files.view(path, 0, 1)).toBeUndefined();
   });
+
+  test.skipIf(process.platform !== "linux")("let go of the map of a forgotten file at once", () => {
+    const files = new ResidentFiles(systemWithout(-1));
+    files.admit(path);
+    expect(isMapped(path)).toBe(true);
+    files.forget(path);
+    expect(isMapped(path)).toBe(false);
+  });
+
+  test.skipIf(process.platform !== "linux")(
+    "let go of the map used longest ago when there are too many",
+    () => {
+      const files = new ResidentFiles(systemWithout(-1));
+      files.admit(path);
+      for (let other = 0; other < maxResidentFiles; other += 1) {
+        const otherPath = join(folder.path, `other-${other}`);
+        fs.writeFileSync(otherPath, "x");
+        files.admit(otherPath);
+      }
+      expect(isMapped(path)).toBe(false);
+      expect(isMapped(join(folder.path, "other-0"))).toBe(true);
+    },
+  );
 
   test("give nothing where the system cannot tell", () => {
     const files = new ResidentFiles({ pageBytes, mincore: () => -1 });

@@ -7,6 +7,7 @@
  * throughput on one connection, and a sixth less processor time.
  */
 import { dlopen, type Pointer, ptr } from "bun:ffi";
+import { giveBack } from "../base/give-back.ts";
 import { maxResidentFiles, MiB } from "../base/limits.ts";
 
 /** The longest range that is looked at; longer ones are a reader's. */
@@ -42,7 +43,7 @@ export class ResidentFiles {
    */
   admit(path: string): void {
     if (this.#system === undefined || this.#files.has(path)) return;
-    if (this.#files.size >= maxResidentFiles) this.#files.delete(this.#files.keys().next().value!);
+    if (this.#files.size >= maxResidentFiles) this.forget(this.#files.keys().next().value!);
     const file = mapFile(path);
     if (file !== undefined) this.#files.set(path, file);
   }
@@ -57,9 +58,12 @@ export class ResidentFiles {
     return file.map.subarray(offset, offset + length);
   }
 
-  /** Lets go of a file; its map goes with a later garbage collection. */
+  /** Lets go of a file, and of its map at once. */
   forget(path: string): void {
+    const file = this.#files.get(path);
+    if (file === undefined) return;
     this.#files.delete(path);
+    giveBack(file.map);
   }
 
   #isResident(system: System, address: number, length: number): boolean {

@@ -14,6 +14,7 @@ import {
   READ_OPEN,
   READ_RANGE,
 } from "../../src/lane/tasks.ts";
+import { isMapped } from "../../src/testing/harness/maps.ts";
 import { temporaryFolder } from "../../src/testing/temporary-folder.ts";
 import { ReadJobs } from "./reads.ts";
 
@@ -112,6 +113,14 @@ describe("a reader", () => {
     run(READ_OPEN, 1, encodeOpen(true, path));
     fs.unlinkSync(path);
     expect(read(1, 0, audio.length)).toEqual(Buffer.from(audio));
+  });
+
+  test.skipIf(process.platform !== "linux")("lets go of the map of a closed file at once", () => {
+    const path = file("x", audio);
+    run(READ_OPEN, 1, encodeOpen(true, path));
+    expect(isMapped(path)).toBe(true);
+    run(READ_CLOSE, 1, new Uint8Array(0));
+    expect(isMapped(path)).toBe(false);
   });
 
   test("reads an object that is too long for a map", () => {

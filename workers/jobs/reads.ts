@@ -6,7 +6,8 @@
 import * as fs from "node:fs";
 import { errorNumber, toWavecacheError, WavecacheError } from "../../src/base/errors.ts";
 import { failpoint } from "../../src/base/failpoint.ts";
-import { GiB, maxOpenFilesPerReader, readSliceBytes } from "../../src/base/limits.ts";
+import { giveBack } from "../../src/base/give-back.ts";
+import { GiB, readSliceBytes } from "../../src/base/limits.ts";
 import type { WorkerLane } from "../../src/lane/lane.ts";
 import {
   type Body,
@@ -34,7 +35,6 @@ export class ReadJobs implements Jobs {
   readonly #lane: WorkerLane;
   /** A file that could not be opened is kept as its error, which each read of it is answered with. */
   readonly #files = new Map<number, OpenFile | WavecacheError>();
-  #mapsDropped = 0;
 
   constructor(lane: WorkerLane) {
     this.#lane = lane;
@@ -78,15 +78,6 @@ export class ReadJobs implements Jobs {
     this.#files.delete(handle);
     if (file === undefined || file instanceof WavecacheError) return;
     file.close();
-    this.#collectMaps();
-  }
-
-  /** A map is let go only by the garbage collector, which does not see how much is mapped. */
-  #collectMaps(): void {
-    this.#mapsDropped += 1;
-    if (this.#mapsDropped < maxOpenFilesPerReader) return;
-    this.#mapsDropped = 0;
-    Bun.gc(true);
   }
 
   /** Answers one range, in slices where it is long. A failure may come after some of them. */
@@ -150,7 +141,9 @@ class MappedFile implements OpenFile {
     bytes.set(this.#map.subarray(offset, offset + length), at);
   }
 
-  close(): void {}
+  close(): void {
+    giveBack(this.#map);
+  }
 }
 
 class PositionedFile implements OpenFile {
