@@ -2,7 +2,7 @@
  * Uploads and downloads over protocol v1, many on each connection, timed and verified as those of the older protocol;
  * and short reads beside long ones.
  */
-import { KiB, sendDataBytes } from "../../src/base/limits.ts";
+import { KiB, turnBytes, usualDataBytes } from "../../src/base/limits.ts";
 import { ReceiveWindow, SendCredit } from "../../src/wire/v1/credit.ts";
 import type { StreamAudio } from "./audio.ts";
 import type { Latency } from "./latency.ts";
@@ -51,15 +51,18 @@ class V1Upload extends V1Transfer {
     this.stream.link.send({ type: "WRITE", channel: this.channel, streamId, mode: "create", metadata });
   }
 
-  /** Sends one message, as long as there is credit for it; false if it has nothing to send now. */
+  /** Sends a few messages, as far as there is credit for them; false if it has nothing to send now. */
   turn(): boolean {
     const { link, audio } = this.stream;
-    const length = Math.min(sendDataBytes, this.#credit.bytes, link.credit.bytes);
-    if (this.endedAt !== undefined || this.bytes === audio.sizeBytes || length === 0) return false;
-    const piece = audio.from(this.bytes, length);
-    this.#credit.spend(piece.length);
-    link.data(this.channel, this.bytes, piece);
-    this.moved(piece.length);
+    let left = Math.min(turnBytes, this.#credit.bytes, link.credit.bytes, audio.sizeBytes - this.bytes);
+    if (this.endedAt !== undefined || left === 0) return false;
+    while (left > 0) {
+      const piece = audio.from(this.bytes, Math.min(left, usualDataBytes));
+      this.#credit.spend(piece.length);
+      link.data(this.channel, this.bytes, piece);
+      this.moved(piece.length);
+      left -= piece.length;
+    }
     if (this.bytes === audio.sizeBytes) {
       link.send({ type: "FINISH", channel: this.channel, size: audio.sizeBytes });
     }

@@ -1,5 +1,5 @@
 /** Limits and defaults of the client, each with its unit in its name. */
-import { KiB, MiB } from "../base/limits.ts";
+import { KiB, MiB, turnBytes, usualDataBytes } from "../base/limits.ts";
 
 /** An upload frame: what every server of the protocol takes. */
 export const defaultChunkBytes = 8 * KiB;
@@ -97,7 +97,7 @@ export const finishTimeoutMs = 300_000;
 /** Channels that wait until the server has room for more. */
 export const maxWaitingChannels = 16_384;
 /** Bytes read from a source at once, for each upload. */
-export const streamBlockBytes = 256 * KiB;
+export const streamBlockBytes = turnBytes;
 /** What may wait in the socket: little, since whatever is sent next stands behind it. */
 export const streamHighWaterBytes = 1 * MiB;
 export const streamLowWaterBytes = 512 * KiB;
@@ -105,7 +105,7 @@ export const streamLowWaterBytes = 512 * KiB;
 export const heldBudgetBytes = 128 * MiB;
 export const minHeldBytes = 1 * MiB;
 export const maxHeldBytes = 64 * MiB;
-export const heldBlockBytes = 64 * KiB;
+export const heldBlockBytes = usualDataBytes;
 /** How long a follower waits for an upload or a recording to go on that the loss of a server has interrupted. */
 export const interruptedMs = 10_000;
 /** How long a server that seems to agree to v1 may take to say so itself: some agree to whatever they are offered. */

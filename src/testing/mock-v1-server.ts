@@ -57,6 +57,8 @@ interface Peer {
   gotBytes: number;
   cutAfter: number;
   connectionCredit: number;
+  /** What each channel of the client begins with. */
+  channelCredit: number;
   channels: Map<number, Channel>;
 }
 
@@ -151,7 +153,14 @@ export class MockV1Server {
 
   #upgrade(request: Request, server: Server<Peer>): Response | undefined {
     const cutAfter = this.#behaviour.cutAfterBytes?.[this.connections] ?? Infinity;
-    const data = { id: this.connections, gotBytes: 0, cutAfter, connectionCredit: 0, channels: new Map() };
+    const data = {
+      id: this.connections,
+      gotBytes: 0,
+      cutAfter,
+      connectionCredit: 0,
+      channelCredit: 0,
+      channels: new Map(),
+    };
     this.connections += 1;
     return server.upgrade(request, { data })
       ? undefined
@@ -193,6 +202,7 @@ export class MockV1Server {
     switch (message.type) {
       case "HELLO":
         ws.data.connectionCredit = message.connectionCredit;
+        ws.data.channelCredit = message.channelCredit;
         return;
       case "PING":
         this.#send(ws, { type: "PONG", nonce: message.nonce });
@@ -347,7 +357,7 @@ export class MockV1Server {
       this.#fault(ws, channel, "NO_DATA");
     else {
       const end = follows ? Infinity : Math.min(stream.bytes.length, offset + length);
-      const credit = 1 << 16;
+      const credit = ws.data.channelCredit;
       ws.data.channels.set(channel, { kind: "read", streamId, at: offset, end, credit, follows });
       this.#send(ws, this.#openedMessage(channel, streamId, offset));
       this.#serve(ws, channel);

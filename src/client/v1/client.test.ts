@@ -12,6 +12,9 @@ import type { Writing } from "./writing.ts";
 
 const cleanup = cleanups();
 
+/** What the mock lets a channel begin with. */
+const serverCredit = 65_536;
+
 function mock(behaviour: V1Behaviour = {}): MockV1Server {
   const server = new MockV1Server(behaviour);
   cleanup(() => server.stop());
@@ -318,9 +321,9 @@ describe("a writer", () => {
     const slow = client.openWrite({ id: "slow" });
     const writer = slow.writable.getWriter();
     void writer.write(bytes);
-    await until("its credit is used", 5_000, () => server.streams.get("slow")?.bytes.length === 65_536);
+    await until("its credit is used", 5_000, () => server.streams.get("slow")?.bytes.length === serverCredit);
     expect((await client.upload(bytesSource(bytes), { id: "fast" })).verified).toBe(true);
-    expect(server.streams.get("slow")?.bytes.length).toBe(65_536);
+    expect(server.streams.get("slow")?.bytes.length).toBe(serverCredit);
     void slow.receipt.catch(() => undefined);
     slow.discard();
     await until("it is removed", 5_000, () => !server.streams.has("slow"));
@@ -379,7 +382,7 @@ describe("an abort", () => {
     await reading.opened;
     const writing = client.openWrite({ id: "slow", signal });
     const written = writing.writable.getWriter().write(noise(100_000_000));
-    await until("it is written", 5_000, () => server.streams.get("slow")?.bytes.length === 65_536);
+    await until("it is written", 5_000, () => server.streams.get("slow")?.bytes.length === serverCredit);
     const outcomes = Promise.allSettled([bytesOf(reading), writing.receipt, written]);
     stop.abort(reason);
     for (const outcome of await within("the end", 5_000, outcomes)) {
@@ -391,7 +394,7 @@ describe("an abort", () => {
       5_000,
       () => server.messages.filter((type) => type === "CLOSE").length === 2,
     );
-    expect(server.streams.get("slow")?.bytes.length).toBe(65_536);
+    expect(server.streams.get("slow")?.bytes.length).toBe(serverCredit);
     expect(await client.info("big")).toBeDefined();
     await server.stop();
     const wait = client.info("big", AbortSignal.timeout(50)).catch((error: unknown) => error);

@@ -6,6 +6,7 @@ import {
   initialConnectionCreditBytes,
   maxChannelNumber,
   maxChannels,
+  turnBytes,
   usualDataBytes,
 } from "../../base/limits.ts";
 import { type Crc32, portableCrc32 } from "../../wire/v1/crc32.ts";
@@ -218,7 +219,7 @@ export class Link {
         }
         const sender = this.#credit.bytes > 0 ? this.#turns.next() : undefined;
         if (sender === undefined) return;
-        this.#sendPiece(sender);
+        this.#sendTurn(sender);
       }
     } catch (error) {
       this.#fail(error);
@@ -227,11 +228,20 @@ export class Link {
     }
   }
 
-  #sendPiece(sender: AudioSender): void {
-    const room = Math.min(this.#credit.bytes, sender.credit.bytes, this.#pieceBytes);
-    const piece = room > 0 ? sender.takePiece(room) : undefined;
-    if (piece === undefined) return;
-    const { offset, payload } = piece;
+  /** A few messages, one behind the other. */
+  #sendTurn(sender: AudioSender): void {
+    for (let left = turnBytes; left > 0 && this.#failure === undefined;) {
+      const room = Math.min(left, this.#credit.bytes, sender.credit.bytes, this.#pieceBytes);
+      if (room === 0) break;
+      const piece = sender.takePiece(room);
+      if (piece === undefined) return;
+      this.#sendPiece(sender, piece.offset, piece.payload);
+      left -= piece.payload.length;
+    }
+    if (sender.credit.bytes > 0) this.#turns.add(sender);
+  }
+
+  #sendPiece(sender: AudioSender, offset: number, payload: Uint8Array): void {
     this.#credit.spend(payload.length);
     sender.credit.spend(payload.length);
     const head = writeDataHead(
@@ -244,7 +254,6 @@ export class Link {
     );
     this.#message.set(payload, head);
     this.#sendFrame(this.#message.subarray(0, head + payload.length));
-    if (sender.credit.bytes > 0) this.#turns.add(sender);
   }
 
   async #run(): Promise<void> {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { KiB, maxUnreadAnswerBytes, readAheadBytes, sendDataBytes } from "../../base/limits.ts";
+import { KiB, maxUnreadAnswerBytes, readAheadBytes, turnBytes, usualDataBytes } from "../../base/limits.ts";
 import { OutboundBudget } from "../../engine/outbound-budget.ts";
 import type { ReadSink } from "../../pool/readers.ts";
 import { SendCredit } from "../../wire/v1/credit.ts";
@@ -11,12 +11,16 @@ const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 /** A socket that takes what it is told to take, and what was sent on it. */
 class FakeSocket {
   readonly sent: { channel: number; bytes: number }[] = [];
+  readonly offsets: number[] = [];
   takes = Infinity;
   buffered = 0;
 
   send(frame: string | Uint8Array): "sent" | "queued" {
     const message = decodeServerMessage(frame as Uint8Array);
-    if (message.type === "DATA") this.sent.push({ channel: message.channel, bytes: message.payload.length });
+    if (message.type === "DATA") {
+      this.sent.push({ channel: message.channel, bytes: message.payload.length });
+      this.offsets.push(message.offset);
+    }
     this.takes -= frame.length;
     if (this.takes >= 0) return "sent";
     this.buffered = -this.takes;
@@ -72,8 +76,12 @@ function stage({ takes = Infinity, credit = 2 ** 30, limit = 2 ** 30 } = {}) {
   const budget = new OutboundBudget(limit);
   const stalls: true[] = [];
   const outlet = new Outlet(socket, budget, { stalled: () => void stalls.push(true) });
-  outlet.begin(credit, sendDataBytes);
+  outlet.begin(credit, turnBytes);
   return { socket, budget, outlet, stalls };
+}
+
+function bytesOf({ sent }: FakeSocket): number {
+  return sent.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
 describe("an outlet", () => {
@@ -81,16 +89,17 @@ describe("an outlet", () => {
     const { socket, outlet } = stage();
     const long = Array.from({ length: 32 }, (_, index) => new FakeSource(index + 1, 2 ** 29));
     for (const source of long) outlet.wake(source, true);
-    while (socket.sent.length < 128) await turn();
-    const turns = socket.sent.slice(64, 128).map(({ channel }) => channel);
-    expect(new Set(turns.slice(0, 32)).size).toBe(32);
-    expect(new Set(turns.slice(32)).size).toBe(32);
+    const messages = turnBytes / usualDataBytes;
+    while (socket.sent.length < 128 * messages) await turn();
+    const turns = socket.sent.filter((_, at) => at % messages === 0).map(({ channel }) => channel);
+    expect(new Set(turns.slice(64, 96)).size).toBe(32);
+    expect(new Set(turns.slice(96, 128)).size).toBe(32);
     const before = socket.sent.length;
     outlet.wake(new FakeSource(100, 64 * KiB), true);
     await turn();
     outlet.close();
     const after = socket.sent.slice(before).map(({ channel }) => channel);
-    expect(after.slice(0, 2)).toContain(100);
+    expect(after.slice(0, 1 + messages)).toContain(100);
   });
 
   test("gives channels that are always new no more than every other turn", async () => {
@@ -106,6 +115,29 @@ describe("an outlet", () => {
     expect(socket.sent.slice(0, 40).filter(({ channel }) => channel === 1).length).toBeGreaterThan(15);
   });
 
+  test("cuts a turn into messages of the usual size, or of what the peer takes", () => {
+    const { socket, outlet } = stage();
+    outlet.wake(new FakeSource(1, 2 * usualDataBytes + 5), true);
+    expect(socket.sent.map(({ bytes }) => bytes)).toEqual([usualDataBytes, usualDataBytes, 5]);
+    const small = stage();
+    small.outlet.begin(2 ** 30, 1000);
+    for (const channel of [1, 2]) small.outlet.wake(new FakeSource(channel, 1500), true);
+    expect(small.socket.sent).toEqual([
+      { channel: 1, bytes: 1000 },
+      { channel: 1, bytes: 500 },
+      { channel: 2, bytes: 1000 },
+      { channel: 2, bytes: 500 },
+    ]);
+  });
+
+  test("numbers the bytes of each message of a turn", () => {
+    const { socket, outlet } = stage();
+    const source = new FakeSource(1, 3 * usualDataBytes);
+    source.offset = 1000;
+    outlet.wake(source, true);
+    expect(socket.offsets).toEqual([1000, 1000 + usualDataBytes, 1000 + 2 * usualDataBytes]);
+  });
+
   test("sends no more than there is credit for, in short messages at its end", () => {
     const { socket, outlet } = stage({ credit: 100_000 });
     const one = new FakeSource(1, 2 ** 20, 1000);
@@ -114,25 +146,26 @@ describe("an outlet", () => {
     outlet.wake(two, true);
     expect(socket.sent).toEqual([
       { channel: 1, bytes: 1000 },
-      { channel: 2, bytes: 99_000 },
+      { channel: 2, bytes: usualDataBytes },
+      { channel: 2, bytes: 99_000 - usualDataBytes },
     ]);
     one.credit.grant(10);
     outlet.wake(one, false);
-    expect(socket.sent).toHaveLength(2);
+    expect(socket.sent).toHaveLength(3);
     expect(outlet.grant(15)).toBe(true);
-    expect(socket.sent.slice(2).reduce((sum, { bytes }) => sum + bytes, 0)).toBe(15);
+    expect(socket.sent.slice(3).reduce((sum, { bytes }) => sum + bytes, 0)).toBe(15);
     expect(outlet.grant(2 ** 31)).toBe(false);
   });
 
   test("puts nothing more into a full socket, and goes on when it has drained", () => {
     const { socket, budget, outlet } = stage({ takes: 10 });
     outlet.wake(new FakeSource(1, 600 * KiB), true);
-    expect(socket.sent).toHaveLength(1);
-    expect(budget.usedBytes).toBe(sendDataBytes);
+    expect(bytesOf(socket)).toBe(turnBytes);
+    expect(budget.usedBytes).toBe(turnBytes);
     socket.takes = Infinity;
     socket.buffered = 0;
     outlet.drained();
-    expect(socket.sent).toHaveLength(3);
+    expect(bytesOf(socket)).toBe(600 * KiB);
     expect(budget.usedBytes).toBe(0);
   });
 
@@ -144,13 +177,15 @@ describe("an outlet", () => {
       outlet.wake(source, true);
     }
     const reading = sources.flatMap(({ reads }) => reads);
-    expect(reading.reduce((sum, { bytes }) => sum + bytes, 0)).toBe(readAheadBytes);
+    expect(reading.map(({ bytes }) => bytes)).toEqual([turnBytes, turnBytes]);
+    expect(3 * turnBytes).toBeGreaterThan(readAheadBytes);
     outlet.remove(sources[0]!);
     reading[0]!.sink.part(new Uint8Array(reading[0]!.bytes), true);
     expect(socket.sent).toEqual([]);
     expect(sources[0]!.credit.bytes).toBe(2 ** 20);
     reading[1]!.sink.part(new Uint8Array(reading[1]!.bytes), true);
-    expect(socket.sent).toEqual([{ channel: 2, bytes: sendDataBytes }]);
+    expect(new Set(socket.sent.map(({ channel }) => channel))).toEqual(new Set([2]));
+    expect(bytesOf(socket)).toBe(turnBytes);
     const failed = sources[2]!;
     failed.reads[0]!.sink.failed({} as never);
     expect(failed.failures).toHaveLength(1);

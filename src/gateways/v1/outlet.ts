@@ -1,15 +1,15 @@
 /**
- * What goes out on one connection. Messages go at once. Audio goes by turns: a message of each channel that has both
+ * What goes out on one connection. Messages go at once. Audio goes by turns: a few messages of each channel that has both
  * audio and credit, then the next one's; a channel that has just begun to have audio comes next, but never twice before
  * one of those that wait for longer. No more is put into the socket than it takes at once.
  */
 import type { WavecacheError } from "../../base/errors.ts";
 import {
-  maxMessageBytes,
   maxUnreadAnswerBytes,
   readAheadBytes,
-  sendDataBytes,
   sendTurnBytes,
+  turnBytes,
+  usualDataBytes,
 } from "../../base/limits.ts";
 import type { OutboundBudget } from "../../engine/outbound-budget.ts";
 import type { ReadSink } from "../../pool/readers.ts";
@@ -42,14 +42,15 @@ export interface OutletOwner {
 }
 
 /** A DATA message is put together here; a send copies what the system does not take at once. */
-const message = new Uint8Array(maxMessageBytes);
+const message = new Uint8Array(dataHeadBytes + usualDataBytes);
 
 export class Outlet {
   readonly #socket: Socket;
   readonly #budget: OutboundBudget;
   readonly #owner: OutletOwner;
   #credit = new SendCredit(0);
-  #maxDataBytes = sendDataBytes;
+  #maxDataBytes = usualDataBytes;
+  #turnBytes = turnBytes;
   /** Sources that wait for their turn: those that were without audio, and those that have had a turn. */
   readonly #fresh = new Set<Source>();
   readonly #round = new Set<Source>();
@@ -74,7 +75,10 @@ export class Outlet {
   /** What the peer takes: credit of the connection to begin with, and the longest payload. */
   begin(connectionCredit: number, maxDataBytes: number): void {
     this.#credit = new SendCredit(connectionCredit);
-    this.#maxDataBytes = Math.min(maxDataBytes, sendDataBytes);
+    this.#maxDataBytes = Math.min(maxDataBytes, usualDataBytes);
+    // Whoever wants short turns says so by a small number; whole messages, and one at least.
+    const messages = Math.floor(Math.min(maxDataBytes, turnBytes) / this.#maxDataBytes);
+    this.#turnBytes = messages * this.#maxDataBytes;
   }
 
   /** The peer has messages to take before it gets more than short ones. */
@@ -163,7 +167,7 @@ export class Outlet {
 
   /** At least 1: sources wait here only with audio and credit, and nothing but their turn takes either. */
   #lengthFor(source: Source): number {
-    return Math.min(this.#maxDataBytes, source.availableBytes, source.credit.bytes, this.#credit.bytes);
+    return Math.min(this.#turnBytes, source.availableBytes, source.credit.bytes, this.#credit.bytes);
   }
 
   #takeRoom(length: number): boolean {
@@ -211,17 +215,26 @@ export class Outlet {
     this.#credit.grant(length);
   }
 
+  /** Sends the audio of a turn. */
   #deliver(source: Source, audio: Uint8Array): void {
+    for (let at = 0; at < audio.length; at += this.#maxDataBytes) {
+      const piece = audio.subarray(at, at + this.#maxDataBytes);
+      if (this.#isOver) this.#budget.release(piece.length);
+      else this.#sendData(source.channel, source.offset + at, piece);
+    }
+    if (this.#isOver) return;
+    source.advance(audio.length);
+    if (source.availableBytes > 0 && source.credit.bytes > 0) this.#round.add(source);
+  }
+
+  #sendData(channel: number, offset: number, audio: Uint8Array): void {
     const { length } = audio;
     message.set(audio, dataHeadBytes);
     const crc = Bun.hash.crc32(message.subarray(dataHeadBytes, dataHeadBytes + length));
-    writeDataHead(message, 0, source.channel, source.offset, crc, length);
+    writeDataHead(message, 0, channel, offset, crc, length);
     const outcome = this.#put(message.subarray(0, dataHeadBytes + length));
     if (outcome === "queued" && !this.#isOver) this.#queuedBytes += length;
     else this.#budget.release(length);
-    if (this.#isOver) return;
-    source.advance(length);
-    if (source.availableBytes > 0 && source.credit.bytes > 0) this.#round.add(source);
   }
 
   #put(bytes: Uint8Array): "sent" | "queued" | "dropped" {

@@ -197,17 +197,20 @@ describe("credit of what is written", () => {
     held.opening.resolve(0);
     free.opening.resolve(0);
     await turn();
-    expect([stage.credit(1), stage.credit(2)]).toEqual([MiB - 64 * KiB, MiB - 64 * KiB]);
+    expect([stage.credit(1), stage.credit(2)]).toEqual([
+      MiB - initialChannelCreditBytes,
+      MiB - initialChannelCreditBytes,
+    ]);
     held.owner.uploadHolds(held as unknown as Upload);
     for (let at = 0; at < 4; at += 1) {
       stage.data(1, at * 256 * KiB, 256 * KiB);
       stage.data(2, at * 256 * KiB, 256 * KiB);
     }
-    expect(stage.credit(1)).toBe(MiB - 64 * KiB);
-    expect(stage.credit(2)).toBe(2 * MiB - 64 * KiB);
+    expect(stage.credit(1)).toBe(MiB - initialChannelCreditBytes);
+    expect(stage.credit(2)).toBe(2 * MiB - initialChannelCreditBytes);
     expect(stage.errors).toEqual([]);
     held.owner.uploadHasRoom(held as unknown as Upload);
-    expect(stage.credit(1)).toBe(2 * MiB - 64 * KiB);
+    expect(stage.credit(1)).toBe(2 * MiB - initialChannelCreditBytes);
   });
 
   test("of the connection comes back at once, whoever holds the audio", async () => {
@@ -216,7 +219,7 @@ describe("credit of what is written", () => {
     await turn();
     stage.uploads[0]!.takes = false;
     for (let at = 0; at < 3; at += 1) stage.data(1, at * 256 * KiB, 256 * KiB);
-    expect(stage.credit(1)).toBe(MiB - 64 * KiB);
+    expect(stage.credit(1)).toBe(MiB - initialChannelCreditBytes);
     for (let sent = 0; sent < initialConnectionCreditBytes; sent += 256 * KiB) stage.data(9, 0, 256 * KiB);
     expect(stage.credit(0)).toBeGreaterThanOrEqual(initialConnectionCreditBytes / 2);
     expect(stage.errors).toEqual([]);

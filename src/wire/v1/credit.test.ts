@@ -80,6 +80,6 @@ describe("a window to receive", () => {
 
 test("channels share what there is, and each has enough to go on", () => {
   expect(channelWindow(32 * MiB, 0)).toBe(maxChannelWindowBytes);
-  expect(channelWindow(32 * MiB, 128)).toBe(256 * KiB);
+  expect(channelWindow(32 * MiB, 128)).toBe(252 * KiB);
   expect(channelWindow(32 * MiB, 1024)).toBe(initialChannelCreditBytes);
 });

@@ -2,7 +2,12 @@
  * Credit, of a channel or of a connection: bytes of payload that one side lets the other send. A `SendCredit` is what
  * there is to spend; a `ReceiveWindow` what was given and when to give more.
  */
-import { initialChannelCreditBytes, maxChannelWindowBytes, maxCreditBytes } from "../../base/limits.ts";
+import {
+  initialChannelCreditBytes,
+  maxChannelWindowBytes,
+  maxCreditBytes,
+  usualDataBytes,
+} from "../../base/limits.ts";
 
 export class SendCredit {
   #bytes: number;
@@ -70,8 +75,11 @@ export class ReceiveWindow {
   }
 }
 
-/** The window of each of `channels` channels that share `budgetBytes`. */
+/**
+ * The window of each of `channels` channels that share `budgetBytes`: whole messages of the usual size, since what is
+ * left of a window would go out as a short one each time.
+ */
 export function channelWindow(budgetBytes: number, channels: number): number {
-  const share = Math.floor(budgetBytes / Math.max(1, channels));
-  return Math.min(maxChannelWindowBytes, Math.max(initialChannelCreditBytes, share));
+  const messages = Math.floor(budgetBytes / Math.max(1, channels) / usualDataBytes);
+  return Math.min(maxChannelWindowBytes, Math.max(initialChannelCreditBytes, messages * usualDataBytes));
 }

@@ -1,7 +1,14 @@
 import { decode, encode } from "@msgpack/msgpack";
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { maxCreditBytes, maxDataBytes, maxListedOnChannel, maxMessageBytes } from "../../base/limits.ts";
+import {
+  maxCreditBytes,
+  maxDataBytes,
+  maxListedOnChannel,
+  maxMessageBytes,
+  turnBytes,
+  usualDataBytes,
+} from "../../base/limits.ts";
 import { dataHeadBytes, encodeData, plainDataHeadBytes, writeDataHead } from "./data.ts";
 import { decodeClientMessage, decodeServerMessage } from "./decode.ts";
 import { refusalOfMetadata } from "./descriptions.ts";
@@ -289,6 +296,13 @@ describe("DATA", () => {
     );
     expect(writeDataHead(bytes, 3, 1, 0, undefined, 1)).toBe(plainDataHeadBytes);
     expect([...bytes.subarray(0, 3)]).toEqual([0, 0, 0]);
+  });
+
+  test("of the usual size is one segment of TCP, with the heads of both layers below and a mask", () => {
+    const [ipv6HeadBytes, tcpHeadBytes, webSocketHeadBytes] = [40, 20 + 12, 10 + 4];
+    const segment = ipv6HeadBytes + tcpHeadBytes + webSocketHeadBytes + dataHeadBytes + usualDataBytes;
+    expect(segment).toBeLessThanOrEqual(65_535);
+    expect(turnBytes % usualDataBytes).toBe(0);
   });
 
   test("has 1 byte to the most that is allowed", () => {
