@@ -12,13 +12,20 @@ const noiseBytes = 8 * MiB;
 const stepBytes = 65_537;
 const stampBytes = 12;
 
+/** In front of all audio there is room for the head of a message. */
+const roomBytes = 64;
+
+function withRoom(bytes: number): Buffer<ArrayBuffer> {
+  return Buffer.from(new ArrayBuffer(roomBytes + bytes), roomBytes);
+}
+
 /** A block of noise with its beginning once more behind its end, so that a frame is never torn. */
 export class Noise {
-  readonly bytes: Buffer;
+  readonly bytes: Buffer<ArrayBuffer>;
 
   constructor(frameBytes: number) {
     const noise = new Random(1).bytes(noiseBytes);
-    this.bytes = Buffer.alloc(noiseBytes + frameBytes);
+    this.bytes = withRoom(noiseBytes + frameBytes);
     this.bytes.set(noise);
     this.bytes.copy(this.bytes, noiseBytes, 0, frameBytes);
   }
@@ -29,9 +36,9 @@ export class StreamAudio {
   readonly frames: number;
   readonly sizeBytes: number;
   readonly frameBytes: number;
-  readonly #noise: Buffer;
+  readonly #noise: Buffer<ArrayBuffer>;
   readonly #begin: number;
-  readonly #last: Buffer;
+  readonly #last: Buffer<ArrayBuffer>;
   /** Of all frames but the last. */
   readonly #head = new Bun.CryptoHasher("sha256");
   #sha256 = "";
@@ -43,7 +50,9 @@ export class StreamAudio {
     this.frameBytes = frameBytes;
     this.frames = Math.ceil(sizeBytes / frameBytes);
     for (let frame = 0; frame < this.frames - 1; frame += 1) this.#head.update(this.#view(frame));
-    this.#last = Buffer.from(this.#view(this.frames - 1));
+    const last = this.#view(this.frames - 1);
+    this.#last = withRoom(last.length);
+    this.#last.set(last);
     this.stamp(index, 0);
   }
 
@@ -72,8 +81,11 @@ export class StreamAudio {
     return frame < this.frames && Buffer.compare(bytes, this.frame(frame)) === 0;
   }
 
-  /** Bytes from `offset` on, 1 to `most` of them: as many as lie behind one another in memory. */
-  from(offset: number, most: number): Buffer {
+  /**
+   * Bytes from `offset` on, 1 to `most` of them: as many as lie behind one another in memory, with room for a head before
+   * them, which is other audio's, so that it must be put back.
+   */
+  from(offset: number, most: number): Buffer<ArrayBuffer> {
     const lastAt = (this.frames - 1) * this.frameBytes;
     if (offset >= lastAt) return this.#last.subarray(offset - lastAt, offset - lastAt + most);
     const at = (this.#begin + offset) % noiseBytes;
@@ -91,7 +103,7 @@ export class StreamAudio {
     return true;
   }
 
-  #view(frame: number): Buffer {
+  #view(frame: number): Buffer<ArrayBuffer> {
     const offset = frame * this.frameBytes;
     const at = (this.#begin + offset) % noiseBytes;
     return this.#noise.subarray(at, at + Math.min(this.frameBytes, this.sizeBytes - offset));

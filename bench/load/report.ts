@@ -22,7 +22,7 @@ export function headLines(settings: Settings, machine: Machine, description: str
     work,
     `Server: ${description}`,
     `Machine: ${machine.processors} x ${machine.model}, ${humanBytes(machine.memoryBytes)}, ` +
-      `${machine.system}, Bun ${machine.bun}`,
+      `${machine.system}${machine.tcp === undefined ? "" : `, TCP ${machine.tcp}`}, Bun ${machine.bun}`,
     "",
   ];
 }

@@ -2,7 +2,7 @@
  * A connection of the bench that speaks protocol v1: it hands on what comes for each channel, keeps the credit of the
  * connection, and no queue.
  */
-import { initialConnectionCreditBytes, maxDataBytes, maxMessageBytes } from "../../src/base/limits.ts";
+import { initialConnectionCreditBytes, maxDataBytes } from "../../src/base/limits.ts";
 import { ClientError } from "../../src/client/errors.ts";
 import { connectTimeoutMs } from "../../src/client/limits.ts";
 import { channelWindow, ReceiveWindow, SendCredit } from "../../src/wire/v1/credit.ts";
@@ -37,7 +37,7 @@ export class V1Link {
   readonly #socket: WebSocket;
   readonly #window = new ReceiveWindow(initialConnectionCreditBytes);
   readonly #listeners = new Map<number, ChannelListener>();
-  readonly #message = new Uint8Array(maxMessageBytes);
+  readonly #before = new Uint8Array(dataHeadBytes);
   #lastChannel = 0;
   #lostReason: string | undefined;
 
@@ -97,12 +97,18 @@ export class V1Link {
     this.#socket.send(encodeMessage(message));
   }
 
-  /** Sends audio for which there is credit of the channel. */
-  data(channel: number, offset: number, audio: Uint8Array): void {
+  /**
+   * Sends audio for which there is credit of the channel. Its head is written in front of it where it lies, and what was
+   * there put back: a socket copies what it is given, and one copy more is what others do not pay.
+   */
+  data(channel: number, offset: number, audio: Uint8Array<ArrayBuffer>): void {
     this.credit.spend(audio.length);
-    writeDataHead(this.#message, 0, channel, offset, Bun.hash.crc32(audio), audio.length);
-    this.#message.set(audio, dataHeadBytes);
-    this.#socket.send(this.#message.subarray(0, dataHeadBytes + audio.length));
+    const at = audio.byteOffset - dataHeadBytes;
+    const message = new Uint8Array(audio.buffer, at, dataHeadBytes + audio.length);
+    this.#before.set(message.subarray(0, dataHeadBytes));
+    writeDataHead(message, 0, channel, offset, Bun.hash.crc32(audio), audio.length);
+    this.#socket.send(message);
+    message.set(this.#before);
   }
 
   /** Bytes sent that the kernel has not taken yet. */
