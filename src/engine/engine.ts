@@ -239,7 +239,8 @@ export class Engine implements UploadHost {
   }
 
   flush(upload: Upload): Promise<unknown> {
-    return this.#pool.keeper.call("flush", { key: upload.key });
+    const { streamId, key } = upload;
+    return this.#pool.keeper.call("flush", { streamId, key });
   }
 
   secure({ streamId, key }: Upload, bytes: number): Promise<void> {

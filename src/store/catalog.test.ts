@@ -72,6 +72,39 @@ describe.each(kinds)("a catalog %s", (_name, make) => {
     expect(catalog.find("x")).toMatchObject({ state: "finished", size: 10, updatedAt: 4 });
   });
 
+  test("knows how much of a stream that is not finished is on the disk", () => {
+    const catalog = make();
+    catalog.reserve("x", "k", 1);
+    expect(catalog.find("x")).toMatchObject({ size: 0, durable: 0 });
+    catalog.touch("x", 9, 3);
+    catalog.secure("x", "k", 6);
+    catalog.secure("x", "k", 5);
+    catalog.secure("x", "of another upload", 8);
+    expect(catalog.find("x")).toMatchObject({ size: 9, durable: 6, updatedAt: 3 });
+    catalog.touch("x", 4, 3);
+    expect(catalog.find("x")).toMatchObject({ size: 4, durable: 4 });
+    catalog.seal(sealed("x", a64), 4);
+    expect(catalog.find("x")).toMatchObject({ size: 10, durable: 10 });
+    catalog.unseal("x", 3, 5);
+    expect(catalog.find("x")).toMatchObject({ size: 3, durable: 3 });
+    catalog.seal(sealed("x", a64), 6);
+    catalog.finish("x", 7);
+    catalog.secure("x", "k", 30);
+    expect(catalog.find("x")).toMatchObject({ state: "finished", durable: 10, updatedAt: 7 });
+  });
+
+  test("keeps one start of the system, the last", () => {
+    const catalog = make();
+    expect(catalog.boot()).toBeUndefined();
+    for (const boot of [
+      { id: "a", startedAt: 1 },
+      { id: null, startedAt: 2 },
+    ]) {
+      catalog.setBoot(boot);
+      expect(catalog.boot()).toEqual(boot);
+    }
+  });
+
   test("makes a sealed stream unfinished again", () => {
     const catalog = make();
     catalog.reserve("x", "k", 1);

@@ -3,6 +3,7 @@
  * synchronous. It is an interface because a deployment over several machines keeps it elsewhere.
  */
 
+import type { Boot } from "../base/boot.ts";
 import type { StreamMetadata } from "./stream-metadata.ts";
 
 /**
@@ -18,6 +19,8 @@ export interface StreamRow {
   key: string;
   /** Bytes; of an unfinished stream what was there when it was last left. */
   size: number;
+  /** Bytes that are on the disk for certain, while the stream is unfinished or sealed. */
+  durable: number;
   /** Lower-case hex; null while unfinished. */
   sha256: string | null;
   /** MIME type that the first bytes show, or null. */
@@ -57,9 +60,11 @@ export interface Catalog {
   find(streamId: string): StreamRow | undefined;
   /** Enters an unfinished stream. Returns false, and changes nothing, if the id is in use. */
   reserve(streamId: string, key: string, at: number, metadata?: StreamMetadata): boolean;
-  /** Notes how far an unfinished stream has come. */
+  /** Notes how many bytes there are of an unfinished stream. */
   touch(streamId: string, size: number, at: number): void;
-  /** An unfinished stream becomes a sealed one. */
+  /** Notes that so much of an unfinished stream is on the disk; of one with another key, nothing. */
+  secure(streamId: string, key: string, bytes: number): void;
+  /** An unfinished stream, all of which is on the disk, becomes a sealed one. */
   seal(stream: SealedStream, at: number): void;
   /** A sealed stream becomes unfinished again. */
   unseal(streamId: string, size: number, at: number): void;
@@ -74,6 +79,9 @@ export interface Catalog {
   totals(): Totals;
   /** Every row, sealed ones too. */
   rows(): StreamRow[];
+  /** The start of the system in which the rows were last in step with the disk; undefined for a new catalog. */
+  boot(): Boot | undefined;
+  setBoot(boot: Boot): void;
   /**
    * Runs `change` as one transaction; a throw undoes it. A durable one has reached the disk when this returns, any
    * other survives a crash of the process but perhaps not a power cut.

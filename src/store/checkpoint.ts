@@ -4,8 +4,8 @@
  *     1  the files are synced, and the folder with their names; where they are many, the file system as a whole
  *     2  the rows say how far each one is (synced, and with them that the streams exist)
  *
- * Only after that may a client be told. A crash before leaves what there was; the size of a file stays the truth about
- * what is kept of an upload, since more than the row says may have reached it.
+ * Only after that may a client be told. A crash before leaves what there was. The size of a file stays the truth about
+ * what is kept of an upload, since more than the row says may have reached it; after a power cut the row is (recover.ts).
  */
 import { errorNumber, toWavecacheError } from "../base/errors.ts";
 import { maxFilesSyncedSingly } from "../base/limits.ts";
@@ -31,15 +31,17 @@ export type CheckpointOutcome = CheckpointFailure | null;
 
 export async function checkpointGroup(
   layout: CacheLayout,
-  catalog: Pick<Catalog, "transaction" | "touch">,
+  catalog: Pick<Catalog, "transaction" | "touch" | "secure">,
   syncFileSystem: SyncFileSystem,
   items: CheckpointItem[],
   at: number,
 ): Promise<CheckpointOutcome[]> {
   const outcomes = await syncFiles(layout, syncFileSystem, items);
   catalog.transaction(() => {
-    items.forEach(({ streamId, size }, index) => {
-      if (outcomes[index] === null) catalog.touch(streamId, size, at);
+    items.forEach(({ streamId, key, size }, index) => {
+      if (outcomes[index] !== null) return;
+      catalog.touch(streamId, size, at);
+      catalog.secure(streamId, key, size);
     });
   }, true);
   return outcomes;

@@ -32,6 +32,7 @@ function upload(streamId: string, text: string): CommitItem {
   return { streamId, key, size: text.length, sha256, format: null };
 }
 
+const boot = { id: "first", startedAt: 1 };
 const commit = (...items: CommitItem[]) => commitGroup(layout, catalog, items, 100);
 const incoming = () => fs.readdirSync(layout.incoming);
 const objects = () => Array.from(listObjectFiles(layout), ([, name]) => name);
@@ -79,14 +80,44 @@ describe("a commit", () => {
 describe("recovery", () => {
   test("keeps an interrupted upload with the size that its file has", () => {
     upload("x", "12345");
-    expect(recover(layout, catalog, 1)).toMatchObject({ resumable: 1, resumableBytes: 5, removed: 0 });
+    expect(recover(layout, catalog, boot, 1)).toMatchObject({ resumable: 1, resumableBytes: 5, removed: 0 });
     expect(catalog.find("x")).toMatchObject({ state: "unfinished", size: 5 });
+  });
+
+  test("cuts an upload to what is durable of it if the system was started anew, and only then", () => {
+    upload("x", "1234567");
+    upload("never secured", "12");
+    const sealed = upload("sealed", "12345");
+    recover(layout, catalog, boot, 1);
+    catalog.secure("x", "key-x", 4);
+    catalog.seal(sealed, 2);
+    expect(recover(layout, catalog, boot, 3)).toMatchObject({ cutBytes: 0, resumableBytes: 14 });
+    const later = { id: "second", startedAt: 1 };
+    expect(recover(layout, catalog, later, 4)).toMatchObject({
+      cutBytes: 5,
+      resumable: 3,
+      resumableBytes: 9,
+    });
+    expect(fs.readFileSync(layout.incomingPath("key-x"), "utf8")).toBe("1234");
+    expect(catalog.find("x")).toMatchObject({ state: "unfinished", size: 4, durable: 4 });
+    expect(catalog.find("sealed")).toMatchObject({ state: "unfinished", size: 5 });
+    // What comes after that start is safe from the end of a process again.
+    fs.appendFileSync(layout.incomingPath("key-x"), "more");
+    expect(recover(layout, catalog, later, 5)).toMatchObject({ cutBytes: 0, resumableBytes: 13 });
+  });
+
+  test("leaves a file that is shorter than what was durable as it is", () => {
+    upload("x", "12");
+    recover(layout, catalog, boot, 1);
+    catalog.secure("x", "key-x", 4);
+    expect(recover(layout, catalog, { id: "second", startedAt: 1 }, 3)).toMatchObject({ cutBytes: 0 });
+    expect(catalog.find("x")).toMatchObject({ state: "unfinished", size: 2, durable: 2 });
   });
 
   test("makes a sealed stream whose file was not moved unfinished again", () => {
     const item = upload("x", "12345");
     catalog.seal(item, 2);
-    recover(layout, catalog, 3);
+    recover(layout, catalog, boot, 3);
     expect(catalog.find("x")).toMatchObject({ state: "unfinished", size: 5, sha256: null });
     expect(incoming()).toEqual([item.key]);
   });
@@ -96,7 +127,7 @@ describe("recovery", () => {
     catalog.seal(item, 2);
     fs.mkdirSync(layout.objectFolder(item.sha256), { recursive: true });
     fs.renameSync(layout.incomingPath(item.key), layout.objectPath(item.sha256));
-    expect(recover(layout, catalog, 3)).toMatchObject({ completed: 1, resumable: 0 });
+    expect(recover(layout, catalog, boot, 3)).toMatchObject({ completed: 1, resumable: 0 });
     expect(catalog.find("x")).toMatchObject({ state: "finished", finishedAt: 3 });
     expect(objects()).toEqual([item.sha256]);
   });
@@ -110,7 +141,7 @@ describe("recovery", () => {
     fs.mkdirSync(`${layout.objects}/ff`, { recursive: true });
     fs.writeFileSync(`${layout.objects}/ff/${"f".repeat(64)}`, "?");
     fs.writeFileSync(`${layout.objects}/ff/${kept.sha256}`, "in the wrong folder");
-    expect(recover(layout, catalog, 3).removed).toBe(4);
+    expect(recover(layout, catalog, boot, 3).removed).toBe(4);
     expect(catalog.find("lost")).toBeUndefined();
     expect(incoming()).toEqual([]);
     expect(objects()).toEqual([kept.sha256]);
@@ -120,7 +151,7 @@ describe("recovery", () => {
     const item = upload("x", "12345");
     await commit(item);
     fs.unlinkSync(layout.objectPath(item.sha256));
-    expect(recover(layout, catalog, 3).damaged).toEqual(["x"]);
+    expect(recover(layout, catalog, boot, 3).damaged).toEqual(["x"]);
     expect(catalog.find("x")!.state).toBe("finished");
   });
 });

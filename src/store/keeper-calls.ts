@@ -30,7 +30,7 @@ export interface KeeperCalls {
   /** An upload has ended without an acknowledgement; says what is left of it, undefined for nothing. */
   leave: [args: { streamId: string; at: number }, result: StreamRow | null];
   /** Sends what an upload has in its file to the disk, so that less is left to do at its end. */
-  flush: [args: { key: string }, result: null];
+  flush: [args: { streamId: string; key: string }, result: null];
   /** Makes durable what uploads have in their files, and that they exist. */
   checkpoint: [args: { items: CheckpointItem[]; at: number }, result: CheckpointOutcome[]];
   /** Makes a sealed upload durable. `addedBytes` is 0 for content that was there already. */

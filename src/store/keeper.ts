@@ -4,6 +4,7 @@
  * time, so that what ends while a group is at the disk shares the next one's syncs, and a removal never meets a
  * commit of the same object half-way.
  */
+import { thisBoot } from "../base/boot.ts";
 import { toWavecacheError, WavecacheError } from "../base/errors.ts";
 import { failpoint } from "../base/failpoint.ts";
 import type { Catalog, StreamRow } from "./catalog.ts";
@@ -11,7 +12,7 @@ import { checkpointGroup } from "./checkpoint.ts";
 import { commitGroup } from "./commit.ts";
 import type { DeviceCatalog } from "./device-catalog.ts";
 import type { KeeperArgs, KeeperCall, KeeperRequest, KeeperResult } from "./keeper-calls.ts";
-import { CacheLayout, removeFile, syncFile } from "./layout.ts";
+import { CacheLayout, removeFile, sizeOfFile, syncFile } from "./layout.ts";
 import { removeObject } from "./objects.ts";
 import { recover, settle } from "./recover.ts";
 import { RecordingKeeper, type SyncFileSystem } from "./recording-keeper.ts";
@@ -66,7 +67,7 @@ export class Keeper {
 
   /** Repairs what an earlier run left. */
   recover(at: number): KeeperResult<"open"> {
-    return { recovery: recover(this.#layout, this.#catalog, at), totals: this.#catalog.totals() };
+    return { recovery: recover(this.#layout, this.#catalog, thisBoot(), at), totals: this.#catalog.totals() };
   }
 
   /** Handles requests that came together, in their order. */
@@ -196,8 +197,11 @@ export class Keeper {
     }
   }
 
-  async #flush(args: KeeperArgs<"flush">): Promise<null> {
-    await syncFile(this.#layout.incomingPath(args.key));
+  async #flush({ streamId, key }: KeeperArgs<"flush">): Promise<null> {
+    const path = this.#layout.incomingPath(key);
+    const size = sizeOfFile(path) ?? 0;
+    await syncFile(path);
+    this.#catalog.transaction(() => this.#catalog.secure(streamId, key, size), true);
     return null;
   }
 

@@ -145,7 +145,7 @@ test("a catalog of version 1 keeps its streams and takes recordings", () => {
   expect(catalog.find("old")).toBeDefined();
   catalog.close();
   const after = new Database(old);
-  expect(after.query("PRAGMA user_version").get()).toEqual({ user_version: 4 });
+  expect(after.query("PRAGMA user_version").get()).toEqual({ user_version: 5 });
   after.close();
   catalog = new SqliteCatalog(old);
 });

@@ -1,5 +1,6 @@
 /** The catalog in one SQLite file: WAL, one connection that holds the file for itself. */
 import { Database } from "bun:sqlite";
+import type { Boot } from "../base/boot.ts";
 import { systemCode, WavecacheError } from "../base/errors.ts";
 import type { Catalog, ListQuery, SealedStream, StreamRow, StreamState, Totals } from "./catalog.ts";
 import { deviceSchema, SqliteDevices } from "./sqlite-devices.ts";
@@ -24,8 +25,15 @@ const streamSchema = `
 
 const metadataColumn = "ALTER TABLE streams ADD COLUMN metadata TEXT";
 
+/** The rows that are there say how far each stream was when it was last secured or left. */
+const durableColumn = `
+  ALTER TABLE streams ADD COLUMN durable INTEGER NOT NULL DEFAULT 0;
+  UPDATE streams SET durable = size;
+  CREATE TABLE boots (one INTEGER NOT NULL PRIMARY KEY, id TEXT, started_at INTEGER NOT NULL) STRICT;
+`;
+
 /** What each version adds to the one before; the version of a file is how many of them it has. */
-const migrations = [streamSchema, recordingSchema, deviceSchema, metadataColumn];
+const migrations = [streamSchema, recordingSchema, deviceSchema, metadataColumn, durableColumn];
 
 const stateNumbers: Record<StreamState, number> = { unfinished: 0, sealed: 1, finished: 2 };
 const stateNames: StreamState[] = ["unfinished", "sealed", "finished"];
@@ -35,6 +43,7 @@ interface SqlRow {
   state: number;
   key: string;
   size: number;
+  durable: number;
   sha256: string | null;
   format: string | null;
   metadata: string | null;
@@ -72,8 +81,13 @@ export class SqliteCatalog implements Catalog {
     this.#statements.touch.run(size, at, streamId);
   }
 
+  secure(streamId: string, key: string, bytes: number): void {
+    this.#statements.secure.run(bytes, streamId, key);
+  }
+
   seal(stream: SealedStream, at: number): void {
-    this.#statements.seal.run(stream.size, stream.sha256, stream.format, at, stream.streamId);
+    const { size, sha256, format, streamId } = stream;
+    this.#statements.seal.run(size, size, sha256, format, at, streamId);
   }
 
   unseal(streamId: string, size: number, at: number): void {
@@ -108,6 +122,15 @@ export class SqliteCatalog implements Catalog {
 
   rows(): StreamRow[] {
     return this.#statements.rows.all().map(toRow);
+  }
+
+  boot(): Boot | undefined {
+    const row = this.#statements.boot.get();
+    return row === null ? undefined : { id: row.id, startedAt: row.started_at };
+  }
+
+  setBoot({ id, startedAt }: Boot): void {
+    this.#statements.setBoot.run(id, startedAt);
   }
 
   transaction<T>(change: () => T, durable: boolean): T {
@@ -168,13 +191,17 @@ function prepareStatements(database: Database) {
         "ON CONFLICT DO NOTHING",
     ),
     touch: one<never, [number, number, string]>(
-      "UPDATE streams SET size = ?, updated_at = ? WHERE id = ? AND state = 0",
+      "UPDATE streams SET size = ?1, durable = min(durable, ?1), updated_at = ?2 WHERE id = ?3 AND state = 0",
     ),
-    seal: one<never, [number, string, string | null, number, string]>(
-      "UPDATE streams SET state = 1, size = ?, sha256 = ?, format = ?, updated_at = ? WHERE id = ? AND state = 0",
+    secure: one<never, [number, string, string]>(
+      "UPDATE streams SET durable = max(durable, ?) WHERE id = ? AND key = ? AND state = 0",
+    ),
+    seal: one<never, [number, number, string, string | null, number, string]>(
+      "UPDATE streams SET state = 1, size = ?, durable = ?, sha256 = ?, format = ?, updated_at = ? WHERE id = ? AND state = 0",
     ),
     unseal: one<never, [number, number, string]>(
-      "UPDATE streams SET state = 0, size = ?, sha256 = NULL, updated_at = ? WHERE id = ? AND state = 1",
+      "UPDATE streams SET state = 0, size = ?1, durable = min(durable, ?1), sha256 = NULL, updated_at = ?2 " +
+        "WHERE id = ?3 AND state = 1",
     ),
     finish: one<never, [number, number, string]>(
       "UPDATE streams SET state = 2, updated_at = ?, finished_at = ? WHERE id = ? AND state = 1",
@@ -194,6 +221,8 @@ function prepareStatements(database: Database) {
        FROM (SELECT DISTINCT sha256, size FROM streams WHERE state = 2 AND size > 0)`,
     ),
     rows: one<SqlRow, []>("SELECT * FROM streams"),
+    boot: one<{ id: string | null; started_at: number }, []>("SELECT id, started_at FROM boots"),
+    setBoot: one<never, [string | null, number]>("INSERT OR REPLACE INTO boots VALUES (1, ?, ?)"),
   };
 }
 
@@ -203,6 +232,7 @@ function toRow(row: SqlRow): StreamRow {
     state: stateNames[row.state]!,
     key: row.key,
     size: row.size,
+    durable: row.durable,
     sha256: row.sha256,
     format: row.format,
     metadata: metadataFromJson(row.metadata),

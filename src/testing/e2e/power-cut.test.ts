@@ -1,0 +1,62 @@
+/**
+ * A power cut takes what was not forced to the disk: the end of a file that grows may be gone, or be there and be wrong.
+ * Here the server is killed, the file of an upload is given such an end, and the catalog is told that the system was
+ * started anew since.
+ */
+import { Database } from "bun:sqlite";
+import { expect, test } from "bun:test";
+import { appendFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { MiB } from "../../base/limits.ts";
+import { freshId } from "../harness/audio-cache-peer.ts";
+import { Random, sha256 } from "../harness/bytes.ts";
+import { TestServer, useServers } from "../harness/server.ts";
+import { V1Peer } from "../harness/v1-peer.ts";
+
+useServers();
+
+const audio = new Random(11).bytes(3 * MiB);
+const durableBytes = 2 * MiB;
+
+/** Uploads the beginning until it is durable, kills the server, and appends to the file. */
+async function interrupted(server: TestServer, id: string, end: Uint8Array): Promise<void> {
+  using peer = await V1Peer.open(server.url);
+  peer.create(1, id);
+  await peer.write(1, audio, 0, durableBytes);
+  const isDurable = () => (peer.acked(1).durable === durableBytes ? true : undefined);
+  await peer.when("the beginning to be durable", isDurable, 20_000);
+  await server.kill9();
+  const incoming = join(server.cacheDir, "incoming");
+  const [file] = readdirSync(incoming);
+  appendFileSync(join(incoming, file!), end);
+}
+
+function startSystemAnew(server: TestServer): void {
+  using catalog = new Database(join(server.cacheDir, "catalog.db"));
+  catalog.run("UPDATE boots SET id = 'another', started_at = 1");
+}
+
+test("an upload goes on where it was durable, and is whole, though its end was damaged by a power cut", async () => {
+  await using server = await TestServer.start();
+  const id = freshId("power-cut");
+  await interrupted(server, id, new Uint8Array(MiB / 2));
+  startSystemAnew(server);
+  await server.restart();
+  expect(server.log).toContain("cutBytes=524288");
+  using peer = await V1Peer.open(server.url);
+  expect((await peer.resume(1, id)).offset).toBe(durableBytes);
+  await peer.write(1, audio, durableBytes);
+  expect(await peer.finish(1, audio.length)).toMatchObject({ outcome: "finished", sha256: sha256(audio) });
+});
+
+test("without a new start of the system it goes on behind all that was written", async () => {
+  await using server = await TestServer.start();
+  const id = freshId("killed");
+  const writtenBytes = durableBytes + 1000;
+  await interrupted(server, id, audio.subarray(durableBytes, writtenBytes));
+  await server.restart();
+  using peer = await V1Peer.open(server.url);
+  expect((await peer.resume(1, id)).offset).toBe(writtenBytes);
+  await peer.write(1, audio, writtenBytes);
+  expect(await peer.finish(1, audio.length)).toMatchObject({ outcome: "finished", sha256: sha256(audio) });
+});
