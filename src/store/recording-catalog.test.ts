@@ -127,6 +127,7 @@ const versionOne = `
   CREATE INDEX streams_by_object ON streams (sha256) WHERE sha256 IS NOT NULL;
   CREATE INDEX streams_unfinished ON streams (updated_at) WHERE state = 0;
   INSERT INTO streams VALUES ('old', 2, 'key', 3, 'abc', NULL, 1, 2, 3);
+  INSERT INTO streams VALUES ('left', 0, 'key', 9, NULL, NULL, 1, 2, NULL);
   PRAGMA user_version = 1;
 `;
 
@@ -138,6 +139,7 @@ test("a catalog of version 1 keeps its streams and takes recordings", () => {
   database.close();
   catalog = new SqliteCatalog(old);
   expect(catalog.find("old")).toMatchObject({ state: "finished", size: 3, sha256: "abc", finishedAt: 3 });
+  expect(catalog.find("left")).toMatchObject({ state: "unfinished", size: 9, durable: 9 });
   catalog.recordings.enter(entry("new"));
   catalog.close();
   catalog = new SqliteCatalog(old);
