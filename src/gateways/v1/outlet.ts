@@ -43,6 +43,7 @@ export interface OutletOwner {
 
 /** A DATA message is put together here; a send copies what the system does not take at once. */
 const message = new Uint8Array(dataHeadBytes + usualDataBytes);
+const payload = message.subarray(dataHeadBytes);
 
 export class Outlet {
   readonly #socket: Socket;
@@ -229,10 +230,11 @@ export class Outlet {
 
   #sendData(channel: number, offset: number, audio: Uint8Array): void {
     const { length } = audio;
-    message.set(audio, dataHeadBytes);
-    const crc = Bun.hash.crc32(message.subarray(dataHeadBytes, dataHeadBytes + length));
+    payload.set(audio);
+    const isFull = length === payload.length;
+    const crc = Bun.hash.crc32(isFull ? payload : payload.subarray(0, length));
     writeDataHead(message, 0, channel, offset, crc, length);
-    const outcome = this.#put(message.subarray(0, dataHeadBytes + length));
+    const outcome = this.#put(isFull ? message : message.subarray(0, dataHeadBytes + length));
     if (outcome === "queued" && !this.#isOver) this.#queuedBytes += length;
     else this.#budget.release(length);
   }

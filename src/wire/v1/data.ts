@@ -1,6 +1,6 @@
 /**
- * DATA, the one message that comes often enough to be worth more than a general decoder. As written here its head has
- * always the same length; as read, every number may have any of its MessagePack forms.
+ * DATA and the CREDIT for it, the messages that come often enough to be worth more than a general decoder. As written here
+ * the head of DATA has always the same length; as read, every number may have any of its MessagePack forms.
  *
  *     95           array of 5
  *     08           DATA
@@ -10,13 +10,14 @@
  *     c6 u*8       length of the payload, u32
  *     payload
  */
-import { maxDataBytes } from "../../base/limits.ts";
-import { messageTypes, type Data } from "./messages.ts";
+import { maxChannelNumber, maxCreditBytes, maxDataBytes } from "../../base/limits.ts";
+import { type Credit, type Data, messageTypes } from "./messages.ts";
 
 /** Bytes before the payload: with a CRC, and without. */
 export const dataHeadBytes = 24;
 export const plainDataHeadBytes = 20;
 
+const array3 = 0x93;
 const array5 = 0x95;
 const nil = 0xc0;
 const two32 = 2 ** 32;
@@ -78,7 +79,7 @@ export function decodeData(frame: Uint8Array): Data | undefined {
   // A number that could not be read is NaN, and every comparison with NaN is false.
   const holds =
     channel >= 1 &&
-    channel <= 0xffff &&
+    channel <= maxChannelNumber &&
     offset <= Number.MAX_SAFE_INTEGER &&
     (crc === undefined || crc < two32) &&
     length >= 1 &&
@@ -86,6 +87,17 @@ export function decodeData(frame: Uint8Array): Data | undefined {
     reader.at + length === frame.length;
   if (!holds) return undefined;
   return { type: "DATA", channel, offset, crc, payload: frame.subarray(reader.at) };
+}
+
+/** Decodes a frame that is a CREDIT without extra elements; undefined for any other, and what may be wrong with it. */
+export function decodeCredit(frame: Uint8Array): Credit | undefined {
+  if (frame[0] !== array3 || frame[1] !== messageTypes.CREDIT) return undefined;
+  const reader = new HeadReader(frame, 2);
+  const channel = reader.uint();
+  const bytes = reader.uint();
+  const holds =
+    channel <= maxChannelNumber && bytes >= 1 && bytes <= maxCreditBytes && reader.at === frame.length;
+  return holds ? { type: "CREDIT", channel, bytes } : undefined;
 }
 
 /** Reads numbers in any of their forms; NaN for anything else and for what is cut off. */

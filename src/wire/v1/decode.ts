@@ -11,13 +11,14 @@ import {
   maxStreamIdChars,
   maxTagsChars,
 } from "../../base/limits.ts";
-import { decodeData, looksLikeData } from "./data.ts";
+import { decodeCredit, decodeData, looksLikeData } from "./data.ts";
 import { isShallow } from "./depth.ts";
 import { infoOf, metadataOf } from "./descriptions.ts";
 import { BadField, Fields } from "./fields.ts";
 import {
   type ClientMessage,
   connectionChannel,
+  type Credit,
   type Data,
   followSources,
   listFilters,
@@ -63,8 +64,13 @@ export function decodeServerMessage(frame: Uint8Array): ServerMessage | Unknown 
 
 type Build<Message> = (name: TypeName, fields: Fields) => Message | undefined;
 
-function decodeWith<Message>(frame: Uint8Array, build: Build<Message>): Message | Data | Unknown | Malformed {
+function decodeWith<Message>(
+  frame: Uint8Array,
+  build: Build<Message>,
+): Message | Credit | Data | Unknown | Malformed {
   if (looksLikeData(frame)) return decodeData(frame) ?? malformed("DATA: a field is not what it has to be");
+  const credit = decodeCredit(frame);
+  if (credit !== undefined) return credit;
   const elements = elementsOf(frame);
   if (elements === undefined) return malformed("not one MessagePack array within the limits");
   const number = elements[0];
