@@ -5,11 +5,12 @@
  */
 import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
-import { appendFileSync, readdirSync } from "node:fs";
+import { appendFileSync } from "node:fs";
 import { join } from "node:path";
 import { MiB } from "../../base/limits.ts";
 import { freshId } from "../harness/audio-cache-peer.ts";
 import { Random, sha256 } from "../harness/bytes.ts";
+import { incomingFiles } from "../harness/cache-folder.ts";
 import { TestServer, useServers } from "../harness/server.ts";
 import { V1Peer } from "../harness/v1-peer.ts";
 
@@ -23,12 +24,10 @@ async function interrupted(server: TestServer, id: string, end: Uint8Array): Pro
   using peer = await V1Peer.open(server.url);
   peer.create(1, id);
   await peer.write(1, audio, 0, durableBytes);
-  const isDurable = () => (peer.acked(1).durable === durableBytes ? true : undefined);
-  await peer.when("the beginning to be durable", isDurable, 20_000);
+  await peer.untilDurable(1, durableBytes);
   await server.kill9();
-  const incoming = join(server.cacheDir, "incoming");
-  const [file] = readdirSync(incoming);
-  appendFileSync(join(incoming, file!), end);
+  const [file] = await incomingFiles(server.cacheDir);
+  appendFileSync(join(server.cacheDir, "incoming", file!.path), end);
 }
 
 function startSystemAnew(server: TestServer): void {

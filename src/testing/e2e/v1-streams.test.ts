@@ -226,11 +226,7 @@ describe("writing", () => {
     using peer = await V1Peer.open(server.url);
     peer.create(1, freshId("acked"));
     await peer.write(1, audio);
-    await peer.when(
-      "all of it to be durable",
-      () => (peer.acked(1).durable === audio.length ? true : undefined),
-      20_000,
-    );
+    await peer.untilDurable(1, audio.length);
     expect(peer.acked(1).written).toBe(audio.length);
   });
 });

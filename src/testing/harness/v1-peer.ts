@@ -36,6 +36,9 @@ const usualHello: Hello = {
   idleMs: 0,
 };
 
+/** The disk may be busy with other tests. */
+const durableLimitMs = 20_000;
+
 type LastWord = End | Streams | Fault;
 type OnChannel = Extract<ServerMessage, { channel: number }>;
 
@@ -175,6 +178,12 @@ export class V1Peer {
   acked(channel: number): { written: number; durable: number } {
     const { written, durable } = this.#inbox(channel);
     return { written, durable };
+  }
+
+  /** Waits for the ACK that so much is durable. */
+  async untilDurable(channel: number, bytes: number): Promise<void> {
+    const isDurable = (): true | undefined => this.acked(channel).durable === bytes || undefined;
+    await this.when(`${bytes} bytes to be durable`, isDurable, durableLimitMs);
   }
 
   send(message: ClientMessage): void {
