@@ -1,6 +1,6 @@
 /** The machine of a run, as far as it explains the figures; nothing that names it. */
-import { readFileSync } from "node:fs";
 import { arch, availableParallelism, cpus, platform, release, totalmem } from "node:os";
+import { systemText } from "../../src/base/system-text.ts";
 
 export interface Machine {
   processors: number;
@@ -23,16 +23,6 @@ export function thisMachine(): Machine {
     // A kernel's release may end in a name of its builder.
     system: `${platform()} ${release().replace(/-.*$/, "")} ${arch()}`,
     bun: Bun.version,
-    tcp: platform() === "linux" ? congestionControl() : undefined,
+    tcp: systemText("/proc/sys/net/ipv4/tcp_congestion_control"),
   };
-}
-
-/** Undefined where a container hides it. */
-function congestionControl(): string | undefined {
-  try {
-    return readFileSync("/proc/sys/net/ipv4/tcp_congestion_control", "utf8").trim();
-  } catch (error) {
-    if (error instanceof Error) return undefined;
-    throw error;
-  }
 }

@@ -2,7 +2,7 @@
  * Uploads and downloads over protocol v1, many on each connection, timed and verified as those of the older protocol;
  * and short reads beside long ones.
  */
-import { KiB, turnBytes, usualDataBytes } from "../../src/base/limits.ts";
+import { KiB, streamTurnBytes, usualDataBytes } from "../../src/base/limits.ts";
 import { ReceiveWindow, SendCredit } from "../../src/wire/v1/credit.ts";
 import type { StreamAudio } from "./audio.ts";
 import type { Latency } from "./latency.ts";
@@ -54,7 +54,7 @@ class V1Upload extends V1Transfer {
   /** Sends a few messages, as far as there is credit for them; false if it has nothing to send now. */
   turn(): boolean {
     const { link, audio } = this.stream;
-    let left = Math.min(turnBytes, this.#credit.bytes, link.credit.bytes, audio.sizeBytes - this.bytes);
+    let left = Math.min(streamTurnBytes, this.#credit.bytes, link.credit.bytes, audio.sizeBytes - this.bytes);
     if (this.endedAt !== undefined || left === 0) return false;
     while (left > 0) {
       const piece = audio.from(this.bytes, Math.min(left, usualDataBytes));

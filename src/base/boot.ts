@@ -2,8 +2,8 @@
  * Which start of the system this is. What was written and not forced to the disk survives the end of a process, but not
  * of the system under it.
  */
-import { readFileSync } from "node:fs";
 import { uptime } from "node:os";
+import { systemText } from "./system-text.ts";
 
 export interface Boot {
   /** Linux gives each start a random name. */
@@ -16,22 +16,12 @@ export interface Boot {
 const toleranceMs = 30_000;
 
 export function thisBoot(): Boot {
-  return { id: bootId(), startedAt: Math.round(Date.now() - uptime() * 1000) };
+  const id = systemText("/proc/sys/kernel/random/boot_id") ?? null;
+  return { id, startedAt: Math.round(Date.now() - uptime() * 1000) };
 }
 
 /** False also for what cannot be told: a clock that was set far looks like another start. */
 export function isSameBoot(one: Boot, other: Boot): boolean {
   if (one.id !== null && other.id !== null) return one.id === other.id;
   return Math.abs(one.startedAt - other.startedAt) < toleranceMs;
-}
-
-function bootId(): string | null {
-  if (process.platform !== "linux") return null;
-  try {
-    return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-  } catch (error) {
-    // A sandbox may hide it.
-    if (error instanceof Error) return null;
-    throw error;
-  }
 }

@@ -217,7 +217,7 @@ export const maxDataBytes = 256 * KiB;
  */
 export const usualDataBytes = 63 * KiB;
 /** What one stream may send before it is another's turn: a few messages, which a server can write as one. */
-export const turnBytes = 4 * usualDataBytes;
+export const streamTurnBytes = 4 * usualDataBytes;
 /** Any message of v1 as a whole; a longer one closes the connection with 1009. */
 export const maxMessageBytes = maxDataBytes + 1 * KiB;
 /** Channels of one connection that are open at once, and the highest number that one may have. */
@@ -234,7 +234,7 @@ export const maxChannelWindowBytes = 16 * usualDataBytes;
 /** The same of all connections together, beyond what every channel has to begin with. */
 export const totalReceiveBudgetBytes = 256 * MiB;
 /** What one connection sends before others have their turn. */
-export const sendTurnBytes = 1 * MiB;
+export const connectionTurnBytes = 1 * MiB;
 /** Short messages that a peer leaves untaken; past it the connection is closed. */
 export const maxUnreadAnswerBytes = 4 * MiB;
 /** Questions of one connection that are worked on at once; the others wait for their turn. */

@@ -222,6 +222,7 @@ export class Engine implements UploadHost {
     this.#counts.removed(removed);
     this.admission.objectBytes -= removed.objectBytes;
     this.admission.unfinishedBytes -= removed.unfinishedBytes;
+    // A read that came meanwhile may have mapped it again.
     if (known !== undefined && removed.objectBytes > 0) this.#pool.readers.forget(known.file.path);
   }
 

@@ -1,5 +1,11 @@
 import { describe, expect, test } from "bun:test";
-import { KiB, maxUnreadAnswerBytes, readAheadBytes, turnBytes, usualDataBytes } from "../../base/limits.ts";
+import {
+  KiB,
+  maxUnreadAnswerBytes,
+  readAheadBytes,
+  streamTurnBytes,
+  usualDataBytes,
+} from "../../base/limits.ts";
 import { OutboundBudget } from "../../engine/outbound-budget.ts";
 import type { ReadSink } from "../../pool/readers.ts";
 import { SendCredit } from "../../wire/v1/credit.ts";
@@ -76,7 +82,7 @@ function stage({ takes = Infinity, credit = 2 ** 30, limit = 2 ** 30 } = {}) {
   const budget = new OutboundBudget(limit);
   const stalls: true[] = [];
   const outlet = new Outlet(socket, budget, { stalled: () => void stalls.push(true) });
-  outlet.begin(credit, turnBytes);
+  outlet.begin(credit, streamTurnBytes);
   return { socket, budget, outlet, stalls };
 }
 
@@ -89,7 +95,7 @@ describe("an outlet", () => {
     const { socket, outlet } = stage();
     const long = Array.from({ length: 32 }, (_, index) => new FakeSource(index + 1, 2 ** 29));
     for (const source of long) outlet.wake(source, true);
-    const messages = turnBytes / usualDataBytes;
+    const messages = streamTurnBytes / usualDataBytes;
     while (socket.sent.length < 128 * messages) await turn();
     const turns = socket.sent.filter((_, at) => at % messages === 0).map(({ channel }) => channel);
     expect(new Set(turns.slice(64, 96)).size).toBe(32);
@@ -160,8 +166,8 @@ describe("an outlet", () => {
   test("puts nothing more into a full socket, and goes on when it has drained", () => {
     const { socket, budget, outlet } = stage({ takes: 10 });
     outlet.wake(new FakeSource(1, 600 * KiB), true);
-    expect(bytesOf(socket)).toBe(turnBytes);
-    expect(budget.usedBytes).toBe(turnBytes);
+    expect(bytesOf(socket)).toBe(streamTurnBytes);
+    expect(budget.usedBytes).toBe(streamTurnBytes);
     socket.takes = Infinity;
     socket.buffered = 0;
     outlet.drained();
@@ -177,15 +183,15 @@ describe("an outlet", () => {
       outlet.wake(source, true);
     }
     const reading = sources.flatMap(({ reads }) => reads);
-    expect(reading.map(({ bytes }) => bytes)).toEqual([turnBytes, turnBytes]);
-    expect(3 * turnBytes).toBeGreaterThan(readAheadBytes);
+    expect(reading.map(({ bytes }) => bytes)).toEqual([streamTurnBytes, streamTurnBytes]);
+    expect(3 * streamTurnBytes).toBeGreaterThan(readAheadBytes);
     outlet.remove(sources[0]!);
     reading[0]!.sink.part(new Uint8Array(reading[0]!.bytes), true);
     expect(socket.sent).toEqual([]);
     expect(sources[0]!.credit.bytes).toBe(2 ** 20);
     reading[1]!.sink.part(new Uint8Array(reading[1]!.bytes), true);
     expect(new Set(socket.sent.map(({ channel }) => channel))).toEqual(new Set([2]));
-    expect(bytesOf(socket)).toBe(turnBytes);
+    expect(bytesOf(socket)).toBe(streamTurnBytes);
     const failed = sources[2]!;
     failed.reads[0]!.sink.failed({} as never);
     expect(failed.failures).toHaveLength(1);

@@ -7,8 +7,8 @@ import type { WavecacheError } from "../../base/errors.ts";
 import {
   maxUnreadAnswerBytes,
   readAheadBytes,
-  sendTurnBytes,
-  turnBytes,
+  connectionTurnBytes,
+  streamTurnBytes,
   usualDataBytes,
 } from "../../base/limits.ts";
 import type { OutboundBudget } from "../../engine/outbound-budget.ts";
@@ -51,7 +51,7 @@ export class Outlet {
   readonly #owner: OutletOwner;
   #credit = new SendCredit(0);
   #maxDataBytes = usualDataBytes;
-  #turnBytes = turnBytes;
+  #turnBytes = streamTurnBytes;
   /** Sources that wait for their turn: those that were without audio, and those that have had a turn. */
   readonly #fresh = new Set<Source>();
   readonly #round = new Set<Source>();
@@ -78,7 +78,7 @@ export class Outlet {
     this.#credit = new SendCredit(connectionCredit);
     this.#maxDataBytes = Math.min(maxDataBytes, usualDataBytes);
     // Whoever wants short turns says so by a small number; whole messages, and one at least.
-    const messages = Math.floor(Math.min(maxDataBytes, turnBytes) / this.#maxDataBytes);
+    const messages = Math.floor(Math.min(maxDataBytes, streamTurnBytes) / this.#maxDataBytes);
     this.#turnBytes = messages * this.#maxDataBytes;
   }
 
@@ -139,7 +139,7 @@ export class Outlet {
     let bytes = 0;
     while (!this.#isOver && !this.#isBlocked && this.#credit.bytes > 0) {
       // Other connections have their turn too.
-      if (bytes >= sendTurnBytes) return this.#rest();
+      if (bytes >= connectionTurnBytes) return this.#rest();
       const source = this.#first();
       if (source === undefined) return;
       const length = this.#lengthFor(source);

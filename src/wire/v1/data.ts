@@ -89,7 +89,7 @@ export function decodeData(frame: Uint8Array): Data | undefined {
   return { type: "DATA", channel, offset, crc, payload: frame.subarray(reader.at) };
 }
 
-/** Decodes a frame that is a CREDIT without extra elements; undefined for any other, and what may be wrong with it. */
+/** Decodes a right CREDIT without extra elements; undefined for any other frame, which the general decoder judges. */
 export function decodeCredit(frame: Uint8Array): Credit | undefined {
   if (frame[0] !== array3 || frame[1] !== messageTypes.CREDIT) return undefined;
   const reader = new HeadReader(frame, 2);
