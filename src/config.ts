@@ -15,7 +15,6 @@ import {
   defaultUdpRateMbps,
   GiB,
   KiB,
-  maxAcceptors,
   maxUdpTotalMbps,
   MiB,
 } from "./base/limits.ts";
@@ -36,7 +35,6 @@ export interface Config {
   recordingsDir: string;
   libraryDir: string;
   workers: number;
-  acceptors: number;
   logLevel: LogLevel;
   maxStreamBytes: number;
   maxCacheBytes: number;
@@ -172,13 +170,6 @@ const options: Options = {
     default: String(Math.max(1, Math.min(maxDefaultWorkers, availableParallelism() - 1))),
     says: "writer threads, and as many reader threads",
     schema: whole(1, maxWorkers),
-  },
-  acceptors: {
-    flag: "acceptors",
-    value: "n",
-    default: "0",
-    says: "threads that accept connections on the main port beside the main thread (Linux); worth it from 8 processors on",
-    schema: whole(0, maxAcceptors),
   },
   logLevel: {
     flag: "log-level",
@@ -352,9 +343,6 @@ export function readConfig(
   if ((config.tlsCert === undefined) !== (config.tlsKey === undefined)) {
     const [given, missing] = config.tlsCert === undefined ? ["key", "cert"] : ["cert", "key"];
     throw new ConfigError(`--tls-${given} needs --tls-${missing} beside it`);
-  }
-  if (config.acceptors > 0 && config.tls) {
-    throw new ConfigError("--acceptors and --tls do not go together: accepting threads speak no TLS");
   }
   return config;
 }

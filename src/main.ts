@@ -44,7 +44,6 @@ const entries = {
   read: new URL("../workers/read.ts", import.meta.url),
   keep: new URL("../workers/keep.ts", import.meta.url),
   encode: new URL("../workers/encode.ts", import.meta.url),
-  accept: new URL("../workers/accept.ts", import.meta.url),
 };
 
 /** Starts everything; rejects, with nothing left running, if something cannot start. */
@@ -84,7 +83,6 @@ export async function startServer(config: Config): Promise<Running> {
   const core = { engine, recordings, songs, devices, meters, metrics };
   const listeners = await openListeners(config, certificates, core, log);
   opened.defer(() => closeListeners(listeners, engine, recordings));
-  await listeners.main.listening();
   const songsTls = await openSongsTls(config, certificates, songs, meters);
   opened.defer(() => songsTls?.close());
   const songsUdp = await openSongsUdp(config, songs, meters);
@@ -220,7 +218,6 @@ async function openListeners(
   const main = new Listener({
     ...common,
     port: config.port,
-    acceptors: acceptorsOf(config, log),
     sockets: [
       v1.route,
       audioCacheRoute(config.path, engine, audioCacheMeter, openLog("audio-cache")),
@@ -245,14 +242,6 @@ async function openListeners(
     await main.close();
     throw error;
   }
-}
-
-/** Undefined for none: elsewhere than on Linux one of those that share a port gets all connections. */
-function acceptorsOf({ acceptors: count }: Config, log: Log): ListenerSettings["acceptors"] {
-  if (count === 0) return undefined;
-  if (process.platform === "linux") return { entry: entries.accept, count };
-  log.warn("--acceptors works on Linux only: the main thread accepts all connections");
-  return undefined;
 }
 
 async function openSongsTls(

@@ -10,8 +10,3 @@
 export function giveBack(bytes: Uint8Array): void {
   if (bytes.buffer instanceof ArrayBuffer) bytes.buffer.transfer(0);
 }
-
-/** The bytes in memory that stays as it is: a copy of what lies in memory that threads share, which is used again soon. */
-export function kept(bytes: Uint8Array): Uint8Array {
-  return bytes.buffer instanceof SharedArrayBuffer ? bytes.slice() : bytes;
-}

@@ -59,14 +59,6 @@ export const readRequestRingBytes = 256 * KiB;
 export const readDataRingBytes = 4 * MiB;
 /** Ring from a writer to the main thread: results. A power of two. */
 export const writeResultRingBytes = 256 * KiB;
-/** Rings between the main thread and an accepting thread, either way. A power of two. */
-export const acceptRingBytes = 4 * MiB;
-/** What an accepting thread was sent for one peer and has not told to be taken; past it the peer counts as slow. */
-export const acceptWindowBytes = 256 * KiB;
-/** It tells what was taken at this many bytes, or when all is. */
-export const acceptReportBytes = acceptWindowBytes / 4;
-/** Accepting threads, at most. */
-export const maxAcceptors = 64;
 
 /** A read longer than this crosses the lane in slices, so that no read can fill it. */
 export const readSliceBytes = 256 * KiB;
@@ -300,7 +292,6 @@ const powersOfTwo = {
   readRequestRingBytes,
   readDataRingBytes,
   writeResultRingBytes,
-  acceptRingBytes,
 };
 for (const [name, bytes] of Object.entries(powersOfTwo)) {
   if ((bytes & (bytes - 1)) !== 0) throw new RangeError(`${name} is not a power of two`);

@@ -5,7 +5,6 @@
  *         '--> failed ---------^          (what is safely in the files stays)
  */
 import type { WavecacheError } from "../base/errors.ts";
-import { kept } from "../base/give-back.ts";
 import { liveHistoryMs } from "../base/limits.ts";
 import type { Log } from "../base/log.ts";
 import type { OrderDecision } from "../codec/nibble-order.ts";
@@ -76,7 +75,7 @@ export class Recording implements RecordingEvents {
   write(message: Uint8Array): boolean {
     if (this.#state !== "recording") return true;
     if (this.#waiting.length === 0 && this.#line.write(message)) return true;
-    this.#waiting.push(kept(message));
+    this.#waiting.push(message);
     return false;
   }
 

@@ -9,7 +9,7 @@
  * and what was written for an id that is not free is thrown away.
  */
 import { toWavecacheError, WavecacheError } from "../base/errors.ts";
-import { giveBack, kept } from "../base/give-back.ts";
+import { giveBack } from "../base/give-back.ts";
 import { flushBytes, maxUnflushedBytes } from "../base/limits.ts";
 import type { Sealed } from "../lane/tasks.ts";
 import type { UploadEvents, UploadLine } from "../pool/writers.ts";
@@ -154,8 +154,7 @@ export class Upload implements UploadEvents {
   }
 
   /**
-   * Takes audio over, with the whole buffer that it lies in: nobody may use that any more, unless it is shared between
-   * threads. False asks the sender to pause until `uploadHasRoom`; the audio is taken either way.
+   * Takes audio over, with the whole buffer that it lies in: nobody may use that any more. False asks the sender to pause until `uploadHasRoom`; the audio is taken either way.
    */
   write(audio: Uint8Array): boolean {
     if (this.#failure !== undefined || audio.length === 0) return true;
@@ -173,7 +172,7 @@ export class Upload implements UploadEvents {
     this.#flushIfDue();
     const from = this.#canSend() ? this.#line!.write(audio, 0) : 0;
     if (from < audio.length) {
-      this.#waiting.push({ audio: kept(audio), from });
+      this.#waiting.push({ audio: audio, from });
       return false;
     }
     giveBack(audio);

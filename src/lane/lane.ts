@@ -36,13 +36,7 @@ export function allocateLane(taskRingBytes: number, resultRingBytes: number): La
   };
 }
 
-/** The lane as a worker that is an event loop too has it: the main thread's end, with the two ends changed over. */
-export function changedOver(memory: LaneMemory): LaneMemory {
-  const { tasks, results, mainBell, workerBell, closing } = memory;
-  return { tasks: results, results: tasks, mainBell: workerBell, workerBell: mainBell, closing };
-}
-
-/** The end of a thread that must not block: the main thread, or a worker with an event loop of its own. */
+/** The main thread's end. It never blocks. */
 export class MainLane {
   readonly tasks: RingProducer;
   readonly results: RingConsumer;

@@ -6,8 +6,6 @@ import type { Server, ServerWebSocket } from "bun";
 import { WavecacheError } from "../base/errors.ts";
 import { maxFrameBytes } from "../base/limits.ts";
 import { webSocketSettings } from "../base/web-socket-settings.ts";
-import { agreement, splitProtocols } from "../lane/accept-tasks.ts";
-import { Acceptors } from "./acceptors.ts";
 import type { Certificates } from "./certificates.ts";
 import { errorResponse } from "./error-response.ts";
 import { type Admitted, type Peer, Peers, type PeerSocket, type PeersSettings } from "./peers.ts";
@@ -20,13 +18,8 @@ export interface ListenerSettings extends PeersSettings {
   port: number;
   /** For https and wss; undefined for http and ws. */
   certificates?: Certificates | undefined;
-  /** Threads that accept connections beside this one; not together with certificates. */
-  acceptors?: { entry: URL; count: number } | undefined;
   http: HttpRoute[];
 }
-
-/** A port, or a Unix socket. */
-type Where = (OpenOptions & { hostname: string }) | { unix: string };
 
 /** What Bun keeps with a connection: the admitted handshake, and the peer once it is open. */
 interface Connection {
@@ -40,7 +33,6 @@ export class Listener {
   readonly #settings: ListenerSettings;
   readonly #server: PortServer<Connection>;
   readonly #peers: Peers;
-  readonly #acceptors: Acceptors | undefined;
   #closing = false;
 
   constructor(settings: ListenerSettings) {
@@ -50,30 +42,15 @@ export class Listener {
     this.#server = new PortServer({
       port,
       certificates,
-      isShared: settings.acceptors !== undefined,
       log,
-      open: (options) => this.#serve({ ...options, hostname: settings.host }),
-    });
-    this.#acceptors = this.#startAcceptors();
-  }
-
-  #startAcceptors(): Acceptors | undefined {
-    const { acceptors, host, log } = this.#settings;
-    if (acceptors === undefined) return undefined;
-    return new Acceptors({
-      ...acceptors,
-      host,
-      port: this.port,
-      peers: this.#peers,
-      serveHttp: (unix) => this.#serve({ unix }),
-      refusal: () => this.#refusal(),
-      log,
+      open: (options) => this.#serve(options),
     });
   }
 
-  #serve(where: Where): Server<Connection> {
+  #serve(options: OpenOptions): Server<Connection> {
     return Bun.serve<Connection>({
-      ...where,
+      ...options,
+      hostname: this.#settings.host,
       maxRequestBodySize: maxFrameBytes,
       fetch: (request, server) => this.#fetch(request, server),
       error: (error) => this.#internalError(error),
@@ -85,11 +62,6 @@ export class Listener {
         close: ({ data }) => this.#peers.closed(data.peer!),
       },
     });
-  }
-
-  /** Resolves once everything that accepts connections listens. */
-  async listening(): Promise<void> {
-    await this.#acceptors?.listening();
   }
 
   get port(): number {
@@ -110,14 +82,12 @@ export class Listener {
   async close(): Promise<void> {
     this.#closing = true;
     this.#peers.close();
-    await this.#acceptors?.close();
     await this.#server.stop();
   }
 
   #fetch(request: Request, server: Server<Connection>): Response | Promise<Response> | undefined {
     const url = new URL(request.url);
-    const refusal = this.#refusal();
-    if (refusal !== undefined) return refusal;
+    if (this.#closing) return errorResponse(new WavecacheError("SHUTTING_DOWN"));
     if (request.headers.get("upgrade")?.toLowerCase() === "websocket")
       return this.#upgrade(request, url, server);
     for (const route of this.#settings.http) {
@@ -126,10 +96,6 @@ export class Listener {
     }
     if (this.#peers.knows(url.pathname)) return upgradeRequired();
     return new Response("not found\n", { status: 404 });
-  }
-
-  #refusal(): Response | undefined {
-    return this.#closing ? errorResponse(new WavecacheError("SHUTTING_DOWN")) : undefined;
   }
 
   #upgrade(request: Request, url: URL, server: Server<Connection>): Response | undefined {
@@ -154,6 +120,19 @@ export class Listener {
     this.#settings.log.error("a request failed", { error });
     return errorResponse(error);
   }
+}
+
+/** The subprotocols in a header of a handshake (RFC 6455, section 11.3.4). */
+function splitProtocols(header: string | null): string[] {
+  return header === null ? [] : header.split(",").map((name) => name.trim());
+}
+
+/**
+ * Headers that name the agreed subprotocol. Without them Bun agrees to whatever the peer offers first, and peers of
+ * gateways without a subprotocol rely on that.
+ */
+function agreement(protocol: string | undefined): Record<string, string> | undefined {
+  return protocol === undefined ? undefined : { "Sec-WebSocket-Protocol": protocol };
 }
 
 function upgradeRequired(): Response {

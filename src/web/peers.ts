@@ -1,4 +1,4 @@
-/** The WebSocket connections of a port, whoever does the work of their sockets: this thread or an accepting one. */
+/** The WebSocket connections of a port. */
 import type { DoorMeter } from "../base/door-meter.ts";
 import { errorRow, WavecacheError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";

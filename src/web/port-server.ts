@@ -14,8 +14,6 @@ export interface PortSettings<Data> {
   port: number;
   /** Undefined: without TLS. */
   certificates: Pick<Certificates, "current" | "onChange"> | undefined;
-  /** Whether others listen on the port too, on purpose. */
-  isShared: boolean;
   /** Starts a server that differs from others of this port in this alone. */
   open(options: OpenOptions): Server<Data>;
   log: Log;
@@ -39,8 +37,8 @@ export class PortServer<Data> {
 
   constructor(settings: PortSettings<Data>) {
     this.#settings = settings;
-    const { port, certificates, isShared } = settings;
-    if ((certificates !== undefined || isShared) && port !== 0) this.#refuseSharing();
+    const { port, certificates } = settings;
+    if (certificates !== undefined && port !== 0) this.#refuseSharing();
     this.#current = this.#open(port, certificates?.current);
     this.#stopFollowing = certificates?.onChange((certificate) => this.#replace(certificate));
   }
@@ -62,7 +60,7 @@ export class PortServer<Data> {
 
   #open(port: number, certificate: Certificate | undefined): Server<Data> {
     const tls = certificate && { cert: certificate.cert, key: certificate.key };
-    const reusePort = (tls !== undefined || this.#settings.isShared) && canReplace;
+    const reusePort = tls !== undefined && canReplace;
     return this.#settings.open({ port, tls, reusePort });
   }
 

@@ -15,7 +15,7 @@ export interface Socket {
 /** One WebSocket connection. `drained` comes some time after a send was "queued". */
 export interface Session {
   text(message: string): void;
-  /** The frame is the session's to keep; one in memory that threads share is valid only until this returns. */
+  /** The session owns the frame and its buffer. */
   binary(frame: Uint8Array): void;
   drained(): void;
   closed(): void;

@@ -6,7 +6,6 @@
  */
 import type { DoorMeter } from "../../base/door-meter.ts";
 import { type ErrorCode, errorRow, toWavecacheError, WavecacheError } from "../../base/errors.ts";
-import { kept } from "../../base/give-back.ts";
 import {
   initialChannelCreditBytes,
   initialConnectionCreditBytes,
@@ -18,7 +17,6 @@ import {
 import type { Log } from "../../base/log.ts";
 import type { Session, Socket } from "../../web/route.ts";
 import { ReceiveWindow, SendCredit } from "../../wire/v1/credit.ts";
-import { looksLikeData } from "../../wire/v1/data.ts";
 import { decodeClientMessage } from "../../wire/v1/decode.ts";
 import {
   type ClientMessage,
@@ -120,7 +118,7 @@ export class V1Session implements Session, ChannelHost {
     this.#silence.received();
     if (frame.length > maxMessageBytes) return this.fault("MESSAGE_TOO_LARGE");
     // Only audio is used up before this returns.
-    const message = decodeClientMessage(looksLikeData(frame) ? frame : kept(frame));
+    const message = decodeClientMessage(frame);
     if (message.type === "MALFORMED") return this.#refuse(message);
     if (this.#peer === undefined) return this.#greet(message);
     if (message.type !== "UNKNOWN") this.#take(message);

@@ -257,18 +257,6 @@ describe("the end of the server", () => {
   });
 });
 
-test("threads that accept connections speak it too", async () => {
-  if (process.platform !== "linux") return;
-  await using own = await TestServer.start({ flags: { acceptors: 1 } });
-  const all = Array.from({ length: 6 }, async (_, at) => {
-    using peer = await V1Peer.open(own.url);
-    const end = await peer.upload(1, `accepted-${at}`, audio);
-    expect(end.sha256).toBe(sha256(audio));
-    expect(sha256((await peer.read(2, `accepted-${at}`)).audio)).toBe(sha256(audio));
-  });
-  await Promise.all(all);
-});
-
 test("what a channel is refused with is counted at its door", async () => {
   using peer = await V1Peer.open(server.url);
   peer.send({ type: "INFO", channel: 1, streamId: "nobody" });
