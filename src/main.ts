@@ -1,35 +1,35 @@
 /** The composition root: config, pool, engine, doors, in this order; closed in reverse. */
 import { version } from "../package.json";
-import { DoorMeters } from "./base/door-meter.ts";
+import { DoorMeters } from "./base/gateway-meter.ts";
 import { errorRow, toWavecacheError } from "./base/errors.ts";
 import { goodbyeMs, messageIdleTimeoutMs, shutdownGraceMs, stallTimeoutMs } from "./base/limits.ts";
 import { configureLog, type Log, openLog } from "./base/log.ts";
-import { type Config, ConfigError, readConfig } from "./config.ts";
-import { catalogStore, Devices } from "./engine/devices.ts";
-import { Engine } from "./engine/engine.ts";
-import { Recordings, type RecordingSettings } from "./engine/recordings.ts";
-import { Songs } from "./engine/songs.ts";
-import type { SoundSource } from "./engine/sound.ts";
-import { soundNames, Sounds } from "./engine/sounds.ts";
-import { devicesRoute } from "./gateways/api/devices.ts";
-import { libraryRoute } from "./gateways/api/library.ts";
-import { recordingsRoute } from "./gateways/api/recordings.ts";
-import { streamsRoute } from "./gateways/api/streams.ts";
+import { type Config, ConfigError, readConfig } from "./config/config.ts";
+import { catalogStore, Devices } from "./engine/devices/devices.ts";
+import { Engine } from "./engine/streams/streams.ts";
+import { Recordings, type RecordingSettings } from "./engine/recordings/recordings.ts";
+import { Songs } from "./engine/songs/songs.ts";
+import type { SoundSource } from "./engine/sounds/sound.ts";
+import { soundNames, Sounds } from "./engine/sounds/sounds.ts";
+import { devicesRoute } from "./gateways/http/devices.ts";
+import { libraryRoute } from "./gateways/http/library.ts";
+import { recordingsRoute } from "./gateways/http/recordings.ts";
+import { streamsRoute } from "./gateways/http/streams.ts";
 import { audioCacheRoute } from "./gateways/audio-cache/route.ts";
-import { DeviceDoor } from "./gateways/devices/door.ts";
-import { homeRoute } from "./gateways/home/home.ts";
+import { DeviceDoor } from "./gateways/devices/gateway.ts";
+import { homeRoute } from "./gateways/http/home.ts";
 import { echoRoute, ingestHttpRoute, ingestRoute } from "./gateways/ingest/route.ts";
 import { liveRoute } from "./gateways/live/live.ts";
-import { V1Door } from "./gateways/v1/door.ts";
-import { SongsTlsDoor } from "./gateways/songs-tls/door.ts";
+import { V1Door } from "./gateways/v1/gateway.ts";
+import { SongsTlsDoor } from "./gateways/songs-tls/gateway.ts";
 import { Metrics } from "./gateways/metrics/metrics.ts";
-import { SongsUdpDoor } from "./gateways/songs-udp/door.ts";
+import { SongsUdpDoor } from "./gateways/songs-udp/gateway.ts";
 import { closePool, openPool, type Pool } from "./pool/pool.ts";
 import { CacheLayout } from "./store/layout.ts";
-import { Library } from "./store/library.ts";
-import { Certificates } from "./web/certificates.ts";
-import { ConnectionLimit } from "./web/connection-limit.ts";
-import { Listener, type ListenerSettings } from "./web/listener.ts";
+import { Library } from "./store/library/library.ts";
+import { Certificates } from "./listen/certificates.ts";
+import { ConnectionLimit } from "./listen/connection-limit.ts";
+import { Listener, type ListenerSettings } from "./listen/listener.ts";
 
 /** A server that runs. */
 export interface Running {

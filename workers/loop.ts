@@ -2,7 +2,7 @@
  * The life of a worker thread behind a lane: take tasks, run them where they lie, publish what came of them, sleep.
  * Room is given back and results are published once a batch, since each costs a fence and perhaps a wake-up.
  */
-import type { Body } from "../src/lane/tasks.ts";
+import type { Body } from "../src/lane/messages/streams.ts";
 import type { WorkerLane } from "../src/lane/lane.ts";
 import type { ThreadStats } from "../src/lane/thread-stats.ts";
 

@@ -1,7 +1,7 @@
 /** A writer thread: uploads are hashed and appended to their files, live streams decoded and recorded. */
 import { WorkerLane } from "../src/lane/lane.ts";
-import { RECORD_OPEN } from "../src/lane/recording-tasks.ts";
-import type { Body } from "../src/lane/tasks.ts";
+import { RECORD_OPEN } from "../src/lane/messages/recordings.ts";
+import type { Body } from "../src/lane/messages/streams.ts";
 import { ThreadStats } from "../src/lane/thread-stats.ts";
 import { CacheLayout } from "../src/store/layout.ts";
 import { RecordingJobs } from "./jobs/recordings.ts";

@@ -2,9 +2,9 @@
  * Clients that come and go: each connects, uploads, and leaves in one of three ways, again and again; what it leaves on
  * the server is removed at once, so that nothing there has a reason to grow.
  */
-import { AudioCachePeer } from "../../src/testing/harness/audio-cache-peer.ts";
+import { AudioCachePeer } from "../../src/testing/harness/peers/audio-cache.ts";
 import { Random } from "../../src/testing/harness/bytes.ts";
-import { removeStream } from "../../src/testing/harness/streams-api.ts";
+import { removeStream } from "../../src/testing/harness/http/streams.ts";
 import { until } from "../../src/testing/harness/until.ts";
 
 export type Leaving = "finished" | "unfinished" | "cut";

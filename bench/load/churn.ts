@@ -4,11 +4,11 @@
  */
 import { cac } from "cac";
 import { GiB, KiB, MiB } from "../../src/base/limits.ts";
-import { countOption, type Options, textOption } from "../../src/cli/arguments.ts";
-import { CliError, exitFailure, usageError } from "../../src/cli/failures.ts";
-import { humanBytes, table } from "../../src/cli/text.ts";
-import { readConfig } from "../../src/config.ts";
-import { type Exposition, scrape } from "../../src/testing/harness/exposition.ts";
+import { countOption, type Options, textOption } from "../../src/cli/kit/arguments.ts";
+import { CliError, exitFailure, usageError } from "../../src/cli/kit/failures.ts";
+import { humanBytes, table } from "../../src/cli/kit/text.ts";
+import { readConfig } from "../../src/config/config.ts";
+import { type Exposition, scrape } from "../../src/testing/harness/http/exposition.ts";
 import { churn, type ChurnCounts } from "./churn-clients.ts";
 import { numberOption, readCommandLine, runBench, writeReport } from "./command.ts";
 import { type Allowance, type Growth, growthOf } from "./growth.ts";

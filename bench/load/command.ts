@@ -1,7 +1,7 @@
 /** How the benches are alike as programs: one command without a name, an exit status, figures for programs. */
 import type { CAC } from "cac";
-import { type Options, requiredText, runCommand } from "../../src/cli/arguments.ts";
-import { failureOf, usageError } from "../../src/cli/failures.ts";
+import { type Options, requiredText, runCommand } from "../../src/cli/kit/arguments.ts";
+import { failureOf, usageError } from "../../src/cli/kit/failures.ts";
 import { thisMachine } from "./machine.ts";
 
 /** Runs a bench to the end of this process: `run` gives the exit status, what it throws is one line and a status too. */

@@ -1,6 +1,6 @@
 /** The devices of `bench:devices`, in a process of their own: connects them, lets some play, and says what came when. */
-import { Device } from "../../src/client/device.ts";
-import { Lateness } from "../../src/client/lateness.ts";
+import { Device } from "../../src/client/devices/device.ts";
+import { Lateness } from "../../src/base/lateness.ts";
 import { until } from "../../src/testing/harness/until.ts";
 
 export interface GeneratorSettings {

@@ -5,7 +5,7 @@
  * milliseconds.
  */
 import { readFile } from "node:fs/promises";
-import { type Exposition, scrape } from "../../src/testing/harness/exposition.ts";
+import { type Exposition, scrape } from "../../src/testing/harness/http/exposition.ts";
 import { type Inside, insideBetween } from "./inside.ts";
 
 export interface Figures {

@@ -6,13 +6,13 @@
 import autocannon from "autocannon";
 import { cac } from "cac";
 import { GiB } from "../../src/base/limits.ts";
-import { countOption, textOption } from "../../src/cli/arguments.ts";
-import { exitFailure } from "../../src/cli/failures.ts";
-import { table } from "../../src/cli/text.ts";
-import { bunPlatform } from "../../src/client/bun.ts";
+import { countOption, textOption } from "../../src/cli/kit/arguments.ts";
+import { exitFailure } from "../../src/cli/kit/failures.ts";
+import { table } from "../../src/cli/kit/text.ts";
+import { bunPlatform } from "../../src/client/transport/bun.ts";
 import { bytesSource } from "../../src/client/source.ts";
-import { upload } from "../../src/client/upload.ts";
-import { readConfig } from "../../src/config.ts";
+import { upload } from "../../src/client/legacy/upload.ts";
+import { readConfig } from "../../src/config/config.ts";
 import { readCommandLine, runBench, writeReport } from "./command.ts";
 import { openBareServer, openSubject } from "./server.ts";
 

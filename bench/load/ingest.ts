@@ -3,10 +3,10 @@
  * machine. Exit status 1 when a frame is lost. With `--find-max` it searches the largest number of devices that holds.
  */
 import { cac } from "cac";
-import { countOption, flagOption, textOption } from "../../src/cli/arguments.ts";
-import { exitFailure } from "../../src/cli/failures.ts";
-import { table } from "../../src/cli/text.ts";
-import { readConfig } from "../../src/config.ts";
+import { countOption, flagOption, textOption } from "../../src/cli/kit/arguments.ts";
+import { exitFailure } from "../../src/cli/kit/failures.ts";
+import { table } from "../../src/cli/kit/text.ts";
+import { readConfig } from "../../src/config/config.ts";
 import { numberOption, readCommandLine, runBench, writeReport } from "./command.ts";
 import { type Attempt, findMax, type SearchResult } from "./find-max.ts";
 import { type IngestResult, type IngestSettings, measureIngest } from "./ingest-load.ts";

@@ -1,5 +1,5 @@
 /** What went on inside a server between two scrapes of its metrics. */
-import type { Exposition } from "../../src/testing/harness/exposition.ts";
+import type { Exposition } from "../../src/testing/harness/http/exposition.ts";
 
 export interface Inside {
   /** How late the event loop was in 99 of 100 looks at it, in ms. */

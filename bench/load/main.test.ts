@@ -2,7 +2,7 @@
 import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 import * as v from "valibot";
-import { temporaryFolder } from "../../src/testing/temporary-folder.ts";
+import { temporaryFolder } from "../../src/testing/fixtures/temporary-folder.ts";
 import { decodeRequest, encodeStarted, encodeStopped } from "../../src/wire/audio-cache.ts";
 
 setDefaultTimeout(60_000);

@@ -6,7 +6,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { exitFailure } from "../../src/cli/failures.ts";
+import { exitFailure } from "../../src/cli/kit/failures.ts";
 import { GiB } from "../../src/base/limits.ts";
 import { runBench, writeReport } from "./command.ts";
 import { thisMachine } from "./machine.ts";

@@ -1,10 +1,16 @@
 /** What `bun run bench` can be told, checked. */
 import { cac } from "cac";
 import { GiB, KiB, maxFrameBytes, maxReadBytes, MiB } from "../../src/base/limits.ts";
-import { countOption, flagOption, type Options, requiredText, textOption } from "../../src/cli/arguments.ts";
-import { usageError } from "../../src/cli/failures.ts";
+import {
+  countOption,
+  flagOption,
+  type Options,
+  requiredText,
+  textOption,
+} from "../../src/cli/kit/arguments.ts";
+import { usageError } from "../../src/cli/kit/failures.ts";
 import { ClientError } from "../../src/client/errors.ts";
-import { readConfig } from "../../src/config.ts";
+import { readConfig } from "../../src/config/config.ts";
 import { numberOption, readCommandLine } from "./command.ts";
 
 export interface Settings {

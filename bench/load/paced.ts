@@ -7,7 +7,7 @@
  * All streams have the same interval between two frames, and begin evenly spread over it: message n of all is due n
  * gaps after the beginning, and belongs to stream n modulo the number of streams.
  */
-import { megabitsPerSecond } from "../../src/cli/text.ts";
+import { megabitsPerSecond } from "../../src/cli/kit/text.ts";
 import { encodeGet, encodeStart, encodeStop, type Reply } from "../../src/wire/audio-cache.ts";
 import { Noise, StreamAudio } from "./audio.ts";
 import { type Usage, withUsage } from "./figures.ts";

@@ -1,6 +1,6 @@
 /** A line on the terminal that says what is going on while a bench runs; nothing where there is no terminal. */
-import { type LiveLine, Terminal } from "../../src/cli/terminal.ts";
-import { humanBytes, megabitsPerSecond } from "../../src/cli/text.ts";
+import { type LiveLine, Terminal } from "../../src/cli/kit/terminal.ts";
+import { humanBytes, megabitsPerSecond } from "../../src/cli/kit/text.ts";
 import type { Board } from "./transfers.ts";
 
 const refreshMs = 200;

@@ -3,7 +3,7 @@
  * ceiling holds though the machine's speed drifts. What was uploaded is removed again before the next round.
  */
 import { ClientError } from "../../src/client/errors.ts";
-import { removeStream } from "../../src/client/streams.ts";
+import { removeStream } from "../../src/client/http/streams.ts";
 import { Noise, StreamAudio } from "./audio.ts";
 import { type Observed, type Usage, withUsage } from "./figures.ts";
 import { Latency } from "./latency.ts";

@@ -5,11 +5,11 @@
  */
 import { cac } from "cac";
 import { defaultUdpRateMbps, maxUdpTotalMbps } from "../../src/base/limits.ts";
-import { countOption, requiredText, textOption } from "../../src/cli/arguments.ts";
-import { exitFailure, usageError } from "../../src/cli/failures.ts";
-import { megabitsPerSecond, table } from "../../src/cli/text.ts";
-import { openSongUdp } from "../../src/client/song-udp.ts";
-import { SongServer } from "../../src/testing/harness/song-server.ts";
+import { countOption, requiredText, textOption } from "../../src/cli/kit/arguments.ts";
+import { exitFailure, usageError } from "../../src/cli/kit/failures.ts";
+import { megabitsPerSecond, table } from "../../src/cli/kit/text.ts";
+import { openSongUdp } from "../../src/client/songs/udp.ts";
+import { SongServer } from "../../src/testing/harness/peers/song-server.ts";
 import { songDatagramBytes } from "../../src/wire/song-udp.ts";
 import { readCommandLine, runBench, writeReport } from "./command.ts";
 

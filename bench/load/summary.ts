@@ -1,5 +1,5 @@
 /** What a run at full speed comes to: medians of its rounds, shares of the ceilings, and whether the targets are met. */
-import { megabitsPerSecond } from "../../src/cli/text.ts";
+import { megabitsPerSecond } from "../../src/cli/kit/text.ts";
 import { GiB } from "../../src/base/limits.ts";
 import { largest } from "./figures.ts";
 import type { Inside } from "./inside.ts";

@@ -8,10 +8,10 @@
 import * as fs from "node:fs";
 import { join } from "node:path";
 import { KiB } from "../../src/base/limits.ts";
-import { type CommitItem, commitGroup } from "../../src/store/commit.ts";
+import { type CommitItem, commitGroup } from "../../src/store/streams/commit.ts";
 import { CacheLayout } from "../../src/store/layout.ts";
-import { SqliteCatalog } from "../../src/store/sqlite-catalog.ts";
-import { temporaryFolder } from "../../src/testing/temporary-folder.ts";
+import { SqliteCatalog } from "../../src/store/streams/sqlite.ts";
+import { temporaryFolder } from "../../src/testing/fixtures/temporary-folder.ts";
 import { type Case, compare, millions, quick } from "./measure.ts";
 
 const streamBytes = 4 * KiB;

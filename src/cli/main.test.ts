@@ -2,10 +2,10 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { cleanups, mockServers, noise } from "../testing/client-fixtures.ts";
+import { cleanups, mockServers, noise } from "../testing/fixtures/client.ts";
 import { sha256 } from "../testing/harness/bytes.ts";
 import { until } from "../testing/harness/until.ts";
-import { deadAddress } from "../testing/mock-servers.ts";
+import { deadAddress } from "../testing/mocks/servers.ts";
 
 const program = join(import.meta.dir, "main.ts");
 const cleanup = cleanups();

@@ -1,7 +1,7 @@
 /** The command line client: `bun run client`. */
 import { cac } from "cac";
 import packageJson from "../../package.json" with { type: "json" };
-import { runCommand } from "./arguments.ts";
+import { runCommand } from "./kit/arguments.ts";
 import { registerDevice } from "./commands/device.ts";
 import { registerDevices } from "./commands/devices.ts";
 import { registerDownload } from "./commands/download.ts";
@@ -17,9 +17,9 @@ import { registerSong } from "./commands/song.ts";
 import { registerSongs } from "./commands/songs.ts";
 import { registerStream } from "./commands/stream.ts";
 import { registerUpload } from "./commands/upload.ts";
-import { failureOf, Interrupted } from "./failures.ts";
-import { Terminal } from "./terminal.ts";
-import type { Context } from "./transfers.ts";
+import { failureOf, Interrupted } from "./kit/failures.ts";
+import { Terminal } from "./kit/terminal.ts";
+import type { Context } from "./streams/transfers.ts";
 
 function program(context: Context) {
   const cli = cac("bun run client");

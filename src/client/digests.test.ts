@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import * as fc from "fast-check";
-import { noise } from "../testing/client-fixtures.ts";
+import { noise } from "../testing/fixtures/client.ts";
 import { sha256 } from "../testing/harness/bytes.ts";
-import { bunPlatform } from "./bun.ts";
+import { bunPlatform } from "./transport/bun.ts";
 import { StreamDigests } from "./digests.ts";
 
 test("bytes that pass again are taken once, wherever they begin", () => {

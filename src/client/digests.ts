@@ -1,5 +1,5 @@
 /** Digests of a stream whose bytes may pass more than once, because a lost connection sends them again. */
-import type { Digest, DigestName, Platform } from "./platform.ts";
+import type { Digest, DigestName, Platform } from "./transport/platform.ts";
 
 export type Digests = Partial<Record<DigestName, string>>;
 

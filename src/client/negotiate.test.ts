@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
-import { cleanups, failureOf, mockServers, noise, quickRetry } from "../testing/client-fixtures.ts";
-import { deadAddress, startSilentServer } from "../testing/mock-servers.ts";
-import { MockV1Server, type V1Behaviour } from "../testing/mock-v1-server.ts";
-import { bunPlatform } from "./bun.ts";
+import { cleanups, failureOf, mockServers, noise, quickRetry } from "../testing/fixtures/client.ts";
+import { deadAddress, startSilentServer } from "../testing/mocks/servers.ts";
+import { MockV1Server, type V1Behaviour } from "../testing/mocks/v1-server.ts";
+import { bunPlatform } from "./transport/bun.ts";
 import { type Agreement, negotiate, type ProtocolChoice } from "./negotiate.ts";
 import { bytesSource } from "./source.ts";
-import { upload } from "./upload.ts";
+import { upload } from "./legacy/upload.ts";
 
 const cleanup = cleanups();
 const mock = mockServers();

@@ -1,10 +1,10 @@
 /** Which protocol a server speaks: v1 where it agrees to it and says so itself, the older one everywhere else. */
 import { decodeServerMessage } from "../wire/v1/decode.ts";
 import { subprotocol } from "../wire/v1/messages.ts";
-import { connect, type Connection, type Frame } from "./connection.ts";
+import { connect, type Connection, type Frame } from "./transport/connection.ts";
 import { ClientError, type ClientErrorCode } from "./errors.ts";
 import { agreementMs } from "./limits.ts";
-import { defaultRetryPolicy, retrying, type RetryNotice } from "./retry.ts";
+import { defaultRetryPolicy, retrying, type RetryNotice } from "./transport/retry.ts";
 import { Client, connectWith, offerStreams, type PlatformConnectOptions } from "./v1/client.ts";
 
 export const protocolChoices = ["auto", "v1", "legacy"] as const;

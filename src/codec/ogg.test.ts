@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
-import { oggFile, opusHead, opusTags } from "../testing/ogg-fixtures.ts";
+import { oggFile, opusHead, opusTags } from "../testing/fixtures/ogg.ts";
 import { maxOggPageBytes, parseOggPage } from "./ogg.ts";
 import { OggOpusError, OggOpusParser } from "./ogg-opus.ts";
 import { isPlainOpusPacket, opusPacketSamples } from "./opus.ts";

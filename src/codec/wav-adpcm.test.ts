@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { wavAdpcmFile } from "../testing/wav-fixtures.ts";
+import { wavAdpcmFile } from "../testing/fixtures/wav.ts";
 import { decodeWavAdpcmBlock, parseWavAdpcmHead, wavAdpcmSamples } from "./wav-adpcm.ts";
 import { encodeWavHeader, parseWavHead } from "./wav.ts";
 

@@ -8,7 +8,7 @@
  *
  * A side rings when it published something or gave room back that the other one waits for.
  */
-import { Bell, bellBytes } from "./bell.ts";
+import { Bell, bellBytes } from "./doorbell.ts";
 import { allocateRing, FULL, RingConsumer, RingProducer } from "./ring.ts";
 
 /** Can be posted to a worker; the memory is shared, not copied. */

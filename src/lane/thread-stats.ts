@@ -3,7 +3,7 @@
  * thread writes. The numbers are doubles on their own eight bytes, which a 64-bit processor stores whole, so that a
  * reader sees each as it was a moment ago.
  */
-import { RECORD_CLOSE, RECORD_FRAMES, RECORD_LISTEN, RECORD_OPEN } from "./recording-tasks.ts";
+import { RECORD_CLOSE, RECORD_FRAMES, RECORD_LISTEN, RECORD_OPEN } from "./messages/recordings.ts";
 import {
   READ_CLOSE,
   READ_OPEN,
@@ -13,7 +13,7 @@ import {
   WRITE_FENCE,
   WRITE_OPEN,
   WRITE_SEAL,
-} from "./tasks.ts";
+} from "./messages/streams.ts";
 
 /** A kind of job: how often it was done, and how long that took altogether. */
 export interface JobFigures {

@@ -1,5 +1,5 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { failureOf } from "../testing/failure-of.ts";
+import { failureOf } from "../testing/fixtures/failure-of.ts";
 import { testLimitMs, within } from "../testing/harness/until.ts";
 import { Encoders } from "./encoders.ts";
 
@@ -7,7 +7,7 @@ setDefaultTimeout(testLimitMs);
 
 function open(silenceMs?: number): { encoders: Encoders; lost: string[] } {
   const lost: string[] = [];
-  const entry = new URL("../testing/odd-encoder.ts", import.meta.url);
+  const entry = new URL("../testing/mocks/odd-encoder.ts", import.meta.url);
   return { encoders: new Encoders({ entry, onLost: (reason) => lost.push(reason), silenceMs }), lost };
 }
 

@@ -5,7 +5,7 @@
 import { errorOfNumber, WavecacheError } from "../base/errors.ts";
 import { encoderSilenceMs } from "../base/limits.ts";
 import type { JobFigures } from "../lane/thread-stats.ts";
-import type { EncodeEnd, EncoderReply, EncoderRequest, EncodeTask } from "../store/encoder-calls.ts";
+import type { EncodeEnd, EncoderReply, EncoderRequest, EncodeTask } from "../store/sounds/encoder-calls.ts";
 import { startWorker } from "./respawn.ts";
 
 export interface EncodersSettings {

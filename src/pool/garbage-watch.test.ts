@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { GiB, MiB } from "../base/limits.ts";
-import { temporaryFolder } from "../testing/temporary-folder.ts";
+import { temporaryFolder } from "../testing/fixtures/temporary-folder.ts";
 import { GarbageWatch } from "./garbage-watch.ts";
 
 const canMap = process.platform !== "win32";

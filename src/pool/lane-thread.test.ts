@@ -2,11 +2,11 @@ import { afterEach, describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { MiB } from "../base/limits.ts";
 import { FULL, maxBodyBytes } from "../lane/ring.ts";
-import type { Body } from "../lane/tasks.ts";
+import type { Body } from "../lane/messages/streams.ts";
 import { until } from "../testing/harness/until.ts";
 import { LaneThread, type ThreadOwner } from "./lane-thread.ts";
 
-const echo = new URL("../testing/echo-worker.ts", import.meta.url);
+const echo = new URL("../testing/mocks/echo-worker.ts", import.meta.url);
 const open: LaneThread[] = [];
 
 afterEach(async () => {

@@ -1,6 +1,6 @@
 /** One worker thread behind a lane, seen from the main thread. */
 import { allocateLane } from "../lane/lane.ts";
-import { type LaneOwner, LanePort } from "../lane/lane-port.ts";
+import { type LaneOwner, LanePort } from "../lane/event-loop-end.ts";
 import { RingView } from "../lane/ring.ts";
 import { ThreadStats } from "../lane/thread-stats.ts";
 import { startWorker } from "./respawn.ts";

@@ -15,10 +15,10 @@ import {
   READ_OPEN,
   READ_PART,
   READ_RANGE,
-} from "../lane/tasks.ts";
+} from "../lane/messages/streams.ts";
 import { GarbageWatch } from "./garbage-watch.ts";
 import type { CrewSettings, ThreadFigures, ThreadOwner } from "./lane-thread.ts";
-import { LastingThread } from "./lasting-thread.ts";
+import { LastingThread } from "./supervised-thread.ts";
 import { ResidentFiles } from "./resident.ts";
 
 /** A file to read from: an object (immutable, mapped) or an upload's file that still grows. */

@@ -19,8 +19,8 @@ import {
   RECORD_STARTED,
   type RecordingOrder,
   type StartedSegment,
-} from "../lane/recording-tasks.ts";
-import { type Body, decodeFailure, decodeNumber } from "../lane/tasks.ts";
+} from "../lane/messages/recordings.ts";
+import { type Body, decodeFailure, decodeNumber } from "../lane/messages/streams.ts";
 import type { SlotOwner, Writer } from "./writer.ts";
 
 /** What a recording hears of its writer. After `closed` and after `lost` nothing follows. */

@@ -4,7 +4,7 @@ import * as fs from "node:fs";
 import { join } from "node:path";
 import { maxResidentFiles } from "../base/limits.ts";
 import { isMapped } from "../testing/harness/maps.ts";
-import { temporaryFolder } from "../testing/temporary-folder.ts";
+import { temporaryFolder } from "../testing/fixtures/temporary-folder.ts";
 import { ResidentFiles, type System } from "./resident.ts";
 
 const pageBytes = 4096;

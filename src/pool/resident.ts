@@ -7,7 +7,7 @@
  * throughput on one connection, and a sixth less processor time.
  */
 import { dlopen, type Pointer, ptr } from "bun:ffi";
-import { giveBack } from "../base/give-back.ts";
+import { giveBack } from "../base/detach.ts";
 import { maxResidentFiles, MiB } from "../base/limits.ts";
 
 /** The longest range that is looked at; longer ones are a reader's. */

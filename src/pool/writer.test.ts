@@ -3,7 +3,7 @@ import { KiB, MiB } from "../base/limits.ts";
 import { until } from "../testing/harness/until.ts";
 import { type SlotOwner, Writer } from "./writer.ts";
 
-const slow = new URL("../testing/slow-worker.ts", import.meta.url);
+const slow = new URL("../testing/mocks/slow-worker.ts", import.meta.url);
 const writers: Writer[] = [];
 
 afterEach(async () => {

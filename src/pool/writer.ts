@@ -5,10 +5,10 @@
 import { maxExtentBytes, writeResultRingBytes, writeRingBytes } from "../base/limits.ts";
 import { WavecacheError } from "../base/errors.ts";
 import { FULL } from "../lane/ring.ts";
-import { type Feeder, Turns } from "../lane/turns.ts";
-import type { Body } from "../lane/tasks.ts";
+import { type Feeder, Turns } from "../lane/fairness.ts";
+import type { Body } from "../lane/messages/streams.ts";
 import type { CrewSettings, ThreadFigures, ThreadOwner } from "./lane-thread.ts";
-import { LastingThread } from "./lasting-thread.ts";
+import { LastingThread } from "./supervised-thread.ts";
 
 /** Whoever holds a slot of a writer. */
 export interface SlotOwner extends Feeder {

@@ -3,7 +3,7 @@
  * has its files at hand; which one is decided when it opens.
  */
 import { errorOfNumber, type WavecacheError } from "../base/errors.ts";
-import type { RecordingOrder } from "../lane/recording-tasks.ts";
+import type { RecordingOrder } from "../lane/messages/recordings.ts";
 import {
   type Body,
   decodeFailure,
@@ -21,7 +21,7 @@ import {
   WRITE_OPENED,
   WRITE_SEAL,
   WRITE_SEALED,
-} from "../lane/tasks.ts";
+} from "../lane/messages/streams.ts";
 import { type RecordingEvents, RecordingLine } from "./recorders.ts";
 import type { CrewSettings, ThreadFigures } from "./lane-thread.ts";
 import { type SlotOwner, Writer } from "./writer.ts";

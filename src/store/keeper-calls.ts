@@ -2,12 +2,12 @@
  * The calls to the keeper, the thread that owns the catalog and makes finished streams durable. There is one call for
  * each event in a stream's life, none for a frame, so they go as messages and not through a ring.
  */
-import type { CheckpointItem, CheckpointOutcome } from "./checkpoint.ts";
-import type { ListQuery, StreamRow, Totals } from "./catalog.ts";
-import type { DeviceRow } from "./device-catalog.ts";
-import type { RecordingEntry, RecordingQuery, RecordingRow } from "./recording-catalog.ts";
-import type { Recovery } from "./recover.ts";
-import type { StreamMetadata } from "./stream-metadata.ts";
+import type { CheckpointItem, CheckpointOutcome } from "./streams/checkpoint.ts";
+import type { ListQuery, StreamRow, Totals } from "./streams/catalog.ts";
+import type { DeviceRow } from "./devices/catalog.ts";
+import type { RecordingEntry, RecordingQuery, RecordingRow } from "./recordings/catalog.ts";
+import type { Recovery } from "./streams/recover.ts";
+import type { StreamMetadata } from "./streams/metadata.ts";
 
 export type ResumeAnswer =
   /** The id was free and is entered now. */

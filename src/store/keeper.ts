@@ -7,16 +7,17 @@
 import { thisBoot } from "../base/boot.ts";
 import { toWavecacheError, WavecacheError } from "../base/errors.ts";
 import { failpoint } from "../base/failpoint.ts";
-import type { Catalog, StreamRow } from "./catalog.ts";
-import { checkpointGroup } from "./checkpoint.ts";
-import { commitGroup } from "./commit.ts";
-import type { DeviceCatalog } from "./device-catalog.ts";
+import type { Catalog, StreamRow } from "./streams/catalog.ts";
+import { checkpointGroup } from "./streams/checkpoint.ts";
+import { commitGroup } from "./streams/commit.ts";
+import type { DeviceCatalog } from "./devices/catalog.ts";
 import type { KeeperArgs, KeeperCall, KeeperRequest, KeeperResult } from "./keeper-calls.ts";
 import { CacheLayout, removeFile, sizeOfFile, syncFile } from "./layout.ts";
-import { removeObject } from "./objects.ts";
-import { recover, settle } from "./recover.ts";
-import { RecordingKeeper, type SyncFileSystem } from "./recording-keeper.ts";
-import { SqliteCatalog } from "./sqlite-catalog.ts";
+import { removeObject } from "./streams/objects.ts";
+import { recover, settle } from "./streams/recover.ts";
+import { RecordingKeeper } from "./recordings/keeper.ts";
+import type { SyncFileSystem } from "./sync-file-system.ts";
+import { SqliteCatalog } from "./streams/sqlite.ts";
 
 export type Answer = { result: unknown } | { error: WavecacheError };
 type Reply = (serial: number, answer: Answer) => void;

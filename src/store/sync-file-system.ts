@@ -2,6 +2,9 @@
 import { dlopen, FFIType } from "bun:ffi";
 import * as fs from "node:fs";
 
+/** Syncs the whole file system that a folder is on. Resolves with false where the platform has no such call. */
+export type SyncFileSystem = (folder: string) => Promise<boolean>;
+
 /** Calls `syncfs` on the file system of a folder and blocks until the disk is done. Throws where that fails. */
 export type BlockingSync = (folder: string) => void;
 

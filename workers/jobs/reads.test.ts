@@ -13,9 +13,9 @@ import {
   READ_LAST,
   READ_OPEN,
   READ_RANGE,
-} from "../../src/lane/tasks.ts";
+} from "../../src/lane/messages/streams.ts";
 import { isMapped } from "../../src/testing/harness/maps.ts";
-import { temporaryFolder } from "../../src/testing/temporary-folder.ts";
+import { temporaryFolder } from "../../src/testing/fixtures/temporary-folder.ts";
 import { ReadJobs } from "./reads.ts";
 
 let folder: ReturnType<typeof temporaryFolder>;

@@ -6,7 +6,7 @@
 import * as fs from "node:fs";
 import { errorNumber, toWavecacheError, WavecacheError } from "../../src/base/errors.ts";
 import { failpoint } from "../../src/base/failpoint.ts";
-import { giveBack } from "../../src/base/give-back.ts";
+import { giveBack } from "../../src/base/detach.ts";
 import { GiB, readSliceBytes } from "../../src/base/limits.ts";
 import type { WorkerLane } from "../../src/lane/lane.ts";
 import {
@@ -21,7 +21,7 @@ import {
   READ_OPEN,
   READ_PART,
   READ_RANGE,
-} from "../../src/lane/tasks.ts";
+} from "../../src/lane/messages/streams.ts";
 import { isMissing } from "../../src/store/layout.ts";
 import type { Jobs } from "../loop.ts";
 

@@ -4,16 +4,16 @@ import { statSync } from "node:fs";
 import { liveHistoryMs, nibbleHoldMs, recordingFlushMs, recordingTickMs } from "../../src/base/limits.ts";
 import { AdpcmDecoder, AdpcmEncoder, adpcmFrameBytes, type NibbleOrder } from "../../src/codec/ima-adpcm.ts";
 import type { OrderDecision } from "../../src/codec/nibble-order.ts";
-import type { ClosedSegment, RecordingOrder } from "../../src/lane/recording-tasks.ts";
-import type { Body } from "../../src/lane/tasks.ts";
-import type { Segment } from "../../src/store/segment.ts";
-import { countingPayload, frameMessage } from "../../src/testing/harness/ingest-device.ts";
+import type { ClosedSegment, RecordingOrder } from "../../src/lane/messages/recordings.ts";
+import type { Body } from "../../src/lane/messages/streams.ts";
+import type { Segment } from "../../src/store/recordings/segment.ts";
+import { countingPayload, frameMessage } from "../../src/testing/harness/peers/ingest-device.ts";
 import {
   readSegment,
   type RecordedSegment,
   recordedSegments,
 } from "../../src/testing/harness/recorded-files.ts";
-import { temporaryFolder } from "../../src/testing/temporary-folder.ts";
+import { temporaryFolder } from "../../src/testing/fixtures/temporary-folder.ts";
 import { describeSegment, Recorder } from "./recorder.ts";
 
 const golden = new URL("../../data/golden/", import.meta.url);

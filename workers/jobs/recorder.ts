@@ -22,10 +22,10 @@ import {
 } from "../../src/base/limits.ts";
 import { AdpcmDecoder, adpcmSamples, invalidFrame } from "../../src/codec/ima-adpcm.ts";
 import { NibbleOrderFinder, type OrderDecision, type OrderVerdict } from "../../src/codec/nibble-order.ts";
-import type { ClosedSegment, RecordingOrder } from "../../src/lane/recording-tasks.ts";
-import type { Body } from "../../src/lane/tasks.ts";
-import { AppendBuffer } from "../../src/store/append-buffer.ts";
-import { Segment } from "../../src/store/segment.ts";
+import type { ClosedSegment, RecordingOrder } from "../../src/lane/messages/recordings.ts";
+import type { Body } from "../../src/lane/messages/streams.ts";
+import { AppendBuffer } from "../../src/store/recordings/append-buffer.ts";
+import { Segment } from "../../src/store/recordings/segment.ts";
 import {
   codecPcm16,
   frameBytesAt,

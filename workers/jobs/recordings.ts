@@ -19,11 +19,11 @@ import {
   RECORD_SKIPPED,
   RECORD_STARTED,
   type RecordingOrder,
-} from "../../src/lane/recording-tasks.ts";
+} from "../../src/lane/messages/recordings.ts";
 import { FULL } from "../../src/lane/ring.ts";
-import { type Body, encodeFailure, encodeNumber } from "../../src/lane/tasks.ts";
+import { type Body, encodeFailure, encodeNumber } from "../../src/lane/messages/streams.ts";
 import type { ThreadStats } from "../../src/lane/thread-stats.ts";
-import type { Segment } from "../../src/store/segment.ts";
+import type { Segment } from "../../src/store/recordings/segment.ts";
 import type { Jobs } from "../loop.ts";
 import { describeSegment, Recorder } from "./recorder.ts";
 

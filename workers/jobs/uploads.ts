@@ -17,8 +17,8 @@ import {
   WRITE_OPENED,
   WRITE_SEAL,
   WRITE_SEALED,
-} from "../../src/lane/tasks.ts";
-import { IncomingFile } from "../../src/store/incoming.ts";
+} from "../../src/lane/messages/streams.ts";
+import { IncomingFile } from "../../src/store/streams/incoming.ts";
 import { type CacheLayout, removeFile } from "../../src/store/layout.ts";
 import type { Jobs } from "../loop.ts";
 

@@ -3,12 +3,12 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { wavHeaderBytes } from "../../codec/wav.ts";
-import { cleanups } from "../../testing/client-fixtures.ts";
-import { runClient, startClient } from "../../testing/client-process.ts";
+import { cleanups } from "../../testing/fixtures/client.ts";
+import { runClient, startClient } from "../../testing/harness/client-process.ts";
 import { until } from "../../testing/harness/until.ts";
-import { type MockDeviceBehaviour, MockDeviceServer } from "../../testing/mock-device-server.ts";
-import { correlation, opusPackets, pcm16, signal } from "../../testing/sound-fixtures.ts";
-import { samplesOf } from "../../testing/wav-fixtures.ts";
+import { type MockDeviceBehaviour, MockDeviceServer } from "../../testing/mocks/device-server.ts";
+import { correlation, opusPackets, pcm16, signal } from "../../testing/fixtures/sound.ts";
+import { samplesOf } from "../../testing/fixtures/wav.ts";
 
 /** 30 packets. */
 const source = signal(48_000, 0.6);

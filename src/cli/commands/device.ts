@@ -1,14 +1,14 @@
 /** `device`: a device with buttons, LEDs and a speaker in a terminal, or as a script, or many of them. */
 import type { CAC } from "cac";
-import type { DeviceOptions } from "../../client/device.ts";
+import type { DeviceOptions } from "../../client/devices/device.ts";
 import { defaultRetries } from "../../client/limits.ts";
-import { parseAddress } from "../address.ts";
-import { countOption, flagOption, type Options, requiredText, textOption } from "../arguments.ts";
-import { parseScript, randomSteps, scriptHint } from "../device-script.ts";
-import { usageError } from "../failures.ts";
-import { outputFolder } from "../files.ts";
-import { type Context, jsonOption } from "../transfers.ts";
-import { trustOf, trustOptions } from "../trust.ts";
+import { parseAddress } from "../streams/address.ts";
+import { countOption, flagOption, type Options, requiredText, textOption } from "../kit/arguments.ts";
+import { parseScript, randomSteps, scriptHint } from "../device/script.ts";
+import { usageError } from "../kit/failures.ts";
+import { outputFolder } from "../kit/files.ts";
+import { type Context, jsonOption } from "../streams/transfers.ts";
+import { trustOf, trustOptions } from "../streams/trust.ts";
 
 const defaultPort = 50051;
 const defaultAddress = `localhost:${defaultPort}`;
@@ -55,14 +55,14 @@ async function device(options: Options, context: Context): Promise<void> {
   if (!isOne) {
     const count = countOption(options, "count", 1, maxDevices);
     const seconds = countOption(options, "seconds", 1, maxSeconds);
-    const { runFleet } = await import("../device-fleet.ts");
+    const { runFleet } = await import("../device/fleet.ts");
     const stepsOfOne = () => steps ?? randomSteps(seconds, Math.random);
     await runFleet({ count, device: settings, script: stepsOfOne, folder }, json, context);
   } else if (steps !== undefined) {
-    const { runOneScripted } = await import("../device-run.ts");
+    const { runOneScripted } = await import("../device/run.ts");
     await runOneScripted({ device: settings, steps, folder: folder ?? outputFolder }, json, context);
   } else if (isOnScreen) {
-    const { runInTerminal } = await import("../device-terminal.ts");
+    const { runInTerminal } = await import("../device/terminal.ts");
     const plays = options["play"] !== false;
     await runInTerminal({ device: settings, folder: folder ?? outputFolder, plays }, context);
   } else {

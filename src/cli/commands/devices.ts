@@ -1,11 +1,11 @@
 /** `devices`: what the devices of a server are doing, once or for as long as somebody looks. */
 import type { CAC } from "cac";
-import { type DeviceListOptions, type ListedDevice, listDevices } from "../../client/device-list.ts";
+import { type DeviceListOptions, type ListedDevice, listDevices } from "../../client/http/devices.ts";
 import { ClientError } from "../../client/errors.ts";
-import { flagOption, type Options } from "../arguments.ts";
-import { failureOf } from "../failures.ts";
-import { humanTime, safeJson, table } from "../text.ts";
-import { apiSettings, type Context, jsonOption, serverOption } from "../transfers.ts";
+import { flagOption, type Options } from "../kit/arguments.ts";
+import { failureOf } from "../kit/failures.ts";
+import { humanTime, safeJson, table } from "../kit/text.ts";
+import { apiSettings, type Context, jsonOption, serverOption } from "../streams/transfers.ts";
 
 const watchMs = 500;
 

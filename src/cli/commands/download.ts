@@ -1,14 +1,14 @@
 /** `download ID...`: writes streams of the cache to files. */
 import { join } from "node:path";
 import type { CAC } from "cac";
-import type { StreamInfo } from "../../client/streams.ts";
-import { type Options, textOption } from "../arguments.ts";
-import { CliError, failureOf, usageError } from "../failures.ts";
-import { defaultOutput, isFolder, OutputFile, plainName } from "../files.ts";
-import { endingOf } from "../media-types.ts";
-import { type Downloaded, openSession, type Session } from "../session.ts";
-import { sideBySide, sumOf } from "../side-by-side.ts";
-import { humanBytes, table, visible } from "../text.ts";
+import type { StreamInfo } from "../../client/http/streams.ts";
+import { type Options, textOption } from "../kit/arguments.ts";
+import { CliError, failureOf, usageError } from "../kit/failures.ts";
+import { defaultOutput, isFolder, OutputFile, plainName } from "../kit/files.ts";
+import { endingOf } from "../streams/media-types.ts";
+import { type Downloaded, openSession, type Session } from "../streams/session.ts";
+import { sideBySide, sumOf } from "../kit/side-by-side.ts";
+import { humanBytes, table, visible } from "../kit/text.ts";
 import {
   type Context,
   digestRows,
@@ -18,7 +18,7 @@ import {
   timed,
   transferOptions,
   windowOption,
-} from "../transfers.ts";
+} from "../streams/transfers.ts";
 
 export function registerDownload(cli: CAC, context: Context): void {
   const command = cli

@@ -1,11 +1,11 @@
 /** `follow ID`: a stream as it is written, or a recording as it is made, to standard output. */
 import type { CAC } from "cac";
 import { connectWith } from "../../client/v1/client.ts";
-import type { Reading } from "../../client/v1/reading.ts";
-import { countOption, flagOption, type Options, requiredText, textOption } from "../arguments.ts";
-import { CliError, usageError } from "../failures.ts";
-import { humanBytes } from "../text.ts";
-import { connectSettings, type Context, retryOf, retryText, serverOption } from "../transfers.ts";
+import type { Reading } from "../../client/v1/read/reading.ts";
+import { countOption, flagOption, type Options, requiredText, textOption } from "../kit/arguments.ts";
+import { CliError, usageError } from "../kit/failures.ts";
+import { humanBytes } from "../kit/text.ts";
+import { connectSettings, type Context, retryOf, retryText, serverOption } from "../streams/transfers.ts";
 
 export function registerFollow(cli: CAC, context: Context): void {
   const command = cli

@@ -1,11 +1,11 @@
 /** `info ID`: what a server knows of one stream. */
 import type { CAC } from "cac";
-import type { StreamInfo } from "../../client/streams.ts";
-import { flagOption, type Options } from "../arguments.ts";
-import { withCatalog } from "../catalog.ts";
-import { CliError } from "../failures.ts";
-import { humanBytes, humanTime, safeJson, table } from "../text.ts";
-import { type Context, jsonOption, protocolOption, serverOption } from "../transfers.ts";
+import type { StreamInfo } from "../../client/http/streams.ts";
+import { flagOption, type Options } from "../kit/arguments.ts";
+import { withCatalog } from "../streams/catalog.ts";
+import { CliError } from "../kit/failures.ts";
+import { humanBytes, humanTime, safeJson, table } from "../kit/text.ts";
+import { type Context, jsonOption, protocolOption, serverOption } from "../streams/transfers.ts";
 
 export function registerInfo(cli: CAC, context: Context): void {
   jsonOption(protocolOption(serverOption(cli.command("info <id>", "Show what the server knows of a stream"))))

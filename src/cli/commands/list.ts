@@ -1,10 +1,10 @@
 /** `list`: the streams of a server. */
 import type { CAC } from "cac";
-import type { StreamInfo, StreamPage } from "../../client/streams.ts";
-import { choiceOption, countOption, flagOption, type Options, textOption } from "../arguments.ts";
-import { type Catalog, withCatalog } from "../catalog.ts";
-import { humanBytes, humanTime, safeJson, table } from "../text.ts";
-import { type Context, jsonOption, protocolOption, serverOption } from "../transfers.ts";
+import type { StreamInfo, StreamPage } from "../../client/http/streams.ts";
+import { choiceOption, countOption, flagOption, type Options, textOption } from "../kit/arguments.ts";
+import { type Catalog, withCatalog } from "../streams/catalog.ts";
+import { humanBytes, humanTime, safeJson, table } from "../kit/text.ts";
+import { type Context, jsonOption, protocolOption, serverOption } from "../streams/transfers.ts";
 
 const defaultLimit = "100";
 const maxLimit = 1_000_000;

@@ -3,10 +3,10 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { encodeWavHeader } from "../../codec/wav.ts";
-import { cleanups } from "../../testing/client-fixtures.ts";
-import { runClient, startClient } from "../../testing/client-process.ts";
+import { cleanups } from "../../testing/fixtures/client.ts";
+import { runClient, startClient } from "../../testing/harness/client-process.ts";
 import { until } from "../../testing/harness/until.ts";
-import { melody, pcmBytes, wavFile } from "../../testing/wav-fixtures.ts";
+import { melody, pcmBytes, wavFile } from "../../testing/fixtures/wav.ts";
 
 const cleanup = cleanups();
 const pcm = melody(20_000, 1);

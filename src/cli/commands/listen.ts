@@ -1,11 +1,11 @@
 /** `listen DEVICE`: what a device says now, into a file or to standard output. */
 import type { CAC } from "cac";
-import { LiveWav } from "../../client/listen.ts";
-import { countOption, type Options, textOption } from "../arguments.ts";
-import { usageError } from "../failures.ts";
-import { defaultOutput, OutputFile } from "../files.ts";
-import { humanBytes, humanDuration, table } from "../text.ts";
-import { apiSettings, type Context, serverOption } from "../transfers.ts";
+import { LiveWav } from "../../client/ingest/listen.ts";
+import { countOption, type Options, textOption } from "../kit/arguments.ts";
+import { usageError } from "../kit/failures.ts";
+import { defaultOutput, OutputFile } from "../kit/files.ts";
+import { humanBytes, humanDuration, table } from "../kit/text.ts";
+import { apiSettings, type Context, serverOption } from "../streams/transfers.ts";
 
 const maxSeconds = 7 * 24 * 3600;
 

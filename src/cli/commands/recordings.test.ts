@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { runClient } from "../../testing/client-process.ts";
-import { recording, recordingServers } from "../../testing/mock-recordings.ts";
+import { runClient } from "../../testing/harness/client-process.ts";
+import { recording, recordingServers } from "../../testing/mocks/recordings.ts";
 
 const servers = recordingServers();
 const run = (...args: string[]) => runClient(["recordings", ...args]);

@@ -1,10 +1,10 @@
 /** `recordings`: what a server has recorded. */
 import type { CAC } from "cac";
-import { listRecordings, type Recording } from "../../client/recordings.ts";
-import { countOption, flagOption, type Options, textOption } from "../arguments.ts";
-import { usageError } from "../failures.ts";
-import { humanDuration, humanTime, safeJson, table } from "../text.ts";
-import { apiSettings, type Context, jsonOption, serverOption } from "../transfers.ts";
+import { listRecordings, type Recording } from "../../client/http/recordings.ts";
+import { countOption, flagOption, type Options, textOption } from "../kit/arguments.ts";
+import { usageError } from "../kit/failures.ts";
+import { humanDuration, humanTime, safeJson, table } from "../kit/text.ts";
+import { apiSettings, type Context, jsonOption, serverOption } from "../streams/transfers.ts";
 
 const defaultLimit = "100";
 const maxLimit = 1_000_000;

@@ -1,10 +1,10 @@
 /** `rm ID`: removes a stream from a server. */
 import type { CAC } from "cac";
-import { type Options } from "../arguments.ts";
-import { withCatalog } from "../catalog.ts";
-import { CliError } from "../failures.ts";
-import { visible } from "../text.ts";
-import { type Context, protocolOption, serverOption } from "../transfers.ts";
+import { type Options } from "../kit/arguments.ts";
+import { withCatalog } from "../streams/catalog.ts";
+import { CliError } from "../kit/failures.ts";
+import { visible } from "../kit/text.ts";
+import { type Context, protocolOption, serverOption } from "../streams/transfers.ts";
 
 export function registerRm(cli: CAC, context: Context): void {
   protocolOption(serverOption(cli.command("rm <id>", "Remove a stream from the server")))

@@ -1,13 +1,13 @@
 /** The default command: uploads a file, downloads it again, and says whether it came back identical. */
 import { basename } from "node:path";
 import type { CAC } from "cac";
-import type { DownloadResult } from "../../client/download.ts";
-import type { UploadResult } from "../../client/upload.ts";
-import { type Options, textOption } from "../arguments.ts";
-import { CliError, usageError } from "../failures.ts";
-import { defaultOutput, type FileSource, isSameFile, openSource, OutputFile } from "../files.ts";
-import { openSession } from "../session.ts";
-import { humanBytes, humanDuration, megabitsPerSecond, table } from "../text.ts";
+import type { DownloadResult } from "../../client/legacy/download.ts";
+import type { UploadResult } from "../../client/legacy/upload.ts";
+import { type Options, textOption } from "../kit/arguments.ts";
+import { CliError, usageError } from "../kit/failures.ts";
+import { defaultOutput, type FileSource, isSameFile, openSource, OutputFile } from "../kit/files.ts";
+import { openSession } from "../streams/session.ts";
+import { humanBytes, humanDuration, megabitsPerSecond, table } from "../kit/text.ts";
 import {
   chunkOption,
   type Context,
@@ -16,7 +16,7 @@ import {
   timed,
   transferOptions,
   windowOption,
-} from "../transfers.ts";
+} from "../streams/transfers.ts";
 
 const targetUploadMbps = 100;
 const targetDownloadMbps = 200;

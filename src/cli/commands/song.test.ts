@@ -12,11 +12,11 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { createServer, type TLSSocket } from "node:tls";
 import { encodeWavHeader } from "../../codec/wav.ts";
-import { runClient, startClient } from "../../testing/client-process.ts";
+import { runClient, startClient } from "../../testing/harness/client-process.ts";
 import { Random, sha256 } from "../../testing/harness/bytes.ts";
 import { makeCertificate } from "../../testing/harness/certificates.ts";
 import { until } from "../../testing/harness/until.ts";
-import { temporaryFolder } from "../../testing/temporary-folder.ts";
+import { temporaryFolder } from "../../testing/fixtures/temporary-folder.ts";
 
 const waitMs = 10_000;
 const root = temporaryFolder();

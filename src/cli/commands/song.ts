@@ -1,18 +1,24 @@
 /** `song NAME`: a song from a server, into a file, to standard output or to a player. */
 import type { CAC } from "cac";
-import { bunPlatform } from "../../client/bun.ts";
-import { openSongTls } from "../../client/song-tls.ts";
-import { openSongUdp } from "../../client/song-udp.ts";
-import type { SongDownload, SongResult } from "../../client/song.ts";
-import { flagOption, type Options, textOption } from "../arguments.ts";
-import { parseAddress } from "../address.ts";
-import { CliError, usageError } from "../failures.ts";
-import { refuseWithoutPlayer } from "../player.ts";
-import { parseSeek } from "../players.ts";
-import { fileSink, pathFromName, PlayerSink, type SongSink, standardOutputSink } from "../song-sinks.ts";
-import { humanBytes, humanDuration, table } from "../text.ts";
-import { type Context, speedLine } from "../transfers.ts";
-import { trustOf, trustOptions } from "../trust.ts";
+import { bunPlatform } from "../../client/transport/bun.ts";
+import { openSongTls } from "../../client/songs/tls.ts";
+import { openSongUdp } from "../../client/songs/udp.ts";
+import type { SongDownload, SongResult } from "../../client/songs/song.ts";
+import { flagOption, type Options, textOption } from "../kit/arguments.ts";
+import { parseAddress } from "../streams/address.ts";
+import { CliError, usageError } from "../kit/failures.ts";
+import { refuseWithoutPlayer } from "../playback/player.ts";
+import { parseSeek } from "../playback/players.ts";
+import {
+  fileSink,
+  pathFromName,
+  PlayerSink,
+  type SongSink,
+  standardOutputSink,
+} from "../playback/song-sinks.ts";
+import { humanBytes, humanDuration, table } from "../kit/text.ts";
+import { type Context, speedLine } from "../streams/transfers.ts";
+import { trustOf, trustOptions } from "../streams/trust.ts";
 
 const defaultTlsPort = 9999;
 const defaultUdpPort = 9998;

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { runClient } from "../../testing/client-process.ts";
-import { cleanups } from "../../testing/client-fixtures.ts";
+import { runClient } from "../../testing/harness/client-process.ts";
+import { cleanups } from "../../testing/fixtures/client.ts";
 
 const cleanup = cleanups();
 

@@ -1,9 +1,9 @@
 /** `songs`: the library of a server. */
 import type { CAC } from "cac";
-import { listSongs, type SongInfo, type SongInfoPage } from "../../client/songs.ts";
-import { countOption, flagOption, type Options, textOption } from "../arguments.ts";
-import { humanBytes, humanDuration, safeJson, table } from "../text.ts";
-import { apiSettings, type Context, jsonOption, serverOption } from "../transfers.ts";
+import { listSongs, type SongInfo, type SongInfoPage } from "../../client/http/library.ts";
+import { countOption, flagOption, type Options, textOption } from "../kit/arguments.ts";
+import { humanBytes, humanDuration, safeJson, table } from "../kit/text.ts";
+import { apiSettings, type Context, jsonOption, serverOption } from "../streams/transfers.ts";
 
 const defaultLimit = "100";
 const maxLimit = 1_000_000;

@@ -2,11 +2,11 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { runClient, startClient } from "../../testing/client-process.ts";
+import { runClient, startClient } from "../../testing/harness/client-process.ts";
 import { until } from "../../testing/harness/until.ts";
-import { handshakeFrom, heardFrom, mockIngestServers } from "../../testing/ingest-fixtures.ts";
-import { deadAddress } from "../../testing/mock-servers.ts";
-import { melody, pcmBytes, signalToNoise, wavFile } from "../../testing/wav-fixtures.ts";
+import { handshakeFrom, heardFrom, mockIngestServers } from "../../testing/fixtures/ingest.ts";
+import { deadAddress } from "../../testing/mocks/servers.ts";
+import { melody, pcmBytes, signalToNoise, wavFile } from "../../testing/fixtures/wav.ts";
 
 const mock = mockIngestServers();
 const stereo = melody(16_100, 2);

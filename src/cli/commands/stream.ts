@@ -1,8 +1,8 @@
 /** `stream --wav FILE`: sends audio as devices with microphones do, by one stream or many at once. */
 import type { CAC } from "cac";
-import { bunPlatformOf } from "../../client/bun.ts";
-import { deviceUrl } from "../../client/ingest-format.ts";
-import { type IngestOptions, IngestStream } from "../../client/ingest-stream.ts";
+import { bunPlatformOf } from "../../client/transport/bun.ts";
+import { deviceUrl } from "../../client/ingest/format.ts";
+import { type IngestOptions, IngestStream } from "../../client/ingest/stream.ts";
 import { defaultRetries, ingestHighWaterBytes } from "../../client/limits.ts";
 import { maxIngestChannels, maxSampleRate } from "../../wire/ingest.ts";
 import { KiB, MiB } from "../../base/limits.ts";
@@ -13,14 +13,14 @@ import {
   type Options,
   requiredText,
   textOption,
-} from "../arguments.ts";
-import { usageError } from "../failures.ts";
-import { type Coding, openFileTrack, openInputTrack, type OpenTrack } from "../stream-audio.ts";
-import { fleetTotals, runFleet } from "../stream-fleet.ts";
-import { failureAmong, type LineBefore, liveLine, type Run, summary } from "../stream-report.ts";
-import { humanDuration } from "../text.ts";
-import type { Context } from "../transfers.ts";
-import { trustOf, trustOptions } from "../trust.ts";
+} from "../kit/arguments.ts";
+import { usageError } from "../kit/failures.ts";
+import { type Coding, openFileTrack, openInputTrack, type OpenTrack } from "../ingest/audio.ts";
+import { fleetTotals, runFleet } from "../ingest/fleet.ts";
+import { failureAmong, type LineBefore, liveLine, type Run, summary } from "../ingest/report.ts";
+import { humanDuration } from "../kit/text.ts";
+import type { Context } from "../streams/transfers.ts";
+import { trustOf, trustOptions } from "../streams/trust.ts";
 
 const defaultUrl = "ws://localhost:5096/ws";
 const defaultFrameMs = "20";

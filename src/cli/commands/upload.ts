@@ -2,14 +2,14 @@
 import { basename } from "node:path";
 import type { CAC } from "cac";
 import { ClientError } from "../../client/errors.ts";
-import type { UploadResult } from "../../client/upload.ts";
-import { flagOption, type Options, textOption } from "../arguments.ts";
-import { CliError, failureOf, usageError } from "../failures.ts";
-import { idsOf, listFiles } from "../file-set.ts";
-import { isFolder, openSource } from "../files.ts";
-import { openSession, type Session } from "../session.ts";
-import { sideBySide, sumOf } from "../side-by-side.ts";
-import { humanBytes, safeJson, table, visible } from "../text.ts";
+import type { UploadResult } from "../../client/legacy/upload.ts";
+import { flagOption, type Options, textOption } from "../kit/arguments.ts";
+import { CliError, failureOf, usageError } from "../kit/failures.ts";
+import { idsOf, listFiles } from "../kit/file-set.ts";
+import { isFolder, openSource } from "../kit/files.ts";
+import { openSession, type Session } from "../streams/session.ts";
+import { sideBySide, sumOf } from "../kit/side-by-side.ts";
+import { humanBytes, safeJson, table, visible } from "../kit/text.ts";
 import {
   chunkOption,
   type Context,
@@ -20,7 +20,7 @@ import {
   speedLine,
   timed,
   transferOptions,
-} from "../transfers.ts";
+} from "../streams/transfers.ts";
 
 export function registerUpload(cli: CAC, context: Context): void {
   const command = cli

@@ -1,5 +1,5 @@
 /** `wavecache/client` under Bun. */
-import { bunPlatform } from "../bun.ts";
+import { bunPlatform } from "../transport/bun.ts";
 import { type Client, connectWith, type ConnectOptions } from "./client.ts";
 import { openerOf } from "./platform.ts";
 

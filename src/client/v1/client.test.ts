@@ -1,14 +1,14 @@
 import { describe, expect, test } from "bun:test";
-import { cleanups, failureOf, noise, quickRetry } from "../../testing/client-fixtures.ts";
+import { cleanups, failureOf, noise, quickRetry } from "../../testing/fixtures/client.ts";
 import { Random, seeded, sha256 } from "../../testing/harness/bytes.ts";
 import { until, within } from "../../testing/harness/until.ts";
-import { MockV1Server, type V1Behaviour } from "../../testing/mock-v1-server.ts";
+import { MockV1Server, type V1Behaviour } from "../../testing/mocks/v1-server.ts";
 import { bytesSource } from "../source.ts";
 import { connect } from "./bun.ts";
 import type { Client, ConnectOptions } from "./client.ts";
-import type { LinkEvent } from "./links.ts";
-import type { Reading } from "./reading.ts";
-import type { Writing } from "./writing.ts";
+import type { LinkEvent } from "./link/links.ts";
+import type { Reading } from "./read/reading.ts";
+import type { Writing } from "./write/writing.ts";
 
 const cleanup = cleanups();
 

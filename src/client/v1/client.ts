@@ -3,20 +3,20 @@
  * lost. Writes go on at the byte that the server has, reads at the byte that is needed next; callers notice a pause.
  */
 import { subprotocol } from "../../wire/v1/messages.ts";
-import { connect as connectSocket, type Connection, type ConnectionLimits } from "../connection.ts";
+import { connect as connectSocket, type Connection, type ConnectionLimits } from "../transport/connection.ts";
 import { ClientError } from "../errors.ts";
 import { defaultStreamRetries } from "../limits.ts";
-import { defaultRetryPolicy, type RetryPolicy } from "../retry.ts";
+import { defaultRetryPolicy, type RetryPolicy } from "../transport/retry.ts";
 import type { Source } from "../source.ts";
-import { type LinkEvent, Links } from "./links.ts";
+import { type LinkEvent, Links } from "./link/links.ts";
 import type { SocketClass, StreamPlatform } from "./platform.ts";
-import { info, list, type ListOptions, remove, type StreamPage } from "./questions.ts";
-import { type ReadOptions, ReadTask } from "./read.ts";
-import type { ReadBudget } from "./read-call.ts";
-import { Reading } from "./reading.ts";
-import { HeldBudget, HeldSupply, SourceSupply } from "./supply.ts";
-import { type Receipt, type WriteOptions, WriteTask } from "./write.ts";
-import { Writing } from "./writing.ts";
+import { info, list, type ListOptions, remove, type StreamPage } from "./link/queries.ts";
+import { type ReadOptions, ReadTask } from "./read/task.ts";
+import type { ReadBudget } from "./read/call.ts";
+import { Reading } from "./read/reading.ts";
+import { HeldBudget, HeldSupply, SourceSupply } from "./write/replay-buffer.ts";
+import { type Receipt, type WriteOptions, WriteTask } from "./write/task.ts";
+import { Writing } from "./write/writing.ts";
 import type { StreamInfo } from "../../wire/v1/messages.ts";
 
 export interface ConnectOptions {

@@ -1,6 +1,6 @@
 /** What protocol v1 needs from the program it runs in. */
 import type { Crc32 } from "../../wire/v1/crc32.ts";
-import type { Digest, DigestName, Socket, SocketPlatform } from "../platform.ts";
+import type { Digest, DigestName, Socket, SocketPlatform } from "../transport/platform.ts";
 
 export interface StreamPlatform extends SocketPlatform {
   /** A running digest; where there is none, as in browsers, sizes and CRCs are compared, but no SHA-256. */

@@ -2,9 +2,9 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { WavecacheError } from "../../base/errors.ts";
 import { maxWaitingRequestsPaused, readAheadBytes } from "../../base/limits.ts";
-import { OutboundBudget } from "../../engine/outbound-budget.ts";
+import { OutboundBudget } from "../../engine/streams/outbound-budget.ts";
 import type { FileRef, ReadSink } from "../../pool/readers.ts";
-import type { Socket } from "../../web/route.ts";
+import type { Socket } from "../../listen/route.ts";
 import { Answers, type AnswersOwner, type ReadPlan, type ReadRequest } from "./answers.ts";
 
 const file: FileRef = { path: "x", immutable: true };

@@ -8,9 +8,9 @@
  */
 import type { WavecacheError } from "../../base/errors.ts";
 import { maxWaitingRequests, maxWaitingRequestsPaused, readAheadBytes } from "../../base/limits.ts";
-import type { OutboundBudget } from "../../engine/outbound-budget.ts";
+import type { OutboundBudget } from "../../engine/streams/outbound-budget.ts";
 import type { FileRef, ReadSink } from "../../pool/readers.ts";
-import type { Socket } from "../../web/route.ts";
+import type { Socket } from "../../listen/route.ts";
 
 /** Bytes of a file, at least 1. */
 export interface Range {

@@ -1,7 +1,7 @@
 /** The audio cache's door on the web listener. */
-import type { DoorMeter } from "../../base/door-meter.ts";
+import type { DoorMeter } from "../../base/gateway-meter.ts";
 import type { Log } from "../../base/log.ts";
-import type { SocketRoute } from "../../web/route.ts";
+import type { SocketRoute } from "../../listen/route.ts";
 import { encodeConnected } from "../../wire/audio-cache.ts";
 import { type AudioCache, AudioCacheSession } from "./session.ts";
 

@@ -2,14 +2,14 @@
  * One connection of the audio cache. It keeps the streams that the peer has started, words every answer as peers of
  * the protocol expect it, and pauses the peer when its audio or its requests come faster than they can be taken.
  */
-import type { DoorMeter } from "../../base/door-meter.ts";
+import type { DoorMeter } from "../../base/gateway-meter.ts";
 import { errorRow, toWavecacheError, WavecacheError } from "../../base/errors.ts";
 import { maxControlChars, maxReadBytes, maxStreamsPerConnection } from "../../base/limits.ts";
 import type { Log } from "../../base/log.ts";
-import type { Readable } from "../../engine/engine.ts";
-import type { OutboundBudget } from "../../engine/outbound-budget.ts";
-import type { Upload, UploadOwner } from "../../engine/upload.ts";
-import type { Session, Socket } from "../../web/route.ts";
+import type { Readable } from "../../engine/streams/streams.ts";
+import type { OutboundBudget } from "../../engine/streams/outbound-budget.ts";
+import type { Upload, UploadOwner } from "../../engine/streams/upload.ts";
+import type { Session, Socket } from "../../listen/route.ts";
 import {
   decodeRequest,
   encodeError,

@@ -3,10 +3,10 @@ import { Client, credentials, Metadata } from "@grpc/grpc-js";
 import { expect, test } from "bun:test";
 import { connect } from "node:net";
 import { deviceMessageBurst, maxDeviceMessageBytes } from "../../base/limits.ts";
-import { ledsOf } from "../../engine/device-state.ts";
-import { DeviceChannel } from "../../testing/harness/device-channel.ts";
-import { DeviceServer, FakeSounds, MemoryStore } from "../../testing/harness/device-server.ts";
-import { GrpcDevice, type StreamKind } from "../../testing/harness/grpc-device.ts";
+import { ledsOf } from "../../engine/devices/device-state.ts";
+import { DeviceChannel } from "../../testing/harness/peers/device-channel.ts";
+import { DeviceServer, FakeSounds, MemoryStore } from "../../testing/harness/peers/device-server.ts";
+import { GrpcDevice, type StreamKind } from "../../testing/harness/peers/grpc-device.ts";
 import { TcpProxy } from "../../testing/harness/tcp-proxy.ts";
 import { until, within } from "../../testing/harness/until.ts";
 

@@ -1,8 +1,8 @@
 /** What a device meets: real calls over loopback, sounds of silence. */
 import { expect, test } from "bun:test";
-import { ledsFlash, ledsOf, ledsOff } from "../../engine/device-state.ts";
-import { DeviceServer, FakeSounds, fakePacket } from "../../testing/harness/device-server.ts";
-import { GrpcDevice } from "../../testing/harness/grpc-device.ts";
+import { ledsFlash, ledsOf, ledsOff } from "../../engine/devices/device-state.ts";
+import { DeviceServer, FakeSounds, fakePacket } from "../../testing/harness/peers/device-server.ts";
+import { GrpcDevice } from "../../testing/harness/peers/grpc-device.ts";
 import { until } from "../../testing/harness/until.ts";
 import { buttonEvents, type Leds } from "../../wire/devices.ts";
 

@@ -1,8 +1,8 @@
 /** Many devices at once, whose buttons are pressed at random, against a model of one that knows no other. */
 import { expect, test } from "bun:test";
 import * as fc from "fast-check";
-import { DeviceServer, FakeSounds, fakePacket } from "../../testing/harness/device-server.ts";
-import { GrpcDevice } from "../../testing/harness/grpc-device.ts";
+import { DeviceServer, FakeSounds, fakePacket } from "../../testing/harness/peers/device-server.ts";
+import { GrpcDevice } from "../../testing/harness/peers/grpc-device.ts";
 import { until } from "../../testing/harness/until.ts";
 import { buttonEvents, buttons, type Leds } from "../../wire/devices.ts";
 

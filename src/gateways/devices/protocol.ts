@@ -2,7 +2,7 @@
 import type { MethodDefinition, ServiceDefinition } from "@grpc/grpc-js";
 import { loadSync, type PackageDefinition } from "@grpc/proto-loader";
 import { fileURLToPath } from "node:url";
-import type { DoorMeter } from "../../base/door-meter.ts";
+import type { DoorMeter } from "../../base/gateway-meter.ts";
 import { deviceProtoFile, deviceProtoOptions, deviceServiceName } from "../../wire/devices.ts";
 
 export interface DeviceProtocol {

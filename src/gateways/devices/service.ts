@@ -1,6 +1,6 @@
 /** The three streams of a device: each call is brought to the engine by the device's id, and what comes on it after that. */
 import type { Metadata, ServerDuplexStream, ServerWritableStream } from "@grpc/grpc-js";
-import type { DoorMeter } from "../../base/door-meter.ts";
+import type { DoorMeter } from "../../base/gateway-meter.ts";
 import { toWavecacheError, WavecacheError } from "../../base/errors.ts";
 import { maxDeviceStreams } from "../../base/limits.ts";
 import type { Log } from "../../base/log.ts";
@@ -10,9 +10,9 @@ import type {
   EventSink,
   EventStream,
   StatusStream,
-} from "../../engine/device-streams.ts";
-import type { AudioSink } from "../../engine/playback.ts";
-import type { StatusSink } from "../../engine/status-line.ts";
+} from "../../engine/devices/device-streams.ts";
+import type { AudioSink } from "../../engine/devices/playback.ts";
+import type { StatusSink } from "../../engine/devices/status-exchange.ts";
 import {
   type AudioPacket,
   type AudioStreamRequest,
@@ -22,7 +22,7 @@ import {
   type DeviceStatusRequest,
   type DeviceStatusResponse,
 } from "../../wire/devices.ts";
-import { Outlet, type StreamingCall } from "./outlet.ts";
+import { Outlet, type StreamingCall } from "./call-sender.ts";
 
 /** What this door needs of the engine. All throw errors of the table. */
 export interface DeviceStreams {

@@ -1,7 +1,7 @@
 /** Sends back whatever comes, and takes no more while the peer does not read. */
-import type { DoorMeter } from "../../base/door-meter.ts";
+import type { DoorMeter } from "../../base/gateway-meter.ts";
 import { errorRow } from "../../base/errors.ts";
-import type { Session, Socket } from "../../web/route.ts";
+import type { Session, Socket } from "../../listen/route.ts";
 
 export class EchoSession implements Session {
   readonly #socket: Socket;

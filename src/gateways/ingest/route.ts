@@ -1,7 +1,7 @@
 /** The door of live ingest: `/ws` and `/ws/{hwid}` for devices, `/ws/echo` and `POST /echo` to try a connection. */
-import type { DoorMeter } from "../../base/door-meter.ts";
+import type { DoorMeter } from "../../base/gateway-meter.ts";
 import type { Log } from "../../base/log.ts";
-import type { HttpRoute, SocketRoute } from "../../web/route.ts";
+import type { HttpRoute, SocketRoute } from "../../listen/route.ts";
 import { EchoSession } from "./echo.ts";
 import { type Ingest, IngestSession } from "./session.ts";
 

@@ -1,15 +1,15 @@
-import { DoorMeter } from "../../base/door-meter.ts";
+import { DoorMeter } from "../../base/gateway-meter.ts";
 import { describe, expect, test } from "bun:test";
 import { WavecacheError } from "../../base/errors.ts";
 import { openLog } from "../../base/log.ts";
-import type { RecordingOwner } from "../../engine/recording.ts";
+import type { RecordingOwner } from "../../engine/recordings/recording.ts";
 import {
   adpcmFormat,
   frameMessage,
   handshakeMessage,
   pcmFormat,
-} from "../../testing/harness/ingest-device.ts";
-import type { Socket } from "../../web/route.ts";
+} from "../../testing/harness/peers/ingest-device.ts";
+import type { Socket } from "../../listen/route.ts";
 import { IngestSession } from "./session.ts";
 
 const frame = frameMessage(0, 0, Buffer.alloc(640));

@@ -2,12 +2,12 @@
  * One connection of live ingest: a handshake, then audio frames. Each message is judged here, and one that is wrong
  * ends this connection alone; what came before it is recorded, whole.
  */
-import type { DoorMeter } from "../../base/door-meter.ts";
+import type { DoorMeter } from "../../base/gateway-meter.ts";
 import { errorRow, toWavecacheError, WavecacheError } from "../../base/errors.ts";
 import { maxIngestFrameBytes } from "../../base/limits.ts";
 import type { Log } from "../../base/log.ts";
-import type { RecordingOwner } from "../../engine/recording.ts";
-import type { Session, Socket } from "../../web/route.ts";
+import type { RecordingOwner } from "../../engine/recordings/recording.ts";
+import type { Session, Socket } from "../../listen/route.ts";
 import {
   decodeHandshake,
   type Handshake,

@@ -2,14 +2,14 @@
  * `GET /live/{hwid or stream id}.wav`: a recording while it is made, as a WAV file without an end. It begins with the
  * last moments. A listener that does not keep up skips, so that what it hears is never old and nothing piles up.
  */
-import type { DoorMeter } from "../../base/door-meter.ts";
+import type { DoorMeter } from "../../base/gateway-meter.ts";
 import { WavecacheError } from "../../base/errors.ts";
 import { liveBufferMs, maxLiveBufferBytes } from "../../base/limits.ts";
 import type { Log } from "../../base/log.ts";
 import { encodeWavHeader } from "../../codec/wav.ts";
-import type { LiveListener } from "../../engine/live-feed.ts";
-import { errorResponse } from "../../web/error-response.ts";
-import type { HttpRoute } from "../../web/route.ts";
+import type { LiveListener } from "../../engine/recordings/live-feed.ts";
+import { errorResponse } from "../../listen/error-response.ts";
+import type { HttpRoute } from "../../listen/route.ts";
 
 /** A recording that goes on now. */
 export interface LiveRecording {

@@ -3,7 +3,7 @@
  * are read, so that a scrape asks no thread for anything and waits for none.
  */
 import { Registry } from "prom-client";
-import type { HttpRoute } from "../../web/route.ts";
+import type { HttpRoute } from "../../listen/route.ts";
 import { register } from "./families.ts";
 import { processFamilies } from "./process-figures.ts";
 import { Sampler } from "./sampler.ts";

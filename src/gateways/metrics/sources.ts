@@ -1,5 +1,5 @@
 /** What this door shows, and where it gets it from. All of it is counted anyway; asking for it costs nothing. */
-import type { DoorMeter } from "../../base/door-meter.ts";
+import type { DoorMeter } from "../../base/gateway-meter.ts";
 
 /** A kind of job: how often it was done, and how long that took altogether. */
 interface JobFigures {

@@ -1,12 +1,12 @@
 /** What this door needs of the rest of the server. */
-import type { LiveListener } from "../../engine/live-feed.ts";
-import type { Follower } from "../../engine/followers.ts";
-import type { Readable } from "../../engine/engine.ts";
-import type { OutboundBudget } from "../../engine/outbound-budget.ts";
-import type { Upload, UploadOwner } from "../../engine/upload.ts";
+import type { LiveListener } from "../../engine/recordings/live-feed.ts";
+import type { Follower } from "../../engine/streams/followers.ts";
+import type { Readable } from "../../engine/streams/streams.ts";
+import type { OutboundBudget } from "../../engine/streams/outbound-budget.ts";
+import type { Upload, UploadOwner } from "../../engine/streams/upload.ts";
 import type { FileRef, ReadSink } from "../../pool/readers.ts";
-import type { ListQuery, StreamRow } from "../../store/catalog.ts";
-import type { StreamMetadata } from "../../store/stream-metadata.ts";
+import type { ListQuery, StreamRow } from "../../store/streams/catalog.ts";
+import type { StreamMetadata } from "../../store/streams/metadata.ts";
 
 /** An upload, as far as this door has to do with it. */
 export type OpenUpload = Pick<

@@ -1,6 +1,6 @@
 /** One connection against an engine that does nothing by itself. */
 import { describe, expect, test } from "bun:test";
-import { DoorMeter } from "../../base/door-meter.ts";
+import { DoorMeter } from "../../base/gateway-meter.ts";
 import { WavecacheError } from "../../base/errors.ts";
 import {
   initialChannelCreditBytes,
@@ -10,10 +10,10 @@ import {
   MiB,
 } from "../../base/limits.ts";
 import type { Log } from "../../base/log.ts";
-import { OutboundBudget } from "../../engine/outbound-budget.ts";
-import type { Upload, UploadOwner } from "../../engine/upload.ts";
-import type { StreamRow } from "../../store/catalog.ts";
-import { noMetadata } from "../../store/stream-metadata.ts";
+import { OutboundBudget } from "../../engine/streams/outbound-budget.ts";
+import type { Upload, UploadOwner } from "../../engine/streams/upload.ts";
+import type { StreamRow } from "../../store/streams/catalog.ts";
+import { noMetadata } from "../../store/streams/metadata.ts";
 import { decodeServerMessage } from "../../wire/v1/decode.ts";
 import { encodeMessage } from "../../wire/v1/encode.ts";
 import type { ClientMessage } from "../../wire/v1/messages.ts";

@@ -4,7 +4,7 @@
  *     greeting --HELLO--> open --GOODBYE--> leaving --> over
  *         '------------------'-----------------'---------^
  */
-import type { DoorMeter } from "../../base/door-meter.ts";
+import type { DoorMeter } from "../../base/gateway-meter.ts";
 import { type ErrorCode, errorRow, toWavecacheError, WavecacheError } from "../../base/errors.ts";
 import {
   initialChannelCreditBytes,
@@ -15,7 +15,7 @@ import {
   maxMessageBytes,
 } from "../../base/limits.ts";
 import type { Log } from "../../base/log.ts";
-import type { Session, Socket } from "../../web/route.ts";
+import type { Session, Socket } from "../../listen/route.ts";
 import { ReceiveWindow, SendCredit } from "../../wire/v1/credit.ts";
 import { decodeClientMessage } from "../../wire/v1/decode.ts";
 import {
@@ -36,15 +36,15 @@ import {
   type Streams,
   type Write,
 } from "../../wire/v1/messages.ts";
-import type { Channel, ChannelHost } from "./channel.ts";
+import type { Channel, ChannelHost } from "./channels/channel.ts";
 import type { Core, RangeReader } from "./core.ts";
-import { Following } from "./following.ts";
-import { LiveFollowing } from "./live-following.ts";
-import { Outlet } from "./outlet.ts";
-import { Questions } from "./questions.ts";
-import { Reading } from "./reading.ts";
-import { Silence } from "./silence.ts";
-import { Writing } from "./writing.ts";
+import { Following } from "./channels/follow.ts";
+import { LiveFollowing } from "./channels/follow-live.ts";
+import { Outlet } from "./send-scheduler.ts";
+import { Questions } from "./channels/query.ts";
+import { Reading } from "./channels/read.ts";
+import { Silence } from "./keepalive.ts";
+import { Writing } from "./channels/upload.ts";
 
 type Opening = Write | Read | Follow | List | Info | Remove;
 

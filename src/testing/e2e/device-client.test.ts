@@ -3,13 +3,13 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { wavHeaderBytes } from "../../codec/wav.ts";
-import { runClient, startClient } from "../client-process.ts";
-import { device } from "../harness/devices-api.ts";
+import { runClient, startClient } from "../harness/client-process.ts";
+import { device } from "../harness/http/devices.ts";
 import { makeCertificate, writeCertificate } from "../harness/certificates.ts";
 import { TestServer, useServers } from "../harness/server.ts";
 import { until, within } from "../harness/until.ts";
-import { correlation, signal, soundWav } from "../sound-fixtures.ts";
-import { samplesOf } from "../wav-fixtures.ts";
+import { correlation, signal, soundWav } from "../fixtures/sound.ts";
+import { samplesOf } from "../fixtures/wav.ts";
 
 useServers();
 

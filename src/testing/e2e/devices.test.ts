@@ -5,17 +5,17 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { service as healthService } from "grpc-health-check";
 import { mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { ledsOf } from "../../engine/device-state.ts";
+import { ledsOf } from "../../engine/devices/device-state.ts";
 import { deviceServiceName } from "../../wire/devices.ts";
 import { makeCertificate, writeCertificate } from "../harness/certificates.ts";
-import { DeviceChannel } from "../harness/device-channel.ts";
-import { device, listDevices, refusal } from "../harness/devices-api.ts";
-import { GrpcDevice } from "../harness/grpc-device.ts";
+import { DeviceChannel } from "../harness/peers/device-channel.ts";
+import { device, listDevices, refusal } from "../harness/http/devices.ts";
+import { GrpcDevice } from "../harness/peers/grpc-device.ts";
 import { runServerToExit, TestServer, useServers } from "../harness/server.ts";
 import { until, within } from "../harness/until.ts";
-import { runClient, startClient } from "../client-process.ts";
-import { temporaryFolder } from "../temporary-folder.ts";
-import { melody, wavFile } from "../wav-fixtures.ts";
+import { runClient, startClient } from "../harness/client-process.ts";
+import { temporaryFolder } from "../fixtures/temporary-folder.ts";
+import { melody, wavFile } from "../fixtures/wav.ts";
 
 useServers();
 

@@ -1,13 +1,13 @@
 /** Disks that are full, unwritable or broken: an ERROR to the client, and a server that lives and recovers. */
 import { expect, test } from "bun:test";
-import { AudioCachePeer, controlOf } from "../harness/audio-cache-peer.ts";
+import { AudioCachePeer, controlOf } from "../harness/peers/audio-cache.ts";
 import { Random, sha256 } from "../harness/bytes.ts";
 import { debrisIn, incomingFiles } from "../harness/cache-folder.ts";
 import { TestServer, useServers } from "../harness/server.ts";
 import { canMountSmallDisk, fillDisk, freeDisk, onSmallDisk } from "../harness/small-disk.ts";
-import { listStreams, streamInfo } from "../harness/streams-api.ts";
+import { listStreams, streamInfo } from "../harness/http/streams.ts";
 import { until } from "../harness/until.ts";
-import { describeFrame } from "../harness/websocket-frames.ts";
+import { describeFrame } from "../harness/peers/websocket-frames.ts";
 
 useServers();
 

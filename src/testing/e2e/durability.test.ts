@@ -5,7 +5,7 @@
  */
 import { expect, test } from "bun:test";
 import { join } from "node:path";
-import { AudioCachePeer } from "../harness/audio-cache-peer.ts";
+import { AudioCachePeer } from "../harness/peers/audio-cache.ts";
 import { Random, seeded, sha256 } from "../harness/bytes.ts";
 import { debrisIn } from "../harness/cache-folder.ts";
 import { TestServer, useServers } from "../harness/server.ts";

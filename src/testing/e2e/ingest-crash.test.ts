@@ -10,14 +10,14 @@ import {
   IngestDevice,
   isCounting,
   pcmFormat,
-} from "../harness/ingest-device.ts";
+} from "../harness/peers/ingest-device.ts";
 import {
   joinedFrames,
   joinedSamples,
   type RecordedSegment,
   recordedSegments,
 } from "../harness/recorded-files.ts";
-import { allRecordings, type ListedRecording } from "../harness/recordings-api.ts";
+import { allRecordings, type ListedRecording } from "../harness/http/recordings.ts";
 import { TestServer } from "../harness/server.ts";
 
 const roundsLimitMs = 180_000;

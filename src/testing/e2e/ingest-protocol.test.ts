@@ -11,12 +11,12 @@ import {
   IngestDevice,
   isCounting,
   pcmFormat,
-} from "../harness/ingest-device.ts";
-import { RawWebSocket } from "../harness/raw-websocket.ts";
+} from "../harness/peers/ingest-device.ts";
+import { RawWebSocket } from "../harness/peers/raw-websocket.ts";
 import { joinedSamples, recordedSegments } from "../harness/recorded-files.ts";
 import { TestServer } from "../harness/server.ts";
 import { testLimitMs, until } from "../harness/until.ts";
-import { encodeFrame, opcodes } from "../harness/websocket-frames.ts";
+import { encodeFrame, opcodes } from "../harness/peers/websocket-frames.ts";
 
 setDefaultTimeout(testLimitMs);
 

@@ -9,9 +9,9 @@ import {
   IngestDevice,
   isCounting,
   pcmFormat,
-} from "../harness/ingest-device.ts";
+} from "../harness/peers/ingest-device.ts";
 import { joinedFrames, joinedSamples, recordedSegments } from "../harness/recorded-files.ts";
-import { allRecordings, recordingsPage } from "../harness/recordings-api.ts";
+import { allRecordings, recordingsPage } from "../harness/http/recordings.ts";
 import { TestServer } from "../harness/server.ts";
 import { testLimitMs, until } from "../harness/until.ts";
 

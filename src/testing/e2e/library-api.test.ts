@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { readFileSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { useServers } from "../harness/server.ts";
-import { SongServer } from "../harness/song-server.ts";
+import { SongServer } from "../harness/peers/song-server.ts";
 import { until } from "../harness/until.ts";
 
 useServers();

@@ -1,13 +1,13 @@
 /** What happens at each limit a user may set, and what broken or hostile peers can do: nothing to the others. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { AudioCachePeer, controlOf, freshId } from "../harness/audio-cache-peer.ts";
+import { AudioCachePeer, controlOf, freshId } from "../harness/peers/audio-cache.ts";
 import { Random, seeded, sha256 } from "../harness/bytes.ts";
 import { debrisIn, storedObjects } from "../harness/cache-folder.ts";
-import { RawWebSocket } from "../harness/raw-websocket.ts";
+import { RawWebSocket } from "../harness/peers/raw-websocket.ts";
 import { runServerToExit, TestServer, useServers } from "../harness/server.ts";
-import { removeStream, streamInfo } from "../harness/streams-api.ts";
+import { removeStream, streamInfo } from "../harness/http/streams.ts";
 import { until, within } from "../harness/until.ts";
-import { describeFrame, encodeFrame, opcodes, type FrameToSend } from "../harness/websocket-frames.ts";
+import { describeFrame, encodeFrame, opcodes, type FrameToSend } from "../harness/peers/websocket-frames.ts";
 
 useServers();
 

@@ -8,7 +8,7 @@ import {
   IngestDevice,
   isCounting,
   pcmFormat,
-} from "../harness/ingest-device.ts";
+} from "../harness/peers/ingest-device.ts";
 import { joinedSamples, recordedSegments } from "../harness/recorded-files.ts";
 import { TestServer } from "../harness/server.ts";
 import { testLimitMs, until, within } from "../harness/until.ts";

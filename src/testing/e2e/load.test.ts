@@ -2,9 +2,9 @@
 import { expect, test } from "bun:test";
 import { Random, sha256 } from "../harness/bytes.ts";
 import { debrisIn } from "../harness/cache-folder.ts";
-import { PlainClient } from "../harness/plain-client.ts";
+import { PlainClient } from "../harness/peers/plain-client.ts";
 import { TestServer, useServers } from "../harness/server.ts";
-import { listStreams } from "../harness/streams-api.ts";
+import { listStreams } from "../harness/http/streams.ts";
 
 useServers();
 

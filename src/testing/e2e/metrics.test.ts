@@ -1,11 +1,11 @@
 /** GET /metrics: each figure moves as it should when something happens. */
 import { expect, test } from "bun:test";
-import { AudioCachePeer } from "../harness/audio-cache-peer.ts";
+import { AudioCachePeer } from "../harness/peers/audio-cache.ts";
 import { Random } from "../harness/bytes.ts";
-import { type Exposition, scrape } from "../harness/exposition.ts";
-import { countingPayload, IngestDevice, pcmFormat } from "../harness/ingest-device.ts";
+import { type Exposition, scrape } from "../harness/http/exposition.ts";
+import { countingPayload, IngestDevice, pcmFormat } from "../harness/peers/ingest-device.ts";
 import { TestServer, useServers } from "../harness/server.ts";
-import { removeStream } from "../harness/streams-api.ts";
+import { removeStream } from "../harness/http/streams.ts";
 import { until } from "../harness/until.ts";
 
 useServers();

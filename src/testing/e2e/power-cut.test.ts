@@ -8,11 +8,11 @@ import { expect, test } from "bun:test";
 import { appendFileSync } from "node:fs";
 import { join } from "node:path";
 import { MiB } from "../../base/limits.ts";
-import { freshId } from "../harness/audio-cache-peer.ts";
+import { freshId } from "../harness/peers/audio-cache.ts";
 import { Random, sha256 } from "../harness/bytes.ts";
 import { incomingFiles } from "../harness/cache-folder.ts";
 import { TestServer, useServers } from "../harness/server.ts";
-import { V1Peer } from "../harness/v1-peer.ts";
+import { V1Peer } from "../harness/peers/v1.ts";
 
 useServers();
 

@@ -4,7 +4,7 @@ import { mkdtempSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { AudioCachePeer } from "../harness/audio-cache-peer.ts";
+import { AudioCachePeer } from "../harness/peers/audio-cache.ts";
 import { Random, sha256 } from "../harness/bytes.ts";
 import { debrisIn } from "../harness/cache-folder.ts";
 import { runServerToExit, TestServer, useServers } from "../harness/server.ts";

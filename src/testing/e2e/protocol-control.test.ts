@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { readdir } from "node:fs/promises";
-import { AudioCachePeer, freshId } from "../harness/audio-cache-peer.ts";
+import { AudioCachePeer, freshId } from "../harness/peers/audio-cache.ts";
 import { sha256 } from "../harness/bytes.ts";
 import { TestServer, useServers } from "../harness/server.ts";
-import { describeFrame } from "../harness/websocket-frames.ts";
+import { describeFrame } from "../harness/peers/websocket-frames.ts";
 
 useServers();
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { AudioCachePeer, freshId } from "../harness/audio-cache-peer.ts";
+import { AudioCachePeer, freshId } from "../harness/peers/audio-cache.ts";
 import { Random, seeded, sha256 } from "../harness/bytes.ts";
 import { TestServer, useServers } from "../harness/server.ts";
-import { describeFrame, opcodes } from "../harness/websocket-frames.ts";
+import { describeFrame, opcodes } from "../harness/peers/websocket-frames.ts";
 
 useServers();
 

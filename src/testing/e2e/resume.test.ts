@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { AudioCachePeer, controlOf, freshId, usualFrameBytes } from "../harness/audio-cache-peer.ts";
+import { AudioCachePeer, controlOf, freshId, usualFrameBytes } from "../harness/peers/audio-cache.ts";
 import { Random, seeded, sha256 } from "../harness/bytes.ts";
 import { debrisIn, incomingFiles } from "../harness/cache-folder.ts";
 import { TestServer, useServers } from "../harness/server.ts";
-import { listStreams, streamInfo } from "../harness/streams-api.ts";
+import { listStreams, streamInfo } from "../harness/http/streams.ts";
 import { until } from "../harness/until.ts";
-import { encodeFrame, opcodes } from "../harness/websocket-frames.ts";
+import { encodeFrame, opcodes } from "../harness/peers/websocket-frames.ts";
 
 useServers();
 

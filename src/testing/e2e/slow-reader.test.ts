@@ -1,9 +1,9 @@
 /** Peers that do not read: the server holds a bounded part of their answers and serves everyone else meanwhile. */
 import { expect, test } from "bun:test";
-import { AudioCachePeer } from "../harness/audio-cache-peer.ts";
+import { AudioCachePeer } from "../harness/peers/audio-cache.ts";
 import { Random, sha256 } from "../harness/bytes.ts";
 import { TestServer, useServers } from "../harness/server.ts";
-import { encodeFrame, opcodes } from "../harness/websocket-frames.ts";
+import { encodeFrame, opcodes } from "../harness/peers/websocket-frames.ts";
 
 useServers();
 

@@ -3,10 +3,10 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createSocket } from "node:dgram";
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { runClient } from "../client-process.ts";
+import { runClient } from "../harness/client-process.ts";
 import { Random, sha256 } from "../harness/bytes.ts";
 import { TestServer, useServers } from "../harness/server.ts";
-import { temporaryFolder } from "../temporary-folder.ts";
+import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 
 useServers();
 

@@ -2,13 +2,13 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdirSync, renameSync, symlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { AudioCachePeer } from "../harness/audio-cache-peer.ts";
+import { AudioCachePeer } from "../harness/peers/audio-cache.ts";
 import { Random, sha256 } from "../harness/bytes.ts";
 import { makeCertificate, writeCertificate } from "../harness/certificates.ts";
 import { TestServer, useServers } from "../harness/server.ts";
-import { fetchSong, SongPeer } from "../harness/song-peer.ts";
+import { fetchSong, SongPeer } from "../harness/peers/song-peer.ts";
 import { until, within } from "../harness/until.ts";
-import { temporaryFolder } from "../temporary-folder.ts";
+import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 
 useServers();
 

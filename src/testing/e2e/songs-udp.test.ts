@@ -3,14 +3,14 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import * as fs from "node:fs";
 import { join } from "node:path";
 import { reliableIdleMs } from "../../base/limits.ts";
-import { openSongUdp } from "../../client/song-udp.ts";
+import { openSongUdp } from "../../client/songs/udp.ts";
 import { decodeReliable, encodeReliable, minRequestBytes } from "../../wire/reliable-udp.ts";
-import { AudioCachePeer } from "../harness/audio-cache-peer.ts";
+import { AudioCachePeer } from "../harness/peers/audio-cache.ts";
 import { Random, sha256 } from "../harness/bytes.ts";
 import { LossyUdp } from "../harness/lossy-udp.ts";
 import { RawUdp } from "../harness/raw-udp.ts";
 import { useServers } from "../harness/server.ts";
-import { type Received, SongServer } from "../harness/song-server.ts";
+import { type Received, SongServer } from "../harness/peers/song-server.ts";
 import { until, within } from "../harness/until.ts";
 
 useServers();

@@ -3,11 +3,11 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { OggOpusParser } from "../../codec/ogg-opus.ts";
-import { scrape } from "../harness/exposition.ts";
-import { GrpcDevice } from "../harness/grpc-device.ts";
+import { scrape } from "../harness/http/exposition.ts";
+import { GrpcDevice } from "../harness/peers/grpc-device.ts";
 import { runServerToExit, TestServer, useServers } from "../harness/server.ts";
 import { until } from "../harness/until.ts";
-import { signal, soundWav } from "../sound-fixtures.ts";
+import { signal, soundWav } from "../fixtures/sound.ts";
 
 useServers();
 

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { AudioCachePeer, freshId } from "../harness/audio-cache-peer.ts";
+import { AudioCachePeer, freshId } from "../harness/peers/audio-cache.ts";
 import { Random, sha256 } from "../harness/bytes.ts";
 import { debrisIn } from "../harness/cache-folder.ts";
 import { TestServer, useServers } from "../harness/server.ts";
-import { listPage, listStreams, removeStream, streamInfo } from "../harness/streams-api.ts";
+import { listPage, listStreams, removeStream, streamInfo } from "../harness/http/streams.ts";
 import { until } from "../harness/until.ts";
-import { describeFrame } from "../harness/websocket-frames.ts";
+import { describeFrame } from "../harness/peers/websocket-frames.ts";
 
 useServers();
 

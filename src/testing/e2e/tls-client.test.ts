@@ -1,10 +1,10 @@
 /** The client against servers with TLS: whom it believes, and what it says of others. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { runClient } from "../client-process.ts";
+import { runClient } from "../harness/client-process.ts";
 import { type CertificateOptions, makeCertificate, writeCertificate } from "../harness/certificates.ts";
 import { TestServer, useServers } from "../harness/server.ts";
-import { temporaryFolder } from "../temporary-folder.ts";
+import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 
 useServers();
 

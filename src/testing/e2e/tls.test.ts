@@ -5,7 +5,7 @@ import { connect } from "node:tls";
 import { makeCertificate, writeCertificate } from "../harness/certificates.ts";
 import { runServerToExit, TestServer, useServers } from "../harness/server.ts";
 import { until, within } from "../harness/until.ts";
-import { temporaryFolder } from "../temporary-folder.ts";
+import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 
 useServers();
 

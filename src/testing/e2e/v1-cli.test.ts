@@ -3,11 +3,11 @@ import { expect, test } from "bun:test";
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { connect } from "../../client/v1/bun.ts";
-import { runClient, startClient } from "../client-process.ts";
+import { runClient, startClient } from "../harness/client-process.ts";
 import { type Random, seeded, sha256 } from "../harness/bytes.ts";
 import { TestServer, useServers } from "../harness/server.ts";
 import { testLimitMs, until, within } from "../harness/until.ts";
-import { temporaryFolder } from "../temporary-folder.ts";
+import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 
 useServers();
 const samples = join(import.meta.dir, "../../../data/samples");

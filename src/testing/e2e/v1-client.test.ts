@@ -2,12 +2,12 @@
 import { expect, test } from "bun:test";
 import { connect } from "../../client/v1/bun.ts";
 import type { Client, ConnectOptions } from "../../client/v1/client.ts";
-import type { Reading } from "../../client/v1/reading.ts";
-import type { Writing } from "../../client/v1/writing.ts";
+import type { Reading } from "../../client/v1/read/reading.ts";
+import type { Writing } from "../../client/v1/write/writing.ts";
 import { bytesSource } from "../../client/source.ts";
-import { cleanups, quickRetry } from "../client-fixtures.ts";
+import { cleanups, quickRetry } from "../fixtures/client.ts";
 import { type Random, seeded, sha256 } from "../harness/bytes.ts";
-import { countingPayload, IngestDevice, pcmFormat } from "../harness/ingest-device.ts";
+import { countingPayload, IngestDevice, pcmFormat } from "../harness/peers/ingest-device.ts";
 import { TestServer, useServers } from "../harness/server.ts";
 import { TcpProxy } from "../harness/tcp-proxy.ts";
 import { testLimitMs, until, within } from "../harness/until.ts";

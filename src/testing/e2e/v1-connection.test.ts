@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { GiB, KiB, maxChannels, maxMessageBytes, MiB } from "../../base/limits.ts";
 import { encodeMessage } from "../../wire/v1/encode.ts";
-import { freshId } from "../harness/audio-cache-peer.ts";
+import { freshId } from "../harness/peers/audio-cache.ts";
 import { Random, sha256 } from "../harness/bytes.ts";
 import { TestServer, useServers } from "../harness/server.ts";
-import { streamInfo } from "../harness/streams-api.ts";
+import { streamInfo } from "../harness/http/streams.ts";
 import { until } from "../harness/until.ts";
-import { plain, V1Peer } from "../harness/v1-peer.ts";
+import { plain, V1Peer } from "../harness/peers/v1.ts";
 
 useServers();
 

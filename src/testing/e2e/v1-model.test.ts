@@ -7,7 +7,7 @@ import fc from "fast-check";
 import { Random, sha256 } from "../harness/bytes.ts";
 import { TestServer, useServers } from "../harness/server.ts";
 import { until } from "../harness/until.ts";
-import { plain, V1Peer } from "../harness/v1-peer.ts";
+import { plain, V1Peer } from "../harness/peers/v1.ts";
 
 useServers();
 

@@ -6,7 +6,7 @@ import { Random, sha256 } from "../harness/bytes.ts";
 import { TestServer, useServers } from "../harness/server.ts";
 import { TcpProxy } from "../harness/tcp-proxy.ts";
 import { within } from "../harness/until.ts";
-import { temporaryFolder } from "../temporary-folder.ts";
+import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 
 useServers();
 const root = resolve(import.meta.dir, "../../..");

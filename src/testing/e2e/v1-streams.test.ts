@@ -3,15 +3,15 @@ import { crc32 } from "node:zlib";
 import { KiB, MiB } from "../../base/limits.ts";
 import { encodeMessage } from "../../wire/v1/encode.ts";
 import type { ClientMessage } from "../../wire/v1/messages.ts";
-import { AudioCachePeer, freshId } from "../harness/audio-cache-peer.ts";
+import { AudioCachePeer, freshId } from "../harness/peers/audio-cache.ts";
 import { Random, sha256 } from "../harness/bytes.ts";
-import { countingPayload, IngestDevice, isCounting, pcmFormat } from "../harness/ingest-device.ts";
-import { RawWebSocket } from "../harness/raw-websocket.ts";
+import { countingPayload, IngestDevice, isCounting, pcmFormat } from "../harness/peers/ingest-device.ts";
+import { RawWebSocket } from "../harness/peers/raw-websocket.ts";
 import { TestServer, useServers } from "../harness/server.ts";
-import { streamInfo } from "../harness/streams-api.ts";
+import { streamInfo } from "../harness/http/streams.ts";
 import { until } from "../harness/until.ts";
-import { plain, V1Peer, verified } from "../harness/v1-peer.ts";
-import { encodeFrame, opcodes } from "../harness/websocket-frames.ts";
+import { plain, V1Peer, verified } from "../harness/peers/v1.ts";
+import { encodeFrame, opcodes } from "../harness/peers/websocket-frames.ts";
 
 useServers();
 

@@ -1,11 +1,11 @@
 /** Threads that die: their streams fail with an ERROR that says so, everything else and everything new works. */
 import { expect, test } from "bun:test";
-import { AudioCachePeer, controlOf } from "../harness/audio-cache-peer.ts";
+import { AudioCachePeer, controlOf } from "../harness/peers/audio-cache.ts";
 import { Random, sha256 } from "../harness/bytes.ts";
 import { debrisIn } from "../harness/cache-folder.ts";
 import { TestServer, useServers } from "../harness/server.ts";
 import { until } from "../harness/until.ts";
-import { describeFrame, opcodes } from "../harness/websocket-frames.ts";
+import { describeFrame, opcodes } from "../harness/peers/websocket-frames.ts";
 
 useServers();
 

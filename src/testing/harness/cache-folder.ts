@@ -2,7 +2,7 @@
 import type { Stats } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { listStreams } from "./streams-api.ts";
+import { listStreams } from "./http/streams.ts";
 
 export interface StoredFile {
   /** Relative to the folder it was listed in. */

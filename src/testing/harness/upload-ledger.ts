@@ -2,11 +2,11 @@
  * What a test has uploaded, what it was told of it, and whether the server still agrees. It outlives the server,
  * so it can judge what a crash has left behind.
  */
-import { AudioCachePeer, freshId } from "./audio-cache-peer.ts";
+import { AudioCachePeer, freshId } from "./peers/audio-cache.ts";
 import { type Random, sha256 } from "./bytes.ts";
 import { debrisIn } from "./cache-folder.ts";
 import type { TestServer } from "./server.ts";
-import { listStreams, removeStream, type StreamInfo } from "./streams-api.ts";
+import { listStreams, removeStream, type StreamInfo } from "./http/streams.ts";
 
 export interface Upload {
   id: string;

@@ -1,0 +1,152 @@
+/** The sounds of a device as WAV files: `ID_001.wav`, `ID_002.wav`, ... in a folder. */
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { encodeWavHeader } from "../../codec/wav.ts";
+import { systemCode } from "../../base/errors.ts";
+import type { DeviceNotice } from "../../client/devices/device.ts";
+import { SoundDecoder, soundSampleRate } from "../../client/devices/sound-decoder.ts";
+import { fileError } from "../kit/failures.ts";
+import { OutputFile } from "../kit/files.ts";
+import type { SoundPlayer } from "../playback/sound-player.ts";
+
+/** What a packet that cannot be decoded is worth: 20 ms of silence. */
+const silence = new Int16Array(960);
+
+export interface SavedSound {
+  path: string;
+  audioMs: number;
+  /** Packets that were no Opus. */
+  undecodable: number;
+}
+
+export interface RecorderOptions {
+  deviceId: string;
+  folder: string;
+  /** Where they are heard as well. */
+  player?: SoundPlayer | undefined;
+  saved(sound: SavedSound): void;
+}
+
+/** One sound on its way into a file and a player. */
+class Recording {
+  readonly #decoder: SoundDecoder;
+  readonly #output: OutputFile;
+  readonly #player: SoundPlayer | undefined;
+  #samples = 0;
+  #undecodable = 0;
+
+  private constructor(decoder: SoundDecoder, output: OutputFile, player: SoundPlayer | undefined) {
+    this.#decoder = decoder;
+    this.#output = output;
+    this.#player = player;
+  }
+
+  static async open(path: string, player: SoundPlayer | undefined): Promise<Recording> {
+    const decoder = await SoundDecoder.open();
+    const output = await OutputFile.create(path);
+    output.write(encodeWavHeader(soundSampleRate, 1, 0));
+    player?.begin();
+    return new Recording(decoder, output, player);
+  }
+
+  add(packet: Uint8Array): void {
+    const decoded = this.#decoder.decode(packet);
+    if (decoded === undefined) this.#undecodable++;
+    const samples = decoded ?? silence;
+    const bytes = new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength);
+    this.#samples += samples.length;
+    this.#output.write(bytes);
+    this.#player?.write(bytes);
+  }
+
+  async end(): Promise<SavedSound> {
+    this.#decoder.close();
+    this.#player?.end();
+    this.#output.rewrite(0, encodeWavHeader(soundSampleRate, 1, 2 * this.#samples));
+    await this.#output.commit();
+    const audioMs = (this.#samples * 1000) / soundSampleRate;
+    return { path: this.#output.path, audioMs, undecodable: this.#undecodable };
+  }
+
+  discard(): Promise<void> {
+    return this.#output.discard();
+  }
+}
+
+export class SoundRecorder {
+  readonly #options: RecorderOptions;
+  /** Everything in its order: opening a file takes longer than a packet does to come. */
+  #work: Promise<void> = Promise.resolve();
+  #failure: { error: unknown } | undefined;
+  #recording: Recording | undefined;
+  /** Of the next file; undefined before the folder has been looked at. */
+  #next: number | undefined;
+
+  constructor(options: RecorderOptions) {
+    this.#options = options;
+  }
+
+  take(notice: DeviceNotice): void {
+    if (notice.type === "sound-start") this.#then(() => this.#begin());
+    else if (notice.type === "packet") this.#then(() => this.#recording?.add(notice.data));
+    else if (notice.type === "sound-end") this.#then(() => this.#end());
+  }
+
+  /** Resolves when all is in its files; throws what went wrong on the way. */
+  async finish(): Promise<void> {
+    await this.#work;
+    await this.#recording?.discard();
+    if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
+  #then(step: () => void | Promise<void>): void {
+    this.#work = this.#work.then(async () => {
+      if (this.#failure !== undefined) return;
+      try {
+        await step();
+      } catch (error) {
+        this.#failure = { error };
+      }
+    });
+  }
+
+  async #begin(): Promise<void> {
+    const { folder, deviceId, player } = this.#options;
+    const stem = fileStem(deviceId);
+    this.#next ??= await firstFreeNumber(folder, stem);
+    const path = join(folder, `${stem}_${String(this.#next++).padStart(3, "0")}.wav`);
+    this.#recording = await Recording.open(path, player);
+  }
+
+  async #end(): Promise<void> {
+    const saved = await this.#recording?.end();
+    this.#recording = undefined;
+    if (saved !== undefined) this.#options.saved(saved);
+  }
+}
+
+/** Colons are allowed in ids and not in the file names of every system. */
+function fileStem(deviceId: string): string {
+  return deviceId.replaceAll(":", "_");
+}
+
+/** One more than the highest number of a device's files in a folder. */
+async function firstFreeNumber(folder: string, stem: string): Promise<number> {
+  let last = 0;
+  for (const name of await namesIn(folder)) {
+    const digits = name.startsWith(`${stem}_`)
+      ? /^(\d{3,9})\.wav$/.exec(name.slice(stem.length + 1))?.[1]
+      : undefined;
+    last = Math.max(last, Number(digits ?? 0));
+  }
+  return last + 1;
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if (systemCode(error) === "ENOENT") return [];
+    throw fileError(folder, error);
+  }
+}

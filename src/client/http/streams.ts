@@ -1,0 +1,71 @@
+/** The list of streams, over HTTP at the same host and port as the WebSocket. */
+import * as v from "valibot";
+import { type ApiOptions, isUnknown, parsed, request, throwUnlessOk } from "./api.ts";
+import { ClientError } from "../errors.ts";
+
+const missing = "NO_HTTP_API";
+
+const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+
+const streamSchema = v.object({
+  streamId: v.string(),
+  state: v.picklist(["finished", "unfinished"]),
+  /** Bytes. */
+  size: count,
+  /** Lower-case hex; null while unfinished. */
+  sha256: v.nullable(v.string()),
+  /** What the bytes look like ("mp3"); null if unknown. */
+  format: v.nullable(v.string()),
+  /** ISO 8601. */
+  createdAt: v.string(),
+  finishedAt: v.nullable(v.string()),
+});
+
+const pageSchema = v.object({ streams: v.array(streamSchema), next: v.nullable(v.string()) });
+
+export type StreamInfo = v.InferOutput<typeof streamSchema>;
+export type StreamState = StreamInfo["state"];
+export type StreamPage = v.InferOutput<typeof pageSchema>;
+
+export interface ListOptions extends ApiOptions {
+  state?: StreamState;
+  /** Streams in this page. */
+  limit?: number;
+  /** The `next` of the page before. */
+  after?: string;
+}
+
+/** One page of streams. */
+export async function listStreams(options: ListOptions): Promise<StreamPage> {
+  const query = new URLSearchParams();
+  if (options.state !== undefined) query.set("state", options.state);
+  if (options.limit !== undefined) query.set("limit", String(options.limit));
+  if (options.after !== undefined) query.set("after", options.after);
+  const answer = await request(options, "GET", `/api/streams?${query}`);
+  throwUnlessOk(answer, missing);
+  return parsed(pageSchema, answer.body, missing);
+}
+
+/** What the server knows of a stream; undefined if there is no such stream. */
+export async function getStream(streamId: string, options: ApiOptions): Promise<StreamInfo | undefined> {
+  const answer = await request(options, "GET", pathOf(streamId));
+  if (isUnknown(answer)) return undefined;
+  throwUnlessOk(answer, missing);
+  return parsed(streamSchema, answer.body, missing);
+}
+
+/** Removes a stream; false if there is no such stream. */
+export async function removeStream(streamId: string, options: ApiOptions): Promise<boolean> {
+  const answer = await request(options, "DELETE", pathOf(streamId));
+  if (isUnknown(answer)) return false;
+  throwUnlessOk(answer, missing);
+  return true;
+}
+
+function pathOf(streamId: string): string {
+  // A URL would swallow these two, whichever way they are spelled.
+  if (streamId === "" || streamId === "." || streamId === "..") {
+    throw new ClientError("BAD_ARGUMENT", `stream id "${streamId}"`, "list the streams to see their ids");
+  }
+  return `/api/streams/${encodeURIComponent(streamId)}`;
+}

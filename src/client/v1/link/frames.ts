@@ -1,0 +1,41 @@
+/** What the frames of a server say, and what the client says first. */
+import {
+  initialChannelCreditBytes,
+  initialConnectionCreditBytes,
+  maxDataBytes,
+  messageIdleTimeoutMs,
+} from "../../../base/limits.ts";
+import { decodeServerMessage } from "../../../wire/v1/decode.ts";
+import { type Hello, revision, type ServerMessage } from "../../../wire/v1/messages.ts";
+import type { Frame } from "../../transport/connection.ts";
+import { ClientError } from "../../errors.ts";
+import { refusalOf } from "../refusals.ts";
+
+export function greeting(name: string): Hello {
+  return {
+    type: "HELLO",
+    revision,
+    name,
+    connectionCredit: initialConnectionCreditBytes,
+    channelCredit: initialChannelCreditBytes,
+    maxChannels: 0,
+    maxDataBytes,
+    idleMs: messageIdleTimeoutMs,
+  };
+}
+
+/** The server's first message; throws its ERROR, or OTHER_PROTOCOL. */
+export function helloOf(frame: Frame): Hello {
+  const message = typeof frame === "string" ? undefined : decodeServerMessage(frame);
+  if (message?.type === "HELLO") return message;
+  if (message?.type === "ERROR") throw refusalOf(message);
+  throw new ClientError("OTHER_PROTOCOL", "it does not greet");
+}
+
+/** Undefined for a message of a later revision; throws UNEXPECTED for what is no message. */
+export function messageOf(frame: Frame): ServerMessage | undefined {
+  if (typeof frame === "string") throw new ClientError("UNEXPECTED", "a text frame");
+  const message = decodeServerMessage(frame);
+  if (message.type === "MALFORMED") throw new ClientError("UNEXPECTED", message.reason);
+  return message.type === "UNKNOWN" ? undefined : message;
+}

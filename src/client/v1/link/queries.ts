@@ -1,0 +1,101 @@
+/** What is asked with one message and answered with one: LIST, INFO, REMOVE. */
+import { isStreamId } from "../../../base/stream-id.ts";
+import { maxListedOnChannel } from "../../../base/limits.ts";
+import type { ClientMessage, End, ListFilter, StreamInfo, Streams } from "../../../wire/v1/messages.ts";
+import { ClientError } from "../../errors.ts";
+import { Call, unexpected } from "./call.ts";
+import type { ChannelMessage, Link } from "./link.ts";
+import { enduring, type Links } from "./links.ts";
+import { isRefusal } from "../refusals.ts";
+
+export interface ListOptions {
+  filter?: ListFilter | undefined;
+  /** Only ids behind this one, in the order of their bytes. */
+  after?: string | undefined;
+  /** 1 to 256. */
+  limit?: number | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+export interface StreamPage {
+  streams: StreamInfo[];
+  /** `after` of the next page; undefined if this is the last. */
+  next: string | undefined;
+}
+
+export async function list(links: Links, options: ListOptions): Promise<StreamPage> {
+  const { filter = "all", after = "", limit = maxListedOnChannel, signal } = options;
+  if (!Number.isInteger(limit) || limit < 1 || limit > maxListedOnChannel) {
+    throw new ClientError("BAD_ARGUMENT", `limit of ${limit}`, `use 1 to ${maxListedOnChannel}`);
+  }
+  const answer = await asked(links, (channel) => ({ type: "LIST", channel, filter, after, limit }), signal);
+  return { streams: streamsOf(answer), next: answer.type === "STREAMS" ? answer.next : undefined };
+}
+
+/** Undefined if there is no such stream. */
+export async function info(
+  links: Links,
+  streamId: string,
+  signal?: AbortSignal,
+): Promise<StreamInfo | undefined> {
+  if (!isStreamId(streamId)) return undefined;
+  try {
+    return streamsOf(await asked(links, (channel) => ({ type: "INFO", channel, streamId }), signal))[0];
+  } catch (error) {
+    if (isRefusal(error, "STREAM_UNKNOWN")) return undefined;
+    throw error;
+  }
+}
+
+/** False if there was no such stream. */
+export async function remove(links: Links, streamId: string, signal?: AbortSignal): Promise<boolean> {
+  if (!isStreamId(streamId)) return false;
+  let attempts = 0;
+  const opening = (channel: number): ClientMessage => {
+    attempts += 1;
+    return { type: "REMOVE", channel, streamId };
+  };
+  try {
+    await asked(links, opening, signal);
+    return true;
+  } catch (error) {
+    // The answer to an earlier attempt may have been lost.
+    if (isRefusal(error, "STREAM_UNKNOWN")) return attempts > 1;
+    throw error;
+  }
+}
+
+function streamsOf(answer: End | Streams): StreamInfo[] {
+  if (answer.type === "STREAMS") return answer.streams;
+  throw new ClientError("UNEXPECTED", "END instead of STREAMS");
+}
+
+function asked(
+  links: Links,
+  opening: (channel: number) => ClientMessage,
+  signal?: AbortSignal,
+): Promise<End | Streams> {
+  const either = signal === undefined ? links.closing : AbortSignal.any([signal, links.closing]);
+  return enduring(
+    links,
+    () => 0,
+    either,
+    (link) => ask(link, opening, either),
+  );
+}
+
+/** Asks on one link; throws what is said instead of an answer, or ANSWER_TIMEOUT. */
+export function ask(
+  link: Link,
+  opening: (channel: number) => ClientMessage,
+  signal: AbortSignal,
+): Promise<End | Streams> {
+  return new Question(link).run(opening, signal);
+}
+
+class Question extends Call<End | Streams> {
+  protected override take(message: ChannelMessage): void {
+    if (message.type !== "END" && message.type !== "STREAMS") throw unexpected(message);
+    this.succeed(message);
+  }
+}

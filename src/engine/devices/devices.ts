@@ -1,0 +1,239 @@
+/** The rules about devices: who may connect, which of them are remembered, and when their state is kept. */
+import { WavecacheError } from "../../base/errors.ts";
+import { deviceSaveMs, maxConnectedDevices, maxRememberedDevices } from "../../base/limits.ts";
+import type { Log } from "../../base/log.ts";
+import { isDeviceId } from "../../base/device-id.ts";
+import type { Pool } from "../../pool/pool.ts";
+import type { DeviceRow } from "../../store/devices/catalog.ts";
+import { Device, type DeviceHost } from "./device.ts";
+import type { AudioStream, DeviceView, EventSink, EventStream, StatusStream } from "./device-streams.ts";
+import type { DeviceAction } from "./device-state.ts";
+import type { AudioSink } from "./playback.ts";
+import type { SoundSource } from "../sounds/sound.ts";
+import type { StatusSink } from "./status-exchange.ts";
+import { Ticker } from "../../base/ticker.ts";
+
+/** Where devices are remembered. */
+export interface DeviceStore {
+  /** The one that was seen longest ago first. */
+  load(): Promise<DeviceRow[]>;
+  save(devices: DeviceRow[], forgotten: string[]): Promise<unknown>;
+}
+
+/** In the catalog. */
+export function catalogStore({ keeper }: Pool): DeviceStore {
+  return {
+    load: () => keeper.call("listDevices", null),
+    save: (devices, forgotten) => keeper.call("saveDevices", { devices, forgotten }),
+  };
+}
+
+export interface DeviceSettings {
+  /** How far ahead of what is heard packets are sent. */
+  leadMs: number;
+  /** How long the LEDs flash when a device connects; 0 for not at all. */
+  flashMs: number;
+}
+
+export interface DeviceQuery {
+  /** Only those that are connected, or that are not; undefined for all. */
+  connected: boolean | undefined;
+  /** Devices with ids behind this one. */
+  after: string;
+  limit: number;
+}
+
+/** How often sounds are looked after: a packet is late by less than this. */
+const tickMs = 10;
+
+export class Devices implements DeviceHost {
+  readonly sounds: SoundSource;
+  readonly ticker = new Ticker(tickMs);
+  readonly leadMs: number;
+  readonly flashMs: number;
+  readonly log: Log;
+  readonly #store: DeviceStore;
+  readonly #all = new Map<string, Device>();
+  readonly #connected = new Set<Device>();
+  /** The others, in the order in which they left. */
+  readonly #away = new Set<Device>();
+  #changed = new Set<Device>();
+  #forgotten = new Set<string>();
+  #saveTimer: Timer | undefined;
+  #saving: Promise<void> | undefined;
+  #cannotSave = false;
+  #closing = false;
+
+  constructor(store: DeviceStore, sounds: SoundSource, { leadMs, flashMs }: DeviceSettings, log: Log) {
+    this.#store = store;
+    this.sounds = sounds;
+    this.leadMs = leadMs;
+    this.flashMs = flashMs;
+    this.log = log;
+  }
+
+  /** Remembers the devices of earlier runs. Comes after the store is open. */
+  async open(): Promise<void> {
+    for (const row of await this.#store.load()) this.#remember(new Device(row, this));
+    this.#forgetOldest();
+  }
+
+  /** Devices that are connected. */
+  get connected(): number {
+    return this.#connected.size;
+  }
+
+  /** Sounds that play, or wait to. */
+  get playing(): number {
+    return this.ticker.size;
+  }
+
+  /**
+   * Opens a device's status stream; `peer` is the channel that it comes on. All three throw BAD_DEVICE_ID,
+   * DEVICES_EXHAUSTED or SHUTTING_DOWN.
+   */
+  openStatus(deviceId: string, peer: string, sink: StatusSink): StatusStream {
+    return this.#admit(deviceId).openStatus(peer, sink);
+  }
+
+  openEvents(deviceId: string, peer: string, sink: EventSink): EventStream {
+    return this.#admit(deviceId).openEvents(peer, sink);
+  }
+
+  openAudio(deviceId: string, peer: string, sink: AudioSink): AudioStream {
+    return this.#admit(deviceId).openAudio(peer, sink);
+  }
+
+  /** In the order of their ids. */
+  list({ connected, after, limit }: DeviceQuery): DeviceView[] {
+    return [...this.#all.values()]
+      .filter((device) => device.deviceId > after && device.isConnected === (connected ?? device.isConnected))
+      .sort((a, b) => (a.deviceId < b.deviceId ? -1 : 1))
+      .slice(0, limit)
+      .map((device) => device.view);
+  }
+
+  /** Throws DEVICE_UNKNOWN. */
+  find(deviceId: string): DeviceView {
+    return this.#find(deviceId).view;
+  }
+
+  /** Asks a device what it shows before it says what is known. Throws DEVICE_UNKNOWN. */
+  async refresh(deviceId: string): Promise<DeviceView> {
+    const device = this.#find(deviceId);
+    await device.refresh();
+    return device.view;
+  }
+
+  /** Does what a button does. Throws DEVICE_UNKNOWN, DEVICE_AWAY. */
+  act(deviceId: string, action: DeviceAction): DeviceView {
+    const device = this.#find(deviceId);
+    device.act(action);
+    return device.view;
+  }
+
+  /** 0 to 5. Throws DEVICE_UNKNOWN. */
+  setMode(deviceId: string, mode: number): DeviceView {
+    const device = this.#find(deviceId);
+    device.setMode(mode);
+    return device.view;
+  }
+
+  /** Ends every stream and keeps what is known. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    for (const device of this.#connected) device.disconnect(new WavecacheError("SHUTTING_DOWN"));
+    clearTimeout(this.#saveTimer);
+    await this.#saving;
+    await this.#save();
+    clearTimeout(this.#saveTimer);
+  }
+
+  changed(device: Device): void {
+    this.#changed.add(device);
+    this.#saveSoon();
+  }
+
+  connectedChanged(device: Device): void {
+    const { deviceId } = device;
+    this.log.info(device.isConnected ? "a device has connected" : "a device has left", { deviceId });
+    this.#connected.delete(device);
+    this.#away.delete(device);
+    (device.isConnected ? this.#connected : this.#away).add(device);
+  }
+
+  #find(deviceId: string): Device {
+    const device = this.#all.get(deviceId);
+    if (device === undefined) throw new WavecacheError("DEVICE_UNKNOWN");
+    return device;
+  }
+
+  #admit(deviceId: string): Device {
+    if (this.#closing) throw new WavecacheError("SHUTTING_DOWN");
+    if (!isDeviceId(deviceId)) throw new WavecacheError("BAD_DEVICE_ID");
+    const known = this.#all.get(deviceId);
+    if (known?.isConnected === true) return known;
+    if (this.#connected.size >= maxConnectedDevices) throw new WavecacheError("DEVICES_EXHAUSTED");
+    return known ?? this.#enter(deviceId);
+  }
+
+  #enter(deviceId: string): Device {
+    const at = Date.now();
+    const device = new Device({ deviceId, mode: 0, report: null, createdAt: at, seenAt: at }, this);
+    this.#remember(device);
+    this.#forgetOldest();
+    return device;
+  }
+
+  #remember(device: Device): void {
+    this.#all.set(device.deviceId, device);
+    this.#away.add(device);
+    this.#forgotten.delete(device.deviceId);
+  }
+
+  #forgetOldest(): void {
+    while (this.#all.size > maxRememberedDevices) {
+      const oldest = this.#away.values().next().value;
+      if (oldest === undefined) return;
+      this.#away.delete(oldest);
+      this.#changed.delete(oldest);
+      this.#all.delete(oldest.deviceId);
+      this.#forgotten.add(oldest.deviceId);
+      this.#saveSoon();
+    }
+  }
+
+  #saveSoon(): void {
+    this.#saveTimer ??= setTimeout(() => {
+      this.#saveTimer = undefined;
+      this.#saving = this.#save();
+    }, deviceSaveMs);
+  }
+
+  async #save(): Promise<void> {
+    const [changed, forgotten] = [this.#changed, this.#forgotten];
+    if (changed.size + forgotten.size === 0) return;
+    [this.#changed, this.#forgotten] = [new Set(), new Set()];
+    try {
+      await this.#store.save(
+        Array.from(changed, (device) => device.row),
+        [...forgotten],
+      );
+      this.#cannotSave = false;
+    } catch (error) {
+      this.#keepForLater(changed, forgotten, error);
+    }
+  }
+
+  #keepForLater(changed: Set<Device>, forgotten: Set<string>, error: unknown): void {
+    if (!this.#cannotSave) this.log.error("the state of devices could not be kept", { error });
+    this.#cannotSave = true;
+    for (const device of changed) {
+      if (this.#all.get(device.deviceId) === device) this.#changed.add(device);
+    }
+    for (const deviceId of forgotten) {
+      if (!this.#all.has(deviceId)) this.#forgotten.add(deviceId);
+    }
+    if (!this.#closing) this.#saveSoon();
+  }
+}

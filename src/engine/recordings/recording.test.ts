@@ -1,0 +1,101 @@
+import { describe, expect, test } from "bun:test";
+import { WavecacheError } from "../../base/errors.ts";
+import { openLog } from "../../base/log.ts";
+import type { RecordingOrder } from "../../lane/messages/recordings.ts";
+import type { RecordingLine } from "../../pool/recorders.ts";
+import { Recording, type RecordingHost } from "./recording.ts";
+
+const order: RecordingOrder = {
+  handshake: { streamId: 7, sampleRate: 16_000, channels: 1, codec: 0, frameSamples: 320, timestampMs: 0 },
+  hwid: "mic",
+  folder: "x",
+  rotateMs: 1000,
+  nibbles: null,
+  fillGaps: false,
+};
+const message = (number: number) => Uint8Array.of(number);
+
+/** A writer, an owner and a host in one: the test says how many messages fit. */
+class Stage {
+  readonly said: string[] = [];
+  room = Infinity;
+  released: string[] | undefined;
+  readonly recording: Recording;
+
+  constructor() {
+    const line: Pick<RecordingLine, "write" | "listen" | "close"> = {
+      write: (bytes) => {
+        if (this.room-- <= 0) return false;
+        this.said.push(`write ${bytes[0]}`);
+        return true;
+      },
+      listen: (wanted) => void this.said.push(`listen ${wanted}`),
+      close: () => void this.said.push("close"),
+    };
+    const host: RecordingHost = {
+      log: openLog("test"),
+      openLine: () => line as RecordingLine,
+      skippedLive: () => {},
+      closed: () => {},
+      released: (_, unfinished) => void (this.released = unfinished),
+    };
+    const owner = {
+      recordingHasRoom: () => void this.said.push("room"),
+      recordingFailed: (error: WavecacheError) => void this.said.push(`failed ${error.code}`),
+    };
+    this.recording = new Recording(order, owner, host);
+  }
+}
+
+describe("a recording", () => {
+  test("keeps the order of its frames while the lane is full, and then asks for more", () => {
+    const stage = new Stage();
+    stage.room = 1;
+    expect([1, 2, 3].map((number) => stage.recording.write(message(number)))).toEqual([true, false, false]);
+    stage.room = 1;
+    stage.recording.room();
+    stage.room = 1;
+    expect(stage.recording.write(message(4))).toBe(false);
+    stage.room = 10;
+    stage.recording.room();
+    expect(stage.said).toEqual(["write 1", "write 2", "write 3", "write 4", "room"]);
+  });
+
+  test("writes what waits before it ends, and takes nothing more", async () => {
+    const stage = new Stage();
+    stage.room = 0;
+    stage.recording.write(message(1));
+    stage.recording.end();
+    stage.recording.end();
+    expect(stage.said).toEqual([]);
+    stage.room = 10;
+    stage.recording.room();
+    expect(stage.recording.write(message(2))).toBe(true);
+    stage.recording.closed();
+    await stage.recording.over;
+    expect(stage.said).toEqual(["write 1", "close"]);
+  });
+
+  test("that fails tells its owner once, and hands over the segments that nobody finished", async () => {
+    const stage = new Stage();
+    stage.recording.started({ name: "a" });
+    stage.recording.started({ name: "b" });
+    stage.recording.failed(new WavecacheError("DISK_FULL"));
+    stage.recording.failed(new WavecacheError("STORE_FAILED"));
+    stage.recording.end();
+    stage.recording.write(message(1));
+    stage.recording.closed();
+    await stage.recording.over;
+    expect(stage.said).toEqual(["failed DISK_FULL", "close"]);
+    expect(stage.released).toEqual(["a", "b"]);
+  });
+
+  test("whose writer dies is over", async () => {
+    const stage = new Stage();
+    stage.recording.started({ name: "a" });
+    stage.recording.lost(new WavecacheError("WORKER_LOST"));
+    await stage.recording.over;
+    expect(stage.said).toEqual(["failed WORKER_LOST"]);
+    expect(stage.released).toEqual(["a"]);
+  });
+});

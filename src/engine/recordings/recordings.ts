@@ -1,0 +1,174 @@
+/**
+ * The rules about recordings: who may record and listen, when what was recorded is forced to the disk and entered in
+ * the catalog, and what happens with segments that nobody finished.
+ */
+import { mkdirSync } from "node:fs";
+import { WavecacheError } from "../../base/errors.ts";
+import { maxLiveListeners, maxUnenteredSegments } from "../../base/limits.ts";
+import type { Log } from "../../base/log.ts";
+import type { NibbleOrder } from "../../codec/ima-adpcm.ts";
+import type { ClosedSegment, RecordingOrder } from "../../lane/messages/recordings.ts";
+import type { Pool } from "../../pool/pool.ts";
+import type { RecordingEvents, RecordingLine } from "../../pool/recorders.ts";
+import type { RecordingQuery, RecordingRow } from "../../store/recordings/catalog.ts";
+import { type Handshake, sanitizeHwid } from "../../wire/ingest.ts";
+import { Recording, type RecordingHost, type RecordingOwner } from "./recording.ts";
+
+export interface RecordingSettings {
+  /** Folder of recordings. */
+  folder: string;
+  rotateMs: number;
+  syncMs: number;
+  /** Undefined: found out for each stream. */
+  nibbles: NibbleOrder | undefined;
+  fillGaps: boolean;
+}
+
+export interface RecordingsFigures {
+  running: number;
+  /** Live listeners of all recordings. */
+  listeners: number;
+  /** Live audio that found no room on its way from the writers. */
+  skippedLiveBytes: number;
+}
+
+export class Recordings implements RecordingHost {
+  readonly log: Log;
+  readonly #pool: Pool;
+  readonly #settings: RecordingSettings;
+  readonly #all = new Set<Recording>();
+  /** The latest of each name. */
+  readonly #byHwid = new Map<string, Recording>();
+  readonly #byStreamId = new Map<string, Recording>();
+  /** Complete segments that are not in the catalog yet, oldest first. */
+  #closed: ClosedSegment[] = [];
+  #timer: Timer | undefined;
+  #syncing: Promise<void> | undefined;
+  #closing = false;
+  #skippedLiveBytes = 0;
+
+  constructor(pool: Pool, settings: RecordingSettings, log: Log) {
+    this.#pool = pool;
+    this.#settings = settings;
+    this.log = log;
+  }
+
+  /** Repairs what an earlier run left. Comes after the store is open. */
+  async open(): Promise<void> {
+    mkdirSync(this.#settings.folder, { recursive: true });
+    await this.#repair(null);
+    this.#timer = setInterval(() => void this.#syncOnce(), this.#settings.syncMs);
+  }
+
+  /** Starts to record a stream. `hwid` is as the device gave it. Throws what can be refused at once. */
+  start(handshake: Handshake, hwid: string, owner: RecordingOwner): Recording {
+    if (this.#closing) throw new WavecacheError("SHUTTING_DOWN");
+    const { folder, rotateMs, nibbles, fillGaps } = this.#settings;
+    const order: RecordingOrder = {
+      handshake,
+      hwid: sanitizeHwid(hwid) ?? null,
+      folder,
+      rotateMs,
+      nibbles: nibbles ?? null,
+      fillGaps,
+    };
+    const recording = new Recording(order, owner, this);
+    this.#all.add(recording);
+    if (recording.hwid !== null) this.#byHwid.set(recording.hwid, recording);
+    this.#byStreamId.set(String(handshake.streamId), recording);
+    return recording;
+  }
+
+  /** The recording that goes on now under this hardware id or stream id. Throws RECORDING_UNKNOWN, LISTENERS_EXHAUSTED. */
+  listen(name: string): Recording {
+    const hwid = sanitizeHwid(name);
+    const recording = (hwid === undefined ? undefined : this.#byHwid.get(hwid)) ?? this.#byStreamId.get(name);
+    if (recording === undefined) throw new WavecacheError("RECORDING_UNKNOWN");
+    if (this.figures().listeners >= maxLiveListeners) throw new WavecacheError("LISTENERS_EXHAUSTED");
+    return recording;
+  }
+
+  list(query: RecordingQuery): Promise<RecordingRow[]> {
+    return this.#pool.keeper.call("listRecordings", query);
+  }
+
+  figures(): RecordingsFigures {
+    let listeners = 0;
+    for (const { live } of this.#all) listeners += live.listeners;
+    return { running: this.#all.size, listeners, skippedLiveBytes: this.#skippedLiveBytes };
+  }
+
+  /** Ends every recording and enters what is complete. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    clearInterval(this.#timer);
+    const recordings = [...this.#all];
+    for (const recording of recordings) recording.end();
+    await Promise.all(recordings.map((recording) => recording.over));
+    await this.#syncing;
+    await this.#syncOnce();
+  }
+
+  openLine(order: RecordingOrder, events: RecordingEvents): RecordingLine {
+    return this.#pool.writers.record(order, events);
+  }
+
+  skippedLive(bytes: number): void {
+    this.#skippedLiveBytes += bytes;
+  }
+
+  closed(segment: ClosedSegment): void {
+    this.#closed.push(segment);
+  }
+
+  released(recording: Recording, unfinished: string[]): void {
+    this.#all.delete(recording);
+    forget(this.#byHwid, recording.hwid ?? "", recording);
+    forget(this.#byStreamId, String(recording.handshake.streamId), recording);
+    if (unfinished.length > 0) void this.#repair(unfinished);
+  }
+
+  /** One at a time; what comes meanwhile goes with the next. */
+  #syncOnce(): Promise<void> {
+    this.#syncing ??= this.#sync().finally(() => {
+      this.#syncing = undefined;
+    });
+    return this.#syncing;
+  }
+
+  async #sync(): Promise<void> {
+    const closed = this.#closed;
+    const open: string[] = [];
+    for (const recording of this.#all) open.push(...recording.unfinished);
+    if (closed.length === 0 && open.length === 0) return;
+    this.#closed = [];
+    try {
+      await this.#pool.keeper.call("syncRecordings", { folder: this.#settings.folder, open, closed });
+    } catch (error) {
+      this.#closed = [...closed, ...this.#closed];
+      const left = this.#closed.splice(0, Math.max(0, this.#closed.length - maxUnenteredSegments));
+      this.log.error("recordings could not be forced to the disk", {
+        error,
+        waiting: this.#closed.length,
+        leftToTheNextStart: left.length,
+      });
+    }
+  }
+
+  /** Brings unfinished segments to an end: those of these names, or all that an earlier run left. */
+  async #repair(names: string[] | null): Promise<void> {
+    try {
+      const { folder } = this.#settings;
+      const { damaged, ...counts } = await this.#pool.keeper.call("repairRecordings", { folder, names });
+      if (counts.entered + counts.removed > 0) this.log.info("recordings repaired", counts);
+      for (const name of damaged)
+        this.log.warn("a file is no recording of ours and was left alone", { name });
+    } catch (error) {
+      this.log.error("recordings could not be repaired", { error });
+    }
+  }
+}
+
+function forget(map: Map<string, Recording>, name: string, recording: Recording): void {
+  if (map.get(name) === recording) map.delete(name);
+}

@@ -1,0 +1,108 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import * as fs from "node:fs";
+import { join, resolve } from "node:path";
+import { openLog } from "../../base/log.ts";
+import type { StreamRow } from "../../store/streams/catalog.ts";
+import { CacheLayout } from "../../store/layout.ts";
+import { Library } from "../../store/library/library.ts";
+import { temporaryFolder } from "../../testing/fixtures/temporary-folder.ts";
+import { type Song, Songs } from "./songs.ts";
+
+const samples = resolve(import.meta.dir, "../../../data/samples");
+const sha256 = "ab".repeat(32);
+
+let folder: ReturnType<typeof temporaryFolder>;
+let library: Library;
+let songs: Songs;
+let stream: Partial<StreamRow> | null;
+
+beforeEach(async () => {
+  folder = temporaryFolder();
+  stream = null;
+  const layout = new CacheLayout(join(folder.path, "cache"));
+  layout.create();
+  fs.mkdirSync(layout.objectFolder(sha256));
+  fs.writeFileSync(layout.objectPath(sha256), "of the cache");
+  library = await Library.open(join(folder.path, "library"), openLog("test"));
+  songs = new Songs(library, { find: async () => stream as StreamRow | null }, layout);
+});
+afterEach(() => {
+  library.close();
+  folder[Symbol.dispose]();
+});
+
+async function textOf(song: Song): Promise<string> {
+  try {
+    return new TextDecoder().decode(await song.read(0, song.size));
+  } finally {
+    await song.close();
+  }
+}
+
+test("a name means a file of the library first, then a finished stream", async () => {
+  expect(songs.open("take-1")).rejects.toThrow("no such song");
+  stream = { state: "unfinished", sha256: null, key: "x" };
+  expect(songs.open("take-1")).rejects.toThrow("no such song");
+  stream = { state: "finished", sha256 };
+  const song = await songs.open("take-1");
+  expect(song.sha256).toBe(sha256);
+  expect(await textOf(song)).toBe("of the cache");
+  fs.writeFileSync(join(library.folder, "take-1"), "of the library");
+  expect(await textOf(await songs.open("take-1"))).toBe("of the library");
+});
+
+test("a stream whose audio was removed from outside is an error of its own", async () => {
+  stream = { state: "finished", sha256: "cd".repeat(32) };
+  expect(songs.open("take-1")).rejects.toThrow("missing from the cache");
+});
+
+test("a digest is known from then on, until the file changes", async () => {
+  const path = join(library.folder, "a");
+  fs.writeFileSync(path, "one");
+  const first = await songs.open("a");
+  expect(first.sha256).toBeUndefined();
+  await first.noteDigest(sha256);
+  await first.close();
+  const second = await songs.open("a");
+  expect(second.sha256).toBe(sha256);
+  fs.writeFileSync(path, "two!");
+  const third = await songs.open("a");
+  expect(third.sha256).toBeUndefined();
+  // Told by one who read the file before it changed.
+  await second.noteDigest(sha256);
+  await Promise.all([second.close(), third.close()]);
+  const fourth = await songs.open("a");
+  expect(fourth.sha256).toBeUndefined();
+  await fourth.close();
+});
+
+test("the list has sizes, types and durations, of damaged files too, in pages", async () => {
+  for (const name of ["music-44k-stereo.mp3", "music-44k-stereo.wav", "speech-16k-mono.opus"])
+    fs.copyFileSync(join(samples, name), join(library.folder, name));
+  fs.writeFileSync(join(library.folder, "cut.flac"), "fLaC");
+  fs.writeFileSync(join(library.folder, "notes.txt"), "no audio");
+  fs.writeFileSync(join(library.folder, "empty.mp3"), "");
+  const { songs: rows, next } = await songs.list({ after: "", limit: 10 });
+  expect(next).toBeNull();
+  expect(rows.map(({ name, type }) => [name, type])).toEqual([
+    ["cut.flac", "audio/flac"],
+    ["empty.mp3", "audio/mpeg"],
+    ["music-44k-stereo.mp3", "audio/mpeg"],
+    ["music-44k-stereo.wav", "audio/wav"],
+    ["notes.txt", "application/octet-stream"],
+    ["speech-16k-mono.opus", "audio/ogg; codecs=opus"],
+  ]);
+  for (const { name, size } of rows) expect(size).toBe(fs.statSync(join(library.folder, name)).size);
+  const durations = Object.fromEntries(rows.map(({ name, duration }) => [name, duration]));
+  const seconds = durations["music-44k-stereo.wav"]!;
+  expect(seconds).toBeGreaterThan(1);
+  expect(durations["music-44k-stereo.mp3"]).toBeCloseTo(seconds, 0);
+  expect(durations["speech-16k-mono.opus"]).toBeGreaterThan(1);
+  for (const name of ["cut.flac", "empty.mp3", "notes.txt"]) expect(durations[name]).toBeNull();
+
+  const first = await songs.list({ after: "", limit: 4 });
+  const second = await songs.list({ after: first.next!, limit: 4 });
+  expect([...first.songs, ...second.songs]).toEqual(rows);
+  expect(second.next).toBeNull();
+  expect(await songs.list({ after: "z", limit: 4 })).toEqual({ songs: [], next: null });
+});

@@ -1,0 +1,94 @@
+import type { WavecacheError } from "../../base/errors.ts";
+import { soundPacketOverheadBytes } from "../../base/limits.ts";
+import type { Sound } from "./sound.ts";
+
+interface Waiter {
+  count: number;
+  resolve(): void;
+  reject(error: WavecacheError): void;
+}
+
+/** The packets of one sound while they come, shared by all who play it. */
+export class SharedSound {
+  readonly packets: Uint8Array[] = [];
+  /** What it takes in memory. */
+  bytes = 0;
+  users = 0;
+  isComplete = false;
+  #error: WavecacheError | undefined;
+  #waiters: Waiter[] = [];
+  readonly #onUnused: () => void;
+
+  /** `onUnused` is called each time the last user lets go of it. */
+  constructor(onUnused: () => void) {
+    this.#onUnused = onUnused;
+  }
+
+  add(packets: readonly Uint8Array[]): void {
+    for (const packet of packets) {
+      this.packets.push(packet);
+      this.bytes += packet.length + soundPacketOverheadBytes;
+    }
+    this.#wake();
+  }
+
+  complete(): void {
+    this.isComplete = true;
+    this.#wake();
+  }
+
+  fail(error: WavecacheError): void {
+    this.#error = error;
+    for (const waiter of this.#waiters.splice(0)) waiter.reject(error);
+  }
+
+  beyond(count: number): Promise<void> {
+    if (this.packets.length > count || this.isComplete) return Promise.resolve();
+    if (this.#error !== undefined) return Promise.reject(this.#error);
+    return new Promise((resolve, reject) => this.#waiters.push({ count, resolve, reject }));
+  }
+
+  /** For one more who plays it. */
+  open(): Sound {
+    this.users += 1;
+    return new OpenSound(this, () => {
+      this.users -= 1;
+      if (this.users === 0) this.#onUnused();
+    });
+  }
+
+  #wake(): void {
+    const ready = (waiter: Waiter) => this.packets.length > waiter.count || this.isComplete;
+    const woken = this.#waiters.filter(ready);
+    if (woken.length === 0) return;
+    this.#waiters = this.#waiters.filter((waiter) => !ready(waiter));
+    for (const waiter of woken) waiter.resolve();
+  }
+}
+
+class OpenSound implements Sound {
+  readonly #shared: SharedSound;
+  #onRelease: (() => void) | undefined;
+
+  constructor(shared: SharedSound, onRelease: () => void) {
+    this.#shared = shared;
+    this.#onRelease = onRelease;
+  }
+
+  get packets(): readonly Uint8Array[] {
+    return this.#shared.packets;
+  }
+
+  get isComplete(): boolean {
+    return this.#shared.isComplete;
+  }
+
+  beyond(count: number): Promise<void> {
+    return this.#shared.beyond(count);
+  }
+
+  release(): void {
+    this.#onRelease?.();
+    this.#onRelease = undefined;
+  }
+}

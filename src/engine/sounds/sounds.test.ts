@@ -1,0 +1,252 @@
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import {
+  closeSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import { maxSoundMs } from "../../base/limits.ts";
+import { opusFrameSamples, opusSampleRate } from "../../codec/opus.ts";
+import { encodeWavHeader, wavHeaderBytes } from "../../codec/wav.ts";
+import { failureOf } from "../../testing/fixtures/failure-of.ts";
+import { testLimitMs, until, within } from "../../testing/harness/until.ts";
+import { packetsOfSound, SoundBench } from "../../testing/harness/sound-bench.ts";
+import { signal, soundWav } from "../../testing/fixtures/sound.ts";
+import { soundNames } from "./sounds.ts";
+
+setDefaultTimeout(testLimitMs);
+const limitMs = testLimitMs / 2;
+
+const wav = (seconds: number, rate = 16_000) => soundWav(signal(rate, seconds), rate);
+const packetsIn = (seconds: number) => Math.ceil((seconds * opusSampleRate) / opusFrameSamples);
+
+/** A WAV of silence, as long as one likes: nearly all of it is a hole in the file. */
+function longWav(bench: SoundBench, name: string, seconds: number): void {
+  const rate = 8_000;
+  bench.put(name, encodeWavHeader(rate, 1, seconds * rate * 2));
+  truncateSync(bench.pathOf(name), wavHeaderBytes + seconds * rate * 2);
+}
+
+describe("sounds", () => {
+  test("are found by their mode, in the order of the suffixes, or where the settings say", async () => {
+    await using bench = new SoundBench();
+    bench.put("startup.mp3", Uint8Array.of(1));
+    bench.put("startup.wav", wav(0.1));
+    bench.put("mode_5.wav", wav(0.2));
+    bench.put("folder/other.wav", wav(0.3));
+    const sounds = await bench.start({ names: soundNames(new Map([[2, "folder/other.wav"]])) });
+    expect((await packetsOfSound(await sounds.open(0))).length).toBe(5);
+    expect((await packetsOfSound(await sounds.open(5))).length).toBe(10);
+    expect((await packetsOfSound(await sounds.open(2))).length).toBe(15);
+    for (const mode of [1, 6, -1]) {
+      expect(await failureOf(sounds.open(mode))).toBe("SOUND_UNKNOWN");
+    }
+  });
+
+  test("are encoded once, for all who play them at the same time and for those who come later", async () => {
+    await using bench = new SoundBench();
+    bench.put("mode_1.wav", wav(1));
+    const sounds = await bench.start();
+    const open = await Promise.all(Array.from({ length: 20 }, () => sounds.open(1)));
+    const all = await Promise.all(open.map(packetsOfSound));
+    for (const packets of all) expect(packets).toEqual(all[0]!);
+    const again = await sounds.open(1);
+    expect(again.isComplete).toBe(true);
+    expect(again.packets[0]).toBe(all[0]![0]!);
+    again.release();
+    expect(sounds).toMatchObject({ encoded: 1, loaded: 0, count: 1 });
+  });
+
+  test("come out the same whenever and beside whatever they are encoded", async () => {
+    await using bench = new SoundBench();
+    for (let mode = 0; mode <= 5; mode++) bench.put(soundNames(new Map())[mode]![0]!, wav(0.8, 44_100));
+    const sounds = await bench.start();
+    const alone = await packetsOfSound(await sounds.open(0));
+    const open = await Promise.all([1, 2, 3, 4, 5].map((mode) => sounds.open(mode)));
+    for (const packets of await Promise.all(open.map(packetsOfSound))) expect(packets).toEqual(alone);
+    expect(sounds.encoded).toBe(6);
+  });
+
+  test("are in the cache after a restart, and soon there", async () => {
+    await using bench = new SoundBench();
+    bench.put("mode_1.wav", wav(2));
+    const first = await packetsOfSound(await (await bench.start()).open(1));
+    const sounds = await bench.start();
+    const startedAt = performance.now();
+    const sound = await sounds.open(1);
+    await sound.beyond(0);
+    // 50 ms are promised, and about 2 taken where nothing else has the processors.
+    expect(performance.now() - startedAt).toBeLessThan(1_000);
+    expect(await packetsOfSound(sound)).toEqual(first);
+    expect(sounds).toMatchObject({ encoded: 0, loaded: 1 });
+  });
+
+  test.each<[string, (bytes: Uint8Array) => Uint8Array]>([
+    ["a changed byte", (bytes) => bytes.with(bytes.length - 20, bytes.at(-20)! ^ 1)],
+    ["a changed length", (bytes) => bytes.with(24, bytes[24]! ^ 1)],
+    ["a cut end", (bytes) => bytes.subarray(0, bytes.length - 10)],
+    ["nothing in it", () => new Uint8Array(0)],
+    ["another version", (bytes) => bytes.with(8, 2)],
+  ])("are encoded again if the file in the cache has %s", async (_, damage) => {
+    await using bench = new SoundBench();
+    bench.put("mode_1.wav", wav(0.3));
+    const first = await packetsOfSound(await (await bench.start()).open(1));
+    const [path] = bench.stored();
+    const good = new Uint8Array(readFileSync(path!));
+    writeFileSync(path!, damage(good));
+    const sounds = await bench.start();
+    expect(await packetsOfSound(await sounds.open(1))).toEqual(first);
+    expect(sounds).toMatchObject({ encoded: 1, loaded: 0 });
+    expect(new Uint8Array(readFileSync(path!))).toEqual(good);
+    expect(bench.log.lines.join()).toContain("mode_1.wav");
+  });
+
+  test("of a replaced file are the new ones at the next opening; who plays the old one hears its end", async () => {
+    await using bench = new SoundBench();
+    bench.put("mode_1.wav", wav(0.5));
+    const sounds = await bench.start();
+    const old = await sounds.open(1);
+    bench.put("mode_1.wav", wav(0.2));
+    expect((await packetsOfSound(await sounds.open(1))).length).toBe(packetsIn(0.2));
+    expect((await packetsOfSound(old)).length).toBe(packetsIn(0.5));
+  });
+
+  test("that cannot be read fail with the reason, and the others go on", async () => {
+    await using bench = new SoundBench();
+    const noise = Uint8Array.from({ length: 50_000 }, (_, at) => (at * at * 31) >> 5);
+    bench.put("mode_1.wav", noise);
+    bench.put("mode_2.mp3", new TextEncoder().encode(`ID3\x03\0\0\0\0\0\x10${"no frame ".repeat(9_000)}`));
+    bench.put("mode_3.wav", new Uint8Array(0));
+    bench.put("mode_4.ogg", new TextEncoder().encode(`OggS\0${" ".repeat(23)}OpusHead${"x".repeat(100)}`));
+    bench.put("mode_5.wav", wav(0.5));
+    bench.put("startup.wav", soundWav(signal(16_000, 0.1), 500));
+    const sounds = await bench.start();
+    const good = packetsOfSound(await sounds.open(5));
+    for (const mode of [0, 1, 2, 3, 4]) {
+      const result = packetsOfSound(await sounds.open(mode));
+      expect(await failureOf(result)).toBe("SOUND_UNREADABLE");
+    }
+    expect((await good).length).toBe(packetsIn(0.5));
+    expect(sounds.count).toBe(1);
+    expect(bench.log.lines).toEqual([]);
+    bench.put("mode_1.wav", wav(0.1));
+    expect((await packetsOfSound(await sounds.open(1))).length).toBe(packetsIn(0.1));
+  });
+
+  test("that cannot be read say which file and why, in the log if nobody is there any more", async () => {
+    await using bench = new SoundBench();
+    bench.put("mode_1.wav", new TextEncoder().encode("RIFF....WAVE and nothing else"));
+    const sounds = await bench.start();
+    const sound = await sounds.open(1);
+    const message = await sound.beyond(0).catch((error: unknown) => String(error));
+    expect(message).toMatch(/cannot be read: mode_1\.wav: .*WAV file/);
+    sound.release();
+    (await sounds.open(1)).release();
+    await until("a line about it", limitMs, () => bench.log.lines.join().includes("mode_1.wav"));
+  });
+
+  test("that are empty are complete without a packet", async () => {
+    await using bench = new SoundBench();
+    bench.put("mode_1.wav", encodeWavHeader(44_100, 2, 0));
+    const sounds = await bench.start();
+    expect(await packetsOfSound(await sounds.open(1))).toEqual([]);
+  });
+
+  test("are as long as their file, whatever its header says, and at most an hour", async () => {
+    await using bench = new SoundBench();
+    const claiming = wav(0.4);
+    new DataView(claiming.buffer).setUint32(40, 0x7fffffff, true);
+    bench.put("mode_1.wav", claiming);
+    longWav(bench, "mode_2.wav", maxSoundMs / 1000 + 1);
+    const sounds = await bench.start();
+    expect((await packetsOfSound(await sounds.open(1))).length).toBe(packetsIn(0.4));
+    const long = await sounds.open(2);
+    expect(await failureOf(packetsOfSound(long))).toBe("SOUND_TOO_LONG");
+    expect(long.packets).toEqual([]);
+  });
+
+  test("whose file is cut short while they are encoded fail, and are not stored", async () => {
+    await using bench = new SoundBench();
+    longWav(bench, "mode_1.wav", 600);
+    const sounds = await bench.start();
+    const sound = await sounds.open(1);
+    await within("a packet", limitMs, sound.beyond(0));
+    const descriptor = openSync(bench.pathOf("mode_1.wav"), "r+");
+    ftruncateSync(descriptor, 1_000);
+    closeSync(descriptor);
+    expect(await failureOf(packetsOfSound(sound))).toBe("SONG_CHANGED");
+    expect(bench.stored()).toEqual([]);
+  });
+
+  test("whose file is written into while they are encoded are played, and not stored", async () => {
+    await using bench = new SoundBench();
+    longWav(bench, "mode_1.wav", 200);
+    const sounds = await bench.start();
+    const sound = await sounds.open(1);
+    await within("a packet", limitMs, sound.beyond(0));
+    const descriptor = openSync(bench.pathOf("mode_1.wav"), "r+");
+    writeSync(descriptor, Uint8Array.of(1, 2), 0, 2, 30_000);
+    closeSync(descriptor);
+    expect((await packetsOfSound(sound)).length).toBe(packetsIn(200));
+    await until("a line about it", limitMs, () => bench.log.lines.join().includes("not stored"));
+    expect(bench.stored()).toEqual([]);
+  });
+
+  test("that nobody plays any more are given up, and begun anew for the next", async () => {
+    await using bench = new SoundBench();
+    longWav(bench, "mode_1.wav", 3_000);
+    const sounds = await bench.start({ abandonMs: 1 });
+    const sound = await sounds.open(1);
+    await within("a packet", limitMs, sound.beyond(0));
+    sound.release();
+    sound.release();
+    await until("the end of the work", limitMs, () => sounds.count === 0 && bench.stored().length === 0);
+    expect(sounds.bytes).toBe(0);
+    const again = await sounds.open(1);
+    await within("a packet of the next", limitMs, again.beyond(0));
+    expect(sounds.encoded).toBe(2);
+    // Closing ends it, and tells who waits.
+    const failure = failureOf(packetsOfSound(again));
+    await within("the end of the sounds", limitMs, sounds.close());
+    expect(await failure).toBe("SHUTTING_DOWN");
+    expect(await failureOf(sounds.open(1))).toBe("SHUTTING_DOWN");
+  });
+
+  test("go on if somebody comes back in time, and a short one is finished for nobody", async () => {
+    await using bench = new SoundBench();
+    bench.put("mode_1.wav", wav(1));
+    const sounds = await bench.start({ abandonMs: limitMs });
+    (await sounds.open(1)).release();
+    const sound = await sounds.open(1);
+    expect((await packetsOfSound(sound)).length).toBe(packetsIn(1));
+    bench.put("mode_2.wav", wav(0.5));
+    (await sounds.open(2)).release();
+    await until("the second sound's file", limitMs, () => bench.stored().length === 2);
+    expect(sounds.encoded).toBe(2);
+  });
+
+  test("that nobody plays leave memory when it is full; those that play stay, and no more can begin", async () => {
+    await using bench = new SoundBench();
+    for (let mode = 1; mode <= 4; mode++) bench.put(`mode_${mode}.wav`, wav(0.5 + mode / 100));
+    const sounds = await bench.start({ maxBytes: 15_000 });
+    const playing = await sounds.open(1);
+    await packetsOfSound(await sounds.open(1));
+    const one = sounds.bytes;
+    expect(one).toBeWithin(6_000, 12_000);
+    await packetsOfSound(await sounds.open(2));
+    await packetsOfSound(await sounds.open(3));
+    // The second had to go, the first is still the same.
+    expect(sounds.count).toBe(1);
+    expect(sounds.bytes).toBe(one);
+    const second = await sounds.open(2);
+    await until("the second sound", limitMs, () => second.isComplete);
+    expect(sounds).toMatchObject({ encoded: 3, loaded: 1, count: 2 });
+    expect(await failureOf(sounds.open(4))).toBe("SOUNDS_EXHAUSTED");
+    playing.release();
+    expect((await packetsOfSound(await sounds.open(4))).length).toBe(packetsIn(0.54));
+    second.release();
+  });
+});

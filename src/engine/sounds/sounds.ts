@@ -1,0 +1,260 @@
+/**
+ * Sounds for devices: files of the library as Opus packets.
+ *
+ * A sound is encoded once for each state of its file. Its packets are in memory while somebody plays it and as long
+ * as there is room after that, and in the cache folder, from where they come after a restart. All who play it share
+ * them, also while it is being encoded: they get each packet as it is made.
+ */
+import { toWavecacheError, WavecacheError } from "../../base/errors.ts";
+import { maxSoundBytes, maxSounds, soundAbandonMs } from "../../base/limits.ts";
+import type { Log } from "../../base/log.ts";
+import type { Encoding, EncodingEnd } from "../../pool/encoders.ts";
+import type { EncodeTask } from "../../store/sounds/encoder-calls.ts";
+import type { OpenedFile } from "../../store/library/file.ts";
+import type { CacheLayout } from "../../store/layout.ts";
+import { readStoredSound } from "../../store/sounds/stored-sound.ts";
+import { SharedSound } from "./shared-sound.ts";
+import type { Sound, SoundSource } from "./sound.ts";
+
+/** Names of the files of mode 0, 1 and so on: of those that are there, the first is played. */
+export type SoundNames = readonly (readonly string[])[];
+
+const soundSuffixes = ["wav", "opus", "ogg", "mp3"];
+const soundStems = ["startup", "mode_1", "mode_2", "mode_3", "mode_4", "mode_5"];
+
+/** The usual names, `startup.*` and `mode_1.*` to `mode_5.*`, and others for some modes. */
+export function soundNames(others: ReadonlyMap<number, string>): SoundNames {
+  return soundStems.map((stem, mode) => {
+    const other = others.get(mode);
+    return other === undefined ? soundSuffixes.map((suffix) => `${stem}.${suffix}`) : [other];
+  });
+}
+
+/** What is needed of the library. */
+export interface SoundFiles {
+  find(name: string): Promise<OpenedFile | undefined>;
+}
+
+/** What is needed of the thread that encodes. */
+export interface SoundEncoders {
+  encode(task: EncodeTask, onPackets: (packets: Uint8Array[]) => void): Encoding;
+}
+
+export interface SoundSettings {
+  names: SoundNames;
+  layout: CacheLayout;
+  /** What may be in memory; the limits of `limits.ts` if it is not given. */
+  maxBytes?: number;
+  abandonMs?: number;
+}
+
+/** A sound in memory, and what is still to be done for it. */
+interface Entry {
+  key: string;
+  name: string;
+  sound: SharedSound;
+  encoding: Encoding | undefined;
+  /** Runs while nobody plays a sound that is not complete. */
+  abandon: Timer | undefined;
+  isAbandoned: boolean;
+  /** Resolves when nothing is done for it any more. */
+  over: Promise<void>;
+}
+
+export class Sounds implements SoundSource {
+  /** By what their files were; the longest unused first. */
+  readonly #entries = new Map<string, Entry>();
+  readonly #files: SoundFiles;
+  readonly #encoders: SoundEncoders;
+  readonly #settings: SoundSettings;
+  readonly #log: Log;
+  #isClosed = false;
+  /** Packets in memory. */
+  bytes = 0;
+  /** Sounds that were begun to be encoded since the start. */
+  encoded = 0;
+  /** Sounds that came from the cache folder since the start. */
+  loaded = 0;
+
+  constructor(files: SoundFiles, encoders: SoundEncoders, settings: SoundSettings, log: Log) {
+    this.#files = files;
+    this.#encoders = encoders;
+    this.#settings = settings;
+    this.#log = log;
+  }
+
+  /** Sounds in memory. */
+  get count(): number {
+    return this.#entries.size;
+  }
+
+  /** Throws SOUND_UNKNOWN, SOUNDS_EXHAUSTED, SHUTTING_DOWN. Whether a sound can be read shows only while it is made. */
+  async open(mode: number): Promise<Sound> {
+    const { name, file } = await this.#find(mode);
+    const entry = this.#entries.get(file.key);
+    if (entry === undefined) return await this.#begin(name, file);
+    clearTimeout(entry.abandon);
+    const sound = entry.sound.open();
+    await file.close();
+    return sound;
+  }
+
+  /** Ends what is being made; those who wait for it hear SHUTTING_DOWN. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    const entries = [...this.#entries.values()];
+    for (const entry of entries) this.#abandon(entry, new WavecacheError("SHUTTING_DOWN"));
+    await Promise.all(entries.map((entry) => entry.over));
+  }
+
+  async #find(mode: number): Promise<{ name: string; file: OpenedFile }> {
+    const names = this.#settings.names[mode] ?? [];
+    for (const name of names) {
+      const file = await this.#files.find(name);
+      if (file !== undefined) return { name, file };
+    }
+    throw new WavecacheError("SOUND_UNKNOWN", names.join(", ") || `mode ${mode}`);
+  }
+
+  /** Takes over the file. */
+  async #begin(name: string, file: OpenedFile): Promise<Sound> {
+    const problem = this.#problemWithAnother();
+    if (problem !== undefined) {
+      await file.close();
+      throw problem;
+    }
+    const sound = new SharedSound(() => this.#onUnused(entry));
+    const entry: Entry = {
+      key: file.key,
+      name,
+      sound,
+      encoding: undefined,
+      abandon: undefined,
+      isAbandoned: false,
+      over: Promise.resolve(),
+    };
+    this.#entries.set(entry.key, entry);
+    const opened = sound.open();
+    entry.over = this.#make(entry, file).catch((error: unknown) => {
+      this.#log.error(`${name}: its file cannot be closed`, { reason: String(error) });
+    });
+    return opened;
+  }
+
+  #problemWithAnother(): WavecacheError | undefined {
+    if (this.#isClosed) return new WavecacheError("SHUTTING_DOWN");
+    this.#makeRoom(1);
+    const isFull = this.#entries.size >= maxSounds || this.bytes > this.#maxBytes;
+    return isFull ? new WavecacheError("SOUNDS_EXHAUSTED") : undefined;
+  }
+
+  async #make(entry: Entry, file: OpenedFile): Promise<void> {
+    try {
+      if (!(await this.#load(entry))) await this.#encode(entry, file);
+    } catch (error) {
+      const { code, detail } = toWavecacheError(error);
+      const named = new WavecacheError(code, detail === undefined ? entry.name : `${entry.name}: ${detail}`);
+      // Those who play it hear of it, and say so; with nobody there it is said here.
+      if (entry.sound.users === 0 && !entry.isAbandoned) this.#log.warn(named.message, { code });
+      this.#forget(entry, named);
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** From the cache folder, if it is there. */
+  async #load(entry: Entry): Promise<boolean> {
+    const path = this.#settings.layout.soundPath(entry.key);
+    const found = await readStoredSound(path, (packets) => this.#add(entry, packets)).catch(
+      (error: unknown) => toWavecacheError(error).message,
+    );
+    if (found === "missing") return false;
+    if (found !== "read") {
+      this.#log.warn(`${entry.name}: its packets in the cache cannot be used`, { reason: found });
+      return false;
+    }
+    this.loaded += 1;
+    this.#complete(entry);
+    return true;
+  }
+
+  async #encode(entry: Entry, file: OpenedFile): Promise<void> {
+    if (entry.isAbandoned) return;
+    const startedMs = performance.now();
+    this.encoded += 1;
+    const storePath = this.#settings.layout.soundPath(entry.key);
+    const task = { descriptor: file.descriptor, size: file.size, storePath };
+    entry.encoding = this.#encoders.encode(task, (packets) => this.#add(entry, packets));
+    const end = await entry.encoding.ended;
+    entry.encoding = undefined;
+    if (end.kind === "cancelled") return;
+    this.#complete(entry);
+    this.#report(entry, end, performance.now() - startedMs);
+  }
+
+  #report(entry: Entry, end: Exclude<EncodingEnd, { kind: "cancelled" }>, tookMs: number): void {
+    const seconds = (entry.sound.packets.length * 0.02).toFixed(1);
+    this.#log.info(`${entry.name}: encoded ${seconds} s`, { tookMs: Math.round(tookMs) });
+    if (end.storeProblem !== undefined) this.#log.warn(`${entry.name}: not stored: ${end.storeProblem}`);
+  }
+
+  #add(entry: Entry, packets: readonly Uint8Array[]): void {
+    if (entry.isAbandoned) return;
+    const before = entry.sound.bytes;
+    entry.sound.add(packets);
+    this.bytes += entry.sound.bytes - before;
+    this.#makeRoom(0);
+  }
+
+  #complete(entry: Entry): void {
+    if (entry.isAbandoned) return;
+    clearTimeout(entry.abandon);
+    entry.sound.complete();
+    this.#makeRoom(0);
+  }
+
+  #onUnused(entry: Entry): void {
+    if (this.#entries.get(entry.key) !== entry) return;
+    if (entry.sound.isComplete) {
+      this.#entries.delete(entry.key);
+      this.#entries.set(entry.key, entry);
+      this.#makeRoom(0);
+    } else {
+      entry.abandon = setTimeout(
+        () => this.#abandon(entry, new WavecacheError("SHUTTING_DOWN")),
+        this.#settings.abandonMs ?? soundAbandonMs,
+      );
+    }
+  }
+
+  /** Ends what is still done for a sound; one that is complete stays as it is. */
+  #abandon(entry: Entry, reason: WavecacheError): void {
+    clearTimeout(entry.abandon);
+    if (entry.sound.isComplete) return;
+    entry.isAbandoned = true;
+    entry.encoding?.cancel();
+    this.#forget(entry, reason);
+  }
+
+  #forget(entry: Entry, reason: WavecacheError): void {
+    clearTimeout(entry.abandon);
+    entry.sound.fail(reason);
+    if (this.#entries.get(entry.key) !== entry) return;
+    this.#entries.delete(entry.key);
+    this.bytes -= entry.sound.bytes;
+  }
+
+  /** Lets go of sounds that nobody plays, the longest unused first, until there is room for `more`. */
+  #makeRoom(more: number): void {
+    for (const entry of this.#entries.values()) {
+      if (this.#entries.size + more <= maxSounds && this.bytes <= this.#maxBytes) return;
+      if (entry.sound.users > 0 || !entry.sound.isComplete) continue;
+      this.#entries.delete(entry.key);
+      this.bytes -= entry.sound.bytes;
+    }
+  }
+
+  get #maxBytes(): number {
+    return this.#settings.maxBytes ?? maxSoundBytes;
+  }
+}

@@ -1,0 +1,47 @@
+/**
+ * The songs of the library as JSON, sorted by name:
+ *
+ *     GET /api/library?after=NAME&limit=N   {"songs": [{"name", "size", "type", "duration"}, ...], "next": NAME or null}
+ *
+ * `size` is in bytes, `type` a MIME type, `duration` in seconds or null where it is not known.
+ */
+import { integer, maxValue, minValue, object, optional, pipe, safeParse, string, transform } from "valibot";
+import type { DoorMeter } from "../../base/gateway-meter.ts";
+import { WavecacheError } from "../../base/errors.ts";
+import { maxListedSongs } from "../../base/limits.ts";
+import type { HttpRoute } from "../../listen/route.ts";
+import { answer, json } from "./answer.ts";
+
+/** What this door needs of the engine. */
+export interface SongDirectory {
+  list(query: { after: string; limit: number }): Promise<SongListing>;
+}
+
+interface SongListing {
+  songs: { name: string; size: number; type: string; duration: number | null }[];
+  next: string | null;
+}
+
+const root = "/api/library";
+
+const querySchema = object({
+  after: optional(string(), ""),
+  limit: optional(pipe(string(), transform(Number), integer(), minValue(1), maxValue(maxListedSongs)), "100"),
+});
+
+export function libraryRoute(directory: SongDirectory, meter: DoorMeter): HttpRoute {
+  return {
+    handle(request, url) {
+      if (url.pathname !== root) return undefined;
+      if (request.method !== "GET")
+        return new Response("method not allowed\n", { status: 405, headers: { allow: "GET" } });
+      return answer(meter, () => list(directory, url, meter));
+    },
+  };
+}
+
+async function list(directory: SongDirectory, url: URL, meter: DoorMeter): Promise<Response> {
+  const query = safeParse(querySchema, Object.fromEntries(url.searchParams));
+  if (!query.success) throw new WavecacheError("BAD_REQUEST");
+  return json(await directory.list(query.output), meter);
+}

@@ -1,0 +1,110 @@
+/**
+ * The streams as JSON:
+ *
+ *     GET    /api/streams?state=finished|unfinished&after=ID&limit=N   {"streams": [...], "next": ID or null}
+ *     GET    /api/streams/ID                                           one stream, or 404
+ *     DELETE /api/streams/ID                                           204, or 404, or 409 while it is uploaded
+ */
+import {
+  safeParse,
+  object,
+  optional,
+  picklist,
+  pipe,
+  string,
+  transform,
+  integer,
+  minValue,
+  maxValue,
+} from "valibot";
+import type { DoorMeter } from "../../base/gateway-meter.ts";
+import { WavecacheError } from "../../base/errors.ts";
+import { maxListedStreams } from "../../base/limits.ts";
+import { isStreamId } from "../../base/stream-id.ts";
+import type { ListQuery, StreamRow } from "../../store/streams/catalog.ts";
+import { describeStream } from "../../store/streams/metadata.ts";
+import type { HttpRoute } from "../../listen/route.ts";
+import { answer, decodeSegment, json, methodNotAllowed } from "./answer.ts";
+
+/** What this door needs of the engine. */
+export interface StreamDirectory {
+  find(streamId: string): Promise<StreamRow | null>;
+  list(query: ListQuery): Promise<StreamRow[]>;
+  remove(streamId: string): Promise<void>;
+  /** Bytes received of a stream that is being uploaded now, or undefined. */
+  receivedBytes(streamId: string): number | undefined;
+}
+
+const root = "/api/streams";
+
+const listSchema = object({
+  state: optional(picklist(["finished", "unfinished"])),
+  after: optional(string(), ""),
+  limit: optional(
+    pipe(string(), transform(Number), integer(), minValue(1), maxValue(maxListedStreams)),
+    "100",
+  ),
+});
+
+export function streamsRoute(directory: StreamDirectory, meter: DoorMeter): HttpRoute {
+  return {
+    handle(request, url) {
+      if (url.pathname === root) return answer(meter, () => listStreams(directory, request, url, meter));
+      if (!url.pathname.startsWith(`${root}/`)) return undefined;
+      return answer(meter, () =>
+        oneStream(directory, request, decodeSegment(url.pathname.slice(root.length + 1)), meter),
+      );
+    },
+  };
+}
+
+async function listStreams(
+  directory: StreamDirectory,
+  request: Request,
+  url: URL,
+  meter: DoorMeter,
+): Promise<Response> {
+  if (request.method !== "GET") return methodNotAllowed("GET");
+  const query = safeParse(listSchema, Object.fromEntries(url.searchParams));
+  if (!query.success) throw new WavecacheError("BAD_REQUEST");
+  const { state, after, limit } = query.output;
+  const rows = await directory.list({ state, after, limit });
+  const next = rows.length === limit ? rows.at(-1)!.streamId : null;
+  return json({ streams: rows.map((row) => describe(row, directory)), next }, meter);
+}
+
+async function oneStream(
+  directory: StreamDirectory,
+  request: Request,
+  streamId: string,
+  meter: DoorMeter,
+): Promise<Response> {
+  if (!isStreamId(streamId)) throw new WavecacheError("STREAM_UNKNOWN");
+  switch (request.method) {
+    case "GET": {
+      const row = await directory.find(streamId);
+      if (row === null) throw new WavecacheError("STREAM_UNKNOWN");
+      return json(describe(row, directory), meter);
+    }
+    case "DELETE":
+      await directory.remove(streamId);
+      return new Response(null, { status: 204 });
+    default:
+      return methodNotAllowed("GET, DELETE");
+  }
+}
+
+function describe(row: StreamRow, directory: StreamDirectory) {
+  const { contentType, format, tags } = describeStream(row);
+  const finished = row.state === "finished";
+  return {
+    streamId: row.streamId,
+    state: finished ? "finished" : "unfinished",
+    size: finished ? row.size : (directory.receivedBytes(row.streamId) ?? row.size),
+    sha256: finished ? row.sha256 : null,
+    format: row.format,
+    metadata: { contentType: contentType ?? null, format: format ?? null, tags },
+    createdAt: new Date(row.createdAt).toISOString(),
+    finishedAt: row.finishedAt === null ? null : new Date(row.finishedAt).toISOString(),
+  };
+}

@@ -1,0 +1,295 @@
+import { afterEach, describe, expect, test } from "bun:test";
+import { type AddressInfo, connect as connectTcp, createServer as createTcpServer } from "node:net";
+import { DoorMeter } from "../../base/gateway-meter.ts";
+import { WavecacheError } from "../../base/errors.ts";
+import { MiB, songReadBytes } from "../../base/limits.ts";
+import { openLog } from "../../base/log.ts";
+import { Random, sha256 } from "../../testing/harness/bytes.ts";
+import { makeCertificate, type TestCertificate } from "../../testing/harness/certificates.ts";
+import { fetchSong, SongPeer } from "../../testing/harness/peers/song-peer.ts";
+import { until, within } from "../../testing/harness/until.ts";
+import { type CertificateSource, SongsTlsDoor, type SongsTlsSettings } from "./gateway.ts";
+import type { OpenSong, SongSource } from "./session.ts";
+
+const waitMs = 10_000;
+
+/** Songs in memory, which remember what is asked of them. */
+class Songs implements SongSource {
+  readonly audio = new Map<string, Uint8Array>();
+  readonly asked: string[] = [];
+  openSongs = 0;
+  readBytes = 0;
+  /** Where the file ends by now, whatever size it had. */
+  cutAt = Infinity;
+
+  async open(name: string): Promise<OpenSong> {
+    this.asked.push(name);
+    const audio = this.audio.get(name);
+    if (audio === undefined) throw new WavecacheError("SONG_UNKNOWN", name);
+    this.openSongs += 1;
+    return {
+      size: audio.length,
+      read: async (offset, length, into) => {
+        if (offset + length > Math.min(audio.length, this.cutAt)) throw new WavecacheError("SONG_CHANGED");
+        this.readBytes += length;
+        into.set(audio.subarray(offset, offset + length));
+        return into.subarray(0, length);
+      },
+      close: () => void (this.openSongs -= 1),
+    };
+  }
+}
+
+class Pair implements CertificateSource {
+  current: TestCertificate;
+  #listener: ((certificate: TestCertificate) => void) | undefined;
+
+  constructor(first: TestCertificate) {
+    this.current = first;
+  }
+
+  onChange(listener: (certificate: TestCertificate) => void): () => void {
+    this.#listener = listener;
+    return () => (this.#listener = undefined);
+  }
+
+  replace(next: TestCertificate): void {
+    this.current = next;
+    this.#listener?.(next);
+  }
+}
+
+const [first, second] = [await makeCertificate(), await makeCertificate()];
+const opened: SongsTlsDoor[] = [];
+
+afterEach(async () => {
+  await Promise.all(opened.splice(0).map((door) => door.close()));
+});
+
+async function openDoor(limits: SongsTlsSettings["limits"] = {}) {
+  const songs = new Songs();
+  const certificates = new Pair(first);
+  const meter = new DoorMeter("songs-tls");
+  const settings = { host: "127.0.0.1", port: 0, songs, certificates, meter, limits, log: openLog("test") };
+  const door = await SongsTlsDoor.open(settings);
+  opened.push(door);
+  return { door, port: door.port, songs, certificates, meter };
+}
+
+describe("the TLS door", () => {
+  test("sends whole songs of every size, and ends each properly", async () => {
+    const { port, songs, meter } = await openDoor();
+    const sizes = [0, 1, 1023, 1024, 1025, songReadBytes, songReadBytes + 1, MiB, 20 * MiB];
+    for (const size of sizes) {
+      songs.audio.set(`${size}`, new Random(size).bytes(size));
+      const { bytes, failure } = await fetchSong(port, `${size}`);
+      expect(bytes.length).toBe(size);
+      expect(sha256(bytes)).toBe(sha256(songs.audio.get(`${size}`)!));
+      expect(failure).toBeUndefined();
+    }
+    await until("all connections are over", waitMs, () => meter.connections === 0);
+    expect(meter.connected).toBe(sizes.length);
+    expect(meter.bytesOut).toBe(sizes.reduce((sum, size) => sum + size, 0));
+    expect(songs.openSongs).toBe(0);
+  });
+
+  test("takes names as clients end them, and what is none like a missing song", async () => {
+    const { port, songs, meter } = await openDoor();
+    const name = "Grüße/夜 曲.mp3";
+    songs.audio.set(name, Buffer.from("audio"));
+    for (const end of ["", "\n", "\r\n", "\0".repeat(100)]) {
+      expect((await fetchSong(port, name + end)).bytes.toString()).toBe("audio");
+    }
+    const hostile = ["missing", "../../etc/passwd", "\n", "\xff\xfe", "a".repeat(1025)];
+    for (const request of hostile) {
+      const heard = await fetchSong(port, Buffer.from(request, "latin1"));
+      expect(heard, request).toEqual({ bytes: Buffer.alloc(0), failure: undefined });
+    }
+    expect(meter.errors).toEqual(
+      new Map([
+        ["SONG_UNKNOWN", 2],
+        ["BAD_REQUEST", 3],
+      ]),
+    );
+  });
+
+  test("goes on with a client that shuts its side of the connection down after the name", async () => {
+    const { port, songs } = await openDoor();
+    songs.audio.set("song", new Random(1).bytes(24 * MiB));
+    // No TLS client here can do that, so something between them does.
+    const upstream = connectTcp({ port, host: "127.0.0.1", allowHalfOpen: true });
+    const between = createTcpServer((socket) => {
+      socket.pipe(upstream, { end: false });
+      upstream.pipe(socket);
+    });
+    await new Promise<void>((resolve) => between.listen(0, "127.0.0.1", resolve));
+    using peer = await SongPeer.open((between.address() as AddressInfo).port);
+    peer.socket.pause();
+    peer.ask("song");
+    await until("the song is under way", waitMs, () => songs.readBytes > 0);
+    upstream.end();
+    peer.socket.resume();
+    const { bytes } = await within("the song", waitMs, peer.heard);
+    between.close();
+    expect(bytes.length).toBe(24 * MiB);
+  });
+
+  test("leaves what is on its way alone when a name is followed by more", async () => {
+    const { port, songs } = await openDoor();
+    songs.audio.set("song", new Random(1).bytes(8 * MiB));
+    using peer = await SongPeer.open(port);
+    peer.ask("song");
+    await until("the song begins", waitMs, () => peer.receivedBytes > 0);
+    peer.ask("\r\n");
+    expect(await within("the song", waitMs, peer.heard)).toMatchObject({ failure: undefined });
+    expect(peer.receivedBytes).toBe(8 * MiB);
+  });
+
+  test("cuts a client that sends far more than a name", async () => {
+    const { port, songs } = await openDoor();
+    songs.audio.set("song", new Random(1).bytes(64 * MiB));
+    using peer = await SongPeer.open(port);
+    peer.socket.pause();
+    peer.ask("song");
+    await until("the song is read", waitMs, () => songs.readBytes > 0);
+    peer.ask(new Uint8Array(MiB));
+    await until("the connection is over", waitMs, () => songs.openSongs === 0);
+  });
+
+  test("does not end a song properly whose file was cut meanwhile", async () => {
+    const { port, songs, meter } = await openDoor();
+    songs.audio.set("song", new Random(1).bytes(8 * MiB));
+    songs.cutAt = 4 * MiB;
+    const { bytes, failure } = await fetchSong(port, "song");
+    expect(bytes.length).toBeLessThanOrEqual(4 * MiB);
+    expect(failure).toBe("ECONNRESET");
+    expect(meter.errors.get("SONG_CHANGED")).toBe(1);
+    expect(songs.openSongs).toBe(0);
+  });
+
+  test("speaks TLS 1.2, and nothing before it", async () => {
+    const { port, songs, certificates } = await openDoor();
+    songs.audio.set("song", Buffer.from("audio"));
+    for (const certificate of [first, second]) {
+      certificates.replace(certificate);
+      using peer = await SongPeer.open(port, { maxVersion: "TLSv1.2" });
+      expect(peer.socket.getProtocol()).toBe("TLSv1.2");
+      peer.ask("song");
+      expect((await peer.heard).bytes.toString()).toBe("audio");
+      await expect(SongPeer.open(port, { maxVersion: "TLSv1.1" })).rejects.toThrow(/PROTOCOL_VERSION/);
+    }
+  });
+
+  test("shows a new certificate to those who come, and goes on with those who are there", async () => {
+    const { port, songs, certificates } = await openDoor();
+    songs.audio.set("song", new Random(1).bytes(24 * MiB));
+    using before = await SongPeer.open(port);
+    before.socket.pause();
+    before.ask("song");
+    await until("the song is under way", waitMs, () => songs.readBytes > 0);
+    certificates.replace(second);
+    using after = await SongPeer.open(port);
+    expect(after.fingerprint).not.toBe(before.fingerprint);
+    after.ask("song");
+    expect((await within("the second song", waitMs, after.heard)).bytes.length).toBe(24 * MiB);
+    before.socket.resume();
+    const { bytes, failure } = await within("the first song", waitMs, before.heard);
+    expect(failure).toBeUndefined();
+    expect(sha256(bytes)).toBe(sha256(songs.audio.get("song")!));
+  });
+});
+
+describe("a peer of the TLS door", () => {
+  test("that says no name, or no word of TLS, or nonsense, is closed", async () => {
+    const { port, meter } = await openDoor({ nameTimeoutMs: 1000 });
+    using nameless = await SongPeer.open(port);
+    const silent = connectTcp(port, "127.0.0.1");
+    const half = connectTcp(port, "127.0.0.1", () =>
+      half.write(Buffer.from("1603010200010001fc0303", "hex")),
+    );
+    const nonsense = connectTcp(port, "127.0.0.1", () => nonsense.write("GET / HTTP/1.1\r\n\r\n"));
+    const ends = [silent, half, nonsense].map(
+      (socket) => new Promise<void>((resolve) => socket.on("error", () => {}).once("close", () => resolve())),
+    );
+    await within("the end of all four", waitMs, Promise.all([nameless.heard, ...ends]));
+    await until("all are forgotten", waitMs, () => meter.connections === 0);
+    expect(meter.connected).toBe(4);
+    expect(meter.errors.get("PEER_STALLED")).toBe(3);
+  });
+
+  test("that reads nothing costs bounded memory, delays nobody, and is closed in the end", async () => {
+    const { port, songs, meter } = await openDoor({ stallTimeoutMs: 1500 });
+    songs.audio.set("long", new Random(1).bytes(64 * MiB));
+    songs.audio.set("short", Buffer.from("audio"));
+    const slow = await Promise.all(Array.from({ length: 4 }, () => SongPeer.open(port)));
+    for (const peer of slow) {
+      peer.socket.pause();
+      peer.ask("long");
+    }
+    let read = -1;
+    await until("nothing more is read", waitMs, async () => {
+      const isQuiet = songs.readBytes > 0 && songs.readBytes === read;
+      read = songs.readBytes;
+      await Bun.sleep(100);
+      return isQuiet;
+    });
+    // The kernel's buffers of both ends take a few megabytes of each.
+    expect(read).toBeLessThan(4 * 24 * MiB);
+    expect((await fetchSong(port, "short")).bytes.toString()).toBe("audio");
+    await until("the slow ones are closed", waitMs, () => meter.connections === 0);
+    expect(meter.errors.get("PEER_STALLED")).toBe(4);
+    expect(songs.openSongs).toBe(0);
+    for (const peer of slow) peer.socket.destroy();
+  });
+
+  test("that reads slowly, but reads, gets all of it", async () => {
+    const { port, songs } = await openDoor({ stallTimeoutMs: 1000 });
+    songs.audio.set("long", new Random(1).bytes(32 * MiB));
+    using peer = await SongPeer.open(port);
+    const resume = setInterval(() => peer.socket.resume(), 30);
+    peer.socket.on("data", () => {
+      if (Math.floor(peer.receivedBytes / (2 * MiB)) % 2 === 0) peer.socket.pause();
+    });
+    peer.ask("long");
+    const { bytes, failure } = await within("the song", 20_000, peer.heard);
+    clearInterval(resume);
+    expect(failure).toBeUndefined();
+    expect(sha256(bytes)).toBe(sha256(songs.audio.get("long")!));
+  });
+
+  test("that leaves amid a song is forgotten at once", async () => {
+    const { port, songs, meter } = await openDoor();
+    songs.audio.set("long", new Random(1).bytes(64 * MiB));
+    using peer = await SongPeer.open(port);
+    peer.ask("long");
+    await until("the song is under way", waitMs, () => peer.receivedBytes > 0);
+    peer.socket.destroy();
+    await until("it is forgotten", waitMs, () => meter.connections === 0 && songs.openSongs === 0);
+    expect(songs.readBytes).toBeLessThan(64 * MiB);
+  });
+
+  test("is turned away where there are too many, until one of them has gone", async () => {
+    const { port, songs, meter } = await openDoor({ connectionsPerAddress: 2 });
+    songs.audio.set("song", Buffer.from("audio"));
+    using one = await SongPeer.open(port);
+    using _two = await SongPeer.open(port);
+    await expect(SongPeer.open(port)).rejects.toThrow();
+    await until("it is counted", waitMs, () => meter.errors.get("CONNECTIONS_EXHAUSTED") === 1);
+    one.socket.destroy();
+    await until("one has gone", waitMs, () => meter.connections === 1);
+    expect((await fetchSong(port, "song")).bytes.toString()).toBe("audio");
+  });
+
+  test("is cut when the server ends, whatever it is doing", async () => {
+    const { door, port, songs } = await openDoor();
+    songs.audio.set("long", new Random(1).bytes(64 * MiB));
+    using idle = await SongPeer.open(port);
+    using busy = await SongPeer.open(port);
+    busy.ask("long");
+    await until("the song is under way", waitMs, () => busy.receivedBytes > 0);
+    await within("the door's end", waitMs, door.close());
+    expect((await busy.heard).failure).toBe("ECONNRESET");
+    await idle.heard;
+    await until("the song is closed", waitMs, () => songs.openSongs === 0);
+  });
+});

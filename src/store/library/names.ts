@@ -1,0 +1,137 @@
+/**
+ * The names of the library's files. They are gathered when they are asked for and something has changed since: the
+ * system says so where it watches folders, and their age where it does not. A message of the system may be lost, so
+ * age counts everywhere.
+ */
+import { type Dirent, type FSWatcher, watch } from "node:fs";
+import { readdir, realpath, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { maxLibraryDepth, maxLibraryFiles, unwatchedLibraryMs, watchedLibraryMs } from "../../base/limits.ts";
+import type { Log } from "../../base/log.ts";
+import { isSongName } from "../../base/song-name.ts";
+import { isBelow, meansAbsent } from "./file.ts";
+
+/** A folder yet to be read: its name below the library with a `/` behind it, or "" for the library itself. */
+interface Folder {
+  prefix: string;
+  depth: number;
+}
+
+export class LibraryNames {
+  readonly #folder: string;
+  readonly #log: Log;
+  #watcher: FSWatcher | undefined;
+  #names: readonly string[] = [];
+  #gatheredAt = -Infinity;
+  #gathering: Promise<readonly string[]> | undefined;
+  #closed = false;
+
+  constructor(folder: string, log: Log) {
+    this.#folder = folder;
+    this.#log = log;
+    this.#watch();
+  }
+
+  async list(): Promise<readonly string[]> {
+    const age = performance.now() - this.#gatheredAt;
+    if (age < (this.#watcher === undefined ? unwatchedLibraryMs : watchedLibraryMs)) return this.#names;
+    this.#gathering ??= this.#gather();
+    return await this.#gathering;
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#watcher?.close();
+    this.#watcher = undefined;
+  }
+
+  async #gather(): Promise<readonly string[]> {
+    this.#watch();
+    // A change from here on makes this list old at once.
+    this.#gatheredAt = performance.now();
+    try {
+      this.#names = await gatherNames(this.#folder, this.#log);
+      return this.#names;
+    } catch (error) {
+      this.#gatheredAt = -Infinity;
+      throw error;
+    } finally {
+      this.#gathering = undefined;
+    }
+  }
+
+  #watch(): void {
+    if (this.#watcher !== undefined || this.#closed) return;
+    try {
+      const watcher = watch(this.#folder, { recursive: true, persistent: false });
+      watcher.on("change", (_event, name) => this.#changed(name));
+      watcher.on("error", (error) => this.#unwatch(error));
+      this.#watcher = watcher;
+    } catch (error) {
+      this.#unwatch(error);
+    }
+  }
+
+  /** A change without a name is that of the folder itself, which may be gone: then it is watched anew. */
+  #changed(name: string | Buffer | null | undefined): void {
+    this.#gatheredAt = -Infinity;
+    if (name === null || name === undefined) this.#unwatch(undefined);
+  }
+
+  #unwatch(error: unknown): void {
+    if (error !== undefined)
+      this.#log.debug("the library is not watched; it is looked through instead", { error });
+    this.#watcher?.close();
+    this.#watcher = undefined;
+    this.#gatheredAt = -Infinity;
+  }
+}
+
+/** Names of the regular files below a folder, sorted. Links to folders are not followed, they might go in circles. */
+async function gatherNames(folder: string, log: Log): Promise<readonly string[]> {
+  const names = new Set<string>();
+  const waiting: Folder[] = [{ prefix: "", depth: 0 }];
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    for (const entry of await entriesOf(join(folder, next.prefix))) {
+      const name = next.prefix + entry.name;
+      if (isHidden(entry.name) || !isSongName(name)) continue;
+      if (entry.isDirectory() && next.depth < maxLibraryDepth)
+        waiting.push({ prefix: `${name}/`, depth: next.depth + 1 });
+      else if (entry.isFile() || (entry.isSymbolicLink() && (await leadsToFile(folder, name))))
+        names.add(name.normalize("NFC"));
+      if (names.size >= maxLibraryFiles) {
+        log.warn("the library has more files than are listed", { listed: names.size });
+        return sorted(names);
+      }
+    }
+  }
+  return sorted(names);
+}
+
+function sorted(names: Set<string>): string[] {
+  return [...names].sort();
+}
+
+/** What people do not see in their folders either; three dots may begin a title. */
+function isHidden(name: string): boolean {
+  return /^\.[^.]/.test(name);
+}
+
+async function entriesOf(folder: string): Promise<Dirent[]> {
+  try {
+    return await readdir(folder, { withFileTypes: true });
+  } catch (error) {
+    if (meansAbsent(error)) return [];
+    throw error;
+  }
+}
+
+async function leadsToFile(folder: string, name: string): Promise<boolean> {
+  try {
+    const real = await realpath(join(folder, name));
+    return isBelow(await realpath(folder), real) && (await stat(real)).isFile();
+  } catch (error) {
+    if (meansAbsent(error)) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,77 @@
+import { expect, test } from "bun:test";
+import * as fc from "fast-check";
+import * as fs from "node:fs";
+import { join } from "node:path";
+import { temporaryFolder } from "../../testing/fixtures/temporary-folder.ts";
+import { AppendBuffer } from "./append-buffer.ts";
+
+test("everything appended reaches the file once and in order, and the newest bytes stay", () => {
+  using folder = temporaryFolder();
+  const path = join(folder.path, "file");
+  const step = fc.record({
+    append: fc.oneof(fc.integer({ min: 0, max: 300 }), fc.integer({ min: 500, max: 3000 })),
+    inPlace: fc.boolean(),
+    write: fc.boolean(),
+    keep: fc.integer({ min: 0, max: 700 }),
+  });
+  const property = fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+    const descriptor = fs.openSync(path, "w+");
+    const buffer = new AppendBuffer(1024);
+    const all: number[] = [];
+    for (const { append, inPlace, write, keep } of steps) {
+      const bytes = Uint8Array.from({ length: append }, (_, at) => (all.length + at) * 31);
+      all.push(...bytes);
+      if (inPlace) {
+        buffer.makeRoom(append);
+        buffer.bytes.set(bytes, buffer.fill);
+        buffer.advance(append);
+      } else {
+        buffer.append(bytes, 0, append);
+      }
+      if (!write) continue;
+      buffer.writeTo(descriptor);
+      const before = buffer.fill;
+      expect(before - buffer.fill).toBe(0);
+      const moved = buffer.written(keep);
+      expect(moved).toBe(before - buffer.fill);
+      expect(buffer.fill).toBeLessThanOrEqual(keep);
+      expect(buffer.unwrittenBytes).toBe(0);
+      expect(buffer.fileBytes).toBe(all.length);
+      expect([...buffer.bytes.subarray(0, buffer.fill)]).toEqual(all.slice(all.length - buffer.fill));
+      expect(buffer.samples.buffer).toBe(buffer.bytes.buffer);
+    }
+    const rest = buffer.unwrittenBytes;
+    buffer.writeTo(descriptor);
+    fs.closeSync(descriptor);
+    expect(rest).toBeLessThanOrEqual(all.length);
+    expect([...fs.readFileSync(path)]).toEqual(all);
+  });
+  fc.assert(property, { numRuns: 100 });
+});
+
+test("a new file begins where it is told to, with what is kept", () => {
+  using folder = temporaryFolder();
+  const path = join(folder.path, "file");
+  fs.writeFileSync(path, "head");
+  const descriptor = fs.openSync(path, "r+");
+  const buffer = new AppendBuffer(16);
+  buffer.append(Buffer.from("before"), 0, 6);
+  buffer.written(3);
+  buffer.startFile(4);
+  buffer.append(Buffer.from("..after"), 2, 5);
+  expect(Buffer.from(buffer.unwritten()).toString()).toBe("after");
+  buffer.writeTo(descriptor);
+  fs.closeSync(descriptor);
+  expect(fs.readFileSync(path, "utf8")).toBe("headafter");
+  expect(Buffer.from(buffer.bytes.subarray(0, buffer.fill)).toString()).toBe("oreafter");
+});
+
+test("memory that one burst needed is given back", () => {
+  const buffer = new AppendBuffer(1024);
+  buffer.append(new Uint8Array(1_000_000), 0, 1_000_000);
+  for (let turn = 0; turn < 30; turn++) {
+    buffer.written(0);
+    buffer.append(new Uint8Array(100), 0, 100);
+  }
+  expect(buffer.bytes.length).toBe(1024);
+});

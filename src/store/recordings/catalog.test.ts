@@ -1,0 +1,153 @@
+import { Database } from "bun:sqlite";
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import { temporaryFolder } from "../../testing/fixtures/temporary-folder.ts";
+import type { RecordingEntry, RecordingQuery } from "./catalog.ts";
+import { SqliteCatalog } from "../streams/sqlite.ts";
+
+let folder: ReturnType<typeof temporaryFolder>;
+let catalog: SqliteCatalog;
+const path = () => join(folder.path, "catalog.db");
+
+beforeEach(() => {
+  folder = temporaryFolder();
+  catalog = new SqliteCatalog(path());
+});
+afterEach(() => {
+  catalog.close();
+  folder[Symbol.dispose]();
+});
+
+function entry(name: string, changes: Partial<RecordingEntry> = {}): RecordingEntry {
+  return {
+    name,
+    device: "mic",
+    streamId: 4294967295,
+    codec: "adpcm",
+    sampleRate: 16_000,
+    channels: 1,
+    startedAt: 1000,
+    endedAt: 2000,
+    frames: 50,
+    samples: 16_000,
+    gaps: 1,
+    lostFrames: 2,
+    nibbleOrder: "high",
+    nibbleOrderBy: "matched",
+    bin: { bytes: 8800, sha256: "b".repeat(64) },
+    wav: { bytes: 32_044, sha256: "a".repeat(64) },
+    ...changes,
+  };
+}
+
+const all: RecordingQuery = {
+  device: undefined,
+  from: 0,
+  to: Number.MAX_SAFE_INTEGER,
+  after: undefined,
+  limit: 1000,
+};
+const namesOf = (query: Partial<RecordingQuery> = {}) =>
+  catalog.recordings.list({ ...all, ...query }).map((row) => row.name);
+
+function enterAndFail(): never {
+  catalog.recordings.enter(entry("a"));
+  throw new Error("no");
+}
+
+describe("the catalog of recordings", () => {
+  test("gives back what was entered, also after it was opened again", () => {
+    const recordings = [
+      entry("a"),
+      entry("b", { device: null, codec: "pcm", nibbleOrder: null, nibbleOrderBy: null }),
+    ];
+    catalog.transaction(() => recordings.forEach((each) => catalog.recordings.enter(each)), true);
+    const expected = recordings.map((each, index) => Object.assign({ id: index + 1 }, each));
+    expect(catalog.recordings.list(all)).toEqual(expected);
+    catalog.close();
+    catalog = new SqliteCatalog(path());
+    expect(catalog.recordings.list(all)).toEqual(expected);
+    expect(catalog.recordings.has("a")).toBe(true);
+    expect(catalog.recordings.has("c")).toBe(false);
+  });
+
+  test("replaces a recording of the same name", () => {
+    catalog.recordings.enter(entry("a"));
+    catalog.recordings.enter(entry("a", { frames: 7 }));
+    expect(catalog.recordings.list(all).map((row) => row.frames)).toEqual([7]);
+  });
+
+  test("lists by time, then by entry; by device; within a time; page by page", () => {
+    const times: [string, string | null, number][] = [
+      ["d", "one", 30],
+      ["a", "one", 10],
+      ["c", "two", 20],
+      ["b", "one", 20],
+      ["e", null, 40],
+    ];
+    for (const [name, device, startedAt] of times)
+      catalog.recordings.enter(entry(name, { device, startedAt }));
+    expect(namesOf()).toEqual(["a", "c", "b", "d", "e"]);
+    expect(namesOf({ device: "one" })).toEqual(["a", "b", "d"]);
+    expect(namesOf({ device: "" })).toEqual([]);
+    expect(namesOf({ from: 20, to: 40 })).toEqual(["c", "b", "d"]);
+    expect(namesOf({ device: "two", from: 21 })).toEqual([]);
+    for (const device of [undefined, "one"]) {
+      const paged: string[] = [];
+      for (let after: RecordingQuery["after"]; ;) {
+        const [row] = catalog.recordings.list({ ...all, device, after, limit: 1 });
+        if (row === undefined) break;
+        paged.push(row.name);
+        after = { startedAt: row.startedAt, id: row.id };
+      }
+      expect(paged).toEqual(namesOf({ device }));
+    }
+    expect(namesOf({ after: { startedAt: 20, id: 3 }, from: 0 })).toEqual(["b", "d", "e"]);
+  });
+
+  test("is undone with the rest of a transaction that fails", () => {
+    expect(() => catalog.transaction(enterAndFail, true)).toThrow("no");
+    expect(namesOf()).toEqual([]);
+  });
+});
+
+/** What version 1 of the catalog was made with. */
+const versionOne = `
+  CREATE TABLE streams (
+    id          TEXT    NOT NULL PRIMARY KEY,
+    state       INTEGER NOT NULL,
+    key         TEXT    NOT NULL,
+    size        INTEGER NOT NULL,
+    sha256      TEXT,
+    format      TEXT,
+    created_at  INTEGER NOT NULL,
+    updated_at  INTEGER NOT NULL,
+    finished_at INTEGER
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX streams_by_object ON streams (sha256) WHERE sha256 IS NOT NULL;
+  CREATE INDEX streams_unfinished ON streams (updated_at) WHERE state = 0;
+  INSERT INTO streams VALUES ('old', 2, 'key', 3, 'abc', NULL, 1, 2, 3);
+  INSERT INTO streams VALUES ('left', 0, 'key', 9, NULL, NULL, 1, 2, NULL);
+  PRAGMA user_version = 1;
+`;
+
+test("a catalog of version 1 keeps its streams and takes recordings", () => {
+  catalog.close();
+  const old = join(folder.path, "old.db");
+  const database = new Database(old);
+  database.run(versionOne);
+  database.close();
+  catalog = new SqliteCatalog(old);
+  expect(catalog.find("old")).toMatchObject({ state: "finished", size: 3, sha256: "abc", finishedAt: 3 });
+  expect(catalog.find("left")).toMatchObject({ state: "unfinished", size: 9, durable: 9 });
+  catalog.recordings.enter(entry("new"));
+  catalog.close();
+  catalog = new SqliteCatalog(old);
+  expect(namesOf()).toEqual(["new"]);
+  expect(catalog.find("old")).toBeDefined();
+  catalog.close();
+  const after = new Database(old);
+  expect(after.query("PRAGMA user_version").get()).toEqual({ user_version: 5 });
+  after.close();
+  catalog = new SqliteCatalog(old);
+});

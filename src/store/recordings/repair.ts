@@ -1,0 +1,192 @@
+/**
+ * What becomes of segments that are not in the catalog, because the process ended before they were: a crash leaves
+ * them at step 1, 2 or 3 of segment.ts. Afterwards each of them is a whole recording or gone:
+ *
+ *     .bin                       .wav                becomes
+ *     whole frames               header, samples     entered; a torn frame at the end of .bin, half a sample frame
+ *                                                    at the end of .wav are cut off, the sizes are filled in
+ *     nothing, or a torn frame   nothing behind its  removed
+ *                                header
+ *     anything else                                  left alone and reported: that is no crash of ours
+ */
+import * as fs from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { MiB } from "../../base/limits.ts";
+import { encodeWavHeader, parseWavHead, wavHeaderBytes } from "../../codec/wav.ts";
+import { codecOfFrame, frameBytesAt, frameSeq, codecPcm16, lostBetween, nextSeq } from "../../wire/ingest.ts";
+import { removeFile, sizeOfFile } from "../layout.ts";
+import type { RecordedFile, RecordingEntry } from "./catalog.ts";
+
+export type RepairOutcome = RecordingEntry | "removed" | "damaged";
+
+/** Longer than any frame, so that each lies whole in a block that begins with it. */
+const blockBytes = 2 * MiB;
+/** What a crash can leave behind the last whole frame; more is no crash of ours, and is not cut off. */
+const maxTornBytes = 2 * MiB;
+/** `stream_{streamId}[_{hwid}]_{yyyyMMdd_HHmmss}[_{number}]`, with or without an ending. */
+const namePattern =
+  /^stream_(\d{1,10})(?:_.+?)??_(\d{4})(\d\d)(\d\d)_(\d\d)(\d\d)(\d\d)(?:_\d+)?(?:\.bin|\.wav)?$/u;
+
+/** The names, without ending, of every segment in the folder and in the folders of devices below it. */
+export function listSegments(folder: string): Set<string> {
+  const names = new Set<string>();
+  for (const entry of entriesOf(folder)) {
+    if (entry.isFile()) addSegment(names, "", entry.name);
+    if (!entry.isDirectory()) continue;
+    for (const below of entriesOf(join(folder, entry.name))) {
+      if (below.isFile()) addSegment(names, `${entry.name}/`, below.name);
+    }
+  }
+  return names;
+}
+
+/** Repairs the segment of this name, relative to the folder. Throws the system's error. */
+export function repairSegment(folder: string, name: string): RepairOutcome {
+  const path = join(folder, name);
+  const identity = identityOf(name);
+  const binBytes = sizeOfFile(`${path}.bin`);
+  const wavBytes = sizeOfFile(`${path}.wav`);
+  if (binBytes === undefined && wavBytes === undefined) return "removed";
+  if (identity === undefined) return "damaged";
+  const endedAt = Math.round(fs.statSync(`${path}.${binBytes === undefined ? "wav" : "bin"}`).mtimeMs);
+  const frames = binBytes === undefined ? undefined : walkFrames(`${path}.bin`);
+  if (binBytes !== undefined && binBytes - frames!.bytes > maxTornBytes) return "damaged";
+  if (frames === undefined || frames.count === 0) {
+    const isEmpty = (wavBytes ?? 0) <= wavHeaderBytes && (frames === undefined || frames.isTorn);
+    return isEmpty ? removeBoth(path) : "damaged";
+  }
+  const format = wavBytes === undefined ? undefined : repairWav(`${path}.wav`, wavBytes);
+  if (format === undefined) return "damaged";
+  if (frames.bytes < binBytes!) fs.truncateSync(`${path}.bin`, frames.bytes);
+  return {
+    name,
+    ...identity,
+    codec: frames.codec === codecPcm16 ? "pcm" : "adpcm",
+    ...format,
+    endedAt: Math.max(endedAt, identity.startedAt),
+    frames: frames.count,
+    gaps: frames.gaps,
+    lostFrames: frames.lost,
+    nibbleOrder: null,
+    nibbleOrderBy: null,
+    bin: sumOf(`${path}.bin`),
+    wav: sumOf(`${path}.wav`),
+  };
+}
+
+function entriesOf(folder: string): fs.Dirent[] {
+  return fs.existsSync(folder) ? fs.readdirSync(folder, { withFileTypes: true }) : [];
+}
+
+function addSegment(names: Set<string>, prefix: string, fileName: string): void {
+  if (/\.(?:bin|wav)$/.test(fileName) && namePattern.test(fileName))
+    names.add(prefix + fileName.slice(0, -4));
+}
+
+function removeBoth(path: string): "removed" {
+  removeFile(`${path}.bin`);
+  removeFile(`${path}.wav`);
+  return "removed";
+}
+
+/** What a name says of its segment. */
+function identityOf(
+  name: string,
+): { device: string | null; streamId: number; startedAt: number } | undefined {
+  const match = namePattern.exec(basename(name));
+  if (match === null) return undefined;
+  const [streamId, year, month, day, hour, minute, second] = match.slice(1).map(Number) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  const startedAt = Date.UTC(year, month - 1, day, hour, minute, second);
+  const device = dirname(name);
+  return { device: device === "." ? null : device, streamId, startedAt };
+}
+
+interface WalkedFrames {
+  codec: number | undefined;
+  count: number;
+  /** Of whole frames, from the start of the file. */
+  bytes: number;
+  gaps: number;
+  lost: number;
+  /** What follows them is nothing, or less than a frame that begins as one. */
+  isTorn: boolean;
+}
+
+function walkFrames(path: string): WalkedFrames {
+  const found: WalkedFrames = { codec: undefined, count: 0, bytes: 0, gaps: 0, lost: 0, isTorn: true };
+  const descriptor = fs.openSync(path, "r");
+  try {
+    const block = new Uint8Array(blockBytes);
+    let last: number | undefined;
+    for (;;) {
+      const got = fs.readSync(descriptor, block, 0, block.length, found.bytes);
+      const bytes = block.subarray(0, got);
+      const before = found.bytes;
+      for (let at = 0, whole = frameBytesAt(bytes, 0); whole > 0; whole = frameBytesAt(bytes, at)) {
+        const seq = frameSeq(bytes, at);
+        if (last !== undefined && seq !== nextSeq(last)) {
+          found.gaps += 1;
+          found.lost += lostBetween(last, seq);
+        }
+        last = seq;
+        found.codec ??= codecOfFrame(bytes, at);
+        found.count += 1;
+        found.bytes += whole;
+        at += whole;
+      }
+      if (found.bytes > before) continue;
+      found.isTorn = got < 4 || codecOfFrame(bytes, 0) !== undefined;
+      return found;
+    }
+  } finally {
+    fs.closeSync(descriptor);
+  }
+}
+
+/** Cuts half a sample frame off, and fills the sizes in. Undefined, with nothing changed, for a file that is not ours. */
+function repairWav(
+  path: string,
+  bytes: number,
+): { sampleRate: number; channels: number; samples: number } | undefined {
+  const descriptor = fs.openSync(path, "r+");
+  try {
+    const head = new Uint8Array(wavHeaderBytes);
+    fs.readSync(descriptor, head, 0, head.length, 0);
+    const parsed = parseWavHead(head, bytes);
+    if (parsed.kind !== "format" || parsed.format.dataAt !== wavHeaderBytes) return undefined;
+    const { sampleRate, channels, encoding, frameBytes } = parsed.format;
+    if (encoding !== "s16") return undefined;
+    const samples = Math.floor((bytes - wavHeaderBytes) / frameBytes);
+    const header = encodeWavHeader(sampleRate, channels, samples * frameBytes);
+    fs.ftruncateSync(descriptor, wavHeaderBytes + samples * frameBytes);
+    fs.writeSync(descriptor, header, 0, header.length, 0);
+    return { sampleRate, channels, samples };
+  } finally {
+    fs.closeSync(descriptor);
+  }
+}
+
+function sumOf(path: string): RecordedFile {
+  const hasher = new Bun.CryptoHasher("sha256");
+  const block = new Uint8Array(blockBytes);
+  const descriptor = fs.openSync(path, "r");
+  try {
+    let bytes = 0;
+    for (;;) {
+      const got = fs.readSync(descriptor, block, 0, block.length, bytes);
+      if (got === 0) return { bytes, sha256: hasher.digest("hex") };
+      hasher.update(block.subarray(0, got));
+      bytes += got;
+    }
+  } finally {
+    fs.closeSync(descriptor);
+  }
+}

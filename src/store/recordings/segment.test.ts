@@ -1,0 +1,97 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import * as fs from "node:fs";
+import { join } from "node:path";
+import { sha256 } from "../../testing/harness/bytes.ts";
+import { countingPayload, frameMessage, isCounting } from "../../testing/harness/peers/ingest-device.ts";
+import { readSegment } from "../../testing/harness/recorded-files.ts";
+import { temporaryFolder } from "../../testing/fixtures/temporary-folder.ts";
+import { AppendBuffer } from "./append-buffer.ts";
+import { Segment } from "./segment.ts";
+
+let folder: ReturnType<typeof temporaryFolder>;
+beforeEach(() => (folder = temporaryFolder()));
+afterEach(() => folder[Symbol.dispose]());
+
+const format = { sampleRate: 16_000, channels: 1 };
+const open = (name = "mic/x") => Segment.open(folder.path, name, format, 1000);
+const filesThere = () => fs.readdirSync(join(folder.path, "mic")).sort();
+
+/** A file that takes a part of what it is given, and then no more. */
+class FullFile extends AppendBuffer {
+  override writeTo(descriptor: number): void {
+    fs.writeSync(descriptor, this.unwritten(), 0, 7, this.fileBytes);
+    throw Object.assign(new Error("full"), { code: "ENOSPC" });
+  }
+}
+
+function put(segment: Segment, bin: AppendBuffer, wav: AppendBuffer, seq: number): void {
+  const pcm = countingPayload(seq * 320, 320);
+  const message = frameMessage(0, seq, pcm);
+  bin.append(message, 0, message.length);
+  wav.append(pcm, 0, pcm.length);
+  segment.counts.frames += 1;
+  segment.counts.samples += 320;
+}
+
+function save(segment: Segment, bin: AppendBuffer, wav: AppendBuffer): void {
+  segment.append(bin, wav);
+  bin.written(0);
+  wav.written(0);
+}
+
+describe("a segment", () => {
+  for (const full of ["bin", "wav"]) {
+    test(`takes back all of an append that fails in the .${full}, and is whole then`, () => {
+      const segment = open();
+      const [bin, wav] = [new AppendBuffer(1024), new AppendBuffer(1024)];
+      segment.adopt(bin, wav);
+      put(segment, bin, wav, 0);
+      save(segment, bin, wav);
+      const fullBin = full === "bin" ? new FullFile(1024) : new AppendBuffer(1024);
+      const fullWav = full === "wav" ? new FullFile(1024) : new AppendBuffer(1024);
+      fullBin.startFile(652);
+      fullWav.startFile(44 + 640);
+      put(segment, fullBin, fullWav, 1);
+      expect(() => segment.append(fullBin, fullWav)).toThrow("full");
+      expect(segment.takeBack()).toBe(true);
+      segment.finish();
+      while (!segment.hashNext(new Uint8Array(100)));
+      segment.letGo();
+      const read = readSegment(folder.path, "mic/x");
+      expect(read.frames.length).toBe(1);
+      expect(read.samples.length).toBe(320);
+      expect(isCounting(read.samples)).toBe(true);
+      expect(segment.counts).toEqual({ frames: 1, samples: 320, gaps: 0, lostFrames: 0 });
+      expect(segment.sums()).toEqual({
+        bin: { bytes: 652, sha256: sha256(read.bin) },
+        wav: { bytes: 684, sha256: sha256(read.wav) },
+      });
+    });
+  }
+
+  test("of which the first append fails leaves nothing", () => {
+    const segment = open();
+    const [bin, wav] = [new FullFile(1024), new AppendBuffer(1024)];
+    segment.adopt(bin, wav);
+    put(segment, bin, wav, 0);
+    expect(() => segment.append(bin, wav)).toThrow("full");
+    expect(segment.takeBack()).toBe(false);
+    expect(filesThere()).toEqual([]);
+    segment.letGo();
+  });
+
+  test("has a name that neither of its files had before", () => {
+    fs.mkdirSync(join(folder.path, "mic"));
+    fs.writeFileSync(join(folder.path, "mic/x.wav"), "somebody's");
+    fs.writeFileSync(join(folder.path, "mic/x_2.bin"), "somebody's");
+    const segments = [open(), open()];
+    expect(segments.map((segment) => segment.name)).toEqual(["mic/x_3", "mic/x_4"]);
+    for (const segment of segments) segment.letGo();
+    expect(filesThere()).toEqual(["x.wav", "x_2.bin", "x_3.bin", "x_3.wav", "x_4.bin", "x_4.wav"]);
+  });
+
+  test("cannot be opened where there can be no folder", () => {
+    fs.writeFileSync(join(folder.path, "mic"), "a file");
+    expect(() => open()).toThrow();
+  });
+});

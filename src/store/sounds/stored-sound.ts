@@ -1,0 +1,177 @@
+/**
+ * The packets of a sound in the cache folder, so that it need not be encoded again.
+ *
+ * -- Format (all numbers little-endian)
+ *
+ *     char magic[8];           // "wvcsound"
+ *     u32  version;            // 1
+ *     u32  packets;
+ *     u32  bytes;              // of what follows the header
+ *     u32  crc;                // of what follows the header: CRC-32 as in zlib
+ *     struct {
+ *       u16 length;
+ *       u8  bytes[length];
+ *     } packet[packets];
+ *
+ * A file is written under a temporary name and renamed when it is whole. It is not synced: after a power cut it may be
+ * damaged, then its checksum tells, and the sound is encoded again. What is damaged counts as missing.
+ */
+import * as fs from "node:fs";
+import { readFile, utimes } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { crc32 } from "node:zlib";
+import { failpoint } from "../../base/failpoint.ts";
+import { isMissing, removeFile } from "../layout.ts";
+
+const magic = "wvcsound";
+const version = 1;
+const headerBytes = 24;
+const temporarySuffix = ".tmp";
+
+/** Packets that are taken from a file before others have their turn. */
+const packetsAtOnce = 2_000;
+
+/** Writes the packets of one sound as they come. */
+export class SoundWriter {
+  readonly #path: string;
+  readonly #temporary: string;
+  #descriptor: number | undefined;
+  #packets = 0;
+  #bytes = 0;
+  #crc = 0;
+
+  /** `tag` tells writers of the same sound apart. Makes the folder if there is none; throws the system's error. */
+  constructor(path: string, tag: number) {
+    this.#path = path;
+    this.#temporary = `${path}.${tag}${temporarySuffix}`;
+    fs.mkdirSync(dirname(path), { recursive: true });
+    this.#descriptor = fs.openSync(this.#temporary, "w");
+    writeAll(this.#descriptor, new Uint8Array(headerBytes), 0);
+  }
+
+  append(packets: readonly Uint8Array[]): void {
+    failpoint("sound.append");
+    const body = encodePackets(packets);
+    writeAll(this.#open(), body, headerBytes + this.#bytes);
+    this.#packets += packets.length;
+    this.#bytes += body.length;
+    this.#crc = crc32(body, this.#crc);
+  }
+
+  /** The sound is whole: it gets its header and its name. */
+  finish(): void {
+    const descriptor = this.#open();
+    const header = new Uint8Array(headerBytes);
+    const view = new DataView(header.buffer);
+    header.set(new TextEncoder().encode(magic));
+    view.setUint32(8, version, true);
+    view.setUint32(12, this.#packets, true);
+    view.setUint32(16, this.#bytes, true);
+    view.setUint32(20, this.#crc, true);
+    writeAll(descriptor, header, 0);
+    fs.closeSync(descriptor);
+    this.#descriptor = undefined;
+    fs.renameSync(this.#temporary, this.#path);
+  }
+
+  /** Removes what is not finished; nothing is left to do after `finish`. */
+  discard(): void {
+    if (this.#descriptor === undefined) return;
+    fs.closeSync(this.#descriptor);
+    this.#descriptor = undefined;
+    removeFile(this.#temporary);
+  }
+
+  #open(): number {
+    if (this.#descriptor === undefined) throw new Error("the sound's file is closed");
+    return this.#descriptor;
+  }
+}
+
+/**
+ * Gives the packets of a stored sound to `take`, some at a time, and marks it as used. `take` gets nothing of one that is
+ * damaged. Throws the system's error.
+ */
+export async function readStoredSound(
+  path: string,
+  take: (packets: Uint8Array[]) => void,
+): Promise<"read" | "missing" | "damaged"> {
+  let file: Uint8Array;
+  try {
+    file = await readFile(path);
+  } catch (error) {
+    if (isMissing(error)) return "missing";
+    throw error;
+  }
+  if (!isWhole(file)) return "damaged";
+  const now = new Date();
+  // A folder that can only be read serves as well: its sounds are removed in another order then.
+  await utimes(path, now, now).catch(() => undefined);
+  for (let at = headerBytes; at < file.length;) {
+    const packets: Uint8Array[] = [];
+    while (at < file.length && packets.length < packetsAtOnce) {
+      const length = file[at]! | (file[at + 1]! << 8);
+      packets.push(file.subarray(at + 2, at + 2 + length));
+      at += 2 + length;
+    }
+    take(packets);
+    await new Promise<void>((resolve) => setImmediate(resolve));
+  }
+  return "read";
+}
+
+/** Removes the sounds that were used longest ago until the rest fits, and what a dead writer left behind. */
+export function trimStoredSounds(folder: string, maxBytes: number, isStarting: boolean): void {
+  const sounds = filesOf(folder).filter(({ path }) => {
+    if (isStarting && path.endsWith(temporarySuffix)) removeFile(path);
+    return !path.endsWith(temporarySuffix);
+  });
+  sounds.sort((a, b) => b.usedMs - a.usedMs);
+  let bytes = 0;
+  for (const sound of sounds) {
+    bytes += sound.bytes;
+    if (bytes > maxBytes) removeFile(sound.path);
+  }
+}
+
+function filesOf(folder: string): { path: string; bytes: number; usedMs: number }[] {
+  if (!fs.existsSync(folder)) return [];
+  return fs.readdirSync(folder).flatMap((name) => {
+    const path = join(folder, name);
+    const stat = fs.statSync(path, { throwIfNoEntry: false });
+    return stat?.isFile() ? [{ path, bytes: stat.size, usedMs: stat.mtimeMs }] : [];
+  });
+}
+
+/** Whether header and checksum fit, and the packets fill the file exactly. */
+function isWhole(file: Uint8Array): boolean {
+  if (file.length < headerBytes) return false;
+  const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
+  const body = file.subarray(headerBytes);
+  if (Buffer.from(file.subarray(0, 8)).toString("latin1") !== magic) return false;
+  if (view.getUint32(8, true) !== version || view.getUint32(16, true) !== body.length) return false;
+  if (crc32(body) !== view.getUint32(20, true)) return false;
+  let packets = 0;
+  let at = 0;
+  for (; at + 2 <= body.length; packets++) at += 2 + (body[at]! | (body[at + 1]! << 8));
+  return at === body.length && packets === view.getUint32(12, true);
+}
+
+function encodePackets(packets: readonly Uint8Array[]): Uint8Array {
+  const bytes = packets.reduce((sum, packet) => sum + 2 + packet.length, 0);
+  const body = new Uint8Array(bytes);
+  let at = 0;
+  for (const packet of packets) {
+    body[at] = packet.length;
+    body[at + 1] = packet.length >> 8;
+    body.set(packet, at + 2);
+    at += 2 + packet.length;
+  }
+  return body;
+}
+
+function writeAll(descriptor: number, bytes: Uint8Array, at: number): void {
+  for (let done = 0; done < bytes.length;) {
+    done += fs.writeSync(descriptor, bytes, done, bytes.length - done, at + done);
+  }
+}

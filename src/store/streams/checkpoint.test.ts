@@ -1,0 +1,82 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import * as fs from "node:fs";
+import { errorCodes } from "../../base/errors.ts";
+import { maxFilesSyncedSingly } from "../../base/limits.ts";
+import { temporaryFolder } from "../../testing/fixtures/temporary-folder.ts";
+import { checkpointGroup, type CheckpointItem } from "./checkpoint.ts";
+import { CacheLayout } from "../layout.ts";
+import { SqliteCatalog } from "./sqlite.ts";
+
+let folder: ReturnType<typeof temporaryFolder>;
+let layout: CacheLayout;
+let catalog: SqliteCatalog;
+let wholeSyncs: string[];
+beforeEach(() => {
+  folder = temporaryFolder();
+  layout = new CacheLayout(folder.path);
+  layout.create();
+  catalog = new SqliteCatalog(layout.catalog);
+  wholeSyncs = [];
+});
+afterEach(() => {
+  catalog.close();
+  folder[Symbol.dispose]();
+});
+
+function add(streamId: string): CheckpointItem {
+  catalog.reserve(streamId, `key-${streamId}`, 1);
+  fs.writeFileSync(layout.incomingPath(`key-${streamId}`), "abc");
+  return { streamId, key: `key-${streamId}`, size: 3 };
+}
+
+const checkpoint = (items: CheckpointItem[], canSyncWhole: boolean) =>
+  checkpointGroup(
+    layout,
+    catalog,
+    async (path) => {
+      wholeSyncs.push(path);
+      return canSyncWhole;
+    },
+    items,
+    2,
+  );
+
+test("few files are synced by themselves, and the catalog says how far each is", async () => {
+  const items = [add("a"), add("b")];
+  expect(await checkpoint(items, true)).toEqual([null, null]);
+  expect(wholeSyncs).toEqual([]);
+  expect(catalog.find("b")).toMatchObject({ size: 3, updatedAt: 2 });
+});
+
+test("many are synced with their file system, or one by one where that cannot be", async () => {
+  const items = Array.from({ length: maxFilesSyncedSingly + 1 }, (_, index) => add(`s${index}`));
+  for (const canSyncWhole of [true, false]) {
+    expect(await checkpoint(items, canSyncWhole)).toEqual(items.map(() => null));
+  }
+  expect(wholeSyncs).toEqual([layout.incoming, layout.incoming]);
+});
+
+test("one that has gone holds nobody up, and one that cannot be synced fails alone", async () => {
+  const [gone, bad, good] = [add("gone"), add("bad"), add("good")];
+  fs.unlinkSync(layout.incomingPath(gone!.key));
+  fs.unlinkSync(layout.incomingPath(bad!.key));
+  // A folder cannot be opened for writing.
+  fs.mkdirSync(layout.incomingPath(bad!.key));
+  const outcomes = await checkpoint([gone!, bad!, good!], true);
+  expect(outcomes[0]).toBeNull();
+  expect(outcomes[1]).toMatchObject({ errorNumber: errorCodes.indexOf("STORE_FAILED") + 1 });
+  expect(outcomes[2]).toBeNull();
+  expect(catalog.find("bad")!.size).toBe(0);
+});
+
+test("what was said of a stream is kept in its row", () => {
+  const metadata = {
+    contentType: "audio/wav",
+    format: { codec: "pcm_s16le", sampleRate: 8000, channels: 1 },
+    tags: { a: "b" },
+  };
+  catalog.reserve("said", "k", 1, metadata);
+  catalog.reserve("unsaid", "k2", 1);
+  expect(catalog.find("said")!.metadata).toEqual(metadata);
+  expect(catalog.find("unsaid")!.metadata.tags).toEqual({});
+});

@@ -1,0 +1,97 @@
+/** The streams of devices to a server, over gRPC. What a device says and does on them is up to the caller. */
+import {
+  ChannelCredentials,
+  Client,
+  type ClientDuplexStream,
+  type ClientReadableStream,
+  Metadata,
+  type ServiceDefinition,
+} from "@grpc/grpc-js";
+import { loadSync } from "@grpc/proto-loader";
+import { fileURLToPath } from "node:url";
+import {
+  type AudioPacket,
+  type AudioStreamRequest,
+  type DeviceEvent,
+  type DeviceEventResponse,
+  deviceIdKey,
+  deviceProtoFile,
+  deviceProtoOptions,
+  deviceServiceName,
+  type DeviceStatusRequest,
+  type DeviceStatusResponse,
+} from "../../../wire/devices.ts";
+
+export type StatusCall = ClientDuplexStream<DeviceStatusResponse, DeviceStatusRequest>;
+export type EventCall = ClientDuplexStream<DeviceEvent, DeviceEventResponse>;
+export type AudioCall = ClientReadableStream<AudioPacket>;
+
+let loaded: ServiceDefinition | undefined;
+
+/** The service, loaded once: a program may open many channels. */
+function deviceService(): ServiceDefinition {
+  // The type of what a file defines allows messages and enums too; by this name it is the service.
+  loaded ??= loadSync(fileURLToPath(deviceProtoFile), deviceProtoOptions)[
+    deviceServiceName
+  ] as ServiceDefinition;
+  return loaded;
+}
+
+/** One HTTP/2 connection, for one device or several. Every call it gives must have a listener for `error`. */
+export class DeviceChannel {
+  readonly #client: Client;
+  readonly #service = deviceService();
+
+  /** `address` is HOST:PORT. */
+  constructor(address: string, credentials: ChannelCredentials = ChannelCredentials.createInsecure()) {
+    // Without a pool of its own the library would share one connection among all channels to an address.
+    this.#client = new Client(address, credentials, { "grpc.use_local_subchannel_pool": 1 });
+  }
+
+  openStatus(deviceId: string): StatusCall {
+    const { path, requestSerialize, responseDeserialize } = this.#method("StatusStream");
+    return this.#client.makeBidiStreamRequest(
+      path,
+      requestSerialize,
+      responseDeserialize,
+      metadataOf(deviceId),
+    );
+  }
+
+  openEvents(deviceId: string): EventCall {
+    const { path, requestSerialize, responseDeserialize } = this.#method("EventStream");
+    return this.#client.makeBidiStreamRequest(
+      path,
+      requestSerialize,
+      responseDeserialize,
+      metadataOf(deviceId),
+    );
+  }
+
+  openAudio(deviceId: string): AudioCall {
+    const { path, requestSerialize, responseDeserialize } = this.#method("ServerAudioStream");
+    const request: AudioStreamRequest = { start: true };
+    return this.#client.makeServerStreamRequest(
+      path,
+      requestSerialize,
+      responseDeserialize,
+      request,
+      metadataOf(deviceId),
+    );
+  }
+
+  /** Ends the connection; calls that are open are cancelled. */
+  close(): void {
+    this.#client.close();
+  }
+
+  #method(name: string) {
+    return this.#service[name]!;
+  }
+}
+
+function metadataOf(deviceId: string): Metadata {
+  const metadata = new Metadata();
+  metadata.set(deviceIdKey, deviceId);
+  return metadata;
+}

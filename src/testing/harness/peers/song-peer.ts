@@ -1,0 +1,64 @@
+/** A plain client of the TLS door: says a name and takes what comes. It trusts any certificate, and shows it. */
+import { connect, type TLSSocket } from "node:tls";
+import { within } from "../until.ts";
+
+const connectLimitMs = 10_000;
+const songLimitMs = 30_000;
+
+export interface Heard {
+  bytes: Buffer;
+  /** What broke the connection, such as ECONNRESET; undefined for a proper end. */
+  failure: string | undefined;
+}
+
+export class SongPeer {
+  readonly socket: TLSSocket;
+  /** All that came, once the connection is over. */
+  readonly heard: Promise<Heard>;
+  receivedBytes = 0;
+
+  private constructor(socket: TLSSocket) {
+    this.socket = socket;
+    const pieces: Buffer[] = [];
+    let failure: string | undefined;
+    socket.on("data", (piece: Buffer) => {
+      this.receivedBytes += piece.length;
+      pieces.push(piece);
+    });
+    socket.on("error", (error: NodeJS.ErrnoException) => (failure = error.code ?? error.message));
+    this.heard = new Promise((resolve) =>
+      socket.once("close", () => resolve({ bytes: Buffer.concat(pieces), failure })),
+    );
+  }
+
+  /** Resolves after the handshake; rejects with what it failed by. */
+  static async open(port: number, versions: { maxVersion?: "TLSv1.1" | "TLSv1.2" } = {}): Promise<SongPeer> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const old = versions.maxVersion === "TLSv1.1" ? { minVersion: "TLSv1" as const } : {};
+    const options = { host: "127.0.0.1", port, rejectUnauthorized: false, ...old, ...versions };
+    const peer = new SongPeer(connect(options, resolve));
+    peer.socket.once("error", reject);
+    await within("a TLS connection", connectLimitMs, promise);
+    return peer;
+  }
+
+  /** SHA-256 of the certificate that the server showed. */
+  get fingerprint(): string {
+    return this.socket.getPeerCertificate().fingerprint256;
+  }
+
+  ask(name: string | Uint8Array): void {
+    this.socket.write(name);
+  }
+
+  [Symbol.dispose](): void {
+    this.socket.destroy();
+  }
+}
+
+/** One song, or what came of it. */
+export async function fetchSong(port: number, name: string | Uint8Array): Promise<Heard> {
+  using peer = await SongPeer.open(port);
+  peer.ask(name);
+  return await within("the song", songLimitMs, peer.heard, () => `${peer.receivedBytes} bytes came`);
+}

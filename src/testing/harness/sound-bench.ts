@@ -1,0 +1,87 @@
+/** A library of sounds and all that makes them, in a temporary folder. */
+import { mkdirSync, readdirSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Log } from "../../base/log.ts";
+import { type SoundSettings, soundNames, Sounds } from "../../engine/sounds/sounds.ts";
+import type { Sound } from "../../engine/sounds/sound.ts";
+import { Encoders } from "../../pool/encoders.ts";
+import { CacheLayout } from "../../store/layout.ts";
+import { Library } from "../../store/library/library.ts";
+import { testLimitMs, within } from "./until.ts";
+import { temporaryFolder } from "../fixtures/temporary-folder.ts";
+
+/** What was logged as a warning or an error. */
+export class TroubleLog implements Log {
+  readonly lines: string[] = [];
+  debug(): void {}
+  info(): void {}
+  warn(message: string): void {
+    this.lines.push(message);
+  }
+  error(message: string): void {
+    this.lines.push(message);
+  }
+}
+
+export class SoundBench implements AsyncDisposable {
+  readonly log = new TroubleLog();
+  readonly #folder = temporaryFolder();
+  readonly #layout = new CacheLayout(join(this.#folder.path, "cache"));
+  readonly #encoders = new Encoders({
+    entry: new URL("../../../workers/encode.ts", import.meta.url),
+    onLost: (reason) => this.log.error(reason),
+  });
+  #library: Library | undefined;
+  #made: Sounds[] = [];
+  #replaced = 0;
+
+  /** As a server that has just been started. */
+  async start(settings: Partial<SoundSettings> = {}): Promise<Sounds> {
+    this.#library ??= await Library.open(join(this.#folder.path, "library"), this.log);
+    const all = { names: soundNames(new Map()), layout: this.#layout, ...settings };
+    const sounds = new Sounds(this.#library, this.#encoders, all, this.log);
+    this.#made.push(sounds);
+    return sounds;
+  }
+
+  /** Puts a file into the library, in place of the one of that name. */
+  put(name: string, bytes: Uint8Array): void {
+    const path = this.pathOf(name);
+    mkdirSync(join(path, ".."), { recursive: true });
+    const temporary = `${path}.${this.#replaced++}`;
+    writeFileSync(temporary, bytes);
+    renameSync(temporary, path);
+  }
+
+  pathOf(name: string): string {
+    return join(this.#folder.path, "library", name);
+  }
+
+  /** Files of the cache of sounds. */
+  stored(): string[] {
+    try {
+      return readdirSync(this.#layout.sounds).map((name) => join(this.#layout.sounds, name));
+    } catch {
+      return [];
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const sounds of this.#made) await sounds.close();
+    await this.#encoders.close();
+    this.#library?.close();
+    this.#folder[Symbol.dispose]();
+  }
+}
+
+/** All packets of a sound, which is released then. */
+export async function packetsOfSound(sound: Sound): Promise<Uint8Array[]> {
+  try {
+    while (!sound.isComplete) {
+      await within("more of a sound", testLimitMs / 2, sound.beyond(sound.packets.length));
+    }
+    return [...sound.packets];
+  } finally {
+    sound.release();
+  }
+}

@@ -1,0 +1,20 @@
+/** A worker for tests of the lane: sends every task back as a result, joined with nothing and in order. */
+import { type LaneMemory, WorkerLane } from "../../lane/lane.ts";
+
+declare const self: { onmessage: ((event: { data: { lane: LaneMemory } }) => void) | null };
+
+self.onmessage = (event) => {
+  self.onmessage = null;
+  const lane = new WorkerLane(event.data.lane);
+  const { tasks, results } = lane;
+  while (!lane.closing || tasks.hasNext()) {
+    while (tasks.next()) {
+      const at = lane.reserveResult(tasks.kind, tasks.subject, tasks.length);
+      results.bytes.set(tasks.bytes.subarray(tasks.offset, tasks.offset + tasks.length), at);
+      if (tasks.unreleasedBytes > tasks.capacityBytes / 4) lane.releaseTasks();
+    }
+    lane.releaseTasks();
+    lane.publishResults();
+    if (!lane.closing) lane.sleep();
+  }
+};
