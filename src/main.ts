@@ -2,7 +2,8 @@
 import { version } from "../package.json";
 import { DoorMeters } from "./base/gateway-meter.ts";
 import { errorRow, toWavecacheError } from "./base/errors.ts";
-import { goodbyeMs, messageIdleTimeoutMs, shutdownGraceMs, stallTimeoutMs } from "./base/limits.ts";
+import { shutdownGraceMs, stallTimeoutMs } from "./base/limits/connections.ts";
+import { goodbyeMs, messageIdleTimeoutMs } from "./base/limits/v1.ts";
 import { configureLog, type Log, openLog } from "./base/log.ts";
 import { type Config, ConfigError, readConfig } from "./config/config.ts";
 import { catalogStore, Devices } from "./engine/devices/devices.ts";

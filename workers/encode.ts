@@ -5,7 +5,7 @@
 import { dirname } from "node:path";
 import { errorNumber, toWavecacheError, WavecacheError } from "../src/base/errors.ts";
 import { failpoint } from "../src/base/failpoint.ts";
-import { maxEncodings, maxSoundCacheBytes } from "../src/base/limits.ts";
+import { maxEncodings, maxSoundCacheBytes } from "../src/base/limits/sounds.ts";
 import { SoundWriter, trimStoredSounds } from "../src/store/sounds/stored-sound.ts";
 import type { EncodeEnd, EncoderReply, EncoderRequest } from "../src/store/sounds/encoder-calls.ts";
 import { packetsOf } from "./jobs/sound-packets.ts";

@@ -5,7 +5,7 @@
  * the last frame is the same in every round and computed once.
  */
 import { Random } from "../../src/testing/harness/bytes.ts";
-import { MiB } from "../../src/base/limits.ts";
+import { MiB } from "../../src/base/limits/units.ts";
 
 const noiseBytes = 8 * MiB;
 /** Odd, so that streams begin at all alignments, and far enough apart that no stream begins like its neighbour. */

@@ -3,7 +3,7 @@
  * memory, its files and what it holds are looked at through its metrics. Exit status 1 when anything has grown.
  */
 import { cac } from "cac";
-import { GiB, KiB, MiB } from "../../src/base/limits.ts";
+import { GiB, KiB, MiB } from "../../src/base/limits/units.ts";
 import { countOption, type Options, textOption } from "../../src/cli/kit/arguments.ts";
 import { CliError, exitFailure, usageError } from "../../src/cli/kit/failures.ts";
 import { humanBytes, table } from "../../src/cli/kit/text.ts";

@@ -5,7 +5,7 @@
  */
 import autocannon from "autocannon";
 import { cac } from "cac";
-import { GiB } from "../../src/base/limits.ts";
+import { GiB } from "../../src/base/limits/units.ts";
 import { countOption, textOption } from "../../src/cli/kit/arguments.ts";
 import { exitFailure } from "../../src/cli/kit/failures.ts";
 import { table } from "../../src/cli/kit/text.ts";

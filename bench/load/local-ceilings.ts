@@ -1,7 +1,7 @@
 /** Ceilings that need no server: one thread of this machine, over the bytes that an upload has. */
 import * as fs from "node:fs";
 import { join } from "node:path";
-import { KiB, MiB } from "../../src/base/limits.ts";
+import { KiB, MiB } from "../../src/base/limits/units.ts";
 import type { Noise, StreamAudio } from "./audio.ts";
 import type { Timed } from "./transfers.ts";
 

@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { exitFailure } from "../../src/cli/kit/failures.ts";
-import { GiB } from "../../src/base/limits.ts";
+import { GiB } from "../../src/base/limits/units.ts";
 import { runBench, writeReport } from "./command.ts";
 import { thisMachine } from "./machine.ts";
 import { readSettings, type Settings } from "./options.ts";

@@ -1,6 +1,8 @@
 /** What `bun run bench` can be told, checked. */
 import { cac } from "cac";
-import { GiB, KiB, maxFrameBytes, maxReadBytes, MiB } from "../../src/base/limits.ts";
+import { maxFrameBytes } from "../../src/base/limits/connections.ts";
+import { maxReadBytes } from "../../src/base/limits/streams.ts";
+import { GiB, KiB, MiB } from "../../src/base/limits/units.ts";
 import {
   countOption,
   flagOption,

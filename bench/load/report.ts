@@ -1,5 +1,5 @@
 /** The table of a run, in words for people who have not read the code. */
-import { GiB } from "../../src/base/limits.ts";
+import { GiB } from "../../src/base/limits/units.ts";
 import { humanBytes, table } from "../../src/cli/kit/text.ts";
 import type { Inside } from "./inside.ts";
 import type { Machine } from "./machine.ts";

@@ -7,7 +7,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect } from "node:tls";
-import { MiB } from "../../src/base/limits.ts";
+import { MiB } from "../../src/base/limits/units.ts";
 import { countOption, type Options, runCommand } from "../../src/cli/kit/arguments.ts";
 import { exitFailure, failureOf, usageError } from "../../src/cli/kit/failures.ts";
 import { table } from "../../src/cli/kit/text.ts";

@@ -4,7 +4,7 @@
  * protocol beside it. Exit status 1 when the default pace loses a datagram.
  */
 import { cac } from "cac";
-import { defaultUdpRateMbps, maxUdpTotalMbps } from "../../src/base/limits.ts";
+import { defaultUdpRateMbps, maxUdpTotalMbps } from "../../src/base/limits/songs.ts";
 import { countOption, requiredText, textOption } from "../../src/cli/kit/arguments.ts";
 import { exitFailure, usageError } from "../../src/cli/kit/failures.ts";
 import { megabitsPerSecond, table } from "../../src/cli/kit/text.ts";

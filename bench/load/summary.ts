@@ -1,6 +1,6 @@
 /** What a run at full speed comes to: medians of its rounds, shares of the ceilings, and whether the targets are met. */
 import { megabitsPerSecond } from "../../src/cli/kit/text.ts";
-import { GiB } from "../../src/base/limits.ts";
+import { GiB } from "../../src/base/limits/units.ts";
 import { largest } from "./figures.ts";
 import type { Inside } from "./inside.ts";
 import type { Latency, Percentiles } from "./latency.ts";

@@ -7,7 +7,7 @@
  * where SHA-256 runs at 1.4 GB/s (one core of the machine of bench/results). At a download of 10 Gbit/s that is an
  * eighth of a core, and the bare sender's audio is compared in the same way, so that a share of it stays fair.
  */
-import { MiB } from "../../src/base/limits.ts";
+import { MiB } from "../../src/base/limits/units.ts";
 import { encodeGet, encodeStart, encodeStop, type Reply } from "../../src/wire/audio-cache.ts";
 import type { StreamAudio } from "./audio.ts";
 import type { Latency } from "./latency.ts";

@@ -2,7 +2,7 @@
  * A connection of the bench that speaks protocol v1: it hands on what comes for each channel, keeps the credit of the
  * connection, and no queue.
  */
-import { initialConnectionCreditBytes, maxDataBytes } from "../../src/base/limits.ts";
+import { initialConnectionCreditBytes, maxDataBytes } from "../../src/base/limits/v1.ts";
 import { ClientError } from "../../src/client/errors.ts";
 import { connectTimeoutMs } from "../../src/client/limits.ts";
 import { channelWindow, ReceiveWindow, SendCredit } from "../../src/wire/v1/credit.ts";

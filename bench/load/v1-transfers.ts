@@ -2,7 +2,8 @@
  * Uploads and downloads over protocol v1, many on each connection, timed and verified as those of the older protocol;
  * and short reads beside long ones.
  */
-import { KiB, streamTurnBytes, usualDataBytes } from "../../src/base/limits.ts";
+import { KiB } from "../../src/base/limits/units.ts";
+import { streamTurnBytes, usualDataBytes } from "../../src/base/limits/v1.ts";
 import { ReceiveWindow, SendCredit } from "../../src/wire/v1/credit.ts";
 import type { StreamAudio } from "./audio.ts";
 import type { Latency } from "./latency.ts";

@@ -4,7 +4,8 @@
  *
  *     bun bench/micro/ring.ts [--quick]
  */
-import { KiB, MiB, writeResultRingBytes, writeRingBytes } from "../../src/base/limits.ts";
+import { writeResultRingBytes, writeRingBytes } from "../../src/base/limits/lanes.ts";
+import { KiB, MiB } from "../../src/base/limits/units.ts";
 import { allocateLane, MainLane } from "../../src/lane/lane.ts";
 import { allocateRing, FULL, RingConsumer, RingProducer } from "../../src/lane/ring.ts";
 import { type Case, compare, quick } from "./measure.ts";

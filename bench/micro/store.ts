@@ -7,7 +7,7 @@
  */
 import * as fs from "node:fs";
 import { join } from "node:path";
-import { KiB } from "../../src/base/limits.ts";
+import { KiB } from "../../src/base/limits/units.ts";
 import { type CommitItem, commitGroup } from "../../src/store/streams/commit.ts";
 import { CacheLayout } from "../../src/store/layout.ts";
 import { SqliteCatalog } from "../../src/store/streams/sqlite.ts";

@@ -5,7 +5,8 @@
  *     bun bench/micro/v1.ts [--quick]
  */
 import { crc32 } from "node:zlib";
-import { KiB, usualDataBytes } from "../../src/base/limits.ts";
+import { KiB } from "../../src/base/limits/units.ts";
+import { usualDataBytes } from "../../src/base/limits/v1.ts";
 import { type Crc32, portableCrc32 } from "../../src/wire/v1/crc32.ts";
 import { dataHeadBytes, encodeData, writeDataHead } from "../../src/wire/v1/data.ts";
 import { decodeClientMessage, decodeServerMessage } from "../../src/wire/v1/decode.ts";

@@ -1,5 +1,5 @@
 /** What a song may be called: folders and a file below the library, with `/` between them on every system. */
-import { maxSongNameBytes } from "./limits.ts";
+import { maxSongNameBytes } from "./limits/library.ts";
 
 /** Control characters, also those of the second half of Latin-1, and the separator of Windows. */
 const forbidden = /[\p{Cc}\\]/u;

@@ -1,5 +1,6 @@
 /** Limits and defaults of the client, each with its unit in its name. */
-import { KiB, MiB, streamTurnBytes, usualDataBytes } from "../base/limits.ts";
+import { KiB, MiB } from "../base/limits/units.ts";
+import { streamTurnBytes, usualDataBytes } from "../base/limits/v1.ts";
 
 /** An upload frame: what every server of the protocol takes. */
 export const defaultChunkBytes = 8 * KiB;

@@ -21,7 +21,7 @@
  *
  * Source: RFC 3533, section 6.
  */
-import { maxOggPacketBytes } from "../base/limits.ts";
+import { maxOggPacketBytes } from "../base/limits/sounds.ts";
 
 export const oggPageHeaderBytes = 27;
 export const maxOggPageBytes = oggPageHeaderBytes + 255 + 255 * 255;

@@ -7,17 +7,14 @@ import * as v from "valibot";
 import { availableParallelism } from "node:os";
 import { AddressList, privateNetworks } from "../base/address-list.ts";
 import { type LogLevel, logLevels } from "../base/log.ts";
+import { defaultMaxConnections } from "../base/limits/connections.ts";
+import { defaultUdpRateMbps, maxUdpTotalMbps } from "../base/limits/songs.ts";
 import {
   defaultIncompleteTtlSeconds,
   defaultMaxCacheBytes,
-  defaultMaxConnections,
   defaultMaxStreamBytes,
-  defaultUdpRateMbps,
-  GiB,
-  KiB,
-  maxUdpTotalMbps,
-  MiB,
-} from "../base/limits.ts";
+} from "../base/limits/streams.ts";
+import { GiB, KiB, MiB } from "../base/limits/units.ts";
 import { isSongName } from "../base/song-name.ts";
 import { version } from "../../package.json";
 

@@ -3,7 +3,7 @@
  * handed over a batch at a time: at the end of the event loop's turn, or earlier when many bytes wait. Results are taken
  * when the other end rings.
  */
-import { publishBytes } from "../base/limits.ts";
+import { publishBytes } from "../base/limits/lanes.ts";
 import { type LaneMemory, MainLane } from "./lane.ts";
 import { FULL, recordBytes } from "./ring.ts";
 import type { Body } from "./messages/streams.ts";

@@ -5,7 +5,7 @@
  * takes a few such pieces: the rest would wait in memory. So a full lane holds all its feeders at once, before their
  * sockets have their turn, and when there is room lets as many go on as it can take, in the order in which they were held.
  */
-import { KiB } from "../base/limits.ts";
+import { KiB } from "../base/limits/units.ts";
 
 /** What one socket hands over in a turn of the event loop, at most: the size of Bun's buffer for receiving. */
 const turnBytes = 512 * KiB;

@@ -3,7 +3,7 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { createSecureContext } from "node:tls";
 import { systemCode, WavecacheError } from "../base/errors.ts";
-import { maxCertificateFileBytes } from "../base/limits.ts";
+import { maxCertificateFileBytes } from "../base/limits/connections.ts";
 
 /** Where the two lie; the certificate may be followed by those that signed it. */
 export interface CertificatePaths {

@@ -5,7 +5,7 @@
 import { type FSWatcher, watch } from "node:fs";
 import { dirname } from "node:path";
 import { errorRow, toWavecacheError } from "../base/errors.ts";
-import { certificateCheckMs, certificateSettleMs } from "../base/limits.ts";
+import { certificateCheckMs, certificateSettleMs } from "../base/limits/connections.ts";
 import type { Log } from "../base/log.ts";
 import { type Certificate, type CertificatePaths, readCertificate } from "./certificate-files.ts";
 import { isDue, keptSelfSigned, makeSelfSigned, selfSignedPaths } from "./self-signed.ts";

@@ -4,7 +4,7 @@
  */
 import type { Server, ServerWebSocket } from "bun";
 import { WavecacheError } from "../base/errors.ts";
-import { maxFrameBytes } from "../base/limits.ts";
+import { maxFrameBytes } from "../base/limits/connections.ts";
 import { webSocketSettings } from "../base/web-socket-settings.ts";
 import type { Certificates } from "./certificates.ts";
 import { errorResponse } from "./error-response.ts";

@@ -6,7 +6,7 @@ import { mkdir, open, rename, rm } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { WavecacheError } from "../base/errors.ts";
-import { selfSignedDays, selfSignedRenewalDays } from "../base/limits.ts";
+import { selfSignedDays, selfSignedRenewalDays } from "../base/limits/connections.ts";
 import { syncFolder } from "../store/layout.ts";
 import { type Certificate, type CertificatePaths, readCertificate } from "./certificate-files.ts";
 

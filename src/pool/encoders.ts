@@ -3,7 +3,7 @@
  * one is wanted after it died; what it was at work on then fails.
  */
 import { errorOfNumber, WavecacheError } from "../base/errors.ts";
-import { encoderSilenceMs } from "../base/limits.ts";
+import { encoderSilenceMs } from "../base/limits/sounds.ts";
 import type { JobFigures } from "../lane/thread-stats.ts";
 import type { EncodeEnd, EncoderReply, EncoderRequest, EncodeTask } from "../store/sounds/encoder-calls.ts";
 import { startWorker } from "./respawn.ts";

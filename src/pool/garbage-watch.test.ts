@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { GiB, MiB } from "../base/limits.ts";
+import { GiB, MiB } from "../base/limits/units.ts";
 import { temporaryFolder } from "../testing/fixtures/temporary-folder.ts";
 import { GarbageWatch } from "./garbage-watch.ts";
 

@@ -6,7 +6,7 @@
  * What it bought: with 128 downloads in pieces of 8 KiB at full speed a quarter of a MiB a stream instead of one, for no
  * processor time that could be told from noise.
  */
-import { MiB } from "../base/limits.ts";
+import { MiB } from "../base/limits/units.ts";
 
 const checkMs = 100;
 /** So much garbage is always allowed. */

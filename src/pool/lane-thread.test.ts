@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { MiB } from "../base/limits.ts";
+import { MiB } from "../base/limits/units.ts";
 import { FULL, maxBodyBytes } from "../lane/ring.ts";
 import type { Body } from "../lane/messages/streams.ts";
 import { until } from "../testing/harness/until.ts";

@@ -2,7 +2,8 @@
  * The reader threads. A connection keeps to one of them, so that its answers come in the order of its requests.
  * Readers share nothing with writers, so a read never waits behind a write.
  */
-import { maxOpenFilesPerReader, readDataRingBytes, readRequestRingBytes } from "../base/limits.ts";
+import { readDataRingBytes, readRequestRingBytes } from "../base/limits/lanes.ts";
+import { maxOpenFilesPerReader } from "../base/limits/streams.ts";
 import { errorOfNumber, WavecacheError } from "../base/errors.ts";
 import {
   type Body,

@@ -8,7 +8,8 @@
  */
 import { dlopen, type Pointer, ptr } from "bun:ffi";
 import { giveBack } from "../base/detach.ts";
-import { maxResidentFiles, MiB } from "../base/limits.ts";
+import { maxResidentFiles } from "../base/limits/streams.ts";
+import { MiB } from "../base/limits/units.ts";
 
 /** The longest range that is looked at; longer ones are a reader's. */
 const maxRangeBytes = 1 * MiB;

@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from "bun:test";
-import { KiB, MiB } from "../base/limits.ts";
+import { KiB, MiB } from "../base/limits/units.ts";
 import { until } from "../testing/harness/until.ts";
 import { type SlotOwner, Writer } from "./writer.ts";
 

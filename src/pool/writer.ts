@@ -2,7 +2,7 @@
  * One writer thread, seen from the main thread: its slots. Whatever goes through it, uploads or recordings, holds a
  * slot from its opening to its last result, and shares the lane, the waiting for room and the loss of the thread.
  */
-import { maxExtentBytes, writeResultRingBytes, writeRingBytes } from "../base/limits.ts";
+import { maxExtentBytes, writeResultRingBytes, writeRingBytes } from "../base/limits/lanes.ts";
 import { WavecacheError } from "../base/errors.ts";
 import { FULL } from "../lane/ring.ts";
 import { type Feeder, Turns } from "../lane/fairness.ts";

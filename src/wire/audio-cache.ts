@@ -12,7 +12,7 @@
  * how they spell the stream id. Decoders here are tolerant, encoders strict: compact JSON, the keys in the order
  * above, no null.
  */
-import { defaultReadBytes } from "../base/limits.ts";
+import { defaultReadBytes } from "../base/limits/streams.ts";
 
 export type RequestType = "START" | "STOP" | "GET";
 export type ReplyType = "CONNECTED" | "STARTED" | "STOPPED" | "ERROR";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
-import { maxSongNameBytes } from "../base/limits.ts";
+import { maxSongNameBytes } from "../base/limits/library.ts";
 import { decodeSongName, encodeSongName } from "./song-name.ts";
 
 const bytes = (text: string) => Buffer.from(text, "latin1");

@@ -2,7 +2,7 @@
  * The request of the song protocols: the name of a song, in UTF-8, in one write of at most 1024 bytes. Clients end it
  * with nothing, with a line ending, or with the zeros of the buffer they keep it in.
  */
-import { maxSongNameBytes } from "../base/limits.ts";
+import { maxSongNameBytes } from "../base/limits/library.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

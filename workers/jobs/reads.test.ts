@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import * as fs from "node:fs";
 import { join } from "node:path";
 import { errorOfNumber } from "../../src/base/errors.ts";
-import { GiB, KiB, MiB } from "../../src/base/limits.ts";
+import { GiB, KiB, MiB } from "../../src/base/limits/units.ts";
 import { allocateLane, MainLane, WorkerLane } from "../../src/lane/lane.ts";
 import {
   decodeFailure,

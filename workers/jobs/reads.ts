@@ -7,7 +7,8 @@ import * as fs from "node:fs";
 import { errorNumber, toWavecacheError, WavecacheError } from "../../src/base/errors.ts";
 import { failpoint } from "../../src/base/failpoint.ts";
 import { giveBack } from "../../src/base/detach.ts";
-import { GiB, readSliceBytes } from "../../src/base/limits.ts";
+import { readSliceBytes } from "../../src/base/limits/lanes.ts";
+import { GiB } from "../../src/base/limits/units.ts";
 import type { WorkerLane } from "../../src/lane/lane.ts";
 import {
   type Body,

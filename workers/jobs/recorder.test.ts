@@ -1,7 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
 import { statSync } from "node:fs";
-import { liveHistoryMs, nibbleHoldMs, recordingFlushMs, recordingTickMs } from "../../src/base/limits.ts";
+import {
+  liveHistoryMs,
+  nibbleHoldMs,
+  recordingFlushMs,
+  recordingTickMs,
+} from "../../src/base/limits/recordings.ts";
 import { AdpcmDecoder, AdpcmEncoder, adpcmFrameBytes, type NibbleOrder } from "../../src/codec/ima-adpcm.ts";
 import type { OrderDecision } from "../../src/codec/nibble-order.ts";
 import type { ClosedSegment, RecordingOrder } from "../../src/lane/messages/recordings.ts";

@@ -19,7 +19,7 @@ import {
   recordingFlushBytes,
   recordingFlushMs,
   recordingTickMs,
-} from "../../src/base/limits.ts";
+} from "../../src/base/limits/recordings.ts";
 import { AdpcmDecoder, adpcmSamples, invalidFrame } from "../../src/codec/ima-adpcm.ts";
 import { NibbleOrderFinder, type OrderDecision, type OrderVerdict } from "../../src/codec/nibble-order.ts";
 import type { ClosedSegment, RecordingOrder } from "../../src/lane/messages/recordings.ts";

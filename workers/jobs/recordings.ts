@@ -1,6 +1,8 @@
 /** The live recordings of one writer thread, by slot. */
 import { errorNumber, toWavecacheError, WavecacheError } from "../../src/base/errors.ts";
-import { MiB, readSliceBytes, recordingTickMs } from "../../src/base/limits.ts";
+import { readSliceBytes } from "../../src/base/limits/lanes.ts";
+import { recordingTickMs } from "../../src/base/limits/recordings.ts";
+import { MiB } from "../../src/base/limits/units.ts";
 import type { OrderDecision } from "../../src/codec/nibble-order.ts";
 import type { WorkerLane } from "../../src/lane/lane.ts";
 import {

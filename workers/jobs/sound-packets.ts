@@ -1,6 +1,6 @@
 /** A sound's file becomes Opus packets: decoded, mixed to mono, brought to 48 kHz, encoded; some packets at a time. */
 import { WavecacheError } from "../../src/base/errors.ts";
-import { maxSoundMs } from "../../src/base/limits.ts";
+import { maxSoundMs } from "../../src/base/limits/sounds.ts";
 import { OpusEncoder } from "../../src/codec/opus-encoder.ts";
 import { opusFrameSamples, opusSampleRate } from "../../src/codec/opus.ts";
 import { maxResampleRate, minResampleRate, Resampler } from "../../src/codec/resample.ts";

@@ -1,5 +1,6 @@
 import { WavecacheError } from "../../src/base/errors.ts";
-import { KiB, maxSoundMs } from "../../src/base/limits.ts";
+import { maxSoundMs } from "../../src/base/limits/sounds.ts";
+import { KiB } from "../../src/base/limits/units.ts";
 import {
   decodeWavAdpcmBlock,
   parseWavAdpcmHead,

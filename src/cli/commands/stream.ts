@@ -5,7 +5,7 @@ import { deviceUrl } from "../../client/ingest/format.ts";
 import { type IngestOptions, IngestStream } from "../../client/ingest/stream.ts";
 import { defaultRetries, ingestHighWaterBytes } from "../../client/limits.ts";
 import { maxIngestChannels, maxSampleRate } from "../../wire/ingest.ts";
-import { KiB, MiB } from "../../base/limits.ts";
+import { KiB, MiB } from "../../base/limits/units.ts";
 import {
   choiceOption,
   countOption,

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { readdir, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { maxStreamIdChars } from "../../base/limits.ts";
+import { maxStreamIdChars } from "../../base/limits/streams.ts";
 import { isStreamId } from "../../base/stream-id.ts";
 import { CliError, fileError, usageError } from "./failures.ts";
 

@@ -1,7 +1,7 @@
 /** Where the sounds of a device are heard, one at a time, as they come: a player of this machine. */
 import { encodeWavHeader } from "../../codec/wav.ts";
 import { soundSampleRate } from "../../client/devices/sound-decoder.ts";
-import { MiB } from "../../base/limits.ts";
+import { MiB } from "../../base/limits/units.ts";
 import { CliError } from "../kit/failures.ts";
 import { isThere, openPlayer, type Player } from "./player.ts";
 import { choosePlayer } from "./players.ts";

@@ -1,5 +1,5 @@
 /** The list of streams of a server, over protocol v1 where it speaks it, over HTTP elsewhere. */
-import { maxListedOnChannel } from "../../base/limits.ts";
+import { maxListedOnChannel } from "../../base/limits/v1.ts";
 import { ClientError } from "../../client/errors.ts";
 import { negotiate } from "../../client/negotiate.ts";
 import {

@@ -2,7 +2,7 @@
 import { convertToPcm16 } from "../../codec/wav-samples.ts";
 import { parseWavHead, type WavFormat } from "../../codec/wav.ts";
 import { ClientError } from "../errors.ts";
-import { KiB } from "../../base/limits.ts";
+import { KiB } from "../../base/limits/units.ts";
 import type { Source } from "../source.ts";
 
 const firstHeadBytes = 4 * KiB;

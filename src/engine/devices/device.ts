@@ -5,7 +5,7 @@
  * status stream and the old one did not, or has itself taken another's place since the old status stream was opened.
  */
 import { errorRow, WavecacheError } from "../../base/errors.ts";
-import { deviceMessageBurst, deviceMessagesPerSecond } from "../../base/limits.ts";
+import { deviceMessageBurst, deviceMessagesPerSecond } from "../../base/limits/devices.ts";
 import type { Log } from "../../base/log.ts";
 import type { DeviceReport, DeviceRow } from "../../store/devices/catalog.ts";
 import { type ButtonEvent, buttonPressed, type DeviceStatus, toLeds } from "../../wire/devices.ts";

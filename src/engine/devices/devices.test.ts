@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { errorRow, WavecacheError } from "../../base/errors.ts";
-import { maxConnectedDevices, maxRememberedDevices } from "../../base/limits.ts";
+import { maxConnectedDevices, maxRememberedDevices } from "../../base/limits/devices.ts";
 import { FakeSounds, KeptLog, MemoryStore } from "../../testing/harness/peers/device-server.ts";
 import type { DeviceRow } from "../../store/devices/catalog.ts";
 import { until } from "../../testing/harness/until.ts";

@@ -1,6 +1,6 @@
 /** The rules about devices: who may connect, which of them are remembered, and when their state is kept. */
 import { WavecacheError } from "../../base/errors.ts";
-import { deviceSaveMs, maxConnectedDevices, maxRememberedDevices } from "../../base/limits.ts";
+import { deviceSaveMs, maxConnectedDevices, maxRememberedDevices } from "../../base/limits/devices.ts";
 import type { Log } from "../../base/log.ts";
 import { isDeviceId } from "../../base/device-id.ts";
 import type { Pool } from "../../pool/pool.ts";

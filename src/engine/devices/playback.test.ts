@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from "bun:test";
-import { deviceAudioWaitMs, stallTimeoutMs } from "../../base/limits.ts";
+import { stallTimeoutMs } from "../../base/limits/connections.ts";
+import { deviceAudioWaitMs } from "../../base/limits/devices.ts";
 import type { WavecacheError } from "../../base/errors.ts";
 import { FakeSounds } from "../../testing/harness/peers/device-server.ts";
 import type { AudioPacket } from "../../wire/devices.ts";

@@ -4,7 +4,8 @@
  * it missed is not sent faster than the lead allows. `is_end` goes out when the sound is over, or is stopped.
  */
 import { toWavecacheError, WavecacheError } from "../../base/errors.ts";
-import { deviceAudioWaitMs, stallTimeoutMs } from "../../base/limits.ts";
+import { stallTimeoutMs } from "../../base/limits/connections.ts";
+import { deviceAudioWaitMs } from "../../base/limits/devices.ts";
 import { type AudioPacket, audioPacketMs } from "../../wire/devices.ts";
 import type { Sound, SoundSource } from "../sounds/sound.ts";
 import type { Ticks } from "../../base/ticker.ts";

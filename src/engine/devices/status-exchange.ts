@@ -3,7 +3,7 @@
  * were to be shown meanwhile go out once, as the newest of them are.
  */
 import type { WavecacheError } from "../../base/errors.ts";
-import { deviceAnswerMs, deviceFirstGetMs, deviceGetMs } from "../../base/limits.ts";
+import { deviceAnswerMs, deviceFirstGetMs, deviceGetMs } from "../../base/limits/devices.ts";
 import type { Log } from "../../base/log.ts";
 import {
   type DeviceStatus,

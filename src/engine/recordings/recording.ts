@@ -5,7 +5,7 @@
  *         '--> failed ---------^          (what is safely in the files stays)
  */
 import type { WavecacheError } from "../../base/errors.ts";
-import { liveHistoryMs } from "../../base/limits.ts";
+import { liveHistoryMs } from "../../base/limits/recordings.ts";
 import type { Log } from "../../base/log.ts";
 import type { OrderDecision } from "../../codec/nibble-order.ts";
 import type { ClosedSegment, RecordingOrder, StartedSegment } from "../../lane/messages/recordings.ts";

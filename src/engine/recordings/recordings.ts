@@ -4,7 +4,7 @@
  */
 import { mkdirSync } from "node:fs";
 import { WavecacheError } from "../../base/errors.ts";
-import { maxLiveListeners, maxUnenteredSegments } from "../../base/limits.ts";
+import { maxLiveListeners, maxUnenteredSegments } from "../../base/limits/recordings.ts";
 import type { Log } from "../../base/log.ts";
 import type { NibbleOrder } from "../../codec/ima-adpcm.ts";
 import type { ClosedSegment, RecordingOrder } from "../../lane/messages/recordings.ts";

@@ -3,7 +3,7 @@
  * them, and know nothing of where they lie.
  */
 import { WavecacheError } from "../../base/errors.ts";
-import { maxKnownSongs, maxSongsInspected } from "../../base/limits.ts";
+import { maxKnownSongs, maxSongsInspected } from "../../base/limits/library.ts";
 import { isStreamId } from "../../base/stream-id.ts";
 import { type AudioDetails, inspectAudio } from "../../store/library/audio-details.ts";
 import type { StreamRow } from "../../store/streams/catalog.ts";

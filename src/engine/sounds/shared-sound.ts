@@ -1,5 +1,5 @@
 import type { WavecacheError } from "../../base/errors.ts";
-import { soundPacketOverheadBytes } from "../../base/limits.ts";
+import { soundPacketOverheadBytes } from "../../base/limits/sounds.ts";
 import type { Sound } from "./sound.ts";
 
 interface Waiter {

@@ -8,7 +8,7 @@ import {
   writeFileSync,
   writeSync,
 } from "node:fs";
-import { maxSoundMs } from "../../base/limits.ts";
+import { maxSoundMs } from "../../base/limits/sounds.ts";
 import { opusFrameSamples, opusSampleRate } from "../../codec/opus.ts";
 import { encodeWavHeader, wavHeaderBytes } from "../../codec/wav.ts";
 import { failureOf } from "../../testing/fixtures/failure-of.ts";

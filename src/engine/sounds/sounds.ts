@@ -6,7 +6,7 @@
  * them, also while it is being encoded: they get each packet as it is made.
  */
 import { toWavecacheError, WavecacheError } from "../../base/errors.ts";
-import { maxSoundBytes, maxSounds, soundAbandonMs } from "../../base/limits.ts";
+import { maxSoundBytes, maxSounds, soundAbandonMs } from "../../base/limits/sounds.ts";
 import type { Log } from "../../base/log.ts";
 import type { Encoding, EncodingEnd } from "../../pool/encoders.ts";
 import type { EncodeTask } from "../../store/sounds/encoder-calls.ts";

@@ -1,5 +1,5 @@
 /** Those who follow uploads: they hear how far each one is, a few times a second, whoever goes on with it. */
-import { followIntervalMs } from "../../base/limits.ts";
+import { followIntervalMs } from "../../base/limits/v1.ts";
 import { Ticker } from "../../base/ticker.ts";
 
 export interface Follower {

@@ -1,7 +1,7 @@
 /** The rules about streams. Doors ask it to open, resume, find, list and remove; it decides and hands the work out. */
 import { randomBytes } from "node:crypto";
 import { WavecacheError } from "../../base/errors.ts";
-import { maxKnownStreams, maxOutboundBytes } from "../../base/limits.ts";
+import { maxKnownStreams, maxOutboundBytes } from "../../base/limits/streams.ts";
 import type { Log } from "../../base/log.ts";
 import type { Sealed } from "../../lane/messages/streams.ts";
 import type { Pool } from "../../pool/pool.ts";

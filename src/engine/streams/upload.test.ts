@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { WavecacheError } from "../../base/errors.ts";
-import { flushBytes, MiB } from "../../base/limits.ts";
+import { flushBytes } from "../../base/limits/streams.ts";
+import { MiB } from "../../base/limits/units.ts";
 import type { Sealed } from "../../lane/messages/streams.ts";
 import type { UploadEvents, UploadLine } from "../../pool/writers.ts";
 import type { StreamRow } from "../../store/streams/catalog.ts";

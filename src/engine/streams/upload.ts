@@ -10,7 +10,7 @@
  */
 import { toWavecacheError, WavecacheError } from "../../base/errors.ts";
 import { giveBack } from "../../base/detach.ts";
-import { flushBytes, maxUnflushedBytes } from "../../base/limits.ts";
+import { flushBytes, maxUnflushedBytes } from "../../base/limits/streams.ts";
 import type { Sealed } from "../../lane/messages/streams.ts";
 import type { UploadEvents, UploadLine } from "../../pool/writers.ts";
 import type { StreamRow } from "../../store/streams/catalog.ts";

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { WavecacheError } from "../../base/errors.ts";
-import { maxWaitingRequestsPaused, readAheadBytes } from "../../base/limits.ts";
+import { maxWaitingRequestsPaused } from "../../base/limits/connections.ts";
+import { readAheadBytes } from "../../base/limits/streams.ts";
 import { OutboundBudget } from "../../engine/streams/outbound-budget.ts";
 import type { FileRef, ReadSink } from "../../pool/readers.ts";
 import type { Socket } from "../../listen/route.ts";

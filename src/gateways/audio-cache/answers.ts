@@ -7,7 +7,8 @@
  * their bytes, and while the peer does not read none is started.
  */
 import type { WavecacheError } from "../../base/errors.ts";
-import { maxWaitingRequests, maxWaitingRequestsPaused, readAheadBytes } from "../../base/limits.ts";
+import { maxWaitingRequests, maxWaitingRequestsPaused } from "../../base/limits/connections.ts";
+import { readAheadBytes } from "../../base/limits/streams.ts";
 import type { OutboundBudget } from "../../engine/streams/outbound-budget.ts";
 import type { FileRef, ReadSink } from "../../pool/readers.ts";
 import type { Socket } from "../../listen/route.ts";

@@ -4,7 +4,8 @@
  */
 import type { DoorMeter } from "../../base/gateway-meter.ts";
 import { errorRow, toWavecacheError, WavecacheError } from "../../base/errors.ts";
-import { maxControlChars, maxReadBytes, maxStreamsPerConnection } from "../../base/limits.ts";
+import { maxControlChars } from "../../base/limits/connections.ts";
+import { maxReadBytes, maxStreamsPerConnection } from "../../base/limits/streams.ts";
 import type { Log } from "../../base/log.ts";
 import type { Readable } from "../../engine/streams/streams.ts";
 import type { OutboundBudget } from "../../engine/streams/outbound-budget.ts";

@@ -2,7 +2,7 @@
 import { Client, credentials, Metadata } from "@grpc/grpc-js";
 import { expect, test } from "bun:test";
 import { connect } from "node:net";
-import { deviceMessageBurst, maxDeviceMessageBytes } from "../../base/limits.ts";
+import { deviceMessageBurst, maxDeviceMessageBytes } from "../../base/limits/devices.ts";
 import { ledsOf } from "../../engine/devices/device-state.ts";
 import { DeviceChannel } from "../../testing/harness/peers/device-channel.ts";
 import { DeviceServer, FakeSounds, MemoryStore } from "../../testing/harness/peers/device-server.ts";

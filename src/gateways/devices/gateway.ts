@@ -10,7 +10,7 @@ import {
   deviceKeepaliveTimeoutMs,
   maxDeviceMessageBytes,
   maxDeviceStreams,
-} from "../../base/limits.ts";
+} from "../../base/limits/devices.ts";
 import type { Log } from "../../base/log.ts";
 import { deviceServiceName } from "../../wire/devices.ts";
 import { type CertificateSource, RenewedCredentials } from "./credentials.ts";

@@ -2,7 +2,7 @@
 import type { Metadata, ServerDuplexStream, ServerWritableStream } from "@grpc/grpc-js";
 import type { DoorMeter } from "../../base/gateway-meter.ts";
 import { toWavecacheError, WavecacheError } from "../../base/errors.ts";
-import { maxDeviceStreams } from "../../base/limits.ts";
+import { maxDeviceStreams } from "../../base/limits/devices.ts";
 import type { Log } from "../../base/log.ts";
 import type {
   AudioStream,

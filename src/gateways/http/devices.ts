@@ -23,7 +23,7 @@ import {
 } from "valibot";
 import type { DoorMeter } from "../../base/gateway-meter.ts";
 import { WavecacheError } from "../../base/errors.ts";
-import { maxListedDevices } from "../../base/limits.ts";
+import { maxListedDevices } from "../../base/limits/devices.ts";
 import type { HttpRoute } from "../../listen/route.ts";
 import { answer, decodeSegment, json, methodNotAllowed } from "./answer.ts";
 

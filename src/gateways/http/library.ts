@@ -8,7 +8,7 @@
 import { integer, maxValue, minValue, object, optional, pipe, safeParse, string, transform } from "valibot";
 import type { DoorMeter } from "../../base/gateway-meter.ts";
 import { WavecacheError } from "../../base/errors.ts";
-import { maxListedSongs } from "../../base/limits.ts";
+import { maxListedSongs } from "../../base/limits/library.ts";
 import type { HttpRoute } from "../../listen/route.ts";
 import { answer, json } from "./answer.ts";
 

@@ -20,7 +20,7 @@ import {
 } from "valibot";
 import type { DoorMeter } from "../../base/gateway-meter.ts";
 import { WavecacheError } from "../../base/errors.ts";
-import { maxListedRecordings } from "../../base/limits.ts";
+import { maxListedRecordings } from "../../base/limits/recordings.ts";
 import type {
   RecordedFile,
   RecordingPlace,

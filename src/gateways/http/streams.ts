@@ -19,7 +19,7 @@ import {
 } from "valibot";
 import type { DoorMeter } from "../../base/gateway-meter.ts";
 import { WavecacheError } from "../../base/errors.ts";
-import { maxListedStreams } from "../../base/limits.ts";
+import { maxListedStreams } from "../../base/limits/streams.ts";
 import { isStreamId } from "../../base/stream-id.ts";
 import type { ListQuery, StreamRow } from "../../store/streams/catalog.ts";
 import { describeStream } from "../../store/streams/metadata.ts";

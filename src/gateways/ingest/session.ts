@@ -4,7 +4,7 @@
  */
 import type { DoorMeter } from "../../base/gateway-meter.ts";
 import { errorRow, toWavecacheError, WavecacheError } from "../../base/errors.ts";
-import { maxIngestFrameBytes } from "../../base/limits.ts";
+import { maxIngestFrameBytes } from "../../base/limits/recordings.ts";
 import type { Log } from "../../base/log.ts";
 import type { RecordingOwner } from "../../engine/recordings/recording.ts";
 import type { Session, Socket } from "../../listen/route.ts";

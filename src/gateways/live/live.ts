@@ -4,7 +4,7 @@
  */
 import type { DoorMeter } from "../../base/gateway-meter.ts";
 import { WavecacheError } from "../../base/errors.ts";
-import { liveBufferMs, maxLiveBufferBytes } from "../../base/limits.ts";
+import { liveBufferMs, maxLiveBufferBytes } from "../../base/limits/recordings.ts";
 import type { Log } from "../../base/log.ts";
 import { encodeWavHeader } from "../../codec/wav.ts";
 import type { LiveListener } from "../../engine/recordings/live-feed.ts";

@@ -3,7 +3,7 @@
  * of it is about Node, lists every socket at each look, and counts processor time from its first call only.
  */
 import { readdir, readFile } from "node:fs/promises";
-import { KiB } from "../../base/limits.ts";
+import { KiB } from "../../base/limits/units.ts";
 import type { Family } from "./families.ts";
 
 export function processFamilies(): Family[] {

@@ -10,7 +10,7 @@ import {
   maxSongTlsConnectionsPerAddress,
   songNameTimeoutMs,
   songStallTimeoutMs,
-} from "../../base/limits.ts";
+} from "../../base/limits/songs.ts";
 import { type SessionSettings, SongSession } from "./session.ts";
 
 /** The certificate to show, in PEM, and each that takes its place. */

@@ -2,7 +2,7 @@
 import type { Socket } from "node:net";
 import type { DoorMeter } from "../../base/gateway-meter.ts";
 import { type ErrorCode, toWavecacheError, WavecacheError } from "../../base/errors.ts";
-import { maxSongSurplusBytes, songLingerMs, songReadBytes } from "../../base/limits.ts";
+import { maxSongSurplusBytes, songLingerMs, songReadBytes } from "../../base/limits/songs.ts";
 import type { Log } from "../../base/log.ts";
 import { decodeSongName } from "../../wire/song-name.ts";
 

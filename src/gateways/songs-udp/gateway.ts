@@ -7,7 +7,7 @@ import type { udp } from "bun";
 import type { AddressList } from "../../base/address-list.ts";
 import type { DoorMeter } from "../../base/gateway-meter.ts";
 import { WavecacheError } from "../../base/errors.ts";
-import { maxUdpTransfers, maxUdpTransfersPerAddress, reliableRateFactor } from "../../base/limits.ts";
+import { maxUdpTransfers, maxUdpTransfersPerAddress, reliableRateFactor } from "../../base/limits/songs.ts";
 import type { Log } from "../../base/log.ts";
 import {
   decodeReliable,

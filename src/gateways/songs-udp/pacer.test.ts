@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { maxUdpBurstDatagrams, udpBurstDatagrams } from "../../base/limits.ts";
+import { maxUdpBurstDatagrams, udpBurstDatagrams } from "../../base/limits/songs.ts";
 import { until } from "../../testing/harness/until.ts";
 import { songDatagramBytes } from "../../wire/song-udp.ts";
 import { Pacer } from "./pacer.ts";

@@ -6,7 +6,7 @@
  * A burst is small against what a client's socket holds: about 90 datagrams of 1024 bytes with Linux's default of
  * 208 KiB, since each takes 2304 bytes there.
  */
-import { maxUdpBurstDatagrams, maxUdpTotalMbps, udpBurstDatagrams } from "../../base/limits.ts";
+import { maxUdpBurstDatagrams, maxUdpTotalMbps, udpBurstDatagrams } from "../../base/limits/songs.ts";
 import { songDatagramBytes } from "../../wire/song-udp.ts";
 import type { Sent } from "./sender.ts";
 import type { Transfer } from "./transfer.ts";

@@ -3,7 +3,7 @@
  * its end gets no end: a client must not take a part for the whole.
  */
 import { toWavecacheError } from "../../base/errors.ts";
-import { udpReadBytes } from "../../base/limits.ts";
+import { udpReadBytes } from "../../base/limits/songs.ts";
 import { songDatagramBytes } from "../../wire/song-udp.ts";
 import type { Cut, Peer, Transfer, TransferHost, UdpSong } from "./transfer.ts";
 

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { reliableFloorMbps, reliableStartMbps } from "../../base/limits.ts";
+import { reliableFloorMbps, reliableStartMbps } from "../../base/limits/songs.ts";
 import { Rate } from "./rate.ts";
 
 const megabit = 125_000;

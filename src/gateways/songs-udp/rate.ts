@@ -3,7 +3,7 @@
  * Google's congestion control for RTC (draft-ietf-rmcat-gcc-02, section 6): less than 2 % lost is noise, up to 10 % is
  * a link that loses by itself, and only more means that it is full. Until the first round with a loss it grows faster.
  */
-import { reliableFloorMbps, reliableStartMbps } from "../../base/limits.ts";
+import { reliableFloorMbps, reliableStartMbps } from "../../base/limits/songs.ts";
 import { maxDatagramBytes } from "../../wire/reliable-udp.ts";
 
 const bytesPerMegabit = 125_000;

@@ -4,7 +4,12 @@
  */
 import { createHash } from "node:crypto";
 import { type ErrorCode, toWavecacheError } from "../../base/errors.ts";
-import { reliableIdleMs, reliableLingerMs, reliableWindowBlocks, udpReadBytes } from "../../base/limits.ts";
+import {
+  reliableIdleMs,
+  reliableLingerMs,
+  reliableWindowBlocks,
+  udpReadBytes,
+} from "../../base/limits/songs.ts";
 import {
   type AckMessage,
   blockBytes,

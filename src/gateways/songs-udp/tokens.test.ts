@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { udpTokenMs } from "../../base/limits.ts";
+import { udpTokenMs } from "../../base/limits/songs.ts";
 import { AddressTokens } from "./tokens.ts";
 
 test("a token holds for its address, port and transfer, for a while, and for the server that made it", () => {

@@ -3,7 +3,7 @@
  * only this address was sent. Nothing is kept for it.
  */
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
-import { udpTokenMs } from "../../base/limits.ts";
+import { udpTokenMs } from "../../base/limits/songs.ts";
 import { tokenBytes } from "../../wire/reliable-udp.ts";
 import type { Peer } from "./transfer.ts";
 

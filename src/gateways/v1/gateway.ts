@@ -1,7 +1,7 @@
 /** The door of protocol v1: its connections, what they share, and their end. */
 import type { DoorMeter } from "../../base/gateway-meter.ts";
 import { errorRow } from "../../base/errors.ts";
-import { ackIntervalMs, receiveBudgetBytes, totalReceiveBudgetBytes } from "../../base/limits.ts";
+import { ackIntervalMs, receiveBudgetBytes, totalReceiveBudgetBytes } from "../../base/limits/v1.ts";
 import type { Log } from "../../base/log.ts";
 import { Ticker } from "../../base/ticker.ts";
 import type { SocketRoute } from "../../listen/route.ts";

@@ -1,11 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import {
-  KiB,
-  maxUnreadAnswerBytes,
-  readAheadBytes,
-  streamTurnBytes,
-  usualDataBytes,
-} from "../../base/limits.ts";
+import { readAheadBytes } from "../../base/limits/streams.ts";
+import { KiB } from "../../base/limits/units.ts";
+import { maxUnreadAnswerBytes, streamTurnBytes, usualDataBytes } from "../../base/limits/v1.ts";
 import { OutboundBudget } from "../../engine/streams/outbound-budget.ts";
 import type { ReadSink } from "../../pool/readers.ts";
 import { SendCredit } from "../../wire/v1/credit.ts";

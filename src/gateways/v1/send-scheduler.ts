@@ -4,13 +4,13 @@
  * one of those that wait for longer. No more is put into the socket than it takes at once.
  */
 import type { WavecacheError } from "../../base/errors.ts";
+import { readAheadBytes } from "../../base/limits/streams.ts";
 import {
-  maxUnreadAnswerBytes,
-  readAheadBytes,
   connectionTurnBytes,
+  maxUnreadAnswerBytes,
   streamTurnBytes,
   usualDataBytes,
-} from "../../base/limits.ts";
+} from "../../base/limits/v1.ts";
 import type { OutboundBudget } from "../../engine/streams/outbound-budget.ts";
 import type { ReadSink } from "../../pool/readers.ts";
 import type { Socket } from "../../listen/route.ts";

@@ -2,13 +2,12 @@
 import { describe, expect, test } from "bun:test";
 import { DoorMeter } from "../../base/gateway-meter.ts";
 import { WavecacheError } from "../../base/errors.ts";
+import { KiB, MiB } from "../../base/limits/units.ts";
 import {
   initialChannelCreditBytes,
   initialConnectionCreditBytes,
-  KiB,
   maxQuestionsAtOnce,
-  MiB,
-} from "../../base/limits.ts";
+} from "../../base/limits/v1.ts";
 import type { Log } from "../../base/log.ts";
 import { OutboundBudget } from "../../engine/streams/outbound-budget.ts";
 import type { Upload, UploadOwner } from "../../engine/streams/upload.ts";

@@ -13,7 +13,7 @@ import {
   maxDataBytes,
   maxErrorTextChars,
   maxMessageBytes,
-} from "../../base/limits.ts";
+} from "../../base/limits/v1.ts";
 import type { Log } from "../../base/log.ts";
 import type { Session, Socket } from "../../listen/route.ts";
 import { ReceiveWindow, SendCredit } from "../../wire/v1/credit.ts";

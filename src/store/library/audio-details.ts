@@ -2,7 +2,7 @@
 import { parseFromTokenizer } from "music-metadata";
 import { AbstractTokenizer, EndOfStreamError, type IFileInfo, type IReadChunkOptions } from "strtok3";
 import { WavecacheError } from "../../base/errors.ts";
-import { inspectBytes, maxScannedSongBytes } from "../../base/limits.ts";
+import { inspectBytes, maxScannedSongBytes } from "../../base/limits/library.ts";
 import { sniffAudioFormat, sniffBytes } from "../../codec/sniff.ts";
 import { parseWavHead } from "../../codec/wav.ts";
 import type { OpenedFile } from "./file.ts";

@@ -6,7 +6,12 @@
 import { type Dirent, type FSWatcher, watch } from "node:fs";
 import { readdir, realpath, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { maxLibraryDepth, maxLibraryFiles, unwatchedLibraryMs, watchedLibraryMs } from "../../base/limits.ts";
+import {
+  maxLibraryDepth,
+  maxLibraryFiles,
+  unwatchedLibraryMs,
+  watchedLibraryMs,
+} from "../../base/limits/library.ts";
 import type { Log } from "../../base/log.ts";
 import { isSongName } from "../../base/song-name.ts";
 import { isBelow, meansAbsent } from "./file.ts";

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import * as fs from "node:fs";
 import { errorCodes } from "../../base/errors.ts";
-import { maxFilesSyncedSingly } from "../../base/limits.ts";
+import { maxFilesSyncedSingly } from "../../base/limits/streams.ts";
 import { temporaryFolder } from "../../testing/fixtures/temporary-folder.ts";
 import { checkpointGroup, type CheckpointItem } from "./checkpoint.ts";
 import { CacheLayout } from "../layout.ts";

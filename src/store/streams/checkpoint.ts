@@ -8,7 +8,7 @@
  * what is kept of an upload, since more than the row says may have reached it; after a power cut the row is (recover.ts).
  */
 import { errorNumber, toWavecacheError } from "../../base/errors.ts";
-import { maxFilesSyncedSingly } from "../../base/limits.ts";
+import { maxFilesSyncedSingly } from "../../base/limits/streams.ts";
 import type { Catalog } from "./catalog.ts";
 import { type CacheLayout, isMissing, syncFile, syncFolder } from "../layout.ts";
 import type { SyncFileSystem } from "../sync-file-system.ts";

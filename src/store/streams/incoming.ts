@@ -7,7 +7,7 @@
  */
 import * as fs from "node:fs";
 import { failpoint } from "../../base/failpoint.ts";
-import { MiB } from "../../base/limits.ts";
+import { MiB } from "../../base/limits/units.ts";
 import { sniffAudioFormat } from "../../codec/sniff.ts";
 
 /** As much of the beginning as it takes to recognise the audio format. */

@@ -7,7 +7,7 @@ import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 import { appendFileSync } from "node:fs";
 import { join } from "node:path";
-import { MiB } from "../../base/limits.ts";
+import { MiB } from "../../base/limits/units.ts";
 import { freshId } from "../harness/peers/audio-cache.ts";
 import { Random, sha256 } from "../harness/bytes.ts";
 import { incomingFiles } from "../harness/cache-folder.ts";

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import * as fs from "node:fs";
 import { join } from "node:path";
-import { reliableIdleMs } from "../../base/limits.ts";
+import { reliableIdleMs } from "../../base/limits/songs.ts";
 import { openSongUdp } from "../../client/songs/udp.ts";
 import { decodeReliable, encodeReliable, minRequestBytes } from "../../wire/reliable-udp.ts";
 import { AudioCachePeer } from "../harness/peers/audio-cache.ts";

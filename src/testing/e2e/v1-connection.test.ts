@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { GiB, KiB, maxChannels, maxMessageBytes, MiB } from "../../base/limits.ts";
+import { GiB, KiB, MiB } from "../../base/limits/units.ts";
+import { maxChannels, maxMessageBytes } from "../../base/limits/v1.ts";
 import { encodeMessage } from "../../wire/v1/encode.ts";
 import { freshId } from "../harness/peers/audio-cache.ts";
 import { Random, sha256 } from "../harness/bytes.ts";

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { crc32 } from "node:zlib";
-import { KiB, MiB } from "../../base/limits.ts";
+import { KiB, MiB } from "../../base/limits/units.ts";
 import { encodeMessage } from "../../wire/v1/encode.ts";
 import type { ClientMessage } from "../../wire/v1/messages.ts";
 import { AudioCachePeer, freshId } from "../harness/peers/audio-cache.ts";

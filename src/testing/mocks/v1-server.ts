@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
 import type { Server, ServerWebSocket } from "bun";
-import { maxDataBytes } from "../../base/limits.ts";
+import { maxDataBytes } from "../../base/limits/v1.ts";
 import { decodeClientMessage } from "../../wire/v1/decode.ts";
 import { encodeMessage } from "../../wire/v1/encode.ts";
 import type {

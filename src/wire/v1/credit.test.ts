@@ -1,12 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import {
-  initialChannelCreditBytes,
-  KiB,
-  maxChannelWindowBytes,
-  maxCreditBytes,
-  MiB,
-} from "../../base/limits.ts";
+import { KiB, MiB } from "../../base/limits/units.ts";
+import { initialChannelCreditBytes, maxChannelWindowBytes, maxCreditBytes } from "../../base/limits/v1.ts";
 import { channelWindow, ReceiveWindow, SendCredit } from "./credit.ts";
 
 describe("credit to send", () => {

@@ -7,7 +7,7 @@ import {
   maxChannelWindowBytes,
   maxCreditBytes,
   usualDataBytes,
-} from "../../base/limits.ts";
+} from "../../base/limits/v1.ts";
 
 export class SendCredit {
   #bytes: number;

@@ -10,7 +10,7 @@
  *     c6 u*8       length of the payload, u32
  *     payload
  */
-import { maxChannelNumber, maxCreditBytes, maxDataBytes } from "../../base/limits.ts";
+import { maxChannelNumber, maxCreditBytes, maxDataBytes } from "../../base/limits/v1.ts";
 import { type Credit, type Data, messageTypes } from "./messages.ts";
 
 /** Bytes before the payload: with a CRC, and without. */

@@ -1,5 +1,6 @@
 /** Bytes to messages of protocol v1: any bytes give a value, none throws. */
 import { DecodeError, Decoder } from "@msgpack/msgpack";
+import { maxStreamIdChars, maxTagsChars } from "../../base/limits/streams.ts";
 import {
   maxChannels,
   maxCreditBytes,
@@ -8,9 +9,7 @@ import {
   maxListedOnChannel,
   maxMessageBytes,
   maxPeerNameChars,
-  maxStreamIdChars,
-  maxTagsChars,
-} from "../../base/limits.ts";
+} from "../../base/limits/v1.ts";
 import { decodeCredit, decodeData, looksLikeData } from "./data.ts";
 import { isShallow } from "./depth.ts";
 import { infoOf, metadataOf } from "./descriptions.ts";

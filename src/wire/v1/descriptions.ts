@@ -6,10 +6,10 @@ import {
   maxDescribedSampleRate,
   maxStreamIdChars,
   maxTagKeyChars,
+  maxTagValueChars,
   maxTags,
   maxTagsChars,
-  maxTagValueChars,
-} from "../../base/limits.ts";
+} from "../../base/limits/streams.ts";
 import { BadField, Fields } from "./fields.ts";
 import { type AudioFormat, type Metadata, type StreamInfo, streamStates } from "./messages.ts";
 

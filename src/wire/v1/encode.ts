@@ -1,6 +1,6 @@
 /** Messages of protocol v1 as bytes. */
 import { Encoder } from "@msgpack/msgpack";
-import { maxDataBytes } from "../../base/limits.ts";
+import { maxDataBytes } from "../../base/limits/v1.ts";
 import { encodeData } from "./data.ts";
 import { fromHex } from "./hex.ts";
 import {

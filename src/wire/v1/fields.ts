@@ -1,5 +1,5 @@
 /** Takes the elements of a decoded array one after the other, each as what it has to be. */
-import { maxChannelNumber } from "../../base/limits.ts";
+import { maxChannelNumber } from "../../base/limits/v1.ts";
 import { toHex } from "./hex.ts";
 
 /** An element is not what it has to be; the message says what was expected. */

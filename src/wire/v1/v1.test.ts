@@ -8,7 +8,7 @@ import {
   maxMessageBytes,
   streamTurnBytes,
   usualDataBytes,
-} from "../../base/limits.ts";
+} from "../../base/limits/v1.ts";
 import { dataHeadBytes, encodeData, plainDataHeadBytes, writeDataHead } from "./data.ts";
 import { decodeClientMessage, decodeServerMessage } from "./decode.ts";
 import { refusalOfMetadata } from "./descriptions.ts";

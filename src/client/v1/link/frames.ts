@@ -4,7 +4,7 @@ import {
   initialConnectionCreditBytes,
   maxDataBytes,
   messageIdleTimeoutMs,
-} from "../../../base/limits.ts";
+} from "../../../base/limits/v1.ts";
 import { decodeServerMessage } from "../../../wire/v1/decode.ts";
 import { type Hello, revision, type ServerMessage } from "../../../wire/v1/messages.ts";
 import type { Frame } from "../../transport/connection.ts";

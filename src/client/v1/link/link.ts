@@ -8,7 +8,7 @@ import {
   maxChannels,
   streamTurnBytes,
   usualDataBytes,
-} from "../../../base/limits.ts";
+} from "../../../base/limits/v1.ts";
 import { type Crc32, portableCrc32 } from "../../../wire/v1/crc32.ts";
 import { ReceiveWindow, SendCredit } from "../../../wire/v1/credit.ts";
 import { dataHeadBytes, writeDataHead } from "../../../wire/v1/data.ts";

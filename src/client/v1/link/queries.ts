@@ -1,6 +1,6 @@
 /** What is asked with one message and answered with one: LIST, INFO, REMOVE. */
 import { isStreamId } from "../../../base/stream-id.ts";
-import { maxListedOnChannel } from "../../../base/limits.ts";
+import { maxListedOnChannel } from "../../../base/limits/v1.ts";
 import type { ClientMessage, End, ListFilter, StreamInfo, Streams } from "../../../wire/v1/messages.ts";
 import { ClientError } from "../../errors.ts";
 import { Call, unexpected } from "./call.ts";

@@ -1,5 +1,5 @@
 /** One attempt to read or follow: takes audio within the credit that it gives, as its reader takes it. */
-import { initialChannelCreditBytes, receiveBudgetBytes } from "../../../base/limits.ts";
+import { initialChannelCreditBytes, receiveBudgetBytes } from "../../../base/limits/v1.ts";
 import { channelWindow, ReceiveWindow } from "../../../wire/v1/credit.ts";
 import type { Data, End, Opened } from "../../../wire/v1/messages.ts";
 import { ClientError } from "../../errors.ts";

@@ -1,5 +1,5 @@
 /** A channel that follows a recording while it is made. What there is no credit for is left out. */
-import { maxLiveBufferBytes } from "../../../base/limits.ts";
+import { maxLiveBufferBytes } from "../../../base/limits/recordings.ts";
 import type { LiveListener } from "../../../engine/recordings/live-feed.ts";
 import type { ReadSink } from "../../../pool/readers.ts";
 import type { SendCredit } from "../../../wire/v1/credit.ts";

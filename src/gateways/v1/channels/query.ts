@@ -1,6 +1,6 @@
 /** Channels that ask one thing. Few are worked on at once, and none while the peer has answers to take: they can be long. */
 import { WavecacheError } from "../../../base/errors.ts";
-import { maxQuestionsAtOnce } from "../../../base/limits.ts";
+import { maxQuestionsAtOnce } from "../../../base/limits/v1.ts";
 import { isStreamId } from "../../../base/stream-id.ts";
 import type { StreamRow } from "../../../store/streams/catalog.ts";
 import { describeStream } from "../../../store/streams/metadata.ts";

@@ -6,7 +6,7 @@
  *        '----------+--> ending -----------'     (left or thrown away; what still comes is ignored)
  */
 import { type ErrorCode, WavecacheError } from "../../../base/errors.ts";
-import { initialChannelCreditBytes } from "../../../base/limits.ts";
+import { initialChannelCreditBytes } from "../../../base/limits/v1.ts";
 import type { UploadOwner } from "../../../engine/streams/upload.ts";
 import { ReceiveWindow } from "../../../wire/v1/credit.ts";
 import type { Data, Write } from "../../../wire/v1/messages.ts";
