@@ -1,13 +1,13 @@
 /** The composition root: config, pool, engine, doors, in this order; closed in reverse. */
 import { version } from "../package.json";
-import { DoorMeters } from "./base/gateway-meter.ts";
+import { GatewayMeters } from "./base/gateway-meter.ts";
 import { errorRow, toWavecacheError } from "./base/errors.ts";
 import { shutdownGraceMs, stallTimeoutMs } from "./base/limits/connections.ts";
 import { goodbyeMs, messageIdleTimeoutMs } from "./base/limits/v1.ts";
 import { configureLog, type Log, openLog } from "./base/log.ts";
 import { type Config, ConfigError, readConfig } from "./config/config.ts";
 import { catalogStore, Devices } from "./engine/devices/devices.ts";
-import { Engine } from "./engine/streams/streams.ts";
+import { Streams } from "./engine/streams/streams.ts";
 import { Recordings, type RecordingSettings } from "./engine/recordings/recordings.ts";
 import { Songs } from "./engine/songs/songs.ts";
 import type { SoundSource } from "./engine/sounds/sound.ts";
@@ -17,14 +17,14 @@ import { libraryRoute } from "./gateways/http/library.ts";
 import { recordingsRoute } from "./gateways/http/recordings.ts";
 import { streamsRoute } from "./gateways/http/streams.ts";
 import { audioCacheRoute } from "./gateways/audio-cache/route.ts";
-import { DeviceDoor } from "./gateways/devices/gateway.ts";
+import { DeviceGateway } from "./gateways/devices/gateway.ts";
 import { homeRoute } from "./gateways/http/home.ts";
 import { echoRoute, ingestHttpRoute, ingestRoute } from "./gateways/ingest/route.ts";
 import { liveRoute } from "./gateways/live/live.ts";
-import { V1Door } from "./gateways/v1/gateway.ts";
-import { SongsTlsDoor } from "./gateways/songs-tls/gateway.ts";
+import { V1Gateway } from "./gateways/v1/gateway.ts";
+import { SongsTlsGateway } from "./gateways/songs-tls/gateway.ts";
 import { Metrics } from "./gateways/metrics/metrics.ts";
-import { SongsUdpDoor } from "./gateways/songs-udp/gateway.ts";
+import { SongsUdpGateway } from "./gateways/songs-udp/gateway.ts";
 import { closePool, openPool, type Pool } from "./pool/pool.ts";
 import { CacheLayout } from "./store/layout.ts";
 import { Library } from "./store/library/library.ts";
@@ -61,7 +61,7 @@ export async function startServer(config: Config): Promise<Running> {
   opened.defer(() => closePool(pool));
   const layout = new CacheLayout(config.cacheDir);
   const engineSettings = { ...config, incompleteTtlSeconds: config.incompleteTtl };
-  const engine = new Engine(pool, layout, engineSettings, openLog("engine"));
+  const engine = new Streams(pool, layout, engineSettings, openLog("engine"));
   await engine.open();
   const recordings = new Recordings(pool, recordingSettings(config), openLog("recordings"));
   await recordings.open();
@@ -70,15 +70,15 @@ export async function startServer(config: Config): Promise<Running> {
   const songs = new Songs(library, engine, layout);
   const certificates = await openCertificates(config);
   opened.defer(() => certificates?.close());
-  const meters = new DoorMeters();
+  const meters = new GatewayMeters();
   const soundSettings = { names: soundNames(config.sounds), layout };
   const sounds = new Sounds(library, pool.encoders, soundSettings, openLog("sounds"));
   opened.defer(() => sounds.close());
   const devices = await openDevices(config, pool, sounds);
   opened.defer(() => devices.close());
-  const deviceDoor = await openDeviceDoor(config, certificates, devices, meters);
+  const deviceGateway = await openDeviceGateway(config, certificates, devices, meters);
   // A stream of a device ends by its device's leave, with the sound on it; the port goes when that has been said.
-  opened.defer(() => devices.close().then(() => deviceDoor?.close()));
+  opened.defer(() => devices.close().then(() => deviceGateway?.close()));
   const metrics = openMetrics(pool, engine, recordings, devices, sounds, meters);
   opened.defer(() => metrics.close());
   const core = { engine, recordings, songs, devices, meters, metrics };
@@ -89,17 +89,17 @@ export async function startServer(config: Config): Promise<Running> {
   const songsUdp = await openSongsUdp(config, songs, meters);
   opened.defer(() => songsUdp?.close());
   const closing = opened.move();
-  const addresses = addressesOf(config, listeners, songsTls, songsUdp, deviceDoor);
+  const addresses = addressesOf(config, listeners, songsTls, songsUdp, deviceGateway);
   return { addresses, close: () => closing.disposeAsync() };
 }
 
 function openMetrics(
   pool: Pool,
-  cache: Engine,
+  cache: Streams,
   recordings: Recordings,
   devices: Devices,
   sounds: Sounds,
-  meters: DoorMeters,
+  meters: GatewayMeters,
 ): Metrics {
   const { writers, readers, keeper, encoders } = pool;
   const called = [
@@ -111,11 +111,11 @@ function openMetrics(
 
 /** What the doors serve, and what counts them. */
 interface Core {
-  engine: Engine;
+  engine: Streams;
   recordings: Recordings;
   songs: Songs;
   devices: Devices;
-  meters: DoorMeters;
+  meters: GatewayMeters;
   metrics: Metrics;
 }
 
@@ -140,19 +140,19 @@ async function openDevices(config: Config, pool: Pool, sounds: SoundSource): Pro
 }
 
 /** Undefined if it stays shut. */
-async function openDeviceDoor(
+async function openDeviceGateway(
   config: Config,
   certificates: Certificates | undefined,
   devices: Devices,
-  meters: DoorMeters,
-): Promise<DeviceDoor | undefined> {
+  meters: GatewayMeters,
+): Promise<DeviceGateway | undefined> {
   const { host, grpcPort, grpcTls } = config;
   if (grpcPort === "off") return undefined;
   const log = openLog("devices");
   if (!grpcTls && !isLoopback(host)) {
     log.warn("devices and this server talk in the clear on this address: --grpc-tls encrypts", { host });
   }
-  return await DeviceDoor.open({
+  return await DeviceGateway.open({
     host,
     port: grpcPort,
     certificates: grpcTls ? certificates : undefined,
@@ -183,7 +183,7 @@ async function openCertificates(config: Config): Promise<Certificates | undefine
 interface Listeners {
   main: Listener;
   ingest: Listener | undefined;
-  v1: V1Door;
+  v1: V1Gateway;
 }
 
 async function openListeners(
@@ -199,7 +199,7 @@ async function openListeners(
   ];
   const ingestHttp = [ingestHttpRoute, liveRoute(recordings, meters.add("live"), openLog("live"))];
   const audioCacheMeter = meters.add("audio-cache");
-  const v1 = new V1Door({
+  const v1 = new V1Gateway({
     core: { streams: engine, recordings },
     path: config.path,
     name: `wavecache ${version}`,
@@ -249,28 +249,28 @@ async function openSongsTls(
   { host, tlsPort: port }: Config,
   certificates: Certificates | undefined,
   songs: Songs,
-  meters: DoorMeters,
-): Promise<SongsTlsDoor | undefined> {
+  meters: GatewayMeters,
+): Promise<SongsTlsGateway | undefined> {
   if (port === "off" || certificates === undefined) return undefined;
   const meter = meters.add("songs-tls");
-  return await SongsTlsDoor.open({ host, port, certificates, songs, meter, log: openLog("songs-tls") });
+  return await SongsTlsGateway.open({ host, port, certificates, songs, meter, log: openLog("songs-tls") });
 }
 
 /** Undefined if it stays shut. */
 async function openSongsUdp(
   config: Config,
   songs: Songs,
-  meters: DoorMeters,
-): Promise<SongsUdpDoor | undefined> {
+  meters: GatewayMeters,
+): Promise<SongsUdpGateway | undefined> {
   const { host, udpPort: port, udpAllow: allow, udpRateMbps: rateMbps } = config;
   if (port === "off") return undefined;
   const meter = meters.add("songs-udp");
-  return await SongsUdpDoor.open({ host, port, allow, rateMbps, songs, meter, log: openLog("songs-udp") });
+  return await SongsUdpGateway.open({ host, port, allow, rateMbps, songs, meter, log: openLog("songs-udp") });
 }
 
 async function closeListeners(
   { main, ingest, v1 }: Listeners,
-  engine: Engine,
+  engine: Streams,
   recordings: Recordings,
 ): Promise<void> {
   main.stopAccepting();
@@ -283,9 +283,9 @@ async function closeListeners(
 function addressesOf(
   config: Config,
   { main, ingest }: Listeners,
-  songsTls: SongsTlsDoor | undefined,
-  songsUdp: SongsUdpDoor | undefined,
-  deviceDoor: DeviceDoor | undefined,
+  songsTls: SongsTlsGateway | undefined,
+  songsUdp: SongsUdpGateway | undefined,
+  deviceGateway: DeviceGateway | undefined,
 ): string[] {
   const host = config.host.includes(":") ? `[${config.host}]` : config.host;
   const s = config.tls ? "s" : "";
@@ -293,7 +293,8 @@ function addressesOf(
   if (ingest !== undefined) ports.push(`ws${s}://${host}:${ingest.port}/ws`);
   if (songsTls !== undefined) ports.push(`tls://${host}:${songsTls.port}`);
   if (songsUdp !== undefined) ports.push(`udp://${host}:${songsUdp.port}`);
-  if (deviceDoor !== undefined) ports.push(`grpc${config.grpcTls ? "s" : ""}://${host}:${deviceDoor.port}`);
+  if (deviceGateway !== undefined)
+    ports.push(`grpc${config.grpcTls ? "s" : ""}://${host}:${deviceGateway.port}`);
   return ports;
 }
 

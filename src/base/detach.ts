@@ -7,6 +7,6 @@
  * still in the processor's cache. Maps it lets gather by the gigabyte: those of removed files are what keeps their pages,
  * and the collection that ended them all held the thread up for 0.2 to 0.5 s.
  */
-export function giveBack(bytes: Uint8Array): void {
+export function detach(bytes: Uint8Array): void {
   if (bytes.buffer instanceof ArrayBuffer) bytes.buffer.transfer(0);
 }

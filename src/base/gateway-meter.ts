@@ -1,7 +1,7 @@
 import type { ErrorCode } from "./errors.ts";
 
 /** What one door counts, for `/metrics`. Plain numbers, so that a frame costs an addition. */
-export class DoorMeter {
+export class GatewayMeter {
   /** The door's name in the metrics, such as "audio-cache". */
   readonly door: string;
   /** Open now. For a door without connections: transfers under way. */
@@ -38,17 +38,17 @@ export class DoorMeter {
 }
 
 /** The meters of all doors of a server. */
-export class DoorMeters {
-  readonly #meters: DoorMeter[] = [];
+export class GatewayMeters {
+  readonly #meters: GatewayMeter[] = [];
 
-  get all(): readonly DoorMeter[] {
+  get all(): readonly GatewayMeter[] {
     return this.#meters;
   }
 
   /** A new meter; the name must not be taken. */
-  add(door: string): DoorMeter {
+  add(door: string): GatewayMeter {
     if (this.#meters.some((meter) => meter.door === door)) throw new RangeError(`two doors named ${door}`);
-    const meter = new DoorMeter(door);
+    const meter = new GatewayMeter(door);
     this.#meters.push(meter);
     return meter;
   }

@@ -1,5 +1,5 @@
 /** A bounded map: when it is full, what was used longest ago goes. */
-export class LatestUsed<T> {
+export class Lru<T> {
   readonly #most: number;
   readonly #entries = new Map<string, T>();
 

@@ -14,10 +14,10 @@ const ringsWord = 0;
 const sleepingWord = 1;
 
 /** More than its two words take, so that nothing else is on their cache line. */
-export const bellBytes = 128;
+export const doorbellBytes = 128;
 
-/** The two ends of a bell over `bellBytes` of shared memory. */
-export class Bell {
+/** The two ends of a bell over `doorbellBytes` of shared memory. */
+export class Doorbell {
   readonly #words: Int32Array;
 
   constructor(memory: SharedArrayBuffer) {

@@ -8,15 +8,15 @@
  *
  * A side rings when it published something or gave room back that the other one waits for.
  */
-import { Bell, bellBytes } from "./doorbell.ts";
+import { Doorbell, doorbellBytes } from "./doorbell.ts";
 import { allocateRing, FULL, RingConsumer, RingProducer } from "./ring.ts";
 
 /** Can be posted to a worker; the memory is shared, not copied. */
 export interface LaneMemory {
   tasks: SharedArrayBuffer;
   results: SharedArrayBuffer;
-  mainBell: SharedArrayBuffer;
-  workerBell: SharedArrayBuffer;
+  mainDoorbell: SharedArrayBuffer;
+  workerDoorbell: SharedArrayBuffer;
   /** One word: 1 once the main thread has closed the lane. */
   closing: SharedArrayBuffer;
 }
@@ -30,8 +30,8 @@ export function allocateLane(taskRingBytes: number, resultRingBytes: number): La
   return {
     tasks: allocateRing(taskRingBytes),
     results: allocateRing(resultRingBytes),
-    mainBell: new SharedArrayBuffer(bellBytes),
-    workerBell: new SharedArrayBuffer(bellBytes),
+    mainDoorbell: new SharedArrayBuffer(doorbellBytes),
+    workerDoorbell: new SharedArrayBuffer(doorbellBytes),
     closing: new SharedArrayBuffer(closingBytes),
   };
 }
@@ -40,42 +40,42 @@ export function allocateLane(taskRingBytes: number, resultRingBytes: number): La
 export class MainLane {
   readonly tasks: RingProducer;
   readonly results: RingConsumer;
-  readonly #mainBell: Bell;
-  readonly #workerBell: Bell;
+  readonly #mainDoorbell: Doorbell;
+  readonly #workerDoorbell: Doorbell;
   readonly #closing: Int32Array;
 
   constructor(memory: LaneMemory) {
     this.tasks = new RingProducer(memory.tasks);
     this.results = new RingConsumer(memory.results);
-    this.#mainBell = new Bell(memory.mainBell);
-    this.#workerBell = new Bell(memory.workerBell);
+    this.#mainDoorbell = new Doorbell(memory.mainDoorbell);
+    this.#workerDoorbell = new Doorbell(memory.workerDoorbell);
     this.#closing = new Int32Array(memory.closing);
   }
 
   /** Hands every reserved task over and wakes the worker. */
   publish(): void {
-    if (this.tasks.publish()) this.#workerBell.ring();
+    if (this.tasks.publish()) this.#workerDoorbell.ring();
   }
 
   /** Gives back the room of the results taken so far. */
   releaseResults(): void {
-    if (this.results.release()) this.#workerBell.ring();
+    if (this.results.release()) this.#workerDoorbell.ring();
   }
 
   /** Resolves when the worker rang, at once if `hasWork` says true (see bell.ts). One call at a time. */
   rung(hasWork: () => boolean): Promise<void> {
-    return this.#mainBell.waitAsync(hasWork);
+    return this.#mainDoorbell.waitAsync(hasWork);
   }
 
   /** Wakes this side's own waiter, so that it can look at something else that has changed. */
   ringMain(): void {
-    this.#mainBell.ring();
+    this.#mainDoorbell.ring();
   }
 
   /** Tells the worker to end once it has done the tasks that are published. */
   close(): void {
     Atomics.store(this.#closing, 0, 1);
-    this.#workerBell.ring();
+    this.#workerDoorbell.ring();
   }
 }
 
@@ -83,15 +83,15 @@ export class MainLane {
 export class WorkerLane {
   readonly tasks: RingConsumer;
   readonly results: RingProducer;
-  readonly #mainBell: Bell;
-  readonly #workerBell: Bell;
+  readonly #mainDoorbell: Doorbell;
+  readonly #workerDoorbell: Doorbell;
   readonly #closing: Int32Array;
 
   constructor(memory: LaneMemory) {
     this.tasks = new RingConsumer(memory.tasks);
     this.results = new RingProducer(memory.results);
-    this.#mainBell = new Bell(memory.mainBell);
-    this.#workerBell = new Bell(memory.workerBell);
+    this.#mainDoorbell = new Doorbell(memory.mainDoorbell);
+    this.#workerDoorbell = new Doorbell(memory.workerDoorbell);
     this.#closing = new Int32Array(memory.closing);
   }
 
@@ -110,7 +110,7 @@ export class WorkerLane {
       if (at !== FULL) return at;
       this.publishResults();
       const used = this.results.usedBytes;
-      this.#workerBell.wait(() => {
+      this.#workerDoorbell.wait(() => {
         this.results.wantRoom(1);
         return this.results.refreshUsedBytes() < used;
       }, workerNapMs);
@@ -118,16 +118,16 @@ export class WorkerLane {
   }
 
   publishResults(): void {
-    if (this.results.publish()) this.#mainBell.ring();
+    if (this.results.publish()) this.#mainDoorbell.ring();
   }
 
   /** Gives back the room of the tasks taken so far. */
   releaseTasks(): void {
-    if (this.tasks.release()) this.#mainBell.ring();
+    if (this.tasks.release()) this.#mainDoorbell.ring();
   }
 
   /** Sleeps until there is a task or the lane closes, `napMs` at most. */
   sleep(napMs = workerNapMs): void {
-    this.#workerBell.wait(() => this.tasks.hasNext() || this.closing, napMs);
+    this.#workerDoorbell.wait(() => this.tasks.hasNext() || this.closing, napMs);
   }
 }

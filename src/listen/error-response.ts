@@ -1,8 +1,8 @@
-import type { DoorMeter } from "../base/gateway-meter.ts";
+import type { GatewayMeter } from "../base/gateway-meter.ts";
 import { errorRow, toWavecacheError } from "../base/errors.ts";
 
 /** An error as an HTTP response: its status and `{"error":{"code","message","hint"}}`. The door's meter counts it. */
-export function errorResponse(error: unknown, meter?: DoorMeter): Response {
+export function errorResponse(error: unknown, meter?: GatewayMeter): Response {
   const { code } = toWavecacheError(error);
   meter?.failed(code);
   const row = errorRow(code);

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { DoorMeter } from "../base/gateway-meter.ts";
+import { GatewayMeter } from "../base/gateway-meter.ts";
 import { openLog } from "../base/log.ts";
 import { RawWebSocket } from "../testing/harness/peers/raw-websocket.ts";
 import { until } from "../testing/harness/until.ts";
@@ -17,7 +17,7 @@ afterEach(async () => {
 class Door implements Session {
   socket: Socket | undefined;
   readonly heard: string[] = [];
-  readonly meter = new DoorMeter("door");
+  readonly meter = new GatewayMeter("door");
 
   accepts = (path: string) => path === "/door";
 

@@ -1,5 +1,5 @@
 /** The WebSocket connections of a port. */
-import type { DoorMeter } from "../base/gateway-meter.ts";
+import type { GatewayMeter } from "../base/gateway-meter.ts";
 import { errorRow, WavecacheError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { ConnectionLimit } from "./connection-limit.ts";
@@ -106,13 +106,13 @@ export class Peers {
 
 /** A connection: its socket, its session, and since when it leaves answers untaken. */
 export class Peer implements Socket {
-  readonly meter: DoorMeter;
+  readonly meter: GatewayMeter;
   readonly #socket: PeerSocket;
   session: Session | undefined;
   /** Undefined while it takes its answers. */
   stalledSince: number | undefined;
 
-  constructor(socket: PeerSocket, meter: DoorMeter) {
+  constructor(socket: PeerSocket, meter: GatewayMeter) {
     this.#socket = socket;
     this.meter = meter;
   }

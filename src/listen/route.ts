@@ -1,5 +1,5 @@
 /** What a door on the web listener looks like: the listener knows only this, and the doors nothing of each other. */
-import type { DoorMeter } from "../base/gateway-meter.ts";
+import type { GatewayMeter } from "../base/gateway-meter.ts";
 
 /** The socket under a session. */
 export interface Socket {
@@ -31,7 +31,7 @@ export interface Handshake {
 
 export interface SocketRoute {
   /** The listener counts connections, their bytes and those it turns away; the door counts its own errors. */
-  meter: DoorMeter;
+  meter: GatewayMeter;
   /** The subprotocol that this door speaks: it gets only peers that offer it, and tells them so. */
   protocol?: string;
   /** Whether an upgrade on this path is for this door. */

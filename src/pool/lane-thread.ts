@@ -18,7 +18,7 @@ export interface ThreadSettings {
 }
 
 /** What threads of one kind have in common: writers or readers. */
-export interface CrewSettings {
+export interface PoolThreadSettings {
   entry: URL;
   cacheDir: string;
   count: number;

@@ -18,8 +18,8 @@ import {
   READ_RANGE,
 } from "../lane/messages/streams.ts";
 import { GarbageWatch } from "./garbage-watch.ts";
-import type { CrewSettings, ThreadFigures, ThreadOwner } from "./lane-thread.ts";
-import { LastingThread } from "./supervised-thread.ts";
+import type { PoolThreadSettings, ThreadFigures, ThreadOwner } from "./lane-thread.ts";
+import { SupervisedThread } from "./supervised-thread.ts";
 import { ResidentFiles } from "./resident.ts";
 
 /** A file to read from: an object (immutable, mapped) or an upload's file that still grows. */
@@ -41,7 +41,7 @@ export class Readers {
   readonly #garbage = new GarbageWatch();
   #next = 0;
 
-  constructor(settings: CrewSettings) {
+  constructor(settings: PoolThreadSettings) {
     this.#readers = Array.from(
       { length: settings.count },
       (_, index) => new Reader(settings, index, this.#resident),
@@ -80,17 +80,17 @@ interface Read {
 export class Reader implements ThreadOwner {
   readonly #resident: ResidentFiles;
   readonly #onLost: (reason: string) => void;
-  readonly #thread: LastingThread;
+  readonly #thread: SupervisedThread;
   /** Reads without a complete answer, oldest first: the order in which a lane answers. */
   #reads: Read[] = [];
   /** Handles of open files by path, the one used longest ago first. */
   readonly #handles = new Map<string, number>();
   #nextHandle = 1;
 
-  constructor(settings: CrewSettings, index: number, resident: ResidentFiles) {
+  constructor(settings: PoolThreadSettings, index: number, resident: ResidentFiles) {
     this.#resident = resident;
     this.#onLost = settings.onLost;
-    this.#thread = new LastingThread(
+    this.#thread = new SupervisedThread(
       {
         entry: settings.entry,
         name: `reader ${index + 1}`,

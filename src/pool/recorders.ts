@@ -17,7 +17,7 @@ import {
   RECORD_SEGMENT,
   RECORD_SKIPPED,
   RECORD_STARTED,
-  type RecordingOrder,
+  type RecordingSpec,
   type StartedSegment,
 } from "../lane/messages/recordings.ts";
 import { type Body, decodeFailure, decodeNumber } from "../lane/messages/streams.ts";
@@ -51,7 +51,7 @@ export class RecordingLine implements SlotOwner {
   readonly #slot: number;
   readonly yields = false;
 
-  constructor(writer: Writer, order: RecordingOrder, events: RecordingEvents) {
+  constructor(writer: Writer, order: RecordingSpec, events: RecordingEvents) {
     this.#writer = writer;
     this.#events = events;
     this.#slot = writer.open(this);

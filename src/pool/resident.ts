@@ -7,7 +7,7 @@
  * throughput on one connection, and a sixth less processor time.
  */
 import { dlopen, type Pointer, ptr } from "bun:ffi";
-import { giveBack } from "../base/detach.ts";
+import { detach } from "../base/detach.ts";
 import { maxResidentFiles } from "../base/limits/streams.ts";
 import { MiB } from "../base/limits/units.ts";
 
@@ -64,7 +64,7 @@ export class ResidentFiles {
     const file = this.#files.get(path);
     if (file === undefined) return;
     this.#files.delete(path);
-    giveBack(file.map);
+    detach(file.map);
   }
 
   #isResident(system: System, address: number, length: number): boolean {

@@ -2,7 +2,7 @@
 import { LaneThread, type ThreadFigures, type ThreadOwner, type ThreadSettings } from "./lane-thread.ts";
 import { Respawn } from "./respawn.ts";
 
-export class LastingThread {
+export class SupervisedThread {
   readonly #owner: ThreadOwner;
   readonly #respawn: Respawn;
   #current: LaneThread;

@@ -7,8 +7,8 @@ import { WavecacheError } from "../base/errors.ts";
 import { FULL } from "../lane/ring.ts";
 import { type Feeder, Turns } from "../lane/fairness.ts";
 import type { Body } from "../lane/messages/streams.ts";
-import type { CrewSettings, ThreadFigures, ThreadOwner } from "./lane-thread.ts";
-import { LastingThread } from "./supervised-thread.ts";
+import type { PoolThreadSettings, ThreadFigures, ThreadOwner } from "./lane-thread.ts";
+import { SupervisedThread } from "./supervised-thread.ts";
 
 /** Whoever holds a slot of a writer. */
 export interface SlotOwner extends Feeder {
@@ -20,7 +20,7 @@ export interface SlotOwner extends Feeder {
 
 export class Writer implements ThreadOwner {
   readonly #onLost: (reason: string) => void;
-  readonly #thread: LastingThread;
+  readonly #thread: SupervisedThread;
   #owners = new Map<number, SlotOwner>();
   readonly #turns = new Turns<SlotOwner>({
     freeBytes: () => this.#thread.current.freeBytes(),
@@ -28,9 +28,9 @@ export class Writer implements ThreadOwner {
   });
   #nextSlot = 1;
 
-  constructor(settings: CrewSettings, index: number) {
+  constructor(settings: PoolThreadSettings, index: number) {
     this.#onLost = settings.onLost;
-    this.#thread = new LastingThread(
+    this.#thread = new SupervisedThread(
       {
         entry: settings.entry,
         name: `writer ${index + 1}`,

@@ -3,7 +3,7 @@
  * has its files at hand; which one is decided when it opens.
  */
 import { errorOfNumber, type WavecacheError } from "../base/errors.ts";
-import type { RecordingOrder } from "../lane/messages/recordings.ts";
+import type { RecordingSpec } from "../lane/messages/recordings.ts";
 import {
   type Body,
   decodeFailure,
@@ -23,7 +23,7 @@ import {
   WRITE_SEALED,
 } from "../lane/messages/streams.ts";
 import { type RecordingEvents, RecordingLine } from "./recorders.ts";
-import type { CrewSettings, ThreadFigures } from "./lane-thread.ts";
+import type { PoolThreadSettings, ThreadFigures } from "./lane-thread.ts";
 import { type SlotOwner, Writer } from "./writer.ts";
 
 /** What an upload hears of its writer. After `failed` only `closed` follows, after `lost` nothing. */
@@ -46,7 +46,7 @@ export interface UploadEvents {
 export class Writers {
   readonly #writers: Writer[];
 
-  constructor(settings: CrewSettings) {
+  constructor(settings: PoolThreadSettings) {
     this.#writers = Array.from({ length: settings.count }, (_, index) => new Writer(settings, index));
   }
 
@@ -56,7 +56,7 @@ export class Writers {
   }
 
   /** Opens a recording on the writer that has the fewest streams. */
-  record(order: RecordingOrder, events: RecordingEvents): RecordingLine {
+  record(order: RecordingSpec, events: RecordingEvents): RecordingLine {
     return new RecordingLine(this.#least(), order, events);
   }
 

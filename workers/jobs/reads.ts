@@ -6,7 +6,7 @@
 import * as fs from "node:fs";
 import { errorNumber, toWavecacheError, WavecacheError } from "../../src/base/errors.ts";
 import { failpoint } from "../../src/base/failpoint.ts";
-import { giveBack } from "../../src/base/detach.ts";
+import { detach } from "../../src/base/detach.ts";
 import { readSliceBytes } from "../../src/base/limits/lanes.ts";
 import { GiB } from "../../src/base/limits/units.ts";
 import type { WorkerLane } from "../../src/lane/lane.ts";
@@ -143,7 +143,7 @@ class MappedFile implements OpenFile {
   }
 
   close(): void {
-    giveBack(this.#map);
+    detach(this.#map);
   }
 }
 

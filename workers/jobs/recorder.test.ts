@@ -9,7 +9,7 @@ import {
 } from "../../src/base/limits/recordings.ts";
 import { AdpcmDecoder, AdpcmEncoder, adpcmFrameBytes, type NibbleOrder } from "../../src/codec/ima-adpcm.ts";
 import type { OrderDecision } from "../../src/codec/nibble-order.ts";
-import type { ClosedSegment, RecordingOrder } from "../../src/lane/messages/recordings.ts";
+import type { ClosedSegment, RecordingSpec } from "../../src/lane/messages/recordings.ts";
 import type { Body } from "../../src/lane/messages/streams.ts";
 import type { Segment } from "../../src/store/recordings/segment.ts";
 import { countingPayload, frameMessage } from "../../src/testing/harness/peers/ingest-device.ts";
@@ -29,7 +29,7 @@ let folder: ReturnType<typeof temporaryFolder>;
 beforeEach(() => (folder = temporaryFolder()));
 afterEach(() => folder[Symbol.dispose]());
 
-function orderOf(changes: Partial<RecordingOrder> = {}, channels = 1): RecordingOrder {
+function orderOf(changes: Partial<RecordingSpec> = {}, channels = 1): RecordingSpec {
   const handshake = { streamId: 7, sampleRate: 16_000, channels, codec: 1, frameSamples, timestampMs: 0 };
   return {
     handshake,
@@ -42,7 +42,7 @@ function orderOf(changes: Partial<RecordingOrder> = {}, channels = 1): Recording
   };
 }
 
-function pcmOrder(changes: Partial<RecordingOrder> = {}, channels = 1): RecordingOrder {
+function pcmOrder(changes: Partial<RecordingSpec> = {}, channels = 1): RecordingSpec {
   const order = orderOf(changes, channels);
   return { ...order, handshake: { ...order.handshake, codec: 0 } };
 }
@@ -54,7 +54,7 @@ class Stage {
   readonly decisions: OrderDecision[] = [];
   readonly heard: number[] = [];
   readonly taken = { frames: 0, lostFrames: 0 };
-  constructor(order: RecordingOrder) {
+  constructor(order: RecordingSpec) {
     this.recorder = new Recorder(order, {
       started: () => {},
       finished: (segment, decision) => void this.entries.push(hashed(order, segment, decision)),
@@ -75,7 +75,7 @@ class Stage {
   }
 }
 
-function hashed(order: RecordingOrder, segment: Segment, decision: OrderDecision | undefined): ClosedSegment {
+function hashed(order: RecordingSpec, segment: Segment, decision: OrderDecision | undefined): ClosedSegment {
   const block = new Uint8Array(1000);
   while (!segment.hashNext(block));
   segment.letGo();

@@ -22,7 +22,7 @@ import {
 } from "../../src/base/limits/recordings.ts";
 import { AdpcmDecoder, adpcmSamples, invalidFrame } from "../../src/codec/ima-adpcm.ts";
 import { NibbleOrderFinder, type OrderDecision, type OrderVerdict } from "../../src/codec/nibble-order.ts";
-import type { ClosedSegment, RecordingOrder } from "../../src/lane/messages/recordings.ts";
+import type { ClosedSegment, RecordingSpec } from "../../src/lane/messages/recordings.ts";
 import type { Body } from "../../src/lane/messages/streams.ts";
 import { AppendBuffer } from "../../src/store/recordings/append-buffer.ts";
 import { Segment } from "../../src/store/recordings/segment.ts";
@@ -54,7 +54,7 @@ const mostBufferBytes = 2 * recordingFlushBytes;
 const maxHeldBytes = recordingFlushBytes;
 
 export class Recorder {
-  readonly #order: RecordingOrder;
+  readonly #order: RecordingSpec;
   readonly #owner: RecorderOwner;
   readonly #isPcm: boolean;
   readonly #sampleFrameBytes: number;
@@ -82,7 +82,7 @@ export class Recorder {
   #openedAt = 0;
   #unwrittenSince = 0;
 
-  constructor(order: RecordingOrder, owner: RecorderOwner) {
+  constructor(order: RecordingSpec, owner: RecorderOwner) {
     const { channels, codec, frameSamples, sampleRate } = order.handshake;
     this.#order = order;
     this.#owner = owner;
@@ -343,7 +343,7 @@ function bufferBytes(rate: number, keptBytes: number): number {
 
 /** What a segment is entered as, once it is hashed. */
 export function describeSegment(
-  order: RecordingOrder,
+  order: RecordingSpec,
   segment: Segment,
   decision: OrderDecision | undefined,
 ): ClosedSegment {

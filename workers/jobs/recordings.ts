@@ -20,7 +20,7 @@ import {
   RECORD_SEGMENT,
   RECORD_SKIPPED,
   RECORD_STARTED,
-  type RecordingOrder,
+  type RecordingSpec,
 } from "../../src/lane/messages/recordings.ts";
 import { FULL } from "../../src/lane/ring.ts";
 import { type Body, encodeFailure, encodeNumber } from "../../src/lane/messages/streams.ts";
@@ -30,7 +30,7 @@ import type { Jobs } from "../loop.ts";
 import { describeSegment, Recorder } from "./recorder.ts";
 
 interface Recording {
-  order: RecordingOrder;
+  order: RecordingSpec;
   recorder: Recorder;
   /** Failed, or asked to end: frames are thrown away. */
   ended: boolean;
@@ -104,7 +104,7 @@ export class RecordingJobs implements Jobs {
     recording.recorder.listen(wanted);
   }
 
-  #open(slot: number, order: RecordingOrder): void {
+  #open(slot: number, order: RecordingSpec): void {
     const recorder = new Recorder(order, {
       started: ({ name }) => this.#send(RECORD_STARTED, slot, encodeJson({ name })),
       finished: (segment, decision) => this.#hashLater(slot, segment, decision),

@@ -30,8 +30,8 @@ export const totalReceiveBudgetBytes = 256 * MiB;
 export const connectionTurnBytes = 1 * MiB;
 /** Short messages that a peer leaves untaken; past it the connection is closed. */
 export const maxUnreadAnswerBytes = 4 * MiB;
-/** Questions of one connection that are worked on at once; the others wait for their turn. */
-export const maxQuestionsAtOnce = 4;
+/** Queries of one connection that are worked on at once; the others wait for their turn. */
+export const maxConcurrentQueries = 4;
 /** How long peers may take to finish what they have begun when the server goes. */
 export const goodbyeMs = 3_000;
 /** How often an upload that comes on is acknowledged, at least. */

@@ -48,7 +48,7 @@ export function failureOf(error: unknown): Failure {
     return { line: lineOf(error.message, error.hint), exitCode };
   }
   const message = error instanceof Error ? error.message : String(error);
-  // cac's own complaints about the command line.
+  // cac's own rateLimitedLog about the command line.
   if (error instanceof Error && error.name === "CACError") {
     return { line: lineOf(message.replaceAll("`", '"'), "see --help"), exitCode: exitUsage };
   }

@@ -8,7 +8,7 @@ import { CliError, fileError } from "../kit/failures.ts";
 import { OutputFile } from "../kit/files.ts";
 import { choosePlayer, type PlayerKind, playerKinds, playsFromItsBeginning } from "./players.ts";
 
-/** What is kept of a player's complaints. */
+/** What is kept of a player's rateLimitedLog. */
 const maxComplaintChars = 4096;
 /** A player that does not end when it is asked to is ended. */
 const killAfterMs = 1_000;
@@ -62,7 +62,7 @@ class Process {
   readonly #gone: Promise<void>;
   /** Its exit code, once all it had to say was heard too. */
   readonly #ended: Promise<number | null>;
-  #complaints = "";
+  #rateLimitedLog = "";
 
   constructor(kind: PlayerKind, path: string | undefined, { seekSeconds, signal }: PlayOptions) {
     this.#kind = kind;
@@ -70,7 +70,7 @@ class Process {
     const stdin = path === undefined ? "pipe" : "ignore";
     this.child = spawn(kind.command, kind.args(path, seekSeconds), { stdio: [stdin, "ignore", "pipe"] });
     this.child.stderr?.setEncoding("utf8").on("data", (text: string) => {
-      this.#complaints = (this.#complaints + text).slice(-maxComplaintChars);
+      this.#rateLimitedLog = (this.#rateLimitedLog + text).slice(-maxComplaintChars);
     });
     this.#gone = new Promise((resolve) => {
       this.child.once("exit", () => resolve()).once("error", () => resolve());
@@ -93,11 +93,11 @@ class Process {
     const code = await this.#ended;
     this.#signal.removeEventListener("abort", this.#stop);
     this.#signal.throwIfAborted();
-    if (code !== 0 || this.#kind.fault?.test(this.#complaints) === true) throw this.failure();
+    if (code !== 0 || this.#kind.fault?.test(this.#rateLimitedLog) === true) throw this.failure();
   }
 
   failure(): CliError {
-    const lines = this.#complaints.trim().split("\n");
+    const lines = this.#rateLimitedLog.trim().split("\n");
     const said = lines.findLast((line) => this.#kind.fault?.test(line)) ?? lines.at(-1) ?? "";
     const cause = said === "" ? "it does not say why" : said;
     return new CliError(

@@ -14,7 +14,7 @@ import { info, list, type ListOptions, remove, type StreamPage } from "./link/qu
 import { type ReadOptions, ReadTask } from "./read/task.ts";
 import type { ReadBudget } from "./read/call.ts";
 import { Reading } from "./read/reading.ts";
-import { HeldBudget, HeldSupply, SourceSupply } from "./write/replay-buffer.ts";
+import { HeldBudget, HeldReplayBuffer, SourceReplayBuffer } from "./write/replay-buffer.ts";
 import { type Receipt, type WriteOptions, WriteTask } from "./write/task.ts";
 import { Writing } from "./write/writing.ts";
 import type { StreamInfo } from "../../wire/v1/messages.ts";
@@ -98,9 +98,9 @@ export class Client {
   openWrite(options: OpenWriteOptions = {}): Writing {
     const { offset = 0 } = options;
     if (offset > 0 && options.resume !== true) throw new ClientError("BAD_ARGUMENT", "offset without resume");
-    const supply = new HeldSupply(this.#held, offset);
-    return new Writing(supply, this.#links.closing, options.signal, (signal) => {
-      return new WriteTask(this.#links, supply, options, signal);
+    const replay = new HeldReplayBuffer(this.#held, offset);
+    return new Writing(replay, this.#links.closing, options.signal, (signal) => {
+      return new WriteTask(this.#links, replay, options, signal);
     });
   }
 
@@ -109,7 +109,7 @@ export class Client {
     const { signal } = options;
     const either =
       signal === undefined ? this.#links.closing : AbortSignal.any([signal, this.#links.closing]);
-    return new WriteTask(this.#links, new SourceSupply(source), options, either).run();
+    return new WriteTask(this.#links, new SourceReplayBuffer(source), options, either).run();
   }
 
   /** A stream or a part of it; of one that is not finished what is there now. */

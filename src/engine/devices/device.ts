@@ -22,7 +22,7 @@ import type { AudioStream, DeviceView, EventSink, EventStream, StatusStream } fr
 import { MessageRate } from "./message-rate.ts";
 import { type AudioSink, Playback } from "./playback.ts";
 import type { SoundSource } from "../sounds/sound.ts";
-import { StatusLine, type StatusSink } from "./status-exchange.ts";
+import { StatusExchange, type StatusSink } from "./status-exchange.ts";
 import type { Ticks } from "../../base/ticker.ts";
 
 /** What a device needs of those who keep it. */
@@ -57,7 +57,7 @@ export class Device {
   #connectedAt: number | undefined;
   #state: DeviceState;
   #report: DeviceReport | undefined;
-  #status: Attached<StatusLine> | undefined;
+  #status: Attached<StatusExchange> | undefined;
   #events: Attached<EventSink> | undefined;
   #audio: Attached<AudioSink> | undefined;
   #playback: Playback | undefined;
@@ -98,7 +98,7 @@ export class Device {
   openStatus(peer: string, sink: StatusSink): StatusStream {
     this.#beginConnection(peer);
     const events = { reported: (status: DeviceStatus) => this.#reported(status) };
-    const line = new StatusLine(this.deviceId, sink, events, this.#host.log);
+    const line = new StatusExchange(this.deviceId, sink, events, this.#host.log);
     this.#status = { sink: line, peer, tookOver: false };
     this.#opened();
     this.#greet(line);
@@ -251,7 +251,7 @@ export class Device {
   }
 
   /** The first request of a connection, at once. */
-  #greet(line: StatusLine): void {
+  #greet(line: StatusExchange): void {
     clearTimeout(this.#flash);
     if (this.#host.flashMs === 0) return line.show(ledsOf(this.#state));
     line.show(ledsFlash);

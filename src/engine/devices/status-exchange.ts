@@ -25,7 +25,7 @@ export interface StatusEvents {
 
 const maxLoggedChars = 128;
 
-export class StatusLine {
+export class StatusExchange {
   readonly #sink: StatusSink;
   readonly #events: StatusEvents;
   readonly #log: Log;

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { WavecacheError } from "../../base/errors.ts";
 import { openLog } from "../../base/log.ts";
-import type { RecordingOrder } from "../../lane/messages/recordings.ts";
+import type { RecordingSpec } from "../../lane/messages/recordings.ts";
 import type { RecordingLine } from "../../pool/recorders.ts";
 import { Recording, type RecordingHost } from "./recording.ts";
 
-const order: RecordingOrder = {
+const order: RecordingSpec = {
   handshake: { streamId: 7, sampleRate: 16_000, channels: 1, codec: 0, frameSamples: 320, timestampMs: 0 },
   hwid: "mic",
   folder: "x",

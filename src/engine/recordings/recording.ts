@@ -8,7 +8,7 @@ import type { WavecacheError } from "../../base/errors.ts";
 import { liveHistoryMs } from "../../base/limits/recordings.ts";
 import type { Log } from "../../base/log.ts";
 import type { OrderDecision } from "../../codec/nibble-order.ts";
-import type { ClosedSegment, RecordingOrder, StartedSegment } from "../../lane/messages/recordings.ts";
+import type { ClosedSegment, RecordingSpec, StartedSegment } from "../../lane/messages/recordings.ts";
 import type { RecordingEvents, RecordingLine } from "../../pool/recorders.ts";
 import type { Handshake } from "../../wire/ingest.ts";
 import { LiveFeed } from "./live-feed.ts";
@@ -24,7 +24,7 @@ export interface RecordingOwner {
 /** What a recording needs of the engine. */
 export interface RecordingHost {
   readonly log: Log;
-  openLine(order: RecordingOrder, events: RecordingEvents): RecordingLine;
+  openLine(order: RecordingSpec, events: RecordingEvents): RecordingLine;
   /** Live audio found no room on its way from the writer. */
   skippedLive(bytes: number): void;
   /** A segment is complete. */
@@ -50,7 +50,7 @@ export class Recording implements RecordingEvents {
   #order: OrderDecision | undefined;
   #skippedBytes = 0;
 
-  constructor(order: RecordingOrder, owner: RecordingOwner, host: RecordingHost) {
+  constructor(order: RecordingSpec, owner: RecordingOwner, host: RecordingHost) {
     this.handshake = order.handshake;
     this.hwid = order.hwid;
     this.#owner = owner;

@@ -7,7 +7,7 @@ import { WavecacheError } from "../../base/errors.ts";
 import { maxLiveListeners, maxUnenteredSegments } from "../../base/limits/recordings.ts";
 import type { Log } from "../../base/log.ts";
 import type { NibbleOrder } from "../../codec/ima-adpcm.ts";
-import type { ClosedSegment, RecordingOrder } from "../../lane/messages/recordings.ts";
+import type { ClosedSegment, RecordingSpec } from "../../lane/messages/recordings.ts";
 import type { Pool } from "../../pool/pool.ts";
 import type { RecordingEvents, RecordingLine } from "../../pool/recorders.ts";
 import type { RecordingQuery, RecordingRow } from "../../store/recordings/catalog.ts";
@@ -64,7 +64,7 @@ export class Recordings implements RecordingHost {
   start(handshake: Handshake, hwid: string, owner: RecordingOwner): Recording {
     if (this.#closing) throw new WavecacheError("SHUTTING_DOWN");
     const { folder, rotateMs, nibbles, fillGaps } = this.#settings;
-    const order: RecordingOrder = {
+    const order: RecordingSpec = {
       handshake,
       hwid: sanitizeHwid(hwid) ?? null,
       folder,
@@ -109,7 +109,7 @@ export class Recordings implements RecordingHost {
     await this.#syncOnce();
   }
 
-  openLine(order: RecordingOrder, events: RecordingEvents): RecordingLine {
+  openLine(order: RecordingSpec, events: RecordingEvents): RecordingLine {
     return this.#pool.writers.record(order, events);
   }
 

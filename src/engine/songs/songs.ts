@@ -10,7 +10,7 @@ import type { StreamRow } from "../../store/streams/catalog.ts";
 import type { CacheLayout } from "../../store/layout.ts";
 import type { Library } from "../../store/library/library.ts";
 import { openBelow, type OpenedFile } from "../../store/library/file.ts";
-import { LatestUsed } from "../../base/lru.ts";
+import { Lru } from "../../base/lru.ts";
 
 /** A song that is open. Whoever opened it closes it. */
 export interface Song {
@@ -49,18 +49,18 @@ export interface SongPage {
 }
 
 /** What is needed of the engine: what the catalog knows of a stream. */
-export interface StreamCatalog {
+export interface Streams {
   find(streamId: string): Promise<StreamRow | null>;
 }
 
 export class Songs {
   readonly #library: Library;
-  readonly #streams: StreamCatalog;
+  readonly #streams: Streams;
   readonly #layout: CacheLayout;
-  readonly #digests = new LatestUsed<string>(maxKnownSongs);
-  readonly #details = new LatestUsed<AudioDetails>(maxKnownSongs);
+  readonly #digests = new Lru<string>(maxKnownSongs);
+  readonly #details = new Lru<AudioDetails>(maxKnownSongs);
 
-  constructor(library: Library, streams: StreamCatalog, layout: CacheLayout) {
+  constructor(library: Library, streams: Streams, layout: CacheLayout) {
     this.#library = library;
     this.#streams = streams;
     this.#layout = layout;
@@ -124,9 +124,9 @@ class OpenSong implements Song {
   readonly name: string;
   readonly sha256: string | undefined;
   readonly #file: OpenedFile;
-  readonly #digests: LatestUsed<string>;
+  readonly #digests: Lru<string>;
 
-  constructor(name: string, file: OpenedFile, sha256: string | undefined, digests: LatestUsed<string>) {
+  constructor(name: string, file: OpenedFile, sha256: string | undefined, digests: Lru<string>) {
     this.name = name;
     this.#file = file;
     this.sha256 = sha256;

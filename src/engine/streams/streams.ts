@@ -19,7 +19,7 @@ import { StreamCounts } from "./counts.ts";
 import { describeStream, noMetadata, type StreamMetadata } from "../../store/streams/metadata.ts";
 import { Upload, type UploadHost, type UploadOwner } from "./upload.ts";
 
-export interface EngineSettings extends AdmissionLimits {
+export interface StreamsSettings extends AdmissionLimits {
   incompleteTtlSeconds: number;
 }
 
@@ -55,12 +55,12 @@ export interface CacheFigures {
 /** How often interrupted uploads are looked through for ones past their time, at the most. */
 const expiryIntervalMs = 600_000;
 
-export class Engine implements UploadHost {
+export class Streams implements UploadHost {
   readonly admission: Admission;
   readonly outbound = new OutboundBudget(maxOutboundBytes);
   readonly #pool: Pool;
   readonly #layout: CacheLayout;
-  readonly #settings: EngineSettings;
+  readonly #settings: StreamsSettings;
   readonly #log: Log;
   readonly #uploads = new Map<string, Upload>();
   readonly #counts = new StreamCounts();
@@ -73,7 +73,7 @@ export class Engine implements UploadHost {
   #recountDue = false;
   #closing = false;
 
-  constructor(pool: Pool, layout: CacheLayout, settings: EngineSettings, log: Log) {
+  constructor(pool: Pool, layout: CacheLayout, settings: StreamsSettings, log: Log) {
     this.#pool = pool;
     this.#layout = layout;
     this.#settings = settings;

@@ -9,7 +9,7 @@
  * and what was written for an id that is not free is thrown away.
  */
 import { toWavecacheError, WavecacheError } from "../../base/errors.ts";
-import { giveBack } from "../../base/detach.ts";
+import { detach } from "../../base/detach.ts";
 import { flushBytes, maxUnflushedBytes } from "../../base/limits/streams.ts";
 import type { Sealed } from "../../lane/messages/streams.ts";
 import type { UploadEvents, UploadLine } from "../../pool/writers.ts";
@@ -175,7 +175,7 @@ export class Upload implements UploadEvents {
       this.#waiting.push({ audio: audio, from });
       return false;
     }
-    giveBack(audio);
+    detach(audio);
     return true;
   }
 
@@ -393,7 +393,7 @@ export class Upload implements UploadEvents {
       else {
         next.from += this.#line!.write(next.audio, next.from);
         if (next.from < next.audio.length) return;
-        giveBack(next.audio);
+        detach(next.audio);
       }
       this.#waiting.shift();
     }

@@ -1,15 +1,15 @@
 /** The audio cache's door on the web listener. */
-import type { DoorMeter } from "../../base/gateway-meter.ts";
+import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import type { Log } from "../../base/log.ts";
 import type { SocketRoute } from "../../listen/route.ts";
 import { encodeConnected } from "../../wire/audio-cache.ts";
-import { type AudioCache, AudioCacheSession } from "./session.ts";
+import { type Streams, AudioCacheSession } from "./session.ts";
 
 /** The one client family that waits to be greeted; a greeting breaks others. */
 const greetedAgent = /^ktor/i;
 
 /** Serves `path`, `path/` and `/`. */
-export function audioCacheRoute(path: string, cache: AudioCache, meter: DoorMeter, log: Log): SocketRoute {
+export function audioCacheRoute(path: string, cache: Streams, meter: GatewayMeter, log: Log): SocketRoute {
   return {
     meter,
     accepts: (asked) => asked === "/" || asked === path || asked === `${path}/`,

@@ -2,7 +2,7 @@
  * One connection of the audio cache. It keeps the streams that the peer has started, words every answer as peers of
  * the protocol expect it, and pauses the peer when its audio or its requests come faster than they can be taken.
  */
-import type { DoorMeter } from "../../base/gateway-meter.ts";
+import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import { errorRow, toWavecacheError, WavecacheError } from "../../base/errors.ts";
 import { maxControlChars } from "../../base/limits/connections.ts";
 import { maxReadBytes, maxStreamsPerConnection } from "../../base/limits/streams.ts";
@@ -22,7 +22,7 @@ import {
 import { Answers, type AnswersOwner, type RangeReader, type ReadPlan, type ReadRequest } from "./answers.ts";
 
 /** What this door needs of the engine. */
-export interface AudioCache {
+export interface Streams {
   startUpload(streamId: string, owner: UploadOwner): Upload;
   resumeUpload(streamId: string, owner: UploadOwner): Upload;
   locateKnown(streamId: string): Readable | undefined;
@@ -39,8 +39,8 @@ const maxEndsTold = 1024;
 
 export class AudioCacheSession implements Session, UploadOwner, AnswersOwner {
   readonly #socket: Socket;
-  readonly #cache: AudioCache;
-  readonly #meter: DoorMeter;
+  readonly #cache: Streams;
+  readonly #meter: GatewayMeter;
   readonly #log: Log;
   readonly #answers: Answers;
   /** Started here and not stopped yet. */
@@ -56,7 +56,7 @@ export class AudioCacheSession implements Session, UploadOwner, AnswersOwner {
   #paused = false;
   #isSentAway = false;
 
-  constructor(socket: Socket, cache: AudioCache, meter: DoorMeter, log: Log) {
+  constructor(socket: Socket, cache: Streams, meter: GatewayMeter, log: Log) {
     this.#socket = socket;
     this.#cache = cache;
     this.#meter = meter;

@@ -12,7 +12,7 @@ export interface StreamingCall<Out> extends EventEmitter {
   end(): void;
 }
 
-export class Outlet<Out> {
+export class CallSender<Out> {
   readonly #call: StreamingCall<Out>;
   #isOver = false;
 

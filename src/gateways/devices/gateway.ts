@@ -3,7 +3,7 @@ import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from "@grpc/
 import { loadSync } from "@grpc/proto-loader";
 import { ReflectionService } from "@grpc/reflection";
 import { HealthImplementation, protoPath as healthProto } from "grpc-health-check";
-import type { DoorMeter } from "../../base/gateway-meter.ts";
+import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import {
   deviceIdleMs,
   deviceKeepaliveMs,
@@ -17,14 +17,14 @@ import { type CertificateSource, RenewedCredentials } from "./credentials.ts";
 import { loadDeviceProtocol } from "./protocol.ts";
 import { DeviceService, type DeviceStreams } from "./service.ts";
 
-export interface DeviceDoorSettings {
+export interface DeviceGatewaySettings {
   host: string;
   /** 0 takes a free one. */
   port: number;
   /** Undefined: without TLS. */
   certificates: CertificateSource | undefined;
   devices: DeviceStreams;
-  meter: DoorMeter;
+  meter: GatewayMeter;
   log: Log;
   /** How often the connection of a silent device is tried. */
   keepaliveMs?: number;
@@ -36,7 +36,7 @@ export interface DeviceDoorSettings {
 /** How long a shutdown waits for devices to read their last messages. */
 const closeGraceMs = 1_000;
 
-export class DeviceDoor {
+export class DeviceGateway {
   readonly port: number;
   readonly #server: Server;
   readonly #health: HealthImplementation;
@@ -55,7 +55,7 @@ export class DeviceDoor {
   }
 
   /** Rejects if the port cannot be had. */
-  static async open(settings: DeviceDoorSettings): Promise<DeviceDoor> {
+  static async open(settings: DeviceGatewaySettings): Promise<DeviceGateway> {
     // What goes wrong is said by us: the library would write to the terminal.
     setLogVerbosity(logVerbosity.NONE);
     const { host, port, certificates, devices, meter, log } = settings;
@@ -75,7 +75,7 @@ export class DeviceDoor {
     const address = `${host.includes(":") ? `[${host}]` : host}:${port}`;
     const [credentials, forget] = credentialsOf(certificates);
     try {
-      return new DeviceDoor(server, health, forget, await bind(server, address, credentials));
+      return new DeviceGateway(server, health, forget, await bind(server, address, credentials));
     } catch (error) {
       forget();
       throw error;

@@ -2,7 +2,7 @@
 import type { MethodDefinition, ServiceDefinition } from "@grpc/grpc-js";
 import { loadSync, type PackageDefinition } from "@grpc/proto-loader";
 import { fileURLToPath } from "node:url";
-import type { DoorMeter } from "../../base/gateway-meter.ts";
+import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import { deviceProtoFile, deviceProtoOptions, deviceServiceName } from "../../wire/devices.ts";
 
 export interface DeviceProtocol {
@@ -11,7 +11,7 @@ export interface DeviceProtocol {
   service: ServiceDefinition;
 }
 
-export function loadDeviceProtocol(meter: DoorMeter): DeviceProtocol {
+export function loadDeviceProtocol(meter: GatewayMeter): DeviceProtocol {
   const definition = loadSync(fileURLToPath(deviceProtoFile), deviceProtoOptions);
   // The type of what a file defines allows messages and enums too; by this name it is the service.
   const service = definition[deviceServiceName] as ServiceDefinition;
@@ -19,7 +19,7 @@ export function loadDeviceProtocol(meter: DoorMeter): DeviceProtocol {
   return { definition, service: Object.fromEntries(methods) };
 }
 
-function metered<In, Out>(method: MethodDefinition<In, Out>, meter: DoorMeter): MethodDefinition<In, Out> {
+function metered<In, Out>(method: MethodDefinition<In, Out>, meter: GatewayMeter): MethodDefinition<In, Out> {
   return {
     ...method,
     requestDeserialize: (bytes) => {

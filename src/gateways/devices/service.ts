@@ -1,6 +1,6 @@
 /** The three streams of a device: each call is brought to the engine by the device's id, and what comes on it after that. */
 import type { Metadata, ServerDuplexStream, ServerWritableStream } from "@grpc/grpc-js";
-import type { DoorMeter } from "../../base/gateway-meter.ts";
+import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import { toWavecacheError, WavecacheError } from "../../base/errors.ts";
 import { maxDeviceStreams } from "../../base/limits/devices.ts";
 import type { Log } from "../../base/log.ts";
@@ -22,7 +22,7 @@ import {
   type DeviceStatusRequest,
   type DeviceStatusResponse,
 } from "../../wire/devices.ts";
-import { Outlet, type StreamingCall } from "./call-sender.ts";
+import { CallSender, type StreamingCall } from "./call-sender.ts";
 
 /** What this door needs of the engine. All throw errors of the table. */
 export interface DeviceStreams {
@@ -33,12 +33,12 @@ export interface DeviceStreams {
 
 export class DeviceService {
   readonly #devices: DeviceStreams;
-  readonly #meter: DoorMeter;
+  readonly #meter: GatewayMeter;
   readonly #log: Log;
   /** Calls whose end has not reached the device. */
   readonly #open = new Set<object>();
 
-  constructor(devices: DeviceStreams, meter: DoorMeter, log: Log) {
+  constructor(devices: DeviceStreams, meter: GatewayMeter, log: Log) {
     this.#devices = devices;
     this.#meter = meter;
     this.#log = log;
@@ -55,36 +55,36 @@ export class DeviceService {
   }
 
   #status(call: ServerDuplexStream<DeviceStatusResponse, DeviceStatusRequest>): void {
-    const outlet = new Outlet(call);
-    const stream = this.#admit(call, outlet, (deviceId) =>
-      this.#devices.openStatus(deviceId, call.getPeer(), outlet),
+    const sender = new CallSender(call);
+    const stream = this.#admit(call, sender, (deviceId) =>
+      this.#devices.openStatus(deviceId, call.getPeer(), sender),
     );
     if (stream === undefined) return;
     call.on("data", (response: DeviceStatusResponse) =>
-      this.#take(call, outlet, () => stream.answered(response)),
+      this.#take(call, sender, () => stream.answered(response)),
     );
   }
 
   #events(call: ServerDuplexStream<DeviceEvent, DeviceEventResponse>): void {
-    const outlet = new Outlet(call);
-    const stream = this.#admit(call, outlet, (deviceId) =>
-      this.#devices.openEvents(deviceId, call.getPeer(), outlet),
+    const sender = new CallSender(call);
+    const stream = this.#admit(call, sender, (deviceId) =>
+      this.#devices.openEvents(deviceId, call.getPeer(), sender),
     );
     if (stream === undefined) return;
     call.on("drain", () => call.resume());
     call.on("data", ({ button_event }: DeviceEvent) =>
-      this.#take(call, outlet, () => {
+      this.#take(call, sender, () => {
         stream.pressed(button_event ?? undefined);
         // A device that does not take its answers is not listened to until it does.
-        if (!outlet.send({ ack: true })) call.pause();
+        if (!sender.send({ ack: true })) call.pause();
       }),
     );
   }
 
   #audio(call: ServerWritableStream<AudioStreamRequest, AudioPacket>): void {
-    const outlet = new Outlet(call);
-    const stream = this.#admit(call, outlet, (deviceId) =>
-      this.#devices.openAudio(deviceId, call.getPeer(), outlet),
+    const sender = new CallSender(call);
+    const stream = this.#admit(call, sender, (deviceId) =>
+      this.#devices.openAudio(deviceId, call.getPeer(), sender),
     );
     if (stream !== undefined) call.on("drain", () => stream.drained());
   }
@@ -92,7 +92,7 @@ export class DeviceService {
   /** Opens the stream of a call and closes it with the call; undefined, with the call ended, if it may not be. */
   #admit<S extends DeviceStream, Out>(
     call: StreamingCall<Out>,
-    outlet: Outlet<Out>,
+    sender: CallSender<Out>,
     open: (deviceId: string) => S,
   ): S | undefined {
     // Without a listener a stream that breaks would end the process; how it ends is told by `close`.
@@ -102,10 +102,10 @@ export class DeviceService {
       const stream = open(deviceIdOf(call.metadata));
       this.#track(call, stream);
       // A device that has nothing more to say on a stream has left it.
-      call.on("end", () => outlet.end());
+      call.on("end", () => sender.end());
       return stream;
     } catch (error) {
-      this.#refuse(call, outlet, error);
+      this.#refuse(call, sender, error);
       return undefined;
     }
   }
@@ -122,16 +122,16 @@ export class DeviceService {
   }
 
   /** Handles a message; what is wrong with it ends its call. */
-  #take<Out>(call: StreamingCall<Out>, outlet: Outlet<Out>, handle: () => void): void {
-    if (outlet.isOver) return;
+  #take<Out>(call: StreamingCall<Out>, sender: CallSender<Out>, handle: () => void): void {
+    if (sender.isOver) return;
     try {
       handle();
     } catch (error) {
-      this.#refuse(call, outlet, error);
+      this.#refuse(call, sender, error);
     }
   }
 
-  #refuse<Out>(call: StreamingCall<Out>, outlet: Outlet<Out>, error: unknown): void {
+  #refuse<Out>(call: StreamingCall<Out>, sender: CallSender<Out>, error: unknown): void {
     const failure = toWavecacheError(error);
     this.#meter.failed(failure.code);
     this.#log.warn("a stream of a device is refused", {
@@ -140,7 +140,7 @@ export class DeviceService {
       code: failure.code,
       error: failure,
     });
-    outlet.end(failure);
+    sender.end(failure);
   }
 }
 

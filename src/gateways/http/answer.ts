@@ -1,9 +1,9 @@
 /** How the routes of this door answer: JSON that nobody keeps, errors of the table, all of it counted. */
-import type { DoorMeter } from "../../base/gateway-meter.ts";
+import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import { errorResponse } from "../../listen/error-response.ts";
 
 /** Runs one request; what it throws becomes the answer. */
-export async function answer(meter: DoorMeter, act: () => Promise<Response>): Promise<Response> {
+export async function answer(meter: GatewayMeter, act: () => Promise<Response>): Promise<Response> {
   meter.opened();
   try {
     return await act();
@@ -28,7 +28,7 @@ export function decodeSegment(encoded: string): string {
   }
 }
 
-export function json(body: unknown, meter: DoorMeter): Response {
+export function json(body: unknown, meter: GatewayMeter): Response {
   const text = JSON.stringify(body);
   meter.bytesOut += Buffer.byteLength(text);
   return new Response(text, {

@@ -21,7 +21,7 @@ import {
   string,
   transform,
 } from "valibot";
-import type { DoorMeter } from "../../base/gateway-meter.ts";
+import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import { WavecacheError } from "../../base/errors.ts";
 import { maxListedDevices } from "../../base/limits/devices.ts";
 import type { HttpRoute } from "../../listen/route.ts";
@@ -65,7 +65,7 @@ const listSchema = object({
 const oneSchema = object({ refresh: optional(picklist(["0", "1"])) });
 const modeSchema = object({ mode: optional(pipe(string(), regex(/^[0-5]$/), transform(Number))) });
 
-export function devicesRoute(directory: DeviceDirectory, meter: DoorMeter): HttpRoute {
+export function devicesRoute(directory: DeviceDirectory, meter: GatewayMeter): HttpRoute {
   return {
     handle(request, url) {
       if (url.pathname === root) return answer(meter, async () => list(directory, request, url, meter));
@@ -75,7 +75,7 @@ export function devicesRoute(directory: DeviceDirectory, meter: DoorMeter): Http
   };
 }
 
-function list(directory: DeviceDirectory, request: Request, url: URL, meter: DoorMeter): Response {
+function list(directory: DeviceDirectory, request: Request, url: URL, meter: GatewayMeter): Response {
   if (request.method !== "GET") return methodNotAllowed("GET");
   const query = safeParse(listSchema, Object.fromEntries(url.searchParams));
   if (!query.success) throw new WavecacheError("BAD_REQUEST");
@@ -90,7 +90,7 @@ async function one(
   directory: DeviceDirectory,
   request: Request,
   url: URL,
-  meter: DoorMeter,
+  meter: GatewayMeter,
 ): Promise<Response> {
   const [, encoded, action] = onePath.exec(url.pathname) ?? [];
   if (encoded === undefined) throw new WavecacheError("DEVICE_UNKNOWN");

@@ -6,7 +6,7 @@
  * `size` is in bytes, `type` a MIME type, `duration` in seconds or null where it is not known.
  */
 import { integer, maxValue, minValue, object, optional, pipe, safeParse, string, transform } from "valibot";
-import type { DoorMeter } from "../../base/gateway-meter.ts";
+import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import { WavecacheError } from "../../base/errors.ts";
 import { maxListedSongs } from "../../base/limits/library.ts";
 import type { HttpRoute } from "../../listen/route.ts";
@@ -29,7 +29,7 @@ const querySchema = object({
   limit: optional(pipe(string(), transform(Number), integer(), minValue(1), maxValue(maxListedSongs)), "100"),
 });
 
-export function libraryRoute(directory: SongDirectory, meter: DoorMeter): HttpRoute {
+export function libraryRoute(directory: SongDirectory, meter: GatewayMeter): HttpRoute {
   return {
     handle(request, url) {
       if (url.pathname !== root) return undefined;
@@ -40,7 +40,7 @@ export function libraryRoute(directory: SongDirectory, meter: DoorMeter): HttpRo
   };
 }
 
-async function list(directory: SongDirectory, url: URL, meter: DoorMeter): Promise<Response> {
+async function list(directory: SongDirectory, url: URL, meter: GatewayMeter): Promise<Response> {
   const query = safeParse(querySchema, Object.fromEntries(url.searchParams));
   if (!query.success) throw new WavecacheError("BAD_REQUEST");
   return json(await directory.list(query.output), meter);

@@ -18,7 +18,7 @@ import {
   string,
   transform,
 } from "valibot";
-import type { DoorMeter } from "../../base/gateway-meter.ts";
+import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import { WavecacheError } from "../../base/errors.ts";
 import { maxListedRecordings } from "../../base/limits/recordings.ts";
 import type {
@@ -61,7 +61,7 @@ const querySchema = object({
   ),
 });
 
-export function recordingsRoute(directory: RecordingDirectory, meter: DoorMeter): HttpRoute {
+export function recordingsRoute(directory: RecordingDirectory, meter: GatewayMeter): HttpRoute {
   return {
     handle(request, url) {
       if (url.pathname !== root) return undefined;
@@ -72,7 +72,7 @@ export function recordingsRoute(directory: RecordingDirectory, meter: DoorMeter)
   };
 }
 
-async function list(directory: RecordingDirectory, url: URL, meter: DoorMeter): Promise<Response> {
+async function list(directory: RecordingDirectory, url: URL, meter: GatewayMeter): Promise<Response> {
   const parsed = safeParse(querySchema, Object.fromEntries(url.searchParams));
   if (!parsed.success) throw new WavecacheError("BAD_REQUEST");
   const { device, from = 0, to = Number.MAX_SAFE_INTEGER, limit, after } = parsed.output;

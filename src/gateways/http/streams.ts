@@ -17,7 +17,7 @@ import {
   minValue,
   maxValue,
 } from "valibot";
-import type { DoorMeter } from "../../base/gateway-meter.ts";
+import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import { WavecacheError } from "../../base/errors.ts";
 import { maxListedStreams } from "../../base/limits/streams.ts";
 import { isStreamId } from "../../base/stream-id.ts";
@@ -27,7 +27,7 @@ import type { HttpRoute } from "../../listen/route.ts";
 import { answer, decodeSegment, json, methodNotAllowed } from "./answer.ts";
 
 /** What this door needs of the engine. */
-export interface StreamDirectory {
+export interface Streams {
   find(streamId: string): Promise<StreamRow | null>;
   list(query: ListQuery): Promise<StreamRow[]>;
   remove(streamId: string): Promise<void>;
@@ -46,7 +46,7 @@ const listSchema = object({
   ),
 });
 
-export function streamsRoute(directory: StreamDirectory, meter: DoorMeter): HttpRoute {
+export function streamsRoute(directory: Streams, meter: GatewayMeter): HttpRoute {
   return {
     handle(request, url) {
       if (url.pathname === root) return answer(meter, () => listStreams(directory, request, url, meter));
@@ -59,10 +59,10 @@ export function streamsRoute(directory: StreamDirectory, meter: DoorMeter): Http
 }
 
 async function listStreams(
-  directory: StreamDirectory,
+  directory: Streams,
   request: Request,
   url: URL,
-  meter: DoorMeter,
+  meter: GatewayMeter,
 ): Promise<Response> {
   if (request.method !== "GET") return methodNotAllowed("GET");
   const query = safeParse(listSchema, Object.fromEntries(url.searchParams));
@@ -74,10 +74,10 @@ async function listStreams(
 }
 
 async function oneStream(
-  directory: StreamDirectory,
+  directory: Streams,
   request: Request,
   streamId: string,
-  meter: DoorMeter,
+  meter: GatewayMeter,
 ): Promise<Response> {
   if (!isStreamId(streamId)) throw new WavecacheError("STREAM_UNKNOWN");
   switch (request.method) {
@@ -94,7 +94,7 @@ async function oneStream(
   }
 }
 
-function describe(row: StreamRow, directory: StreamDirectory) {
+function describe(row: StreamRow, directory: Streams) {
   const { contentType, format, tags } = describeStream(row);
   const finished = row.state === "finished";
   return {

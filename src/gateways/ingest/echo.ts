@@ -1,14 +1,14 @@
 /** Sends back whatever comes, and takes no more while the peer does not read. */
-import type { DoorMeter } from "../../base/gateway-meter.ts";
+import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import { errorRow } from "../../base/errors.ts";
 import type { Session, Socket } from "../../listen/route.ts";
 
 export class EchoSession implements Session {
   readonly #socket: Socket;
-  readonly #meter: DoorMeter;
+  readonly #meter: GatewayMeter;
   #paused = false;
 
-  constructor(socket: Socket, meter: DoorMeter) {
+  constructor(socket: Socket, meter: GatewayMeter) {
     this.#socket = socket;
     this.#meter = meter;
   }

@@ -1,5 +1,5 @@
 /** The door of live ingest: `/ws` and `/ws/{hwid}` for devices, `/ws/echo` and `POST /echo` to try a connection. */
-import type { DoorMeter } from "../../base/gateway-meter.ts";
+import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import type { Log } from "../../base/log.ts";
 import type { HttpRoute, SocketRoute } from "../../listen/route.ts";
 import { EchoSession } from "./echo.ts";
@@ -8,7 +8,7 @@ import { type Ingest, IngestSession } from "./session.ts";
 const devicePath = /^\/ws(?:\/([^/]*))?$/;
 const echoPath = "/ws/echo";
 
-export function ingestRoute(ingest: Ingest, meter: DoorMeter, log: Log): SocketRoute {
+export function ingestRoute(ingest: Ingest, meter: GatewayMeter, log: Log): SocketRoute {
   return {
     meter,
     accepts: (path) => devicePath.test(path) && path !== echoPath,
@@ -17,7 +17,7 @@ export function ingestRoute(ingest: Ingest, meter: DoorMeter, log: Log): SocketR
   };
 }
 
-export function echoRoute(meter: DoorMeter): SocketRoute {
+export function echoRoute(meter: GatewayMeter): SocketRoute {
   return {
     meter,
     accepts: (path) => path === echoPath,

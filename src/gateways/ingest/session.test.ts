@@ -1,4 +1,4 @@
-import { DoorMeter } from "../../base/gateway-meter.ts";
+import { GatewayMeter } from "../../base/gateway-meter.ts";
 import { describe, expect, test } from "bun:test";
 import { WavecacheError } from "../../base/errors.ts";
 import { openLog } from "../../base/log.ts";
@@ -42,7 +42,7 @@ class Stage {
         };
       },
     };
-    this.session = new IngestSession(socket, ingest, "AA:BB", new DoorMeter("ingest"), openLog("test"));
+    this.session = new IngestSession(socket, ingest, "AA:BB", new GatewayMeter("ingest"), openLog("test"));
   }
 
   #write(message: Uint8Array): boolean {

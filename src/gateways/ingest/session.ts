@@ -2,7 +2,7 @@
  * One connection of live ingest: a handshake, then audio frames. Each message is judged here, and one that is wrong
  * ends this connection alone; what came before it is recorded, whole.
  */
-import type { DoorMeter } from "../../base/gateway-meter.ts";
+import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import { errorRow, toWavecacheError, WavecacheError } from "../../base/errors.ts";
 import { maxIngestFrameBytes } from "../../base/limits/recordings.ts";
 import type { Log } from "../../base/log.ts";
@@ -38,7 +38,7 @@ export class IngestSession implements Session, RecordingOwner {
   readonly #socket: Socket;
   readonly #ingest: Ingest;
   readonly #hwid: string;
-  readonly #meter: DoorMeter;
+  readonly #meter: GatewayMeter;
   readonly #log: Log;
   #handshake: Handshake | undefined;
   #recording: IngestRecording | undefined;
@@ -46,7 +46,7 @@ export class IngestSession implements Session, RecordingOwner {
   #over = false;
 
   /** `hwid` is as the device gave it. */
-  constructor(socket: Socket, ingest: Ingest, hwid: string, meter: DoorMeter, log: Log) {
+  constructor(socket: Socket, ingest: Ingest, hwid: string, meter: GatewayMeter, log: Log) {
     this.#socket = socket;
     this.#ingest = ingest;
     this.#hwid = hwid;

@@ -2,7 +2,7 @@
  * `GET /live/{hwid or stream id}.wav`: a recording while it is made, as a WAV file without an end. It begins with the
  * last moments. A listener that does not keep up skips, so that what it hears is never old and nothing piles up.
  */
-import type { DoorMeter } from "../../base/gateway-meter.ts";
+import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import { WavecacheError } from "../../base/errors.ts";
 import { liveBufferMs, maxLiveBufferBytes } from "../../base/limits/recordings.ts";
 import type { Log } from "../../base/log.ts";
@@ -31,7 +31,7 @@ const headers = {
   "x-content-type-options": "nosniff",
 };
 
-export function liveRoute(recordings: LiveRecordings, meter: DoorMeter, log: Log): HttpRoute {
+export function liveRoute(recordings: LiveRecordings, meter: GatewayMeter, log: Log): HttpRoute {
   return {
     handle(request, url, connection) {
       const name = path.exec(url.pathname)?.[1];
@@ -53,7 +53,7 @@ export function liveRoute(recordings: LiveRecordings, meter: DoorMeter, log: Log
 function listenTo(
   recording: LiveRecording,
   name: string,
-  meter: DoorMeter,
+  meter: GatewayMeter,
   log: Log,
 ): ReadableStream<Uint8Array> {
   const { sampleRate, channels } = recording.handshake;
@@ -78,14 +78,14 @@ function listenTo(
 class WavListener implements LiveListener {
   readonly #controller: ReadableStreamDefaultController<Uint8Array>;
   readonly #name: string;
-  readonly #meter: DoorMeter;
+  readonly #meter: GatewayMeter;
   readonly #log: Log;
   #skippedBytes = 0;
 
   constructor(
     controller: ReadableStreamDefaultController<Uint8Array>,
     name: string,
-    meter: DoorMeter,
+    meter: GatewayMeter,
     log: Log,
   ) {
     this.#controller = controller;

@@ -11,7 +11,7 @@ export function serverFamilies(sources: Sources): Family[] {
       labels: ["version", "bun"],
       values: () => [[{ version: sources.version, bun: Bun.version }, 1]],
     },
-    ...doorFamilies(sources),
+    ...gatewayFamilies(sources),
     ...cacheFamilies(sources),
     ...threadFamilies(sources),
     ...recordingFamilies(sources),
@@ -20,7 +20,7 @@ export function serverFamilies(sources: Sources): Family[] {
   ];
 }
 
-function doorFamilies({ meters }: Sources): Family[] {
+function gatewayFamilies({ meters }: Sources): Family[] {
   const labels = ["door"];
   const ofEach = (value: (meter: Sources["meters"]["all"][number]) => number) => (): Values =>
     meters.all.map((meter) => [{ door: meter.door }, value(meter)]);

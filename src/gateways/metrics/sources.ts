@@ -1,5 +1,5 @@
 /** What this door shows, and where it gets it from. All of it is counted anyway; asking for it costs nothing. */
-import type { DoorMeter } from "../../base/gateway-meter.ts";
+import type { GatewayMeter } from "../../base/gateway-meter.ts";
 
 /** A kind of job: how often it was done, and how long that took altogether. */
 interface JobFigures {
@@ -53,7 +53,7 @@ interface DevicesFigures {
 
 export interface Sources {
   version: string;
-  meters: { all: readonly DoorMeter[] };
+  meters: { all: readonly GatewayMeter[] };
   cache: { figures(): CacheFigures; outbound: { usedBytes: number } };
   recordings: { figures(): RecordingsFigures };
   devices: DevicesFigures;

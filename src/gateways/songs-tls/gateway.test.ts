@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { type AddressInfo, connect as connectTcp, createServer as createTcpServer } from "node:net";
-import { DoorMeter } from "../../base/gateway-meter.ts";
+import { GatewayMeter } from "../../base/gateway-meter.ts";
 import { WavecacheError } from "../../base/errors.ts";
 import { songReadBytes } from "../../base/limits/songs.ts";
 import { MiB } from "../../base/limits/units.ts";
@@ -9,7 +9,7 @@ import { Random, sha256 } from "../../testing/harness/bytes.ts";
 import { makeCertificate, type TestCertificate } from "../../testing/harness/certificates.ts";
 import { fetchSong, SongPeer } from "../../testing/harness/peers/song-peer.ts";
 import { until, within } from "../../testing/harness/until.ts";
-import { type CertificateSource, SongsTlsDoor, type SongsTlsSettings } from "./gateway.ts";
+import { type CertificateSource, SongsTlsGateway, type SongsTlsSettings } from "./gateway.ts";
 import type { OpenSong, SongSource } from "./session.ts";
 
 const waitMs = 10_000;
@@ -61,25 +61,25 @@ class Pair implements CertificateSource {
 }
 
 const [first, second] = [await makeCertificate(), await makeCertificate()];
-const opened: SongsTlsDoor[] = [];
+const opened: SongsTlsGateway[] = [];
 
 afterEach(async () => {
   await Promise.all(opened.splice(0).map((door) => door.close()));
 });
 
-async function openDoor(limits: SongsTlsSettings["limits"] = {}) {
+async function openGateway(limits: SongsTlsSettings["limits"] = {}) {
   const songs = new Songs();
   const certificates = new Pair(first);
-  const meter = new DoorMeter("songs-tls");
+  const meter = new GatewayMeter("songs-tls");
   const settings = { host: "127.0.0.1", port: 0, songs, certificates, meter, limits, log: openLog("test") };
-  const door = await SongsTlsDoor.open(settings);
+  const door = await SongsTlsGateway.open(settings);
   opened.push(door);
   return { door, port: door.port, songs, certificates, meter };
 }
 
 describe("the TLS door", () => {
   test("sends whole songs of every size, and ends each properly", async () => {
-    const { port, songs, meter } = await openDoor();
+    const { port, songs, meter } = await openGateway();
     const sizes = [0, 1, 1023, 1024, 1025, songReadBytes, songReadBytes + 1, MiB, 20 * MiB];
     for (const size of sizes) {
       songs.audio.set(`${size}`, new Random(size).bytes(size));
@@ -95,7 +95,7 @@ describe("the TLS door", () => {
   });
 
   test("takes names as clients end them, and what is none like a missing song", async () => {
-    const { port, songs, meter } = await openDoor();
+    const { port, songs, meter } = await openGateway();
     const name = "Grüße/夜 曲.mp3";
     songs.audio.set(name, Buffer.from("audio"));
     for (const end of ["", "\n", "\r\n", "\0".repeat(100)]) {
@@ -115,7 +115,7 @@ describe("the TLS door", () => {
   });
 
   test("goes on with a client that shuts its side of the connection down after the name", async () => {
-    const { port, songs } = await openDoor();
+    const { port, songs } = await openGateway();
     songs.audio.set("song", new Random(1).bytes(24 * MiB));
     // No TLS client here can do that, so something between them does.
     const upstream = connectTcp({ port, host: "127.0.0.1", allowHalfOpen: true });
@@ -136,7 +136,7 @@ describe("the TLS door", () => {
   });
 
   test("leaves what is on its way alone when a name is followed by more", async () => {
-    const { port, songs } = await openDoor();
+    const { port, songs } = await openGateway();
     songs.audio.set("song", new Random(1).bytes(8 * MiB));
     using peer = await SongPeer.open(port);
     peer.ask("song");
@@ -147,7 +147,7 @@ describe("the TLS door", () => {
   });
 
   test("cuts a client that sends far more than a name", async () => {
-    const { port, songs } = await openDoor();
+    const { port, songs } = await openGateway();
     songs.audio.set("song", new Random(1).bytes(64 * MiB));
     using peer = await SongPeer.open(port);
     peer.socket.pause();
@@ -158,7 +158,7 @@ describe("the TLS door", () => {
   });
 
   test("does not end a song properly whose file was cut meanwhile", async () => {
-    const { port, songs, meter } = await openDoor();
+    const { port, songs, meter } = await openGateway();
     songs.audio.set("song", new Random(1).bytes(8 * MiB));
     songs.cutAt = 4 * MiB;
     const { bytes, failure } = await fetchSong(port, "song");
@@ -169,7 +169,7 @@ describe("the TLS door", () => {
   });
 
   test("speaks TLS 1.2, and nothing before it", async () => {
-    const { port, songs, certificates } = await openDoor();
+    const { port, songs, certificates } = await openGateway();
     songs.audio.set("song", Buffer.from("audio"));
     for (const certificate of [first, second]) {
       certificates.replace(certificate);
@@ -182,7 +182,7 @@ describe("the TLS door", () => {
   });
 
   test("shows a new certificate to those who come, and goes on with those who are there", async () => {
-    const { port, songs, certificates } = await openDoor();
+    const { port, songs, certificates } = await openGateway();
     songs.audio.set("song", new Random(1).bytes(24 * MiB));
     using before = await SongPeer.open(port);
     before.socket.pause();
@@ -202,7 +202,7 @@ describe("the TLS door", () => {
 
 describe("a peer of the TLS door", () => {
   test("that says no name, or no word of TLS, or nonsense, is closed", async () => {
-    const { port, meter } = await openDoor({ nameTimeoutMs: 1000 });
+    const { port, meter } = await openGateway({ nameTimeoutMs: 1000 });
     using nameless = await SongPeer.open(port);
     const silent = connectTcp(port, "127.0.0.1");
     const half = connectTcp(port, "127.0.0.1", () =>
@@ -219,7 +219,7 @@ describe("a peer of the TLS door", () => {
   });
 
   test("that reads nothing costs bounded memory, delays nobody, and is closed in the end", async () => {
-    const { port, songs, meter } = await openDoor({ stallTimeoutMs: 1500 });
+    const { port, songs, meter } = await openGateway({ stallTimeoutMs: 1500 });
     songs.audio.set("long", new Random(1).bytes(64 * MiB));
     songs.audio.set("short", Buffer.from("audio"));
     const slow = await Promise.all(Array.from({ length: 4 }, () => SongPeer.open(port)));
@@ -244,7 +244,7 @@ describe("a peer of the TLS door", () => {
   });
 
   test("that reads slowly, but reads, gets all of it", async () => {
-    const { port, songs } = await openDoor({ stallTimeoutMs: 1000 });
+    const { port, songs } = await openGateway({ stallTimeoutMs: 1000 });
     songs.audio.set("long", new Random(1).bytes(32 * MiB));
     using peer = await SongPeer.open(port);
     const resume = setInterval(() => peer.socket.resume(), 30);
@@ -259,7 +259,7 @@ describe("a peer of the TLS door", () => {
   });
 
   test("that leaves amid a song is forgotten at once", async () => {
-    const { port, songs, meter } = await openDoor();
+    const { port, songs, meter } = await openGateway();
     songs.audio.set("long", new Random(1).bytes(64 * MiB));
     using peer = await SongPeer.open(port);
     peer.ask("long");
@@ -270,7 +270,7 @@ describe("a peer of the TLS door", () => {
   });
 
   test("is turned away where there are too many, until one of them has gone", async () => {
-    const { port, songs, meter } = await openDoor({ connectionsPerAddress: 2 });
+    const { port, songs, meter } = await openGateway({ connectionsPerAddress: 2 });
     songs.audio.set("song", Buffer.from("audio"));
     using one = await SongPeer.open(port);
     using _two = await SongPeer.open(port);
@@ -282,7 +282,7 @@ describe("a peer of the TLS door", () => {
   });
 
   test("is cut when the server ends, whatever it is doing", async () => {
-    const { door, port, songs } = await openDoor();
+    const { door, port, songs } = await openGateway();
     songs.audio.set("long", new Random(1).bytes(64 * MiB));
     using idle = await SongPeer.open(port);
     using busy = await SongPeer.open(port);

@@ -30,24 +30,24 @@ export interface SongsTlsSettings extends Pick<SessionSettings, "songs" | "meter
   port: number;
   certificates: CertificateSource;
   /** For tests that do not want to wait, or to open that many connections. */
-  limits?: Partial<DoorLimits>;
+  limits?: Partial<GatewayLimits>;
 }
 
-interface DoorLimits extends Pick<SessionSettings, "nameTimeoutMs" | "stallTimeoutMs"> {
+interface GatewayLimits extends Pick<SessionSettings, "nameTimeoutMs" | "stallTimeoutMs"> {
   connections: number;
   connectionsPerAddress: number;
 }
 
-const defaultLimits: DoorLimits = {
+const defaultLimits: GatewayLimits = {
   nameTimeoutMs: songNameTimeoutMs,
   stallTimeoutMs: songStallTimeoutMs,
   connections: maxSongTlsConnections,
   connectionsPerAddress: maxSongTlsConnectionsPerAddress,
 };
 
-export class SongsTlsDoor {
+export class SongsTlsGateway {
   readonly #settings: SongsTlsSettings;
-  readonly #limits: DoorLimits;
+  readonly #limits: GatewayLimits;
   readonly #server: Server;
   readonly #sessions = new Set<SongSession>();
   /** Connections of each address that has any. */
@@ -71,8 +71,8 @@ export class SongsTlsDoor {
   }
 
   /** Listens; rejects if the port is taken. */
-  static async open(settings: SongsTlsSettings): Promise<SongsTlsDoor> {
-    const door = new SongsTlsDoor(settings);
+  static async open(settings: SongsTlsSettings): Promise<SongsTlsGateway> {
+    const door = new SongsTlsGateway(settings);
     await door.#listen();
     return door;
   }

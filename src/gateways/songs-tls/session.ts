@@ -1,6 +1,6 @@
 /** One connection of the TLS door: a name comes in, the song goes out, and the end of the connection is its end. */
 import type { Socket } from "node:net";
-import type { DoorMeter } from "../../base/gateway-meter.ts";
+import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import { type ErrorCode, toWavecacheError, WavecacheError } from "../../base/errors.ts";
 import { maxSongSurplusBytes, songLingerMs, songReadBytes } from "../../base/limits/songs.ts";
 import type { Log } from "../../base/log.ts";
@@ -25,7 +25,7 @@ export interface SongSource {
 
 export interface SessionSettings {
   songs: SongSource;
-  meter: DoorMeter;
+  meter: GatewayMeter;
   log: Log;
   /** For the handshake and the name together. */
   nameTimeoutMs: number;

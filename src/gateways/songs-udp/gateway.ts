@@ -5,7 +5,7 @@
  */
 import type { udp } from "bun";
 import type { AddressList } from "../../base/address-list.ts";
-import type { DoorMeter } from "../../base/gateway-meter.ts";
+import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import { WavecacheError } from "../../base/errors.ts";
 import { maxUdpTransfers, maxUdpTransfersPerAddress, reliableRateFactor } from "../../base/limits/songs.ts";
 import type { Log } from "../../base/log.ts";
@@ -18,7 +18,7 @@ import {
   type RequestMessage,
 } from "../../wire/reliable-udp.ts";
 import { decodeSongName } from "../../wire/song-name.ts";
-import { Complaints } from "./rate-limited-log.ts";
+import { RateLimitedLog } from "./rate-limited-log.ts";
 import { Pacer } from "./pacer.ts";
 import { PlainTransfer } from "./plain-transfer.ts";
 import { ReliableTransfer } from "./reliable-transfer.ts";
@@ -26,7 +26,7 @@ import { Sender, type Sent } from "./sender.ts";
 import { AddressTokens } from "./tokens.ts";
 import type { Cut, Peer, SongSource, Transfer, TransferHost, UdpSong } from "./transfer.ts";
 
-export interface SongsUdpDoorSettings {
+export interface SongsUdpGatewaySettings {
   host: string;
   /** 0 takes a free one. */
   port: number;
@@ -35,20 +35,20 @@ export interface SongsUdpDoorSettings {
   /** The most that one transfer by the old protocol sends, in megabits a second; a reliable one has a multiple of it. */
   rateMbps: number;
   songs: SongSource;
-  meter: DoorMeter;
+  meter: GatewayMeter;
   log: Log;
 }
 
 /** How often transfers are looked after. */
 const lookMs = 250;
 
-export class SongsUdpDoor implements TransferHost {
-  readonly #settings: SongsUdpDoorSettings;
+export class SongsUdpGateway implements TransferHost {
+  readonly #settings: SongsUdpGatewaySettings;
   readonly #socket: udp.Socket<"uint8array">;
   readonly #sender: Sender;
   readonly #pacer: Pacer;
   readonly #tokens = new AddressTokens();
-  readonly #complaints: Complaints;
+  readonly #rateLimitedLog: RateLimitedLog;
   readonly #transfers = new Map<string, Transfer>();
   readonly #perAddress = new Map<string, number>();
   readonly #looking: Timer;
@@ -56,8 +56,8 @@ export class SongsUdpDoor implements TransferHost {
   #isClosed = false;
 
   /** Takes the port. Rejects with the system's error if that cannot be had. */
-  static async open(settings: SongsUdpDoorSettings): Promise<SongsUdpDoor> {
-    let door: SongsUdpDoor | undefined;
+  static async open(settings: SongsUdpGatewaySettings): Promise<SongsUdpGateway> {
+    let door: SongsUdpGateway | undefined;
     const socket = await Bun.udpSocket<"uint8array">({
       hostname: settings.host,
       port: settings.port,
@@ -68,16 +68,16 @@ export class SongsUdpDoor implements TransferHost {
         error: () => {},
       },
     });
-    door = new SongsUdpDoor(settings, socket);
+    door = new SongsUdpGateway(settings, socket);
     return door;
   }
 
-  private constructor(settings: SongsUdpDoorSettings, socket: udp.Socket<"uint8array">) {
+  private constructor(settings: SongsUdpGatewaySettings, socket: udp.Socket<"uint8array">) {
     this.#settings = settings;
     this.#socket = socket;
     this.#sender = new Sender(socket);
     this.#pacer = new Pacer({ send: (transfer, datagrams) => this.#send(transfer, datagrams) });
-    this.#complaints = new Complaints(settings.log);
+    this.#rateLimitedLog = new RateLimitedLog(settings.log);
     this.#bytesPerSecond = (settings.rateMbps * 1_000_000) / 8;
     this.#looking = setInterval(() => this.#look(), lookMs);
   }
@@ -118,7 +118,7 @@ export class SongsUdpDoor implements TransferHost {
       const { count } = this.#sender.send(peer, [datagram]);
       this.#settings.meter.bytesOut += count * datagram.length;
     } catch (error) {
-      this.#complaints.note("an answer could not be sent", peer, error);
+      this.#rateLimitedLog.note("an answer could not be sent", peer, error);
     }
   }
 
@@ -220,7 +220,7 @@ export class SongsUdpDoor implements TransferHost {
 
   #refuse(peer: Peer, code: "ADDRESS_REFUSED" | "TRANSFERS_EXHAUSTED"): void {
     this.#settings.meter.failed(code);
-    this.#complaints.note("a request is not answered", peer, new WavecacheError(code));
+    this.#rateLimitedLog.note("a request is not answered", peer, new WavecacheError(code));
   }
 
   #send(transfer: Transfer, datagrams: readonly Uint8Array[]): Sent["state"] {
@@ -231,7 +231,7 @@ export class SongsUdpDoor implements TransferHost {
       if (state === "gone") transfer.cut("client gone");
       return state;
     } catch (error) {
-      this.#complaints.note("a client cannot be reached", transfer.peer, error);
+      this.#rateLimitedLog.note("a client cannot be reached", transfer.peer, error);
       transfer.cut("client gone");
       return "gone";
     }

@@ -12,7 +12,7 @@ import type { Sent } from "./sender.ts";
 import type { Transfer } from "./transfer.ts";
 
 /** What the pacer does with what is due. */
-export interface PacedDoor {
+export interface PacedGateway {
   send(transfer: Transfer, datagrams: readonly Uint8Array[]): Sent["state"];
 }
 
@@ -30,12 +30,12 @@ interface Bucket {
 }
 
 export class Pacer {
-  readonly #door: PacedDoor;
+  readonly #door: PacedGateway;
   readonly #buckets = new Map<Transfer, Bucket>();
   readonly #total: Bucket = { bytes: totalBurstBytes, filledAt: 0 };
   #timer: Timer | undefined;
 
-  constructor(door: PacedDoor) {
+  constructor(door: PacedGateway) {
     this.#door = door;
   }
 

@@ -4,7 +4,7 @@ import type { Peer } from "./transfer.ts";
 
 const periodMs = 10_000;
 
-export class Complaints {
+export class RateLimitedLog {
   readonly #log: Log;
   /** By what was said: when, and how often since then. */
   readonly #said = new Map<string, { at: number; unsaid: number }>();

@@ -1,5 +1,5 @@
 /** The door of protocol v1: its connections, what they share, and their end. */
-import type { DoorMeter } from "../../base/gateway-meter.ts";
+import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import { errorRow } from "../../base/errors.ts";
 import { ackIntervalMs, receiveBudgetBytes, totalReceiveBudgetBytes } from "../../base/limits/v1.ts";
 import type { Log } from "../../base/log.ts";
@@ -10,7 +10,7 @@ import { subprotocol } from "../../wire/v1/messages.ts";
 import type { Core } from "./core.ts";
 import { type SessionHost, V1Session } from "./session.ts";
 
-export interface V1DoorSettings {
+export interface V1GatewaySettings {
   core: Core;
   /** Serves `path`, `path/` and `/`, as the audio cache's older protocol. */
   path: string;
@@ -18,7 +18,7 @@ export interface V1DoorSettings {
   name: string;
   /** A connection on which nothing comes for so long is closed. */
   idleMs: number;
-  meter: DoorMeter;
+  meter: GatewayMeter;
   log: Log;
 }
 
@@ -29,9 +29,9 @@ const endCheckMs = 20;
 /** What the disk is given to take what has come until then. */
 const settleMs = 1_000;
 
-export class V1Door implements SessionHost {
+export class V1Gateway implements SessionHost {
   readonly core: Core;
-  readonly meter: DoorMeter;
+  readonly meter: GatewayMeter;
   readonly log: Log;
   readonly name: string;
   readonly idleMs: number;
@@ -41,7 +41,7 @@ export class V1Door implements SessionHost {
   #writing = 0;
   #isLeaving = false;
 
-  constructor({ core, path, name, idleMs, meter, log }: V1DoorSettings) {
+  constructor({ core, path, name, idleMs, meter, log }: V1GatewaySettings) {
     this.core = core;
     this.meter = meter;
     this.log = log;

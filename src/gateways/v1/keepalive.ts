@@ -3,7 +3,7 @@
 /** Whoever wants to hear something every so often hears it when a third of that is over. */
 const pingFraction = 3;
 
-export class Silence {
+export class Keepalive {
   readonly #idleMs: number;
   #peerIdleMs = 0;
   #hasReceived = false;

@@ -6,7 +6,7 @@ import { OutboundBudget } from "../../engine/streams/outbound-budget.ts";
 import type { ReadSink } from "../../pool/readers.ts";
 import { SendCredit } from "../../wire/v1/credit.ts";
 import { decodeServerMessage } from "../../wire/v1/decode.ts";
-import { Outlet, type Source } from "./send-scheduler.ts";
+import { SendScheduler, type Source } from "./send-scheduler.ts";
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
@@ -77,9 +77,9 @@ function stage({ takes = Infinity, credit = 2 ** 30, limit = 2 ** 30 } = {}) {
   socket.takes = takes;
   const budget = new OutboundBudget(limit);
   const stalls: true[] = [];
-  const outlet = new Outlet(socket, budget, { stalled: () => void stalls.push(true) });
-  outlet.begin(credit, streamTurnBytes);
-  return { socket, budget, outlet, stalls };
+  const scheduler = new SendScheduler(socket, budget, { stalled: () => void stalls.push(true) });
+  scheduler.begin(credit, streamTurnBytes);
+  return { socket, budget, scheduler, stalls };
 }
 
 function bytesOf({ sent }: FakeSocket): number {
@@ -88,42 +88,42 @@ function bytesOf({ sent }: FakeSocket): number {
 
 describe("an outlet", () => {
   test("goes round the channels; a short read that comes later is next, though many long ones wait", async () => {
-    const { socket, outlet } = stage();
+    const { socket, scheduler } = stage();
     const long = Array.from({ length: 32 }, (_, index) => new FakeSource(index + 1, 2 ** 29));
-    for (const source of long) outlet.wake(source, true);
+    for (const source of long) scheduler.wake(source, true);
     const messages = streamTurnBytes / usualDataBytes;
     while (socket.sent.length < 128 * messages) await turn();
     const turns = socket.sent.filter((_, at) => at % messages === 0).map(({ channel }) => channel);
     expect(new Set(turns.slice(64, 96)).size).toBe(32);
     expect(new Set(turns.slice(96, 128)).size).toBe(32);
     const before = socket.sent.length;
-    outlet.wake(new FakeSource(100, 64 * KiB), true);
+    scheduler.wake(new FakeSource(100, 64 * KiB), true);
     await turn();
-    outlet.close();
+    scheduler.close();
     const after = socket.sent.slice(before).map(({ channel }) => channel);
     expect(after.slice(0, 1 + messages)).toContain(100);
   });
 
   test("gives channels that are always new no more than every other turn", async () => {
-    const { socket, outlet } = stage({ takes: 0 });
+    const { socket, scheduler } = stage({ takes: 0 });
     const long = new FakeSource(1, 2 ** 30);
-    outlet.wake(long, true);
+    scheduler.wake(long, true);
     const shorts = Array.from({ length: 50 }, (_, index) => new FakeSource(index + 2, 1));
-    for (const source of shorts) outlet.wake(source, true);
+    for (const source of shorts) scheduler.wake(source, true);
     socket.takes = Infinity;
-    outlet.drained();
+    scheduler.drained();
     while (socket.sent.length < 50) await turn();
-    outlet.close();
+    scheduler.close();
     expect(socket.sent.slice(0, 40).filter(({ channel }) => channel === 1).length).toBeGreaterThan(15);
   });
 
   test("cuts a turn into messages of the usual size, or of what the peer takes", () => {
-    const { socket, outlet } = stage();
-    outlet.wake(new FakeSource(1, 2 * usualDataBytes + 5), true);
+    const { socket, scheduler } = stage();
+    scheduler.wake(new FakeSource(1, 2 * usualDataBytes + 5), true);
     expect(socket.sent.map(({ bytes }) => bytes)).toEqual([usualDataBytes, usualDataBytes, 5]);
     const small = stage();
-    small.outlet.begin(2 ** 30, 1000);
-    for (const channel of [1, 2]) small.outlet.wake(new FakeSource(channel, 1500), true);
+    small.scheduler.begin(2 ** 30, 1000);
+    for (const channel of [1, 2]) small.scheduler.wake(new FakeSource(channel, 1500), true);
     expect(small.socket.sent).toEqual([
       { channel: 1, bytes: 1000 },
       { channel: 1, bytes: 500 },
@@ -133,55 +133,55 @@ describe("an outlet", () => {
   });
 
   test("numbers the bytes of each message of a turn", () => {
-    const { socket, outlet } = stage();
+    const { socket, scheduler } = stage();
     const source = new FakeSource(1, 3 * usualDataBytes);
     source.offset = 1000;
-    outlet.wake(source, true);
+    scheduler.wake(source, true);
     expect(socket.offsets).toEqual([1000, 1000 + usualDataBytes, 1000 + 2 * usualDataBytes]);
   });
 
   test("sends no more than there is credit for, in short messages at its end", () => {
-    const { socket, outlet } = stage({ credit: 100_000 });
+    const { socket, scheduler } = stage({ credit: 100_000 });
     const one = new FakeSource(1, 2 ** 20, 1000);
     const two = new FakeSource(2, 2 ** 20);
-    outlet.wake(one, true);
-    outlet.wake(two, true);
+    scheduler.wake(one, true);
+    scheduler.wake(two, true);
     expect(socket.sent).toEqual([
       { channel: 1, bytes: 1000 },
       { channel: 2, bytes: usualDataBytes },
       { channel: 2, bytes: 99_000 - usualDataBytes },
     ]);
     one.credit.grant(10);
-    outlet.wake(one, false);
+    scheduler.wake(one, false);
     expect(socket.sent).toHaveLength(3);
-    expect(outlet.grant(15)).toBe(true);
+    expect(scheduler.grant(15)).toBe(true);
     expect(socket.sent.slice(3).reduce((sum, { bytes }) => sum + bytes, 0)).toBe(15);
-    expect(outlet.grant(2 ** 31)).toBe(false);
+    expect(scheduler.grant(2 ** 31)).toBe(false);
   });
 
   test("puts nothing more into a full socket, and goes on when it has drained", () => {
-    const { socket, budget, outlet } = stage({ takes: 10 });
-    outlet.wake(new FakeSource(1, 600 * KiB), true);
+    const { socket, budget, scheduler } = stage({ takes: 10 });
+    scheduler.wake(new FakeSource(1, 600 * KiB), true);
     expect(bytesOf(socket)).toBe(streamTurnBytes);
     expect(budget.usedBytes).toBe(streamTurnBytes);
     socket.takes = Infinity;
     socket.buffered = 0;
-    outlet.drained();
+    scheduler.drained();
     expect(bytesOf(socket)).toBe(600 * KiB);
     expect(budget.usedBytes).toBe(0);
   });
 
   test("reads ahead within its bound, and takes credit back for what nobody wants any more", () => {
-    const { socket, budget, outlet } = stage({ credit: 2 ** 20 });
+    const { socket, budget, scheduler } = stage({ credit: 2 ** 20 });
     const sources = Array.from({ length: 4 }, (_, index) => new FakeSource(index + 1, 2 ** 20, 2 ** 20));
     for (const source of sources) {
       source.isResident = false;
-      outlet.wake(source, true);
+      scheduler.wake(source, true);
     }
     const reading = sources.flatMap(({ reads }) => reads);
     expect(reading.map(({ bytes }) => bytes)).toEqual([streamTurnBytes, streamTurnBytes]);
     expect(3 * streamTurnBytes).toBeGreaterThan(readAheadBytes);
-    outlet.remove(sources[0]!);
+    scheduler.remove(sources[0]!);
     reading[0]!.sink.part(new Uint8Array(reading[0]!.bytes), true);
     expect(socket.sent).toEqual([]);
     expect(sources[0]!.credit.bytes).toBe(2 ** 20);
@@ -192,25 +192,25 @@ describe("an outlet", () => {
     failed.reads[0]!.sink.failed({} as never);
     expect(failed.failures).toHaveLength(1);
     expect(failed.credit.bytes).toBe(2 ** 20);
-    outlet.close();
+    scheduler.close();
     expect(budget.usedBytes).toBe(0);
   });
 
   test("waits where all connections together have enough on their way", () => {
-    const { socket, budget, outlet } = stage({ limit: 1000 });
+    const { socket, budget, scheduler } = stage({ limit: 1000 });
     budget.take(1000, () => {});
-    outlet.wake(new FakeSource(1, 500), true);
+    scheduler.wake(new FakeSource(1, 500), true);
     expect(socket.sent).toEqual([]);
     budget.release(1000);
     expect(socket.sent).toEqual([{ channel: 1, bytes: 500 }]);
   });
 
   test("gives a peer up that leaves its answers untaken", () => {
-    const { socket, outlet, stalls } = stage({ takes: 0 });
-    outlet.send({ type: "PONG", nonce: 1 });
+    const { socket, scheduler, stalls } = stage({ takes: 0 });
+    scheduler.send({ type: "PONG", nonce: 1 });
     expect(stalls).toEqual([]);
     socket.takes = -maxUnreadAnswerBytes;
-    outlet.send({ type: "PONG", nonce: 1 });
+    scheduler.send({ type: "PONG", nonce: 1 });
     expect(stalls).toEqual([true]);
   });
 });

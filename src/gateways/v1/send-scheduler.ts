@@ -36,7 +36,7 @@ export interface Source {
   failed(error: WavecacheError): void;
 }
 
-export interface OutletOwner {
+export interface SendSchedulerOwner {
   /** The peer does not take what it is sent. */
   stalled(): void;
 }
@@ -45,10 +45,10 @@ export interface OutletOwner {
 const message = new Uint8Array(dataHeadBytes + usualDataBytes);
 const payload = message.subarray(dataHeadBytes);
 
-export class Outlet {
+export class SendScheduler {
   readonly #socket: Socket;
   readonly #budget: OutboundBudget;
-  readonly #owner: OutletOwner;
+  readonly #owner: SendSchedulerOwner;
   #credit = new SendCredit(0);
   #maxDataBytes = usualDataBytes;
   #turnBytes = streamTurnBytes;
@@ -67,7 +67,7 @@ export class Outlet {
   /** Whether anything was sent since this was last set to false. */
   hasSent = false;
 
-  constructor(socket: Socket, budget: OutboundBudget, owner: OutletOwner) {
+  constructor(socket: Socket, budget: OutboundBudget, owner: SendSchedulerOwner) {
     this.#socket = socket;
     this.#budget = budget;
     this.#owner = owner;

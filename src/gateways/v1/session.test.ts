@@ -1,12 +1,12 @@
 /** One connection against an engine that does nothing by itself. */
 import { describe, expect, test } from "bun:test";
-import { DoorMeter } from "../../base/gateway-meter.ts";
+import { GatewayMeter } from "../../base/gateway-meter.ts";
 import { WavecacheError } from "../../base/errors.ts";
 import { KiB, MiB } from "../../base/limits/units.ts";
 import {
   initialChannelCreditBytes,
   initialConnectionCreditBytes,
-  maxQuestionsAtOnce,
+  maxConcurrentQueries,
 } from "../../base/limits/v1.ts";
 import type { Log } from "../../base/log.ts";
 import { OutboundBudget } from "../../engine/streams/outbound-budget.ts";
@@ -70,7 +70,7 @@ class FakeUpload {
 }
 
 class Stage implements SessionHost {
-  readonly meter = new DoorMeter("v1");
+  readonly meter = new GatewayMeter("v1");
   readonly log = silent;
   readonly name = "test";
   readonly idleMs = 60_000;
@@ -255,13 +255,13 @@ describe("a session", () => {
     for (let channel = 1; channel <= 20; channel += 1) {
       stage.receive({ type: "INFO", channel, streamId: "s" });
     }
-    expect(stage.finds).toHaveLength(maxQuestionsAtOnce);
+    expect(stage.finds).toHaveLength(maxConcurrentQueries);
     stage.outcome = "queued";
     for (const find of stage.finds.slice()) find.resolve(null);
     await turn();
-    expect(stage.finds).toHaveLength(maxQuestionsAtOnce);
+    expect(stage.finds).toHaveLength(maxConcurrentQueries);
     stage.session.drained();
-    expect(stage.finds).toHaveLength(2 * maxQuestionsAtOnce);
+    expect(stage.finds).toHaveLength(2 * maxConcurrentQueries);
   });
 
   test("answers the last PING only, when the peer takes answers again", () => {

@@ -4,7 +4,7 @@
  *     greeting --HELLO--> open --GOODBYE--> leaving --> over
  *         '------------------'-----------------'---------^
  */
-import type { DoorMeter } from "../../base/gateway-meter.ts";
+import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import { type ErrorCode, errorRow, toWavecacheError, WavecacheError } from "../../base/errors.ts";
 import {
   initialChannelCreditBytes,
@@ -33,25 +33,25 @@ import {
   type Remove,
   revision,
   type ServerMessage,
-  type Streams,
+  type StreamList,
   type Write,
 } from "../../wire/v1/messages.ts";
 import type { Channel, ChannelHost } from "./channels/channel.ts";
 import type { Core, RangeReader } from "./core.ts";
 import { Following } from "./channels/follow.ts";
 import { LiveFollowing } from "./channels/follow-live.ts";
-import { Outlet } from "./send-scheduler.ts";
-import { Questions } from "./channels/query.ts";
-import { Reading } from "./channels/read.ts";
-import { Silence } from "./keepalive.ts";
-import { Writing } from "./channels/upload.ts";
+import { SendScheduler } from "./send-scheduler.ts";
+import { Queries } from "./channels/query.ts";
+import { ReadChannel } from "./channels/read.ts";
+import { Keepalive } from "./keepalive.ts";
+import { UploadChannel } from "./channels/upload.ts";
 
 type Opening = Write | Read | Follow | List | Info | Remove;
 
 /** What a session needs of the door. */
 export interface SessionHost {
   readonly core: Core;
-  readonly meter: DoorMeter;
+  readonly meter: GatewayMeter;
   readonly log: Log;
   /** Names this program to peers. */
   readonly name: string;
@@ -67,13 +67,13 @@ export interface SessionHost {
 
 export class V1Session implements Session, ChannelHost {
   readonly core: Core;
-  readonly meter: DoorMeter;
+  readonly meter: GatewayMeter;
   readonly reader: RangeReader;
-  readonly outlet: Outlet;
+  readonly scheduler: SendScheduler;
   readonly #socket: Socket;
   readonly #host: SessionHost;
-  readonly #questions: Questions;
-  readonly #silence: Silence;
+  readonly #questions: Queries;
+  readonly #silence: Keepalive;
   readonly #window = new ReceiveWindow(initialConnectionCreditBytes);
   readonly #channels = new Map<number, Channel>();
   #peer: Hello | undefined;
@@ -89,9 +89,11 @@ export class V1Session implements Session, ChannelHost {
     this.#socket = socket;
     this.#host = host;
     this.reader = streams.assignReader();
-    this.outlet = new Outlet(socket, streams.outbound, { stalled: () => this.fault("PEER_STALLED") });
-    this.#questions = new Questions(this);
-    this.#silence = new Silence(host.idleMs, performance.now());
+    this.scheduler = new SendScheduler(socket, streams.outbound, {
+      stalled: () => this.fault("PEER_STALLED"),
+    });
+    this.#questions = new Queries(this);
+    this.#silence = new Keepalive(host.idleMs, performance.now());
     this.send({
       type: "HELLO",
       revision,
@@ -125,8 +127,8 @@ export class V1Session implements Session, ChannelHost {
   }
 
   drained(): void {
-    this.outlet.drained();
-    if (this.outlet.isBlocked) return;
+    this.scheduler.drained();
+    if (this.scheduler.isBlocked) return;
     this.#answerPing();
     this.#questions.goOn();
   }
@@ -140,8 +142,8 @@ export class V1Session implements Session, ChannelHost {
   tick(now: number): void {
     if (this.#isOver) return;
     for (const channel of this.#channels.values()) channel.tick?.();
-    if (this.outlet.hasSent) this.#silence.sent(now);
-    this.outlet.hasSent = false;
+    if (this.scheduler.hasSent) this.#silence.sent(now);
+    this.scheduler.hasSent = false;
     const due = this.#silence.check(now);
     if (due === "ping") this.send({ type: "PING", nonce: 0 });
     else if (due === "close") this.close(1000, "idle");
@@ -155,7 +157,7 @@ export class V1Session implements Session, ChannelHost {
 
   /** Makes durable what has come on all channels, and tells. */
   async settle(): Promise<void> {
-    const writing = [...this.#channels.values()].filter((channel) => channel instanceof Writing);
+    const writing = [...this.#channels.values()].filter((channel) => channel instanceof UploadChannel);
     await Promise.all(writing.map((channel) => channel.settle()));
   }
 
@@ -168,10 +170,10 @@ export class V1Session implements Session, ChannelHost {
   }
 
   send(message: ServerMessage): void {
-    this.outlet.send(message);
+    this.scheduler.send(message);
   }
 
-  end(channel: Channel, lastWord: End | Streams): void {
+  end(channel: Channel, lastWord: End | StreamList): void {
     if (!this.#forget(channel)) return;
     this.send(lastWord);
     this.#closeIfDone();
@@ -201,7 +203,7 @@ export class V1Session implements Session, ChannelHost {
 
   #end(): void {
     this.#isOver = true;
-    this.outlet.close();
+    this.scheduler.close();
     const channels = [...this.#channels.values()];
     for (const channel of channels) this.#forget(channel);
   }
@@ -209,7 +211,7 @@ export class V1Session implements Session, ChannelHost {
   #greet(message: Exclude<ReturnType<typeof decodeClientMessage>, Malformed>): void {
     if (message.type !== "HELLO") return this.fault("BAD_REQUEST", `${message.type} before HELLO`);
     this.#peer = message;
-    this.outlet.begin(message.connectionCredit, message.maxDataBytes);
+    this.scheduler.begin(message.connectionCredit, message.maxDataBytes);
     this.#silence.peerWants(message.idleMs);
     this.#host.log.debug("a peer says hello", { name: message.name, revision: message.revision });
   }
@@ -247,26 +249,26 @@ export class V1Session implements Session, ChannelHost {
     if (bytes > 0) this.send({ type: "CREDIT", channel: connectionChannel, bytes });
     const channel = this.#channels.get(data.channel);
     if (channel === undefined) return;
-    if (!(channel instanceof Writing))
+    if (!(channel instanceof UploadChannel))
       return this.fault("BAD_REQUEST", "DATA for a channel that is not written");
     channel.data(data);
   }
 
   #credit({ channel, bytes }: Credit): void {
     if (channel === connectionChannel) {
-      if (!this.outlet.grant(bytes)) this.fault("CREDIT_EXCEEDED");
+      if (!this.scheduler.grant(bytes)) this.fault("CREDIT_EXCEEDED");
       return;
     }
     const source = this.#channels.get(channel)?.source;
     if (source === undefined) return;
     if (!source.credit.grant(bytes)) return this.fault("CREDIT_EXCEEDED");
-    this.outlet.wake(source, false);
+    this.scheduler.wake(source, false);
   }
 
   #finish(number: number, size: number): void {
     const channel = this.#channels.get(number);
     if (channel === undefined) return;
-    if (channel instanceof Writing) channel.finish(size);
+    if (channel instanceof UploadChannel) channel.finish(size);
     else this.fault("BAD_REQUEST", "FINISH for a channel that is not written");
   }
 
@@ -282,7 +284,7 @@ export class V1Session implements Session, ChannelHost {
     const channel = this.#channelFor(message);
     const isFull = this.#channels.size >= maxChannels;
     this.#channels.set(number, channel);
-    if (channel instanceof Writing) this.#countWriting(1);
+    if (channel instanceof UploadChannel) this.#countWriting(1);
     if (this.#host.isLeaving) this.fail(channel, new WavecacheError("SHUTTING_DOWN"));
     else if (isFull) this.fail(channel, new WavecacheError("STREAMS_EXHAUSTED"));
     else channel.open();
@@ -291,9 +293,9 @@ export class V1Session implements Session, ChannelHost {
   #channelFor(message: Opening): Channel {
     switch (message.type) {
       case "WRITE":
-        return new Writing(this, message);
+        return new UploadChannel(this, message);
       case "READ":
-        return new Reading(this, message);
+        return new ReadChannel(this, message);
       case "FOLLOW":
         return message.source === "stream" ? new Following(this, message) : new LiveFollowing(this, message);
       default:
@@ -315,8 +317,8 @@ export class V1Session implements Session, ChannelHost {
   #forget(channel: Channel): boolean {
     if (this.#channels.get(channel.number) !== channel) return false;
     this.#channels.delete(channel.number);
-    if (channel.source !== undefined) this.outlet.remove(channel.source);
-    if (channel instanceof Writing) this.#countWriting(-1);
+    if (channel.source !== undefined) this.scheduler.remove(channel.source);
+    if (channel instanceof UploadChannel) this.#countWriting(-1);
     channel.gone();
     return true;
   }
@@ -332,7 +334,7 @@ export class V1Session implements Session, ChannelHost {
   }
 
   #answerPing(): void {
-    if (this.#nonce === undefined || this.outlet.isBlocked) return;
+    if (this.#nonce === undefined || this.scheduler.isBlocked) return;
     this.send({ type: "PONG", nonce: this.#nonce });
     this.#nonce = undefined;
   }

@@ -4,7 +4,7 @@
  *
  * To a writer:
  *
- *     RECORD_OPEN     JSON of a RecordingOrder
+ *     RECORD_OPEN     JSON of a RecordingSpec
  *     RECORD_FRAMES   whole frame messages as they were received (wire/ingest.ts), one after the other
  *     RECORD_LISTEN   u8 1 = send audio, 0 = no longer
  *     RECORD_CLOSE    -                             frees the slot, in any state
@@ -42,7 +42,7 @@ export const RECORD_CLOSED = 87;
 export const RECORD_LISTENING = 88;
 
 /** What is to be recorded, and how. */
-export interface RecordingOrder {
+export interface RecordingSpec {
   handshake: Handshake;
   /** Sanitised; null for a device that did not say. */
   hwid: string | null;
@@ -97,7 +97,7 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 export function encodeJson(
-  value: RecordingOrder | StartedSegment | ClosedSegment | OrderDecision,
+  value: RecordingSpec | StartedSegment | ClosedSegment | OrderDecision,
 ): Uint8Array {
   return encoder.encode(JSON.stringify(value));
 }

@@ -58,7 +58,7 @@ export function recover(layout: CacheLayout, catalog: Catalog, boot: Boot, at: n
     // With the rows: if this start does not come so far, the next one cuts again.
     catalog.setBoot(boot);
   }, true);
-  removeStrangers(layout, found, recovery);
+  removeUnknown(layout, found, recovery);
   return recovery;
 }
 
@@ -117,7 +117,7 @@ export function settle(
   return undefined;
 }
 
-function removeStrangers(layout: CacheLayout, found: Found, recovery: Recovery): void {
+function removeUnknown(layout: CacheLayout, found: Found, recovery: Recovery): void {
   for (const name of fs.readdirSync(layout.incoming)) {
     if (!found.keys.has(name) && removeFile(join(layout.incoming, name))) recovery.removed += 1;
   }

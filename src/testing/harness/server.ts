@@ -240,7 +240,7 @@ function serverCommand(args: string[]): string[] {
 function spawnServer(command: string[], env: Record<string, string>): RunningServer {
   const subprocess = Bun.spawn([...orphanGuard(), ...command], {
     cwd: projectFolder,
-    env: { ...environmentWithoutSettings(), ...doorsOff, ...env },
+    env: { ...environmentWithoutSettings(), ...gatewaysOff, ...env },
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",
@@ -266,7 +266,7 @@ function orphanGuard(): string[] {
 }
 
 /** Doors on ports of their own stay shut unless a test's flags open them: servers of several tests run at once. */
-const doorsOff = {
+const gatewaysOff = {
   WAVECACHE_INGEST_PORT: "off",
   WAVECACHE_UDP_PORT: "off",
   WAVECACHE_TLS_PORT: "off",

@@ -251,7 +251,7 @@ export interface End {
 }
 
 /** Answers LIST and INFO. */
-export interface Streams {
+export interface StreamList {
   type: "STREAMS";
   channel: number;
   streams: StreamInfo[];
@@ -263,7 +263,7 @@ export type ClientMessage =
   Hello | Ping | Pong | Fault | Data | Credit | Write | Read | Follow | List | Info | Remove | Finish | Close;
 
 export type ServerMessage =
-  Hello | Ping | Pong | Goodbye | Fault | Data | Credit | Ack | Opened | End | Streams;
+  Hello | Ping | Pong | Goodbye | Fault | Data | Credit | Ack | Opened | End | StreamList;
 
 /** Bytes that are no message. With a channel other than `connectionChannel`, only that channel is at fault. */
 export interface Malformed {

@@ -3,7 +3,7 @@ import { ClientError } from "../../errors.ts";
 import { pingIntervalMs, silenceMs } from "../../limits.ts";
 
 /** All times are those of one clock, in milliseconds. */
-export class SignsOfLife {
+export class Keepalive {
   receivedMs: number;
   sentMs: number;
   readonly #idleMs: number;

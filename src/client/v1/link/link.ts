@@ -22,7 +22,7 @@ import {
   type Fault,
   type Hello,
   type Opened,
-  type Streams,
+  type StreamList,
 } from "../../../wire/v1/messages.ts";
 import type { Connection, Frame } from "../../transport/connection.ts";
 import { ClientError } from "../../errors.ts";
@@ -35,11 +35,11 @@ import {
 import { orAborted } from "./aborts.ts";
 import { greeting, helloOf, messageOf } from "./frames.ts";
 import { refusalOf } from "../refusals.ts";
-import { SignsOfLife } from "./keepalive.ts";
+import { Keepalive } from "./keepalive.ts";
 import { type Sender, Turns } from "./fairness.ts";
 
 /** What a server says on a channel. The last three are its last words. */
-export type ChannelMessage = Opened | Data | Ack | End | Streams | Fault;
+export type ChannelMessage = Opened | Data | Ack | End | StreamList | Fault;
 
 /** The client's side of a channel. */
 export interface ChannelEnd {
@@ -82,7 +82,7 @@ export class Link {
   readonly #maxChannels: number;
   readonly #pieceBytes: number;
   readonly #waiting: { wake: () => void }[] = [];
-  readonly #signs: SignsOfLife;
+  readonly #signs: Keepalive;
   readonly #turns = new Turns<AudioSender>();
   readonly #credit: SendCredit;
   readonly #window = new ReceiveWindow(initialConnectionCreditBytes);
@@ -106,7 +106,7 @@ export class Link {
     this.#options = options;
     this.server = server;
     this.#crc32 = options.crc32 ?? portableCrc32;
-    this.#signs = new SignsOfLife(server.idleMs, performance.now());
+    this.#signs = new Keepalive(server.idleMs, performance.now());
     this.#credit = new SendCredit(server.connectionCredit);
     this.#maxChannels = Math.max(1, Math.min(server.maxChannels, maxChannels));
     this.#pieceBytes = Math.min(server.maxDataBytes, usualDataBytes);

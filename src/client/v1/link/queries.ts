@@ -1,7 +1,7 @@
 /** What is asked with one message and answered with one: LIST, INFO, REMOVE. */
 import { isStreamId } from "../../../base/stream-id.ts";
 import { maxListedOnChannel } from "../../../base/limits/v1.ts";
-import type { ClientMessage, End, ListFilter, StreamInfo, Streams } from "../../../wire/v1/messages.ts";
+import type { ClientMessage, End, ListFilter, StreamInfo, StreamList } from "../../../wire/v1/messages.ts";
 import { ClientError } from "../../errors.ts";
 import { Call, unexpected } from "./call.ts";
 import type { ChannelMessage, Link } from "./link.ts";
@@ -65,7 +65,7 @@ export async function remove(links: Links, streamId: string, signal?: AbortSigna
   }
 }
 
-function streamsOf(answer: End | Streams): StreamInfo[] {
+function streamsOf(answer: End | StreamList): StreamInfo[] {
   if (answer.type === "STREAMS") return answer.streams;
   throw new ClientError("UNEXPECTED", "END instead of STREAMS");
 }
@@ -74,7 +74,7 @@ function asked(
   links: Links,
   opening: (channel: number) => ClientMessage,
   signal?: AbortSignal,
-): Promise<End | Streams> {
+): Promise<End | StreamList> {
   const either = signal === undefined ? links.closing : AbortSignal.any([signal, links.closing]);
   return enduring(
     links,
@@ -89,11 +89,11 @@ export function ask(
   link: Link,
   opening: (channel: number) => ClientMessage,
   signal: AbortSignal,
-): Promise<End | Streams> {
-  return new Question(link).run(opening, signal);
+): Promise<End | StreamList> {
+  return new Query(link).run(opening, signal);
 }
 
-class Question extends Call<End | Streams> {
+class Query extends Call<End | StreamList> {
   protected override take(message: ChannelMessage): void {
     if (message.type !== "END" && message.type !== "STREAMS") throw unexpected(message);
     this.succeed(message);

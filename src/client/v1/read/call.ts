@@ -4,7 +4,7 @@ import { channelWindow, ReceiveWindow } from "../../../wire/v1/credit.ts";
 import type { Data, End, Opened } from "../../../wire/v1/messages.ts";
 import { ClientError } from "../../errors.ts";
 import { Call, unexpected } from "../link/call.ts";
-import type { Inflow } from "./receive-queue.ts";
+import type { ReceiveQueue } from "./receive-queue.ts";
 import type { ChannelMessage, Link } from "../link/link.ts";
 
 /** How many readings share the memory for what is on its way. */
@@ -14,7 +14,7 @@ export interface ReadBudget {
 
 /** What lasts longer than an attempt. */
 export interface ReadState {
-  inflow: Inflow;
+  receiveQueue: ReceiveQueue;
   budget: ReadBudget;
   /** Both throw where the server says what cannot be. */
   opened(message: Opened): void;
@@ -54,7 +54,7 @@ export class ReadCall extends Call<End> {
       throw new ClientError("BUSY", "audio was changed on its way");
     }
     this.#state.came(message);
-    this.#state.inflow.push(payload, () => {
+    this.#state.receiveQueue.push(payload, () => {
       this.#window.take(payload.length);
       this.#refill();
     });

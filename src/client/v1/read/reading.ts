@@ -29,7 +29,7 @@ export class Reading implements AsyncIterable<Uint8Array> {
     this.readable = new ReadableStream(
       {
         pull: async (controller) => {
-          const bytes = await task.inflow.next();
+          const bytes = await task.receiveQueue.next();
           if (bytes === undefined) controller.close();
           else controller.enqueue(bytes);
         },
@@ -49,7 +49,7 @@ export class Reading implements AsyncIterable<Uint8Array> {
     let isOver = false;
     try {
       for (;;) {
-        const bytes = await this.#task.inflow.next();
+        const bytes = await this.#task.receiveQueue.next();
         isOver = bytes === undefined;
         if (bytes === undefined) return;
         yield bytes;

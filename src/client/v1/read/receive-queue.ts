@@ -8,7 +8,7 @@ interface Piece {
   taken: () => void;
 }
 
-export class Inflow {
+export class ReceiveQueue {
   readonly #pieces: Piece[] = [];
   #heldBytes = 0;
   #ending: { error: unknown } | "done" | undefined;

@@ -8,7 +8,7 @@ import { ClientError } from "../../errors.ts";
 import { interruptedMs } from "../../limits.ts";
 import type { DigestName } from "../../transport/platform.ts";
 import { orAborted } from "../link/aborts.ts";
-import { Inflow } from "./receive-queue.ts";
+import { ReceiveQueue } from "./receive-queue.ts";
 import type { Link } from "../link/link.ts";
 import { enduring, type Links } from "../link/links.ts";
 import { ask } from "../link/queries.ts";
@@ -51,7 +51,7 @@ export interface ReadResult {
 export type Opening = Pick<Opened, "streamId" | "offset" | "size" | "metadata">;
 
 export class ReadTask {
-  readonly inflow = new Inflow();
+  readonly receiveQueue = new ReceiveQueue();
   readonly opened: Promise<Opening>;
   readonly #links: Links;
   readonly #budget: ReadBudget;
@@ -90,7 +90,7 @@ export class ReadTask {
     this.opened.catch(() => undefined);
   }
 
-  /** Throws ClientError, or the reason of the signal; so does the inflow then. */
+  /** Throws ClientError, or the reason of the signal; so does the receiveQueue then. */
   async run(): Promise<ReadResult> {
     this.#budget.readers += 1;
     try {
@@ -101,13 +101,13 @@ export class ReadTask {
         (link) => this.#attempt(link),
       );
       const result = this.#result(end);
-      this.inflow.end();
+      this.receiveQueue.end();
       return result;
     } catch (error) {
       this.#rejectOpened(error);
       if (this.#isCancelled) return this.#cancelled();
-      if (this.#signal.aborted) this.inflow.drop(error);
-      else this.inflow.fail(error);
+      if (this.#signal.aborted) this.receiveQueue.drop(error);
+      else this.receiveQueue.fail(error);
       throw error;
     } finally {
       this.#budget.readers -= 1;
@@ -117,12 +117,12 @@ export class ReadTask {
   /** The reader wants no more: to be called before the signal aborts, so that this is no failure. */
   cancel(): void {
     this.#isCancelled = true;
-    this.inflow.drop();
+    this.receiveQueue.drop();
   }
 
   async #attempt(link: Link): Promise<End> {
     // What an earlier connection brought is still held: a reader that takes nothing must not get more each time.
-    await orAborted(this.inflow.drained(), this.#signal);
+    await orAborted(this.receiveQueue.drained(), this.#signal);
     if (this.#isComplete()) return await this.#askEnd(link);
     try {
       const end = await this.#read(link);
@@ -140,7 +140,7 @@ export class ReadTask {
 
   #read(link: Link): Promise<End> {
     const state = {
-      inflow: this.inflow,
+      receiveQueue: this.receiveQueue,
       budget: this.#budget,
       opened: (message: Opened) => this.#checkOpened(message),
       came: (message: Data) => this.#came(message),

@@ -5,11 +5,11 @@ import type { StreamDigests } from "../../digests.ts";
 import { finishTimeoutMs } from "../../limits.ts";
 import { Call, unexpected } from "../link/call.ts";
 import type { AudioSender, ChannelMessage, Link } from "../link/link.ts";
-import type { Supply } from "./replay-buffer.ts";
+import type { ReplayBuffer } from "./replay-buffer.ts";
 
 /** What lasts longer than an attempt. */
 export interface WriteState {
-  supply: Supply;
+  replay: ReplayBuffer;
   digests: StreamDigests;
   discards(): boolean;
   /** Throws if the server's stream cannot be this one. */
@@ -73,7 +73,7 @@ export class WriteCall extends Call<End> implements AudioSender {
   async #feed(): Promise<void> {
     await this.#catchUp();
     while (!this.isOver) {
-      const block = await this.#state.supply.read(this.#offset);
+      const block = await this.#state.replay.read(this.#offset);
       if (this.isOver) return;
       if (block === undefined) break;
       this.#hash(block);
@@ -89,11 +89,11 @@ export class WriteCall extends Call<End> implements AudioSender {
 
   /** Hashes what the server kept from an earlier upload and this one has not read. */
   async #catchUp(): Promise<void> {
-    const { supply, digests } = this.#state;
-    if (supply.firstOffset > digests.positionBytes) return;
+    const { replay, digests } = this.#state;
+    if (replay.firstOffset > digests.positionBytes) return;
     while (!this.isOver && digests.positionBytes < this.#offset) {
       const at = digests.positionBytes;
-      const block = await supply.read(at);
+      const block = await replay.read(at);
       if (block === undefined || this.isOver) return;
       digests.take(at, block.subarray(0, this.#offset - at));
     }

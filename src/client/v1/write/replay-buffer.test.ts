@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { noise } from "../../../testing/fixtures/client.ts";
 import { heldBlockBytes, heldBudgetBytes, maxHeldBytes, minHeldBytes } from "../../limits.ts";
-import { HeldBudget, HeldSupply, SourceSupply } from "./replay-buffer.ts";
+import { HeldBudget, HeldReplayBuffer, SourceReplayBuffer } from "./replay-buffer.ts";
 
 const bytes = noise(1_000_000);
 
@@ -23,30 +23,30 @@ describe("held audio", () => {
     const steps = fc.array(fc.oneof(write, forget, read), { maxLength: 30 });
     await fc.assert(
       fc.asyncProperty(steps, fc.nat(1000), async (steps, start) => {
-        const supply = new HeldSupply(new HeldBudget(), start);
+        const replay = new HeldReplayBuffer(new HeldBudget(), start);
         let written = start;
         let durable = start;
         for (const step of steps) {
           if (step.kind === "write") {
             const end = Math.min(bytes.length, written + step.length);
-            await supply.write(bytes.subarray(written, end));
+            await replay.write(bytes.subarray(written, end));
             written = end;
           } else if (step.kind === "forget") {
             durable += Math.floor((written - durable) * step.part);
-            supply.forget(durable);
-            expect(supply.firstOffset).toBeLessThanOrEqual(durable);
-            expect(durable - supply.firstOffset).toBeLessThan(heldBlockBytes);
+            replay.forget(durable);
+            expect(replay.firstOffset).toBeLessThanOrEqual(durable);
+            expect(durable - replay.firstOffset).toBeLessThan(heldBlockBytes);
           } else {
             const at = durable + Math.floor((written - durable) * step.part);
             if (at === written) continue;
-            const piece = await supply.read(at);
+            const piece = await replay.read(at);
             expect(piece!.length).toBeGreaterThan(0);
             expect(Buffer.from(piece!).equals(bytes.subarray(at, at + piece!.length))).toBe(true);
           }
         }
-        supply.end();
-        expect(supply.sizeBytes).toBe(written);
-        expect(await supply.read(written)).toBeUndefined();
+        replay.end();
+        expect(replay.sizeBytes).toBe(written);
+        expect(await replay.read(written)).toBeUndefined();
       }),
       { numRuns: 50 },
     );
@@ -54,19 +54,19 @@ describe("held audio", () => {
 
   test("lets its writer wait while there is too much of it, and its reader while there is none", async () => {
     const budget = new HeldBudget();
-    const supply = new HeldSupply(budget, 0);
+    const replay = new HeldReplayBuffer(budget, 0);
     budget.writers = 1000;
-    const reading = supply.read(0);
-    const writing = supply.write(new Uint8Array(minHeldBytes)).then(() => "written");
+    const reading = replay.read(0);
+    const writing = replay.write(new Uint8Array(minHeldBytes)).then(() => "written");
     expect((await reading)?.length).toBe(heldBlockBytes);
     expect(await Promise.race([writing, Bun.sleep(5).then(() => "waits")])).toBe("waits");
-    supply.forget(heldBlockBytes);
+    replay.forget(heldBlockBytes);
     expect(await writing).toBe("written");
-    const end = supply.read(minHeldBytes).catch((error: unknown) => error);
+    const end = replay.read(minHeldBytes).catch((error: unknown) => error);
     const reason = new Error("over");
-    supply.release(reason);
+    replay.release(reason);
     expect(await end).toBe(reason);
-    expect(await supply.write(bytes).catch((error: unknown) => error)).toBe(reason);
+    expect(await replay.write(bytes).catch((error: unknown) => error)).toBe(reason);
     expect(budget.writers).toBe(999);
   });
 
@@ -83,7 +83,7 @@ describe("held audio", () => {
 describe("a source", () => {
   test("is read once at a time, since it may have one buffer", async () => {
     let reads = 0;
-    const supply = new SourceSupply({
+    const replay = new SourceReplayBuffer({
       sizeBytes: 10,
       read: async (offset, length) => {
         reads += 1;
@@ -93,13 +93,13 @@ describe("a source", () => {
         return bytes.subarray(offset, offset + length);
       },
     });
-    const pieces = await Promise.all([supply.read(0), supply.read(5), supply.read(10)]);
+    const pieces = await Promise.all([replay.read(0), replay.read(5), replay.read(10)]);
     expect(pieces.map((piece) => piece?.length)).toEqual([10, 5, undefined]);
   });
 
   test("that has shrunk is an error", async () => {
-    const supply = new SourceSupply({ sizeBytes: 10, read: () => bytes.subarray(0, 3) });
-    const error = await supply.read(0).catch((error: unknown) => error);
+    const replay = new SourceReplayBuffer({ sizeBytes: 10, read: () => bytes.subarray(0, 3) });
+    const error = await replay.read(0).catch((error: unknown) => error);
     expect(error).toMatchObject({ code: "SOURCE_CHANGED" });
   });
 });

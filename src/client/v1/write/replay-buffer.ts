@@ -9,7 +9,7 @@ import {
 } from "../../limits.ts";
 import type { Source } from "../../source.ts";
 
-export interface Supply {
+export interface ReplayBuffer {
   /** Where the stream ends, once that is known. */
   readonly sizeBytes: number | undefined;
   /** Bytes before this cannot be had again. */
@@ -26,7 +26,7 @@ export interface Supply {
 }
 
 /** Audio that can be read from any offset at any time: nothing is kept. */
-export class SourceSupply implements Supply {
+export class SourceReplayBuffer implements ReplayBuffer {
   readonly firstOffset = 0;
   readonly #source: Source;
   /** The reads so far: sources read into one buffer, so that two at once would be one too many. */
@@ -75,7 +75,7 @@ interface Block {
 }
 
 /** Audio that is written once: it is kept until it is durable, and whoever writes waits while too much is kept. */
-export class HeldSupply implements Supply {
+export class HeldReplayBuffer implements ReplayBuffer {
   readonly #budget: HeldBudget;
   /** One after the other from `firstOffset` on. Only the last one can have room. */
   readonly #blocks: Block[] = [];

@@ -11,7 +11,7 @@ import type { DigestName } from "../../transport/platform.ts";
 import type { Link } from "../link/link.ts";
 import { enduring, type Links } from "../link/links.ts";
 import { isRefusal } from "../refusals.ts";
-import type { Supply } from "./replay-buffer.ts";
+import type { ReplayBuffer } from "./replay-buffer.ts";
 import { WriteCall } from "./call.ts";
 
 /** What is said of a stream when it is written; all of it may be left out. */
@@ -58,7 +58,7 @@ export interface Receipt {
 export class WriteTask {
   readonly id: string;
   readonly #links: Links;
-  readonly #supply: Supply;
+  readonly #replay: ReplayBuffer;
   readonly #options: WriteOptions;
   readonly #signal: AbortSignal;
   readonly #digests: StreamDigests;
@@ -68,9 +68,9 @@ export class WriteTask {
   #attempts = 0;
   #discard = false;
 
-  constructor(links: Links, supply: Supply, options: WriteOptions, signal: AbortSignal) {
+  constructor(links: Links, replay: ReplayBuffer, options: WriteOptions, signal: AbortSignal) {
     this.#links = links;
-    this.#supply = supply;
+    this.#replay = replay;
     this.#options = options;
     this.#signal = signal;
     this.id = checkedId(options.id ?? newStreamId());
@@ -78,7 +78,7 @@ export class WriteTask {
     const names = options.digests ?? ["sha256"];
     this.#digests = new StreamDigests(
       { newDigest: newDigest ?? refuseDigest },
-      newDigest === undefined || supply.firstOffset > 0 ? [] : names,
+      newDigest === undefined || replay.firstOffset > 0 ? [] : names,
     );
   }
 
@@ -96,10 +96,10 @@ export class WriteTask {
         (link) => this.#attempt(link),
       );
       const receipt = this.#receipt(end);
-      this.#supply.release(new ClientError("CLOSED"));
+      this.#replay.release(new ClientError("CLOSED"));
       return receipt;
     } catch (error) {
-      this.#supply.release(error);
+      this.#replay.release(error);
       throw error;
     }
   }
@@ -124,7 +124,7 @@ export class WriteTask {
 
   #write(link: Link, mode: WriteMode, mustBegin?: number): Promise<End> {
     const state = {
-      supply: this.#supply,
+      replay: this.#replay,
       digests: this.#digests,
       discards: () => this.#discard,
       opened: (message: Opened) => this.#checkOpened(message, mustBegin),
@@ -136,7 +136,7 @@ export class WriteTask {
   }
 
   #checkOpened({ offset, size }: Opened, mustBegin: number | undefined): void {
-    const { sizeBytes, firstOffset } = this.#supply;
+    const { sizeBytes, firstOffset } = this.#replay;
     const isForeign =
       (mustBegin !== undefined && offset !== mustBegin) ||
       (size !== undefined && size !== sizeBytes) ||
@@ -160,7 +160,7 @@ export class WriteTask {
       written: Math.max(written, this.#progress.written),
       durable: Math.max(durable, this.#progress.durable),
     };
-    this.#supply.forget(durable);
+    this.#replay.forget(durable);
     this.#options.onProgress?.(this.#progress);
   }
 
@@ -170,7 +170,7 @@ export class WriteTask {
     }
     const isWhole = this.#digests.positionBytes === size;
     const digests = isWhole ? this.#digests.finish() : {};
-    if (size !== this.#supply.sizeBytes) throw new ClientError("MISMATCH", `the server has ${size} bytes`);
+    if (size !== this.#replay.sizeBytes) throw new ClientError("MISMATCH", `the server has ${size} bytes`);
     if (digests.sha256 !== undefined && digests.sha256 !== sha256) {
       throw new ClientError("MISMATCH", `SHA-256 is ${digests.sha256} here, ${sha256} at the server`);
     }

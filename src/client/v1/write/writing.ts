@@ -1,5 +1,5 @@
 /** A stream that is written, as its writer sees it. */
-import type { HeldSupply } from "./replay-buffer.ts";
+import type { HeldReplayBuffer } from "./replay-buffer.ts";
 import type { Receipt, WriteProgress, WriteTask } from "./task.ts";
 
 /**
@@ -15,7 +15,7 @@ export class Writing {
   readonly #ending = new AbortController();
 
   constructor(
-    supply: HeldSupply,
+    replay: HeldReplayBuffer,
     closing: AbortSignal,
     signal: AbortSignal | undefined,
     start: (signal: AbortSignal) => WriteTask,
@@ -31,10 +31,10 @@ export class Writing {
         this.receipt.catch((error: unknown) => controller.error(error));
       },
       write: async (bytes) => {
-        await supply.write(bytes);
+        await replay.write(bytes);
       },
       close: async () => {
-        supply.end();
+        replay.end();
         await this.receipt;
       },
       abort: (reason) => this.#ending.abort(reason),

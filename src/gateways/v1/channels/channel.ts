@@ -1,10 +1,10 @@
 /** A channel of a connection, and what it may ask of the connection. */
-import type { DoorMeter } from "../../../base/gateway-meter.ts";
+import type { GatewayMeter } from "../../../base/gateway-meter.ts";
 import type { ErrorCode } from "../../../base/errors.ts";
 import type { SendCredit } from "../../../wire/v1/credit.ts";
-import type { End, ServerMessage, Streams } from "../../../wire/v1/messages.ts";
+import type { End, ServerMessage, StreamList } from "../../../wire/v1/messages.ts";
 import type { Core, RangeReader } from "../core.ts";
-import type { Outlet, Source } from "../send-scheduler.ts";
+import type { SendScheduler, Source } from "../send-scheduler.ts";
 
 export interface Channel {
   readonly number: number;
@@ -23,15 +23,15 @@ export interface Channel {
 export interface ChannelHost {
   readonly core: Core;
   readonly reader: RangeReader;
-  readonly outlet: Outlet;
-  readonly meter: DoorMeter;
+  readonly scheduler: SendScheduler;
+  readonly meter: GatewayMeter;
   /** The credit that a channel has to send with from its beginning. */
   firstCredit(): SendCredit;
   /** How many bytes a channel that is written may have on their way. */
   writingWindow(): number;
   send(message: ServerMessage): void;
   /** The last word about a channel: it is closed. Ignored if it was already. */
-  end(channel: Channel, lastWord: End | Streams): void;
+  end(channel: Channel, lastWord: End | StreamList): void;
   /** The same with ERROR. */
   fail(channel: Channel, error: unknown): void;
   /** The connection breaks the protocol, and ends. */

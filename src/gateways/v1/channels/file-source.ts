@@ -4,7 +4,7 @@ import type { Readable } from "../../../engine/streams/streams.ts";
 import type { ReadSink } from "../../../pool/readers.ts";
 import type { SendCredit } from "../../../wire/v1/credit.ts";
 import type { RangeReader, Streams } from "../core.ts";
-import type { Outlet, Source } from "../send-scheduler.ts";
+import type { SendScheduler, Source } from "../send-scheduler.ts";
 
 export interface FileSourceSettings {
   channel: number;
@@ -12,7 +12,7 @@ export interface FileSourceSettings {
   streamId: string;
   streams: Pick<Streams, "locate">;
   reader: RangeReader;
-  outlet: Outlet;
+  scheduler: SendScheduler;
   /** All audio up to the end is sent. */
   onEnd(): void;
   onFailed(error: unknown): void;
@@ -74,7 +74,7 @@ export class FileSource implements Source {
   }
 
   #wake(): void {
-    if (this.availableBytes > 0) this.#settings.outlet.wake(this, true);
+    if (this.availableBytes > 0) this.#settings.scheduler.wake(this, true);
   }
 
   /** The upload may have been finished while it was read: its audio is the same, in another file. */

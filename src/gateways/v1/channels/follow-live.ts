@@ -65,7 +65,7 @@ export class LiveFollowing implements Channel, LiveListener {
     this.#position += pcm.length;
     const { channels } = this.#recording!.handshake;
     this.#host.meter.skippedBytes += pcm.length - this.source.add(offset, pcm, bytesPerSample * channels);
-    this.#host.outlet.wake(this.source, true);
+    this.#host.scheduler.wake(this.source, true);
   }
 
   ended(): void {

@@ -28,7 +28,7 @@ export class Following implements Channel, Follower {
       streamId: request.name,
       streams: host.core.streams,
       reader: host.reader,
-      outlet: host.outlet,
+      scheduler: host.scheduler,
       onEnd: () => this.#endIfComplete(),
       onFailed: (error) => host.fail(this, error),
     });

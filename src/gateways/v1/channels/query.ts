@@ -1,17 +1,17 @@
 /** Channels that ask one thing. Few are worked on at once, and none while the peer has answers to take: they can be long. */
 import { WavecacheError } from "../../../base/errors.ts";
-import { maxQuestionsAtOnce } from "../../../base/limits/v1.ts";
+import { maxConcurrentQueries } from "../../../base/limits/v1.ts";
 import { isStreamId } from "../../../base/stream-id.ts";
 import type { StreamRow } from "../../../store/streams/catalog.ts";
 import { describeStream } from "../../../store/streams/metadata.ts";
 import { fittingStreams } from "../../../wire/v1/encode.ts";
-import type { End, Info, List, Remove, StreamInfo, Streams } from "../../../wire/v1/messages.ts";
+import type { End, Info, List, Remove, StreamInfo, StreamList } from "../../../wire/v1/messages.ts";
 import type { Channel, ChannelHost } from "./channel.ts";
-import type { Streams as StreamsCore } from "../core.ts";
+import type { Streams } from "../core.ts";
 
-export type Question = List | Info | Remove;
+export type Query = List | Info | Remove;
 
-export class Questions {
+export class Queries {
   readonly #host: ChannelHost;
   readonly #waiting: Asking[] = [];
   #running = 0;
@@ -21,7 +21,7 @@ export class Questions {
   }
 
   /** A channel for a question; it is answered when it has its turn. */
-  ask(question: Question): Channel {
+  ask(question: Query): Channel {
     return new Asking(question, (asking) => {
       this.#waiting.push(asking);
       this.goOn();
@@ -30,7 +30,7 @@ export class Questions {
 
   /** Takes up what waits, as far as it may. */
   goOn(): void {
-    while (this.#running < maxQuestionsAtOnce && !this.#host.outlet.isBlocked) {
+    while (this.#running < maxConcurrentQueries && !this.#host.scheduler.isBlocked) {
       const asking = this.#waiting.shift();
       if (asking === undefined) return;
       void this.#answer(asking);
@@ -52,10 +52,10 @@ export class Questions {
 class Asking implements Channel {
   readonly number: number;
   readonly source = undefined;
-  readonly question: Question;
+  readonly question: Query;
   readonly #onOpen: (asking: Asking) => void;
 
-  constructor(question: Question, onOpen: (asking: Asking) => void) {
+  constructor(question: Query, onOpen: (asking: Asking) => void) {
     this.number = question.channel;
     this.question = question;
     this.#onOpen = onOpen;
@@ -71,7 +71,7 @@ class Asking implements Channel {
   gone(): void {}
 }
 
-async function answerTo(question: Question, streams: StreamsCore): Promise<End | Streams> {
+async function answerTo(question: Query, streams: Streams): Promise<End | StreamList> {
   const { channel } = question;
   if (question.type === "LIST") return listed(question, streams);
   const { streamId } = question;
@@ -85,7 +85,7 @@ async function answerTo(question: Question, streams: StreamsCore): Promise<End |
   return { type: "STREAMS", channel, streams: [infoOf(row, streams)], next: undefined };
 }
 
-async function listed({ channel, filter, after, limit }: List, streams: StreamsCore): Promise<Streams> {
+async function listed({ channel, filter, after, limit }: List, streams: Streams): Promise<StreamList> {
   const state = filter === "all" ? undefined : filter;
   const rows = await streams.list({ state, after, limit });
   const infos = rows.map((row) => infoOf(row, streams));
@@ -94,7 +94,7 @@ async function listed({ channel, filter, after, limit }: List, streams: StreamsC
   return { type: "STREAMS", channel, streams: fitting, next: isAll ? undefined : fitting.at(-1)!.streamId };
 }
 
-function infoOf(row: StreamRow, streams: StreamsCore): StreamInfo {
+function infoOf(row: StreamRow, streams: Streams): StreamInfo {
   const { streamId, createdAt, updatedAt } = row;
   const isFinished = row.state === "finished";
   return {

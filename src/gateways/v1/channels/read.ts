@@ -5,7 +5,7 @@ import type { Read } from "../../../wire/v1/messages.ts";
 import type { Channel, ChannelHost } from "./channel.ts";
 import { FileSource } from "./file-source.ts";
 
-export class Reading implements Channel {
+export class ReadChannel implements Channel {
   readonly number: number;
   readonly source: FileSource;
   readonly #host: ChannelHost;
@@ -23,7 +23,7 @@ export class Reading implements Channel {
       streamId: request.streamId,
       streams: host.core.streams,
       reader: host.reader,
-      outlet: host.outlet,
+      scheduler: host.scheduler,
       onEnd: () => this.#end(),
       onFailed: (error) => host.fail(this, error),
     });

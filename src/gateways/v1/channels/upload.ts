@@ -13,7 +13,7 @@ import type { Data, Write } from "../../../wire/v1/messages.ts";
 import type { Channel, ChannelHost } from "./channel.ts";
 import type { OpenUpload } from "../core.ts";
 
-export class Writing implements Channel, UploadOwner {
+export class UploadChannel implements Channel, UploadOwner {
   readonly number: number;
   readonly source = undefined;
   readonly #host: ChannelHost;

@@ -1,10 +1,10 @@
 /** The devices' part of the server within the test: a real gRPC port, sounds of silence, and a store in memory. */
-import { DoorMeter } from "../../../base/gateway-meter.ts";
+import { GatewayMeter } from "../../../base/gateway-meter.ts";
 import { WavecacheError } from "../../../base/errors.ts";
 import { type Fields, type Log } from "../../../base/log.ts";
 import { Devices, type DeviceSettings, type DeviceStore } from "../../../engine/devices/devices.ts";
 import type { Sound, SoundSource } from "../../../engine/sounds/sound.ts";
-import { DeviceDoor, type DeviceDoorSettings } from "../../../gateways/devices/gateway.ts";
+import { DeviceGateway, type DeviceGatewaySettings } from "../../../gateways/devices/gateway.ts";
 import type { DeviceRow } from "../../../store/devices/catalog.ts";
 
 /** Packet `n` of the sound of a mode, to be told apart. */
@@ -122,16 +122,16 @@ export class KeptLog implements Log {
 export interface DeviceServerOptions extends Partial<DeviceSettings> {
   sounds?: FakeSounds;
   store?: MemoryStore;
-  door?: Partial<DeviceDoorSettings>;
+  door?: Partial<DeviceGatewaySettings>;
 }
 
 export class DeviceServer {
   readonly devices: Devices;
   readonly sounds: FakeSounds;
   readonly store: MemoryStore;
-  readonly meter: DoorMeter;
+  readonly meter: GatewayMeter;
   readonly log: KeptLog;
-  readonly #door: DeviceDoor;
+  readonly #door: DeviceGateway;
 
   /** Without the flash, unless it is asked for. */
   static async start(options: DeviceServerOptions = {}): Promise<DeviceServer> {
@@ -139,8 +139,8 @@ export class DeviceServer {
     const log = new KeptLog();
     const devices = new Devices(store, sounds, { leadMs, flashMs }, log);
     await devices.open();
-    const meter = new DoorMeter("devices");
-    const door = await DeviceDoor.open({
+    const meter = new GatewayMeter("devices");
+    const door = await DeviceGateway.open({
       host: "127.0.0.1",
       port: 0,
       certificates: undefined,
@@ -156,9 +156,9 @@ export class DeviceServer {
     devices: Devices,
     sounds: FakeSounds,
     store: MemoryStore,
-    meter: DoorMeter,
+    meter: GatewayMeter,
     log: KeptLog,
-    door: DeviceDoor,
+    door: DeviceGateway,
   ) {
     this.devices = devices;
     this.sounds = sounds;

@@ -241,9 +241,9 @@ function readHead(socket: Socket): Promise<{ response: HandshakeResponse; rest: 
 }
 
 function parseHead(head: string): HandshakeResponse {
-  const [statusLine = "", ...lines] = head.split("\r\n");
-  const status = Number(/^HTTP\/1\.1 (\d{3})/.exec(statusLine)?.[1]);
-  if (Number.isNaN(status)) throw new Error(`no HTTP status in ${JSON.stringify(statusLine)}`);
+  const [statusExchange = "", ...lines] = head.split("\r\n");
+  const status = Number(/^HTTP\/1\.1 (\d{3})/.exec(statusExchange)?.[1]);
+  if (Number.isNaN(status)) throw new Error(`no HTTP status in ${JSON.stringify(statusExchange)}`);
   const headers = new Map<string, string>();
   for (const line of lines) {
     const colon = line.indexOf(":");

@@ -16,7 +16,7 @@ import {
   type Metadata,
   type Opened,
   type ServerMessage,
-  type Streams,
+  type StreamList,
   subprotocol,
 } from "../../../wire/v1/messages.ts";
 import { defaultLimitMs, RawWebSocket } from "./raw-websocket.ts";
@@ -39,7 +39,7 @@ const usualHello: Hello = {
 /** The disk may be busy with other tests. */
 const durableLimitMs = 20_000;
 
-type LastWord = End | Streams | Fault;
+type LastWord = End | StreamList | Fault;
 type OnChannel = Extract<ServerMessage, { channel: number }>;
 
 /** What a reader got: its opening, its audio in one piece, its end. */
