@@ -2,10 +2,11 @@
  * The calls to the keeper, the thread that owns the catalog and makes finished streams durable. There is one call for
  * each event in a stream's life, none for a frame, so they go as messages and not through a ring.
  */
+import type { RecordingEntry } from "../base/recording-entry.ts";
 import type { CheckpointItem, CheckpointOutcome } from "./streams/checkpoint.ts";
 import type { ListQuery, StreamRow, Totals } from "./streams/catalog.ts";
 import type { DeviceRow } from "./devices/catalog.ts";
-import type { RecordingEntry, RecordingQuery, RecordingRow } from "./recordings/catalog.ts";
+import type { RecordingQuery, RecordingRow } from "./recordings/catalog.ts";
 import type { Recovery } from "./streams/recover.ts";
 import type { StreamMetadata } from "./streams/metadata.ts";
 

@@ -7,9 +7,10 @@ import {
   recordingFlushMs,
   recordingTickMs,
 } from "../../src/base/limits/recordings.ts";
+import type { RecordingEntry } from "../../src/base/recording-entry.ts";
 import { AdpcmDecoder, AdpcmEncoder, adpcmFrameBytes, type NibbleOrder } from "../../src/codec/ima-adpcm.ts";
 import type { OrderDecision } from "../../src/codec/nibble-order.ts";
-import type { ClosedSegment, RecordingSpec } from "../../src/lane/messages/recordings.ts";
+import type { RecordingSpec } from "../../src/lane/messages/recordings.ts";
 import type { Body } from "../../src/lane/messages/streams.ts";
 import type { Segment } from "../../src/store/recordings/segment.ts";
 import { countingPayload, frameMessage } from "../../src/testing/harness/peers/ingest-device.ts";
@@ -50,7 +51,7 @@ function pcmOrder(changes: Partial<RecordingSpec> = {}, channels = 1): Recording
 /** A recorder whose segments are hashed at once, and all that it says. */
 class Stage {
   readonly recorder: Recorder;
-  readonly entries: ClosedSegment[] = [];
+  readonly entries: RecordingEntry[] = [];
   readonly decisions: OrderDecision[] = [];
   readonly heard: number[] = [];
   readonly taken = { frames: 0, lostFrames: 0 };
@@ -75,7 +76,7 @@ class Stage {
   }
 }
 
-function hashed(order: RecordingSpec, segment: Segment, decision: OrderDecision | undefined): ClosedSegment {
+function hashed(order: RecordingSpec, segment: Segment, decision: OrderDecision | undefined): RecordingEntry {
   const block = new Uint8Array(1000);
   while (!segment.hashNext(block));
   segment.letGo();
@@ -110,7 +111,7 @@ const sizeOf = (file: string) => statSync(`${folder.path}/${file}`).size;
 const recordedNames = () =>
   Array.from(new Bun.Glob("**/*.bin").scanSync(folder.path), (path) => path.slice(0, -4));
 
-function expectTrue(entry: ClosedSegment): RecordedSegment {
+function expectTrue(entry: RecordingEntry): RecordedSegment {
   const segment = readSegment(folder.path, entry.name);
   expect(entry.bin).toEqual({ bytes: segment.bin.length, sha256: sha256(segment.bin) });
   expect(entry.wav).toEqual({ bytes: segment.wav.length, sha256: sha256(segment.wav) });

@@ -20,9 +20,10 @@ import {
   recordingFlushMs,
   recordingTickMs,
 } from "../../src/base/limits/recordings.ts";
+import type { RecordingEntry } from "../../src/base/recording-entry.ts";
 import { AdpcmDecoder, adpcmSamples, invalidFrame } from "../../src/codec/ima-adpcm.ts";
 import { NibbleOrderFinder, type OrderDecision, type OrderVerdict } from "../../src/codec/nibble-order.ts";
-import type { ClosedSegment, RecordingSpec } from "../../src/lane/messages/recordings.ts";
+import type { RecordingSpec } from "../../src/lane/messages/recordings.ts";
 import type { Body } from "../../src/lane/messages/streams.ts";
 import { AppendBuffer } from "../../src/store/recordings/append-buffer.ts";
 import { Segment } from "../../src/store/recordings/segment.ts";
@@ -346,7 +347,7 @@ export function describeSegment(
   order: RecordingSpec,
   segment: Segment,
   decision: OrderDecision | undefined,
-): ClosedSegment {
+): RecordingEntry {
   const { streamId, sampleRate, channels, codec } = order.handshake;
   return {
     name: segment.name,

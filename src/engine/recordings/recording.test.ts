@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { WavecacheError } from "../../base/errors.ts";
 import { openLog } from "../../base/log.ts";
 import type { RecordingSpec } from "../../lane/messages/recordings.ts";
-import type { RecordingLine } from "../../pool/recorders.ts";
+import type { RecordingSlot } from "../../pool/recording-slot.ts";
 import { Recording, type RecordingHost } from "./recording.ts";
 
 const order: RecordingSpec = {
@@ -23,7 +23,7 @@ class Stage {
   readonly recording: Recording;
 
   constructor() {
-    const line: Pick<RecordingLine, "write" | "listen" | "close"> = {
+    const line: Pick<RecordingSlot, "write" | "listen" | "close"> = {
       write: (bytes) => {
         if (this.room-- <= 0) return false;
         this.said.push(`write ${bytes[0]}`);
@@ -34,7 +34,7 @@ class Stage {
     };
     const host: RecordingHost = {
       log: openLog("test"),
-      openLine: () => line as RecordingLine,
+      openSlot: () => line as RecordingSlot,
       skippedLive: () => {},
       closed: () => {},
       released: (_, unfinished) => void (this.released = unfinished),

@@ -7,9 +7,10 @@
 import type { WavecacheError } from "../../base/errors.ts";
 import { liveHistoryMs } from "../../base/limits/recordings.ts";
 import type { Log } from "../../base/log.ts";
+import type { RecordingEntry } from "../../base/recording-entry.ts";
 import type { OrderDecision } from "../../codec/nibble-order.ts";
-import type { ClosedSegment, RecordingSpec, StartedSegment } from "../../lane/messages/recordings.ts";
-import type { RecordingEvents, RecordingLine } from "../../pool/recorders.ts";
+import type { RecordingSpec, StartedSegment } from "../../lane/messages/recordings.ts";
+import type { RecordingEvents, RecordingSlot } from "../../pool/recording-slot.ts";
 import type { Handshake } from "../../wire/ingest.ts";
 import { LiveFeed } from "./live-feed.ts";
 
@@ -24,11 +25,11 @@ export interface RecordingOwner {
 /** What a recording needs of the engine. */
 export interface RecordingHost {
   readonly log: Log;
-  openLine(order: RecordingSpec, events: RecordingEvents): RecordingLine;
+  openSlot(order: RecordingSpec, events: RecordingEvents): RecordingSlot;
   /** Live audio found no room on its way from the writer. */
   skippedLive(bytes: number): void;
   /** A segment is complete. */
-  closed(segment: ClosedSegment): void;
+  closed(segment: RecordingEntry): void;
   /** Nothing of the recording is under way any more; these segments were begun and never told to be complete. */
   released(recording: Recording, unfinished: string[]): void;
 }
@@ -40,7 +41,7 @@ export class Recording implements RecordingEvents {
   readonly live: LiveFeed;
   readonly #owner: RecordingOwner;
   readonly #host: RecordingHost;
-  readonly #line: RecordingLine;
+  readonly #line: RecordingSlot;
   readonly #over = Promise.withResolvers<void>();
   readonly #unfinished = new Set<string>();
   /** Frames that the lane could not take yet, in order. */
@@ -55,7 +56,7 @@ export class Recording implements RecordingEvents {
     this.hwid = order.hwid;
     this.#owner = owner;
     this.#host = host;
-    this.#line = host.openLine(order, this);
+    this.#line = host.openSlot(order, this);
     const { sampleRate, channels } = order.handshake;
     const historyBytes = Math.ceil((sampleRate * liveHistoryMs) / 1000) * 2 * channels;
     this.live = new LiveFeed(historyBytes, (wanted) => this.#line.listen(wanted));
@@ -91,7 +92,7 @@ export class Recording implements RecordingEvents {
     this.#host.log.debug("a segment is open", { name });
   }
 
-  segment(segment: ClosedSegment): void {
+  segment(segment: RecordingEntry): void {
     this.#unfinished.delete(segment.name);
     this.#totals.segments += 1;
     this.#totals.frames += segment.frames;

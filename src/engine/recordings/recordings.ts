@@ -6,10 +6,11 @@ import { mkdirSync } from "node:fs";
 import { WavecacheError } from "../../base/errors.ts";
 import { maxLiveListeners, maxUnenteredSegments } from "../../base/limits/recordings.ts";
 import type { Log } from "../../base/log.ts";
+import type { RecordingEntry } from "../../base/recording-entry.ts";
 import type { NibbleOrder } from "../../codec/ima-adpcm.ts";
-import type { ClosedSegment, RecordingSpec } from "../../lane/messages/recordings.ts";
+import type { RecordingSpec } from "../../lane/messages/recordings.ts";
 import type { Pool } from "../../pool/pool.ts";
-import type { RecordingEvents, RecordingLine } from "../../pool/recorders.ts";
+import type { RecordingEvents, RecordingSlot } from "../../pool/recording-slot.ts";
 import type { RecordingQuery, RecordingRow } from "../../store/recordings/catalog.ts";
 import { type Handshake, sanitizeHwid } from "../../wire/ingest.ts";
 import { Recording, type RecordingHost, type RecordingOwner } from "./recording.ts";
@@ -41,7 +42,7 @@ export class Recordings implements RecordingHost {
   readonly #byHwid = new Map<string, Recording>();
   readonly #byStreamId = new Map<string, Recording>();
   /** Complete segments that are not in the catalog yet, oldest first. */
-  #closed: ClosedSegment[] = [];
+  #closed: RecordingEntry[] = [];
   #timer: Timer | undefined;
   #syncing: Promise<void> | undefined;
   #closing = false;
@@ -109,7 +110,7 @@ export class Recordings implements RecordingHost {
     await this.#syncOnce();
   }
 
-  openLine(order: RecordingSpec, events: RecordingEvents): RecordingLine {
+  openSlot(order: RecordingSpec, events: RecordingEvents): RecordingSlot {
     return this.#pool.writers.record(order, events);
   }
 
@@ -117,7 +118,7 @@ export class Recordings implements RecordingHost {
     this.#skippedLiveBytes += bytes;
   }
 
-  closed(segment: ClosedSegment): void {
+  closed(segment: RecordingEntry): void {
     this.#closed.push(segment);
   }
 

@@ -6,7 +6,7 @@ import type { Log } from "../../base/log.ts";
 import type { Sealed } from "../../lane/messages/streams.ts";
 import type { Pool } from "../../pool/pool.ts";
 import type { FileRef, Reader } from "../../pool/readers.ts";
-import type { UploadEvents, UploadLine } from "../../pool/writers.ts";
+import type { UploadEvents, UploadSlot } from "../../pool/upload-slot.ts";
 import type { ListQuery, StreamRow } from "../../store/streams/catalog.ts";
 import type { KeeperResult, ResumeAnswer } from "../../store/keeper-calls.ts";
 import type { CacheLayout } from "../../store/layout.ts";
@@ -235,7 +235,7 @@ export class Streams implements UploadHost {
     await Promise.all(uploads.map((upload) => upload.over));
   }
 
-  openLine(key: string, resume: boolean, events: UploadEvents): UploadLine {
+  openSlot(key: string, resume: boolean, events: UploadEvents): UploadSlot {
     return this.#pool.writers.open(key, resume, events);
   }
 

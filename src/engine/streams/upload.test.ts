@@ -3,7 +3,7 @@ import { WavecacheError } from "../../base/errors.ts";
 import { flushBytes } from "../../base/limits/streams.ts";
 import { MiB } from "../../base/limits/units.ts";
 import type { Sealed } from "../../lane/messages/streams.ts";
-import type { UploadEvents, UploadLine } from "../../pool/writers.ts";
+import type { UploadEvents, UploadSlot } from "../../pool/upload-slot.ts";
 import type { StreamRow } from "../../store/streams/catalog.ts";
 import { Admission } from "./admission.ts";
 import { noMetadata } from "../../store/streams/metadata.ts";
@@ -25,7 +25,7 @@ class Stage implements UploadHost, UploadOwner {
     this.upload.start("key", this.reservation.promise);
   }
 
-  openLine(key: string, resume: boolean, _events: UploadEvents): UploadLine {
+  openSlot(key: string, resume: boolean, _events: UploadEvents): UploadSlot {
     this.asked.push(`open ${key}${resume ? " again" : ""}`);
     const line = {
       write: (audio: Uint8Array, from: number) => {
@@ -40,7 +40,7 @@ class Stage implements UploadHost, UploadOwner {
         queueMicrotask(() => this.upload.closed(0));
       },
     };
-    return line as unknown as UploadLine;
+    return line as unknown as UploadSlot;
   }
 
   flush(): Promise<null> {

@@ -12,7 +12,7 @@ import { toWavecacheError, WavecacheError } from "../../base/errors.ts";
 import { detach } from "../../base/detach.ts";
 import { flushBytes, maxUnflushedBytes } from "../../base/limits/streams.ts";
 import type { Sealed } from "../../lane/messages/streams.ts";
-import type { UploadEvents, UploadLine } from "../../pool/writers.ts";
+import type { UploadEvents, UploadSlot } from "../../pool/upload-slot.ts";
 import type { StreamRow } from "../../store/streams/catalog.ts";
 import type { ResumeAnswer } from "../../store/keeper-calls.ts";
 import { describeStream, type StreamMetadata } from "../../store/streams/metadata.ts";
@@ -37,7 +37,7 @@ export interface UploadOwner {
 /** What an upload needs of the engine. */
 export interface UploadHost {
   readonly admission: Admission;
-  openLine(key: string, resume: boolean, events: UploadEvents): UploadLine;
+  openSlot(key: string, resume: boolean, events: UploadEvents): UploadSlot;
   /** Sends what is in the file to the disk. */
   flush(upload: Upload): Promise<unknown>;
   /** Resolves once these bytes of the file are durable, and that the stream exists. */
@@ -67,7 +67,7 @@ export class Upload implements UploadEvents {
   #entered: Promise<boolean> = Promise.resolve(false);
   #ready: Promise<number> = this.#opened.promise;
   #key = "";
-  #line: UploadLine | undefined;
+  #line: UploadSlot | undefined;
   /** What the lane could not take yet, in order. */
   #waiting: (HeldAudio | "fence" | "seal")[] = [];
   /** The lane has asked to wait for `room`. */
@@ -305,7 +305,7 @@ export class Upload implements UploadEvents {
   #open(key: string, resume: boolean): void {
     this.#key = key;
     if (this.#failure !== undefined) return;
-    this.#line = this.#host.openLine(key, resume, this);
+    this.#line = this.#host.openSlot(key, resume, this);
     this.#goOn();
   }
 

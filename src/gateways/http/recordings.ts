@@ -21,12 +21,8 @@ import {
 import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import { WavecacheError } from "../../base/errors.ts";
 import { maxListedRecordings } from "../../base/limits/recordings.ts";
-import type {
-  RecordedFile,
-  RecordingPlace,
-  RecordingQuery,
-  RecordingRow,
-} from "../../store/recordings/catalog.ts";
+import type { RecordedFile } from "../../base/recording-entry.ts";
+import type { RecordingPlace, RecordingQuery, RecordingRow } from "../../store/recordings/catalog.ts";
 import type { HttpRoute } from "../../listen/route.ts";
 import { sanitizeHwid } from "../../wire/ingest.ts";
 import { answer, json } from "./answer.ts";

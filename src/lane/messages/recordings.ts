@@ -12,7 +12,7 @@
  * From a writer:
  *
  *     RECORD_STARTED  JSON of a StartedSegment      its files are open
- *     RECORD_SEGMENT  JSON of a ClosedSegment       a segment is in its files and closed
+ *     RECORD_SEGMENT  JSON of a RecordingEntry       a segment is in its files and closed
  *     RECORD_ORDER    JSON of an OrderDecision      the nibble order was found, or another one than before
  *     RECORD_LISTENING  -                           the answer to RECORD_LISTEN 1: what follows is for it
  *     RECORD_AUDIO    PCM16, interleaved            while somebody listens; begins with what was last
@@ -22,6 +22,7 @@
  *
  * JSON is for what happens once a stream or once a segment, never once a frame.
  */
+import type { RecordingEntry } from "../../base/recording-entry.ts";
 import type { NibbleOrder } from "../../codec/ima-adpcm.ts";
 import type { OrderDecision } from "../../codec/nibble-order.ts";
 import type { Handshake } from "../../wire/ingest.ts";
@@ -60,44 +61,11 @@ export interface StartedSegment {
   name: string;
 }
 
-/** A recorded file: `.bin` or `.wav`. */
-export interface SegmentFile {
-  bytes: number;
-  /** Lower-case hex. */
-  sha256: string;
-}
-
-/** A segment that is in its two files, complete, and will not change any more. */
-export interface ClosedSegment extends StartedSegment {
-  /** Sanitised hwid. */
-  device: string | null;
-  /** u32. */
-  streamId: number;
-  codec: "pcm" | "adpcm";
-  sampleRate: number;
-  channels: number;
-  /** Milliseconds since 1970: its opening, and its last frame. */
-  startedAt: number;
-  endedAt: number;
-  /** Frames in `.bin`. */
-  frames: number;
-  /** Samples a channel in `.wav`. */
-  samples: number;
-  /** Places where the sequence numbers do not go on, and the frames that are missing there. */
-  gaps: number;
-  lostFrames: number;
-  /** Null for PCM, and where nothing told the orders apart. */
-  nibbleOrder: NibbleOrder | null;
-  nibbleOrderBy: OrderDecision["by"] | null;
-  bin: SegmentFile;
-  wav: SegmentFile;
-}
-
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 export function encodeJson(
-  value: RecordingSpec | StartedSegment | ClosedSegment | OrderDecision,
+  value: RecordingSpec | StartedSegment | RecordingEntry | OrderDecision,
 ): Uint8Array {
   return encoder.encode(JSON.stringify(value));
 }

@@ -1,8 +1,9 @@
 import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { join } from "node:path";
+import type { RecordingEntry } from "../../base/recording-entry.ts";
 import { temporaryFolder } from "../../testing/fixtures/temporary-folder.ts";
-import type { RecordingEntry, RecordingQuery } from "./catalog.ts";
+import type { RecordingQuery } from "./catalog.ts";
 import { SqliteCatalog } from "../streams/sqlite.ts";
 
 let folder: ReturnType<typeof temporaryFolder>;

@@ -6,11 +6,12 @@
 import * as fs from "node:fs";
 import { dirname, join } from "node:path";
 import { WavecacheError } from "../../base/errors.ts";
+import type { RecordingEntry } from "../../base/recording-entry.ts";
 import type { Catalog } from "../streams/catalog.ts";
 import type { KeeperArgs, KeeperResult } from "../keeper-calls.ts";
 import { isMissing, syncFile, syncFolder } from "../layout.ts";
 import type { SyncFileSystem } from "../sync-file-system.ts";
-import type { RecordingCatalog, RecordingEntry, RecordingQuery, RecordingRow } from "./catalog.ts";
+import type { RecordingCatalog, RecordingQuery, RecordingRow } from "./catalog.ts";
 import { listSegments, repairSegment } from "./repair.ts";
 
 /** What is used of the catalog. */

@@ -17,10 +17,10 @@ import * as fs from "node:fs";
 import { dirname, join } from "node:path";
 import { systemCode } from "../../base/errors.ts";
 import { failpoint } from "../../base/failpoint.ts";
+import type { RecordedFile } from "../../base/recording-entry.ts";
 import { encodeWavHeader, wavHeaderBytes } from "../../codec/wav.ts";
 import type { AppendBuffer } from "./append-buffer.ts";
 import { isMissing, removeFile } from "../layout.ts";
-import type { RecordedFile } from "./catalog.ts";
 
 /** What has come into a segment; `samples` a channel. */
 export interface SegmentCounts {

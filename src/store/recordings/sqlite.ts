@@ -1,6 +1,7 @@
 /** The table of recordings in the catalog's SQLite file. */
 import type { Database } from "bun:sqlite";
-import type { RecordingCatalog, RecordingEntry, RecordingQuery, RecordingRow } from "./catalog.ts";
+import type { RecordingEntry } from "../../base/recording-entry.ts";
+import type { RecordingCatalog, RecordingQuery, RecordingRow } from "./catalog.ts";
 
 export const recordingSchema = `
   CREATE TABLE recordings (

@@ -1,8 +1,8 @@
 /** Live recordings on the writer threads. */
 import { errorOfNumber, type WavecacheError } from "../base/errors.ts";
+import type { RecordingEntry } from "../base/recording-entry.ts";
 import type { OrderDecision } from "../codec/nibble-order.ts";
 import {
-  type ClosedSegment,
   decodeJson,
   encodeJson,
   RECORD_AUDIO,
@@ -26,7 +26,7 @@ import type { SlotOwner, Writer } from "./writer.ts";
 /** What a recording hears of its writer. After `closed` and after `lost` nothing follows. */
 export interface RecordingEvents {
   started(segment: StartedSegment): void;
-  segment(segment: ClosedSegment): void;
+  segment(segment: RecordingEntry): void;
   ordered(decision: OrderDecision): void;
   /** The answer to `listen(true)`: audio that follows belongs to it. */
   listening(): void;
@@ -45,7 +45,7 @@ const yes = Uint8Array.of(1);
 const no = Uint8Array.of(0);
 
 /** The way of one recording to its writer. */
-export class RecordingLine implements SlotOwner {
+export class RecordingSlot implements SlotOwner {
   readonly #writer: Writer;
   readonly #events: RecordingEvents;
   readonly #slot: number;
