@@ -1,21 +1,55 @@
-/** A bounded map: when it is full, what was used longest ago goes. */
+/** A bounded map. When `set` exceeds the bound, the least recently used entry is evicted. */
 export class Lru<T> {
-  readonly #most: number;
+  readonly #maxEntries: number;
+  readonly #onEvict: (key: string, value: T) => void;
+  /** Iterates from the least recently used entry to the most recently used one. */
   readonly #entries = new Map<string, T>();
 
-  constructor(most: number) {
-    this.#most = most;
+  /** `onEvict` releases what an evicted value holds. It is called after the entry is gone, and not by `delete` or `clear`. */
+  constructor(maxEntries: number, onEvict: (key: string, value: T) => void = () => {}) {
+    this.#maxEntries = maxEntries;
+    this.#onEvict = onEvict;
   }
 
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** Does not count as a use. */
+  has(key: string): boolean {
+    return this.#entries.has(key);
+  }
+
+  /** Counts as a use. */
   get(key: string): T | undefined {
     const value = this.#entries.get(key);
-    if (value !== undefined) this.set(key, value);
+    if (value === undefined) return undefined;
+    this.#entries.delete(key);
+    this.#entries.set(key, value);
     return value;
   }
 
+  /** Counts as a use. A value that is replaced is not evicted. */
   set(key: string, value: T): void {
     this.#entries.delete(key);
     this.#entries.set(key, value);
-    if (this.#entries.size > this.#most) this.#entries.delete(this.#entries.keys().next().value!);
+    if (this.#entries.size > this.#maxEntries) this.#evictOldest();
+  }
+
+  /** Returns the value that was removed. */
+  delete(key: string): T | undefined {
+    const value = this.#entries.get(key);
+    this.#entries.delete(key);
+    return value;
+  }
+
+  clear(): void {
+    this.#entries.clear();
+  }
+
+  #evictOldest(): void {
+    const [key, value] = this.#entries.entries().next().value!;
+    this.#entries.delete(key);
+    this.#onEvict(key, value);
   }
 }

@@ -5,6 +5,7 @@
 import { readDataRingBytes, readRequestRingBytes } from "../base/limits/lanes.ts";
 import { maxOpenFilesPerReader } from "../base/limits/streams.ts";
 import { errorOfNumber, WavecacheError } from "../base/errors.ts";
+import { Lru } from "../base/lru.ts";
 import {
   type Body,
   decodeFailure,
@@ -83,8 +84,8 @@ export class Reader implements ThreadOwner {
   readonly #thread: SupervisedThread;
   /** Reads without a complete answer, oldest first: the order in which a lane answers. */
   #reads: Read[] = [];
-  /** Handles of open files by path, the one used longest ago first. */
-  readonly #handles = new Map<string, number>();
+  /** Handles of the files that the thread has open, by path. */
+  readonly #handles = new Lru<number>(maxOpenFilesPerReader, (_path, handle) => this.#closeFile(handle));
   #nextHandle = 1;
 
   constructor(settings: PoolThreadSettings, index: number, resident: ResidentFiles) {
@@ -127,11 +128,8 @@ export class Reader implements ThreadOwner {
   }
 
   forget(path: string): void {
-    const handle = this.#handles.get(path);
-    if (handle === undefined) return;
-    this.#handles.delete(path);
-    // Reads sent before this are done before it: a lane keeps its order.
-    if (!this.#thread.isDead) this.#thread.current.send(READ_CLOSE, handle, nothing);
+    const handle = this.#handles.delete(path);
+    if (handle !== undefined && !this.#thread.isDead) this.#closeFile(handle);
   }
 
   onResult(kind: number, _subject: number, body: Body): void {
@@ -163,16 +161,16 @@ export class Reader implements ThreadOwner {
 
   #open(file: FileRef): number {
     const known = this.#handles.get(file.path);
-    if (known !== undefined) {
-      this.#handles.delete(file.path);
-      this.#handles.set(file.path, known);
-      return known;
-    }
-    if (this.#handles.size >= maxOpenFilesPerReader) this.forget(this.#handles.keys().next().value!);
+    if (known !== undefined) return known;
     const handle = this.#nextHandle++;
     this.#handles.set(file.path, handle);
     this.#thread.current.send(READ_OPEN, handle, encodeOpen(file.immutable, file.path));
     return handle;
+  }
+
+  /** Reads sent before this are answered first: a lane keeps its order. */
+  #closeFile(handle: number): void {
+    this.#thread.current.send(READ_CLOSE, handle, nothing);
   }
 }
 

@@ -9,6 +9,7 @@
 import { dlopen, type Pointer, ptr } from "bun:ffi";
 import { detach } from "../base/detach.ts";
 import { maxResidentFiles } from "../base/limits/streams.ts";
+import { Lru } from "../base/lru.ts";
 import { MiB } from "../base/limits/units.ts";
 
 /** The longest range that is looked at; longer ones are a reader's. */
@@ -29,8 +30,8 @@ export class ResidentFiles {
   /** One byte for each page that was asked for, with 1 in its lowest bit if the page is in memory. */
   readonly #pages: Uint8Array;
   readonly #pagesAddress: Pointer;
-  /** By path, the one used longest ago first. */
-  readonly #files = new Map<string, MappedFile>();
+  /** By path. */
+  readonly #files = new Lru<MappedFile>(maxResidentFiles, (_path, file) => detach(file.map));
 
   constructor(system: System | undefined = loadSystem()) {
     this.#system = system;
@@ -44,7 +45,6 @@ export class ResidentFiles {
    */
   admit(path: string): void {
     if (this.#system === undefined || this.#files.has(path)) return;
-    if (this.#files.size >= maxResidentFiles) this.forget(this.#files.keys().next().value!);
     const file = mapFile(path);
     if (file !== undefined) this.#files.set(path, file);
   }
@@ -54,17 +54,13 @@ export class ResidentFiles {
     const file = this.#files.get(path);
     if (file === undefined || length > maxRangeBytes || offset + length > file.map.length) return undefined;
     if (!this.#isResident(this.#system!, file.address + offset, length)) return undefined;
-    this.#files.delete(path);
-    this.#files.set(path, file);
     return file.map.subarray(offset, offset + length);
   }
 
   /** Lets go of a file, and of its map at once. */
   forget(path: string): void {
-    const file = this.#files.get(path);
-    if (file === undefined) return;
-    this.#files.delete(path);
-    detach(file.map);
+    const file = this.#files.delete(path);
+    if (file !== undefined) detach(file.map);
   }
 
   #isResident(system: System, address: number, length: number): boolean {
