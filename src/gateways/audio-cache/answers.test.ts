@@ -6,22 +6,34 @@ import { readAheadBytes } from "../../base/limits/streams.ts";
 import { OutboundBudget } from "../../engine/streams/outbound-budget.ts";
 import type { FileRef, ReadSink } from "../../pool/readers.ts";
 import type { Socket } from "../../listen/route.ts";
-import { Answers, type AnswersOwner, type ReadPlan, type ReadRequest } from "./answers.ts";
+import { type AnswerControl, Answers, type Planner, type ReadPlan } from "./answers.ts";
 
 const file: FileRef = { path: "x", immutable: true };
+
+/** A read that brings its own plan. */
+interface PlannedRead {
+  plan(): ReadPlan | Promise<ReadPlan>;
+  explain(error: unknown): string;
+}
+
+const planner: Planner<PlannedRead> = {
+  plan: (read) => read.plan(),
+  explain: (read, error) => read.explain(error),
+};
+
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-/** A socket, a reader and an owner in one: the test says when reads are answered and when the peer reads. */
-class Stage implements AnswersOwner {
+/** Socket, reader and connection in one: the test decides when reads complete and when the peer reads. */
+class Stage implements AnswerControl {
   readonly sent: string[] = [];
   readonly reads: { offset: number; length: number; sink: ReadSink }[] = [];
   readonly outbound: OutboundBudget;
-  readonly waiting: boolean[] = [];
+  readonly pauses: boolean[] = [];
   failure: string | undefined;
   peerReads = true;
   isResident = false;
   buffered = 0;
-  readonly answers: Answers;
+  readonly answers: Answers<PlannedRead>;
 
   constructor(outboundBytes = 1 << 30) {
     this.outbound = new OutboundBudget(outboundBytes);
@@ -43,27 +55,26 @@ class Stage implements AnswersOwner {
       resident: (_file: FileRef, _offset: number, length: number) =>
         this.isResident ? new Uint8Array(length) : undefined,
     };
-    this.answers = new Answers(socket, reader, this.outbound, this);
+    this.answers = new Answers(socket, reader, planner, this.outbound, this);
   }
 
-  requestsWaiting(tooMany: boolean): void {
-    this.waiting.push(tooMany);
+  pauseRequests(isPaused: boolean): void {
+    this.pauses.push(isPaused);
   }
 
-  answersFailed(code: string): void {
+  fail(code: string): void {
     this.failure = code;
   }
 
   get(length: number, plan?: () => ReadPlan | Promise<ReadPlan>): void {
-    const request: ReadRequest = {
+    this.answers.read({
       plan: plan ?? (() => ({ file, offset: 0, length })),
       explain: (error) => `ERROR ${(error as WavecacheError).code}`,
-    };
-    this.answers.read(request);
+    });
   }
 
-  /** The oldest read under way is answered whole. */
-  answerRead(): void {
+  /** Completes the oldest read in flight, in one part. */
+  completeRead(): void {
     const { length, sink } = this.reads.shift()!;
     sink.part(new Uint8Array(length), true);
   }
@@ -76,7 +87,7 @@ class Stage implements AnswersOwner {
 }
 
 describe("answers", () => {
-  test("go out in the order of the requests, whichever is known first", () => {
+  test("go out in the order of the requests, whatever becomes known first", () => {
     const stage = new Stage();
     const first = stage.answers.reserveText();
     stage.get(10);
@@ -84,11 +95,11 @@ describe("answers", () => {
     expect(stage.reads.length).toBe(0);
     first.fill("first");
     expect(stage.sent).toEqual(["first"]);
-    stage.answerRead();
+    stage.completeRead();
     expect(stage.sent).toEqual(["first", "10 bytes", "third"]);
   });
 
-  test("are read ahead behind texts that are known, but not behind one that is not", async () => {
+  test("are read ahead behind known texts, but not behind unknown ones", async () => {
     const stage = new Stage();
     stage.get(10);
     stage.answers.text("known");
@@ -98,19 +109,19 @@ describe("answers", () => {
     expect(stage.reads.map((read) => read.length)).toEqual([10, 20]);
     later.fill("later");
     expect(stage.reads.map((read) => read.length)).toEqual([10, 20, 30]);
-    while (stage.reads.length > 0) stage.answerRead();
+    while (stage.reads.length > 0) stage.completeRead();
     expect(stage.sent).toEqual(["10 bytes", "known", "20 bytes", "later", "30 bytes"]);
   });
 
-  test("that are in memory go out at once, in their place and only while the peer reads", () => {
+  test("in memory go out at once, in order, and only while the peer reads", () => {
     const stage = new Stage();
     stage.get(10);
     stage.isResident = true;
     stage.get(20);
     expect(stage.sent).toEqual([]);
-    stage.answerRead();
+    stage.completeRead();
     expect(stage.reads.map((read) => read.length)).toEqual([20]);
-    stage.answerRead();
+    stage.completeRead();
     stage.get(30);
     expect(stage.sent).toEqual(["10 bytes", "20 bytes", "30 bytes"]);
     stage.peerReads = false;
@@ -121,7 +132,7 @@ describe("answers", () => {
     expect(stage.outbound.usedBytes).toBe(0);
   });
 
-  test("of several parts are one message", () => {
+  test("that arrive in several parts go out as one message", () => {
     const stage = new Stage();
     stage.get(30);
     const { sink } = stage.reads.shift()!;
@@ -132,7 +143,7 @@ describe("answers", () => {
     expect(stage.sent).toEqual(["30 bytes"]);
   });
 
-  test("that fail are words, also after a part, and in their place", async () => {
+  test("that fail become error texts in their slot, also after a first part", async () => {
     const stage = new Stage();
     stage.get(30);
     stage.get(40, () => Promise.reject(new WavecacheError("STREAM_UNKNOWN")));
@@ -146,41 +157,41 @@ describe("answers", () => {
     expect(stage.sent).toEqual(["ERROR WORKER_LOST", "ERROR STREAM_UNKNOWN", "ERROR READ_TOO_LARGE"]);
   });
 
-  test("under way are bounded by their bytes, and one is always allowed", () => {
+  test("in flight are limited by bytes, and one is always allowed", () => {
     const stage = new Stage();
     stage.get(4 * readAheadBytes);
     stage.get(1);
     expect(stage.reads.length).toBe(1);
-    stage.answerRead();
+    stage.completeRead();
     expect(stage.reads.length).toBe(1);
     for (let index = 0; index < 100; index += 1) stage.get(readAheadBytes / 8);
     expect(stage.reads.length).toBe(8);
   });
 
-  test("are not read for a peer that does not take them", () => {
+  test("are not read while the peer does not read", () => {
     const stage = new Stage();
     stage.peerReads = false;
     for (let index = 0; index < 10; index += 1) stage.get(readAheadBytes / 2);
-    stage.answerRead();
-    stage.answerRead();
+    stage.completeRead();
+    stage.completeRead();
     expect(stage.reads.length).toBe(0);
     stage.drain();
     expect(stage.reads.length).toBe(2);
   });
 
-  test("that were held back for such a peer go out before the audio behind them", () => {
+  test("held back by backpressure go out before the audio behind them", () => {
     const stage = new Stage();
     stage.get(10);
     stage.answers.text("between");
     stage.get(20);
     stage.peerReads = false;
-    stage.answerRead();
+    stage.completeRead();
     expect(stage.sent).toEqual(["10 bytes"]);
-    stage.answerRead();
+    stage.completeRead();
     expect(stage.sent).toEqual(["10 bytes", "between", "20 bytes"]);
   });
 
-  test("of all connections together stay within the budget, which is given back when a peer goes", () => {
+  test("of all connections share one budget, and a closed connection releases its part", () => {
     const stage = new Stage(100);
     const other = new Stage();
     stage.get(80);
@@ -190,6 +201,7 @@ describe("answers", () => {
         read: (_file, offset, length, sink) => void other.reads.push({ offset, length, sink }),
         resident: () => undefined,
       },
+      planner,
       stage.outbound,
       other,
     );
@@ -201,20 +213,20 @@ describe("answers", () => {
     expect(stage.outbound.usedBytes).toBe(0);
   });
 
-  test("waiting in great number are reported, and too many of them end the connection", () => {
+  test("that pile up pause the peer, and too many of them end the connection", () => {
     const stage = new Stage();
     const open = stage.answers.reserveText();
-    while (stage.waiting.length === 0) stage.get(1);
-    expect(stage.waiting).toEqual([true]);
+    while (stage.pauses.length === 0) stage.get(1);
+    expect(stage.pauses).toEqual([true]);
     open.fill("now");
-    while (stage.reads.length > 0) stage.answerRead();
-    expect(stage.waiting).toEqual([true, false]);
+    while (stage.reads.length > 0) stage.completeRead();
+    expect(stage.pauses).toEqual([true, false]);
     stage.answers.reserveText();
     for (let index = 0; index < maxWaitingRequestsPaused; index += 1) stage.get(1);
     expect(stage.failure).toBe("REQUESTS_EXHAUSTED");
   });
 
-  test("keep order and budget for any requests, answers, failures, stalls and drains", () => {
+  test("keep order and budget through any requests, answers, failures, stalls and drains", () => {
     const step = fc.oneof(
       fc.record({ do: fc.constant("get" as const), length: fc.integer({ min: 1, max: 2 * readAheadBytes }) }),
       fc.record({
@@ -235,8 +247,8 @@ describe("answers", () => {
     const property = fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
       const stage = new Stage(readAheadBytes);
       const expected: string[] = [];
-      const places: { fill(text: string): void; text: string }[] = [];
-      const underWay: number[] = [];
+      const slots: { fill(text: string): void; text: string }[] = [];
+      const usedBytes: number[] = [];
       const answer = (fails: boolean) => {
         const read = stage.reads.shift();
         if (read === undefined) return;
@@ -248,35 +260,35 @@ describe("answers", () => {
         const at = expected.length;
         if (each.do === "get" && "length" in each) {
           expected.push(`${each.length} bytes`);
-          // The offset says which request this is, when its read comes up.
+          // The offset identifies the request when its read comes up.
           stage.get(each.length, () => ({ file, offset: at, length: each.length }));
         } else if (each.do === "text") {
           expected.push(`text ${at}`);
           stage.answers.text(`text ${at}`);
         } else if (each.do === "later") {
           expected.push(`later ${at}`);
-          places.push({ ...stage.answers.reserveText(), text: `later ${at}` });
+          slots.push({ ...stage.answers.reserveText(), text: `later ${at}` });
         } else if (each.do === "empty") {
           expected.push("0 bytes");
           stage.get(1, () => "empty");
         } else if (each.do === "fill") {
-          const place = places.shift();
-          place?.fill(place.text);
+          const slot = slots.shift();
+          slot?.fill(slot.text);
         } else if (each.do === "answer") answer(false);
         else if (each.do === "fail") answer(true);
         else if (each.do === "warm" || each.do === "cold") stage.isResident = each.do === "warm";
         else if (each.do === "stall") stage.peerReads = false;
         else stage.drain();
-        underWay.push(stage.outbound.usedBytes);
+        usedBytes.push(stage.outbound.usedBytes);
       }
-      for (const place of places.splice(0)) place.fill(place.text);
+      for (const slot of slots.splice(0)) slot.fill(slot.text);
       for (let index = 0; index < 2 * expected.length + 2; index += 1) {
         stage.drain();
         answer(false);
       }
       expect(stage.sent).toEqual(expected);
       expect(stage.outbound.usedBytes).toBe(0);
-      expect(Math.max(0, ...underWay)).toBeLessThanOrEqual(2 * readAheadBytes);
+      expect(Math.max(0, ...usedBytes)).toBeLessThanOrEqual(2 * readAheadBytes);
     });
     fc.assert(property, { numRuns: 300 });
   });

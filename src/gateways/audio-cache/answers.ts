@@ -1,10 +1,10 @@
 /**
  * The answers of one connection, in the order of its requests.
  *
- * A request takes its place when it comes; its answer is sent when it is known and everything before it has been
- * sent. A read is started only when all before it are reads under way or answers that are known, because its audio
- * lies in memory that all connections share and must be sent as soon as it comes. Reads under way are bounded by
- * their bytes, and while the peer does not read none is started.
+ * Each request reserves a slot when it arrives. An answer goes out once it is known and every slot before it is sent.
+ * The audio of a read lies in memory that all connections share, so it must go out as soon as it arrives. A read
+ * therefore starts only when every slot before it has a known answer or a read in flight. The bytes of reads in flight
+ * are limited, and no read starts while the peer does not read.
  */
 import type { WavecacheError } from "../../base/errors.ts";
 import { maxWaitingRequests, maxWaitingRequestsPaused } from "../../base/limits/connections.ts";
@@ -13,71 +13,80 @@ import type { OutboundBudget } from "../../engine/streams/outbound-budget.ts";
 import type { FileRef, ReadSink } from "../../pool/readers.ts";
 import type { Socket } from "../../listen/route.ts";
 
-/** Bytes of a file, at least 1. */
+/** At least 1 byte of a file. */
 export interface Range {
   file: FileRef;
   offset: number;
   length: number;
 }
 
-/** What a read comes to: audio of a file, an empty frame, or a text. */
+/** The answer to a read: audio of a file, an empty frame, or a text. */
 export type ReadPlan = Range | "empty" | { text: string };
 
-/** A request that is answered with audio. */
-export interface ReadRequest {
-  /** Says what the answer is, once it is this request's turn. Rejects with an error that `explain` words. */
-  plan(): ReadPlan | Promise<ReadPlan>;
-  explain(error: unknown): string;
+/** Decides the answer to a read when its turn comes. */
+export interface Planner<Request> {
+  /** Throws or rejects with an error for `explain`. */
+  plan(request: Request): ReadPlan | Promise<ReadPlan>;
+  /** The text that answers a read that failed. */
+  explain(request: Request, error: unknown): string;
 }
 
-/** Reads audio of files, answering in the order of the calls, and never before a call has returned. */
+/** Reads file ranges. Results come in the order of the calls, and never before `read` returns. */
 export interface RangeReader {
   read(file: FileRef, offset: number, length: number, sink: ReadSink): void;
-  /** The range at once, if that takes no disk. The view must be sent before anything else is awaited. */
+  /** The range if it is in memory. Send the view before the next await: the memory is reused. */
   resident(file: FileRef, offset: number, length: number): Uint8Array | undefined;
 }
 
-/** The place of a request whose answer is a text. */
-export interface TextPlace {
+/** The slot of a request that is answered with a text. */
+export interface TextSlot {
   fill(text: string): void;
 }
 
-export interface AnswersOwner {
-  /** So many requests wait that the peer should be paused, or no longer so many. */
-  requestsWaiting(tooMany: boolean): void;
-  /** The peer must go: it cannot be answered any more. */
-  answersFailed(code: "REQUESTS_EXHAUSTED" | "PEER_STALLED"): void;
+/** The connection, as far as its answers control it. */
+export interface AnswerControl {
+  pauseRequests(isPaused: boolean): void;
+  /** Ends the connection: its answers cannot be delivered. */
+  fail(code: "REQUESTS_EXHAUSTED" | "PEER_STALLED"): void;
 }
 
-export class Answers {
+export class Answers<Request> {
   readonly #socket: Socket;
   readonly #reader: RangeReader;
+  readonly #planner: Planner<Request>;
   readonly #outbound: OutboundBudget;
-  readonly #owner: AnswersOwner;
-  readonly #places: Place[] = [];
-  /** Places at the head that need nothing started any more. */
+  readonly #control: AnswerControl;
+  readonly #slots: Slot<Request>[] = [];
+  /** Slots at the head that have a known answer or a read in flight. */
   #started = 0;
-  /** Bytes of reads under way, and of what the socket holds because the peer does not take it. */
-  #readingBytes = 0;
+  #inFlightBytes = 0;
+  /** Audio in the socket's buffer, because the peer has not read it. */
   #queuedBytes = 0;
-  #blocked = false;
-  #tooMany = false;
-  #over = false;
+  #isBlocked = false;
+  #isPaused = false;
+  #isOver = false;
 
-  constructor(socket: Socket, reader: RangeReader, outbound: OutboundBudget, owner: AnswersOwner) {
+  constructor(
+    socket: Socket,
+    reader: RangeReader,
+    planner: Planner<Request>,
+    outbound: OutboundBudget,
+    control: AnswerControl,
+  ) {
     this.#socket = socket;
     this.#reader = reader;
+    this.#planner = planner;
     this.#outbound = outbound;
-    this.#owner = owner;
+    this.#control = control;
   }
 
-  /** A place for a text that is known later. */
-  reserveText(): TextPlace {
-    const place = new Place();
-    this.#add(place);
+  /** Reserves a slot for a text that is known later. */
+  reserveText(): TextSlot {
+    const slot = new Slot<Request>(undefined);
+    this.#add(slot);
     return {
       fill: (text) => {
-        place.answer = text;
+        slot.answer = text;
         this.#advance();
       },
     };
@@ -87,110 +96,110 @@ export class Answers {
     this.reserveText().fill(text);
   }
 
-  read(request: ReadRequest): void {
-    const place = new Place();
-    place.request = request;
-    this.#add(place);
+  read(request: Request): void {
+    this.#add(new Slot(request));
     this.#advance();
   }
 
-  /** The peer takes answers again. */
+  /** The peer reads again. */
   drained(): void {
     const stillQueued = Math.min(this.#queuedBytes, this.#socket.bufferedBytes());
-    const taken = this.#queuedBytes - stillQueued;
+    const drainedBytes = this.#queuedBytes - stillQueued;
     this.#queuedBytes = stillQueued;
-    this.#blocked = stillQueued > readAheadBytes / 2;
-    this.#outbound.release(taken);
+    this.#isBlocked = stillQueued > readAheadBytes / 2;
+    this.#outbound.release(drainedBytes);
     this.#advance();
   }
 
-  /** The connection is gone; what still comes is thrown away. */
+  /** The connection is gone: drops every answer, also of reads in flight. */
   close(): void {
-    this.#over = true;
-    this.#places.length = 0;
+    this.#isOver = true;
+    this.#slots.length = 0;
     this.#outbound.forget(this.#wake);
-    this.#outbound.release(this.#readingBytes + this.#queuedBytes);
+    this.#outbound.release(this.#inFlightBytes + this.#queuedBytes);
   }
 
-  #add(place: Place): void {
-    if (this.#over) return;
-    this.#places.push(place);
-    if (this.#places.length > maxWaitingRequestsPaused) this.#owner.answersFailed("REQUESTS_EXHAUSTED");
+  #add(slot: Slot<Request>): void {
+    if (this.#isOver) return;
+    this.#slots.push(slot);
+    if (this.#slots.length > maxWaitingRequestsPaused) this.#control.fail("REQUESTS_EXHAUSTED");
   }
 
   readonly #wake = (): void => this.#advance();
 
   #advance(): void {
-    if (!this.#blocked) this.#sendKnown();
-    while (!this.#over && !this.#blocked && this.#step());
-    this.#reportWaiting();
+    if (!this.#isBlocked) this.#sendKnown();
+    while (!this.#isOver && !this.#isBlocked && this.#startNext());
+    this.#updatePause();
   }
 
-  #reportWaiting(): void {
-    const tooMany = this.#places.length >= (this.#tooMany ? maxWaitingRequests / 2 : maxWaitingRequests);
-    if (tooMany === this.#tooMany || this.#over) return;
-    this.#tooMany = tooMany;
-    this.#owner.requestsWaiting(tooMany);
+  /** Pauses at the limit and resumes at half of it, so that the socket does not flip between the two. */
+  #updatePause(): void {
+    const limit = this.#isPaused ? maxWaitingRequests / 2 : maxWaitingRequests;
+    const isPaused = this.#slots.length >= limit;
+    if (isPaused === this.#isPaused || this.#isOver) return;
+    this.#isPaused = isPaused;
+    this.#control.pauseRequests(isPaused);
   }
 
-  /** Sends what is known at the head. */
+  /** Sends the known answers at the head. */
   #sendKnown(): void {
-    while (!this.#over && this.#places.length > 0 && this.#places[0]!.answer !== undefined) {
+    while (!this.#isOver && this.#slots.length > 0 && this.#slots[0]!.answer !== undefined) {
       this.#send(this.#shift().answer!);
     }
   }
 
-  #shift(): Place {
+  #shift(): Slot<Request> {
     if (this.#started > 0) this.#started -= 1;
-    return this.#places.shift()!;
+    return this.#slots.shift()!;
   }
 
-  /** Sends an answer for which `bytes` of the budget were taken. */
+  /** Sends an answer that holds `bytes` of the outbound budget. */
   #send(answer: string | Uint8Array, bytes = 0): void {
     const outcome = this.#socket.send(answer);
-    if (outcome === "dropped") this.#owner.answersFailed("PEER_STALLED");
-    if (outcome === "queued") this.#blocked = true;
-    if (this.#blocked && !this.#over) this.#queuedBytes += bytes;
+    if (outcome === "dropped") this.#control.fail("PEER_STALLED");
+    if (outcome === "queued") this.#isBlocked = true;
+    if (this.#isBlocked && !this.#isOver) this.#queuedBytes += bytes;
     else this.#outbound.release(bytes);
   }
 
   /**
-   * Takes up the first place that nothing was done for: sends its answer, if it is the head and that can be had at
-   * once, or starts its read. Returns false if it has to wait.
+   * Starts the first slot that is not started: sends its answer if the slot is the head and the answer is in memory,
+   * or else starts its read. False if the slot has to wait.
    */
-  #step(): boolean {
-    const place = this.#places[this.#started];
-    if (place === undefined) return false;
-    const range = place.answer === undefined ? this.#settle(place) : undefined;
-    if (range === undefined && place.answer === undefined) return false;
-    if (range !== undefined && !this.#takeRoom(range.length)) return false;
+  #startNext(): boolean {
+    const slot = this.#slots[this.#started];
+    if (slot === undefined) return false;
+    const range = slot.answer === undefined ? this.#resolvePlan(slot) : undefined;
+    if (range === undefined && slot.answer === undefined) return false;
+    if (range !== undefined && !this.#reserveBytes(range.length)) return false;
     if (this.#started === 0) {
-      const now = range === undefined ? place.answer : this.#residentAudio(range);
+      const now = range === undefined ? slot.answer : this.#residentAudio(range);
       if (now !== undefined) {
-        this.#places.shift();
+        this.#slots.shift();
         this.#send(now, range?.length);
         return true;
       }
     }
-    if (range !== undefined) this.#read(place, range);
+    if (range !== undefined) this.#read(slot, range);
     this.#started += 1;
     return true;
   }
 
-  /** Plans a read; gives the range it comes to, or sets the answer, or neither as long as that is not known. */
-  #settle(place: Place): Range | undefined {
-    if (place.request === undefined || place.planning) return undefined;
-    place.plan ??= this.#plan(place, place.request);
-    const plan = place.plan;
+  /** Plans the slot's read. Returns the range to read, or sets the answer; does neither while the plan is pending. */
+  #resolvePlan(slot: Slot<Request>): Range | undefined {
+    if (slot.request === undefined || slot.isPlanning) return undefined;
+    slot.plan ??= this.#plan(slot, slot.request);
+    const { plan } = slot;
     if (plan === undefined) return undefined;
-    if (typeof plan === "string") place.answer = nothing;
-    else if ("text" in plan) place.answer = plan.text;
+    if (typeof plan === "string") slot.answer = emptyFrame;
+    else if ("text" in plan) slot.answer = plan.text;
     else return plan;
     return undefined;
   }
 
-  #takeRoom(length: number): boolean {
-    if (this.#readingBytes > 0 && this.#readingBytes + length > readAheadBytes) return false;
+  #reserveBytes(length: number): boolean {
+    if (this.#inFlightBytes > 0 && this.#inFlightBytes + length > readAheadBytes) return false;
     return this.#outbound.take(length, this.#wake);
   }
 
@@ -198,70 +207,76 @@ export class Answers {
     return this.#reader.resident(file, offset, length);
   }
 
-  #plan(place: Place, request: ReadRequest): ReadPlan | undefined {
+  #plan(slot: Slot<Request>, request: Request): ReadPlan | undefined {
     try {
-      const plan = request.plan();
+      const plan = this.#planner.plan(request);
       if (!(plan instanceof Promise)) return plan;
-      place.planning = true;
-      void this.#planLater(place, request, plan);
+      slot.isPlanning = true;
+      void this.#awaitPlan(slot, request, plan);
       return undefined;
     } catch (error) {
-      return { text: request.explain(error) };
+      return { text: this.#planner.explain(request, error) };
     }
   }
 
-  async #planLater(place: Place, request: ReadRequest, plan: Promise<ReadPlan>): Promise<void> {
+  async #awaitPlan(slot: Slot<Request>, request: Request, plan: Promise<ReadPlan>): Promise<void> {
     try {
-      place.plan = await plan;
+      slot.plan = await plan;
     } catch (error) {
-      place.plan = { text: request.explain(error) };
+      slot.plan = { text: this.#planner.explain(request, error) };
     }
-    place.planning = false;
+    slot.isPlanning = false;
     this.#advance();
   }
 
-  #read(place: Place, { file, offset, length }: Range): void {
-    this.#readingBytes += length;
+  #read(slot: Slot<Request>, { file, offset, length }: Range): void {
+    this.#inFlightBytes += length;
     this.#reader.read(file, offset, length, {
-      part: (audio, last) => this.#takePart(place, length, audio, last),
-      failed: (error) => this.#takeFailure(place, length, error),
+      part: (audio, last) => this.#receivePart(slot, length, audio, last),
+      failed: (error) => this.#failRead(slot, length, error),
     });
   }
 
-  #takePart(place: Place, length: number, audio: Uint8Array, last: boolean): void {
-    if (this.#over) return;
-    if (!last || place.filledBytes > 0) {
-      place.assembled ??= new Uint8Array(length);
-      place.assembled.set(audio, place.filledBytes);
-      place.filledBytes += audio.length;
+  #receivePart(slot: Slot<Request>, length: number, audio: Uint8Array, isLast: boolean): void {
+    if (this.#isOver) return;
+    if (!isLast || slot.assembledBytes > 0) {
+      slot.assembled ??= new Uint8Array(length);
+      slot.assembled.set(audio, slot.assembledBytes);
+      slot.assembledBytes += audio.length;
     }
-    if (!last) return;
-    this.#readingBytes -= length;
-    // Answers before this one may have been held back for a peer that does not read; the order comes first.
+    if (!isLast) return;
+    this.#inFlightBytes -= length;
+    // While the peer does not read, known answers before this one stay unsent. They must go out first.
     this.#sendKnown();
     this.#shift();
-    this.#send(place.assembled ?? audio, length);
+    this.#send(slot.assembled ?? audio, length);
     this.#advance();
   }
 
-  #takeFailure(place: Place, length: number, error: WavecacheError): void {
-    if (this.#over) return;
-    this.#readingBytes -= length;
+  #failRead(slot: Slot<Request>, length: number, error: WavecacheError): void {
+    if (this.#isOver) return;
+    this.#inFlightBytes -= length;
     this.#outbound.release(length);
-    place.answer = place.request!.explain(error);
+    slot.answer = this.#planner.explain(slot.request!, error);
     this.#advance();
   }
 }
 
-const nothing = new Uint8Array(0);
+const emptyFrame = new Uint8Array(0);
 
-/** A request's place. `answer` is set once it is known and not yet sent. */
-class Place {
+/** The place of one request in the order of answers. */
+class Slot<Request> {
+  /** Set while the answer is known and not sent. */
   answer: string | Uint8Array | undefined;
-  request: ReadRequest | undefined;
+  /** Set for a read. */
+  readonly request: Request | undefined;
   plan: ReadPlan | undefined;
-  planning = false;
-  /** An answer that came in several parts, and how much of it is there. */
+  isPlanning = false;
+  /** The buffer of an answer that arrives in several parts. */
   assembled: Uint8Array | undefined;
-  filledBytes = 0;
+  assembledBytes = 0;
+
+  constructor(request: Request | undefined) {
+    this.request = request;
+  }
 }

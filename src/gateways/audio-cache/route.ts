@@ -1,21 +1,21 @@
-/** The audio cache's door on the web listener. */
+/** The audio cache on the HTTP listener. */
 import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import type { Log } from "../../base/log.ts";
 import type { SocketRoute } from "../../listen/route.ts";
 import { encodeConnected } from "../../wire/audio-cache.ts";
-import { type Streams, AudioCacheSession } from "./session.ts";
+import { AudioCacheSession, type Streams } from "./session.ts";
 
-/** The one client family that waits to be greeted; a greeting breaks others. */
+/** Clients of this family wait for CONNECTED. Other clients fail on a message that they did not ask for. */
 const greetedAgent = /^ktor/i;
 
 /** Serves `path`, `path/` and `/`. */
-export function audioCacheRoute(path: string, cache: Streams, meter: GatewayMeter, log: Log): SocketRoute {
+export function audioCacheRoute(path: string, streams: Streams, meter: GatewayMeter, log: Log): SocketRoute {
   return {
     meter,
     accepts: (asked) => asked === "/" || asked === path || asked === `${path}/`,
     open(socket, { userAgent }) {
       if (greetedAgent.test(userAgent)) socket.send(encodeConnected());
-      return new AudioCacheSession(socket, cache, meter, log);
+      return new AudioCacheSession(socket, streams, meter, log);
     },
   };
 }
