@@ -106,7 +106,17 @@ function openMetrics(
     { thread: "keeper", calls: keeper },
     { thread: "encoder", calls: encoders },
   ];
-  return new Metrics({ version, meters, cache, recordings, devices, sounds, writers, readers, called });
+  return new Metrics({
+    version,
+    meters,
+    streams: cache,
+    recordings,
+    devices,
+    sounds,
+    writers,
+    readers,
+    called,
+  });
 }
 
 /** What the doors serve, and what counts them. */

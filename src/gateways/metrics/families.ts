@@ -1,7 +1,7 @@
-/** Families of metrics whose values are counted elsewhere and fetched when they are asked for. */
+/** Metric families whose values live elsewhere: each scrape collects them. */
 import { Counter, Gauge, type Registry } from "prom-client";
 
-/** One value, or one for each set of labels. Not a number: it is not known, and is left out. */
+/** One value, or one for each set of labels. NaN means unknown: the exposition leaves it out. */
 export type Values = number | [labels: Record<string, string>, value: number][];
 
 export interface Family {
@@ -12,7 +12,6 @@ export interface Family {
   values: () => Values | Promise<Values>;
 }
 
-/** Enters a family in the registry. */
 export function register(registry: Registry, family: Family): void {
   registry.registerMetric(family.type === "gauge" ? gauge(family) : counter(family));
 }

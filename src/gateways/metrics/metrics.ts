@@ -1,6 +1,6 @@
 /**
- * `GET /metrics`: what the server does, as Prometheus text. Counters are plain numbers where things happen; here they
- * are read, so that a scrape asks no thread for anything and waits for none.
+ * `GET /metrics`: the state of the server in the Prometheus text format. The code that does the work keeps plain
+ * numbers; a scrape reads them, so it never waits for a thread.
  */
 import { Registry } from "prom-client";
 import type { HttpRoute } from "../../listen/route.ts";

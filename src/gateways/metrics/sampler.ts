@@ -1,6 +1,6 @@
 /**
- * What is nothing to count, looked at many times a second: how late the event loop is, and how full the rings are. Both
- * are summed up since the start, so that any number of scrapers sees any span of time.
+ * Samples the event loop delay and the fill of the rings many times a second. Both accumulate from the start, so
+ * scrapers with any interval see correct averages.
  */
 import { Histogram, type Registry } from "prom-client";
 import { type Family, register } from "./families.ts";
@@ -8,7 +8,7 @@ import type { LaneRing, Sources } from "./sources.ts";
 
 const sampleMs = 20;
 
-/** In seconds, each twice the one before, from half a millisecond. */
+/** In seconds: from half a millisecond, each bucket twice as wide as the one before. */
 const delayBuckets = Array.from({ length: 13 }, (_, index) => 0.0005 * 2 ** index);
 
 interface RingUse {
@@ -19,7 +19,7 @@ interface RingUse {
 export class Sampler {
   readonly #sources: Pick<Sources, "writers" | "readers">;
   readonly #delay: Histogram;
-  /** By thread and direction. */
+  /** One for each thread and direction. */
   readonly #ringUse = new Map<string, RingUse>();
   readonly #known = new WeakMap<LaneRing, RingUse>();
   readonly #timer: Timer;
@@ -29,7 +29,7 @@ export class Sampler {
     this.#sources = sources;
     this.#delay = new Histogram({
       name: "wavecache_event_loop_delay_seconds",
-      help: `How late a timer of the main thread is, looked at every ${sampleMs} ms.`,
+      help: `Delay of a timer on the main thread, sampled every ${sampleMs} ms.`,
       buckets: delayBuckets,
       registers: [registry],
     });
@@ -59,7 +59,7 @@ export class Sampler {
     }
   }
 
-  /** A thread that was started again has new rings under its name. */
+  /** A restarted thread has new rings; their use adds to that of the old ones. */
   #use(thread: string, lane: LaneRing): RingUse {
     let use = this.#known.get(lane);
     if (use !== undefined) return use;
@@ -75,7 +75,7 @@ export class Sampler {
     return {
       type: "counter",
       name: "wavecache_ring_byte_seconds_total",
-      help: "Bytes in a ring, times how long they were there: its rate is how many bytes there are on average.",
+      help: "Bytes in a ring, integrated over time: the rate is the average number of bytes in the ring.",
       labels: ["thread", "direction"],
       values: () => [...this.#ringUse.values()].map(({ labels, byteSeconds }) => [labels, byteSeconds]),
     };

@@ -1,4 +1,4 @@
-/** The families of the server itself. Names end with their unit; counters count since the start. */
+/** The metric families of the server. Names end with their unit; counters start at zero with the process. */
 import type { Family, Values } from "./families.ts";
 import type { Sources } from "./sources.ts";
 
@@ -7,12 +7,12 @@ export function serverFamilies(sources: Sources): Family[] {
     {
       type: "gauge",
       name: "wavecache_info",
-      help: "1, with the versions of the server and of Bun.",
+      help: "Always 1; the labels are the versions of the server and of Bun.",
       labels: ["version", "bun"],
       values: () => [[{ version: sources.version, bun: Bun.version }, 1]],
     },
     ...gatewayFamilies(sources),
-    ...cacheFamilies(sources),
+    ...streamFamilies(sources),
     ...threadFamilies(sources),
     ...recordingFamilies(sources),
     ...soundFamilies(sources),
@@ -28,42 +28,42 @@ function gatewayFamilies({ meters }: Sources): Family[] {
     {
       type: "gauge",
       name: "wavecache_connections",
-      help: "Open connections by door; of a door without connections, requests and transfers under way.",
+      help: "Open connections by gateway; for a gateway without connections, requests or transfers in flight.",
       labels,
       values: ofEach((meter) => meter.connections),
     },
     {
       type: "counter",
       name: "wavecache_connections_total",
-      help: "Connections, requests or transfers that were opened, by door.",
+      help: "Connections, requests or transfers opened, by gateway.",
       labels,
       values: ofEach((meter) => meter.connected),
     },
     {
       type: "counter",
       name: "wavecache_received_bytes_total",
-      help: "Payload that came in through a door, without the framing of its transport.",
+      help: "Payload received through a gateway, without transport framing.",
       labels,
       values: ofEach((meter) => meter.bytesIn),
     },
     {
       type: "counter",
       name: "wavecache_sent_bytes_total",
-      help: "Payload that went out through a door, without the framing of its transport.",
+      help: "Payload sent through a gateway, without transport framing.",
       labels,
       values: ofEach((meter) => meter.bytesOut),
     },
     {
       type: "counter",
       name: "wavecache_refused_messages_total",
-      help: "Messages and frames that broke a door's protocol.",
+      help: "Messages and frames that broke the protocol of a gateway.",
       labels,
       values: ofEach((meter) => meter.refused),
     },
     {
       type: "counter",
       name: "wavecache_errors_total",
-      help: "Errors that peers were told, by door and code.",
+      help: "Errors sent to peers, by gateway and code.",
       labels: ["door", "code"],
       values: () =>
         meters.all.flatMap(({ door, errors }) =>
@@ -73,15 +73,15 @@ function gatewayFamilies({ meters }: Sources): Family[] {
   ];
 }
 
-function cacheFamilies({ cache, writers }: Sources): Family[] {
+function streamFamilies({ streams, writers }: Sources): Family[] {
   return [
     {
       type: "gauge",
       name: "wavecache_streams",
-      help: "Streams by state: uploading, finishing (on their way to be durable), interrupted (resumable), finished.",
+      help: "Streams by state: uploading, finishing (becoming durable), interrupted (resumable), finished.",
       labels: ["state"],
       values: () => {
-        const { uploading, finishing, interrupted, finished } = cache.figures();
+        const { uploading, finishing, interrupted, finished } = streams.figures();
         return Object.entries({ uploading, finishing, interrupted, finished }).map(([state, count]) => [
           { state },
           count,
@@ -91,16 +91,16 @@ function cacheFamilies({ cache, writers }: Sources): Family[] {
     {
       type: "gauge",
       name: "wavecache_cache_objects",
-      help: "Different contents in the cache; empty ones do not count.",
-      values: () => cache.figures().objects,
+      help: "Distinct contents in the cache; empty ones do not count.",
+      values: () => streams.figures().objects,
     },
     {
       type: "gauge",
       name: "wavecache_cache_bytes",
-      help: "Bytes in the cache: of objects, and of uploads that are not finished.",
+      help: "Bytes in the cache, in objects and in unfinished uploads.",
       labels: ["kind"],
       values: () => {
-        const { objectBytes, unfinishedBytes } = cache.figures();
+        const { objectBytes, unfinishedBytes } = streams.figures();
         return [
           [{ kind: "object" }, objectBytes],
           [{ kind: "unfinished" }, unfinishedBytes],
@@ -110,19 +110,19 @@ function cacheFamilies({ cache, writers }: Sources): Family[] {
     {
       type: "gauge",
       name: "wavecache_cache_limit_bytes",
-      help: "Bytes that may be in the cache.",
-      values: () => cache.figures().limitBytes,
+      help: "Capacity of the cache.",
+      values: () => streams.figures().limitBytes,
     },
     {
       type: "gauge",
       name: "wavecache_outbound_bytes",
-      help: "Audio on its way to peers of the audio cache: being read, or not taken by them yet.",
-      values: () => cache.outbound.usedBytes,
+      help: "Outbound audio of the audio cache and protocol v1: being read, or queued for the peer.",
+      values: () => streams.outbound.usedBytes,
     },
     {
       type: "gauge",
       name: "wavecache_writer_slots",
-      help: "Uploads and recordings that the writers have open.",
+      help: "Uploads and recordings open in the writer threads.",
       values: () => writers.slots,
     },
   ];
@@ -150,7 +150,7 @@ function threadFamilies({ writers, readers, called }: Sources): Family[] {
     {
       type: "gauge",
       name: "wavecache_ring_used_bytes",
-      help: "Bytes in the ring to a thread (in) or from it (out), as it is now.",
+      help: "Bytes in the ring to a thread (in) or from it (out).",
       labels: ["thread", "direction"],
       values: ofRings("usedBytes"),
     },
@@ -164,28 +164,28 @@ function threadFamilies({ writers, readers, called }: Sources): Family[] {
     {
       type: "counter",
       name: "wavecache_jobs_total",
-      help: "Jobs that a thread has done, by kind.",
+      help: "Jobs completed by a thread, by kind.",
       labels: ["thread", "job"],
       values: ofJobs("count"),
     },
     {
       type: "counter",
       name: "wavecache_job_seconds_total",
-      help: "Time that a thread's jobs took, by kind; of the keeper and the encoder, time from a call to its answer, waiting included.",
+      help: "Time spent on the jobs of a thread, by kind. For the keeper and the encoder: from call to answer, including queueing.",
       labels: ["thread", "job"],
       values: ofJobs("seconds"),
     },
     {
       type: "gauge",
       name: "wavecache_waiting_calls",
-      help: "Calls that a thread has not answered yet.",
+      help: "Calls to a thread without an answer yet.",
       labels: ["thread"],
       values: () => called.map(({ thread, calls }) => [{ thread }, calls.waiting]),
     },
     {
       type: "counter",
       name: "wavecache_thread_restarts_total",
-      help: "How often a thread died and was started again.",
+      help: "Restarts of a thread after it died.",
       labels: ["thread"],
       values: () =>
         [...threads(), ...called.map(({ thread, calls }) => ({ thread, restarts: calls.restarts }))].map(
@@ -200,13 +200,13 @@ function deviceFamilies({ devices }: Sources): Family[] {
     {
       type: "gauge",
       name: "wavecache_devices",
-      help: "Devices that are connected over gRPC.",
+      help: "Devices connected over gRPC.",
       values: () => devices.connected,
     },
     {
       type: "gauge",
       name: "wavecache_device_sounds",
-      help: "Sounds that devices hear now, or wait for.",
+      help: "Sounds playing on devices or waiting to play.",
       values: () => devices.playing,
     },
   ];
@@ -220,33 +220,33 @@ function recordingFamilies({ recordings, writers, meters }: Sources): Family[] {
     {
       type: "gauge",
       name: "wavecache_recordings",
-      help: "Recordings that go on now.",
+      help: "Recordings in progress.",
       values: () => recordings.figures().running,
     },
     {
       type: "counter",
       name: "wavecache_recorded_frames_total",
-      help: "Frames of live ingest that a writer has taken.",
+      help: "Frames of live ingest accepted by a writer.",
       labels,
       values: ofWriters("recordedFrames"),
     },
     {
       type: "counter",
       name: "wavecache_lost_frames_total",
-      help: "Frames of live ingest that never came: gaps in the sequence numbers.",
+      help: "Frames of live ingest that never arrived: gaps in the sequence numbers.",
       labels,
       values: ofWriters("lostFrames"),
     },
     {
       type: "gauge",
       name: "wavecache_live_listeners",
-      help: "Listeners to recordings that go on now.",
+      help: "Listeners to recordings in progress.",
       values: () => recordings.figures().listeners,
     },
     {
       type: "counter",
       name: "wavecache_live_dropped_bytes_total",
-      help: "Live audio (16-bit samples) that was skipped: listener, one of them did not keep up; lane, no room on the way from a writer.",
+      help: "Live audio (16-bit samples) dropped: listener, a slow listener; lane, no room in the ring from a writer.",
       labels: ["where"],
       values: () => [
         [{ where: "listener" }, meters.all.reduce((sum, meter) => sum + meter.skippedBytes, 0)],
@@ -261,19 +261,19 @@ function soundFamilies({ sounds }: Sources): Family[] {
     {
       type: "gauge",
       name: "wavecache_sounds",
-      help: "Sounds for devices in memory.",
+      help: "Device sounds in memory.",
       values: () => sounds.count,
     },
     {
       type: "gauge",
       name: "wavecache_sound_bytes",
-      help: "What the sounds in memory take there.",
+      help: "Memory used by device sounds.",
       values: () => sounds.bytes,
     },
     {
       type: "counter",
       name: "wavecache_sounds_opened_total",
-      help: "Sounds that were not in memory, by where they came from: encoded anew, or loaded from the cache folder.",
+      help: "Device sounds that were not in memory, by origin: encoded from the source, or loaded from the cache folder.",
       labels: ["from"],
       values: () => [
         [{ from: "source" }, sounds.encoded],
