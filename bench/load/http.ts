@@ -10,7 +10,7 @@ import { countOption, textOption } from "../../src/cli/kit/arguments.ts";
 import { exitFailure } from "../../src/cli/kit/failures.ts";
 import { table } from "../../src/cli/kit/text.ts";
 import { bunPlatform } from "../../src/client/transport/bun.ts";
-import { bytesSource } from "../../src/client/source.ts";
+import { bytesSource } from "../../src/client/audio-source.ts";
 import { upload } from "../../src/client/legacy/upload.ts";
 import { readConfig } from "../../src/config/config.ts";
 import { readCommandLine, runBench, writeReport } from "./command.ts";

@@ -16,7 +16,7 @@ export const connectTimeoutMs = 5_000;
 /** An answer to START, STOP or GET. */
 export const answerTimeoutMs = 30_000;
 /** Some servers fall silent at the end of a stream; where the size is not known, this much silence is the end. */
-export const endSilenceMs = 5_000;
+export const endIdleMs = 5_000;
 /** An upload whose bytes do not leave for this long has lost its connection. */
 export const stallTimeoutMs = 60_000;
 /** A server that does not answer Close in this time is cut off. */
@@ -60,7 +60,7 @@ export const ingestSliceMs = 4;
 /** A server may have this much to do before it reaches the goodbye. */
 export const goodbyeTimeoutMs = 30_000;
 /** A connection that has held this long was a success: the next loss starts the retries anew. */
-export const steadyMs = 10_000;
+export const stableConnectionMs = 10_000;
 
 /** How long a server of devices may take to acknowledge a button. */
 export const ackTimeoutMs = 5_000;
@@ -73,8 +73,8 @@ export const maxWaitingAcks = 256;
 export const udpRequestMs = 200;
 export const maxUdpRequests = 15;
 /** How long a server may be silent while bytes are waited for: by the old protocol that is the end. */
-export const udpSilenceMs = 2_000;
-export const reliableSilenceMs = 10_000;
+export const plainUdpIdleTimeoutMs = 2_000;
+export const reliableUdpIdleTimeoutMs = 10_000;
 /** What the system may hold of one socket, where it allows so much. */
 export const udpReceiveBufferBytes = 4 * MiB;
 /** Blocks that may have come and not been read; the server is told to send no more. */
@@ -90,7 +90,7 @@ export const songChunkBytes = 256 * KiB;
 /** Protocol v1. Reconnections without progress before giving up: about a minute, in which a server can start again. */
 export const defaultStreamRetries = 30;
 /** A server that says nothing for this long, though it is asked, is gone. */
-export const silenceMs = 30_000;
+export const serverIdleTimeoutMs = 30_000;
 /** Time between two PINGs to a server that does not answer. */
 export const pingIntervalMs = 1_000;
 /** The last word about an upload that is complete: the server may have gigabytes to force to its disk. */
@@ -103,11 +103,11 @@ export const streamBlockBytes = streamTurnBytes;
 export const streamHighWaterBytes = 1 * MiB;
 export const streamLowWaterBytes = 512 * KiB;
 /** Audio written but not yet durable, which is kept to be sent again: by all writers, and by one of them. */
-export const heldBudgetBytes = 128 * MiB;
-export const minHeldBytes = 1 * MiB;
-export const maxHeldBytes = 64 * MiB;
-export const heldBlockBytes = usualDataBytes;
+export const replayBudgetBytes = 128 * MiB;
+export const minReplayBytes = 1 * MiB;
+export const maxReplayBytes = 64 * MiB;
+export const replayBlockBytes = usualDataBytes;
 /** How long a follower waits for an upload or a recording to go on that the loss of a server has interrupted. */
-export const interruptedMs = 10_000;
+export const followResumeTimeoutMs = 10_000;
 /** How long a server that seems to agree to v1 may take to say so itself: some agree to whatever they are offered. */
-export const agreementMs = 2_000;
+export const helloTimeoutMs = 2_000;

@@ -4,7 +4,7 @@ import { deadAddress, startSilentServer } from "../testing/mocks/servers.ts";
 import { MockV1Server, type V1Behaviour } from "../testing/mocks/v1-server.ts";
 import { bunPlatform } from "./transport/bun.ts";
 import { type Agreement, negotiate, type ProtocolChoice } from "./negotiate.ts";
-import { bytesSource } from "./source.ts";
+import { bytesSource } from "./audio-source.ts";
 import { upload } from "./legacy/upload.ts";
 
 const cleanup = cleanups();

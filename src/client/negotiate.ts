@@ -1,10 +1,10 @@
 /** Which protocol a server speaks: v1 where it agrees to it and says so itself, the older one everywhere else. */
 import { decodeServerMessage } from "../wire/v1/decode.ts";
 import { subprotocol } from "../wire/v1/messages.ts";
-import { connect, type Connection, type Frame } from "./transport/connection.ts";
+import { connect, type Connection, type SocketFrame } from "./transport/connection.ts";
 import { ClientError, type ClientErrorCode } from "./errors.ts";
-import { agreementMs } from "./limits.ts";
-import { defaultRetryPolicy, retrying, type RetryNotice } from "./transport/retry.ts";
+import { helloTimeoutMs } from "./limits.ts";
+import { defaultRetryPolicy, withRetries, type RetryNotice } from "./transport/retry.ts";
 import { Client, connectWith, offerStreams, type PlatformConnectOptions } from "./v1/client.ts";
 
 export const protocolChoices = ["auto", "v1", "legacy"] as const;
@@ -33,7 +33,7 @@ export async function negotiate(
   const { signal, retry, onEvent } = options;
   const onRetry = (notice: RetryNotice) => onEvent?.({ type: "retrying", ...notice });
   const hooks = { signal, progress: () => 0, onRetry };
-  return await retrying({ ...defaultRetryPolicy, ...retry }, hooks, () => attempt(url, options));
+  return await withRetries({ ...defaultRetryPolicy, ...retry }, hooks, () => attempt(url, options));
 }
 
 async function attempt(url: string, options: PlatformConnectOptions): Promise<Agreement> {
@@ -47,12 +47,12 @@ async function attempt(url: string, options: PlatformConnectOptions): Promise<Ag
   }
   if (connection.protocol !== subprotocol) return { protocol: "legacy", connection };
   // Some servers agree to whatever they are offered: one that speaks v1 greets without being greeted.
-  const frame = await connection.peek(performance.now() + agreementMs);
+  const frame = await connection.peek(performance.now() + helloTimeoutMs);
   if (!isGreeting(frame)) return { protocol: "legacy", connection };
   return { protocol: "v1", client: new Client(url, options, connection) };
 }
 
-function isGreeting(frame: Frame | undefined): boolean {
+function isGreeting(frame: SocketFrame | undefined): boolean {
   if (frame === undefined || typeof frame === "string") return false;
   return ["HELLO", "ERROR"].includes(decodeServerMessage(frame).type);
 }

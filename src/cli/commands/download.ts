@@ -1,7 +1,7 @@
 /** `download ID...`: writes streams of the cache to files. */
 import { join } from "node:path";
 import type { CAC } from "cac";
-import type { StreamInfo } from "../../client/http/streams.ts";
+import type { ListedStream } from "../../client/http/streams.ts";
 import { type Options, textOption } from "../kit/arguments.ts";
 import { CliError, failureOf, usageError } from "../kit/failures.ts";
 import { defaultOutput, isFolder, OutputFile, plainName } from "../kit/files.ts";
@@ -113,7 +113,7 @@ async function downloadFile(
 }
 
 /** What the server says of the stream; undefined where it has no list to ask. */
-async function known(id: string, session: Session): Promise<StreamInfo | undefined> {
+async function known(id: string, session: Session): Promise<ListedStream | undefined> {
   const info = await session.info(id);
   if (info === "unknown") return undefined;
   if (info !== undefined) return info;
@@ -121,7 +121,7 @@ async function known(id: string, session: Session): Promise<StreamInfo | undefin
 }
 
 /** An unfinished stream may still grow: its size is no promise. */
-function expected(info: StreamInfo | undefined): {
+function expected(info: ListedStream | undefined): {
   sizeBytes: number | undefined;
   sha256: string | undefined;
 } {
@@ -130,7 +130,7 @@ function expected(info: StreamInfo | undefined): {
 }
 
 /** Ids that come from names have their ending already. */
-function endingFor(id: string, info: StreamInfo | undefined): string {
+function endingFor(id: string, info: ListedStream | undefined): string {
   const ending = endingOf(info?.format);
   return id.toLowerCase().endsWith(ending) ? "" : ending;
 }

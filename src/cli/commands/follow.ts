@@ -1,7 +1,7 @@
 /** `follow ID`: a stream as it is written, or a recording as it is made, to standard output. */
 import type { CAC } from "cac";
 import { connectWith } from "../../client/v1/client.ts";
-import type { Reading } from "../../client/v1/read/reading.ts";
+import type { StreamReader } from "../../client/v1/read/stream-reader.ts";
 import { countOption, flagOption, type Options, requiredText, textOption } from "../kit/arguments.ts";
 import { CliError, usageError } from "../kit/failures.ts";
 import { humanBytes } from "../kit/text.ts";
@@ -45,7 +45,7 @@ function fromOf(options: Options): number | "now" {
   return countOption(options, "from", 0, Number.MAX_SAFE_INTEGER);
 }
 
-async function pass(reading: Reading, { terminal }: Context): Promise<void> {
+async function pass(reading: StreamReader, { terminal }: Context): Promise<void> {
   const iterator = reading[Symbol.asyncIterator]();
   const { format } = (await reading.opened).metadata;
   if (format !== undefined) {

@@ -1,6 +1,6 @@
 /** `info ID`: what a server knows of one stream. */
 import type { CAC } from "cac";
-import type { StreamInfo } from "../../client/http/streams.ts";
+import type { ListedStream } from "../../client/http/streams.ts";
 import { flagOption, type Options } from "../kit/arguments.ts";
 import { withCatalog } from "../streams/catalog.ts";
 import { CliError } from "../kit/failures.ts";
@@ -17,7 +17,7 @@ async function info(id: string, options: Options, context: Context): Promise<voi
   await withCatalog(options, context, async (catalog) => show(id, await catalog.info(id), options, context));
 }
 
-function show(id: string, stream: StreamInfo | undefined, options: Options, context: Context): void {
+function show(id: string, stream: ListedStream | undefined, options: Options, context: Context): void {
   if (stream === undefined) {
     throw new CliError(`no such stream: ${id}`, "the command list shows which there are");
   }
@@ -25,7 +25,7 @@ function show(id: string, stream: StreamInfo | undefined, options: Options, cont
   for (const line of lines) context.terminal.print(line);
 }
 
-function details(stream: StreamInfo): string[] {
+function details(stream: ListedStream): string[] {
   return table([
     ["Stream", stream.streamId],
     ["State", stream.state],

@@ -1,6 +1,6 @@
 /** `list`: the streams of a server. */
 import type { CAC } from "cac";
-import type { StreamInfo, StreamPage } from "../../client/http/streams.ts";
+import type { ListedStream, ListedStreamPage } from "../../client/http/streams.ts";
 import { choiceOption, countOption, flagOption, type Options, textOption } from "../kit/arguments.ts";
 import { type Catalog, withCatalog } from "../streams/catalog.ts";
 import { humanBytes, humanTime, safeJson, table } from "../kit/text.ts";
@@ -30,7 +30,7 @@ async function list(options: Options, context: Context): Promise<void> {
   );
 }
 
-function show(page: StreamPage, options: Options, context: Context): void {
+function show(page: ListedStreamPage, options: Options, context: Context): void {
   if (flagOption(options, "json")) {
     context.terminal.print(safeJson(page));
     return;
@@ -40,10 +40,10 @@ function show(page: StreamPage, options: Options, context: Context): void {
 }
 
 /** Pages until the limit is reached or the list ends. */
-async function collect(catalog: Catalog, options: Options): Promise<StreamPage> {
+async function collect(catalog: Catalog, options: Options): Promise<ListedStreamPage> {
   const state = choiceOption(options, "state", ["finished", "unfinished"]);
   const limit = countOption(options, "limit", 1, maxLimit);
-  const streams: StreamInfo[] = [];
+  const streams: ListedStream[] = [];
   let after = textOption(options, "after");
   while (streams.length < limit) {
     const ask = Math.min(limit - streams.length, pageStreams);
@@ -56,13 +56,13 @@ async function collect(catalog: Catalog, options: Options): Promise<StreamPage> 
   return { streams, next: after ?? null };
 }
 
-function lines(streams: readonly StreamInfo[]): string[] {
+function lines(streams: readonly ListedStream[]): string[] {
   if (streams.length === 0) return ["no streams"];
   const head = ["ID", "STATE", "SIZE", "FORMAT", "CREATED", "SHA-256"];
   return table([head, ...streams.map(row)], [2]);
 }
 
-function row(stream: StreamInfo): string[] {
+function row(stream: ListedStream): string[] {
   return [
     stream.streamId,
     stream.state,

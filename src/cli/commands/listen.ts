@@ -1,6 +1,6 @@
 /** `listen DEVICE`: what a device says now, into a file or to standard output. */
 import type { CAC } from "cac";
-import { LiveWav } from "../../client/ingest/listen.ts";
+import { LiveWav } from "../../client/http/live-wav.ts";
 import { countOption, type Options, textOption } from "../kit/arguments.ts";
 import { usageError } from "../kit/failures.ts";
 import { defaultOutput, OutputFile } from "../kit/files.ts";

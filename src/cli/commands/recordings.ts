@@ -1,6 +1,6 @@
 /** `recordings`: what a server has recorded. */
 import type { CAC } from "cac";
-import { listRecordings, type Recording } from "../../client/http/recordings.ts";
+import { listRecordings, type ListedRecording } from "../../client/http/recordings.ts";
 import { countOption, flagOption, type Options, textOption } from "../kit/arguments.ts";
 import { usageError } from "../kit/failures.ts";
 import { humanDuration, humanTime, safeJson, table } from "../kit/text.ts";
@@ -26,7 +26,7 @@ export function registerRecordings(cli: CAC, context: Context): void {
 }
 
 interface Found {
-  recordings: Recording[];
+  recordings: ListedRecording[];
   next: string | null;
 }
 
@@ -49,7 +49,7 @@ async function collect(options: Options, context: Context): Promise<Found> {
     from: timeOption(options, "from"),
     to: timeOption(options, "to"),
   };
-  const found: Recording[] = [];
+  const found: ListedRecording[] = [];
   let after = textOption(options, "after");
   while (found.length < limit) {
     const ask = Math.min(limit - found.length, pageRecordings);
@@ -74,13 +74,13 @@ function timeOption(options: Options, name: string): Date | undefined {
   throw usageError(`--${name} is no time: "${text}"`, "give it like 2025-01-31T09:05 or 2025-01-31");
 }
 
-function lines(found: readonly Recording[]): string[] {
+function lines(found: readonly ListedRecording[]): string[] {
   if (found.length === 0) return ["no recordings"];
   const head = ["ID", "DEVICE", "STREAM", "STARTED", "LENGTH", "FORMAT", "LOST", "FILE"];
   return table([head, ...found.map(row)], [4, 6]);
 }
 
-function row(recording: Recording): string[] {
+function row(recording: ListedRecording): string[] {
   const { codec, sampleRate, channels, samples } = recording;
   return [
     String(recording.id),

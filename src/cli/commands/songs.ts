@@ -1,6 +1,6 @@
 /** `songs`: the library of a server. */
 import type { CAC } from "cac";
-import { listSongs, type SongInfo, type SongInfoPage } from "../../client/http/library.ts";
+import { listSongs, type ListedSong, type ListedSongPage } from "../../client/http/songs.ts";
 import { countOption, flagOption, type Options, textOption } from "../kit/arguments.ts";
 import { humanBytes, humanDuration, safeJson, table } from "../kit/text.ts";
 import { apiSettings, type Context, jsonOption, serverOption } from "../streams/transfers.ts";
@@ -33,10 +33,10 @@ async function songs(options: Options, context: Context): Promise<void> {
 }
 
 /** Pages until the limit is reached or the list ends. */
-async function collect(options: Options, context: Context): Promise<SongInfoPage> {
+async function collect(options: Options, context: Context): Promise<ListedSongPage> {
   const api = apiSettings(options, context);
   const limit = countOption(options, "limit", 1, maxLimit);
-  const found: SongInfo[] = [];
+  const found: ListedSong[] = [];
   let after = textOption(options, "after");
   while (found.length < limit) {
     const page = await listSongs({ ...api, limit: Math.min(limit - found.length, pageSongs), after });
@@ -48,11 +48,11 @@ async function collect(options: Options, context: Context): Promise<SongInfoPage
   return { songs: found, next: after ?? null };
 }
 
-function lines(found: readonly SongInfo[]): string[] {
+function lines(found: readonly ListedSong[]): string[] {
   if (found.length === 0) return ["no songs"];
   return table([["NAME", "SIZE", "LENGTH", "TYPE"], ...found.map(row)], [1, 2]);
 }
 
-function row({ name, size, type, duration }: SongInfo): string[] {
+function row({ name, size, type, duration }: ListedSong): string[] {
   return [name, humanBytes(size), duration === null ? "-" : humanDuration(duration * 1000), type];
 }

@@ -1,8 +1,8 @@
 /** The audio that `stream` sends: a WAV file, or standard input. */
 import { type FormatOptions, ingestFormat } from "../../client/ingest/format.ts";
 import { FileTrack } from "../../client/ingest/file-track.ts";
-import { LiveAudio } from "../../client/ingest/live-audio.ts";
-import { LiveTrack } from "../../client/ingest/live-track.ts";
+import { PipedAudio } from "../../client/ingest/piped-audio.ts";
+import { PipedTrack } from "../../client/ingest/piped-track.ts";
 import type { FrameTrack } from "../../client/ingest/track.ts";
 import { WavSource } from "../../client/ingest/wav-source.ts";
 import { usageError } from "../kit/failures.ts";
@@ -39,10 +39,10 @@ export async function openInputTrack(
     const hint = "pipe audio into it, for example: arecord -t raw -f S16_LE -r 16000 | ...";
     throw usageError("standard input is a terminal", hint);
   }
-  const audio = await LiveAudio.open(Bun.stdin.stream(), raw, stop);
+  const audio = await PipedAudio.open(Bun.stdin.stream(), raw, stop);
   const { sampleRate, channels } = audio;
   return {
-    track: new LiveTrack(audio, ingestFormat({ ...coding, sampleRate, channels })),
+    track: new PipedTrack(audio, ingestFormat({ ...coding, sampleRate, channels })),
     close: () => Promise.resolve(),
   };
 }

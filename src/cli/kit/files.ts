@@ -4,8 +4,8 @@ import { closeSync, openSync, writeSync } from "node:fs";
 import { mkdir, open, realpath, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { systemCode } from "../../base/errors.ts";
-import type { Sink } from "../../client/legacy/download.ts";
-import type { Source } from "../../client/source.ts";
+import type { AudioSink } from "../../client/legacy/download.ts";
+import type { AudioSource } from "../../client/audio-source.ts";
 import { CliError, fileError, usageError } from "./failures.ts";
 import { fileTime } from "./text.ts";
 
@@ -13,7 +13,7 @@ import { fileTime } from "./text.ts";
 export const outputFolder = join("audio", "output");
 
 /** A file as the source of an upload; close it in the end. */
-export interface FileSource extends Source {
+export interface FileSource extends AudioSource {
   close(): Promise<void>;
 }
 
@@ -42,7 +42,7 @@ interface Readable {
 }
 
 /** A read function with one buffer, which grows to the longest read. */
-function reader(path: string, file: Readable): Source["read"] {
+function reader(path: string, file: Readable): AudioSource["read"] {
   let buffer = new Uint8Array(0);
   return async (offset, length) => {
     if (buffer.length < length) buffer = new Uint8Array(length);
@@ -64,7 +64,7 @@ function reader(path: string, file: Readable): Source["read"] {
  * A file in the making. Bytes go to a temporary file beside it, which takes its name in the end, so that the name
  * never stands for half a file. Devices and pipes are written to as they are.
  */
-export class OutputFile implements Sink {
+export class OutputFile implements AudioSink {
   /** The path as the user gave it. */
   readonly path: string;
   /** Where the bytes belong: links are followed, so that they stay links. */

@@ -1,7 +1,7 @@
 /** Where a song goes as it comes: a file, standard output, a player, or a file and a player at once. */
 import { existsSync } from "node:fs";
 import { sniffBytes } from "../../codec/sniff.ts";
-import { joined } from "../../client/joined.ts";
+import { concatBytes } from "../../client/concat-bytes.ts";
 import { usageError } from "../kit/failures.ts";
 import { OutputFile } from "../kit/files.ts";
 import { openPlayer, type Player, type PlayOptions } from "./player.ts";
@@ -59,7 +59,7 @@ export class PlayerSink implements SongSink {
 
   async write(bytes: Uint8Array): Promise<boolean> {
     if (this.#player !== undefined) return await this.#player.write(bytes);
-    this.#head = joined(this.#head, bytes);
+    this.#head = concatBytes(this.#head, bytes);
     return this.#head.length < sniffBytes || (await this.#begin());
   }
 

@@ -6,8 +6,8 @@ import {
   getStream,
   listStreams,
   removeStream,
-  type StreamInfo,
-  type StreamPage,
+  type ListedStream,
+  type ListedStreamPage,
   type StreamState,
 } from "../../client/http/streams.ts";
 import type { Client } from "../../client/v1/client.ts";
@@ -26,8 +26,8 @@ export interface Asked {
 
 export interface Catalog {
   /** One page; it may have fewer streams than asked for and name a next one. */
-  list(asked: Asked): Promise<StreamPage>;
-  info(streamId: string): Promise<StreamInfo | undefined>;
+  list(asked: Asked): Promise<ListedStreamPage>;
+  info(streamId: string): Promise<ListedStream | undefined>;
   /** False if there is no such stream. */
   remove(streamId: string): Promise<boolean>;
 }
@@ -90,7 +90,7 @@ function overStreams(client: Client, { signal }: Context): Catalog {
 }
 
 /** As HTTP says it. */
-export function streamInfoOf(info: V1StreamInfo): StreamInfo {
+export function streamInfoOf(info: V1StreamInfo): ListedStream {
   const { streamId, state, size, sha256, createdAt, finishedAt, metadata } = info;
   return {
     streamId,

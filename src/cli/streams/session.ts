@@ -1,14 +1,14 @@
 /** A server as the commands that move audio see it, whichever protocol it speaks. */
 import type { Connection } from "../../client/transport/connection.ts";
-import { download, type DownloadResult, type Sink } from "../../client/legacy/download.ts";
+import { download, type DownloadResult, type AudioSink } from "../../client/legacy/download.ts";
 import { ClientError, type ClientErrorCode } from "../../client/errors.ts";
 import { negotiate } from "../../client/negotiate.ts";
 import type { TransferOptions } from "../../client/legacy/options.ts";
-import type { Source } from "../../client/source.ts";
-import { getStream, type StreamInfo } from "../../client/http/streams.ts";
+import type { AudioSource } from "../../client/audio-source.ts";
+import { getStream, type ListedStream } from "../../client/http/streams.ts";
 import { upload, type UploadResult } from "../../client/legacy/upload.ts";
 import type { Client } from "../../client/v1/client.ts";
-import type { LinkEvent } from "../../client/v1/link/links.ts";
+import type { ConnectionEvent } from "../../client/v1/link/reconnector.ts";
 import { flagOption, type Options } from "../kit/arguments.ts";
 import { streamInfoOf } from "./catalog.ts";
 import { mediaTypeOf } from "./media-types.ts";
@@ -25,7 +25,7 @@ import {
 } from "./transfers.ts";
 
 export interface UploadJob {
-  source: Source;
+  source: AudioSource;
   /** The file's, which tells what kind of audio it is. */
   name: string;
   streamId: string | undefined;
@@ -36,7 +36,7 @@ export interface UploadJob {
 
 export interface DownloadJob {
   streamId: string;
-  sink: Sink;
+  sink: AudioSink;
   /** What is known of the stream: an unfinished one may still grow. */
   sizeBytes: number | undefined;
   sha256: string | undefined;
@@ -58,7 +58,7 @@ export interface Session {
   upload(job: UploadJob): Promise<Uploaded>;
   download(job: DownloadJob): Promise<Downloaded>;
   /** What the server says of a stream; "unknown" where it has no list to ask. */
-  info(streamId: string): Promise<StreamInfo | undefined | "unknown">;
+  info(streamId: string): Promise<ListedStream | undefined | "unknown">;
   close(): void;
 }
 
@@ -104,12 +104,12 @@ class Notices {
     this.#context = context;
   }
 
-  take(event: LinkEvent): void {
+  take(event: ConnectionEvent): void {
     const line = this.#lineOf(event);
     if (line !== undefined) this.#context.terminal.note(line);
   }
 
-  #lineOf(event: LinkEvent): string | undefined {
+  #lineOf(event: ConnectionEvent): string | undefined {
     switch (event.type) {
       case "lost":
         this.losses += 1;
@@ -178,7 +178,7 @@ class StreamSession implements Session {
     return { streamId, sizeBytes: received, digests: found, ending: "size", reconnects, verified };
   }
 
-  async info(streamId: string): Promise<StreamInfo | undefined> {
+  async info(streamId: string): Promise<ListedStream | undefined> {
     const info = await this.#client.info(streamId, this.#settings.signal);
     return info === undefined ? undefined : streamInfoOf(info);
   }
@@ -221,7 +221,7 @@ class LegacySession implements Session {
     return { ...(await download(settings)), verified: sha256 !== undefined };
   }
 
-  async info(streamId: string): Promise<StreamInfo | undefined | "unknown"> {
+  async info(streamId: string): Promise<ListedStream | undefined | "unknown"> {
     const api = apiSettings(this.#options, this.#context);
     try {
       return await getStream(streamId, { ...api, timeoutMs: listTimeoutMs });

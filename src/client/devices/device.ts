@@ -20,8 +20,8 @@ import { AckQueue } from "./ack-queue.ts";
 import { DeviceLink, type DeviceLinkOptions } from "./link.ts";
 import { DeviceSound } from "./sound.ts";
 import { ClientError } from "../errors.ts";
-import { ackTimeoutMs, steadyMs } from "../limits.ts";
-import { defaultRetryPolicy, retrying, type RetryPolicy } from "../transport/retry.ts";
+import { ackTimeoutMs, stableConnectionMs } from "../limits.ts";
+import { defaultRetryPolicy, withRetries, type RetryPolicy } from "../transport/retry.ts";
 
 export type ButtonName = keyof typeof buttons;
 export type ButtonAction = keyof typeof buttonEvents;
@@ -77,7 +77,7 @@ export class Device {
   #sound: DeviceSound | undefined;
   #connections = 0;
   /** Connections that had held for long when they were lost. */
-  #steadyLosses = 0;
+  #stableLosses = 0;
   #sets = 0;
   #gets = 0;
   #sounds = 0;
@@ -154,12 +154,12 @@ export class Device {
     const ends = [this.#closing.signal, signal].filter((each) => each !== undefined);
     const hooks = {
       signal: AbortSignal.any(ends),
-      progress: () => this.#steadyLosses,
+      progress: () => this.#stableLosses,
       onRetry: ({ error, retry, delayMs }: { error: ClientError; retry: number; delayMs: number }) =>
         this.#tell({ type: "retrying", error, retry, delayMs }),
     };
     try {
-      await retrying({ ...defaultRetryPolicy, ...retry }, hooks, () => this.#attempt(hooks.signal));
+      await withRetries({ ...defaultRetryPolicy, ...retry }, hooks, () => this.#attempt(hooks.signal));
     } catch (error) {
       if (!this.#closing.signal.aborted) throw error;
     } finally {
@@ -240,7 +240,7 @@ export class Device {
     const wasConnected = this.#connection === "connected";
     this.#link = undefined;
     this.#connection = "connecting";
-    if (performance.now() - connectedMs >= steadyMs) this.#steadyLosses++;
+    if (performance.now() - connectedMs >= stableConnectionMs) this.#stableLosses++;
     this.#held.clear();
     this.#endSound("lost");
     const cause =

@@ -18,13 +18,13 @@ export interface ApiOptions {
   fetch?: Fetch;
 }
 
-export interface Answer {
+export interface ApiResponse {
   status: number;
   /** The body's JSON; undefined if it is none. */
   body: unknown;
 }
 
-export async function request(options: ApiOptions, method: string, path: string): Promise<Answer> {
+export async function request(options: ApiOptions, method: string, path: string): Promise<ApiResponse> {
   const target = new URL(path, httpOrigin(options.url));
   const timeout = AbortSignal.timeout(options.timeoutMs ?? answerTimeoutMs);
   const signal = options.signal === undefined ? timeout : AbortSignal.any([options.signal, timeout]);
@@ -60,7 +60,7 @@ export function httpOrigin(url: string): string {
  * Throws the error that the server says in its JSON, or the error `missing` where something else answers: a server that
  * does not have this part of the interface.
  */
-export function throwUnlessOk({ status, body }: Answer, missing: ClientErrorCode): void {
+export function throwUnlessOk({ status, body }: ApiResponse, missing: ClientErrorCode): void {
   if (status >= 200 && status < 300) return;
   if (!v.is(errorSchema, body)) throw new ClientError(missing, `HTTP status ${status}`);
   const again = status >= 500 && status !== 507;
@@ -89,6 +89,6 @@ export function parsed<T extends v.GenericSchema>(
 }
 
 /** 404 of the API itself; a server that has no API answers 404 too, but not like this. */
-export function isUnknown(answer: Answer): boolean {
+export function isUnknown(answer: ApiResponse): boolean {
   return answer.status === 404 && v.is(errorSchema, answer.body);
 }

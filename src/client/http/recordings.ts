@@ -42,15 +42,15 @@ const recordingSchema = v.object({
 
 const pageSchema = v.object({ recordings: v.array(recordingSchema), next: v.nullable(id) });
 
-export type Recording = v.InferOutput<typeof recordingSchema>;
+export type ListedRecording = v.InferOutput<typeof recordingSchema>;
 
-export interface RecordingPage {
-  recordings: Recording[];
+export interface ListedRecordingPage {
+  recordings: ListedRecording[];
   /** What to give as `after` for the next page; null at the end. */
   next: string | null;
 }
 
-export interface RecordingOptions extends ApiOptions {
+export interface RecordingListOptions extends ApiOptions {
   /** Only those of this device. */
   device?: string;
   /** Only those of this time. */
@@ -63,7 +63,7 @@ export interface RecordingOptions extends ApiOptions {
 }
 
 /** One page of recordings. */
-export async function listRecordings(options: RecordingOptions): Promise<RecordingPage> {
+export async function listRecordings(options: RecordingListOptions): Promise<ListedRecordingPage> {
   const query = new URLSearchParams();
   if (options.device !== undefined) query.set("device", options.device);
   if (options.from !== undefined) query.set("from", options.from.toISOString());

@@ -23,11 +23,11 @@ const streamSchema = v.object({
 
 const pageSchema = v.object({ streams: v.array(streamSchema), next: v.nullable(v.string()) });
 
-export type StreamInfo = v.InferOutput<typeof streamSchema>;
-export type StreamState = StreamInfo["state"];
-export type StreamPage = v.InferOutput<typeof pageSchema>;
+export type ListedStream = v.InferOutput<typeof streamSchema>;
+export type StreamState = ListedStream["state"];
+export type ListedStreamPage = v.InferOutput<typeof pageSchema>;
 
-export interface ListOptions extends ApiOptions {
+export interface StreamListOptions extends ApiOptions {
   state?: StreamState;
   /** Streams in this page. */
   limit?: number;
@@ -36,7 +36,7 @@ export interface ListOptions extends ApiOptions {
 }
 
 /** One page of streams. */
-export async function listStreams(options: ListOptions): Promise<StreamPage> {
+export async function listStreams(options: StreamListOptions): Promise<ListedStreamPage> {
   const query = new URLSearchParams();
   if (options.state !== undefined) query.set("state", options.state);
   if (options.limit !== undefined) query.set("limit", String(options.limit));
@@ -47,7 +47,7 @@ export async function listStreams(options: ListOptions): Promise<StreamPage> {
 }
 
 /** What the server knows of a stream; undefined if there is no such stream. */
-export async function getStream(streamId: string, options: ApiOptions): Promise<StreamInfo | undefined> {
+export async function getStream(streamId: string, options: ApiOptions): Promise<ListedStream | undefined> {
   const answer = await request(options, "GET", pathOf(streamId));
   if (isUnknown(answer)) return undefined;
   throwUnlessOk(answer, missing);

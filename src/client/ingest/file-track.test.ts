@@ -8,7 +8,7 @@ import { encodeWavHeader } from "../../codec/wav.ts";
 import { FileTrack } from "./file-track.ts";
 import { ingestFormat } from "./format.ts";
 import { bytesIn, samplesIn } from "./track.ts";
-import { bytesSource, type Source } from "../source.ts";
+import { bytesSource, type AudioSource } from "../audio-source.ts";
 import { WavSource } from "./wav-source.ts";
 
 const anyAudio = fc.record({
@@ -80,7 +80,7 @@ describe("the frames of a file", () => {
     const file = wavFile(melody(32_000, 1), 1);
     let readBytes = 0;
     const plain = bytesSource(file);
-    const source: Source = {
+    const source: AudioSource = {
       sizeBytes: file.length,
       read: (offset, length) => {
         readBytes += length;

@@ -4,7 +4,7 @@ import { trackOf } from "../../testing/fixtures/ingest.ts";
 import { melody } from "../../testing/fixtures/wav.ts";
 import { bunPlatform } from "../transport/bun.ts";
 import { IngestStream } from "./stream.ts";
-import { type Clock, Schedule } from "./pacing.ts";
+import { type Clock, FrameSchedule } from "./pacing.ts";
 
 /** A clock that passes only while somebody waits, and then a little more than was asked for. */
 class FakeClock implements Clock {
@@ -81,7 +81,7 @@ test("the schedule outlives a lost connection: what fell due meanwhile is sent a
 });
 
 test("a schedule stays exact over days where a frame is no whole number of milliseconds", () => {
-  const schedule = new Schedule(1_000, 441, 22_050.5);
+  const schedule = new FrameSchedule(1_000, 441, 22_050.5);
   const dayOfFrames = 4_320_000;
   expect(schedule.dueMs(dayOfFrames)).toBeCloseTo(1_000 + (dayOfFrames * 441_000) / 22_050.5, 3);
   expect(schedule.lagMs(10, 1_000)).toBe(0);

@@ -12,7 +12,7 @@ export interface Clock {
  * An absolute schedule: frame n is due at `startMs` + n frames, however late those before it were. Late frames are due at
  * once, and rounding does not add up.
  */
-export class Schedule {
+export class FrameSchedule {
   readonly startMs: number;
   readonly #frameMs: number;
 

@@ -193,7 +193,11 @@ describe("a lost connection", () => {
   test("starts the count anew where the connection had held for long", async () => {
     const server = mock({ cutAfterFrames: [2, 2, 2, 2, 2] });
     const track = await trackOf(melody(320 * 30, 1), 1);
-    const options = { realtime: true, retry: { ...quickRetry, retries: 1 }, limits: { steadyMs: 5 } };
+    const options = {
+      realtime: true,
+      retry: { ...quickRetry, retries: 1 },
+      limits: { stableConnectionMs: 5 },
+    };
     expect((await streamTo(server.url, track, options).run()).lostConnections).toBe(5);
   });
 

@@ -4,7 +4,12 @@
  * time may be missing at the server: nothing there is acknowledged.
  */
 import { encodeFrameHeader, frameHeaderBytes } from "../../wire/ingest.ts";
-import { type Close, connect, type Connection, type ConnectionLimits } from "../transport/connection.ts";
+import {
+  type SocketClose,
+  connect,
+  type Connection,
+  type ConnectionLimits,
+} from "../transport/connection.ts";
 import { codecNumber, handshakeOf, messageBytes } from "./format.ts";
 import {
   connectTimeoutMs,
@@ -13,14 +18,14 @@ import {
   ingestLowWaterBytes,
   ingestSliceMs,
   stallTimeoutMs,
-  steadyMs,
+  stableConnectionMs,
 } from "../limits.ts";
-import { type Clock, Schedule, systemClock } from "./pacing.ts";
+import { type Clock, FrameSchedule, systemClock } from "./pacing.ts";
 import type { Platform } from "../transport/platform.ts";
 import {
   defaultRetryPolicy,
   pause,
-  retrying,
+  withRetries,
   type RetryNotice,
   type RetryPolicy,
 } from "../transport/retry.ts";
@@ -33,7 +38,7 @@ export interface IngestLimits extends ConnectionLimits {
   highWaterBytes: number;
   lowWaterBytes: number;
   /** A connection that has held this long starts the retries anew when it is lost. */
-  steadyMs: number;
+  stableConnectionMs: number;
 }
 
 export interface IngestOptions {
@@ -61,7 +66,7 @@ export interface IngestResult {
   /** Connections that were lost on the way; those that could not be made do not count. */
   lostConnections: number;
   /** How the server closed; undefined where it did not answer the goodbye. */
-  close: Close | undefined;
+  close: SocketClose | undefined;
 }
 
 const defaultLimits: IngestLimits = {
@@ -70,7 +75,7 @@ const defaultLimits: IngestLimits = {
   goodbyeTimeoutMs,
   highWaterBytes: ingestHighWaterBytes,
   lowWaterBytes: ingestLowWaterBytes,
-  steadyMs,
+  stableConnectionMs,
 };
 
 /** What a WebSocket puts before a message at most. */
@@ -82,14 +87,14 @@ export class IngestStream {
   readonly #track: FrameTrack;
   readonly #limits: IngestLimits;
   readonly #clock: Clock;
-  #schedule: Schedule | undefined;
+  #schedule: FrameSchedule | undefined;
   #state: "connecting" | "sending" | "over" = "connecting";
   /** The next frame to send, which is its sequence number too. */
   #next = 0;
   #worstLagMs = 0;
   #lostConnections = 0;
   /** Of those lost, the ones that had held for long. */
-  #steadyLosses = 0;
+  #stableLosses = 0;
 
   constructor(options: IngestOptions) {
     this.#options = options;
@@ -135,11 +140,11 @@ export class IngestStream {
     const signals = [stop, signal].filter((each) => each !== undefined);
     const hooks = {
       signal: signals.length > 0 ? AbortSignal.any(signals) : undefined,
-      progress: () => this.#steadyLosses,
+      progress: () => this.#stableLosses,
       onRetry: (notice: RetryNotice) => onRetry?.(notice),
     };
     try {
-      return await retrying({ ...defaultRetryPolicy, ...retry }, hooks, () => this.#attempt());
+      return await withRetries({ ...defaultRetryPolicy, ...retry }, hooks, () => this.#attempt());
     } finally {
       this.#state = "over";
     }
@@ -158,7 +163,7 @@ export class IngestStream {
     } catch (error) {
       this.#lostConnections++;
       this.#takeBack(connection.bufferedBytes, first);
-      if (this.#clock.now() - connectedMs >= this.#limits.steadyMs) this.#steadyLosses++;
+      if (this.#clock.now() - connectedMs >= this.#limits.stableConnectionMs) this.#stableLosses++;
       throw error;
     } finally {
       connection.close();
@@ -172,7 +177,7 @@ export class IngestStream {
     this.#state = "sending";
     const startMs = this.#clock.now();
     if (this.#options.realtime === true) {
-      this.#schedule ??= new Schedule(startMs, format.frameSamples, format.sampleRate);
+      this.#schedule ??= new FrameSchedule(startMs, format.frameSamples, format.sampleRate);
     }
     let sliceEnd = performance.now() + ingestSliceMs;
     while (this.#options.stop?.aborted !== true) {
@@ -195,7 +200,7 @@ export class IngestStream {
     return false;
   }
 
-  async #due(schedule: Schedule): Promise<void> {
+  async #due(schedule: FrameSchedule): Promise<void> {
     const waitMs = schedule.dueMs(this.#next) - this.#clock.now();
     if (waitMs > 0) await this.#clock.wait(waitMs);
     this.#worstLagMs = Math.max(this.#worstLagMs, this.lagMs);

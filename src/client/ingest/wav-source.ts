@@ -3,7 +3,7 @@ import { convertToPcm16 } from "../../codec/wav-samples.ts";
 import { parseWavHead, type WavFormat } from "../../codec/wav.ts";
 import { ClientError } from "../errors.ts";
 import { KiB } from "../../base/limits/units.ts";
-import type { Source } from "../source.ts";
+import type { AudioSource } from "../audio-source.ts";
 
 const firstHeadBytes = 4 * KiB;
 
@@ -12,10 +12,10 @@ export class WavSource {
   readonly channels: number;
   /** Samples a channel. */
   readonly samples: number;
-  readonly #source: Source;
+  readonly #source: AudioSource;
   readonly #format: WavFormat;
 
-  private constructor(source: Source, format: WavFormat) {
+  private constructor(source: AudioSource, format: WavFormat) {
     this.#source = source;
     this.#format = format;
     this.sampleRate = format.sampleRate;
@@ -25,7 +25,7 @@ export class WavSource {
   }
 
   /** Reads the head of the file; throws BAD_AUDIO with what is wrong with it. */
-  static async open(source: Source): Promise<WavSource> {
+  static async open(source: AudioSource): Promise<WavSource> {
     let length = Math.min(firstHeadBytes, source.sizeBytes);
     for (;;) {
       const head = parseWavHead(await source.read(0, length), source.sizeBytes);

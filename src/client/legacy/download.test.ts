@@ -27,7 +27,7 @@ async function quick(url: string, more: Partial<DownloadOptions> = {}) {
     streamId: "song",
     sink: { write: (bytes) => void parts.push(bytes) },
     retry: quickRetry,
-    limits: { answerTimeoutMs: 2_000, endSilenceMs: 50 },
+    limits: { answerTimeoutMs: 2_000, endIdleMs: 50 },
     ...more,
   });
   return { ...result, bytes: Buffer.concat(parts) };

@@ -3,7 +3,7 @@
  * short frame, an empty frame, an ERROR or silence. After a lost connection the download goes on at its offset.
  */
 import { decodeReply, encodeGet } from "../../wire/audio-cache.ts";
-import type { Connection, Frame } from "../transport/connection.ts";
+import type { Connection, SocketFrame } from "../transport/connection.ts";
 import { type Digests, StreamDigests } from "../digests.ts";
 import { ClientError } from "../errors.ts";
 import { defaultGetBytes, defaultWindowGets, maxGetBytes, maxTextBytes, maxWindowGets } from "../limits.ts";
@@ -16,16 +16,16 @@ import {
 } from "./options.ts";
 import { Reassembly } from "./reassembly.ts";
 import { refusalOf } from "./refusals.ts";
-import { retrying, type RetryNotice } from "../transport/retry.ts";
+import { type RetryNotice, withRetries } from "../transport/retry.ts";
 
 /** Where the bytes go, in order; the next ones come when the promise is kept. */
-export interface Sink {
+export interface AudioSink {
   write(bytes: Uint8Array): void | Promise<void>;
 }
 
 export interface DownloadOptions extends TransferOptions {
   streamId: string;
-  sink: Sink;
+  sink: AudioSink;
   /** The stream's size, where it is known. */
   sizeBytes?: number;
   /** The SHA-256 the bytes must have (lower-case hex), where it is known. */
@@ -50,10 +50,10 @@ export interface DownloadResult {
 
 /** Downloads a stream; throws ClientError, or the reason of the signal. */
 export function download(options: DownloadOptions): Promise<DownloadResult> {
-  return new Download(options).run();
+  return new LegacyDownload(options).run();
 }
 
-class Download {
+class LegacyDownload {
   readonly #options: DownloadOptions;
   readonly #limits: TransferLimits;
   readonly #known: boolean;
@@ -81,7 +81,7 @@ class Download {
   async run(): Promise<DownloadResult> {
     const { signal, streamId } = this.#options;
     const hooks = { signal, progress: () => this.#offset, onRetry: this.#retried };
-    const ending = await retrying(retryPolicy(this.#options), hooks, () => this.#attempt());
+    const ending = await withRetries(retryPolicy(this.#options), hooks, () => this.#attempt());
     const digests = this.#digests.finish();
     this.#verify(digests);
     return { streamId, sizeBytes: this.#offset, digests, ending, reconnects: this.#reconnects };
@@ -132,17 +132,17 @@ class Download {
     }
   }
 
-  async #answer(connection: Connection): Promise<Frame | undefined> {
+  async #answer(connection: Connection): Promise<SocketFrame | undefined> {
     const here = connection.take();
     if (here !== undefined) return here;
     // Where nothing came yet, silence is a slow server and not the end.
     const ends = !this.#known && this.#offset > 0;
-    const waitMs = ends ? this.#limits.endSilenceMs : this.#limits.answerTimeoutMs;
+    const waitMs = ends ? this.#limits.endIdleMs : this.#limits.answerTimeoutMs;
     return connection.receive(performance.now() + waitMs);
   }
 
   /** Some servers send data as text: while a GET is open, text that is no ERROR is data. */
-  #bytesOf(frame: Frame): Uint8Array {
+  #bytesOf(frame: SocketFrame): Uint8Array {
     return typeof frame === "string" ? this.#encoder.encode(frame) : frame;
   }
 

@@ -3,7 +3,7 @@ import { connect, type Connection, type ConnectionLimits } from "../transport/co
 import {
   answerTimeoutMs,
   connectTimeoutMs,
-  endSilenceMs,
+  endIdleMs,
   lowWaterBytes,
   highWaterBytes,
   stallTimeoutMs,
@@ -25,7 +25,7 @@ export interface TransferLimits extends ConnectionLimits {
   /** How long an answer may take. */
   answerTimeoutMs: number;
   /** How long a server must be silent for a stream of unknown size to be over. */
-  endSilenceMs: number;
+  endIdleMs: number;
   /** Bytes waiting in the socket at which sending pauses, and at which it goes on. */
   highWaterBytes: number;
   lowWaterBytes: number;
@@ -52,7 +52,7 @@ const defaultTransferLimits: TransferLimits = {
   connectTimeoutMs,
   stallTimeoutMs,
   answerTimeoutMs,
-  endSilenceMs,
+  endIdleMs,
   highWaterBytes,
   lowWaterBytes,
 };

@@ -8,7 +8,7 @@
  * Pure bookkeeping; knows no connection.
  */
 
-export interface Range {
+export interface GetRange {
   offset: number;
   length: number;
 }
@@ -18,9 +18,9 @@ export class Reassembly {
   readonly #getBytes: number;
   readonly #window: number;
   /** Asked and not answered, in the order of the GETs. */
-  readonly #asked: Range[] = [];
+  readonly #asked: GetRange[] = [];
   /** What short answers left over, to be asked before anything new. */
-  readonly #gaps: Range[] = [];
+  readonly #gaps: GetRange[] = [];
   /** Bytes that arrived before their turn, by offset. */
   readonly #early = new Map<number, Uint8Array>();
   #writtenBytes: number;
@@ -41,14 +41,14 @@ export class Reassembly {
   }
 
   /** The next range to ask for; undefined while the window is full and when everything is asked for. */
-  next(): Range | undefined {
+  next(): GetRange | undefined {
     if (this.#asked.length >= this.#window) return undefined;
     const range = this.#gaps.shift() ?? this.#fresh();
     if (range !== undefined) this.#asked.push(range);
     return range;
   }
 
-  #fresh(): Range | undefined {
+  #fresh(): GetRange | undefined {
     const limit = Math.min(this.#endBytes, this.#writtenBytes + this.#window * this.#getBytes);
     const length = Math.min(this.#getBytes, limit - this.#freshBytes);
     if (length <= 0) return undefined;

@@ -12,7 +12,7 @@ import { sha256 } from "../../testing/harness/bytes.ts";
 import { deadAddress, startMockServer, startSilentServer } from "../../testing/mocks/servers.ts";
 import { bunPlatform } from "../transport/bun.ts";
 import type { ClientEvent } from "./options.ts";
-import { bytesSource, type Source } from "../source.ts";
+import { bytesSource, type AudioSource } from "../audio-source.ts";
 import { upload, type UploadOptions } from "./upload.ts";
 
 const cleanup = cleanups();
@@ -114,7 +114,7 @@ describe("an upload", () => {
 
   test("stops sending and fails when an ERROR comes in the middle", async () => {
     const server = mock({ errorAtBytes: { bytes: 1, message: "disk is full" } });
-    const endless: Source = { sizeBytes: 2 ** 40, read: (_, length) => new Uint8Array(length) };
+    const endless: AudioSource = { sizeBytes: 2 ** 40, read: (_, length) => new Uint8Array(length) };
     const error = await failureOf(quick(server.url, noise(0), { source: endless, digests: [] }));
     expect(error).toMatchObject({ code: "REFUSED", detail: "disk is full" });
   });
@@ -147,7 +147,7 @@ describe("an upload", () => {
 
   test("notices a source that has become shorter", async () => {
     const server = mock();
-    const source: Source = { sizeBytes: 100, read: () => noise(40) };
+    const source: AudioSource = { sizeBytes: 100, read: () => noise(40) };
     expect((await failureOf(quick(server.url, noise(0), { source }))).code).toBe("SOURCE_CHANGED");
   });
 
@@ -282,7 +282,7 @@ describe("an abort", () => {
   test("ends an upload that is sending, with the signal's reason", async () => {
     const server = mock();
     const controller = new AbortController();
-    const source: Source = {
+    const source: AudioSource = {
       sizeBytes: 2 ** 40,
       read: (offset, length) => {
         if (offset > 10_000_000) controller.abort(new Error("enough"));

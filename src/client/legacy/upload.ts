@@ -5,10 +5,10 @@
  */
 import { isStreamId } from "../../base/stream-id.ts";
 import { decodeReply, encodeStart, encodeStop, type Reply } from "../../wire/audio-cache.ts";
-import type { Connection, Frame } from "../transport/connection.ts";
+import type { Connection, SocketFrame } from "../transport/connection.ts";
 import { type Digests, StreamDigests } from "../digests.ts";
 import { ClientError } from "../errors.ts";
-import { newStreamId } from "../ids.ts";
+import { newStreamId } from "../stream-id.ts";
 import { blockBytes, defaultChunkBytes, maxChunkBytes, sendSliceMs } from "../limits.ts";
 import {
   connectionFor,
@@ -18,11 +18,11 @@ import {
   transferLimits,
 } from "./options.ts";
 import { refusalOf } from "./refusals.ts";
-import { pause, retrying, type RetryNotice } from "../transport/retry.ts";
-import type { Source } from "../source.ts";
+import { pause, withRetries, type RetryNotice } from "../transport/retry.ts";
+import type { AudioSource } from "../audio-source.ts";
 
 export interface UploadOptions extends TransferOptions {
-  source: Source;
+  source: AudioSource;
   /** Bytes of an upload frame. */
   chunkBytes?: number;
   /** The stream's id. With an id given, the upload never starts again under another one. */
@@ -51,13 +51,13 @@ export interface UploadResult {
 
 /** Uploads a source; throws ClientError, or the reason of the signal. */
 export function upload(options: UploadOptions): Promise<UploadResult> {
-  return new Upload(options).run();
+  return new LegacyUpload(options).run();
 }
 
-class Upload {
+class LegacyUpload {
   readonly #options: UploadOptions;
   readonly #limits: TransferLimits;
-  readonly #source: Source;
+  readonly #source: AudioSource;
   readonly #chunkBytes: number;
   readonly #blockBytes: number;
   readonly #digests: StreamDigests;
@@ -89,7 +89,7 @@ class Upload {
       onEvent?.({ type: "retrying", ...notice });
     };
     const hooks = { signal, progress: () => this.#keptBytes, onRetry };
-    const acknowledgement = await retrying(retryPolicy(this.#options), hooks, () => this.#attempt());
+    const acknowledgement = await withRetries(retryPolicy(this.#options), hooks, () => this.#attempt());
     return {
       streamId: this.#streamId,
       sizeBytes: this.#source.sizeBytes,
@@ -262,7 +262,7 @@ function sendFrames(connection: Connection, block: Uint8Array<ArrayBuffer>, chun
 }
 
 /** A server may refuse in the middle of an upload; nothing else that it says there matters. */
-function errorAmong(frames: readonly Frame[]): ClientError | undefined {
+function errorAmong(frames: readonly SocketFrame[]): ClientError | undefined {
   for (const frame of frames) {
     const reply = typeof frame === "string" ? decodeReply(frame) : undefined;
     if (reply?.type === "ERROR") return refusalOf(reply.message);

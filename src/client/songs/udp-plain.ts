@@ -4,8 +4,8 @@
  */
 import { songDatagramBytes } from "../../wire/song-udp.ts";
 import { ClientError } from "../errors.ts";
-import { maxPlainWaitingBytes, maxUdpRequests, udpRequestMs, udpSilenceMs } from "../limits.ts";
-import { SongChunks } from "./chunks.ts";
+import { maxPlainWaitingBytes, maxUdpRequests, udpRequestMs, plainUdpIdleTimeoutMs } from "../limits.ts";
+import { ChunkQueue } from "./chunk-queue.ts";
 import type { SongDownload } from "./song.ts";
 import type { UdpSocket } from "./udp-socket.ts";
 
@@ -26,7 +26,7 @@ class PlainDownload {
   readonly #socket: UdpSocket;
   readonly #options: PlainOptions;
   readonly #opened = Promise.withResolvers<SongDownload>();
-  readonly #chunks: SongChunks;
+  readonly #chunks: ChunkQueue;
   #timer: Timer | undefined;
   #requests = 0;
   #bytes = 0;
@@ -35,7 +35,7 @@ class PlainDownload {
   constructor(socket: UdpSocket, options: PlainOptions) {
     this.#socket = socket;
     this.#options = options;
-    this.#chunks = new SongChunks({ taken() {}, left: () => this.#stop() });
+    this.#chunks = new ChunkQueue({ taken() {}, left: () => this.#stop() });
   }
 
   open(): Promise<SongDownload> {
@@ -65,7 +65,7 @@ class PlainDownload {
     this.#chunks.push(bytes);
     if (bytes.length < songDatagramBytes) this.#finish(undefined);
     else if (this.#chunks.waitingBytes > maxPlainWaitingBytes) this.#fail(new ClientError("READER_TOO_SLOW"));
-    else this.#timer = setTimeout(() => this.#finish(false), udpSilenceMs);
+    else this.#timer = setTimeout(() => this.#finish(false), plainUdpIdleTimeoutMs);
   }
 
   /** `complete` is what the end says of itself, and the size, where it is known, says better. */

@@ -17,11 +17,11 @@ import {
   maxUdpRequests,
   reliableAckMs,
   reliableIdleAckMs,
-  reliableSilenceMs,
+  reliableUdpIdleTimeoutMs,
   reliableWindowBlocks,
   udpRequestMs,
 } from "../limits.ts";
-import { SongChunks } from "./chunks.ts";
+import { ChunkQueue } from "./chunk-queue.ts";
 import type { SongDownload } from "./song.ts";
 import type { UdpSocket } from "./udp-socket.ts";
 
@@ -43,7 +43,7 @@ class ReliableDownload {
   readonly #options: ReliableOptions;
   readonly #id = randomBytes(8).readBigUInt64LE();
   readonly #opened = Promise.withResolvers<SongDownload>();
-  readonly #chunks: SongChunks;
+  readonly #chunks: ChunkQueue;
   readonly #hash = createHash("sha256");
   #token: Uint8Array = new Uint8Array(tokenBytes);
   #requests = 0;
@@ -67,7 +67,7 @@ class ReliableDownload {
   constructor(socket: UdpSocket, options: ReliableOptions) {
     this.#socket = socket;
     this.#options = options;
-    this.#chunks = new SongChunks({ taken: () => this.#tellRoom(), left: () => this.#leave() });
+    this.#chunks = new ChunkQueue({ taken: () => this.#tellRoom(), left: () => this.#leave() });
   }
 
   open(): Promise<SongDownload> {
@@ -169,7 +169,7 @@ class ReliableDownload {
     const now = performance.now();
     const isWaiting = this.#window!.isWhole || this.#toldLimit > this.#window!.next;
     if (!isWaiting) this.#heardAt = now;
-    if (now - this.#heardAt > reliableSilenceMs)
+    if (now - this.#heardAt > reliableUdpIdleTimeoutMs)
       this.#fail(new ClientError("CONNECTION_LOST", "the server has fallen silent"));
     else if (this.#hasNews || now - this.#ackedAt >= reliableIdleAckMs) this.#acknowledge();
   }

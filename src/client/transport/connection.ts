@@ -17,10 +17,10 @@ import { pause } from "./retry.ts";
 import { trustError } from "./trust.ts";
 
 /** A text frame, or the bytes of a binary one. */
-export type Frame = string | Uint8Array;
+export type SocketFrame = string | Uint8Array;
 
 /** How a connection was closed; code 1006 where it was cut off without a word. */
-export interface Close {
+export interface SocketClose {
   code: number;
   reason: string;
 }
@@ -73,12 +73,12 @@ export class Connection {
   readonly #url: string;
   readonly #signal: AbortSignal | undefined;
   readonly #limits: ConnectionLimits;
-  readonly #inbox: Frame[] = [];
+  readonly #inbox: SocketFrame[] = [];
   #inboxBytes = 0;
   #state: "connecting" | "open" | "closed" = "connecting";
   /** Why the connection is of no use any more. */
   #failure: unknown;
-  #close: Close | undefined;
+  #close: SocketClose | undefined;
   /** What the platform said of a failure, before the close event. */
   #errorText = "";
   #error: unknown;
@@ -153,7 +153,7 @@ export class Connection {
   }
 
   /** The next frame if one is here already. */
-  take(): Frame | undefined {
+  take(): SocketFrame | undefined {
     const frame = this.#inbox.shift();
     if (frame !== undefined) {
       this.#inboxBytes -= frame.length;
@@ -164,7 +164,7 @@ export class Connection {
   }
 
   /** The next frame, or undefined when `deadline` (of `performance.now()`) passes without one. */
-  async receive(deadline: number): Promise<Frame | undefined> {
+  async receive(deadline: number): Promise<SocketFrame | undefined> {
     for (;;) {
       const frame = this.take();
       if (frame !== undefined) return frame;
@@ -173,7 +173,7 @@ export class Connection {
   }
 
   /** The next frame, which stays to be taken, or undefined when `deadline` passes without one. */
-  async peek(deadline: number): Promise<Frame | undefined> {
+  async peek(deadline: number): Promise<SocketFrame | undefined> {
     while (this.#inbox.length === 0) {
       this.#throwFailure();
       if (!(await this.#event(deadline))) break;
@@ -182,7 +182,7 @@ export class Connection {
   }
 
   /** Frames that arrived and were not taken, also after a failure: they may say why. */
-  rest(): Frame[] {
+  rest(): SocketFrame[] {
     this.#inboxBytes = 0;
     return this.#inbox.splice(0);
   }
@@ -191,7 +191,7 @@ export class Connection {
    * Says goodbye when everything sent has left, and resolves with the close of the server: its answer, or what it said
    * at the same time. Undefined where none comes in time. Throws REFUSED for a close that says "not like this".
    */
-  async goodbye(timeoutMs: number): Promise<Close | undefined> {
+  async goodbye(timeoutMs: number): Promise<SocketClose | undefined> {
     await this.drained(0);
     this.#socket.close(1000);
     const deadline = performance.now() + timeoutMs;

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
 import { failureOf } from "../../testing/fixtures/client.ts";
 import { ClientError } from "../errors.ts";
-import { defaultRetryPolicy, pause, retryDelayMs, retrying, type RetryHooks } from "./retry.ts";
+import { defaultRetryPolicy, pause, retryDelayMs, withRetries, type RetryHooks } from "./retry.ts";
 
 const policy = { ...defaultRetryPolicy, firstDelayMs: 1, maxDelayMs: 2 };
 const hooks: RetryHooks = { signal: undefined, progress: () => 0, onRetry: () => undefined };
@@ -10,7 +10,7 @@ const hooks: RetryHooks = { signal: undefined, progress: () => 0, onRetry: () =>
 describe("trying again", () => {
   test("stops with the first success", async () => {
     let calls = 0;
-    const result = await retrying(policy, hooks, async () => {
+    const result = await withRetries(policy, hooks, async () => {
       calls++;
       if (calls < 3) throw new ClientError("CONNECTION_LOST");
       return calls;
@@ -24,7 +24,7 @@ describe("trying again", () => {
       calls++;
       throw new ClientError("REFUSED");
     };
-    expect((await failureOf(retrying(policy, hooks, attempt))).code).toBe("REFUSED");
+    expect((await failureOf(withRetries(policy, hooks, attempt))).code).toBe("REFUSED");
     expect(calls).toBe(1);
   });
 
@@ -34,11 +34,11 @@ describe("trying again", () => {
       calls++;
       throw new ClientError("CONNECTION_LOST");
     };
-    await failureOf(retrying(policy, hooks, attempt));
+    await failureOf(withRetries(policy, hooks, attempt));
     expect(calls).toBe(11);
     calls = 0;
     const progress = () => Math.min(calls, 5);
-    await failureOf(retrying(policy, { ...hooks, progress }, attempt));
+    await failureOf(withRetries(policy, { ...hooks, progress }, attempt));
     expect(calls).toBe(15);
   });
 

@@ -38,7 +38,7 @@ export interface RetryHooks {
  * Calls `attempt` until it succeeds, fails for good, or the policy's retries are used up. Throws the error of the
  * last attempt, or the reason of the signal.
  */
-export async function retrying<T>(
+export async function withRetries<T>(
   policy: RetryPolicy,
   hooks: RetryHooks,
   attempt: () => Promise<T>,

@@ -2,7 +2,7 @@
 import { type Client, connectWith, type ConnectOptions } from "./client.ts";
 import { openerOf } from "./platform.ts";
 
-export * from "./library.ts";
+export * from "./exports.ts";
 
 /** Connects to a server's address, such as `wss://host/audio`; see `connectWith`. */
 export function connect(url: string, options: ConnectOptions = {}): Promise<Client> {

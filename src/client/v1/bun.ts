@@ -3,7 +3,7 @@ import { bunPlatform } from "../transport/bun.ts";
 import { type Client, connectWith, type ConnectOptions } from "./client.ts";
 import { openerOf } from "./platform.ts";
 
-export * from "./library.ts";
+export * from "./exports.ts";
 
 /** Connects to a server's address, such as `ws://localhost:8080/audio`; see `connectWith`. */
 export function connect(url: string, options: ConnectOptions = {}): Promise<Client> {

@@ -3,12 +3,12 @@ import { cleanups, failureOf, noise, quickRetry } from "../../testing/fixtures/c
 import { Random, seeded, sha256 } from "../../testing/harness/bytes.ts";
 import { until, within } from "../../testing/harness/until.ts";
 import { MockV1Server, type V1Behaviour } from "../../testing/mocks/v1-server.ts";
-import { bytesSource } from "../source.ts";
+import { bytesSource } from "../audio-source.ts";
 import { connect } from "./bun.ts";
 import type { Client, ConnectOptions } from "./client.ts";
-import type { LinkEvent } from "./link/links.ts";
-import type { Reading } from "./read/reading.ts";
-import type { Writing } from "./write/writing.ts";
+import type { ConnectionEvent } from "./link/reconnector.ts";
+import type { StreamReader } from "./read/stream-reader.ts";
+import type { StreamWriter } from "./write/stream-writer.ts";
 
 const cleanup = cleanups();
 
@@ -27,13 +27,13 @@ async function open(server: MockV1Server, options: ConnectOptions = {}): Promise
   return client;
 }
 
-async function bytesOf(reading: Reading): Promise<Buffer> {
+async function bytesOf(reading: StreamReader): Promise<Buffer> {
   const pieces: Uint8Array[] = [];
   for await (const piece of reading) pieces.push(piece);
   return Buffer.concat(pieces);
 }
 
-async function writeAll(writing: Writing, pieces: Uint8Array[]): Promise<void> {
+async function writeAll(writing: StreamWriter, pieces: Uint8Array[]): Promise<void> {
   const writer = writing.writable.getWriter();
   for (const piece of pieces) await writer.write(piece);
   await writer.close();
@@ -115,7 +115,7 @@ describe("questions", () => {
 describe("a lost connection", () => {
   test("is made again, and uploads go on at what was durable", async () => {
     const server = mock({ lagBytes: 150_000, cutAfterBytes: [300_000, 250_000, 5_000_000] });
-    const events: LinkEvent[] = [];
+    const events: ConnectionEvent[] = [];
     const client = await open(server, { onEvent: (event) => events.push(event) });
     const bytes = noise(2_000_000);
     const offsets: number[] = [];

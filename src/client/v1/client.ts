@@ -7,16 +7,16 @@ import { connect as connectSocket, type Connection, type ConnectionLimits } from
 import { ClientError } from "../errors.ts";
 import { defaultStreamRetries } from "../limits.ts";
 import { defaultRetryPolicy, type RetryPolicy } from "../transport/retry.ts";
-import type { Source } from "../source.ts";
-import { type LinkEvent, Links } from "./link/links.ts";
+import type { AudioSource } from "../audio-source.ts";
+import { type ConnectionEvent, Reconnector } from "./link/reconnector.ts";
 import type { SocketClass, StreamPlatform } from "./platform.ts";
 import { info, list, type ListOptions, remove, type StreamPage } from "./link/queries.ts";
-import { type ReadOptions, ReadTask } from "./read/task.ts";
-import type { ReadBudget } from "./read/call.ts";
-import { Reading } from "./read/reading.ts";
-import { HeldBudget, HeldReplayBuffer, SourceReplayBuffer } from "./write/replay-buffer.ts";
-import { type Receipt, type WriteOptions, WriteTask } from "./write/task.ts";
-import { Writing } from "./write/writing.ts";
+import { type ReadOptions, ReadTask } from "./read/read-task.ts";
+import type { ReceiveBudget } from "./read/read-call.ts";
+import { StreamReader } from "./read/stream-reader.ts";
+import { ReplayBudget, MemoryReplayBuffer, SourceReplayBuffer } from "./write/replay-buffer.ts";
+import { type Receipt, type WriteOptions, WriteTask } from "./write/write-task.ts";
+import { StreamWriter } from "./write/stream-writer.ts";
 import type { StreamInfo } from "../../wire/v1/messages.ts";
 
 export interface ConnectOptions {
@@ -29,7 +29,7 @@ export interface ConnectOptions {
   limits?: Partial<ConnectionLimits> | undefined;
   /** Ends everything, as `close` does. */
   signal?: AbortSignal | undefined;
-  onEvent?: ((event: LinkEvent) => void) | undefined;
+  onEvent?: ((event: ConnectionEvent) => void) | undefined;
 }
 
 export interface OpenWriteOptions extends WriteOptions {
@@ -37,7 +37,7 @@ export interface OpenWriteOptions extends WriteOptions {
   offset?: number | undefined;
 }
 
-export interface Range {
+export interface ReadRange {
   /** Of the first byte; 0 by default. */
   offset?: number | undefined;
   /** Bytes; all there is by default. */
@@ -50,7 +50,7 @@ export interface FollowOptions extends ReadOptions {
 }
 
 /** A stream by its id, or a recording by the hardware id of its device or its stream id. */
-export type Followed = string | { recording: string };
+export type FollowTarget = string | { recording: string };
 
 /** What `connect` gives to `connectWith`, and programs with a platform of their own. */
 export type PlatformConnectOptions = Omit<ConnectOptions, "WebSocket"> & { platform: StreamPlatform };
@@ -76,50 +76,50 @@ export function offerStreams(url: string, options: PlatformConnectOptions): Prom
 }
 
 export class Client {
-  readonly #links: Links;
-  readonly #held = new HeldBudget();
-  readonly #reads: ReadBudget = { readers: 0 };
+  readonly #reconnector: Reconnector;
+  readonly #held = new ReplayBudget();
+  readonly #reads: ReceiveBudget = { readers: 0 };
 
   /** `first` is a connection that has agreed to v1 and on which nothing was sent or taken. */
   constructor(url: string, options: PlatformConnectOptions, first?: Connection) {
     const { platform, name = "wavecache-client", retry, limits, signal, onEvent } = options;
     const policy = { ...defaultRetryPolicy, retries: defaultStreamRetries, ...retry };
-    this.#links = new Links({ platform, url, name, retry: policy, limits, onEvent }, first);
+    this.#reconnector = new Reconnector({ platform, url, name, retry: policy, limits, onEvent }, first);
     if (signal?.aborted === true) this.close();
-    signal?.addEventListener("abort", () => this.close(), { signal: this.#links.closing });
+    signal?.addEventListener("abort", () => this.close(), { signal: this.#reconnector.closing });
   }
 
   /** Resolves when there is a connection. */
   async connected(signal?: AbortSignal): Promise<void> {
-    await this.#links.get(signal);
+    await this.#reconnector.get(signal);
   }
 
   /** A new stream, written as a WritableStream. */
-  openWrite(options: OpenWriteOptions = {}): Writing {
+  openWrite(options: OpenWriteOptions = {}): StreamWriter {
     const { offset = 0 } = options;
     if (offset > 0 && options.resume !== true) throw new ClientError("BAD_ARGUMENT", "offset without resume");
-    const replay = new HeldReplayBuffer(this.#held, offset);
-    return new Writing(replay, this.#links.closing, options.signal, (signal) => {
-      return new WriteTask(this.#links, replay, options, signal);
+    const replay = new MemoryReplayBuffer(this.#held, offset);
+    return new StreamWriter(replay, this.#reconnector.closing, options.signal, (signal) => {
+      return new WriteTask(this.#reconnector, replay, options, signal);
     });
   }
 
   /** Uploads what can be read at any offset, such as a file: nothing of it is kept in memory for a loss. */
-  upload(source: Source, options: WriteOptions = {}): Promise<Receipt> {
+  upload(source: AudioSource, options: WriteOptions = {}): Promise<Receipt> {
     const { signal } = options;
     const either =
-      signal === undefined ? this.#links.closing : AbortSignal.any([signal, this.#links.closing]);
-    return new WriteTask(this.#links, new SourceReplayBuffer(source), options, either).run();
+      signal === undefined ? this.#reconnector.closing : AbortSignal.any([signal, this.#reconnector.closing]);
+    return new WriteTask(this.#reconnector, new SourceReplayBuffer(source), options, either).run();
   }
 
   /** A stream or a part of it; of one that is not finished what is there now. */
-  openRead(streamId: string, options: ReadOptions & Range = {}): Reading {
+  openRead(streamId: string, options: ReadOptions & ReadRange = {}): StreamReader {
     const { offset = 0, length } = options;
     return this.#read({ kind: "range", streamId, offset, length }, options);
   }
 
   /** What is written to a stream, or recorded, as it comes. */
-  follow(followed: Followed, options: FollowOptions = {}): Reading {
+  follow(followed: FollowTarget, options: FollowOptions = {}): StreamReader {
     const { from = 0 } = options;
     if (typeof followed !== "string") {
       const wanted = {
@@ -135,27 +135,27 @@ export class Client {
   }
 
   list(options: ListOptions = {}): Promise<StreamPage> {
-    return list(this.#links, options);
+    return list(this.#reconnector, options);
   }
 
   /** What the server knows of a stream; undefined if there is no such stream. */
   info(streamId: string, signal?: AbortSignal): Promise<StreamInfo | undefined> {
-    return info(this.#links, streamId, signal);
+    return info(this.#reconnector, streamId, signal);
   }
 
   /** Removes a stream; false if there is no such stream. */
   remove(streamId: string, signal?: AbortSignal): Promise<boolean> {
-    return remove(this.#links, streamId, signal);
+    return remove(this.#reconnector, streamId, signal);
   }
 
   /** Ends the connection; what is under way is lost with CLOSED, and uploads stay unfinished at the server. */
   close(): void {
-    this.#links.close();
+    this.#reconnector.close();
   }
 
-  #read(wanted: ConstructorParameters<typeof ReadTask>[2], options: ReadOptions): Reading {
-    return new Reading(this.#links.closing, options.signal, (signal) => {
-      return new ReadTask(this.#links, this.#reads, wanted, options, signal);
+  #read(wanted: ConstructorParameters<typeof ReadTask>[2], options: ReadOptions): StreamReader {
+    return new StreamReader(this.#reconnector.closing, options.signal, (signal) => {
+      return new ReadTask(this.#reconnector, this.#reads, wanted, options, signal);
     });
   }
 }

@@ -5,7 +5,7 @@ import { ClientError } from "../errors.ts";
 import { type Client, connectWith, type ConnectOptions } from "./client.ts";
 import { openerOf, type SocketClass, type StreamPlatform } from "./platform.ts";
 
-export * from "./library.ts";
+export * from "./exports.ts";
 
 /** Connects to a server's address, such as `ws://localhost:8080/audio`; see `connectWith`. */
 export async function connect(url: string, options: ConnectOptions = {}): Promise<Client> {

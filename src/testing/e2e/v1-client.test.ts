@@ -2,9 +2,9 @@
 import { expect, test } from "bun:test";
 import { connect } from "../../client/v1/bun.ts";
 import type { Client, ConnectOptions } from "../../client/v1/client.ts";
-import type { Reading } from "../../client/v1/read/reading.ts";
-import type { Writing } from "../../client/v1/write/writing.ts";
-import { bytesSource } from "../../client/source.ts";
+import type { StreamReader } from "../../client/v1/read/stream-reader.ts";
+import type { StreamWriter } from "../../client/v1/write/stream-writer.ts";
+import { bytesSource } from "../../client/audio-source.ts";
 import { cleanups, quickRetry } from "../fixtures/client.ts";
 import { type Random, seeded, sha256 } from "../harness/bytes.ts";
 import { countingPayload, IngestDevice, pcmFormat } from "../harness/peers/ingest-device.ts";
@@ -22,13 +22,13 @@ async function open(url: string, options: ConnectOptions = {}): Promise<Client> 
   return client;
 }
 
-async function writeAll(writing: Writing, pieces: Uint8Array[]): Promise<void> {
+async function writeAll(writing: StreamWriter, pieces: Uint8Array[]): Promise<void> {
   const writer = writing.writable.getWriter();
   for (const piece of pieces) await writer.write(piece);
   await writer.close();
 }
 
-async function bytesOf(reading: Reading): Promise<Buffer> {
+async function bytesOf(reading: StreamReader): Promise<Buffer> {
   const pieces: Uint8Array[] = [];
   for await (const piece of reading) pieces.push(piece);
   return Buffer.concat(pieces);

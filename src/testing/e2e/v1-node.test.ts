@@ -43,7 +43,7 @@ async function install(folder: string, platform: "node" | "browser"): Promise<st
   const build = [process.execPath, "build", entry, `--target=${platform}`, `--outfile=${outfile}`];
   expect(await run(build)).toMatchObject({ code: 0, err: "" });
   const program = join(folder, "program.mjs");
-  copyFileSync(join(root, "src/testing/node-client.mjs"), program);
+  copyFileSync(join(root, "src/testing/fixtures/node-client.mjs"), program);
   return program;
 }
 

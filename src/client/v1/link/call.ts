@@ -2,10 +2,10 @@
 import type { ClientMessage } from "../../../wire/v1/messages.ts";
 import { ClientError } from "../../errors.ts";
 import { answerTimeoutMs } from "../../limits.ts";
-import type { ChannelEnd, ChannelMessage, Link } from "./link.ts";
+import type { ChannelHandler, ChannelMessage, Link } from "./link.ts";
 import { refusalOf } from "../refusals.ts";
 
-export abstract class Call<T> implements ChannelEnd {
+export abstract class Call<T> implements ChannelHandler {
   protected readonly link: Link;
   protected isOver = false;
   #channel = 0;
@@ -93,7 +93,7 @@ export abstract class Call<T> implements ChannelEnd {
   protected abandon(error: unknown): void {
     if (this.isOver) return;
     if (this.#channel > 0) {
-      this.link.replaceEnd(this.#channel, ignored);
+      this.link.replaceHandler(this.#channel, ignored);
       this.link.send({ type: "CLOSE", channel: this.#channel, discard: this.discards });
     }
     this.fail(error);
@@ -111,7 +111,7 @@ export abstract class Call<T> implements ChannelEnd {
 }
 
 /** What still comes on a channel that nobody waits for. */
-const ignored: ChannelEnd = { received: () => undefined, lost: () => undefined };
+const ignored: ChannelHandler = { received: () => undefined, lost: () => undefined };
 
 export function unexpected(message: ChannelMessage): ClientError {
   return new ClientError("UNEXPECTED", `${message.type} on this channel`);

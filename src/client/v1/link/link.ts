@@ -1,6 +1,6 @@
 /**
- * One connection of protocol v1, from HELLO to its end: channels with their numbers, credit in both directions, turns
- * of those that send, signs of life. What happens on a channel is its `ChannelEnd`'s; a link never connects again.
+ * One connection of protocol v1, from HELLO to its end: channels with their numbers, credit in both directions, roundRobin
+ * of those that send, keepalive of life. What happens on a channel is its `ChannelHandler`'s; a link never connects again.
  */
 import {
   initialConnectionCreditBytes,
@@ -24,7 +24,7 @@ import {
   type Opened,
   type StreamList,
 } from "../../../wire/v1/messages.ts";
-import type { Connection, Frame } from "../../transport/connection.ts";
+import type { Connection, SocketFrame } from "../../transport/connection.ts";
 import { ClientError } from "../../errors.ts";
 import {
   answerTimeoutMs,
@@ -32,17 +32,17 @@ import {
   streamHighWaterBytes,
   streamLowWaterBytes,
 } from "../../limits.ts";
-import { orAborted } from "./aborts.ts";
-import { greeting, helloOf, messageOf } from "./frames.ts";
+import { abortable } from "./abortable.ts";
+import { greeting, helloOf, messageOf } from "./server-messages.ts";
 import { refusalOf } from "../refusals.ts";
 import { Keepalive } from "./keepalive.ts";
-import { type Sender, Turns } from "./fairness.ts";
+import { type RoundRobinEntry, RoundRobin } from "./round-robin.ts";
 
 /** What a server says on a channel. The last three are its last words. */
 export type ChannelMessage = Opened | Data | Ack | End | StreamList | Fault;
 
 /** The client's side of a channel. */
-export interface ChannelEnd {
+export interface ChannelHandler {
   /** In the order of their arrival; nothing follows a last word. */
   received(message: ChannelMessage): void;
   /** The connection has ended before the last word. */
@@ -50,7 +50,7 @@ export interface ChannelEnd {
 }
 
 /** One that sends audio on its channel. */
-export interface AudioSender extends Sender {
+export interface AudioSender extends RoundRobinEntry {
   readonly channel: number;
   readonly credit: SendCredit;
   /** What comes next, at most so many bytes, and is then counted as sent; undefined if there is nothing. */
@@ -68,7 +68,7 @@ export interface LinkOptions {
 }
 
 interface OpenChannel {
-  end: ChannelEnd;
+  end: ChannelHandler;
   credit: SendCredit;
   sender: AudioSender | undefined;
 }
@@ -82,8 +82,8 @@ export class Link {
   readonly #maxChannels: number;
   readonly #pieceBytes: number;
   readonly #waiting: { wake: () => void }[] = [];
-  readonly #signs: Keepalive;
-  readonly #turns = new Turns<AudioSender>();
+  readonly #keepalive: Keepalive;
+  readonly #roundRobin = new RoundRobin<AudioSender>();
   readonly #credit: SendCredit;
   readonly #window = new ReceiveWindow(initialConnectionCreditBytes);
   /** Every DATA is put together here: sockets copy what they are given. */
@@ -106,7 +106,7 @@ export class Link {
     this.#options = options;
     this.server = server;
     this.#crc32 = options.crc32 ?? portableCrc32;
-    this.#signs = new Keepalive(server.idleMs, performance.now());
+    this.#keepalive = new Keepalive(server.idleMs, performance.now());
     this.#credit = new SendCredit(server.connectionCredit);
     this.#maxChannels = Math.max(1, Math.min(server.maxChannels, maxChannels));
     this.#pieceBytes = Math.min(server.maxDataBytes, usualDataBytes);
@@ -125,7 +125,7 @@ export class Link {
 
   /** Opens a channel as soon as the server has room for one: gives it a number, and what opens it is sent at once. */
   async open(
-    end: ChannelEnd,
+    end: ChannelHandler,
     opening: (channel: number) => ClientMessage,
     signal?: AbortSignal,
   ): Promise<number> {
@@ -151,21 +151,21 @@ export class Link {
     this.#sendFrame(encodeMessage(message));
   }
 
-  /** A sender has audio: it gets its turns as far as there is credit. */
+  /** A sender has audio: it gets its roundRobin as far as there is credit. */
   ready(sender: AudioSender): void {
     const open = this.#channels.get(sender.channel);
     if (open === undefined || this.#failure !== undefined) return;
     open.sender = sender;
-    if (sender.credit.bytes > 0) this.#turns.add(sender);
+    if (sender.credit.bytes > 0) this.#roundRobin.add(sender);
     void this.#pump();
   }
 
   /** Another end takes what still comes on a channel. */
-  replaceEnd(channel: number, end: ChannelEnd): void {
+  replaceHandler(channel: number, end: ChannelHandler): void {
     const open = this.#channels.get(channel);
     if (open === undefined) return;
     open.end = end;
-    if (open.sender !== undefined) this.#turns.remove(open.sender);
+    if (open.sender !== undefined) this.#roundRobin.remove(open.sender);
     open.sender = undefined;
   }
 
@@ -188,7 +188,7 @@ export class Link {
     const promise = new Promise<void>((resolve) => (waiter.wake = resolve));
     this.#waiting.push(waiter);
     try {
-      await orAborted(promise, signal);
+      await abortable(promise, signal);
     } catch (error) {
       const at = this.#waiting.indexOf(waiter);
       // Woken and aborted at once: the room is another's.
@@ -208,7 +208,7 @@ export class Link {
     if (this.#failure !== undefined) return;
     try {
       this.#connection.send(frame);
-      this.#signs.sentMs = performance.now();
+      this.#keepalive.sentMs = performance.now();
     } catch (error) {
       this.#fail(error);
     }
@@ -222,7 +222,7 @@ export class Link {
         if (this.#connection.bufferedBytes > streamHighWaterBytes) {
           await this.#connection.drained(streamLowWaterBytes);
         }
-        const sender = this.#credit.bytes > 0 ? this.#turns.next() : undefined;
+        const sender = this.#credit.bytes > 0 ? this.#roundRobin.next() : undefined;
         if (sender === undefined) return;
         this.#sendTurn(sender);
       }
@@ -243,7 +243,7 @@ export class Link {
       this.#sendPiece(sender, piece.offset, piece.payload);
       left -= piece.payload.length;
     }
-    if (sender.credit.bytes > 0) this.#turns.add(sender);
+    if (sender.credit.bytes > 0) this.#roundRobin.add(sender);
   }
 
   #sendPiece(sender: AudioSender, offset: number, payload: Uint8Array): void {
@@ -264,9 +264,9 @@ export class Link {
   async #run(): Promise<void> {
     try {
       for (;;) {
-        const frame = await this.#connection.receive(this.#signs.dueMs);
+        const frame = await this.#connection.receive(this.#keepalive.dueMs);
         if (frame !== undefined) this.#take(frame);
-        const nonce = this.#signs.check(performance.now());
+        const nonce = this.#keepalive.check(performance.now());
         if (nonce !== undefined) this.send({ type: "PING", nonce });
       }
     } catch (error) {
@@ -274,8 +274,8 @@ export class Link {
     }
   }
 
-  #take(frame: Frame): void {
-    this.#signs.receivedMs = performance.now();
+  #take(frame: SocketFrame): void {
+    this.#keepalive.receivedMs = performance.now();
     const message = messageOf(frame);
     if (message === undefined) return;
     switch (message.type) {
@@ -317,7 +317,7 @@ export class Link {
 
   #closed(channel: number, { sender }: OpenChannel): void {
     this.#channels.delete(channel);
-    if (sender !== undefined) this.#turns.remove(sender);
+    if (sender !== undefined) this.#roundRobin.remove(sender);
     this.#waiting.shift()?.wake();
     if (this.#leaving && this.#channels.size === 0) {
       this.#fail(new ClientError("CONNECTION_LOST", "the server has gone"));
@@ -329,7 +329,7 @@ export class Link {
     // Credit for a channel that is closed by now was on its way.
     const credit = channel === connectionChannel ? this.#credit : open?.credit;
     if (credit !== undefined && !credit.grant(bytes)) throw new ClientError("UNEXPECTED", "too much credit");
-    if (open?.sender !== undefined) this.#turns.add(open.sender);
+    if (open?.sender !== undefined) this.#roundRobin.add(open.sender);
     void this.#pump();
   }
 

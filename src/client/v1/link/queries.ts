@@ -5,7 +5,7 @@ import type { ClientMessage, End, ListFilter, StreamInfo, StreamList } from "../
 import { ClientError } from "../../errors.ts";
 import { Call, unexpected } from "./call.ts";
 import type { ChannelMessage, Link } from "./link.ts";
-import { enduring, type Links } from "./links.ts";
+import { enduring, type Reconnector } from "./reconnector.ts";
 import { isRefusal } from "../refusals.ts";
 
 export interface ListOptions {
@@ -23,24 +23,28 @@ export interface StreamPage {
   next: string | undefined;
 }
 
-export async function list(links: Links, options: ListOptions): Promise<StreamPage> {
+export async function list(reconnector: Reconnector, options: ListOptions): Promise<StreamPage> {
   const { filter = "all", after = "", limit = maxListedOnChannel, signal } = options;
   if (!Number.isInteger(limit) || limit < 1 || limit > maxListedOnChannel) {
     throw new ClientError("BAD_ARGUMENT", `limit of ${limit}`, `use 1 to ${maxListedOnChannel}`);
   }
-  const answer = await asked(links, (channel) => ({ type: "LIST", channel, filter, after, limit }), signal);
+  const answer = await asked(
+    reconnector,
+    (channel) => ({ type: "LIST", channel, filter, after, limit }),
+    signal,
+  );
   return { streams: streamsOf(answer), next: answer.type === "STREAMS" ? answer.next : undefined };
 }
 
 /** Undefined if there is no such stream. */
 export async function info(
-  links: Links,
+  reconnector: Reconnector,
   streamId: string,
   signal?: AbortSignal,
 ): Promise<StreamInfo | undefined> {
   if (!isStreamId(streamId)) return undefined;
   try {
-    return streamsOf(await asked(links, (channel) => ({ type: "INFO", channel, streamId }), signal))[0];
+    return streamsOf(await asked(reconnector, (channel) => ({ type: "INFO", channel, streamId }), signal))[0];
   } catch (error) {
     if (isRefusal(error, "STREAM_UNKNOWN")) return undefined;
     throw error;
@@ -48,7 +52,11 @@ export async function info(
 }
 
 /** False if there was no such stream. */
-export async function remove(links: Links, streamId: string, signal?: AbortSignal): Promise<boolean> {
+export async function remove(
+  reconnector: Reconnector,
+  streamId: string,
+  signal?: AbortSignal,
+): Promise<boolean> {
   if (!isStreamId(streamId)) return false;
   let attempts = 0;
   const opening = (channel: number): ClientMessage => {
@@ -56,7 +64,7 @@ export async function remove(links: Links, streamId: string, signal?: AbortSigna
     return { type: "REMOVE", channel, streamId };
   };
   try {
-    await asked(links, opening, signal);
+    await asked(reconnector, opening, signal);
     return true;
   } catch (error) {
     // The answer to an earlier attempt may have been lost.
@@ -71,13 +79,13 @@ function streamsOf(answer: End | StreamList): StreamInfo[] {
 }
 
 function asked(
-  links: Links,
+  reconnector: Reconnector,
   opening: (channel: number) => ClientMessage,
   signal?: AbortSignal,
 ): Promise<End | StreamList> {
-  const either = signal === undefined ? links.closing : AbortSignal.any([signal, links.closing]);
+  const either = signal === undefined ? reconnector.closing : AbortSignal.any([signal, reconnector.closing]);
   return enduring(
-    links,
+    reconnector,
     () => 0,
     either,
     (link) => ask(link, opening, either),

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { noise } from "../../../testing/fixtures/client.ts";
-import { heldBlockBytes, heldBudgetBytes, maxHeldBytes, minHeldBytes } from "../../limits.ts";
-import { HeldBudget, HeldReplayBuffer, SourceReplayBuffer } from "./replay-buffer.ts";
+import { replayBlockBytes, replayBudgetBytes, maxReplayBytes, minReplayBytes } from "../../limits.ts";
+import { ReplayBudget, MemoryReplayBuffer, SourceReplayBuffer } from "./replay-buffer.ts";
 
 const bytes = noise(1_000_000);
 
@@ -23,7 +23,7 @@ describe("held audio", () => {
     const steps = fc.array(fc.oneof(write, forget, read), { maxLength: 30 });
     await fc.assert(
       fc.asyncProperty(steps, fc.nat(1000), async (steps, start) => {
-        const replay = new HeldReplayBuffer(new HeldBudget(), start);
+        const replay = new MemoryReplayBuffer(new ReplayBudget(), start);
         let written = start;
         let durable = start;
         for (const step of steps) {
@@ -35,7 +35,7 @@ describe("held audio", () => {
             durable += Math.floor((written - durable) * step.part);
             replay.forget(durable);
             expect(replay.firstOffset).toBeLessThanOrEqual(durable);
-            expect(durable - replay.firstOffset).toBeLessThan(heldBlockBytes);
+            expect(durable - replay.firstOffset).toBeLessThan(replayBlockBytes);
           } else {
             const at = durable + Math.floor((written - durable) * step.part);
             if (at === written) continue;
@@ -53,16 +53,16 @@ describe("held audio", () => {
   });
 
   test("lets its writer wait while there is too much of it, and its reader while there is none", async () => {
-    const budget = new HeldBudget();
-    const replay = new HeldReplayBuffer(budget, 0);
+    const budget = new ReplayBudget();
+    const replay = new MemoryReplayBuffer(budget, 0);
     budget.writers = 1000;
     const reading = replay.read(0);
-    const writing = replay.write(new Uint8Array(minHeldBytes)).then(() => "written");
-    expect((await reading)?.length).toBe(heldBlockBytes);
+    const writing = replay.write(new Uint8Array(minReplayBytes)).then(() => "written");
+    expect((await reading)?.length).toBe(replayBlockBytes);
     expect(await Promise.race([writing, Bun.sleep(5).then(() => "waits")])).toBe("waits");
-    replay.forget(heldBlockBytes);
+    replay.forget(replayBlockBytes);
     expect(await writing).toBe("written");
-    const end = replay.read(minHeldBytes).catch((error: unknown) => error);
+    const end = replay.read(minReplayBytes).catch((error: unknown) => error);
     const reason = new Error("over");
     replay.release(reason);
     expect(await end).toBe(reason);
@@ -71,12 +71,12 @@ describe("held audio", () => {
   });
 
   test("is shared: one writer may hold much, many little", () => {
-    const budget = new HeldBudget();
+    const budget = new ReplayBudget();
     const shares = [0, 1, 4, 1_000_000].map((writers) => {
       budget.writers = writers;
       return budget.shareBytes;
     });
-    expect(shares).toEqual([maxHeldBytes, maxHeldBytes, heldBudgetBytes / 4, minHeldBytes]);
+    expect(shares).toEqual([maxReplayBytes, maxReplayBytes, replayBudgetBytes / 4, minReplayBytes]);
   });
 });
 

@@ -1,13 +1,13 @@
 /** Where the bytes of an upload come from, as often as a lost connection asks for them. */
 import { ClientError } from "../../errors.ts";
 import {
-  heldBlockBytes,
-  heldBudgetBytes,
-  maxHeldBytes,
-  minHeldBytes,
+  replayBlockBytes,
+  replayBudgetBytes,
+  maxReplayBytes,
+  minReplayBytes,
   streamBlockBytes,
 } from "../../limits.ts";
-import type { Source } from "../../source.ts";
+import type { AudioSource } from "../../audio-source.ts";
 
 export interface ReplayBuffer {
   /** Where the stream ends, once that is known. */
@@ -28,11 +28,11 @@ export interface ReplayBuffer {
 /** Audio that can be read from any offset at any time: nothing is kept. */
 export class SourceReplayBuffer implements ReplayBuffer {
   readonly firstOffset = 0;
-  readonly #source: Source;
+  readonly #source: AudioSource;
   /** The reads so far: sources read into one buffer, so that two at once would be one too many. */
   #reads: Promise<unknown> = Promise.resolve();
 
-  constructor(source: Source) {
+  constructor(source: AudioSource) {
     this.#source = source;
   }
 
@@ -58,13 +58,13 @@ export class SourceReplayBuffer implements ReplayBuffer {
 }
 
 /** What all writers of one client may hold, and how many share it. */
-export class HeldBudget {
+export class ReplayBudget {
   writers = 0;
 
   /** What one of them may hold now. */
   get shareBytes(): number {
-    const share = Math.floor(heldBudgetBytes / Math.max(1, this.writers));
-    return Math.min(maxHeldBytes, Math.max(minHeldBytes, share));
+    const share = Math.floor(replayBudgetBytes / Math.max(1, this.writers));
+    return Math.min(maxReplayBytes, Math.max(minReplayBytes, share));
   }
 }
 
@@ -75,8 +75,8 @@ interface Block {
 }
 
 /** Audio that is written once: it is kept until it is durable, and whoever writes waits while too much is kept. */
-export class HeldReplayBuffer implements ReplayBuffer {
-  readonly #budget: HeldBudget;
+export class MemoryReplayBuffer implements ReplayBuffer {
+  readonly #budget: ReplayBudget;
   /** One after the other from `firstOffset` on. Only the last one can have room. */
   readonly #blocks: Block[] = [];
   #firstOffset: number;
@@ -85,7 +85,7 @@ export class HeldReplayBuffer implements ReplayBuffer {
   #released: { reason: unknown } | undefined;
   #waiting: (() => void)[] = [];
 
-  constructor(budget: HeldBudget, offset: number) {
+  constructor(budget: ReplayBudget, offset: number) {
     this.#budget = budget;
     this.#firstOffset = offset;
     this.#endOffset = offset;
@@ -154,7 +154,7 @@ export class HeldReplayBuffer implements ReplayBuffer {
   #keep(bytes: Uint8Array): number {
     let last = this.#blocks.at(-1);
     if (last === undefined || last.usedBytes === last.bytes.length) {
-      last = { bytes: new Uint8Array(heldBlockBytes), usedBytes: 0 };
+      last = { bytes: new Uint8Array(replayBlockBytes), usedBytes: 0 };
       this.#blocks.push(last);
     }
     const room = bytes.subarray(0, last.bytes.length - last.usedBytes);

@@ -16,8 +16,8 @@ const songSchema = v.object({
 
 const pageSchema = v.object({ songs: v.array(songSchema), next: v.nullable(v.string()) });
 
-export type SongInfo = v.InferOutput<typeof songSchema>;
-export type SongInfoPage = v.InferOutput<typeof pageSchema>;
+export type ListedSong = v.InferOutput<typeof songSchema>;
+export type ListedSongPage = v.InferOutput<typeof pageSchema>;
 
 export interface SongListOptions extends ApiOptions {
   /** Songs in this page. */
@@ -27,7 +27,7 @@ export interface SongListOptions extends ApiOptions {
 }
 
 /** One page of songs, sorted by name. */
-export async function listSongs(options: SongListOptions): Promise<SongInfoPage> {
+export async function listSongs(options: SongListOptions): Promise<ListedSongPage> {
   const query = new URLSearchParams();
   if (options.limit !== undefined) query.set("limit", String(options.limit));
   if (options.after !== undefined) query.set("after", options.after);

@@ -7,7 +7,7 @@ import {
 } from "../../../base/limits/v1.ts";
 import { decodeServerMessage } from "../../../wire/v1/decode.ts";
 import { type Hello, revision, type ServerMessage } from "../../../wire/v1/messages.ts";
-import type { Frame } from "../../transport/connection.ts";
+import type { SocketFrame } from "../../transport/connection.ts";
 import { ClientError } from "../../errors.ts";
 import { refusalOf } from "../refusals.ts";
 
@@ -25,7 +25,7 @@ export function greeting(name: string): Hello {
 }
 
 /** The server's first message; throws its ERROR, or OTHER_PROTOCOL. */
-export function helloOf(frame: Frame): Hello {
+export function helloOf(frame: SocketFrame): Hello {
   const message = typeof frame === "string" ? undefined : decodeServerMessage(frame);
   if (message?.type === "HELLO") return message;
   if (message?.type === "ERROR") throw refusalOf(message);
@@ -33,7 +33,7 @@ export function helloOf(frame: Frame): Hello {
 }
 
 /** Undefined for a message of a later revision; throws UNEXPECTED for what is no message. */
-export function messageOf(frame: Frame): ServerMessage | undefined {
+export function messageOf(frame: SocketFrame): ServerMessage | undefined {
   if (typeof frame === "string") throw new ClientError("UNEXPECTED", "a text frame");
   const message = decodeServerMessage(frame);
   if (message.type === "MALFORMED") throw new ClientError("UNEXPECTED", message.reason);

@@ -2,12 +2,12 @@
  * Whose turn it is to send. Rounds: whoever has something to send gets one turn in each; who comes in the middle of a
  * round and had no turn in it yet is still let in, behind those that wait.
  */
-export interface Sender {
+export interface RoundRobinEntry {
   /** The round of its last turn; kept here. */
   lastRound: number;
 }
 
-export class Turns<S extends Sender> {
+export class RoundRobin<S extends RoundRobinEntry> {
   #round = 1;
   readonly #waiting = new Set<S>();
   readonly #later = new Set<S>();

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { encodeWavHeader } from "../../codec/wav.ts";
 import { cleanups, failureOf, rejectionOf } from "../../testing/fixtures/client.ts";
 import { melody, pcmBytes, samplesOf } from "../../testing/fixtures/wav.ts";
-import { LiveWav } from "./listen.ts";
+import { LiveWav } from "./live-wav.ts";
 
 const cleanup = cleanups();
 const head = encodeWavHeader(16_000, 2, undefined);

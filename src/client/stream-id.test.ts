@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { isStreamId } from "../base/stream-id.ts";
-import { newStreamId } from "./ids.ts";
+import { newStreamId } from "./stream-id.ts";
 
 test("new ids are allowed, name their time and never come twice", () => {
   expect(newStreamId(1_700_000_000_000)).toMatch(/^stream-1700000000000-[0-9a-f]{16}$/);

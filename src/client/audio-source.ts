@@ -1,7 +1,7 @@
 /** What is uploaded. */
 
 /** Audio that can be read from any offset. */
-export interface Source {
+export interface AudioSource {
   readonly sizeBytes: number;
   /**
    * The `length` bytes at `offset`; fewer only if the source has shrunk. The view must stay as it is until the next
@@ -11,6 +11,6 @@ export interface Source {
 }
 
 /** A source over bytes in memory. */
-export function bytesSource(bytes: Uint8Array<ArrayBuffer>): Source {
+export function bytesSource(bytes: Uint8Array<ArrayBuffer>): AudioSource {
   return { sizeBytes: bytes.length, read: (offset, length) => bytes.subarray(offset, offset + length) };
 }

@@ -2,13 +2,13 @@
 import { subprotocol } from "../../../wire/v1/messages.ts";
 import { connect, type Connection, type ConnectionLimits } from "../../transport/connection.ts";
 import { ClientError } from "../../errors.ts";
-import { type RetryNotice, type RetryPolicy, retrying } from "../../transport/retry.ts";
-import { orAborted } from "./aborts.ts";
+import { type RetryNotice, type RetryPolicy, withRetries } from "../../transport/retry.ts";
+import { abortable } from "./abortable.ts";
 import { Link } from "./link.ts";
 import type { StreamPlatform } from "../platform.ts";
 
 /** What happens to the connection, for logs and notices. */
-export type LinkEvent =
+export type ConnectionEvent =
   | { type: "connecting"; url: string }
   | { type: "connected"; server: string }
   | { type: "lost"; error: ClientError }
@@ -16,17 +16,17 @@ export type LinkEvent =
   | { type: "leaving" }
   | ({ type: "retrying" } & RetryNotice);
 
-export interface LinksOptions {
+export interface ReconnectorOptions {
   platform: StreamPlatform;
   url: string;
   name: string;
   retry: RetryPolicy;
   limits?: Partial<ConnectionLimits> | undefined;
-  onEvent?: ((event: LinkEvent) => void) | undefined;
+  onEvent?: ((event: ConnectionEvent) => void) | undefined;
 }
 
-export class Links {
-  readonly #options: LinksOptions;
+export class Reconnector {
+  readonly #options: ReconnectorOptions;
   readonly #closing = new AbortController();
   /** Those that have not ended; the last one that is usable is for new channels. */
   readonly #open = new Set<Link>();
@@ -35,7 +35,7 @@ export class Links {
   /** A connection made already, for the first link. */
   #first: Connection | undefined;
 
-  constructor(options: LinksOptions, first?: Connection) {
+  constructor(options: ReconnectorOptions, first?: Connection) {
     this.#options = options;
     this.#first = first;
   }
@@ -62,10 +62,10 @@ export class Links {
     this.closing.throwIfAborted();
     if (this.#current?.isUsable === true) return this.#current;
     this.#connecting ??= this.#connect().finally(() => (this.#connecting = undefined));
-    return orAborted(this.#connecting, signal);
+    return abortable(this.#connecting, signal);
   }
 
-  /** Ends everything; what is open on the links is lost with CLOSED. */
+  /** Ends everything; what is open on the reconnector is lost with CLOSED. */
   close(): void {
     if (this.closing.aborted) return;
     const error = new ClientError("CLOSED");
@@ -79,7 +79,7 @@ export class Links {
     const onRetry = (notice: RetryNotice) => onEvent?.({ type: "retrying", ...notice });
     try {
       const hooks = { signal: this.closing, progress: () => 0, onRetry };
-      const link = await retrying(retry, hooks, () => this.#attempt());
+      const link = await withRetries(retry, hooks, () => this.#attempt());
       this.#current = link;
       return link;
     } catch (error) {
@@ -126,14 +126,14 @@ export class Links {
 
 /**
  * Calls `attempt` with a link until it succeeds or fails for good; a new link is waited for as long as it takes
- * `Links` to find one, and attempts that get no further are counted as the policy says.
+ * `Reconnector` to find one, and attempts that get no further are counted as the policy says.
  */
 export function enduring<T>(
-  links: Links,
+  reconnector: Reconnector,
   progress: () => number,
   signal: AbortSignal,
   attempt: (link: Link) => Promise<T>,
 ): Promise<T> {
   const hooks = { signal, progress, onRetry: () => undefined };
-  return retrying(links.retry, hooks, async () => attempt(await links.get(signal)));
+  return withRetries(reconnector.retry, hooks, async () => attempt(await reconnector.get(signal)));
 }

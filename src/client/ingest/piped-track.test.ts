@@ -5,8 +5,8 @@ import { Random } from "../../testing/harness/bytes.ts";
 import { type Coding, handshakeOfTrack, heardIn, messagesOf } from "../../testing/fixtures/ingest.ts";
 import { melody, pcmBytes, roughness, wavFile } from "../../testing/fixtures/wav.ts";
 import { ingestFormat } from "./format.ts";
-import { LiveAudio } from "./live-audio.ts";
-import { LiveTrack } from "./live-track.ts";
+import { PipedAudio } from "./piped-audio.ts";
+import { PipedTrack } from "./piped-track.ts";
 
 function inputOf(pieces: readonly Uint8Array[]): { input: ReadableStream<Uint8Array>; pulled: () => number } {
   let pulled = 0;
@@ -28,11 +28,14 @@ async function liveTrack(
   channels = 1,
   coding: Coding = {},
   stop?: AbortSignal,
-): Promise<LiveTrack> {
-  const audio = await LiveAudio.open(input, { sampleRate: 16_000, channels }, stop);
+): Promise<PipedTrack> {
+  const audio = await PipedAudio.open(input, { sampleRate: 16_000, channels }, stop);
   const defaults = { codec: "pcm", nibbles: "low", frameMs: 20 } as const;
   const { sampleRate } = audio;
-  return new LiveTrack(audio, ingestFormat({ ...defaults, ...coding, sampleRate, channels: audio.channels }));
+  return new PipedTrack(
+    audio,
+    ingestFormat({ ...defaults, ...coding, sampleRate, channels: audio.channels }),
+  );
 }
 
 describe("audio from a pipe", () => {

@@ -1,23 +1,23 @@
 /**
- * Reading and following: READ or FOLLOW, audio within credit, END, over as many connections as it takes. After a loss
+ * StreamReader and following: READ or FOLLOW, audio within credit, END, over as many connections as it takes. After a loss
  * it goes on at the byte that it needs next.
  */
 import type { ClientMessage, Data, End, FollowSource, Opened, Outcome } from "../../../wire/v1/messages.ts";
 import { type Digests, StreamDigests } from "../../digests.ts";
 import { ClientError } from "../../errors.ts";
-import { interruptedMs } from "../../limits.ts";
+import { followResumeTimeoutMs } from "../../limits.ts";
 import type { DigestName } from "../../transport/platform.ts";
-import { orAborted } from "../link/aborts.ts";
+import { abortable } from "../link/abortable.ts";
 import { ReceiveQueue } from "./receive-queue.ts";
 import type { Link } from "../link/link.ts";
-import { enduring, type Links } from "../link/links.ts";
+import { enduring, type Reconnector } from "../link/reconnector.ts";
 import { ask } from "../link/queries.ts";
-import { type ReadBudget, ReadCall } from "./call.ts";
+import { type ReceiveBudget, ReadCall } from "./read-call.ts";
 import { isRefusal } from "../refusals.ts";
-import { refuseDigest } from "../write/task.ts";
+import { refuseDigest } from "../write/write-task.ts";
 
 /** What is read: a range that is there, or what comes. */
-export type Wanted =
+export type ReadTarget =
   | { kind: "range"; streamId: string; offset: number; length: number | undefined }
   | { kind: "follow"; source: FollowSource; name: string; offset: number | undefined };
 
@@ -48,21 +48,21 @@ export interface ReadResult {
 }
 
 /** What a server says of a stream as it opens it. */
-export type Opening = Pick<Opened, "streamId" | "offset" | "size" | "metadata">;
+export type OpenedStream = Pick<Opened, "streamId" | "offset" | "size" | "metadata">;
 
 export class ReadTask {
   readonly receiveQueue = new ReceiveQueue();
-  readonly opened: Promise<Opening>;
-  readonly #links: Links;
-  readonly #budget: ReadBudget;
-  readonly #wanted: Wanted;
+  readonly opened: Promise<OpenedStream>;
+  readonly #reconnector: Reconnector;
+  readonly #budget: ReceiveBudget;
+  readonly #wanted: ReadTarget;
   readonly #options: ReadOptions;
   readonly #signal: AbortSignal;
   readonly #digests: StreamDigests;
   readonly #hashes: boolean;
-  #resolveOpened: (opening: Opening) => void = () => {};
+  #resolveOpened: (opening: OpenedStream) => void = () => {};
   #rejectOpened: (error: unknown) => void = () => {};
-  #opening: Opening | undefined;
+  #opening: OpenedStream | undefined;
   /** Of the byte that is needed next; undefined until the first OPENED if that says where it begins. */
   #next: number | undefined;
   #received = 0;
@@ -71,14 +71,20 @@ export class ReadTask {
   #interruption: { sinceMs: number | undefined } | undefined;
   #isCancelled = false;
 
-  constructor(links: Links, budget: ReadBudget, wanted: Wanted, options: ReadOptions, signal: AbortSignal) {
-    this.#links = links;
+  constructor(
+    reconnector: Reconnector,
+    budget: ReceiveBudget,
+    wanted: ReadTarget,
+    options: ReadOptions,
+    signal: AbortSignal,
+  ) {
+    this.#reconnector = reconnector;
     this.#budget = budget;
     this.#wanted = wanted;
     this.#options = options;
     this.#signal = signal;
     this.#next = wanted.offset;
-    const { newDigest } = links.platform;
+    const { newDigest } = reconnector.platform;
     this.#hashes = newDigest !== undefined && wanted.offset === 0;
     const names = this.#hashes ? (options.digests ?? ["sha256"]) : [];
     this.#digests = new StreamDigests({ newDigest: newDigest ?? refuseDigest }, names);
@@ -95,7 +101,7 @@ export class ReadTask {
     this.#budget.readers += 1;
     try {
       const end = await enduring(
-        this.#links,
+        this.#reconnector,
         () => this.#received,
         this.#signal,
         (link) => this.#attempt(link),
@@ -122,7 +128,7 @@ export class ReadTask {
 
   async #attempt(link: Link): Promise<End> {
     // What an earlier connection brought is still held: a reader that takes nothing must not get more each time.
-    await orAborted(this.receiveQueue.drained(), this.#signal);
+    await abortable(this.receiveQueue.drained(), this.#signal);
     if (this.#isComplete()) return await this.#askEnd(link);
     try {
       const end = await this.#read(link);
@@ -219,7 +225,7 @@ export class ReadTask {
   #isInterrupted(): boolean {
     if (this.#wanted.kind !== "follow" || this.#interruption === undefined) return false;
     this.#interruption.sinceMs ??= performance.now();
-    return performance.now() < this.#interruption.sinceMs + interruptedMs;
+    return performance.now() < this.#interruption.sinceMs + followResumeTimeoutMs;
   }
 
   #result({ outcome, size, sha256 }: End): ReadResult {

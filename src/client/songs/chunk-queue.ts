@@ -2,15 +2,15 @@
 import { songChunkBytes } from "../limits.ts";
 import type { SongDownload, SongResult } from "./song.ts";
 
-export interface ChunkSource {
+export interface ChunkQueueHandlers {
   /** The reader has taken bytes. */
   taken(bytes: number): void;
   /** The reader wants no more, before the end. */
   left(): void;
 }
 
-export class SongChunks {
-  readonly #source: ChunkSource;
+export class ChunkQueue {
+  readonly #source: ChunkQueueHandlers;
   readonly #result = Promise.withResolvers<SongResult>();
   #parts: Uint8Array[] = [];
   #waitingBytes = 0;
@@ -19,7 +19,7 @@ export class SongChunks {
   #failure: { error: unknown } | undefined;
   #wake: (() => void) | undefined;
 
-  constructor(source: ChunkSource) {
+  constructor(source: ChunkQueueHandlers) {
     this.#source = source;
     // Whoever reads the chunks meets the same error there, and may never look at the result.
     this.#result.promise.catch(() => undefined);

@@ -6,16 +6,16 @@ import { isStreamId } from "../../../base/stream-id.ts";
 import type { Ack, End, Metadata, Opened, WriteMode } from "../../../wire/v1/messages.ts";
 import { type Digests, StreamDigests } from "../../digests.ts";
 import { ClientError } from "../../errors.ts";
-import { newStreamId } from "../../ids.ts";
+import { newStreamId } from "../../stream-id.ts";
 import type { DigestName } from "../../transport/platform.ts";
 import type { Link } from "../link/link.ts";
-import { enduring, type Links } from "../link/links.ts";
+import { enduring, type Reconnector } from "../link/reconnector.ts";
 import { isRefusal } from "../refusals.ts";
 import type { ReplayBuffer } from "./replay-buffer.ts";
-import { WriteCall } from "./call.ts";
+import { WriteCall } from "./write-call.ts";
 
 /** What is said of a stream when it is written; all of it may be left out. */
-export interface Description {
+export interface MetadataInput {
   /** MIME type. */
   contentType?: string | undefined;
   format?: Metadata["format"];
@@ -27,7 +27,7 @@ export interface WriteOptions {
   id?: string | undefined;
   /** Go on with an unfinished stream of this id, or begin it if there is none. */
   resume?: boolean | undefined;
-  metadata?: Description | undefined;
+  metadata?: MetadataInput | undefined;
   /** SHA-256 alone by default, as far as the platform has digests. */
   digests?: readonly DigestName[] | undefined;
   /** Ends the upload; what is there of it stays unfinished, to be resumed. */
@@ -57,7 +57,7 @@ export interface Receipt {
 
 export class WriteTask {
   readonly id: string;
-  readonly #links: Links;
+  readonly #reconnector: Reconnector;
   readonly #replay: ReplayBuffer;
   readonly #options: WriteOptions;
   readonly #signal: AbortSignal;
@@ -68,13 +68,13 @@ export class WriteTask {
   #attempts = 0;
   #discard = false;
 
-  constructor(links: Links, replay: ReplayBuffer, options: WriteOptions, signal: AbortSignal) {
-    this.#links = links;
+  constructor(reconnector: Reconnector, replay: ReplayBuffer, options: WriteOptions, signal: AbortSignal) {
+    this.#reconnector = reconnector;
     this.#replay = replay;
     this.#options = options;
     this.#signal = signal;
     this.id = checkedId(options.id ?? newStreamId());
-    const { newDigest } = links.platform;
+    const { newDigest } = reconnector.platform;
     const names = options.digests ?? ["sha256"];
     this.#digests = new StreamDigests(
       { newDigest: newDigest ?? refuseDigest },
@@ -90,7 +90,7 @@ export class WriteTask {
   async run(): Promise<Receipt> {
     try {
       const end = await enduring(
-        this.#links,
+        this.#reconnector,
         () => this.#progress.written,
         this.#signal,
         (link) => this.#attempt(link),

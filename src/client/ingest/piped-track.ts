@@ -2,12 +2,12 @@
 import { FrameCoder, messageOf } from "./frame-coder.ts";
 import { type IngestFormat, messageBytes } from "./format.ts";
 import { ingestHighWaterBytes } from "../limits.ts";
-import type { LiveAudio } from "./live-audio.ts";
+import type { PipedAudio } from "./piped-audio.ts";
 import type { FrameMessage, FrameTrack } from "./track.ts";
 
-export class LiveTrack implements FrameTrack {
+export class PipedTrack implements FrameTrack {
   readonly format: IngestFormat;
-  readonly #audio: LiveAudio;
+  readonly #audio: PipedAudio;
   readonly #coder: FrameCoder;
   /** How many frames that have been given stay here: what a lost connection had not sent is asked for again. */
   readonly #keptFrames: number;
@@ -18,7 +18,7 @@ export class LiveTrack implements FrameTrack {
   #rest = new Int16Array(0);
   #samples = Infinity;
 
-  constructor(audio: LiveAudio, format: IngestFormat) {
+  constructor(audio: PipedAudio, format: IngestFormat) {
     this.format = format;
     this.#audio = audio;
     this.#coder = new FrameCoder(format);

@@ -8,14 +8,14 @@ import type { ReceiveQueue } from "./receive-queue.ts";
 import type { ChannelMessage, Link } from "../link/link.ts";
 
 /** How many readings share the memory for what is on its way. */
-export interface ReadBudget {
+export interface ReceiveBudget {
   readers: number;
 }
 
 /** What lasts longer than an attempt. */
 export interface ReadState {
   receiveQueue: ReceiveQueue;
-  budget: ReadBudget;
+  budget: ReceiveBudget;
   /** Both throw where the server says what cannot be. */
   opened(message: Opened): void;
   came(message: Data): void;

@@ -1,12 +1,12 @@
 /** A stream that is written, as its writer sees it. */
-import type { HeldReplayBuffer } from "./replay-buffer.ts";
-import type { Receipt, WriteProgress, WriteTask } from "./task.ts";
+import type { MemoryReplayBuffer } from "./replay-buffer.ts";
+import type { Receipt, WriteProgress, WriteTask } from "./write-task.ts";
 
 /**
  * Closing `writable` finishes the stream and resolves once it is durable at the server; aborting it leaves the stream
  * unfinished, to be resumed. What is written is kept in memory until it is durable; a writer that is faster waits.
  */
-export class Writing {
+export class StreamWriter {
   readonly id: string;
   readonly writable: WritableStream<Uint8Array>;
   /** Resolves when the finished stream is durable; rejects with what ended the upload. */
@@ -15,7 +15,7 @@ export class Writing {
   readonly #ending = new AbortController();
 
   constructor(
-    replay: HeldReplayBuffer,
+    replay: MemoryReplayBuffer,
     closing: AbortSignal,
     signal: AbortSignal | undefined,
     start: (signal: AbortSignal) => WriteTask,

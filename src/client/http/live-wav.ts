@@ -1,9 +1,9 @@
 /** Live audio of a device while it is recorded: a WAV without an end, over HTTP beside the WebSocket. */
 import { parseWavHead, type WavFormat } from "../../codec/wav.ts";
 import { sanitizeHwid } from "../../wire/ingest.ts";
-import { type ApiOptions, causeOf, httpOrigin, jsonOf, throwUnlessOk, unreachable } from "../http/api.ts";
+import { type ApiOptions, causeOf, httpOrigin, jsonOf, throwUnlessOk, unreachable } from "./api.ts";
 import { ClientError } from "../errors.ts";
-import { joined } from "../joined.ts";
+import { concatBytes } from "../concat-bytes.ts";
 import { answerTimeoutMs } from "../limits.ts";
 
 export interface ListenOptions extends ApiOptions {
@@ -55,7 +55,7 @@ export class LiveWav {
       if (head.kind === "refused") throw new ClientError("UNEXPECTED", head.reason);
       const chunk = await nextChunk(reader, signal);
       if (chunk === undefined) throw new ClientError("CONNECTION_LOST", "before there was any audio");
-      received = joined(received, chunk);
+      received = concatBytes(received, chunk);
     }
   }
 
@@ -69,7 +69,7 @@ export class LiveWav {
       let chunk: Uint8Array | undefined = this.#pending;
       let rest: Uint8Array = new Uint8Array(0);
       while (chunk !== undefined) {
-        const bytes = joined(rest, chunk);
+        const bytes = concatBytes(rest, chunk);
         const whole = bytes.length - (bytes.length % this.format.frameBytes);
         if (whole > 0) yield bytes.subarray(0, whole);
         rest = bytes.subarray(whole);

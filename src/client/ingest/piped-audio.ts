@@ -5,7 +5,7 @@
 import { convertToPcm16 } from "../../codec/wav-samples.ts";
 import { parseWavHead, type WavEncoding } from "../../codec/wav.ts";
 import { ClientError } from "../errors.ts";
-import { joined } from "../joined.ts";
+import { concatBytes } from "../concat-bytes.ts";
 
 /** What is used of a stream's reader. */
 interface Reader {
@@ -23,7 +23,7 @@ interface LiveFormat {
   dataBytes: number;
 }
 
-export class LiveAudio {
+export class PipedAudio {
   readonly sampleRate: number;
   readonly channels: number;
   readonly #reader: Reader;
@@ -49,7 +49,7 @@ export class LiveAudio {
     input: ReadableStream<Uint8Array>,
     raw: { sampleRate: number; channels: number },
     signal?: AbortSignal,
-  ): Promise<LiveAudio> {
+  ): Promise<PipedAudio> {
     const reader = input.getReader();
     // A cancelled reader gives its end, also to a read that waits.
     signal?.addEventListener("abort", () => void reader.cancel());
@@ -59,10 +59,10 @@ export class LiveAudio {
       if (parsed.kind === "more") {
         const { value } = await reader.read();
         isOver = value === undefined;
-        if (value !== undefined) head = joined(head, value);
+        if (value !== undefined) head = concatBytes(head, value);
       } else if (parsed.kind === "format") {
         const { dataAt, dataBytes = Infinity, ...format } = parsed.format;
-        return new LiveAudio(reader, { ...format, dataBytes }, head.subarray(dataAt));
+        return new PipedAudio(reader, { ...format, dataBytes }, head.subarray(dataAt));
       } else if (!isWav(head)) {
         const format = {
           ...raw,
@@ -70,7 +70,7 @@ export class LiveAudio {
           frameBytes: 2 * raw.channels,
           dataBytes: Infinity,
         } as const;
-        return new LiveAudio(reader, format, head);
+        return new PipedAudio(reader, format, head);
       } else {
         throw new ClientError("BAD_AUDIO", parsed.reason);
       }
@@ -85,7 +85,7 @@ export class LiveAudio {
       const { value } = await this.#reader.read();
       // Part of a sample at the end is no sample.
       if (value === undefined) return undefined;
-      this.#pending = joined(this.#pending, value);
+      this.#pending = concatBytes(this.#pending, value);
     }
     const bytes = this.#wholeBytes();
     const samples = (bytes / frameBytes) * channels;

@@ -1,14 +1,14 @@
 /** A stream that is read or followed, as its reader sees it. */
-import type { Opening, ReadResult, ReadTask } from "./task.ts";
+import type { OpenedStream, ReadResult, ReadTask } from "./read-task.ts";
 
 /**
  * Read it once: as `readable`, or with `for await`. Who stops early cancels it. Nothing is asked for beyond a window
  * of credit that the reader has not taken.
  */
-export class Reading implements AsyncIterable<Uint8Array> {
+export class StreamReader implements AsyncIterable<Uint8Array> {
   readonly readable: ReadableStream<Uint8Array>;
   /** What the server said as it began. */
-  readonly opened: Promise<Opening>;
+  readonly opened: Promise<OpenedStream>;
   /** How it ended; rejects with what the reader gets. */
   readonly result: Promise<ReadResult>;
   readonly #task: ReadTask;
