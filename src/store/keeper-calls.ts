@@ -1,6 +1,6 @@
 /**
- * The calls to the keeper, the thread that owns the catalog and makes finished streams durable. There is one call for
- * each event in a stream's life, none for a frame, so they go as messages and not through a ring.
+ * The calls to the keeper, the thread that owns the catalog and makes finished streams durable. Each event in a
+ * stream's life makes one call; a frame makes none. That is rare enough for messages instead of a ring.
  */
 import type { RecordingEntry } from "../base/recording-entry.ts";
 import type { CheckpointItem, CheckpointOutcome } from "./streams/checkpoint.ts";
@@ -11,7 +11,7 @@ import type { Recovery } from "./streams/recover.ts";
 import type { StreamMetadata } from "./streams/metadata.ts";
 
 export type ResumeAnswer =
-  /** The id was free and is entered now. */
+  /** The id was free; the catalog now has a row for it. */
   | { kind: "new" }
   /** An interrupted upload: its file in incoming/ and the bytes in it. */
   | { kind: "unfinished"; key: string; size: number; metadata: StreamMetadata }
@@ -19,48 +19,48 @@ export type ResumeAnswer =
 
 /** Arguments and result of each call. Times are milliseconds since 1970. */
 export interface KeeperCalls {
-  /** Opens the store and repairs it. Comes first. */
+  /** Opens the store and recovers it. Must be the first call. */
   open: [args: { cacheDir: string; at: number }, result: { recovery: Recovery; totals: Totals }];
-  /** Enters a new unfinished stream; STREAM_EXISTS if the id is in use. */
+  /** Inserts an unfinished stream. Fails with STREAM_EXISTS if the id is in use. */
   reserve: [args: { streamId: string; key: string; metadata: StreamMetadata; at: number }, result: null];
-  /** Finds what an id can be resumed from; enters it with `key` if it is new. */
+  /** Looks up what an upload with this id can resume from. Reserves a new id with `key`. */
   resume: [
     args: { streamId: string; key: string; metadata: StreamMetadata; at: number },
     result: ResumeAnswer,
   ];
-  /** An upload has ended without an acknowledgement; says what is left of it, undefined for nothing. */
+  /** Records that an upload was interrupted. Results in the row that remains, or null if nothing does. */
   leave: [args: { streamId: string; at: number }, result: StreamRow | null];
-  /** Sends what an upload has in its file to the disk, so that less is left to do at its end. */
+  /** Syncs the file of an upload in progress, which shortens the sync at its end. */
   flush: [args: { streamId: string; key: string }, result: null];
-  /** Makes durable what uploads have in their files, and that they exist. */
+  /** Makes the bytes of uploads in progress durable, and their rows. */
   checkpoint: [args: { items: CheckpointItem[]; at: number }, result: CheckpointOutcome[]];
-  /** Makes a sealed upload durable. `addedBytes` is 0 for content that was there already. */
+  /** Commits a sealed upload. `addedBytes` is 0 if an object with the same content exists. */
   finish: [
     args: { streamId: string; key: string; size: number; sha256: string; format: string | null; at: number },
     result: { row: StreamRow; addedBytes: number },
   ];
   find: [args: { streamId: string }, result: StreamRow | null];
   list: [args: ListQuery, result: StreamRow[]];
-  /** Removes a stream and what only it used; STREAM_UNKNOWN if there is none. */
+  /** Removes a stream, and its object if no other stream uses it. Fails with STREAM_UNKNOWN if there is none. */
   remove: [
     args: { streamId: string },
     result: { finished: boolean; objectBytes: number; unfinishedBytes: number },
   ];
-  /** Removes interrupted uploads last touched before a time, except the ones in use. */
+  /** Removes interrupted uploads that were last touched before `before`, except those that are in use. */
   expire: [args: { before: number; except: string[] }, result: { streamIds: string[]; bytes: number }];
   totals: [args: null, result: Totals];
-  /** Repairs segments that are not in the catalog, or of these names if there are any, and enters them. */
+  /** Repairs segments that are not in the catalog and inserts them; only those in `names` unless it is null. */
   repairRecordings: [
     args: { folder: string; names: string[] | null },
     result: { entered: number; removed: number; damaged: string[] },
   ];
-  /** Forces recordings to the disk, those in progress by name, and enters the closed ones. */
+  /** Syncs recordings to the disk and inserts the closed ones; `open` names those in progress. */
   syncRecordings: [args: { folder: string; open: string[]; closed: RecordingEntry[] }, result: null];
   listRecordings: [args: RecordingQuery, result: RecordingRow[]];
-  /** The devices that are remembered, the one that was seen longest ago first. */
+  /** The devices in the catalog, least recently seen first. */
   listDevices: [args: null, result: DeviceRow[]];
   saveDevices: [args: { devices: DeviceRow[]; forgotten: string[] }, result: null];
-  /** Closes the catalog; the thread ends. Comes last. */
+  /** Closes the catalog; the thread ends. Must be the last call. */
   close: [args: null, result: null];
 }
 

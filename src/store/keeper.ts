@@ -1,8 +1,10 @@
 /**
- * The keeper owns the catalog and makes finished streams durable. Calls that only read or note something are answered
- * at once, as one transaction for all that came together; commits and removals go through one queue, a group at a
- * time, so that what ends while a group is at the disk shares the next one's syncs, and a removal never meets a
- * commit of the same object half-way.
+ * The keeper owns the catalog and makes finished streams durable. It handles three kinds of call:
+ *
+ *   - quick calls only touch the catalog: all that arrive together run at once, in one transaction;
+ *   - commits and removals share one queue and run a group at a time. Uploads that end while a group waits for the
+ *     disk share the syncs of the next group, and a removal cannot interleave with a commit of the same object;
+ *   - slow calls wait for the disk but touch nothing that the others do, so they run concurrently.
  */
 import { thisBoot } from "../base/boot.ts";
 import { toWavecacheError, WavecacheError } from "../base/errors.ts";
@@ -23,7 +25,7 @@ export type Answer = { result: unknown } | { error: WavecacheError };
 type Reply = (serial: number, answer: Answer) => void;
 type FinishRequest = KeeperRequest<"finish">;
 type RemoveRequest = KeeperRequest<"remove">;
-/** What takes its time and does not touch what the others do. */
+/** Waits for the disk, and touches nothing that commits and removals touch. */
 type SlowCall = "flush" | "checkpoint" | "syncRecordings" | "repairRecordings";
 
 export class Keeper {
@@ -54,7 +56,7 @@ export class Keeper {
   #waiting: (FinishRequest | RemoveRequest)[] = [];
   #group: Promise<void> | undefined;
 
-  /** Opens the store in `cacheDir`. Answers go to `reply` with the serial of their request. */
+  /** Opens the store in `cacheDir`. `reply` receives each answer with the serial of its request. */
   constructor(cacheDir: string, syncFileSystem: SyncFileSystem, reply: Reply) {
     this.#layout = new CacheLayout(cacheDir);
     this.#layout.create();
@@ -66,12 +68,12 @@ export class Keeper {
     this.#reply = reply;
   }
 
-  /** Repairs what an earlier run left. */
+  /** Brings catalog and disk, as an earlier run left them, into step. */
   recover(at: number): KeeperResult<"open"> {
     return { recovery: recover(this.#layout, this.#catalog, thisBoot(), at), totals: this.#catalog.totals() };
   }
 
-  /** Handles requests that came together, in their order. */
+  /** Handles requests that arrived together, in their order. */
   handle(requests: KeeperRequest[]): void {
     const quick = requests.filter((request) => !isCommit(request) && !isSlow(request));
     for (const request of requests.filter(isSlow)) void this.#answerLater(request);
@@ -80,7 +82,7 @@ export class Keeper {
     if (this.#waiting.length > 0) this.#group ??= this.#commitWaiting();
   }
 
-  /** Waits for commits under way and closes the catalog. */
+  /** Waits for commits in progress and closes the catalog. */
   async close(): Promise<void> {
     await this.#group;
     this.#catalog.close();
@@ -122,7 +124,7 @@ export class Keeper {
     return left ?? null;
   }
 
-  /** The row of a stream, in step with the disk. */
+  /** The row of a stream, after `settle` has brought it into step with the disk. */
   #settled(streamId: string, at: number): StreamRow | undefined {
     const row = this.#catalog.find(streamId);
     if (row === undefined || row.state === "finished") return row;
@@ -160,7 +162,7 @@ export class Keeper {
     return null;
   }
 
-  /** Runs until nothing waits; awaits at least once, so that `#group` is set while it does. */
+  /** Runs until the queue is empty. The first await lets the caller set `#group` before the queue is read. */
   async #commitWaiting(): Promise<void> {
     await Promise.resolve();
     while (this.#waiting.length > 0) {
@@ -189,7 +191,7 @@ export class Keeper {
     failpoint("commit.7");
   }
 
-  /** Beside everything else. */
+  /** Runs concurrently with everything else. */
   async #answerLater<C extends SlowCall>({ serial, call, args }: KeeperRequest<C>): Promise<void> {
     try {
       this.#reply(serial, { result: await this.#slowCalls[call](args) });
@@ -202,7 +204,7 @@ export class Keeper {
     const path = this.#layout.incomingPath(key);
     const size = sizeOfFile(path) ?? 0;
     await syncFile(path);
-    this.#catalog.transaction(() => this.#catalog.secure(streamId, key, size), true);
+    this.#catalog.transaction(() => this.#catalog.markDurable(streamId, key, size), true);
     return null;
   }
 
@@ -220,7 +222,7 @@ export class Keeper {
     }
   }
 
-  /** The row goes first, durably: a crash before the file is gone leaves a stranger, which recovery removes. */
+  /** Removes the row first, durably: a crash before the unlink leaves an orphan file, which recovery removes. */
   #remove(streamId: string): KeeperResult<"remove"> {
     const row = this.#catalog.find(streamId);
     if (row === undefined) throw new WavecacheError("STREAM_UNKNOWN");

@@ -1,11 +1,11 @@
 /**
- * Where things lie in the cache folder. The names carry a version where their layout might change.
+ * The layout of the cache folder. A name carries a version where the layout below it might change.
  *
- *     catalog.db             the catalog, with its -wal beside it
+ *     catalog.db             the catalog, with its -wal file beside it
  *     incoming/<key>         an unfinished upload; the key is in its catalog row
  *     objects-v1/<2 hex>/<sha-256>   audio of finished streams, immutable
  *     tls/                   the server's self-signed certificate and its key
- *     sounds/<sha-256>       packets of a sound for devices, by what its source was
+ *     sounds/<sha-256>       Opus packets of a sound for devices; the hash is that of the source's key
  */
 import * as fs from "node:fs";
 import { join } from "node:path";
@@ -32,7 +32,7 @@ export class CacheLayout {
     return join(this.incoming, key);
   }
 
-  /** `sourceKey` is the same for the same source, and may hold any characters. */
+  /** `sourceKey` identifies the source file and may contain any characters. */
   soundPath(sourceKey: string): string {
     return join(this.sounds, new Bun.CryptoHasher("sha256").update(sourceKey).digest("hex"));
   }
@@ -45,7 +45,7 @@ export class CacheLayout {
     return join(this.objectFolder(sha256), sha256);
   }
 
-  /** Makes the folders that are missing, and makes that durable. */
+  /** Creates missing folders and syncs their names. */
   create(): void {
     fs.mkdirSync(this.incoming, { recursive: true });
     fs.mkdirSync(this.objects, { recursive: true });
@@ -54,8 +54,8 @@ export class CacheLayout {
 }
 
 /**
- * Makes the names in a folder durable: a created or renamed file may be gone after a power cut until its folder is
- * synced. Windows has no such call and journals names by itself.
+ * Makes the names in a folder durable. Without it a power cut may undo the creation or renaming of a file. Windows
+ * has no such call; NTFS journals names by itself.
  */
 export function syncFolder(path: string): void {
   if (process.platform === "win32") return;
@@ -67,7 +67,7 @@ export function syncFolder(path: string): void {
   }
 }
 
-/** Makes the bytes of a file durable, on a thread of the runtime: many at once share the work of the disk. */
+/** Makes the bytes of a file durable. Runs on the runtime's I/O threads, so that concurrent syncs overlap. */
 export async function syncFile(path: string): Promise<void> {
   const file = await fs.promises.open(path, "r+");
   try {
@@ -77,7 +77,7 @@ export async function syncFile(path: string): Promise<void> {
   }
 }
 
-/** Deletes a file; one that is not there counts as deleted. Returns whether it was there. */
+/** Deletes a file. Returns false, and is no error, if it does not exist. */
 export function removeFile(path: string): boolean {
   try {
     fs.unlinkSync(path);
@@ -88,7 +88,7 @@ export function removeFile(path: string): boolean {
   }
 }
 
-/** Size of a file in bytes, or undefined if there is none. */
+/** Size of a file in bytes, or undefined if it does not exist. */
 export function sizeOfFile(path: string): number | undefined {
   return fs.statSync(path, { throwIfNoEntry: false })?.size;
 }

@@ -1,14 +1,14 @@
-/** One call that forces a whole file system to the disk, for Linux with the GNU library. */
+/** `syncfs`, one call that syncs a whole file system, for Linux with the GNU C library. */
 import { dlopen, FFIType } from "bun:ffi";
 import * as fs from "node:fs";
 
-/** Syncs the whole file system that a folder is on. Resolves with false where the platform has no such call. */
+/** Syncs the whole file system of a folder. Resolves with false on platforms without such a call. */
 export type SyncFileSystem = (folder: string) => Promise<boolean>;
 
-/** Calls `syncfs` on the file system of a folder and blocks until the disk is done. Throws where that fails. */
+/** Calls `syncfs` on the file system of a folder and blocks until the disk is done. Throws if the call fails. */
 export type BlockingSync = (folder: string) => void;
 
-/** `syncfs`, or undefined where this system has none that can be called. */
+/** `syncfs`, or undefined on platforms without it. */
 export function loadSyncfs(): BlockingSync | undefined {
   if (process.platform !== "linux") return undefined;
   const library = openLibrary();
@@ -27,7 +27,7 @@ function openLibrary() {
   try {
     return dlopen("libc.so.6", { syncfs: { args: [FFIType.i32], returns: FFIType.i32 } });
   } catch (error) {
-    // Another C library: files are synced one by one.
+    // Another C library, for example musl: callers fall back to one sync a file.
     if (error instanceof Error && "code" in error && error.code === "ERR_DLOPEN_FAILED") return undefined;
     throw error;
   }

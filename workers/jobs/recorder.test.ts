@@ -79,7 +79,7 @@ class Stage {
 function hashed(order: RecordingSpec, segment: Segment, decision: OrderDecision | undefined): RecordingEntry {
   const block = new Uint8Array(1000);
   while (!segment.hashNext(block));
-  segment.letGo();
+  segment.close();
   return describeSegment(order, segment, decision);
 }
 

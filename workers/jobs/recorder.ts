@@ -148,16 +148,16 @@ export class Recorder {
     this.#segment = undefined;
     if (segment === undefined) return;
     try {
-      if (segment.takeBack()) this.#finish(segment);
+      if (segment.rollBack()) this.#finish(segment);
     } catch (error) {
-      segment.letGo();
+      segment.close();
       throw error;
     }
   }
 
   /** Leaves everything as it is in the files: the next start repairs them. */
   abandon(): void {
-    this.#segment?.letGo();
+    this.#segment?.close();
     this.#segment = undefined;
   }
 
@@ -317,9 +317,9 @@ export class Recorder {
   #flush(): void {
     this.#segment!.append(this.#bin, this.#wav);
     const keep = this.#held > 0 ? this.#bin.fill - this.#heldFrom : 0;
-    this.#bin.written(keep);
+    this.#bin.markWritten(keep);
     this.#heldFrom = 0;
-    this.#wav.written(this.#historyBytes);
+    this.#wav.markWritten(this.#historyBytes);
   }
 
   #finishSegment(): void {
@@ -361,6 +361,6 @@ export function describeSegment(
     ...segment.counts,
     nibbleOrder: decision?.order ?? null,
     nibbleOrderBy: decision?.by ?? null,
-    ...segment.sums(),
+    ...segment.hashes(),
   };
 }

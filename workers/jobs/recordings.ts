@@ -94,7 +94,7 @@ export class RecordingJobs implements Jobs {
 
   close(): void {
     for (const { recorder } of this.#recordings.values()) recorder.abandon();
-    for (const { segment } of this.#hashing) segment.letGo();
+    for (const { segment } of this.#hashing) segment.close();
   }
 
   #listen(slot: number, wanted: boolean): void {
@@ -183,7 +183,7 @@ export class RecordingJobs implements Jobs {
       this.#sendFailure(slot, toWavecacheError(error));
     }
     this.#hashing.shift();
-    segment.letGo();
+    segment.close();
     recording.hashing -= 1;
     this.#freeIfDone(slot, recording);
   }

@@ -22,7 +22,7 @@ import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import { WavecacheError } from "../../base/errors.ts";
 import { maxListedRecordings } from "../../base/limits/recordings.ts";
 import type { RecordedFile } from "../../base/recording-entry.ts";
-import type { RecordingPlace, RecordingQuery, RecordingRow } from "../../store/recordings/catalog.ts";
+import type { RecordingCursor, RecordingQuery, RecordingRow } from "../../store/recordings/catalog.ts";
 import type { HttpRoute } from "../../listen/route.ts";
 import { sanitizeHwid } from "../../wire/ingest.ts";
 import { answer, json } from "./answer.ts";
@@ -51,7 +51,7 @@ const querySchema = object({
   after: optional(
     pipe(
       string(),
-      transform(decodePlace),
+      transform(decodeCursor),
       check((place) => place !== undefined),
     ),
   ),
@@ -75,7 +75,7 @@ async function list(directory: RecordingDirectory, url: URL, meter: GatewayMeter
   // A device whose name has nothing that stays in a file name has no recordings under its name.
   const sanitized = device === undefined ? undefined : (sanitizeHwid(device) ?? "");
   const rows = await directory.list({ device: sanitized, from, to, after, limit });
-  const next = rows.length === limit ? encodePlace(rows.at(-1)!) : null;
+  const next = rows.length === limit ? encodeCursor(rows.at(-1)!) : null;
   return json({ recordings: rows.map(describe), next }, meter);
 }
 
@@ -94,11 +94,11 @@ function describeFile(path: string, file: RecordedFile) {
   return { path, bytes: file.bytes, sha256: file.sha256 };
 }
 
-function encodePlace({ startedAt, id }: RecordingPlace): string {
+function encodeCursor({ startedAt, id }: RecordingCursor): string {
   return `${startedAt}.${id}`;
 }
 
-function decodePlace(text: string): RecordingPlace | undefined {
+function decodeCursor(text: string): RecordingCursor | undefined {
   const match = /^(\d{1,15})\.(\d{1,15})$/.exec(text);
   return match === null ? undefined : { startedAt: Number(match[1]), id: Number(match[2]) };
 }

@@ -34,7 +34,7 @@ function row(deviceId: string, changes: Partial<DeviceRow> = {}): DeviceRow {
 }
 
 describe("the catalog of devices", () => {
-  test("gives back what was entered, also after it was opened again", () => {
+  test("returns what was inserted, also after reopening", () => {
     const devices = [row("a"), row("b", { report: null, mode: 0, seenAt: 3000 })];
     for (const device of devices) catalog.devices.enter(device);
     expect(catalog.devices.all()).toEqual(devices);
@@ -43,13 +43,13 @@ describe("the catalog of devices", () => {
     expect(catalog.devices.all()).toEqual(devices);
   });
 
-  test("keeps one row a device, the newest", () => {
+  test("keeps one row per device, the newest", () => {
     catalog.devices.enter(row("a"));
     catalog.devices.enter(row("a", { mode: 5 }));
     expect(catalog.devices.all()).toEqual([row("a", { mode: 5 })]);
   });
 
-  test("lists the one that was seen longest ago first, and forgets", () => {
+  test("lists the least recently seen device first, and removes devices", () => {
     for (const [deviceId, seenAt] of [
       ["a", 3],
       ["b", 1],

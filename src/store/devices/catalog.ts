@@ -1,31 +1,31 @@
-/** The devices that the server remembers, in the catalog. */
+/** The catalog of devices: what the server remembers of them across restarts. */
 
 export interface DeviceRow {
   deviceId: string;
   /** 0 to 5. */
   mode: number;
-  /** What the device last said of itself, or null if it never did. */
+  /** The last status that the device reported, or null if there is none. */
   report: DeviceReport | null;
-  /** Milliseconds since 1970: first connected, and last connected or heard of. */
+  /** Milliseconds since 1970: the first connection, and the last connection or report. */
   createdAt: number;
   seenAt: number;
 }
 
 export interface DeviceReport {
-  /** 0xRRGGBBAA of led_0 to led_5. */
+  /** The colours of led_0 to led_5 as 0xRRGGBBAA. */
   leds: number[];
-  /** Whether button_1 to button_4 were pressed. */
+  /** The state of button_1 to button_4. */
   pressed: boolean[];
-  /** As the device says it; null if that was no number. */
+  /** As the device reports it; null for NaN and infinity, which JSON cannot hold. */
   battery: number | null;
   /** Milliseconds since 1970. */
   at: number;
 }
 
 export interface DeviceCatalog {
-  /** Enters devices, in the place of what was there of them. */
+  /** Inserts a device or replaces its row. */
   enter(device: DeviceRow): void;
   remove(deviceId: string): void;
-  /** All, the one that was seen longest ago first. */
+  /** All devices, least recently seen first. */
   all(): DeviceRow[];
 }

@@ -32,7 +32,7 @@ const reportSchema: v.GenericSchema<unknown, DeviceReport> = v.object({
 export class SqliteDevices implements DeviceCatalog {
   readonly #statements: ReturnType<typeof prepareStatements>;
 
-  /** On a database whose schema is up to date. */
+  /** Expects a database with the current schema. */
   constructor(database: Database) {
     this.#statements = prepareStatements(database);
   }
@@ -50,7 +50,7 @@ export class SqliteDevices implements DeviceCatalog {
     return this.#statements.all.all().map(toRow);
   }
 
-  /** Lets go of the database. */
+  /** Finalizes the statements, which would keep the database open. */
   close(): void {
     for (const statement of Object.values(this.#statements)) statement.finalize();
   }

@@ -1,4 +1,4 @@
-/** What kind of audio a file is and how long it plays. */
+/** The type and duration of an audio file. */
 import { parseFromTokenizer } from "music-metadata";
 import { AbstractTokenizer, EndOfStreamError, type IFileInfo, type IReadChunkOptions } from "strtok3";
 import { WavecacheError } from "../../base/errors.ts";
@@ -8,15 +8,15 @@ import { parseWavHead } from "../../codec/wav.ts";
 import type { OpenedFile } from "./file.ts";
 
 export interface AudioDetails {
-  /** MIME type, by content, else by the ending of the name. */
+  /** MIME type, by content, or else by the extension. */
   type: string;
-  /** Seconds; null where that is not known. */
+  /** Seconds; null if unknown. */
   duration: number | null;
 }
 
 const unknownType = "application/octet-stream";
 
-const typesByEnding: Record<string, string> = {
+const typesByExtension: Record<string, string> = {
   aac: "audio/aac",
   aif: "audio/aiff",
   aiff: "audio/aiff",
@@ -34,11 +34,11 @@ const typesByEnding: Record<string, string> = {
   wma: "audio/x-ms-wma",
 };
 
-/** Looks into a file. A file that is damaged or no audio has no duration; only a failing disk is an error. */
+/** Reads a file's type and duration. A file that is damaged or not audio has no duration; only disk failures throw. */
 export async function inspectAudio(name: string, file: OpenedFile): Promise<AudioDetails> {
   const head = await file.read(0, Math.min(file.size, inspectBytes));
   const sniffed = sniffAudioFormat(head.subarray(0, sniffBytes));
-  const type = sniffed ?? typesByEnding[/\.([^./]+)$/.exec(name)?.[1]?.toLowerCase() ?? ""] ?? unknownType;
+  const type = sniffed ?? typesByExtension[/\.([^./]+)$/.exec(name)?.[1]?.toLowerCase() ?? ""] ?? unknownType;
   if (type === unknownType) return { type, duration: null };
   return { type, duration: wavDuration(head, file.size) ?? (await parsedDuration(name, type, file)) };
 }
@@ -58,13 +58,13 @@ async function parsedDuration(name: string, type: string, file: OpenedFile): Pro
     const seconds = format.duration ?? 0;
     return Number.isFinite(seconds) && seconds > 0 ? seconds : null;
   } catch (error) {
-    // Whatever the parser stumbles over, the file is what is wrong; of the disk it knows nothing.
+    // Errors without a system call come from the parser: the file is damaged or of another type, the disk is fine.
     if (error instanceof WavecacheError || (error instanceof Error && "syscall" in error)) throw error;
     return null;
   }
 }
 
-/** The parser's view of a file: it reads a few bytes at a time, which are taken from one block of the file. */
+/** The parser's view of a file. The parser reads a few bytes at a time; a block cache saves a system call for each. */
 class FileTokenizer extends AbstractTokenizer {
   fileInfo: IFileInfo;
   readonly #file: OpenedFile;
@@ -81,7 +81,7 @@ class FileTokenizer extends AbstractTokenizer {
     return true;
   }
 
-  /** What the parser asks of a source that can be read anywhere. */
+  /** Required of sources with random access. */
   setPosition(position: number): void {
     this.position = position;
   }

@@ -1,13 +1,13 @@
 /**
- * Opens a file below a folder, and nothing else: whatever links and folders do meanwhile. The order is
+ * Opens files below a folder and never outside of it, even while links and folders change concurrently:
  *
- *   1. the real path is asked for, and must lie below the folder;
- *   2. what lies there must be a regular file: opening a device may act on it, and a pipe waits for a writer;
- *   3. it is opened, without waiting and without following a link in its last place;
- *   4. what was opened is asked where it lies, since a folder may have become a link after step 1.
+ *   1. resolve the real path, which must lie below the folder;
+ *   2. check that it is a regular file: opening a device may trigger it, and opening a pipe waits for a writer;
+ *   3. open it without blocking and without following a link in the last component;
+ *   4. resolve the path of the open descriptor, since a folder may have become a link after step 1.
  *
- * Reads are by position from the descriptor. A file of the library is never memory-mapped: whoever truncates it
- * would end the process.
+ * Reads use positions on the descriptor. Library files are never memory-mapped: truncating a mapped file would end the
+ * process with SIGBUS.
  */
 import * as fs from "node:fs";
 import { open, lstat, readlink, realpath, type FileHandle } from "node:fs/promises";
@@ -18,9 +18,9 @@ const { O_RDONLY, O_NONBLOCK = 0, O_NOFOLLOW = 0 } = fs.constants;
 
 /** A regular file that is open for reading. */
 export class OpenedFile {
-  /** Bytes when it was opened. */
+  /** Size in bytes when the file was opened. */
   readonly size: number;
-  /** The same for the same file with the same content, as far as its size and times tell. */
+  /** Identifies the file and its content, as far as size and timestamps tell. */
   readonly key: string;
   readonly #handle: FileHandle;
 
@@ -30,14 +30,14 @@ export class OpenedFile {
     this.key = keyOf(stat);
   }
 
-  /** For another thread of this process to read from, as long as this is open. */
+  /** For reads by another thread of this process, while this file is open. */
   get descriptor(): number {
     return this.#handle.fd;
   }
 
   /**
-   * Exactly these bytes, which must lie within `size`; at the beginning of `into` where that is given, which saves the
-   * making of memory. Throws SONG_CHANGED if the file has become shorter.
+   * Reads exactly these bytes, which must lie within `size`. Reads to the beginning of `into` if it is given, which
+   * saves an allocation. Throws SONG_CHANGED if the file was truncated.
    */
   async read(
     offset: number,
@@ -55,7 +55,7 @@ export class OpenedFile {
     return bytes;
   }
 
-  /** Whether its size and times are what they were when it was opened. */
+  /** Whether size and timestamps are those at the time of opening. */
   async isUnchanged(): Promise<boolean> {
     return keyOf(await this.#handle.stat({ bigint: true })) === this.key;
   }
@@ -65,7 +65,7 @@ export class OpenedFile {
   }
 }
 
-/** Opens the file at `path` if it lies below `folder`, which may be a link. Undefined if no regular file is there. */
+/** Opens the regular file at `path` below `folder`, which may itself be a link. Undefined if there is none. */
 export async function openBelow(folder: string, path: string): Promise<OpenedFile | undefined> {
   try {
     const [root, real] = [await realpath(folder), await realpath(path)];
@@ -90,7 +90,7 @@ async function openChecked(root: string, real: string): Promise<OpenedFile | und
   return undefined;
 }
 
-/** Linux knows the path of a descriptor. Elsewhere the path must still lead, without a link, to what was opened. */
+/** Linux can resolve a descriptor. Elsewhere, checks that the path still leads to the opened file without a link. */
 async function liesBelow(
   root: string,
   real: string,
@@ -109,7 +109,7 @@ async function pathOfDescriptor(descriptor: number): Promise<string | undefined>
   try {
     return await readlink(`/proc/self/fd/${descriptor}`);
   } catch (error) {
-    // No /proc in this container.
+    // This container has no /proc.
     if (systemCode(error) === "ENOENT") return undefined;
     throw error;
   }
@@ -129,12 +129,12 @@ const absentCodes = new Set([
   "EINVAL",
   "EACCES",
   "EPERM",
-  // What O_NONBLOCK and O_NOFOLLOW say of a pipe, a socket or a link that has just taken a file's place.
+  // O_NONBLOCK and O_NOFOLLOW fail with these if a pipe, a socket or a link has just replaced the file.
   "ENXIO",
   "EMLINK",
 ]);
 
-/** Whether an error of the system means that there is nothing here to be read, rather than that the disk fails. */
+/** Whether a system error means that there is no readable file, as opposed to a failing disk. */
 export function meansAbsent(error: unknown): boolean {
   return absentCodes.has(systemCode(error) ?? "");
 }

@@ -8,18 +8,18 @@ import { until } from "../../testing/harness/until.ts";
 import { temporaryFolder } from "../../testing/fixtures/temporary-folder.ts";
 import { Library } from "./library.ts";
 
-const secret = "what lies outside";
+const secret = "content outside the library";
 let folder: ReturnType<typeof temporaryFolder>;
 let library: Library;
 
-/** A file of the library; its folders are made. */
+/** Writes a file of the library and creates its folders. */
 function put(name: string, content = name): void {
   const path = join(library.folder, name);
   fs.mkdirSync(join(path, ".."), { recursive: true });
   fs.writeFileSync(path, content);
 }
 
-/** What is found under a name, or undefined. */
+/** The content of the file that a name finds, or undefined. */
 async function contentOf(name: string): Promise<string | undefined> {
   const file = await library.find(name);
   if (file === undefined) return undefined;
@@ -41,7 +41,7 @@ afterEach(() => {
 });
 
 describe("a song", () => {
-  test("is found by its name, in folders, with spaces and in any script", async () => {
+  test("is found by its name: in folders, with spaces and in any script", async () => {
     for (const name of [
       "a.mp3",
       "Artist/Album/01 Title.flac",
@@ -55,7 +55,7 @@ describe("a song", () => {
     }
   });
 
-  test("is found in both forms of Unicode, whichever its folder and its file have", async () => {
+  test("is found in both Unicode forms, whichever form its folder and its file use", async () => {
     const [nfc, nfd] = ["Björk".normalize("NFC"), "Björk".normalize("NFD")];
     put(`${nfd}/${nfc}.mp3`, "mixed");
     for (const directory of [nfc, nfd])
@@ -63,7 +63,7 @@ describe("a song", () => {
     expect(await contentOf(`${nfc}/Bjork.mp3`)).toBeUndefined();
   });
 
-  test("is there as soon as its file is, and gone with it", async () => {
+  test("can be opened as soon as its file exists, and not after the file is removed", async () => {
     expect(await contentOf("new.mp3")).toBeUndefined();
     put("new.mp3", "1");
     expect(await contentOf("new.mp3")).toBe("1");
@@ -71,7 +71,7 @@ describe("a song", () => {
     expect(await contentOf("new.mp3")).toBeUndefined();
   });
 
-  test("that is cut while it is open fails to be read; what is left still can be", async () => {
+  test("that is truncated while open fails reads past its new end only", async () => {
     put("a", "0123456789");
     const file = (await library.find("a"))!;
     fs.truncateSync(join(library.folder, "a"), 4);
@@ -124,7 +124,7 @@ describe("nothing outside the library is reachable", () => {
     "\ud800",
   ];
 
-  test("by names that are refused before the disk is asked", async () => {
+  test("by names that are rejected before any access to the disk", async () => {
     put("folder/file");
     for (const name of hostile) {
       expect(isSongName(name), JSON.stringify(name)).toBe(false);
@@ -163,26 +163,26 @@ describe("nothing outside the library is reachable", () => {
     );
   });
 
-  test("through links; those that stay inside work", async () => {
+  test("through links; links that stay inside work", async () => {
     put("folder/file", "inside");
     const links: [string, string][] = [
       ["out", "../../secret"],
       ["absolute", join(folder.path, "secret")],
       ["up", "../../.."],
       ["chain", "out"],
-      ["circle", "circle"],
+      ["cycle", "cycle"],
       ["in", "folder/file"],
       ["alias", "folder"],
     ];
     for (const [name, target] of links) fs.symlinkSync(target, join(library.folder, name));
-    for (const name of ["out", "absolute", "up/secret", "chain", "circle", "alias/../../../secret"])
+    for (const name of ["out", "absolute", "up/secret", "chain", "cycle", "alias/../../../secret"])
       expect(await contentOf(name), name).toBeUndefined();
     expect(await contentOf("in")).toBe("inside");
     expect(await contentOf("alias/file")).toBe("inside");
     expect(await library.list()).toEqual(["folder/file", "in"]);
   });
 
-  test("through a folder that becomes a link while it is asked for", async () => {
+  test("through a folder that becomes a link while a song in it is opened", async () => {
     put("folder/secret", "inside");
     const [real, aside] = [join(library.folder, "folder"), join(library.folder, "aside")];
     const found = new Set<string | undefined>();
@@ -208,7 +208,7 @@ describe("nothing outside the library is reachable", () => {
 });
 
 describe("the list", () => {
-  test("has the names of all files, sorted and composed, without hidden ones and those that cannot be asked for", async () => {
+  test("has the names of all files, sorted and in NFC, without hidden files and invalid names", async () => {
     for (const name of [
       "b.mp3",
       "a/z.mp3",
@@ -225,7 +225,7 @@ describe("the list", () => {
     );
   });
 
-  test("has what is new, also in new folders and after the folder itself was replaced", async () => {
+  test("has new files, also in new folders and after the library folder was replaced", async () => {
     expect(await library.list()).toEqual([]);
     const listed = async (names: string[]): Promise<void> => {
       await until(`${names} in the list`, 5_000, async () => Bun.deepEquals(await library.list(), names));
@@ -241,7 +241,7 @@ describe("the list", () => {
   });
 });
 
-test("a library that cannot be a folder is refused", () => {
+test("a library fails to open if its path cannot become a folder", () => {
   expect(Library.open(join(folder.path, "secret", "below"), openLog("test"))).rejects.toThrow(
     "cannot be used",
   );

@@ -1,4 +1,4 @@
-/** The folder of songs and sounds: names become open files, and the list of what there is. */
+/** The folder of songs and sounds: opens files by name and lists the names. */
 import { mkdir, lstat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { WavecacheError } from "../../base/errors.ts";
@@ -11,7 +11,7 @@ export class Library {
   readonly folder: string;
   readonly #names: LibraryNames;
 
-  /** Makes the folder if there is none. Throws LIBRARY_UNUSABLE. */
+  /** Creates the folder if it is missing. Throws LIBRARY_UNUSABLE. */
   static async open(folder: string, log: Log): Promise<Library> {
     const absolute = resolve(folder);
     try {
@@ -27,14 +27,14 @@ export class Library {
     this.#names = new LibraryNames(folder, log);
   }
 
-  /** Opens a song; the disk is asked each time. Undefined for a name that is not allowed or not there. */
+  /** Opens a song. Looks at the disk each time. Undefined if the name is not allowed or does not exist. */
   async find(name: string): Promise<OpenedFile | undefined> {
     if (!isSongName(name)) return undefined;
     if (process.platform === "win32" && /:|[. ](?:\/|$)/.test(name)) return undefined;
     return (await openBelow(this.folder, join(this.folder, name))) ?? (await this.#findNormalised(name));
   }
 
-  /** Names of all files, sorted, in Unicode's composed form (NFC). */
+  /** Names of all files, sorted, in Unicode normalization form C. */
   list(): Promise<readonly string[]> {
     return this.#names.list();
   }
@@ -44,23 +44,23 @@ export class Library {
   }
 
   /**
-   * The same letters can be written in two ways (NFC, NFD), and systems and people differ in which they write: each part
-   * of the name is looked for in both.
+   * Unicode encodes the same letters in two forms, and file systems and clients differ in the form they use. Looks for
+   * each component of the name in both forms (NFC, NFD).
    */
   async #findNormalised(name: string): Promise<OpenedFile | undefined> {
     if (name.normalize("NFC") === name.normalize("NFD")) return undefined;
     let path = this.folder;
     for (const segment of name.split("/")) {
       const forms = [...new Set([segment, segment.normalize("NFC"), segment.normalize("NFD")])];
-      const there = await firstThere(forms.map((form) => join(path, form)));
-      if (there === undefined) return undefined;
-      path = there;
+      const existing = await firstExisting(forms.map((form) => join(path, form)));
+      if (existing === undefined) return undefined;
+      path = existing;
     }
     return await openBelow(this.folder, path);
   }
 }
 
-async function firstThere(paths: string[]): Promise<string | undefined> {
+async function firstExisting(paths: string[]): Promise<string | undefined> {
   for (const path of paths) {
     try {
       await lstat(path);

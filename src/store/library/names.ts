@@ -1,7 +1,6 @@
 /**
- * The names of the library's files. They are gathered when they are asked for and something has changed since: the
- * system says so where it watches folders, and their age where it does not. A message of the system may be lost, so
- * age counts everywhere.
+ * The names of the library's files, cached. A change that the system's file watcher reports invalidates the cache. The
+ * cache also expires by age: sooner where folders cannot be watched, later where they can, since events may get lost.
  */
 import { type Dirent, type FSWatcher, watch } from "node:fs";
 import { readdir, realpath, stat } from "node:fs/promises";
@@ -16,7 +15,7 @@ import type { Log } from "../../base/log.ts";
 import { isSongName } from "../../base/song-name.ts";
 import { isBelow, meansAbsent } from "./file.ts";
 
-/** A folder yet to be read: its name below the library with a `/` behind it, or "" for the library itself. */
+/** A folder to read. `prefix` is its name below the library with a trailing `/`, or "" for the library itself. */
 interface Folder {
   prefix: string;
   depth: number;
@@ -52,7 +51,7 @@ export class LibraryNames {
 
   async #gather(): Promise<readonly string[]> {
     this.#watch();
-    // A change from here on makes this list old at once.
+    // Set before reading: a change during the read must invalidate this list.
     this.#gatheredAt = performance.now();
     try {
       this.#names = await gatherNames(this.#folder, this.#log);
@@ -77,7 +76,7 @@ export class LibraryNames {
     }
   }
 
-  /** A change without a name is that of the folder itself, which may be gone: then it is watched anew. */
+  /** A change without a name concerns the folder itself, which may be gone: the next `#gather` opens a new watcher. */
   #changed(name: string | Buffer | null | undefined): void {
     this.#gatheredAt = -Infinity;
     if (name === null || name === undefined) this.#unwatch(undefined);
@@ -85,27 +84,27 @@ export class LibraryNames {
 
   #unwatch(error: unknown): void {
     if (error !== undefined)
-      this.#log.debug("the library is not watched; it is looked through instead", { error });
+      this.#log.debug("cannot watch the library folder; listing it by age instead", { error });
     this.#watcher?.close();
     this.#watcher = undefined;
     this.#gatheredAt = -Infinity;
   }
 }
 
-/** Names of the regular files below a folder, sorted. Links to folders are not followed, they might go in circles. */
+/** Sorted names of the regular files below a folder. Does not follow links to folders, which may form a cycle. */
 async function gatherNames(folder: string, log: Log): Promise<readonly string[]> {
   const names = new Set<string>();
-  const waiting: Folder[] = [{ prefix: "", depth: 0 }];
-  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+  const pending: Folder[] = [{ prefix: "", depth: 0 }];
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     for (const entry of await entriesOf(join(folder, next.prefix))) {
       const name = next.prefix + entry.name;
       if (isHidden(entry.name) || !isSongName(name)) continue;
       if (entry.isDirectory() && next.depth < maxLibraryDepth)
-        waiting.push({ prefix: `${name}/`, depth: next.depth + 1 });
-      else if (entry.isFile() || (entry.isSymbolicLink() && (await leadsToFile(folder, name))))
+        pending.push({ prefix: `${name}/`, depth: next.depth + 1 });
+      else if (entry.isFile() || (entry.isSymbolicLink() && (await linksToFile(folder, name))))
         names.add(name.normalize("NFC"));
       if (names.size >= maxLibraryFiles) {
-        log.warn("the library has more files than are listed", { listed: names.size });
+        log.warn("the library has more files than the list can hold", { listed: names.size });
         return sorted(names);
       }
     }
@@ -117,7 +116,7 @@ function sorted(names: Set<string>): string[] {
   return [...names].sort();
 }
 
-/** What people do not see in their folders either; three dots may begin a title. */
+/** Dotfiles; but a title may begin with several dots. */
 function isHidden(name: string): boolean {
   return /^\.[^.]/.test(name);
 }
@@ -131,7 +130,7 @@ async function entriesOf(folder: string): Promise<Dirent[]> {
   }
 }
 
-async function leadsToFile(folder: string, name: string): Promise<boolean> {
+async function linksToFile(folder: string, name: string): Promise<boolean> {
   try {
     const real = await realpath(join(folder, name));
     return isBelow(await realpath(folder), real) && (await stat(real)).isFile();

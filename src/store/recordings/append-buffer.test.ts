@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { temporaryFolder } from "../../testing/fixtures/temporary-folder.ts";
 import { AppendBuffer } from "./append-buffer.ts";
 
-test("everything appended reaches the file once and in order, and the newest bytes stay", () => {
+test("appended bytes reach the file once and in order, and the newest stay as history", () => {
   using folder = temporaryFolder();
   const path = join(folder.path, "file");
   const step = fc.record({
@@ -32,7 +32,7 @@ test("everything appended reaches the file once and in order, and the newest byt
       buffer.writeTo(descriptor);
       const before = buffer.fill;
       expect(before - buffer.fill).toBe(0);
-      const moved = buffer.written(keep);
+      const moved = buffer.markWritten(keep);
       expect(moved).toBe(before - buffer.fill);
       expect(buffer.fill).toBeLessThanOrEqual(keep);
       expect(buffer.unwrittenBytes).toBe(0);
@@ -49,14 +49,14 @@ test("everything appended reaches the file once and in order, and the newest byt
   fc.assert(property, { numRuns: 100 });
 });
 
-test("a new file begins where it is told to, with what is kept", () => {
+test("a new file begins at the given offset, and the history stays", () => {
   using folder = temporaryFolder();
   const path = join(folder.path, "file");
   fs.writeFileSync(path, "head");
   const descriptor = fs.openSync(path, "r+");
   const buffer = new AppendBuffer(16);
   buffer.append(Buffer.from("before"), 0, 6);
-  buffer.written(3);
+  buffer.markWritten(3);
   buffer.startFile(4);
   buffer.append(Buffer.from("..after"), 2, 5);
   expect(Buffer.from(buffer.unwritten()).toString()).toBe("after");
@@ -66,11 +66,11 @@ test("a new file begins where it is told to, with what is kept", () => {
   expect(Buffer.from(buffer.bytes.subarray(0, buffer.fill)).toString()).toBe("oreafter");
 });
 
-test("memory that one burst needed is given back", () => {
+test("the memory of a burst is released after smaller writes", () => {
   const buffer = new AppendBuffer(1024);
   buffer.append(new Uint8Array(1_000_000), 0, 1_000_000);
-  for (let turn = 0; turn < 30; turn++) {
-    buffer.written(0);
+  for (let round = 0; round < 30; round++) {
+    buffer.markWritten(0);
     buffer.append(new Uint8Array(100), 0, 100);
   }
   expect(buffer.bytes.length).toBe(1024);

@@ -1,34 +1,34 @@
 /**
- * What is on its way to a file that is only appended to: bytes collect here, go to the file many at a time, and the
- * last of them may stay, for whoever looks back at them.
+ * The write buffer of an append-only file. Bytes collect here and go to the file in one write. The last bytes of a
+ * write may stay as history, for a decoder that looks back.
  *
- *     | kept, in the file already | unwritten | free |
- *     0                          from        fill    capacity
+ *     | history, already in the file | unwritten | free |
+ *     0                              from        fill   capacity
  *
- * The memory doubles when it is too small, and halves when half of it was not used.
+ * The capacity doubles when it is too small, and halves after a write that needed at most half of it.
  */
 import * as fs from "node:fs";
 
-/** A copy of up to so many bytes is quicker by hand, since it needs no view of its source. */
-const plainCopyBytes = 512;
+/** Up to this length a loop copies faster than `set`, which needs a view of its source. */
+const maxLoopCopyBytes = 512;
 
 export class AppendBuffer {
-  /** `bytes` and `samples` are two views of the same memory; they change when room is made. */
+  /** Two views of the same memory; a resize replaces both. */
   bytes: Uint8Array<ArrayBuffer>;
   samples: Int16Array<ArrayBuffer>;
   #fill = 0;
   #unwrittenFrom = 0;
   #fileBytes = 0;
-  readonly #usualBytes: number;
+  readonly #minBytes: number;
 
-  /** Memory of `usualBytes` to begin with: an even number. */
-  constructor(usualBytes: number) {
-    this.#usualBytes = usualBytes;
-    this.bytes = new Uint8Array(usualBytes);
+  /** `minBytes` is the initial and smallest capacity, an even number. */
+  constructor(minBytes: number) {
+    this.#minBytes = minBytes;
+    this.bytes = new Uint8Array(minBytes);
     this.samples = new Int16Array(this.bytes.buffer);
   }
 
-  /** Where the next byte goes. */
+  /** Index of the next byte. */
   get fill(): number {
     return this.#fill;
   }
@@ -42,7 +42,7 @@ export class AppendBuffer {
     return this.#fileBytes;
   }
 
-  /** Makes room for `more` bytes behind `fill`. What is there keeps its place. */
+  /** Makes room for `more` bytes after `fill`. Existing bytes keep their index. */
   makeRoom(more: number): void {
     const needed = this.#fill + more;
     if (needed <= this.bytes.length) return;
@@ -51,24 +51,24 @@ export class AppendBuffer {
     this.#resize(capacity);
   }
 
-  /** `more` bytes, for which there is room, have been put behind `fill`. */
+  /** Commits `more` bytes that the caller wrote after `fill`, into room that `makeRoom` made. */
   advance(more: number): void {
     this.#fill += more;
   }
 
   append(source: Uint8Array, at: number, length: number): void {
     this.makeRoom(length);
-    if (length > plainCopyBytes) this.bytes.set(source.subarray(at, at + length), this.#fill);
+    if (length > maxLoopCopyBytes) this.bytes.set(source.subarray(at, at + length), this.#fill);
     else copyBytes(source, at, this.bytes, this.#fill, length);
     this.#fill += length;
   }
 
-  /** The bytes that are not in the file yet; valid until something is appended. */
+  /** The bytes that are not in the file yet; valid until the next append. */
   unwritten(): Uint8Array {
     return this.bytes.subarray(this.#unwrittenFrom, this.#fill);
   }
 
-  /** Writes at the end of the file what is not in it yet. Throws the system's error, having written a part or nothing. */
+  /** Appends the unwritten bytes to the file. On an error of the system, which it throws, a part may be written. */
   writeTo(descriptor: number): void {
     const length = this.unwrittenBytes;
     let written = 0;
@@ -83,8 +83,11 @@ export class AppendBuffer {
     }
   }
 
-  /** All of it is in the file now; the last `keepBytes` (or fewer) stay. Returns by how far they have moved down. */
-  written(keepBytes: number): number {
+  /**
+   * Marks all bytes as written and keeps up to `keepBytes` of them as history. Returns by how many bytes the history
+   * has moved down.
+   */
+  markWritten(keepBytes: number): number {
     this.#fileBytes += this.unwrittenBytes;
     const used = this.#fill;
     const kept = Math.min(keepBytes, this.#fill);
@@ -92,23 +95,23 @@ export class AppendBuffer {
     this.bytes.copyWithin(0, moved, this.#fill);
     this.#fill = kept;
     this.#unwrittenFrom = kept;
-    if (2 * used <= this.bytes.length && this.bytes.length > this.#usualBytes) {
+    if (2 * used <= this.bytes.length && this.bytes.length > this.#minBytes) {
       this.#resize(this.bytes.length / 2);
     }
     return moved;
   }
 
-  /** Goes on in a new file, which has `fileBytes` already; what is kept stays. */
+  /** Continues in a new file of `fileBytes` bytes; the history stays. */
   startFile(fileBytes: number): void {
     this.#unwrittenFrom = this.#fill;
     this.#fileBytes = fileBytes;
   }
 
   #resize(capacity: number): void {
-    const grown = new Uint8Array(capacity);
-    grown.set(this.bytes.subarray(0, this.#fill));
-    this.bytes = grown;
-    this.samples = new Int16Array(grown.buffer);
+    const resized = new Uint8Array(capacity);
+    resized.set(this.bytes.subarray(0, this.#fill));
+    this.bytes = resized;
+    this.samples = new Int16Array(resized.buffer);
   }
 }
 

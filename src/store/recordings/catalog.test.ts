@@ -57,7 +57,7 @@ function enterAndFail(): never {
 }
 
 describe("the catalog of recordings", () => {
-  test("gives back what was entered, also after it was opened again", () => {
+  test("returns what was inserted, also after reopening", () => {
     const recordings = [
       entry("a"),
       entry("b", { device: null, codec: "pcm", nibbleOrder: null, nibbleOrderBy: null }),
@@ -78,7 +78,7 @@ describe("the catalog of recordings", () => {
     expect(catalog.recordings.list(all).map((row) => row.frames)).toEqual([7]);
   });
 
-  test("lists by time, then by entry; by device; within a time; page by page", () => {
+  test("lists by time, then by id; of one device; within a time range; page by page", () => {
     const times: [string, string | null, number][] = [
       ["d", "one", 30],
       ["a", "one", 10],
@@ -106,13 +106,13 @@ describe("the catalog of recordings", () => {
     expect(namesOf({ after: { startedAt: 20, id: 3 }, from: 0 })).toEqual(["b", "d", "e"]);
   });
 
-  test("is undone with the rest of a transaction that fails", () => {
+  test("is rolled back with the rest of a failed transaction", () => {
     expect(() => catalog.transaction(enterAndFail, true)).toThrow("no");
     expect(namesOf()).toEqual([]);
   });
 });
 
-/** What version 1 of the catalog was made with. */
+/** The schema of version 1 of the catalog. */
 const versionOne = `
   CREATE TABLE streams (
     id          TEXT    NOT NULL PRIMARY KEY,
@@ -132,7 +132,7 @@ const versionOne = `
   PRAGMA user_version = 1;
 `;
 
-test("a catalog of version 1 keeps its streams and takes recordings", () => {
+test("a catalog of version 1 keeps its streams and accepts recordings", () => {
   catalog.close();
   const old = join(folder.path, "old.db");
   const database = new Database(old);
@@ -140,7 +140,7 @@ test("a catalog of version 1 keeps its streams and takes recordings", () => {
   database.close();
   catalog = new SqliteCatalog(old);
   expect(catalog.find("old")).toMatchObject({ state: "finished", size: 3, sha256: "abc", finishedAt: 3 });
-  expect(catalog.find("left")).toMatchObject({ state: "unfinished", size: 9, durable: 9 });
+  expect(catalog.find("left")).toMatchObject({ state: "unfinished", size: 9, durableBytes: 9 });
   catalog.recordings.enter(entry("new"));
   catalog.close();
   catalog = new SqliteCatalog(old);

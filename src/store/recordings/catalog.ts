@@ -1,31 +1,30 @@
-/** The catalog of recordings: the segments of live streams that are complete and durable. */
+/** The catalog of recordings: the complete, durable segments of live streams. */
 import type { RecordingEntry } from "../../base/recording-entry.ts";
 
 export interface RecordingRow extends RecordingEntry {
   id: number;
 }
 
-/** Where a page of a listing ended. */
-export interface RecordingPlace {
+/** The last recording of a page; the next page starts after it. */
+export interface RecordingCursor {
   startedAt: number;
   id: number;
 }
 
 export interface RecordingQuery {
-  /** Sanitised; undefined for every device. */
+  /** Sanitised hardware id; undefined for every device. */
   device: string | undefined;
-  /** Recordings that were opened in this time: `from` belongs to it, `to` does not. Milliseconds since 1970. */
+  /** Bounds of `startedAt`, in milliseconds since 1970: `from` is inclusive, `to` exclusive. */
   from: number;
   to: number;
-  /** Only what comes after this one. */
-  after: RecordingPlace | undefined;
+  after: RecordingCursor | undefined;
   limit: number;
 }
 
 export interface RecordingCatalog {
-  /** Enters a recording; one of the same name is replaced, since its files were. */
+  /** Inserts a recording. Replaces a row of the same name, since its files have been replaced too. */
   enter(recording: RecordingEntry): void;
   has(name: string): boolean;
-  /** In the order in which they were opened. */
+  /** Ordered by `startedAt`, then by id. */
   list(query: RecordingQuery): RecordingRow[];
 }

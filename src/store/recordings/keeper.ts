@@ -1,7 +1,7 @@
 /**
- * The keeper's part in recordings: forces what the writers wrote to the disk, a group at a time, and enters the segments
- * of the group that are complete (steps 4 and 5 of segment.ts). One call of the system covers any number of streams
- * where there is such a call; else each changed file is synced, and the folders that have their names.
+ * The keeper's part in recordings: syncs what the writers wrote, a group at a time, and inserts the complete segments
+ * of the group into the catalog (steps 4 and 5 of segment.ts). `syncfs` covers any number of streams with one system
+ * call. Platforms without it sync each changed file and its folder.
  */
 import * as fs from "node:fs";
 import { dirname, join } from "node:path";
@@ -14,7 +14,7 @@ import type { SyncFileSystem } from "../sync-file-system.ts";
 import type { RecordingCatalog, RecordingQuery, RecordingRow } from "./catalog.ts";
 import { listSegments, repairSegment } from "./repair.ts";
 
-/** What is used of the catalog. */
+/** The part of the catalog that this needs. */
 type Transactions = Pick<Catalog, "transaction"> & { readonly recordings: RecordingCatalog };
 
 export class RecordingKeeper {
@@ -32,14 +32,14 @@ export class RecordingKeeper {
     return this.#recordings.list(query);
   }
 
-  /** Makes segments durable, and enters those that are closed. */
+  /** Makes segments durable, then inserts the closed ones. */
   async sync({ folder, open, closed }: KeeperArgs<"syncRecordings">): Promise<null> {
-    await this.#force(folder, [...open, ...closed.map((recording) => recording.name)]);
+    await this.#sync(folder, [...open, ...closed.map((recording) => recording.name)]);
     this.#enter(closed);
     return null;
   }
 
-  /** Repairs segments that are not in the catalog and enters what comes of it. */
+  /** Repairs segments that are not in the catalog, makes them durable and inserts them. */
   async repair({ folder, names }: KeeperArgs<"repairRecordings">): Promise<KeeperResult<"repairRecordings">> {
     const repaired: RecordingEntry[] = [];
     const result = { entered: 0, removed: 0, damaged: [] as string[] };
@@ -53,7 +53,7 @@ export class RecordingKeeper {
     result.entered = repaired.length;
     if (repaired.length > 0) {
       const files = repaired.map(({ name }) => name);
-      await this.#force(folder, files);
+      await this.#sync(folder, files);
     }
     this.#enter(repaired);
     return result;
@@ -66,7 +66,7 @@ export class RecordingKeeper {
     }, true);
   }
 
-  async #force(folder: string, names: string[]): Promise<void> {
+  async #sync(folder: string, names: string[]): Promise<void> {
     if (!fs.existsSync(folder)) throw new WavecacheError("STORE_FAILED", `${folder} is gone`);
     if (await this.#syncFileSystem(folder)) return;
     const paths = names.flatMap((name) => [join(folder, `${name}.bin`), join(folder, `${name}.wav`)]);
@@ -75,7 +75,7 @@ export class RecordingKeeper {
   }
 }
 
-/** A file that somebody has removed in the meantime holds nobody else's up. */
+/** A file that was removed in the meantime must not fail its group. */
 async function syncIfThere(path: string): Promise<void> {
   try {
     await syncFile(path);

@@ -37,7 +37,7 @@ const there = () =>
 const sumOf = (bytes: Buffer) => ({ bytes: bytes.length, sha256: sha256(bytes) });
 
 describe("repair", () => {
-  test("cuts the torn frame, fills in the sizes and tells what is there", () => {
+  test("truncates a torn frame, writes the sizes and describes the recording", () => {
     for (let cut = 0; cut < frames[2]!.length; cut++) {
       write(whole.subarray(0, whole.length - cut), Buffer.concat([header(undefined), pcm]));
       const isWhole = cut === 0;
@@ -66,7 +66,7 @@ describe("repair", () => {
     }
   });
 
-  test("cuts half a sample frame off, and takes any sizes in the header", () => {
+  test("truncates a torn sample frame, whatever the sizes in the header", () => {
     for (const stated of [undefined, 0, 10, 5000]) {
       write(whole, Buffer.concat([header(stated), pcm.subarray(0, 1919)]));
       expect(repair()).toMatchObject({ samples: 959 });
@@ -74,7 +74,7 @@ describe("repair", () => {
     }
   });
 
-  test("takes frames whose samples were not written", () => {
+  test("accepts frames whose samples were not written", () => {
     write(whole, header(undefined));
     expect(repair()).toMatchObject({ frames: 3, samples: 0 });
     readSegment(folder.path, name);
@@ -88,7 +88,7 @@ describe("repair", () => {
     expect(repair()).toMatchObject({ frames: 9000, gaps: 0, bin: { bytes: 9000 * 652 } });
   });
 
-  test("removes what has no whole frame and no sample", () => {
+  test("removes segments without a whole frame or sample", () => {
     const cases: [Uint8Array | undefined, Uint8Array | undefined][] = [
       [Buffer.alloc(0), undefined],
       [Buffer.alloc(0), Buffer.alloc(0)],
@@ -105,8 +105,8 @@ describe("repair", () => {
     expect(repair()).toBe("removed");
   });
 
-  test("leaves alone what no crash of ours leaves", () => {
-    const foreign = Buffer.from("this is somebody's own file");
+  test("leaves files alone that no crash of this server leaves", () => {
+    const foreign = Buffer.from("a file of another program");
     const float = Buffer.concat([header(8), pcm]);
     float.writeUInt16LE(3, 20);
     const cases: [Uint8Array | undefined, Uint8Array | undefined][] = [
@@ -127,7 +127,7 @@ describe("repair", () => {
     }
   });
 
-  test("knows device and time of every name", () => {
+  test("parses device and time from every name", () => {
     const names: [string, string | null, number][] = [
       ["stream_7_20260102_030405", null, 7],
       ["stream_4294967295_20260102_030405_12", null, 4294967295],
@@ -144,7 +144,7 @@ describe("repair", () => {
   });
 });
 
-test("only what is named as a recording is looked at", () => {
+test("files without the name of a recording are ignored", () => {
   for (const path of [
     "notes.txt",
     "mic/other.wav",

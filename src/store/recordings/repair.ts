@@ -1,13 +1,13 @@
 /**
- * What becomes of segments that are not in the catalog, because the process ended before they were: a crash leaves
- * them at step 1, 2 or 3 of segment.ts. Afterwards each of them is a whole recording or gone:
+ * Repair of segments that a crash left outside the catalog, at step 1, 2 or 3 of segment.ts. Afterwards each segment is
+ * either a whole recording or removed:
  *
- *     .bin                       .wav                becomes
- *     whole frames               header, samples     entered; a torn frame at the end of .bin, half a sample frame
- *                                                    at the end of .wav are cut off, the sizes are filled in
- *     nothing, or a torn frame   nothing behind its  removed
+ *     .bin                       .wav                result
+ *     whole frames               header, samples     entered; a torn frame at the end of .bin and a torn sample frame
+ *                                                    at the end of .wav are truncated, the header gets its sizes
+ *     nothing, or a torn frame   nothing after the   removed
  *                                header
- *     anything else                                  left alone and reported: that is no crash of ours
+ *     anything else                                  left alone and reported: no crash of this server leaves that
  */
 import * as fs from "node:fs";
 import { basename, dirname, join } from "node:path";
@@ -19,15 +19,15 @@ import { removeFile, sizeOfFile } from "../layout.ts";
 
 export type RepairOutcome = RecordingEntry | "removed" | "damaged";
 
-/** Longer than any frame, so that each lies whole in a block that begins with it. */
+/** Longer than any frame, so that a block that starts with a frame contains all of it. */
 const blockBytes = 2 * MiB;
-/** What a crash can leave behind the last whole frame; more is no crash of ours, and is not cut off. */
+/** The most that a crash can leave after the last whole frame. A longer tail counts as damage and is not truncated. */
 const maxTornBytes = 2 * MiB;
-/** `stream_{streamId}[_{hwid}]_{yyyyMMdd_HHmmss}[_{number}]`, with or without an ending. */
+/** `stream_{streamId}[_{hwid}]_{yyyyMMdd_HHmmss}[_{number}]`, with or without extension. */
 const namePattern =
   /^stream_(\d{1,10})(?:_.+?)??_(\d{4})(\d\d)(\d\d)_(\d\d)(\d\d)(\d\d)(?:_\d+)?(?:\.bin|\.wav)?$/u;
 
-/** The names, without ending, of every segment in the folder and in the folders of devices below it. */
+/** The names, without extension, of every segment in the folder and in the device folders below it. */
 export function listSegments(folder: string): Set<string> {
   const names = new Set<string>();
   for (const entry of entriesOf(folder)) {
@@ -40,7 +40,7 @@ export function listSegments(folder: string): Set<string> {
   return names;
 }
 
-/** Repairs the segment of this name, relative to the folder. Throws the system's error. */
+/** Repairs the segment with this name, relative to the folder. Throws the system's error. */
 export function repairSegment(folder: string, name: string): RepairOutcome {
   const path = join(folder, name);
   const identity = identityOf(name);
@@ -69,8 +69,8 @@ export function repairSegment(folder: string, name: string): RepairOutcome {
     lostFrames: frames.lost,
     nibbleOrder: null,
     nibbleOrderBy: null,
-    bin: sumOf(`${path}.bin`),
-    wav: sumOf(`${path}.wav`),
+    bin: hashFile(`${path}.bin`),
+    wav: hashFile(`${path}.wav`),
   };
 }
 
@@ -89,7 +89,7 @@ function removeBoth(path: string): "removed" {
   return "removed";
 }
 
-/** What a name says of its segment. */
+/** The device, stream and start time in a segment's name. */
 function identityOf(
   name: string,
 ): { device: string | null; streamId: number; startedAt: number } | undefined {
@@ -112,11 +112,11 @@ function identityOf(
 interface WalkedFrames {
   codec: number | undefined;
   count: number;
-  /** Of whole frames, from the start of the file. */
+  /** Bytes of whole frames, from the start of the file. */
   bytes: number;
   gaps: number;
   lost: number;
-  /** What follows them is nothing, or less than a frame that begins as one. */
+  /** Whether nothing follows them but, at most, the beginning of a frame. */
   isTorn: boolean;
 }
 
@@ -151,7 +151,7 @@ function walkFrames(path: string): WalkedFrames {
   }
 }
 
-/** Cuts half a sample frame off, and fills the sizes in. Undefined, with nothing changed, for a file that is not ours. */
+/** Truncates a torn sample frame and writes the sizes. Undefined, without a change, for a file of another program. */
 function repairWav(
   path: string,
   bytes: number,
@@ -174,7 +174,7 @@ function repairWav(
   }
 }
 
-function sumOf(path: string): RecordedFile {
+function hashFile(path: string): RecordedFile {
   const hasher = new Bun.CryptoHasher("sha256");
   const block = new Uint8Array(blockBytes);
   const descriptor = fs.openSync(path, "r");

@@ -14,10 +14,10 @@ afterEach(() => folder[Symbol.dispose]());
 
 const format = { sampleRate: 16_000, channels: 1 };
 const open = (name = "mic/x") => Segment.open(folder.path, name, format, 1000);
-const filesThere = () => fs.readdirSync(join(folder.path, "mic")).sort();
+const fileNames = () => fs.readdirSync(join(folder.path, "mic")).sort();
 
-/** A file that takes a part of what it is given, and then no more. */
-class FullFile extends AppendBuffer {
+/** Writes a few bytes and then fails, as on a full disk. */
+class FullDiskBuffer extends AppendBuffer {
   override writeTo(descriptor: number): void {
     fs.writeSync(descriptor, this.unwritten(), 0, 7, this.fileBytes);
     throw Object.assign(new Error("full"), { code: "ENOSPC" });
@@ -35,62 +35,62 @@ function put(segment: Segment, bin: AppendBuffer, wav: AppendBuffer, seq: number
 
 function save(segment: Segment, bin: AppendBuffer, wav: AppendBuffer): void {
   segment.append(bin, wav);
-  bin.written(0);
-  wav.written(0);
+  bin.markWritten(0);
+  wav.markWritten(0);
 }
 
 describe("a segment", () => {
   for (const full of ["bin", "wav"]) {
-    test(`takes back all of an append that fails in the .${full}, and is whole then`, () => {
+    test(`rolls back all of an append that fails in the .${full}, and is whole afterwards`, () => {
       const segment = open();
       const [bin, wav] = [new AppendBuffer(1024), new AppendBuffer(1024)];
       segment.adopt(bin, wav);
       put(segment, bin, wav, 0);
       save(segment, bin, wav);
-      const fullBin = full === "bin" ? new FullFile(1024) : new AppendBuffer(1024);
-      const fullWav = full === "wav" ? new FullFile(1024) : new AppendBuffer(1024);
+      const fullBin = full === "bin" ? new FullDiskBuffer(1024) : new AppendBuffer(1024);
+      const fullWav = full === "wav" ? new FullDiskBuffer(1024) : new AppendBuffer(1024);
       fullBin.startFile(652);
       fullWav.startFile(44 + 640);
       put(segment, fullBin, fullWav, 1);
       expect(() => segment.append(fullBin, fullWav)).toThrow("full");
-      expect(segment.takeBack()).toBe(true);
+      expect(segment.rollBack()).toBe(true);
       segment.finish();
       while (!segment.hashNext(new Uint8Array(100)));
-      segment.letGo();
+      segment.close();
       const read = readSegment(folder.path, "mic/x");
       expect(read.frames.length).toBe(1);
       expect(read.samples.length).toBe(320);
       expect(isCounting(read.samples)).toBe(true);
       expect(segment.counts).toEqual({ frames: 1, samples: 320, gaps: 0, lostFrames: 0 });
-      expect(segment.sums()).toEqual({
+      expect(segment.hashes()).toEqual({
         bin: { bytes: 652, sha256: sha256(read.bin) },
         wav: { bytes: 684, sha256: sha256(read.wav) },
       });
     });
   }
 
-  test("of which the first append fails leaves nothing", () => {
+  test("leaves no files if its first append fails", () => {
     const segment = open();
-    const [bin, wav] = [new FullFile(1024), new AppendBuffer(1024)];
+    const [bin, wav] = [new FullDiskBuffer(1024), new AppendBuffer(1024)];
     segment.adopt(bin, wav);
     put(segment, bin, wav, 0);
     expect(() => segment.append(bin, wav)).toThrow("full");
-    expect(segment.takeBack()).toBe(false);
-    expect(filesThere()).toEqual([]);
-    segment.letGo();
+    expect(segment.rollBack()).toBe(false);
+    expect(fileNames()).toEqual([]);
+    segment.close();
   });
 
-  test("has a name that neither of its files had before", () => {
+  test("takes the first name for which neither file exists", () => {
     fs.mkdirSync(join(folder.path, "mic"));
     fs.writeFileSync(join(folder.path, "mic/x.wav"), "somebody's");
     fs.writeFileSync(join(folder.path, "mic/x_2.bin"), "somebody's");
     const segments = [open(), open()];
     expect(segments.map((segment) => segment.name)).toEqual(["mic/x_3", "mic/x_4"]);
-    for (const segment of segments) segment.letGo();
-    expect(filesThere()).toEqual(["x.wav", "x_2.bin", "x_3.bin", "x_3.wav", "x_4.bin", "x_4.wav"]);
+    for (const segment of segments) segment.close();
+    expect(fileNames()).toEqual(["x.wav", "x_2.bin", "x_3.bin", "x_3.wav", "x_4.bin", "x_4.wav"]);
   });
 
-  test("cannot be opened where there can be no folder", () => {
+  test("fails to open if its folder cannot be created", () => {
     fs.writeFileSync(join(folder.path, "mic"), "a file");
     expect(() => open()).toThrow();
   });

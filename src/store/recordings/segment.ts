@@ -1,17 +1,16 @@
 /**
- * One segment of a recording: the frames as they were received in `NAME.bin`, what they decode to in `NAME.wav`. A
- * writer thread owns it. A crash right after a step leaves:
+ * One segment of a recording: `NAME.bin` has the frames as received, `NAME.wav` the decoded samples. A writer thread
+ * owns it. A crash right after a step leaves:
  *
  *     1  the files are created, the .wav with its header   no frame: repair removes both
- *     2  frames, then samples are appended, many at once   the last frame may be torn and the sizes in the header are
- *                                                          open: repair cuts the one and fills in the others
+ *     2  frames, then samples are appended, in batches     perhaps a torn frame, and no sizes in the header: repair
+ *                                                          truncates the frame and writes the sizes
  *     3  the sizes are written into the header             a whole pair that is not in the catalog: repair enters it
- *     4  both are forced to the disk with their group      the same
+ *     4  both files are synced with their group            the same
  *     5  the catalog has the segment                       a finished recording
  *
- * Steps 4 and 5 are the keeper's (recording-keeper.ts), repair is in recording-repair.ts. After a power cut, steps that
- * were not followed by 4 may be undone. A failed append takes back all of itself, so that both files end with the
- * append before it.
+ * The keeper does steps 4 and 5 (keeper.ts); repair is in repair.ts. A power cut may undo the steps since the last
+ * step 4. A failed append is rolled back from both files, so that they never end at different frames.
  */
 import * as fs from "node:fs";
 import { dirname, join } from "node:path";
@@ -22,7 +21,7 @@ import { encodeWavHeader, wavHeaderBytes } from "../../codec/wav.ts";
 import type { AppendBuffer } from "./append-buffer.ts";
 import { isMissing, removeFile } from "../layout.ts";
 
-/** What has come into a segment; `samples` a channel. */
+/** The content of a segment; `samples` counts per channel. */
 export interface SegmentCounts {
   frames: number;
   samples: number;
@@ -30,11 +29,11 @@ export interface SegmentCounts {
   lostFrames: number;
 }
 
-/** Names tried for one second of one stream. */
-const maxNames = 10_000;
+/** Numbered names to try for one stream and second; after this many the segment fails to open. */
+const maxNameAttempts = 10_000;
 
 export class Segment {
-  /** Relative to the folder of recordings, without an ending. */
+  /** Relative to the folder of recordings, without extension. */
   readonly name: string;
   /** Milliseconds since 1970. */
   readonly startedAt: number;
@@ -45,14 +44,14 @@ export class Segment {
   readonly #wav: number;
   readonly #format: WavShape;
   readonly #binHash = new Bun.CryptoHasher("sha256");
-  /** Begun only when the `.wav` is finished: thousands of segments may be open. */
+  /** Created only after the `.wav` is finished: thousands of segments may be open, and a hasher takes memory. */
   #wavHash: Bun.CryptoHasher | undefined;
-  /** What `counts` and the files were after the last append that worked. */
+  /** `counts` after the last append that succeeded; `#binBytes` and `#wavBytes` match it. */
   #saved: SegmentCounts = { ...this.counts };
   #binBytes = 0;
   #wavBytes = wavHeaderBytes;
   #hashedBytes = 0;
-  #isLetGo = false;
+  #isClosed = false;
 
   private constructor(pair: OpenPair, folder: string, format: WavShape, startedAt: number) {
     this.name = pair.name;
@@ -65,8 +64,8 @@ export class Segment {
   }
 
   /**
-   * Creates both files, which go by `name` or, where that is taken, by `name_2`, `name_3` and so on; `name` is relative
-   * to `folder`.
+   * Creates both files under `name`, which is relative to `folder`. If the name exists, tries `name_2`, `name_3` and
+   * so on.
    */
   static open(folder: string, name: string, format: WavShape, startedAt: number): Segment {
     failpoint("record.open");
@@ -78,13 +77,13 @@ export class Segment {
     return Math.max(this.#binBytes, this.#wavBytes);
   }
 
-  /** The buffers of the stream go on in these files. */
+  /** Points the stream's buffers at these files. */
   adopt(bin: AppendBuffer, wav: AppendBuffer): void {
     bin.startFile(0);
     wav.startFile(wavHeaderBytes);
   }
 
-  /** Appends what is not in the files yet; the caller then tells the buffers that it is written. Throws the system's error. */
+  /** Appends the unwritten bytes; the caller then calls `markWritten` on both buffers. Throws the system's error. */
   append(bin: AppendBuffer, wav: AppendBuffer): void {
     failpoint("record.write");
     bin.writeTo(this.#bin);
@@ -95,11 +94,11 @@ export class Segment {
     this.#saved = { ...this.counts };
   }
 
-  /** Takes back what a failed append left. Returns false, with the files removed, if nothing was there before it. */
-  takeBack(): boolean {
+  /** Rolls a failed append back. If no append succeeded before it, removes the files and returns false. */
+  rollBack(): boolean {
     Object.assign(this.counts, this.#saved);
     if (this.counts.frames === 0) {
-      this.letGo();
+      this.close();
       removePair(this.#path);
       return false;
     }
@@ -108,7 +107,7 @@ export class Segment {
     return true;
   }
 
-  /** Writes the sizes into the header; nothing may be appended any more. `hashNext` comes next. */
+  /** Writes the sizes into the header. No append may follow; the caller continues with `hashNext`. */
   finish(): void {
     failpoint("record.close");
     const { sampleRate, channels } = this.#format;
@@ -117,31 +116,31 @@ export class Segment {
   }
 
   /**
-   * Hashes the next block of the `.wav`, which begins with what became known last. Returns true once all of it is
+   * Hashes the next block of the `.wav`, whose header is known only after `finish`. Returns true once all of it is
    * hashed.
    */
   hashNext(block: Uint8Array): boolean {
     const wanted = Math.min(block.length, this.#wavBytes - this.#hashedBytes);
     const got = fs.readSync(this.#wav, block, 0, wanted, this.#hashedBytes);
-    if (got === 0) throw new Error(`${this.#path}.wav became shorter while it was read`);
+    if (got === 0) throw new Error(`${this.#path}.wav was truncated while it was read`);
     this.#wavHash ??= new Bun.CryptoHasher("sha256");
     this.#wavHash.update(block.subarray(0, got));
     this.#hashedBytes += got;
     return this.#hashedBytes === this.#wavBytes;
   }
 
-  /** What both files came to, once `hashNext` said so. */
-  sums(): { bin: RecordedFile; wav: RecordedFile } {
+  /** Sizes and digests of both files, after `hashNext` has returned true. */
+  hashes(): { bin: RecordedFile; wav: RecordedFile } {
     return {
       bin: { bytes: this.#binBytes, sha256: this.#binHash.digest("hex") },
       wav: { bytes: this.#wavBytes, sha256: this.#wavHash!.digest("hex") },
     };
   }
 
-  /** Closes both files, in any state. May be called again. */
-  letGo(): void {
-    if (this.#isLetGo) return;
-    this.#isLetGo = true;
+  /** Closes both files, in any state. Idempotent. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     fs.closeSync(this.#bin);
     fs.closeSync(this.#wav);
   }
@@ -160,7 +159,7 @@ interface OpenPair {
 }
 
 function openPair(folder: string, name: string, format: WavShape): OpenPair {
-  for (let number = 1; number <= maxNames; number++) {
+  for (let number = 1; number <= maxNameAttempts; number++) {
     const candidate = number === 1 ? name : `${name}_${number}`;
     const pair = tryOpenPair(folder, candidate);
     if (pair === undefined) continue;
@@ -175,10 +174,10 @@ function openPair(folder: string, name: string, format: WavShape): OpenPair {
       throw error;
     }
   }
-  throw new Error(`${name}: this name and ${maxNames} like it are taken`);
+  throw new Error(`${name}: this name and ${maxNameAttempts} numbered ones exist`);
 }
 
-/** Creates both files, or undefined if one of them is there already. */
+/** Creates both files. Undefined if one of them exists. */
 function tryOpenPair(folder: string, name: string): OpenPair | undefined {
   const path = join(folder, name);
   const bin = createNew(`${path}.bin`);
@@ -195,7 +194,7 @@ function tryOpenPair(folder: string, name: string): OpenPair | undefined {
   return wav === undefined ? undefined : { name, bin, wav };
 }
 
-/** A new file, with its folder if need be; undefined where there is one. */
+/** Creates a file, and its folder if it is missing. Undefined if the file exists. */
 function createNew(path: string): number | undefined {
   try {
     return fs.openSync(path, "wx+");
@@ -203,7 +202,7 @@ function createNew(path: string): number | undefined {
     if (systemCode(error) === "EEXIST") return undefined;
     if (!isMissing(error)) throw error;
     fs.mkdirSync(dirname(path), { recursive: true });
-    // Another thread may have made the folder too, and a file of this name in it.
+    // Another thread may have created the folder as well, and this file in it: try again instead of assuming success.
     return createNew(path);
   }
 }

@@ -61,7 +61,7 @@ const columns = [
 export class SqliteRecordings implements RecordingCatalog {
   readonly #statements: ReturnType<typeof prepareStatements>;
 
-  /** On a database whose schema is up to date. */
+  /** Expects a database with the current schema. */
   constructor(database: Database) {
     this.#statements = prepareStatements(database);
   }
@@ -76,22 +76,22 @@ export class SqliteRecordings implements RecordingCatalog {
 
   list({ device, from, to, after, limit }: RecordingQuery): RecordingRow[] {
     const { startedAt, id } = after ?? { startedAt: from, id: -1 };
-    const place = [startedAt, id, from, to, limit] as const;
+    const page = [startedAt, id, from, to, limit] as const;
     const rows =
       device === undefined
-        ? this.#statements.list.all(...place)
-        : this.#statements.listOfDevice.all(device, ...place);
+        ? this.#statements.list.all(...page)
+        : this.#statements.listOfDevice.all(device, ...page);
     return rows.map(toRow);
   }
 
-  /** Lets go of the database. */
+  /** Finalizes the statements, which would keep the database open. */
   close(): void {
     for (const statement of Object.values(this.#statements)) statement.finalize();
   }
 }
 
 function prepareStatements(database: Database) {
-  const order =
+  const pageCondition =
     "(started_at, id) > (?, ?) AND started_at >= ? AND started_at < ? ORDER BY started_at, id LIMIT ?";
   return {
     enter: database.prepare<never, Values>(
@@ -99,10 +99,10 @@ function prepareStatements(database: Database) {
     ),
     has: database.prepare<{ id: number }, [string]>("SELECT id FROM recordings WHERE name = ?"),
     list: database.prepare<SqlRow, [number, number, number, number, number]>(
-      `SELECT * FROM recordings WHERE ${order}`,
+      `SELECT * FROM recordings WHERE ${pageCondition}`,
     ),
     listOfDevice: database.prepare<SqlRow, [string, number, number, number, number, number]>(
-      `SELECT * FROM recordings WHERE device = ? AND ${order}`,
+      `SELECT * FROM recordings WHERE device = ? AND ${pageCondition}`,
     ),
   };
 }

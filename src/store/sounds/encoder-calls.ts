@@ -1,28 +1,28 @@
-/** Messages between the main thread and the one that encodes sounds. */
+/** Messages between the main thread and the encoding thread. */
 
 export type EncoderRequest =
   | ({ kind: "encode"; id: number } & EncodeTask)
-  /** Answered with "ended", as every sound is, once; never answered if that is under way already. */
+  /** Ends the sound early. Each sound gets exactly one "ended", so this has no effect if that is already on its way. */
   | { kind: "cancel"; id: number }
   | { kind: "close" };
 
 export interface EncodeTask {
-  /** Of the source: open for reading, and stays so until the sound has ended. */
+  /** File descriptor of the source. The main thread keeps it open until the sound has ended. */
   descriptor: number;
   /** Bytes of the source. */
   size: number;
-  /** Where the packets are stored. */
+  /** Path of the stored sound. */
   storePath: string;
 }
 
 export type EncoderReply =
-  /** Packets of `lengths` bytes, one after the other in `bytes`. */
+  /** Packets back to back in `bytes`; `lengths` has the size of each. */
   | { kind: "packets"; id: number; bytes: Uint8Array<ArrayBuffer>; lengths: Uint16Array<ArrayBuffer> }
-  /** Nothing more comes, and the source is not read any more. */
+  /** The last reply for this sound. The thread no longer reads the source, so the descriptor may be closed. */
   | { kind: "ended"; id: number; end: EncodeEnd };
 
 export type EncodeEnd =
-  /** `storeProblem` is why it could not be stored, if it could not. */
+  /** `storeProblem` is why the packets could not be stored, or undefined if they were. */
   | { kind: "complete"; storeProblem: string | undefined }
   | { kind: "cancelled" }
   | { kind: "failed"; errorNumber: number; detail: string };

@@ -19,7 +19,7 @@ function write(path: string, packets: Uint8Array[], tag = 1): void {
 }
 
 describe("a stored sound", () => {
-  test("comes back as it was, whatever its packets, and nothing else lies beside it", async () => {
+  test("is read as it was written, whatever its packets, and leaves no other file", async () => {
     using folder = temporaryFolder();
     const path = join(folder.path, "sounds", "a");
     await fc.assert(
@@ -32,7 +32,7 @@ describe("a stored sound", () => {
     expect(readdirSync(join(folder.path, "sounds"))).toEqual(["a"]);
   });
 
-  test("of many thousand packets comes in pieces", async () => {
+  test("with thousands of packets is read in batches", async () => {
     using folder = temporaryFolder();
     const path = join(folder.path, "a");
     const writer = new SoundWriter(path, 1);
@@ -44,7 +44,7 @@ describe("a stored sound", () => {
     expect(pieces.reduce((sum, count) => sum + count, 0)).toBe(5_000);
   });
 
-  test("with any byte changed is damaged, and gives nothing", async () => {
+  test("with any byte changed counts as damaged, and returns no packets", async () => {
     using folder = temporaryFolder();
     const path = join(folder.path, "a");
     write(path, [new Uint8Array(50).fill(3), new Uint8Array(20).fill(4)]);
@@ -56,7 +56,7 @@ describe("a stored sound", () => {
     expect((await read(join(folder.path, "b"))).result).toBe("missing");
   });
 
-  test("that is not finished leaves nothing, and does not touch the one that was there", async () => {
+  test("leaves no file if it is discarded, and does not touch an existing one", async () => {
     using folder = temporaryFolder();
     const path = join(folder.path, "a");
     write(path, [Uint8Array.of(1)]);
@@ -67,7 +67,7 @@ describe("a stored sound", () => {
     expect((await read(path)).packets).toEqual([Uint8Array.of(1)]);
   });
 
-  test("goes when there are too many, the longest unused first; reading is using", async () => {
+  test("is trimmed, least recently used first; reading counts as use", async () => {
     using folder = temporaryFolder();
     const path = (name: string) => join(folder.path, name);
     for (const [name, age] of [
@@ -78,7 +78,7 @@ describe("a stored sound", () => {
       write(path(name), [new Uint8Array(974)]);
       utimesSync(path(name), 1_000_000 - age, 1_000_000 - age);
     }
-    writeFileSync(path("d.7.tmp"), "left by a dead writer");
+    writeFileSync(path("d.7.tmp"), "left by a crash");
     await read(path("a"));
     trimStoredSounds(folder.path, 2_000, false);
     expect(readdirSync(folder.path).sort()).toEqual(["a", "c", "d.7.tmp"]);

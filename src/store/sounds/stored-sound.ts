@@ -1,20 +1,20 @@
 /**
- * The packets of a sound in the cache folder, so that it need not be encoded again.
+ * A cache file with the Opus packets of a sound, which saves encoding it again.
  *
  * -- Format (all numbers little-endian)
  *
  *     char magic[8];           // "wvcsound"
  *     u32  version;            // 1
  *     u32  packets;
- *     u32  bytes;              // of what follows the header
- *     u32  crc;                // of what follows the header: CRC-32 as in zlib
+ *     u32  bytes;              // after the header
+ *     u32  crc;                // CRC-32 (zlib) of the bytes after the header
  *     struct {
  *       u16 length;
  *       u8  bytes[length];
  *     } packet[packets];
  *
- * A file is written under a temporary name and renamed when it is whole. It is not synced: after a power cut it may be
- * damaged, then its checksum tells, and the sound is encoded again. What is damaged counts as missing.
+ * The writer uses a temporary name and renames the file when it is complete. It does not sync: a power cut may damage
+ * the file. The checksum detects that, and the sound is encoded again.
  */
 import * as fs from "node:fs";
 import { readFile, utimes } from "node:fs/promises";
@@ -28,10 +28,10 @@ const version = 1;
 const headerBytes = 24;
 const temporarySuffix = ".tmp";
 
-/** Packets that are taken from a file before others have their turn. */
-const packetsAtOnce = 2_000;
+/** Packets to deliver before yielding to the event loop. */
+const maxPacketsPerBatch = 2_000;
 
-/** Writes the packets of one sound as they come. */
+/** Writes the packets of one sound, batch by batch. */
 export class SoundWriter {
   readonly #path: string;
   readonly #temporary: string;
@@ -40,7 +40,10 @@ export class SoundWriter {
   #bytes = 0;
   #crc = 0;
 
-  /** `tag` tells writers of the same sound apart. Makes the folder if there is none; throws the system's error. */
+  /**
+   * `tag` keeps the temporary files of concurrent writers of one sound apart. Creates the folder if it is missing.
+   * Throws the system's error.
+   */
   constructor(path: string, tag: number) {
     this.#path = path;
     this.#temporary = `${path}.${tag}${temporarySuffix}`;
@@ -58,7 +61,7 @@ export class SoundWriter {
     this.#crc = crc32(body, this.#crc);
   }
 
-  /** The sound is whole: it gets its header and its name. */
+  /** Completes the file: writes the header and renames it. */
   finish(): void {
     const descriptor = this.#open();
     const header = new Uint8Array(headerBytes);
@@ -74,7 +77,7 @@ export class SoundWriter {
     fs.renameSync(this.#temporary, this.#path);
   }
 
-  /** Removes what is not finished; nothing is left to do after `finish`. */
+  /** Removes an unfinished file; does nothing after `finish`. */
   discard(): void {
     if (this.#descriptor === undefined) return;
     fs.closeSync(this.#descriptor);
@@ -89,12 +92,12 @@ export class SoundWriter {
 }
 
 /**
- * Gives the packets of a stored sound to `take`, some at a time, and marks it as used. `take` gets nothing of one that is
- * damaged. Throws the system's error.
+ * Passes the packets of a stored sound to `onPackets`, batch by batch, and marks the sound as used. Passes nothing of a
+ * damaged file. Throws the system's error.
  */
 export async function readStoredSound(
   path: string,
-  take: (packets: Uint8Array[]) => void,
+  onPackets: (packets: Uint8Array[]) => void,
 ): Promise<"read" | "missing" | "damaged"> {
   let file: Uint8Array;
   try {
@@ -105,22 +108,22 @@ export async function readStoredSound(
   }
   if (!isWhole(file)) return "damaged";
   const now = new Date();
-  // A folder that can only be read serves as well: its sounds are removed in another order then.
+  // A read-only folder works too; without new timestamps, trimming only picks other sounds.
   await utimes(path, now, now).catch(() => undefined);
   for (let at = headerBytes; at < file.length;) {
     const packets: Uint8Array[] = [];
-    while (at < file.length && packets.length < packetsAtOnce) {
+    while (at < file.length && packets.length < maxPacketsPerBatch) {
       const length = file[at]! | (file[at + 1]! << 8);
       packets.push(file.subarray(at + 2, at + 2 + length));
       at += 2 + length;
     }
-    take(packets);
+    onPackets(packets);
     await new Promise<void>((resolve) => setImmediate(resolve));
   }
   return "read";
 }
 
-/** Removes the sounds that were used longest ago until the rest fits, and what a dead writer left behind. */
+/** Removes the least recently used sounds until the rest fits; at a start, also the temporary files of a crash. */
 export function trimStoredSounds(folder: string, maxBytes: number, isStarting: boolean): void {
   const sounds = filesOf(folder).filter(({ path }) => {
     if (isStarting && path.endsWith(temporarySuffix)) removeFile(path);
@@ -143,7 +146,7 @@ function filesOf(folder: string): { path: string; bytes: number; usedMs: number 
   });
 }
 
-/** Whether header and checksum fit, and the packets fill the file exactly. */
+/** Whether header and checksum match, and the packets fill the file exactly. */
 function isWhole(file: Uint8Array): boolean {
   if (file.length < headerBytes) return false;
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);

@@ -35,14 +35,14 @@ function finish(catalog: Catalog, streamId: string, sha256: string, size = 10): 
   catalog.finish(streamId, 3);
 }
 
-/** Every catalog must pass this, wherever it keeps its rows. */
+/** The contract suite of `Catalog`. */
 const kinds: [string, () => Catalog][] = [
   ["in a file", () => openCatalog(join(folder(), "catalog.db"))],
   ["in memory", () => openCatalog(":memory:")],
 ];
 
 describe.each(kinds)("a catalog %s", (_name, make) => {
-  test("enters an id once", () => {
+  test("reserves an id once", () => {
     const catalog = make();
     expect(catalog.reserve("x", "k1", 1)).toBe(true);
     expect(catalog.reserve("x", "k2", 2)).toBe(false);
@@ -56,7 +56,7 @@ describe.each(kinds)("a catalog %s", (_name, make) => {
     expect(catalog.find("X")).toBeUndefined();
   });
 
-  test("takes a stream from unfinished over sealed to finished, and in no other order", () => {
+  test("moves a stream from unfinished to sealed to finished, and in no other order", () => {
     const catalog = make();
     catalog.reserve("x", "k", 1);
     catalog.finish("x", 2);
@@ -72,28 +72,28 @@ describe.each(kinds)("a catalog %s", (_name, make) => {
     expect(catalog.find("x")).toMatchObject({ state: "finished", size: 10, updatedAt: 4 });
   });
 
-  test("knows how much of a stream that is not finished is on the disk", () => {
+  test("tracks the durable bytes of an unfinished stream", () => {
     const catalog = make();
     catalog.reserve("x", "k", 1);
-    expect(catalog.find("x")).toMatchObject({ size: 0, durable: 0 });
+    expect(catalog.find("x")).toMatchObject({ size: 0, durableBytes: 0 });
     catalog.touch("x", 9, 3);
-    catalog.secure("x", "k", 6);
-    catalog.secure("x", "k", 5);
-    catalog.secure("x", "of another upload", 8);
-    expect(catalog.find("x")).toMatchObject({ size: 9, durable: 6, updatedAt: 3 });
+    catalog.markDurable("x", "k", 6);
+    catalog.markDurable("x", "k", 5);
+    catalog.markDurable("x", "of another upload", 8);
+    expect(catalog.find("x")).toMatchObject({ size: 9, durableBytes: 6, updatedAt: 3 });
     catalog.touch("x", 4, 3);
-    expect(catalog.find("x")).toMatchObject({ size: 4, durable: 4 });
+    expect(catalog.find("x")).toMatchObject({ size: 4, durableBytes: 4 });
     catalog.seal(sealed("x", a64), 4);
-    expect(catalog.find("x")).toMatchObject({ size: 10, durable: 10 });
+    expect(catalog.find("x")).toMatchObject({ size: 10, durableBytes: 10 });
     catalog.unseal("x", 3, 5);
-    expect(catalog.find("x")).toMatchObject({ size: 3, durable: 3 });
+    expect(catalog.find("x")).toMatchObject({ size: 3, durableBytes: 3 });
     catalog.seal(sealed("x", a64), 6);
     catalog.finish("x", 7);
-    catalog.secure("x", "k", 30);
-    expect(catalog.find("x")).toMatchObject({ state: "finished", durable: 10, updatedAt: 7 });
+    catalog.markDurable("x", "k", 30);
+    expect(catalog.find("x")).toMatchObject({ state: "finished", durableBytes: 10, updatedAt: 7 });
   });
 
-  test("keeps one start of the system, the last", () => {
+  test("stores one boot of the system, the last", () => {
     const catalog = make();
     expect(catalog.boot()).toBeUndefined();
     for (const boot of [
@@ -113,7 +113,7 @@ describe.each(kinds)("a catalog %s", (_name, make) => {
     expect(catalog.find("x")).toMatchObject({ state: "unfinished", size: 7, sha256: null });
   });
 
-  test("lists by id in pages, all or of one state", () => {
+  test("lists by id in pages, all streams or those of one state", () => {
     const catalog = make();
     for (const id of ["c", "a", "B", "d-1", "d.1"]) finish(catalog, id, a64);
     catalog.reserve("unfinished", "k", 1);
@@ -126,7 +126,7 @@ describe.each(kinds)("a catalog %s", (_name, make) => {
     expect(ids("unfinished", "", 100)).toEqual(["sealed", "unfinished"]);
   });
 
-  test("counts an object once, however many streams have it, and knows whether others have it", () => {
+  test("counts a shared object once, and knows whether other streams have it", () => {
     const catalog = make();
     finish(catalog, "one", a64, 100);
     finish(catalog, "two", a64, 100);
@@ -140,7 +140,7 @@ describe.each(kinds)("a catalog %s", (_name, make) => {
     expect(catalog.totals().objectBytes).toBe(105);
   });
 
-  test("finds what was not touched for long, finished streams excepted", () => {
+  test("finds the streams not updated since a time, except finished ones", () => {
     const catalog = make();
     catalog.reserve("old", "k", 10);
     catalog.reserve("touched", "k", 10);
@@ -149,7 +149,7 @@ describe.each(kinds)("a catalog %s", (_name, make) => {
     expect(catalog.untouchedSince(20).map((row) => row.streamId)).toEqual(["old"]);
   });
 
-  test("undoes a transaction that throws", () => {
+  test("rolls back a transaction that throws", () => {
     const catalog = make();
     const change = () => {
       catalog.reserve("x", "k", 1);
@@ -163,7 +163,7 @@ describe.each(kinds)("a catalog %s", (_name, make) => {
 });
 
 describe("a catalog file", () => {
-  test("keeps its rows when it is closed and opened again", () => {
+  test("keeps its rows when it is reopened", () => {
     const path = join(folder(), "catalog.db");
     const first = new SqliteCatalog(path);
     finish(first, "x", a64);
@@ -171,13 +171,13 @@ describe("a catalog file", () => {
     expect(openCatalog(path).find("x")).toMatchObject({ state: "finished", sha256: a64 });
   });
 
-  test("is refused to a second one while it is open, with the reason", () => {
+  test("cannot be opened twice at once, and the error says why", () => {
     const path = join(folder(), "catalog.db");
     openCatalog(path);
     expect(() => new SqliteCatalog(path)).toThrow("in use by another server");
   });
 
-  test("of a newer version is refused", () => {
+  test("of a newer version is rejected", () => {
     const path = join(folder(), "catalog.db");
     const newer = new Database(path, { create: true });
     newer.run("PRAGMA user_version = 99");

@@ -1,31 +1,31 @@
 /**
- * The catalog: which streams there are and which object each one has. One thread owns it; everything here is
- * synchronous. It is an interface because a deployment over several machines keeps it elsewhere.
+ * The catalog: the streams, and the object of each finished stream. One thread owns it, so the interface is
+ * synchronous. It is an interface because a deployment over several machines keeps its catalog elsewhere.
  */
 
 import type { Boot } from "../../base/boot.ts";
 import type { StreamMetadata } from "./metadata.ts";
 
 /**
- * `unfinished`: being uploaded, or interrupted and resumable. `sealed`: its audio has ended and is on its way to
- * become an object (only inside a commit, or after a crash in one). `finished`: durable.
+ * `unfinished`: being uploaded, or interrupted and resumable. `sealed`: complete, with a commit in progress or cut off
+ * by a crash. `finished`: its object is durable.
  */
 export type StreamState = "unfinished" | "sealed" | "finished";
 
 export interface StreamRow {
   streamId: string;
   state: StreamState;
-  /** Name of the file in incoming/, while there is one. */
+  /** Name of the upload's file in incoming/. */
   key: string;
-  /** Bytes; of an unfinished stream what was there when it was last left. */
+  /** Bytes; for an unfinished stream, when the row was last updated. */
   size: number;
-  /** Bytes that are on the disk for certain, while the stream is unfinished or sealed. */
-  durable: number;
+  /** Synced bytes of an unfinished or sealed stream: they survive a power cut. */
+  durableBytes: number;
   /** Lower-case hex; null while unfinished. */
   sha256: string | null;
-  /** MIME type that the first bytes show, or null. */
+  /** MIME type detected from the first bytes, or null. */
   format: string | null;
-  /** As whoever created it said. */
+  /** From the client that created the stream. */
   metadata: StreamMetadata;
   /** Milliseconds since 1970. */
   createdAt: number;
@@ -35,7 +35,7 @@ export interface StreamRow {
 
 export interface ListQuery {
   state: "finished" | "unfinished" | undefined;
-  /** Streams with ids behind this one, in the order of their bytes. */
+  /** Lists ids greater than this one, in byte order. */
   after: string;
   limit: number;
 }
@@ -43,9 +43,9 @@ export interface ListQuery {
 export interface Totals {
   finished: number;
   unfinished: number;
-  /** Objects that hold any audio. */
+  /** Objects that are not empty. */
   objects: number;
-  /** Their bytes, each object counted once. */
+  /** Bytes of all objects; an object that streams share counts once. */
   objectBytes: number;
 }
 
@@ -58,33 +58,33 @@ export interface SealedStream {
 
 export interface Catalog {
   find(streamId: string): StreamRow | undefined;
-  /** Enters an unfinished stream. Returns false, and changes nothing, if the id is in use. */
+  /** Inserts an unfinished stream. Returns false, and changes nothing, if the id is in use. */
   reserve(streamId: string, key: string, at: number, metadata?: StreamMetadata): boolean;
-  /** Notes how many bytes there are of an unfinished stream. */
+  /** Updates the size of an unfinished stream; does nothing in any other state. */
   touch(streamId: string, size: number, at: number): void;
-  /** Notes that so much of an unfinished stream is on the disk; of one with another key, nothing. */
-  secure(streamId: string, key: string, bytes: number): void;
-  /** An unfinished stream, all of which is on the disk, becomes a sealed one. */
+  /** Raises the durable bytes of an unfinished stream. The key must match: the id may have a new upload by now. */
+  markDurable(streamId: string, key: string, bytes: number): void;
+  /** An unfinished stream whose file is synced as a whole becomes sealed. */
   seal(stream: SealedStream, at: number): void;
   /** A sealed stream becomes unfinished again. */
   unseal(streamId: string, size: number, at: number): void;
-  /** A sealed stream becomes a finished one. */
+  /** A sealed stream becomes finished. */
   finish(streamId: string, at: number): void;
   remove(streamId: string): void;
-  /** True if any stream but this one has this object. */
+  /** Whether any other stream has this object. */
   hasObject(sha256: string, exceptStreamId: string): boolean;
   list(query: ListQuery): StreamRow[];
-  /** Unfinished streams that were last touched before this time. */
+  /** Unfinished streams that were last updated before this time. */
   untouchedSince(time: number): StreamRow[];
   totals(): Totals;
   /** Every row, sealed ones too. */
   rows(): StreamRow[];
-  /** The start of the system in which the rows were last in step with the disk; undefined for a new catalog. */
+  /** The boot of the operating system in which rows and files were last in step; undefined for a new catalog. */
   boot(): Boot | undefined;
   setBoot(boot: Boot): void;
   /**
-   * Runs `change` as one transaction; a throw undoes it. A durable one has reached the disk when this returns, any
-   * other survives a crash of the process but perhaps not a power cut.
+   * Runs `change` as one transaction and rolls it back if `change` throws. A durable transaction is on the disk when
+   * this returns. Any other survives a crash of the process, but a power cut may undo it.
    */
   transaction<T>(change: () => T, durable: boolean): T;
   close(): void;

@@ -41,14 +41,14 @@ const checkpoint = (items: CheckpointItem[], canSyncWhole: boolean) =>
     2,
   );
 
-test("few files are synced by themselves, and the catalog says how far each is", async () => {
+test("a few files are synced one by one, and the catalog records the size of each", async () => {
   const items = [add("a"), add("b")];
   expect(await checkpoint(items, true)).toEqual([null, null]);
   expect(wholeSyncs).toEqual([]);
   expect(catalog.find("b")).toMatchObject({ size: 3, updatedAt: 2 });
 });
 
-test("many are synced with their file system, or one by one where that cannot be", async () => {
+test("many files are synced with their file system, or one by one where that is not possible", async () => {
   const items = Array.from({ length: maxFilesSyncedSingly + 1 }, (_, index) => add(`s${index}`));
   for (const canSyncWhole of [true, false]) {
     expect(await checkpoint(items, canSyncWhole)).toEqual(items.map(() => null));
@@ -56,7 +56,7 @@ test("many are synced with their file system, or one by one where that cannot be
   expect(wholeSyncs).toEqual([layout.incoming, layout.incoming]);
 });
 
-test("one that has gone holds nobody up, and one that cannot be synced fails alone", async () => {
+test("a missing file does not fail the others, and a file that cannot be synced fails alone", async () => {
   const [gone, bad, good] = [add("gone"), add("bad"), add("good")];
   fs.unlinkSync(layout.incomingPath(gone!.key));
   fs.unlinkSync(layout.incomingPath(bad!.key));
@@ -69,14 +69,14 @@ test("one that has gone holds nobody up, and one that cannot be synced fails alo
   expect(catalog.find("bad")!.size).toBe(0);
 });
 
-test("what was said of a stream is kept in its row", () => {
+test("a row keeps the metadata of its stream", () => {
   const metadata = {
     contentType: "audio/wav",
     format: { codec: "pcm_s16le", sampleRate: 8000, channels: 1 },
     tags: { a: "b" },
   };
-  catalog.reserve("said", "k", 1, metadata);
-  catalog.reserve("unsaid", "k2", 1);
-  expect(catalog.find("said")!.metadata).toEqual(metadata);
-  expect(catalog.find("unsaid")!.metadata.tags).toEqual({});
+  catalog.reserve("described", "k", 1, metadata);
+  catalog.reserve("plain", "k2", 1);
+  expect(catalog.find("described")!.metadata).toEqual(metadata);
+  expect(catalog.find("plain")!.metadata.tags).toEqual({});
 });

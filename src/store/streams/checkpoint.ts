@@ -1,11 +1,12 @@
 /**
- * Makes what uploads have in their files durable while they go on, many at once:
+ * Makes the bytes of uploads in progress durable, many uploads at once:
  *
- *     1  the files are synced, and the folder with their names; where they are many, the file system as a whole
- *     2  the rows say how far each one is (synced, and with them that the streams exist)
+ *     1  the files and their folder are synced; for many files, the file system as a whole
+ *     2  the rows record how many bytes are durable (synced, which also makes the rows themselves durable)
  *
- * Only after that may a client be told. A crash before leaves what there was. The size of a file stays the truth about
- * what is kept of an upload, since more than the row says may have reached it; after a power cut the row is (recover.ts).
+ * Only after step 2 may the server acknowledge the bytes. A crash before that leaves the previous checkpoint. After a
+ * crash of the process the file's size decides how much is kept, since the file may have grown past its row. After a
+ * power cut the row decides, since bytes past it may be lost (recover.ts).
  */
 import { errorNumber, toWavecacheError } from "../../base/errors.ts";
 import { maxFilesSyncedSingly } from "../../base/limits/streams.ts";
@@ -16,22 +17,22 @@ import type { SyncFileSystem } from "../sync-file-system.ts";
 export interface CheckpointItem {
   streamId: string;
   key: string;
-  /** Bytes that are in the file. */
+  /** Bytes in the file. */
   size: number;
 }
 
-/** Why an upload's bytes are not durable: a number of `base/errors.ts`, and what the log says of it. */
+/** Why an upload's bytes are not durable: a number of `base/errors.ts`, and a detail for the log. */
 export interface CheckpointFailure {
   errorNumber: number;
   detail: string;
 }
 
-/** Null: they are durable, or the upload has ended and its file is elsewhere. */
+/** Null if the bytes are durable, or if the upload has ended and its file has moved. */
 export type CheckpointOutcome = CheckpointFailure | null;
 
 export async function checkpointGroup(
   layout: CacheLayout,
-  catalog: Pick<Catalog, "transaction" | "touch" | "secure">,
+  catalog: Pick<Catalog, "transaction" | "touch" | "markDurable">,
   syncFileSystem: SyncFileSystem,
   items: CheckpointItem[],
   at: number,
@@ -41,7 +42,7 @@ export async function checkpointGroup(
     items.forEach(({ streamId, key, size }, index) => {
       if (outcomes[index] !== null) return;
       catalog.touch(streamId, size, at);
-      catalog.secure(streamId, key, size);
+      catalog.markDurable(streamId, key, size);
     });
   }, true);
   return outcomes;
@@ -60,7 +61,7 @@ async function syncFiles(
   return outcomes;
 }
 
-/** The file of an upload that has been finished or removed meanwhile is not there any more. */
+/** A missing file is no failure: the upload has been finished or removed in the meantime. */
 async function syncIncoming(path: string): Promise<CheckpointOutcome> {
   try {
     await syncFile(path);

@@ -23,7 +23,7 @@ afterEach(() => {
   folder[Symbol.dispose]();
 });
 
-/** An upload as a writer leaves it: its file in incoming/, its row unfinished. */
+/** An upload as a writer thread leaves it: its file in incoming/, its row unfinished. */
 function upload(streamId: string, text: string): CommitItem {
   const key = `key-${streamId}`;
   fs.writeFileSync(layout.incomingPath(key), text);
@@ -46,7 +46,7 @@ describe("a commit", () => {
     expect(catalog.find("x")).toMatchObject({ state: "finished", size: 10, finishedAt: 100 });
   });
 
-  test("stores the same content once, in one group and in the next", async () => {
+  test("stores the same content once, within a group and across groups", async () => {
     const items = [upload("one", "same"), upload("two", "same")];
     expect(await commit(...items)).toEqual([{ addedBytes: 4 }, { addedBytes: 0 }]);
     expect(await commit(upload("three", "same"))).toEqual([{ addedBytes: 0 }]);
@@ -54,7 +54,7 @@ describe("a commit", () => {
     expect(incoming()).toEqual([]);
   });
 
-  test("of one upload whose file is gone fails alone", async () => {
+  test("fails only the upload whose file is missing", async () => {
     const items = [upload("good", "1"), upload("gone", "2")];
     fs.unlinkSync(layout.incomingPath(items[1]!.key));
     const [good, gone] = await commit(...items);
@@ -63,7 +63,7 @@ describe("a commit", () => {
     expect(catalog.find("gone")!.state).toBe("unfinished");
   });
 
-  test("replaces an object of the wrong size, which a damaged disk has left", async () => {
+  test("replaces an object of the wrong size, which a damaged disk may leave", async () => {
     const item = upload("x", "whole");
     fs.mkdirSync(layout.objectFolder(item.sha256), { recursive: true });
     fs.writeFileSync(layout.objectPath(item.sha256), "who");
@@ -71,25 +71,25 @@ describe("a commit", () => {
     expect(fs.readFileSync(layout.objectPath(item.sha256), "utf8")).toBe("whole");
   });
 
-  test("takes a stream of no bytes", async () => {
+  test("accepts an empty stream", async () => {
     expect(await commit(upload("empty", ""))).toEqual([{ addedBytes: 0 }]);
     expect(catalog.find("empty")).toMatchObject({ state: "finished", size: 0 });
   });
 });
 
 describe("recovery", () => {
-  test("keeps an interrupted upload with the size that its file has", () => {
+  test("keeps an interrupted upload with the size of its file", () => {
     upload("x", "12345");
     expect(recover(layout, catalog, boot, 1)).toMatchObject({ resumable: 1, resumableBytes: 5, removed: 0 });
     expect(catalog.find("x")).toMatchObject({ state: "unfinished", size: 5 });
   });
 
-  test("cuts an upload to what is durable of it if the system was started anew, and only then", () => {
+  test("truncates an upload to its durable bytes after a reboot, and only then", () => {
     upload("x", "1234567");
-    upload("never secured", "12");
+    upload("never synced", "12");
     const sealed = upload("sealed", "12345");
     recover(layout, catalog, boot, 1);
-    catalog.secure("x", "key-x", 4);
+    catalog.markDurable("x", "key-x", 4);
     catalog.seal(sealed, 2);
     expect(recover(layout, catalog, boot, 3)).toMatchObject({ cutBytes: 0, resumableBytes: 14 });
     const later = { id: "second", startedAt: 1 };
@@ -99,19 +99,19 @@ describe("recovery", () => {
       resumableBytes: 9,
     });
     expect(fs.readFileSync(layout.incomingPath("key-x"), "utf8")).toBe("1234");
-    expect(catalog.find("x")).toMatchObject({ state: "unfinished", size: 4, durable: 4 });
+    expect(catalog.find("x")).toMatchObject({ state: "unfinished", size: 4, durableBytes: 4 });
     expect(catalog.find("sealed")).toMatchObject({ state: "unfinished", size: 5 });
-    // What comes after that start is safe from the end of a process again.
+    // Bytes written after that boot survive a crash of the process again.
     fs.appendFileSync(layout.incomingPath("key-x"), "more");
     expect(recover(layout, catalog, later, 5)).toMatchObject({ cutBytes: 0, resumableBytes: 13 });
   });
 
-  test("leaves a file that is shorter than what was durable as it is", () => {
+  test("leaves a file alone that is shorter than its durable bytes", () => {
     upload("x", "12");
     recover(layout, catalog, boot, 1);
-    catalog.secure("x", "key-x", 4);
+    catalog.markDurable("x", "key-x", 4);
     expect(recover(layout, catalog, { id: "second", startedAt: 1 }, 3)).toMatchObject({ cutBytes: 0 });
-    expect(catalog.find("x")).toMatchObject({ state: "unfinished", size: 2, durable: 2 });
+    expect(catalog.find("x")).toMatchObject({ state: "unfinished", size: 2, durableBytes: 2 });
   });
 
   test("makes a sealed stream whose file was not moved unfinished again", () => {
@@ -137,7 +137,7 @@ describe("recovery", () => {
     await commit(kept);
     upload("lost", "lost");
     fs.unlinkSync(layout.incomingPath("key-lost"));
-    fs.writeFileSync(layout.incomingPath("stranger"), "?");
+    fs.writeFileSync(layout.incomingPath("orphan"), "?");
     fs.mkdirSync(`${layout.objects}/ff`, { recursive: true });
     fs.writeFileSync(`${layout.objects}/ff/${"f".repeat(64)}`, "?");
     fs.writeFileSync(`${layout.objects}/ff/${kept.sha256}`, "in the wrong folder");

@@ -1,17 +1,17 @@
 /**
- * How finished uploads become durable, many at once. A crash right after a step leaves:
+ * How finished uploads become durable, a group at a time. A crash right after a step leaves:
  *
- *     1  the incoming files are synced      an unfinished stream, complete; recovery keeps it, the client resumes
- *     2  the rows say "sealed" (not synced) the same; after a power cut perhaps the state before step 1
- *     3  the files are renamed to objects   a sealed row with its object: recovery finishes the stream. After a
- *                                           power cut the row may be older: recovery removes row and object
+ *     1  the incoming files are synced      a complete unfinished stream: recovery keeps it, the client resumes
+ *     2  the rows say "sealed" (not synced) the same; a power cut may undo the row, back to unfinished
+ *     3  the files are renamed to objects   a sealed row with its object: recovery finishes the stream. A power cut
+ *                                           may undo the row alone: then recovery removes row and object
  *     4  the object folders are synced      the same
- *     5  the rows say "finished" (synced)   a finished stream, not acknowledged; perhaps a leftover of step 6
- *     6  leftovers are removed              (uploads whose content was there already) a finished stream
+ *     5  the rows say "finished" (synced)   a finished stream without an acknowledgement, and perhaps duplicates
+ *     6  duplicates are removed             a finished stream; a duplicate is an incoming file whose object existed
  *     7  the uploads are acknowledged       a finished stream
  *
- * Recovery is in recover.ts. A failure of one file in 1 or 3 fails that upload alone; a failure of 4 or 5 fails all
- * of the group, and `settle` of recover.ts brings each to one side when it is next asked for.
+ * Recovery is in recover.ts. If one file fails in step 1 or 3, only its upload fails. If step 4 or 5 fails, the whole
+ * group fails; `settle` of recover.ts then brings each row into step with the disk at its next use.
  */
 import { failpoint } from "../../base/failpoint.ts";
 import type { Catalog, SealedStream } from "./catalog.ts";
@@ -19,11 +19,11 @@ import { type CacheLayout, removeFile, syncFile } from "../layout.ts";
 import { installObject, syncObjectFolders } from "./objects.ts";
 
 export interface CommitItem extends SealedStream {
-  /** The upload's file in incoming/, closed. */
+  /** Name of the upload's file in incoming/, which is closed. */
   key: string;
 }
 
-/** Bytes by which the objects grew: 0 for content that was there already. Or why this upload failed. */
+/** The bytes that a new object added, 0 if its content existed, or why this upload failed. */
 export type CommitOutcome = { addedBytes: number } | { error: unknown };
 
 /** Commits a group; resolves with an outcome for each item, in their order. Never rejects. */
@@ -34,8 +34,8 @@ export async function commitGroup(
   at: number,
 ): Promise<CommitOutcome[]> {
   const outcomes = new Map<CommitItem, CommitOutcome>();
-  const going = () => items.filter((item) => !outcomes.has(item));
-  const failAll = (error: unknown) => going().forEach((item) => outcomes.set(item, { error }));
+  const pending = () => items.filter((item) => !outcomes.has(item));
+  const failAll = (error: unknown) => pending().forEach((item) => outcomes.set(item, { error }));
 
   await Promise.all(
     items.map((item) =>
@@ -44,15 +44,15 @@ export async function commitGroup(
   );
   try {
     failpoint("commit.1");
-    catalog.transaction(() => going().forEach((item) => catalog.seal(item, at)), false);
+    catalog.transaction(() => pending().forEach((item) => catalog.seal(item, at)), false);
     failpoint("commit.2");
-    const installed = installAll(layout, going(), outcomes);
+    const installed = installAll(layout, pending(), outcomes);
     failpoint("commit.3");
     syncObjectFolders(installed.touched);
     failpoint("commit.4");
-    catalog.transaction(() => going().forEach((item) => catalog.finish(item.streamId, at)), true);
+    catalog.transaction(() => pending().forEach((item) => catalog.finish(item.streamId, at)), true);
     failpoint("commit.5");
-    for (const item of going()) {
+    for (const item of pending()) {
       if (!installed.moved.has(item)) removeFile(layout.incomingPath(item.key));
       outcomes.set(item, { addedBytes: installed.moved.has(item) ? item.size : 0 });
     }

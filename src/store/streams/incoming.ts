@@ -1,16 +1,16 @@
 /**
- * The file of an upload while it grows. A writer thread owns it: it appends, hashes what it appended and, at the end,
- * seals it. Syncing and renaming come after, in commit.ts.
+ * The file of an upload in progress. A writer thread owns it: it appends, hashes the appended bytes and finally seals
+ * the file. commit.ts then syncs and renames it.
  *
- * Bytes are hashed only after they are in the file, so that a failed write leaves file and digest in step up to the
- * failure, and the file's size is the one truth about how far an upload has come.
+ * Bytes are hashed after they are written: if a write fails, the digest covers exactly the bytes before it. The size of
+ * the file is the only truth about the progress of an upload.
  */
 import * as fs from "node:fs";
 import { failpoint } from "../../base/failpoint.ts";
 import { MiB } from "../../base/limits/units.ts";
 import { sniffAudioFormat } from "../../codec/sniff.ts";
 
-/** As much of the beginning as it takes to recognise the audio format. */
+/** Enough of the beginning to detect the audio format. */
 const headBytes = 64;
 const rehashBlockBytes = 1 * MiB;
 
@@ -35,13 +35,13 @@ export class IncomingFile {
     this.#size = size;
   }
 
-  /** A new file; fails if one of this name is there. */
+  /** Creates a file; throws if the name exists. */
   static create(path: string): IncomingFile {
     failpoint("upload.open");
     return new IncomingFile(path, fs.openSync(path, "wx+"), 0);
   }
 
-  /** A file that an earlier upload left. Call `rehash` until it is done before anything is appended. */
+  /** Opens the file of an interrupted upload. Call `rehash` until it returns true before the first append. */
   static reopen(path: string): IncomingFile {
     failpoint("upload.open");
     const descriptor = fs.openSync(path, "r+");
@@ -54,8 +54,8 @@ export class IncomingFile {
   }
 
   /**
-   * Appends `bytes[offset .. offset + length]`. Throws the system's error when the disk is full or fails; what was
-   * written until then stays.
+   * Appends `bytes[offset .. offset + length]`. Throws the system's error if the disk is full or fails; the bytes
+   * written before that stay in the file.
    */
   append(bytes: Uint8Array, offset: number, length: number): void {
     failpoint("upload.write");
@@ -73,22 +73,22 @@ export class IncomingFile {
     this.#digest(bytes.subarray(offset, offset + length));
   }
 
-  /** Hashes the next block of what was already there. Returns true once all of it is hashed. */
+  /** Hashes the next block of a reopened file. Returns true once all of it is hashed. */
   rehash(block: Uint8Array): boolean {
     if (this.#hashed === this.#size) return true;
     const wanted = Math.min(block.length, this.#size - this.#hashed);
     const got = fs.readSync(this.#descriptor, block, 0, wanted, this.#hashed);
-    if (got === 0) throw new Error(`${this.#path} became shorter while it was read`);
+    if (got === 0) throw new Error(`${this.#path} was truncated while it was read`);
     this.#digest(block.subarray(0, got));
     return this.#hashed === this.#size;
   }
 
-  /** A block for `rehash`: long enough to be quick, short enough that other streams need not wait. */
+  /** A block for `rehash`: long enough to be fast, short enough not to delay other streams of the thread. */
   static rehashBlock(): Uint8Array {
     return new Uint8Array(rehashBlockBytes);
   }
 
-  /** Ends the audio and closes the file. */
+  /** Finishes the digest and closes the file. */
   seal(): SealedFile {
     failpoint("upload.seal");
     this.close();
@@ -96,7 +96,7 @@ export class IncomingFile {
     return { size: this.#size, digest: this.#hasher.digest(), format: sniffAudioFormat(head) };
   }
 
-  /** Closes the file and keeps it. May be called again. */
+  /** Closes the file without sealing it. Idempotent. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

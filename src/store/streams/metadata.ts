@@ -1,8 +1,8 @@
-/** What its sender says of a stream, and how that stands in the catalog: as JSON, or null where nothing was said. */
+/** What the client says about a stream. The catalog stores it as JSON, or as null if the client said nothing. */
 
-/** What kind of samples a stream has. */
+/** The format of a stream's samples. */
 export interface AudioDescription {
-  /** As ffmpeg names it: "pcm_s16le". */
+  /** FFmpeg's name of the codec, for example "pcm_s16le". */
   codec: string;
   /** In Hz. */
   sampleRate: number;
@@ -27,14 +27,14 @@ export function metadataToJson({ contentType, format, tags }: StreamMetadata): s
   return isEmpty ? null : JSON.stringify({ contentType, format, tags });
 }
 
-/** `json` is what `metadataToJson` made. */
+/** The inverse of `metadataToJson`. */
 export function metadataFromJson(json: string | null): StreamMetadata {
   if (json === null) return noMetadata;
   const { contentType, format, tags } = JSON.parse(json) as StreamMetadata;
   return { contentType, format, tags };
 }
 
-/** What is known of a stream: where its sender gave no type, the one that its first bytes show. */
+/** The client's metadata; if it has no content type, with the type that was detected from the first bytes. */
 export function describeStream(row: { metadata: StreamMetadata; format: string | null }): StreamMetadata {
   if (row.metadata.contentType !== undefined || row.format === null) return row.metadata;
   return { ...row.metadata, contentType: row.format };

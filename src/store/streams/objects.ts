@@ -1,13 +1,13 @@
 /**
  * Finished audio, content-addressed: one immutable file for each SHA-256. A file gets its name only after its bytes
- * are on the disk, and is never written again, so it may be memory-mapped; it may be unlinked while it is mapped.
+ * are on the disk and is never written again, so readers may memory-map it. Unlinking a mapped file is safe.
  */
 import * as fs from "node:fs";
 import { type CacheLayout, removeFile, sizeOfFile, syncFolder } from "../layout.ts";
 
 /**
- * Gives a synced file of incoming/ its place among the objects. Where the object is there already the file is left
- * alone, and `false` comes back. Folders that must be synced afterwards are added to `touched`.
+ * Renames a synced file of incoming/ to its object. If the object exists, leaves the file alone and returns false.
+ * Adds the folders that the caller must sync to `touched`.
  */
 export function installObject(
   layout: CacheLayout,
@@ -34,7 +34,7 @@ export function removeObject(layout: CacheLayout, sha256: string): void {
   removeFile(layout.objectPath(sha256));
 }
 
-/** Every file below objects-v1/, as [folder, name]; also ones that do not belong there. */
+/** Every file below objects-v1/ as [folder, name], orphans included. */
 export function* listObjectFiles(layout: CacheLayout): Iterable<[folder: string, name: string]> {
   for (const folder of fs.readdirSync(layout.objects)) {
     for (const name of fs.readdirSync(`${layout.objects}/${folder}`)) yield [folder, name];

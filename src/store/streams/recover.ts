@@ -1,19 +1,21 @@
 /**
- * What a start does with what an earlier run left. Afterwards every row has its file, every file has its row, and
- * no row says "sealed".
+ * Recovery, at each start of the server. Afterwards every row has its file, every file has its row, and no row is
+ * "sealed".
  *
- * If the system was started anew since (a power cut, a panic), what had not been forced to the disk may be missing or
- * damaged, whatever the file's size says: first of all, files in incoming/ are cut to what is durable of them. Then
+ *     1  after a reboot of the operating system (a power cut, a panic), unsynced bytes may be missing or damaged,
+ *        whatever the file's size is: files in incoming/ are truncated to their durable bytes
+ *     2  the rows are brought into step with the disk, by the table below (one synced transaction, with the boot id)
+ *     3  orphans are removed: files that no row accounts for
  *
  *     row         on disk                     becomes
- *     unfinished  its incoming file           unfinished, of the size that the file has
+ *     unfinished  its incoming file           unfinished, with the size of the file
  *     unfinished  nothing                     removed
  *     sealed      its incoming file           unfinished, complete
  *     sealed      no incoming file, object    finished
  *     sealed      neither                     removed
- *     finished    its object                  finished (a leftover in incoming/ is removed)
- *     finished    nothing, or another size    stays and is reported: damage from outside
- *     none        a file in incoming/ or objects-v1/   removed
+ *     finished    its object                  finished (a duplicate in incoming/ is an orphan)
+ *     finished    nothing, or another size    finished, and reported: damage from outside
+ *     none        a file in incoming/ or objects-v1/   removed as an orphan
  */
 import * as fs from "node:fs";
 import { join } from "node:path";
@@ -23,14 +25,14 @@ import { type CacheLayout, removeFile, sizeOfFile } from "../layout.ts";
 import { listObjectFiles, syncObjectFolders } from "./objects.ts";
 
 export interface Recovery {
-  /** Unfinished uploads that can be resumed, and their bytes. */
+  /** Unfinished uploads that clients can resume, and their bytes. */
   resumable: number;
   resumableBytes: number;
-  /** Streams whose commit had come so far that it was completed. */
+  /** Streams whose interrupted commit was completed. */
   completed: number;
-  /** Rows and files that were removed. */
+  /** Removed rows and files. */
   removed: number;
-  /** Bytes of uploads that were cut off, since a new start of the system may have lost them. */
+  /** Bytes truncated from uploads, because the operating system rebooted before they were synced. */
   cutBytes: number;
   /** Finished streams whose object is missing or has another size. */
   damaged: string[];
@@ -55,24 +57,24 @@ export function recover(layout: CacheLayout, catalog: Catalog, boot: Boot, at: n
       if (row.state === "sealed" && settled?.state === "finished") recovery.completed += 1;
       count(layout, settled, found, recovery);
     }
-    // With the rows: if this start does not come so far, the next one cuts again.
+    // In the same transaction as the rows: if this recovery is interrupted, the next one truncates again.
     catalog.setBoot(boot);
   }, true);
-  removeUnknown(layout, found, recovery);
+  removeOrphans(layout, found, recovery);
   return recovery;
 }
 
-/** Returns by how many bytes. */
+/** Truncates the file of an unfinished stream. Returns how many bytes it lost. */
 function cutToDurable(layout: CacheLayout, row: StreamRow): number {
   if (row.state === "finished") return 0;
   const path = layout.incomingPath(row.key);
-  const surplus = (sizeOfFile(path) ?? 0) - row.durable;
-  if (surplus <= 0) return 0;
-  fs.truncateSync(path, row.durable);
-  return surplus;
+  const unsyncedBytes = (sizeOfFile(path) ?? 0) - row.durableBytes;
+  if (unsyncedBytes <= 0) return 0;
+  fs.truncateSync(path, row.durableBytes);
+  return unsyncedBytes;
 }
 
-/** Files that a row accounts for. */
+/** Files that some row accounts for. */
 interface Found {
   keys: Set<string>;
   objects: Set<string>;
@@ -92,8 +94,8 @@ function count(layout: CacheLayout, row: StreamRow | undefined, found: Found, re
 }
 
 /**
- * Brings a row that is not finished to what the disk says of it: unfinished with the size of its file, finished, or
- * removed (undefined).
+ * Brings a row that is not finished into step with the disk. It becomes unfinished with the size of its file, or
+ * finished, or is removed; then the result is undefined.
  */
 export function settle(
   layout: CacheLayout,
@@ -104,11 +106,12 @@ export function settle(
   const size = sizeOfFile(layout.incomingPath(row.key));
   if (size !== undefined) {
     if (row.state === "sealed") catalog.unseal(row.streamId, size, row.updatedAt);
-    else if (size !== row.size || size < row.durable) catalog.touch(row.streamId, size, row.updatedAt);
-    return { ...row, state: "unfinished", size, durable: Math.min(size, row.durable), sha256: null };
+    else if (size !== row.size || size < row.durableBytes) catalog.touch(row.streamId, size, row.updatedAt);
+    const durableBytes = Math.min(size, row.durableBytes);
+    return { ...row, state: "unfinished", size, durableBytes, sha256: null };
   }
   if (row.state === "sealed" && sizeOfFile(layout.objectPath(row.sha256!)) === row.size) {
-    // The crash may have come before the folders were synced, and "finished" promises that they are.
+    // The crash may have happened before step 4 of the commit, and "finished" promises synced folders.
     syncObjectFolders([layout.objectFolder(row.sha256!), layout.objects]);
     catalog.finish(row.streamId, at);
     return { ...row, state: "finished", updatedAt: at, finishedAt: at };
@@ -117,7 +120,7 @@ export function settle(
   return undefined;
 }
 
-function removeUnknown(layout: CacheLayout, found: Found, recovery: Recovery): void {
+function removeOrphans(layout: CacheLayout, found: Found, recovery: Recovery): void {
   for (const name of fs.readdirSync(layout.incoming)) {
     if (!found.keys.has(name) && removeFile(join(layout.incoming, name))) recovery.removed += 1;
   }

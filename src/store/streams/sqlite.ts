@@ -1,4 +1,4 @@
-/** The catalog in one SQLite file: WAL, one connection that holds the file for itself. */
+/** The catalog in one SQLite file, in WAL mode, with one connection that locks the file exclusively. */
 import { Database } from "bun:sqlite";
 import type { Boot } from "../../base/boot.ts";
 import { systemCode, WavecacheError } from "../../base/errors.ts";
@@ -25,14 +25,14 @@ const streamSchema = `
 
 const metadataColumn = "ALTER TABLE streams ADD COLUMN metadata TEXT";
 
-/** The rows that are there say how far each stream was when it was last secured or left. */
+/** Older rows start with `durable = size`: their size is that of the last checkpoint or interruption. */
 const durableColumn = `
   ALTER TABLE streams ADD COLUMN durable INTEGER NOT NULL DEFAULT 0;
   UPDATE streams SET durable = size;
   CREATE TABLE boots (one INTEGER NOT NULL PRIMARY KEY, id TEXT, started_at INTEGER NOT NULL) STRICT;
 `;
 
-/** What each version adds to the one before; the version of a file is how many of them it has. */
+/** The migration of each schema version; a file's version is the number of migrations applied to it. */
 const migrations = [streamSchema, recordingSchema, deviceSchema, metadataColumn, durableColumn];
 
 const stateNumbers: Record<StreamState, number> = { unfinished: 0, sealed: 1, finished: 2 };
@@ -55,12 +55,12 @@ interface SqlRow {
 export class SqliteCatalog implements Catalog {
   readonly #database: Database;
   readonly #statements: ReturnType<typeof prepareStatements>;
-  /** In the same file, and part of the same transactions. */
+  /** In the same file, so that they take part in the same transactions. */
   readonly recordings: SqliteRecordings;
   readonly devices: SqliteDevices;
   #durable = true;
 
-  /** Opens or makes the catalog at `path`; ":memory:" for one that lasts as long as the object. */
+  /** Opens or creates the catalog at `path`; ":memory:" keeps it in memory. */
   constructor(path: string) {
     this.#database = openDatabase(path);
     this.#statements = prepareStatements(this.#database);
@@ -81,8 +81,8 @@ export class SqliteCatalog implements Catalog {
     this.#statements.touch.run(size, at, streamId);
   }
 
-  secure(streamId: string, key: string, bytes: number): void {
-    this.#statements.secure.run(bytes, streamId, key);
+  markDurable(streamId: string, key: string, bytes: number): void {
+    this.#statements.markDurable.run(bytes, streamId, key);
   }
 
   seal(stream: SealedStream, at: number): void {
@@ -138,7 +138,7 @@ export class SqliteCatalog implements Catalog {
     return this.#database.transaction(change)();
   }
 
-  /** Frees the file: a connection with statements left would hold it. */
+  /** Finalizes every statement first: a connection with open statements would keep the file locked. */
   close(): void {
     for (const statement of Object.values(this.#statements)) statement.finalize();
     this.recordings.close();
@@ -156,11 +156,11 @@ export class SqliteCatalog implements Catalog {
 function openDatabase(path: string): Database {
   const database = new Database(path, { create: true, strict: true });
   try {
-    // One connection holds the file until the process ends, so that a second server on it is refused.
+    // One connection locks the file until the process ends: a second server on the same folder fails to start.
     database.run("PRAGMA locking_mode = EXCLUSIVE");
     database.run("PRAGMA journal_mode = WAL");
     database.run("PRAGMA synchronous = FULL");
-    // Does something on macOS only, where a plain fsync does not reach the disk.
+    // Has an effect on macOS only, where a plain fsync does not reach the disk.
     database.run("PRAGMA fullfsync = ON");
     migrate(database, path);
     return database;
@@ -193,7 +193,7 @@ function prepareStatements(database: Database) {
     touch: one<never, [number, number, string]>(
       "UPDATE streams SET size = ?1, durable = min(durable, ?1), updated_at = ?2 WHERE id = ?3 AND state = 0",
     ),
-    secure: one<never, [number, string, string]>(
+    markDurable: one<never, [number, string, string]>(
       "UPDATE streams SET durable = max(durable, ?) WHERE id = ? AND key = ? AND state = 0",
     ),
     seal: one<never, [number, number, string, string | null, number, string]>(
@@ -232,7 +232,7 @@ function toRow(row: SqlRow): StreamRow {
     state: stateNames[row.state]!,
     key: row.key,
     size: row.size,
-    durable: row.durable,
+    durableBytes: row.durable,
     sha256: row.sha256,
     format: row.format,
     metadata: metadataFromJson(row.metadata),
