@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { readAheadBytes } from "../../base/limits/streams.ts";
 import { KiB } from "../../base/limits/units.ts";
-import { maxUnreadAnswerBytes, streamTurnBytes, usualDataBytes } from "../../base/limits/v1.ts";
+import { maxUnreadAnswerBytes, streamQuantumBytes, usualDataBytes } from "../../base/limits/v1.ts";
 import { OutboundBudget } from "../../engine/streams/outbound-budget.ts";
 import type { ReadSink } from "../../pool/readers.ts";
 import { SendCredit } from "../../wire/v1/credit.ts";
@@ -78,7 +78,7 @@ function stage({ takes = Infinity, credit = 2 ** 30, limit = 2 ** 30 } = {}) {
   const budget = new OutboundBudget(limit);
   const stalls: true[] = [];
   const scheduler = new SendScheduler(socket, budget, { stalled: () => void stalls.push(true) });
-  scheduler.begin(credit, streamTurnBytes);
+  scheduler.begin(credit, streamQuantumBytes);
   return { socket, budget, scheduler, stalls };
 }
 
@@ -91,7 +91,7 @@ describe("an outlet", () => {
     const { socket, scheduler } = stage();
     const long = Array.from({ length: 32 }, (_, index) => new FakeSource(index + 1, 2 ** 29));
     for (const source of long) scheduler.wake(source, true);
-    const messages = streamTurnBytes / usualDataBytes;
+    const messages = streamQuantumBytes / usualDataBytes;
     while (socket.sent.length < 128 * messages) await turn();
     const turns = socket.sent.filter((_, at) => at % messages === 0).map(({ channel }) => channel);
     expect(new Set(turns.slice(64, 96)).size).toBe(32);
@@ -162,8 +162,8 @@ describe("an outlet", () => {
   test("puts nothing more into a full socket, and goes on when it has drained", () => {
     const { socket, budget, scheduler } = stage({ takes: 10 });
     scheduler.wake(new FakeSource(1, 600 * KiB), true);
-    expect(bytesOf(socket)).toBe(streamTurnBytes);
-    expect(budget.usedBytes).toBe(streamTurnBytes);
+    expect(bytesOf(socket)).toBe(streamQuantumBytes);
+    expect(budget.usedBytes).toBe(streamQuantumBytes);
     socket.takes = Infinity;
     socket.buffered = 0;
     scheduler.drained();
@@ -179,15 +179,15 @@ describe("an outlet", () => {
       scheduler.wake(source, true);
     }
     const reading = sources.flatMap(({ reads }) => reads);
-    expect(reading.map(({ bytes }) => bytes)).toEqual([streamTurnBytes, streamTurnBytes]);
-    expect(3 * streamTurnBytes).toBeGreaterThan(readAheadBytes);
+    expect(reading.map(({ bytes }) => bytes)).toEqual([streamQuantumBytes, streamQuantumBytes]);
+    expect(3 * streamQuantumBytes).toBeGreaterThan(readAheadBytes);
     scheduler.remove(sources[0]!);
     reading[0]!.sink.part(new Uint8Array(reading[0]!.bytes), true);
     expect(socket.sent).toEqual([]);
     expect(sources[0]!.credit.bytes).toBe(2 ** 20);
     reading[1]!.sink.part(new Uint8Array(reading[1]!.bytes), true);
     expect(new Set(socket.sent.map(({ channel }) => channel))).toEqual(new Set([2]));
-    expect(bytesOf(socket)).toBe(streamTurnBytes);
+    expect(bytesOf(socket)).toBe(streamQuantumBytes);
     const failed = sources[2]!;
     failed.reads[0]!.sink.failed({} as never);
     expect(failed.failures).toHaveLength(1);

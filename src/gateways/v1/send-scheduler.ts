@@ -6,9 +6,9 @@
 import type { WavecacheError } from "../../base/errors.ts";
 import { readAheadBytes } from "../../base/limits/streams.ts";
 import {
-  connectionTurnBytes,
+  connectionQuantumBytes,
   maxUnreadAnswerBytes,
-  streamTurnBytes,
+  streamQuantumBytes,
   usualDataBytes,
 } from "../../base/limits/v1.ts";
 import type { OutboundBudget } from "../../engine/streams/outbound-budget.ts";
@@ -51,7 +51,7 @@ export class SendScheduler {
   readonly #owner: SendSchedulerOwner;
   #credit = new SendCredit(0);
   #maxDataBytes = usualDataBytes;
-  #turnBytes = streamTurnBytes;
+  #turnBytes = streamQuantumBytes;
   /** Sources that wait for their turn: those that were without audio, and those that have had a turn. */
   readonly #fresh = new Set<Source>();
   readonly #round = new Set<Source>();
@@ -78,7 +78,7 @@ export class SendScheduler {
     this.#credit = new SendCredit(connectionCredit);
     this.#maxDataBytes = Math.min(maxDataBytes, usualDataBytes);
     // Whoever wants short turns says so by a small number; whole messages, and one at least.
-    const messages = Math.floor(Math.min(maxDataBytes, streamTurnBytes) / this.#maxDataBytes);
+    const messages = Math.floor(Math.min(maxDataBytes, streamQuantumBytes) / this.#maxDataBytes);
     this.#turnBytes = messages * this.#maxDataBytes;
   }
 
@@ -139,7 +139,7 @@ export class SendScheduler {
     let bytes = 0;
     while (!this.#isOver && !this.#isBlocked && this.#credit.bytes > 0) {
       // Other connections have their turn too.
-      if (bytes >= connectionTurnBytes) return this.#rest();
+      if (bytes >= connectionQuantumBytes) return this.#rest();
       const source = this.#first();
       if (source === undefined) return;
       const length = this.#lengthFor(source);
