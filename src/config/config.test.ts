@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { ConfigError, readConfig } from "./config.ts";
+import { readConfig } from "./config.ts";
+import { ConfigError } from "./schema.ts";
 
 function refusal(args: string[], environment: Record<string, string> = {}): string {
   try {
@@ -71,6 +72,19 @@ describe("the configuration", () => {
     expect(refusal(["--fill-gaps", "maybe"])).toContain("maybe");
   });
 
+  test("has switches of one word that can be given a value too", () => {
+    expect(readConfig(["--tls=off"], { WAVECACHE_TLS: "1" })!.tls).toBe(false);
+    expect(readConfig(["--no-flash", "--tls=yes"], {})).toMatchObject({ flash: false, tls: true });
+  });
+
+  test("takes the last of a flag that is given more than once", () => {
+    expect(readConfig(["--port", "1", "--port=2", "--no-tls", "--tls"], {})).toMatchObject({
+      port: 2,
+      tls: true,
+    });
+    expect(refusal(["--cache-dir", "a", "--cache-dir"])).toContain("--cache-dir");
+  });
+
   test("reads sizes with units, ports and off", () => {
     const args = [
       "--max-cache-bytes",
@@ -110,7 +124,12 @@ describe("the configuration", () => {
     [["--sounds", "startup=a.wav,0=b.wav"], "--sounds"],
     [["--sounds", "hello.wav"], "--sounds"],
     [["--bogus"], "--bogus"],
+    [["--constructor"], "--constructor"],
+    [["--cache-dir.x=1"], "--cache-dir.x"],
+    [["--no-port"], "--no-port"],
+    [["-p"], "-p"],
     [["stray"], "stray"],
+    [["--", "stray"], "stray"],
   ])("refuses %j in one line that names the culprit", (args, culprit) => {
     const message = refusal(args);
     expect(message).toContain(culprit);

@@ -1,0 +1,60 @@
+/** The flags of the command line, and the help that lists them. */
+import { type CAC, cac } from "cac";
+import { version } from "../../package.json";
+import { parseArguments } from "../base/command-line.ts";
+import { ConfigError, flagOf, type Name, optionNames, options, variableOf } from "./schema.ts";
+
+/** The texts of the flags that were given. */
+export type Flags = ReadonlyMap<Name, string>;
+
+/** Undefined if --help or --version was asked for, and has been printed. Throws a `ConfigError`. */
+export function readFlags(args: readonly string[]): Flags | undefined {
+  const program = describeFlags();
+  try {
+    parseArguments(program, args.map(withoutNegation), (flag) => new ConfigError(`unknown option "${flag}"`));
+    if (program.options["help"] === true || program.options["version"] === true) return undefined;
+    if (program.args.length > 0) throw new ConfigError(`unexpected argument "${program.args[0]}"`);
+    program.runMatchedCommand();
+    return new Map(optionNames.flatMap((name) => textOf(name, program.options[name])));
+  } catch (error) {
+    throw new ConfigError(`${error instanceof Error ? error.message : String(error)}; see --help`);
+  }
+}
+
+function describeFlags(): CAC {
+  const program = cac("wavecache");
+  const command = program.command("", "Start the server").usage("server [options]");
+  for (const name of optionNames) {
+    const { value, isSwitch, default: preset, help } = options[name];
+    const placeholder = isSwitch ? `[${value}]` : `<${value}>`;
+    command.option(`${flagOf(name)} ${placeholder}`, `${help} (default: ${preset || "none"})`);
+  }
+  command.action(() => {});
+  program.help((sections) => [...sections.filter(({ title }) => !isOfCommands(title)), environmentHelp()]);
+  program.version(version);
+  return program;
+}
+
+/** cac lists commands, of which a server has one without a name. */
+function isOfCommands(title: string | undefined): boolean {
+  return title === "Commands" || title?.startsWith("For more info") === true;
+}
+
+function environmentHelp(): { title: string; body: string } {
+  const lines = optionNames.map((name) => `  ${flagOf(name).padEnd(20)} ${variableOf(name)}`);
+  return { title: "Environment (a flag overrides its environment variable)", body: lines.join("\n") };
+}
+
+/** `--tls=false` for `--no-tls`: a switch has one spelling from here on. */
+function withoutNegation(arg: string): string {
+  const negated = optionNames.find((name) => arg === flagOf(name).replace("--", "--no-"));
+  return negated !== undefined && options[negated].isSwitch ? `${flagOf(negated)}=false` : arg;
+}
+
+/** The last value of a flag that was given, as an entry. A switch without a value is on. */
+function textOf(name: Name, parsed: unknown): [Name, string][] {
+  const last: unknown = Array.isArray(parsed) ? parsed.at(-1) : parsed;
+  if (last === undefined) return [];
+  if (last === true && !options[name].isSwitch) throw new ConfigError(`${flagOf(name)} needs a value`);
+  return [[name, String(last)]];
+}

@@ -1,0 +1,143 @@
+/** The options of the server: how each is written, what it means, its default, and which values it takes. */
+import * as v from "valibot";
+import { availableParallelism } from "node:os";
+import { privateNetworks } from "../base/address-list.ts";
+import { defaultMaxConnections } from "../base/limits/connections.ts";
+import { defaultUdpRateMbps, maxUdpTotalMbps } from "../base/limits/songs.ts";
+import {
+  defaultIncompleteTtlSeconds,
+  defaultMaxCacheBytes,
+  defaultMaxStreamBytes,
+} from "../base/limits/streams.ts";
+import { GiB } from "../base/limits/units.ts";
+import { logLevels } from "../base/log.ts";
+import {
+  networks,
+  optionalText,
+  port,
+  size,
+  soundFiles,
+  text,
+  trueOrFalse,
+  urlPath,
+  wholeNumber,
+} from "./values.ts";
+
+/** A value that is wrong, or a command line that makes no sense; the message is one line for the user. */
+export class ConfigError extends Error {}
+
+/** Workers mostly wait for the disk: with more than a few of them, the disk is the limit. */
+const maxDefaultWorkers = 8;
+const maxWorkers = 64;
+const defaultWorkers = Math.max(1, Math.min(maxDefaultWorkers, availableParallelism() - 1));
+
+interface Option<Schema> {
+  /** The placeholder of the value in the help. */
+  value: string;
+  /** A switch may be given without a value, or as `--no-...`. */
+  isSwitch: boolean;
+  default: string;
+  help: string;
+  schema: Schema;
+}
+
+type Schema = v.GenericSchema<string, unknown>;
+
+function option<S extends Schema>(value: string, preset: string, schema: S, help: string): Option<S> {
+  return { value, isSwitch: false, default: preset, help, schema };
+}
+
+function toggle(preset: "true" | "false", help: string): Option<typeof trueOrFalse> {
+  return { value: "true|false", isSwitch: true, default: preset, help, schema: trueOrFalse };
+}
+
+// An option takes two lines here, whatever the formatter would make of it.
+// prettier-ignore
+export const options = {
+  // The server
+  host: option("address", "127.0.0.1", text,
+    "address to listen on"),
+  port: option("port", "8080", wholeNumber(0, 65_535),
+    "HTTP and WebSocket port; 0 picks a free one"),
+  path: option("path", "/audio", urlPath,
+    "path of the audio cache"),
+  workers: option("n", String(defaultWorkers), wholeNumber(1, maxWorkers),
+    "number of writer threads, and of reader threads"),
+  logLevel: option("level", "info", v.picklist(logLevels, `one of ${logLevels.join(", ")}`),
+    "lowest level that is logged: debug, info, warning, error"),
+  maxConnections: option("n", String(defaultMaxConnections), wholeNumber(1, 1_000_000),
+    "limit of open WebSocket connections"),
+
+  // The cache
+  cacheDir: option("dir", "cache", text,
+    "folder of the cache"),
+  maxStreamBytes: option("size", `${defaultMaxStreamBytes / GiB}GiB`, size,
+    "limit of the bytes of one stream"),
+  maxCacheBytes: option("size", `${defaultMaxCacheBytes / GiB}GiB`, size,
+    "limit of the bytes in the cache; a full cache refuses uploads and evicts nothing"),
+  incompleteTtl: option("seconds", String(defaultIncompleteTtlSeconds), wholeNumber(1, 10 * 365 * 24 * 3600),
+    "how long an interrupted upload can be resumed"),
+
+  // Recordings
+  ingestPort: option("port", "5096", port,
+    "extra port of live ingest, which the main port serves too; off for none, 0 picks a free one"),
+  recordingsDir: option("dir", "data/received", text,
+    "folder of recordings"),
+  rotateSeconds: option("seconds", "10", wholeNumber(1, 24 * 3600),
+    "duration after which a recording continues in a new file"),
+  syncSeconds: option("seconds", "5", wholeNumber(1, 3600),
+    "how often recordings are synced to the disk"),
+  adpcmNibbles: option("order", "auto", v.picklist(["auto", "low", "high"], "auto, low or high"),
+    "nibble of an ADPCM byte that comes first: low, high, or auto to detect it per stream"),
+  fillGaps: toggle("false",
+    "record silence in place of lost frames, which keeps the timing right"),
+
+  // Songs
+  libraryDir: option("dir", "data/library", text,
+    "folder of songs and sounds"),
+  udpPort: option("port", "9998", port,
+    "port of songs over UDP; off for none, 0 picks a free one"),
+  udpRateMbps: option("mbps", String(defaultUdpRateMbps), wholeNumber(1, maxUdpTotalMbps),
+    "megabits per second of one song over UDP; reliable UDP sends up to 10 times as fast"),
+  udpAllow: option("networks", privateNetworks, networks,
+    "networks whose requests over UDP are answered"),
+  tlsPort: option("port", "9999", port,
+    "port of songs over TLS; off for none, 0 picks a free one"),
+
+  // TLS
+  tls: toggle("false",
+    "https and wss instead of http and ws, on the main port and on the one of live ingest"),
+  tlsCert: option("file", "", optionalText,
+    "certificate chain in PEM; without one the server makes a self-signed certificate"),
+  tlsKey: option("file", "", optionalText,
+    "private key of the certificate in PEM; both files are read again when they change"),
+
+  // Devices
+  grpcPort: option("port", "50051", port,
+    "gRPC port of devices; off for none, 0 picks a free one"),
+  grpcTls: toggle("false",
+    "TLS on the gRPC port, with the same certificate as the other ports"),
+  leadMs: option("ms", "1000", wholeNumber(0, 10_000),
+    "how far ahead of playback a device gets its sound"),
+  flash: toggle("true",
+    "flash the LEDs of a device when it connects; --no-flash leaves them alone"),
+  sounds: option("list", "", soundFiles,
+    "files of sounds for devices, instead of startup.* and mode_1.* to mode_5.*: startup=a.wav,1=b.mp3"),
+};
+
+export type Name = keyof typeof options;
+
+/** What the server runs with: a value for each option. */
+export type Config = Readonly<{ [N in Name]: v.InferOutput<(typeof options)[N]["schema"]> }>;
+
+export const optionNames = Object.keys(options) as Name[];
+
+/** The flag of an option: `--cache-dir` sets `cacheDir`. */
+export function flagOf(name: Name): string {
+  return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+/** The environment variable of an option: `WAVECACHE_CACHE_DIR` sets `cacheDir`. */
+export function variableOf(name: Name): string {
+  return `WAVECACHE_${flagOf(name).slice(2).replaceAll("-", "_").toUpperCase()}`;
+}

@@ -1,0 +1,74 @@
+/** What the value of an option may look like: each schema turns its text into a value, or says what it expects. */
+import * as v from "valibot";
+import { AddressList } from "../base/address-list.ts";
+import { GiB, KiB, MiB } from "../base/limits/units.ts";
+import { isSongName } from "../base/song-name.ts";
+
+export function wholeNumber(min: number, max: number) {
+  const expected = `a whole number from ${min} to ${max}`;
+  return v.pipe(
+    v.string(),
+    v.regex(/^\d+$/, expected),
+    v.transform(Number),
+    v.minValue(min, expected),
+    v.maxValue(max, expected),
+  );
+}
+
+export const text = v.pipe(v.string(), v.nonEmpty("a text that is not empty"));
+
+/** Undefined for an empty text. */
+export const optionalText = v.pipe(
+  v.string(),
+  v.transform((given) => (given === "" ? undefined : given)),
+);
+
+/** A port, or "off" for a gateway that does not listen. 0 picks a free port. */
+export const port = v.union([v.literal("off"), wholeNumber(0, 65_535)], "a port from 0 to 65535, or off");
+
+export const urlPath = v.pipe(
+  v.string(),
+  v.regex(/^\/[A-Za-z0-9_./-]*[A-Za-z0-9_.-]$/, "a path such as /audio"),
+);
+
+export const networks = v.pipe(
+  v.string(),
+  v.transform((given) => AddressList.parse(given)),
+  v.custom<AddressList>((list) => list !== undefined, "networks separated by commas, such as 10.0.0.0/8"),
+);
+
+const units: Record<string, number> = { "": 1, KiB, MiB, GiB };
+
+/** Bytes. */
+export const size = v.pipe(
+  v.string(),
+  v.regex(/^\d+(KiB|MiB|GiB)?$/, "a number of bytes, also as 512MiB or 4GiB"),
+  v.transform((given) => Number.parseInt(given, 10) * units[given.replace(/^\d+/, "")]!),
+  v.minValue(1, "at least 1 byte"),
+);
+
+export const trueOrFalse = v.pipe(
+  v.string(),
+  v.regex(/^(?:true|1|yes|on|false|0|no|off|)$/i, "true or false"),
+  v.transform((given) => /^(?:true|1|yes|on)$/i.test(given)),
+);
+
+const soundsExpected =
+  "startup=NAME,1=NAME and so on up to 5, each once, with names of files below the library folder";
+
+/** `startup=hello.wav,1=a/b.mp3`: file names by mode; the start-up sound has mode 0. */
+export const soundFiles = v.pipe(
+  v.string(),
+  v.transform((given) => given.split(",").filter(Boolean).map(parseSound)),
+  v.check((parsed) => new Set(parsed.map((sound) => sound?.[0])).size === parsed.length, soundsExpected),
+  v.check((parsed) => !parsed.includes(undefined), soundsExpected),
+  v.transform(
+    (parsed): ReadonlyMap<number, string> => new Map(parsed.filter((sound) => sound !== undefined)),
+  ),
+);
+
+function parseSound(given: string): [mode: number, name: string] | undefined {
+  const [, mode, name] = /^(startup|[0-5])=(.*)$/s.exec(given.trim()) ?? [];
+  if (mode === undefined || name === undefined || !isSongName(name)) return undefined;
+  return [mode === "startup" ? 0 : Number(mode), name];
+}
