@@ -7,7 +7,8 @@ RUN bun install --production --frozen-lockfile --omit peer
 FROM oven/bun:1.4.4-slim
 WORKDIR /app
 COPY --from=packages /app/node_modules node_modules
-COPY package.json bunfig.toml ./
+COPY package.json bunfig.toml LICENSE NOTICE.md ./
+COPY licenses licenses
 COPY src src
 COPY workers workers
 
