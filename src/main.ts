@@ -211,8 +211,7 @@ async function openListeners(
   const ingestHttp = [ingestHttpRoute, liveRoute(recordings, meters.add("live"), openLog("live"))];
   const audioCacheMeter = meters.add("audio-cache");
   const v1 = new V1Gateway({
-    streams: engine,
-    recordings,
+    core: { streams: engine, recordings },
     path: config.path,
     name: `wavecache ${version}`,
     idleMs: messageIdleTimeoutMs,

@@ -1,44 +1,33 @@
 /** Limits of live ingest, recordings, and live listening. */
-import { maxFrameBytes } from "./connections.ts";
-import { writeRingBytes } from "./lanes.ts";
-import { mustHold } from "./relation.ts";
 import { GiB, KiB, MiB } from "./units.ts";
+import { writeRingBytes } from "./lanes.ts";
 
-/** A frame of live ingest with its header; a longer one closes the connection with 1009. */
+/** A frame of live ingest with its header; a longer one closes the connection. */
 export const maxIngestFrameBytes = 1 * MiB;
-/** Each buffer of a recording (frames, samples) holds twice this; a full buffer is written before its time. */
+/** Half the most that a recording's frames, or its samples, take in memory; past it they are written before their time. */
 export const recordingFlushBytes = 64 * KiB;
-/** Audio older than this is written with the next tick: a crash costs no more than that. */
+/** How old they may become, with `recordingTickMs` on top: a crash costs no more than that. */
 export const recordingFlushMs = 500;
-/** Interval at which a writer checks what is due. */
+/** How often a writer looks for what is due. */
 export const recordingTickMs = 100;
-/** After this long frames are decoded even if their nibble order is not detected yet. */
+/** How long frames wait for their nibble order to be found. */
 export const nibbleHoldMs = 400;
-/** A segment of this size is closed whatever its duration: a WAV file cannot hold 4 GiB. */
+/** A recording goes on in new files at this size, whatever its time: a WAV file cannot hold 4 GiB. */
 export const maxSegmentBytes = 2 * GiB;
-/** Silence that replaces the lost frames of one gap; a longer gap shortens the recording. */
+/** Silence for one gap of lost frames, at most. */
 export const maxFilledMs = 10_000;
 export const maxFilledBytes = 1 * MiB;
-/** Audio before its request that a live listener gets first. */
+/** What a live listener hears first: the time just before. */
 export const liveHistoryMs = 200;
 export const maxLiveHistoryBytes = 64 * KiB;
-/** Audio queued for one live listener; further audio is skipped until the listener has read. */
+/** Audio on its way to one live listener; what comes on top of it is skipped. */
 export const liveBufferMs = 2_000;
 export const maxLiveBufferBytes = 512 * KiB;
-/** Live listeners to all recordings together; one more is refused with LISTENERS_EXHAUSTED. */
+/** Live listeners to all recordings together. */
 export const maxLiveListeners = 1024;
-/** Closed segments without a catalog entry yet; above this the oldest wait for the repair at the next start. */
+/** Closed segments that wait for their catalog entry; the oldest beyond that are left to the next start. */
 export const maxUnenteredSegments = 100_000;
-/** Recordings in one page of a listing; a request for more is refused. */
+/** Recordings in one page of a listing. */
 export const maxListedRecordings = 1000;
 
-mustHold("an ingest frame fits a WebSocket message", maxIngestFrameBytes <= maxFrameBytes);
-mustHold("four ingest frames fit their ring", maxIngestFrameBytes <= writeRingBytes / 4);
-mustHold("a crash costs at most a second", recordingFlushMs + recordingTickMs <= 1_000);
-mustHold("the nibble order is settled before audio is overdue", nibbleHoldMs <= recordingFlushMs);
-mustHold("a listener can buffer its history", maxLiveHistoryBytes <= maxLiveBufferBytes);
-// Samples of ADPCM take four times the bytes of their frame.
-mustHold(
-  "a full segment fits a WAV file",
-  maxSegmentBytes + maxFilledBytes + 4 * maxIngestFrameBytes < 4 * GiB,
-);
+if (maxIngestFrameBytes > writeRingBytes / 4) throw new RangeError("a frame must leave room in its ring");

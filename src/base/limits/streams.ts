@@ -1,55 +1,43 @@
-/** Limits of streams: uploads, reads, the cache, and what describes a stream. */
-import { webSocketBufferBytes } from "./connections.ts";
-import { mustHold } from "./relation.ts";
+/** Limits of streams: uploads, reads, the cache, and what a stream says of itself. */
 import { GiB, KiB, MiB } from "./units.ts";
 
-/** Bytes of one stream (`--max-stream-bytes`); an upload that grows beyond ends with STREAM_TOO_LARGE. */
+/** Defaults of limits that flags change. */
 export const defaultMaxStreamBytes = 4 * GiB;
-/** Bytes in the cache (`--max-cache-bytes`); a full cache refuses uploads with CACHE_FULL and evicts nothing. */
 export const defaultMaxCacheBytes = 8 * GiB;
-/** An interrupted upload is removed after this long without a resume (`--incomplete-ttl`). */
 export const defaultIncompleteTtlSeconds = 24 * 3600;
-/** Length of a stream id; a longer one is refused with BAD_STREAM_ID. */
+/** Stream ids: 1 to this many characters. */
 export const maxStreamIdChars = 128;
-/** Unfinished streams of one connection; one more is refused with STREAMS_EXHAUSTED. */
+/** Unfinished streams that one connection may hold open. */
 export const maxStreamsPerConnection = 16;
-/** Bytes that one GET may ask for; a longer one is refused with READ_TOO_LARGE. */
+/** What one GET may answer with. */
 export const maxReadBytes = 16 * MiB;
-/** Bytes that a GET without a length asks for. */
+/** What a GET asks for when it does not say. */
 export const defaultReadBytes = 64 * KiB;
-/** Bytes of one connection's concurrent reads; above this its next read waits. A single read is always allowed. */
+/** Reads of one connection under way at once: their bytes (one read is always allowed). */
 export const readAheadBytes = 512 * KiB;
-/** Unsent audio of all connections; above this new reads wait. */
+/** Bytes on their way out over all connections; past it new reads wait. */
 export const maxOutboundBytes = 256 * MiB;
-/** Start a background sync of an upload after this many unsynced bytes. */
+/** An upload's bytes that may be in its file and not yet on the disk before they are sent there while it goes on. */
 export const flushBytes = 32 * MiB;
-/** Backpressure pauses an upload at this many unsynced bytes: the final sync of STOP stays short. */
+/** At this many the upload is held until the disk has taken some: what STOP has to wait for stays bounded. */
 export const maxUnflushedBytes = 4 * flushBytes;
-/** Uploads that are synced file by file; a larger batch syncs the whole file system at once where that is possible. */
+/** Uploads whose files are forced to the disk one by one; more of them with their whole file system, where that can be. */
 export const maxFilesSyncedSingly = 4;
-/** Files that one reader keeps open or mapped; the oldest is closed. */
+/** Files that one reader keeps open or mapped. */
 export const maxOpenFilesPerReader = 128;
-/** Files that the main thread keeps mapped beside those of the readers; the oldest is unmapped. */
+/** Files that the main thread keeps mapped besides: as many as streams are likely to be read at once. */
 export const maxResidentFiles = 1024;
-/** Catalog rows that the main thread caches; the oldest is evicted. */
+/** Streams whose catalog entry the main thread remembers. */
 export const maxKnownStreams = 4096;
-/** Streams in one page of a listing; a request for more is refused. */
+/** Streams in one page of a listing. */
 export const maxListedStreams = 1000;
-
-/** Description of a stream: lengths in UTF-16 units. A longer text makes the message malformed. */
 export const maxContentTypeChars = 128;
 export const maxCodecNameChars = 32;
-/** Tags of a stream: their number, each key, each value, and all keys and values together. */
+/** Tags of a stream, and their characters: in UTF-16 units, of all keys and values together. */
 export const maxTags = 32;
 export const maxTagKeyChars = 64;
 export const maxTagValueChars = 512;
 export const maxTagsChars = 4096;
-/** Highest sample rate and channel count in the description of a stream's audio. */
+/** Highest sample rate and channel count that the description of a stream's audio may name. */
 export const maxDescribedSampleRate = 768_000;
 export const maxDescribedChannels = 32;
-
-mustHold("a stream fits the cache", defaultMaxStreamBytes <= defaultMaxCacheBytes);
-mustHold("a GET may ask for the default", defaultReadBytes <= maxReadBytes);
-mustHold("a whole answer fits the send buffer", maxReadBytes + readAheadBytes <= webSocketBufferBytes);
-mustHold("many connections read ahead at once", 64 * readAheadBytes <= maxOutboundBytes);
-mustHold("the largest tag fits the tags", maxTagKeyChars + maxTagValueChars <= maxTagsChars);

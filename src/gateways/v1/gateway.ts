@@ -1,4 +1,4 @@
-/** The gateway of protocol v1: its connections, the windows they share, and their shutdown. */
+/** The door of protocol v1: its connections, what they share, and their end. */
 import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import { errorRow } from "../../base/errors.ts";
 import { ackIntervalMs, receiveBudgetBytes, totalReceiveBudgetBytes } from "../../base/limits/v1.ts";
@@ -7,32 +7,30 @@ import { Ticker } from "../../base/ticker.ts";
 import type { SocketRoute } from "../../listen/route.ts";
 import { channelWindow } from "../../wire/v1/credit.ts";
 import { subprotocol } from "../../wire/v1/messages.ts";
-import type { LiveRecordings, Streams } from "./dependencies.ts";
-import { V1Session, type V1SessionHost } from "./session.ts";
+import type { Core } from "./core.ts";
+import { type SessionHost, V1Session } from "./session.ts";
 
 export interface V1GatewaySettings {
-  streams: Streams;
-  recordings: LiveRecordings;
-  /** Serves `path`, `path/` and `/`, like the audio cache; the subprotocol tells them apart. */
+  core: Core;
+  /** Serves `path`, `path/` and `/`, as the audio cache's older protocol. */
   path: string;
-  /** The server's name in HELLO. */
+  /** Names this program to peers. */
   name: string;
-  /** A connection closes after this long without a message. */
+  /** A connection on which nothing comes for so long is closed. */
   idleMs: number;
   meter: GatewayMeter;
   log: Log;
 }
 
-/** Two ticks per ACK: one asks how much is written and durable, the next acknowledges the result. */
+/** An acknowledgement tells what was found out a tick before. */
 const tickMs = ackIntervalMs / 2;
-/** Interval of the check, during a shutdown, whether all sessions have ended. */
+/** How often it is looked whether all channels have ended, at the end. */
 const endCheckMs = 20;
-/** Time for the disk to make the received audio durable after the shutdown deadline. */
+/** What the disk is given to take what has come until then. */
 const settleMs = 1_000;
 
-export class V1Gateway implements V1SessionHost {
-  readonly streams: Streams;
-  readonly recordings: LiveRecordings;
+export class V1Gateway implements SessionHost {
+  readonly core: Core;
   readonly meter: GatewayMeter;
   readonly log: Log;
   readonly name: string;
@@ -40,12 +38,11 @@ export class V1Gateway implements V1SessionHost {
   readonly route: SocketRoute;
   readonly #sessions = new Set<V1Session>();
   readonly #ticker = new Ticker(tickMs);
-  #uploadChannels = 0;
+  #writing = 0;
   #isLeaving = false;
 
-  constructor({ streams, recordings, path, name, idleMs, meter, log }: V1GatewaySettings) {
-    this.streams = streams;
-    this.recordings = recordings;
+  constructor({ core, path, name, idleMs, meter, log }: V1GatewaySettings) {
+    this.core = core;
     this.meter = meter;
     this.log = log;
     this.name = name;
@@ -67,15 +64,15 @@ export class V1Gateway implements V1SessionHost {
     return this.#isLeaving;
   }
 
-  uploadWindow(channels: number): number {
+  writingWindow(channels: number): number {
     return Math.min(
       channelWindow(receiveBudgetBytes, channels),
-      channelWindow(totalReceiveBudgetBytes, this.#uploadChannels),
+      channelWindow(totalReceiveBudgetBytes, this.#writing),
     );
   }
 
-  countUploadChannel(by: 1 | -1): void {
-    this.#uploadChannels += by;
+  countWriting(by: 1 | -1): void {
+    this.#writing += by;
   }
 
   closed(session: V1Session): void {
@@ -84,20 +81,20 @@ export class V1Gateway implements V1SessionHost {
   }
 
   /**
-   * Sends GOODBYE to every peer and closes each connection when its last channel closes, or at the deadline. At the
-   * deadline the received audio is made durable and acknowledged first.
+   * Says good-bye to every peer, and ends each connection when no channel is open any more, or at the deadline; what
+   * has come until then is durable, and the peers know that it is.
    */
   async leave(deadlineMs: number): Promise<void> {
     this.#isLeaving = true;
     for (const session of this.#sessions) session.leave(deadlineMs);
     const deadline = performance.now() + deadlineMs;
-    while (this.#hasOpenSession() && performance.now() < deadline) await Bun.sleep(endCheckMs);
-    if (this.#hasOpenSession()) await Promise.race([this.#settle(), Bun.sleep(settleMs)]);
+    while (this.#hasOpen() && performance.now() < deadline) await Bun.sleep(endCheckMs);
+    if (this.#hasOpen()) await Promise.race([this.#settle(), Bun.sleep(settleMs)]);
     const { close, reason } = errorRow("SHUTTING_DOWN");
     for (const session of this.#sessions) session.close(close, reason);
   }
 
-  #hasOpenSession(): boolean {
+  #hasOpen(): boolean {
     for (const session of this.#sessions) if (!session.isOver) return true;
     return false;
   }

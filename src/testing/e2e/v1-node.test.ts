@@ -72,11 +72,11 @@ for (const platform of ["node", "browser"] as const) {
   });
 }
 
-test("the example of the README does what it says", async () => {
+test("the example of docs/client.md does what it says", async () => {
   await using server = await TestServer.start();
   using folder = temporaryFolder();
-  const readme = readFileSync(join(root, "README.md"), "utf8");
-  const example = /```ts\n(import \{ connect \}.*?)```/s.exec(readme)?.[1] ?? "";
+  const page = readFileSync(join(root, "docs/client.md"), "utf8");
+  const example = /```ts runnable\n(import \{ connect \}.*?)```/s.exec(page)?.[1] ?? "";
   const modules = join(folder.path, "node_modules");
   mkdirSync(modules);
   symlinkSync(root, join(modules, "wavecache"), "junction");

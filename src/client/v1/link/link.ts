@@ -6,7 +6,7 @@ import {
   initialConnectionCreditBytes,
   maxChannelNumber,
   maxChannels,
-  streamQuantumBytes,
+  streamTurnBytes,
   usualDataBytes,
 } from "../../../base/limits/v1.ts";
 import { type Crc32, portableCrc32 } from "../../../wire/v1/crc32.ts";
@@ -235,7 +235,7 @@ export class Link {
 
   /** A few messages, one behind the other. */
   #sendTurn(sender: AudioSender): void {
-    for (let left = streamQuantumBytes; left > 0 && this.#failure === undefined;) {
+    for (let left = streamTurnBytes; left > 0 && this.#failure === undefined;) {
       const room = Math.min(left, this.#credit.bytes, sender.credit.bytes, this.#pieceBytes);
       if (room === 0) break;
       const piece = sender.takePiece(room);

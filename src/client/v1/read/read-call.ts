@@ -51,7 +51,7 @@ export class ReadCall extends Call<End> {
     if (!this.#isOpen) throw unexpected(message);
     if (!this.#window.receive(payload.length)) throw new ClientError("UNEXPECTED", "audio without credit");
     if (crc !== undefined && crc !== this.link.crc32(payload)) {
-      throw new ClientError("BUSY", "audio does not match its checksum");
+      throw new ClientError("BUSY", "audio was changed on its way");
     }
     this.#state.came(message);
     this.#state.receiveQueue.push(payload, () => {

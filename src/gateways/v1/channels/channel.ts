@@ -1,40 +1,39 @@
-/** A channel of a connection, and what the connection offers its channels. */
+/** A channel of a connection, and what it may ask of the connection. */
 import type { GatewayMeter } from "../../../base/gateway-meter.ts";
 import type { ErrorCode } from "../../../base/errors.ts";
 import type { SendCredit } from "../../../wire/v1/credit.ts";
 import type { End, ServerMessage, StreamList } from "../../../wire/v1/messages.ts";
-import type { LiveRecordings, RangeReader, Streams } from "../dependencies.ts";
-import type { AudioSource, SendScheduler } from "../send-scheduler.ts";
+import type { Core, RangeReader } from "../core.ts";
+import type { SendScheduler, Source } from "../send-scheduler.ts";
 
 export interface Channel {
   readonly number: number;
-  /** Gets the client's credit. Undefined on a channel that sends no audio. */
-  readonly source: AudioSource | undefined;
-  /** Starts the channel's work. Errors go to `ChannelHost.fail`. */
+  /** Where the client's credit goes; undefined if it sends no audio. */
+  readonly source: Source | undefined;
+  /** Begins with what it was opened for. Errors go to `ChannelHost.fail`. */
   open(): void;
-  /** The client closes the channel. */
+  /** The client wants no more of it. */
   close(discard: boolean): void;
-  /** The channel or its connection is closed: release everything, send nothing. */
+  /** The connection is gone. */
   gone(): void;
-  /** Runs a few times a second. */
+  /** A few times a second. */
   tick?(): void;
 }
 
 export interface ChannelHost {
-  readonly streams: Streams;
-  readonly recordings: LiveRecordings;
+  readonly core: Core;
   readonly reader: RangeReader;
   readonly scheduler: SendScheduler;
   readonly meter: GatewayMeter;
-  /** The send credit that a new channel starts with. */
+  /** The credit that a channel has to send with from its beginning. */
   firstCredit(): SendCredit;
-  /** The receive window of one upload channel, in bytes. */
-  uploadWindow(): number;
+  /** How many bytes a channel that is written may have on their way. */
+  writingWindow(): number;
   send(message: ServerMessage): void;
-  /** Closes the channel with its last message. Does nothing if the channel is closed already. */
-  end(channel: Channel, lastMessage: End | StreamList): void;
-  /** Closes the channel with ERROR. */
+  /** The last word about a channel: it is closed. Ignored if it was already. */
+  end(channel: Channel, lastWord: End | StreamList): void;
+  /** The same with ERROR. */
   fail(channel: Channel, error: unknown): void;
-  /** The peer broke the protocol: ends the connection. */
+  /** The connection breaks the protocol, and ends. */
   fault(code: ErrorCode, reason?: string): void;
 }

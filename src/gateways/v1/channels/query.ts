@@ -1,7 +1,4 @@
-/**
- * Channels with one query and one answer. Only a few queries of a connection run at once. Answers can be long, so no
- * query starts while the peer does not read.
- */
+/** Channels that ask one thing. Few are worked on at once, and none while the peer has answers to take: they can be long. */
 import { WavecacheError } from "../../../base/errors.ts";
 import { maxConcurrentQueries } from "../../../base/limits/v1.ts";
 import { isStreamId } from "../../../base/stream-id.ts";
@@ -10,57 +7,57 @@ import { describeStream } from "../../../store/streams/metadata.ts";
 import { fittingStreams } from "../../../wire/v1/encode.ts";
 import type { End, Info, List, Remove, StreamInfo, StreamList } from "../../../wire/v1/messages.ts";
 import type { Channel, ChannelHost } from "./channel.ts";
-import type { Streams } from "../dependencies.ts";
+import type { Streams } from "../core.ts";
 
 export type Query = List | Info | Remove;
 
 export class Queries {
   readonly #host: ChannelHost;
-  readonly #waiting: QueryChannel[] = [];
+  readonly #waiting: Asking[] = [];
   #running = 0;
 
   constructor(host: ChannelHost) {
     this.#host = host;
   }
 
-  /** A channel that queues its query when it opens. */
-  channelFor(query: Query): Channel {
-    return new QueryChannel(query, (channel) => {
-      this.#waiting.push(channel);
-      this.resume();
+  /** A channel for a question; it is answered when it has its turn. */
+  ask(question: Query): Channel {
+    return new Asking(question, (asking) => {
+      this.#waiting.push(asking);
+      this.goOn();
     });
   }
 
-  /** Starts queued queries, up to the limit. Call after the socket drains. */
-  resume(): void {
+  /** Takes up what waits, as far as it may. */
+  goOn(): void {
     while (this.#running < maxConcurrentQueries && !this.#host.scheduler.isBlocked) {
-      const channel = this.#waiting.shift();
-      if (channel === undefined) return;
-      void this.#answer(channel);
+      const asking = this.#waiting.shift();
+      if (asking === undefined) return;
+      void this.#answer(asking);
     }
   }
 
-  async #answer(channel: QueryChannel): Promise<void> {
+  async #answer(asking: Asking): Promise<void> {
     this.#running += 1;
     try {
-      this.#host.end(channel, await answerTo(channel.query, this.#host.streams));
+      this.#host.end(asking, await answerTo(asking.question, this.#host.core.streams));
     } catch (error) {
-      this.#host.fail(channel, error);
+      this.#host.fail(asking, error);
     }
     this.#running -= 1;
-    this.resume();
+    this.goOn();
   }
 }
 
-class QueryChannel implements Channel {
+class Asking implements Channel {
   readonly number: number;
   readonly source = undefined;
-  readonly query: Query;
-  readonly #onOpen: (channel: QueryChannel) => void;
+  readonly question: Query;
+  readonly #onOpen: (asking: Asking) => void;
 
-  constructor(query: Query, onOpen: (channel: QueryChannel) => void) {
-    this.number = query.channel;
-    this.query = query;
+  constructor(question: Query, onOpen: (asking: Asking) => void) {
+    this.number = question.channel;
+    this.question = question;
     this.#onOpen = onOpen;
   }
 
@@ -68,18 +65,18 @@ class QueryChannel implements Channel {
     this.#onOpen(this);
   }
 
-  /** Does nothing: a query cannot be cancelled, and its answer is already due. */
+  /** It is answered all the same. */
   close(): void {}
 
   gone(): void {}
 }
 
-async function answerTo(query: Query, streams: Streams): Promise<End | StreamList> {
-  const { channel } = query;
-  if (query.type === "LIST") return listStreams(query, streams);
-  const { streamId } = query;
+async function answerTo(question: Query, streams: Streams): Promise<End | StreamList> {
+  const { channel } = question;
+  if (question.type === "LIST") return listed(question, streams);
+  const { streamId } = question;
   if (!isStreamId(streamId)) throw new WavecacheError("STREAM_UNKNOWN");
-  if (query.type === "REMOVE") {
+  if (question.type === "REMOVE") {
     await streams.remove(streamId);
     return { type: "END", channel, outcome: "removed", size: 0, sha256: undefined };
   }
@@ -88,7 +85,7 @@ async function answerTo(query: Query, streams: Streams): Promise<End | StreamLis
   return { type: "STREAMS", channel, streams: [infoOf(row, streams)], next: undefined };
 }
 
-async function listStreams({ channel, filter, after, limit }: List, streams: Streams): Promise<StreamList> {
+async function listed({ channel, filter, after, limit }: List, streams: Streams): Promise<StreamList> {
   const state = filter === "all" ? undefined : filter;
   const rows = await streams.list({ state, after, limit });
   const infos = rows.map((row) => infoOf(row, streams));
