@@ -1,16 +1,16 @@
-/** What is uploaded. */
+/** Audio to upload. */
 
-/** Audio that can be read from any offset. */
+/** Bytes that can be read at any offset, as often as needed. */
 export interface AudioSource {
   readonly sizeBytes: number;
   /**
-   * The `length` bytes at `offset`; fewer only if the source has shrunk. The view must stay as it is until the next
-   * call.
+   * Reads `length` bytes at `offset`; returns fewer only if the source has shrunk. The view must stay unchanged until
+   * the next call, so that a source may reuse its buffer.
    */
   read(offset: number, length: number): Uint8Array<ArrayBuffer> | Promise<Uint8Array<ArrayBuffer>>;
 }
 
-/** A source over bytes in memory. */
+/** A source of the bytes in memory; they are not copied. */
 export function bytesSource(bytes: Uint8Array<ArrayBuffer>): AudioSource {
   return { sizeBytes: bytes.length, read: (offset, length) => bytes.subarray(offset, offset + length) };
 }

@@ -5,7 +5,7 @@ import { sha256 } from "../testing/harness/bytes.ts";
 import { bunPlatform } from "./transport/bun.ts";
 import { StreamDigests } from "./digests.ts";
 
-test("bytes that pass again are taken once, wherever they begin", () => {
+test("bytes that are passed again are hashed once, wherever they begin", () => {
   fc.assert(
     fc.property(
       fc.integer({ min: 0, max: 2_000 }),
@@ -15,24 +15,24 @@ test("bytes that pass again are taken once, wherever they begin", () => {
         const digests = new StreamDigests(bunPlatform, ["sha256"]);
         for (const [back, length] of passes) {
           const offset = Math.max(0, digests.positionBytes - back);
-          digests.take(offset, bytes.subarray(offset, offset + length));
+          digests.update(offset, bytes.subarray(offset, offset + length));
         }
-        digests.take(digests.positionBytes, bytes.subarray(digests.positionBytes));
+        digests.update(digests.positionBytes, bytes.subarray(digests.positionBytes));
         expect(digests.finish()).toEqual({ sha256: sha256(bytes) });
       },
     ),
   );
 });
 
-test("a gap is a fault of the caller", () => {
+test("a gap throws", () => {
   const digests = new StreamDigests(bunPlatform, ["sha256"]);
-  expect(() => digests.take(1, new Uint8Array(1))).toThrow("a gap of 1 bytes at 0");
+  expect(() => digests.update(1, new Uint8Array(1))).toThrow("a gap of 1 bytes at 0");
 });
 
-test("each digest that is asked for is there, and no other", () => {
+test("the result has each requested digest, and no other", () => {
   expect(new StreamDigests(bunPlatform, []).finish()).toEqual({});
   const both = new StreamDigests(bunPlatform, ["md5", "sha256", "md5"]);
-  both.take(0, new TextEncoder().encode("abc"));
+  both.update(0, new TextEncoder().encode("abc"));
   expect(both.finish()).toEqual({
     md5: "900150983cd24fb0d6963f7d28e17f72",
     sha256: "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",

@@ -1,33 +1,42 @@
-/** Digests of a stream whose bytes may pass more than once, because a lost connection sends them again. */
-import type { Digest, DigestName, Platform } from "./transport/platform.ts";
+/** Digests of a stream whose bytes may be sent more than once after a lost connection. */
+import type { Digest, DigestName } from "./transport/platform.ts";
 
+/** Lower-case hex, by the name of the digest. */
 export type Digests = Partial<Record<DigestName, string>>;
 
-/** Takes every byte of a stream once and in order, whatever is sent again. */
+interface DigestPlatform {
+  newDigest?: (name: DigestName) => Digest;
+}
+
+/** Hashes every byte of a stream once and in order. */
 export class StreamDigests {
   readonly #running: [DigestName, Digest][];
   #positionBytes = 0;
 
-  constructor(platform: Pick<Platform, "newDigest">, names: readonly DigestName[]) {
-    this.#running = [...new Set(names)].map((name) => [name, platform.newDigest(name)]);
+  /** On a platform without digests it counts bytes and hashes nothing. */
+  constructor(platform: DigestPlatform, names: readonly DigestName[]) {
+    this.#running = [...new Set(names)].flatMap((name): [DigestName, Digest][] => {
+      const digest = platform.newDigest?.(name);
+      return digest === undefined ? [] : [[name, digest]];
+    });
   }
 
-  /** Where the next byte to take lies. */
+  /** The offset of the next byte to hash. */
   get positionBytes(): number {
     return this.#positionBytes;
   }
 
-  /** Takes the bytes that begin at `offset`, at most `positionBytes`; those taken before are passed over. */
-  take(offset: number, bytes: Uint8Array): void {
-    const known = this.#positionBytes - offset;
-    if (known < 0) throw new RangeError(`a gap of ${-known} bytes at ${this.#positionBytes}`);
-    if (known >= bytes.length) return;
-    const fresh = known === 0 ? bytes : bytes.subarray(known);
+  /** Hashes the bytes at `offset`, skipping those hashed before. Throws RangeError if they begin behind the position. */
+  update(offset: number, bytes: Uint8Array): void {
+    const knownBytes = this.#positionBytes - offset;
+    if (knownBytes < 0) throw new RangeError(`a gap of ${-knownBytes} bytes at ${this.#positionBytes}`);
+    if (knownBytes >= bytes.length) return;
+    const fresh = knownBytes === 0 ? bytes : bytes.subarray(knownBytes);
     for (const [, digest] of this.#running) digest.update(fresh);
     this.#positionBytes += fresh.length;
   }
 
-  /** The digests of all bytes taken, in lower-case hex; nothing can be taken after this. */
+  /** The digests of all hashed bytes, in lower-case hex. No more bytes can be hashed after this. */
   finish(): Digests {
     return Object.fromEntries(this.#running.map(([name, digest]) => [name, digest.hex()]));
   }

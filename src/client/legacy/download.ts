@@ -148,7 +148,7 @@ class LegacyDownload {
 
   async #pass(ranges: Reassembly): Promise<void> {
     for (let bytes = ranges.take(); bytes !== undefined; bytes = ranges.take()) {
-      this.#digests.take(this.#offset, bytes);
+      this.#digests.update(this.#offset, bytes);
       const written = this.#options.sink.write(bytes);
       this.#offset += bytes.length;
       if (written !== undefined) await written;

@@ -165,7 +165,7 @@ class LegacyUpload {
     while (this.#digests.positionBytes < offset) {
       this.#options.signal?.throwIfAborted();
       const at = this.#digests.positionBytes;
-      this.#digests.take(at, await this.#read(at, Math.min(this.#blockBytes, offset - at)));
+      this.#digests.update(at, await this.#read(at, Math.min(this.#blockBytes, offset - at)));
     }
   }
 
@@ -176,7 +176,7 @@ class LegacyUpload {
     for (let offset = from; offset < sizeBytes;) {
       const block = await this.#read(offset, Math.min(this.#blockBytes, sizeBytes - offset));
       sendFrames(connection, block, this.#chunkBytes);
-      this.#digests.take(offset, block);
+      this.#digests.update(offset, block);
       offset += block.length;
       if (connection.bufferedBytes > highWaterBytes) await connection.drained(lowWaterBytes);
       else if (performance.now() > sliceEnd) await pause(0, this.#options.signal);

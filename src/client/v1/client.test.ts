@@ -12,7 +12,7 @@ import type { StreamWriter } from "./write/stream-writer.ts";
 
 const cleanup = cleanups();
 
-/** What the mock lets a channel begin with. */
+/** The mock's initial credit of a channel. */
 const serverCredit = 65_536;
 
 function mock(behaviour: V1Behaviour = {}): MockV1Server {
@@ -27,61 +27,61 @@ async function open(server: MockV1Server, options: ConnectOptions = {}): Promise
   return client;
 }
 
-async function bytesOf(reading: StreamReader): Promise<Buffer> {
+async function bytesOf(reader: StreamReader): Promise<Buffer> {
   const pieces: Uint8Array[] = [];
-  for await (const piece of reading) pieces.push(piece);
+  for await (const piece of reader) pieces.push(piece);
   return Buffer.concat(pieces);
 }
 
-async function writeAll(writing: StreamWriter, pieces: Uint8Array[]): Promise<void> {
-  const writer = writing.writable.getWriter();
+async function writeAll(streamWriter: StreamWriter, pieces: Uint8Array[]): Promise<void> {
+  const writer = streamWriter.writable.getWriter();
   for (const piece of pieces) await writer.write(piece);
   await writer.close();
 }
 
 describe("a stream", () => {
-  test("goes there in pieces as a WritableStream and comes back as a ReadableStream", async () => {
+  test("is written as a WritableStream and read back as a ReadableStream", async () => {
     const server = mock();
     const client = await open(server);
     const bytes = noise(3_000_000);
     const metadata = { contentType: "audio/wav", tags: { title: "é" } };
-    const writing = client.openWrite({ id: "song", metadata });
-    await writeAll(writing, new Random(1).pieces(bytes, 200_000));
-    const receipt = await writing.receipt;
+    const streamWriter = client.openWrite({ id: "song", metadata });
+    await writeAll(streamWriter, new Random(1).pieces(bytes, 200_000));
+    const receipt = await streamWriter.receipt;
     expect(receipt).toMatchObject({ id: "song", size: bytes.length, sha256: sha256(bytes), verified: true });
-    expect(writing.progress).toEqual({ written: bytes.length, durable: bytes.length });
-    const reading = client.openRead("song");
-    expect(Buffer.from(await new Response(reading.readable).arrayBuffer()).equals(bytes)).toBe(true);
-    expect(await reading.result).toMatchObject({
+    expect(streamWriter.progress).toEqual({ written: bytes.length, durable: bytes.length });
+    const reader = client.openRead("song");
+    expect(Buffer.from(await new Response(reader.readable).arrayBuffer()).equals(bytes)).toBe(true);
+    expect(await reader.result).toMatchObject({
       outcome: "finished",
       verified: true,
       received: bytes.length,
     });
-    expect((await reading.opened).metadata).toMatchObject(metadata);
+    expect((await reader.opened).metadata).toMatchObject(metadata);
   });
 
-  test("of no bytes is one too", async () => {
+  test("may be empty", async () => {
     const client = await open(mock());
     expect(await client.upload(bytesSource(new Uint8Array(0)), { id: "none" })).toMatchObject({
       size: 0,
       verified: true,
     });
-    const reading = client.openRead("none");
-    expect(await bytesOf(reading)).toHaveLength(0);
-    expect(await reading.result).toMatchObject({ verified: true });
+    const reader = client.openRead("none");
+    expect(await bytesOf(reader)).toHaveLength(0);
+    expect(await reader.result).toMatchObject({ verified: true });
   });
 
-  test("is read by range", async () => {
+  test("can be read by range", async () => {
     const server = mock();
     const bytes = noise(500_000);
     server.put("song", bytes);
     const client = await open(server);
-    const reading = client.openRead("song", { offset: 100_001, length: 200_000 });
-    expect((await bytesOf(reading)).equals(bytes.subarray(100_001, 300_001))).toBe(true);
-    expect(await reading.result).toMatchObject({ verified: false, size: 500_000 });
+    const reader = client.openRead("song", { offset: 100_001, length: 200_000 });
+    expect((await bytesOf(reader)).equals(bytes.subarray(100_001, 300_001))).toBe(true);
+    expect(await reader.result).toMatchObject({ verified: false, size: 500_000 });
   });
 
-  test("gets an id that nobody else has where none is given", async () => {
+  test("gets a unique id if none is given", async () => {
     const client = await open(mock());
     const ids = [client.openWrite().id, client.openWrite().id];
     expect(ids[0]).toMatch(/^stream-\d+-[0-9a-f]{16}$/);
@@ -89,7 +89,7 @@ describe("a stream", () => {
   });
 });
 
-describe("questions", () => {
+describe("queries", () => {
   test("list pages of streams, show one, remove one", async () => {
     const server = mock();
     for (const id of ["a", "b", "c"]) server.put(id, noise(10));
@@ -103,7 +103,7 @@ describe("questions", () => {
     expect(await client.info("b")).toBeUndefined();
   });
 
-  test("are asked again when the answer is lost", async () => {
+  test("are sent again when the answer is lost", async () => {
     const server = mock({ cutsAt: { type: "REMOVE", times: 1 } });
     server.put("a", noise(10));
     const client = await open(server);
@@ -113,7 +113,7 @@ describe("questions", () => {
 });
 
 describe("a lost connection", () => {
-  test("is made again, and uploads go on at what was durable", async () => {
+  test("is replaced, and uploads resume at the durable offset", async () => {
     const server = mock({ lagBytes: 150_000, cutAfterBytes: [300_000, 250_000, 5_000_000] });
     const events: ConnectionEvent[] = [];
     const client = await open(server, { onEvent: (event) => events.push(event) });
@@ -121,7 +121,7 @@ describe("a lost connection", () => {
     const offsets: number[] = [];
     const onOpen = (offset: number) => {
       offsets.push(offset);
-      // The next time the server has lost what was not durable.
+      // The second loss also loses what was not durable.
       if (offsets.length === 2) setTimeout(() => server.cut(true), 1);
     };
     const receipt = await client.upload(bytesSource(bytes), { id: "song", onOpen });
@@ -131,44 +131,44 @@ describe("a lost connection", () => {
     expect(events.filter(({ type }) => type === "lost").length).toBe(offsets.length - 1);
   });
 
-  test("costs a writer nothing that is not durable", async () => {
+  test("makes a writer send again what was not durable", async () => {
     const server = mock({ lagBytes: 400_000 });
     const client = await open(server);
     const bytes = noise(3_000_000);
-    const writing = client.openWrite({ id: "song" });
-    const writer = writing.writable.getWriter();
+    const streamWriter = client.openWrite({ id: "song" });
+    const writer = streamWriter.writable.getWriter();
     let pieces = 0;
     for (const piece of new Random(2).pieces(bytes, 100_000)) {
       await writer.write(piece);
       if (++pieces % 10 === 0) {
-        await until("all but what it holds is written", 5_000, () => writing.progress.durable > 0);
+        await until("something is durable", 5_000, () => streamWriter.progress.durable > 0);
         const { connections } = server;
         server.cut(true);
         await until("it is back", 5_000, () => server.connections > connections);
       }
     }
     await writer.close();
-    expect((await writing.receipt).verified).toBe(true);
+    expect((await streamWriter.receipt).verified).toBe(true);
     expect(server.streams.get("song")?.bytes.equals(bytes)).toBe(true);
     expect(server.connections).toBeGreaterThan(3);
   });
 
-  test("loses the answer to each message once, and nothing else", async () => {
+  test("at any message costs one reconnection and no audio", async () => {
     const bytes = noise(400_000);
     for (const type of ["WRITE", "FINISH", "READ", "CREDIT", "LIST", "INFO"] as const) {
       const server = mock({ cutsAt: { type, times: 2 } });
       const client = await open(server);
       expect((await client.upload(bytesSource(bytes), { id: "song" })).verified).toBe(true);
-      const reading = client.openRead("song");
-      expect((await bytesOf(reading)).equals(bytes)).toBe(true);
-      expect((await reading.result).verified).toBe(true);
+      const reader = client.openRead("song");
+      expect((await bytesOf(reader)).equals(bytes)).toBe(true);
+      expect((await reader.result).verified).toBe(true);
       expect((await client.list()).streams).toHaveLength(1);
       expect(await client.info("song")).toBeDefined();
       expect({ type, connections: server.connections }).toEqual({ type, connections: 3 });
     }
   });
 
-  test("is given up after as many attempts as allowed, and tried again for the next call", async () => {
+  test("is given up after the allowed attempts, and tried again for the next call", async () => {
     const server = mock();
     server.put("a", noise(10));
     const client = await open(server, { retry: { ...quickRetry, retries: 2 } });
@@ -179,10 +179,10 @@ describe("a lost connection", () => {
   });
 
   test(
-    "40 times at random moments leaves 32 streams on one connection identical",
+    "40 times at random moments leaves 32 concurrent streams identical",
     seeded(async (random) => {
       const server = mock({ lagBytes: 40_000, pieceBytes: 20_000 });
-      // As many attempts as a minute has at the usual pace.
+      // The attempts of about a minute with the default delays.
       const client = await open(server, { retry: { ...quickRetry, retries: 200 } });
       const files = Array.from({ length: 32 }, (_, i) => random.bytes(random.int(150_000, 250_000) + i));
       const state = { cuts: 0, isOver: false };
@@ -199,12 +199,12 @@ describe("a lost connection", () => {
         for (let round = 0; state.cuts < 40 || round === 0; round += 1) {
           const id = `song-${index}-${round}`;
           const pieces = random.pieces(file, 60_000);
-          const writing = client.openWrite({ id });
-          await writeAll(writing, pieces);
-          expect((await writing.receipt).sha256).toBe(sha256(file));
-          const reading = client.openRead(id);
-          expect((await bytesOf(reading)).equals(file)).toBe(true);
-          expect((await reading.result).verified).toBe(true);
+          const streamWriter = client.openWrite({ id });
+          await writeAll(streamWriter, pieces);
+          expect((await streamWriter.receipt).sha256).toBe(sha256(file));
+          const reader = client.openRead(id);
+          expect((await bytesOf(reader)).equals(file)).toBe(true);
+          expect((await reader.result).verified).toBe(true);
         }
       };
       await Promise.all(files.map(rounds)).finally(() => (state.isOver = true));
@@ -219,7 +219,7 @@ describe("a lost connection", () => {
 });
 
 describe("a reader", () => {
-  test("that takes nothing holds up nobody, and gets no more than a window", async () => {
+  test("that does not read blocks no other, and gets no more than a window", async () => {
     const server = mock();
     const bytes = noise(4_000_000);
     server.put("big", bytes);
@@ -229,10 +229,10 @@ describe("a reader", () => {
     await idle.opened;
     for (let i = 0; i < 8; i += 1) expect((await bytesOf(client.openRead("big"))).equals(bytes)).toBe(true);
     expect(received).toBeLessThanOrEqual(2 * 1024 * 1024);
-    // Losing the connection gives it no more either.
+    // Reconnections grant it no further window.
     for (let i = 0; i < 5; i += 1) {
       server.cut();
-      // Time enough for it to ask for more.
+      // Another read to its end gives the idle one time to ask for more.
       await bytesOf(client.openRead("big"));
     }
     expect(received).toBeLessThanOrEqual(2 * 1024 * 1024);
@@ -243,28 +243,28 @@ describe("a reader", () => {
     const server = mock();
     server.put("big", noise(4_000_000));
     const client = await open(server);
-    const reading = client.openRead("big");
-    for await (const piece of reading) {
+    const reader = client.openRead("big");
+    for await (const piece of reader) {
       expect(piece.length).toBeGreaterThan(0);
       break;
     }
-    expect(await reading.result).toMatchObject({ outcome: "cancelled" });
+    expect(await reader.result).toMatchObject({ outcome: "cancelled" });
     await until("CLOSE", 5_000, () => server.messages.includes("CLOSE"));
     const other = client.openRead("big");
     await other.readable.cancel();
     expect(await other.result).toMatchObject({ outcome: "cancelled" });
   });
 
-  test("does not get audio that was damaged on its way", async () => {
+  test("reads damaged audio again", async () => {
     const server = mock({ damages: 2 });
     const bytes = noise(300_000);
     server.put("song", bytes);
-    const reading = (await open(server)).openRead("song");
-    expect((await bytesOf(reading)).equals(bytes)).toBe(true);
-    expect((await reading.result).verified).toBe(true);
+    const reader = (await open(server)).openRead("song");
+    expect((await bytesOf(reader)).equals(bytes)).toBe(true);
+    expect((await reader.result).verified).toBe(true);
   });
 
-  test("asks how it ended when only that was lost", async () => {
+  test("asks for the stream's state when only the END was lost", async () => {
     const server = mock({ losesEnds: 2 });
     const bytes = noise(300_000);
     server.put("song", bytes);
@@ -274,14 +274,14 @@ describe("a reader", () => {
       ["song", true],
       ["half", false],
     ] as const) {
-      const reading = client.openRead(id);
-      expect((await bytesOf(reading)).equals(bytes)).toBe(true);
-      expect(await reading.result).toMatchObject({ verified, size: bytes.length });
+      const reader = client.openRead(id);
+      expect((await bytesOf(reader)).equals(bytes)).toBe(true);
+      expect(await reader.result).toMatchObject({ verified, size: bytes.length });
     }
     expect(server.messages.filter((type) => type === "INFO")).toHaveLength(2);
   });
 
-  test("learns that the whole is not what the server says", async () => {
+  test("fails if the SHA-256 is not the server's", async () => {
     const server = mock({ wrongSha256: "00".repeat(32) });
     server.put("song", noise(1000));
     const client = await open(server);
@@ -289,19 +289,19 @@ describe("a reader", () => {
     expect((await failureOf(client.upload(bytesSource(noise(10))))).code).toBe("MISMATCH");
   });
 
-  test("learns that there is no such stream, with the server's code", async () => {
+  test("fails with the server's code if the stream does not exist", async () => {
     const client = await open(mock());
     const error = await failureOf(bytesOf(client.openRead("none")));
     expect(error).toMatchObject({ code: "REFUSED", serverCode: "STREAM_UNKNOWN" });
   });
 
-  test("follows a stream to its end, over lost connections", async () => {
+  test("follows a stream to its end across lost connections", async () => {
     const server = mock();
     const bytes = noise(1_000_000);
     server.put("live", bytes.subarray(0, 300_000), false);
     const client = await open(server);
-    const reading = client.follow("live");
-    const all = bytesOf(reading);
+    const reader = client.follow("live");
+    const all = bytesOf(reader);
     for (let at = 300_000; at < bytes.length; at += 100_000) {
       await until("it follows", 5_000, () => server.messages.filter((type) => type === "FOLLOW").length > 0);
       server.grow("live", bytes.subarray(at, at + 100_000));
@@ -309,12 +309,12 @@ describe("a reader", () => {
     }
     server.finish("live");
     expect((await within("the end", 10_000, all)).equals(bytes)).toBe(true);
-    expect((await reading.result).verified).toBe(true);
+    expect((await reader.result).verified).toBe(true);
   });
 });
 
 describe("a writer", () => {
-  test("waits for credit, and holds up nobody meanwhile", async () => {
+  test("waits for credit, and blocks no other meanwhile", async () => {
     const server = mock({ stingyTo: new Set(["slow"]) });
     const client = await open(server);
     const bytes = noise(1_000_000);
@@ -329,7 +329,7 @@ describe("a writer", () => {
     await until("it is removed", 5_000, () => !server.streams.has("slow"));
   });
 
-  test("sends again what came damaged", async () => {
+  test("sends again what arrived damaged", async () => {
     const server = mock({ refusesChecksums: 3 });
     const bytes = noise(500_000);
     const client = await open(server);
@@ -337,7 +337,7 @@ describe("a writer", () => {
     expect(server.connections).toBe(1);
   });
 
-  test("does not take over the id of another stream", async () => {
+  test("does not write to another stream of the same id", async () => {
     const server = mock();
     server.put("taken", noise(10), false);
     const client = await open(server);
@@ -345,7 +345,7 @@ describe("a writer", () => {
     expect(error).toMatchObject({ code: "REFUSED", serverCode: "STREAM_EXISTS" });
   });
 
-  test("goes on with the unfinished stream of an earlier program, and verifies the whole", async () => {
+  test("resumes the unfinished stream of an earlier program, and verifies the whole", async () => {
     const server = mock();
     const bytes = noise(500_000);
     server.put("half", bytes.subarray(0, 200_000), false);
@@ -359,31 +359,31 @@ describe("a writer", () => {
     expect(error.serverCode).toBe("STREAM_EXISTS");
   });
 
-  test("goes on from an offset where only the rest is at hand", async () => {
+  test("resumes at an offset if only the rest is available", async () => {
     const server = mock();
     const bytes = noise(500_000);
     server.put("half", bytes.subarray(0, 200_000), false);
     const client = await open(server);
-    const writing = client.openWrite({ id: "half", resume: true, offset: 200_000 });
-    await writeAll(writing, [bytes.subarray(200_000)]);
-    expect(await writing.receipt).toMatchObject({ sha256: sha256(bytes), verified: false });
+    const streamWriter = client.openWrite({ id: "half", resume: true, offset: 200_000 });
+    await writeAll(streamWriter, [bytes.subarray(200_000)]);
+    expect(await streamWriter.receipt).toMatchObject({ sha256: sha256(bytes), verified: false });
   });
 });
 
 describe("an abort", () => {
-  test("ends a read, a write, a question and a wait for the server with its reason", async () => {
+  test("ends a read, a write, a query and a reconnection with its reason", async () => {
     const server = mock({ stingyTo: new Set(["slow"]) });
     server.put("big", noise(4_000_000));
     const client = await open(server);
     const reason = new Error("enough");
     const stop = new AbortController();
     const { signal } = stop;
-    const reading = client.openRead("big", { signal });
-    await reading.opened;
-    const writing = client.openWrite({ id: "slow", signal });
-    const written = writing.writable.getWriter().write(noise(100_000_000));
+    const reader = client.openRead("big", { signal });
+    await reader.opened;
+    const streamWriter = client.openWrite({ id: "slow", signal });
+    const written = streamWriter.writable.getWriter().write(noise(100_000_000));
     await until("it is written", 5_000, () => server.streams.get("slow")?.bytes.length === serverCredit);
-    const outcomes = Promise.allSettled([bytesOf(reading), writing.receipt, written]);
+    const outcomes = Promise.allSettled([bytesOf(reader), streamWriter.receipt, written]);
     stop.abort(reason);
     for (const outcome of await within("the end", 5_000, outcomes)) {
       expect(outcome).toEqual({ status: "rejected", reason });
@@ -401,12 +401,12 @@ describe("an abort", () => {
     expect(await within("the end of the wait", 5_000, wait)).toMatchObject({ name: "TimeoutError" });
   });
 
-  test("of the client ends everything, and so does close", async () => {
+  test("of the client closes it", async () => {
     const server = mock({ stingyTo: new Set(["slow"]) });
     const stop = new AbortController();
     const client = await open(server, { signal: stop.signal });
-    const writing = client.openWrite({ id: "slow" });
-    const receipt = failureOf(writing.receipt);
+    const streamWriter = client.openWrite({ id: "slow" });
+    const receipt = failureOf(streamWriter.receipt);
     stop.abort();
     expect((await receipt).code).toBe("CLOSED");
     expect((await failureOf(client.info("a"))).code).toBe("CLOSED");
@@ -414,23 +414,23 @@ describe("an abort", () => {
 });
 
 describe("a server", () => {
-  test("that goes gets no new channels, and finishes what is open", async () => {
+  test("that shuts down gets no new channels, and finishes the open ones", async () => {
     const server = mock();
     const bytes = noise(2_000_000);
     server.put("big", bytes);
     const client = await open(server);
-    const reading = client.openRead("big");
-    await reading.opened;
+    const reader = client.openRead("big");
+    await reader.opened;
     server.goodbye(5_000);
     await until("another connection", 5_000, async () => {
       await client.info("big");
       return server.connections === 2;
     });
-    expect((await bytesOf(reading)).equals(bytes)).toBe(true);
+    expect((await bytesOf(reader)).equals(bytes)).toBe(true);
     expect(server.messages.filter((type) => type === "READ")).toHaveLength(1);
   });
 
-  test("with few channels gets the rest when there is room", async () => {
+  test("that allows few channels gets the other calls as channels close", async () => {
     const server = mock({ maxChannels: 3 });
     const client = await open(server);
     const bytes = noise(100_000);
@@ -441,28 +441,28 @@ describe("a server", () => {
     expect(server.connections).toBe(1);
   });
 
-  test("that is silent is asked for a sign of life", async () => {
+  test("that is silent gets a PING", async () => {
     const server = mock({ idleMs: 60 });
     await open(server);
     await until("PING", 5_000, () => server.messages.includes("PING"));
   });
 
-  test("that does not follow the protocol is left", async () => {
+  test("that violates the protocol is disconnected", async () => {
     const server = mock();
     const client = await open(server, { retry: { ...quickRetry, retries: 0 } });
-    const reading = client.follow("live");
+    const reader = client.follow("live");
     server.put("live", noise(10), false);
     for (const frame of ["text", new Uint8Array([1, 2, 3])]) {
       await client.info("live");
-      const question = failureOf(client.list());
+      const query = failureOf(client.list());
       server.sendAll(frame);
-      const error = await question;
+      const error = await query;
       expect(error.code).toBe("UNEXPECTED");
     }
-    reading.cancel();
+    reader.cancel();
   });
 
-  test("that speaks another protocol is told apart", async () => {
+  test("that speaks another protocol is recognised", async () => {
     const foreign = Bun.serve({
       hostname: "127.0.0.1",
       port: 0,

@@ -1,6 +1,6 @@
 /**
- * Streams of a Wavecache server over protocol v1: many at once on one connection, which is made again when it is
- * lost. Writes go on at the byte that the server has, reads at the byte that is needed next; callers notice a pause.
+ * The client of protocol v1: many streams at once on one connection. A lost connection is replaced; writes then resume
+ * at the server's offset and reads at the next byte needed, so that callers see no more than a pause.
  */
 import { subprotocol } from "../../wire/v1/messages.ts";
 import { connect as connectSocket, type Connection, type ConnectionLimits } from "../transport/connection.ts";
@@ -11,7 +11,7 @@ import type { AudioSource } from "../audio-source.ts";
 import { type ConnectionEvent, Reconnector } from "./link/reconnector.ts";
 import type { SocketClass, StreamPlatform } from "./platform.ts";
 import { info, list, type ListOptions, remove, type StreamPage } from "./link/queries.ts";
-import { type ReadOptions, ReadTask } from "./read/read-task.ts";
+import { type ReadOptions, type ReadTarget, ReadTask } from "./read/read-task.ts";
 import type { ReceiveBudget } from "./read/read-call.ts";
 import { StreamReader } from "./read/stream-reader.ts";
 import { ReplayBudget, MemoryReplayBuffer, SourceReplayBuffer } from "./write/replay-buffer.ts";
@@ -20,44 +20,51 @@ import { StreamWriter } from "./write/stream-writer.ts";
 import type { StreamInfo } from "../../wire/v1/messages.ts";
 
 export interface ConnectOptions {
-  /** A class like the web's WebSocket, such as that of the package `ws`; the platform's own by default. */
+  /** A class like the web's WebSocket, such as the one of the package `ws`; the platform's own by default. */
   WebSocket?: SocketClass | undefined;
-  /** What the server's log calls this program. */
+  /** The program's name in the server's log, up to 128 characters. */
   name?: string | undefined;
-  /** How often to try again without progress, and how long to wait between: about a minute by default. */
+  /** Attempts without progress, and the delays between them: about a minute in all by default. */
   retry?: Partial<RetryPolicy> | undefined;
   limits?: Partial<ConnectionLimits> | undefined;
-  /** Ends everything, as `close` does. */
+  /** Closes the client, as `close` does. */
   signal?: AbortSignal | undefined;
   onEvent?: ((event: ConnectionEvent) => void) | undefined;
 }
 
 export interface OpenWriteOptions extends WriteOptions {
-  /** With `resume`: the offset of the first byte that will be written; the server must have all before it. */
+  /**
+   * Offset in bytes of the first byte that will be written; 0 by default. Needs `resume`, and the server must hold every
+   * byte before it.
+   */
   offset?: number | undefined;
 }
 
 export interface ReadRange {
-  /** Of the first byte; 0 by default. */
+  /** Bytes from the beginning of the stream to the first byte; 0 by default. */
   offset?: number | undefined;
-  /** Bytes; all there is by default. */
+  /** Bytes; to the end of the stream by default. */
   length?: number | undefined;
 }
 
 export interface FollowOptions extends ReadOptions {
-  /** Of the first byte: 0 by default; "now" for what comes from now on. A recording is always followed from now on. */
+  /**
+   * Offset of the first byte, 0 by default; "now" starts at what is written next. Recordings ignore it: they always
+   * start now.
+   */
   from?: number | "now" | undefined;
 }
 
-/** A stream by its id, or a recording by the hardware id of its device or its stream id. */
+/** A stream by its id, or a recording by its device's hardware id or its numeric stream id. */
 export type FollowTarget = string | { recording: string };
 
-/** What `connect` gives to `connectWith`, and programs with a platform of their own. */
+/** The options of `connectWith`: those of `connect`, with a platform instead of a WebSocket class. */
 export type PlatformConnectOptions = Omit<ConnectOptions, "WebSocket"> & { platform: StreamPlatform };
 
 /**
- * Connects; throws a ClientError when the server cannot be reached as often as `retry` says, or speaks no v1
- * (OTHER_PROTOCOL).
+ * Connects to a server's WebSocket address (`ws://` or `wss://`), and resolves once it has greeted. Throws ClientError:
+ * BAD_URL, OTHER_PROTOCOL (the server does not speak v1), REFUSED, or, after the policy's retries, UNREACHABLE,
+ * CONNECT_TIMEOUT and the like.
  */
 export async function connectWith(url: string, options: PlatformConnectOptions): Promise<Client> {
   const client = new Client(url, options);
@@ -70,17 +77,18 @@ export async function connectWith(url: string, options: PlatformConnectOptions):
   }
 }
 
-/** One attempt to connect, offering v1; what comes of it may be handed to a `Client`. */
+/** Connects once and offers v1. The connection can be passed to `Client` if the server accepts the subprotocol. */
 export function offerStreams(url: string, options: PlatformConnectOptions): Promise<Connection> {
   return connectSocket(options.platform, url, options.signal, options.limits, [subprotocol]);
 }
 
+/** Calls throw ClientError, or the reason of the signal that aborted them. */
 export class Client {
   readonly #reconnector: Reconnector;
-  readonly #held = new ReplayBudget();
-  readonly #reads: ReceiveBudget = { readers: 0 };
+  readonly #replayBudget = new ReplayBudget();
+  readonly #receiveBudget: ReceiveBudget = { readers: 0 };
 
-  /** `first` is a connection that has agreed to v1 and on which nothing was sent or taken. */
+  /** `first` is an open connection that has accepted v1; nothing was sent on it and nothing was read from it. */
   constructor(url: string, options: PlatformConnectOptions, first?: Connection) {
     const { platform, name = "wavecache-client", retry, limits, signal, onEvent } = options;
     const policy = { ...defaultRetryPolicy, retries: defaultStreamRetries, ...retry };
@@ -89,22 +97,31 @@ export class Client {
     signal?.addEventListener("abort", () => this.close(), { signal: this.#reconnector.closing });
   }
 
-  /** Resolves when there is a connection. */
+  /** Resolves once there is a connection. Throws like `connectWith`. */
   async connected(signal?: AbortSignal): Promise<void> {
     await this.#reconnector.get(signal);
   }
 
-  /** A new stream, written as a WritableStream. */
+  /**
+   * Opens a stream for writing. The bytes are kept in memory until they are durable at the server, to be sent again
+   * after a lost connection. Throws BAD_ARGUMENT for a bad id, or for an `offset` without `resume`.
+   */
   openWrite(options: OpenWriteOptions = {}): StreamWriter {
     const { offset = 0 } = options;
-    if (offset > 0 && options.resume !== true) throw new ClientError("BAD_ARGUMENT", "offset without resume");
-    const replay = new MemoryReplayBuffer(this.#held, offset);
+    if (offset > 0 && options.resume !== true) {
+      throw new ClientError("BAD_ARGUMENT", "offset without resume", "set resume to continue a stream");
+    }
+    const replay = new MemoryReplayBuffer(this.#replayBudget, offset);
     return new StreamWriter(replay, this.#reconnector.closing, options.signal, (signal) => {
       return new WriteTask(this.#reconnector, replay, options, signal);
     });
   }
 
-  /** Uploads what can be read at any offset, such as a file: nothing of it is kept in memory for a loss. */
+  /**
+   * Uploads a source that can be read at any offset, such as a file. Nothing is kept in memory: after a lost connection
+   * the source is read again. Resolves once the stream is durable. Throws MISMATCH if the server's SHA-256 differs,
+   * SOURCE_CHANGED if the source shrinks, REFUSED with the server's code.
+   */
   upload(source: AudioSource, options: WriteOptions = {}): Promise<Receipt> {
     const { signal } = options;
     const either =
@@ -112,50 +129,49 @@ export class Client {
     return new WriteTask(this.#reconnector, new SourceReplayBuffer(source), options, either).run();
   }
 
-  /** A stream or a part of it; of one that is not finished what is there now. */
+  /** Reads a stream, or a range of it. For an unfinished stream that is what is written when the server opens it. */
   openRead(streamId: string, options: ReadOptions & ReadRange = {}): StreamReader {
     const { offset = 0, length } = options;
     return this.#read({ kind: "range", streamId, offset, length }, options);
   }
 
-  /** What is written to a stream, or recorded, as it comes. */
-  follow(followed: FollowTarget, options: FollowOptions = {}): StreamReader {
+  /**
+   * Follows a stream while it is uploaded, or a recording while it is made. A stream comes as it was uploaded, without
+   * gaps; a recording as PCM16, interleaved, little-endian, and skips audio when its reader is too slow.
+   */
+  follow(target: FollowTarget, options: FollowOptions = {}): StreamReader {
     const { from = 0 } = options;
-    if (typeof followed !== "string") {
-      const wanted = {
-        kind: "follow",
-        source: "recording",
-        name: followed.recording,
-        offset: undefined,
-      } as const;
-      return this.#read(wanted, options);
+    if (typeof target !== "string") {
+      const name = target.recording;
+      return this.#read({ kind: "follow", source: "recording", name, offset: undefined }, options);
     }
     const offset = from === "now" ? undefined : from;
-    return this.#read({ kind: "follow", source: "stream", name: followed, offset }, options);
+    return this.#read({ kind: "follow", source: "stream", name: target, offset }, options);
   }
 
+  /** One page of streams, sorted by the bytes of their ids. Throws BAD_ARGUMENT for a `limit` out of range. */
   list(options: ListOptions = {}): Promise<StreamPage> {
     return list(this.#reconnector, options);
   }
 
-  /** What the server knows of a stream; undefined if there is no such stream. */
+  /** Describes a stream; undefined if it does not exist. */
   info(streamId: string, signal?: AbortSignal): Promise<StreamInfo | undefined> {
     return info(this.#reconnector, streamId, signal);
   }
 
-  /** Removes a stream; false if there is no such stream. */
+  /** Removes a stream; false if it does not exist. Throws REFUSED while the stream is uploaded. */
   remove(streamId: string, signal?: AbortSignal): Promise<boolean> {
     return remove(this.#reconnector, streamId, signal);
   }
 
-  /** Ends the connection; what is under way is lost with CLOSED, and uploads stay unfinished at the server. */
+  /** Closes the connection. Open calls fail with CLOSED, and uploads stay unfinished at the server. */
   close(): void {
     this.#reconnector.close();
   }
 
-  #read(wanted: ConstructorParameters<typeof ReadTask>[2], options: ReadOptions): StreamReader {
+  #read(target: ReadTarget, options: ReadOptions): StreamReader {
     return new StreamReader(this.#reconnector.closing, options.signal, (signal) => {
-      return new ReadTask(this.#reconnector, this.#reads, wanted, options, signal);
+      return new ReadTask(this.#reconnector, this.#receiveBudget, target, options, signal);
     });
   }
 }

@@ -1,4 +1,4 @@
-/** What `wavecache/client` gives besides `connect`, which differs from platform to platform. */
+/** The exports of `wavecache/client` besides `connect`, which each platform defines. */
 export { ClientError, type ClientErrorCode } from "../errors.ts";
 export type { Digest, DigestName, Socket } from "../transport/platform.ts";
 export type { RetryPolicy } from "../transport/retry.ts";

@@ -1,9 +1,9 @@
-/** The errors of a server as errors of the client. */
+/** Turns a server's ERROR message into an error of the client. */
 import type { Fault } from "../../wire/v1/messages.ts";
 import { ClientError } from "../errors.ts";
 
-/** Codes of `base/errors.ts` that another attempt may not meet again, on another channel or connection. */
-const passing: ReadonlySet<string> = new Set([
+/** Codes of `base/errors.ts` that may be gone on another attempt, channel or connection. */
+const transientCodes: ReadonlySet<string> = new Set([
   "WORKER_LOST",
   "SHUTTING_DOWN",
   "CONNECTIONS_EXHAUSTED",
@@ -15,14 +15,14 @@ const passing: ReadonlySet<string> = new Set([
   "OFFSET_WRONG",
 ]);
 
-/** BUSY where trying again makes sense, else REFUSED, with the server's code, message and hint. */
+/** BUSY for a transient code, else REFUSED; with the server's code, message and hint. */
 export function refusalOf({ code, message, hint }: Fault): ClientError {
-  const kind = passing.has(code) ? "BUSY" : "REFUSED";
+  const kind = transientCodes.has(code) ? "BUSY" : "REFUSED";
   const text = message === "" ? code : message;
   return new ClientError(kind, text, hint === "" ? undefined : hint, { serverCode: code });
 }
 
-/** Whether an error is the server's, with this code. */
+/** Whether the server sent this error with this code. */
 export function isRefusal(error: unknown, serverCode: string): error is ClientError {
   return error instanceof ClientError && error.serverCode === serverCode;
 }

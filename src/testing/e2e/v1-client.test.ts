@@ -22,15 +22,15 @@ async function open(url: string, options: ConnectOptions = {}): Promise<Client> 
   return client;
 }
 
-async function writeAll(writing: StreamWriter, pieces: Uint8Array[]): Promise<void> {
-  const writer = writing.writable.getWriter();
+async function writeAll(streamWriter: StreamWriter, pieces: Uint8Array[]): Promise<void> {
+  const writer = streamWriter.writable.getWriter();
   for (const piece of pieces) await writer.write(piece);
   await writer.close();
 }
 
-async function bytesOf(reading: StreamReader): Promise<Buffer> {
+async function bytesOf(reader: StreamReader): Promise<Buffer> {
   const pieces: Uint8Array[] = [];
-  for await (const piece of reading) pieces.push(piece);
+  for await (const piece of reader) pieces.push(piece);
   return Buffer.concat(pieces);
 }
 
@@ -58,12 +58,12 @@ test(
     })();
     const rounds = async (file: Uint8Array, index: number) => {
       for (let round = 0; state.cuts < 200 || round === 0; round += 1) {
-        const writing = client.openWrite({ id: `song-${index}-${round}` });
-        await writeAll(writing, random.pieces(file, 60_000));
-        expect(await writing.receipt).toMatchObject({ sha256: sha256(file), verified: true });
-        const reading = client.openRead(writing.id);
-        expect((await bytesOf(reading)).equals(file)).toBe(true);
-        expect((await reading.result).verified).toBe(true);
+        const streamWriter = client.openWrite({ id: `song-${index}-${round}` });
+        await writeAll(streamWriter, random.pieces(file, 60_000));
+        expect(await streamWriter.receipt).toMatchObject({ sha256: sha256(file), verified: true });
+        const reader = client.openRead(streamWriter.id);
+        expect((await bytesOf(reader)).equals(file)).toBe(true);
+        expect((await reader.result).verified).toBe(true);
       }
     };
     const files = filesOf(random, 32, 250_000);
@@ -89,19 +89,19 @@ test.each(Object.entries(endings))(
       const files = filesOf(random, 32, 2_000_000);
       const resumed: number[] = [];
       const uploads = files.map(async (file, index) => {
-        const writing = client.openWrite({
+        const streamWriter = client.openWrite({
           id: `song-${index}`,
           onOpen: (offset) => void (offset > 0 && resumed.push(offset)),
         });
-        const writer = writing.writable.getWriter();
+        const writer = streamWriter.writable.getWriter();
         const pieces = random.pieces(file, 100_000);
         const half = pieces.length >> 1;
         for (const piece of pieces.slice(0, half)) await writer.write(piece);
-        await until("half is there", limitMs, () => writing.progress.durable > 0);
+        await until("half is there", limitMs, () => streamWriter.progress.durable > 0);
         await killed;
         for (const piece of pieces.slice(half)) await writer.write(piece);
         await writer.close();
-        return await writing.receipt;
+        return await streamWriter.receipt;
       });
       const killed = (async () => {
         await until("some audio is durable", limitMs, async () => {
@@ -150,17 +150,17 @@ test(
     const retry = { firstDelayMs: 20, maxDelayMs: 200, retries: 200 };
     const [sender, follower] = [await open(server.url, { retry }), await open(server.url, { retry })];
     const file = random.bytes(1_500_000);
-    const writing = sender.openWrite({
+    const streamWriter = sender.openWrite({
       id: "live",
       metadata: { contentType: "audio/wav", tags: { a: "b" } },
     });
-    const writer = writing.writable.getWriter();
+    const writer = streamWriter.writable.getWriter();
     await writer.write(file.subarray(0, 300_000));
-    await until("it is there", limitMs, () => writing.progress.durable > 0);
+    await until("it is there", limitMs, () => streamWriter.progress.durable > 0);
     const received = { bytes: 0 };
-    const reading = follower.follow("live", { onProgress: (bytes) => (received.bytes = bytes) });
-    const all = bytesOf(reading);
-    expect((await reading.opened).metadata).toMatchObject({ contentType: "audio/wav", tags: { a: "b" } });
+    const reader = follower.follow("live", { onProgress: (bytes) => (received.bytes = bytes) });
+    const all = bytesOf(reader);
+    expect((await reader.opened).metadata).toMatchObject({ contentType: "audio/wav", tags: { a: "b" } });
     for (let at = 300_000; at < file.length; at += 300_000) {
       await writer.write(file.subarray(at, at + 300_000));
       await until("it comes", limitMs, () => received.bytes >= at);
@@ -171,7 +171,7 @@ test(
     }
     await writer.close();
     expect((await within("the end", limitMs, all)).equals(file)).toBe(true);
-    expect(await reading.result).toMatchObject({ outcome: "finished", verified: true });
+    expect(await reader.result).toMatchObject({ outcome: "finished", verified: true });
   }),
 );
 
@@ -185,21 +185,21 @@ test("a follower of a recording hears it again when server and device are back",
   const client = await open(server.url, { retry });
   const heard: number[] = [];
   // The device has to be known before it can be followed.
-  const reading = await until("the recording", limitMs, async () => {
+  const reader = await until("the recording", limitMs, async () => {
     send();
-    const reading = client.follow({ recording: "kitchen" });
-    return await reading.opened.then(
-      () => reading,
+    const reader = client.follow({ recording: "kitchen" });
+    return await reader.opened.then(
+      () => reader,
       () => undefined,
     );
   });
-  expect((await reading.opened).metadata.format).toEqual({
+  expect((await reader.opened).metadata.format).toEqual({
     codec: "pcm_s16le",
     sampleRate: 16_000,
     channels: 1,
   });
   const over = (async () => {
-    for await (const pcm of reading) heard.push(...new Int16Array(new Uint8Array(pcm).buffer));
+    for await (const pcm of reader) heard.push(...new Int16Array(new Uint8Array(pcm).buffer));
   })();
   const hearing = async () => {
     const before = heard.length;
@@ -217,7 +217,7 @@ test("a follower of a recording hears it again when server and device are back",
   await hearing();
   await device.close();
   await within("the end", limitMs, over);
-  expect(await reading.result).toMatchObject({ outcome: "ended", received: 2 * heard.length });
+  expect(await reader.result).toMatchObject({ outcome: "ended", received: 2 * heard.length });
   const jumps = heard.filter((sample, at) => at > 0 && sample !== (((heard[at - 1] ?? 0) + 1) << 16) >> 16);
   // Only what passed between the two connections is missing, if anything did.
   expect(jumps.length).toBeLessThanOrEqual(1);

@@ -1,4 +1,4 @@
-/** A promise that need not be waited for any longer: throws the signal's reason as soon as it aborts. */
+/** Waits for a promise, or rejects with the signal's reason as soon as it aborts. The promise itself continues. */
 export function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise;
   return new Promise((resolve, reject) => {

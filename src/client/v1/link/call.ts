@@ -1,8 +1,9 @@
-/** One channel of one link, from what opens it to its last word. */
+/** One call to the server: one channel of one link, from the message that opens it to the message that ends it. */
 import type { ClientMessage } from "../../../wire/v1/messages.ts";
 import { ClientError } from "../../errors.ts";
 import { answerTimeoutMs } from "../../limits.ts";
-import type { ChannelHandler, ChannelMessage, Link } from "./link.ts";
+import type { ChannelHandler, ChannelMessage } from "./channel-table.ts";
+import type { Link } from "./link.ts";
 import { refusalOf } from "../refusals.ts";
 
 export abstract class Call<T> implements ChannelHandler {
@@ -20,7 +21,7 @@ export abstract class Call<T> implements ChannelHandler {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    // What fails before the channel is open is thrown there.
+    // `run` throws before it awaits the result if the link cannot open the channel.
     this.#result.catch(() => undefined);
   }
 
@@ -29,8 +30,8 @@ export abstract class Call<T> implements ChannelHandler {
   }
 
   /**
-   * Opens the channel and resolves as the subclass says; rejects with the server's ERROR, the loss of the connection, a
-   * late answer, or the reason of the signal.
+   * Opens the channel and resolves with what the subclass passes to `succeed`. Throws the server's ERROR, the loss of
+   * the connection, ANSWER_TIMEOUT, or the reason of the signal.
    */
   async run(opening: (channel: number) => ClientMessage, signal: AbortSignal): Promise<T> {
     const abort = () => this.abandon(signal.reason);
@@ -42,7 +43,7 @@ export abstract class Call<T> implements ChannelHandler {
         return opening(channel);
       };
       await this.link.open(this, open, signal);
-      this.expect(answerTimeoutMs);
+      this.expectWithin(answerTimeoutMs);
       return await this.#result;
     } finally {
       this.#end();
@@ -50,32 +51,32 @@ export abstract class Call<T> implements ChannelHandler {
     }
   }
 
-  received(message: ChannelMessage): void {
+  onMessage(message: ChannelMessage): void {
     try {
       if (message.type === "ERROR") this.fail(refusalOf(message));
-      else this.take(message);
+      else this.handle(message);
     } catch (error) {
       this.abandon(error);
     }
   }
 
-  lost(error: ClientError): void {
+  onLost(error: ClientError): void {
     this.fail(error);
   }
 
-  /** What the server says but ERROR; what this throws ends the call. */
-  protected abstract take(message: Exclude<ChannelMessage, { type: "ERROR" }>): void;
+  /** Handles any message but ERROR. The call ends with what this throws. */
+  protected abstract handle(message: Exclude<ChannelMessage, { type: "ERROR" }>): void;
 
-  /** Whether what is there of an upload is to go when the call ends early. */
-  protected get discards(): boolean {
+  /** Whether the server discards an upload that the client abandons, instead of keeping it to be resumed. */
+  protected get discardsUpload(): boolean {
     return false;
   }
 
-  /** Something has to come within this time; undefined for as long as it takes. */
-  protected expect(limitMs: number | undefined): void {
+  /** Ends the call with ANSWER_TIMEOUT unless it is called again in time; undefined waits without limit. */
+  protected expectWithin(timeoutMs: number | undefined): void {
     clearTimeout(this.#timer);
-    if (this.isOver || limitMs === undefined) return;
-    this.#timer = setTimeout(() => this.abandon(new ClientError("ANSWER_TIMEOUT")), limitMs);
+    if (this.isOver || timeoutMs === undefined) return;
+    this.#timer = setTimeout(() => this.abandon(new ClientError("ANSWER_TIMEOUT")), timeoutMs);
   }
 
   protected succeed(value: T): void {
@@ -89,30 +90,24 @@ export abstract class Call<T> implements ChannelHandler {
     this.#reject(error);
   }
 
-  /** Ends it from here; the server's last word is not waited for. */
+  /** Closes the channel without waiting for the server, and fails with this error. */
   protected abandon(error: unknown): void {
     if (this.isOver) return;
-    if (this.#channel > 0) {
-      this.link.replaceHandler(this.#channel, ignored);
-      this.link.send({ type: "CLOSE", channel: this.#channel, discard: this.discards });
-    }
+    if (this.#channel > 0) this.link.closeChannel(this.#channel, this.discardsUpload);
     this.fail(error);
   }
 
-  /** Called once, however it ends. */
-  protected ended(): void {}
+  /** Called once, however the call ends. */
+  protected onEnd(): void {}
 
   #end(): void {
     if (this.isOver) return;
     this.isOver = true;
     clearTimeout(this.#timer);
-    this.ended();
+    this.onEnd();
   }
 }
 
-/** What still comes on a channel that nobody waits for. */
-const ignored: ChannelHandler = { received: () => undefined, lost: () => undefined };
-
-export function unexpected(message: ChannelMessage): ClientError {
+export function unexpectedMessage(message: ChannelMessage): ClientError {
   return new ClientError("UNEXPECTED", `${message.type} on this channel`);
 }

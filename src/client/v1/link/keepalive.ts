@@ -1,31 +1,33 @@
-/** When to ask a silent server whether it is still there, and when to believe that it is not. */
+/** The keepalive of a link: when to send PING, and when to give up a silent server. */
 import { ClientError } from "../../errors.ts";
 import { pingIntervalMs, serverIdleTimeoutMs } from "../../limits.ts";
 
-/** All times are those of one clock, in milliseconds. */
+/** All times are milliseconds of one monotonic clock. */
 export class Keepalive {
+  /** When the last frame arrived. */
   receivedMs: number;
+  /** When the last frame was sent. */
   sentMs: number;
-  readonly #idleMs: number;
+  readonly #serverTimeoutMs: number;
   #pingedMs = -Infinity;
   #nonce = 0;
 
-  /** `idleMs` is the silence after which the server gives the client up; 0 for never. */
+  /** `idleMs` is the server's own idle timeout, after which it closes the connection; 0 for none. */
   constructor(idleMs: number, nowMs: number) {
-    this.#idleMs = idleMs === 0 ? Infinity : idleMs;
+    this.#serverTimeoutMs = idleMs === 0 ? Infinity : idleMs;
     this.receivedMs = nowMs;
     this.sentMs = nowMs;
   }
 
-  /** When to check, even if nothing comes. */
+  /** When to call `check`, unless a frame arrives before. */
   get dueMs(): number {
     return Math.min(this.#pingDueMs, this.receivedMs + serverIdleTimeoutMs);
   }
 
-  /** The nonce of the PING to send now, if any; throws CONNECTION_LOST when it has been silent for too long. */
+  /** The nonce of the PING to send now; undefined if none is due. Throws CONNECTION_LOST after the idle timeout. */
   check(nowMs: number): number | undefined {
     if (nowMs >= this.receivedMs + serverIdleTimeoutMs) {
-      throw new ClientError("CONNECTION_LOST", "the server has fallen silent");
+      throw new ClientError("CONNECTION_LOST", "the server has stopped answering");
     }
     if (nowMs < this.#pingDueMs) return undefined;
     this.#pingedMs = nowMs;
@@ -33,10 +35,10 @@ export class Keepalive {
     return this.#nonce;
   }
 
-  /** A third of either side's patience: before the server takes us for gone, and to hear from it in time. */
+  /** A third of the server's idle timeout after the last send, or of the client's after the last receive. */
   get #pingDueMs(): number {
-    const due = Math.min(this.sentMs + this.#idleMs / 3, this.receivedMs + serverIdleTimeoutMs / 3);
-    // The server may answer late; and a short patience of its own must not make this a flood.
-    return Math.max(due, this.#pingedMs + Math.min(pingIntervalMs, this.#idleMs / 3));
+    const due = Math.min(this.sentMs + this.#serverTimeoutMs / 3, this.receivedMs + serverIdleTimeoutMs / 3);
+    // A server that answers late, or has a very short timeout, must not be flooded with PINGs.
+    return Math.max(due, this.#pingedMs + Math.min(pingIntervalMs, this.#serverTimeoutMs / 3));
   }
 }

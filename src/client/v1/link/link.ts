@@ -1,142 +1,99 @@
 /**
- * One connection of protocol v1, from HELLO to its end: channels with their numbers, credit in both directions, roundRobin
- * of those that send, keepalive of life. What happens on a channel is its `ChannelHandler`'s; a link never connects again.
+ * One connection of protocol v1, from HELLO to its end: it passes the server's messages to their channels, grants
+ * credit, and keeps the connection alive. A link never reconnects.
  */
-import {
-  initialConnectionCreditBytes,
-  maxChannelNumber,
-  maxChannels,
-  streamTurnBytes,
-  usualDataBytes,
-} from "../../../base/limits/v1.ts";
+import { initialConnectionCreditBytes } from "../../../base/limits/v1.ts";
 import { type Crc32, portableCrc32 } from "../../../wire/v1/crc32.ts";
-import { ReceiveWindow, SendCredit } from "../../../wire/v1/credit.ts";
-import { dataHeadBytes, writeDataHead } from "../../../wire/v1/data.ts";
+import { ReceiveWindow, type SendCredit } from "../../../wire/v1/credit.ts";
 import { encodeMessage } from "../../../wire/v1/encode.ts";
-import {
-  type Ack,
-  type ClientMessage,
-  connectionChannel,
-  type Data,
-  type End,
-  type Fault,
-  type Hello,
-  type Opened,
-  type StreamList,
-} from "../../../wire/v1/messages.ts";
+import { type ClientMessage, connectionChannel, type Hello } from "../../../wire/v1/messages.ts";
 import type { Connection, SocketFrame } from "../../transport/connection.ts";
 import { ClientError } from "../../errors.ts";
-import {
-  answerTimeoutMs,
-  maxWaitingChannels,
-  streamHighWaterBytes,
-  streamLowWaterBytes,
-} from "../../limits.ts";
-import { abortable } from "./abortable.ts";
-import { greeting, helloOf, messageOf } from "./server-messages.ts";
+import { answerTimeoutMs } from "../../limits.ts";
+import { type ChannelHandler, type ChannelMessage, ChannelTable } from "./channel-table.ts";
+import { clientHello, serverHelloOf, serverMessageOf } from "./server-messages.ts";
 import { refusalOf } from "../refusals.ts";
 import { Keepalive } from "./keepalive.ts";
-import { type RoundRobinEntry, RoundRobin } from "./round-robin.ts";
-
-/** What a server says on a channel. The last three are its last words. */
-export type ChannelMessage = Opened | Data | Ack | End | StreamList | Fault;
-
-/** The client's side of a channel. */
-export interface ChannelHandler {
-  /** In the order of their arrival; nothing follows a last word. */
-  received(message: ChannelMessage): void;
-  /** The connection has ended before the last word. */
-  lost(error: ClientError): void;
-}
-
-/** One that sends audio on its channel. */
-export interface AudioSender extends RoundRobinEntry {
-  readonly channel: number;
-  readonly credit: SendCredit;
-  /** What comes next, at most so many bytes, and is then counted as sent; undefined if there is nothing. */
-  takePiece(maxBytes: number): { offset: number; payload: Uint8Array } | undefined;
-}
+import { type AudioSender, UploadScheduler } from "./upload-scheduler.ts";
 
 export interface LinkOptions {
-  /** What the server's log calls this program. */
+  /** The program's name in the server's log. */
   name: string;
   crc32?: Crc32 | undefined;
-  /** The server goes and takes no new channels. */
+  /** The server shuts down and takes no new channels. */
   onLeaving(): void;
-  /** Once, however it ends. */
+  /** The link has ended. Called once. */
   onEnd(error: ClientError): void;
 }
 
-interface OpenChannel {
-  end: ChannelHandler;
-  credit: SendCredit;
-  sender: AudioSender | undefined;
-}
+/** Receives what the server still sends on a channel that the client has closed. */
+const ignoring: ChannelHandler = { onMessage: () => undefined, onLost: () => undefined };
 
 export class Link {
   readonly server: Hello;
+  readonly crc32: Crc32;
   readonly #connection: Connection;
   readonly #options: LinkOptions;
-  readonly #crc32: Crc32;
-  readonly #channels = new Map<number, OpenChannel>();
-  readonly #maxChannels: number;
-  readonly #pieceBytes: number;
-  readonly #waiting: { wake: () => void }[] = [];
+  readonly #channels: ChannelTable;
+  readonly #uploads: UploadScheduler;
   readonly #keepalive: Keepalive;
-  readonly #roundRobin = new RoundRobin<AudioSender>();
-  readonly #credit: SendCredit;
+  /** The credit that the server has for the connection. */
   readonly #window = new ReceiveWindow(initialConnectionCreditBytes);
-  /** Every DATA is put together here: sockets copy what they are given. */
-  readonly #message: Uint8Array<ArrayBuffer>;
-  #lastNumber = 0;
-  #pumping = false;
-  #leaving = false;
+  #isLeaving = false;
   #failure: ClientError | undefined;
 
-  /** Greets the server and waits for its greeting. Throws what ended the connection, or OTHER_PROTOCOL. */
+  /** Exchanges HELLO with the server. Throws ANSWER_TIMEOUT, OTHER_PROTOCOL, or what ended the connection. */
   static async open(connection: Connection, options: LinkOptions): Promise<Link> {
-    connection.send(encodeMessage(greeting(options.name)));
+    connection.send(encodeMessage(clientHello(options.name)));
     const frame = await connection.receive(performance.now() + answerTimeoutMs);
-    if (frame === undefined) throw new ClientError("ANSWER_TIMEOUT", "the server does not greet");
-    return new Link(connection, options, helloOf(frame));
+    if (frame === undefined) throw new ClientError("ANSWER_TIMEOUT", "the server sends no HELLO");
+    return new Link(connection, options, serverHelloOf(frame));
   }
 
   private constructor(connection: Connection, options: LinkOptions, server: Hello) {
     this.#connection = connection;
     this.#options = options;
     this.server = server;
-    this.#crc32 = options.crc32 ?? portableCrc32;
+    this.crc32 = options.crc32 ?? portableCrc32;
     this.#keepalive = new Keepalive(server.idleMs, performance.now());
-    this.#credit = new SendCredit(server.connectionCredit);
-    this.#maxChannels = Math.max(1, Math.min(server.maxChannels, maxChannels));
-    this.#pieceBytes = Math.min(server.maxDataBytes, usualDataBytes);
-    this.#message = new Uint8Array(dataHeadBytes + this.#pieceBytes);
-    void this.#run();
+    this.#channels = new ChannelTable(server);
+    this.#uploads = new UploadScheduler(connection, server, this.crc32, {
+      sendFrame: (frame) => this.#sendFrame(frame),
+      onError: (error) => this.#fail(error),
+    });
+    void this.#receiveAll();
   }
 
-  /** Whether channels can be opened on it. */
+  /** Whether the link takes new channels. */
   get isUsable(): boolean {
-    return this.#failure === undefined && !this.#leaving;
+    return this.#failure === undefined && !this.#isLeaving;
   }
 
-  get openChannels(): number {
-    return this.#channels.size;
-  }
-
-  /** Opens a channel as soon as the server has room for one: gives it a number, and what opens it is sent at once. */
+  /**
+   * Opens a channel once the server allows another one: chooses its number and sends the message that `opening` makes.
+   * Throws BUSY if the server shuts down or too many calls wait, what ended the link, or the reason of the signal.
+   */
   async open(
-    end: ChannelHandler,
+    handler: ChannelHandler,
     opening: (channel: number) => ClientMessage,
     signal?: AbortSignal,
   ): Promise<number> {
-    while (this.#channels.size >= this.#maxChannels && this.isUsable) await this.#room(signal);
+    while (this.#channels.isFull && this.isUsable) await this.#channels.waitForRoom(signal);
     if (this.#failure !== undefined) throw this.#failure;
-    if (this.#leaving) throw new ClientError("BUSY", "the server is going");
-    const channel = this.#freeNumber();
-    const credit = new SendCredit(this.server.channelCredit);
-    this.#channels.set(channel, { end, credit, sender: undefined });
+    if (this.#isLeaving) throw new ClientError("BUSY", "the server is shutting down");
+    const channel = this.#channels.add(handler);
     this.send(opening(channel));
     return channel;
+  }
+
+  /** Closes an open channel. What the server still sends on it is ignored. */
+  closeChannel(channel: number, discard: boolean): void {
+    const open = this.#channels.get(channel);
+    if (open === undefined) return;
+    open.handler = ignoring;
+    if (open.sender !== undefined) this.#uploads.remove(open.sender);
+    open.sender = undefined;
+    this.send({ type: "CLOSE", channel, discard });
   }
 
   /** What may be sent on an open channel. */
@@ -146,62 +103,22 @@ export class Link {
     return open.credit;
   }
 
-  /** Sends a message; on a link that has ended, nothing. */
+  /** Sends a message; does nothing once the link has ended. */
   send(message: ClientMessage): void {
     this.#sendFrame(encodeMessage(message));
   }
 
-  /** A sender has audio: it gets its roundRobin as far as there is credit. */
-  ready(sender: AudioSender): void {
+  /** Sends a sender's audio as far as there is credit. To be called whenever it has more. */
+  schedule(sender: AudioSender): void {
     const open = this.#channels.get(sender.channel);
     if (open === undefined || this.#failure !== undefined) return;
     open.sender = sender;
-    if (sender.credit.bytes > 0) this.#roundRobin.add(sender);
-    void this.#pump();
+    this.#uploads.add(sender);
   }
 
-  /** Another end takes what still comes on a channel. */
-  replaceHandler(channel: number, end: ChannelHandler): void {
-    const open = this.#channels.get(channel);
-    if (open === undefined) return;
-    open.end = end;
-    if (open.sender !== undefined) this.#roundRobin.remove(open.sender);
-    open.sender = undefined;
-  }
-
-  crc32(bytes: Uint8Array): number {
-    return this.#crc32(bytes);
-  }
-
-  /** Ends the connection and with it every channel. */
+  /** Ends the connection and all its channels. */
   close(error: ClientError): void {
     this.#fail(error);
-  }
-
-  async #room(signal: AbortSignal | undefined): Promise<void> {
-    if (this.#waiting.length >= maxWaitingChannels) {
-      throw new ClientError("BUSY", `${maxWaitingChannels} channels wait already`, undefined, {
-        again: false,
-      });
-    }
-    const waiter = { wake: () => undefined as void };
-    const promise = new Promise<void>((resolve) => (waiter.wake = resolve));
-    this.#waiting.push(waiter);
-    try {
-      await abortable(promise, signal);
-    } catch (error) {
-      const at = this.#waiting.indexOf(waiter);
-      // Woken and aborted at once: the room is another's.
-      if (at === -1) this.#waiting.shift()?.wake();
-      else this.#waiting.splice(at, 1);
-      throw error;
-    }
-  }
-
-  #freeNumber(): number {
-    do this.#lastNumber = (this.#lastNumber % maxChannelNumber) + 1;
-    while (this.#channels.has(this.#lastNumber));
-    return this.#lastNumber;
   }
 
   #sendFrame(frame: Uint8Array<ArrayBuffer>): void {
@@ -214,58 +131,11 @@ export class Link {
     }
   }
 
-  async #pump(): Promise<void> {
-    if (this.#pumping) return;
-    this.#pumping = true;
-    try {
-      while (this.#failure === undefined) {
-        if (this.#connection.bufferedBytes > streamHighWaterBytes) {
-          await this.#connection.drained(streamLowWaterBytes);
-        }
-        const sender = this.#credit.bytes > 0 ? this.#roundRobin.next() : undefined;
-        if (sender === undefined) return;
-        this.#sendTurn(sender);
-      }
-    } catch (error) {
-      this.#fail(error);
-    } finally {
-      this.#pumping = false;
-    }
-  }
-
-  /** A few messages, one behind the other. */
-  #sendTurn(sender: AudioSender): void {
-    for (let left = streamTurnBytes; left > 0 && this.#failure === undefined;) {
-      const room = Math.min(left, this.#credit.bytes, sender.credit.bytes, this.#pieceBytes);
-      if (room === 0) break;
-      const piece = sender.takePiece(room);
-      if (piece === undefined) return;
-      this.#sendPiece(sender, piece.offset, piece.payload);
-      left -= piece.payload.length;
-    }
-    if (sender.credit.bytes > 0) this.#roundRobin.add(sender);
-  }
-
-  #sendPiece(sender: AudioSender, offset: number, payload: Uint8Array): void {
-    this.#credit.spend(payload.length);
-    sender.credit.spend(payload.length);
-    const head = writeDataHead(
-      this.#message,
-      0,
-      sender.channel,
-      offset,
-      this.#crc32(payload),
-      payload.length,
-    );
-    this.#message.set(payload, head);
-    this.#sendFrame(this.#message.subarray(0, head + payload.length));
-  }
-
-  async #run(): Promise<void> {
+  async #receiveAll(): Promise<void> {
     try {
       for (;;) {
         const frame = await this.#connection.receive(this.#keepalive.dueMs);
-        if (frame !== undefined) this.#take(frame);
+        if (frame !== undefined) this.#dispatch(frame);
         const nonce = this.#keepalive.check(performance.now());
         if (nonce !== undefined) this.send({ type: "PING", nonce });
       }
@@ -274,9 +144,9 @@ export class Link {
     }
   }
 
-  #take(frame: SocketFrame): void {
+  #dispatch(frame: SocketFrame): void {
     this.#keepalive.receivedMs = performance.now();
-    const message = messageOf(frame);
+    const message = serverMessageOf(frame);
     if (message === undefined) return;
     switch (message.type) {
       case "PING":
@@ -290,75 +160,82 @@ export class Link {
       case "HELLO":
         throw new ClientError("UNEXPECTED", "a second HELLO");
       case "CREDIT":
-        this.#granted(message.channel, message.bytes);
+        this.#addCredit(message.channel, message.bytes);
         return;
       default:
         if (message.channel === connectionChannel && message.type === "ERROR") throw refusalOf(message);
-        this.#onChannel(message);
+        this.#dispatchToChannel(message);
     }
   }
 
-  #onChannel(message: ChannelMessage): void {
-    if (message.type === "DATA") this.#count(message.payload.length);
-    const open = this.#channels.get(message.channel);
-    if (open === undefined)
-      throw new ClientError("UNEXPECTED", `${message.type} on a channel that is closed`);
-    if (isLastWord(message)) this.#closed(message.channel, open);
-    open.end.received(message);
+  #dispatchToChannel(message: ChannelMessage): void {
+    const { channel, type } = message;
+    if (type === "DATA") this.#countReceived(message.payload.length);
+    const open = this.#channels.get(channel);
+    if (open === undefined) throw new ClientError("UNEXPECTED", `${type} on a closed channel`);
+    if (endsChannel(message)) {
+      if (open.sender !== undefined) this.#uploads.remove(open.sender);
+      this.#channels.delete(channel);
+      this.#endIfLeft();
+    }
+    open.handler.onMessage(message);
   }
 
-  /** Everything that comes goes to its channel at once, so that no channel can hold up another. */
-  #count(bytes: number): void {
+  /** Grants the bytes again at once: a slow reader blocks its own channel, never the connection. */
+  #countReceived(bytes: number): void {
     if (!this.#window.receive(bytes)) throw new ClientError("UNEXPECTED", "audio without credit");
     this.#window.take(bytes);
-    const granted = this.#window.refill(initialConnectionCreditBytes);
-    if (granted > 0) this.send({ type: "CREDIT", channel: connectionChannel, bytes: granted });
+    const grantedBytes = this.#window.refill(initialConnectionCreditBytes);
+    if (grantedBytes > 0) this.send({ type: "CREDIT", channel: connectionChannel, bytes: grantedBytes });
   }
 
-  #closed(channel: number, { sender }: OpenChannel): void {
-    this.#channels.delete(channel);
-    if (sender !== undefined) this.#roundRobin.remove(sender);
-    this.#waiting.shift()?.wake();
-    if (this.#leaving && this.#channels.size === 0) {
-      this.#fail(new ClientError("CONNECTION_LOST", "the server has gone"));
+  #addCredit(channel: number, bytes: number): void {
+    if (channel === connectionChannel) {
+      if (!this.#uploads.grant(bytes)) throw tooMuchCredit();
+      return;
     }
-  }
-
-  #granted(channel: number, bytes: number): void {
     const open = this.#channels.get(channel);
-    // Credit for a channel that is closed by now was on its way.
-    const credit = channel === connectionChannel ? this.#credit : open?.credit;
-    if (credit !== undefined && !credit.grant(bytes)) throw new ClientError("UNEXPECTED", "too much credit");
-    if (open?.sender !== undefined) this.#roundRobin.add(open.sender);
-    void this.#pump();
+    // The server may grant credit before it learns that the channel is closed.
+    if (open === undefined) return;
+    if (!open.credit.grant(bytes)) throw tooMuchCredit();
+    if (open.sender !== undefined) this.#uploads.add(open.sender);
   }
 
   #leave(): void {
-    if (this.#leaving) return;
-    this.#leaving = true;
-    for (const { wake } of this.#waiting.splice(0)) wake();
+    if (this.#isLeaving) return;
+    this.#isLeaving = true;
+    this.#channels.wakeAll();
     this.#options.onLeaving();
-    if (this.#channels.size === 0) this.#fail(new ClientError("CONNECTION_LOST", "the server has gone"));
+    this.#endIfLeft();
+  }
+
+  /** Ends a link that the server leaves, once no channel is open any more. */
+  #endIfLeft(): void {
+    if (!this.#isLeaving || !this.#channels.isEmpty) return;
+    this.#fail(new ClientError("CONNECTION_LOST", "the server has shut down"));
   }
 
   #fail(cause: unknown): void {
     if (this.#failure !== undefined) return;
     const failure = failureOf(cause);
     this.#failure = failure;
+    this.#uploads.close();
     this.#connection.close();
-    for (const { wake } of this.#waiting.splice(0)) wake();
-    const ends = Array.from(this.#channels.values(), ({ end }) => end);
-    this.#channels.clear();
-    for (const end of ends) end.lost(failure);
+    this.#channels.wakeAll();
+    for (const handler of this.#channels.clear()) handler.onLost(failure);
     this.#options.onEnd(failure);
   }
 }
 
-function isLastWord({ type }: ChannelMessage): boolean {
+function tooMuchCredit(): ClientError {
+  return new ClientError("UNEXPECTED", "more credit than the protocol allows");
+}
+
+function endsChannel({ type }: ChannelMessage): boolean {
   return type === "END" || type === "STREAMS" || type === "ERROR";
 }
 
-/** An abort of the connection's own signal and faults of the program stay visible as what ended it. */
+/** Wraps other errors, such as a failed send, and keeps their text. */
 function failureOf(cause: unknown): ClientError {
   if (cause instanceof ClientError) return cause;
   return new ClientError("CONNECTION_LOST", cause instanceof Error ? cause.message : String(cause));

@@ -1,57 +1,57 @@
-/** What is asked with one message and answered with one: LIST, INFO, REMOVE. */
+/** LIST, INFO and REMOVE: one message out, one answer back. */
 import { isStreamId } from "../../../base/stream-id.ts";
 import { maxListedOnChannel } from "../../../base/limits/v1.ts";
 import type { ClientMessage, End, ListFilter, StreamInfo, StreamList } from "../../../wire/v1/messages.ts";
 import { ClientError } from "../../errors.ts";
-import { Call, unexpected } from "./call.ts";
-import type { ChannelMessage, Link } from "./link.ts";
-import { enduring, type Reconnector } from "./reconnector.ts";
+import { Call, unexpectedMessage } from "./call.ts";
+import type { ChannelMessage } from "./channel-table.ts";
+import type { Link } from "./link.ts";
+import type { Reconnector } from "./reconnector.ts";
 import { isRefusal } from "../refusals.ts";
 
 export interface ListOptions {
   filter?: ListFilter | undefined;
-  /** Only ids behind this one, in the order of their bytes. */
+  /** Lists only ids that sort after this one, by their bytes; from the first id by default. */
   after?: string | undefined;
-  /** 1 to 256. */
+  /** Streams in this page, 1 to 256; 256 by default. The server may return fewer. */
   limit?: number | undefined;
   signal?: AbortSignal | undefined;
 }
 
 export interface StreamPage {
   streams: StreamInfo[];
-  /** `after` of the next page; undefined if this is the last. */
+  /** The `after` of the next page; undefined on the last page. */
   next: string | undefined;
 }
 
+/** One page of streams. Throws BAD_ARGUMENT for a `limit` out of range. */
 export async function list(reconnector: Reconnector, options: ListOptions): Promise<StreamPage> {
   const { filter = "all", after = "", limit = maxListedOnChannel, signal } = options;
   if (!Number.isInteger(limit) || limit < 1 || limit > maxListedOnChannel) {
     throw new ClientError("BAD_ARGUMENT", `limit of ${limit}`, `use 1 to ${maxListedOnChannel}`);
   }
-  const answer = await asked(
-    reconnector,
-    (channel) => ({ type: "LIST", channel, filter, after, limit }),
-    signal,
-  );
+  const opening = (channel: number) => ({ type: "LIST", channel, filter, after, limit }) as const;
+  const answer = await queryWithRetries(reconnector, opening, signal);
   return { streams: streamsOf(answer), next: answer.type === "STREAMS" ? answer.next : undefined };
 }
 
-/** Undefined if there is no such stream. */
+/** Describes a stream; undefined if it does not exist. */
 export async function info(
   reconnector: Reconnector,
   streamId: string,
   signal?: AbortSignal,
 ): Promise<StreamInfo | undefined> {
   if (!isStreamId(streamId)) return undefined;
+  const opening = (channel: number) => ({ type: "INFO", channel, streamId }) as const;
   try {
-    return streamsOf(await asked(reconnector, (channel) => ({ type: "INFO", channel, streamId }), signal))[0];
+    return streamsOf(await queryWithRetries(reconnector, opening, signal))[0];
   } catch (error) {
     if (isRefusal(error, "STREAM_UNKNOWN")) return undefined;
     throw error;
   }
 }
 
-/** False if there was no such stream. */
+/** Removes a stream; false if it does not exist. */
 export async function remove(
   reconnector: Reconnector,
   streamId: string,
@@ -64,10 +64,10 @@ export async function remove(
     return { type: "REMOVE", channel, streamId };
   };
   try {
-    await asked(reconnector, opening, signal);
+    await queryWithRetries(reconnector, opening, signal);
     return true;
   } catch (error) {
-    // The answer to an earlier attempt may have been lost.
+    // On a retry, an earlier attempt has probably removed it, and its answer was lost.
     if (isRefusal(error, "STREAM_UNKNOWN")) return attempts > 1;
     throw error;
   }
@@ -78,32 +78,32 @@ function streamsOf(answer: End | StreamList): StreamInfo[] {
   throw new ClientError("UNEXPECTED", "END instead of STREAMS");
 }
 
-function asked(
+function queryWithRetries(
   reconnector: Reconnector,
   opening: (channel: number) => ClientMessage,
   signal?: AbortSignal,
 ): Promise<End | StreamList> {
-  const either = signal === undefined ? reconnector.closing : AbortSignal.any([signal, reconnector.closing]);
-  return enduring(
-    reconnector,
+  const { closing } = reconnector;
+  const either = signal === undefined ? closing : AbortSignal.any([signal, closing]);
+  return reconnector.withRetries(
     () => 0,
     either,
-    (link) => ask(link, opening, either),
+    (link) => query(link, opening, either),
   );
 }
 
-/** Asks on one link; throws what is said instead of an answer, or ANSWER_TIMEOUT. */
-export function ask(
+/** Sends one query on this link. Throws the server's ERROR, the loss of the link, or ANSWER_TIMEOUT. */
+export function query(
   link: Link,
   opening: (channel: number) => ClientMessage,
   signal: AbortSignal,
 ): Promise<End | StreamList> {
-  return new Query(link).run(opening, signal);
+  return new QueryCall(link).run(opening, signal);
 }
 
-class Query extends Call<End | StreamList> {
-  protected override take(message: ChannelMessage): void {
-    if (message.type !== "END" && message.type !== "STREAMS") throw unexpected(message);
+class QueryCall extends Call<End | StreamList> {
+  protected override handle(message: ChannelMessage): void {
+    if (message.type !== "END" && message.type !== "STREAMS") throw unexpectedMessage(message);
     this.succeed(message);
   }
 }

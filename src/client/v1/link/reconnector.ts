@@ -1,4 +1,4 @@
-/** The way to a server: one link at a time for whatever is opened, made again when it is lost or the server goes. */
+/** Keeps a link to the server: opens it when it is first needed, and again after it is lost or the server leaves. */
 import { subprotocol } from "../../../wire/v1/messages.ts";
 import { connect, type Connection, type ConnectionLimits } from "../../transport/connection.ts";
 import { ClientError } from "../../errors.ts";
@@ -7,12 +7,12 @@ import { abortable } from "./abortable.ts";
 import { Link } from "./link.ts";
 import type { StreamPlatform } from "../platform.ts";
 
-/** What happens to the connection, for logs and notices. */
+/** Events of the connection, for logs and notices. */
 export type ConnectionEvent =
   | { type: "connecting"; url: string }
   | { type: "connected"; server: string }
   | { type: "lost"; error: ClientError }
-  /** The server has said that it goes: what is open ends there or goes on at the next one. */
+  /** The server shuts down: open channels end there, or resume on the next connection. */
   | { type: "leaving" }
   | ({ type: "retrying" } & RetryNotice);
 
@@ -28,11 +28,11 @@ export interface ReconnectorOptions {
 export class Reconnector {
   readonly #options: ReconnectorOptions;
   readonly #closing = new AbortController();
-  /** Those that have not ended; the last one that is usable is for new channels. */
+  /** All links that have not ended: the current one, and those that finish their channels while the server leaves. */
   readonly #open = new Set<Link>();
   #current: Link | undefined;
   #connecting: Promise<Link> | undefined;
-  /** A connection made already, for the first link. */
+  /** An open connection for the first link. */
   #first: Connection | undefined;
 
   constructor(options: ReconnectorOptions, first?: Connection) {
@@ -40,22 +40,18 @@ export class Reconnector {
     this.#first = first;
   }
 
-  get retry(): RetryPolicy {
-    return this.#options.retry;
-  }
-
   get platform(): StreamPlatform {
     return this.#options.platform;
   }
 
-  /** Aborts when `close` is called. */
+  /** Aborts with CLOSED when `close` is called. */
   get closing(): AbortSignal {
     return this.#closing.signal;
   }
 
   /**
-   * A link on which channels can be opened; connects where there is none, again and again as the policy says. Throws
-   * an error that is final, or the signal's reason.
+   * The current link, or a new one after as many attempts as the policy allows. Concurrent callers share the attempts.
+   * Throws an error that is final, or the reason of the signal.
    */
   async get(signal?: AbortSignal): Promise<Link> {
     signal?.throwIfAborted();
@@ -65,7 +61,20 @@ export class Reconnector {
     return abortable(this.#connecting, signal);
   }
 
-  /** Ends everything; what is open on the reconnector is lost with CLOSED. */
+  /**
+   * Calls `attempt` with a link until it succeeds or fails for good. A failed attempt counts as a retry of the policy
+   * unless `progress` has grown; waiting for a new link does not count.
+   */
+  withRetries<T>(
+    progress: () => number,
+    signal: AbortSignal,
+    attempt: (link: Link) => Promise<T>,
+  ): Promise<T> {
+    const hooks = { signal, progress, onRetry: () => undefined };
+    return withRetries(this.#options.retry, hooks, async () => attempt(await this.get(signal)));
+  }
+
+  /** Closes all links; their open channels fail with CLOSED. */
   close(): void {
     if (this.closing.aborted) return;
     const error = new ClientError("CLOSED");
@@ -90,13 +99,13 @@ export class Reconnector {
   async #attempt(): Promise<Link> {
     const { url, name, platform, onEvent } = this.#options;
     onEvent?.({ type: "connecting", url });
-    const connection = await this.#connection();
+    const connection = await this.#openConnection();
     try {
       const link = await Link.open(connection, {
         name,
         crc32: platform.crc32,
         onLeaving: () => onEvent?.({ type: "leaving" }),
-        onEnd: (error) => this.#ended(link, error),
+        onEnd: (error) => this.#onEnd(link, error),
       });
       this.#open.add(link);
       onEvent?.({ type: "connected", server: link.server.name });
@@ -107,7 +116,7 @@ export class Reconnector {
     }
   }
 
-  async #connection(): Promise<Connection> {
+  async #openConnection(): Promise<Connection> {
     const { platform, url, limits } = this.#options;
     const first = this.#first;
     this.#first = undefined;
@@ -117,23 +126,9 @@ export class Reconnector {
     throw new ClientError("OTHER_PROTOCOL", url);
   }
 
-  #ended(link: Link, error: ClientError): void {
+  #onEnd(link: Link, error: ClientError): void {
     this.#open.delete(link);
     if (this.#current === link) this.#current = undefined;
     if (!this.closing.aborted) this.#options.onEvent?.({ type: "lost", error });
   }
-}
-
-/**
- * Calls `attempt` with a link until it succeeds or fails for good; a new link is waited for as long as it takes
- * `Reconnector` to find one, and attempts that get no further are counted as the policy says.
- */
-export function enduring<T>(
-  reconnector: Reconnector,
-  progress: () => number,
-  signal: AbortSignal,
-  attempt: (link: Link) => Promise<T>,
-): Promise<T> {
-  const hooks = { signal, progress, onRetry: () => undefined };
-  return withRetries(reconnector.retry, hooks, async () => attempt(await reconnector.get(signal)));
 }

@@ -2,46 +2,46 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { RoundRobin } from "./round-robin.ts";
 
-test("senders that always have something get their roundRobin one after the other", () => {
+test("entries that are added again after each turn take turns in order", () => {
   const roundRobin = new RoundRobin<{ name: string; lastRound: number }>();
-  const senders = ["a", "b", "c"].map((name) => ({ name, lastRound: 0 }));
-  for (const sender of senders) roundRobin.add(sender);
-  let order = "";
+  const entries = ["a", "b", "c"].map((name) => ({ name, lastRound: 0 }));
+  for (const entry of entries) roundRobin.add(entry);
+  let turns = "";
   for (let i = 0; i < 9; i += 1) {
-    const sender = roundRobin.next();
-    if (sender === undefined) break;
-    order += sender.name;
-    roundRobin.add(sender);
+    const entry = roundRobin.next();
+    if (entry === undefined) break;
+    turns += entry.name;
+    roundRobin.add(entry);
   }
-  expect(order).toBe("abcabcabc");
+  expect(turns).toBe("abcabcabc");
 });
 
-test("one that comes in the middle of a round goes before those that had their turn in it", () => {
+test("an entry that joins during a round goes before those that have had their turn", () => {
   const roundRobin = new RoundRobin<{ name: string; lastRound: number }>();
   const [bulk, other, late] = ["bulk", "other", "late"].map((name) => ({ name, lastRound: 0 }));
-  for (const sender of [bulk!, other!]) roundRobin.add(sender);
+  for (const entry of [bulk!, other!]) roundRobin.add(entry);
   expect(roundRobin.next()).toBe(bulk!);
   roundRobin.add(bulk!);
   roundRobin.add(late!);
   expect([roundRobin.next(), roundRobin.next(), roundRobin.next()]).toEqual([other, late, bulk]);
 });
 
-test("nobody waits for more than one turn of each of the others", () => {
-  const step = fc.record({ sender: fc.nat(4), kind: fc.constantFrom("add", "remove", "next") });
+test("no entry waits for more than two turns of any other", () => {
+  const step = fc.record({ entry: fc.nat(4), kind: fc.constantFrom("add", "remove", "next") });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
       const roundRobin = new RoundRobin<{ id: number; lastRound: number }>();
-      const senders = Array.from({ length: 5 }, (_, id) => ({ id, lastRound: 0 }));
-      /** RoundRobin that others had while one waits. */
+      const entries = Array.from({ length: 5 }, (_, id) => ({ id, lastRound: 0 }));
+      /** The turns of others while each entry waits. */
       const waits = new Map<number, number[]>();
-      for (const { sender, kind } of steps) {
-        const one = senders[sender]!;
+      for (const { entry, kind } of steps) {
+        const one = entries[entry]!;
         if (kind === "add") {
           roundRobin.add(one);
-          if (!waits.has(sender)) waits.set(sender, []);
+          if (!waits.has(entry)) waits.set(entry, []);
         } else if (kind === "remove") {
           roundRobin.remove(one);
-          waits.delete(sender);
+          waits.delete(entry);
         } else {
           const next = roundRobin.next();
           expect(next === undefined).toBe(waits.size === 0);

@@ -1,40 +1,40 @@
 /**
- * Whose turn it is to send. Rounds: whoever has something to send gets one turn in each; who comes in the middle of a
- * round and had no turn in it yet is still let in, behind those that wait.
+ * Fairness between senders. In each round a sender has at most one turn. A sender that joins during a round still has
+ * its turn in that round, if it has had none: a short upload need not wait for all the bulk ones to have another turn.
  */
 export interface RoundRobinEntry {
-  /** The round of its last turn; kept here. */
+  /** The round of its last turn, 0 before the first. The round robin writes it. */
   lastRound: number;
 }
 
-export class RoundRobin<S extends RoundRobinEntry> {
+export class RoundRobin<E extends RoundRobinEntry> {
   #round = 1;
-  readonly #waiting = new Set<S>();
-  readonly #later = new Set<S>();
+  readonly #thisRound = new Set<E>();
+  readonly #nextRound = new Set<E>();
 
-  /** Lets a sender in; one that waits already keeps its place. */
-  add(sender: S): void {
-    if (this.#waiting.has(sender) || this.#later.has(sender)) return;
-    (sender.lastRound < this.#round ? this.#waiting : this.#later).add(sender);
+  /** Adds an entry; one that waits already keeps its place. */
+  add(entry: E): void {
+    if (this.#thisRound.has(entry) || this.#nextRound.has(entry)) return;
+    (entry.lastRound < this.#round ? this.#thisRound : this.#nextRound).add(entry);
   }
 
-  remove(sender: S): void {
-    this.#waiting.delete(sender);
-    this.#later.delete(sender);
+  remove(entry: E): void {
+    this.#thisRound.delete(entry);
+    this.#nextRound.delete(entry);
   }
 
-  /** Takes the next one out; undefined if nobody waits. */
-  next(): S | undefined {
-    if (this.#waiting.size === 0) {
-      if (this.#later.size === 0) return undefined;
+  /** Removes and returns the entry whose turn it is; undefined if none waits. */
+  next(): E | undefined {
+    if (this.#thisRound.size === 0) {
+      if (this.#nextRound.size === 0) return undefined;
       this.#round += 1;
-      for (const sender of this.#later) this.#waiting.add(sender);
-      this.#later.clear();
+      for (const entry of this.#nextRound) this.#thisRound.add(entry);
+      this.#nextRound.clear();
     }
-    for (const sender of this.#waiting) {
-      this.#waiting.delete(sender);
-      sender.lastRound = this.#round;
-      return sender;
+    for (const entry of this.#thisRound) {
+      this.#thisRound.delete(entry);
+      entry.lastRound = this.#round;
+      return entry;
     }
     return undefined;
   }

@@ -1,4 +1,4 @@
-/** What the frames of a server say, and what the client says first. */
+/** The client's HELLO, and the server's messages out of its WebSocket frames. */
 import {
   initialChannelCreditBytes,
   initialConnectionCreditBytes,
@@ -11,7 +11,7 @@ import type { SocketFrame } from "../../transport/connection.ts";
 import { ClientError } from "../../errors.ts";
 import { refusalOf } from "../refusals.ts";
 
-export function greeting(name: string): Hello {
+export function clientHello(name: string): Hello {
   return {
     type: "HELLO",
     revision,
@@ -24,16 +24,16 @@ export function greeting(name: string): Hello {
   };
 }
 
-/** The server's first message; throws its ERROR, or OTHER_PROTOCOL. */
-export function helloOf(frame: SocketFrame): Hello {
+/** The server's HELLO. Throws its ERROR, or OTHER_PROTOCOL for any other first frame. */
+export function serverHelloOf(frame: SocketFrame): Hello {
   const message = typeof frame === "string" ? undefined : decodeServerMessage(frame);
   if (message?.type === "HELLO") return message;
   if (message?.type === "ERROR") throw refusalOf(message);
-  throw new ClientError("OTHER_PROTOCOL", "it does not greet");
+  throw new ClientError("OTHER_PROTOCOL", "it sends no HELLO");
 }
 
-/** Undefined for a message of a later revision; throws UNEXPECTED for what is no message. */
-export function messageOf(frame: SocketFrame): ServerMessage | undefined {
+/** The message in a frame; undefined for a type of a later revision. Throws UNEXPECTED for anything else. */
+export function serverMessageOf(frame: SocketFrame): ServerMessage | undefined {
   if (typeof frame === "string") throw new ClientError("UNEXPECTED", "a text frame");
   const message = decodeServerMessage(frame);
   if (message.type === "MALFORMED") throw new ClientError("UNEXPECTED", message.reason);

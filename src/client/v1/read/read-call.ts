@@ -1,24 +1,24 @@
-/** One attempt to read or follow: takes audio within the credit that it gives, as its reader takes it. */
+/** One attempt to read or follow a stream: receives audio and grants credit as its reader reads it. */
 import { initialChannelCreditBytes, receiveBudgetBytes } from "../../../base/limits/v1.ts";
 import { channelWindow, ReceiveWindow } from "../../../wire/v1/credit.ts";
 import type { Data, End, Opened } from "../../../wire/v1/messages.ts";
 import { ClientError } from "../../errors.ts";
-import { Call, unexpected } from "../link/call.ts";
+import { Call, unexpectedMessage } from "../link/call.ts";
+import type { ChannelMessage } from "../link/channel-table.ts";
 import type { ReceiveQueue } from "./receive-queue.ts";
-import type { ChannelMessage, Link } from "../link/link.ts";
+import type { Link } from "../link/link.ts";
 
-/** How many readings share the memory for what is on its way. */
+/** The readers of one client, which share `receiveBudgetBytes` for their windows. */
 export interface ReceiveBudget {
   readers: number;
 }
 
-/** What lasts longer than an attempt. */
+/** The state of a read that all its attempts share. The callbacks throw for messages that contradict it. */
 export interface ReadState {
   receiveQueue: ReceiveQueue;
   budget: ReceiveBudget;
-  /** Both throw where the server says what cannot be. */
-  opened(message: Opened): void;
-  came(message: Data): void;
+  onOpened(message: Opened): void;
+  onData(message: Data): void;
 }
 
 /** Resolves with the END. */
@@ -32,35 +32,35 @@ export class ReadCall extends Call<End> {
     this.#state = state;
   }
 
-  protected override take(message: ChannelMessage): void {
-    if (message.type === "DATA") this.#data(message);
+  protected override handle(message: ChannelMessage): void {
+    if (message.type === "DATA") this.#receive(message);
     else if (message.type === "END") this.succeed(message);
-    else if (message.type === "OPENED") this.#opened(message);
-    else throw unexpected(message);
+    else if (message.type === "OPENED") this.#begin(message);
+    else throw unexpectedMessage(message);
   }
 
-  #opened(message: Opened): void {
-    this.expect(undefined);
+  #begin(message: Opened): void {
+    this.expectWithin(undefined);
     this.#isOpen = true;
-    this.#state.opened(message);
-    this.#refill();
+    this.#state.onOpened(message);
+    this.#grantCredit();
   }
 
-  #data(message: Data): void {
+  #receive(message: Data): void {
     const { crc, payload } = message;
-    if (!this.#isOpen) throw unexpected(message);
+    if (!this.#isOpen) throw unexpectedMessage(message);
     if (!this.#window.receive(payload.length)) throw new ClientError("UNEXPECTED", "audio without credit");
     if (crc !== undefined && crc !== this.link.crc32(payload)) {
-      throw new ClientError("BUSY", "audio was changed on its way");
+      throw new ClientError("BUSY", "the audio arrived damaged");
     }
-    this.#state.came(message);
+    this.#state.onData(message);
     this.#state.receiveQueue.push(payload, () => {
       this.#window.take(payload.length);
-      this.#refill();
+      this.#grantCredit();
     });
   }
 
-  #refill(): void {
+  #grantCredit(): void {
     if (this.isOver) return;
     const bytes = this.#window.refill(channelWindow(receiveBudgetBytes, this.#state.budget.readers));
     if (bytes > 0) this.link.send({ type: "CREDIT", channel: this.channel, bytes });

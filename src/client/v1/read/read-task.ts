@@ -1,6 +1,6 @@
 /**
- * StreamReader and following: READ or FOLLOW, audio within credit, END, over as many connections as it takes. After a loss
- * it goes on at the byte that it needs next.
+ * A read over as many connections as it takes: READ or FOLLOW, audio, END. After a lost connection it resumes at the
+ * next byte needed.
  */
 import type { ClientMessage, Data, End, FollowSource, Opened, Outcome } from "../../../wire/v1/messages.ts";
 import { type Digests, StreamDigests } from "../../digests.ts";
@@ -10,44 +10,47 @@ import type { DigestName } from "../../transport/platform.ts";
 import { abortable } from "../link/abortable.ts";
 import { ReceiveQueue } from "./receive-queue.ts";
 import type { Link } from "../link/link.ts";
-import { enduring, type Reconnector } from "../link/reconnector.ts";
-import { ask } from "../link/queries.ts";
+import { query } from "../link/queries.ts";
+import type { Reconnector } from "../link/reconnector.ts";
 import { type ReceiveBudget, ReadCall } from "./read-call.ts";
 import { isRefusal } from "../refusals.ts";
-import { refuseDigest } from "../write/write-task.ts";
 
-/** What is read: a range that is there, or what comes. */
+/** What to read: a range of a stream, or a stream or recording as it grows. An undefined offset follows from now on. */
 export type ReadTarget =
   | { kind: "range"; streamId: string; offset: number; length: number | undefined }
   | { kind: "follow"; source: FollowSource; name: string; offset: number | undefined };
 
 export interface ReadOptions {
-  /** SHA-256 alone by default, as far as the platform has digests. */
+  /** Digests to compute; SHA-256 by default. Platforms without digests compute none. */
   digests?: readonly DigestName[] | undefined;
-  /** Ends it: whoever reads gets the signal's reason. */
+  /** Aborts the read; the reader then throws the signal's reason. */
   signal?: AbortSignal | undefined;
-  /** Bytes received so far. */
+  /** Called with the bytes received so far. */
   onProgress?: ((bytes: number) => void) | undefined;
 }
 
 export interface ReadResult {
   id: string;
-  /** How it ended; what `cancelled` means here is that the reader wanted no more. */
+  /** How the audio ended. `cancelled` means that the reader stopped. */
   outcome: Outcome;
-  /** Bytes that the reader got. */
+  /** Bytes received. */
   received: number;
-  /** Of a recording: bytes that were left out because the reader did not keep up; not what passed without a connection. */
+  /**
+   * Bytes of a recording that the server skipped because the reader was too slow. It does not count what was recorded
+   * while there was no connection.
+   */
   skipped: number;
-  /** Of the whole stream, as the server says. */
+  /** The size of the whole stream in bytes. */
   size: number;
+  /** The server's digest of the whole stream, in lower-case hex; undefined unless it is finished. */
   sha256: string | undefined;
-  /** Of what came, where that is the whole stream. */
+  /** The client's digests of the bytes received; empty unless the read began at offset 0. */
   digests: Digests;
-  /** Whether the whole stream came and has the server's SHA-256. */
+  /** Whether the whole stream was received and its SHA-256 is the server's. */
   verified: boolean;
 }
 
-/** What a server says of a stream as it opens it. */
+/** A stream as the server describes it when it opens it. `size` is undefined while the stream is unfinished. */
 export type OpenedStream = Pick<Opened, "streamId" | "offset" | "size" | "metadata">;
 
 export class ReadTask {
@@ -55,54 +58,53 @@ export class ReadTask {
   readonly opened: Promise<OpenedStream>;
   readonly #reconnector: Reconnector;
   readonly #budget: ReceiveBudget;
-  readonly #wanted: ReadTarget;
+  readonly #target: ReadTarget;
   readonly #options: ReadOptions;
   readonly #signal: AbortSignal;
   readonly #digests: StreamDigests;
   readonly #hashes: boolean;
-  #resolveOpened: (opening: OpenedStream) => void = () => {};
+  #resolveOpened: (opened: OpenedStream) => void = () => {};
   #rejectOpened: (error: unknown) => void = () => {};
-  #opening: OpenedStream | undefined;
-  /** Of the byte that is needed next; undefined until the first OPENED if that says where it begins. */
-  #next: number | undefined;
-  #received = 0;
-  #skipped = 0;
-  /** The connection was lost once; the clock runs from the first answer after the last audio. */
+  /** The first OPENED. */
+  #openedStream: OpenedStream | undefined;
+  /** The offset of the next byte needed; undefined until OPENED tells where the audio begins. */
+  #nextOffset: number | undefined;
+  #receivedBytes = 0;
+  #skippedBytes = 0;
+  /** Set once the connection was lost. The time starts when the server first reports that the sender is away. */
   #interruption: { sinceMs: number | undefined } | undefined;
   #isCancelled = false;
 
   constructor(
     reconnector: Reconnector,
     budget: ReceiveBudget,
-    wanted: ReadTarget,
+    target: ReadTarget,
     options: ReadOptions,
     signal: AbortSignal,
   ) {
     this.#reconnector = reconnector;
     this.#budget = budget;
-    this.#wanted = wanted;
+    this.#target = target;
     this.#options = options;
     this.#signal = signal;
-    this.#next = wanted.offset;
-    const { newDigest } = reconnector.platform;
-    this.#hashes = newDigest !== undefined && wanted.offset === 0;
-    const names = this.#hashes ? (options.digests ?? ["sha256"]) : [];
-    this.#digests = new StreamDigests({ newDigest: newDigest ?? refuseDigest }, names);
+    this.#nextOffset = target.offset;
+    const { platform } = reconnector;
+    this.#hashes = platform.newDigest !== undefined && target.offset === 0;
+    this.#digests = new StreamDigests(platform, this.#hashes ? (options.digests ?? ["sha256"]) : []);
     this.opened = new Promise((resolve, reject) => {
       this.#resolveOpened = resolve;
       this.#rejectOpened = reject;
     });
-    // Whoever does not ask for it learns of a failure by reading.
+    // Reading throws the same error, so a program need not look at `opened`.
     this.opened.catch(() => undefined);
   }
 
-  /** Throws ClientError, or the reason of the signal; so does the receiveQueue then. */
+  /** Throws ClientError, or the reason of the signal; the receive queue then fails with the same error. */
   async run(): Promise<ReadResult> {
     this.#budget.readers += 1;
     try {
-      const end = await enduring(
-        this.#reconnector,
-        () => this.#received,
+      const end = await this.#reconnector.withRetries(
+        () => this.#receivedBytes,
         this.#signal,
         (link) => this.#attempt(link),
       );
@@ -111,8 +113,8 @@ export class ReadTask {
       return result;
     } catch (error) {
       this.#rejectOpened(error);
-      if (this.#isCancelled) return this.#cancelled();
-      if (this.#signal.aborted) this.receiveQueue.drop(error);
+      if (this.#isCancelled) return this.#cancelledResult();
+      if (this.#signal.aborted) this.receiveQueue.clear(error);
       else this.receiveQueue.fail(error);
       throw error;
     } finally {
@@ -120,27 +122,29 @@ export class ReadTask {
     }
   }
 
-  /** The reader wants no more: to be called before the signal aborts, so that this is no failure. */
+  /** Ends the read without an error. To be called before the signal aborts. */
   cancel(): void {
     this.#isCancelled = true;
-    this.receiveQueue.drop();
+    this.receiveQueue.clear();
   }
 
   async #attempt(link: Link): Promise<End> {
-    // What an earlier connection brought is still held: a reader that takes nothing must not get more each time.
+    // Each connection grants a new window. Without this wait, a reader that never reads would queue one window per
+    // reconnection.
     await abortable(this.receiveQueue.drained(), this.#signal);
-    if (this.#isComplete()) return await this.#askEnd(link);
+    if (this.#isComplete()) return await this.#queryEnd(link);
     try {
       const end = await this.#read(link);
-      if (end.outcome === "unfinished" && this.#isInterrupted())
-        throw new ClientError("BUSY", "not resumed yet");
+      if (end.outcome === "unfinished" && this.#awaitsSender()) {
+        throw new ClientError("BUSY", "the upload has not resumed yet");
+      }
       return end;
     } catch (error) {
-      if (this.#received > 0 && isRefusal(error, "NO_DATA")) return await this.#askEnd(link);
-      const isAway = isRefusal(error, "RECORDING_UNKNOWN") && this.#isInterrupted();
+      if (this.#receivedBytes > 0 && isRefusal(error, "NO_DATA")) return await this.#queryEnd(link);
+      const isAway = isRefusal(error, "RECORDING_UNKNOWN") && this.#awaitsSender();
       if (!(error instanceof ClientError)) throw error;
       if (error.again) this.#interruption ??= { sinceMs: undefined };
-      throw isAway ? new ClientError("BUSY", "not recorded at the moment") : error;
+      throw isAway ? new ClientError("BUSY", "the recording has not resumed yet") : error;
     }
   }
 
@@ -148,64 +152,65 @@ export class ReadTask {
     const state = {
       receiveQueue: this.receiveQueue,
       budget: this.#budget,
-      opened: (message: Opened) => this.#checkOpened(message),
-      came: (message: Data) => this.#came(message),
+      onOpened: (message: Opened) => this.#onOpened(message),
+      onData: (message: Data) => this.#onData(message),
     };
-    return new ReadCall(link, state).run((channel) => this.#request(channel), this.#signal);
+    return new ReadCall(link, state).run((channel) => this.#openingMessage(channel), this.#signal);
   }
 
-  #request(channel: number): ClientMessage {
-    const wanted = this.#wanted;
-    if (wanted.kind === "range") {
-      const { streamId, length } = wanted;
-      const rest = length === undefined ? undefined : length - this.#received;
-      return { type: "READ", channel, streamId, offset: this.#next ?? 0, length: rest };
+  #openingMessage(channel: number): ClientMessage {
+    const target = this.#target;
+    if (target.kind === "range") {
+      const { streamId, length } = target;
+      const remaining = length === undefined ? undefined : length - this.#receivedBytes;
+      return { type: "READ", channel, streamId, offset: this.#nextOffset ?? 0, length: remaining };
     }
-    const { source, name } = wanted;
-    const offset = source === "recording" ? undefined : this.#next;
+    const { source, name } = target;
+    const offset = source === "recording" ? undefined : this.#nextOffset;
     return { type: "FOLLOW", channel, source, name, offset };
   }
 
-  #checkOpened(message: Opened): void {
+  #onOpened(message: Opened): void {
     const { streamId, offset, size, metadata } = message;
-    const first = this.#opening;
+    const first = this.#openedStream;
     if (first === undefined) {
-      this.#opening = { streamId, offset, size, metadata };
-      this.#resolveOpened(this.#opening);
+      this.#openedStream = { streamId, offset, size, metadata };
+      this.#resolveOpened(this.#openedStream);
     } else if (first.size !== undefined && first.size !== size) {
-      throw new ClientError("MISMATCH", `${streamId} is another stream than before`);
+      throw new ClientError("MISMATCH", `${streamId} was replaced by another stream`);
     }
-    if (this.#isRecording()) this.#next = undefined;
-    else if (this.#next !== undefined && offset !== this.#next) {
-      throw new ClientError("UNEXPECTED", `audio from ${offset} instead of ${this.#next}`);
+    if (this.#isRecording()) this.#nextOffset = undefined;
+    else if (this.#nextOffset !== undefined && offset !== this.#nextOffset) {
+      throw new ClientError("UNEXPECTED", `audio from ${offset} instead of ${this.#nextOffset}`);
     }
-    this.#next ??= offset;
+    this.#nextOffset ??= offset;
   }
 
-  #came({ offset, payload }: Data): void {
-    const gap = offset - (this.#next ?? 0);
-    if (gap < 0 || (gap > 0 && !this.#isRecording())) {
-      throw new ClientError("UNEXPECTED", `audio at ${offset} instead of ${this.#next}`);
+  #onData({ offset, payload }: Data): void {
+    const gapBytes = offset - (this.#nextOffset ?? 0);
+    if (gapBytes < 0 || (gapBytes > 0 && !this.#isRecording())) {
+      throw new ClientError("UNEXPECTED", `audio at ${offset} instead of ${this.#nextOffset}`);
     }
-    this.#skipped += gap;
-    if (this.#hashes) this.#digests.take(offset, payload);
-    this.#next = offset + payload.length;
-    this.#received += payload.length;
-    // What was there before the loss may come first: the clock begins anew, since whoever sends is not back with that.
+    this.#skippedBytes += gapBytes;
+    if (this.#hashes) this.#digests.update(offset, payload);
+    this.#nextOffset = offset + payload.length;
+    this.#receivedBytes += payload.length;
+    // This may be audio from before the loss, which does not show that the sender is back: restart the timeout.
     if (this.#interruption !== undefined) this.#interruption.sinceMs = undefined;
-    this.#options.onProgress?.(this.#received);
+    this.#options.onProgress?.(this.#receivedBytes);
   }
 
-  /** Whether all is here, and only the last word was lost. */
+  /** Whether all audio was received, and only the END was lost. */
   #isComplete(): boolean {
-    const wanted = this.#wanted;
-    if (wanted.kind === "follow" || this.#received === 0) return false;
-    return this.#received === wanted.length || this.#next === this.#opening?.size;
+    const target = this.#target;
+    if (target.kind === "follow" || this.#receivedBytes === 0) return false;
+    return this.#receivedBytes === target.length || this.#nextOffset === this.#openedStream?.size;
   }
 
-  async #askEnd(link: Link): Promise<End> {
-    const streamId = this.#opening?.streamId ?? "";
-    const answer = await ask(link, (channel) => ({ type: "INFO", channel, streamId }), this.#signal);
+  /** Asks for what the lost END would have told. */
+  async #queryEnd(link: Link): Promise<End> {
+    const streamId = this.#openedStream?.streamId ?? "";
+    const answer = await query(link, (channel) => ({ type: "INFO", channel, streamId }), this.#signal);
     const info = answer.type === "STREAMS" ? answer.streams[0] : undefined;
     if (info === undefined) throw new ClientError("UNEXPECTED", "no answer to INFO");
     return {
@@ -218,12 +223,12 @@ export class ReadTask {
   }
 
   #isRecording(): boolean {
-    return this.#wanted.kind === "follow" && this.#wanted.source === "recording";
+    return this.#target.kind === "follow" && this.#target.source === "recording";
   }
 
-  /** The loss of a server interrupts who sends to it as well, who needs a moment to come back. */
-  #isInterrupted(): boolean {
-    if (this.#wanted.kind !== "follow" || this.#interruption === undefined) return false;
+  /** A lost server interrupts the sender too. Whether to wait longer for the sender to reconnect. */
+  #awaitsSender(): boolean {
+    if (this.#target.kind !== "follow" || this.#interruption === undefined) return false;
     this.#interruption.sinceMs ??= performance.now();
     return performance.now() < this.#interruption.sinceMs + followResumeTimeoutMs;
   }
@@ -234,25 +239,35 @@ export class ReadTask {
     const digests = this.#hashes ? this.#digests.finish() : {};
     const own = digests.sha256;
     const verified = isWhole && own !== undefined;
-    if (verified && own !== sha256)
+    if (verified && own !== sha256) {
       throw new ClientError("MISMATCH", `SHA-256 is ${own} instead of ${sha256}`);
-    const id = this.#opening?.streamId ?? "";
-    return { id, outcome, received: this.#received, skipped: this.#skipped, size, sha256, digests, verified };
+    }
+    return { ...this.#counts(), outcome, size, sha256, digests, verified };
   }
 
-  #cancelled(): ReadResult {
-    const id = this.#opening?.streamId ?? "";
-    const size = this.#opening?.size ?? 0;
-    const nothing = { sha256: undefined, digests: {}, verified: false };
-    return { id, outcome: "cancelled", received: this.#received, skipped: this.#skipped, size, ...nothing };
+  #cancelledResult(): ReadResult {
+    const size = this.#openedStream?.size ?? 0;
+    return {
+      ...this.#counts(),
+      outcome: "cancelled",
+      size,
+      sha256: undefined,
+      digests: {},
+      verified: false,
+    };
+  }
+
+  #counts(): Pick<ReadResult, "id" | "received" | "skipped"> {
+    const id = this.#openedStream?.streamId ?? "";
+    return { id, received: this.#receivedBytes, skipped: this.#skippedBytes };
   }
 
   #checkLength(outcome: Outcome, size: number): void {
     if (outcome !== "finished") return;
-    const length = this.#wanted.kind === "range" ? this.#wanted.length : undefined;
-    const begin = (this.#next ?? 0) - this.#received;
+    const length = this.#target.kind === "range" ? this.#target.length : undefined;
+    const begin = (this.#nextOffset ?? 0) - this.#receivedBytes;
     const end = Math.min(size, begin + (length ?? Infinity));
-    if (begin + this.#received === end) return;
-    throw new ClientError("INCOMPLETE", `${this.#received} of ${end - begin} bytes`);
+    if (begin + this.#receivedBytes === end) return;
+    throw new ClientError("INCOMPLETE", `${this.#receivedBytes} of ${end - begin} bytes`);
   }
 }

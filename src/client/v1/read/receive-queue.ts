@@ -1,74 +1,68 @@
-/**
- * Audio that came and was not taken yet, on its way from a channel to its reader. It is bounded by the credit that the
- * channel gave; what is taken makes room for more.
- */
+/** Received audio that its reader has not read yet. The credit of the channel bounds it. */
+
 interface Piece {
   bytes: Uint8Array;
-  /** Says that the piece is out of the way. */
-  taken: () => void;
+  /** Called when the piece is read, to grant credit for more. */
+  onRead: () => void;
 }
 
 export class ReceiveQueue {
   readonly #pieces: Piece[] = [];
-  #heldBytes = 0;
+  #queuedBytes = 0;
   #ending: { error: unknown } | "done" | undefined;
-  #reader: (() => void) | undefined;
-  #drained: (() => void)[] = [];
+  #wakeReader: (() => void) | undefined;
+  #drainWaiters: (() => void)[] = [];
 
-  get heldBytes(): number {
-    return this.#heldBytes;
-  }
-
-  push(bytes: Uint8Array, taken: () => void): void {
+  push(bytes: Uint8Array, onRead: () => void): void {
     if (this.#ending !== undefined) return;
-    this.#pieces.push({ bytes, taken });
-    this.#heldBytes += bytes.length;
-    this.#reader?.();
+    this.#pieces.push({ bytes, onRead });
+    this.#queuedBytes += bytes.length;
+    this.#wakeReader?.();
   }
 
-  /** Nothing more will come; the reader first gets what is there. */
+  /** Ends the queue; what it holds can still be read. */
   end(): void {
     this.#ending ??= "done";
-    this.#reader?.();
+    this.#wakeReader?.();
   }
 
-  /** As `end`, and then this error. */
+  /** Fails the queue; what it holds can still be read, then `next` throws this error. */
   fail(error: unknown): void {
     this.#ending ??= { error };
-    this.#reader?.();
+    this.#wakeReader?.();
   }
 
-  /** The reader wants no more, or is not to get it. */
-  drop(error?: unknown): void {
+  /** Drops what the queue holds and ends it, with this error if there is one. */
+  clear(error?: unknown): void {
     this.#ending = error === undefined ? "done" : { error };
     this.#pieces.length = 0;
-    this.#heldBytes = 0;
-    this.#reader?.();
-    this.#wakeDrained();
+    this.#queuedBytes = 0;
+    this.#wakeReader?.();
+    this.#wakeDrainWaiters();
   }
 
-  /** The next piece, undefined at the end. One caller at a time. */
+  /** Waits for the next piece; undefined at the end. Only one call may wait at a time. */
   async next(): Promise<Uint8Array | undefined> {
     for (;;) {
       const piece = this.#pieces.shift();
       if (piece !== undefined) {
-        this.#heldBytes -= piece.bytes.length;
-        piece.taken();
-        if (this.#heldBytes === 0) this.#wakeDrained();
+        this.#queuedBytes -= piece.bytes.length;
+        piece.onRead();
+        if (this.#queuedBytes === 0) this.#wakeDrainWaiters();
         return piece.bytes;
       }
       if (this.#ending === "done") return undefined;
       if (this.#ending !== undefined) throw this.#ending.error;
-      await new Promise<void>((resolve) => (this.#reader = resolve));
+      await new Promise<void>((resolve) => (this.#wakeReader = resolve));
     }
   }
 
-  /** Resolves when the reader has taken everything. */
+  /** Resolves when the queue is empty. */
   async drained(): Promise<void> {
-    if (this.#heldBytes > 0) await new Promise<void>((resolve) => this.#drained.push(resolve));
+    if (this.#queuedBytes > 0) await new Promise<void>((resolve) => this.#drainWaiters.push(resolve));
   }
 
-  #wakeDrained(): void {
-    for (const wake of this.#drained.splice(0)) wake();
+  #wakeDrainWaiters(): void {
+    for (const wake of this.#drainWaiters.splice(0)) wake();
   }
 }

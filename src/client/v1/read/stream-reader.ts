@@ -1,18 +1,18 @@
-/** A stream that is read or followed, as its reader sees it. */
+/** What `openRead` and `follow` return: the audio of a stream as it comes. */
 import type { OpenedStream, ReadResult, ReadTask } from "./read-task.ts";
 
 /**
- * Read it once: as `readable`, or with `for await`. Who stops early cancels it. Nothing is asked for beyond a window
- * of credit that the reader has not taken.
+ * Can be read once: through `readable`, or with `for await`. Stopping early cancels it. A slow reader applies
+ * backpressure: the server sends no more than a window of credit ahead.
  */
 export class StreamReader implements AsyncIterable<Uint8Array> {
   readonly readable: ReadableStream<Uint8Array>;
-  /** What the server said as it began. */
+  /** Resolves when the server opens the stream. */
   readonly opened: Promise<OpenedStream>;
-  /** How it ended; rejects with what the reader gets. */
+  /** Resolves at the end of the audio; rejects with the error that reading throws. */
   readonly result: Promise<ReadResult>;
   readonly #task: ReadTask;
-  readonly #ending = new AbortController();
+  readonly #cancelling = new AbortController();
 
   constructor(
     closing: AbortSignal,
@@ -20,11 +20,11 @@ export class StreamReader implements AsyncIterable<Uint8Array> {
     start: (signal: AbortSignal) => ReadTask,
   ) {
     const signals = signal === undefined ? [] : [signal];
-    const task = start(AbortSignal.any([this.#ending.signal, closing, ...signals]));
+    const task = start(AbortSignal.any([this.#cancelling.signal, closing, ...signals]));
     this.#task = task;
     this.opened = task.opened;
     this.result = task.run();
-    // Whoever does not ask for the result learns of a failure by reading.
+    // Reading throws the same error, so a program need not look at the result.
     this.result.catch(() => undefined);
     this.readable = new ReadableStream(
       {
@@ -39,10 +39,10 @@ export class StreamReader implements AsyncIterable<Uint8Array> {
     );
   }
 
-  /** Wants no more. */
+  /** Stops reading: `result` then resolves with the outcome `cancelled`. */
   cancel(): void {
     this.#task.cancel();
-    this.#ending.abort();
+    this.#cancelling.abort();
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, void> {

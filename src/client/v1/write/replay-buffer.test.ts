@@ -6,21 +6,21 @@ import { ReplayBudget, MemoryReplayBuffer, SourceReplayBuffer } from "./replay-b
 
 const bytes = noise(1_000_000);
 
-describe("held audio", () => {
-  test("is what was written, from any offset that is not forgotten", async () => {
+describe("a replay buffer in memory", () => {
+  test("returns what was written, from any offset that is not discarded", async () => {
     const write = fc.record({
       kind: fc.constant("write" as const),
       length: fc.integer({ min: 0, max: 150_000 }),
     });
-    const forget = fc.record({
-      kind: fc.constant("forget" as const),
+    const discard = fc.record({
+      kind: fc.constant("discard" as const),
       part: fc.double({ min: 0, max: 1, noNaN: true }),
     });
     const read = fc.record({
       kind: fc.constant("read" as const),
       part: fc.double({ min: 0, max: 1, noNaN: true }),
     });
-    const steps = fc.array(fc.oneof(write, forget, read), { maxLength: 30 });
+    const steps = fc.array(fc.oneof(write, discard, read), { maxLength: 30 });
     await fc.assert(
       fc.asyncProperty(steps, fc.nat(1000), async (steps, start) => {
         const replay = new MemoryReplayBuffer(new ReplayBudget(), start);
@@ -31,9 +31,9 @@ describe("held audio", () => {
             const end = Math.min(bytes.length, written + step.length);
             await replay.write(bytes.subarray(written, end));
             written = end;
-          } else if (step.kind === "forget") {
+          } else if (step.kind === "discard") {
             durable += Math.floor((written - durable) * step.part);
-            replay.forget(durable);
+            replay.discardBefore(durable);
             expect(replay.firstOffset).toBeLessThanOrEqual(durable);
             expect(durable - replay.firstOffset).toBeLessThan(replayBlockBytes);
           } else {
@@ -52,7 +52,7 @@ describe("held audio", () => {
     );
   });
 
-  test("lets its writer wait while there is too much of it, and its reader while there is none", async () => {
+  test("makes its writer wait while it is full, and its reader while it is empty", async () => {
     const budget = new ReplayBudget();
     const replay = new MemoryReplayBuffer(budget, 0);
     budget.writers = 1000;
@@ -60,17 +60,17 @@ describe("held audio", () => {
     const writing = replay.write(new Uint8Array(minReplayBytes)).then(() => "written");
     expect((await reading)?.length).toBe(replayBlockBytes);
     expect(await Promise.race([writing, Bun.sleep(5).then(() => "waits")])).toBe("waits");
-    replay.forget(replayBlockBytes);
+    replay.discardBefore(replayBlockBytes);
     expect(await writing).toBe("written");
     const end = replay.read(minReplayBytes).catch((error: unknown) => error);
     const reason = new Error("over");
-    replay.release(reason);
+    replay.close(reason);
     expect(await end).toBe(reason);
     expect(await replay.write(bytes).catch((error: unknown) => error)).toBe(reason);
     expect(budget.writers).toBe(999);
   });
 
-  test("is shared: one writer may hold much, many little", () => {
+  test("gives each of many writers a smaller share of the budget", () => {
     const budget = new ReplayBudget();
     const shares = [0, 1, 4, 1_000_000].map((writers) => {
       budget.writers = writers;
@@ -80,8 +80,8 @@ describe("held audio", () => {
   });
 });
 
-describe("a source", () => {
-  test("is read once at a time, since it may have one buffer", async () => {
+describe("a replay buffer of a source", () => {
+  test("never reads twice at once, because a source may reuse one buffer", async () => {
     let reads = 0;
     const replay = new SourceReplayBuffer({
       sizeBytes: 10,
@@ -97,7 +97,7 @@ describe("a source", () => {
     expect(pieces.map((piece) => piece?.length)).toEqual([10, 5, undefined]);
   });
 
-  test("that has shrunk is an error", async () => {
+  test("fails if the source has shrunk", async () => {
     const replay = new SourceReplayBuffer({ sizeBytes: 10, read: () => bytes.subarray(0, 3) });
     const error = await replay.read(0).catch((error: unknown) => error);
     expect(error).toMatchObject({ code: "SOURCE_CHANGED" });

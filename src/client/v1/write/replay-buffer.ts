@@ -1,4 +1,4 @@
-/** Where the bytes of an upload come from, as often as a lost connection asks for them. */
+/** The bytes of an upload, which can be read again from the server's offset after a lost connection. */
 import { ClientError } from "../../errors.ts";
 import {
   replayBlockBytes,
@@ -10,26 +10,26 @@ import {
 import type { AudioSource } from "../../audio-source.ts";
 
 export interface ReplayBuffer {
-  /** Where the stream ends, once that is known. */
+  /** The size of the stream; undefined until it is known. */
   readonly sizeBytes: number | undefined;
-  /** Bytes before this cannot be had again. */
+  /** The offset of the first byte that can still be read. */
   readonly firstOffset: number;
   /**
-   * What lies at `offset`, at least one byte, as it is until the next call; undefined at the end. Waits where there is
-   * nothing yet.
+   * Reads the next bytes at `offset`, at least one; undefined at the end. Waits until there are any. The view is valid
+   * until the next call.
    */
   read(offset: number): Promise<Uint8Array | undefined>;
-  /** Nothing before `offset` will be asked for again. */
-  forget(offset: number): void;
-  /** Nothing is wanted any more: who waits, or comes later, gets this reason. */
-  release(reason: unknown): void;
+  /** Frees the bytes before `offset`: they are durable and will not be read again. */
+  discardBefore(offset: number): void;
+  /** Frees everything. Waiting and later calls throw this reason. */
+  close(reason: unknown): void;
 }
 
-/** Audio that can be read from any offset at any time: nothing is kept. */
+/** Replays from a source that can be read at any offset; keeps nothing. */
 export class SourceReplayBuffer implements ReplayBuffer {
   readonly firstOffset = 0;
   readonly #source: AudioSource;
-  /** The reads so far: sources read into one buffer, so that two at once would be one too many. */
+  /** Settles after the last read. Reads never overlap, because a source may reuse one buffer. */
   #reads: Promise<unknown> = Promise.resolve();
 
   constructor(source: AudioSource) {
@@ -40,6 +40,7 @@ export class SourceReplayBuffer implements ReplayBuffer {
     return this.#source.sizeBytes;
   }
 
+  /** Throws SOURCE_CHANGED if the source has shrunk. */
   read(offset: number): Promise<Uint8Array | undefined> {
     const length = Math.min(streamBlockBytes, this.sizeBytes - offset);
     if (length <= 0) return Promise.resolve(undefined);
@@ -52,38 +53,37 @@ export class SourceReplayBuffer implements ReplayBuffer {
     return block;
   }
 
-  forget(): void {}
+  discardBefore(): void {}
 
-  release(): void {}
+  close(): void {}
 }
 
-/** What all writers of one client may hold, and how many share it. */
+/** The memory that all writers of one client share for their replay buffers. */
 export class ReplayBudget {
   writers = 0;
 
-  /** What one of them may hold now. */
+  /** Bytes that one writer may keep now: an equal share, but never less than `minReplayBytes`. */
   get shareBytes(): number {
     const share = Math.floor(replayBudgetBytes / Math.max(1, this.writers));
     return Math.min(maxReplayBytes, Math.max(minReplayBytes, share));
   }
 }
 
-/** Audio that is written once: it is kept until it is durable, and whoever writes waits while too much is kept. */
 interface Block {
   bytes: Uint8Array;
   usedBytes: number;
 }
 
-/** Audio that is written once: it is kept until it is durable, and whoever writes waits while too much is kept. */
+/** Replays from memory, for audio that is written once. Writers wait while their share of the budget is used up. */
 export class MemoryReplayBuffer implements ReplayBuffer {
   readonly #budget: ReplayBudget;
-  /** One after the other from `firstOffset` on. Only the last one can have room. */
+  /** Contiguous from `firstOffset`. All blocks but the last are full. */
   readonly #blocks: Block[] = [];
   #firstOffset: number;
   #endOffset: number;
   #sizeBytes: number | undefined;
-  #released: { reason: unknown } | undefined;
-  #waiting: (() => void)[] = [];
+  #closed: { reason: unknown } | undefined;
+  #waiters: (() => void)[] = [];
 
   constructor(budget: ReplayBudget, offset: number) {
     this.#budget = budget;
@@ -100,27 +100,27 @@ export class MemoryReplayBuffer implements ReplayBuffer {
     return this.#firstOffset;
   }
 
-  /** Keeps a copy; resolves when there is room for more. */
+  /** Copies the bytes; resolves once there is room for more. */
   async write(bytes: Uint8Array): Promise<void> {
-    this.#throwReleased();
+    this.#throwIfClosed();
     for (let at = 0; at < bytes.length;) {
-      at += this.#keep(bytes.subarray(at));
-      this.#wake();
-      while (this.#endOffset - this.#firstOffset >= this.#budget.shareBytes) await this.#change();
+      at += this.#append(bytes.subarray(at));
+      this.#wakeAll();
+      while (this.#endOffset - this.#firstOffset >= this.#budget.shareBytes) await this.#nextChange();
     }
   }
 
-  /** There will be no more. */
+  /** Fixes the size: nothing more will be written. */
   end(): void {
     this.#sizeBytes = this.#endOffset;
-    this.#wake();
+    this.#wakeAll();
   }
 
   async read(offset: number): Promise<Uint8Array | undefined> {
-    this.#throwReleased();
+    this.#throwIfClosed();
     while (offset >= this.#endOffset) {
       if (this.#sizeBytes !== undefined) return undefined;
-      await this.#change();
+      await this.#nextChange();
     }
     let at = this.#firstOffset;
     for (const { bytes, usedBytes } of this.#blocks) {
@@ -130,51 +130,53 @@ export class MemoryReplayBuffer implements ReplayBuffer {
     return undefined;
   }
 
-  forget(offset: number): void {
-    let forgotten = 0;
+  /** Frees whole blocks; the last one stays until it is full. */
+  discardBefore(offset: number): void {
+    let discarded = 0;
     for (const { bytes, usedBytes } of this.#blocks) {
       if (usedBytes < bytes.length || this.#firstOffset + usedBytes > offset) break;
       this.#firstOffset += usedBytes;
-      forgotten += 1;
+      discarded += 1;
     }
-    if (forgotten === 0) return;
-    this.#blocks.splice(0, forgotten);
-    this.#wake();
+    if (discarded === 0) return;
+    this.#blocks.splice(0, discarded);
+    this.#wakeAll();
   }
 
-  release(reason: unknown): void {
-    if (this.#released !== undefined) return;
-    this.#released = { reason };
+  close(reason: unknown): void {
+    if (this.#closed !== undefined) return;
+    this.#closed = { reason };
     this.#blocks.length = 0;
     this.#budget.writers -= 1;
-    this.#wake();
+    this.#wakeAll();
   }
 
-  /** Returns how many bytes had room in the last block. */
-  #keep(bytes: Uint8Array): number {
+  /** Copies as many bytes as fit into the last block, and returns their number. */
+  #append(bytes: Uint8Array): number {
     let last = this.#blocks.at(-1);
     if (last === undefined || last.usedBytes === last.bytes.length) {
       last = { bytes: new Uint8Array(replayBlockBytes), usedBytes: 0 };
       this.#blocks.push(last);
     }
-    const room = bytes.subarray(0, last.bytes.length - last.usedBytes);
-    last.bytes.set(room, last.usedBytes);
-    last.usedBytes += room.length;
-    this.#endOffset += room.length;
-    return room.length;
+    const fitting = bytes.subarray(0, last.bytes.length - last.usedBytes);
+    last.bytes.set(fitting, last.usedBytes);
+    last.usedBytes += fitting.length;
+    this.#endOffset += fitting.length;
+    return fitting.length;
   }
 
-  async #change(): Promise<void> {
-    this.#throwReleased();
-    await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    this.#throwReleased();
+  /** Resolves when the buffer has changed in any way. */
+  async #nextChange(): Promise<void> {
+    this.#throwIfClosed();
+    await new Promise<void>((resolve) => this.#waiters.push(resolve));
+    this.#throwIfClosed();
   }
 
-  #throwReleased(): void {
-    if (this.#released !== undefined) throw this.#released.reason;
+  #throwIfClosed(): void {
+    if (this.#closed !== undefined) throw this.#closed.reason;
   }
 
-  #wake(): void {
-    for (const wake of this.#waiting.splice(0)) wake();
+  #wakeAll(): void {
+    for (const wake of this.#waiters.splice(0)) wake();
   }
 }

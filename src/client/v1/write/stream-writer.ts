@@ -1,18 +1,18 @@
-/** A stream that is written, as its writer sees it. */
+/** What `openWrite` returns: an upload that a program writes piece by piece. */
 import type { MemoryReplayBuffer } from "./replay-buffer.ts";
 import type { Receipt, WriteProgress, WriteTask } from "./write-task.ts";
 
-/**
- * Closing `writable` finishes the stream and resolves once it is durable at the server; aborting it leaves the stream
- * unfinished, to be resumed. What is written is kept in memory until it is durable; a writer that is faster waits.
- */
 export class StreamWriter {
   readonly id: string;
+  /**
+   * Writes wait while too many bytes are not durable yet. Closing it finishes the stream and resolves once the stream is
+   * durable. Aborting it leaves the stream unfinished at the server, to be resumed.
+   */
   readonly writable: WritableStream<Uint8Array>;
-  /** Resolves when the finished stream is durable; rejects with what ended the upload. */
+  /** Resolves once the finished stream is durable; rejects with the error that ended the upload. */
   readonly receipt: Promise<Receipt>;
   readonly #task: WriteTask;
-  readonly #ending = new AbortController();
+  readonly #aborting = new AbortController();
 
   constructor(
     replay: MemoryReplayBuffer,
@@ -21,13 +21,13 @@ export class StreamWriter {
     start: (signal: AbortSignal) => WriteTask,
   ) {
     const signals = signal === undefined ? [] : [signal];
-    const task = start(AbortSignal.any([this.#ending.signal, closing, ...signals]));
+    const task = start(AbortSignal.any([this.#aborting.signal, closing, ...signals]));
     this.#task = task;
     this.id = task.id;
     this.receipt = task.run();
     this.writable = new WritableStream({
       start: (controller) => {
-        // Fails the writer at once, and is what handles the rejection where nobody asks for the receipt.
+        // Errors the stream at once. It also handles the rejection if the program never awaits the receipt.
         this.receipt.catch((error: unknown) => controller.error(error));
       },
       write: async (bytes) => {
@@ -37,18 +37,18 @@ export class StreamWriter {
         replay.end();
         await this.receipt;
       },
-      abort: (reason) => this.#ending.abort(reason),
+      abort: (reason) => this.#aborting.abort(reason),
     });
   }
 
-  /** How far the server has written the stream, and how far it is durable. */
+  /** Bytes that the server has written, and bytes that are durable there. */
   get progress(): WriteProgress {
     return this.#task.progress;
   }
 
-  /** Ends the upload and throws away what the server has of it, as far as it can be told. */
+  /** Aborts the upload and asks the server to remove what it has; without a connection the stream stays there. */
   discard(reason: unknown = new DOMException("discarded", "AbortError")): void {
     this.#task.discard();
-    this.#ending.abort(reason);
+    this.#aborting.abort(reason);
   }
 }

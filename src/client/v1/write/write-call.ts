@@ -1,20 +1,22 @@
-/** One attempt to write a stream: reads, hashes and sends it from where the server says, and finishes it. */
+/** One attempt to upload a stream: reads, hashes and sends it from the server's offset, then finishes it. */
 import type { SendCredit } from "../../../wire/v1/credit.ts";
 import type { Ack, End, Opened } from "../../../wire/v1/messages.ts";
 import type { StreamDigests } from "../../digests.ts";
 import { finishTimeoutMs } from "../../limits.ts";
-import { Call, unexpected } from "../link/call.ts";
-import type { AudioSender, ChannelMessage, Link } from "../link/link.ts";
+import { Call, unexpectedMessage } from "../link/call.ts";
+import type { ChannelMessage } from "../link/channel-table.ts";
+import type { Link } from "../link/link.ts";
+import type { AudioSender } from "../link/upload-scheduler.ts";
 import type { ReplayBuffer } from "./replay-buffer.ts";
 
-/** What lasts longer than an attempt. */
+/** The state of an upload that all its attempts share. */
 export interface WriteState {
   replay: ReplayBuffer;
   digests: StreamDigests;
-  discards(): boolean;
-  /** Throws if the server's stream cannot be this one. */
-  opened(message: Opened): void;
-  progressed(ack: Ack): void;
+  discardsUpload(): boolean;
+  /** Throws if the server's stream cannot be the one to upload. */
+  onOpened(message: Opened): void;
+  onAck(ack: Ack): void;
 }
 
 /** Resolves with the END. */
@@ -22,10 +24,12 @@ export class WriteCall extends Call<End> implements AudioSender {
   lastRound = 0;
   readonly #state: WriteState;
   #credit: SendCredit | undefined;
-  /** Read, but not sent. */
+  /** The part of the current block that is not sent yet. */
   #staged: Uint8Array = new Uint8Array(0);
+  /** The offset of the next byte to send. */
   #offset = 0;
-  #sent: (() => void) | undefined;
+  /** Resolves the wait for the current block to be sent. */
+  #onSent: (() => void) | undefined;
 
   constructor(link: Link, state: WriteState) {
     super(link);
@@ -43,34 +47,34 @@ export class WriteCall extends Call<End> implements AudioSender {
     const offset = this.#offset;
     this.#staged = this.#staged.subarray(payload.length);
     this.#offset += payload.length;
-    if (this.#staged.length === 0) this.#sent?.();
+    if (this.#staged.length === 0) this.#onSent?.();
     return { offset, payload };
   }
 
-  protected override get discards(): boolean {
-    return this.#state.discards();
+  protected override get discardsUpload(): boolean {
+    return this.#state.discardsUpload();
   }
 
-  protected override take(message: ChannelMessage): void {
-    if (message.type === "ACK") this.#state.progressed(message);
+  protected override handle(message: ChannelMessage): void {
+    if (message.type === "ACK") this.#state.onAck(message);
     else if (message.type === "END") this.succeed(message);
-    else if (message.type === "OPENED") this.#opened(message);
-    else throw unexpected(message);
+    else if (message.type === "OPENED") this.#begin(message);
+    else throw unexpectedMessage(message);
   }
 
-  protected override ended(): void {
-    this.#sent?.();
+  protected override onEnd(): void {
+    this.#onSent?.();
   }
 
-  #opened(message: Opened): void {
-    this.expect(undefined);
-    this.#state.opened(message);
+  #begin(message: Opened): void {
+    this.expectWithin(undefined);
+    this.#state.onOpened(message);
     this.#offset = message.offset;
-    this.#feed().catch((error: unknown) => this.abandon(error));
+    this.#sendAll().catch((error: unknown) => this.abandon(error));
   }
 
-  /** Hands over block after block, then says that this was all. */
-  async #feed(): Promise<void> {
+  /** Sends block after block, then FINISH. */
+  async #sendAll(): Promise<void> {
     await this.#catchUp();
     while (!this.isOver) {
       const block = await this.#state.replay.read(this.#offset);
@@ -78,16 +82,16 @@ export class WriteCall extends Call<End> implements AudioSender {
       if (block === undefined) break;
       this.#hash(block);
       this.#staged = block;
-      const sent = new Promise<void>((resolve) => (this.#sent = resolve));
-      this.link.ready(this);
+      const sent = new Promise<void>((resolve) => (this.#onSent = resolve));
+      this.link.schedule(this);
       await sent;
     }
     if (this.isOver) return;
     this.link.send({ type: "FINISH", channel: this.channel, size: this.#offset });
-    this.expect(finishTimeoutMs);
+    this.expectWithin(finishTimeoutMs);
   }
 
-  /** Hashes what the server kept from an earlier upload and this one has not read. */
+  /** Hashes the bytes that the server has from an earlier upload, which this one has not read yet. */
   async #catchUp(): Promise<void> {
     const { replay, digests } = this.#state;
     if (replay.firstOffset > digests.positionBytes) return;
@@ -95,13 +99,13 @@ export class WriteCall extends Call<End> implements AudioSender {
       const at = digests.positionBytes;
       const block = await replay.read(at);
       if (block === undefined || this.isOver) return;
-      digests.take(at, block.subarray(0, this.#offset - at));
+      digests.update(at, block.subarray(0, this.#offset - at));
     }
   }
 
-  /** A stream whose beginning was not sent from here has no digest. */
+  /** Skips a stream whose beginning is not here to be hashed. */
   #hash(block: Uint8Array): void {
     const { digests } = this.#state;
-    if (this.#offset <= digests.positionBytes) digests.take(this.#offset, block);
+    if (this.#offset <= digests.positionBytes) digests.update(this.#offset, block);
   }
 }

@@ -1,20 +1,19 @@
 /**
- * An upload: WRITE, audio, FINISH, over as many connections as it takes. After each loss it goes on where the server
- * says, which is never before what was durable.
+ * An upload over as many connections as it takes: WRITE, audio, FINISH. After a lost connection it resumes at the
+ * server's offset, which is never before the last durable byte.
  */
-import { isStreamId } from "../../../base/stream-id.ts";
 import type { Ack, End, Metadata, Opened, WriteMode } from "../../../wire/v1/messages.ts";
 import { type Digests, StreamDigests } from "../../digests.ts";
 import { ClientError } from "../../errors.ts";
-import { newStreamId } from "../../stream-id.ts";
+import { checkedStreamId, newStreamId } from "../../stream-id.ts";
 import type { DigestName } from "../../transport/platform.ts";
 import type { Link } from "../link/link.ts";
-import { enduring, type Reconnector } from "../link/reconnector.ts";
+import type { Reconnector } from "../link/reconnector.ts";
 import { isRefusal } from "../refusals.ts";
 import type { ReplayBuffer } from "./replay-buffer.ts";
 import { WriteCall } from "./write-call.ts";
 
-/** What is said of a stream when it is written; all of it may be left out. */
+/** The metadata of a new stream; every part is optional. */
 export interface MetadataInput {
   /** MIME type. */
   contentType?: string | undefined;
@@ -23,35 +22,40 @@ export interface MetadataInput {
 }
 
 export interface WriteOptions {
-  /** The stream's id; a new one by default. */
+  /** The stream's id, 1 to 128 letters, digits, `-`, `_` or `.`; a new unique one by default. */
   id?: string | undefined;
-  /** Go on with an unfinished stream of this id, or begin it if there is none. */
+  /** Resumes the unfinished stream of this id, or creates it if it does not exist. */
   resume?: boolean | undefined;
+  /** Kept with a new stream; a resumed one keeps what it has. */
   metadata?: MetadataInput | undefined;
-  /** SHA-256 alone by default, as far as the platform has digests. */
+  /** Digests to compute; SHA-256 by default. Platforms without digests compute none. */
   digests?: readonly DigestName[] | undefined;
-  /** Ends the upload; what is there of it stays unfinished, to be resumed. */
+  /** Aborts the upload; the server keeps the unfinished stream, to be resumed. */
   signal?: AbortSignal | undefined;
-  /** How far the server has written the stream, and how far it is durable. */
+  /** Called when the server has written more, or more is durable. */
   onProgress?: ((progress: WriteProgress) => void) | undefined;
-  /** The server goes on with the stream from here, for the first time or after a loss. */
+  /** Called when the server opens the stream, first and after each reconnection, with the offset that it needs next. */
   onOpen?: ((offset: number) => void) | undefined;
 }
 
 /** Bytes from the beginning of the stream. */
 export interface WriteProgress {
+  /** Written to the server's file: survives a crash of its process. */
   written: number;
+  /** Synced to its disk: survives a power cut. */
   durable: number;
 }
 
+/** Confirms that a finished stream is durable at the server. */
 export interface Receipt {
   id: string;
+  /** Bytes. */
   size: number;
-  /** The server's, of what is durable there. */
+  /** The server's digest of the whole stream, in lower-case hex. */
   sha256: string;
-  /** Of what was sent; empty where the platform has no digests, or the beginning was not sent from here. */
+  /** The client's digests; empty without digests on this platform, or if the beginning was not sent from here. */
   digests: Digests;
-  /** Whether both have the same SHA-256. */
+  /** Whether the client has computed SHA-256 too, and both are the same. */
   verified: boolean;
 }
 
@@ -63,110 +67,100 @@ export class WriteTask {
   readonly #signal: AbortSignal;
   readonly #digests: StreamDigests;
   #progress: WriteProgress = { written: 0, durable: 0 };
-  /** Whether the server has opened the stream for this task: from then on only `resume` makes sense. */
-  #opened = false;
+  /** Whether the server has opened the stream for this task. From then on only `resume` can continue it. */
+  #isOpened = false;
   #attempts = 0;
-  #discard = false;
+  #discards = false;
 
   constructor(reconnector: Reconnector, replay: ReplayBuffer, options: WriteOptions, signal: AbortSignal) {
     this.#reconnector = reconnector;
     this.#replay = replay;
     this.#options = options;
     this.#signal = signal;
-    this.id = checkedId(options.id ?? newStreamId());
-    const { newDigest } = reconnector.platform;
-    const names = options.digests ?? ["sha256"];
-    this.#digests = new StreamDigests(
-      { newDigest: newDigest ?? refuseDigest },
-      newDigest === undefined || replay.firstOffset > 0 ? [] : names,
-    );
+    this.id = checkedStreamId(options.id ?? newStreamId());
+    const names = replay.firstOffset > 0 ? [] : (options.digests ?? ["sha256"]);
+    this.#digests = new StreamDigests(reconnector.platform, names);
   }
 
   get progress(): WriteProgress {
     return this.#progress;
   }
 
-  /** Throws ClientError, or the reason of the signal. */
+  /** Throws ClientError, or the reason of the signal. To be called once. */
   async run(): Promise<Receipt> {
     try {
-      const end = await enduring(
-        this.#reconnector,
+      const end = await this.#reconnector.withRetries(
         () => this.#progress.written,
         this.#signal,
         (link) => this.#attempt(link),
       );
       const receipt = this.#receipt(end);
-      this.#replay.release(new ClientError("CLOSED"));
+      this.#replay.close(new ClientError("CLOSED"));
       return receipt;
     } catch (error) {
-      this.#replay.release(error);
+      this.#replay.close(error);
       throw error;
     }
   }
 
-  /** When the signal ends the upload: throw away what there is of it. */
+  /** Makes an abort remove the stream at the server. To be called before the signal aborts. */
   discard(): void {
-    this.#discard = true;
+    this.#discards = true;
   }
 
   async #attempt(link: Link): Promise<End> {
     this.#attempts += 1;
-    const resumes = this.#opened || this.#options.resume === true;
+    const resumes = this.#isOpened || this.#options.resume === true;
     try {
       return await this.#write(link, resumes ? "resume" : "create");
     } catch (error) {
-      // The answer to an earlier attempt may have been lost: a stream without a byte is that one.
-      const isOwn = !resumes && this.#attempts > 1 && isRefusal(error, "STREAM_EXISTS");
-      if (!isOwn) throw error;
+      // An earlier attempt may have created the stream and lost the answer. It is ours only if it is still empty.
+      const mayBeOwn = !resumes && this.#attempts > 1 && isRefusal(error, "STREAM_EXISTS");
+      if (!mayBeOwn) throw error;
       return await this.#write(link, "resume", 0);
     }
   }
 
-  #write(link: Link, mode: WriteMode, mustBegin?: number): Promise<End> {
+  #write(link: Link, mode: WriteMode, requiredOffset?: number): Promise<End> {
     const state = {
       replay: this.#replay,
       digests: this.#digests,
-      discards: () => this.#discard,
-      opened: (message: Opened) => this.#checkOpened(message, mustBegin),
-      progressed: (ack: Ack) => this.#progressed(ack),
+      discardsUpload: () => this.#discards,
+      onOpened: (message: Opened) => this.#onOpened(message, requiredOffset),
+      onAck: (ack: Ack) => this.#onAck(ack),
     };
     const { contentType, format, tags = {} } = this.#options.metadata ?? {};
     const write = { streamId: this.id, mode, metadata: { contentType, format, tags } };
     return new WriteCall(link, state).run((channel) => ({ type: "WRITE", channel, ...write }), this.#signal);
   }
 
-  #checkOpened({ offset, size }: Opened, mustBegin: number | undefined): void {
+  #onOpened({ offset, size }: Opened, requiredOffset: number | undefined): void {
     const { sizeBytes, firstOffset } = this.#replay;
     const isForeign =
-      (mustBegin !== undefined && offset !== mustBegin) ||
+      (requiredOffset !== undefined && offset !== requiredOffset) ||
       (size !== undefined && size !== sizeBytes) ||
       (sizeBytes !== undefined && offset > sizeBytes);
-    if (isForeign) {
-      const hint = "choose another id, or remove the stream";
-      throw new ClientError("REFUSED", `another stream has the id ${this.id}`, hint, {
-        serverCode: "STREAM_EXISTS",
-      });
-    }
+    if (isForeign) throw streamExists(this.id);
     if (offset < firstOffset) {
-      throw new ClientError("INCOMPLETE", `${offset} of ${firstOffset} bytes that it called durable`);
+      throw new ClientError("INCOMPLETE", `it has ${offset} bytes, ${firstOffset} are needed to continue`);
     }
-    this.#opened = true;
+    this.#isOpened = true;
     this.#progress = { ...this.#progress, written: Math.max(offset, this.#progress.written) };
     this.#options.onOpen?.(offset);
   }
 
-  #progressed({ written, durable }: Ack): void {
+  #onAck({ written, durable }: Ack): void {
     this.#progress = {
       written: Math.max(written, this.#progress.written),
       durable: Math.max(durable, this.#progress.durable),
     };
-    this.#replay.forget(durable);
+    this.#replay.discardBefore(durable);
     this.#options.onProgress?.(this.#progress);
   }
 
   #receipt({ outcome, size, sha256 }: End): Receipt {
     if (outcome !== "finished" || sha256 === undefined) {
-      throw new ClientError("UNEXPECTED", `the end of an upload is ${outcome}`);
+      throw new ClientError("UNEXPECTED", `the upload ended as ${outcome}`);
     }
     const isWhole = this.#digests.positionBytes === size;
     const digests = isWhole ? this.#digests.finish() : {};
@@ -179,12 +173,7 @@ export class WriteTask {
   }
 }
 
-export function refuseDigest(): never {
-  throw new ClientError("BAD_ARGUMENT", "this platform has no digests");
-}
-
-function checkedId(id: string): string {
-  if (isStreamId(id)) return id;
-  const hint = "use 1 to 128 letters, digits, '-', '_' or '.', but not '.' or '..'";
-  throw new ClientError("BAD_ARGUMENT", `stream id "${id}"`, hint);
+function streamExists(id: string): ClientError {
+  const hint = "choose another id, or remove the stream";
+  return new ClientError("REFUSED", `another stream has the id ${id}`, hint, { serverCode: "STREAM_EXISTS" });
 }
