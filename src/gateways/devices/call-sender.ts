@@ -1,9 +1,9 @@
-/** One call of a device, on the way out: what is sent, and how it ends. */
+/** The sending side of one gRPC call of a device. */
 import type { Metadata } from "@grpc/grpc-js";
 import type { EventEmitter } from "node:events";
 import { errorRow, type WavecacheError } from "../../base/errors.ts";
 
-/** What all calls that answer with a stream have in common. */
+/** The common part of calls with a response stream. */
 export interface StreamingCall<Out> extends EventEmitter {
   readonly metadata: Metadata;
   getPeer(): string;
@@ -18,24 +18,24 @@ export class CallSender<Out> {
 
   constructor(call: StreamingCall<Out>) {
     this.#call = call;
-    const over = () => {
+    const onOver = () => {
       this.#isOver = true;
     };
-    call.on("cancelled", over);
-    call.on("close", over);
+    call.on("cancelled", onOver);
+    call.on("close", onOver);
   }
 
-  /** Nothing more can be sent: it was ended here or left there. */
+  /** The server or the device ended the call: nothing more can be sent. */
   get isOver(): boolean {
     return this.#isOver;
   }
 
-  /** False asks to wait until the call emits `drain`; the message is taken either way, unless the call is over. */
+  /** False: accepted, but wait until the call emits `drain`. Ignored once the call is over. */
   send(message: Out): boolean {
     return this.#isOver || this.#call.write(message);
   }
 
-  /** Ends it after what was sent: well, or with the status of an error. */
+  /** Ends the call after everything sent: with OK, or with the status of an error. */
   end(error?: WavecacheError): void {
     if (this.#isOver) return;
     this.#isOver = true;

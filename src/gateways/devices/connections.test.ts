@@ -1,4 +1,4 @@
-/** Devices that come, leave, come twice, break, flood, and what is left of them: real calls over loopback. */
+/** Connections of devices: takeover, reconnect, failure, flood, and cleanup. Real calls over loopback. */
 import { Client, credentials, Metadata } from "@grpc/grpc-js";
 import { expect, test } from "bun:test";
 import { connect } from "node:net";
@@ -16,28 +16,28 @@ const unavailable = 14;
 
 const long = () => new FakeSounds([5000, 5000, 5000, 5000, 5000, 5000]);
 
-async function quiet(server: DeviceServer): Promise<void> {
+async function untilQuiet(server: DeviceServer): Promise<void> {
   await until("nothing left behind", 10_000, () => server.isQuiet);
 }
 
-async function playing(device: GrpcDevice): Promise<void> {
+async function untilPlaying(device: GrpcDevice): Promise<void> {
   await device.untilConnected();
   device.press("play");
   await device.until("a sound", () => device.packets.length > 0);
 }
 
-async function ended(device: GrpcDevice, ...kinds: StreamKind[]): Promise<void> {
+async function untilEnded(device: GrpcDevice, ...kinds: StreamKind[]): Promise<void> {
   await device.until(`the end of ${kinds.join(", ")}`, () =>
     kinds.every((kind) => device.endings[kind] !== undefined),
   );
 }
 
-test("a second connection of an id takes over: the first one's streams end well, with its sound", async () => {
+test("a second connection with the same id takes over: the first one's streams end with OK, and its sound ends", async () => {
   await using server = await DeviceServer.start({ sounds: long() });
   using first = new GrpcDevice(server.port, "a");
-  await playing(first);
+  await untilPlaying(first);
   using second = new GrpcDevice(server.port, "a", { streams: ["status"] });
-  await ended(first, "status", "events", "audio");
+  await untilEnded(first, "status", "events", "audio");
   expect(Object.values(first.endings).map(({ code }) => code)).toEqual([0, 0, 0]);
   expect(first.packets.at(-1)!.is_end).toBe(true);
   await second.untilConnected();
@@ -49,23 +49,23 @@ test("a second connection of an id takes over: the first one's streams end well,
   expect(server.devices.connected).toBe(1);
 });
 
-const orders: StreamKind[][] = [
+const openOrders: StreamKind[][] = [
   ["status", "events", "audio"],
   ["events", "audio", "status"],
   ["audio", "status", "events"],
 ];
-for (const streams of orders) {
-  test(`it takes over whole when it opens ${streams.join(", ")}, each on a channel of its own`, async () => {
+for (const streams of openOrders) {
+  test(`a takeover is complete when the streams open as ${streams.join(", ")}, each on its own connection`, async () => {
     await using server = await DeviceServer.start({ sounds: long() });
     using first = new GrpcDevice(server.port, "a", { streams });
-    await playing(first);
+    await untilPlaying(first);
     const parts: GrpcDevice[] = [];
     for (const kind of streams) {
       const part = new GrpcDevice(server.port, "a", { streams: [kind] });
       parts.push(part);
-      await ended(first, kind);
+      await untilEnded(first, kind);
     }
-    await ended(first, ...streams);
+    await untilEnded(first, ...streams);
     const of = (kind: StreamKind) => parts[streams.indexOf(kind)]!;
     await of("status").untilConnected();
     await of("events").pressed("play");
@@ -73,15 +73,15 @@ for (const streams of orders) {
     await of("status").untilShown(ledsOf({ mode: 0, playing: 0 }));
     expect(parts.every((part) => Object.keys(part.endings).length === 0)).toBe(true);
     for (const part of parts) part.close();
-    await quiet(server);
+    await untilQuiet(server);
   });
 }
 
-test("streams of two devices on one channel have nothing to do with each other", async () => {
+test("streams of two devices on one connection are independent", async () => {
   await using server = await DeviceServer.start({ sounds: long() });
   using one = new GrpcDevice(server.port, "one");
   using other = new GrpcDevice(server.port, "other", { channel: one.channel });
-  await playing(one);
+  await untilPlaying(one);
   await other.untilConnected();
   await other.pressed("mode", "mode");
   await other.untilShown(ledsOf({ mode: 2, playing: undefined }));
@@ -92,48 +92,48 @@ test("streams of two devices on one channel have nothing to do with each other",
   await one.until("more of the sound", () => one.packets.length > count);
 });
 
-test("a storm of reconnects leaves one connection, and nothing when that has left", async () => {
+test("a storm of reconnects leaves one connection, and nothing once that closes", async () => {
   await using server = await DeviceServer.start({ sounds: long() });
   const devices: GrpcDevice[] = [];
   for (let round = 0; round < 40; round++) {
     const device = new GrpcDevice(server.port, "a");
     devices.push(device);
-    if (round % 3 === 0) await playing(device);
+    if (round % 3 === 0) await untilPlaying(device);
     if (round % 4 === 0) device.close();
   }
   const last = devices.at(-1)!;
-  await playing(last);
+  await untilPlaying(last);
   await until("one connection", 10_000, () => server.meter.connections === 3);
   expect(server.devices.connected).toBe(1);
   expect(server.sounds.playing).toBe(1);
   for (const device of devices) device.close();
-  await quiet(server);
+  await untilQuiet(server);
 });
 
 test("a connection that is cut leaves nothing behind", async () => {
   await using server = await DeviceServer.start({ sounds: long() });
   using proxy = await TcpProxy.open(server.port);
   const devices = Array.from({ length: 5 }, (_, index) => new GrpcDevice(proxy.port, `d${index}`));
-  await Promise.all(devices.map(playing));
+  await Promise.all(devices.map(untilPlaying));
   proxy.cut();
-  await quiet(server);
+  await untilQuiet(server);
   for (const device of devices) device.close();
 });
 
-test("a device that falls silent without a word is noticed and leaves nothing behind", async () => {
+test("a device that vanishes is detected by keepalive and leaves nothing behind", async () => {
   await using server = await DeviceServer.start({
     sounds: long(),
     door: { keepaliveMs: 500, keepaliveTimeoutMs: 500 },
   });
   using proxy = await TcpProxy.open(server.port);
   using device = new GrpcDevice(proxy.port, "a");
-  await playing(device);
+  await untilPlaying(device);
   proxy.fallSilent();
-  await quiet(server);
+  await untilQuiet(server);
   expect(server.devices.find("a").connectedAt).toBeUndefined();
 });
 
-test("a connection without a stream is closed after a while, one with a stream is not", async () => {
+test("a connection without a stream closes at the idle timeout, one with a stream does not", async () => {
   await using server = await DeviceServer.start({ door: { idleMs: 300 } });
   using device = new GrpcDevice(server.port, "a");
   await device.untilConnected();
@@ -141,17 +141,17 @@ test("a connection without a stream is closed after a while, one with a stream i
   const socket = connect(server.port, "127.0.0.1");
   socket.on("close", () => closed.resolve());
   socket.on("data", () => undefined);
-  // The preface of HTTP/2 and empty settings.
+  // The HTTP/2 preface and empty settings.
   socket.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u0004\0\0\0\0\0", "latin1");
   await within("the end of the connection", 10_000, closed.promise);
   await device.pressed("mode");
 });
 
-test("a stream without an id, with two, or with one that is not allowed is refused", async () => {
+test("a stream without an id, with two ids, or with an invalid id is refused", async () => {
   await using server = await DeviceServer.start();
   for (const id of ["", "a b", ".", "x".repeat(129)]) {
     using device = new GrpcDevice(server.port, id);
-    await ended(device, "status", "events", "audio");
+    await untilEnded(device, "status", "events", "audio");
     expect(Object.values(device.endings).map(({ code }) => code)).toEqual([3, 3, 3]);
     expect(device.endings.status!.details).toContain("device_id");
   }
@@ -162,7 +162,7 @@ test("a stream without an id, with two, or with one that is not allowed is refus
   expect(server.meter.errors.get("BAD_DEVICE_ID")).toBeGreaterThan(5);
 });
 
-/** The code with which an audio stream ends that gives these ids. */
+/** The status code of an audio stream opened with these ids. */
 async function codeOfRawCall(port: number, ids: string[]): Promise<number> {
   const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
   const metadata = new Metadata();
@@ -183,13 +183,13 @@ async function codeOfRawCall(port: number, ids: string[]): Promise<number> {
   return code;
 }
 
-test("a flood of events ends that stream, and nobody else notices", async () => {
+test("a flood of events ends its own stream only", async () => {
   await using server = await DeviceServer.start();
   using other = new GrpcDevice(server.port, "other");
   using device = new GrpcDevice(server.port, "a");
   await Promise.all([other.untilConnected(), device.untilConnected()]);
   for (let count = 0; count < 3 * deviceMessageBurst; count++) device.press("mode");
-  await ended(device, "events");
+  await untilEnded(device, "events");
   expect(device.endings.events!.code).toBe(resourceExhausted);
   expect(device.acks).toBeLessThan(2 * deviceMessageBurst);
   expect(device.endings.status).toBeUndefined();
@@ -197,7 +197,7 @@ test("a flood of events ends that stream, and nobody else notices", async () => 
   await other.untilShown(ledsOf({ mode: 1, playing: undefined }));
 });
 
-test("a message that is too long, or none, ends its stream only", async () => {
+test("a message that is too long or malformed ends its stream only", async () => {
   await using server = await DeviceServer.start();
   using device = new GrpcDevice(server.port, "a");
   await device.untilConnected();
@@ -215,7 +215,7 @@ test("a message that is too long, or none, ends its stream only", async () => {
   await device.pressed("mode");
 });
 
-/** The code with which an event stream ends that is sent what is no message. */
+/** The status code of an event stream that gets a malformed message. */
 async function codeOfGarbage(port: number): Promise<number> {
   const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
   const metadata = new Metadata();
@@ -236,7 +236,7 @@ async function codeOfGarbage(port: number): Promise<number> {
   return code;
 }
 
-test("a device that does not read its sound holds up nobody, and goes on when it reads again", async () => {
+test("a device that does not read its sound delays no other device, and resumes when it reads again", async () => {
   await using server = await DeviceServer.start({ sounds: new FakeSounds([20, 5000]), leadMs: 100 });
   using slow = new GrpcDevice(server.port, "slow");
   using device = new GrpcDevice(server.port, "a");
@@ -252,17 +252,17 @@ test("a device that does not read its sound holds up nobody, and goes on when it
   await slow.until("the end", () => slow.packets.at(-1)!.is_end);
 });
 
-test("the end of the server ends sounds and streams: devices are told to come again", async () => {
+test("closing the server ends sounds and streams with UNAVAILABLE, so that devices reconnect", async () => {
   const store = new MemoryStore();
   const server = await DeviceServer.start({ sounds: long(), store });
   using device = new GrpcDevice(server.port, "a");
   await device.untilConnected();
   await device.pressed("mode", "mode");
-  await playing(device);
+  await untilPlaying(device);
   const began = performance.now();
   await server.close();
   expect(performance.now() - began).toBeLessThan(5_000);
-  await ended(device, "status", "events", "audio");
+  await untilEnded(device, "status", "events", "audio");
   expect(Object.values(device.endings).map(({ code }) => code)).toEqual([
     unavailable,
     unavailable,
@@ -273,7 +273,7 @@ test("the end of the server ends sounds and streams: devices are told to come ag
   expect(store.rows.get("a")).toMatchObject({ mode: 2 });
 });
 
-test("what was kept is there at the next start, and a store that fails for a while loses nothing", async () => {
+test("saved state survives a restart, and a store that fails for a while loses nothing", async () => {
   const store = new MemoryStore();
   {
     await using server = await DeviceServer.start({ store });

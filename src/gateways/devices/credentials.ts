@@ -1,4 +1,4 @@
-/** The certificate of the gRPC port: connections that begin after a renewal get the new one. */
+/** The certificate of the gRPC port. Connections opened after a renewal get the new one. */
 import { ServerCredentials } from "@grpc/grpc-js";
 
 /** In PEM. */
@@ -7,15 +7,15 @@ export interface ServerCertificate {
   key: string;
 }
 
-/** What this door needs of the certificates that all TLS ports share. */
+/** The certificates that all TLS ports share. */
 export interface CertificateSource {
   readonly current: ServerCertificate;
-  /** Until the function that comes back is called. */
+  /** Returns a function that removes the listener. */
   onChange(listener: (certificate: ServerCertificate) => void): () => void;
 }
 
-/** The library's own credentials keep what they began with. */
-export class RenewedCredentials extends ServerCredentials {
+/** The SSL credentials of grpc-js keep their first certificate; these can replace it. */
+export class RenewableCredentials extends ServerCredentials {
   constructor({ cert, key }: ServerCertificate) {
     super({}, { cert, key });
   }

@@ -1,4 +1,4 @@
-/** What a device meets: real calls over loopback, sounds of silence. */
+/** Buttons, LEDs and sounds of a device: real calls over loopback, with silent sounds. */
 import { expect, test } from "bun:test";
 import { ledsFlash, ledsOf, ledsOff } from "../../engine/devices/device-state.ts";
 import { DeviceServer, FakeSounds, fakePacket } from "../../testing/harness/peers/device-server.ts";
@@ -10,11 +10,11 @@ const idle = (mode: number) => ledsOf({ mode, playing: undefined });
 const playing = (mode: number, sound = mode) => ledsOf({ mode, playing: sound });
 const ends = (device: GrpcDevice) => device.packets.filter((packet) => packet.is_end).length;
 
-async function quiet(server: DeviceServer): Promise<void> {
+async function untilQuiet(server: DeviceServer): Promise<void> {
   await until("nothing left behind", 5_000, () => server.isQuiet);
 }
 
-test("the first request comes at once and sets all six LEDs, those that are off too", async () => {
+test("the first request comes at once and sets all six LEDs, also those that are off", async () => {
   await using server = await DeviceServer.start();
   using device = new GrpcDevice(server.port, "a", { streams: ["status"] });
   await device.untilConnected();
@@ -42,7 +42,7 @@ test("a button cuts the flash short", async () => {
   await device.untilShown(idle(1));
 });
 
-test("Mode goes 0, 1, ... 5, 1, each with a set and an ack", async () => {
+test("Mode cycles through 0, 1, ... 5, 1, each with a set and an ack", async () => {
   await using server = await DeviceServer.start();
   using device = new GrpcDevice(server.port, "a");
   await device.untilConnected();
@@ -76,7 +76,7 @@ test("Play sends the mode's sound: is_start with data first, is_end without data
   expect(packets[10]).toEqual({ is_start: false, is_end: true, data: Buffer.alloc(0) });
 });
 
-test("a sound is sent no faster than it is heard, less the lead", async () => {
+test("a sound is sent in real time, ahead by no more than the lead", async () => {
   await using server = await DeviceServer.start({ leadMs: 200, sounds: new FakeSounds([60]) });
   using device = new GrpcDevice(server.port, "a");
   await device.untilConnected();
@@ -84,14 +84,14 @@ test("a sound is sent no faster than it is heard, less the lead", async () => {
   await device.until("the end", () => ends(device) === 1);
   const start = device.received[0]!.at;
   for (const [n, { at }] of device.received.slice(0, 60).entries()) {
-    // What comes together was sent one after the other: a machine that is busy may bring the first one late.
+    // On a busy machine the first packet may arrive late, together with later ones.
     expect(at - start).toBeGreaterThan(n * 20 - 200 - 500);
   }
   expect(device.received.at(-1)!.at - start).toBeGreaterThan(60 * 20 - 500);
   expect(device.received[9]!.at - start).toBeLessThan(2_000);
 });
 
-test("a sound that is still being made is sent as it comes", async () => {
+test("a sound is sent while it is still being encoded", async () => {
   const sounds = new FakeSounds([30]);
   sounds.ready = 3;
   await using server = await DeviceServer.start({ sounds });
@@ -102,7 +102,7 @@ test("a sound that is still being made is sent as it comes", async () => {
   expect(device.packets.length).toBe(31);
 });
 
-test("a sound that breaks while it is made ends, is logged, and the device is idle again", async () => {
+test("a sound that fails during encoding ends, is logged, and leaves the device idle", async () => {
   const sounds = new FakeSounds([30]);
   sounds.ready = 3;
   sounds.failsAfter = 8;
@@ -115,7 +115,7 @@ test("a sound that breaks while it is made ends, is logged, and the device is id
   expect(server.log.lines.join("\n")).toContain("cannot be made");
 });
 
-test("Play during a sound stops it and starts the current mode's from the beginning", async () => {
+test("Play during a sound stops it and starts the current mode's sound from the beginning", async () => {
   await using server = await DeviceServer.start({ sounds: new FakeSounds([500, 500]) });
   using device = new GrpcDevice(server.port, "a");
   await device.untilConnected();
@@ -133,7 +133,7 @@ test("Play during a sound stops it and starts the current mode's from the beginn
   expect(device.packets.slice(0, end).every((packet) => packet.data[1] === 0)).toBe(true);
 });
 
-test("Mode during a sound changes the next Play only", async () => {
+test("Mode during a sound affects only the next Play", async () => {
   await using server = await DeviceServer.start({ sounds: new FakeSounds([50, 5]) });
   using device = new GrpcDevice(server.port, "a");
   await device.untilConnected();
@@ -169,7 +169,7 @@ test("Stop ends a long sound at once, with is_end, LEDs off and mode 0", async (
   expect(server.sounds.playing).toBe(0);
 });
 
-test("Stop held down resets the device; letting go of a button is answered and nothing else", async () => {
+test("holding Stop resets the device; a release is acked and does nothing else", async () => {
   await using server = await DeviceServer.start({ sounds: new FakeSounds([0, 500]) });
   using device = new GrpcDevice(server.port, "a");
   await device.untilConnected();
@@ -197,7 +197,7 @@ test("unknown buttons, unknown events and empty ones are acked and logged", asyn
   expect(server.devices.find("a")).toMatchObject({ mode: 0, playing: undefined });
 });
 
-test("Play before the audio stream is open is heard when it opens", async () => {
+test("Play before the audio stream is open starts when it opens", async () => {
   await using server = await DeviceServer.start();
   using device = new GrpcDevice(server.port, "a", { streams: ["events", "status"] });
   await device.untilConnected();
@@ -221,7 +221,7 @@ test("a mode without a sound: acked, logged with a hint, and idle again", async 
   expect(device.packets).toEqual([]);
 });
 
-test("a sound of no length sends nothing and leaves the device idle", async () => {
+test("an empty sound sends nothing and leaves the device idle", async () => {
   await using server = await DeviceServer.start({ sounds: new FakeSounds([0]) });
   using device = new GrpcDevice(server.port, "a");
   await device.untilConnected();
@@ -243,7 +243,7 @@ test("the next request waits for the answer, and then shows the newest LEDs only
   expect(device.shown).toEqual([ledsOff, idle(3)]);
 });
 
-test("a device that never answers is logged once and gets the newest LEDs all the same", async () => {
+test("a device that never answers is logged once and still gets the newest LEDs", async () => {
   await using server = await DeviceServer.start();
   using device = new GrpcDevice(server.port, "a", { silent: true });
   await device.untilConnected();
@@ -254,7 +254,7 @@ test("a device that never answers is logged once and gets the newest LEDs all th
   expect(server.log.lines.filter((line) => line.includes("does not answer")).length).toBe(1);
 });
 
-test("what a device says of itself is known when it is asked", async () => {
+test("a refresh returns what the device reports", async () => {
   await using server = await DeviceServer.start();
   using device = new GrpcDevice(server.port, "a");
   await device.untilConnected();
@@ -269,14 +269,14 @@ test("what a device says of itself is known when it is asked", async () => {
   expect(device.requests.at(-1)!.get).toBe(true);
 });
 
-test("the mode survives a reconnect, the LEDs are off meanwhile, and the sound is over", async () => {
+test("the mode survives a reconnect; meanwhile the LEDs are off and the sound has ended", async () => {
   await using server = await DeviceServer.start({ sounds: new FakeSounds([0, 0, 500]) });
   const first = new GrpcDevice(server.port, "a");
   await first.untilConnected();
   await first.pressed("mode", "mode", "play");
   await first.until("a sound", () => first.packets.length > 0);
   first.close();
-  await quiet(server);
+  await untilQuiet(server);
   expect(server.devices.find("a")).toMatchObject({
     connectedAt: undefined,
     mode: 2,
@@ -288,21 +288,25 @@ test("the mode survives a reconnect, the LEDs are off meanwhile, and the sound i
   expect(again.shown).toEqual([idle(2)]);
 });
 
-test("cancelling the audio stream alone ends the sound's work; the device goes on", async () => {
+test("cancelling only the audio stream releases the sound and keeps the device connected", async () => {
   await using server = await DeviceServer.start({ sounds: new FakeSounds([500]) });
   using device = new GrpcDevice(server.port, "a");
   await device.untilConnected();
   device.press("play");
   await device.until("a sound", () => device.packets.length > 0);
   device.cancel("audio");
-  await until("the sound let go", 5_000, () => server.sounds.playing === 0 && server.devices.playing === 0);
+  await until(
+    "the sound is released",
+    5_000,
+    () => server.sounds.playing === 0 && server.devices.playing === 0,
+  );
   await device.untilShown(ledsOff);
   device.open("audio");
   await device.pressed("play");
   await device.until("another sound", () => device.packets.filter((packet) => packet.is_start).length === 2);
 });
 
-test("a device that closes its side of a stream has left it", async () => {
+test("a device that closes its side of a stream leaves the stream", async () => {
   await using server = await DeviceServer.start();
   using device = new GrpcDevice(server.port, "a", { streams: ["status", "events"] });
   await device.untilConnected();
@@ -313,5 +317,5 @@ test("a device that closes its side of a stream has left it", async () => {
     () => device.endings.status !== undefined && device.endings.events !== undefined,
   );
   expect(device.endings.status!.code).toBe(0);
-  await quiet(server);
+  await untilQuiet(server);
 });

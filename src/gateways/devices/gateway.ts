@@ -1,4 +1,4 @@
-/** The gRPC port of devices, with what standard tools ask for: health, and a description of the service. */
+/** The gRPC port of devices. It also serves the health and reflection services that standard tools use. */
 import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
 import { ReflectionService } from "@grpc/reflection";
@@ -13,50 +13,45 @@ import {
 } from "../../base/limits/devices.ts";
 import type { Log } from "../../base/log.ts";
 import { deviceServiceName } from "../../wire/devices.ts";
-import { type CertificateSource, RenewedCredentials } from "./credentials.ts";
+import { type CertificateSource, RenewableCredentials } from "./credentials.ts";
 import { loadDeviceProtocol } from "./protocol.ts";
 import { DeviceService, type DeviceStreams } from "./service.ts";
 
 export interface DeviceGatewaySettings {
   host: string;
-  /** 0 takes a free one. */
+  /** 0 picks a free port. */
   port: number;
-  /** Undefined: without TLS. */
+  /** Undefined disables TLS. */
   certificates: CertificateSource | undefined;
   devices: DeviceStreams;
   meter: GatewayMeter;
   log: Log;
-  /** How often the connection of a silent device is tried. */
+  /** Interval of keepalive pings. */
   keepaliveMs?: number;
   keepaliveTimeoutMs?: number;
-  /** How long a connection may be without a stream. */
+  /** A connection without a stream closes after this. */
   idleMs?: number;
 }
 
-/** How long a shutdown waits for devices to read their last messages. */
+/** A shutdown waits this long for devices to read their last messages, then cuts the connections. */
 const closeGraceMs = 1_000;
 
 export class DeviceGateway {
   readonly port: number;
   readonly #server: Server;
   readonly #health: HealthImplementation;
-  readonly #forgetCertificates: () => void;
+  readonly #stopRenewal: () => void;
 
-  private constructor(
-    server: Server,
-    health: HealthImplementation,
-    forgetCertificates: () => void,
-    port: number,
-  ) {
+  private constructor(server: Server, health: HealthImplementation, stopRenewal: () => void, port: number) {
     this.#server = server;
     this.#health = health;
-    this.#forgetCertificates = forgetCertificates;
+    this.#stopRenewal = stopRenewal;
     this.port = port;
   }
 
-  /** Rejects if the port cannot be had. */
+  /** Rejects if the port cannot be bound. */
   static async open(settings: DeviceGatewaySettings): Promise<DeviceGateway> {
-    // What goes wrong is said by us: the library would write to the terminal.
+    // grpc-js would write its errors to stderr. The server logs them itself.
     setLogVerbosity(logVerbosity.NONE);
     const { host, port, certificates, devices, meter, log } = settings;
     const { definition, service } = loadDeviceProtocol(meter);
@@ -73,18 +68,18 @@ export class DeviceGateway {
     health.addToServer(server);
     new ReflectionService({ ...definition, ...loadSync(healthProto) }).addToServer(server);
     const address = `${host.includes(":") ? `[${host}]` : host}:${port}`;
-    const [credentials, forget] = credentialsOf(certificates);
+    const [credentials, stopRenewal] = credentialsOf(certificates);
     try {
-      return new DeviceGateway(server, health, forget, await bind(server, address, credentials));
+      return new DeviceGateway(server, health, stopRenewal, await bind(server, address, credentials));
     } catch (error) {
-      forget();
+      stopRenewal();
       throw error;
     }
   }
 
-  /** Frees the port. The engine has ended the streams of devices before. */
+  /** Closes the port. The engine must have ended the device streams before. */
   async close(): Promise<void> {
-    this.#forgetCertificates();
+    this.#stopRenewal();
     this.#health.setStatus("", "NOT_SERVING");
     this.#health.setStatus(deviceServiceName, "NOT_SERVING");
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -98,10 +93,10 @@ export class DeviceGateway {
   }
 }
 
-/** Credentials, and what ends their renewal. */
+/** Credentials, and the function that stops their renewal. */
 function credentialsOf(certificates: CertificateSource | undefined): [ServerCredentials, () => void] {
   if (certificates === undefined) return [ServerCredentials.createInsecure(), () => undefined];
-  const credentials = new RenewedCredentials(certificates.current);
+  const credentials = new RenewableCredentials(certificates.current);
   return [credentials, certificates.onChange((certificate) => credentials.renew(certificate))];
 }
 
@@ -113,7 +108,7 @@ function bind(server: Server, address: string, credentials: ServerCredentials): 
   });
 }
 
-/** What the system said, without the words of the library around it. */
+/** The system's error, without the text that grpc-js wraps around it. */
 function bindError(error: Error): Error {
   const cause = /\[(.*)\]$/.exec(error.message)?.[1];
   const code = /\b(E[A-Z]+)\b/.exec(cause ?? "")?.[1];

@@ -1,4 +1,4 @@
-/** Many devices at once, whose buttons are pressed at random, against a model of one that knows no other. */
+/** Many devices at once with random button presses, each checked against a model of a single device. */
 import { expect, test } from "bun:test";
 import * as fc from "fast-check";
 import { DeviceServer, FakeSounds, fakePacket } from "../../testing/harness/peers/device-server.ts";
@@ -9,15 +9,16 @@ import { buttonEvents, buttons, type Leds } from "../../wire/devices.ts";
 const deviceCount = 50;
 const runs = 4;
 
-type Step = "connect" | "mode" | "stop" | "play" | "hold-stop" | "hold-mode" | "let-go" | "unknown" | "leave";
+type Step =
+  "connect" | "mode" | "stop" | "play" | "hold-stop" | "hold-mode" | "release" | "unknown" | "leave";
 
 const step = fc.constantFrom<Step>(
   ...(["mode", "mode", "mode", "play", "play", "stop"] as const),
-  ...(["connect", "hold-stop", "hold-mode", "let-go", "unknown", "leave"] as const),
+  ...(["connect", "hold-stop", "hold-mode", "release", "unknown", "leave"] as const),
 );
 const script = fc.array(step, { maxLength: 12 });
 
-/** What a device should be after its steps, written down without the server's code. */
+/** The expected state of a device, computed without the server's code. */
 class Model {
   mode = 0;
   playing: number | undefined;
@@ -53,7 +54,7 @@ class Actor {
     for (const step of steps) {
       this.model.take(step);
       if (step === "leave") {
-        // What it pressed just before is to have come, or the model would know more than the server.
+        // Wait until the server has every press: the model has applied them already.
         await this.#acked(acks);
         acks = 0;
         this.#device.close();
@@ -80,12 +81,12 @@ class Actor {
   #press(step: Exclude<Step, "leave">): void {
     if (step === "hold-stop") this.#device.press("stop", buttonEvents.hold);
     else if (step === "hold-mode") this.#device.press("mode", buttonEvents.hold);
-    else if (step === "let-go") this.#device.press("play", buttonEvents.release);
+    else if (step === "release") this.#device.press("play", buttonEvents.release);
     else if (step === "unknown") this.#device.press(77);
     else this.#device.press(buttons[step]);
   }
 
-  /** Sounds come one after the other, each from its beginning, and the last one goes on if one is to play. */
+  /** Sounds follow one another, each from its beginning; the last one is still open if the model is playing. */
   async #checkSounds(): Promise<void> {
     const { playing } = this.model;
     const isOpen = () => {
@@ -110,7 +111,7 @@ class Actor {
   }
 }
 
-test("fifty devices at once each behave as if they were alone", async () => {
+test("each of fifty concurrent devices behaves as if it were alone", async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(script, { minLength: deviceCount, maxLength: deviceCount }),

@@ -1,4 +1,4 @@
-/** `devices.proto`, loaded for the server, with the bytes of its messages counted. */
+/** `devices.proto` for the server, with message bytes counted by the meter. */
 import type { MethodDefinition, ServiceDefinition } from "@grpc/grpc-js";
 import { loadSync, type PackageDefinition } from "@grpc/proto-loader";
 import { fileURLToPath } from "node:url";
@@ -6,14 +6,14 @@ import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import { deviceProtoFile, deviceProtoOptions, deviceServiceName } from "../../wire/devices.ts";
 
 export interface DeviceProtocol {
-  /** Everything in the file, for those who ask what there is. */
+  /** All definitions in the file, for the reflection service. */
   definition: PackageDefinition;
   service: ServiceDefinition;
 }
 
 export function loadDeviceProtocol(meter: GatewayMeter): DeviceProtocol {
   const definition = loadSync(fileURLToPath(deviceProtoFile), deviceProtoOptions);
-  // The type of what a file defines allows messages and enums too; by this name it is the service.
+  // The type of a definition includes messages and enums. This name is the service.
   const service = definition[deviceServiceName] as ServiceDefinition;
   const methods = Object.entries(service).map(([name, method]) => [name, metered(method, meter)]);
   return { definition, service: Object.fromEntries(methods) };

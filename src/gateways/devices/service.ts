@@ -1,4 +1,4 @@
-/** The three streams of a device: each call is brought to the engine by the device's id, and what comes on it after that. */
+/** The three streams of a device: connects each call to the engine by its device id, and passes on its messages. */
 import type { Metadata, ServerDuplexStream, ServerWritableStream } from "@grpc/grpc-js";
 import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import { toWavecacheError, WavecacheError } from "../../base/errors.ts";
@@ -24,7 +24,7 @@ import {
 } from "../../wire/devices.ts";
 import { CallSender, type StreamingCall } from "./call-sender.ts";
 
-/** What this door needs of the engine. All throw errors of the table. */
+/** What this gateway needs of the engine. All functions throw errors of the error table. */
 export interface DeviceStreams {
   openStatus(deviceId: string, peer: string, sink: StatusSink): StatusStream;
   openEvents(deviceId: string, peer: string, sink: EventSink): EventStream;
@@ -35,7 +35,7 @@ export class DeviceService {
   readonly #devices: DeviceStreams;
   readonly #meter: GatewayMeter;
   readonly #log: Log;
-  /** Calls whose end has not reached the device. */
+  /** Calls that have not fully closed. */
   readonly #open = new Set<object>();
 
   constructor(devices: DeviceStreams, meter: GatewayMeter, log: Log) {
@@ -44,7 +44,7 @@ export class DeviceService {
     this.#log = log;
   }
 
-  /** By the names of the protocol. */
+  /** Handlers by their names in the protocol. */
   get handlers() {
     return {
       StatusStream: (call: ServerDuplexStream<DeviceStatusResponse, DeviceStatusRequest>) =>
@@ -61,7 +61,7 @@ export class DeviceService {
     );
     if (stream === undefined) return;
     call.on("data", (response: DeviceStatusResponse) =>
-      this.#take(call, sender, () => stream.answered(response)),
+      this.#handle(call, sender, () => stream.answered(response)),
     );
   }
 
@@ -73,9 +73,9 @@ export class DeviceService {
     if (stream === undefined) return;
     call.on("drain", () => call.resume());
     call.on("data", ({ button_event }: DeviceEvent) =>
-      this.#take(call, sender, () => {
+      this.#handle(call, sender, () => {
         stream.pressed(button_event ?? undefined);
-        // A device that does not take its answers is not listened to until it does.
+        // Backpressure: a device that does not read its acks gets no more events read.
         if (!sender.send({ ack: true })) call.pause();
       }),
     );
@@ -89,19 +89,19 @@ export class DeviceService {
     if (stream !== undefined) call.on("drain", () => stream.drained());
   }
 
-  /** Opens the stream of a call and closes it with the call; undefined, with the call ended, if it may not be. */
+  /** Opens the stream of a call, and closes it with the call. If admission fails, ends the call and returns undefined. */
   #admit<S extends DeviceStream, Out>(
     call: StreamingCall<Out>,
     sender: CallSender<Out>,
     open: (deviceId: string) => S,
   ): S | undefined {
-    // Without a listener a stream that breaks would end the process; how it ends is told by `close`.
-    call.on("error", (error) => this.#log.debug("a call of a device broke", { error }));
+    // An `error` event without a listener ends the process. The `close` event handles the end of the call.
+    call.on("error", (error) => this.#log.debug("a call of a device failed", { error }));
     try {
       if (this.#open.size >= maxDeviceStreams) throw new WavecacheError("DEVICES_EXHAUSTED");
       const stream = open(deviceIdOf(call.metadata));
       this.#track(call, stream);
-      // A device that has nothing more to say on a stream has left it.
+      // A device that closes its side of a stream has left the stream.
       call.on("end", () => sender.end());
       return stream;
     } catch (error) {
@@ -121,11 +121,11 @@ export class DeviceService {
     for (const end of ["finish", "cancelled", "close"]) call.on(end, closed);
   }
 
-  /** Handles a message; what is wrong with it ends its call. */
-  #take<Out>(call: StreamingCall<Out>, sender: CallSender<Out>, handle: () => void): void {
+  /** Handles a message. An error ends its call. */
+  #handle<Out>(call: StreamingCall<Out>, sender: CallSender<Out>, act: () => void): void {
     if (sender.isOver) return;
     try {
-      handle();
+      act();
     } catch (error) {
       this.#refuse(call, sender, error);
     }
@@ -144,7 +144,7 @@ export class DeviceService {
   }
 }
 
-/** Throws BAD_DEVICE_ID unless there is exactly one. What it may look like is the engine's to say. */
+/** Throws BAD_DEVICE_ID unless there is exactly one. The engine checks its form. */
 function deviceIdOf(metadata: Metadata): string {
   const [id, ...more] = metadata.get(deviceIdKey);
   if (typeof id !== "string" || more.length > 0) throw new WavecacheError("BAD_DEVICE_ID");

@@ -1,8 +1,8 @@
-/** How the routes of this door answer: JSON that nobody keeps, errors of the table, all of it counted. */
+/** Responses of the HTTP API: JSON that no cache stores, and errors of the error table. The meter counts both. */
 import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import { errorResponse } from "../../listen/error-response.ts";
 
-/** Runs one request; what it throws becomes the answer. */
+/** Runs one request. An error that it throws becomes the response. */
 export async function answer(meter: GatewayMeter, act: () => Promise<Response>): Promise<Response> {
   meter.opened();
   try {
@@ -18,7 +18,7 @@ export function methodNotAllowed(allow: string): Response {
   return new Response("method not allowed\n", { status: 405, headers: { allow } });
 }
 
-/** A part of a path, which names something; one that cannot be decoded names nothing. */
+/** Decodes one segment of a path. Invalid percent-encoding gives "", which names nothing. */
 export function decodeSegment(encoded: string): string {
   try {
     return decodeURIComponent(encoded);

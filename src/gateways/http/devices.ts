@@ -2,11 +2,11 @@
  * The devices as JSON, sorted by id:
  *
  *     GET  /api/devices?connected=true|false&after=ID&limit=N   {"devices": [...], "next": ID or null}
- *     GET  /api/devices/ID                                      one device, or 404; ?refresh=1 asks it first what it shows
- *     POST /api/devices/ID/play|stop|mode                       what the button does; ?mode=N for a mode from 0 to 5
+ *     GET  /api/devices/ID                                      one device, or 404; ?refresh=1 first asks it for its state
+ *     POST /api/devices/ID/play|stop|mode                       the action of the button; ?mode=N sets a mode from 0 to 5
  *
- * What is posted answers with the device after it; play with 409 while the device is away. `leds` are what the server
- * wants to be shown, `report` what the device has said, null if it never did; colors are "#RRGGBBAA".
+ * A POST returns the device after the action; play returns 409 while the device is offline. `leds` is what the server
+ * wants shown. `report` is the device's last report, or null if it never sent one. Colors are "#RRGGBBAA".
  */
 import {
   integer,
@@ -27,19 +27,19 @@ import { maxListedDevices } from "../../base/limits/devices.ts";
 import type { HttpRoute } from "../../listen/route.ts";
 import { answer, decodeSegment, json, methodNotAllowed } from "./answer.ts";
 
-/** What this door needs of the engine. All but `list` throw DEVICE_UNKNOWN. */
-export interface DeviceDirectory {
-  list(query: { connected: boolean | undefined; after: string; limit: number }): DeviceFacts[];
-  find(deviceId: string): DeviceFacts;
-  /** Asks the device what it shows, if it is there. */
-  refresh(deviceId: string): Promise<DeviceFacts>;
-  /** Throws DEVICE_AWAY too. */
-  act(deviceId: string, action: "play" | "stop" | "mode"): DeviceFacts;
-  setMode(deviceId: string, mode: number): DeviceFacts;
+/** What the routes need of the engine. All but `list` throw DEVICE_UNKNOWN. */
+export interface Devices {
+  list(query: { connected: boolean | undefined; after: string; limit: number }): DeviceState[];
+  find(deviceId: string): DeviceState;
+  /** Asks the device for its state if it is connected. */
+  refresh(deviceId: string): Promise<DeviceState>;
+  /** Also throws DEVICE_AWAY. */
+  act(deviceId: string, action: "play" | "stop" | "mode"): DeviceState;
+  setMode(deviceId: string, mode: number): DeviceState;
 }
 
 /** Times are milliseconds since 1970, LEDs 0xRRGGBBAA. */
-interface DeviceFacts {
+interface DeviceState {
   deviceId: string;
   connectedAt: number | undefined;
   createdAt: number;
@@ -65,73 +65,63 @@ const listSchema = object({
 const oneSchema = object({ refresh: optional(picklist(["0", "1"])) });
 const modeSchema = object({ mode: optional(pipe(string(), regex(/^[0-5]$/), transform(Number))) });
 
-export function devicesRoute(directory: DeviceDirectory, meter: GatewayMeter): HttpRoute {
+export function devicesRoute(devices: Devices, meter: GatewayMeter): HttpRoute {
   return {
     handle(request, url) {
-      if (url.pathname === root) return answer(meter, async () => list(directory, request, url, meter));
+      if (url.pathname === root) return answer(meter, async () => list(devices, request, url, meter));
       if (!url.pathname.startsWith(`${root}/`)) return undefined;
-      return answer(meter, () => one(directory, request, url, meter));
+      return answer(meter, () => one(devices, request, url, meter));
     },
   };
 }
 
-function list(directory: DeviceDirectory, request: Request, url: URL, meter: GatewayMeter): Response {
+function list(devices: Devices, request: Request, url: URL, meter: GatewayMeter): Response {
   if (request.method !== "GET") return methodNotAllowed("GET");
   const query = safeParse(listSchema, Object.fromEntries(url.searchParams));
   if (!query.success) throw new WavecacheError("BAD_REQUEST");
   const { connected, after, limit } = query.output;
   const wanted = connected === undefined ? undefined : connected === "true";
-  const devices = directory.list({ connected: wanted, after, limit });
-  const next = devices.length === limit ? devices.at(-1)!.deviceId : null;
-  return json({ devices: devices.map(describe), next }, meter);
+  const page = devices.list({ connected: wanted, after, limit });
+  const next = page.length === limit ? page.at(-1)!.deviceId : null;
+  return json({ devices: page.map(describe), next }, meter);
 }
 
-async function one(
-  directory: DeviceDirectory,
-  request: Request,
-  url: URL,
-  meter: GatewayMeter,
-): Promise<Response> {
+async function one(devices: Devices, request: Request, url: URL, meter: GatewayMeter): Promise<Response> {
   const [, encoded, action] = onePath.exec(url.pathname) ?? [];
   if (encoded === undefined) throw new WavecacheError("DEVICE_UNKNOWN");
   const deviceId = decodeSegment(encoded);
   if (request.method !== (action === undefined ? "GET" : "POST"))
     return methodNotAllowed(action === undefined ? "GET" : "POST");
-  if (action !== undefined && isForeign(request, url)) throw new WavecacheError("FOREIGN_ORIGIN");
-  const facts =
+  if (action !== undefined && isCrossOrigin(request, url)) throw new WavecacheError("FOREIGN_ORIGIN");
+  const device =
     action === undefined
-      ? await look(directory, deviceId, url)
-      : act(directory, deviceId, action as "play" | "stop" | "mode", url);
-  return json(describe(facts), meter);
+      ? await read(devices, deviceId, url)
+      : act(devices, deviceId, action as "play" | "stop" | "mode", url);
+  return json(describe(device), meter);
 }
 
-/** Whether a browser sends this for a page that is not of this server: it would without asking. */
-function isForeign(request: Request, url: URL): boolean {
+/** True for a request from a page of another origin: a browser sends such a POST without a preflight. */
+function isCrossOrigin(request: Request, url: URL): boolean {
   const origin = request.headers.get("origin");
   return origin !== null && (!URL.canParse(origin) || new URL(origin).host !== url.host);
 }
 
-function look(directory: DeviceDirectory, deviceId: string, url: URL): DeviceFacts | Promise<DeviceFacts> {
+function read(devices: Devices, deviceId: string, url: URL): DeviceState | Promise<DeviceState> {
   const query = safeParse(oneSchema, Object.fromEntries(url.searchParams));
   if (!query.success) throw new WavecacheError("BAD_REQUEST");
-  return query.output.refresh === "1" ? directory.refresh(deviceId) : directory.find(deviceId);
+  return query.output.refresh === "1" ? devices.refresh(deviceId) : devices.find(deviceId);
 }
 
-function act(
-  directory: DeviceDirectory,
-  deviceId: string,
-  action: "play" | "stop" | "mode",
-  url: URL,
-): DeviceFacts {
+function act(devices: Devices, deviceId: string, action: "play" | "stop" | "mode", url: URL): DeviceState {
   const query = safeParse(modeSchema, Object.fromEntries(url.searchParams));
   if (!query.success) throw new WavecacheError("BAD_REQUEST");
   const { mode } = query.output;
-  if (mode === undefined) return directory.act(deviceId, action);
+  if (mode === undefined) return devices.act(deviceId, action);
   if (action !== "mode") throw new WavecacheError("BAD_REQUEST");
-  return directory.setMode(deviceId, mode);
+  return devices.setMode(deviceId, mode);
 }
 
-function describe({ deviceId, connectedAt, createdAt, seenAt, mode, playing, leds, report }: DeviceFacts) {
+function describe({ deviceId, connectedAt, createdAt, seenAt, mode, playing, leds, report }: DeviceState) {
   return {
     deviceId,
     connected: connectedAt !== undefined,

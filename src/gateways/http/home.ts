@@ -1,9 +1,9 @@
-/** `GET /healthz` for machines, and a page at `/` for whoever opens the address in a browser. */
+/** `GET /healthz` for health checks, and a page at `/` for browsers. */
 import type { HttpRoute } from "../../listen/route.ts";
 
 export interface HomeSettings {
   version: string;
-  /** Where the audio cache is spoken, e.g. `/audio`. */
+  /** Path of the audio cache, such as `/audio`. */
   audioPath: string;
 }
 
@@ -41,17 +41,17 @@ function renderPage({ version, audioPath }: HomeSettings): string {
   dd { margin: 0; }
 </style>
 <h1>Wavecache</h1>
-<p>An audio stream cache, version ${version}. It is running.</p>
+<p>Audio stream cache, version ${version}. The server is running.</p>
 <dl>
-  <dt>${audioPath}</dt><dd>the audio cache, over WebSocket: upload and download in chunks</dd>
-  <dt>/ws</dt><dd>live ingest, over WebSocket: devices send, the server records</dd>
-  <dt>/live/ID.wav</dt><dd>what a device sends now, by its hardware id or its stream's id</dd>
-  <dt><a href="/api/recordings">/api/recordings</a></dt><dd>what was recorded, as JSON</dd>
-  <dt><a href="/api/streams">/api/streams</a></dt><dd>the streams it holds, as JSON</dd>
-  <dt><a href="/api/library">/api/library</a></dt><dd>the songs that can be asked for by name, over UDP and TLS, as JSON</dd>
-  <dt><a href="/api/devices">/api/devices</a></dt><dd>what devices are doing, over gRPC, as JSON</dd>
-  <dt><a href="/metrics">/metrics</a></dt><dd>what it does now, for Prometheus</dd>
-  <dt><a href="/healthz">/healthz</a></dt><dd>says ok while it runs</dd>
+  <dt>${audioPath}</dt><dd>audio cache over WebSocket: upload and download streams</dd>
+  <dt>/ws</dt><dd>live ingest over WebSocket: devices send, the server records</dd>
+  <dt>/live/ID.wav</dt><dd>live audio of a device as WAV, by its hardware id or stream id</dd>
+  <dt><a href="/api/recordings">/api/recordings</a></dt><dd>recordings, as JSON</dd>
+  <dt><a href="/api/streams">/api/streams</a></dt><dd>streams in the cache, as JSON</dd>
+  <dt><a href="/api/library">/api/library</a></dt><dd>songs that clients can request by name over UDP and TLS, as JSON</dd>
+  <dt><a href="/api/devices">/api/devices</a></dt><dd>devices connected over gRPC and their state, as JSON</dd>
+  <dt><a href="/metrics">/metrics</a></dt><dd>metrics for Prometheus</dd>
+  <dt><a href="/healthz">/healthz</a></dt><dd>health check: ok while the server runs</dd>
 </dl>
 </html>
 `;

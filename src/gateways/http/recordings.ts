@@ -1,10 +1,10 @@
 /**
- * The recordings as JSON, in the order in which they were opened:
+ * The recordings as JSON, in order of their start:
  *
  *     GET /api/recordings?device=HWID&from=TIME&to=TIME&limit=N&after=PLACE   {"recordings": [...], "next": PLACE or null}
  *
- * `from` and `to` are ISO 8601 or milliseconds since 1970 and mean the opening; `from` belongs to the time, `to` does
- * not. `after` takes the `next` of the page before. Paths are relative to the server's folder of recordings.
+ * `from` (inclusive) and `to` (exclusive) select by start time, in ISO 8601 or milliseconds since 1970. `after` takes
+ * the `next` of the previous page. Paths are relative to the recordings folder of the server.
  */
 import {
   check,
@@ -25,10 +25,10 @@ import type { RecordedFile } from "../../base/recording-entry.ts";
 import type { RecordingCursor, RecordingQuery, RecordingRow } from "../../store/recordings/catalog.ts";
 import type { HttpRoute } from "../../listen/route.ts";
 import { sanitizeHwid } from "../../wire/ingest.ts";
-import { answer, json } from "./answer.ts";
+import { answer, json, methodNotAllowed } from "./answer.ts";
 
-/** What this door needs of the engine. */
-export interface RecordingDirectory {
+/** What the route needs of the engine. */
+export interface Recordings {
   list(query: RecordingQuery): Promise<RecordingRow[]>;
 }
 
@@ -57,24 +57,23 @@ const querySchema = object({
   ),
 });
 
-export function recordingsRoute(directory: RecordingDirectory, meter: GatewayMeter): HttpRoute {
+export function recordingsRoute(recordings: Recordings, meter: GatewayMeter): HttpRoute {
   return {
     handle(request, url) {
       if (url.pathname !== root) return undefined;
-      if (request.method !== "GET")
-        return new Response("method not allowed\n", { status: 405, headers: { allow: "GET" } });
-      return answer(meter, () => list(directory, url, meter));
+      if (request.method !== "GET") return methodNotAllowed("GET");
+      return answer(meter, () => list(recordings, url, meter));
     },
   };
 }
 
-async function list(directory: RecordingDirectory, url: URL, meter: GatewayMeter): Promise<Response> {
+async function list(recordings: Recordings, url: URL, meter: GatewayMeter): Promise<Response> {
   const parsed = safeParse(querySchema, Object.fromEntries(url.searchParams));
   if (!parsed.success) throw new WavecacheError("BAD_REQUEST");
   const { device, from = 0, to = Number.MAX_SAFE_INTEGER, limit, after } = parsed.output;
-  // A device whose name has nothing that stays in a file name has no recordings under its name.
+  // A name without any character that file names allow matches no recording.
   const sanitized = device === undefined ? undefined : (sanitizeHwid(device) ?? "");
-  const rows = await directory.list({ device: sanitized, from, to, after, limit });
+  const rows = await recordings.list({ device: sanitized, from, to, after, limit });
   const next = rows.length === limit ? encodeCursor(rows.at(-1)!) : null;
   return json({ recordings: rows.map(describe), next }, meter);
 }

@@ -26,12 +26,12 @@ import { describeStream } from "../../store/streams/metadata.ts";
 import type { HttpRoute } from "../../listen/route.ts";
 import { answer, decodeSegment, json, methodNotAllowed } from "./answer.ts";
 
-/** What this door needs of the engine. */
+/** What the routes need of the engine. */
 export interface Streams {
   find(streamId: string): Promise<StreamRow | null>;
   list(query: ListQuery): Promise<StreamRow[]>;
   remove(streamId: string): Promise<void>;
-  /** Bytes received of a stream that is being uploaded now, or undefined. */
+  /** Bytes received of an upload in progress; undefined if there is none. */
   receivedBytes(streamId: string): number | undefined;
 }
 
@@ -46,20 +46,20 @@ const listSchema = object({
   ),
 });
 
-export function streamsRoute(directory: Streams, meter: GatewayMeter): HttpRoute {
+export function streamsRoute(streams: Streams, meter: GatewayMeter): HttpRoute {
   return {
     handle(request, url) {
-      if (url.pathname === root) return answer(meter, () => listStreams(directory, request, url, meter));
+      if (url.pathname === root) return answer(meter, () => listStreams(streams, request, url, meter));
       if (!url.pathname.startsWith(`${root}/`)) return undefined;
       return answer(meter, () =>
-        oneStream(directory, request, decodeSegment(url.pathname.slice(root.length + 1)), meter),
+        oneStream(streams, request, decodeSegment(url.pathname.slice(root.length + 1)), meter),
       );
     },
   };
 }
 
 async function listStreams(
-  directory: Streams,
+  streams: Streams,
   request: Request,
   url: URL,
   meter: GatewayMeter,
@@ -68,13 +68,13 @@ async function listStreams(
   const query = safeParse(listSchema, Object.fromEntries(url.searchParams));
   if (!query.success) throw new WavecacheError("BAD_REQUEST");
   const { state, after, limit } = query.output;
-  const rows = await directory.list({ state, after, limit });
+  const rows = await streams.list({ state, after, limit });
   const next = rows.length === limit ? rows.at(-1)!.streamId : null;
-  return json({ streams: rows.map((row) => describe(row, directory)), next }, meter);
+  return json({ streams: rows.map((row) => describe(row, streams)), next }, meter);
 }
 
 async function oneStream(
-  directory: Streams,
+  streams: Streams,
   request: Request,
   streamId: string,
   meter: GatewayMeter,
@@ -82,25 +82,25 @@ async function oneStream(
   if (!isStreamId(streamId)) throw new WavecacheError("STREAM_UNKNOWN");
   switch (request.method) {
     case "GET": {
-      const row = await directory.find(streamId);
+      const row = await streams.find(streamId);
       if (row === null) throw new WavecacheError("STREAM_UNKNOWN");
-      return json(describe(row, directory), meter);
+      return json(describe(row, streams), meter);
     }
     case "DELETE":
-      await directory.remove(streamId);
+      await streams.remove(streamId);
       return new Response(null, { status: 204 });
     default:
       return methodNotAllowed("GET, DELETE");
   }
 }
 
-function describe(row: StreamRow, directory: Streams) {
+function describe(row: StreamRow, streams: Streams) {
   const { contentType, format, tags } = describeStream(row);
   const finished = row.state === "finished";
   return {
     streamId: row.streamId,
     state: finished ? "finished" : "unfinished",
-    size: finished ? row.size : (directory.receivedBytes(row.streamId) ?? row.size),
+    size: finished ? row.size : (streams.receivedBytes(row.streamId) ?? row.size),
     sha256: finished ? row.sha256 : null,
     format: row.format,
     metadata: { contentType: contentType ?? null, format: format ?? null, tags },

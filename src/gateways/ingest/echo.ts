@@ -1,4 +1,4 @@
-/** Sends back whatever comes, and takes no more while the peer does not read. */
+/** Echoes every message. While the peer does not read, its socket is paused. */
 import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import { errorRow } from "../../base/errors.ts";
 import type { Session, Socket } from "../../listen/route.ts";

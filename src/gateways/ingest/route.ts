@@ -1,4 +1,4 @@
-/** The door of live ingest: `/ws` and `/ws/{hwid}` for devices, `/ws/echo` and `POST /echo` to try a connection. */
+/** Routes of live ingest: `/ws` and `/ws/{hwid}` for devices, `/ws/echo` and `POST /echo` to test a connection. */
 import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import type { Log } from "../../base/log.ts";
 import type { HttpRoute, SocketRoute } from "../../listen/route.ts";
@@ -25,7 +25,7 @@ export function echoRoute(meter: GatewayMeter): SocketRoute {
   };
 }
 
-/** What is no WebSocket on these paths. */
+/** Plain HTTP requests on the same paths. */
 export const ingestHttpRoute: HttpRoute = {
   handle(request, url) {
     if (devicePath.test(url.pathname)) return new Response("expected a WebSocket\n", { status: 400 });
@@ -43,7 +43,7 @@ async function echo(request: Request): Promise<Response> {
   });
 }
 
-/** A part of a path as it was meant; as it stands there where its escapes are none. */
+/** Decodes one segment of a path. Invalid percent-encoding stays as it is: device names may contain "%". */
 function decodeSegment(segment: string): string {
   try {
     return decodeURIComponent(segment);

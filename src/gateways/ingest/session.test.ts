@@ -14,9 +14,9 @@ import { IngestSession } from "./session.ts";
 
 const frame = frameMessage(0, 0, Buffer.alloc(640));
 
-/** A socket and an engine in one: the test says whether the engine has room. */
+/** Socket and engine in one: the test decides whether the engine has room. */
 class Stage {
-  readonly said: string[] = [];
+  readonly calls: string[] = [];
   readonly written: Uint8Array[] = [];
   hasRoom = true;
   refusal: WavecacheError | undefined;
@@ -27,18 +27,18 @@ class Stage {
     const socket: Socket = {
       send: () => "sent",
       bufferedBytes: () => 0,
-      pause: () => void this.said.push("pause"),
-      resume: () => void this.said.push("resume"),
-      close: (code, reason) => void this.said.push(`close ${code} ${reason}`),
+      pause: () => void this.calls.push("pause"),
+      resume: () => void this.calls.push("resume"),
+      close: (code, reason) => void this.calls.push(`close ${code} ${reason}`),
     };
     const ingest = {
       start: (handshake: { streamId: number }, hwid: string, owner: RecordingOwner) => {
         if (this.refusal !== undefined) throw this.refusal;
-        this.said.push(`start ${handshake.streamId} ${hwid}`);
+        this.calls.push(`start ${handshake.streamId} ${hwid}`);
         this.owner = owner;
         return {
           write: (message: Uint8Array) => this.#write(message),
-          end: () => void this.said.push("end"),
+          end: () => void this.calls.push("end"),
         };
       },
     };
@@ -51,43 +51,43 @@ class Stage {
   }
 }
 
-describe("a session", () => {
+describe("an ingest session", () => {
   test("starts a recording with the first valid frame, not with the handshake", () => {
     const stage = new Stage();
     stage.session.binary(handshakeMessage(pcmFormat));
-    expect(stage.said).toEqual([]);
+    expect(stage.calls).toEqual([]);
     stage.session.binary(frame);
     stage.session.binary(frame);
     stage.session.closed();
-    expect(stage.said).toEqual(["start 7 AA:BB", "end"]);
+    expect(stage.calls).toEqual(["start 7 AA:BB", "end"]);
     expect(stage.written).toEqual([frame, frame]);
   });
 
-  test("records nothing for a device whose first frame is wrong", () => {
+  test("records nothing for a device whose first frame is invalid", () => {
     const stage = new Stage();
     stage.session.binary(handshakeMessage(adpcmFormat));
     stage.session.binary(frame);
     stage.session.binary(frameMessage(1, 0, Buffer.alloc(164)));
     stage.session.closed();
-    expect(stage.said).toEqual(["close 1008 frame codec mismatch"]);
+    expect(stage.calls).toEqual(["close 1008 frame codec mismatch"]);
     expect(stage.written).toEqual([]);
   });
 
-  test("pauses the device once while there is no room, and takes what still arrives", () => {
+  test("pauses the device once while there is no room, and accepts frames that still arrive", () => {
     const stage = new Stage();
     stage.session.binary(handshakeMessage(pcmFormat));
     stage.hasRoom = false;
     stage.session.binary(frame);
     stage.session.binary(frame);
-    expect(stage.said.slice(1)).toEqual(["pause"]);
+    expect(stage.calls.slice(1)).toEqual(["pause"]);
     stage.hasRoom = true;
     stage.owner!.recordingHasRoom();
     stage.owner!.recordingHasRoom();
-    expect(stage.said.slice(1)).toEqual(["pause", "resume"]);
+    expect(stage.calls.slice(1)).toEqual(["pause", "resume"]);
     expect(stage.written.length).toBe(2);
   });
 
-  test("does not touch a socket that is gone", () => {
+  test("does not use a closed socket", () => {
     const stage = new Stage();
     stage.session.binary(handshakeMessage(pcmFormat));
     stage.hasRoom = false;
@@ -95,17 +95,17 @@ describe("a session", () => {
     stage.session.closed();
     stage.owner!.recordingHasRoom();
     stage.owner!.recordingFailed(new WavecacheError("DISK_FULL"));
-    expect(stage.said.slice(1)).toEqual(["pause", "end"]);
+    expect(stage.calls.slice(1)).toEqual(["pause", "end"]);
   });
 
-  test("sends the device away, once, when its recording fails or cannot start", () => {
+  test("closes the connection once when its recording fails or cannot start", () => {
     const failing = new Stage();
     failing.session.binary(handshakeMessage(pcmFormat));
     failing.session.binary(frame);
     failing.owner!.recordingFailed(new WavecacheError("DISK_FULL", "secret path"));
     failing.session.binary(frame);
     failing.session.text();
-    expect(failing.said.slice(1)).toEqual(["close 1013 disk is full"]);
+    expect(failing.calls.slice(1)).toEqual(["close 1013 disk is full"]);
     expect(failing.written.length).toBe(1);
     for (const [code, close] of [
       ["WORKER_LOST", 1013],
@@ -116,7 +116,7 @@ describe("a session", () => {
       refused.session.binary(handshakeMessage(pcmFormat));
       refused.session.binary(frame);
       refused.session.binary(frame);
-      expect(refused.said).toEqual([`close ${close} ${refused.refusal.message}`]);
+      expect(refused.calls).toEqual([`close ${close} ${refused.refusal.message}`]);
     }
   });
 });

@@ -1,6 +1,6 @@
 /**
- * One connection of live ingest: a handshake, then audio frames. Each message is judged here, and one that is wrong
- * ends this connection alone; what came before it is recorded, whole.
+ * One connection of live ingest: a handshake, then audio frames. An invalid message ends this connection only; the
+ * recording keeps every frame before it.
  */
 import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import { errorRow, toWavecacheError, WavecacheError } from "../../base/errors.ts";
@@ -17,19 +17,19 @@ import {
   textMessageClose,
 } from "../../wire/ingest.ts";
 
-/** A stream that is being recorded. */
+/** A recording in progress. */
 export interface IngestRecording {
-  /** False asks to pause until `recordingHasRoom`; the message is taken either way. */
+  /** False: accepted, but pause until `recordingHasRoom`. */
   write(message: Uint8Array): boolean;
   end(): void;
 }
 
-/** What this door needs of the engine. */
+/** What this gateway needs of the engine. */
 export interface Ingest {
   start(handshake: Handshake, hwid: string, owner: RecordingOwner): IngestRecording;
 }
 
-/** The close of a stream that could not be recorded: the device may come again later. */
+/** Close code "try again later", for a recording that fails: the device may reconnect. */
 const tryAgainCode = 1013;
 
 const maxLoggedChars = 128;
@@ -42,10 +42,10 @@ export class IngestSession implements Session, RecordingOwner {
   readonly #log: Log;
   #handshake: Handshake | undefined;
   #recording: IngestRecording | undefined;
-  #paused = false;
-  #over = false;
+  #isPaused = false;
+  #isOver = false;
 
-  /** `hwid` is as the device gave it. */
+  /** `hwid`: unsanitized, as the device sent it. */
   constructor(socket: Socket, ingest: Ingest, hwid: string, meter: GatewayMeter, log: Log) {
     this.#socket = socket;
     this.#ingest = ingest;
@@ -60,8 +60,8 @@ export class IngestSession implements Session, RecordingOwner {
   }
 
   binary(message: Uint8Array): void {
-    if (this.#over) return;
-    if (this.#handshake === undefined) return this.#shake(message);
+    if (this.#isOver) return;
+    if (this.#handshake === undefined) return this.#handleHandshake(message);
     const refusal = refuseFrame(this.#handshake, message);
     if (refusal !== undefined) return this.#refuse(refusal);
     if (message.length > maxIngestFrameBytes)
@@ -73,53 +73,53 @@ export class IngestSession implements Session, RecordingOwner {
   drained(): void {}
 
   closed(): void {
-    this.#over = true;
+    this.#isOver = true;
     this.#recording?.end();
   }
 
   recordingHasRoom(): void {
-    if (!this.#paused) return;
-    this.#paused = false;
-    if (!this.#over) this.#socket.resume();
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    if (!this.#isOver) this.#socket.resume();
   }
 
   recordingFailed(error: WavecacheError): void {
     this.#fail(error, tryAgainCode);
   }
 
-  #shake(message: Uint8Array): void {
+  #handleHandshake(message: Uint8Array): void {
     const handshake = decodeHandshake(message);
     if (typeof handshake === "string") this.#refuse(handshake);
     else this.#handshake = handshake;
   }
 
-  /** Undefined, with the connection closed, if it cannot be recorded. */
+  /** Starts the recording. If that fails, closes the connection and returns undefined. */
   #start(handshake: Handshake): IngestRecording | undefined {
     try {
       return this.#ingest.start(handshake, this.#hwid, this);
     } catch (error) {
       const failure = toWavecacheError(error);
-      const isGoing = failure.code === "SHUTTING_DOWN";
-      this.#fail(failure, isGoing ? errorRow(failure.code).close : tryAgainCode);
+      const isShuttingDown = failure.code === "SHUTTING_DOWN";
+      this.#fail(failure, isShuttingDown ? errorRow(failure.code).close : tryAgainCode);
       return undefined;
     }
   }
 
   #pause(): void {
-    if (this.#paused) return;
-    this.#paused = true;
+    if (this.#isPaused) return;
+    this.#isPaused = true;
     this.#socket.pause();
   }
 
   #refuse(refusal: IngestRefusal): void {
     this.#meter.refused += 1;
-    this.#log.warn("a message of a device is wrong", { ...this.#identity(), refusal });
+    this.#log.warn("a device sent an invalid message", { ...this.#identity(), refusal });
     this.#end(refusalCloseCode, refusal);
   }
 
   #fail(error: WavecacheError, closeCode: number): void {
     this.#meter.failed(error.code);
-    this.#log.warn("a device is sent away", { ...this.#identity(), code: error.code, error });
+    this.#log.warn("a device is disconnected", { ...this.#identity(), code: error.code, error });
     this.#end(closeCode, errorRow(error.code).reason);
   }
 
@@ -127,10 +127,10 @@ export class IngestSession implements Session, RecordingOwner {
     return { hwid: this.#hwid.slice(0, maxLoggedChars), streamId: this.#handshake?.streamId ?? "none" };
   }
 
-  /** `closed` follows, and ends the recording. */
+  /** Closes the socket. The listener then calls `closed`, which ends the recording. */
   #end(code: number, reason: string): void {
-    if (this.#over) return;
-    this.#over = true;
+    if (this.#isOver) return;
+    this.#isOver = true;
     this.#socket.close(code, reason);
   }
 }

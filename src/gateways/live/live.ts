@@ -1,6 +1,6 @@
 /**
- * `GET /live/{hwid or stream id}.wav`: a recording while it is made, as a WAV file without an end. It begins with the
- * last moments. A listener that does not keep up skips, so that what it hears is never old and nothing piles up.
+ * `GET /live/{hwid or stream id}.wav`: a recording in progress, as a WAV file of unknown length. It starts with the most
+ * recent audio. A slow listener skips audio, so that it stays live and its buffer stays bounded.
  */
 import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import { WavecacheError } from "../../base/errors.ts";
@@ -11,13 +11,13 @@ import type { LiveListener } from "../../engine/recordings/live-feed.ts";
 import { errorResponse } from "../../listen/error-response.ts";
 import type { HttpRoute } from "../../listen/route.ts";
 
-/** A recording that goes on now. */
+/** A recording in progress. */
 export interface LiveRecording {
   handshake: { sampleRate: number; channels: number };
   live: { add(listener: LiveListener): void; remove(listener: LiveListener): void };
 }
 
-/** What this door needs of the engine. */
+/** What this gateway needs of the engine. */
 export interface LiveRecordings {
   /** Throws RECORDING_UNKNOWN, LISTENERS_EXHAUSTED. */
   listen(name: string): LiveRecording;
@@ -68,7 +68,7 @@ function listenTo(
       },
       cancel() {
         recording.live.remove(listener);
-        listener.left();
+        listener.leave();
       },
     },
     { highWaterMark: bufferBytes, size: (chunk) => chunk?.byteLength ?? 0 },
@@ -108,10 +108,10 @@ class WavListener implements LiveListener {
 
   ended(): void {
     this.#controller.close();
-    this.left();
+    this.leave();
   }
 
-  left(): void {
+  leave(): void {
     this.#meter.closed();
     if (this.#skippedBytes === 0) return;
     this.#log.info("a listener did not keep up", { name: this.#name, skippedBytes: this.#skippedBytes });

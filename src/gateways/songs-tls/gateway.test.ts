@@ -14,13 +14,13 @@ import type { OpenSong, SongSource } from "./session.ts";
 
 const waitMs = 10_000;
 
-/** Songs in memory, which remember what is asked of them. */
+/** Songs in memory that record each access. */
 class Songs implements SongSource {
   readonly audio = new Map<string, Uint8Array>();
   readonly asked: string[] = [];
   openSongs = 0;
   readBytes = 0;
-  /** Where the file ends by now, whatever size it had. */
+  /** The file was truncated here after it was opened. */
   cutAt = Infinity;
 
   async open(name: string): Promise<OpenSong> {
@@ -41,7 +41,7 @@ class Songs implements SongSource {
   }
 }
 
-class Pair implements CertificateSource {
+class FakeCertificates implements CertificateSource {
   current: TestCertificate;
   #listener: ((certificate: TestCertificate) => void) | undefined;
 
@@ -64,21 +64,21 @@ const [first, second] = [await makeCertificate(), await makeCertificate()];
 const opened: SongsTlsGateway[] = [];
 
 afterEach(async () => {
-  await Promise.all(opened.splice(0).map((door) => door.close()));
+  await Promise.all(opened.splice(0).map((gateway) => gateway.close()));
 });
 
 async function openGateway(limits: SongsTlsSettings["limits"] = {}) {
   const songs = new Songs();
-  const certificates = new Pair(first);
+  const certificates = new FakeCertificates(first);
   const meter = new GatewayMeter("songs-tls");
   const settings = { host: "127.0.0.1", port: 0, songs, certificates, meter, limits, log: openLog("test") };
-  const door = await SongsTlsGateway.open(settings);
-  opened.push(door);
-  return { door, port: door.port, songs, certificates, meter };
+  const gateway = await SongsTlsGateway.open(settings);
+  opened.push(gateway);
+  return { gateway, port: gateway.port, songs, certificates, meter };
 }
 
-describe("the TLS door", () => {
-  test("sends whole songs of every size, and ends each properly", async () => {
+describe("the TLS gateway", () => {
+  test("sends whole songs of every size, and closes each connection properly", async () => {
     const { port, songs, meter } = await openGateway();
     const sizes = [0, 1, 1023, 1024, 1025, songReadBytes, songReadBytes + 1, MiB, 20 * MiB];
     for (const size of sizes) {
@@ -94,7 +94,7 @@ describe("the TLS door", () => {
     expect(songs.openSongs).toBe(0);
   });
 
-  test("takes names as clients end them, and what is none like a missing song", async () => {
+  test("accepts every line ending after a name, and treats an invalid name like a missing song", async () => {
     const { port, songs, meter } = await openGateway();
     const name = "Grüße/夜 曲.mp3";
     songs.audio.set(name, Buffer.from("audio"));
@@ -114,10 +114,10 @@ describe("the TLS door", () => {
     );
   });
 
-  test("goes on with a client that shuts its side of the connection down after the name", async () => {
+  test("sends the song to a client that shuts down its sending side after the name", async () => {
     const { port, songs } = await openGateway();
     songs.audio.set("song", new Random(1).bytes(24 * MiB));
-    // No TLS client here can do that, so something between them does.
+    // No TLS client here can half-close, so a proxy in between does.
     const upstream = connectTcp({ port, host: "127.0.0.1", allowHalfOpen: true });
     const between = createTcpServer((socket) => {
       socket.pipe(upstream, { end: false });
@@ -135,7 +135,7 @@ describe("the TLS door", () => {
     expect(bytes.length).toBe(24 * MiB);
   });
 
-  test("leaves what is on its way alone when a name is followed by more", async () => {
+  test("keeps sending when more bytes follow the name", async () => {
     const { port, songs } = await openGateway();
     songs.audio.set("song", new Random(1).bytes(8 * MiB));
     using peer = await SongPeer.open(port);
@@ -146,7 +146,7 @@ describe("the TLS door", () => {
     expect(peer.receivedBytes).toBe(8 * MiB);
   });
 
-  test("cuts a client that sends far more than a name", async () => {
+  test("resets a client that sends far more than a name", async () => {
     const { port, songs } = await openGateway();
     songs.audio.set("song", new Random(1).bytes(64 * MiB));
     using peer = await SongPeer.open(port);
@@ -157,7 +157,7 @@ describe("the TLS door", () => {
     await until("the connection is over", waitMs, () => songs.openSongs === 0);
   });
 
-  test("does not end a song properly whose file was cut meanwhile", async () => {
+  test("does not close properly after a song whose file was truncated meanwhile", async () => {
     const { port, songs, meter } = await openGateway();
     songs.audio.set("song", new Random(1).bytes(8 * MiB));
     songs.cutAt = 4 * MiB;
@@ -168,7 +168,7 @@ describe("the TLS door", () => {
     expect(songs.openSongs).toBe(0);
   });
 
-  test("speaks TLS 1.2, and nothing before it", async () => {
+  test("accepts TLS 1.2, and no older version", async () => {
     const { port, songs, certificates } = await openGateway();
     songs.audio.set("song", Buffer.from("audio"));
     for (const certificate of [first, second]) {
@@ -181,7 +181,7 @@ describe("the TLS door", () => {
     }
   });
 
-  test("shows a new certificate to those who come, and goes on with those who are there", async () => {
+  test("shows a new certificate to new connections, and keeps the open ones", async () => {
     const { port, songs, certificates } = await openGateway();
     songs.audio.set("song", new Random(1).bytes(24 * MiB));
     using before = await SongPeer.open(port);
@@ -200,8 +200,8 @@ describe("the TLS door", () => {
   });
 });
 
-describe("a peer of the TLS door", () => {
-  test("that says no name, or no word of TLS, or nonsense, is closed", async () => {
+describe("a peer of the TLS gateway", () => {
+  test("that sends no name, no TLS, or garbage is closed", async () => {
     const { port, meter } = await openGateway({ nameTimeoutMs: 1000 });
     using nameless = await SongPeer.open(port);
     const silent = connectTcp(port, "127.0.0.1");
@@ -218,7 +218,7 @@ describe("a peer of the TLS door", () => {
     expect(meter.errors.get("PEER_STALLED")).toBe(3);
   });
 
-  test("that reads nothing costs bounded memory, delays nobody, and is closed in the end", async () => {
+  test("that reads nothing costs bounded memory, delays no other peer, and is closed at the stall timeout", async () => {
     const { port, songs, meter } = await openGateway({ stallTimeoutMs: 1500 });
     songs.audio.set("long", new Random(1).bytes(64 * MiB));
     songs.audio.set("short", Buffer.from("audio"));
@@ -234,7 +234,7 @@ describe("a peer of the TLS door", () => {
       await Bun.sleep(100);
       return isQuiet;
     });
-    // The kernel's buffers of both ends take a few megabytes of each.
+    // The kernel buffers of both ends hold a few megabytes per connection.
     expect(read).toBeLessThan(4 * 24 * MiB);
     expect((await fetchSong(port, "short")).bytes.toString()).toBe("audio");
     await until("the slow ones are closed", waitMs, () => meter.connections === 0);
@@ -243,7 +243,7 @@ describe("a peer of the TLS door", () => {
     for (const peer of slow) peer.socket.destroy();
   });
 
-  test("that reads slowly, but reads, gets all of it", async () => {
+  test("that reads slowly gets the whole song", async () => {
     const { port, songs } = await openGateway({ stallTimeoutMs: 1000 });
     songs.audio.set("long", new Random(1).bytes(32 * MiB));
     using peer = await SongPeer.open(port);
@@ -258,7 +258,7 @@ describe("a peer of the TLS door", () => {
     expect(sha256(bytes)).toBe(sha256(songs.audio.get("long")!));
   });
 
-  test("that leaves amid a song is forgotten at once", async () => {
+  test("that disconnects during a song is forgotten at once", async () => {
     const { port, songs, meter } = await openGateway();
     songs.audio.set("long", new Random(1).bytes(64 * MiB));
     using peer = await SongPeer.open(port);
@@ -269,7 +269,7 @@ describe("a peer of the TLS door", () => {
     expect(songs.readBytes).toBeLessThan(64 * MiB);
   });
 
-  test("is turned away where there are too many, until one of them has gone", async () => {
+  test("is refused above the limit, until another one disconnects", async () => {
     const { port, songs, meter } = await openGateway({ connectionsPerAddress: 2 });
     songs.audio.set("song", Buffer.from("audio"));
     using one = await SongPeer.open(port);
@@ -281,14 +281,14 @@ describe("a peer of the TLS door", () => {
     expect((await fetchSong(port, "song")).bytes.toString()).toBe("audio");
   });
 
-  test("is cut when the server ends, whatever it is doing", async () => {
-    const { door, port, songs } = await openGateway();
+  test("is reset when the server closes, whatever its state", async () => {
+    const { gateway, port, songs } = await openGateway();
     songs.audio.set("long", new Random(1).bytes(64 * MiB));
     using idle = await SongPeer.open(port);
     using busy = await SongPeer.open(port);
     busy.ask("long");
     await until("the song is under way", waitMs, () => busy.receivedBytes > 0);
-    await within("the door's end", waitMs, door.close());
+    await within("the gateway to close", waitMs, gateway.close());
     expect((await busy.heard).failure).toBe("ECONNRESET");
     await idle.heard;
     await until("the song is closed", waitMs, () => songs.openSongs === 0);

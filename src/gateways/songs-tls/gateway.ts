@@ -1,6 +1,6 @@
 /**
- * Songs by name over TLS: a port of its own, with many connections, each bounded in number, time and memory. A new
- * certificate holds for the connections that come after it; those that are open go on.
+ * Songs by name over TLS, on a port of its own. Connections are limited in number, in total and per address, and each in
+ * time and memory. A new certificate applies to new connections; open ones continue.
  */
 import type { AddressInfo, Socket } from "node:net";
 import { createServer, type Server } from "node:tls";
@@ -11,9 +11,9 @@ import {
   songNameTimeoutMs,
   songStallTimeoutMs,
 } from "../../base/limits/songs.ts";
-import { type SessionSettings, SongSession } from "./session.ts";
+import { type SongTlsSettings, SongTlsSession } from "./session.ts";
 
-/** The certificate to show, in PEM, and each that takes its place. */
+/** The current certificate, in PEM, and its replacements. */
 export interface CertificateSource {
   readonly current: KeyPair;
   onChange(listener: (certificate: KeyPair) => void): () => void;
@@ -24,16 +24,16 @@ interface KeyPair {
   readonly key: string;
 }
 
-export interface SongsTlsSettings extends Pick<SessionSettings, "songs" | "meter" | "log"> {
+export interface SongsTlsSettings extends Pick<SongTlsSettings, "songs" | "meter" | "log"> {
   host: string;
-  /** 0 takes a free one. */
+  /** 0 picks a free port. */
   port: number;
   certificates: CertificateSource;
-  /** For tests that do not want to wait, or to open that many connections. */
+  /** Lower limits, for tests. */
   limits?: Partial<GatewayLimits>;
 }
 
-interface GatewayLimits extends Pick<SessionSettings, "nameTimeoutMs" | "stallTimeoutMs"> {
+interface GatewayLimits extends Pick<SongTlsSettings, "nameTimeoutMs" | "stallTimeoutMs"> {
   connections: number;
   connectionsPerAddress: number;
 }
@@ -49,11 +49,11 @@ export class SongsTlsGateway {
   readonly #settings: SongsTlsSettings;
   readonly #limits: GatewayLimits;
   readonly #server: Server;
-  readonly #sessions = new Set<SongSession>();
-  /** Connections of each address that has any. */
+  readonly #sessions = new Set<SongTlsSession>();
+  /** Open connections per address. */
   readonly #addresses = new Map<string, number>();
-  readonly #stopFollowing: () => void;
-  #closing = false;
+  readonly #stopRenewal: () => void;
+  #isClosing = false;
 
   private constructor(settings: SongsTlsSettings) {
     this.#settings = settings;
@@ -63,28 +63,28 @@ export class SongsTlsGateway {
       allowHalfOpen: true,
       noDelay: true,
     });
-    // Under Bun this is the encrypted socket, before its handshake: whoever never gets that far is counted too.
+    // Bun passes the TLS socket before its handshake, so a peer that never completes one counts against the limits too.
     this.#server.on("connection", (socket) => this.#accept(socket));
-    this.#stopFollowing = settings.certificates.onChange((certificate) =>
+    this.#stopRenewal = settings.certificates.onChange((certificate) =>
       this.#server.setSecureContext(secureContext(certificate)),
     );
   }
 
-  /** Listens; rejects if the port is taken. */
+  /** Opens the port; rejects if it cannot be bound. */
   static async open(settings: SongsTlsSettings): Promise<SongsTlsGateway> {
-    const door = new SongsTlsGateway(settings);
-    await door.#listen();
-    return door;
+    const gateway = new SongsTlsGateway(settings);
+    await gateway.#listen();
+    return gateway;
   }
 
   get port(): number {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  /** Cuts what is under way and frees the port. */
+  /** Cuts every connection and closes the port. */
   async close(): Promise<void> {
-    this.#closing = true;
-    this.#stopFollowing();
+    this.#isClosing = true;
+    this.#stopRenewal();
     for (const session of this.#sessions) session.cut();
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
   }
@@ -98,7 +98,7 @@ export class SongsTlsGateway {
       resolve();
     });
     return promise.catch((error: unknown) => {
-      this.#stopFollowing();
+      this.#stopRenewal();
       throw error;
     });
   }
@@ -107,11 +107,11 @@ export class SongsTlsGateway {
     const address = socket.remoteAddress ?? "";
     const ofAddress = this.#addresses.get(address) ?? 0;
     const { connections, connectionsPerAddress } = this.#limits;
-    if (this.#closing || this.#sessions.size >= connections || ofAddress >= connectionsPerAddress) {
+    if (this.#isClosing || this.#sessions.size >= connections || ofAddress >= connectionsPerAddress) {
       this.#refuse(socket, address);
       return;
     }
-    const session = new SongSession(socket, address, { ...this.#settings, ...this.#limits });
+    const session = new SongTlsSession(socket, address, { ...this.#settings, ...this.#limits });
     this.#sessions.add(session);
     this.#addresses.set(address, ofAddress + 1);
     this.#settings.meter.opened();
@@ -119,19 +119,21 @@ export class SongsTlsGateway {
   }
 
   #refuse(socket: Socket, address: string): void {
-    const { code } = new WavecacheError(this.#closing ? "SHUTTING_DOWN" : "CONNECTIONS_EXHAUSTED");
+    const { code } = new WavecacheError(this.#isClosing ? "SHUTTING_DOWN" : "CONNECTIONS_EXHAUSTED");
     this.#settings.meter.failed(code);
     this.#settings.log.debug("a connection was refused", { address, code });
-    socket.on("error", (error) => this.#settings.log.debug("a refused connection broke", { address, error }));
+    socket.on("error", (error) =>
+      this.#settings.log.debug("a refused connection failed", { address, error }),
+    );
     socket.destroy();
   }
 
-  #closed(session: SongSession, address: string): void {
+  #closed(session: SongTlsSession, address: string): void {
     this.#sessions.delete(session);
     this.#settings.meter.closed();
-    const rest = this.#addresses.get(address)! - 1;
-    if (rest === 0) this.#addresses.delete(address);
-    else this.#addresses.set(address, rest);
+    const remaining = this.#addresses.get(address)! - 1;
+    if (remaining === 0) this.#addresses.delete(address);
+    else this.#addresses.set(address, remaining);
   }
 }
 

@@ -1,4 +1,4 @@
-/** One connection of the TLS door: a name comes in, the song goes out, and the end of the connection is its end. */
+/** One TLS connection: the client sends a name, the server sends the song and closes. The close marks the end. */
 import type { Socket } from "node:net";
 import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import { type ErrorCode, toWavecacheError, WavecacheError } from "../../base/errors.ts";
@@ -6,62 +6,59 @@ import { maxSongSurplusBytes, songLingerMs, songReadBytes } from "../../base/lim
 import type { Log } from "../../base/log.ts";
 import { decodeSongName } from "../../wire/song-name.ts";
 
-/** A song as long as it is sent. */
+/** An open song. */
 export interface OpenSong {
   readonly size: number;
-  /**
-   * Exactly the bytes asked for, which lie within the size, in the memory of `into`; throws where the file has no such
-   * bytes any more.
-   */
+  /** Reads exactly `length` bytes into `into`. The range lies within `size`; throws if the file is shorter by now. */
   read(offset: number, length: number, into: Uint8Array<ArrayBuffer>): Promise<Uint8Array>;
   close(): void | Promise<void>;
 }
 
-/** What this door needs of the engine. */
+/** What this gateway needs of the engine. */
 export interface SongSource {
-  /** Throws SONG_UNKNOWN for a name that no song has. */
+  /** Throws SONG_UNKNOWN. */
   open(name: string): Promise<OpenSong>;
 }
 
-export interface SessionSettings {
+export interface SongTlsSettings {
   songs: SongSource;
   meter: GatewayMeter;
   log: Log;
   /** For the handshake and the name together. */
   nameTimeoutMs: number;
-  /** For a peer that takes nothing. */
+  /** For a peer that reads nothing. */
   stallTimeoutMs: number;
 }
 
-/** What is answered with no data and a proper end. */
-const noSong: ReadonlySet<ErrorCode> = new Set(["SONG_UNKNOWN", "BAD_REQUEST"]);
+/** Errors after which the server closes properly, without data. */
+const emptyAnswers: ReadonlySet<ErrorCode> = new Set(["SONG_UNKNOWN", "BAD_REQUEST"]);
 
 const maxLoggedChars = 128;
 
-export class SongSession {
+export class SongTlsSession {
   readonly #socket: Socket;
-  readonly #settings: SessionSettings;
-  /** Taken now: a socket that is closed has no address any more. */
+  readonly #settings: SongTlsSettings;
+  /** Kept for the log: a closed socket has no address. */
   readonly #address: string;
-  #patience: Timer;
+  #timer: Timer;
   #hasRequest = false;
   #surplusBytes = 0;
 
-  /** The socket stays readable after the peer's end: a peer may say all it has to say before it listens. */
-  constructor(socket: Socket, address: string, settings: SessionSettings) {
+  /** The socket must allow half-open connections: a peer may shut down its sending side before it reads. */
+  constructor(socket: Socket, address: string, settings: SongTlsSettings) {
     this.#socket = socket;
     this.#address = address;
     this.#settings = settings;
-    this.#patience = setTimeout(() => this.#giveUp("no name came"), settings.nameTimeoutMs);
-    socket.on("error", (error) => settings.log.debug("a connection broke", { address, error }));
+    this.#timer = setTimeout(() => this.#giveUp("no name came"), settings.nameTimeoutMs);
+    socket.on("error", (error) => settings.log.debug("a connection failed", { address, error }));
     socket.on("data", (bytes: Uint8Array) => this.#received(bytes));
     socket.once("end", () => {
       if (!this.#hasRequest) socket.end();
     });
-    socket.once("close", () => clearTimeout(this.#patience));
+    socket.once("close", () => clearTimeout(this.#timer));
   }
 
-  /** Cuts the connection, so that the peer cannot take what it has for a whole song. */
+  /** Resets the connection, so that the peer cannot mistake a part for the whole song. */
   cut(): void {
     this.#socket.resetAndDestroy();
   }
@@ -77,9 +74,12 @@ export class SongSession {
     meter.bytesIn += request.length;
     const name = decodeSongName(request);
     const shown = name?.slice(0, maxLoggedChars) ?? "";
-    this.#waitFor(() => this.#giveUp("it takes nothing of a song", shown), this.#settings.stallTimeoutMs);
+    this.#startTimer(
+      () => this.#giveUp("it reads nothing of its song", shown),
+      this.#settings.stallTimeoutMs,
+    );
     try {
-      if (name === undefined) throw new WavecacheError("BAD_REQUEST", "no name of a song");
+      if (name === undefined) throw new WavecacheError("BAD_REQUEST", "not the name of a song");
       const song = await songs.open(name);
       try {
         const isWhole = await this.#send(song);
@@ -93,60 +93,60 @@ export class SongSession {
   }
 
   /**
-   * Reads the next piece while one leaves: a slow peer costs two pieces of memory, whatever the song's size. False if
-   * the peer went away.
+   * Sends the song with double buffering: reads the next piece while one is written, so a slow peer costs two pieces of
+   * memory. False if the peer disconnected.
    */
   async #send(song: OpenSong): Promise<boolean> {
-    // New memory for each piece would cost a fifth more time: the system has to find and clear it.
+    // Two buffers alternate. Allocating one for each piece took a fifth more time.
     const bytes = Math.min(songReadBytes, song.size);
-    let [leaving, free] = [new Uint8Array(bytes), new Uint8Array(bytes)];
-    let piece = await readPiece(song, 0, leaving);
+    let [current, spare] = [new Uint8Array(bytes), new Uint8Array(bytes)];
+    let piece = await readPiece(song, 0, current);
     for (let offset = piece.length; piece.length > 0; offset += piece.length) {
-      const [next] = await Promise.all([readPiece(song, offset, free), this.#write(piece)]);
+      const [next] = await Promise.all([readPiece(song, offset, spare), this.#write(piece)]);
       if (this.#socket.destroyed) return false;
-      [leaving, free] = [free, leaving];
+      [current, spare] = [spare, current];
       piece = next;
     }
     this.#end();
     return true;
   }
 
-  /** Resolves when the kernel has the bytes, or the connection is over. */
+  /** Resolves when the kernel has the bytes, or the connection has ended. */
   #write(bytes: Uint8Array): Promise<void> {
     return new Promise((resolve) => {
       this.#socket.write(bytes, (error) => {
-        if (!error) this.#left(bytes.length);
+        if (!error) this.#written(bytes.length);
         resolve();
       });
     });
   }
 
-  #left(bytes: number): void {
+  #written(bytes: number): void {
     this.#settings.meter.bytesOut += bytes;
-    this.#patience.refresh();
+    this.#timer.refresh();
   }
 
-  /** What was sent stays on its way, even if the peer does not close and is left after a while. */
+  /** Closes after the sent bytes. If the peer does not close too, the connection is dropped after a while. */
   #end(): void {
-    this.#socket.end(() => this.#waitFor(() => this.#socket.destroy(), songLingerMs));
+    this.#socket.end(() => this.#startTimer(() => this.#socket.destroy(), songLingerMs));
   }
 
-  /** A song that nobody has is no data and a proper end; any other failure must not look like that. */
+  /** An unknown song: closes properly without data. Any other failure: resets, since it must not look like the end. */
   #fail(error: unknown, name: string): void {
     const failure = toWavecacheError(error);
     const { meter, log } = this.#settings;
     const fields = { address: this.#address, name, code: failure.code, error: failure };
     meter.failed(failure.code);
-    if (noSong.has(failure.code)) {
+    if (emptyAnswers.has(failure.code)) {
       log.debug("a song was refused", fields);
       this.#end();
     } else {
-      log.error("a song could not be sent", fields);
+      log.error("sending a song failed", fields);
       this.cut();
     }
   }
 
-  /** Unread bytes would make the system cut the connection when it is closed, with what is still on its way. */
+  /** Closing a socket with unread bytes resets the connection and loses sent data, so surplus bytes are read. */
   #discard(surplus: Uint8Array): void {
     this.#surplusBytes += surplus.length;
     if (this.#surplusBytes > maxSongSurplusBytes)
@@ -156,15 +156,15 @@ export class SongSession {
   #giveUp(why: string, name = "", code: ErrorCode = "PEER_STALLED"): void {
     this.#settings.meter.failed(code);
     const fields = { address: this.#address, why, name };
-    // Whoever looks for open ports gets this far, so it is not worth a word.
+    // Port scanners get this far, so a warning would flood the log.
     if (this.#hasRequest) this.#settings.log.warn("closing a connection", fields);
     else this.#settings.log.debug("closing a connection", fields);
     this.cut();
   }
 
-  #waitFor(then: () => void, ms: number): void {
-    clearTimeout(this.#patience);
-    if (!this.#socket.destroyed) this.#patience = setTimeout(then, ms);
+  #startTimer(onTimeout: () => void, ms: number): void {
+    clearTimeout(this.#timer);
+    if (!this.#socket.destroyed) this.#timer = setTimeout(onTimeout, ms);
   }
 }
 
