@@ -29,7 +29,7 @@ function open(request: KeeperRequest<"open">): void {
   }
 }
 
-/** What arrives in one turn of the event loop is handled together: one transaction, one group. */
+/** Handles all requests of one turn of the event loop together: one transaction, one group commit. */
 function enqueue(request: KeeperRequest): void {
   if (inbox.length === 0) setImmediate(handleInbox);
   inbox.push(request);

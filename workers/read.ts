@@ -1,11 +1,11 @@
-/** A reader thread: answers ranges of files out of memory maps. */
-import { WorkerLane } from "../src/lane/lane.ts";
-import { ReadJobs } from "./jobs/reads.ts";
+/** A reader thread: copies ranges of files into its lane. */
+import { BlockingEnd } from "../src/lane/blocking-end.ts";
+import { ReadJobs } from "./jobs/read-jobs.ts";
 import { ThreadStats } from "../src/lane/thread-stats.ts";
-import { runLane } from "./loop.ts";
-import { onLaneStart } from "./thread.ts";
+import { runLane } from "./lane-loop.ts";
+import { onLaneStart } from "./lane-start.ts";
 
 onLaneStart((start) => {
-  const lane = new WorkerLane(start.lane);
+  const lane = new BlockingEnd(start.lane);
   runLane(lane, new ReadJobs(lane), new ThreadStats(start.stats));
 });

@@ -1,6 +1,6 @@
 /**
- * The thread that waits while a file system goes to the disk: that may take seconds, and the keeper, which starts
- * it, has catalog calls to answer meanwhile.
+ * The thread that syncs file systems. A sync may take seconds; the keeper, which starts this thread, answers catalog calls
+ * meanwhile.
  */
 import { type BlockingSync, loadSyncfs } from "../src/store/sync-file-system.ts";
 
@@ -9,12 +9,12 @@ declare const self: {
   postMessage(answer: SyncAnswer): void;
 };
 
-/** `done`: false where this system has no such call. */
+/** `done` is false if the operating system has no such call. */
 export type SyncAnswer = { done: boolean } | { failure: string };
 
 const sync = loadSyncfs();
 
-/** A folder is synced; null ends the thread. */
+/** Syncs the file system of a folder; null ends the thread. */
 self.onmessage = ({ data: folder }) => {
   if (folder === null) self.onmessage = null;
   else self.postMessage(answer(sync, folder));

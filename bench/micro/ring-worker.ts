@@ -1,5 +1,6 @@
 /** The far end of the ring bench: the subject of a record says how many there are in a pass. */
-import { type LaneMemory, WorkerLane } from "../../src/lane/lane.ts";
+import { BlockingEnd } from "../../src/lane/blocking-end.ts";
+import type { LaneMemory } from "../../src/lane/lane.ts";
 
 declare const self: { onmessage: ((event: { data: unknown }) => void) | null };
 
@@ -8,10 +9,10 @@ const releaseFraction = 8;
 
 self.onmessage = (event) => {
   self.onmessage = null;
-  consume(new WorkerLane(event.data as LaneMemory));
+  consume(new BlockingEnd(event.data as LaneMemory));
 };
 
-function consume(lane: WorkerLane): void {
+function consume(lane: BlockingEnd): void {
   const { tasks } = lane;
   const batchBytes = tasks.capacityBytes / releaseFraction;
   let seen = 0;

@@ -6,7 +6,8 @@
  */
 import { writeResultRingBytes, writeRingBytes } from "../../src/base/limits/lanes.ts";
 import { KiB, MiB } from "../../src/base/limits/units.ts";
-import { allocateLane, MainLane } from "../../src/lane/lane.ts";
+import { EventLoopEnd } from "../../src/lane/event-loop-end.ts";
+import { allocateLane } from "../../src/lane/lane.ts";
 import { allocateRing, FULL, RingConsumer, RingProducer } from "../../src/lane/ring.ts";
 import { type Case, compare, quick } from "./measure.ts";
 
@@ -50,42 +51,33 @@ function oneThread(size: number): Case {
 /** A worker that takes records, adds up one byte of each and answers once for a pass. */
 class Consumer {
   readonly #worker = new Worker(new URL("ring-worker.ts", import.meta.url));
-  readonly #lane: MainLane;
+  readonly #lane: EventLoopEnd;
+  #onSum: (sum: number) => void = () => {};
+  #onRoom: () => void = () => {};
 
   constructor() {
     const memory = allocateLane(writeRingBytes, writeResultRingBytes);
-    this.#lane = new MainLane(memory);
+    this.#lane = new EventLoopEnd(memory, {
+      onResult: (_kind, sum) => this.#onSum(sum),
+      onRoom: () => this.#onRoom(),
+    });
     this.#worker.postMessage(memory);
   }
 
   /** Sends `records` bodies and waits until the worker has seen them all. */
   async pass(records: number, body: Uint8Array): Promise<number> {
-    const { tasks, results } = this.#lane;
+    const sum = new Promise<number>((resolve) => (this.#onSum = resolve));
     for (let record = 0; record < records;) {
-      const at = tasks.reserve(1, records, body.length);
+      const at = this.#lane.reserve(1, records, body.length);
       if (at === FULL) {
-        await this.#roomInTasks();
+        await new Promise<void>((resolve) => (this.#onRoom = resolve));
         continue;
       }
-      tasks.bytes.set(body, at);
+      this.#lane.bytes.set(body, at);
       record += 1;
-      if (tasks.unpublishedBytes >= batchBytes) this.#lane.publish();
     }
-    this.#lane.publish();
-    while (!results.next()) await this.#lane.rung(() => results.hasNext());
-    const sum = results.subject;
-    this.#lane.releaseResults();
-    if (sum !== 7 * records) throw new Error("a record was lost on its way to the worker");
+    if ((await sum) !== 7 * records) throw new Error("a record was lost on its way to the worker");
     return records;
-  }
-
-  async #roomInTasks(): Promise<void> {
-    this.#lane.publish();
-    const half = this.#lane.tasks.capacityBytes / 2;
-    await this.#lane.rung(() => {
-      this.#lane.tasks.wantRoom(half);
-      return this.#lane.tasks.refreshFreeBytes() >= half;
-    });
   }
 
   close(): void {

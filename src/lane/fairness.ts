@@ -1,56 +1,57 @@
 /**
- * Whose turn it is to feed a lane that is full now and then.
+ * Decides which of many sockets may feed a lane that fills up now and then.
  *
- * Each of the many sockets that feed a lane may hand over half a megabyte in one turn of the event loop, while the lane
- * takes a few such pieces: the rest would wait in memory. So a full lane holds all its feeders at once, before their
- * sockets have their turn, and when there is room lets as many go on as it can take, in the order in which they were held.
+ * One socket may deliver half a megabyte in one turn of the event loop, and the lane has room for a few such bursts: the
+ * others would wait in memory. So a full lane holds all its feeders before their sockets are read. Once there is room,
+ * it resumes as many as that room can take, in the order in which they were held.
  */
 import { KiB } from "../base/limits/units.ts";
 
-/** What one socket hands over in a turn of the event loop, at most: the size of Bun's buffer for receiving. */
-const turnBytes = 512 * KiB;
+/** The most that one socket delivers in one turn of the event loop: the size of Bun's receive buffer. */
+const maxBurstBytes = 512 * KiB;
 
 export interface Feeder {
-  /** Whether it can be held while others come first. */
-  readonly yields: boolean;
-  /** The lane is full: nothing more should be brought until `room`, though a write would still be tried. */
+  /** False for a sender in real time, which cannot be paused. */
+  readonly canBeHeld: boolean;
+  /** The lane is full: bring nothing more until `room`. A write that comes anyway is still tried. */
   hold(): void;
-  /** A write found the lane full, or it was held; now it may go on. */
+  /** Called after a write found the lane full, or after `hold`: resume. */
   room(): void;
 }
 
-/** The lane: `wantRoom` has `room` called once a good part of it is free. */
 export interface FedLane {
   freeBytes(): number;
+  /** Has `LaneFairness.room` called once half of the lane is free. */
   wantRoom(): void;
 }
 
-export class Turns<F extends Feeder> {
-  readonly #lane: FedLane;
-  /** Whose last write found the lane full. */
-  #waiting = new Set<F>();
-  /** Who can be held and is not. */
-  readonly #going = new Set<F>();
-  /** Who is held; the one held longest ago first. */
+export class LaneFairness<F extends Feeder> {
+  /** Returns the lane of now: a thread that is started again has a new one. */
+  readonly #lane: () => FedLane;
+  /** Feeders whose last write found the lane full. */
+  #refused = new Set<F>();
+  /** Feeders that can be held, and are not. */
+  readonly #running = new Set<F>();
+  /** In the order in which they were held. */
   readonly #held = new Set<F>();
-  /** Who wrote since held ones were last let go, while there are any. */
+  /** Feeders that wrote since the last resume; collected only while others are held. */
   readonly #wrote = new Set<F>();
-  #isLettingGo = false;
+  #isResumeScheduled = false;
 
-  constructor(lane: FedLane) {
+  constructor(lane: () => FedLane) {
     this.#lane = lane;
   }
 
   add(feeder: F): void {
-    if (feeder.yields) this.#going.add(feeder);
+    if (feeder.canBeHeld) this.#running.add(feeder);
   }
 
   delete(feeder: F): void {
-    for (const set of [this.#waiting, this.#going, this.#held, this.#wrote]) set.delete(feeder);
+    for (const set of [this.#refused, this.#running, this.#held, this.#wrote]) set.delete(feeder);
   }
 
   clear(): void {
-    for (const set of [this.#waiting, this.#going, this.#held, this.#wrote]) set.clear();
+    for (const set of [this.#refused, this.#running, this.#held, this.#wrote]) set.clear();
   }
 
   /** A write has gone into the lane. */
@@ -60,45 +61,46 @@ export class Turns<F extends Feeder> {
 
   /** A write found the lane full. */
   full(feeder: F): void {
-    this.#waiting.add(feeder);
-    this.#going.delete(feeder);
-    for (const going of this.#going) {
-      this.#held.add(going);
-      going.hold();
+    this.#refused.add(feeder);
+    this.#running.delete(feeder);
+    for (const running of this.#running) {
+      this.#held.add(running);
+      running.hold();
     }
-    this.#going.clear();
+    this.#running.clear();
     this.#wrote.clear();
   }
 
-  /** The lane has room. Whoever finds it full again comes to the end of the next round. */
+  /** The lane has room. A feeder that finds it full again goes to the end of the next round. */
   room(): void {
-    const waiting = this.#waiting;
-    this.#waiting = new Set();
-    for (const feeder of waiting) {
-      if (feeder.yields) this.#going.add(feeder);
+    const refused = this.#refused;
+    this.#refused = new Set();
+    for (const feeder of refused) {
+      if (feeder.canBeHeld) this.#running.add(feeder);
       feeder.room();
     }
-    this.#letGo();
+    this.#resumeHeld();
   }
 
-  /** Lets as many go on as the lane has room for what they may bring in a turn; the others after that. */
-  #letGo(): void {
-    if (this.#held.size === 0 || this.#isLettingGo) return;
-    // Whoever has written since the last look goes on writing.
-    let going = this.#wrote.size;
+  /** Resumes as many feeders as the lane has room for a burst of each, and looks again after a turn of the event loop. */
+  #resumeHeld(): void {
+    if (this.#held.size === 0 || this.#isResumeScheduled) return;
+    // A feeder that wrote since the last look will probably write again: room is left for it.
+    let bursts = this.#wrote.size;
     this.#wrote.clear();
-    if (this.#lane.freeBytes() < turnBytes) return this.#lane.wantRoom();
+    const lane = this.#lane();
+    if (lane.freeBytes() < maxBurstBytes) return lane.wantRoom();
     for (const feeder of this.#held) {
-      going += 1;
-      if (this.#lane.freeBytes() < going * turnBytes) break;
+      bursts += 1;
+      if (lane.freeBytes() < bursts * maxBurstBytes) break;
       this.#held.delete(feeder);
-      this.#going.add(feeder);
+      this.#running.add(feeder);
       feeder.room();
     }
-    this.#isLettingGo = true;
+    this.#isResumeScheduled = true;
     setImmediate(() => {
-      this.#isLettingGo = false;
-      this.#letGo();
+      this.#isResumeScheduled = false;
+      this.#resumeHeld();
     });
   }
 }

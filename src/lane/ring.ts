@@ -7,24 +7,24 @@
  *     data  |////| free |record|record|record|// free //|
  *                       ^ head               ^ tail
  *
- * `tail` and `head` are free-running unsigned 32-bit byte counts, masked on access; `tail - head` (mod 2^32) is
- * what lies between, and never exceeds the capacity. Each stands on a cache line of its own. Both sides keep
- * their own counter in a plain field and remember the other's, which they reload only when the ring looks full
- * (or empty), because every Atomics call costs a fence.
+ * `tail` and `head` are free-running unsigned 32-bit byte counts, masked on access. `tail - head` (mod 2^32) is the
+ * number of bytes in use and never exceeds the capacity. Each count has a cache line of its own. Each side keeps its own
+ * counter in a plain field and caches the other's, which it reloads only when the ring looks full (or empty), because
+ * every Atomics call costs a fence.
  *
  * A record is a header of four 32-bit words and a body, together padded to 16 bytes:
  *
  *     word 0  bytes of the whole record, padding included
  *     word 1  bytes of the body
- *     word 2  kind (1 and up; 0 marks the unused end of the data, before the ring wraps)
- *     word 3  subject (whom it concerns: a stream's slot, a request)
+ *     word 2  kind (1 and up; 0 pads the unused end of the data before the ring wraps)
+ *     word 3  subject (a stream's slot, a file's handle)
  *
- * A body is always contiguous, so that a worker can hash and write it where it lies.
+ * A body is always contiguous: a worker hashes and writes it in place.
  */
 
 const tailWord = 0;
 const headWord = 32;
-/** Set by a producer that found the ring full and waits to be told of room. */
+/** Free bytes that a producer waits for; 0 if it does not. */
 const wantedWord = 48;
 const dataByte = 256;
 const headerBytes = 16;
@@ -42,7 +42,7 @@ export function allocateRing(capacityBytes: number): SharedArrayBuffer {
   return new SharedArrayBuffer(dataByte + capacityBytes);
 }
 
-/** A ring as it looks to whoever is neither of its ends. */
+/** A ring seen from outside, by neither of its ends: for metrics. */
 export class RingView {
   readonly capacityBytes: number;
   readonly #words: Int32Array;
@@ -54,21 +54,21 @@ export class RingView {
 
   /** Bytes between the two ends. */
   get usedBytes(): number {
-    // The head first: it never passes the tail, so that what is read later cannot lie before it.
+    // The head first: it never passes the tail, so a tail read later cannot lie before it.
     const head = Atomics.load(this.#words, headWord);
     return Math.min((Atomics.load(this.#words, tailWord) - head) >>> 0, this.capacityBytes);
   }
 }
 
 /**
- * The longest body that always fits into an empty ring: a record may need the unused end of the data besides
- * itself, so half the capacity less a header.
+ * The longest body that fits into an empty ring at every position. A record may have to skip the end of the data, so this
+ * is half the capacity less a header.
  */
 export function maxBodyBytes(capacityBytes: number): number {
   return capacityBytes / 2 - headerBytes;
 }
 
-/** What a record takes of a ring, the unused end of the ring before it not counted. */
+/** Bytes that a record takes in a ring, without padding at the end of the data. */
 export function recordBytes(bodyBytes: number): number {
   return align(headerBytes + bodyBytes);
 }
@@ -103,14 +103,14 @@ export class RingProducer {
     return (this.#tail - this.#published) >>> 0;
   }
 
-  /** Bytes in the ring, records and headers; may be stale towards too many. */
+  /** Bytes in the ring, headers included. May be stale, and is then too high. */
   get usedBytes(): number {
     return (this.#tail - this.#head) >>> 0;
   }
 
   /**
-   * Appends a record with a body of `bodyBytes` and returns where in `bytes` its body goes, or FULL when the ring
-   * has no room now. Throws a RangeError for a body that could never fit.
+   * Appends a record with a body of `bodyBytes` and returns where in `bytes` its body goes, or FULL if the ring
+   * has no room now. Throws a RangeError for a body that can never fit.
    */
   reserve(kind: number, subject: number, bodyBytes: number): number {
     if (bodyBytes > this.#maxBody) throw new RangeError(`a body of ${bodyBytes} bytes can never fit`);
@@ -125,8 +125,8 @@ export class RingProducer {
   }
 
   /**
-   * Lengthens the newest record by `moreBytes` if it is still unpublished, of this kind and subject, stays within
-   * `maxBytes` and finds room behind itself. Returns where the added bytes go, or FULL when a new record is needed.
+   * Lengthens the newest record by `moreBytes` if it is unpublished, has this kind and subject, stays within `maxBytes`
+   * and has room behind it. Returns where the added bytes go, or FULL if a new record is needed.
    */
   extend(kind: number, subject: number, moreBytes: number, maxBytes: number): number {
     if (this.#open < 0) return FULL;
@@ -162,20 +162,19 @@ export class RingProducer {
   }
 
   /**
-   * Asks the consumer to ring once a release leaves at least `freeBytes` free. That ring uses the request up, also if
-   * it is for a release that the caller has seen already: so ask each time before sleeping, and look for room once
-   * more after asking.
+   * Asks the consumer to ring once a release leaves at least `freeBytes` free. The request is good for one ring, even if
+   * the caller has seen that release already. So ask before each sleep, and look for room once more after asking.
    */
   wantRoom(freeBytes: number): void {
     Atomics.store(this.#words, wantedWord, freeBytes);
   }
 
-  /** Free bytes after looking at what the consumer has released. */
+  /** Free bytes, with the consumer's counter reloaded. */
   refreshFreeBytes(): number {
     return this.capacityBytes - this.refreshUsedBytes();
   }
 
-  /** `usedBytes` after looking at what the consumer has released. */
+  /** `usedBytes`, with the consumer's counter reloaded. */
   refreshUsedBytes(): number {
     this.#head = Atomics.load(this.#words, headWord) >>> 0;
     return this.usedBytes;
@@ -196,7 +195,7 @@ export class RingProducer {
   }
 }
 
-/** The consuming end: `next` steps to a record and shows it in the fields, `release` gives its room back. */
+/** The consuming end: `next` steps to a record and shows it in the fields, `release` frees its room. */
 export class RingConsumer {
   /** The ring's memory; the current record's body is `bytes[offset .. offset + length]`. */
   readonly bytes: Uint8Array;
@@ -221,14 +220,14 @@ export class RingConsumer {
     this.#tail = this.#position;
   }
 
-  /** True if a record is there to be taken; false may be stale by what is being published right now. */
+  /** True if there is a record. False may be stale: a record may just be being published. */
   hasNext(): boolean {
     if (this.#position !== this.#tail) return true;
     this.#tail = Atomics.load(this.#words, tailWord) >>> 0;
     return this.#position !== this.#tail;
   }
 
-  /** Steps to the next record. Returns false, and leaves the fields alone, if there is none. */
+  /** Steps to the next record. Returns false, with the fields unchanged, if there is none. */
   next(): boolean {
     while (this.hasNext()) {
       const start = dataByte + (this.#position & this.#mask);
@@ -250,15 +249,15 @@ export class RingConsumer {
   }
 
   /**
-   * Gives back the room of every record taken so far; their bodies must no longer be read. Returns true if the
-   * producer waits for room and must be rung.
+   * Frees the room of every record taken so far; their bodies must no longer be read. Returns true if the producer
+   * waits for room and must be rung.
    */
   release(): boolean {
     if (this.#position === this.#released) return false;
     this.#released = this.#position;
     Atomics.store(this.#words, headWord, this.#position | 0);
     const wanted = Atomics.load(this.#words, wantedWord);
-    // By the last tail that was seen there may seem to be more free than there is: then the producer asks again.
+    // The cached tail may be stale, and `free` too high: a producer that is rung too early asks again.
     const free = this.capacityBytes - ((this.#tail - this.#position) >>> 0);
     if (wanted === 0 || free < wanted) return false;
     return Atomics.exchange(this.#words, wantedWord, 0) !== 0;

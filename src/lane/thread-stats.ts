@@ -1,7 +1,7 @@
 /**
- * What a worker thread has done so far, in memory that it shares with the main thread: nothing is sent for it. Only the
- * thread writes. The numbers are doubles on their own eight bytes, which a 64-bit processor stores whole, so that a
- * reader sees each as it was a moment ago.
+ * Counters of a worker thread, in memory that it shares with the main thread: reading them sends no message. Only the
+ * thread writes. Each counter is an aligned double, which a 64-bit processor stores in one piece, so a reader never sees
+ * a torn one.
  */
 import { RECORD_CLOSE, RECORD_FRAMES, RECORD_LISTEN, RECORD_OPEN } from "./messages/recordings.ts";
 import {
@@ -15,17 +15,18 @@ import {
   WRITE_SEAL,
 } from "./messages/streams.ts";
 
-/** A kind of job: how often it was done, and how long that took altogether. */
+/** How often a kind of job ran, and for how long in total. */
 export interface JobFigures {
   job: string;
   count: number;
   seconds: number;
 }
 
-/** Kinds of tasks are below this; 0 is what a thread does between tasks. */
+/** Kinds of tasks are below this. */
 const kinds = 128;
+/** The kind of what a thread does between tasks. */
 const background = 0;
-/** Behind the counts of the kinds and their seconds. */
+/** After a count and a time, in ms, for each kind. */
 const framesWord = 2 * kinds;
 const lostFramesWord = framesWord + 1;
 const words = framesWord + 2;
@@ -50,24 +51,23 @@ export class ThreadStats {
   readonly memory: SharedArrayBuffer;
   readonly #words: Float64Array;
 
-  /** Attaches to the memory of another thread's, or begins at zero. */
+  /** Attaches to the memory of another instance, or starts at zero. */
   constructor(memory = new SharedArrayBuffer(words * Float64Array.BYTES_PER_ELEMENT)) {
     this.memory = memory;
     this.#words = new Float64Array(memory);
   }
 
-  /** A task of this kind is done and took `ms`. */
+  /** A task of this kind took `ms`. */
   ran(kind: number, ms: number): void {
     this.#words[kind]! += 1;
     this.#words[kinds + kind]! += ms;
   }
 
-  /** Something was done between tasks. */
   ranBackground(ms: number): void {
     this.ran(background, ms);
   }
 
-  /** Frames of live ingest came in; so many were missing before and between them. */
+  /** Frames of live ingest arrived; `lostFrames` are missing before and between them. */
   recorded(frames: number, lostFrames: number): void {
     this.#words[framesWord]! += frames;
     this.#words[lostFramesWord]! += lostFrames;
@@ -81,7 +81,7 @@ export class ThreadStats {
     return this.#words[lostFramesWord]!;
   }
 
-  /** The kinds of jobs that were done at least once. */
+  /** The kinds of jobs that ran at least once. */
   jobs(): JobFigures[] {
     const jobs: JobFigures[] = [];
     for (let kind = 0; kind < kinds; kind += 1) {

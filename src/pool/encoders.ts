@@ -1,24 +1,25 @@
 /**
- * The thread that encodes sounds, seen from the main thread. It is started when the first sound is wanted, and anew when
- * one is wanted after it died; what it was at work on then fails.
+ * The thread that encodes sounds, seen from the main thread. The first request starts it. If it dies, its requests fail
+ * and the next one starts it again.
  */
 import { errorOfNumber, WavecacheError } from "../base/errors.ts";
 import { encoderSilenceMs } from "../base/limits/sounds.ts";
 import type { JobFigures } from "../lane/thread-stats.ts";
 import type { EncodeEnd, EncoderReply, EncoderRequest, EncodeTask } from "../store/sounds/encoder-calls.ts";
-import { startWorker } from "./respawn.ts";
+import { startWorker } from "./start-worker.ts";
 
 export interface EncodersSettings {
   entry: URL;
-  /** It died by itself, or was ended because it hung. */
+  /** The thread died by itself, or was terminated because it hung. */
   onLost: (reason: string) => void;
+  /** Default: `encoderSilenceMs`. */
   silenceMs?: number;
 }
 
 /** A sound that is being encoded. */
 export interface Encoding {
   /**
-   * Resolves when nothing more comes, and the source may be closed. Rejects with SOUND_UNREADABLE, SOUND_TOO_LONG,
+   * Resolves after the last packet; the source may then be closed. Rejects with SOUND_UNREADABLE, SOUND_TOO_LONG,
    * SONG_CHANGED, WORKER_LOST or an error of the system.
    */
   readonly ended: Promise<EncodingEnd>;
@@ -27,31 +28,31 @@ export interface Encoding {
 
 export type EncodingEnd = Exclude<EncodeEnd, { kind: "failed" }>;
 
-/** Packets in their order; they share memory, and are nobody else's. */
+/** Receives packets in order. They share one buffer, which the receiver owns. */
 type PacketSink = (packets: Uint8Array[]) => void;
 
 interface Waiter {
   onPackets: PacketSink;
   resolve(end: EncodingEnd): void;
   reject(error: WavecacheError): void;
-  /** Of the monotonic clock, in ms. */
+  /** In ms of the monotonic clock. */
   askedAt: number;
 }
 
-/** A thread that was told to end and does not is left behind after this. */
-const closeLimitMs = 2_000;
+/** A thread that does not end by itself is terminated this long after `close`. */
+const maxCloseMs = 2_000;
 
 export class Encoders {
   readonly #settings: EncodersSettings;
   readonly #waiting = new Map<number, Waiter>();
   #thread: Worker | undefined;
   #threadEnded: Promise<void> = Promise.resolve();
-  /** How often it died, or was ended because it hung. */
+  /** How often the thread died, or was terminated because it hung. */
   #losses = 0;
   readonly #done = { count: 0, ms: 0 };
   #isClosing = false;
   #nextId = 1;
-  #silence: Timer | undefined;
+  #watchdog: Timer | undefined;
 
   constructor(settings: EncodersSettings) {
     this.#settings = settings;
@@ -67,32 +68,32 @@ export class Encoders {
     this.#waiting.set(id, { onPackets, resolve, reject, askedAt: performance.now() });
     this.#thread ??= this.#start();
     this.#send({ kind: "encode", id, ...task });
-    this.#watchSilence();
+    this.#restartWatchdog();
     return { ended, cancel: () => this.#waiting.has(id) && this.#send({ kind: "cancel", id }) };
   }
 
-  /** It is started again when it is wanted again. */
+  /** Counts losses: each is followed by a restart, once there is a request. */
   get restarts(): number {
     return this.#losses;
   }
 
-  /** Sounds that are being encoded or wait for it. */
+  /** Sounds being encoded, or queued. */
   get waiting(): number {
     return this.#waiting.size;
   }
 
-  /** Timed from the request to its end; lost ones do not count. */
+  /** Timed from request to end; lost requests are not counted. */
   jobs(): JobFigures[] {
     return [{ job: "encode", count: this.#done.count, seconds: this.#done.ms / 1000 }];
   }
 
-  /** Cancels what is under way and ends the thread. */
+  /** Cancels all requests and ends the thread. */
   async close(): Promise<void> {
     this.#isClosing = true;
     if (this.#thread === undefined) return;
     const thread = this.#thread;
     this.#send({ kind: "close" });
-    const timer = setTimeout(() => thread.terminate(), closeLimitMs);
+    const timer = setTimeout(() => thread.terminate(), maxCloseMs);
     await this.#threadEnded;
     clearTimeout(timer);
   }
@@ -102,25 +103,20 @@ export class Encoders {
   }
 
   #start(): Worker {
-    const thread = startWorker(this.#settings.entry, "encoder", this.#losses > 0);
-    let reason = "encoder ended";
+    const settings = { entry: this.#settings.entry, name: "encoder", isReplacement: this.#losses > 0 };
+    const { promise: ended, resolve: resolveEnded } = Promise.withResolvers<void>();
+    const thread = startWorker(settings, (reason) => {
+      if (this.#thread === thread) this.#lose(reason);
+      resolveEnded();
+    });
     thread.addEventListener("message", (event: MessageEvent<EncoderReply>) => {
-      if (this.#thread === thread) this.#take(event.data);
+      if (this.#thread === thread) this.#receive(event.data);
     });
-    thread.addEventListener("error", (event) => {
-      event.preventDefault();
-      reason = `encoder threw: ${event.message}`;
-    });
-    this.#threadEnded = new Promise((resolve) => {
-      thread.addEventListener("close", () => {
-        if (this.#thread === thread) this.#lose(reason);
-        resolve();
-      });
-    });
+    this.#threadEnded = ended;
     return thread;
   }
 
-  #take(reply: EncoderReply): void {
+  #receive(reply: EncoderReply): void {
     const waiter = this.#waiting.get(reply.id);
     if (waiter === undefined) return;
     if (reply.kind === "packets") {
@@ -133,14 +129,14 @@ export class Encoders {
       if (end.kind === "failed") waiter.reject(errorOfNumber(end.errorNumber, end.detail || undefined));
       else waiter.resolve(end);
     }
-    this.#watchSilence();
+    this.#restartWatchdog();
   }
 
-  /** A decoder that never comes back must not keep all sounds waiting for good. */
-  #watchSilence(): void {
-    clearTimeout(this.#silence);
+  /** Without the watchdog a decoder that hangs would block all sounds for good. */
+  #restartWatchdog(): void {
+    clearTimeout(this.#watchdog);
     if (this.#waiting.size === 0) return;
-    this.#silence = setTimeout(() => {
+    this.#watchdog = setTimeout(() => {
       const thread = this.#thread;
       this.#lose("encoder hangs");
       thread?.terminate();
@@ -148,7 +144,7 @@ export class Encoders {
   }
 
   #lose(reason: string): void {
-    clearTimeout(this.#silence);
+    clearTimeout(this.#watchdog);
     this.#thread = undefined;
     this.#losses += 1;
     const orphans = [...this.#waiting.values()];

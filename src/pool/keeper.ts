@@ -1,4 +1,4 @@
-/** The keeper thread, seen from the main thread: calls that return promises. */
+/** The keeper thread, seen from the main thread: calls return promises. */
 import { errorOfNumber, WavecacheError } from "../base/errors.ts";
 import type { JobFigures } from "../lane/thread-stats.ts";
 import type {
@@ -8,7 +8,8 @@ import type {
   KeeperRequest,
   KeeperResult,
 } from "../store/keeper-calls.ts";
-import { Respawn, startWorker } from "./respawn.ts";
+import { RestartBackoff } from "./restart-backoff.ts";
+import { startWorker } from "./start-worker.ts";
 
 export interface KeeperSettings {
   entry: URL;
@@ -18,7 +19,7 @@ export interface KeeperSettings {
 
 interface Waiter {
   call: KeeperCall;
-  /** Of the monotonic clock, in ms. */
+  /** In ms of the monotonic clock. */
   calledAt: number;
   resolve(result: never): void;
   reject(error: WavecacheError): void;
@@ -26,22 +27,22 @@ interface Waiter {
 
 export class KeeperLink {
   readonly #settings: KeeperSettings;
-  readonly #respawn: Respawn;
+  readonly #backoff: RestartBackoff;
   #worker: Worker;
   readonly #answered = new Map<KeeperCall, { count: number; ms: number }>();
   #waiting = new Map<number, Waiter>();
   #nextSerial = 1;
-  #closing = false;
+  #isClosing = false;
 
   constructor(settings: KeeperSettings) {
     this.#settings = settings;
-    this.#worker = this.#spawn(false);
-    this.#respawn = new Respawn(() => this.#reopen());
+    this.#worker = this.#start(false);
+    this.#backoff = new RestartBackoff(() => this.#reopen());
   }
 
-  /** Calls the keeper; rejects with an error of the table. */
+  /** Rejects with an error of the table. */
   call<C extends KeeperCall>(call: C, args: KeeperArgs<C>): Promise<KeeperResult<C>> {
-    if (this.#respawn.pending) return Promise.reject(new WavecacheError("WORKER_LOST"));
+    if (this.#backoff.isPending) return Promise.reject(new WavecacheError("WORKER_LOST"));
     const request: KeeperRequest<C> = { serial: this.#nextSerial++, call, args };
     return new Promise((resolve, reject) => {
       this.#waiting.set(request.serial, { call, calledAt: performance.now(), resolve, reject });
@@ -50,7 +51,7 @@ export class KeeperLink {
   }
 
   get restarts(): number {
-    return this.#respawn.restarts;
+    return this.#backoff.restarts;
   }
 
   /** Calls without an answer yet. */
@@ -58,33 +59,28 @@ export class KeeperLink {
     return this.#waiting.size;
   }
 
-  /** The calls by their names, timed from call to answer. */
+  /** By the names of the calls, timed from call to answer. */
   jobs(): JobFigures[] {
     return [...this.#answered].map(([job, { count, ms }]) => ({ job, count, seconds: ms / 1000 }));
   }
 
-  /** Waits for commits under way, closes the catalog and ends the thread. */
+  /** Waits for running commits, closes the catalog and ends the thread. */
   async close(): Promise<void> {
-    if (this.#respawn.pending) return this.#respawn.cancel();
-    this.#closing = true;
+    if (this.#backoff.isPending) return this.#backoff.cancel();
+    this.#isClosing = true;
     await this.call("close", null);
   }
 
-  #spawn(replacement: boolean): Worker {
-    const worker = startWorker(this.#settings.entry, "keeper", replacement);
-    let reason = "keeper ended";
-    worker.addEventListener("message", (event: MessageEvent<KeeperReply>) => this.#take(event.data));
-    worker.addEventListener("error", (event) => {
-      event.preventDefault();
-      reason = `keeper threw: ${event.message}`;
+  #start(isReplacement: boolean): Worker {
+    const settings = { entry: this.#settings.entry, name: "keeper", isReplacement };
+    const worker = startWorker(settings, (reason) => {
+      if (!this.#isClosing) this.#lose(reason);
     });
-    worker.addEventListener("close", () => {
-      if (!this.#closing) this.#lose(reason);
-    });
+    worker.addEventListener("message", (event: MessageEvent<KeeperReply>) => this.#settle(event.data));
     return worker;
   }
 
-  #take(reply: KeeperReply): void {
+  #settle(reply: KeeperReply): void {
     const waiter = this.#waiting.get(reply.serial);
     if (waiter === undefined) return;
     this.#waiting.delete(reply.serial);
@@ -104,13 +100,13 @@ export class KeeperLink {
     const orphans = this.#waiting;
     this.#waiting = new Map();
     this.#settings.onLost(reason);
-    this.#respawn.schedule();
+    this.#backoff.schedule();
     for (const waiter of orphans.values()) waiter.reject(new WavecacheError("WORKER_LOST", reason));
   }
 
-  /** A new keeper repairs what the dead one left half-way. */
+  /** The new keeper repairs what the dead one left unfinished. */
   #reopen(): void {
-    this.#worker = this.#spawn(true);
+    this.#worker = this.#start(true);
     this.call("open", { cacheDir: this.#settings.cacheDir, at: Date.now() }).catch(
       (error: WavecacheError) => {
         this.#settings.onLost(`keeper cannot open the store again: ${error.message}`);

@@ -1,10 +1,10 @@
-/** The worker threads together: writers and readers behind lanes, the keeper, and the one that encodes sounds. */
+/** All worker threads: writers and readers behind lanes, the keeper, and the sound encoder. */
 import { Encoders } from "./encoders.ts";
 import { KeeperLink } from "./keeper.ts";
 import { Readers } from "./readers.ts";
 import { Writers } from "./writers.ts";
 
-/** The entry files of the threads. The pool does not know them by name: it never imports `workers/`. */
+/** The entry files of the threads. They are passed in, because the pool never imports `workers/`. */
 export interface ThreadEntries {
   write: URL;
   read: URL;
@@ -15,9 +15,9 @@ export interface ThreadEntries {
 export interface PoolSettings {
   entries: ThreadEntries;
   cacheDir: string;
-  /** Threads of each of the two kinds that carry audio. */
+  /** Writer threads, and also reader threads. */
   workers: number;
-  /** A thread died by itself; it is started again. */
+  /** A thread died by itself, and is restarted. */
   onLost: (reason: string) => void;
 }
 
@@ -38,7 +38,7 @@ export function openPool(settings: PoolSettings): Pool {
   };
 }
 
-/** Ends every thread after what it has been given. */
+/** Lets every thread finish its tasks, then ends it. The keeper is last: results of the writers may still lead to calls. */
 export async function closePool(pool: Pool): Promise<void> {
   await Promise.all([pool.writers.close(), pool.readers.close(), pool.encoders.close()]);
   await pool.keeper.close();

@@ -1,6 +1,6 @@
 /**
- * The reader threads. A connection keeps to one of them, so that its answers come in the order of its requests.
- * Readers share nothing with writers, so a read never waits behind a write.
+ * The reader threads. A connection uses one of them for all its reads, so answers keep the order of its requests. Readers
+ * share nothing with writers, so a read never waits behind a write.
  */
 import { readDataRingBytes, readRequestRingBytes } from "../base/limits/lanes.ts";
 import { maxOpenFilesPerReader } from "../base/limits/streams.ts";
@@ -19,17 +19,21 @@ import {
   READ_RANGE,
 } from "../lane/messages/streams.ts";
 import { GarbageWatch } from "./garbage-watch.ts";
-import type { PoolThreadSettings, ThreadFigures, ThreadOwner } from "./lane-thread.ts";
-import { SupervisedThread } from "./supervised-thread.ts";
 import { ResidentFiles } from "./resident.ts";
+import {
+  type PoolThreadSettings,
+  SupervisedThread,
+  type ThreadFigures,
+  type ThreadOwner,
+} from "./supervised-thread.ts";
 
-/** A file to read from: an object (immutable, mapped) or an upload's file that still grows. */
+/** A file to read from: an object, which is immutable and mapped, or the growing file of an upload. */
 export interface FileRef {
   path: string;
   immutable: boolean;
 }
 
-/** Takes the answer of one read: parts in their order, the last one marked; or a failure, which ends it too. */
+/** Receives the answer to one read: its parts in order, up to the one marked `last`, or a failure. */
 export interface ReadSink {
   /** `audio` is a view of shared memory that is valid until this returns. */
   part(audio: Uint8Array, last: boolean): void;
@@ -55,7 +59,7 @@ export class Readers {
     return this.#readers[this.#next]!;
   }
 
-  /** Lets go of a file that is about to disappear, so that its room on the disk is given back. */
+  /** Closes a file that is about to be deleted: while it is open or mapped, its disk space stays in use. */
   forget(path: string): void {
     this.#resident.forget(path);
     for (const reader of this.#readers) reader.forget(path);
@@ -71,7 +75,7 @@ export class Readers {
   }
 }
 
-const nothing = new Uint8Array(0);
+const noBody = new Uint8Array(0);
 
 interface Read {
   file: FileRef;
@@ -82,7 +86,7 @@ export class Reader implements ThreadOwner {
   readonly #resident: ResidentFiles;
   readonly #onLost: (reason: string) => void;
   readonly #thread: SupervisedThread;
-  /** Reads without a complete answer, oldest first: the order in which a lane answers. */
+  /** Reads without a complete answer, oldest first. The thread answers in this order. */
   #reads: Read[] = [];
   /** Handles of the files that the thread has open, by path. */
   readonly #handles = new Lru<number>(maxOpenFilesPerReader, (_path, handle) => this.#closeFile(handle));
@@ -103,22 +107,19 @@ export class Reader implements ThreadOwner {
     );
   }
 
-  /**
-   * Reads `length` bytes (at least 1) from byte `offset`; the file must have them. The sink is never called before
-   * this returns.
-   */
+  /** Reads `length` bytes (1 or more) from `offset`; the file must have them. Calls the sink only after this returns. */
   read(file: FileRef, offset: number, length: number, sink: ReadSink): void {
     if (this.#thread.isDead) {
       return queueMicrotask(() =>
         sink.failed(new WavecacheError("WORKER_LOST", "the reader is starting again")),
       );
     }
-    const handle = this.#open(file);
+    const handle = this.#handleOf(file);
     this.#reads.push({ file, sink });
-    this.#thread.current.send(READ_RANGE, handle, encodeRange(offset, length));
+    this.#thread.lane.send(READ_RANGE, handle, encodeRange(offset, length));
   }
 
-  /** The same range at once, if its file is immutable and all of it is in memory. The view may be sent, not kept. */
+  /** The range at once, if its file is immutable and the whole range is in memory. The view may be sent, not kept. */
   resident(file: FileRef, offset: number, length: number): Uint8Array | undefined {
     return file.immutable ? this.#resident.view(file.path, offset, length) : undefined;
   }
@@ -145,6 +146,7 @@ export class Reader implements ThreadOwner {
     sink.failed(errorOfNumber(failure.number, failure.detail));
   }
 
+  /** Requests that do not fit wait in the lane: nobody is held. */
   onRoom(): void {}
 
   onLost(reason: string): void {
@@ -159,18 +161,18 @@ export class Reader implements ThreadOwner {
     return this.#thread.close();
   }
 
-  #open(file: FileRef): number {
-    const known = this.#handles.get(file.path);
-    if (known !== undefined) return known;
+  #handleOf(file: FileRef): number {
+    const open = this.#handles.get(file.path);
+    if (open !== undefined) return open;
     const handle = this.#nextHandle++;
     this.#handles.set(file.path, handle);
-    this.#thread.current.send(READ_OPEN, handle, encodeOpen(file.immutable, file.path));
+    this.#thread.lane.send(READ_OPEN, handle, encodeOpen(file.immutable, file.path));
     return handle;
   }
 
   /** Reads sent before this are answered first: a lane keeps its order. */
   #closeFile(handle: number): void {
-    this.#thread.current.send(READ_CLOSE, handle, nothing);
+    this.#thread.lane.send(READ_CLOSE, handle, noBody);
   }
 }
 

@@ -1,4 +1,4 @@
-/** Live recordings on the writer threads. */
+/** The slot of one live recording on its writer thread. */
 import { errorOfNumber, type WavecacheError } from "../base/errors.ts";
 import type { RecordingEntry } from "../base/recording-entry.ts";
 import type { OrderDecision } from "../codec/nibble-order.ts";
@@ -23,54 +23,53 @@ import {
 import { type Body, decodeFailure, decodeNumber } from "../lane/messages/streams.ts";
 import type { SlotOwner, Writer } from "./writer.ts";
 
-/** What a recording hears of its writer. After `closed` and after `lost` nothing follows. */
+/** Events of a writer for one recording. After `closed` and after `lost` nothing follows. */
 export interface RecordingEvents {
   started(segment: StartedSegment): void;
   segment(segment: RecordingEntry): void;
   ordered(decision: OrderDecision): void;
-  /** The answer to `listen(true)`: audio that follows belongs to it. */
+  /** Answers `listen(true)`: its audio follows. */
   listening(): void;
   /** PCM16, interleaved: a view of shared memory that is valid until this returns. */
   audio(pcm: Uint8Array): void;
   skipped(bytes: number): void;
   failed(error: WavecacheError): void;
   closed(): void;
-  /** `write` said false; now there is room. */
+  /** Called after a `write` that did not fit: resume. */
   room(): void;
   lost(error: WavecacheError): void;
 }
 
-const nothing = new Uint8Array(0);
+const noBody = new Uint8Array(0);
 const yes = Uint8Array.of(1);
 const no = Uint8Array.of(0);
 
-/** The way of one recording to its writer. */
 export class RecordingSlot implements SlotOwner {
   readonly #writer: Writer;
   readonly #events: RecordingEvents;
   readonly #slot: number;
-  readonly yields = false;
+  readonly canBeHeld = false;
 
-  constructor(writer: Writer, order: RecordingSpec, events: RecordingEvents) {
+  constructor(writer: Writer, spec: RecordingSpec, events: RecordingEvents) {
     this.#writer = writer;
     this.#events = events;
     this.#slot = writer.open(this);
-    writer.send(RECORD_OPEN, this.#slot, encodeJson(order));
+    writer.send(RECORD_OPEN, this.#slot, encodeJson(spec));
   }
 
-  /** Copies a frame message into the lane. False: it did not fit and is to be written again after `room`. */
+  /** Copies a frame message into the lane. Returns false if it does not fit now: write it again after `room`. */
   write(message: Uint8Array): boolean {
     return this.#writer.writeWhole(RECORD_FRAMES, this.#slot, message);
   }
 
-  /** From now on, or no longer, `audio` is wanted. */
-  listen(wanted: boolean): void {
-    this.#writer.send(RECORD_LISTEN, this.#slot, wanted ? yes : no);
+  /** Starts or stops the `audio` events. */
+  listen(isOn: boolean): void {
+    this.#writer.send(RECORD_LISTEN, this.#slot, isOn ? yes : no);
   }
 
   /** Ends the recording; `closed` follows after its last segment. */
   close(): void {
-    this.#writer.send(RECORD_CLOSE, this.#slot, nothing);
+    this.#writer.send(RECORD_CLOSE, this.#slot, noBody);
   }
 
   result(kind: number, body: Body): boolean {
@@ -106,7 +105,7 @@ export class RecordingSlot implements SlotOwner {
     }
   }
 
-  /** A device sends as fast as time goes by: a full lane has others to hold. */
+  /** Never called: a device sends in real time and cannot be held. */
   hold(): void {}
 
   room(): void {

@@ -20,33 +20,32 @@ import {
 } from "../lane/messages/streams.ts";
 import type { SlotOwner, Writer } from "./writer.ts";
 
-/** What an upload hears of its writer. After `failed` only `closed` follows, after `lost` nothing. */
+/** Events of a writer for one upload. After `failed` only `closed` follows, after `lost` nothing. */
 export interface UploadEvents {
-  /** The file is open; `keptBytes` were in it. */
+  /** The file is open. It has `keptBytes` if the upload is resumed. */
   opened(keptBytes: number): void;
-  /** Everything sent before the oldest unanswered `fence` is in the file, which has `bytes`. */
+  /** Answers the oldest open `fence`: all audio before it is in the file, which has `bytes`. */
   fenced(bytes: number): void;
   sealed(sealed: Sealed): void;
   failed(error: WavecacheError): void;
-  /** The slot is free; the file, unless it was discarded, has `bytes`. */
+  /** The slot is free. The file, unless discarded, has `bytes`. */
   closed(bytes: number): void;
   /** The lane is full: bring nothing more until `room`. */
   hold(): void;
-  /** `write` took less than all, or it was to hold; now it may go on. */
+  /** Called after a `write` that did not fit, or after `hold`: resume. */
   room(): void;
   lost(error: WavecacheError): void;
 }
 
-const nothing = new Uint8Array(0);
+const noBody = new Uint8Array(0);
 const yes = Uint8Array.of(1);
 const no = Uint8Array.of(0);
 
-/** The way of one upload to its writer. */
 export class UploadSlot implements SlotOwner {
   readonly #writer: Writer;
   readonly #events: UploadEvents;
   readonly #slot: number;
-  readonly yields = true;
+  readonly canBeHeld = true;
 
   constructor(writer: Writer, key: string, resume: boolean, events: UploadEvents) {
     this.#writer = writer;
@@ -55,22 +54,22 @@ export class UploadSlot implements SlotOwner {
     writer.send(WRITE_OPEN, this.#slot, encodeOpen(resume, key));
   }
 
-  /** Copies audio into the lane from byte `from` on. Returns how many bytes it took; less than all: `room` follows. */
+  /** Copies audio into the lane from byte `from` on. Returns how many bytes fitted; if not all did, `room` follows. */
   write(audio: Uint8Array, from: number): number {
     return this.#writer.write(WRITE_DATA, this.#slot, audio, from);
   }
 
   /** Asks for `fenced` once everything written so far is in the file. */
   fence(): void {
-    this.#writer.send(WRITE_FENCE, this.#slot, nothing);
+    this.#writer.send(WRITE_FENCE, this.#slot, noBody);
   }
 
   /** Ends the audio; `sealed` follows. */
   seal(): void {
-    this.#writer.send(WRITE_SEAL, this.#slot, nothing);
+    this.#writer.send(WRITE_SEAL, this.#slot, noBody);
   }
 
-  /** Lets go of the file, in any state; `closed` follows. */
+  /** Closes the file, in any state; `closed` follows. */
   close(discard: boolean): void {
     this.#writer.send(WRITE_CLOSE, this.#slot, discard ? yes : no);
   }

@@ -21,7 +21,7 @@ const framesOfTurn = 8;
 
 /** A sender with a socket that hands over half a megabyte in each turn of the loop, unless it is paused. */
 class Sender implements SlotOwner {
-  readonly yields: boolean;
+  readonly canBeHeld: boolean;
   readonly slot: number;
   readonly #writer: Writer;
   leftFrames: number;
@@ -32,10 +32,10 @@ class Sender implements SlotOwner {
   backlog = 0;
   #taken = 0;
 
-  constructor(writer: Writer, frames: number, yields = true) {
+  constructor(writer: Writer, frames: number, canBeHeld = true) {
     this.#writer = writer;
     this.leftFrames = frames;
-    this.yields = yields;
+    this.canBeHeld = canBeHeld;
     this.slot = writer.open(this);
   }
 

@@ -1,18 +1,21 @@
 /**
- * One writer thread, seen from the main thread: its slots. Whatever goes through it, uploads or recordings, holds a
- * slot from its opening to its last result, and shares the lane, the waiting for room and the loss of the thread.
+ * One writer thread, seen from the main thread. Each upload and each recording on it holds a slot from its opening to its
+ * last result. The slots share the lane; fairness decides who writes when it is full.
  */
 import { maxExtentBytes, writeResultRingBytes, writeRingBytes } from "../base/limits/lanes.ts";
 import { WavecacheError } from "../base/errors.ts";
 import { FULL } from "../lane/ring.ts";
-import { type Feeder, Turns } from "../lane/fairness.ts";
+import { type Feeder, LaneFairness } from "../lane/fairness.ts";
 import type { Body } from "../lane/messages/streams.ts";
-import type { PoolThreadSettings, ThreadFigures, ThreadOwner } from "./lane-thread.ts";
-import { SupervisedThread } from "./supervised-thread.ts";
+import {
+  type PoolThreadSettings,
+  SupervisedThread,
+  type ThreadFigures,
+  type ThreadOwner,
+} from "./supervised-thread.ts";
 
-/** Whoever holds a slot of a writer. */
 export interface SlotOwner extends Feeder {
-  /** A result; the body is valid until this returns. True says that it was the last: the slot is free. */
+  /** A result; the body is valid until this returns. Returns true for the last one: the slot is then free. */
   result(kind: number, body: Body): boolean;
   /** The thread died; the slot is gone. */
   lost(error: WavecacheError): void;
@@ -22,10 +25,7 @@ export class Writer implements ThreadOwner {
   readonly #onLost: (reason: string) => void;
   readonly #thread: SupervisedThread;
   #owners = new Map<number, SlotOwner>();
-  readonly #turns = new Turns<SlotOwner>({
-    freeBytes: () => this.#thread.current.freeBytes(),
-    wantRoom: () => this.#thread.current.wantRoom(),
-  });
+  readonly #fairness = new LaneFairness<SlotOwner>(() => this.#thread.lane);
   #nextSlot = 1;
 
   constructor(settings: PoolThreadSettings, index: number) {
@@ -42,7 +42,7 @@ export class Writer implements ThreadOwner {
     );
   }
 
-  /** Slots in use; a writer that is dead would take none. */
+  /** Slots in use; infinite while the thread is dead, so that no stream is assigned to it. */
   get load(): number {
     return this.#thread.isDead ? Infinity : this.#owners.size;
   }
@@ -55,46 +55,45 @@ export class Writer implements ThreadOwner {
     return this.#thread.figures();
   }
 
-  /** Takes a slot, whose number it returns. Throws WORKER_LOST while the thread is dead. */
+  /** Opens a slot and returns its number. Throws WORKER_LOST while the thread is dead. */
   open(owner: SlotOwner): number {
     if (this.#thread.isDead) throw new WavecacheError("WORKER_LOST", "the writer is starting again");
     const slot = this.#nextSlot++;
     this.#owners.set(slot, owner);
-    this.#turns.add(owner);
+    this.#fairness.add(owner);
     return slot;
   }
 
   send(kind: number, slot: number, body: Uint8Array): void {
-    // The slots of a thread that died are gone; their owners have been told.
-    if (this.#owners.has(slot)) this.#thread.current.send(kind, slot, body);
+    // A dead thread's slots are gone, and their owners know.
+    if (this.#owners.has(slot)) this.#thread.lane.send(kind, slot, body);
   }
 
   /**
-   * Copies bytes into the lane from byte `from` on, in tasks that end anywhere. Returns how many it took; less than
-   * all: `room` follows.
+   * Copies the bytes from `from` on into the lane, split into tasks at any byte. Returns how many bytes fitted; if not
+   * all did, `room` follows.
    */
   write(kind: number, slot: number, bytes: Uint8Array, from: number): number {
     if (!this.#owners.has(slot)) return bytes.length - from;
-    let taken = from;
-    while (taken < bytes.length) {
-      const length = Math.min(bytes.length - taken, maxExtentBytes);
-      const at = this.#reserve(kind, slot, length);
-      if (at === FULL) break;
-      this.#thread.current.bytes.set(
-        length === bytes.length ? bytes : bytes.subarray(taken, taken + length),
-        at,
-      );
-      taken += length;
+    let at = from;
+    while (at < bytes.length) {
+      const length = Math.min(bytes.length - at, maxExtentBytes);
+      const target = this.#reserve(kind, slot, length);
+      if (target === FULL) break;
+      // A whole frame, the usual case, needs no view.
+      const part = length === bytes.length ? bytes : bytes.subarray(at, at + length);
+      this.#thread.lane.bytes.set(part, target);
+      at += length;
     }
-    return taken - from;
+    return at - from;
   }
 
-  /** Copies a message into the lane, whole in one task. False: it did not fit now, and `room` follows. */
+  /** Copies a message into the lane as one task. Returns false if it does not fit now; `room` follows. */
   writeWhole(kind: number, slot: number, message: Uint8Array): boolean {
     if (!this.#owners.has(slot)) return true;
     const at = this.#reserve(kind, slot, message.length);
     if (at === FULL) return false;
-    this.#thread.current.bytes.set(message, at);
+    this.#thread.lane.bytes.set(message, at);
     return true;
   }
 
@@ -102,17 +101,17 @@ export class Writer implements ThreadOwner {
     const owner = this.#owners.get(slot);
     if (owner?.result(kind, body) !== true) return;
     this.#owners.delete(slot);
-    this.#turns.delete(owner);
+    this.#fairness.delete(owner);
   }
 
   onRoom(): void {
-    this.#turns.room();
+    this.#fairness.room();
   }
 
   onLost(reason: string): void {
     const orphans = this.#owners;
     this.#owners = new Map();
-    this.#turns.clear();
+    this.#fairness.clear();
     this.#onLost(reason);
     for (const owner of orphans.values()) owner.lost(new WavecacheError("WORKER_LOST", reason));
   }
@@ -121,13 +120,13 @@ export class Writer implements ThreadOwner {
     return this.#thread.close();
   }
 
-  /** Room behind the newest task where that is of this kind and slot, else in a new one. */
+  /** Extends the newest task if it has this kind and slot, and else starts a new one. */
   #reserve(kind: number, slot: number, length: number): number {
-    let at = this.#thread.current.extend(kind, slot, length, maxExtentBytes);
-    if (at === FULL) at = this.#thread.current.reserve(kind, slot, length);
+    let at = this.#thread.lane.extend(kind, slot, length, maxExtentBytes);
+    if (at === FULL) at = this.#thread.lane.reserve(kind, slot, length);
     const owner = this.#owners.get(slot)!;
-    if (at === FULL) this.#turns.full(owner);
-    else this.#turns.wrote(owner);
+    if (at === FULL) this.#fairness.full(owner);
+    else this.#fairness.wrote(owner);
     return at;
   }
 }

@@ -1,11 +1,11 @@
 /**
- * The writer threads. A stream is pinned to one of them, so that its bytes are written in their order by a thread that
- * has its files at hand; which one is decided when it opens.
+ * The writer threads. A stream is pinned to one of them when it opens: that thread has its files open and writes its bytes
+ * in order.
  */
 import type { RecordingSpec } from "../lane/messages/recordings.ts";
-import type { PoolThreadSettings, ThreadFigures } from "./lane-thread.ts";
 import { type RecordingEvents, RecordingSlot } from "./recording-slot.ts";
 import { type UploadEvents, UploadSlot } from "./upload-slot.ts";
+import type { PoolThreadSettings, ThreadFigures } from "./supervised-thread.ts";
 import { Writer } from "./writer.ts";
 
 export class Writers {
@@ -15,17 +15,17 @@ export class Writers {
     this.#writers = Array.from({ length: settings.count }, (_, index) => new Writer(settings, index));
   }
 
-  /** Opens an upload on the writer that has the fewest streams. `key` names its file in incoming/. */
+  /** Opens an upload on the writer with the fewest slots in use. `key` names its file in incoming/. */
   open(key: string, resume: boolean, events: UploadEvents): UploadSlot {
-    return new UploadSlot(this.#least(), key, resume, events);
+    return new UploadSlot(this.#idlest(), key, resume, events);
   }
 
-  /** Opens a recording on the writer that has the fewest streams. */
-  record(order: RecordingSpec, events: RecordingEvents): RecordingSlot {
-    return new RecordingSlot(this.#least(), order, events);
+  /** Opens a recording on the writer with the fewest slots in use. */
+  record(spec: RecordingSpec, events: RecordingEvents): RecordingSlot {
+    return new RecordingSlot(this.#idlest(), spec, events);
   }
 
-  /** Streams that a writer has open, of all writers. */
+  /** Slots in use on all writers. */
   get slots(): number {
     return this.#writers.reduce((sum, writer) => sum + writer.slots, 0);
   }
@@ -38,7 +38,7 @@ export class Writers {
     await Promise.all(this.#writers.map((writer) => writer.close()));
   }
 
-  #least(): Writer {
-    return this.#writers.reduce((least, other) => (other.load < least.load ? other : least));
+  #idlest(): Writer {
+    return this.#writers.reduce((idlest, other) => (other.load < idlest.load ? other : idlest));
   }
 }

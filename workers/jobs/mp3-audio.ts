@@ -4,10 +4,10 @@ import { KiB } from "../../src/base/limits/units.ts";
 import { mixPlanes, type MonoAudio } from "./mono-audio.ts";
 import type { SoundSourceFile } from "./sound-source-file.ts";
 
-/** About a second of common MP3. */
+/** About a second of MP3 at 128 kbit/s. */
 const pieceBytes = 16 * KiB;
 
-/** MP3 through mpg123; what is damaged is left out, as players do. Throws SOUND_UNREADABLE if nothing can be decoded. */
+/** Decodes MP3 with mpg123 and skips damaged parts, as players do. Throws SOUND_UNREADABLE if nothing can be decoded. */
 export async function openMp3(file: SoundSourceFile): Promise<MonoAudio> {
   const decoder = new MPEGDecoder();
   await decoder.ready;
@@ -24,7 +24,7 @@ class Mp3Audio implements MonoAudio {
   readonly #file: SoundSourceFile;
   readonly #decoder: MPEGDecoder;
   #at = 0;
-  /** The first samples: the rate is known only with them. */
+  /** Decoded by the constructor, which needs them for the sample rate. */
   #first: Float32Array | undefined;
 
   constructor(file: SoundSourceFile, decoder: MPEGDecoder) {

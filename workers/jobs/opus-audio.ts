@@ -7,24 +7,24 @@ import { isPlainOpusPacket, opusSampleRate } from "../../src/codec/opus.ts";
 import { mixPlanes, type MonoAudio } from "./mono-audio.ts";
 import type { SoundSourceFile } from "./sound-source-file.ts";
 
-/** Some seconds. */
+/** A few seconds of speech. */
 const pieceBytes = 8 * KiB;
 
-/** What a whole Ogg/Opus file holds. */
+/** Facts about a whole Ogg/Opus file. */
 export interface OpusFile {
   head: OpusHead;
-  /** Samples at 48 kHz to be heard. */
+  /** Audible samples, at 48 kHz. */
   samples: number;
-  /** Every packet is what devices are sent, and there is no gain to apply: they need not be coded anew. */
+  /** The packets have the format that devices receive, and there is no gain: they need no transcoding. */
   isPlain: boolean;
 }
 
-/** Looks at every packet of the file, without decoding any. Throws SOUND_UNREADABLE and SOUND_TOO_LONG. */
+/** Parses every packet of the file, and decodes none. Throws SOUND_UNREADABLE or SOUND_TOO_LONG. */
 export function inspectOpus(file: SoundSourceFile): OpusFile {
   const parser = new OggOpusParser();
   let isPlain = true;
   let hasPackets = false;
-  for (const packets of pieces(file, parser)) {
+  for (const packets of opusPackets(file, parser)) {
     hasPackets ||= packets.length > 0;
     isPlain &&= packets.every(isPlainOpusPacket);
     if (parser.audibleSamples > (maxSoundMs / 1000) * opusSampleRate) {
@@ -36,8 +36,8 @@ export function inspectOpus(file: SoundSourceFile): OpusFile {
   return { head, samples, isPlain: isPlain && head.channels === 1 && head.gain === 0 };
 }
 
-/** The packets of the file as they are, some at a time. */
-export function* pieces(file: SoundSourceFile, parser = new OggOpusParser()): Generator<Uint8Array[]> {
+/** The packets of the file, unchanged, in batches. */
+export function* opusPackets(file: SoundSourceFile, parser = new OggOpusParser()): Generator<Uint8Array[]> {
   for (let at = 0; at < file.size;) {
     const bytes = file.read(at, pieceBytes);
     at += bytes.length;
@@ -45,7 +45,7 @@ export function* pieces(file: SoundSourceFile, parser = new OggOpusParser()): Ge
   }
 }
 
-/** Decodes a file that `inspectOpus` has looked at. */
+/** Decodes the file; `opus` comes from `inspectOpus`. */
 export async function openOpus(file: SoundSourceFile, opus: OpusFile): Promise<MonoAudio> {
   const decoder = new OpusDecoder({ channels: opus.head.channels, preSkip: 0 });
   await decoder.ready;
@@ -54,24 +54,24 @@ export async function openOpus(file: SoundSourceFile, opus: OpusFile): Promise<M
 
 class OpusAudio implements MonoAudio {
   readonly sampleRate = opusSampleRate;
-  readonly #pieces: Generator<Uint8Array[]>;
+  readonly #packets: Generator<Uint8Array[]>;
   readonly #decoder: OpusDecoder;
   readonly #gain: number;
-  /** Samples to leave out before anything is heard, and those that are to be heard still. */
-  #skip: number;
-  #left: number;
+  /** Samples still to drop, and samples still to return after that. */
+  #toSkip: number;
+  #toRead: number;
 
   constructor(file: SoundSourceFile, { head, samples }: OpusFile, decoder: OpusDecoder) {
-    this.#pieces = pieces(file);
+    this.#packets = opusPackets(file);
     this.#decoder = decoder;
     this.#gain = 10 ** (head.gain / 256 / 20);
-    this.#skip = head.preSkip;
-    this.#left = samples;
+    this.#toSkip = head.preSkip;
+    this.#toRead = samples;
   }
 
   read(): Float32Array | undefined {
-    while (this.#left > 0) {
-      const { value: packets, done } = this.#pieces.next();
+    while (this.#toRead > 0) {
+      const { value: packets, done } = this.#packets.next();
       if (done === true) return undefined;
       if (packets.length > 0) return this.#audible(this.#decode(packets));
     }
@@ -82,17 +82,17 @@ class OpusAudio implements MonoAudio {
     this.#decoder.free();
   }
 
-  /** What is damaged is left out, as players do. */
+  /** Skips damaged packets, as players do. */
   #decode(packets: Uint8Array[]): Float32Array {
     const samples = mixPlanes(this.#decoder.decodeFrames(packets).channelData);
     return this.#gain === 1 ? samples : samples.map((sample) => sample * this.#gain);
   }
 
   #audible(samples: Float32Array): Float32Array {
-    const from = Math.min(this.#skip, samples.length);
-    this.#skip -= from;
-    const audible = samples.subarray(from, from + this.#left);
-    this.#left -= audible.length;
+    const from = Math.min(this.#toSkip, samples.length);
+    this.#toSkip -= from;
+    const audible = samples.subarray(from, from + this.#toRead);
+    this.#toRead -= audible.length;
     return audible;
   }
 }

@@ -30,7 +30,7 @@ let folder: ReturnType<typeof temporaryFolder>;
 beforeEach(() => (folder = temporaryFolder()));
 afterEach(() => folder[Symbol.dispose]());
 
-function orderOf(changes: Partial<RecordingSpec> = {}, channels = 1): RecordingSpec {
+function specOf(changes: Partial<RecordingSpec> = {}, channels = 1): RecordingSpec {
   const handshake = { streamId: 7, sampleRate: 16_000, channels, codec: 1, frameSamples, timestampMs: 0 };
   return {
     handshake,
@@ -43,26 +43,26 @@ function orderOf(changes: Partial<RecordingSpec> = {}, channels = 1): RecordingS
   };
 }
 
-function pcmOrder(changes: Partial<RecordingSpec> = {}, channels = 1): RecordingSpec {
-  const order = orderOf(changes, channels);
-  return { ...order, handshake: { ...order.handshake, codec: 0 } };
+function pcmSpec(changes: Partial<RecordingSpec> = {}, channels = 1): RecordingSpec {
+  const spec = specOf(changes, channels);
+  return { ...spec, handshake: { ...spec.handshake, codec: 0 } };
 }
 
-/** A recorder whose segments are hashed at once, and all that it says. */
+/** A recorder with all of its events. Its segments are hashed at once. */
 class Stage {
   readonly recorder: Recorder;
   readonly entries: RecordingEntry[] = [];
   readonly decisions: OrderDecision[] = [];
   readonly heard: number[] = [];
   readonly taken = { frames: 0, lostFrames: 0 };
-  constructor(order: RecordingSpec) {
-    this.recorder = new Recorder(order, {
+  constructor(spec: RecordingSpec) {
+    this.recorder = new Recorder(spec, {
       started: () => {},
-      finished: (segment, decision) => void this.entries.push(hashed(order, segment, decision)),
+      finished: (segment, decision) => void this.entries.push(hashed(spec, segment, decision)),
       ordered: (decision) => void this.decisions.push(decision),
       audio: (bytes, at, length) =>
         void this.heard.push(...new Int16Array(bytes.slice(at, at + length).buffer)),
-      taken: (frames, lostFrames) => {
+      recorded: (frames, lostFrames) => {
         this.taken.frames += frames;
         this.taken.lostFrames += lostFrames;
       },
@@ -72,15 +72,15 @@ class Stage {
   take(now: number, ...messages: Uint8Array[]): void {
     const bytes = new Uint8Array(Buffer.concat(messages));
     const body: Body = { bytes, offset: 0, length: bytes.length };
-    this.recorder.take(body, now);
+    this.recorder.record(body, now);
   }
 }
 
-function hashed(order: RecordingSpec, segment: Segment, decision: OrderDecision | undefined): RecordingEntry {
+function hashed(spec: RecordingSpec, segment: Segment, decision: OrderDecision | undefined): RecordingEntry {
   const block = new Uint8Array(1000);
   while (!segment.hashNext(block));
   segment.close();
-  return describeSegment(order, segment, decision);
+  return describeSegment(spec, segment, decision);
 }
 
 function encoded(pcm: Int16Array, order: NibbleOrder, channels = 1): Uint8Array[] {
@@ -122,8 +122,8 @@ function expectTrue(entry: RecordingEntry): RecordedSegment {
 
 describe("a recorder", () => {
   for (const order of ["low", "high"] as const) {
-    test(`finds the nibble order and decodes every frame with it, ${order} first`, () => {
-      const stage = new Stage(orderOf());
+    test(`detects the nibble order and decodes every frame with it, ${order} nibble first`, () => {
+      const stage = new Stage(specOf());
       const payloads = encoded(speech, order);
       for (const message of messages(payloads)) stage.take(0, message);
       stage.recorder.end();
@@ -134,8 +134,8 @@ describe("a recorder", () => {
       expect(stage.decisions).toEqual([{ order, by: "matched" }]);
     });
 
-    test(`believes the configuration, ${order} first`, () => {
-      const stage = new Stage(orderOf({ nibbles: order }));
+    test(`decodes with the configured nibble order, ${order} nibble first`, () => {
+      const stage = new Stage(specOf({ nibbles: order }));
       const payloads = encoded(speech, "low");
       stage.take(0, ...messages(payloads));
       stage.recorder.end();
@@ -145,7 +145,7 @@ describe("a recorder", () => {
     });
   }
 
-  test("has each frame's samples in its segment, whatever comes when, in every order", () => {
+  test("puts each frame and its samples into the same segment, for any timing and nibble order", () => {
     const step = fc.record({
       pauseMs: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 700 })),
       joined: fc.integer({ min: 1, max: 4 }),
@@ -163,8 +163,8 @@ describe("a recorder", () => {
       sound,
       fc.constantFrom<NibbleOrder | null>("low", "high", null),
       (steps, channels, pcm, nibbles) => {
-        const stage = new Stage(orderOf({ nibbles }, channels));
-        // A stream that falls back is decoded low first: so that one that may must be.
+        const stage = new Stage(specOf({ nibbles }, channels));
+        // Quiet sounds may fall back to low first, so low first is what an undetected order is encoded with.
         const order = nibbles ?? "low";
         const payloads = encoded(pcm, order, channels);
         const sent: Uint8Array[] = [];
@@ -191,8 +191,8 @@ describe("a recorder", () => {
     fc.assert(property, { numRuns: 150 });
   });
 
-  test("goes on in a new segment with the first frame that comes a second after the opening", () => {
-    const stage = new Stage(pcmOrder());
+  test("opens a new segment for the first frame that arrives `rotateMs` after the last opening", () => {
+    const stage = new Stage(pcmSpec());
     const payload = new Uint8Array(640);
     stage.take(5000, frameMessage(0, 0, payload));
     stage.take(5999, frameMessage(0, 1, payload));
@@ -207,8 +207,8 @@ describe("a recorder", () => {
   });
 
   for (const codec of ["pcm", "adpcm"]) {
-    test(`has everything of ${codec} in the files before it is a second old, also of an unknown order`, () => {
-      const order = codec === "pcm" ? pcmOrder() : orderOf();
+    test(`writes ${codec} to the files within a second, even while its nibble order is unknown`, () => {
+      const order = codec === "pcm" ? pcmSpec() : specOf();
       const stage = new Stage(order);
       const payload = codec === "pcm" ? new Uint8Array(640) : encoded(speech, "low")[9]!;
       stage.take(0, frameMessage(order.handshake.codec, 0, payload));
@@ -223,8 +223,8 @@ describe("a recorder", () => {
     });
   }
 
-  test("decodes frames that were held while their bytes went to the file", () => {
-    const stage = new Stage(orderOf());
+  test("decodes held frames whose bytes have been flushed meanwhile", () => {
+    const stage = new Stage(specOf());
     const payloads = encoded(Int16Array.of(...new Int16Array(640), ...speech.subarray(3200, 4160)), "high");
     const all = messages(payloads);
     stage.take(0, all[0]!, all[1]!);
@@ -237,21 +237,21 @@ describe("a recorder", () => {
     expect(stage.entries[0]).toMatchObject({ nibbleOrderBy: "matched" });
   });
 
-  test("looks often enough for that", () => {
+  test("ticks often enough to write within a second", () => {
     expect(nibbleHoldMs + recordingTickMs).toBeLessThanOrEqual(recordingFlushMs);
     expect(recordingFlushMs + recordingTickMs).toBeLessThan(1000);
   });
 
-  test("does not keep much of a fast stream", () => {
-    const stage = new Stage(pcmOrder());
+  test("flushes a fast stream early", () => {
+    const stage = new Stage(pcmSpec());
     for (let seq = 0; seq < 1000; seq++) stage.take(0, frameMessage(0, seq, new Uint8Array(640)));
     expect(sizeOf(`${recordedNames()[0]}.bin`)).toBeGreaterThan(1000 * 652 - 64 * 1024);
     stage.recorder.end();
     expect(expectTrue(stage.entries[0]!).frames.length).toBe(1000);
   });
 
-  test("keeps a frame with a step index over 88 in .bin and leaves it out of .wav", () => {
-    const stage = new Stage(orderOf());
+  test("writes a frame with a step index over 88 to .bin, and not to .wav", () => {
+    const stage = new Stage(specOf());
     const payloads = encoded(speech, "high");
     const bad = payloads[6]!.slice();
     bad[2] = 89;
@@ -269,16 +269,16 @@ describe("gaps of sequence numbers", () => {
   const payload = new Uint8Array(640).fill(1);
   const at = (seq: number) => frameMessage(0, seq, payload);
 
-  test("are counted with the frames that are missing, across the wrap, and backwards as gaps alone", () => {
-    const stage = new Stage(pcmOrder());
+  test("are counted with their missing frames, across the wrap; backwards jumps count as gaps alone", () => {
+    const stage = new Stage(pcmSpec());
     stage.take(0, at(0xfffffffe), at(0xffffffff), at(0), at(3), at(4), at(4), at(5));
     stage.recorder.end();
     expect(stage.entries[0]).toMatchObject({ frames: 7, gaps: 2, lostFrames: 2, samples: 7 * 320 });
     expect(stage.taken).toEqual({ frames: 7, lostFrames: 2 });
   });
 
-  test("are filled with silence where that is asked for, so that time stays right", () => {
-    const stage = new Stage(pcmOrder({ fillGaps: true }));
+  test("are filled with silence if `fillGaps` is set, which keeps the time right", () => {
+    const stage = new Stage(pcmSpec({ fillGaps: true }));
     stage.take(0, at(10), at(12), at(15));
     stage.recorder.end();
     const { samples } = expectTrue(stage.entries[0]!);
@@ -289,8 +289,8 @@ describe("gaps of sequence numbers", () => {
     expect(isSilent).toEqual([false, true, false, true, true, false]);
   });
 
-  test("are filled in the segment before a rotation, and in frames of ADPCM too", () => {
-    const stage = new Stage(orderOf({ fillGaps: true }));
+  test("are filled in the segment before a rotation, for ADPCM too", () => {
+    const stage = new Stage(specOf({ fillGaps: true }));
     const payloads = encoded(speech, "low");
     stage.take(0, frameMessage(1, 0, payloads[5]!));
     stage.take(1000, frameMessage(1, 3, payloads[8]!), frameMessage(1, 4, payloads[9]!));
@@ -303,8 +303,8 @@ describe("gaps of sequence numbers", () => {
     ]);
   });
 
-  test("are not filled beyond reason", () => {
-    const stage = new Stage(pcmOrder({ fillGaps: true }));
+  test("are filled up to a limit", () => {
+    const stage = new Stage(pcmSpec({ fillGaps: true }));
     stage.take(0, at(0), at(2 ** 30), at(1));
     stage.recorder.end();
     expect(stage.entries[0]).toMatchObject({ frames: 3, gaps: 2, lostFrames: 2 ** 30 - 1 });
@@ -315,8 +315,8 @@ describe("gaps of sequence numbers", () => {
 const counting = (seq: number) => frameMessage(0, seq, countingPayload(seq * 320, 320));
 
 describe("a listener", () => {
-  test("hears the last moments first, then everything until it leaves, across flushes and rotations", () => {
-    const stage = new Stage(pcmOrder());
+  test("receives the most recent audio first, then all audio until it leaves, across flushes and rotations", () => {
+    const stage = new Stage(pcmSpec());
     for (let seq = 0; seq < 40; seq++) stage.take(seq * 20, counting(seq));
     stage.recorder.tick(800);
     expect(stage.heard).toEqual([]);
@@ -337,8 +337,8 @@ describe("a listener", () => {
 });
 
 describe("files that fail", () => {
-  test("end the segment with what was safely in it", () => {
-    const stage = new Stage(pcmOrder());
+  test("end the segment with what was flushed before", () => {
+    const stage = new Stage(pcmSpec());
     stage.take(0, frameMessage(0, 0, new Uint8Array(640)));
     stage.recorder.tick(recordingFlushMs);
     stage.take(600, frameMessage(0, 1, new Uint8Array(640)));
@@ -348,8 +348,8 @@ describe("files that fail", () => {
     expect(recordedSegments(folder.path).length).toBe(1);
   });
 
-  test("leave nothing where nothing was safely in it", () => {
-    const stage = new Stage(pcmOrder());
+  test("leave no segment if nothing was flushed before", () => {
+    const stage = new Stage(pcmSpec());
     stage.take(0, frameMessage(0, 0, new Uint8Array(640)));
     stage.recorder.fail();
     expect(stage.entries).toEqual([]);

@@ -1,13 +1,13 @@
 /**
- * One live stream on its way into files. Frames go to `.bin` as they come and, decoded, to `.wav`:
+ * Records one live stream. Frames go to `.bin` as received and to `.wav` decoded:
  *
  *     frame --> bin buffer ------------------------------> .bin
- *                  |  held while their nibble order is open
+ *                  |  held while their nibble order is unknown
  *                  '--> decode, silence for lost frames --> wav buffer --> .wav
  *                                                              '--------> live listeners
  *
- * Both buffers go to their files together. A sample is in the segment of its frame, whatever was held when: at a
- * rotation everything held is decoded into the old segment first.
+ * Both buffers are flushed together. A frame and its samples are in the same segment: a rotation first decodes all held
+ * frames into the old segment.
  */
 import {
   liveHistoryMs,
@@ -37,25 +37,25 @@ import {
   recordingName,
 } from "../../src/wire/ingest.ts";
 
-/** Who hears what becomes of a stream. */
 export interface RecorderOwner {
   started(segment: Segment): void;
-  /** The segment is complete and is to be hashed; `decision` is how its nibbles were read. */
+  /** The segment is complete and can be hashed. `decision`: how its nibbles were read; undefined for PCM. */
   finished(segment: Segment, decision: OrderDecision | undefined): void;
+  /** The nibble order was detected, or has changed. */
   ordered(decision: OrderDecision): void;
-  /** PCM16 at `bytes[at]`, valid until this returns; only while `listening`. */
+  /** PCM16 at `bytes[at]`, valid until this returns. Called only while listening. */
   audio(bytes: Uint8Array, at: number, length: number): void;
-  /** So many frames came in, and so many are missing before or between them. */
-  taken(frames: number, lostFrames: number): void;
+  /** `frames` were recorded; `lostFrames` are missing before or between them. */
+  recorded(frames: number, lostFrames: number): void;
 }
 
 const pageBytes = 4096;
-const mostBufferBytes = 2 * recordingFlushBytes;
-/** Frames that wait for their nibble order, at most; a single one may be longer. */
+const maxBufferBytes = 2 * recordingFlushBytes;
+/** Above this, held frames are decoded with the likelier nibble order. A single frame may be longer. */
 const maxHeldBytes = recordingFlushBytes;
 
 export class Recorder {
-  readonly #order: RecordingSpec;
+  readonly #spec: RecordingSpec;
   readonly #owner: RecorderOwner;
   readonly #isPcm: boolean;
   readonly #sampleFrameBytes: number;
@@ -64,28 +64,28 @@ export class Recorder {
   readonly #decoder: AdpcmDecoder;
   readonly #bin: AppendBuffer;
   readonly #wav: AppendBuffer;
-  /** More than this is written before its time, so that the buffers need not grow. */
-  readonly #mostBinBytes: number;
-  readonly #mostWavBytes: number;
+  /** More unwritten bytes than this are flushed early, before the buffer would have to grow. */
+  readonly #maxBinBytes: number;
+  readonly #maxWavBytes: number;
   #segment: Segment | undefined;
-  #told: OrderDecision | undefined;
+  #reported: OrderDecision | undefined;
   #listening = false;
-  /** Sequence number of the frame that came last, and of the one decoded last; -1 before the first. */
+  /** Sequence numbers of the last frame received and of the last frame decoded; -1 before the first. */
   #lastSeq = -1;
   #decodedSeq = -1;
-  /** In all segments. */
+  /** Of all segments. */
   #lostFrames = 0;
-  /** Frames in the bin buffer, from byte `#heldFrom` on, that are not decoded yet. */
-  #held = 0;
+  /** Frames that are not decoded yet; they are in the bin buffer, from byte `#heldFrom` on. */
+  #heldFrames = 0;
   #heldFrom = 0;
-  /** Times of the monotonic clock, in ms. */
-  #heldSince = 0;
-  #openedAt = 0;
-  #unwrittenSince = 0;
+  /** In ms of the monotonic clock. */
+  #heldSinceMs = 0;
+  #openedAtMs = 0;
+  #unwrittenSinceMs = 0;
 
-  constructor(order: RecordingSpec, owner: RecorderOwner) {
-    const { channels, codec, frameSamples, sampleRate } = order.handshake;
-    this.#order = order;
+  constructor(spec: RecordingSpec, owner: RecorderOwner) {
+    const { channels, codec, frameSamples, sampleRate } = spec.handshake;
+    this.#spec = spec;
     this.#owner = owner;
     this.#isPcm = codec === codecPcm16;
     this.#sampleFrameBytes = 2 * channels;
@@ -95,54 +95,54 @@ export class Recorder {
         Math.floor(maxLiveHistoryBytes / this.#sampleFrameBytes),
       ),
     );
-    const wavRate = this.#bytesOf(sampleRate);
-    const wavBytes = bufferBytes(wavRate, this.#historyBytes);
-    const binBytes = bufferBytes(this.#isPcm ? wavRate : wavRate / 4, 0);
+    const wavBytesPerSecond = this.#bytesOf(sampleRate);
+    const wavBytes = bufferBytes(wavBytesPerSecond, this.#historyBytes);
+    const binBytes = bufferBytes(this.#isPcm ? wavBytesPerSecond : wavBytesPerSecond / 4, 0);
     this.#wav = new AppendBuffer(wavBytes);
     this.#bin = new AppendBuffer(binBytes);
-    this.#mostWavBytes = wavBytes - wavBytes / 8 - this.#historyBytes;
-    this.#mostBinBytes = binBytes - binBytes / 8;
-    this.#finder = new NibbleOrderFinder(channels, frameSamples, order.nibbles ?? undefined);
-    this.#decoder = new AdpcmDecoder(channels, frameSamples, order.nibbles ?? "low");
-    this.#told = this.#finder.decision;
+    this.#maxWavBytes = wavBytes - wavBytes / 8 - this.#historyBytes;
+    this.#maxBinBytes = binBytes - binBytes / 8;
+    this.#finder = new NibbleOrderFinder(channels, frameSamples, spec.nibbles ?? undefined);
+    this.#decoder = new AdpcmDecoder(channels, frameSamples, spec.nibbles ?? "low");
+    this.#reported = this.#finder.decision;
   }
 
-  /** Takes whole frame messages. `now` is ms of the monotonic clock. Throws the system's error when files fail. */
-  take(frames: Body, now: number): void {
+  /** Records whole frame messages. `now` is in ms of the monotonic clock. Throws the system's error if a file fails. */
+  record(frames: Body, now: number): void {
     const { bytes, offset, length } = frames;
     const lostBefore = this.#lostFrames;
     let count = 0;
     for (let at = offset; at < offset + length;) {
       const whole = frameBytesAt(bytes, at);
-      if (whole === 0) throw new RangeError("a task that is no whole frame");
-      this.#takeFrame(bytes, at, whole, now);
+      if (whole === 0) throw new RangeError("a task that is not made of whole frames");
+      this.#recordFrame(bytes, at, whole, now);
       count += 1;
       at += whole;
       if (this.#isFull()) this.#flush();
     }
-    this.#owner.taken(count, this.#lostFrames - lostBefore);
+    this.#owner.recorded(count, this.#lostFrames - lostBefore);
   }
 
-  /** Does what is due by now. */
+  /** Decodes what was held too long, and flushes what was unwritten too long. */
   tick(now: number): void {
-    if (this.#held > 0 && now - this.#heldSince >= nibbleHoldMs) this.#decodeHeld(this.#settle());
-    if (this.#unwrittenBytes > 0 && now - this.#unwrittenSince >= recordingFlushMs) this.#flush();
+    if (this.#heldFrames > 0 && now - this.#heldSinceMs >= nibbleHoldMs) this.#decodeHeld(this.#settle());
+    if (this.#unwrittenBytes > 0 && now - this.#unwrittenSinceMs >= recordingFlushMs) this.#flush();
   }
 
-  /** From now on, or no longer, `audio` is called; first with what was last. */
-  listen(wanted: boolean): void {
+  /** Starts or stops the `audio` events. They start with the most recent audio. */
+  listen(isOn: boolean): void {
     const length = Math.min(this.#historyBytes, this.#wav.fill);
-    if (wanted && length > 0) this.#owner.audio(this.#wav.bytes, this.#wav.fill - length, length);
-    this.#listening = wanted;
+    if (isOn && length > 0) this.#owner.audio(this.#wav.bytes, this.#wav.fill - length, length);
+    this.#listening = isOn;
   }
 
   /** Ends the stream and finishes its segment. */
   end(): void {
-    if (this.#held > 0) this.#decodeHeld(this.#settle());
+    if (this.#heldFrames > 0) this.#decodeHeld(this.#settle());
     this.#finishSegment();
   }
 
-  /** Files have failed: finishes the segment with what is safely in it. */
+  /** A file failed: finishes the segment with what was written before. */
   fail(): void {
     const segment = this.#segment;
     this.#segment = undefined;
@@ -155,53 +155,53 @@ export class Recorder {
     }
   }
 
-  /** Leaves everything as it is in the files: the next start repairs them. */
+  /** Closes the files as they are. The next start repairs them. */
   abandon(): void {
     this.#segment?.close();
     this.#segment = undefined;
   }
 
   #isFull(): boolean {
-    return this.#wav.unwrittenBytes > this.#mostWavBytes || this.#bin.unwrittenBytes > this.#mostBinBytes;
+    return this.#wav.unwrittenBytes > this.#maxWavBytes || this.#bin.unwrittenBytes > this.#maxBinBytes;
   }
 
   get #unwrittenBytes(): number {
     return this.#bin.unwrittenBytes + this.#wav.unwrittenBytes;
   }
 
-  #takeFrame(bytes: Uint8Array, at: number, whole: number, now: number): void {
+  #recordFrame(bytes: Uint8Array, at: number, whole: number, now: number): void {
     const seq = frameSeq(bytes, at);
     let verdict = this.#judge(seq, bytes, at, whole);
     if (this.#segment === undefined) this.#openSegment(now);
     this.#countGap(seq);
     if (this.#isDue(now)) verdict = this.#rotate(seq, verdict, now);
-    if (this.#unwrittenBytes === 0) this.#unwrittenSince = now;
+    if (this.#unwrittenBytes === 0) this.#unwrittenSinceMs = now;
     const from = this.#bin.fill;
     this.#bin.append(bytes, at, whole);
     this.#noteFrame(now);
     if (verdict === "undecided") return this.#hold(from, now);
-    if (this.#held > 0) this.#decodeHeld(verdict, from);
+    if (this.#heldFrames > 0) this.#decodeHeld(verdict, from);
     this.#decode(verdict, seq, bytes, at, whole);
   }
 
   #judge(seq: number, bytes: Uint8Array, at: number, whole: number): OrderVerdict {
     if (this.#isPcm) return "either";
     const verdict = this.#finder.push(seq, bytes, at + frameHeaderBytes, whole - frameHeaderBytes);
-    this.#tellOrder();
+    this.#reportOrder();
     return verdict;
   }
 
-  /** The order to decode with when there is no time to wait any longer. */
+  /** The order to decode with when there is no more time to wait for a decision. */
   #settle(): OrderVerdict {
     const order = this.#finder.settle();
-    this.#tellOrder();
+    this.#reportOrder();
     return order;
   }
 
-  #tellOrder(): void {
+  #reportOrder(): void {
     const { decision } = this.#finder;
-    if (decision === undefined || decision === this.#told) return;
-    this.#told = decision;
+    if (decision === undefined || decision === this.#reported) return;
+    this.#reported = decision;
     this.#owner.ordered(decision);
   }
 
@@ -219,19 +219,20 @@ export class Recorder {
   #noteFrame(now: number): void {
     const segment = this.#segment!;
     segment.counts.frames += 1;
-    segment.endedAt = segment.startedAt + Math.round(now - this.#openedAt);
+    segment.endedAt = segment.startedAt + Math.round(now - this.#openedAtMs);
   }
 
   #hold(from: number, now: number): void {
-    if (this.#held === 0) {
+    if (this.#heldFrames === 0) {
       this.#heldFrom = from;
-      this.#heldSince = now;
+      this.#heldSinceMs = now;
     }
-    this.#held += 1;
-    if (this.#held > 1 && this.#bin.fill - this.#heldFrom > maxHeldBytes) this.#decodeHeld(this.#settle());
+    this.#heldFrames += 1;
+    if (this.#heldFrames > 1 && this.#bin.fill - this.#heldFrom > maxHeldBytes)
+      this.#decodeHeld(this.#settle());
   }
 
-  /** Decodes what is held, up to byte `end` of the bin buffer. */
+  /** Decodes the held frames up to byte `end` of the bin buffer. */
   #decodeHeld(verdict: OrderVerdict, end = this.#bin.fill): void {
     const { bytes } = this.#bin;
     for (let at = this.#heldFrom; at < end;) {
@@ -239,7 +240,7 @@ export class Recorder {
       this.#decode(verdict, frameSeq(bytes, at), bytes, at, whole);
       at += whole;
     }
-    this.#held = 0;
+    this.#heldFrames = 0;
   }
 
   #decode(verdict: OrderVerdict, seq: number, bytes: Uint8Array, at: number, whole: number): void {
@@ -253,21 +254,21 @@ export class Recorder {
   }
 
   #decodeAdpcm(verdict: OrderVerdict, bytes: Uint8Array, at: number, length: number): void {
-    const { channels, frameSamples } = this.#order.handshake;
+    const { channels, frameSamples } = this.#spec.handshake;
     if (verdict === "low" || verdict === "high") this.#decoder.order = verdict;
     this.#wav.makeRoom(this.#bytesOf(adpcmSamples(length, channels, frameSamples)));
     const samples = this.#decoder.decode(bytes, at, length, this.#wav.samples, this.#wav.fill / 2);
     if (samples !== invalidFrame) this.#wav.advance(this.#bytesOf(samples));
   }
 
-  /** Silence for the frames that are lost before this one, as much of it as is reasonable. */
+  /** Writes silence for the frames lost before this one, up to a limit. */
   #fillGap(seq: number): void {
     const lost = this.#decodedSeq < 0 ? 0 : lostBetween(this.#decodedSeq, seq);
     this.#decodedSeq = seq;
-    if (!this.#order.fillGaps || lost === 0) return;
-    const { sampleRate, frameSamples } = this.#order.handshake;
-    const most = Math.min((sampleRate * maxFilledMs) / 1000, maxFilledBytes / this.#sampleFrameBytes);
-    const length = this.#bytesOf(Math.min(lost * frameSamples, Math.floor(most)));
+    if (!this.#spec.fillGaps || lost === 0) return;
+    const { sampleRate, frameSamples } = this.#spec.handshake;
+    const maxSamples = Math.min((sampleRate * maxFilledMs) / 1000, maxFilledBytes / this.#sampleFrameBytes);
+    const length = this.#bytesOf(Math.min(lost * frameSamples, Math.floor(maxSamples)));
     const from = this.#wav.fill;
     this.#wav.makeRoom(length);
     this.#wav.bytes.fill(0, from, from + length);
@@ -286,13 +287,13 @@ export class Recorder {
   }
 
   #isDue(now: number): boolean {
-    return now - this.#openedAt >= this.#order.rotateMs || this.#segment!.fileBytes >= maxSegmentBytes;
+    return now - this.#openedAtMs >= this.#spec.rotateMs || this.#segment!.fileBytes >= maxSegmentBytes;
   }
 
-  /** Goes on in a new segment, with frame `seq`. What is held belongs to the old one; returns the frame's new verdict. */
+  /** Opens a new segment for frame `seq`. Held frames go into the old one. Returns the frame's verdict after that. */
   #rotate(seq: number, verdict: OrderVerdict, now: number): OrderVerdict {
     let after = verdict;
-    if (this.#held > 0) {
+    if (this.#heldFrames > 0) {
       if (verdict === "undecided") after = this.#settle();
       this.#decodeHeld(after);
     }
@@ -303,20 +304,20 @@ export class Recorder {
   }
 
   #openSegment(now: number): void {
-    const { folder, hwid, handshake } = this.#order;
+    const { folder, hwid, handshake } = this.#spec;
     const startedAt = Date.now();
     const base = recordingName(handshake.streamId, hwid ?? undefined, startedAt);
     const name = hwid === null ? base : `${hwid}/${base}`;
     const segment = Segment.open(folder, name, handshake, startedAt);
     segment.adopt(this.#bin, this.#wav);
     this.#segment = segment;
-    this.#openedAt = now;
+    this.#openedAtMs = now;
     this.#owner.started(segment);
   }
 
   #flush(): void {
     this.#segment!.append(this.#bin, this.#wav);
-    const keep = this.#held > 0 ? this.#bin.fill - this.#heldFrom : 0;
+    const keep = this.#heldFrames > 0 ? this.#bin.fill - this.#heldFrom : 0;
     this.#bin.markWritten(keep);
     this.#heldFrom = 0;
     this.#wav.markWritten(this.#historyBytes);
@@ -336,22 +337,22 @@ export class Recorder {
   }
 }
 
-/** Whole pages that hold what comes between two flushes at this rate in bytes a second, beside what is kept. */
-function bufferBytes(rate: number, keptBytes: number): number {
-  const needed = keptBytes + (rate * (recordingFlushMs + recordingTickMs)) / 1000;
-  return Math.min(mostBufferBytes, Math.ceil(needed / pageBytes) * pageBytes);
+/** A buffer, in whole pages, for what arrives between two flushes besides the `keptBytes`. */
+function bufferBytes(bytesPerSecond: number, keptBytes: number): number {
+  const neededBytes = keptBytes + (bytesPerSecond * (recordingFlushMs + recordingTickMs)) / 1000;
+  return Math.min(maxBufferBytes, Math.ceil(neededBytes / pageBytes) * pageBytes);
 }
 
-/** What a segment is entered as, once it is hashed. */
+/** The catalog entry of a hashed segment. */
 export function describeSegment(
-  order: RecordingSpec,
+  spec: RecordingSpec,
   segment: Segment,
   decision: OrderDecision | undefined,
 ): RecordingEntry {
-  const { streamId, sampleRate, channels, codec } = order.handshake;
+  const { streamId, sampleRate, channels, codec } = spec.handshake;
   return {
     name: segment.name,
-    device: order.hwid,
+    device: spec.hwid,
     streamId,
     codec: codec === codecPcm16 ? "pcm" : "adpcm",
     sampleRate,

@@ -1,10 +1,10 @@
 import * as fs from "node:fs";
 import { WavecacheError } from "../../src/base/errors.ts";
 
-/** The file of a sound, which another thread has opened and will close. */
+/** The file of a sound. The main thread has opened it, and closes it. */
 export class SoundSourceFile {
   readonly #descriptor: number;
-  /** Bytes when it was opened. */
+  /** In bytes, when it was opened. */
   readonly size: number;
   readonly #state: string;
 
@@ -14,12 +14,12 @@ export class SoundSourceFile {
     this.#state = stateOf(descriptor);
   }
 
-  /** Whether it is what it was when this was made, as far as its size and times tell. */
+  /** False if the size or the modification time has changed since the constructor ran. */
   get isUnchanged(): boolean {
     return stateOf(this.#descriptor) === this.#state;
   }
 
-  /** Up to `length` bytes from `offset` on, fewer at the end. Throws SONG_CHANGED if the file has become shorter. */
+  /** Reads up to `length` bytes at `offset`, fewer at the end. Throws SONG_CHANGED if the file has become shorter. */
   read(offset: number, length: number): Uint8Array<ArrayBuffer> {
     const bytes = new Uint8Array(Math.max(0, Math.min(length, this.size - offset)));
     for (let filled = 0; filled < bytes.length;) {

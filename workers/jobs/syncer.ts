@@ -1,4 +1,4 @@
-/** The sync thread, seen from the keeper that starts it. One sync at a time; those that come meanwhile wait their turn. */
+/** The sync thread, seen from the keeper that starts it. It runs one sync at a time; others queue. */
 import { WavecacheError } from "../../src/base/errors.ts";
 import type { SyncAnswer } from "../sync.ts";
 
@@ -6,7 +6,7 @@ export class Syncer {
   #worker: Worker | undefined;
   readonly #waiting: PromiseWithResolvers<boolean>[] = [];
 
-  /** Resolves when the file system of the folder is on the disk, with false where the system cannot do that. */
+  /** Resolves once the folder's file system is synced; with false if the operating system has no such call. */
   sync(folder: string): Promise<boolean> {
     this.#worker ??= this.#start();
     const waiter = Promise.withResolvers<boolean>();

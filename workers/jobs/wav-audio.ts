@@ -16,7 +16,7 @@ const firstHeadBytes = 4 * KiB;
 
 type AdpcmFormat = Extract<RiffHead<WavAdpcmFormat>, { kind: "format" }>["format"];
 
-/** Samples of any PCM, floats, or IMA ADPCM. Throws SOUND_UNREADABLE and SOUND_TOO_LONG. */
+/** Decodes PCM, floats or IMA ADPCM. Throws SOUND_UNREADABLE or SOUND_TOO_LONG. */
 export function openWav(file: SoundSourceFile): MonoAudio {
   const plain = headOf(file, parseWavHead);
   if (plain.kind === "format") return new PcmAudio(file, plain.format);
@@ -25,7 +25,7 @@ export function openWav(file: SoundSourceFile): MonoAudio {
   throw new WavecacheError("SOUND_UNREADABLE", plain.reason);
 }
 
-/** Reads as much of the head as it takes. */
+/** Reads as much of the file as its header needs. */
 function headOf<Format>(
   file: SoundSourceFile,
   parse: (head: Uint8Array, fileBytes: number) => RiffHead<Format>,
@@ -96,7 +96,7 @@ class AdpcmAudio implements MonoAudio {
     if (wavAdpcmSamples(block.length, this.#channels) === 0) return undefined;
     this.#at += block.length;
     const pcm = decodeWavAdpcmBlock(block, this.#channels);
-    if (pcm === undefined) throw new WavecacheError("SOUND_UNREADABLE", "a damaged block of ADPCM");
+    if (pcm === undefined) throw new WavecacheError("SOUND_UNREADABLE", "a damaged ADPCM block");
     return mixInterleaved(pcm, this.#channels);
   }
 

@@ -5,7 +5,7 @@ import type { Recordings } from "../../engine/recordings/recordings.ts";
 import type { Sounds } from "../../engine/sounds/sounds.ts";
 import type { Streams } from "../../engine/streams/streams.ts";
 import type { KeeperLink } from "../../pool/keeper.ts";
-import type { ThreadFigures } from "../../pool/lane-thread.ts";
+import type { ThreadFigures } from "../../pool/supervised-thread.ts";
 import type { Readers } from "../../pool/readers.ts";
 import type { Writers } from "../../pool/writers.ts";
 

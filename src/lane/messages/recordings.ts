@@ -1,26 +1,26 @@
 /**
- * What crosses a lane for live recordings; numbers and conventions go on from tasks.ts. Writers serve uploads and
- * recordings side by side, so that the numbers of both differ, and a slot is the subject of either.
+ * The messages of live recordings on a lane, with the conventions of streams.ts. A writer serves uploads and recordings
+ * side by side, so their kinds have different numbers. The subject is a slot.
  *
  * To a writer:
  *
- *     RECORD_OPEN     JSON of a RecordingSpec
- *     RECORD_FRAMES   whole frame messages as they were received (wire/ingest.ts), one after the other
- *     RECORD_LISTEN   u8 1 = send audio, 0 = no longer
- *     RECORD_CLOSE    -                             frees the slot, in any state
+ *     RECORD_OPEN       JSON of a RecordingSpec
+ *     RECORD_FRAMES     whole frame messages as received (wire/ingest.ts), one after the other
+ *     RECORD_LISTEN     u8 1 = start sending audio, 0 = stop
+ *     RECORD_CLOSE      -                              frees the slot, in any state
  *
  * From a writer:
  *
- *     RECORD_STARTED  JSON of a StartedSegment      its files are open
- *     RECORD_SEGMENT  JSON of a RecordingEntry       a segment is in its files and closed
- *     RECORD_ORDER    JSON of an OrderDecision      the nibble order was found, or another one than before
- *     RECORD_LISTENING  -                           the answer to RECORD_LISTEN 1: what follows is for it
- *     RECORD_AUDIO    PCM16, interleaved            while somebody listens; begins with what was last
- *     RECORD_SKIPPED  f64 bytes of PCM16            that were not sent, because this side was too slow
- *     RECORD_FAILED   u32 error number, then detail once a slot; further frames are thrown away until RECORD_CLOSE
- *     RECORD_CLOSED   -                             the slot is free
+ *     RECORD_STARTED    JSON of a StartedSegment       its files are open
+ *     RECORD_SEGMENT    JSON of a RecordingEntry       a segment is complete in its files
+ *     RECORD_ORDER      JSON of an OrderDecision       the nibble order was detected, or has changed
+ *     RECORD_LISTENING  -                              answers RECORD_LISTEN 1: its audio follows
+ *     RECORD_AUDIO      PCM16, interleaved             while listening; starts with the most recent audio
+ *     RECORD_SKIPPED    f64 bytes of PCM16             not sent because the lane was full
+ *     RECORD_FAILED     u32 error number, then detail  frames are discarded until RECORD_CLOSE
+ *     RECORD_CLOSED     -                              the slot is free
  *
- * JSON is for what happens once a stream or once a segment, never once a frame.
+ * JSON is for what happens once per stream or segment, never once per frame.
  */
 import type { RecordingEntry } from "../../base/recording-entry.ts";
 import type { NibbleOrder } from "../../codec/ima-adpcm.ts";
@@ -42,22 +42,22 @@ export const RECORD_FAILED = 86;
 export const RECORD_CLOSED = 87;
 export const RECORD_LISTENING = 88;
 
-/** What is to be recorded, and how. */
+/** Describes a stream to record. */
 export interface RecordingSpec {
   handshake: Handshake;
-  /** Sanitised; null for a device that did not say. */
+  /** Sanitised hardware id; null if the device did not send one. */
   hwid: string | null;
-  /** Folder of all recordings. */
+  /** The recordings folder. */
   folder: string;
-  /** A segment is ended by the first frame that comes this long after its opening, or later. */
+  /** The first frame this long after a segment was opened, or later, starts the next one. */
   rotateMs: number;
-  /** Null: found out from the frames. */
+  /** Null: detected from the frames. */
   nibbles: NibbleOrder | null;
   fillGaps: boolean;
 }
 
-/** `name` is relative to the folder of recordings and without an ending, with `/` as separator. */
 export interface StartedSegment {
+  /** As in `RecordingEntry`. */
   name: string;
 }
 
@@ -70,8 +70,8 @@ export function encodeJson(
   return encoder.encode(JSON.stringify(value));
 }
 
-/** What `encodeJson` made at the other end of the lane; the caller knows which type it is from the kind. */
+/** Decodes what `encodeJson` encoded. The kind of the record tells the caller the type. */
 export function decodeJson<T>(body: Body): T {
-  // Copied out, since decoders refuse shared memory.
+  // Copied first, since TextDecoder refuses shared memory.
   return JSON.parse(decoder.decode(body.bytes.slice(body.offset, body.offset + body.length))) as T;
 }

@@ -1,13 +1,13 @@
 /**
- * The layout of what crosses a lane: the one thing that `pool/` and `workers/` share. A record has a kind, a subject
- * and a body (see ring.ts); numbers in bodies are little-endian.
+ * The messages of uploads and reads on a lane. A record has a kind, a subject and a body (see ring.ts); numbers in bodies
+ * are little-endian.
  *
  * To a writer, the subject is the upload's slot:
  *
  *     WRITE_OPEN    u8 1 = resume, then the name of the incoming file
  *     WRITE_DATA    audio
- *     WRITE_FENCE   -                               answered when all before it is in the file
- *     WRITE_SEAL    -                               ends the audio: digest, close the file
+ *     WRITE_FENCE   -                               answered once all audio before it is in the file
+ *     WRITE_SEAL    -                               ends the audio: computes the digest, closes the file
  *     WRITE_CLOSE   u8 1 = delete the file          frees the slot, in any state
  *
  * From a writer:
@@ -15,19 +15,20 @@
  *     WRITE_OPENED  f64 bytes kept (0 unless resumed)
  *     WRITE_FENCED  f64 bytes in the file
  *     WRITE_SEALED  f64 size, 32 bytes SHA-256, then the audio format (MIME type) or nothing
- *     WRITE_FAILED  u32 error number, then detail   once a slot; further data is thrown away until WRITE_CLOSE
- *     WRITE_CLOSED  f64 bytes left in the file      the slot is free
+ *     WRITE_FAILED  u32 error number, then detail   at most once per slot; data is discarded until WRITE_CLOSE
+ *     WRITE_CLOSED  f64 bytes in the file           the slot is free
  *
  * To a reader, the subject is a file's handle:
  *
  *     READ_OPEN     u8 1 = immutable (mapped), then the path
- *     READ_RANGE    f64 offset, f64 length
+ *     READ_RANGE    f64 offset, f64 length          in bytes
  *     READ_CLOSE    -
  *
- * From a reader, for each READ_RANGE in their order:
+ * From a reader, for each READ_RANGE, in order:
  *
- *     READ_PART     audio, more follows             READ_LAST   audio, the end of this answer
- *     READ_FAILED   u32 error number, then detail   the end of this answer
+ *     READ_PART     audio                           more of this answer follows
+ *     READ_LAST     audio                           ends this answer
+ *     READ_FAILED   u32 error number, then detail   ends this answer; its parts are void
  */
 
 export const WRITE_OPEN = 1;
@@ -52,20 +53,23 @@ export const READ_FAILED = 51;
 
 export const digestBytes = 32;
 
-/** What a finished upload came to: size in bytes, SHA-256 in lower-case hex, the format its first bytes show. */
+/** The result of a complete upload. */
 export interface Sealed {
+  /** In bytes. */
   size: number;
+  /** Lower-case hex. */
   sha256: string;
+  /** MIME type, detected from the first bytes; null if none is known. */
   format: string | null;
 }
 
-/** An error on its way over a lane: a number of `base/errors.ts`, and a detail for the log. */
+/** An error on a lane: a number of `base/errors.ts`, and a detail for the log. */
 export interface Failure {
   number: number;
   detail: string;
 }
 
-/** A record's body is a region of shared memory; these read and write one at `offset`. */
+/** The body of a record: `length` bytes at `offset` of shared memory. */
 export interface Body {
   bytes: Uint8Array;
   offset: number;
@@ -75,7 +79,7 @@ export interface Body {
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** A flag and a text (`*_OPEN`), as the bytes of a body. */
+/** The body of `WRITE_OPEN` and `READ_OPEN`: a flag and a text. */
 export function encodeOpen(flag: boolean, text: string): Uint8Array {
   const encoded = encoder.encode(text);
   const body = new Uint8Array(1 + encoded.length);
@@ -101,7 +105,7 @@ export function decodeNumber(body: Body, at = 0): number {
   return viewOf(body).getFloat64(at, true);
 }
 
-/** Offset and length of a READ_RANGE. */
+/** The body of READ_RANGE. */
 export function encodeRange(offset: number, length: number): Uint8Array {
   const body = new Uint8Array(2 * numberBytes);
   const view = new DataView(body.buffer);
@@ -129,7 +133,7 @@ export function decodeSealed(body: Body): Sealed {
   };
 }
 
-/** Details longer than this are cut: they are for a log line. */
+/** Longer details are cut: they go into a log line. */
 const maxDetailChars = 512;
 
 export function encodeFailure(failure: Failure): Uint8Array {
@@ -148,7 +152,7 @@ function viewOf(body: Body): DataView {
   return new DataView(body.bytes.buffer, body.offset, body.length);
 }
 
-/** The text from byte `skip` of a body to its end; copied out, since decoders refuse shared memory. */
+/** The text from byte `skip` of a body to its end. It is copied first, since TextDecoder refuses shared memory. */
 function textAt(body: Body, skip: number): string {
   return decoder.decode(body.bytes.slice(body.offset + skip, body.offset + body.length));
 }

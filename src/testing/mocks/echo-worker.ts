@@ -1,11 +1,12 @@
 /** A worker for tests of the lane: sends every task back as a result, joined with nothing and in order. */
-import { type LaneMemory, WorkerLane } from "../../lane/lane.ts";
+import { BlockingEnd } from "../../lane/blocking-end.ts";
+import type { LaneMemory } from "../../lane/lane.ts";
 
 declare const self: { onmessage: ((event: { data: { lane: LaneMemory } }) => void) | null };
 
 self.onmessage = (event) => {
   self.onmessage = null;
-  const lane = new WorkerLane(event.data.lane);
+  const lane = new BlockingEnd(event.data.lane);
   const { tasks, results } = lane;
   while (!lane.closing || tasks.hasNext()) {
     while (tasks.next()) {

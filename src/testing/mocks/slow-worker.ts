@@ -1,5 +1,6 @@
 /** A worker for tests of full lanes: it takes a millisecond for each task and answers nothing. */
-import { type LaneMemory, WorkerLane } from "../../lane/lane.ts";
+import { BlockingEnd } from "../../lane/blocking-end.ts";
+import type { LaneMemory } from "../../lane/lane.ts";
 
 declare const self: { onmessage: ((event: { data: { lane: LaneMemory } }) => void) | null };
 
@@ -8,7 +9,7 @@ const neverRung = new Int32Array(new SharedArrayBuffer(4));
 
 self.onmessage = (event) => {
   self.onmessage = null;
-  const lane = new WorkerLane(event.data.lane);
+  const lane = new BlockingEnd(event.data.lane);
   while (!lane.closing || lane.tasks.hasNext()) {
     while (lane.tasks.next()) {
       Atomics.wait(neverRung, 0, 0, taskMs);

@@ -4,16 +4,15 @@ import { MiB } from "../base/limits/units.ts";
 import { FULL, maxBodyBytes } from "../lane/ring.ts";
 import type { Body } from "../lane/messages/streams.ts";
 import { until } from "../testing/harness/until.ts";
-import { LaneThread, type ThreadOwner } from "./lane-thread.ts";
+import { SupervisedThread, type ThreadOwner } from "./supervised-thread.ts";
 
 const echo = new URL("../testing/mocks/echo-worker.ts", import.meta.url);
-const open: LaneThread[] = [];
+const open: SupervisedThread[] = [];
 
 afterEach(async () => {
   await Promise.all(open.splice(0).map((thread) => thread.close()));
 });
 
-/** Collects what comes back. */
 class Collector implements ThreadOwner {
   readonly bodies: Uint8Array[] = [];
   readonly lost: string[] = [];
@@ -39,9 +38,9 @@ function startThread(
   entry = echo,
   taskRingBytes = 4096,
   resultRingBytes = 2048,
-): LaneThread {
-  const thread = new LaneThread(
-    { entry, name: "echo", start: {}, taskRingBytes, resultRingBytes, replacement: false },
+): SupervisedThread {
+  const thread = new SupervisedThread(
+    { entry, name: "echo", start: {}, taskRingBytes, resultRingBytes },
     owner,
   );
   open.push(thread);
@@ -49,18 +48,18 @@ function startThread(
 }
 
 describe("a lane to a worker", () => {
-  test("brings every record across and back, for any sizes and ring capacities, a hundred turns round", async () => {
+  test("carries every record there and back, for any sizes and ring capacities, many times round the ring", async () => {
     const exponents = fc.integer({ min: 10, max: 14 });
     const sizes = fc.array(fc.integer({ min: 0, max: 1000 }), { minLength: 1, maxLength: 50 });
     const property = fc.asyncProperty(exponents, exponents, sizes, async (taskBits, resultBits, sizes) => {
       const owner = new Collector();
       const thread = startThread(owner, echo, 2 ** taskBits, 2 ** resultBits);
-      const most = Math.min(maxBodyBytes(2 ** taskBits), maxBodyBytes(2 ** resultBits));
+      const maxBytes = Math.min(maxBodyBytes(2 ** taskBits), maxBodyBytes(2 ** resultBits));
       const bodies = Array.from({ length: 400 }, (_, index) => {
-        const size = Math.min(most, sizes[index % sizes.length]!);
+        const size = Math.min(maxBytes, sizes[index % sizes.length]!);
         return new Uint8Array(size).fill(index & 255);
       });
-      for (const body of bodies) thread.send(1, 1, body);
+      for (const body of bodies) thread.lane.send(1, 1, body);
       await until("every record came back", 5000, () => owner.bodies.length === bodies.length);
       expect(owner.bodies).toEqual(bodies);
       await thread.close();
@@ -68,16 +67,16 @@ describe("a lane to a worker", () => {
     await fc.assert(property, { numRuns: 15 });
   });
 
-  test("says that there is room again, each time it was full, while results come and go", async () => {
+  test("calls onRoom each time it was full and has room again, while results come and go", async () => {
     const owner = new Collector();
     const thread = startThread(owner);
     const total = 50_000;
     let sent = 0;
     const fill = () => {
       while (sent < total) {
-        const at = thread.reserve(1, sent, 300);
+        const at = thread.lane.reserve(1, sent, 300);
         if (at === FULL) return;
-        thread.bytes.fill(sent & 255, at, at + 300);
+        thread.lane.bytes.fill(sent & 255, at, at + 300);
         sent += 1;
       }
     };
@@ -88,33 +87,33 @@ describe("a lane to a worker", () => {
     expect(owner.bodies.every((body, index) => body[0] === (index & 255))).toBe(true);
   });
 
-  test("hands no task over before its body is written, however many bytes wait", async () => {
+  test("publishes no task before its body is written, however many bytes wait", async () => {
     const owner = new Collector();
     const thread = startThread(owner, echo, 4 * MiB, 4 * MiB);
     for (let index = 1; index <= 16; index += 1) {
-      const at = thread.reserve(1, index, 65536);
+      const at = thread.lane.reserve(1, index, 65536);
       const later = performance.now() + 2;
       while (performance.now() < later);
-      thread.bytes.fill(index, at, at + 65536);
+      thread.lane.bytes.fill(index, at, at + 65536);
     }
     await until("16 records came back", 5000, () => owner.bodies.length === 16);
     owner.bodies.forEach((body, index) => expect(body.every((byte) => byte === index + 1)).toBe(true));
   });
 
-  test("does what it was given before it ends", async () => {
+  test("finishes its tasks before it ends", async () => {
     const owner = new Collector();
     const thread = startThread(owner, echo, 65536, 65536);
-    for (let index = 0; index < 100; index += 1) thread.send(1, index, new Uint8Array(100));
+    for (let index = 0; index < 100; index += 1) thread.lane.send(1, index, new Uint8Array(100));
     await thread.close();
     expect(owner.bodies.length).toBe(100);
     expect(owner.lost).toEqual([]);
   });
 
-  test("tells its owner when the thread dies, and why", async () => {
+  test("notifies its owner when the thread dies, and why", async () => {
     const owner = new Collector();
     const entry = new URL(`data:text/javascript,self.onmessage=()=>{throw new Error("out of luck")}`);
     startThread(owner, entry);
-    await until("the loss was told", 5000, () => owner.lost.length > 0);
+    await until("the owner knew of the loss", 5000, () => owner.lost.length > 0);
     expect(owner.lost[0]).toContain("out of luck");
   });
 });

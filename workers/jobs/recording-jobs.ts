@@ -4,7 +4,7 @@ import { readSliceBytes } from "../../src/base/limits/lanes.ts";
 import { recordingTickMs } from "../../src/base/limits/recordings.ts";
 import { MiB } from "../../src/base/limits/units.ts";
 import type { OrderDecision } from "../../src/codec/nibble-order.ts";
-import type { WorkerLane } from "../../src/lane/lane.ts";
+import type { BlockingEnd } from "../../src/lane/blocking-end.ts";
 import {
   decodeJson,
   encodeJson,
@@ -26,18 +26,18 @@ import { FULL } from "../../src/lane/ring.ts";
 import { type Body, encodeFailure, encodeNumber } from "../../src/lane/messages/streams.ts";
 import type { ThreadStats } from "../../src/lane/thread-stats.ts";
 import type { Segment } from "../../src/store/recordings/segment.ts";
-import type { Jobs } from "../loop.ts";
+import type { Jobs } from "../lane-loop.ts";
 import { describeSegment, Recorder } from "./recorder.ts";
 
 interface Recording {
-  order: RecordingSpec;
+  spec: RecordingSpec;
   recorder: Recorder;
-  /** Failed, or asked to end: frames are thrown away. */
-  ended: boolean;
-  /** The slot is to be freed once nothing of it is being hashed. */
-  closing: boolean;
-  hashing: number;
-  /** Live audio that did not fit into the lane, and was not told of yet. */
+  /** Failed, or asked to end: frames are discarded. */
+  isEnded: boolean;
+  /** The slot is freed once all of its segments are hashed. */
+  isClosing: boolean;
+  hashingSegments: number;
+  /** Live audio that did not fit into the lane and is not yet reported. */
   skippedBytes: number;
 }
 
@@ -48,21 +48,21 @@ interface Hashing {
   decision: OrderDecision | undefined;
 }
 
-/** Live audio crosses the lane in pieces of this size at most. */
+/** Longer live audio crosses the lane in pieces. */
 const maxAudioBytes = readSliceBytes / 8;
 const hashBlockBytes = MiB / 4;
-const nothing = new Uint8Array(0);
+const noBody = new Uint8Array(0);
 
 export class RecordingJobs implements Jobs {
-  readonly #lane: WorkerLane;
+  readonly #lane: BlockingEnd;
   readonly #stats: ThreadStats;
   readonly #recordings = new Map<number, Recording>();
-  /** Finished segments whose `.wav` is being hashed, one after the other. */
+  /** Finished segments that wait to be hashed; the first is being hashed. */
   readonly #hashing: Hashing[] = [];
   readonly #block = new Uint8Array(hashBlockBytes);
-  #nextTick = 0;
+  #nextTickMs = 0;
 
-  constructor(lane: WorkerLane, stats: ThreadStats) {
+  constructor(lane: BlockingEnd, stats: ThreadStats) {
     this.#lane = lane;
     this.#stats = stats;
   }
@@ -70,7 +70,7 @@ export class RecordingJobs implements Jobs {
   run(kind: number, slot: number, body: Body): void {
     switch (kind) {
       case RECORD_FRAMES:
-        return this.#take(slot, body);
+        return this.#record(slot, body);
       case RECORD_OPEN:
         return this.#open(slot, decodeJson(body));
       case RECORD_LISTEN:
@@ -88,7 +88,7 @@ export class RecordingJobs implements Jobs {
     return this.#hashing.length > 0;
   }
 
-  napMs(): number | undefined {
+  maxSleepMs(): number | undefined {
     return this.#recordings.size === 0 ? undefined : recordingTickMs;
   }
 
@@ -97,36 +97,36 @@ export class RecordingJobs implements Jobs {
     for (const { segment } of this.#hashing) segment.close();
   }
 
-  #listen(slot: number, wanted: boolean): void {
+  #listen(slot: number, isOn: boolean): void {
     const recording = this.#recordings.get(slot);
     if (recording === undefined) return;
-    if (wanted) this.#send(RECORD_LISTENING, slot, nothing);
-    recording.recorder.listen(wanted);
+    if (isOn) this.#send(RECORD_LISTENING, slot, noBody);
+    recording.recorder.listen(isOn);
   }
 
-  #open(slot: number, order: RecordingSpec): void {
-    const recorder = new Recorder(order, {
+  #open(slot: number, spec: RecordingSpec): void {
+    const recorder = new Recorder(spec, {
       started: ({ name }) => this.#send(RECORD_STARTED, slot, encodeJson({ name })),
       finished: (segment, decision) => this.#hashLater(slot, segment, decision),
       ordered: (decision) => this.#send(RECORD_ORDER, slot, encodeJson(decision)),
       audio: (bytes, at, length) => this.#sendAudio(slot, bytes, at, length),
-      taken: (frames, lostFrames) => this.#stats.recorded(frames, lostFrames),
+      recorded: (frames, lostFrames) => this.#stats.recorded(frames, lostFrames),
     });
     this.#recordings.set(slot, {
-      order,
+      spec,
       recorder,
-      ended: false,
-      closing: false,
-      hashing: 0,
+      isEnded: false,
+      isClosing: false,
+      hashingSegments: 0,
       skippedBytes: 0,
     });
   }
 
-  #take(slot: number, frames: Body): void {
+  #record(slot: number, frames: Body): void {
     const recording = this.#recordings.get(slot);
-    if (recording === undefined || recording.ended) return;
+    if (recording === undefined || recording.isEnded) return;
     try {
-      recording.recorder.take(frames, performance.now());
+      recording.recorder.record(frames, performance.now());
     } catch (error) {
       this.#fail(slot, recording, error);
     }
@@ -136,28 +136,28 @@ export class RecordingJobs implements Jobs {
     const recording = this.#recordings.get(slot);
     if (recording === undefined) return;
     try {
-      if (!recording.ended) recording.recorder.end();
-      recording.ended = true;
+      if (!recording.isEnded) recording.recorder.end();
+      recording.isEnded = true;
     } catch (error) {
       this.#fail(slot, recording, error);
     }
-    recording.closing = true;
+    recording.isClosing = true;
     this.#freeIfDone(slot, recording);
   }
 
-  /** A slot is freed after its last segment, so that whoever waits for it knows all of them. */
+  /** RECORD_CLOSED follows the last RECORD_SEGMENT: who waits for it knows all segments. */
   #freeIfDone(slot: number, recording: Recording): void {
-    if (!recording.closing || recording.hashing > 0) return;
+    if (!recording.isClosing || recording.hashingSegments > 0) return;
     this.#recordings.delete(slot);
-    this.#send(RECORD_CLOSED, slot, nothing);
+    this.#send(RECORD_CLOSED, slot, noBody);
   }
 
   #tickIfDue(): void {
     const now = performance.now();
-    if (now < this.#nextTick) return;
-    this.#nextTick = now + recordingTickMs;
+    if (now < this.#nextTickMs) return;
+    this.#nextTickMs = now + recordingTickMs;
     for (const [slot, recording] of this.#recordings) {
-      if (recording.ended) continue;
+      if (recording.isEnded) continue;
       try {
         recording.recorder.tick(now);
       } catch (error) {
@@ -168,7 +168,7 @@ export class RecordingJobs implements Jobs {
 
   #hashLater(slot: number, segment: Segment, decision: OrderDecision | undefined): void {
     const recording = this.#recordings.get(slot)!;
-    recording.hashing += 1;
+    recording.hashingSegments += 1;
     this.#hashing.push({ slot, recording, segment, decision });
   }
 
@@ -178,19 +178,19 @@ export class RecordingJobs implements Jobs {
     const { slot, recording, segment, decision } = next;
     try {
       if (!segment.hashNext(this.#block)) return;
-      this.#send(RECORD_SEGMENT, slot, encodeJson(describeSegment(recording.order, segment, decision)));
+      this.#send(RECORD_SEGMENT, slot, encodeJson(describeSegment(recording.spec, segment, decision)));
     } catch (error) {
       this.#sendFailure(slot, toWavecacheError(error));
     }
     this.#hashing.shift();
     segment.close();
-    recording.hashing -= 1;
+    recording.hashingSegments -= 1;
     this.#freeIfDone(slot, recording);
   }
 
-  /** One failure a slot; its segment ends with what is safely in the files. */
+  /** The recording ends; its segment keeps what was written before. */
   #fail(slot: number, recording: Recording, cause: unknown): void {
-    recording.ended = true;
+    recording.isEnded = true;
     const failure = toWavecacheError(cause);
     try {
       recording.recorder.fail();
@@ -205,22 +205,22 @@ export class RecordingJobs implements Jobs {
     this.#send(RECORD_FAILED, slot, encodeFailure({ number: errorNumber(code), detail: detail ?? "" }));
   }
 
-  /** Never waits: what does not fit is skipped, since a listener must not slow the recording down. */
+  /** Never blocks: audio that does not fit is skipped, because a listener must not slow down the recording. */
   #sendAudio(slot: number, bytes: Uint8Array, at: number, length: number): void {
     const recording = this.#recordings.get(slot)!;
     const { results } = this.#lane;
-    const { channels } = recording.order.handshake;
-    const most = maxAudioBytes - (maxAudioBytes % (2 * channels));
-    for (let from = at; from < at + length; from += most) {
-      const piece = Math.min(most, at + length - from);
-      const to = this.#tellSkipped(slot, recording) ? results.reserve(RECORD_AUDIO, slot, piece) : FULL;
+    const { channels } = recording.spec.handshake;
+    const maxPieceBytes = maxAudioBytes - (maxAudioBytes % (2 * channels));
+    for (let from = at; from < at + length; from += maxPieceBytes) {
+      const piece = Math.min(maxPieceBytes, at + length - from);
+      const to = this.#reportSkipped(slot, recording) ? results.reserve(RECORD_AUDIO, slot, piece) : FULL;
       if (to === FULL) recording.skippedBytes += piece;
       else results.bytes.set(bytes.subarray(from, from + piece), to);
     }
   }
 
-  /** True once nothing skipped is left to be told. */
-  #tellSkipped(slot: number, recording: Recording): boolean {
+  /** Returns true if there is nothing left to report. */
+  #reportSkipped(slot: number, recording: Recording): boolean {
     if (recording.skippedBytes === 0) return true;
     const body = encodeNumber(recording.skippedBytes);
     const at = this.#lane.results.reserve(RECORD_SKIPPED, slot, body.length);

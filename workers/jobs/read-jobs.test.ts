@@ -3,7 +3,8 @@ import * as fs from "node:fs";
 import { join } from "node:path";
 import { errorOfNumber } from "../../src/base/errors.ts";
 import { GiB, KiB, MiB } from "../../src/base/limits/units.ts";
-import { allocateLane, MainLane, WorkerLane } from "../../src/lane/lane.ts";
+import { BlockingEnd } from "../../src/lane/blocking-end.ts";
+import { allocateLane } from "../../src/lane/lane.ts";
 import {
   decodeFailure,
   encodeOpen,
@@ -14,20 +15,21 @@ import {
   READ_OPEN,
   READ_RANGE,
 } from "../../src/lane/messages/streams.ts";
+import { RingConsumer } from "../../src/lane/ring.ts";
 import { isMapped } from "../../src/testing/harness/maps.ts";
 import { temporaryFolder } from "../../src/testing/fixtures/temporary-folder.ts";
-import { ReadJobs } from "./reads.ts";
+import { ReadJobs } from "./read-jobs.ts";
 
 let folder: ReturnType<typeof temporaryFolder>;
-let main: MainLane;
+let results: RingConsumer;
 let jobs: ReadJobs;
-let lane: WorkerLane;
+let lane: BlockingEnd;
 
 beforeEach(() => {
   folder = temporaryFolder();
   const memory = allocateLane(64 * KiB, MiB);
-  main = new MainLane(memory);
-  lane = new WorkerLane(memory);
+  results = new RingConsumer(memory.results);
+  lane = new BlockingEnd(memory);
   jobs = new ReadJobs(lane);
 });
 
@@ -40,22 +42,21 @@ function run(kind: number, subject: number, bytes: Uint8Array): void {
   jobs.run(kind, subject, { bytes, offset: 0, length: bytes.length });
 }
 
-/** What one read is answered with: its bytes, or the code of its failure. */
+/** Returns the answer to one read: its bytes, or the code of its failure. */
 function read(handle: number, offset: number, length: number): Uint8Array | string {
   run(READ_RANGE, handle, encodeRange(offset, length));
   lane.publishResults();
   const parts: Uint8Array[] = [];
-  const { results } = main;
   while (results.next()) {
     if (results.kind === READ_FAILED) {
       const code = errorOfNumber(decodeFailure(results).number).code;
-      main.releaseResults();
+      results.release();
       return code;
     }
     parts.push(results.bytes.slice(results.offset, results.offset + results.length));
     if (results.kind === READ_LAST) break;
   }
-  main.releaseResults();
+  results.release();
   return Buffer.concat(parts);
 }
 
@@ -69,9 +70,9 @@ const audio = Uint8Array.from({ length: 600 * KiB }, (_, index) => (index * 7) &
 
 describe.each([
   ["a mapped file", true],
-  ["a file that grows", false],
+  ["a growing file", false],
 ])("%s", (_name, immutable) => {
-  test("is read by range, also in several slices", () => {
+  test("is read by range, in one slice or several", () => {
     run(READ_OPEN, 1, encodeOpen(immutable, file("x", audio)));
     for (const [offset, length] of [
       [0, 1],
@@ -84,7 +85,7 @@ describe.each([
     }
   });
 
-  test("that is shorter than it should be fails the read, also in the middle of it", () => {
+  test("that is too short fails the read, at its start or in the middle of it", () => {
     run(READ_OPEN, 1, encodeOpen(immutable, file("x", audio)));
     expect(read(1, audio.length - 10, 11)).toBe("STORE_FAILED");
     expect(read(1, audio.length - 300 * KiB, 400 * KiB)).toBe("STORE_FAILED");
@@ -100,7 +101,7 @@ describe.each([
 });
 
 describe("a reader", () => {
-  test("reads a file that grows up to what was added last", () => {
+  test("reads a growing file up to its current end", () => {
     const path = file("x", audio.subarray(0, 10));
     run(READ_OPEN, 1, encodeOpen(false, path));
     expect(read(1, 0, 10)).toEqual(Buffer.from(audio.subarray(0, 10)));
@@ -115,7 +116,7 @@ describe("a reader", () => {
     expect(read(1, 0, audio.length)).toEqual(Buffer.from(audio));
   });
 
-  test.skipIf(process.platform !== "linux")("lets go of the map of a closed file at once", () => {
+  test.skipIf(process.platform !== "linux")("unmaps a closed file at once", () => {
     const path = file("x", audio);
     run(READ_OPEN, 1, encodeOpen(true, path));
     expect(isMapped(path)).toBe(true);

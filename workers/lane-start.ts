@@ -1,4 +1,4 @@
-/** How a worker thread begins: it waits for one message with its lane and its settings, then runs until closed. */
+/** The start of a worker thread: one message brings its lane and its settings. */
 import type { LaneMemory } from "../src/lane/lane.ts";
 
 declare const self: {
@@ -7,11 +7,11 @@ declare const self: {
 
 export interface LaneStart {
   lane: LaneMemory;
-  /** For `ThreadStats`. */
+  /** The memory of its `ThreadStats`. */
   stats: SharedArrayBuffer;
 }
 
-/** Runs `main` with the first message, which the thread's end in pool/ sends; when it returns, the thread ends by itself. */
+/** Runs `main` with the first message. The thread ends when `main` returns. */
 export function onLaneStart<T>(main: (start: LaneStart & T) => void): void {
   self.onmessage = (event) => {
     self.onmessage = null;

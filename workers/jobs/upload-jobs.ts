@@ -1,6 +1,6 @@
 /** The uploads of one writer thread, by slot. */
 import { errorNumber, toWavecacheError } from "../../src/base/errors.ts";
-import type { WorkerLane } from "../../src/lane/lane.ts";
+import type { BlockingEnd } from "../../src/lane/blocking-end.ts";
 import {
   type Body,
   decodeOpen,
@@ -20,25 +20,25 @@ import {
 } from "../../src/lane/messages/streams.ts";
 import { IncomingFile } from "../../src/store/streams/incoming.ts";
 import { type CacheLayout, removeFile } from "../../src/store/layout.ts";
-import type { Jobs } from "../loop.ts";
+import type { Jobs } from "../lane-loop.ts";
 
 interface Upload {
   path: string;
-  /** Undefined where the file could not even be opened. */
+  /** Undefined if the file could not be opened. */
   file: IncomingFile | undefined;
-  /** Failed or sealed: data is thrown away until the slot is closed. */
-  ended: boolean;
+  /** Failed or sealed: data is discarded until the slot is closed. */
+  isEnded: boolean;
 }
 
 export class UploadJobs implements Jobs {
-  readonly #lane: WorkerLane;
+  readonly #lane: BlockingEnd;
   readonly #layout: CacheLayout;
   readonly #uploads = new Map<number, Upload>();
-  /** Resumed uploads whose kept bytes are still being hashed; they take turns. */
+  /** Slots of resumed uploads whose kept bytes are being hashed, one block of each at a time. */
   readonly #rehashing: number[] = [];
   readonly #block = IncomingFile.rehashBlock();
 
-  constructor(lane: WorkerLane, layout: CacheLayout) {
+  constructor(lane: BlockingEnd, layout: CacheLayout) {
     this.#lane = lane;
     this.#layout = layout;
   }
@@ -64,7 +64,7 @@ export class UploadJobs implements Jobs {
     const slot = this.#rehashing.shift();
     if (slot === undefined) return false;
     const upload = this.#uploads.get(slot);
-    if (upload?.file === undefined || upload.ended) return this.#rehashing.length > 0;
+    if (upload?.file === undefined || upload.isEnded) return this.#rehashing.length > 0;
     const file = upload.file;
     this.#guard(slot, upload, () => {
       if (file.rehash(this.#block)) this.#send(WRITE_OPENED, slot, encodeNumber(file.size));
@@ -81,7 +81,7 @@ export class UploadJobs implements Jobs {
   #open(slot: number, body: Body): void {
     const { flag: resume, text: key } = decodeOpen(body);
     const path = this.#layout.incomingPath(key);
-    const upload: Upload = { path, file: undefined, ended: false };
+    const upload: Upload = { path, file: undefined, isEnded: false };
     this.#uploads.set(slot, upload);
     this.#guard(slot, upload, () => {
       upload.file = resume ? IncomingFile.reopen(path) : IncomingFile.create(path);
@@ -92,7 +92,7 @@ export class UploadJobs implements Jobs {
 
   #append(slot: number, body: Body): void {
     const upload = this.#uploads.get(slot);
-    if (upload?.file === undefined || upload.ended) return;
+    if (upload?.file === undefined || upload.isEnded) return;
     try {
       upload.file.append(body.bytes, body.offset, body.length);
     } catch (error) {
@@ -102,11 +102,11 @@ export class UploadJobs implements Jobs {
 
   #seal(slot: number): void {
     const upload = this.#uploads.get(slot);
-    if (upload?.file === undefined || upload.ended) return;
+    if (upload?.file === undefined || upload.isEnded) return;
     const file = upload.file;
     this.#guard(slot, upload, () => {
       const { size, digest, format } = file.seal();
-      upload.ended = true;
+      upload.isEnded = true;
       this.#send(WRITE_SEALED, slot, encodeSealed(size, digest, format));
     });
   }
@@ -127,9 +127,9 @@ export class UploadJobs implements Jobs {
     }
   }
 
-  /** One failure a slot; the file is closed with what is in it. */
+  /** One failure per slot. The file is closed with what is in it. */
   #fail(slot: number, upload: Upload, error: unknown): void {
-    upload.ended = true;
+    upload.isEnded = true;
     upload.file?.close();
     const { code, detail } = toWavecacheError(error);
     this.#send(WRITE_FAILED, slot, encodeFailure({ number: errorNumber(code), detail: detail ?? "" }));

@@ -1,0 +1,113 @@
+/**
+ * The sounds of the encoding thread. Several are encoded at once, one batch of packets of each in turn: a short sound
+ * does not wait for a long one, and a cancelled one ends soon.
+ */
+import { errorNumber, toWavecacheError, WavecacheError } from "../../src/base/errors.ts";
+import { failpoint } from "../../src/base/failpoint.ts";
+import { maxEncodings } from "../../src/base/limits/sounds.ts";
+import type { EncodeEnd, EncoderReply, EncoderRequest } from "../../src/store/sounds/encoder-calls.ts";
+import { OptionalSoundWriter } from "./optional-sound-writer.ts";
+import { packetsOf } from "./sound-packets.ts";
+import { SoundSourceFile } from "./sound-source-file.ts";
+
+type EncodeRequest = Extract<EncoderRequest, { kind: "encode" }>;
+
+export class EncodeJobs {
+  readonly #post: (reply: EncoderReply, transfer?: ArrayBuffer[]) => void;
+  readonly #queue: EncodeRequest[] = [];
+  readonly #running = new Set<number>();
+  /** Running requests that end after their current batch. */
+  readonly #cancelled = new Set<number>();
+
+  constructor(post: (reply: EncoderReply, transfer?: ArrayBuffer[]) => void) {
+    this.#post = post;
+  }
+
+  encode(request: EncodeRequest): void {
+    this.#queue.push(request);
+    this.#startNext();
+  }
+
+  cancel(id: number): void {
+    const at = this.#queue.findIndex((request) => request.id === id);
+    if (at >= 0) {
+      this.#queue.splice(at, 1);
+      this.#end(id, { kind: "cancelled" });
+    } else if (this.#running.has(id)) {
+      this.#cancelled.add(id);
+    }
+  }
+
+  /** Cancels all requests. */
+  close(): void {
+    for (const { id } of this.#queue.splice(0)) this.#end(id, { kind: "cancelled" });
+    for (const id of this.#running) this.#cancelled.add(id);
+  }
+
+  #startNext(): void {
+    while (this.#running.size < maxEncodings) {
+      const request = this.#queue.shift();
+      if (request === undefined) return;
+      this.#running.add(request.id);
+      void this.#run(request);
+    }
+  }
+
+  async #run(request: EncodeRequest): Promise<void> {
+    let result: EncodeEnd;
+    try {
+      result = await this.#encode(request);
+    } catch (error) {
+      const { code, detail } = toSoundError(error);
+      result = { kind: "failed", errorNumber: errorNumber(code), detail: detail ?? "" };
+    }
+    this.#running.delete(request.id);
+    this.#cancelled.delete(request.id);
+    this.#end(request.id, result);
+    this.#startNext();
+  }
+
+  async #encode({ id, descriptor, size, storePath }: EncodeRequest): Promise<EncodeEnd> {
+    const source = new SoundSourceFile(descriptor, size);
+    const writer = new OptionalSoundWriter(storePath, id);
+    try {
+      for await (const packets of packetsOf(source)) {
+        failpoint("sound.encode");
+        if (this.#cancelled.has(id)) return { kind: "cancelled" };
+        writer.append(packets);
+        this.#sendPackets(id, packets);
+        // Yields to incoming messages and to the other sounds.
+        await new Promise<void>((resolve) => setImmediate(resolve));
+      }
+      if (this.#cancelled.has(id)) return { kind: "cancelled" };
+      writer.finish(source.isUnchanged);
+      return { kind: "complete", storeProblem: writer.problem };
+    } finally {
+      writer.discard();
+    }
+  }
+
+  #sendPackets(id: number, packets: Uint8Array[]): void {
+    const lengths = Uint16Array.from(packets, (packet) => packet.length);
+    const bytes = new Uint8Array(packets.reduce((sum, packet) => sum + packet.length, 0));
+    let at = 0;
+    for (const packet of packets) {
+      bytes.set(packet, at);
+      at += packet.length;
+    }
+    this.#post({ kind: "packets", id, bytes, lengths }, [bytes.buffer, lengths.buffer]);
+  }
+
+  #end(id: number, result: EncodeEnd): void {
+    this.#post({ kind: "ended", id, end: result });
+  }
+}
+
+/** An error with a system code is about the system; all others of decoders and parsers are about the sound. */
+function toSoundError(error: unknown): WavecacheError {
+  if (error instanceof WavecacheError) return error;
+  if (error instanceof Error && !("code" in error)) {
+    return new WavecacheError("SOUND_UNREADABLE", error.message);
+  }
+  return toWavecacheError(error);
+}
