@@ -211,7 +211,8 @@ async function openListeners(
   const ingestHttp = [ingestHttpRoute, liveRoute(recordings, meters.add("live"), openLog("live"))];
   const audioCacheMeter = meters.add("audio-cache");
   const v1 = new V1Gateway({
-    core: { streams: engine, recordings },
+    streams: engine,
+    recordings,
     path: config.path,
     name: `wavecache ${version}`,
     idleMs: messageIdleTimeoutMs,

@@ -3,7 +3,7 @@
  * and short reads beside long ones.
  */
 import { KiB } from "../../src/base/limits/units.ts";
-import { streamTurnBytes, usualDataBytes } from "../../src/base/limits/v1.ts";
+import { streamQuantumBytes, usualDataBytes } from "../../src/base/limits/v1.ts";
 import { ReceiveWindow, SendCredit } from "../../src/wire/v1/credit.ts";
 import type { StreamAudio } from "./audio.ts";
 import type { Latency } from "./latency.ts";
@@ -55,7 +55,12 @@ class V1Upload extends V1Transfer {
   /** Sends a few messages, as far as there is credit for them; false if it has nothing to send now. */
   turn(): boolean {
     const { link, audio } = this.stream;
-    let left = Math.min(streamTurnBytes, this.#credit.bytes, link.credit.bytes, audio.sizeBytes - this.bytes);
+    let left = Math.min(
+      streamQuantumBytes,
+      this.#credit.bytes,
+      link.credit.bytes,
+      audio.sizeBytes - this.bytes,
+    );
     if (this.endedAt !== undefined || left === 0) return false;
     while (left > 0) {
       const piece = audio.from(this.bytes, Math.min(left, usualDataBytes));

@@ -1,353 +1,169 @@
 /**
- * The one table of what can go wrong. A code is stable and appears in logs, HTTP bodies and tests; `reason` is
- * what a user reads, `hint` what the operator or the user can do. The rest is what each door says: the HTTP
- * status, the WebSocket close code (where the error ends a connection) and the gRPC status.
- *
- * Codes cross threads as their index in `errorCodes`, so new ones are added at the end.
+ * The table of everything that can go wrong. A code is stable: it appears in logs, HTTP bodies, metrics and tests.
+ * `reason` is the message that a user reads, `hint` what the user or the operator can do about it. Each protocol
+ * answers with its own column: the HTTP status, the WebSocket close code (where the error ends a connection) and the
+ * gRPC status.
  */
-const table = {
-  BAD_REQUEST: {
-    reason: "bad request",
-    hint: "see the protocol description for what this request must hold",
-    http: 400,
-    close: 1008,
-    grpc: 3,
-  },
-  BAD_STREAM_ID: {
-    reason: "stream id not allowed",
-    hint: "use 1 to 128 letters, digits, '-', '_' or '.', but not '.' or '..'",
-    http: 400,
-    close: 1008,
-    grpc: 3,
-  },
-  STREAM_EXISTS: {
-    reason: "stream id already in use",
-    hint: "choose another id, remove the stream, or resume it if it is unfinished",
-    http: 409,
-    close: 1008,
-    grpc: 6,
-  },
-  STREAM_UNKNOWN: {
-    reason: "no such stream",
-    hint: "list the streams to see which ids exist",
-    http: 404,
-    close: 1008,
-    grpc: 5,
-  },
-  STREAM_UNFINISHED: {
-    reason: "stream is unfinished",
-    hint: "resume the upload and finish it, or wait until it expires",
-    http: 409,
-    close: 1008,
-    grpc: 9,
-  },
-  STREAM_FINISHED: {
-    reason: "stream is already finished",
-    hint: "a finished stream never changes; start another one",
-    http: 409,
-    close: 1008,
-    grpc: 9,
-  },
-  STREAM_TAKEN_OVER: {
-    reason: "another connection has resumed this stream",
-    hint: "only the connection that resumed last may write",
-    http: 409,
-    close: 1008,
-    grpc: 10,
-  },
-  STREAM_TOO_LARGE: {
-    reason: "stream is larger than allowed",
-    hint: "raise --max-stream-bytes or split the audio",
-    http: 413,
-    close: 1009,
-    grpc: 8,
-  },
-  STREAMS_EXHAUSTED: {
-    reason: "too many unfinished streams on this connection",
-    hint: "finish streams before starting more, or use another connection",
-    http: 429,
-    close: 1013,
-    grpc: 8,
-  },
-  CONNECTIONS_EXHAUSTED: {
-    reason: "too many connections",
-    hint: "try again later, or raise --max-connections",
-    http: 503,
-    close: 1013,
-    grpc: 8,
-  },
-  REQUESTS_EXHAUSTED: {
-    reason: "too many requests waiting for an answer",
-    hint: "read answers before sending more requests",
-    http: 429,
-    close: 1013,
-    grpc: 8,
-  },
-  CACHE_FULL: {
-    reason: "cache is full",
-    hint: "remove streams or raise --max-cache-bytes; nothing was thrown away",
-    http: 507,
-    close: 1013,
-    grpc: 8,
-  },
-  DISK_FULL: {
-    reason: "disk is full",
-    hint: "free space on the disk of the cache folder; what was written is kept",
-    http: 507,
-    close: 1013,
-    grpc: 8,
-  },
-  STORE_UNWRITABLE: {
-    reason: "cache folder cannot be written",
-    hint: "check owner and mode of the cache folder",
-    http: 507,
-    close: 1011,
-    grpc: 13,
-  },
-  STORE_FAILED: {
-    reason: "storage failed",
-    hint: "see the server's log",
-    http: 500,
-    close: 1011,
-    grpc: 13,
-  },
-  OBJECT_MISSING: {
-    reason: "the audio of this stream is missing from the cache folder",
-    hint: "it was removed or damaged from outside; remove the stream and upload it again",
-    http: 500,
-    close: 1011,
-    grpc: 15,
-  },
-  NO_DATA: {
-    reason: "no data there",
-    hint: "ask for an offset below the stream's size",
-    http: 416,
-    close: 1008,
-    grpc: 11,
-  },
-  READ_TOO_LARGE: {
-    reason: "answer would be larger than allowed",
-    hint: "ask for a shorter range",
-    http: 413,
-    close: 1009,
-    grpc: 8,
-  },
-  MESSAGE_TOO_LARGE: {
-    reason: "message is larger than allowed",
-    hint: "control messages are short; send audio in binary frames",
-    http: 413,
-    close: 1009,
-    grpc: 8,
-  },
-  WORKER_LOST: {
-    reason: "the worker of this stream died",
-    hint: "resume the stream; see the server's log for the cause",
-    http: 500,
-    close: 1011,
-    grpc: 14,
-  },
-  SHUTTING_DOWN: {
-    reason: "server is shutting down",
-    hint: "connect again in a moment",
-    http: 503,
-    close: 1001,
-    grpc: 14,
-  },
-  PEER_STALLED: {
-    reason: "peer does not read its answers",
-    hint: "read faster or ask for less at once",
-    http: 408,
-    close: 1008,
-    grpc: 4,
-  },
-  STORE_IN_USE: {
-    reason: "cache folder is in use by another server",
-    hint: "end the other server, or give this one another --cache-dir",
-    http: 500,
-    close: 1011,
-    grpc: 9,
-  },
-  STORE_TOO_NEW: {
-    reason: "cache folder was made by a newer version",
-    hint: "run that version, or use another --cache-dir",
-    http: 500,
-    close: 1011,
-    grpc: 9,
-  },
-  RECORDING_UNKNOWN: {
-    reason: "no such stream is being recorded now",
-    hint: "ask while the device sends, by its hardware id or by the id of its stream",
-    http: 404,
-    close: 1008,
-    grpc: 5,
-  },
-  LISTENERS_EXHAUSTED: {
-    reason: "too many listeners",
-    hint: "try again later",
-    http: 503,
-    close: 1013,
-    grpc: 8,
-  },
-  CERTIFICATE_UNUSABLE: {
-    reason: "the certificate cannot be used",
-    hint: "give --tls-cert and --tls-key a certificate and its key in PEM, or neither for a self-signed one",
-    http: 500,
-    close: 1011,
-    grpc: 13,
-  },
-  SOUND_UNKNOWN: {
-    reason: "no sound for this mode",
-    hint: "put startup.wav, or mode_1.wav to mode_5.wav, into the folder of --library-dir",
-    http: 404,
-    close: 1008,
-    grpc: 5,
-  },
-  BAD_DEVICE_ID: {
-    reason: "device id missing or not allowed",
-    hint: "send one device_id of 1 to 128 letters, digits, '-', '_', '.' or ':' in the metadata",
-    http: 400,
-    close: 1008,
-    grpc: 3,
-  },
-  DEVICE_UNKNOWN: {
-    reason: "no such device",
-    hint: "list the devices to see which ids exist",
-    http: 404,
-    close: 1008,
-    grpc: 5,
-  },
-  DEVICE_AWAY: {
-    reason: "device is not connected",
-    hint: "try again when it is",
-    http: 409,
-    close: 1008,
-    grpc: 9,
-  },
-  DEVICES_EXHAUSTED: {
-    reason: "too many devices",
-    hint: "try again later, or give some of them another server",
-    http: 503,
-    close: 1013,
-    grpc: 8,
-  },
-  MESSAGES_EXHAUSTED: {
-    reason: "too many messages in a short time",
-    hint: "send fewer messages a second, and connect again",
-    http: 429,
-    close: 1008,
-    grpc: 8,
-  },
-  SONG_UNKNOWN: {
-    reason: "no such song",
-    hint: "list the songs to see their names; what is no name below the library is refused too",
-    http: 404,
-    close: 1008,
-    grpc: 5,
-  },
-  SONG_CHANGED: {
-    reason: "the song changed while it was read",
-    hint: "ask again when nothing writes to its file; replace files by renaming new ones over them",
-    http: 409,
-    close: 1011,
-    grpc: 10,
-  },
-  LIBRARY_UNUSABLE: {
-    reason: "library folder cannot be used",
-    hint: "check --library-dir, and its owner and mode",
-    http: 500,
-    close: 1011,
-    grpc: 9,
-  },
-  CHECKSUM_WRONG: {
-    reason: "audio was changed on its way",
-    hint: "resume the stream; nothing of the changed message was kept",
-    http: 400,
-    close: 1008,
-    grpc: 15,
-  },
-  OFFSET_WRONG: {
-    reason: "audio does not go on where the stream ends",
-    hint: "resume the stream and send from the offset in the answer",
-    http: 409,
-    close: 1008,
-    grpc: 11,
-  },
-  CREDIT_EXCEEDED: {
-    reason: "more sent than there was credit for",
-    hint: "wait for credit before sending more, for the channel and for the connection",
-    http: 429,
-    close: 1008,
-    grpc: 8,
-  },
-  SOUND_UNREADABLE: {
-    reason: "sound cannot be read",
-    hint: "replace its file by WAV, MP3 or Opus in Ogg; the server's log says what is wrong with it",
-    http: 500,
-    close: 1011,
-    grpc: 9,
-  },
-  SOUND_TOO_LONG: {
-    reason: "sound is longer than allowed",
-    hint: "a sound for devices may last an hour; cut its file",
-    http: 413,
-    close: 1009,
-    grpc: 9,
-  },
-  SOUNDS_EXHAUSTED: {
-    reason: "too many sounds are played at once",
-    hint: "try again when some of them are over",
-    http: 503,
-    close: 1013,
-    grpc: 8,
-  },
-  FOREIGN_ORIGIN: {
-    reason: "the page of another site has asked for this",
-    hint: "use the command line, or a page of this server",
-    http: 403,
-    close: 1008,
-    grpc: 7,
-  },
-  ADDRESS_REFUSED: {
-    reason: "requests from this address are not answered",
-    hint: "add its network to --udp-allow",
-    http: 403,
-    close: 1008,
-    grpc: 7,
-  },
-  TRANSFERS_EXHAUSTED: {
-    reason: "too many songs are being sent",
-    hint: "try again later",
-    http: 503,
-    close: 1013,
-    grpc: 8,
-  },
-  TRANSFER_UNKNOWN: {
-    reason: "no such transfer",
-    hint: "the server was started again or has waited too long; ask for the song again",
-    http: 404,
-    close: 1008,
-    grpc: 5,
-  },
-} as const satisfies Record<string, ErrorRow>;
+
+/** WebSocket close codes (RFC 6455, section 7.4.1, and the IANA registry). */
+const close = {
+  GOING_AWAY: 1001,
+  POLICY: 1008,
+  TOO_BIG: 1009,
+  INTERNAL: 1011,
+  TRY_LATER: 1013,
+} as const;
+
+/** gRPC status codes (grpc/doc/statuscodes.md). */
+const grpc = {
+  INVALID_ARGUMENT: 3,
+  DEADLINE_EXCEEDED: 4,
+  NOT_FOUND: 5,
+  ALREADY_EXISTS: 6,
+  PERMISSION_DENIED: 7,
+  RESOURCE_EXHAUSTED: 8,
+  FAILED_PRECONDITION: 9,
+  ABORTED: 10,
+  OUT_OF_RANGE: 11,
+  INTERNAL: 13,
+  UNAVAILABLE: 14,
+  DATA_LOSS: 15,
+} as const;
 
 interface ErrorRow {
-  reason: string;
-  hint: string;
   http: number;
   close: number;
   grpc: number;
+  reason: string;
+  hint: string;
 }
+
+function row(http: number, close: number, grpc: number, reason: string, hint: string): ErrorRow {
+  return { http, close, grpc, reason, hint };
+}
+
+// A code takes two lines here, whatever the formatter would make of it.
+// prettier-ignore
+const table = {
+  // Requests, messages and connections
+  BAD_REQUEST: row(400, close.POLICY, grpc.INVALID_ARGUMENT, "bad request",
+    "see the documentation of the protocol for the fields of this request"),
+  MESSAGE_TOO_LARGE: row(413, close.TOO_BIG, grpc.RESOURCE_EXHAUSTED, "message is larger than allowed",
+    "control messages are short; send audio in binary frames"),
+  READ_TOO_LARGE: row(413, close.TOO_BIG, grpc.RESOURCE_EXHAUSTED, "answer would be larger than allowed",
+    "ask for a shorter range"),
+  REQUESTS_EXHAUSTED: row(429, close.TRY_LATER, grpc.RESOURCE_EXHAUSTED, "too many unanswered requests",
+    "read answers before sending more requests"),
+  CREDIT_EXCEEDED: row(429, close.POLICY, grpc.RESOURCE_EXHAUSTED, "more audio sent than the credit allows",
+    "wait for credit of both the channel and the connection before sending more"),
+  CHECKSUM_WRONG: row(400, close.POLICY, grpc.DATA_LOSS, "audio does not match its checksum",
+    "resume the stream; the damaged message was discarded"),
+  CONNECTIONS_EXHAUSTED: row(503, close.TRY_LATER, grpc.RESOURCE_EXHAUSTED, "too many connections",
+    "try again later, or raise --max-connections"),
+  PEER_STALLED: row(408, close.POLICY, grpc.DEADLINE_EXCEEDED, "peer does not read its answers",
+    "read faster, or request less at once"),
+  FOREIGN_ORIGIN: row(403, close.POLICY, grpc.PERMISSION_DENIED, "pages of other sites are refused",
+    "use the command line, or a page that this server sent"),
+  ADDRESS_REFUSED: row(403, close.POLICY, grpc.PERMISSION_DENIED, "requests from this address are refused",
+    "add its network to --udp-allow"),
+
+  // The server
+  SHUTTING_DOWN: row(503, close.GOING_AWAY, grpc.UNAVAILABLE, "server is shutting down",
+    "connect again in a moment"),
+  WORKER_LOST: row(500, close.INTERNAL, grpc.UNAVAILABLE, "the worker of this stream died",
+    "resume the stream; see the server's log for the cause"),
+  CERTIFICATE_UNUSABLE: row(500, close.INTERNAL, grpc.INTERNAL, "the certificate cannot be used",
+    "give --tls-cert and --tls-key a certificate and its key in PEM, or neither for a self-signed one"),
+
+  // Streams
+  BAD_STREAM_ID: row(400, close.POLICY, grpc.INVALID_ARGUMENT, "stream id not allowed",
+    "use 1 to 128 letters, digits, '-', '_' or '.', but not '.' or '..'"),
+  STREAM_UNKNOWN: row(404, close.POLICY, grpc.NOT_FOUND, "no such stream",
+    "list the streams to see which ids exist"),
+  STREAM_EXISTS: row(409, close.POLICY, grpc.ALREADY_EXISTS, "stream id already in use",
+    "choose another id, remove the stream, or resume it if it is unfinished"),
+  STREAM_UNFINISHED: row(409, close.POLICY, grpc.FAILED_PRECONDITION, "stream is unfinished",
+    "resume the upload and finish it, or wait until it expires"),
+  STREAM_FINISHED: row(409, close.POLICY, grpc.FAILED_PRECONDITION, "stream is already finished",
+    "a finished stream never changes; start another one"),
+  STREAM_TAKEN_OVER: row(409, close.POLICY, grpc.ABORTED, "another connection has resumed this stream",
+    "only the connection that resumed last may write"),
+  STREAM_TOO_LARGE: row(413, close.TOO_BIG, grpc.RESOURCE_EXHAUSTED, "stream is larger than allowed",
+    "raise --max-stream-bytes or split the audio"),
+  STREAMS_EXHAUSTED: row(429, close.TRY_LATER, grpc.RESOURCE_EXHAUSTED, "too many unfinished streams",
+    "finish streams of this connection before starting more, or use another connection"),
+  OFFSET_WRONG: row(409, close.POLICY, grpc.OUT_OF_RANGE, "audio does not continue where the stream ends",
+    "resume the stream and send from the offset in the answer"),
+  NO_DATA: row(416, close.POLICY, grpc.OUT_OF_RANGE, "no data there",
+    "ask for an offset below the stream's size"),
+  OBJECT_MISSING: row(500, close.INTERNAL, grpc.DATA_LOSS, "the audio of this stream is missing on disk",
+    "another program removed or damaged it; remove the stream and upload it again"),
+
+  // The store
+  CACHE_FULL: row(507, close.TRY_LATER, grpc.RESOURCE_EXHAUSTED, "cache is full",
+    "remove streams or raise --max-cache-bytes; the cache evicts nothing by itself"),
+  DISK_FULL: row(507, close.TRY_LATER, grpc.RESOURCE_EXHAUSTED, "disk is full",
+    "free space on the disk of the cache folder; audio already written is kept"),
+  STORE_UNWRITABLE: row(507, close.INTERNAL, grpc.INTERNAL, "cache folder cannot be written",
+    "check the owner and the mode of the cache folder"),
+  STORE_FAILED: row(500, close.INTERNAL, grpc.INTERNAL, "storage failed",
+    "see the server's log"),
+  STORE_IN_USE: row(500, close.INTERNAL, grpc.FAILED_PRECONDITION, "cache folder is in use by another server",
+    "stop the other server, or give this server another --cache-dir"),
+  STORE_TOO_NEW: row(500, close.INTERNAL, grpc.FAILED_PRECONDITION, "cache folder is of a newer version",
+    "run that version, or use another --cache-dir"),
+
+  // Recordings
+  RECORDING_UNKNOWN: row(404, close.POLICY, grpc.NOT_FOUND, "no such stream is being recorded now",
+    "ask for it by its hardware id or stream id while the device is sending"),
+  LISTENERS_EXHAUSTED: row(503, close.TRY_LATER, grpc.RESOURCE_EXHAUSTED, "too many listeners",
+    "try again later"),
+
+  // Songs
+  SONG_UNKNOWN: row(404, close.POLICY, grpc.NOT_FOUND, "no such song",
+    "list the songs to see their names; a name is a path below the library folder"),
+  SONG_CHANGED: row(409, close.INTERNAL, grpc.ABORTED, "the song changed while it was read",
+    "ask again when no program writes to the file; replace files by renaming new ones over them"),
+  LIBRARY_UNUSABLE: row(500, close.INTERNAL, grpc.FAILED_PRECONDITION, "library folder cannot be used",
+    "check that --library-dir is a folder, and its owner and mode"),
+  TRANSFERS_EXHAUSTED: row(503, close.TRY_LATER, grpc.RESOURCE_EXHAUSTED, "too many songs are being sent",
+    "try again later"),
+  TRANSFER_UNKNOWN: row(404, close.POLICY, grpc.NOT_FOUND, "no such transfer",
+    "the server restarted or the transfer timed out; ask for the song again"),
+
+  // Devices
+  BAD_DEVICE_ID: row(400, close.POLICY, grpc.INVALID_ARGUMENT, "device id missing or not allowed",
+    "send one device_id of 1 to 128 letters, digits, '-', '_', '.' or ':' in the metadata"),
+  DEVICE_UNKNOWN: row(404, close.POLICY, grpc.NOT_FOUND, "no such device",
+    "list the devices to see which ids exist"),
+  DEVICE_AWAY: row(409, close.POLICY, grpc.FAILED_PRECONDITION, "device is not connected",
+    "try again when the device is connected"),
+  DEVICES_EXHAUSTED: row(503, close.TRY_LATER, grpc.RESOURCE_EXHAUSTED, "too many devices",
+    "try again later, or connect some devices to another server"),
+  MESSAGES_EXHAUSTED: row(429, close.POLICY, grpc.RESOURCE_EXHAUSTED, "too many messages in a short time",
+    "connect again, and send fewer messages a second"),
+
+  // Sounds
+  SOUND_UNKNOWN: row(404, close.POLICY, grpc.NOT_FOUND, "no sound for this mode",
+    "put startup.wav, or mode_1.wav to mode_5.wav, into the folder of --library-dir"),
+  SOUND_UNREADABLE: row(500, close.INTERNAL, grpc.FAILED_PRECONDITION, "sound cannot be read",
+    "replace the file by WAV, MP3 or Ogg Opus; the server's log has the cause"),
+  SOUND_TOO_LONG: row(413, close.TOO_BIG, grpc.FAILED_PRECONDITION, "sound is longer than allowed",
+    "shorten the file: a sound may last one hour"),
+  SOUNDS_EXHAUSTED: row(503, close.TRY_LATER, grpc.RESOURCE_EXHAUSTED, "too many sounds are playing",
+    "try again when some of them have ended"),
+} as const satisfies Record<string, ErrorRow>;
 
 export type ErrorCode = keyof typeof table;
 
 export const errorCodes = Object.keys(table) as ErrorCode[];
 
-/** What the table says of a code. */
+/** The columns of a code. */
 export function errorRow(code: ErrorCode): ErrorRow {
   return table[code];
 }
 
-/** An error of the table. `detail` is for the log and may name files; it is never sent to a peer. */
+/** An error of the table. `detail` is for the log and may name files; no peer ever gets it. */
 export class WavecacheError extends Error {
   readonly code: ErrorCode;
   readonly detail: string | undefined;
@@ -360,19 +176,22 @@ export class WavecacheError extends Error {
   }
 }
 
-/** The number under which a code crosses a lane; 0 stands for "no error". */
+/**
+ * The number that stands for a code between threads; 0 stands for "no error". It is the position in the table, which
+ * both threads have from the same build: it must never reach a disk or a peer.
+ */
 export function errorNumber(code: ErrorCode): number {
   return errorCodes.indexOf(code) + 1;
 }
 
-/** The error behind a number from a lane; a number that no code has is a fault of ours. */
+/** The error that another thread sent as a number; a number without a code is a bug. */
 export function errorOfNumber(number: number, detail?: string): WavecacheError {
   const code = errorCodes[number - 1];
   if (code === undefined) throw new RangeError(`no error has the number ${number}`);
   return new WavecacheError(code, detail);
 }
 
-/** Sorts an error of the operating system, or any other, into the table; an error of the table stays as it is. */
+/** Maps an error of the operating system, or any other, to the table; an error of the table stays as it is. */
 export function toWavecacheError(error: unknown): WavecacheError {
   if (error instanceof WavecacheError) return error;
   const detail = error instanceof Error ? error.message : String(error);

@@ -1,6 +1,6 @@
 /** Limits and defaults of the client, each with its unit in its name. */
 import { KiB, MiB } from "../base/limits/units.ts";
-import { streamTurnBytes, usualDataBytes } from "../base/limits/v1.ts";
+import { streamQuantumBytes, usualDataBytes } from "../base/limits/v1.ts";
 
 /** An upload frame: what every server of the protocol takes. */
 export const defaultChunkBytes = 8 * KiB;
@@ -98,7 +98,7 @@ export const finishTimeoutMs = 300_000;
 /** Channels that wait until the server has room for more. */
 export const maxWaitingChannels = 16_384;
 /** Bytes read from a source at once, for each upload. */
-export const streamBlockBytes = streamTurnBytes;
+export const streamBlockBytes = streamQuantumBytes;
 /** What may wait in the socket: little, since whatever is sent next stands behind it. */
 export const streamHighWaterBytes = 1 * MiB;
 export const streamLowWaterBytes = 512 * KiB;

@@ -1,35 +1,37 @@
 /** Limits of devices. */
+import { mustHold } from "./relation.ts";
 import { KiB } from "./units.ts";
 
-/** Device ids: 1 to this many characters. */
+/** Length of a device id; a longer one is refused with BAD_DEVICE_ID. */
 export const maxDeviceIdChars = 128;
-/** Devices connected at once. */
+/** Devices connected at once; one more is refused with DEVICES_EXHAUSTED. */
 export const maxConnectedDevices = 4096;
-/** Devices whose state is kept; past it the one that has been away for longest is forgotten. */
+/** Devices whose state is kept; above this the device that has been offline for longest is forgotten. */
 export const maxRememberedDevices = 16_384;
-/** Streams of devices open at once, those on their way out too. */
+/** Open streams of devices, including those that are closing; one more is refused with DEVICES_EXHAUSTED. */
 export const maxDeviceStreams = 4 * maxConnectedDevices;
-/** A message of a device: the longest that means something has less than 100 bytes. */
+/** A message of a device; gRPC refuses a longer one. No message of the protocol needs 100 bytes. */
 export const maxDeviceMessageBytes = 4 * KiB;
-/** Events of one device, and answers of it: so many at once, and so many a second after that. */
+/** Token bucket for the messages of one device: its size and its refill. An empty bucket ends the stream. */
 export const deviceMessageBurst = 200;
 export const deviceMessagesPerSecond = 50;
-/** How long a device may take to answer a request before the next one goes out all the same. */
+/** After this long without an answer the server sends the device its next request anyway. */
 export const deviceAnswerMs = 2_000;
-/** How long a sound waits for the device to open its audio stream. */
+/** A sound is given up if the device has not opened its audio stream after this long. */
 export const deviceAudioWaitMs = 10_000;
-/** When a device is first asked what it shows, and how often after that. */
+/** Delay of the first request for a device's state, then the interval of the following ones. */
 export const deviceFirstGetMs = 2_000;
 export const deviceGetMs = 30_000;
-/** How soon a change of a device's state is in the catalog. */
+/** A changed device state is written to the catalog after this long, together with all changes until then. */
 export const deviceSaveMs = 200;
-/** How often the connection of a silent device is tried, and how long it may take to answer. */
+/** Interval of gRPC keepalive pings; without an answer for the timeout the connection is closed. */
 export const deviceKeepaliveMs = 10_000;
 export const deviceKeepaliveTimeoutMs = 10_000;
 /** A connection without a stream is closed after this long. */
 export const deviceIdleMs = 60_000;
-/** Devices in one page of a listing. */
+/** Devices in one page of a listing; a request for more is refused. */
 export const maxListedDevices = 1000;
 
-if (maxRememberedDevices < 2 * maxConnectedDevices)
-  throw new RangeError("devices must not displace each other");
+mustHold("connected devices do not evict each other", maxRememberedDevices >= 2 * maxConnectedDevices);
+mustHold("every connected device may open its two streams", maxDeviceStreams >= 2 * maxConnectedDevices);
+mustHold("a request times out before the next one is due", deviceAnswerMs < deviceGetMs);

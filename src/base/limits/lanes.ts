@@ -1,24 +1,26 @@
-/** Sizes of the rings between threads, and of what crosses them at once. */
+/** Sizes of the rings between threads, and of the pieces that cross them. */
+import { mustHold } from "./relation.ts";
 import { KiB, MiB } from "./units.ts";
 
-/** Ring from the main thread to a writer: audio on its way to disk. A power of two. */
+/**
+ * Rings between the main thread and a writer or reader. A full ring makes its producer wait: sockets pause, or the
+ * thread stops until the consumer has made room. Sizes are powers of two, because positions wrap with a mask.
+ */
 export const writeRingBytes = 4 * MiB;
-/** Ring from the main thread to a reader: requests. A power of two. */
-export const readRequestRingBytes = 256 * KiB;
-/** Ring from a reader to the main thread: audio on its way out. A power of two. */
-export const readDataRingBytes = 4 * MiB;
-/** Ring from a writer to the main thread: results. A power of two. */
 export const writeResultRingBytes = 256 * KiB;
-/** A read longer than this crosses the lane in slices, so that no read can fill it. */
+export const readRequestRingBytes = 256 * KiB;
+export const readDataRingBytes = 4 * MiB;
+/** A longer read crosses the ring in slices of this size; otherwise one read could fill it. */
 export const readSliceBytes = 256 * KiB;
-/** Frames of one stream are joined in the ring up to this size, so that a worker hashes and writes them at once. */
+/** Frames of one stream are joined in the ring up to this size, which a worker then hashes and writes at once. */
 export const maxExtentBytes = 256 * KiB;
-/** Unpublished bytes past which the main thread publishes before its batch is over. */
+/** Unpublished bytes at which the main thread publishes before its batch ends: the worker starts earlier. */
 export const publishBytes = 256 * KiB;
 
-const powersOfTwo = { writeRingBytes, readRequestRingBytes, readDataRingBytes, writeResultRingBytes };
-for (const [name, bytes] of Object.entries(powersOfTwo)) {
-  if ((bytes & (bytes - 1)) !== 0) throw new RangeError(`${name} is not a power of two`);
+const rings = { writeRingBytes, writeResultRingBytes, readRequestRingBytes, readDataRingBytes };
+for (const [name, bytes] of Object.entries(rings)) {
+  mustHold(`${name} is a power of two`, (bytes & (bytes - 1)) === 0);
 }
-if (readSliceBytes > readDataRingBytes / 4) throw new RangeError("a read slice must leave room in its ring");
-if (maxExtentBytes > writeRingBytes / 4) throw new RangeError("an extent must leave room in its ring");
+mustHold("four read slices fit their ring", readSliceBytes <= readDataRingBytes / 4);
+mustHold("four extents fit their ring", maxExtentBytes <= writeRingBytes / 4);
+mustHold("a ring is published before it is a quarter full", publishBytes <= writeRingBytes / 4);

@@ -1,20 +1,25 @@
 /** Limits of the library of songs. */
+import { mustHold } from "./relation.ts";
 import { KiB, MiB } from "./units.ts";
 
-/** The name of a song, in UTF-8. */
+/** The name of a song, in UTF-8; a longer name names no song. */
 export const maxSongNameBytes = 1024;
-/** Files of the library that are listed, and folders within folders; what lies beyond can still be asked for by name. */
+/** Listed files and depth of folders; files beyond are not listed, but a request can still name them. */
 export const maxLibraryFiles = 100_000;
 export const maxLibraryDepth = 32;
-/** How old the list of the library's files may become where changes are noticed by themselves, and where they are not. */
+/** Age at which the list of files is gathered anew: with a file system that reports changes, and without. */
 export const watchedLibraryMs = 30_000;
 export const unwatchedLibraryMs = 2_000;
-/** Files whose type, duration or SHA-256 is remembered. */
+/** Files whose type, duration or SHA-256 is cached; the least recently used is evicted. */
 export const maxKnownSongs = 10_000;
-/** Songs in one page of a listing, and those looked into at once for their type and duration. */
+/** Songs in one page of a listing; a request for more is refused. */
 export const maxListedSongs = 1000;
+/** Songs of one listing that are inspected at once for type and duration; the others wait. */
 export const maxSongsInspected = 4;
-/** A file may be read to its end for its duration, as MP3 without a header of its own needs, up to this size. */
+/** Files up to this size are read to their end for their duration, as MP3 without a header needs; of others only headers. */
 export const maxScannedSongBytes = 256 * MiB;
-/** What is read at once while a file is looked into. */
+/** Bytes that one read fetches while a file is inspected. */
 export const inspectBytes = 64 * KiB;
+
+mustHold("a page of songs fits the cache of details", maxListedSongs <= maxKnownSongs);
+mustHold("a folder that reports no changes is gathered sooner", unwatchedLibraryMs < watchedLibraryMs);

@@ -1,33 +1,44 @@
 /** Limits of live ingest, recordings, and live listening. */
-import { GiB, KiB, MiB } from "./units.ts";
+import { maxFrameBytes } from "./connections.ts";
 import { writeRingBytes } from "./lanes.ts";
+import { mustHold } from "./relation.ts";
+import { GiB, KiB, MiB } from "./units.ts";
 
-/** A frame of live ingest with its header; a longer one closes the connection. */
+/** A frame of live ingest with its header; a longer one closes the connection with 1009. */
 export const maxIngestFrameBytes = 1 * MiB;
-/** Half the most that a recording's frames, or its samples, take in memory; past it they are written before their time. */
+/** Each buffer of a recording (frames, samples) holds twice this; a full buffer is written before its time. */
 export const recordingFlushBytes = 64 * KiB;
-/** How old they may become, with `recordingTickMs` on top: a crash costs no more than that. */
+/** Audio older than this is written with the next tick: a crash costs no more than that. */
 export const recordingFlushMs = 500;
-/** How often a writer looks for what is due. */
+/** Interval at which a writer checks what is due. */
 export const recordingTickMs = 100;
-/** How long frames wait for their nibble order to be found. */
+/** After this long frames are decoded even if their nibble order is not detected yet. */
 export const nibbleHoldMs = 400;
-/** A recording goes on in new files at this size, whatever its time: a WAV file cannot hold 4 GiB. */
+/** A segment of this size is closed whatever its duration: a WAV file cannot hold 4 GiB. */
 export const maxSegmentBytes = 2 * GiB;
-/** Silence for one gap of lost frames, at most. */
+/** Silence that replaces the lost frames of one gap; a longer gap shortens the recording. */
 export const maxFilledMs = 10_000;
 export const maxFilledBytes = 1 * MiB;
-/** What a live listener hears first: the time just before. */
+/** Audio before its request that a live listener gets first. */
 export const liveHistoryMs = 200;
 export const maxLiveHistoryBytes = 64 * KiB;
-/** Audio on its way to one live listener; what comes on top of it is skipped. */
+/** Audio queued for one live listener; further audio is skipped until the listener has read. */
 export const liveBufferMs = 2_000;
 export const maxLiveBufferBytes = 512 * KiB;
-/** Live listeners to all recordings together. */
+/** Live listeners to all recordings together; one more is refused with LISTENERS_EXHAUSTED. */
 export const maxLiveListeners = 1024;
-/** Closed segments that wait for their catalog entry; the oldest beyond that are left to the next start. */
+/** Closed segments without a catalog entry yet; above this the oldest wait for the repair at the next start. */
 export const maxUnenteredSegments = 100_000;
-/** Recordings in one page of a listing. */
+/** Recordings in one page of a listing; a request for more is refused. */
 export const maxListedRecordings = 1000;
 
-if (maxIngestFrameBytes > writeRingBytes / 4) throw new RangeError("a frame must leave room in its ring");
+mustHold("an ingest frame fits a WebSocket message", maxIngestFrameBytes <= maxFrameBytes);
+mustHold("four ingest frames fit their ring", maxIngestFrameBytes <= writeRingBytes / 4);
+mustHold("a crash costs at most a second", recordingFlushMs + recordingTickMs <= 1_000);
+mustHold("the nibble order is settled before audio is overdue", nibbleHoldMs <= recordingFlushMs);
+mustHold("a listener can buffer its history", maxLiveHistoryBytes <= maxLiveBufferBytes);
+// Samples of ADPCM take four times the bytes of their frame.
+mustHold(
+  "a full segment fits a WAV file",
+  maxSegmentBytes + maxFilledBytes + 4 * maxIngestFrameBytes < 4 * GiB,
+);

@@ -1,44 +1,62 @@
 /** Limits of songs by name, over TLS and UDP. */
+import { mustHold } from "./relation.ts";
 import { KiB } from "./units.ts";
 
-/** Songs over TLS: connections at once, in all and of one address. */
+/** Songs over TLS: connections, in all and per address; one more is closed at once. */
 export const maxSongTlsConnections = 512;
 export const maxSongTlsConnectionsPerAddress = 64;
-/** What is read of a song at once; one that is sent takes at most twice that in memory. */
+/** Bytes of one read of a song; two reads of each transfer are in memory. */
 export const songReadBytes = 256 * KiB;
-/** What may come behind the name of a song. */
+/** Bytes after the name of a song, which are discarded; more closes the connection. */
 export const maxSongSurplusBytes = 64 * KiB;
-/** How long a connection may take for its handshake and the name of a song. */
+/** A connection without a handshake and the name of a song after this long is closed. */
 export const songNameTimeoutMs = 5_000;
-/** A connection that takes nothing of its song for this long is closed. A player takes it no faster than it plays. */
+/** A peer that reads nothing of its song for this long is disconnected. A player reads only as fast as it plays. */
 export const songStallTimeoutMs = 180_000;
-/** How long a peer that has got its song may leave the connection open. */
+/** A connection that its peer leaves open this long after the song is cut. */
 export const songLingerMs = 5_000;
+
 /**
- * What one transfer over UDP sends at most, in megabits a second. A plain client's receive buffer holds 90 datagrams,
- * which is 74 ms of this pace. That is what it is chosen by: on loopback 240 Mbit/s went through without loss, and at
- * every pace all that was lost was lost while the client had no processor for longer than its buffer lasts.
+ * Rate of one plain transfer over UDP, in megabits a second (`--udp-rate-mbps`). The receive buffer of a plain client
+ * holds 90 datagrams, 74 ms at this rate. On loopback 240 Mbit/s arrived without loss while the client ran; at every
+ * rate, datagrams were lost only while the client got no processor for longer than its buffer lasts.
  */
 export const defaultUdpRateMbps = 10;
-/** How many times that a reliable transfer may send: it notices what is lost, and gives way. */
+/** A reliable transfer may send at this many times that rate: it detects loss and slows down. */
 export const reliableRateFactor = 10;
-/** What all transfers over UDP send together. */
+/** Rate of all transfers over UDP together; above this they share it in turns. */
 export const maxUdpTotalMbps = 1000;
-/** Transfers over UDP at once, to one address and in all. */
+/** Transfers over UDP at once, per address and in all; one more is refused with TRANSFERS_EXHAUSTED. */
 export const maxUdpTransfersPerAddress = 64;
 export const maxUdpTransfers = 256;
-/** Datagrams sent at once to one client: at least so many where there are, so that few calls send many; and at most. */
+/**
+ * Datagrams that one turn sends to one client. A transfer waits until it may send the smaller number, which saves
+ * system calls, and never sends more than the larger one.
+ */
 export const udpBurstDatagrams = 8;
 export const maxUdpBurstDatagrams = 32;
-/** What is read at once of a song that is sent over UDP; two such reads are in memory. */
+/** Bytes of one read of a song that is sent over UDP; two reads of each transfer are in memory. */
 export const udpReadBytes = 64 * KiB;
-/** How long the proof of an address holds, at least. */
+/** Shortest validity of an address token; a request with an older one gets a new token. */
 export const udpTokenMs = 10_000;
-/** Reliable UDP: how far ahead of what the client has may be sent, in blocks. */
+/** Reliable UDP: blocks that may be sent ahead of the client's acknowledgement. */
 export const reliableWindowBlocks = 4096;
-/** The rate to begin with, and the one that no loss goes below, in megabits a second. */
+/** Rate at which a transfer starts, and the rate that loss never pushes it below, in megabits a second. */
 export const reliableStartMbps = 10;
 export const reliableFloorMbps = 2;
-/** A client that says nothing for this long is gone; one that has everything, or was told of an error, for this long. */
+/** A transfer ends when its client is silent for this long: in general, and once the client has everything or an error. */
 export const reliableIdleMs = 5_000;
 export const reliableLingerMs = 1_000;
+
+mustHold(
+  "one address cannot take all TLS connections",
+  maxSongTlsConnectionsPerAddress < maxSongTlsConnections,
+);
+mustHold("one address cannot take all UDP transfers", maxUdpTransfersPerAddress < maxUdpTransfers);
+mustHold(
+  "one transfer stays below the total rate",
+  defaultUdpRateMbps * reliableRateFactor < maxUdpTotalMbps,
+);
+mustHold("a transfer starts above its floor", reliableFloorMbps <= reliableStartMbps);
+mustHold("bursts have a range", udpBurstDatagrams <= maxUdpBurstDatagrams);
+mustHold("a finished transfer lingers shorter than a running one waits", reliableLingerMs < reliableIdleMs);

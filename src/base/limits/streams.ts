@@ -1,43 +1,55 @@
-/** Limits of streams: uploads, reads, the cache, and what a stream says of itself. */
+/** Limits of streams: uploads, reads, the cache, and what describes a stream. */
+import { webSocketBufferBytes } from "./connections.ts";
+import { mustHold } from "./relation.ts";
 import { GiB, KiB, MiB } from "./units.ts";
 
-/** Defaults of limits that flags change. */
+/** Bytes of one stream (`--max-stream-bytes`); an upload that grows beyond ends with STREAM_TOO_LARGE. */
 export const defaultMaxStreamBytes = 4 * GiB;
+/** Bytes in the cache (`--max-cache-bytes`); a full cache refuses uploads with CACHE_FULL and evicts nothing. */
 export const defaultMaxCacheBytes = 8 * GiB;
+/** An interrupted upload is removed after this long without a resume (`--incomplete-ttl`). */
 export const defaultIncompleteTtlSeconds = 24 * 3600;
-/** Stream ids: 1 to this many characters. */
+/** Length of a stream id; a longer one is refused with BAD_STREAM_ID. */
 export const maxStreamIdChars = 128;
-/** Unfinished streams that one connection may hold open. */
+/** Unfinished streams of one connection; one more is refused with STREAMS_EXHAUSTED. */
 export const maxStreamsPerConnection = 16;
-/** What one GET may answer with. */
+/** Bytes that one GET may ask for; a longer one is refused with READ_TOO_LARGE. */
 export const maxReadBytes = 16 * MiB;
-/** What a GET asks for when it does not say. */
+/** Bytes that a GET without a length asks for. */
 export const defaultReadBytes = 64 * KiB;
-/** Reads of one connection under way at once: their bytes (one read is always allowed). */
+/** Bytes of one connection's concurrent reads; above this its next read waits. A single read is always allowed. */
 export const readAheadBytes = 512 * KiB;
-/** Bytes on their way out over all connections; past it new reads wait. */
+/** Unsent audio of all connections; above this new reads wait. */
 export const maxOutboundBytes = 256 * MiB;
-/** An upload's bytes that may be in its file and not yet on the disk before they are sent there while it goes on. */
+/** Start a background sync of an upload after this many unsynced bytes. */
 export const flushBytes = 32 * MiB;
-/** At this many the upload is held until the disk has taken some: what STOP has to wait for stays bounded. */
+/** Backpressure pauses an upload at this many unsynced bytes: the final sync of STOP stays short. */
 export const maxUnflushedBytes = 4 * flushBytes;
-/** Uploads whose files are forced to the disk one by one; more of them with their whole file system, where that can be. */
+/** Uploads that are synced file by file; a larger batch syncs the whole file system at once where that is possible. */
 export const maxFilesSyncedSingly = 4;
-/** Files that one reader keeps open or mapped. */
+/** Files that one reader keeps open or mapped; the oldest is closed. */
 export const maxOpenFilesPerReader = 128;
-/** Files that the main thread keeps mapped besides: as many as streams are likely to be read at once. */
+/** Files that the main thread keeps mapped beside those of the readers; the oldest is unmapped. */
 export const maxResidentFiles = 1024;
-/** Streams whose catalog entry the main thread remembers. */
+/** Catalog rows that the main thread caches; the oldest is evicted. */
 export const maxKnownStreams = 4096;
-/** Streams in one page of a listing. */
+/** Streams in one page of a listing; a request for more is refused. */
 export const maxListedStreams = 1000;
+
+/** Description of a stream: lengths in UTF-16 units. A longer text makes the message malformed. */
 export const maxContentTypeChars = 128;
 export const maxCodecNameChars = 32;
-/** Tags of a stream, and their characters: in UTF-16 units, of all keys and values together. */
+/** Tags of a stream: their number, each key, each value, and all keys and values together. */
 export const maxTags = 32;
 export const maxTagKeyChars = 64;
 export const maxTagValueChars = 512;
 export const maxTagsChars = 4096;
-/** Highest sample rate and channel count that the description of a stream's audio may name. */
+/** Highest sample rate and channel count in the description of a stream's audio. */
 export const maxDescribedSampleRate = 768_000;
 export const maxDescribedChannels = 32;
+
+mustHold("a stream fits the cache", defaultMaxStreamBytes <= defaultMaxCacheBytes);
+mustHold("a GET may ask for the default", defaultReadBytes <= maxReadBytes);
+mustHold("a whole answer fits the send buffer", maxReadBytes + readAheadBytes <= webSocketBufferBytes);
+mustHold("many connections read ahead at once", 64 * readAheadBytes <= maxOutboundBytes);
+mustHold("the largest tag fits the tags", maxTagKeyChars + maxTagValueChars <= maxTagsChars);

@@ -1,107 +1,80 @@
 /**
- * One upload, from START to STOPPED or until it is left.
+ * One upload, from START until it has a receipt or ends without one; `upload-state.ts` has its states.
  *
- *     starting --> open --> finishing --> finished
- *        |          |           |
- *        '----------+-----------+--> failed            (what was written is kept and can be resumed)
- *
- * Audio may be written from the beginning: a writer opens the file while the keeper looks whether the id is free,
- * and what was written for an id that is not free is thrown away.
+ * A writer opens the file while the keeper checks whether the id is free, so audio may arrive before the answer. If the
+ * id turns out to be in use, the file is removed.
  */
 import { toWavecacheError, WavecacheError } from "../../base/errors.ts";
-import { detach } from "../../base/detach.ts";
-import { flushBytes, maxUnflushedBytes } from "../../base/limits/streams.ts";
 import type { Sealed } from "../../lane/messages/streams.ts";
 import type { UploadEvents, UploadSlot } from "../../pool/upload-slot.ts";
 import type { StreamRow } from "../../store/streams/catalog.ts";
 import type { ResumeAnswer } from "../../store/keeper-calls.ts";
 import { describeStream, type StreamMetadata } from "../../store/streams/metadata.ts";
 import type { Admission } from "./admission.ts";
-
-/** What a finished upload is acknowledged with: size in bytes, SHA-256 in lower-case hex. */
-export interface Receipt {
-  size: number;
-  sha256: string;
-}
+import { UploadFlow } from "./upload-flow.ts";
+import { endableStates, type EndReason, type Receipt, type UploadState } from "./upload-state.ts";
 
 /** Whoever sends the audio. */
 export interface UploadOwner {
-  /** Others have filled the way to the disk: it should pause until `uploadHasRoom`, as if `write` had said false. */
+  /** Backpressure caused by other uploads: pause until `uploadHasRoom`, as if `write` had returned false. */
   uploadHolds(upload: Upload): void;
-  /** `write` said false, or it was held; now it may go on. */
+  /** The sender may continue after `uploadHolds`, or after `write` has returned false. */
   uploadHasRoom(upload: Upload): void;
   /** An open upload failed by itself. Further writes are ignored, `finish` rejects with the same error. */
   uploadFailed(upload: Upload, error: WavecacheError): void;
 }
 
-/** What an upload needs of the engine. */
+/** What an upload needs of the thread pool and the catalog. */
 export interface UploadHost {
   readonly admission: Admission;
+  /** Throws WORKER_LOST while no writer runs. */
   openSlot(key: string, resume: boolean, events: UploadEvents): UploadSlot;
-  /** Sends what is in the file to the disk. */
+  /** Syncs the file in the background. */
   flush(upload: Upload): Promise<unknown>;
-  /** Resolves once these bytes of the file are durable, and that the stream exists. */
+  /** Makes the stream's entry and these bytes of its file durable. */
   secure(upload: Upload, bytes: number): Promise<void>;
   /** Makes sealed audio durable. */
   commit(upload: Upload, sealed: Sealed): Promise<StreamRow>;
-  /** Nothing of the upload is under way any more. */
+  /** The upload was finished before it was resumed. */
   release(upload: Upload): void;
-  /** The upload failed and has let go of its file; `entered`: the catalog has a row of it. */
+  /** The upload has ended and its file is closed; `entered`: the catalog has an entry for it. */
   failed(upload: Upload, entered: boolean): Promise<void>;
-}
-
-interface HeldAudio {
-  audio: Uint8Array;
-  from: number;
 }
 
 export class Upload implements UploadEvents {
   readonly streamId: string;
   readonly #owner: UploadOwner;
   readonly #host: UploadHost;
-  readonly #opened = Promise.withResolvers<number>();
-  readonly #sealed = Promise.withResolvers<Sealed>();
-  /** The writer has let go of the file, or there never was a way to a writer. */
-  readonly #slotFree = Promise.withResolvers<void>();
+  readonly #flow: UploadFlow;
   readonly #over = Promise.withResolvers<void>();
-  #entered: Promise<boolean> = Promise.resolve(false);
-  #ready: Promise<number> = this.#opened.promise;
-  #key = "";
-  #line: UploadSlot | undefined;
-  /** What the lane could not take yet, in order. */
-  #waiting: (HeldAudio | "fence" | "seal")[] = [];
-  /** The lane has asked to wait for `room`. */
-  #laneIsFull = false;
-  #fences: PromiseWithResolvers<number>[] = [];
-  #isReady = false;
-  #isSealed = false;
-  #isCommitting = false;
+  #state: UploadState = { name: "starting" };
+  /** Whether the catalog has an entry for this upload, once it has answered. */
+  #isEntered: Promise<boolean> = Promise.resolve(false);
+  #ready: Promise<number>;
   #finish: Promise<Receipt> | undefined;
-  #failure: WavecacheError | undefined;
-  #receivedBytes = 0;
-  /** Bytes of the beginning that are on the disk already. */
-  #flushedBytes = 0;
-  #flushing: Promise<void> | undefined;
-  #writtenBytes = 0;
+  #key = "";
   #metadata: StreamMetadata;
-  #isDiscarded = false;
 
   constructor(streamId: string, metadata: StreamMetadata, owner: UploadOwner, host: UploadHost) {
     this.streamId = streamId;
     this.#metadata = metadata;
     this.#owner = owner;
     this.#host = host;
-    // A failure reaches the owner by `ready`, `finish` or `uploadFailed`; nobody need wait for these.
-    this.#opened.promise.catch(reportedElsewhere);
-    this.#sealed.promise.catch(reportedElsewhere);
+    this.#flow = new UploadFlow({
+      flush: () => host.flush(this),
+      // The kernel reports a failed write-back once: the sync of the commit would succeed without the data.
+      flushFailed: (error) => this.#end("failed", error),
+      hasRoom: () => owner.uploadHasRoom(this),
+    });
+    this.#ready = this.#flow.opened;
   }
 
-  /** Resolves, once the id is ours and the file is open, with the bytes that are in it already. */
+  /** Resolves with the bytes that the file already has, once the id is ours and the file is open. */
   get ready(): Promise<number> {
     return this.#ready;
   }
 
-  /** Resolves when nothing of this upload is under way any more, however it ended. */
+  /** Resolves when nothing of this upload runs any more, however it ended. */
   get over(): Promise<void> {
     return this.#over.promise;
   }
@@ -111,72 +84,62 @@ export class Upload implements UploadEvents {
     return this.#key;
   }
 
-  /** Bytes received, those of earlier connections included. */
+  /** Bytes received, including those of earlier connections. */
   get receivedBytes(): number {
-    return this.#receivedBytes;
+    return this.#flow.receivedBytes;
   }
 
-  /** Bytes that are known to be in the file; once the upload is over, what was kept of it. */
+  /** Bytes that the file is known to have; once the upload is over, the bytes that it keeps. */
   get writtenBytes(): number {
-    return this.#writtenBytes;
+    return this.#flow.writtenBytes;
   }
 
-  /** What was said of the stream when it was created: of one that is resumed, known once it is `ready`. */
+  /** What the creator of the stream said about it. A resumed upload has it once it is ready. */
   get metadata(): StreamMetadata {
     return this.#metadata;
   }
 
-  /** Nothing of it is to be kept. */
+  /** The catalog must not keep the stream. */
   get isDiscarded(): boolean {
-    return this.#isDiscarded;
+    return this.#state.name === "ended" && this.#state.reason === "discarded";
   }
 
-  /** The promise of `finish`, if that was called. */
+  /** The promise of `finish`, once that was called, or if the stream was finished before. */
   get finishing(): Promise<Receipt> | undefined {
     return this.#finish;
   }
 
   /** Starts a new stream while `reservation` asks whether its id is free. */
   start(key: string, reservation: Promise<unknown>): void {
-    this.#begin(reservation);
+    this.#begin(reservation, this.#flow.opened);
     this.#open(key, false);
   }
 
-  /** Goes on with whatever the keeper finds under the id; `key` names the file if that is nothing. */
+  /** Continues whatever the keeper finds under the id. If it finds nothing, `key` names the new file. */
   resume(key: string, answer: Promise<ResumeAnswer>): void {
-    this.#begin(
-      answer.then((found) => {
-        if (found.kind === "finished") return this.#resumeFinished(found.row);
-        if (found.kind === "unfinished") this.#metadata = found.metadata;
-        this.#open(found.kind === "new" ? key : found.key, found.kind === "unfinished");
-      }),
-    );
+    const opened = answer.then((found) => this.#resumeFrom(found, key));
+    this.#begin(answer, opened);
   }
 
   /**
-   * Takes audio over, with the whole buffer that it lies in: nobody may use that any more. False asks the sender to pause until `uploadHasRoom`; the audio is taken either way.
+   * Takes ownership of the audio and its whole buffer: the caller must not touch either again. False asks the sender to
+   * pause until `uploadHasRoom`; the audio is accepted either way.
    */
   write(audio: Uint8Array): boolean {
-    if (this.#failure !== undefined || audio.length === 0) return true;
-    if (this.#finish !== undefined) {
-      this.#refuseMore();
+    const { name } = this.#state;
+    if (audio.length === 0 || name === "ended") return true;
+    if (name !== "open" && name !== "starting") {
+      this.#end("late", new WavecacheError("STREAM_FINISHED"));
       return true;
     }
-    const refusal = this.#host.admission.refuseWrite(this.#receivedBytes, audio.length);
+    const { admission } = this.#host;
+    const refusal = admission.refuseWrite(this.#flow.receivedBytes, audio.length);
     if (refusal !== undefined) {
-      this.#fail(refusal);
+      this.#end("failed", refusal);
       return true;
     }
-    this.#receivedBytes += audio.length;
-    this.#host.admission.unfinishedBytes += audio.length;
-    this.#flushIfDue();
-    const from = this.#canSend() ? this.#line!.write(audio, 0) : 0;
-    if (from < audio.length) {
-      this.#waiting.push({ audio: audio, from });
-      return false;
-    }
-    detach(audio);
-    return true;
+    admission.unfinishedBytes += audio.length;
+    return this.#flow.write(audio);
   }
 
   /** Ends the audio; resolves once the stream is durable. */
@@ -186,246 +149,215 @@ export class Upload implements UploadEvents {
   }
 
   /**
-   * Resolves with the bytes that can be read of the file: at least `wantedBytes`, if so many were received before
+   * Resolves with the bytes that can be read from the file: at least `wantedBytes`, if that many were received before
    * this call.
    */
   async readable(wantedBytes: number): Promise<number> {
-    if (this.#failure !== undefined) throw this.#failure;
-    if (this.#writtenBytes >= Math.min(wantedBytes, this.#receivedBytes)) return this.#writtenBytes;
-    const fence = Promise.withResolvers<number>();
-    this.#fences.push(fence);
-    this.#send("fence");
-    return fence.promise;
+    this.#throwIfEnded();
+    return await this.#flow.readable(wantedBytes);
   }
 
   /**
-   * Makes durable what was received before this call; resolves with how many bytes of the beginning are. It does not
-   * come while the upload finishes: what finishes becomes durable anyway.
+   * Makes durable what was received before this call; resolves with the number of durable bytes. It may not resolve
+   * while the upload finishes, which makes everything durable anyway.
    */
   async checkpoint(): Promise<number> {
     await this.#ready;
-    const bytes = await this.readable(this.#receivedBytes);
+    const bytes = await this.readable(this.#flow.receivedBytes);
     try {
       await this.#host.secure(this, bytes);
     } catch (error) {
-      // The system tells of a failed write-back once: the sync of the commit would not hear of it.
-      if (!this.#isCommitting) this.#fail(toWavecacheError(error));
+      // The kernel reports a failed write-back once: the sync of the commit would succeed without the data.
+      this.#end("failed", toWavecacheError(error));
       throw error;
     }
-    this.#flushedBytes = Math.max(this.#flushedBytes, bytes);
+    this.#flow.countDurable(bytes);
     return bytes;
   }
 
-  /** As `leave`, and nothing of it is kept. */
+  /** As `leave`, and the stream is removed. */
   discard(): void {
-    if (this.#finish !== undefined || this.#failure !== undefined) return;
-    this.#isDiscarded = true;
-    this.#end(new WavecacheError("STREAM_UNKNOWN"));
+    this.#end("discarded", new WavecacheError("STREAM_UNKNOWN"));
   }
 
-  /** The sender is gone, or the server is going. An upload that is finishing goes on. */
-  leave(reason: WavecacheError): void {
-    if (this.#finish === undefined) this.#end(reason);
+  /** The sender is gone, or the server shuts down. An upload that is finishing continues. */
+  leave(error: WavecacheError): void {
+    this.#end("left", error);
   }
 
-  /** Somebody else goes on with this stream: the owner is told. An upload that is finishing goes on. */
-  evict(reason: WavecacheError): void {
-    if (this.#finish === undefined) this.#fail(reason);
+  /** Another connection resumes this stream. An upload that is finishing continues. */
+  evict(error: WavecacheError): void {
+    this.#end("evicted", error);
   }
 
   opened(keptBytes: number): void {
-    this.#receivedBytes += keptBytes;
-    this.#flushedBytes = keptBytes;
-    this.#writtenBytes = keptBytes;
-    this.#opened.resolve(keptBytes);
+    this.#flow.onOpened(keptBytes);
   }
 
   fenced(bytes: number): void {
-    // Whoever asks after the end is answered with nothing.
-    this.#writtenBytes = Math.max(this.#writtenBytes, bytes);
-    this.#fences.shift()?.resolve(bytes);
+    this.#flow.onFenced(bytes);
   }
 
   sealed(sealed: Sealed): void {
-    this.#isSealed = true;
-    this.#line!.close(false);
-    this.#sealed.resolve(sealed);
+    if (this.#state.name !== "sealing") return;
+    this.#state = { name: "sealed" };
+    this.#flow.onSealed(sealed);
   }
 
   failed(error: WavecacheError): void {
-    this.#fail(error);
+    this.#end("failed", error);
   }
 
   closed(bytes: number): void {
-    this.#writtenBytes = bytes;
-    this.#slotFree.resolve();
+    this.#flow.onSlotFreed(bytes);
   }
 
   lost(error: WavecacheError): void {
-    this.#slotFree.resolve();
-    if (!this.#isSealed) this.#fail(error);
+    this.#flow.onSlotFreed(undefined);
+    this.#end("lost", error);
   }
 
   hold(): void {
-    this.#laneIsFull = true;
-    if (this.#failure === undefined && this.#finish === undefined) this.#owner.uploadHolds(this);
+    this.#flow.onLaneFull();
+    const { name } = this.#state;
+    if (name === "starting" || name === "open") this.#owner.uploadHolds(this);
   }
 
   room(): void {
-    this.#laneIsFull = false;
-    this.#goOn();
+    this.#flow.onLaneRoom();
   }
 
-  #begin(reservation: Promise<unknown>): void {
-    this.#entered = reservation.then(
+  #begin(reservation: Promise<unknown>, opened: Promise<number>): void {
+    this.#isEntered = reservation.then(
       () => true,
-      (error: unknown) => {
-        this.#end(toWavecacheError(error));
-        return false;
-      },
+      () => false,
     );
-    this.#ready = this.#whenReady();
+    this.#ready = this.#becomeReady(reservation, opened);
+    // The owner also learns of a failure by `finish` or `uploadFailed`, and need not await this.
     this.#ready.catch(reportedElsewhere);
   }
 
-  async #whenReady(): Promise<number> {
-    await this.#entered;
+  async #becomeReady(reservation: Promise<unknown>, opened: Promise<number>): Promise<number> {
     try {
-      const keptBytes = await this.#opened.promise;
-      if (this.#failure !== undefined) throw this.#failure;
-      this.#isReady = true;
+      const [keptBytes] = await Promise.all([opened, reservation]);
+      this.#throwIfEnded();
+      if (this.#state.name === "starting") this.#state = { name: "open" };
       return keptBytes;
     } catch (error) {
-      // Whoever hears of the failure may start or resume the id at once.
+      this.#end("refused", toWavecacheError(error));
+      // Whoever learns of the failure may start or resume the id at once, so everything has to be over by then.
       await this.#over.promise;
-      throw error;
+      throw this.#endError ?? error;
     }
+  }
+
+  async #resumeFrom(found: ResumeAnswer, newKey: string): Promise<number> {
+    this.#throwIfEnded();
+    if (found.kind === "finished") return this.#resumeFinished(found.row);
+    if (found.kind === "unfinished") {
+      this.#metadata = found.metadata;
+      // The catalog counts these bytes as unfinished, so an end before `opened` has to account for them too.
+      this.#flow.countKept(found.size);
+    }
+    this.#open(found.kind === "new" ? newKey : found.key, found.kind === "unfinished");
+    return await this.#flow.opened;
+  }
+
+  /** The sender missed the receipt, and gets it again. */
+  #resumeFinished(row: StreamRow): number {
+    const receipt = receiptOf(row);
+    this.#metadata = describeStream(row);
+    this.#state = { name: "finished", receipt };
+    this.#finish ??= Promise.resolve(receipt);
+    this.#host.release(this);
+    this.#over.resolve();
+    if (this.#flow.receivedBytes > 0) this.#refuseEarlyAudio();
+    return row.size;
+  }
+
+  /** Audio arrived before the stream was known to be finished, and waits in the queue. */
+  #refuseEarlyAudio(): void {
+    this.#host.admission.unfinishedBytes -= this.#flow.receivedBytes;
+    this.#end("late", new WavecacheError("STREAM_FINISHED"));
   }
 
   #open(key: string, resume: boolean): void {
     this.#key = key;
-    if (this.#failure !== undefined) return;
-    this.#line = this.#host.openSlot(key, resume, this);
-    this.#goOn();
-  }
-
-  /** Its acknowledgement was lost on the way: there is nothing to add, and it is acknowledged again. */
-  #resumeFinished(row: StreamRow): void {
-    this.#metadata = describeStream(row);
-    this.#finish = Promise.resolve({ size: row.size, sha256: row.sha256! });
-    this.#opened.resolve(row.size);
-    this.#host.release(this);
-    this.#over.resolve();
-  }
-
-  /** Audio behind the end of a finished stream: what it has stays, and its STOP fails. */
-  #refuseMore(): void {
-    this.#failure = new WavecacheError("STREAM_FINISHED");
-    this.#finish = Promise.reject(this.#failure);
-    this.#finish.catch(reportedElsewhere);
-    this.#owner.uploadFailed(this, this.#failure);
+    if (this.#state.name === "ended") return;
+    try {
+      this.#flow.connect(this.#host.openSlot(key, resume, this));
+    } catch (error) {
+      this.#end("failed", toWavecacheError(error));
+    }
   }
 
   async #finishOnce(): Promise<Receipt> {
     try {
-      if (this.#failure !== undefined) throw this.#failure;
-      this.#send("seal");
+      this.#throwIfEnded();
+      this.#state = { name: "sealing" };
+      this.#flow.seal();
       await this.#ready;
-      const sealed = await this.#sealed.promise;
-      await this.#flushing;
-      if (this.#failure !== undefined) throw this.#failure;
-      this.#isCommitting = true;
-      const row = await this.#host.commit(this, sealed);
-      this.#over.resolve();
-      return { size: row.size, sha256: row.sha256! };
+      return this.#storedReceipt ?? (await this.#commit(await this.#sealedFile()));
     } catch (error) {
-      this.#end(toWavecacheError(error));
+      this.#end("uncommitted", toWavecacheError(error));
       await this.#over.promise;
-      throw this.#failure;
+      throw this.#endError ?? error;
     }
   }
 
-  #canSend(): boolean {
-    return this.#line !== undefined && this.#waiting.length === 0 && !this.#laneIsFull && !this.#isHeld();
+  /** The sealed file, closed, once no background sync can fail any more. */
+  async #sealedFile(): Promise<Sealed> {
+    const sealed = await this.#flow.sealed;
+    void this.#flow.close(false);
+    await this.#flow.flushing;
+    this.#throwIfEnded();
+    return sealed;
   }
 
-  #goOn(): void {
-    if (this.#laneIsFull || this.#isHeld()) return;
-    this.#sendWaiting();
-    if (this.#waiting.length === 0) this.#owner.uploadHasRoom(this);
+  async #commit(sealed: Sealed): Promise<Receipt> {
+    this.#state = { name: "committing" };
+    const receipt = receiptOf(await this.#host.commit(this, sealed));
+    this.#state = { name: "finished", receipt };
+    this.#over.resolve();
+    return receipt;
   }
 
-  /** The disk is so far behind that no more may go into the file. */
-  #isHeld(): boolean {
-    return this.#flushing !== undefined && this.#receivedBytes - this.#flushedBytes > maxUnflushedBytes;
+  get #storedReceipt(): Receipt | undefined {
+    return this.#state.name === "finished" ? this.#state.receipt : undefined;
   }
 
-  /** One flush at a time; what came while one was under way goes with the next. */
-  #flushIfDue(): void {
-    if (this.#flushing !== undefined || this.#line === undefined) return;
-    if (this.#receivedBytes - this.#flushedBytes >= flushBytes) this.#flushing = this.#flush();
+  get #endError(): WavecacheError | undefined {
+    return this.#state.name === "ended" ? this.#state.error : undefined;
   }
 
-  async #flush(): Promise<void> {
-    const bytes = this.#receivedBytes;
-    try {
-      await this.#host.flush(this);
-      this.#flushedBytes = bytes;
-    } catch (error) {
-      // The system tells of a failed write-back once: the sync of the commit would not hear of it.
-      this.#fail(toWavecacheError(error));
-    }
-    this.#flushing = undefined;
-    if (this.#failure === undefined) this.#goOn();
+  #throwIfEnded(): void {
+    if (this.#state.name === "ended") throw this.#state.error;
   }
 
-  #send(what: "fence" | "seal"): void {
-    if (!this.#canSend()) this.#waiting.push(what);
-    else if (what === "fence") this.#line!.fence();
-    else this.#line!.seal();
+  /** The one way to end without a receipt. Ignored in a state that this reason does not end. */
+  #end(reason: EndReason, error: WavecacheError): void {
+    const { name } = this.#state;
+    if (name === "ended" || !endableStates[reason].includes(name)) return;
+    this.#state = { name: "ended", reason, error };
+    this.#flow.abort(error);
+    if (name === "finished") this.#finish = undefined;
+    else void this.#release();
+    // In the other states `ready` or `finish` rejects with the error; whoever leaves or discards knows of it.
+    const isNews = name === "finished" || (name === "open" && reason !== "left" && reason !== "discarded");
+    if (isNews) this.#owner.uploadFailed(this, error);
   }
 
-  #sendWaiting(): void {
-    while (this.#waiting.length > 0) {
-      const next = this.#waiting[0]!;
-      if (next === "fence") this.#line!.fence();
-      else if (next === "seal") this.#line!.seal();
-      else {
-        next.from += this.#line!.write(next.audio, next.from);
-        if (next.from < next.audio.length) return;
-        detach(next.audio);
-      }
-      this.#waiting.shift();
-    }
-  }
-
-  /** Ends, and tells the owner unless its START or STOP is answered with the failure anyway. */
-  #fail(error: WavecacheError): void {
-    if (this.#failure !== undefined) return;
-    const tell = this.#isReady && this.#finish === undefined;
-    this.#end(error);
-    if (tell) this.#owner.uploadFailed(this, error);
-  }
-
-  #end(reason: WavecacheError): void {
-    if (this.#failure !== undefined) return;
-    this.#failure = reason;
-    this.#waiting = [];
-    this.#opened.reject(reason);
-    this.#sealed.reject(reason);
-    for (const fence of this.#fences.splice(0)) fence.reject(reason);
-    void this.#letGo();
-  }
-
-  /** Only once it is known whether the id is ours is it known whether the file stays. */
-  async #letGo(): Promise<void> {
-    const entered = await this.#entered;
-    if (this.#line === undefined) this.#slotFree.resolve();
-    else this.#line.close(!entered);
-    await this.#slotFree.promise;
-    await this.#host.failed(this, entered);
+  /** Waits for the catalog's answer first: without an entry the file must not stay. */
+  async #release(): Promise<void> {
+    const isEntered = await this.#isEntered;
+    await this.#flow.close(!isEntered);
+    await this.#host.failed(this, isEntered);
     this.#over.resolve();
   }
+}
+
+function receiptOf({ size, sha256 }: StreamRow): Receipt {
+  return { size, sha256: sha256! };
 }
 
 function reportedElsewhere(): void {}

@@ -1,4 +1,4 @@
-/** The door of protocol v1: its connections, what they share, and their end. */
+/** The gateway of protocol v1: its connections, the windows they share, and their shutdown. */
 import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import { errorRow } from "../../base/errors.ts";
 import { ackIntervalMs, receiveBudgetBytes, totalReceiveBudgetBytes } from "../../base/limits/v1.ts";
@@ -7,30 +7,32 @@ import { Ticker } from "../../base/ticker.ts";
 import type { SocketRoute } from "../../listen/route.ts";
 import { channelWindow } from "../../wire/v1/credit.ts";
 import { subprotocol } from "../../wire/v1/messages.ts";
-import type { Core } from "./core.ts";
-import { type SessionHost, V1Session } from "./session.ts";
+import type { LiveRecordings, Streams } from "./dependencies.ts";
+import { V1Session, type V1SessionHost } from "./session.ts";
 
 export interface V1GatewaySettings {
-  core: Core;
-  /** Serves `path`, `path/` and `/`, as the audio cache's older protocol. */
+  streams: Streams;
+  recordings: LiveRecordings;
+  /** Serves `path`, `path/` and `/`, like the audio cache; the subprotocol tells them apart. */
   path: string;
-  /** Names this program to peers. */
+  /** The server's name in HELLO. */
   name: string;
-  /** A connection on which nothing comes for so long is closed. */
+  /** A connection closes after this long without a message. */
   idleMs: number;
   meter: GatewayMeter;
   log: Log;
 }
 
-/** An acknowledgement tells what was found out a tick before. */
+/** Two ticks per ACK: one asks how much is written and durable, the next acknowledges the result. */
 const tickMs = ackIntervalMs / 2;
-/** How often it is looked whether all channels have ended, at the end. */
+/** Interval of the check, during a shutdown, whether all sessions have ended. */
 const endCheckMs = 20;
-/** What the disk is given to take what has come until then. */
+/** Time for the disk to make the received audio durable after the shutdown deadline. */
 const settleMs = 1_000;
 
-export class V1Gateway implements SessionHost {
-  readonly core: Core;
+export class V1Gateway implements V1SessionHost {
+  readonly streams: Streams;
+  readonly recordings: LiveRecordings;
   readonly meter: GatewayMeter;
   readonly log: Log;
   readonly name: string;
@@ -38,11 +40,12 @@ export class V1Gateway implements SessionHost {
   readonly route: SocketRoute;
   readonly #sessions = new Set<V1Session>();
   readonly #ticker = new Ticker(tickMs);
-  #writing = 0;
+  #uploadChannels = 0;
   #isLeaving = false;
 
-  constructor({ core, path, name, idleMs, meter, log }: V1GatewaySettings) {
-    this.core = core;
+  constructor({ streams, recordings, path, name, idleMs, meter, log }: V1GatewaySettings) {
+    this.streams = streams;
+    this.recordings = recordings;
     this.meter = meter;
     this.log = log;
     this.name = name;
@@ -64,15 +67,15 @@ export class V1Gateway implements SessionHost {
     return this.#isLeaving;
   }
 
-  writingWindow(channels: number): number {
+  uploadWindow(channels: number): number {
     return Math.min(
       channelWindow(receiveBudgetBytes, channels),
-      channelWindow(totalReceiveBudgetBytes, this.#writing),
+      channelWindow(totalReceiveBudgetBytes, this.#uploadChannels),
     );
   }
 
-  countWriting(by: 1 | -1): void {
-    this.#writing += by;
+  countUploadChannel(by: 1 | -1): void {
+    this.#uploadChannels += by;
   }
 
   closed(session: V1Session): void {
@@ -81,20 +84,20 @@ export class V1Gateway implements SessionHost {
   }
 
   /**
-   * Says good-bye to every peer, and ends each connection when no channel is open any more, or at the deadline; what
-   * has come until then is durable, and the peers know that it is.
+   * Sends GOODBYE to every peer and closes each connection when its last channel closes, or at the deadline. At the
+   * deadline the received audio is made durable and acknowledged first.
    */
   async leave(deadlineMs: number): Promise<void> {
     this.#isLeaving = true;
     for (const session of this.#sessions) session.leave(deadlineMs);
     const deadline = performance.now() + deadlineMs;
-    while (this.#hasOpen() && performance.now() < deadline) await Bun.sleep(endCheckMs);
-    if (this.#hasOpen()) await Promise.race([this.#settle(), Bun.sleep(settleMs)]);
+    while (this.#hasOpenSession() && performance.now() < deadline) await Bun.sleep(endCheckMs);
+    if (this.#hasOpenSession()) await Promise.race([this.#settle(), Bun.sleep(settleMs)]);
     const { close, reason } = errorRow("SHUTTING_DOWN");
     for (const session of this.#sessions) session.close(close, reason);
   }
 
-  #hasOpen(): boolean {
+  #hasOpenSession(): boolean {
     for (const session of this.#sessions) if (!session.isOver) return true;
     return false;
   }

@@ -1,7 +1,7 @@
-/** When a connection on which nothing comes is closed, and when the peer has to hear something so that it does not close. */
+/** Decides when to close a connection that receives nothing, and when to ping so that the peer does not close it. */
 
-/** Whoever wants to hear something every so often hears it when a third of that is over. */
-const pingFraction = 3;
+/** The peer hears from us this many times within its idle timeout, so a late ping does no harm. */
+const pingsPerIdle = 3;
 
 export class Keepalive {
   readonly #idleMs: number;
@@ -10,18 +10,19 @@ export class Keepalive {
   #receivedAt: number;
   #sentAt: number;
 
-  /** `idleMs`: how long nothing may come; 0 for any time. `now` is of the monotonic clock, in ms. */
+  /** `idleMs`: close after this long without a message; 0 for never. `now`: monotonic clock, in ms. */
   constructor(idleMs: number, now: number) {
     this.#idleMs = idleMs;
     this.#receivedAt = now;
     this.#sentAt = now;
   }
 
-  /** How long the peer waits; 0 for any time. */
-  peerWants(idleMs: number): void {
+  /** Sets the peer's idle timeout; 0 for none. */
+  setPeerIdle(idleMs: number): void {
     this.#peerIdleMs = idleMs;
   }
 
+  /** Only sets a flag, since it runs for every message; the next `check` reads the time. */
   received(): void {
     this.#hasReceived = true;
   }
@@ -34,6 +35,6 @@ export class Keepalive {
     if (this.#hasReceived) this.#receivedAt = now;
     this.#hasReceived = false;
     if (this.#idleMs > 0 && now - this.#receivedAt > this.#idleMs) return "close";
-    return this.#peerIdleMs > 0 && now - this.#sentAt >= this.#peerIdleMs / pingFraction ? "ping" : undefined;
+    return this.#peerIdleMs > 0 && now - this.#sentAt >= this.#peerIdleMs / pingsPerIdle ? "ping" : undefined;
   }
 }

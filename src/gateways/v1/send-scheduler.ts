@@ -1,14 +1,17 @@
 /**
- * What goes out on one connection. Messages go at once. Audio goes by turns: a few messages of each channel that has both
- * audio and credit, then the next one's; a channel that has just begun to have audio comes next, but never twice before
- * one of those that wait for longer. No more is put into the socket than it takes at once.
+ * Schedules what one connection sends. Control messages go out at once. Audio is scheduled fairly between the channels
+ * that have both audio and credit: each sends one quantum, a few messages, and then the next channel follows.
+ *
+ * As in fq_codel, a source that just got audio goes into the list of new sources, and a source that had its quantum into
+ * the list of old ones. The two lists alternate: a short read does not wait behind many long ones, and sources that are
+ * always new cannot starve the old ones. While the socket reports backpressure, no audio is scheduled.
  */
 import type { WavecacheError } from "../../base/errors.ts";
 import { readAheadBytes } from "../../base/limits/streams.ts";
 import {
-  connectionTurnBytes,
+  connectionQuantumBytes,
   maxUnreadAnswerBytes,
-  streamTurnBytes,
+  streamQuantumBytes,
   usualDataBytes,
 } from "../../base/limits/v1.ts";
 import type { OutboundBudget } from "../../engine/streams/outbound-budget.ts";
@@ -19,29 +22,30 @@ import { dataHeadBytes, writeDataHead } from "../../wire/v1/data.ts";
 import { encodeMessage } from "../../wire/v1/encode.ts";
 import type { ServerMessage } from "../../wire/v1/messages.ts";
 
-/** The audio that one channel has to send. */
-export interface Source {
+/** The audio that one channel sends. */
+export interface AudioSource {
   readonly channel: number;
   readonly credit: SendCredit;
-  /** Where the next byte stands, and how many follow one another from there and could be sent now. */
+  /** Offset of the next byte in the stream. */
   readonly offset: number;
+  /** Contiguous bytes from `offset` that can be sent now. */
   readonly availableBytes: number;
-  /** The next bytes, if they can be had without a wait. The view is sent at once. */
+  /** The next bytes if they are in memory. The scheduler sends the view before it returns. */
   peek(bytes: number): Uint8Array | undefined;
-  /** The next bytes, later, as one part. */
+  /** Reads the next bytes; they arrive later, as one part. */
   fetch(bytes: number, sink: ReadSink): void;
   /** The next bytes are sent. */
   advance(bytes: number): void;
-  /** They could not be had. */
+  /** `fetch` failed. */
   failed(error: WavecacheError): void;
 }
 
 export interface SendSchedulerOwner {
-  /** The peer does not take what it is sent. */
+  /** The peer does not read: too much is queued for it. */
   stalled(): void;
 }
 
-/** A DATA message is put together here; a send copies what the system does not take at once. */
+/** DATA messages are assembled here. Reuse is safe: `send` copies what the kernel does not accept at once. */
 const message = new Uint8Array(dataHeadBytes + usualDataBytes);
 const payload = message.subarray(dataHeadBytes);
 
@@ -51,20 +55,21 @@ export class SendScheduler {
   readonly #owner: SendSchedulerOwner;
   #credit = new SendCredit(0);
   #maxDataBytes = usualDataBytes;
-  #turnBytes = streamTurnBytes;
-  /** Sources that wait for their turn: those that were without audio, and those that have had a turn. */
-  readonly #fresh = new Set<Source>();
-  readonly #round = new Set<Source>();
-  #freshIsNext = true;
-  /** Sources whose next audio is being read. */
-  readonly #reading = new Set<Source>();
+  #quantumBytes = streamQuantumBytes;
+  /** Sources with audio and credit that had no quantum since they were last without audio. */
+  readonly #newSources = new Set<AudioSource>();
+  /** Sources with audio and credit that had a quantum. */
+  readonly #oldSources = new Set<AudioSource>();
+  #isNewNext = true;
+  /** Sources with a read in flight. */
+  readonly #reading = new Set<AudioSource>();
   #readingBytes = 0;
-  /** Audio that the socket holds because the peer does not take it. */
+  /** Audio in the socket's buffer, because the peer has not read it. */
   #queuedBytes = 0;
   #isBlocked = false;
-  #isResting = false;
+  #isYielding = false;
   #isOver = false;
-  /** Whether anything was sent since this was last set to false. */
+  /** A send sets this; the keepalive resets it. */
   hasSent = false;
 
   constructor(socket: Socket, budget: OutboundBudget, owner: SendSchedulerOwner) {
@@ -73,16 +78,16 @@ export class SendScheduler {
     this.#owner = owner;
   }
 
-  /** What the peer takes: credit of the connection to begin with, and the longest payload. */
+  /** Starts with what the peer's HELLO grants: the connection's credit, and the longest payload. */
   begin(connectionCredit: number, maxDataBytes: number): void {
     this.#credit = new SendCredit(connectionCredit);
     this.#maxDataBytes = Math.min(maxDataBytes, usualDataBytes);
-    // Whoever wants short turns says so by a small number; whole messages, and one at least.
-    const messages = Math.floor(Math.min(maxDataBytes, streamTurnBytes) / this.#maxDataBytes);
-    this.#turnBytes = messages * this.#maxDataBytes;
+    // A peer that wants short quanta sends a small maximum. A quantum is at least one message, and only whole ones.
+    const messages = Math.floor(Math.min(maxDataBytes, streamQuantumBytes) / this.#maxDataBytes);
+    this.#quantumBytes = messages * this.#maxDataBytes;
   }
 
-  /** The peer has messages to take before it gets more than short ones. */
+  /** Backpressure: only short messages may go out until the socket drains. */
   get isBlocked(): boolean {
     return this.#isBlocked;
   }
@@ -91,93 +96,94 @@ export class SendScheduler {
     if (!this.#isOver) this.#put(encodeMessage(answer));
   }
 
-  /** More credit of the connection; false if it is more than there may be. */
+  /** Adds credit of the connection; false if the sum exceeds the protocol's maximum. */
   grant(bytes: number): boolean {
     if (!this.#credit.grant(bytes)) return false;
     this.#pump();
     return true;
   }
 
-  /** The source has audio to send now, or, not `fresh`, credit for what it had. */
-  wake(source: Source, fresh: boolean): void {
-    if (this.#reading.has(source) || this.#fresh.has(source) || this.#round.has(source)) return;
+  /** Schedules a source that got audio (`isNew`), or only credit for audio that it already had. */
+  wake(source: AudioSource, isNew: boolean): void {
+    if (this.#reading.has(source) || this.#newSources.has(source) || this.#oldSources.has(source)) return;
     if (source.availableBytes === 0 || source.credit.bytes === 0) return;
-    (fresh ? this.#fresh : this.#round).add(source);
+    (isNew ? this.#newSources : this.#oldSources).add(source);
     this.#pump();
   }
 
-  /** Nothing of the source is sent any more. */
-  remove(source: Source): void {
-    this.#fresh.delete(source);
-    this.#round.delete(source);
+  /** Sends nothing more of the source. */
+  remove(source: AudioSource): void {
+    this.#newSources.delete(source);
+    this.#oldSources.delete(source);
     this.#reading.delete(source);
   }
 
-  /** The peer takes messages again. */
+  /** The peer reads again. */
   drained(): void {
     const stillQueued = Math.min(this.#queuedBytes, this.#socket.bufferedBytes());
-    const taken = this.#queuedBytes - stillQueued;
+    const drainedBytes = this.#queuedBytes - stillQueued;
     this.#queuedBytes = stillQueued;
     this.#isBlocked = stillQueued > readAheadBytes / 2;
-    this.#budget.release(taken);
+    this.#budget.release(drainedBytes);
     this.#pump();
   }
 
-  /** The connection is over. */
   close(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#fresh.clear();
-    this.#round.clear();
+    this.#newSources.clear();
+    this.#oldSources.clear();
     this.#reading.clear();
     this.#budget.forget(this.#pump);
     this.#budget.release(this.#readingBytes + this.#queuedBytes);
   }
 
   readonly #pump = (): void => {
-    if (this.#isResting) return;
+    if (this.#isYielding) return;
     let bytes = 0;
     while (!this.#isOver && !this.#isBlocked && this.#credit.bytes > 0) {
-      // Other connections have their turn too.
-      if (bytes >= connectionTurnBytes) return this.#rest();
-      const source = this.#first();
+      // One connection must not keep the event loop from the others.
+      if (bytes >= connectionQuantumBytes) return this.#yield();
+      const source = this.#next();
       if (source === undefined) return;
       const length = this.#lengthFor(source);
-      if (!this.#takeRoom(length)) return;
-      this.#freshIsNext = !this.#fresh.delete(source);
-      this.#round.delete(source);
+      if (!this.#reserveBytes(length)) return;
+      this.#isNewNext = !this.#newSources.delete(source);
+      this.#oldSources.delete(source);
       this.#start(source, length);
       bytes += length;
     }
   };
 
-  #rest(): void {
-    this.#isResting = true;
+  #yield(): void {
+    this.#isYielding = true;
     setImmediate(() => {
-      this.#isResting = false;
+      this.#isYielding = false;
       this.#pump();
     });
   }
 
-  #first(): Source | undefined {
-    const [sooner, later] = this.#freshIsNext ? [this.#fresh, this.#round] : [this.#round, this.#fresh];
-    for (const source of sooner) return source;
-    for (const source of later) return source;
+  #next(): AudioSource | undefined {
+    const [first, second] = this.#isNewNext
+      ? [this.#newSources, this.#oldSources]
+      : [this.#oldSources, this.#newSources];
+    for (const source of first) return source;
+    for (const source of second) return source;
     return undefined;
   }
 
-  /** At least 1: sources wait here only with audio and credit, and nothing but their turn takes either. */
-  #lengthFor(source: Source): number {
-    return Math.min(this.#turnBytes, source.availableBytes, source.credit.bytes, this.#credit.bytes);
+  /** At least 1: only sources with audio and credit are scheduled, and nothing but their quantum uses either. */
+  #lengthFor(source: AudioSource): number {
+    return Math.min(this.#quantumBytes, source.availableBytes, source.credit.bytes, this.#credit.bytes);
   }
 
-  #takeRoom(length: number): boolean {
+  #reserveBytes(length: number): boolean {
     if (this.#readingBytes > 0 && this.#readingBytes + length > readAheadBytes) return false;
     return this.#budget.take(length, this.#pump);
   }
 
-  /** Sends so much of a source, or has it read; the credit is spent here. */
-  #start(source: Source, length: number): void {
+  /** Spends the credit, then sends the audio, or reads it first if it is not in memory. */
+  #start(source: AudioSource, length: number): void {
     source.credit.spend(length);
     this.#credit.spend(length);
     const audio = source.peek(length);
@@ -200,8 +206,8 @@ export class SendScheduler {
     });
   }
 
-  /** False if nobody wants what was read any more. */
-  #endReading(source: Source, length: number): boolean {
+  /** False if the source or the connection is gone: the audio is dropped and its credit returned. */
+  #endReading(source: AudioSource, length: number): boolean {
     if (this.#isOver) return false;
     this.#readingBytes -= length;
     if (this.#reading.delete(source)) return true;
@@ -211,13 +217,13 @@ export class SendScheduler {
     return false;
   }
 
-  #unspend(source: Source, length: number): void {
+  #unspend(source: AudioSource, length: number): void {
     source.credit.grant(length);
     this.#credit.grant(length);
   }
 
-  /** Sends the audio of a turn. */
-  #deliver(source: Source, audio: Uint8Array): void {
+  /** Sends the audio of one quantum. */
+  #deliver(source: AudioSource, audio: Uint8Array): void {
     for (let at = 0; at < audio.length; at += this.#maxDataBytes) {
       const piece = audio.subarray(at, at + this.#maxDataBytes);
       if (this.#isOver) this.#budget.release(piece.length);
@@ -225,7 +231,7 @@ export class SendScheduler {
     }
     if (this.#isOver) return;
     source.advance(audio.length);
-    if (source.availableBytes > 0 && source.credit.bytes > 0) this.#round.add(source);
+    if (source.availableBytes > 0 && source.credit.bytes > 0) this.#oldSources.add(source);
   }
 
   #sendData(channel: number, offset: number, audio: Uint8Array): void {

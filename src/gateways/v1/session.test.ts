@@ -1,4 +1,4 @@
-/** One connection against an engine that does nothing by itself. */
+/** One connection against a fake engine that the test controls. */
 import { describe, expect, test } from "bun:test";
 import { GatewayMeter } from "../../base/gateway-meter.ts";
 import { WavecacheError } from "../../base/errors.ts";
@@ -16,13 +16,13 @@ import { noMetadata } from "../../store/streams/metadata.ts";
 import { decodeServerMessage } from "../../wire/v1/decode.ts";
 import { encodeMessage } from "../../wire/v1/encode.ts";
 import type { ClientMessage } from "../../wire/v1/messages.ts";
-import type { OpenUpload, Streams } from "./core.ts";
-import { type SessionHost, V1Session } from "./session.ts";
+import type { OpenUpload, Streams } from "./dependencies.ts";
+import { V1Session, type V1SessionHost } from "./session.ts";
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {} };
 
-/** An upload that takes what it is told to take. */
+/** An upload whose room and readiness the test controls. */
 class FakeUpload {
   readonly streamId: string;
   readonly owner: UploadOwner;
@@ -32,8 +32,8 @@ class FakeUpload {
   readonly finishing = undefined;
   receivedBytes = 0;
   writtenBytes = 0;
-  takes = true;
-  left = false;
+  hasRoom = true;
+  isDetached = false;
 
   constructor(streamId: string, owner: UploadOwner) {
     this.streamId = streamId;
@@ -46,7 +46,7 @@ class FakeUpload {
 
   write(audio: Uint8Array): boolean {
     this.receivedBytes += audio.length;
-    return this.takes;
+    return this.hasRoom;
   }
 
   async readable(): Promise<number> {
@@ -63,13 +63,13 @@ class FakeUpload {
   }
 
   leave(): void {
-    this.left = true;
+    this.isDetached = true;
   }
 
   discard(): void {}
 }
 
-class Stage implements SessionHost {
+class Stage implements V1SessionHost {
   readonly meter = new GatewayMeter("v1");
   readonly log = silent;
   readonly name = "test";
@@ -80,7 +80,8 @@ class Stage implements SessionHost {
   readonly closes: number[] = [];
   sent: ReturnType<typeof decodeServerMessage>[] = [];
   outcome: "sent" | "queued" = "sent";
-  readonly core = { streams: this.#streams(), recordings: { listen: () => fail() } };
+  readonly streams = this.#fakeStreams();
+  readonly recordings = { listen: () => fail() };
   readonly session: V1Session;
 
   constructor() {
@@ -113,7 +114,7 @@ class Stage implements SessionHost {
     this.sent = [];
   }
 
-  #streams(): Streams {
+  #fakeStreams(): Streams {
     const start = (streamId: string, owner: UploadOwner): OpenUpload => {
       const upload = new FakeUpload(streamId, owner);
       this.uploads.push(upload);
@@ -139,11 +140,11 @@ class Stage implements SessionHost {
     };
   }
 
-  writingWindow(): number {
+  uploadWindow(): number {
     return MiB;
   }
 
-  countWriting(): void {}
+  countUploadChannel(): void {}
   closed(): void {}
 
   receive(message: ClientMessage): void {
@@ -175,11 +176,11 @@ class Stage implements SessionHost {
 }
 
 function fail(): never {
-  throw new Error("not to be asked");
+  throw new Error("unexpected call");
 }
 
-describe("credit of what is written", () => {
-  test("begins small, and more than that before the answer is too much", () => {
+describe("the credit of an upload channel", () => {
+  test("starts small, and a client that exceeds it before OPENED is closed", () => {
     const stage = new Stage();
     stage.create(1);
     stage.data(1, 0, initialChannelCreditBytes);
@@ -187,10 +188,10 @@ describe("credit of what is written", () => {
     stage.data(1, initialChannelCreditBytes, 1);
     expect(stage.errors).toEqual(["CREDIT_EXCEEDED"]);
     expect(stage.closes).toEqual([1008]);
-    expect(stage.uploads[0]!.left).toBe(true);
+    expect(stage.uploads[0]!.isDetached).toBe(true);
   });
 
-  test("is withheld from the one channel whose upload is held, and granted when it has room", async () => {
+  test("is withheld only while its upload has no room", async () => {
     const stage = new Stage();
     const [held, free] = [stage.create(1), stage.create(2)];
     held.opening.resolve(0);
@@ -212,11 +213,11 @@ describe("credit of what is written", () => {
     expect(stage.credit(1)).toBe(2 * MiB - initialChannelCreditBytes);
   });
 
-  test("of the connection comes back at once, whoever holds the audio", async () => {
+  test("does not hold back the credit of the connection", async () => {
     const stage = new Stage();
     stage.create(1).opening.resolve(0);
     await turn();
-    stage.uploads[0]!.takes = false;
+    stage.uploads[0]!.hasRoom = false;
     for (let at = 0; at < 3; at += 1) stage.data(1, at * 256 * KiB, 256 * KiB);
     expect(stage.credit(1)).toBe(MiB - initialChannelCreditBytes);
     for (let sent = 0; sent < initialConnectionCreditBytes; sent += 256 * KiB) stage.data(9, 0, 256 * KiB);
@@ -236,7 +237,7 @@ describe("a session", () => {
     expect([...stage.meter.errors]).toEqual([["DISK_FULL", 1]]);
   });
 
-  test("acknowledges what grew, a tick after it has come, and nothing else", async () => {
+  test("acknowledges growth one tick after the audio arrives, and only growth", async () => {
     const stage = new Stage();
     stage.create(1).opening.resolve(0);
     await turn();
@@ -250,7 +251,7 @@ describe("a session", () => {
     ]);
   });
 
-  test("works on few questions at once, and on none while the peer leaves answers untaken", async () => {
+  test("runs few queries at once, and starts none while the peer does not read", async () => {
     const stage = new Stage();
     for (let channel = 1; channel <= 20; channel += 1) {
       stage.receive({ type: "INFO", channel, streamId: "s" });
@@ -264,7 +265,7 @@ describe("a session", () => {
     expect(stage.finds).toHaveLength(2 * maxConcurrentQueries);
   });
 
-  test("answers the last PING only, when the peer takes answers again", () => {
+  test("answers only the last PING when the peer reads again", () => {
     const stage = new Stage();
     stage.outcome = "queued";
     for (let nonce = 1; nonce <= 50; nonce += 1) stage.receive({ type: "PING", nonce });
@@ -274,20 +275,20 @@ describe("a session", () => {
     expect(nonces).toEqual([1, 50]);
   });
 
-  test("closes a silent connection, and leaves its uploads", () => {
+  test("closes an idle connection, and detaches its uploads", () => {
     const stage = new Stage();
     const upload = stage.create(1);
-    // Whole, since sums and differences of fractions are off by a little.
+    // Whole milliseconds: sums of fractions have rounding errors.
     const now = Math.ceil(performance.now());
     stage.session.tick(now);
     stage.session.tick(now + stage.idleMs);
     expect(stage.closes).toEqual([]);
     stage.session.tick(now + stage.idleMs + 1000);
     expect(stage.closes).toEqual([1000]);
-    expect(upload.left).toBe(true);
+    expect(upload.isDetached).toBe(true);
   });
 
-  test("refuses what is new once the server goes, and closes when the last channel does", async () => {
+  test("refuses new channels during a shutdown, and closes with its last channel", async () => {
     const stage = new Stage();
     stage.create(1).opening.resolve(0);
     await turn();

@@ -1,5 +1,5 @@
 /**
- * One connection of protocol v1 (`docs/protocol.md`): its messages in, its channels, its credit, its end.
+ * One connection of protocol v1 (`docs/protocol.md`): dispatches its messages to its channels, and holds its credit.
  *
  *     greeting --HELLO--> open --GOODBYE--> leaving --> over
  *         '------------------'-----------------'---------^
@@ -37,54 +37,57 @@ import {
   type Write,
 } from "../../wire/v1/messages.ts";
 import type { Channel, ChannelHost } from "./channels/channel.ts";
-import type { Core, RangeReader } from "./core.ts";
-import { Following } from "./channels/follow.ts";
-import { LiveFollowing } from "./channels/follow-live.ts";
-import { SendScheduler } from "./send-scheduler.ts";
+import { FollowChannel } from "./channels/follow.ts";
+import { FollowLiveChannel } from "./channels/follow-live.ts";
 import { Queries } from "./channels/query.ts";
 import { ReadChannel } from "./channels/read.ts";
-import { Keepalive } from "./keepalive.ts";
 import { UploadChannel } from "./channels/upload.ts";
+import type { LiveRecordings, RangeReader, Streams } from "./dependencies.ts";
+import { Keepalive } from "./keepalive.ts";
+import { SendScheduler } from "./send-scheduler.ts";
 
 type Opening = Write | Read | Follow | List | Info | Remove;
 
-/** What a session needs of the door. */
-export interface SessionHost {
-  readonly core: Core;
+/** What a session needs of the gateway. */
+export interface V1SessionHost {
+  readonly streams: Streams;
+  readonly recordings: LiveRecordings;
   readonly meter: GatewayMeter;
   readonly log: Log;
-  /** Names this program to peers. */
+  /** The server's name in HELLO. */
   readonly name: string;
   readonly idleMs: number;
-  /** The server goes: nothing new is opened. */
+  /** The server is shutting down: sessions open no new channels. */
   readonly isLeaving: boolean;
-  /** How many bytes a channel that is written may have on their way, if its connection has so many of them. */
-  writingWindow(channels: number): number;
-  /** A channel that is written has been opened, or closed. */
-  countWriting(by: 1 | -1): void;
+  /** The receive window of one upload channel, on a connection with `channels` of them. */
+  uploadWindow(channels: number): number;
+  /** Counts upload channels as they open and close. */
+  countUploadChannel(by: 1 | -1): void;
   closed(session: V1Session): void;
 }
 
 export class V1Session implements Session, ChannelHost {
-  readonly core: Core;
+  readonly streams: Streams;
+  readonly recordings: LiveRecordings;
   readonly meter: GatewayMeter;
   readonly reader: RangeReader;
   readonly scheduler: SendScheduler;
   readonly #socket: Socket;
-  readonly #host: SessionHost;
-  readonly #questions: Queries;
-  readonly #silence: Keepalive;
+  readonly #host: V1SessionHost;
+  readonly #queries: Queries;
+  readonly #keepalive: Keepalive;
   readonly #window = new ReceiveWindow(initialConnectionCreditBytes);
   readonly #channels = new Map<number, Channel>();
   #peer: Hello | undefined;
-  #writing = 0;
-  /** The last PING that is not answered yet. */
-  #nonce: number | undefined;
+  #uploadChannels = 0;
+  /** The nonce of the last unanswered PING. */
+  #pingNonce: number | undefined;
   #isOver = false;
 
-  constructor(socket: Socket, host: SessionHost) {
-    const { streams } = host.core;
-    this.core = host.core;
+  constructor(socket: Socket, host: V1SessionHost) {
+    const { streams, recordings } = host;
+    this.streams = streams;
+    this.recordings = recordings;
     this.meter = host.meter;
     this.#socket = socket;
     this.#host = host;
@@ -92,8 +95,8 @@ export class V1Session implements Session, ChannelHost {
     this.scheduler = new SendScheduler(socket, streams.outbound, {
       stalled: () => this.fault("PEER_STALLED"),
     });
-    this.#questions = new Queries(this);
-    this.#silence = new Keepalive(host.idleMs, performance.now());
+    this.#queries = new Queries(this);
+    this.#keepalive = new Keepalive(host.idleMs, performance.now());
     this.send({
       type: "HELLO",
       revision,
@@ -106,7 +109,7 @@ export class V1Session implements Session, ChannelHost {
     });
   }
 
-  /** Nothing is to be waited for, though its socket may not be gone yet. */
+  /** The session has ended. Its socket may still be closing. */
   get isOver(): boolean {
     return this.#isOver;
   }
@@ -117,20 +120,19 @@ export class V1Session implements Session, ChannelHost {
 
   binary(frame: Uint8Array): void {
     if (this.#isOver) return;
-    this.#silence.received();
+    this.#keepalive.received();
     if (frame.length > maxMessageBytes) return this.fault("MESSAGE_TOO_LARGE");
-    // Only audio is used up before this returns.
     const message = decodeClientMessage(frame);
     if (message.type === "MALFORMED") return this.#refuse(message);
     if (this.#peer === undefined) return this.#greet(message);
-    if (message.type !== "UNKNOWN") this.#take(message);
+    if (message.type !== "UNKNOWN") this.#dispatch(message);
   }
 
   drained(): void {
     this.scheduler.drained();
     if (this.scheduler.isBlocked) return;
     this.#answerPing();
-    this.#questions.goOn();
+    this.#queries.resume();
   }
 
   closed(): void {
@@ -138,63 +140,63 @@ export class V1Session implements Session, ChannelHost {
     this.#host.closed(this);
   }
 
-  /** A few times a second: what is due by time. */
+  /** Runs a few times a second: the channels' ticks and the keepalive. */
   tick(now: number): void {
     if (this.#isOver) return;
     for (const channel of this.#channels.values()) channel.tick?.();
-    if (this.scheduler.hasSent) this.#silence.sent(now);
+    if (this.scheduler.hasSent) this.#keepalive.sent(now);
     this.scheduler.hasSent = false;
-    const due = this.#silence.check(now);
+    const due = this.#keepalive.check(now);
     if (due === "ping") this.send({ type: "PING", nonce: 0 });
     else if (due === "close") this.close(1000, "idle");
   }
 
-  /** Says that the server goes in so many milliseconds. */
+  /** Announces that the server closes the connection within `deadlineMs`. */
   leave(deadlineMs: number): void {
     this.send({ type: "GOODBYE", deadlineMs });
     this.#closeIfDone();
   }
 
-  /** Makes durable what has come on all channels, and tells. */
+  /** Makes the audio received on all channels durable, and acknowledges it. */
   async settle(): Promise<void> {
-    const writing = [...this.#channels.values()].filter((channel) => channel instanceof UploadChannel);
-    await Promise.all(writing.map((channel) => channel.settle()));
+    const uploads = [...this.#channels.values()].filter((channel) => channel instanceof UploadChannel);
+    await Promise.all(uploads.map((channel) => channel.settle()));
   }
 
   firstCredit(): SendCredit {
     return new SendCredit(this.#peer!.channelCredit);
   }
 
-  writingWindow(): number {
-    return this.#host.writingWindow(this.#writing);
+  uploadWindow(): number {
+    return this.#host.uploadWindow(this.#uploadChannels);
   }
 
   send(message: ServerMessage): void {
     this.scheduler.send(message);
   }
 
-  end(channel: Channel, lastWord: End | StreamList): void {
+  end(channel: Channel, lastMessage: End | StreamList): void {
     if (!this.#forget(channel)) return;
-    this.send(lastWord);
+    this.send(lastMessage);
     this.#closeIfDone();
   }
 
   fail(channel: Channel, error: unknown): void {
     if (!this.#forget(channel)) return;
     const known = toWavecacheError(error);
-    this.#note(known, channel.number);
+    this.#recordFailure(known, channel.number);
     this.#sendError(channel.number, known.code);
     this.#closeIfDone();
   }
 
   fault(code: ErrorCode, reason?: string): void {
     if (this.#isOver) return;
-    this.#note(new WavecacheError(code, reason), connectionChannel);
+    this.#recordFailure(new WavecacheError(code, reason), connectionChannel);
     if (code !== "PEER_STALLED") this.#sendError(connectionChannel, code, reason);
     this.close(errorRow(code).close, errorRow(code).reason);
   }
 
-  /** Ends the connection; uploads are left. */
+  /** Ends the connection. Its uploads stay resumable. */
   close(code: number, reason: string): void {
     if (this.#isOver) return;
     this.#end();
@@ -212,11 +214,11 @@ export class V1Session implements Session, ChannelHost {
     if (message.type !== "HELLO") return this.fault("BAD_REQUEST", `${message.type} before HELLO`);
     this.#peer = message;
     this.scheduler.begin(message.connectionCredit, message.maxDataBytes);
-    this.#silence.peerWants(message.idleMs);
-    this.#host.log.debug("a peer says hello", { name: message.name, revision: message.revision });
+    this.#keepalive.setPeerIdle(message.idleMs);
+    this.#host.log.debug("a peer connected", { name: message.name, revision: message.revision });
   }
 
-  #take(message: ClientMessage): void {
+  #dispatch(message: ClientMessage): void {
     switch (message.type) {
       case "DATA":
         return this.#data(message);
@@ -227,14 +229,14 @@ export class V1Session implements Session, ChannelHost {
       case "CLOSE":
         return this.#channels.get(message.channel)?.close(message.discard);
       case "PING":
-        this.#nonce = message.nonce;
+        this.#pingNonce = message.nonce;
         return this.#answerPing();
       case "PONG":
         return;
       case "HELLO":
         return this.fault("BAD_REQUEST", "a second HELLO");
       case "ERROR":
-        return this.#takeError(message.channel, message.code);
+        return this.#peerFailed(message.channel, message.code);
       default:
         return this.#open(message);
     }
@@ -243,14 +245,14 @@ export class V1Session implements Session, ChannelHost {
   #data(data: Data): void {
     const { length } = data.payload;
     if (!this.#window.receive(length)) return this.fault("CREDIT_EXCEEDED");
-    // It is with its channel now, or ignored: off the wire in either case.
+    // The connection's window counts bytes on the wire only. Backpressure of an upload withholds its channel's credit.
     this.#window.take(length);
     const bytes = this.#window.refill(initialConnectionCreditBytes);
     if (bytes > 0) this.send({ type: "CREDIT", channel: connectionChannel, bytes });
     const channel = this.#channels.get(data.channel);
     if (channel === undefined) return;
     if (!(channel instanceof UploadChannel))
-      return this.fault("BAD_REQUEST", "DATA for a channel that is not written");
+      return this.fault("BAD_REQUEST", "DATA on a channel without an upload");
     channel.data(data);
   }
 
@@ -269,22 +271,22 @@ export class V1Session implements Session, ChannelHost {
     const channel = this.#channels.get(number);
     if (channel === undefined) return;
     if (channel instanceof UploadChannel) channel.finish(size);
-    else this.fault("BAD_REQUEST", "FINISH for a channel that is not written");
+    else this.fault("BAD_REQUEST", "FINISH on a channel without an upload");
   }
 
-  #takeError(channel: number, code: string): void {
-    if (channel !== connectionChannel) return this.fault("BAD_REQUEST", "ERROR of a client for a channel");
-    this.#host.log.info("a peer gives up", { code });
+  #peerFailed(channel: number, code: string): void {
+    if (channel !== connectionChannel) return this.fault("BAD_REQUEST", "ERROR of a client on a channel");
+    this.#host.log.info("a peer closed with an error", { code });
     this.close(1000, "");
   }
 
   #open(message: Opening): void {
     const number = message.channel;
-    if (this.#channels.has(number)) return this.fault("BAD_REQUEST", "a number that is open is opened");
+    if (this.#channels.has(number)) return this.fault("BAD_REQUEST", "the channel number is in use");
     const channel = this.#channelFor(message);
     const isFull = this.#channels.size >= maxChannels;
     this.#channels.set(number, channel);
-    if (channel instanceof UploadChannel) this.#countWriting(1);
+    if (channel instanceof UploadChannel) this.#countUploadChannel(1);
     if (this.#host.isLeaving) this.fail(channel, new WavecacheError("SHUTTING_DOWN"));
     else if (isFull) this.fail(channel, new WavecacheError("STREAMS_EXHAUSTED"));
     else channel.open();
@@ -297,35 +299,37 @@ export class V1Session implements Session, ChannelHost {
       case "READ":
         return new ReadChannel(this, message);
       case "FOLLOW":
-        return message.source === "stream" ? new Following(this, message) : new LiveFollowing(this, message);
+        return message.source === "stream"
+          ? new FollowChannel(this, message)
+          : new FollowLiveChannel(this, message);
       default:
-        return this.#questions.ask(message);
+        return this.#queries.channelFor(message);
     }
   }
 
-  /** Bytes that are no message; of one that would have opened a channel, that channel fails alone. */
+  /** A malformed message ends the connection. If it would have opened a channel, only that channel fails. */
   #refuse({ channel, reason }: Malformed): void {
     this.meter.refused += 1;
-    const isOfChannel =
+    const isOpening =
       channel !== connectionChannel && this.#peer !== undefined && !this.#channels.has(channel);
-    if (!isOfChannel) return this.fault("BAD_REQUEST", reason);
+    if (!isOpening) return this.fault("BAD_REQUEST", reason);
     this.meter.failed("BAD_REQUEST");
     this.#sendError(channel, "BAD_REQUEST", reason);
   }
 
-  /** False if it was closed already. */
+  /** Closes a channel; false if it was closed already. */
   #forget(channel: Channel): boolean {
     if (this.#channels.get(channel.number) !== channel) return false;
     this.#channels.delete(channel.number);
     if (channel.source !== undefined) this.scheduler.remove(channel.source);
-    if (channel instanceof UploadChannel) this.#countWriting(-1);
+    if (channel instanceof UploadChannel) this.#countUploadChannel(-1);
     channel.gone();
     return true;
   }
 
-  #countWriting(by: 1 | -1): void {
-    this.#writing += by;
-    this.#host.countWriting(by);
+  #countUploadChannel(by: 1 | -1): void {
+    this.#uploadChannels += by;
+    this.#host.countUploadChannel(by);
   }
 
   #closeIfDone(): void {
@@ -334,12 +338,12 @@ export class V1Session implements Session, ChannelHost {
   }
 
   #answerPing(): void {
-    if (this.#nonce === undefined || this.scheduler.isBlocked) return;
-    this.send({ type: "PONG", nonce: this.#nonce });
-    this.#nonce = undefined;
+    if (this.#pingNonce === undefined || this.scheduler.isBlocked) return;
+    this.send({ type: "PONG", nonce: this.#pingNonce });
+    this.#pingNonce = undefined;
   }
 
-  /** `reason` is of our own making: what an error has as its detail may name files. */
+  /** `reason` is a fixed text. An error's detail must not go to a peer, since it may name files. */
   #sendError(channel: number, code: ErrorCode, reason?: string): void {
     const row = errorRow(code);
     const message =
@@ -347,7 +351,7 @@ export class V1Session implements Session, ChannelHost {
     this.send({ type: "ERROR", channel, code, message, hint: row.hint });
   }
 
-  #note(error: WavecacheError, channel: number): void {
+  #recordFailure(error: WavecacheError, channel: number): void {
     this.meter.failed(error.code);
     const { log } = this.#host;
     const write = errorRow(error.code).http >= 500 && error.code !== "SHUTTING_DOWN" ? log.error : log.debug;

@@ -6,7 +6,7 @@ import {
   maxDataBytes,
   maxListedOnChannel,
   maxMessageBytes,
-  streamTurnBytes,
+  streamQuantumBytes,
   usualDataBytes,
 } from "../../base/limits/v1.ts";
 import { dataHeadBytes, encodeData, plainDataHeadBytes, writeDataHead } from "./data.ts";
@@ -302,7 +302,7 @@ describe("DATA", () => {
     const [ipv6HeadBytes, tcpHeadBytes, webSocketHeadBytes] = [40, 20 + 12, 10 + 4];
     const segment = ipv6HeadBytes + tcpHeadBytes + webSocketHeadBytes + dataHeadBytes + usualDataBytes;
     expect(segment).toBeLessThanOrEqual(65_535);
-    expect(streamTurnBytes % usualDataBytes).toBe(0);
+    expect(streamQuantumBytes % usualDataBytes).toBe(0);
   });
 
   test("has 1 byte to the most that is allowed", () => {

@@ -2,7 +2,7 @@
  * Sends the audio of all uploads of one link: one turn each in a round robin, within the credit of the connection and
  * of the channel. It pauses while the socket is full.
  */
-import { streamTurnBytes, usualDataBytes } from "../../../base/limits/v1.ts";
+import { streamQuantumBytes, usualDataBytes } from "../../../base/limits/v1.ts";
 import type { Crc32 } from "../../../wire/v1/crc32.ts";
 import { SendCredit } from "../../../wire/v1/credit.ts";
 import { dataHeadBytes, writeDataHead } from "../../../wire/v1/data.ts";
@@ -90,7 +90,7 @@ export class UploadScheduler {
 
   /** Sends a few messages of one sender back to back, so that the server can write them at once. */
   #sendTurn(sender: AudioSender): void {
-    for (let turnBytes = streamTurnBytes; turnBytes > 0 && !this.#isClosed;) {
+    for (let turnBytes = streamQuantumBytes; turnBytes > 0 && !this.#isClosed;) {
       const maxBytes = Math.min(turnBytes, this.#credit.bytes, sender.credit.bytes, this.#maxPayloadBytes);
       if (maxBytes === 0) break;
       const piece = sender.takePiece(maxBytes);

@@ -1,39 +1,40 @@
-/** A channel of a connection, and what it may ask of the connection. */
+/** A channel of a connection, and what the connection offers its channels. */
 import type { GatewayMeter } from "../../../base/gateway-meter.ts";
 import type { ErrorCode } from "../../../base/errors.ts";
 import type { SendCredit } from "../../../wire/v1/credit.ts";
 import type { End, ServerMessage, StreamList } from "../../../wire/v1/messages.ts";
-import type { Core, RangeReader } from "../core.ts";
-import type { SendScheduler, Source } from "../send-scheduler.ts";
+import type { LiveRecordings, RangeReader, Streams } from "../dependencies.ts";
+import type { AudioSource, SendScheduler } from "../send-scheduler.ts";
 
 export interface Channel {
   readonly number: number;
-  /** Where the client's credit goes; undefined if it sends no audio. */
-  readonly source: Source | undefined;
-  /** Begins with what it was opened for. Errors go to `ChannelHost.fail`. */
+  /** Gets the client's credit. Undefined on a channel that sends no audio. */
+  readonly source: AudioSource | undefined;
+  /** Starts the channel's work. Errors go to `ChannelHost.fail`. */
   open(): void;
-  /** The client wants no more of it. */
+  /** The client closes the channel. */
   close(discard: boolean): void;
-  /** The connection is gone. */
+  /** The channel or its connection is closed: release everything, send nothing. */
   gone(): void;
-  /** A few times a second. */
+  /** Runs a few times a second. */
   tick?(): void;
 }
 
 export interface ChannelHost {
-  readonly core: Core;
+  readonly streams: Streams;
+  readonly recordings: LiveRecordings;
   readonly reader: RangeReader;
   readonly scheduler: SendScheduler;
   readonly meter: GatewayMeter;
-  /** The credit that a channel has to send with from its beginning. */
+  /** The send credit that a new channel starts with. */
   firstCredit(): SendCredit;
-  /** How many bytes a channel that is written may have on their way. */
-  writingWindow(): number;
+  /** The receive window of one upload channel, in bytes. */
+  uploadWindow(): number;
   send(message: ServerMessage): void;
-  /** The last word about a channel: it is closed. Ignored if it was already. */
-  end(channel: Channel, lastWord: End | StreamList): void;
-  /** The same with ERROR. */
+  /** Closes the channel with its last message. Does nothing if the channel is closed already. */
+  end(channel: Channel, lastMessage: End | StreamList): void;
+  /** Closes the channel with ERROR. */
   fail(channel: Channel, error: unknown): void;
-  /** The connection breaks the protocol, and ends. */
+  /** The peer broke the protocol: ends the connection. */
   fault(code: ErrorCode, reason?: string): void;
 }

@@ -1,10 +1,10 @@
-/** Audio of a stream's file, from an offset up to an end that may move on. */
+/** Audio from a stream's file, from an offset to an end that can grow. */
 import type { WavecacheError } from "../../../base/errors.ts";
 import type { Readable } from "../../../engine/streams/streams.ts";
 import type { ReadSink } from "../../../pool/readers.ts";
 import type { SendCredit } from "../../../wire/v1/credit.ts";
-import type { RangeReader, Streams } from "../core.ts";
-import type { SendScheduler, Source } from "../send-scheduler.ts";
+import type { RangeReader, Streams } from "../dependencies.ts";
+import type { AudioSource, SendScheduler } from "../send-scheduler.ts";
 
 export interface FileSourceSettings {
   channel: number;
@@ -13,20 +13,20 @@ export interface FileSourceSettings {
   streams: Pick<Streams, "locate">;
   reader: RangeReader;
   scheduler: SendScheduler;
-  /** All audio up to the end is sent. */
+  /** All audio up to the current end is sent. */
   onEnd(): void;
   onFailed(error: unknown): void;
 }
 
-export class FileSource implements Source {
+export class FileSource implements AudioSource {
   readonly channel: number;
   readonly credit: SendCredit;
   offset = 0;
   readonly #settings: FileSourceSettings;
   #readable: Readable | undefined;
   #end = 0;
-  /** Where the file is now is asked for. */
-  #isLost = false;
+  /** The file is gone from its path; a look-up of its new path is in flight. */
+  #isRelocating = false;
 
   constructor(settings: FileSourceSettings) {
     this.#settings = settings;
@@ -35,10 +35,10 @@ export class FileSource implements Source {
   }
 
   get availableBytes(): number {
-    return this.#isLost ? 0 : this.#end - this.offset;
+    return this.#isRelocating ? 0 : this.#end - this.offset;
   }
 
-  /** Sends `readable` from `offset` to `end`, or goes on with it where it has got another file. */
+  /** Sends `readable` from `offset` to `end`. Called again when the stream moves to another file. */
   begin(readable: Readable, offset: number, end: number): void {
     this.#readable = readable;
     this.offset = offset;
@@ -46,7 +46,7 @@ export class FileSource implements Source {
     this.#wake();
   }
 
-  /** There is more of the same file. */
+  /** The same file has grown. */
   extend(end: number): void {
     if (end <= this.#end) return;
     this.#end = end;
@@ -69,21 +69,21 @@ export class FileSource implements Source {
   failed(error: WavecacheError): void {
     const readable = this.#readable!;
     if (error.code !== "OBJECT_MISSING" || readable.file.immutable) return this.#settings.onFailed(error);
-    this.#isLost = true;
-    void this.#findAgain(readable, error);
+    this.#isRelocating = true;
+    void this.#relocate(readable, error);
   }
 
   #wake(): void {
     if (this.availableBytes > 0) this.#settings.scheduler.wake(this, true);
   }
 
-  /** The upload may have been finished while it was read: its audio is the same, in another file. */
-  async #findAgain(before: Readable, error: WavecacheError): Promise<void> {
+  /** An upload that finishes during a read moves its audio, unchanged, to another file. */
+  async #relocate(before: Readable, error: WavecacheError): Promise<void> {
     const { streams, streamId, onFailed } = this.#settings;
     try {
       const found = await streams.locate(streamId, 0);
-      this.#isLost = false;
-      // Whoever owns this has found out by itself.
+      this.#isRelocating = false;
+      // The owner has called `begin` with a new file in the meantime.
       if (this.#readable !== before) return this.#wake();
       if (found.key !== before.key || !found.file.immutable) return onFailed(error);
       this.begin(found, this.offset, this.#end);

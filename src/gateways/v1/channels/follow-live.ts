@@ -1,29 +1,29 @@
-/** A channel that follows a recording while it is made. What there is no credit for is left out. */
+/** A channel that follows a recording in progress. Audio without credit is skipped, so the listener stays live. */
 import { maxLiveBufferBytes } from "../../../base/limits/recordings.ts";
 import type { LiveListener } from "../../../engine/recordings/live-feed.ts";
 import type { ReadSink } from "../../../pool/readers.ts";
 import type { SendCredit } from "../../../wire/v1/credit.ts";
 import type { AudioFormat, Follow, Outcome } from "../../../wire/v1/messages.ts";
 import type { Channel, ChannelHost } from "./channel.ts";
-import type { LiveRecording } from "../core.ts";
-import type { Source } from "../send-scheduler.ts";
+import type { LiveRecording } from "../dependencies.ts";
+import type { AudioSource } from "../send-scheduler.ts";
 
-/** Of PCM16. */
+/** PCM16. */
 const bytesPerSample = 2;
 
 interface Piece {
-  /** Of its first byte. */
+  /** Offset of its first byte. */
   offset: number;
   audio: Uint8Array;
 }
 
-export class LiveFollowing implements Channel, LiveListener {
+export class FollowLiveChannel implements Channel, LiveListener {
   readonly number: number;
   readonly source: LiveSource;
   readonly #host: ChannelHost;
   readonly #request: Follow;
   #recording: LiveRecording | undefined;
-  /** All audio that there was, what was left out included. */
+  /** Bytes of live audio so far, skipped ones included. */
   #position = 0;
   #hasEnded = false;
 
@@ -36,7 +36,7 @@ export class LiveFollowing implements Channel, LiveListener {
 
   open(): void {
     try {
-      this.#recording = this.#host.core.recordings.listen(this.#request.name);
+      this.#recording = this.#host.recordings.listen(this.#request.name);
     } catch (error) {
       return this.#host.fail(this, error);
     }
@@ -83,18 +83,18 @@ export class LiveFollowing implements Channel, LiveListener {
   }
 }
 
-/** What the decoder of recordings makes of every codec. */
+/** The live feed carries 16-bit samples, whatever codec the device sends. */
 function formatOf({ sampleRate, channels }: LiveRecording["handshake"]): AudioFormat {
   return { codec: "pcm_s16le", sampleRate, channels };
 }
 
-/** Pieces of live audio that wait for their turn. */
-class LiveSource implements Source {
+/** A bounded queue of live audio. */
+class LiveSource implements AudioSource {
   readonly channel: number;
   readonly credit: SendCredit;
   readonly #onEmpty: () => void;
   readonly #pieces: Piece[] = [];
-  #waitingBytes = 0;
+  #queuedBytes = 0;
 
   constructor(channel: number, credit: SendCredit, onEmpty: () => void) {
     this.channel = channel;
@@ -102,12 +102,12 @@ class LiveSource implements Source {
     this.#onEmpty = onEmpty;
   }
 
-  /** Takes as many whole sample frames of `frameBytes` as there is credit and room for; returns how many bytes. */
+  /** Queues as many whole sample frames of `frameBytes` as credit and buffer allow. Returns the bytes queued. */
   add(offset: number, pcm: Uint8Array, frameBytes: number): number {
-    const room = Math.min(this.credit.bytes, maxLiveBufferBytes) - this.#waitingBytes;
+    const room = Math.min(this.credit.bytes, maxLiveBufferBytes) - this.#queuedBytes;
     const bytes = Math.max(0, Math.min(pcm.length, room - (room % frameBytes)));
     if (bytes > 0) this.#pieces.push({ offset, audio: pcm.subarray(0, bytes) });
-    this.#waitingBytes += bytes;
+    this.#queuedBytes += bytes;
     return bytes;
   }
 
@@ -124,12 +124,12 @@ class LiveSource implements Source {
   }
 
   fetch(_bytes: number, _sink: ReadSink): never {
-    throw new Error("live audio is in memory");
+    throw new Error("live audio is always in memory");
   }
 
   advance(bytes: number): void {
     const piece = this.#pieces[0]!;
-    this.#waitingBytes -= bytes;
+    this.#queuedBytes -= bytes;
     if (bytes < piece.audio.length) {
       this.#pieces[0] = { offset: piece.offset + bytes, audio: piece.audio.subarray(bytes) };
       return;
@@ -139,6 +139,6 @@ class LiveSource implements Source {
   }
 
   failed(): never {
-    throw new Error("live audio is in memory");
+    throw new Error("live audio is always in memory");
   }
 }

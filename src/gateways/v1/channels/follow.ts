@@ -1,4 +1,4 @@
-/** A channel that follows a stream while it is uploaded, whoever goes on with it. */
+/** A channel that follows an upload in progress. When another client resumes the upload, the channel follows on. */
 import { WavecacheError } from "../../../base/errors.ts";
 import type { Readable } from "../../../engine/streams/streams.ts";
 import type { Follower } from "../../../engine/streams/followers.ts";
@@ -6,15 +6,15 @@ import type { Follow, Outcome } from "../../../wire/v1/messages.ts";
 import type { Channel, ChannelHost } from "./channel.ts";
 import { FileSource } from "./file-source.ts";
 
-export class Following implements Channel, Follower {
+export class FollowChannel implements Channel, Follower {
   readonly number: number;
   readonly source: FileSource;
   readonly #host: ChannelHost;
   readonly #request: Follow;
   #readable: Readable | undefined;
-  /** Somebody uploads it, and we hear of that. */
+  /** An upload is in progress, and it reports its growth to this channel. */
   #isUploaded = false;
-  /** What became of the stream is known, and there is no more to come than `source` has. */
+  /** `source` has all audio that will come. */
   #isComplete = false;
   #isOver = false;
 
@@ -26,7 +26,7 @@ export class Following implements Channel, Follower {
       channel: request.channel,
       credit: host.firstCredit(),
       streamId: request.name,
-      streams: host.core.streams,
+      streams: host.streams,
       reader: host.reader,
       scheduler: host.scheduler,
       onEnd: () => this.#endIfComplete(),
@@ -44,17 +44,17 @@ export class Following implements Channel, Follower {
 
   gone(): void {
     this.#isOver = true;
-    this.#host.core.streams.unfollow(this.#request.name, this);
+    this.#host.streams.unfollow(this.#request.name, this);
   }
 
   grew(bytes: number): void {
-    // Nothing is sent before OPENED has said from where on.
+    // OPENED states the first offset, so nothing goes out before it.
     if (this.#readable !== undefined) this.source.extend(bytes);
   }
 
   over(): void {
     this.#isUploaded = false;
-    if (this.#readable !== undefined) void this.#goOn(this.#readable);
+    if (this.#readable !== undefined) void this.#resume(this.#readable);
   }
 
   async #begin(): Promise<void> {
@@ -79,8 +79,8 @@ export class Following implements Channel, Follower {
     }
   }
 
-  /** The upload has ended: by now the stream is finished, left, removed, or somebody else uploads it. */
-  async #goOn(before: Readable): Promise<void> {
+  /** The upload ended. The stream is now finished, interrupted, removed, or uploaded by another client. */
+  async #resume(before: Readable): Promise<void> {
     try {
       const readable = await this.#locate();
       if (this.#isOver) return;
@@ -92,9 +92,9 @@ export class Following implements Channel, Follower {
     }
   }
 
-  /** Where the stream is, and whether somebody uploads it: as of the same moment. */
+  /** Locates the stream. Repeats if its upload ends meanwhile, so that `#isUploaded` matches the result. */
   async #locate(): Promise<Readable> {
-    const { streams } = this.#host.core;
+    const { streams } = this.#host;
     const { name } = this.#request;
     for (;;) {
       const isUploaded = !this.#isOver && streams.follow(name, this);

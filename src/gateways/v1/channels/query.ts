@@ -1,4 +1,7 @@
-/** Channels that ask one thing. Few are worked on at once, and none while the peer has answers to take: they can be long. */
+/**
+ * Channels with one query and one answer. Only a few queries of a connection run at once. Answers can be long, so no
+ * query starts while the peer does not read.
+ */
 import { WavecacheError } from "../../../base/errors.ts";
 import { maxConcurrentQueries } from "../../../base/limits/v1.ts";
 import { isStreamId } from "../../../base/stream-id.ts";
@@ -7,57 +10,57 @@ import { describeStream } from "../../../store/streams/metadata.ts";
 import { fittingStreams } from "../../../wire/v1/encode.ts";
 import type { End, Info, List, Remove, StreamInfo, StreamList } from "../../../wire/v1/messages.ts";
 import type { Channel, ChannelHost } from "./channel.ts";
-import type { Streams } from "../core.ts";
+import type { Streams } from "../dependencies.ts";
 
 export type Query = List | Info | Remove;
 
 export class Queries {
   readonly #host: ChannelHost;
-  readonly #waiting: Asking[] = [];
+  readonly #waiting: QueryChannel[] = [];
   #running = 0;
 
   constructor(host: ChannelHost) {
     this.#host = host;
   }
 
-  /** A channel for a question; it is answered when it has its turn. */
-  ask(question: Query): Channel {
-    return new Asking(question, (asking) => {
-      this.#waiting.push(asking);
-      this.goOn();
+  /** A channel that queues its query when it opens. */
+  channelFor(query: Query): Channel {
+    return new QueryChannel(query, (channel) => {
+      this.#waiting.push(channel);
+      this.resume();
     });
   }
 
-  /** Takes up what waits, as far as it may. */
-  goOn(): void {
+  /** Starts queued queries, up to the limit. Call after the socket drains. */
+  resume(): void {
     while (this.#running < maxConcurrentQueries && !this.#host.scheduler.isBlocked) {
-      const asking = this.#waiting.shift();
-      if (asking === undefined) return;
-      void this.#answer(asking);
+      const channel = this.#waiting.shift();
+      if (channel === undefined) return;
+      void this.#answer(channel);
     }
   }
 
-  async #answer(asking: Asking): Promise<void> {
+  async #answer(channel: QueryChannel): Promise<void> {
     this.#running += 1;
     try {
-      this.#host.end(asking, await answerTo(asking.question, this.#host.core.streams));
+      this.#host.end(channel, await answerTo(channel.query, this.#host.streams));
     } catch (error) {
-      this.#host.fail(asking, error);
+      this.#host.fail(channel, error);
     }
     this.#running -= 1;
-    this.goOn();
+    this.resume();
   }
 }
 
-class Asking implements Channel {
+class QueryChannel implements Channel {
   readonly number: number;
   readonly source = undefined;
-  readonly question: Query;
-  readonly #onOpen: (asking: Asking) => void;
+  readonly query: Query;
+  readonly #onOpen: (channel: QueryChannel) => void;
 
-  constructor(question: Query, onOpen: (asking: Asking) => void) {
-    this.number = question.channel;
-    this.question = question;
+  constructor(query: Query, onOpen: (channel: QueryChannel) => void) {
+    this.number = query.channel;
+    this.query = query;
     this.#onOpen = onOpen;
   }
 
@@ -65,18 +68,18 @@ class Asking implements Channel {
     this.#onOpen(this);
   }
 
-  /** It is answered all the same. */
+  /** Does nothing: a query cannot be cancelled, and its answer is already due. */
   close(): void {}
 
   gone(): void {}
 }
 
-async function answerTo(question: Query, streams: Streams): Promise<End | StreamList> {
-  const { channel } = question;
-  if (question.type === "LIST") return listed(question, streams);
-  const { streamId } = question;
+async function answerTo(query: Query, streams: Streams): Promise<End | StreamList> {
+  const { channel } = query;
+  if (query.type === "LIST") return listStreams(query, streams);
+  const { streamId } = query;
   if (!isStreamId(streamId)) throw new WavecacheError("STREAM_UNKNOWN");
-  if (question.type === "REMOVE") {
+  if (query.type === "REMOVE") {
     await streams.remove(streamId);
     return { type: "END", channel, outcome: "removed", size: 0, sha256: undefined };
   }
@@ -85,7 +88,7 @@ async function answerTo(question: Query, streams: Streams): Promise<End | Stream
   return { type: "STREAMS", channel, streams: [infoOf(row, streams)], next: undefined };
 }
 
-async function listed({ channel, filter, after, limit }: List, streams: Streams): Promise<StreamList> {
+async function listStreams({ channel, filter, after, limit }: List, streams: Streams): Promise<StreamList> {
   const state = filter === "all" ? undefined : filter;
   const rows = await streams.list({ state, after, limit });
   const infos = rows.map((row) => infoOf(row, streams));

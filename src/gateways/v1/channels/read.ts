@@ -21,7 +21,7 @@ export class ReadChannel implements Channel {
       channel: request.channel,
       credit: host.firstCredit(),
       streamId: request.streamId,
-      streams: host.core.streams,
+      streams: host.streams,
       reader: host.reader,
       scheduler: host.scheduler,
       onEnd: () => this.#end(),
@@ -30,7 +30,7 @@ export class ReadChannel implements Channel {
   }
 
   open(): void {
-    const known = this.#host.core.streams.locateKnown(this.#request.streamId);
+    const known = this.#host.streams.locateKnown(this.#request.streamId);
     if (known === undefined) void this.#locate();
     else this.#begin(known);
   }
@@ -53,7 +53,7 @@ export class ReadChannel implements Channel {
   async #locate(): Promise<void> {
     const { streamId, offset, length } = this.#request;
     try {
-      const readable = await this.#host.core.streams.locate(streamId, offset + (length ?? Infinity));
+      const readable = await this.#host.streams.locate(streamId, offset + (length ?? Infinity));
       if (!this.#isOver) this.#begin(readable);
     } catch (error) {
       this.#host.fail(this, error);

@@ -1,9 +1,9 @@
 /**
- * A channel that writes a stream.
+ * A channel that uploads a stream.
  *
  *     opening --> open --> finishing --> closed
  *        |          |                      ^
- *        '----------+--> ending -----------'     (left or thrown away; what still comes is ignored)
+ *        '----------+--> ending -----------'     (detached or discarded; ignores what still arrives)
  */
 import { type ErrorCode, WavecacheError } from "../../../base/errors.ts";
 import { initialChannelCreditBytes } from "../../../base/limits/v1.ts";
@@ -11,7 +11,7 @@ import type { UploadOwner } from "../../../engine/streams/upload.ts";
 import { ReceiveWindow } from "../../../wire/v1/credit.ts";
 import type { Data, Write } from "../../../wire/v1/messages.ts";
 import type { Channel, ChannelHost } from "./channel.ts";
-import type { OpenUpload } from "../core.ts";
+import type { OpenUpload } from "../dependencies.ts";
 
 export class UploadChannel implements Channel, UploadOwner {
   readonly number: number;
@@ -22,25 +22,26 @@ export class UploadChannel implements Channel, UploadOwner {
   readonly #window = new ReceiveWindow(initialChannelCreditBytes);
   #state: "opening" | "open" | "finishing" | "ending" = "opening";
   #upload: OpenUpload | undefined;
-  /** Where the next audio must begin; undefined while that is not known. */
-  #next: number | undefined;
-  /** The way to the disk is full: there is no more credit until it is not. */
+  /** The offset that the next DATA must have; undefined until the upload is ready. */
+  #nextOffset: number | undefined;
+  /** Backpressure from the writer: the channel grants no credit until the upload has room. */
   #isHeld = false;
-  #durable = 0;
-  #told = { written: 0, durable: 0 };
-  #isFencing = false;
-  #isSecuring = false;
+  #durableBytes = 0;
+  /** The figures of the last ACK. */
+  #acknowledged = { written: 0, durable: 0 };
+  #isMeasuringWritten = false;
+  #isCheckpointing = false;
 
   constructor(host: ChannelHost, request: Write) {
     this.number = request.channel;
     this.#host = host;
     this.#request = request;
     this.#streamId = request.streamId ?? `stream-${crypto.randomUUID()}`;
-    if (request.mode === "create") this.#next = 0;
+    if (request.mode === "create") this.#nextOffset = 0;
   }
 
   open(): void {
-    const { streams } = this.#host.core;
+    const { streams } = this.#host;
     const { mode, metadata } = this.#request;
     try {
       this.#upload =
@@ -57,8 +58,8 @@ export class UploadChannel implements Channel, UploadOwner {
     try {
       const offset = await upload.ready;
       if (this.#state === "opening") this.#state = "open";
-      this.#next ??= offset;
-      this.#told.written = offset;
+      this.#nextOffset ??= offset;
+      this.#acknowledged.written = offset;
       this.#host.send({
         type: "OPENED",
         channel: this.number,
@@ -75,13 +76,13 @@ export class UploadChannel implements Channel, UploadOwner {
 
   data({ offset, crc, payload }: Data): void {
     if (this.#state === "ending") return;
-    if (this.#state === "finishing") return this.#host.fault("BAD_REQUEST", "DATA behind FINISH");
+    if (this.#state === "finishing") return this.#host.fault("BAD_REQUEST", "DATA after FINISH");
     const { length } = payload;
     if (!this.#window.receive(length)) return this.#host.fault("CREDIT_EXCEEDED");
-    if (offset !== this.#next) return void this.#refuse("OFFSET_WRONG");
+    if (offset !== this.#nextOffset) return void this.#refuse("OFFSET_WRONG");
     if (Bun.hash.crc32(payload) !== crc) return void this.#refuse("CHECKSUM_WRONG");
-    this.#next += length;
-    // The payload is gone after this.
+    this.#nextOffset += length;
+    // `write` consumes the payload.
     if (!this.#upload!.write(payload)) this.#isHeld = true;
     if (this.#isHeld) return;
     this.#window.take(length);
@@ -90,17 +91,17 @@ export class UploadChannel implements Channel, UploadOwner {
 
   finish(size: number): void {
     if (this.#state === "ending") return;
-    if (this.#state === "finishing") return this.#host.fault("BAD_REQUEST", "FINISH behind FINISH");
-    if (size !== this.#next) return void this.#refuse("OFFSET_WRONG");
+    if (this.#state === "finishing") return this.#host.fault("BAD_REQUEST", "FINISH after FINISH");
+    if (size !== this.#nextOffset) return void this.#refuse("OFFSET_WRONG");
     this.#state = "finishing";
     void this.#finish();
   }
 
   close(discard: boolean): void {
     if (this.#state === "ending" || this.#state === "finishing") return;
-    // Its audio was complete before: it can be neither left nor thrown away.
-    if (this.#upload!.finishing !== undefined) return this.finish(this.#next!);
-    void (discard ? this.#discard() : this.#leave());
+    // The upload was finishing when this channel resumed it: its audio is complete, so it can only finish.
+    if (this.#upload!.finishing !== undefined) return this.finish(this.#nextOffset!);
+    void (discard ? this.#discard() : this.#detach());
   }
 
   gone(): void {
@@ -108,19 +109,20 @@ export class UploadChannel implements Channel, UploadOwner {
     this.#upload?.leave(new WavecacheError("STREAM_UNFINISHED"));
   }
 
-  /** Tells what has come since the last time, and finds out for the next. */
+  /** Acknowledges what the last tick found out, and asks again for the next tick. */
   tick(): void {
     if (this.#state !== "open") return;
     const upload = this.#upload!;
     this.#acknowledge();
-    if (this.#durable < upload.receivedBytes && !this.#isSecuring) void this.#secure(upload);
-    else if (upload.writtenBytes < upload.receivedBytes && !this.#isFencing) void this.#fence(upload);
+    if (this.#durableBytes < upload.receivedBytes && !this.#isCheckpointing) void this.#checkpoint(upload);
+    else if (upload.writtenBytes < upload.receivedBytes && !this.#isMeasuringWritten)
+      void this.#measureWritten(upload);
   }
 
-  /** The server goes: makes durable what has come, and tells. */
+  /** Before a shutdown: makes the received audio durable, and acknowledges it. */
   async settle(): Promise<void> {
     if (this.#state !== "open") return;
-    await this.#secure(this.#upload!);
+    await this.#checkpoint(this.#upload!);
     this.#acknowledge();
   }
 
@@ -140,30 +142,30 @@ export class UploadChannel implements Channel, UploadOwner {
 
   #grant(): void {
     if (this.#isHeld || this.#state !== "open") return;
-    const bytes = this.#window.refill(this.#host.writingWindow());
+    const bytes = this.#window.refill(this.#host.uploadWindow());
     if (bytes > 0) this.#host.send({ type: "CREDIT", channel: this.number, bytes });
   }
 
   #acknowledge(): void {
     if (this.#state !== "open") return;
-    const durable = this.#durable;
+    const durable = this.#durableBytes;
     const written = Math.max(durable, this.#upload!.writtenBytes);
-    if (written <= this.#told.written && durable <= this.#told.durable) return;
-    this.#told = { written, durable };
+    if (written <= this.#acknowledged.written && durable <= this.#acknowledged.durable) return;
+    this.#acknowledged = { written, durable };
     this.#host.send({ type: "ACK", channel: this.number, written, durable });
   }
 
-  async #fence(upload: OpenUpload): Promise<void> {
-    this.#isFencing = true;
-    await upload.readable(upload.receivedBytes).catch(toldByUpload);
-    this.#isFencing = false;
+  async #measureWritten(upload: OpenUpload): Promise<void> {
+    this.#isMeasuringWritten = true;
+    await upload.readable(upload.receivedBytes).catch(ignoreUploadFailure);
+    this.#isMeasuringWritten = false;
   }
 
-  async #secure(upload: OpenUpload): Promise<void> {
-    this.#isSecuring = true;
-    const durable = await upload.checkpoint().catch(toldByUpload);
-    this.#durable = Math.max(this.#durable, durable ?? 0);
-    this.#isSecuring = false;
+  async #checkpoint(upload: OpenUpload): Promise<void> {
+    this.#isCheckpointing = true;
+    const durable = await upload.checkpoint().catch(ignoreUploadFailure);
+    this.#durableBytes = Math.max(this.#durableBytes, durable ?? 0);
+    this.#isCheckpointing = false;
   }
 
   async #finish(): Promise<void> {
@@ -175,14 +177,14 @@ export class UploadChannel implements Channel, UploadOwner {
     }
   }
 
-  /** The client has sent what it must not: what was right before that stays. */
+  /** Rejects a wrong message. The stream keeps the audio before it. */
   async #refuse(code: ErrorCode): Promise<void> {
-    await this.#keepAll();
+    await this.#keepReceived();
     this.#host.fail(this, new WavecacheError(code));
   }
 
-  async #leave(): Promise<void> {
-    const failure = await this.#keepAll();
+  async #detach(): Promise<void> {
+    const failure = await this.#keepReceived();
     if (failure !== undefined) return this.#host.fail(this, failure);
     const size = this.#upload!.writtenBytes;
     this.#host.end(this, {
@@ -194,8 +196,8 @@ export class UploadChannel implements Channel, UploadOwner {
     });
   }
 
-  /** Leaves the stream with all that has come; says what went wrong instead. */
-  async #keepAll(): Promise<unknown> {
+  /** Detaches from the stream once all received audio is written. Returns the error if that fails. */
+  async #keepReceived(): Promise<unknown> {
     this.#state = "ending";
     const upload = this.#upload!;
     try {
@@ -214,7 +216,7 @@ export class UploadChannel implements Channel, UploadOwner {
     this.#state = "ending";
     const upload = this.#upload!;
     try {
-      // Only then is the stream ours to throw away.
+      // Before that, the stream may belong to another client.
       await upload.ready;
     } catch (error) {
       return this.#host.fail(this, error);
@@ -231,7 +233,7 @@ export class UploadChannel implements Channel, UploadOwner {
   }
 }
 
-/** An upload that fails tells its channel by itself. */
-function toldByUpload(): undefined {
+/** An upload that fails calls `uploadFailed`, which handles the same error. */
+function ignoreUploadFailure(): undefined {
   return undefined;
 }

@@ -353,6 +353,6 @@ export class V1Peer {
 
 /** The payload, if its CRC says that it is what was sent. */
 export function verified({ payload, crc }: Data): Uint8Array {
-  if (crc !== undefined && crc32(payload) !== crc) throw new Error("audio was changed on its way");
+  if (crc !== undefined && crc32(payload) !== crc) throw new Error("audio does not match its checksum");
   return payload;
 }

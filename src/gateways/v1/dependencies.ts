@@ -1,4 +1,4 @@
-/** What this door needs of the rest of the server. */
+/** What protocol v1 needs of the engine. */
 import type { LiveListener } from "../../engine/recordings/live-feed.ts";
 import type { Follower } from "../../engine/streams/followers.ts";
 import type { Readable } from "../../engine/streams/streams.ts";
@@ -8,7 +8,7 @@ import type { FileRef, ReadSink } from "../../pool/readers.ts";
 import type { ListQuery, StreamRow } from "../../store/streams/catalog.ts";
 import type { StreamMetadata } from "../../store/streams/metadata.ts";
 
-/** An upload, as far as this door has to do with it. */
+/** The parts of an upload that a channel uses. */
 export type OpenUpload = Pick<
   Upload,
   | "streamId"
@@ -29,8 +29,11 @@ export type OpenUpload = Pick<
 export interface Streams {
   startUpload(streamId: string, owner: UploadOwner, metadata: StreamMetadata): OpenUpload;
   resumeUpload(streamId: string, owner: UploadOwner, metadata: StreamMetadata): OpenUpload;
+  /** A finished stream in memory, without a look-up. */
   locateKnown(streamId: string): Readable | undefined;
+  /** An unfinished stream resolves once `wantedBytes` of what it received are readable. Throws STREAM_UNKNOWN. */
   locate(streamId: string, wantedBytes: number): Promise<Readable>;
+  /** False if the stream has no upload in progress. */
   follow(streamId: string, follower: Follower): boolean;
   unfollow(streamId: string, follower: Follower): void;
   assignReader(): RangeReader;
@@ -41,15 +44,15 @@ export interface Streams {
   remove(streamId: string): Promise<void>;
 }
 
-/** Reads audio of files. */
+/** Reads file ranges. */
 export interface RangeReader {
-  /** At least 1 byte; the file must have them. The sink is never called before this returns. */
+  /** The range must be at least 1 byte and lie within the file. Calls the sink only after this returns. */
   read(file: FileRef, offset: number, length: number, sink: ReadSink): void;
-  /** The range at once, if that takes no disk. The view must be sent before anything else is awaited. */
+  /** The range if it is in memory. Send the view before the next await: the memory is reused. */
   resident(file: FileRef, offset: number, length: number): Uint8Array | undefined;
 }
 
-/** A recording that goes on now. */
+/** A recording in progress. */
 export interface LiveRecording {
   handshake: { streamId: number; sampleRate: number; channels: number };
   live: { add(listener: LiveListener): void; remove(listener: LiveListener): void };
@@ -58,9 +61,4 @@ export interface LiveRecording {
 export interface LiveRecordings {
   /** Throws RECORDING_UNKNOWN, LISTENERS_EXHAUSTED. */
   listen(name: string): LiveRecording;
-}
-
-export interface Core {
-  streams: Streams;
-  recordings: LiveRecordings;
 }
