@@ -9,7 +9,7 @@ import { countOption, requiredText, textOption } from "../../src/cli/kit/argumen
 import { exitFailure, usageError } from "../../src/cli/kit/failures.ts";
 import { megabitsPerSecond, table } from "../../src/cli/kit/text.ts";
 import { openSongUdp } from "../../src/client/songs/udp.ts";
-import { SongServer } from "../../src/testing/harness/peers/song-server.ts";
+import { SongServer } from "../../src/testing/harness/servers/song-server.ts";
 import { songDatagramBytes } from "../../src/wire/song-udp.ts";
 import { readCommandLine, runBench, writeReport } from "./command.ts";
 

@@ -3,7 +3,7 @@ import { type Pointer, toArrayBuffer } from "bun:ffi";
 import * as fs from "node:fs";
 import { join } from "node:path";
 import { maxResidentFiles } from "../base/limits/streams.ts";
-import { isMapped } from "../testing/harness/maps.ts";
+import { isMapped } from "../testing/harness/memory-maps.ts";
 import { temporaryFolder } from "../testing/fixtures/temporary-folder.ts";
 import { ResidentFiles, type System } from "./resident.ts";
 

@@ -1,4 +1,4 @@
-/** The container is built from three files that nothing else reads: what they repeat of the program is held here. */
+/** Keeps the Dockerfile, compose.yaml and .dockerignore in step with the program, since nothing else reads them. */
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -10,7 +10,7 @@ const read = (name: string) => readFileSync(join(root, name), "utf8");
 const dockerfile = read("Dockerfile");
 
 describe("the container", () => {
-  test("exposes and publishes the port of every door", () => {
+  test("exposes and publishes the port of every listener", () => {
     const { port, ingestPort, udpPort, tlsPort, grpcPort } = readConfig([], {})!;
     const ports = [port, ingestPort, udpPort, tlsPort, grpcPort].filter((each) => each !== "off");
     expect(ports.length).toBeGreaterThan(3);
@@ -25,7 +25,7 @@ describe("the container", () => {
     expect(published).toEqual(exposed);
   });
 
-  test("has the version of Bun that the project asks for", () => {
+  test("runs the version of Bun that package.json requires", () => {
     const images = Array.from(dockerfile.matchAll(/^FROM oven\/bun:([\d.]+)/gm), ([, tag]) => tag);
     expect(images.length).toBe(2);
     for (const tag of images) expect(packageJson.engines.bun).toBe(`>=${tag}`);
@@ -40,7 +40,7 @@ describe("the container", () => {
     for (const folder of [cacheDir, recordingsDir, libraryDir]) expect(folder).toStartWith("/data/");
   });
 
-  test("asks after the server's health by a command that can be parsed", () => {
+  test("checks the server's health by a command that parses", () => {
     const command = /^HEALTHCHECK .*?CMD (\[.*\])$/m.exec(dockerfile.replaceAll("\\\n", ""))![1]!;
     const [bun, flag, script] = JSON.parse(command);
     expect([bun, flag]).toEqual(["bun", "-e"]);
@@ -48,7 +48,7 @@ describe("the container", () => {
     expect(script).toContain("/healthz");
   });
 
-  test("copies nothing but what the server runs on", () => {
+  test("copies only files that the server needs", () => {
     const kept = read(".dockerignore")
       .split("\n")
       .filter((line) => line.startsWith("!"));

@@ -4,8 +4,8 @@ import { readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 
 /**
- * The floors of the house (see src/README.md): a file imports from lower floors or from its own folder. Folders of
- * one floor do not know each other, nor do the gateways. No file imports itself by way of others.
+ * The floors of the source (see src/README.md). A file imports from lower floors or from its own folder. Folders on
+ * the same floor do not import each other, and neither do gateways. No import cycle exists.
  */
 const floors: Record<string, number> = {
   "src/base": 0,
@@ -24,7 +24,7 @@ const floors: Record<string, number> = {
   "src/cli": 9,
 };
 
-/** What a floor may not use at all. */
+/** Folders without I/O and clocks. */
 const pure = new Set(["src/codec", "src/wire"]);
 const impure =
   /^(node:fs|node:net|node:worker_threads|node:child_process|bun:sqlite)|\bDate\.now\(|\bperformance\.now\(/m;
@@ -56,7 +56,7 @@ function importsOf(path: string): Import[] {
     }));
 }
 
-/** The folder that stands in the table: `src/gateways`, `workers`, `src` for files right in it. */
+/** The row of the table for a path: `src/gateways`, `workers`, or `src` for files directly in it. */
 function houseFolder(path: string): string {
   const [first, second, third] = path.split("/");
   if (first === "workers") return "workers";
@@ -67,23 +67,23 @@ function gateway(path: string): string {
   return path.split("/")[2]!;
 }
 
-/** Every circle of imports that a search from each file meets first, as a line of paths. */
-function circlesIn(all: readonly Import[]): string[] {
+/** The import cycles that a depth-first search from each file meets first, each as a line of paths. */
+function cyclesIn(all: readonly Import[]): string[] {
   const targets = Map.groupBy(all, ({ from }) => from);
   const done = new Set<string>();
-  const way: string[] = [];
-  const circles: string[] = [];
+  const trail: string[] = [];
+  const cycles: string[] = [];
   const visit = (path: string) => {
-    const at = way.indexOf(path);
-    if (at >= 0) circles.push([...way.slice(at), path].join(" -> "));
+    const at = trail.indexOf(path);
+    if (at >= 0) cycles.push([...trail.slice(at), path].join(" -> "));
     if (at >= 0 || done.has(path)) return;
-    way.push(path);
+    trail.push(path);
     for (const { to } of targets.get(path) ?? []) visit(to);
-    way.pop();
+    trail.pop();
     done.add(path);
   };
   for (const path of targets.keys()) visit(path);
-  return circles;
+  return cycles;
 }
 
 function isAllowed({ from, to }: Import): boolean {
@@ -98,36 +98,36 @@ describe("the floors", () => {
   const files = productFiles();
   const all = files.flatMap(importsOf);
 
-  test("know every folder", () => {
+  test("cover every folder", () => {
     const unknown = new Set(files.map(houseFolder).filter((folder) => floors[folder] === undefined));
     expect([...unknown]).toEqual([]);
     expect(files.length).toBeGreaterThan(40);
     expect(all.length).toBeGreaterThan(100);
   });
 
-  test("are held: nothing is imported from the same floor or a higher one", () => {
+  test("hold: no file imports from the same floor or a higher one", () => {
     expect(all.filter((each) => !isAllowed(each)).map((each) => `${each.from} -> ${each.to}`)).toEqual([]);
   });
 
-  test("have no circles: no file imports itself by way of others, not even for types", () => {
-    expect(circlesIn(all)).toEqual([]);
+  test("have no import cycles, not even of types", () => {
+    expect(cyclesIn(all)).toEqual([]);
   });
 
-  test("would notice a circle", () => {
-    const circle: Import[] = [
+  test("detect an import cycle", () => {
+    const cycle: Import[] = [
       { from: "a", to: "b" },
       { from: "b", to: "c" },
       { from: "c", to: "a" },
       { from: "c", to: "d" },
     ];
-    expect(circlesIn(circle)).toEqual(["a -> b -> c -> a"]);
+    expect(cyclesIn(cycle)).toEqual(["a -> b -> c -> a"]);
   });
 
-  test("only tests and the bench import the harnesses", () => {
+  test("let only tests and the bench import src/testing", () => {
     expect(all.filter((each) => each.to.startsWith("src/testing/"))).toEqual([]);
   });
 
-  test("the first floor does no I/O and reads no clock", () => {
+  test("keep I/O and clocks out of the first floor", () => {
     const guilty = files
       .filter((path) => pure.has(houseFolder(path)))
       .filter((path) => {
@@ -137,7 +137,7 @@ describe("the floors", () => {
     expect(guilty).toEqual([]);
   });
 
-  test("would notice a wrong import", () => {
+  test("detect a forbidden import", () => {
     const wrong: Import[] = [
       { from: "src/store/streams/commit.ts", to: "src/lane/ring.ts" },
       { from: "src/wire/audio-cache.ts", to: "src/engine/streams/streams.ts" },

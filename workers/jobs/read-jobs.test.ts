@@ -16,7 +16,7 @@ import {
   READ_RANGE,
 } from "../../src/lane/messages/streams.ts";
 import { RingConsumer } from "../../src/lane/ring.ts";
-import { isMapped } from "../../src/testing/harness/maps.ts";
+import { isMapped } from "../../src/testing/harness/memory-maps.ts";
 import { temporaryFolder } from "../../src/testing/fixtures/temporary-folder.ts";
 import { ReadJobs } from "./read-jobs.ts";
 

@@ -1,7 +1,7 @@
 /** The client against servers of the old protocol that are not ours. */
 import { afterEach, describe, expect, test } from "bun:test";
 import { encodeReliable, isReliable } from "../../wire/reliable-udp.ts";
-import { receive } from "../../testing/harness/peers/song-server.ts";
+import { receive } from "../../testing/harness/servers/song-server.ts";
 import { openSongUdp, type SongUdpOptions } from "./udp.ts";
 import type { SongDownload } from "./song.ts";
 

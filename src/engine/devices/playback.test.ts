@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from "bun:test";
 import { stallTimeoutMs } from "../../base/limits/connections.ts";
 import { deviceAudioWaitMs } from "../../base/limits/devices.ts";
 import type { WavecacheError } from "../../base/errors.ts";
-import { FakeSounds } from "../../testing/harness/peers/device-server.ts";
+import { FakeSounds } from "../../testing/harness/servers/device-gateway.ts";
 import type { AudioPacket } from "../../wire/devices.ts";
 import { type AudioSink, Playback } from "./playback.ts";
 import type { Ticks } from "../../base/ticker.ts";

@@ -9,7 +9,7 @@ import { Resampler } from "../../codec/resample.ts";
 import type { WavEncoding } from "../../codec/wav.ts";
 import { testLimitMs } from "../../testing/harness/until.ts";
 import { oggFile, opusHead, opusTags } from "../../testing/fixtures/ogg.ts";
-import { packetsOfSound, SoundBench } from "../../testing/harness/sound-bench.ts";
+import { packetsOfSound, TestSounds } from "../../testing/harness/servers/sounds.ts";
 import {
   correlation,
   heard,
@@ -29,7 +29,7 @@ const expected = signal(opusSampleRate);
 const expectedPackets = Math.ceil(expected.length / opusFrameSamples);
 
 async function packetsOfFile(name: string, bytes: Uint8Array): Promise<Uint8Array[]> {
-  await using bench = new SoundBench();
+  await using bench = new TestSounds();
   bench.put(name, bytes);
   const sounds = await bench.start();
   const packets = await packetsOfSound(await sounds.open(0));

@@ -13,7 +13,7 @@ import { opusFrameSamples, opusSampleRate } from "../../codec/opus.ts";
 import { encodeWavHeader, wavHeaderBytes } from "../../codec/wav.ts";
 import { failureOf } from "../../testing/fixtures/failure-of.ts";
 import { testLimitMs, until, within } from "../../testing/harness/until.ts";
-import { packetsOfSound, SoundBench } from "../../testing/harness/sound-bench.ts";
+import { packetsOfSound, TestSounds } from "../../testing/harness/servers/sounds.ts";
 import { signal, soundWav } from "../../testing/fixtures/sound.ts";
 import { soundNames } from "./sounds.ts";
 
@@ -24,7 +24,7 @@ const wav = (seconds: number, rate = 16_000) => soundWav(signal(rate, seconds), 
 const packetsIn = (seconds: number) => Math.ceil((seconds * opusSampleRate) / opusFrameSamples);
 
 /** A WAV of silence, as long as one likes: nearly all of it is a hole in the file. */
-function longWav(bench: SoundBench, name: string, seconds: number): void {
+function longWav(bench: TestSounds, name: string, seconds: number): void {
   const rate = 8_000;
   bench.put(name, encodeWavHeader(rate, 1, seconds * rate * 2));
   truncateSync(bench.pathOf(name), wavHeaderBytes + seconds * rate * 2);
@@ -32,7 +32,7 @@ function longWav(bench: SoundBench, name: string, seconds: number): void {
 
 describe("sounds", () => {
   test("are found by their mode, in the order of the suffixes, or where the settings say", async () => {
-    await using bench = new SoundBench();
+    await using bench = new TestSounds();
     bench.put("startup.mp3", Uint8Array.of(1));
     bench.put("startup.wav", wav(0.1));
     bench.put("mode_5.wav", wav(0.2));
@@ -47,7 +47,7 @@ describe("sounds", () => {
   });
 
   test("are encoded once, for all who play them at the same time and for those who come later", async () => {
-    await using bench = new SoundBench();
+    await using bench = new TestSounds();
     bench.put("mode_1.wav", wav(1));
     const sounds = await bench.start();
     const open = await Promise.all(Array.from({ length: 20 }, () => sounds.open(1)));
@@ -61,7 +61,7 @@ describe("sounds", () => {
   });
 
   test("come out the same whenever and beside whatever they are encoded", async () => {
-    await using bench = new SoundBench();
+    await using bench = new TestSounds();
     for (let mode = 0; mode <= 5; mode++) bench.put(soundNames(new Map())[mode]![0]!, wav(0.8, 44_100));
     const sounds = await bench.start();
     const alone = await packetsOfSound(await sounds.open(0));
@@ -71,7 +71,7 @@ describe("sounds", () => {
   });
 
   test("are in the cache after a restart, and soon there", async () => {
-    await using bench = new SoundBench();
+    await using bench = new TestSounds();
     bench.put("mode_1.wav", wav(2));
     const first = await packetsOfSound(await (await bench.start()).open(1));
     const sounds = await bench.start();
@@ -91,7 +91,7 @@ describe("sounds", () => {
     ["nothing in it", () => new Uint8Array(0)],
     ["another version", (bytes) => bytes.with(8, 2)],
   ])("are encoded again if the file in the cache has %s", async (_, damage) => {
-    await using bench = new SoundBench();
+    await using bench = new TestSounds();
     bench.put("mode_1.wav", wav(0.3));
     const first = await packetsOfSound(await (await bench.start()).open(1));
     const [path] = bench.stored();
@@ -105,7 +105,7 @@ describe("sounds", () => {
   });
 
   test("of a replaced file are the new ones at the next opening; who plays the old one hears its end", async () => {
-    await using bench = new SoundBench();
+    await using bench = new TestSounds();
     bench.put("mode_1.wav", wav(0.5));
     const sounds = await bench.start();
     const old = await sounds.open(1);
@@ -115,7 +115,7 @@ describe("sounds", () => {
   });
 
   test("that cannot be read fail with the reason, and the others go on", async () => {
-    await using bench = new SoundBench();
+    await using bench = new TestSounds();
     const noise = Uint8Array.from({ length: 50_000 }, (_, at) => (at * at * 31) >> 5);
     bench.put("mode_1.wav", noise);
     bench.put("mode_2.mp3", new TextEncoder().encode(`ID3\x03\0\0\0\0\0\x10${"no frame ".repeat(9_000)}`));
@@ -137,7 +137,7 @@ describe("sounds", () => {
   });
 
   test("that cannot be read say which file and why, in the log if nobody is there any more", async () => {
-    await using bench = new SoundBench();
+    await using bench = new TestSounds();
     bench.put("mode_1.wav", new TextEncoder().encode("RIFF....WAVE and nothing else"));
     const sounds = await bench.start();
     const sound = await sounds.open(1);
@@ -149,14 +149,14 @@ describe("sounds", () => {
   });
 
   test("that are empty are complete without a packet", async () => {
-    await using bench = new SoundBench();
+    await using bench = new TestSounds();
     bench.put("mode_1.wav", encodeWavHeader(44_100, 2, 0));
     const sounds = await bench.start();
     expect(await packetsOfSound(await sounds.open(1))).toEqual([]);
   });
 
   test("are as long as their file, whatever its header says, and at most an hour", async () => {
-    await using bench = new SoundBench();
+    await using bench = new TestSounds();
     const claiming = wav(0.4);
     new DataView(claiming.buffer).setUint32(40, 0x7fffffff, true);
     bench.put("mode_1.wav", claiming);
@@ -169,7 +169,7 @@ describe("sounds", () => {
   });
 
   test("whose file is cut short while they are encoded fail, and are not stored", async () => {
-    await using bench = new SoundBench();
+    await using bench = new TestSounds();
     longWav(bench, "mode_1.wav", 600);
     const sounds = await bench.start();
     const sound = await sounds.open(1);
@@ -182,7 +182,7 @@ describe("sounds", () => {
   });
 
   test("whose file is written into while they are encoded are played, and not stored", async () => {
-    await using bench = new SoundBench();
+    await using bench = new TestSounds();
     longWav(bench, "mode_1.wav", 200);
     const sounds = await bench.start();
     const sound = await sounds.open(1);
@@ -196,7 +196,7 @@ describe("sounds", () => {
   });
 
   test("that nobody plays any more are given up, and begun anew for the next", async () => {
-    await using bench = new SoundBench();
+    await using bench = new TestSounds();
     longWav(bench, "mode_1.wav", 3_000);
     const sounds = await bench.start({ abandonMs: 1 });
     const sound = await sounds.open(1);
@@ -216,7 +216,7 @@ describe("sounds", () => {
   });
 
   test("go on if somebody comes back in time, and a short one is finished for nobody", async () => {
-    await using bench = new SoundBench();
+    await using bench = new TestSounds();
     bench.put("mode_1.wav", wav(1));
     const sounds = await bench.start({ abandonMs: limitMs });
     (await sounds.open(1)).release();
@@ -229,7 +229,7 @@ describe("sounds", () => {
   });
 
   test("that nobody plays leave memory when it is full; those that play stay, and no more can begin", async () => {
-    await using bench = new SoundBench();
+    await using bench = new TestSounds();
     for (let mode = 1; mode <= 4; mode++) bench.put(`mode_${mode}.wav`, wav(0.5 + mode / 100));
     const sounds = await bench.start({ maxBytes: 15_000 });
     const playing = await sounds.open(1);

@@ -5,7 +5,7 @@ import { connect } from "node:net";
 import { deviceMessageBurst, maxDeviceMessageBytes } from "../../base/limits/devices.ts";
 import { ledsOf } from "../../engine/devices/device-state.ts";
 import { DeviceChannel } from "../../testing/harness/peers/device-channel.ts";
-import { DeviceServer, FakeSounds, MemoryStore } from "../../testing/harness/peers/device-server.ts";
+import { DeviceServer, FakeSounds, MemoryStore } from "../../testing/harness/servers/device-gateway.ts";
 import { GrpcDevice, type StreamKind } from "../../testing/harness/peers/grpc-device.ts";
 import { TcpProxy } from "../../testing/harness/tcp-proxy.ts";
 import { until, within } from "../../testing/harness/until.ts";
@@ -123,7 +123,7 @@ test("a connection that is cut leaves nothing behind", async () => {
 test("a device that vanishes is detected by keepalive and leaves nothing behind", async () => {
   await using server = await DeviceServer.start({
     sounds: long(),
-    door: { keepaliveMs: 500, keepaliveTimeoutMs: 500 },
+    gateway: { keepaliveMs: 500, keepaliveTimeoutMs: 500 },
   });
   using proxy = await TcpProxy.open(server.port);
   using device = new GrpcDevice(proxy.port, "a");
@@ -134,7 +134,7 @@ test("a device that vanishes is detected by keepalive and leaves nothing behind"
 });
 
 test("a connection without a stream closes at the idle timeout, one with a stream does not", async () => {
-  await using server = await DeviceServer.start({ door: { idleMs: 300 } });
+  await using server = await DeviceServer.start({ gateway: { idleMs: 300 } });
   using device = new GrpcDevice(server.port, "a");
   await device.untilConnected();
   const closed = Promise.withResolvers<void>();

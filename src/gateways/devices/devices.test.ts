@@ -1,7 +1,7 @@
 /** Buttons, LEDs and sounds of a device: real calls over loopback, with silent sounds. */
 import { expect, test } from "bun:test";
 import { ledsFlash, ledsOf, ledsOff } from "../../engine/devices/device-state.ts";
-import { DeviceServer, FakeSounds, fakePacket } from "../../testing/harness/peers/device-server.ts";
+import { DeviceServer, FakeSounds, fakePacket } from "../../testing/harness/servers/device-gateway.ts";
 import { GrpcDevice } from "../../testing/harness/peers/grpc-device.ts";
 import { until } from "../../testing/harness/until.ts";
 import { buttonEvents, type Leds } from "../../wire/devices.ts";

@@ -1,7 +1,7 @@
 /** Many devices at once with random button presses, each checked against a model of a single device. */
 import { expect, test } from "bun:test";
 import * as fc from "fast-check";
-import { DeviceServer, FakeSounds, fakePacket } from "../../testing/harness/peers/device-server.ts";
+import { DeviceServer, FakeSounds, fakePacket } from "../../testing/harness/servers/device-gateway.ts";
 import { GrpcDevice } from "../../testing/harness/peers/grpc-device.ts";
 import { until } from "../../testing/harness/until.ts";
 import { buttonEvents, buttons, type Leds } from "../../wire/devices.ts";

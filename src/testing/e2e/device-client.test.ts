@@ -1,4 +1,4 @@
-/** The client's device and the real server: what `bun run client device` does and saves. */
+/** `bun run client device` against the real server: its behaviour and the files it saves. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -33,7 +33,7 @@ function run(id: string, ...args: string[]) {
   return runClient(["device", "--grpc", grpc, "--id", id, ...args], { cwd: server.folder });
 }
 
-test("a device saves the sound of its mode as a WAV file of the same sound", async () => {
+test("a device saves the sound of its mode as a WAV file", async () => {
   const { out, err, code } = await run(
     "saver",
     "--press",
@@ -47,13 +47,13 @@ test("a device saves the sound of its mode as a WAV file of the same sound", asy
   expect(out).toContain("LEDs #00000000 #00FF00FF #00000000");
   const wav = readFileSync(join(server.folder, "saved/saver_001.wav"));
   const packets = (wav.length - wavHeaderBytes) / bytesOfPacket;
-  // The encoder's delay may need one packet more.
+  // The encoder's delay may add a packet.
   expect([30, 31]).toContain(packets);
   const heard = Float32Array.from(samplesOf(wav.subarray(wavHeaderBytes)));
   expect(correlation(short, heard)).toBeGreaterThan(0.95);
 });
 
-test("stopped in the middle of a long sound it has what came until then", async () => {
+test("a device that stops amid a long sound saves the part it has received", async () => {
   const { err, code } = await run(
     "stopper",
     "--press",
@@ -69,7 +69,7 @@ test("stopped in the middle of a long sound it has what came until then", async 
   expect(await device(server.httpBase, "stopper")).toMatchObject({ mode: 0, playing: null });
 });
 
-test("many devices do the same at once", async () => {
+test("many devices in one process do the same at once", async () => {
   const { out, err, code } = await run(
     "many",
     "--count",
@@ -88,11 +88,11 @@ test("many devices do the same at once", async () => {
   });
 });
 
-test("a device that another one takes the id of ends, and says why", async () => {
-  const args = ["device", "--grpc", `127.0.0.1:${server.grpcPort}`, "--id", "twin", "--press", "wait:30"];
+test("a device exits and says why when another device connects with its id", async () => {
+  const args = ["device", "--grpc", `127.0.0.1:${server.grpcPort}`, "--id", "shared", "--press", "wait:30"];
   const first = startClient(args, { cwd: server.folder });
-  await until("the first", limitMs, async () => (await statusOf("twin")) === 200);
-  const second = await run("twin", "--press", "mode");
+  await until("the first", limitMs, async () => (await statusOf("shared")) === 200);
+  const second = await run("shared", "--press", "mode");
   expect(second.code).toBe(0);
   expect(await within("the first one's end", limitMs, first.exited)).toBe(1);
   expect(await first.stderr.text()).toStartWith(
@@ -104,7 +104,7 @@ async function statusOf(id: string): Promise<number> {
   return (await fetch(`${server.httpBase}/api/devices/${id}`)).status;
 }
 
-test("over TLS it believes only the certificate that it is given", async () => {
+test("over TLS a device trusts only the given certificate", async () => {
   const certificate = await makeCertificate();
   const paths = await writeCertificate(join(server.folder, "tls"), certificate);
   const flags = { "grpc-port": 0, "tls-cert": paths.cert, "tls-key": paths.key };
@@ -112,7 +112,9 @@ test("over TLS it believes only the certificate that it is given", async () => {
   const grpc = `grpcs://127.0.0.1:${secure.grpcPort}`;
   const trusting = await runClient(["device", "--grpc", grpc, "--ca", paths.cert, "--press", "mode"]);
   expect({ err: trusting.err, code: trusting.code }).toEqual({ err: "", code: 0 });
-  const wary = await runClient(["device", "--grpc", grpc, "--press", "mode"]);
-  expect(wary.code).toBe(1);
-  expect(wary.err).toStartWith("error: nobody trusted vouches for the server's certificate: 127.0.0.1:");
+  const untrusting = await runClient(["device", "--grpc", grpc, "--press", "mode"]);
+  expect(untrusting.code).toBe(1);
+  expect(untrusting.err).toStartWith(
+    "error: nobody trusted vouches for the server's certificate: 127.0.0.1:",
+  );
 });

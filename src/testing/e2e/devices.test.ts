@@ -1,4 +1,4 @@
-/** Devices and the whole server: its sounds, its API, its catalog, its end, and what standard tools ask of it. */
+/** Devices and the whole server: sounds, HTTP API, catalog, shutdown, and the standard gRPC services. */
 import { ChannelCredentials, Client, makeGenericClientConstructor, Server } from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
 import { afterAll, beforeAll, expect, test } from "bun:test";
@@ -41,12 +41,12 @@ async function connect(id: string, port = server.grpcPort): Promise<GrpcDevice> 
   return connected;
 }
 
-test("a file of the library is heard as Opus packets, and again without being encoded again", async () => {
+test("a device hears a library file as Opus packets, the second time without encoding it again", async () => {
   using first = await connect("listener");
   await first.pressed("mode", "play");
   await first.until("the end", () => first.packets.at(-1)?.is_end === true);
   expect(first.packets[0]!.is_start).toBe(true);
-  // One second in packets of 20 ms, and what the last of them is filled up with.
+  // One second in packets of 20 ms, and the padding of the last packet.
   expect(first.packets.length).toBeGreaterThanOrEqual(51);
   expect(first.packets.length).toBeLessThanOrEqual(53);
   const count = first.packets.length;
@@ -56,7 +56,7 @@ test("a file of the library is heard as Opus packets, and again without being en
   expect(first.packets.slice(count).map(({ data }) => Buffer.from(data).toString("hex"))).toEqual(heard);
 });
 
-test("the API shows devices, asks them, and presses their buttons", async () => {
+test("the HTTP API shows devices, requests their status and presses their buttons", async () => {
   const { httpBase } = server;
   using one = await connect("api-1");
   using other = await connect("api-2");
@@ -86,7 +86,7 @@ test("the API shows devices, asks them, and presses their buttons", async () => 
   expect(await device(httpBase, "api-2")).toMatchObject({ mode: 0 });
 });
 
-test("what the API cannot do it says", async () => {
+test("the HTTP API answers what it cannot do with an error", async () => {
   const { httpBase } = server;
   (await connect("gone")).close();
   await until("it to leave", 5_000, async () => !(await device(httpBase, "gone")).connected);
@@ -105,7 +105,7 @@ test("what the API cannot do it says", async () => {
   expect((await fetch(`${httpBase}/api/devices`, post)).status).toBe(405);
 });
 
-test("the command line shows them, once or for as long as it runs", async () => {
+test("`client devices` lists devices once, or continuously with --watch", async () => {
   using one = await connect("cli-1");
   await one.pressed("mode");
   const args = ["devices", "--connected", "-s", server.httpBase];
@@ -132,7 +132,7 @@ interface Listed {
   devices: { deviceId: string; mode: number }[];
 }
 
-/** What `client devices --json --watch` has said last. */
+/** The last line of `client devices --json --watch`. */
 class WatchedDevices {
   #text = "";
 
@@ -153,7 +153,7 @@ class WatchedDevices {
   }
 }
 
-test("a restart and a crash keep what is known of devices, and the end is clean while a sound plays", async () => {
+test("devices survive a restart and a crash, and a shutdown while a sound plays is clean", async () => {
   const own = await TestServer.start({ flags, env });
   await using _ = own;
   const library = join(own.folder, "library");
@@ -182,7 +182,7 @@ test("a restart and a crash keep what is known of devices, and the end is clean 
   expect(await device(own.httpBase, "kept")).toMatchObject({ connected: false, mode: 3 });
 });
 
-/** Does something, and waits until the catalog is written after it. */
+/** Runs `act` and waits until the catalog has been written after it. */
 async function catalogChanged<T>({ cacheDir }: TestServer, act: () => Promise<T>): Promise<T> {
   const writtenAt = () => statSync(join(cacheDir, "catalog.db-wal")).mtimeMs;
   const before = writtenAt();
@@ -191,7 +191,7 @@ async function catalogChanged<T>({ cacheDir }: TestServer, act: () => Promise<T>
   return result;
 }
 
-test("standard tools see that it is healthy and what it serves", async () => {
+test("the standard health and reflection services answer", async () => {
   const address = `127.0.0.1:${server.grpcPort}`;
   const Health = makeGenericClientConstructor(healthService, "Health");
   const health = new Health(address, ChannelCredentials.createInsecure());
@@ -211,7 +211,7 @@ test("standard tools see that it is healthy and what it serves", async () => {
     expect(file).toContain(name);
 });
 
-/** The answer of the reflection service as text, with the names in the files that it gives. */
+/** The answer of the reflection service as text, with the names in its file descriptors. */
 async function reflected(address: string, request: Record<string, string>): Promise<string> {
   const folder = join(import.meta.dir, "../../../node_modules/@grpc/reflection/build/proto");
   const loaded = loadSync("grpc/reflection/v1/reflection.proto", { includeDirs: [folder], keepCase: true });
@@ -231,7 +231,7 @@ async function reflected(address: string, request: Record<string, string>): Prom
   }
 }
 
-test("with --grpc-tls devices are encrypted, and a new certificate is taken without a restart", async () => {
+test("with --grpc-tls the gRPC port is encrypted and reloads its certificate without a restart", async () => {
   using folder = temporaryFolder();
   const [old, renewed] = [await makeCertificate(), await makeCertificate()];
   const paths = await writeCertificate(folder.path, old);
@@ -261,7 +261,7 @@ test("with --grpc-tls devices are encrypted, and a new certificate is taken with
   expect(plain.requests).toEqual([]);
 });
 
-test("a gRPC port that is taken is refused with one line that names it", async () => {
+test("the server refuses to start on a gRPC port in use, with one line that names it", async () => {
   using folder = temporaryFolder();
   const port = String(server.grpcPort);
   const folders = ["cache-dir", "recordings-dir", "library-dir"].flatMap((name) => [

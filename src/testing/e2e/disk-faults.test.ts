@@ -1,4 +1,4 @@
-/** Disks that are full, unwritable or broken: an ERROR to the client, and a server that lives and recovers. */
+/** Full, unwritable and failing disks: the client gets an ERROR, the server stays up and recovers. */
 import { expect, test } from "bun:test";
 import { AudioCachePeer, controlOf } from "../harness/peers/audio-cache.ts";
 import { Random, sha256 } from "../harness/bytes.ts";
@@ -18,7 +18,7 @@ async function withFailpoints(failpoints: string): Promise<TestServer> {
   return await TestServer.start({ env: { WAVECACHE_FAILPOINTS: failpoints } });
 }
 
-/** Uploads with resume until STOPPED or the first ERROR; gives the ERROR's message, or undefined. */
+/** Uploads with resume until STOPPED or the first ERROR; returns the ERROR's message, or undefined. */
 async function tryUpload(server: TestServer, id: string, audio: Uint8Array): Promise<string | undefined> {
   using peer = await AudioCachePeer.open(server.url);
   peer.send({ type: "START", streamId: id, resume: true });
@@ -48,7 +48,7 @@ async function expectWhole(server: TestServer, id: string, audio: Uint8Array): P
 }
 
 test.skipIf(!canMountSmallDisk())(
-  "a disk that is really full fails uploads with an ERROR, keeps the rest, and works again when there is room",
+  "a full disk fails uploads with an ERROR, loses nothing else, and works again once it has space",
   async () => {
     await using server = await TestServer.start(onSmallDisk(24));
     const early = new Random(1).bytes(MiB);
@@ -79,7 +79,7 @@ test.skipIf(!canMountSmallDisk())(
   },
 );
 
-test("a write that fails for want of space is an ERROR, and the stream can be resumed", async () => {
+test("a write that fails with ENOSPC is an ERROR, and the stream can be resumed", async () => {
   await using server = await withFailpoints("upload.write*2=ENOSPC");
   const audio = new Random(4).bytes(4 * MiB);
   expect(await tryUpload(server, "x", audio)).toMatch(diskFull);
@@ -89,7 +89,7 @@ test("a write that fails for want of space is an ERROR, and the stream can be re
   expect(server.log).toMatch(/full|ENOSPC/i);
 });
 
-test("a disk that stays full refuses each upload without a word of success, and reads go on", async () => {
+test("while the disk stays full every upload fails without an acknowledgement, and reads work", async () => {
   await using server = await withFailpoints("");
   const audio = new Random(5).bytes(300_000);
   expect(await tryUpload(server, "early", audio)).toBeUndefined();
@@ -108,7 +108,7 @@ test("a disk that stays full refuses each upload without a word of success, and 
   expect(await debrisIn(server.cacheDir, server.httpBase)).toEqual([]);
 });
 
-test("audio that goes on after the disk was full is not taken for a part of the stream", async () => {
+test("audio sent after a failed write does not become a part of the stream", async () => {
   await using server = await withFailpoints("upload.write*1=ENOSPC");
   using peer = await AudioCachePeer.open(server.url);
   const audio = new Random(6).bytes(200_000);
@@ -123,7 +123,7 @@ test("audio that goes on after the disk was full is not taken for a part of the 
   expect((await peer.stop("x")).sha256).toBe(sha256(audio));
 });
 
-test("an unwritable cache folder refuses START with a reason, and the next one works when it is writable", async () => {
+test("START fails with a reason while the cache folder is unwritable, and works afterwards", async () => {
   await using server = await withFailpoints("upload.open*1=EACCES");
   using peer = await AudioCachePeer.open(server.url);
   peer.send({ type: "START", streamId: "x" });
@@ -136,7 +136,7 @@ test("an unwritable cache folder refuses START with a reason, and the next one w
   expect(server.log).toMatch(/cannot be written|EACCES/);
 });
 
-test("a stream that cannot be sealed is not acknowledged, and a resume finishes it", async () => {
+test("a stream that fails to seal is not acknowledged, and a resume finishes it", async () => {
   await using server = await withFailpoints("upload.seal*1=ENOSPC");
   using peer = await AudioCachePeer.open(server.url);
   const audio = new Random(7).bytes(100_000);
@@ -151,7 +151,7 @@ test("a stream that cannot be sealed is not acknowledged, and a resume finishes 
 });
 
 for (const step of [1, 2, 3, 4, 5, 6, 7]) {
-  test(`an error at step ${step} of a commit is an ERROR or a success, and the truth is told either way`, async () => {
+  test(`an error at step ${step} of a commit is answered truthfully, whether with ERROR or STOPPED`, async () => {
     await using server = await withFailpoints(`commit.${step}*3=EIO`);
     for (const id of ["a", "b"]) expect(await tryUpload(server, id, Buffer.from(id))).toBeUndefined();
     const audio = new Random(step).bytes(100_000);
@@ -170,7 +170,7 @@ for (const step of [1, 2, 3, 4, 5, 6, 7]) {
   });
 }
 
-test("a read that fails is an ERROR of that GET alone", async () => {
+test("a failed read is an ERROR of its GET only", async () => {
   await using server = await withFailpoints("reader.read*1=EIO");
   using peer = await AudioCachePeer.open(server.url);
   await peer.upload("x", Buffer.from("0123456789"));

@@ -1,7 +1,7 @@
 /**
- * Crashes: the server is killed with SIGKILL, at each numbered step of its writes and at random moments, while
- * several connections upload and another removes; then it starts on the same folder and must have kept its promises. Fifty rounds in
- * all, every round on the folder that the one before left behind.
+ * Crashes: the server is killed with SIGKILL at each numbered step of its writes and at random moments, while several
+ * connections upload and another removes streams. Then it starts on the same folder and must have kept its promises.
+ * Fifty rounds, each on the folder that the round before left.
  */
 import { expect, test } from "bun:test";
 import { join } from "node:path";
@@ -16,15 +16,15 @@ useServers();
 
 const connections = 4;
 const roundsLimitMs = 90_000;
-/** A round in which the server has not died by then has not met its fail point. */
+/** A server that is still alive after this has not reached its fail point. */
 const roundLimitMs = 8_000;
-/** Once its connections are gone, the process is too. */
+/** Time for the process to exit after its connections are gone. */
 const crashLimitMs = 2_000;
 const killedCode = 128 + 9;
-/** So many acknowledged streams are not removed, so that each round has something to lose. */
+/** Keep this many acknowledged streams from removal, so that each round has something to lose. */
 const streamsLeftAlone = 10;
 
-/** One crash: how the server is started, and what kills it when it does not kill itself. */
+/** One crash: how to start the server, and how to kill it if it does not kill itself. */
 interface Round {
   what: string;
   failpoints: string;
@@ -54,7 +54,7 @@ function rightAfterAcknowledgement(random: Random): Round {
   };
 }
 
-/** Uploads one stream after the other until the server dies; any other failure is one. */
+/** Uploads streams one after the other until the server dies; throws at any other failure. */
 async function uploadUntilDeath(
   peer: AudioCachePeer,
   ledger: UploadLedger,
@@ -71,7 +71,7 @@ async function uploadUntilDeath(
   }
 }
 
-/** Removes streams until the server dies, but leaves some; any other failure is one. */
+/** Removes streams until the server dies, but keeps some; throws at any other failure. */
 async function removeUntilDeath(server: TestServer, ledger: UploadLedger): Promise<void> {
   const deadline = performance.now() + roundLimitMs;
   try {
@@ -85,7 +85,7 @@ async function removeUntilDeath(server: TestServer, ledger: UploadLedger): Promi
   }
 }
 
-/** Kills the server when it is time; also when that time does not come, so that nobody waits for its death. */
+/** Kills the server when `killWhen` resolves, or at the limit, so that no round waits forever. */
 async function killInRound(server: TestServer, ledger: UploadLedger, round: Round): Promise<void> {
   if (round.killWhen === undefined) return;
   try {
@@ -95,13 +95,13 @@ async function killInRound(server: TestServer, ledger: UploadLedger, round: Roun
   }
 }
 
-/** Starts the server for a round, crashes it amid uploads, and leaves it dead. */
+/** One round: starts the server, crashes it amid uploads, leaves it dead. */
 async function crash(server: TestServer, ledger: UploadLedger, round: Round): Promise<void> {
   await server.restart({ env: round.failpoints === "" ? {} : { WAVECACHE_FAILPOINTS: round.failpoints } });
   const leftOver = ledger.unacknowledged;
   const opening = Array.from({ length: connections }, async () => await AudioCachePeer.open(server.url));
   const uploaders = (await Promise.all(opening)).map(async (peer, index) => {
-    // Half of the connections first go on with what earlier crashes cut off.
+    // Half of the connections first resume uploads that earlier crashes interrupted.
     const share = index % 2 === 0 ? leftOver.filter((_, at) => at % connections === index) : [];
     await uploadUntilDeath(peer, ledger, share);
   });
@@ -113,7 +113,7 @@ async function crash(server: TestServer, ledger: UploadLedger, round: Round): Pr
   if (code !== killedCode) throw new Error(`round "${round.what}" ended with ${code}:\n${server.log}`);
 }
 
-/** Starts the server without fail points and compares it with the ledger. */
+/** Starts the server without fail points and checks it against the ledger. */
 async function judge(server: TestServer, ledger: UploadLedger, what: string, read: Upload[]): Promise<void> {
   await server.restart({ env: {} });
   using peer = await AudioCachePeer.open(server.url);
@@ -135,7 +135,7 @@ async function crashRounds(random: Random, rounds: Round[]): Promise<void> {
   await finishAll(server, ledger);
 }
 
-/** After the last crash every cut-off upload can still be finished, and then all of it is there. */
+/** After the last crash every interrupted upload can still be finished, and then all audio is there. */
 async function finishAll(server: TestServer, ledger: UploadLedger): Promise<void> {
   await server.restart({ env: {} });
   using peer = await AudioCachePeer.open(server.url);
@@ -148,7 +148,7 @@ const commitSteps = ["commit.1", "commit.2", "commit.3", "commit.4", "commit.5",
 const uploadSteps = ["upload.open", "upload.write", "upload.seal"];
 
 test(
-  "killed right after each step of a commit, the server keeps every acknowledged stream and no debris",
+  "killed right after each step of a commit, the server keeps every acknowledged stream and no orphans",
   seeded(async (random) => {
     const rounds = [...commitSteps, ...commitSteps, ...commitSteps].map((name) => atFailpoint(random, name));
     await crashRounds(random, rounds);
@@ -157,7 +157,7 @@ test(
 );
 
 test(
-  "killed while it opens, writes or seals an upload, the server keeps every acknowledged stream and no debris",
+  "killed while it opens, writes or seals an upload, the server keeps every acknowledged stream and no orphans",
   seeded(async (random) => {
     const rounds = [...uploadSteps, ...uploadSteps, ...uploadSteps].map((name) => atFailpoint(random, name));
     await crashRounds(random, rounds);
@@ -166,7 +166,7 @@ test(
 );
 
 test(
-  "killed at random moments and right at an acknowledgement, the server keeps every acknowledged stream",
+  "killed at random moments or at an acknowledgement, the server keeps every acknowledged stream",
   seeded(async (random) => {
     const rounds = Array.from({ length: 20 }, (_, index) =>
       index % 2 === 0 ? afterRandomTime(random) : rightAfterAcknowledgement(random),
@@ -176,7 +176,7 @@ test(
   roundsLimitMs,
 );
 
-test("a start removes files that belong to no stream, and those alone", async () => {
+test("a start removes orphan files, and only those", async () => {
   await using server = await TestServer.start();
   using peer = await AudioCachePeer.open(server.url);
   const audio = new Random(1).bytes(50_000);

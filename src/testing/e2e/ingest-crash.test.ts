@@ -1,4 +1,4 @@
-/** The server killed amid recordings: after the next start every file is whole, and at most a second is missing. */
+/** The server is killed amid recordings. After the next start every file is whole, and at most a second is missing. */
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -27,7 +27,7 @@ const serversAtOnce = 5;
 const roundsOfServer = 10;
 const streams = 20;
 const frameMs = 20;
-/** The most that a crash may cost. */
+/** The promise: a crash costs no more than this. */
 const lossMs = 1000;
 const frameSamples = 320;
 
@@ -39,7 +39,7 @@ interface Stream {
   device: IngestDevice;
   hwid: string;
   format: DeviceFormat;
-  /** When each frame was sent, in ms of this process. */
+  /** Send time of each frame, by this process's clock in ms. */
   sentAt: number[];
 }
 
@@ -58,7 +58,7 @@ async function openStreams(server: TestServer, round: string): Promise<Stream[]>
   return await Promise.all(opening);
 }
 
-/** Sends in real time until `end` or until the connection is gone. */
+/** Sends in real time until `end` or until the connection ends. */
 async function send(stream: Stream, end: number, random: Random): Promise<void> {
   const began = performance.now() - random.int(0, frameMs);
   while (performance.now() < end && stream.device.socket.isOpen) {
@@ -78,11 +78,11 @@ function faultsOf(server: TestServer, stream: Stream, killedAt: number, listed: 
   const samples = joinedSamples(segments);
   const safe = stream.sentAt.filter((time) => time < killedAt - lossMs).length;
   const faults: string[] = [];
-  if (frames.some((frame, index) => frame.seq !== index)) faults.push("frames are missing or doubled");
-  if (frames.length < safe) faults.push(`${frames.length} of ${safe} frames that were old enough`);
+  if (frames.some((frame, index) => frame.seq !== index)) faults.push("frames are missing or duplicated");
+  if (frames.length < safe) faults.push(`${frames.length} of ${safe} frames older than the promise`);
   if (samples.length < safe * frameSamples) faults.push(`${samples.length} samples of ${safe} safe frames`);
   if (samples.length > frames.length * frameSamples) faults.push("more samples than frames have");
-  if (stream.format.codec === 0 && !isCounting(samples)) faults.push("samples are missing or doubled");
+  if (stream.format.codec === 0 && !isCounting(samples)) faults.push("samples are missing or duplicated");
   for (const segment of segments)
     if (!isListed(segment, listed)) faults.push(`${segment.name} is not listed`);
   return faults.map((fault) => `${stream.hwid}: ${fault}`);
@@ -99,7 +99,7 @@ function isListed(segment: RecordedSegment, listed: ListedRecording[]): boolean 
   );
 }
 
-/** One round on a running server, which is killed and started again. */
+/** One round: kills the running server and starts it again. */
 async function crashRound(server: TestServer, round: string, random: Random): Promise<string[]> {
   const all = await openStreams(server, round);
   const end = performance.now() + random.int(20, 1700);
@@ -117,7 +117,7 @@ async function crashRound(server: TestServer, round: string, random: Random): Pr
 }
 
 test(
-  `killed at random moments in ${serversAtOnce * roundsOfServer} rounds, it loses a second at most and every WAV opens`,
+  `killed at random moments in ${serversAtOnce * roundsOfServer} rounds, the server loses at most a second and every WAV opens`,
   seeded(async (random) => {
     const seeds = Array.from({ length: serversAtOnce }, () => new Random(random.u32()));
     const faults = await Promise.all(
@@ -136,7 +136,7 @@ test(
 );
 
 test(
-  "killed while it opens, writes or closes files, it loses a second at most and every WAV opens",
+  "killed while it opens, writes or closes files, the server loses at most a second and every WAV opens",
   seeded(async (random) => {
     await using server = await TestServer.start({ flags: { "rotate-seconds": 1, "sync-seconds": 1 } });
     for (const [index, point] of ["record.open", "record.write", "record.close"].entries()) {
@@ -157,7 +157,7 @@ test(
   }),
 );
 
-test("what a crash left is entered as it lies in the files", async () => {
+test("a repaired recording is listed with the content of its files", async () => {
   await using server = await TestServer.start();
   const device = await IngestDevice.open(server.httpBase, { ...pcmFormat, streamId: 42 }, "left");
   for (let frame = 0; frame < 60; frame++) {

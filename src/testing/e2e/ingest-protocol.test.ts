@@ -1,4 +1,4 @@
-/** Live ingest on the wire: paths, closes with their codes and reasons, and that a close costs nobody else anything. */
+/** Live ingest on the wire: paths, close codes and reasons, and that a close affects only its own connection. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -28,10 +28,10 @@ beforeAll(async () => {
 });
 afterAll(async () => await server.dispose());
 
-/** `http://host:port` of the port that is for live ingest alone. */
+/** `http://host:port` of the separate ingest port. */
 function ingestBaseOf(running: TestServer): string {
   const port = /ready .* ws:\/\/127\.0\.0\.1:(\d+)\/ws\b/.exec(running.log)?.[1];
-  if (port === undefined) throw new Error(`no port of live ingest in: ${running.log}`);
+  if (port === undefined) throw new Error(`no ingest port in: ${running.log}`);
   return `http://127.0.0.1:${port}`;
 }
 
@@ -43,7 +43,7 @@ const ended = async (streamId: number) =>
     new RegExp(`recording ended streamId=${streamId} `).test(server.log),
   );
 
-/** What is recorded under a device, once its recording is over. */
+/** The recordings of a device, once its recording has ended. */
 async function recorded(streamId: number, device: string) {
   await ended(streamId);
   return recordedSegments(join(received(), device));
@@ -53,7 +53,7 @@ async function open(path: string, base = server.httpBase): Promise<RawWebSocket>
   return await RawWebSocket.open(`${base.replace("http", "ws")}${path}`);
 }
 
-/** Code and reason of the next frame, as they stand on the wire. */
+/** Code and reason of the next frame, which must be a Close. */
 async function closeOf(socket: RawWebSocket): Promise<string> {
   const { opcode, fin, payload } = await socket.next();
   expect([opcode, fin]).toEqual([opcodes.close, true]);
@@ -61,7 +61,7 @@ async function closeOf(socket: RawWebSocket): Promise<string> {
 }
 
 describe("the paths", () => {
-  test("are the same on the main port and on that of live ingest", async () => {
+  test("are the same on the main port and on the ingest port", async () => {
     for (const base of [server.httpBase, ingestBase]) {
       for (const path of ["/ws", "/ws/", "/ws/mic-1", "/ws/echo", "/ws?x=1"]) {
         using socket = await open(path, base);
@@ -78,7 +78,7 @@ describe("the paths", () => {
     expect(audio.response.status).toBe(404);
   });
 
-  test("of echo send back texts and bytes, whole and in order", async () => {
+  test("of echo return texts and bytes, whole and in order", async () => {
     using socket = await open("/ws/echo");
     const large = Buffer.alloc(300_000, "x");
     socket.text("grüße");
@@ -93,10 +93,10 @@ describe("the paths", () => {
     expect(frames[3]!.payload.equals(large)).toBe(true);
   });
 
-  test("of echo do not pile up what a peer does not read", async () => {
+  test("of echo apply backpressure to a peer that does not read", async () => {
     using socket = await open("/ws/echo");
     socket.pause();
-    // Far more than the kernel's buffers hold in both directions.
+    // Far more than the kernel buffers in both directions.
     const piece = Buffer.alloc(512 * 1024, "x");
     const pieces = 128;
     for (let index = 0; index < pieces; index++) socket.binary(piece);
@@ -113,7 +113,7 @@ describe("the paths", () => {
     }
   });
 
-  test("of POST send the body back with its content type", async () => {
+  test("of POST return the body with its content type", async () => {
     for (const base of [server.httpBase, ingestBase]) {
       const body = new Uint8Array([1, 2, 3, 0, 255]);
       const response = await fetch(`${base}/echo`, {
@@ -161,7 +161,7 @@ describe("a close", () => {
       "1008 frame codec mismatch",
     ],
     ["a frame of 3 bytes", [shaken, frameMessage(1, 0, Buffer.alloc(3))], "1008 frame payload size invalid"],
-    ["too long a frame", [shaken, frameMessage(1, 0, Buffer.alloc(181))], "1008 frame payload size invalid"],
+    ["an overlong frame", [shaken, frameMessage(1, 0, Buffer.alloc(181))], "1008 frame payload size invalid"],
     [
       "half a sample",
       [handshakeMessage(pcmFormat), frameMessage(0, 0, Buffer.alloc(639))],
@@ -179,7 +179,7 @@ describe("a close", () => {
     });
   }
 
-  test("answers a frame over a MiB with 1009", async () => {
+  test("answers a frame of more than 1 MiB with 1009", async () => {
     const format = { ...pcmFormat, channels: 32, frameSamples: 65535 };
     using socket = await open("/ws");
     socket.binary(handshakeMessage(format));
@@ -187,14 +187,14 @@ describe("a close", () => {
     expect(await closeOf(socket)).toBe("1009 message is larger than allowed");
   });
 
-  test("of a peer is answered with its own code", async () => {
+  test("of a peer is answered with the same code", async () => {
     using socket = await open("/ws");
     socket.close(1000, "bye");
     expect(await closeOf(socket)).toBe("1000 bye");
     await socket.ended;
   });
 
-  test("for a bad frame keeps what came before it, whole, and disturbs nobody", async () => {
+  test("for a bad frame keeps the frames before it, and affects no other connection", async () => {
     const formats = [fresh(pcmFormat), fresh(pcmFormat)] as const;
     using good = await IngestDevice.open(server.httpBase, formats[0], "undisturbed");
     using bad = await IngestDevice.open(server.httpBase, formats[1], "disturber");
@@ -214,7 +214,7 @@ describe("a close", () => {
     }
   });
 
-  test("never comes for sequence gaps, short last frames or fragmented messages", async () => {
+  test("does not happen for sequence gaps, short last frames or fragmented messages", async () => {
     const format = fresh(pcmFormat);
     using device = await IngestDevice.open(server.httpBase, format, "gaps");
     device.send(countingPayload(0, 320));
@@ -266,7 +266,7 @@ describe("a hardware id", () => {
     });
   }
 
-  test("that climbs out of the path is another path", async () => {
+  test("with dot segments makes another path", async () => {
     using socket = await open("/ws/x", server.httpBase);
     expect(socket.response.status).toBe(101);
     using other = await RawWebSocket.open(server.url, { path: "/ws/../../etc/passwd" });
@@ -275,7 +275,7 @@ describe("a hardware id", () => {
   });
 });
 
-test("the connections of both ports are limited together", async () => {
+test("the connections of both ports share one limit", async () => {
   await using small = await TestServer.start({ flags: { "ingest-port": 0, "max-connections": 2 } });
   const other = ingestBaseOf(small);
   using first = await open("/ws", small.httpBase);

@@ -1,4 +1,4 @@
-/** What becomes of streams on the disk and in the catalog: rotation, nibble order, gaps, full disks. */
+/** Recorded streams on disk and in the catalog: rotation, nibble order, gaps, full disks. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -23,7 +23,7 @@ const goldenBytes = async (name: string) =>
 const quickFlags = { "rotate-seconds": 1, "sync-seconds": 1 };
 const receivedOf = (server: TestServer, device: string) => join(server.folder, "received", device);
 
-/** Sends a frame each 10 ms until the server closes; gives the code. */
+/** Sends a frame each 10 ms until the server closes; returns the code. */
 async function sendUntilClosed(device: IngestDevice): Promise<number> {
   for (let frame = 0; device.socket.received.length === 0 && frame < 400; frame++) {
     device.send(countingPayload(frame * 320, 320));
@@ -49,7 +49,7 @@ function pieces(bytes: Uint8Array, length: number): Uint8Array[] {
 }
 
 test(
-  "no sample is lost or doubled across rotations, whenever frames come",
+  "no sample is lost or duplicated across rotations, whenever frames arrive",
   seeded(async (random) => {
     await using server = await TestServer.start({ flags: quickFlags });
     const streams = await Promise.all(
@@ -91,7 +91,7 @@ test(
   }),
 );
 
-/** The first sample of a SoX block is the predictor itself, which no frame has. */
+/** Drops the first sample of each SoX block, which is the predictor itself: frames do not have it. */
 async function expectedOf(file: string, channels: number, frameSamples: number): Promise<Int16Array> {
   const all = new Int16Array((await goldenBytes(`${file}.s16le`)).slice().buffer);
   if (!file.startsWith("sox")) return all;
@@ -102,7 +102,7 @@ async function expectedOf(file: string, channels: number, frameSamples: number):
   return Int16Array.from(blocks.flatMap((samples) => Array.from(samples)));
 }
 
-describe("the nibble order of ADPCM that an independent coder made", () => {
+describe("the nibble order of ADPCM from an independent encoder", () => {
   const cases = [
     {
       name: "high first, by audioop",
@@ -113,7 +113,7 @@ describe("the nibble order of ADPCM that an independent coder made", () => {
       found: ["high", "matched"],
     },
     {
-      // Its blocks are not continuous in the sense of frames, since their predictor is a sample of its own.
+      // Its blocks are not continuous as frames are: each block's predictor is a sample of its own.
       name: "low first, by SoX",
       file: "sox-mono-low",
       channels: 1,
@@ -131,7 +131,7 @@ describe("the nibble order of ADPCM that an independent coder made", () => {
     },
   ] as const;
   for (const { name, file, channels, frameBytes, frameSamples, found } of cases) {
-    test(`is found, and each sample is right: ${name}`, async () => {
+    test(`is detected, and each sample is right: ${name}`, async () => {
       await using server = await TestServer.start({ flags: { "sync-seconds": 1 } });
       const format = { ...adpcmFormat, channels, frameSamples };
       const device = await IngestDevice.open(server.httpBase, format, "coder");
@@ -151,7 +151,7 @@ describe("the nibble order of ADPCM that an independent coder made", () => {
     });
   }
 
-  test("is not looked for where the configuration says it", async () => {
+  test("is not detected if the configuration sets it", async () => {
     await using server = await TestServer.start({ flags: { "sync-seconds": 1, "adpcm-nibbles": "high" } });
     const device = await IngestDevice.open(server.httpBase, adpcmFormat, "forced");
     const [first] = pieces(await goldenBytes("audioop-high.adpcm"), 164);
@@ -187,7 +187,7 @@ function expectTrue(server: TestServer, each: Awaited<ReturnType<typeof allRecor
 }
 
 describe("the catalog", () => {
-  test("tells the truth of each recording, page by page, by device and by time", async () => {
+  test("describes each recording correctly, by page, by device and by time", async () => {
     await using server = await TestServer.start({ flags: quickFlags });
     const before = Date.now();
     const devices = await Promise.all(
@@ -251,7 +251,7 @@ describe("the catalog", () => {
   }
 });
 
-test("lost frames are silence where that is asked for", async () => {
+test("lost frames become silence if the configuration says so", async () => {
   await using server = await TestServer.start({ env: { WAVECACHE_FILL_GAPS: "true" } });
   const device = await IngestDevice.open(server.httpBase, pcmFormat, "filled");
   device.send(countingPayload(1, 320));
@@ -266,22 +266,22 @@ test("lost frames are silence where that is asked for", async () => {
   expect(isCounting(samples.subarray(4 * 320), 1 + 4 * 320)).toBe(true);
 });
 
-test("streams of one name in one second have files of their own", async () => {
+test("streams with the same name and second get separate files", async () => {
   await using server = await TestServer.start();
   const devices = await Promise.all(
-    Array.from({ length: 5 }, async () => await IngestDevice.open(server.httpBase, pcmFormat, "twin")),
+    Array.from({ length: 5 }, async () => await IngestDevice.open(server.httpBase, pcmFormat, "same-name")),
   );
   for (const [index, device] of devices.entries()) device.send(countingPayload(index * 1000, 320));
   await Promise.all(devices.map(async (device) => await device.close()));
   await untilEnded(server, 5);
-  const segments = recordedSegments(receivedOf(server, "twin"));
+  const segments = recordedSegments(receivedOf(server, "same-name"));
   const firsts = segments.map((segment) => segment.samples[0]! / 1000).sort();
   expect(firsts).toEqual([0, 1, 2, 3, 4]);
   for (const { samples } of segments) expect(isCounting(samples, samples[0])).toBe(true);
 });
 
 describe("a disk that fails", () => {
-  test("when it is full, ends that stream with 1013 and keeps what is whole; the others go on", async () => {
+  test("and is full ends that stream with 1013, keeps its whole frames, and leaves other streams alone", async () => {
     const failpoints = "record.write*3=ENOSPC";
     await using server = await TestServer.start({
       flags: { workers: 1, "sync-seconds": 1 },
@@ -328,7 +328,7 @@ describe("a disk that fails", () => {
     ["record.write", "EIO"],
     ["record.close", "ENOSPC"],
   ] as const) {
-    test(`at ${point} each time, refuses streams and lives; the next start makes the best of it`, async () => {
+    test(`at every ${point} makes the server refuse streams; the next start repairs the files`, async () => {
       await using server = await TestServer.start({
         flags: quickFlags,
         env: { WAVECACHE_FAILPOINTS: `${point}=${times}` },
@@ -353,7 +353,7 @@ describe("a disk that fails", () => {
   }
 });
 
-test("a shutdown finishes every recording and enters it", async () => {
+test("a shutdown finishes every recording and lists it", async () => {
   await using server = await TestServer.start();
   const devices = await Promise.all(
     Array.from({ length: 20 }, async (_, index) =>
@@ -373,7 +373,7 @@ test("a shutdown finishes every recording and enters it", async () => {
   expect(listed.map((each) => [each.frames, each.samples])).toEqual(devices.map(() => [10, 3200]));
 });
 
-test("a writer that dies costs its streams the last moments, and what is in the files is entered", async () => {
+test("a writer crash costs its streams the last moments, and their files are repaired and listed", async () => {
   await using server = await TestServer.start({
     flags: { workers: 1, "sync-seconds": 1 },
     env: { WAVECACHE_FAILPOINTS: "record.write*4=exit-worker" },

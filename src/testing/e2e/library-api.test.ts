@@ -3,14 +3,14 @@ import { expect, test } from "bun:test";
 import { readFileSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { useServers } from "../harness/server.ts";
-import { SongServer } from "../harness/peers/song-server.ts";
+import { SongServer } from "../harness/servers/song-server.ts";
 import { until } from "../harness/until.ts";
 
 useServers();
 
 const sample = readFileSync(resolve(import.meta.dir, "../../../data/samples/speech-16k-mono.wav"));
 
-test("GET /api/library has what is in the folder, in pages", async () => {
+test("GET /api/library lists the folder, in pages", async () => {
   await using songs = await SongServer.start();
   const list = async (query = ""): Promise<{ songs: { name: string }[]; next: string | null }> => {
     const response = await fetch(`${songs.server.httpBase}/api/library${query}`);
@@ -35,7 +35,7 @@ test("GET /api/library has what is in the folder, in pages", async () => {
   await listed(1);
 });
 
-test("GET /api/library refuses what it cannot understand, and other methods", async () => {
+test("GET /api/library rejects invalid queries and other methods", async () => {
   await using songs = await SongServer.start();
   const ask = (query: string, method = "GET") =>
     fetch(`${songs.server.httpBase}/api/library${query}`, { method });

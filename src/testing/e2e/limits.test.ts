@@ -1,4 +1,4 @@
-/** What happens at each limit a user may set, and what broken or hostile peers can do: nothing to the others. */
+/** The limits that a user can set, and broken or hostile peers: neither affects other connections. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { AudioCachePeer, controlOf, freshId } from "../harness/peers/audio-cache.ts";
 import { Random, seeded, sha256 } from "../harness/bytes.ts";
@@ -24,7 +24,7 @@ afterAll(async () => {
   await shared.dispose();
 });
 
-/** Uploads until STOPPED or the first ERROR; gives the ERROR's message, or undefined. */
+/** Uploads until STOPPED or the first ERROR; returns the ERROR's message, or undefined. */
 async function tryUpload(server: TestServer, id: string, audio: Uint8Array): Promise<string | undefined> {
   using peer = await AudioCachePeer.open(server.url);
   peer.send({ type: "START", streamId: id });
@@ -50,7 +50,7 @@ test("a stream may be as large as --max-stream-bytes and no byte larger", async 
   expect(sha256(await peer.download("exact", MiB))).toBe(sha256(audio.subarray(0, MiB)));
 });
 
-test("a resume does not get a stream past --max-stream-bytes", async () => {
+test("a resume cannot take a stream past --max-stream-bytes", async () => {
   await using server = await TestServer.start({ flags: { "max-stream-bytes": 1000 } });
   using first = await AudioCachePeer.open(server.url);
   await first.start("x");
@@ -65,7 +65,7 @@ test("a resume does not get a stream past --max-stream-bytes", async () => {
   expect((await second.stop("x")).size).toBe(1000);
 });
 
-test("a full cache refuses more, throws nothing away, and takes more after a removal", async () => {
+test("a full cache rejects uploads, evicts nothing, and accepts uploads again after a removal", async () => {
   await using server = await TestServer.start({ flags: { "max-cache-bytes": 4 * MiB } });
   const first = new Random(2).bytes(3 * MiB);
   const second = new Random(3).bytes(2 * MiB);
@@ -88,13 +88,13 @@ test("the bytes in the cache are counted again after a restart", async () => {
   expect(await tryUpload(server, "third", new Random(6).bytes(2 * MiB))).toMatch(/cache is full/);
 });
 
-test("a stream of audio that is already there costs no space in the cache", async () => {
+test("a stream with the audio of another stream takes no space in the cache", async () => {
   await using server = await TestServer.start({ flags: { "max-cache-bytes": 5 * MiB } });
   const audio = new Random(7).bytes(2 * MiB);
   for (const id of ["a", "b", "c", "d"]) expect(await tryUpload(server, id, audio), id).toBeUndefined();
 });
 
-test("cuts, resumes, refusals, doubles and removals leave the count of the cache's bytes right", async () => {
+test("cuts, resumes, rejections, duplicates and removals leave the cache's byte count right", async () => {
   const room = 2 * MiB;
   await using server = await TestServer.start({
     flags: { "max-cache-bytes": room, "max-stream-bytes": room },
@@ -126,7 +126,7 @@ test("cuts, resumes, refusals, doubles and removals leave the count of the cache
   expect(await tryUpload(server, "more", audio.subarray(0, 1))).toMatch(/cache is full/);
 });
 
-test("the same content is stored once, also when it is uploaded at the same time", async () => {
+test("the same content is stored once, even if it is uploaded concurrently", async () => {
   const audio = new Random(8).bytes(300_000);
   const ids = Array.from({ length: 8 }, () => freshId("same"));
   const before = (await storedObjects(shared.cacheDir)).length;
@@ -144,7 +144,7 @@ test("the same content is stored once, also when it is uploaded at the same time
   for (const id of ids) expect(sha256(await peer.download(id, audio.length))).toBe(digest);
 });
 
-test("a connection past --max-connections is refused clearly, and one more fits when another has gone", async () => {
+test("a connection past --max-connections is rejected clearly, and fits once another has closed", async () => {
   await using server = await TestServer.start({ flags: { "max-connections": 3 } });
   const peers = [];
   for (let index = 0; index < 3; index++) peers.push(await AudioCachePeer.open(server.url));
@@ -162,7 +162,7 @@ test("a connection past --max-connections is refused clearly, and one more fits 
   for (const peer of peers) peer[Symbol.dispose]();
 });
 
-test("a second server on the same cache folder refuses to start, and the first goes on", async () => {
+test("a second server on the same cache folder refuses to start, and the first keeps working", async () => {
   await using server = await TestServer.start();
   using peer = await AudioCachePeer.open(server.url);
   await peer.start("x");
@@ -175,7 +175,7 @@ test("a second server on the same cache folder refuses to start, and the first g
   expect((await peer.stop("x")).size).toBe(5);
 });
 
-test("a folder whose server was killed is free for the next one", async () => {
+test("the folder of a killed server is free for the next server", async () => {
   await using server = await TestServer.start();
   for (let round = 0; round < 3; round++) {
     await server.kill9();
@@ -190,7 +190,7 @@ const brokenFrames: [string, FrameToSend][] = [
   ["with a reserved bit", { opcode: opcodes.binary, payload: Buffer.from("x"), rsv: 4 }],
   ["of an unknown data opcode", { opcode: 3, payload: Buffer.from("x") }],
   ["of an unknown control opcode", { opcode: 11, payload: Buffer.from("x") }],
-  ["that go on with nothing", { opcode: opcodes.continuation, payload: Buffer.from("x") }],
+  ["that continue no message", { opcode: opcodes.continuation, payload: Buffer.from("x") }],
   ["of a ping longer than 125 bytes", { opcode: opcodes.ping, payload: Buffer.alloc(200) }],
   ["of a fragmented ping", { opcode: opcodes.ping, payload: Buffer.from("x"), fin: false }],
   ["of a Close with half a code", { opcode: opcodes.close, payload: Buffer.from([3]) }],
@@ -198,7 +198,7 @@ const brokenFrames: [string, FrameToSend][] = [
 ];
 
 for (const [what, frame] of brokenFrames) {
-  test(`frames ${what} do not end the server or other connections`, async () => {
+  test(`frames ${what} affect neither the server nor other connections`, async () => {
     using bystander = await AudioCachePeer.open(shared.url);
     const id = freshId("bystander");
     await bystander.start(id);
@@ -226,7 +226,7 @@ test(
   }),
 );
 
-test("a hundred connections that end amid a frame leave streams that can be resumed, and no debris", async () => {
+test("a hundred connections that end amid a frame leave resumable streams and no orphans", async () => {
   const ids = Array.from({ length: 100 }, () => freshId("half"));
   await Promise.all(
     ids.map(async (id) => {
@@ -248,7 +248,7 @@ test("a hundred connections that end amid a frame leave streams that can be resu
   expect(await debrisIn(shared.cacheDir, shared.httpBase)).toEqual([]);
 });
 
-test("a handshake of garbage, or none at all, does not end the server", async () => {
+test("a handshake of garbage, or none at all, does not affect the server", async () => {
   for (const headers of [
     { "Sec-WebSocket-Key": undefined },
     { "Sec-WebSocket-Version": "99" },

@@ -1,4 +1,4 @@
-/** Listening to a recording while it is made. */
+/** Live listening to a recording in progress. */
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
@@ -18,7 +18,7 @@ setDefaultTimeout(testLimitMs);
 const frameSamples = 320;
 const golden = new URL("../../../data/golden/", import.meta.url);
 
-/** A listener that reads all the time. */
+/** A listener that reads continuously. */
 class Listener {
   readonly response: Response;
   readonly over: Promise<void>;
@@ -47,7 +47,7 @@ class Listener {
   }
 }
 
-/** Sends counting frames in real time while `wanted` says so. */
+/** Sends counting frames in real time while `wanted` returns true. */
 async function sendWhile(device: IngestDevice, wanted: () => boolean): Promise<void> {
   while (wanted()) {
     device.send(countingPayload(device.seq * frameSamples, frameSamples));
@@ -60,7 +60,7 @@ async function sendFrames(device: IngestDevice, frames: number): Promise<void> {
   await sendWhile(device, () => device.seq < end);
 }
 
-test("a listener hears the last 200 ms and then everything, to the end of the stream", async () => {
+test("a listener hears the last 200 ms and then the stream to its end", async () => {
   await using server = await TestServer.start({ flags: { "rotate-seconds": 1 } });
   const device = await IngestDevice.open(server.httpBase, { ...pcmFormat, streamId: 55 }, "AA:BB");
   await sendFrames(device, 40);
@@ -78,7 +78,7 @@ test("a listener hears the last 200 ms and then everything, to the end of the st
   const sent = device.seq * frameSamples;
   await device.close();
   await within("the end of listening", 5000, Promise.all([byHwid.over, byStream.over, late.over]));
-  for (const [listener, least] of [
+  for (const [listener, minSamples] of [
     [byHwid, 120 * frameSamples],
     [byStream, 120 * frameSamples],
     [late, 20 * frameSamples],
@@ -87,7 +87,7 @@ test("a listener hears the last 200 ms and then everything, to the end of the st
     expect([listener.head.readUInt32LE(4), listener.head.readUInt32LE(40)]).toEqual([0xffffffff, 0xffffffff]);
     expect([listener.head.readUInt16LE(22), listener.head.readUInt32LE(24)]).toEqual([1, 16_000]);
     const { samples } = listener;
-    expect(samples.length).toBeGreaterThanOrEqual(least + 3200 - 2 * frameSamples);
+    expect(samples.length).toBeGreaterThanOrEqual(minSamples + 3200 - 2 * frameSamples);
     expect(isCounting(samples, samples[0])).toBe(true);
     expect(samples.at(-1)).toBe(((sent - 1) << 16) >> 16);
   }
@@ -96,7 +96,7 @@ test("a listener hears the last 200 ms and then everything, to the end of the st
   expect(gone.status).toBe(404);
 });
 
-test("what is heard of ADPCM is what is recorded", async () => {
+test("a listener of ADPCM hears the recorded samples", async () => {
   await using server = await TestServer.start();
   const device = await IngestDevice.open(server.httpBase, adpcmFormat, "coded");
   const coded = new Uint8Array(await Bun.file(new URL("audioop-high.adpcm", golden)).arrayBuffer());
@@ -116,7 +116,7 @@ test("what is heard of ADPCM is what is recorded", async () => {
   expect(heard).toEqual(recorded.subarray(recorded.length - heard.length));
 });
 
-test("nobody is recording: 404, and other requests are refused", async () => {
+test("without a recording the answer is 404, and other requests are rejected", async () => {
   await using server = await TestServer.start();
   for (const name of ["nobody", "7", "%ff", "..%2f..%2fetc"]) {
     const response = await fetch(`${server.httpBase}/live/${name}.wav`);
@@ -127,7 +127,7 @@ test("nobody is recording: 404, and other requests are refused", async () => {
   expect((await fetch(`${server.httpBase}/live/x.mp3`)).status).toBe(404);
 });
 
-test("a listener that does not read skips, is counted, and slows neither the recording nor others", async () => {
+test("a listener that does not read skips audio, is counted, and slows neither the recording nor other listeners", async () => {
   await using server = await TestServer.start();
   const format = { ...pcmFormat, sampleRate: 48_000, channels: 2, frameSamples: 960 };
   const device = await IngestDevice.open(server.httpBase, format, "loud");
@@ -140,7 +140,7 @@ test("a listener that does not read skips, is counted, and slows neither the rec
   });
   const stuck = await openStuckListener(server, "/live/loud.wav");
   const before = await server.memory();
-  // Far more than the buffers of both ends take: as a device would send in two minutes.
+  // Far more than both ends buffer: the audio of two minutes.
   for (let index = 0; index < 6000; index++) {
     sendNext();
     if (index % 50 === 0) await device.socket.flush();
@@ -169,7 +169,7 @@ async function openStuckListener(server: TestServer, path: string): Promise<Sock
   return socket;
 }
 
-test("a listener that leaves is forgotten, and a silent stream keeps its listeners", async () => {
+test("a closed listener is removed, and a stream without frames keeps its listeners", async () => {
   await using server = await TestServer.start();
   const device = await IngestDevice.open(server.httpBase, pcmFormat, "quiet");
   await sendFrames(device, 5);
@@ -181,7 +181,7 @@ test("a listener that leaves is forgotten, and a silent stream keeps its listene
     leaver.abort();
   }
   const listener = await Listener.open(server, "quiet");
-  // Longer than the time after which an idle request would be ended.
+  // Longer than the idle timeout of a request.
   await Bun.sleep(11_000);
   await sendFrames(device, 5);
   await device.close();

@@ -1,4 +1,4 @@
-/** Many streams at once: every byte verified, answers in time, memory within its bound. */
+/** Many streams at once: every byte verified, answers in time, memory bounded. */
 import { expect, test } from "bun:test";
 import { Random, sha256 } from "../harness/bytes.ts";
 import { debrisIn } from "../harness/cache-folder.ts";
@@ -12,9 +12,9 @@ const KiB = 1024;
 const MiB = 1024 * KiB;
 const streams = 128;
 const openStreams = 200;
-/** START and STOP are answered within this time, whatever the load. */
+/** Limit for the answers to START and STOP under load. */
 const answerLimitMs = 5_000;
-/** Far above what a read takes, far below what it would take behind a queue of bulk writes. */
+/** Far above the duration of a read, far below that of a read queued behind bulk writes. */
 const readLimitMs = 250;
 
 const indexes = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
@@ -61,7 +61,7 @@ test("128 streams uploaded at once and downloaded at once are all intact, each S
   expect(await debrisIn(server.cacheDir, server.httpBase)).toEqual([]);
 });
 
-/** Uploads without end until `enough`; gives how many bytes that were. */
+/** Uploads continuously until `enough` returns true; returns the number of bytes. */
 async function uploadInBulk(url: string, id: string, enough: AbortSignal): Promise<number> {
   const bulk = new Random(2).bytes(4 * MiB);
   const client = await PlainClient.open(url);
@@ -73,7 +73,7 @@ async function uploadInBulk(url: string, id: string, enough: AbortSignal): Promi
   return sent;
 }
 
-/** The median time of a hundred reads of a stream. */
+/** The median duration of a hundred reads of a stream. */
 async function medianReadMs(reader: PlainClient, id: string, audio: Uint8Array): Promise<number> {
   const times: number[] = [];
   for (let read = 0; read < 100; read++) {
@@ -86,7 +86,7 @@ async function medianReadMs(reader: PlainClient, id: string, audio: Uint8Array):
   return times.sort((a, b) => a - b)[Math.floor(times.length / 2)]!;
 }
 
-test("reads stay quick while other connections upload in bulk", async () => {
+test("reads stay fast while other connections upload in bulk", async () => {
   await using server = await TestServer.start();
   const reader = await PlainClient.open(server.url);
   const audio = new Random(1).bytes(MiB);

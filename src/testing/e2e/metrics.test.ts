@@ -1,4 +1,4 @@
-/** GET /metrics: each figure moves as it should when something happens. */
+/** GET /metrics: each metric changes as it should when something happens. */
 import { expect, test } from "bun:test";
 import { AudioCachePeer } from "../harness/peers/audio-cache.ts";
 import { Random } from "../harness/bytes.ts";
@@ -37,7 +37,7 @@ async function untilSum(
   );
 }
 
-test("the exposition is Prometheus text: every sample has a type and a help, and names end as they should", async () => {
+test("the exposition is Prometheus text: every sample has a type and a help, and names have the conventional suffixes", async () => {
   await using server = await TestServer.start();
   const response = await fetch(`${server.httpBase}/metrics`);
   expect(response.headers.get("content-type")).toBe("text/plain; version=0.0.4; charset=utf-8");
@@ -54,7 +54,7 @@ test("the exposition is Prometheus text: every sample has a type and a help, and
   }
 });
 
-test("the process has its figures under the usual names, and the loop's delay is watched", async () => {
+test("process metrics have the usual names, and the event loop delay is measured", async () => {
   await using server = await TestServer.start();
   const { residentBytes } = await server.memory();
   const metrics = await until("a delay was measured", limitMs, async () => {
@@ -69,12 +69,12 @@ test("the process has its figures under the usual names, and the loop's delay is
   expect(buckets.get("+Inf")).toBe(metrics.sum("wavecache_event_loop_delay_seconds_count"));
 });
 
-test("uploads, downloads and removals are counted at their door, in the cache and in the threads", async () => {
+test("uploads, downloads and removals are counted by gateway, in the cache and in the threads", async () => {
   await using server = await TestServer.start({ flags: { "max-cache-bytes": 64 * MiB } });
   const audio = new Random(1).bytes(MiB);
   using peer = await AudioCachePeer.open(server.url);
   await peer.upload("first", audio);
-  await peer.upload("twin", audio);
+  await peer.upload("copy", audio);
   expect(await peer.download("first", audio.length)).toEqual(Buffer.from(audio));
   await peer.start("open");
   peer.socket.binary(audio.subarray(0, 1000));
@@ -105,7 +105,7 @@ test("uploads, downloads and removals are counted at their door, in the cache an
   expect(metrics.sum("wavecache_ring_size_bytes", { thread: "writer 1", direction: "in" })).toBe(4 * MiB);
   await peer.close();
   await untilSum(server, "wavecache_streams", { state: "interrupted" }, 1);
-  for (const id of ["first", "twin", "open"]) await removeStream(server.httpBase, id);
+  for (const id of ["first", "copy", "open"]) await removeStream(server.httpBase, id);
   const after = await untilSum(server, "wavecache_connections", door, 0);
   expect([...after.by("wavecache_streams", "state").values()]).toEqual([0, 0, 0, 0]);
   expect(after.sum("wavecache_cache_objects")).toBe(0);
@@ -135,7 +135,7 @@ test("the streams of an earlier run are counted, and a resumed one is not counte
   expect((await metricsOf(server)).sum("wavecache_streams", { state: "finished" })).toBe(2);
 });
 
-test("errors are counted by door and code, and what breaks a protocol by door", async () => {
+test("errors are counted by gateway and code, and protocol violations by gateway", async () => {
   await using server = await TestServer.start();
   using peer = await AudioCachePeer.open(server.url);
   peer.get("nobody", 0, 10);
@@ -156,7 +156,7 @@ test("errors are counted by door and code, and what breaks a protocol by door", 
   expect(metrics.sum("wavecache_refused_messages_total", { door: "ingest" })).toBe(1);
 });
 
-test("a recording counts its frames, those that are lost, and its listeners, while it goes on", async () => {
+test("a recording counts its frames, lost frames and listeners while it is in progress", async () => {
   await using server = await TestServer.start();
   const device = await IngestDevice.open(server.httpBase, pcmFormat, "mic");
   const send = () => device.send(countingPayload(0, frameSamples));
@@ -187,13 +187,13 @@ test("a recording counts its frames, those that are lost, and its listeners, whi
   expect(after.sum("wavecache_live_listeners")).toBe(0);
 });
 
-test("live audio that a listener does not take is counted", async () => {
+test("live audio that a slow listener skips is counted", async () => {
   await using server = await TestServer.start();
   using device = await IngestDevice.open(server.httpBase, { ...pcmFormat, sampleRate: 48_000 }, "loud");
   const payload = countingPayload(0, frameSamples);
   device.send(payload);
   await untilSum(server, "wavecache_recordings", {}, 1);
-  // The body is never read: the kernel takes some of it, the server holds a little more.
+  // The body is never read: the kernel buffers some of it, the server a little more.
   const deaf = await fetch(`${server.httpBase}/live/loud.wav`);
   await until("audio was skipped", limitMs, async () => {
     for (let count = 0; count < 500; count += 1) device.send(payload);
@@ -202,7 +202,7 @@ test("live audio that a listener does not take is counted", async () => {
   await deaf.body!.cancel();
 });
 
-test("a thread that died is counted, and its job figures begin anew", async () => {
+test("a crashed thread is counted, and the job counters of its replacement start at zero", async () => {
   await using server = await TestServer.start({
     flags: { workers: 1 },
     env: { WAVECACHE_FAILPOINTS: "upload.write*3=exit-worker" },

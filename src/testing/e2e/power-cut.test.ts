@@ -1,7 +1,7 @@
 /**
- * A power cut takes what was not forced to the disk: the end of a file that grows may be gone, or be there and be wrong.
- * Here the server is killed, the file of an upload is given such an end, and the catalog is told that the system was
- * started anew since.
+ * A power cut loses unsynced bytes: the end of a growing file may be missing, or present and wrong. To simulate that,
+ * the test kills the server, appends garbage to the file of an upload, and changes the boot id in the catalog as a
+ * reboot would.
  */
 import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
@@ -35,7 +35,7 @@ function startSystemAnew(server: TestServer): void {
   catalog.run("UPDATE boots SET id = 'another', started_at = 1");
 }
 
-test("an upload goes on where it was durable, and is whole, though its end was damaged by a power cut", async () => {
+test("after a power cut an upload resumes from its durable bytes and is whole", async () => {
   await using server = await TestServer.start();
   const id = freshId("power-cut");
   await interrupted(server, id, new Uint8Array(MiB / 2));
@@ -48,7 +48,7 @@ test("an upload goes on where it was durable, and is whole, though its end was d
   expect(await peer.finish(1, audio.length)).toMatchObject({ outcome: "finished", sha256: sha256(audio) });
 });
 
-test("without a new start of the system it goes on behind all that was written", async () => {
+test("without a reboot an upload resumes after everything that was written", async () => {
   await using server = await TestServer.start();
   const id = freshId("killed");
   const writtenBytes = durableBytes + 1000;

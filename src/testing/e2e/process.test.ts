@@ -1,4 +1,4 @@
-/** The server as a program: its flags, its environment, its signals and what it says. */
+/** The server as a program: flags, environment, signals and output. */
 import { expect, test } from "bun:test";
 import { mkdtempSync } from "node:fs";
 import { rm } from "node:fs/promises";
@@ -74,7 +74,7 @@ const badValues: string[][] = [
   ["--surprise=1"],
 ];
 
-test("a bad flag is refused with one line on stderr that names it, and a code other than 0", async () => {
+test("a bad flag fails the start with one line on stderr that names it, and a nonzero exit code", async () => {
   for (const args of badValues) {
     const run = await runServerToExit(["--port", "0", ...args]);
     expect(run.code, args.join(" ")).not.toBe(0);
@@ -84,13 +84,13 @@ test("a bad flag is refused with one line on stderr that names it, and a code ot
   }
 });
 
-/** `max-cache-bytes`, or the `maxCacheBytes` that a flag parser may make of it. */
+/** `max-cache-bytes`, or `maxCacheBytes` as a flag parser may print it. */
 function camelOrDashed(flag: string): string {
   const name = flag.slice(2).replace(/=.*/, "");
   return `${name}|${name.replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase())}`;
 }
 
-test("a bad value in the environment is refused like one in a flag", async () => {
+test("a bad value in the environment fails the start like a bad flag", async () => {
   for (const [name, value] of [
     ["WAVECACHE_PORT", "abc"],
     ["WAVECACHE_LOG_LEVEL", "loud"],
@@ -102,7 +102,7 @@ test("a bad value in the environment is refused like one in a flag", async () =>
   }
 });
 
-test("the environment sets what no flag sets, and a flag comes first", async () => {
+test("the environment applies where no flag is given", async () => {
   await using server = await TestServer.start({
     env: { WAVECACHE_PATH: "/sound", WAVECACHE_MAX_STREAM_BYTES: "1000", WAVECACHE_PORT: "1" },
   });
@@ -114,7 +114,7 @@ test("the environment sets what no flag sets, and a flag comes first", async () 
   await peer.expectError(/larger than allowed/);
 });
 
-test("the ready line is one line on stdout with the address, and the address works", async () => {
+test("the ready line is one line on stdout with a working address", async () => {
   await using server = await TestServer.start();
   const lines = server.stdout.split("\n").filter((line) => /\bready\b/.test(line));
   expect(lines.length).toBe(1);
@@ -124,7 +124,7 @@ test("the ready line is one line on stdout with the address, and the address wor
   await peer.upload("x", Buffer.from("audio"));
 });
 
-test("a port that is taken is refused with one line that names it", async () => {
+test("a port in use fails the start with one line that names it", async () => {
   await using server = await TestServer.start();
   const folder = mkdtempSync(join(tmpdir(), "wavecache-e2e-"));
   try {
@@ -138,7 +138,7 @@ test("a port that is taken is refused with one line that names it", async () => 
   }
 });
 
-test("a cache folder that cannot be one is refused with one line that names it", async () => {
+test("an unusable cache folder fails the start with one line that names it", async () => {
   const folder = mkdtempSync(join(tmpdir(), "wavecache-e2e-"));
   try {
     const file = join(folder, "a-file");
@@ -155,7 +155,7 @@ test("a cache folder that cannot be one is refused with one line that names it",
 });
 
 for (const workers of [1, 3, 8]) {
-  test(`with ${workers} workers the server serves uploads, reads and resumes alike`, async () => {
+  test(`with ${workers} workers uploads, reads and resumes all work`, async () => {
     await using server = await TestServer.start({ flags: { workers } });
     const audio = new Random(workers).bytes(MiB);
     const round = async (id: string): Promise<void> => {
@@ -174,7 +174,7 @@ for (const workers of [1, 3, 8]) {
   });
 }
 
-test("GET /healthz says ok, and a browser's GET / gets a page that says what this is", async () => {
+test("GET /healthz says ok, and a browser's GET / gets a page that introduces the server", async () => {
   await using server = await TestServer.start();
   const health = await fetch(`${server.httpBase}/healthz`);
   expect(health.status).toBe(200);
@@ -186,7 +186,7 @@ test("GET /healthz says ok, and a browser's GET / gets a page that says what thi
 });
 
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
-  test(`${signal} ends an idle server with code 0`, async () => {
+  test(`${signal} stops an idle server with exit code 0`, async () => {
     await using server = await TestServer.start();
     using peer = await AudioCachePeer.open(server.url);
     await peer.upload("x", Buffer.from("audio"));
@@ -195,7 +195,7 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
   });
 }
 
-test("SIGTERM amid uploads exits 0, keeps what was acknowledged, and the rest can be resumed", async () => {
+test("SIGTERM amid uploads exits 0, keeps acknowledged streams, and the others can be resumed", async () => {
   await using server = await TestServer.start();
   const audio = new Random(1).bytes(8 * MiB);
   using done = await AudioCachePeer.open(server.url);
@@ -217,7 +217,7 @@ test("SIGTERM amid uploads exits 0, keeps what was acknowledged, and the rest ca
   expect(await debrisIn(server.cacheDir, server.httpBase)).toEqual([]);
 });
 
-test("a STOP that was sent before SIGTERM is acknowledged before the end, or the stream is resumable", async () => {
+test("a STOP before SIGTERM is acknowledged before the exit, or its stream is resumable", async () => {
   for (let round = 0; round < 5; round++) {
     await using server = await TestServer.start();
     using peer = await AudioCachePeer.open(server.url);
@@ -238,7 +238,7 @@ test("a STOP that was sent before SIGTERM is acknowledged before the end, or the
   }
 });
 
-test("SIGTERM with a client that does not read still ends within ten seconds", async () => {
+test("SIGTERM with a client that does not read still exits within ten seconds", async () => {
   await using server = await TestServer.start();
   using peer = await AudioCachePeer.open(server.url);
   await peer.upload("x", new Random(2).bytes(4 * MiB));

@@ -28,7 +28,7 @@ async function openPeer(of = server): Promise<AudioCachePeer> {
 
 type Cut = "close" | "end" | "reset" | "reset in a frame";
 
-/** Sends `audio` from `from` on up to about `to`, in frames, and cuts the connection. */
+/** Sends `audio` in frames from offset `from` to about `to`, then cuts the connection. */
 async function sendAndCut(
   peer: AudioCachePeer,
   audio: Uint8Array,
@@ -53,7 +53,7 @@ async function sendAndCut(
   await peer.socket.ended;
 }
 
-/** Uploads one stream with `cuts` cuts at random offsets, resuming after each. */
+/** Uploads one stream with `cuts` cuts at random offsets, and resumes after each. */
 async function uploadWithCuts(random: Random, cuts: number): Promise<void> {
   const audio = random.bytes(random.int(200_000, 2 * MiB));
   const id = freshId("cut");
@@ -87,7 +87,7 @@ test(
   }),
 );
 
-test("everything sent before a clean Close is kept, and the upload goes on from there", async () => {
+test("everything sent before a clean Close is kept, and the upload resumes from there", async () => {
   using first = await openPeer();
   const id = freshId("clean");
   const audio = new Random(1).bytes(500_000);
@@ -99,7 +99,7 @@ test("everything sent before a clean Close is kept, and the upload goes on from 
   expect((await second.stop(id)).sha256).toBe(sha256(audio));
 });
 
-test("a resumed stream can be read by its uploader, from its beginning to what was sent just now", async () => {
+test("a resumed stream can be read by its uploader, from its beginning to the last byte sent", async () => {
   using first = await openPeer();
   const id = freshId("resumed-live");
   const audio = new Random(10).bytes(300_000);
@@ -126,13 +126,13 @@ test("a resume of an unknown id starts it at 0", async () => {
   expect((await peer.stop(id)).size).toBe(5);
 });
 
-test("a resume of an id that is not allowed is refused", async () => {
+test("a resume of an id that is not allowed is rejected", async () => {
   using peer = await openPeer();
   peer.send({ type: "START", streamId: "a/b", resume: true });
   await peer.expectError("Failed to create stream: a/b");
 });
 
-test("resume false is like no resume: an id in use is refused", async () => {
+test("resume false is like no resume: an id in use is rejected", async () => {
   using peer = await openPeer();
   const id = freshId("false");
   await peer.upload(id, Buffer.from("audio"));
@@ -140,7 +140,7 @@ test("resume false is like no resume: an id in use is refused", async () => {
   await peer.expectError(`Failed to create stream: ${id}`);
 });
 
-test("START without resume of an abandoned stream is refused, and what was written stays", async () => {
+test("START without resume of an interrupted stream is rejected, and its bytes stay", async () => {
   using first = await openPeer();
   const id = freshId("abandoned");
   await first.start(id);
@@ -151,7 +151,7 @@ test("START without resume of an abandoned stream is refused, and what was writt
   expect(await second.resume(id)).toBe(10);
 });
 
-test("a resume of a finished stream says its size, and its STOP repeats the acknowledgement", async () => {
+test("a resume of a finished stream returns its size, and its STOP repeats the acknowledgement", async () => {
   using first = await openPeer();
   const id = freshId("finished");
   const audio = new Random(2).bytes(123_456);
@@ -177,7 +177,7 @@ test("a finished stream never changes, also when audio is sent to it after a res
   expect(await streamInfo(server.httpBase, id)).toMatchObject({ size: 50_000, sha256: sha256(audio) });
 });
 
-test("a resume takes a held stream over: the old connection gets an ERROR and writes no more", async () => {
+test("a resume takes over a stream in use: the old connection gets an ERROR and can write no more", async () => {
   using old = await openPeer();
   using taker = await openPeer();
   const id = freshId("taken");
@@ -187,7 +187,7 @@ test("a resume takes a held stream over: the old connection gets an ERROR and wr
   await old.untilReceived(id, 200_000);
   expect(await taker.resume(id)).toBe(200_000);
   await old.expectError(/another connection/);
-  old.socket.binary(Buffer.from("not mine any more"));
+  old.socket.binary(Buffer.from("no longer mine"));
   old.send({ type: "STOP", streamId: id });
   await old.expectErrorsUntil(`Failed to finalize stream: ${id}`);
   await taker.sendAudio(audio.subarray(200_000), 8 * KiB);
@@ -195,7 +195,7 @@ test("a resume takes a held stream over: the old connection gets an ERROR and wr
   expect((await old.upload(freshId("after-taken"), audio)).sha256).toBe(sha256(audio));
 });
 
-test("a take-over amid a flood of audio leaves one clean prefix", async () => {
+test("a takeover amid a flood of audio leaves one clean prefix", async () => {
   const audio = new Random(5).bytes(8 * MiB);
   for (let round = 0; round < 5; round++) {
     using old = await openPeer();
@@ -212,7 +212,7 @@ test("a take-over amid a flood of audio leaves one clean prefix", async () => {
   }
 });
 
-test("a connection cut right behind STOP leaves a stream that a resume finds, finished or not", async () => {
+test("a connection cut right after STOP leaves a stream that a resume finds, finished or not", async () => {
   const audio = new Random(8).bytes(300_000);
   for (let round = 0; round < 20; round++) {
     using first = await openPeer();
@@ -231,7 +231,7 @@ test("a connection cut right behind STOP leaves a stream that a resume finds, fi
   }
 });
 
-test("ten connections that resume one stream at once leave it whole for the one that goes on", async () => {
+test("ten connections that resume one stream at once leave it whole for the one that continues", async () => {
   const audio = new Random(9).bytes(200_000);
   const id = freshId("rush");
   using first = await openPeer();
@@ -249,13 +249,13 @@ test("ten connections that resume one stream at once leave it whole for the one 
   const peers = await Promise.all(rush);
   using last = await openPeer();
   expect(await last.resume(id)).toBe(100_000);
-  for (const peer of peers) peer.socket.binary(Buffer.from("not mine any more"));
+  for (const peer of peers) peer.socket.binary(Buffer.from("no longer mine"));
   await last.sendAudio(audio.subarray(100_000));
   expect((await last.stop(id)).sha256).toBe(sha256(audio));
   for (const peer of peers) peer[Symbol.dispose]();
 });
 
-test("after kill -9 an upload goes on from what was kept, and the digest is right", async () => {
+test("after kill -9 an upload resumes from the kept bytes, and the digest is right", async () => {
   await using server = await TestServer.start();
   const audio = new Random(6).bytes(3 * MiB);
   const id = freshId("killed");
@@ -275,7 +275,7 @@ test("after kill -9 an upload goes on from what was kept, and the digest is righ
   expect(sha256(await second.download(id, audio.length))).toBe(sha256(audio));
 });
 
-test("an unfinished upload expires after its time, one that is held does not", async () => {
+test("an interrupted upload expires after its time, an upload in progress does not", async () => {
   await using server = await TestServer.start({ flags: { "incomplete-ttl": 1 } });
   using held = await openPeer(server);
   await held.start("held");

@@ -1,4 +1,4 @@
-/** Peers that do not read: the server holds a bounded part of their answers and serves everyone else meanwhile. */
+/** Peers that do not read: the server buffers a bounded part of their answers and serves everyone else. */
 import { expect, test } from "bun:test";
 import { AudioCachePeer } from "../harness/peers/audio-cache.ts";
 import { Random, sha256 } from "../harness/bytes.ts";
@@ -11,7 +11,7 @@ const KiB = 1024;
 const MiB = 1024 * KiB;
 const isLinux = process.platform === "linux";
 
-/** What may come on top for one slow reader: room for a heap that grows by serving, far below what it asks for. */
+/** Allowance for one slow reader: a heap that grows by serving others, far below what the reader requests. */
 const slowReaderBytes = 100 * MiB;
 const askedMebibytes = 400;
 
@@ -19,18 +19,18 @@ async function ownBytes(server: TestServer): Promise<number> {
   return (await server.memory()).ownBytes;
 }
 
-/** Full round trips of another client; gives the most memory seen on the way. */
+/** Full round trips of another client; returns the peak memory during them. */
 async function serveOthers(server: TestServer, rounds: number): Promise<number> {
   using peer = await AudioCachePeer.open(server.url);
-  let most = 0;
+  let peakBytes = 0;
   for (let round = 0; round < rounds; round++) {
     const audio = new Random(round).bytes(MiB);
     const id = `other-${crypto.randomUUID()}`;
     await peer.upload(id, audio);
     expect(sha256(await peer.download(id, audio.length))).toBe(sha256(audio));
-    most = Math.max(most, await ownBytes(server));
+    peakBytes = Math.max(peakBytes, await ownBytes(server));
   }
-  return most;
+  return peakBytes;
 }
 
 test.skipIf(!isLinux)(
@@ -44,8 +44,8 @@ test.skipIf(!isLinux)(
     slow.socket.pause();
     for (let index = 0; index < askedMebibytes; index++) slow.get("x", (index % 8) * MiB, MiB);
     await slow.socket.flush();
-    const most = await serveOthers(server, 20);
-    expect(most - before).toBeLessThan(slowReaderBytes);
+    const peakBytes = await serveOthers(server, 20);
+    expect(peakBytes - before).toBeLessThan(slowReaderBytes);
     slow.socket.resume();
     for (let index = 0; index < askedMebibytes; index++) {
       const answer = await slow.expectBinary(10_000);
@@ -56,7 +56,7 @@ test.skipIf(!isLinux)(
 );
 
 test.skipIf(!isLinux)(
-  "fifty readers that do not read cost a bounded amount together, and go without a trace",
+  "fifty readers that do not read cost a bounded amount together, and leave nothing behind",
   async () => {
     await using server = await TestServer.start();
     const audio = new Random(2).bytes(4 * MiB);
@@ -70,9 +70,9 @@ test.skipIf(!isLinux)(
       for (let get = 0; get < 50; get++) peer.get("x", (get % 16) * 256 * KiB, 256 * KiB);
       slow.push(peer);
     }
-    const most = await serveOthers(server, 10);
-    // 50 readers ask for 625 MB; each may hold half a megabyte under way, and one answer more.
-    expect(most - before).toBeLessThan(150 * MiB);
+    const peakBytes = await serveOthers(server, 10);
+    // 50 readers request 625 MB. Each may have half a megabyte in flight, and one more answer.
+    expect(peakBytes - before).toBeLessThan(150 * MiB);
     for (const peer of slow) peer.socket.reset();
     expect(sha256(await uploader.download("x", audio.length))).toBe(sha256(audio));
     await serveOthers(server, 5);
@@ -91,32 +91,32 @@ test.skipIf(!isLinux)(
       peer.socket.text(nonsense);
       if (sent % 100 === 0) await Bun.sleep(0);
     }
-    const most = await serveOthers(server, 5);
-    expect(most - before).toBeLessThan(slowReaderBytes);
+    const peakBytes = await serveOthers(server, 5);
+    expect(peakBytes - before).toBeLessThan(slowReaderBytes);
   },
 );
 
 test.skipIf(!isLinux)(
-  "uploads that come faster than they are written are held back, not piled up in memory",
+  "uploads that arrive faster than the disk writes get backpressure instead of memory",
   async () => {
     await using server = await TestServer.start({ flags: { workers: 1 } });
     const before = await serveOthers(server, 10);
-    // One frame, encoded once and with a mask of zeros: a sender as fast as the kernel.
+    // One frame, encoded once and with a zero mask: the sender is as fast as the kernel.
     const audio = new Random(3).bytes(64 * KiB);
     const frame = encodeFrame({ opcode: opcodes.binary, payload: audio, mask: Buffer.alloc(4) });
     const framesEach = 2048;
-    let most = 0;
+    let peakBytes = 0;
     const uploads = ["a", "b", "c", "d"].map(async (id) => {
       using peer = await AudioCachePeer.open(server.url);
       await peer.start(id);
       for (let sent = 0; sent < framesEach; sent++) {
         peer.socket.write(frame);
         await peer.socket.flush();
-        if (sent % 64 === 0) most = Math.max(most, await ownBytes(server));
+        if (sent % 64 === 0) peakBytes = Math.max(peakBytes, await ownBytes(server));
       }
       expect((await peer.stop(id, 20_000)).size).toBe(framesEach * audio.length);
     });
     await Promise.all(uploads);
-    expect(most - before).toBeLessThan(slowReaderBytes);
+    expect(peakBytes - before).toBeLessThan(slowReaderBytes);
   },
 );

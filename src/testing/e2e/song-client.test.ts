@@ -1,4 +1,4 @@
-/** `client song` against a real server by each protocol, and against an old one that loses bytes. */
+/** `client song` against a real server over each protocol, and against an older server that loses bytes. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createSocket } from "node:dgram";
 import { mkdirSync, readFileSync } from "node:fs";
@@ -25,7 +25,7 @@ afterAll(async () => {
   folder[Symbol.dispose]();
 });
 
-/** The options that lead to the server. */
+/** The options that select the server and a protocol. */
 function by(protocol: string): string[] {
   const address = new RegExp(`${protocol}://(\\S+)`).exec(server.stdout)![1]!;
   const trust = protocol === "tls" ? ["--ca", join(server.cacheDir, "tls/cert.pem")] : [];
@@ -42,13 +42,13 @@ describe("client song", () => {
     expect(out).toContain(protocol === "udp" ? "identical to what the server has" : "not verified");
   });
 
-  test.each(["tls", "udp"])("says over %s that there is no such song", async (protocol) => {
+  test.each(["tls", "udp"])("reports over %s that there is no such song", async (protocol) => {
     const { code, err } = await runClient(["song", "missing", ...by(protocol)], { cwd: folder.path });
     expect(code).toBe(1);
     expect(err).toMatch(/^error: .*no such song.* \(.+\)\n$/);
   });
 
-  test("says over UDP that an old server's song came incomplete, and keeps nothing of it", async () => {
+  test("reports over UDP that a song of an older server is incomplete, and removes the partial file", async () => {
     const old = createSocket("udp4", (request, { address, port }) => {
       const isName = request.toString() === "song";
       old.send(isName ? Buffer.alloc(1024, 1) : Buffer.alloc(0), port, address);
@@ -63,7 +63,7 @@ describe("client song", () => {
     expect(await Bun.file(path).exists()).toBe(false);
   });
 
-  test("wants one protocol, not both", async () => {
+  test("requires one protocol, not both", async () => {
     const { code, err } = await runClient(["song", "x", ...by("tls"), ...by("udp")]);
     expect([code, err]).toEqual([2, expect.stringContaining("exclude each other")]);
   });

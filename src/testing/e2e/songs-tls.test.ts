@@ -1,4 +1,4 @@
-/** Songs by name over TLS, from the library of a real server. */
+/** Songs by name over TLS, from the library of the real server. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdirSync, renameSync, symlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -23,7 +23,7 @@ function portOf(server: TestServer): number {
   return Number(/tls:\/\/\S+:(\d+)/.exec(server.stdout)![1]);
 }
 
-/** Puts a song into the library by a rename, as a whole. */
+/** Adds a song to the library atomically, by a rename. */
 async function addSong(name: string, bytes: Uint8Array): Promise<void> {
   const path = join(server.folder, "library", name);
   mkdirSync(dirname(path), { recursive: true });
@@ -47,7 +47,7 @@ afterAll(async () => {
 });
 
 describe("songs by name over TLS", () => {
-  test.each([0, 1, 1023, 1024, 1025, MiB, 20 * MiB])("a song of %d bytes comes whole", async (size) => {
+  test.each([0, 1, 1023, 1024, 1025, MiB, 20 * MiB])("a song of %d bytes arrives whole", async (size) => {
     const audio = new Random(size).bytes(size);
     await addSong(`sizes/of ${size}.mp3`, audio);
     const { bytes, failure } = await fetchSong(port, `sizes/of ${size}.mp3`);
@@ -56,14 +56,14 @@ describe("songs by name over TLS", () => {
     expect(sha256(bytes)).toBe(sha256(audio));
   });
 
-  test("a finished stream of the cache comes by its id", async () => {
+  test("a finished stream of the cache is served by its id", async () => {
     const audio = new Random(1).bytes(300_000);
     using peer = await AudioCachePeer.open(server.url);
     await peer.upload("a-stream", audio);
     expect(sha256((await fetchSong(port, "a-stream")).bytes)).toBe(sha256(audio));
   });
 
-  test("a missing song, and all that leads out of the library, is an end without data", async () => {
+  test("for a missing song or a path out of the library the server closes without sending data", async () => {
     await Bun.write(join(server.folder, "secret.txt"), "secret");
     await addSong("here.mp3", Buffer.from("audio"));
     symlinkSync("../secret.txt", join(server.folder, "library", "link.mp3"));
@@ -82,14 +82,14 @@ describe("songs by name over TLS", () => {
     expect((await fetchSong(port, "here.mp3")).bytes.toString()).toBe("audio");
   });
 
-  test("16 clients at once get what each of them asked for", async () => {
+  test("16 concurrent clients each get the song they requested", async () => {
     const songs = Array.from({ length: 16 }, (_, index) => new Random(index).bytes(2 * MiB + index));
     await Promise.all(songs.map((audio, index) => addSong(`at once/${index}`, audio)));
     const heard = await Promise.all(songs.map((_, index) => fetchSong(port, `at once/${index}`)));
     expect(heard.map(({ bytes }) => sha256(bytes))).toEqual(songs.map(sha256));
   });
 
-  test("a certificate that changes amid a song leaves the song alone", async () => {
+  test("a certificate reload does not affect songs in progress", async () => {
     await addSong("long.mp3", new Random(7).bytes(24 * MiB));
     using before = await SongPeer.open(port);
     before.ask("long.mp3");
@@ -106,7 +106,7 @@ describe("songs by name over TLS", () => {
     expect(sha256(bytes)).toBe(sha256(new Random(7).bytes(24 * MiB)));
   });
 
-  test("clients that take nothing cost little, and neither others nor the end of the server wait", async () => {
+  test("clients that do not read cost little, and delay neither other clients nor the shutdown", async () => {
     await addSong("long.mp3", new Random(7).bytes(24 * MiB));
     await addSong("short.mp3", Buffer.from("audio"));
     const before = (await server.memory()).ownBytes;
@@ -115,7 +115,7 @@ describe("songs by name over TLS", () => {
       peer.socket.pause();
       peer.ask("long.mp3");
     }
-    for (let turn = 0; turn < 20; turn++) {
+    for (let round = 0; round < 20; round++) {
       expect((await fetchSong(port, "short.mp3")).bytes.toString()).toBe("audio");
     }
     expect((await server.memory()).ownBytes - before).toBeLessThan(64 * MiB);

@@ -1,4 +1,4 @@
-/** Songs by name over UDP, by the old protocol and by the reliable one, from the real server. */
+/** Songs by name over UDP from the real server, by the plain protocol and by the reliable one. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import * as fs from "node:fs";
 import { join } from "node:path";
@@ -10,7 +10,7 @@ import { Random, sha256 } from "../harness/bytes.ts";
 import { LossyUdp } from "../harness/lossy-udp.ts";
 import { RawUdp } from "../harness/raw-udp.ts";
 import { useServers } from "../harness/server.ts";
-import { type Received, SongServer } from "../harness/peers/song-server.ts";
+import { type Received, SongServer } from "../harness/servers/song-server.ts";
 import { until, within } from "../harness/until.ts";
 
 useServers();
@@ -23,7 +23,7 @@ const forms = ["only", "never"] as const;
 
 let songs: SongServer;
 const contents = new Map<string, Uint8Array>();
-const secret = "what lies outside";
+const secret = "content outside the library";
 
 beforeAll(async () => {
   songs = await SongServer.start(fast);
@@ -37,8 +37,8 @@ beforeAll(async () => {
 afterAll(() => songs.server.dispose());
 
 /**
- * A song of `contents` as it should come. By the old protocol bytes may be lost on a machine that is too busy to take
- * them: then it is asked for again, a few times.
+ * A song of `contents` as it should arrive. By the plain protocol a busy machine may lose datagrams: then this requests
+ * the song again, a few times.
  */
 async function getWhole(name: string, reliable: (typeof forms)[number]): Promise<Received> {
   const size = contents.get(name)!.length;
@@ -59,17 +59,17 @@ function expectWhole({ bytes, result, download }: Received, name: string, form: 
 }
 
 describe.each(forms)("a song, reliable: %s", (reliable) => {
-  test("comes whole, whatever its size", async () => {
+  test("arrives whole, whatever its size", async () => {
     for (const name of contents.keys()) expectWhole(await getWhole(name, reliable), name, reliable);
   });
 
-  test("comes whole to 16 clients at once", async () => {
+  test("arrives whole at 16 concurrent clients", async () => {
     const all = await Promise.all(Array.from({ length: 16 }, () => getWhole(`${MB}.mp3`, reliable)));
     expect(all).toHaveLength(16);
     for (const each of all) expectWhole(each, `${MB}.mp3`, reliable);
   });
 
-  test("may be a file that is new, in a folder, or a finished stream of the cache", async () => {
+  test("may be a new file, a file in a folder, or a finished stream of the cache", async () => {
     const name = "new/Käse und Brot.ogg";
     songs.put(name.normalize("NFD"), Buffer.from("new"));
     expect((await songs.get(name, { reliable })).bytes).toEqual(new Uint8Array(Buffer.from("new")));
@@ -80,7 +80,7 @@ describe.each(forms)("a song, reliable: %s", (reliable) => {
     expect(Buffer.from(bytes).toString()).toBe("of the cache");
   });
 
-  test("that is not there, or is not below the library, does not come", async () => {
+  test("that does not exist, or is not below the library, is not sent", async () => {
     fs.symlinkSync("../secret", join(songs.libraryFolder, `link-${reliable}`));
     const hostile = ["nope", "../secret", "/etc/passwd", "a/../../secret", "..\\secret", "C:\\secret", "NUL"];
     for (const name of [...hostile, "x\0y", `link-${reliable}`, "x".repeat(1024)]) {
@@ -90,7 +90,7 @@ describe.each(forms)("a song, reliable: %s", (reliable) => {
     }
   });
 
-  test("that is cut while it is sent does not pass for whole, and the server goes on", async () => {
+  test("that is truncated while it is sent does not pass for whole, and the server keeps working", async () => {
     await using own = await SongServer.start(slow);
     const path = own.put("cut.wav", random.bytes(4 * MB));
     const download = await openSongUdp({ host: "127.0.0.1", port: own.udpPort, name: "cut.wav", reliable });
@@ -110,7 +110,7 @@ describe.each(forms)("a song, reliable: %s", (reliable) => {
     expect((await own.get("after.wav", { reliable })).bytes).toHaveLength(5);
   });
 
-  test("is cut when the server ends, which does not wait for it", async () => {
+  test("is cut by a shutdown, which does not wait for it", async () => {
     await using own = await SongServer.start(slow);
     own.put("long.wav", random.bytes(20 * MB));
     const download = await openSongUdp({ host: "127.0.0.1", port: own.udpPort, name: "long.wav", reliable });
@@ -135,7 +135,7 @@ describe.each(forms)("a song, reliable: %s", (reliable) => {
 });
 
 describe("the old protocol", () => {
-  test("is datagrams of 1024 bytes with a shorter one at the end, once however often it is asked for", async () => {
+  test("sends datagrams of 1024 bytes and a shorter last one, once for repeated requests", async () => {
     for (const size of [0, 1, 1023, 1024, 1025]) {
       using client = await RawUdp.open(songs.udpPort);
       for (let times = 0; times < 3; times += 1) client.send(`${size}.mp3`);
@@ -146,14 +146,14 @@ describe("the old protocol", () => {
     }
     await using own = await SongServer.start(slow);
     const bytes = random.bytes(200_000);
-    own.put("asked often", bytes);
+    own.put("requested often", bytes);
     using client = await RawUdp.open(own.udpPort);
-    for (let times = 0; times < 20; times += 1) client.send("asked often");
+    for (let times = 0; times < 20; times += 1) client.send("requested often");
     await until("the last datagram", 10_000, () => (client.received.at(-1)?.length ?? 1024) < 1024);
     expect(sha256(Buffer.concat(client.received))).toBe(sha256(bytes));
   });
 
-  test("forgets a client that has gone, without delay for the others", async () => {
+  test("drops a client that has gone, without delaying the others", async () => {
     const before = songs.server.log.length;
     const gone = await Promise.all(Array.from({ length: 5 }, () => RawUdp.open(songs.udpPort)));
     for (const client of gone) client.send(`${20 * MB}.mp3`);
@@ -165,7 +165,7 @@ describe("the old protocol", () => {
     await until("5 forgotten clients", 2_000, forgotten, () => songs.server.log.slice(before));
   });
 
-  test("gives up one song for the next that the same client asks for", async () => {
+  test("cancels a song when the same client requests the next", async () => {
     await using own = await SongServer.start(slow);
     own.put("first", random.bytes(20 * MB));
     own.put("second", Buffer.from("second"));
@@ -179,21 +179,24 @@ describe("the old protocol", () => {
 });
 
 describe.concurrent("the reliable protocol", () => {
-  test.each([0, 1, 5, 20])("brings a song whole over a network that loses %i of 100", async (loss) => {
-    const network = { loss, repeat: loss, reorder: loss * 2, seed: 100 + loss };
-    await using proxy = await LossyUdp.open(songs.udpPort, network);
-    const name = `${MB}.mp3`;
-    const got = await within("the song", 45_000, songs.get(name, { port: proxy.port, reliable: "only" }));
-    expectWhole(got, name, "only");
-    expect(proxy.lost >= proxy.datagrams * (loss / 200)).toBe(true);
-  });
+  test.each([0, 1, 5, 20])(
+    "delivers a song whole over a network that loses %i of 100 datagrams",
+    async (loss) => {
+      const network = { loss, repeat: loss, reorder: loss * 2, seed: 100 + loss };
+      await using proxy = await LossyUdp.open(songs.udpPort, network);
+      const name = `${MB}.mp3`;
+      const got = await within("the song", 45_000, songs.get(name, { port: proxy.port, reliable: "only" }));
+      expectWhole(got, name, "only");
+      expect(proxy.lost >= proxy.datagrams * (loss / 200)).toBe(true);
+    },
+  );
 
-  test("waits for a reader that takes its time", async () => {
+  test("waits for a slow reader", async () => {
     const name = `${20 * MB}.mp3`;
     const download = await openSongUdp({ host: "127.0.0.1", port: songs.udpPort, name, reliable: "only" });
     const iterator = download.chunks[Symbol.asyncIterator]();
     let bytes = (await iterator.next()).value!.length;
-    // Longer than the server waits for a client that says nothing.
+    // Longer than the server waits for a client that sends nothing.
     await Bun.sleep(reliableIdleMs + 300);
     for (let next = await iterator.next(); next.done !== true; next = await iterator.next())
       bytes += next.value.length;
@@ -201,7 +204,7 @@ describe.concurrent("the reliable protocol", () => {
     expect(await download.result).toMatchObject({ complete: true, verified: true });
   });
 
-  test("ends at once when its reader leaves or its signal says so", async () => {
+  test("ends immediately when its reader leaves or its signal aborts", async () => {
     await using own = await SongServer.start(slow);
     own.put("long.wav", random.bytes(20 * MB));
     const options = { host: "127.0.0.1", port: own.udpPort, name: "long.wav" };
@@ -220,7 +223,7 @@ describe.concurrent("the reliable protocol", () => {
 });
 
 describe("an address", () => {
-  test("that is not allowed is never answered, and said once in the log", async () => {
+  test("that is not allowed is never answered, and logged once", async () => {
     await using own = await SongServer.start({ "udp-allow": "10.0.0.0/8" });
     own.put("a", Buffer.from("a"));
     using client = await RawUdp.open(own.udpPort);
@@ -235,7 +238,7 @@ describe("an address", () => {
     expect(own.server.log.match(/a request is not answered/g)).toHaveLength(1);
   });
 
-  test("that has not proved itself is never sent more than came from it", async () => {
+  test("that is not validated is never sent more bytes than it sent", async () => {
     using client = await RawUdp.open(songs.udpPort);
     let sent = 0;
     const send = (datagram: Uint8Array): void => {
@@ -263,7 +266,7 @@ describe("an address", () => {
       send(any.subarray(0, random.int(1, any.length)));
     }
     await until("the answers", 5_000, () => client.received.length >= 100);
-    // One answer that comes back for sure, behind all others.
+    // One answer that is certain to follow all others.
     client.send("1.mp3");
     await until("the last answer", 5_000, () => client.received.at(-1)?.length === 1);
     expect(client.receivedBytes - 1).toBeLessThanOrEqual(sent);
@@ -273,7 +276,7 @@ describe("an address", () => {
     }
   });
 
-  test("has its proof for itself: another port cannot use it", async () => {
+  test("has its own token: another port cannot use it", async () => {
     using first = await RawUdp.open(songs.udpPort);
     using second = await RawUdp.open(songs.udpPort);
     first.send(requestOf("1.mp3"));
@@ -289,7 +292,7 @@ describe("an address", () => {
     );
   });
 
-  test("has a limit on its transfers; those under way go on", async () => {
+  test("has a limit on its transfers; those in progress continue", async () => {
     await using own = await SongServer.start(slow);
     own.put("long.wav", random.bytes(20 * MB));
     const clients = await Promise.all(Array.from({ length: 70 }, () => RawUdp.open(own.udpPort)));
@@ -313,7 +316,7 @@ describe("an address", () => {
   });
 });
 
-test("an empty datagram is never answered, a name that is no text as a song that is not there", async () => {
+test("an empty datagram is never answered; a name that is not UTF-8 is answered as an unknown song", async () => {
   using client = await RawUdp.open(songs.udpPort);
   client.send(new Uint8Array(0));
   client.send(Uint8Array.of(0xff, 0xfe));

@@ -1,4 +1,4 @@
-/** Sounds of devices with the whole server: other files, the cache over a restart, and what goes wrong. */
+/** Sounds of devices with the whole server: file formats, the cache across a restart, and failures. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -38,7 +38,7 @@ async function connect(id: string): Promise<GrpcDevice> {
   return device;
 }
 
-/** Presses Play and waits for `count` packets, which the lead of ten seconds lets go at once. */
+/** Presses Play and waits for `count` packets, which the lead of ten seconds sends immediately. */
 async function play(device: GrpcDevice, count: number): Promise<Uint8Array[]> {
   const before = device.packets.length;
   await device.pressed("play");
@@ -46,7 +46,7 @@ async function play(device: GrpcDevice, count: number): Promise<Uint8Array[]> {
   return device.packets.slice(before, before + count).map(({ data }) => new Uint8Array(data));
 }
 
-test("a thread that dies while it encodes costs that sound; the next Play has it made by another", async () => {
+test("an encoding thread that dies costs its sound; the next Play encodes it on another thread", async () => {
   using device = await connect("unlucky");
   await device.pressed("mode", "play");
   await until("a line about the thread", limitMs, () => server.log.includes("a worker died"));
@@ -54,13 +54,13 @@ test("a thread that dies while it encodes costs that sound; the next Play has it
   expect((await play(device, 100)).length).toBe(100);
 });
 
-test("Opus in Ogg arrives as it is in the file, whatever name it has", async () => {
+test("Opus in Ogg arrives unchanged, whatever the file's name", async () => {
   using device = await connect("passed-through");
   const expected = new OggOpusParser().push(await Bun.file(speech).bytes());
   expect(await play(device, 300)).toEqual(expected.slice(0, 300));
 });
 
-test("after a restart a sound comes out of the cache", async () => {
+test("after a restart a sound comes from the cache", async () => {
   using before = await connect("early");
   await before.pressed("mode", "mode");
   const first = await play(before, 300);
@@ -76,7 +76,7 @@ test("after a restart a sound comes out of the cache", async () => {
   expect(metrics.sum("wavecache_sound_bytes")).toBeGreaterThan(60_000);
 });
 
-test("a file that cannot be read is no sound: the log says which and why, and the device goes on", async () => {
+test("an unreadable file plays nothing: the log says which and why, and the device stays connected", async () => {
   using device = await connect("third");
   await device.pressed("mode", "mode", "mode", "play");
   await until("a line about the file", limitMs, () =>
@@ -87,7 +87,7 @@ test("a file that cannot be read is no sound: the log says which and why, and th
   expect((await play(device, 10)).length).toBe(10);
 });
 
-test("sounds that make no sense refuse to start", async () => {
+test("invalid sound settings fail the start", async () => {
   const { code, stderr } = await runServerToExit(["--sounds", "7=a.wav"]);
   expect(code).toBe(2);
   expect(stderr).toContain("--sounds");

@@ -32,7 +32,7 @@ async function upload(subject: string, audio: Uint8Array): Promise<string> {
   return id;
 }
 
-test("a finished stream is shown with its size, digest and times as soon as STOPPED is there", async () => {
+test("a finished stream is listed with its size, digest and times as soon as STOPPED has arrived", async () => {
   const before = Date.now();
   const audio = new Random(1).bytes(12_345);
   const id = await upload("shown", audio);
@@ -45,7 +45,7 @@ test("a finished stream is shown with its size, digest and times as soon as STOP
   expect(finished).toBeLessThanOrEqual(Date.now() + 1000);
 });
 
-test("an unfinished stream is shown as unfinished, without digest and end, and with what was written", async () => {
+test("an unfinished stream is listed as unfinished, with its bytes so far and without digest and end", async () => {
   using peer = await openPeer();
   const id = freshId("unfinished");
   await peer.start(id);
@@ -55,7 +55,7 @@ test("an unfinished stream is shown as unfinished, without digest and end, and w
   expect(info).toMatchObject({ state: "unfinished", size: 100_000, sha256: null, finishedAt: null });
 });
 
-test("WAV audio is recognised, and bytes of no format are shown as null", async () => {
+test("WAV audio is detected, and an unknown format is null", async () => {
   const header = Buffer.from("RIFF\x24\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00", "latin1");
   const rates = Buffer.from("\x80\x3e\x00\x00\x00\x7d\x00\x00\x02\x00\x10\x00data\x00\x00\x00\x00", "latin1");
   const wav = await upload("wav", Buffer.concat([header, rates]));
@@ -64,7 +64,7 @@ test("WAV audio is recognised, and bytes of no format are shown as null", async 
   expect((await streamInfo(server.httpBase, bytes))?.format).toBeNull();
 });
 
-test("the list goes page by page over every stream once, and can be limited to a state", async () => {
+test("the list has every stream once, page by page, and can be limited to a state", async () => {
   const finished = new Set<string>();
   for (let index = 0; index < 7; index++) finished.add(await upload("page", Buffer.from(`${index}`)));
   using peer = await openPeer();
@@ -90,7 +90,7 @@ test("the list goes page by page over every stream once, and can be limited to a
   expect([...finished].filter((id) => !ids[0]!.includes(id))).toEqual([]);
 });
 
-test("a bad query is refused with 400 and a hint", async () => {
+test("a bad query is rejected with 400 and a hint", async () => {
   for (const query of ["?state=lost", "?limit=x", "?limit=-1"]) {
     const response = await fetch(`${server.httpBase}/api/streams${query}`);
     const body = await response.text();
@@ -99,14 +99,14 @@ test("a bad query is refused with 400 and a hint", async () => {
   }
 });
 
-test("an unknown id, and the name of a built-in property, are 404 with code, message and hint", async () => {
+test("an unknown id, or the name of a built-in property, is 404 with code, message and hint", async () => {
   for (const id of ["no-such-stream", "toString", "constructor", "__proto__"]) {
     expect(await streamInfo(server.httpBase, id)).toBeUndefined();
     expect(await removeStream(server.httpBase, id)).toBe(404);
   }
 });
 
-test("an id that is not allowed is an error of the client, not of the server", async () => {
+test("an id that is not allowed is a client error", async () => {
   for (const id of ["..%2f..%2fetc", "%00", "a%20b", "x".repeat(129)]) {
     const response = await fetch(`${server.httpBase}/api/streams/${id}`);
     await response.text();
@@ -114,7 +114,7 @@ test("an id that is not allowed is an error of the client, not of the server", a
   }
 });
 
-test("a removed stream is gone everywhere, and its id and its space are free again", async () => {
+test("a removed stream is gone everywhere, and frees its id and its space", async () => {
   const audio = new Random(3).bytes(50_000);
   const id = await upload("removed", audio);
   expect(await removeStream(server.httpBase, id)).toBe(204);
@@ -134,7 +134,7 @@ test("a removed stream is gone everywhere, and its id and its space are free aga
   expect((await peer.read(id, 0, 100)).toString()).toBe("new audio");
 });
 
-test("the end of a new stream under the id of a removed one is told like that of any other", async () => {
+test("a new stream under the id of a removed one ends like any other", async () => {
   using peer = await openPeer();
   const id = freshId("renewed");
   await peer.upload(id, Buffer.from("old"));
@@ -147,14 +147,14 @@ test("the end of a new stream under the id of a removed one is told like that of
 
 test("removing one of two streams with the same audio leaves the other whole", async () => {
   const audio = new Random(4).bytes(200_000);
-  const first = await upload("twin", audio);
-  const second = await upload("twin", audio);
+  const first = await upload("copy", audio);
+  const second = await upload("copy", audio);
   expect(await removeStream(server.httpBase, first)).toBe(204);
   using peer = await openPeer();
   expect(sha256(await peer.download(second, audio.length))).toBe(sha256(audio));
 });
 
-test("a stream removed amid a download gives right audio or an ERROR for each GET", async () => {
+test("a stream removed amid a download returns correct audio or an ERROR for each GET", async () => {
   const audio = new Random(5).bytes(4 * 1024 * 1024);
   const id = await upload("removed-amid", audio);
   using peer = await openPeer();
@@ -173,7 +173,7 @@ test("a stream removed amid a download gives right audio or an ERROR for each GE
   await peer.expectError(`Failed to read from stream: ${id}`);
 });
 
-test("an object that was taken away from outside is an ERROR to its readers and to nobody else", async () => {
+test("an object that was deleted from outside is an ERROR to its readers only", async () => {
   const damaged = new Random(6).bytes(10_000);
   const id = await upload("damaged", damaged);
   const other = await upload("whole", Buffer.from("audio"));
@@ -189,7 +189,7 @@ test("an object that was taken away from outside is an ERROR to its readers and 
   expect(sha256(await peer.download(id, damaged.length))).toBe(digest);
 });
 
-test("a stream that a connection is uploading cannot be removed under it", async () => {
+test("a stream that is being uploaded cannot be removed", async () => {
   using peer = await openPeer();
   const id = freshId("busy");
   await peer.start(id);
@@ -198,7 +198,7 @@ test("a stream that a connection is uploading cannot be removed under it", async
   expect((await peer.stop(id)).size).toBe(5);
 });
 
-test("an unfinished stream that nobody holds can be removed, and its file goes with it", async () => {
+test("an interrupted stream can be removed, together with its file", async () => {
   const id = freshId("left");
   using peer = await openPeer();
   await peer.start(id);

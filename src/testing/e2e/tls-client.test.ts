@@ -1,4 +1,4 @@
-/** The client against servers with TLS: whom it believes, and what it says of others. */
+/** The client against servers with TLS: which certificates it trusts, and how it reports others. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { runClient } from "../harness/client-process.ts";
@@ -14,9 +14,9 @@ const audio = join(folder.path, "audio.bin");
 const wav = "data/samples/speech-16k-mono.wav";
 
 const authority = await makeCertificate({ isAuthority: true });
-const stranger = await makeCertificate({ isAuthority: true });
+const unknownAuthority = await makeCertificate({ isAuthority: true });
 
-/** A server with a certificate of the authority, unless the options say otherwise. */
+/** A server with a certificate of the trusted authority, unless the options differ. */
 async function serverWith(name: string, options: CertificateOptions): Promise<TestServer> {
   const paths = await writeCertificate(
     join(folder.path, name),
@@ -31,7 +31,7 @@ async function serverWith(name: string, options: CertificateOptions): Promise<Te
 const servers: Record<string, TestServer> = {};
 const unbelieved: [kind: string, options: CertificateOptions, says: RegExp][] = [
   ["another host", { names: ["example.org"] }, /for another host: 127\.0\.0\.1:\d+ \(.+\)/],
-  ["an unknown authority", { authority: stranger }, /nobody trusted vouches .+ \(give .+ --ca FILE/],
+  ["an unknown authority", { authority: unknownAuthority }, /nobody trusted vouches .+ \(give .+ --ca FILE/],
   ["the past", { fromDays: -9, toDays: -1 }, /has expired: .+ \(.+\)/],
 ];
 
@@ -68,7 +68,7 @@ describe("the client over TLS", () => {
     expect(run.out).toContain("identical");
   });
 
-  test("believes nobody without --ca", async () => {
+  test("trusts no certificate without --ca", async () => {
     for (const command of commands(servers["good"]!)) {
       const run = await runClient(command);
       expect(run.code).toBe(1);
@@ -76,7 +76,7 @@ describe("the client over TLS", () => {
     }
   });
 
-  test.each(unbelieved)("refuses a certificate of %s in one line with a hint", async (kind, _, says) => {
+  test.each(unbelieved)("rejects a certificate of %s in one line with a hint", async (kind, _, says) => {
     for (const command of commands(servers[kind]!)) {
       const run = await runClient([...command, "--ca", ca]);
       expect(run.code, run.err).toBe(1);
@@ -84,14 +84,14 @@ describe("the client over TLS", () => {
     }
   });
 
-  test.each(unbelieved)("believes a certificate of %s with --insecure", async (kind) => {
+  test.each(unbelieved)("accepts a certificate of %s with --insecure", async (kind) => {
     for (const command of commands(servers[kind]!)) {
       const run = await runClient([...command, "--insecure"]);
       expect(run.code, run.err).toBe(0);
     }
   });
 
-  test("takes no file for certificates that holds none, and not both options", async () => {
+  test("rejects a --ca file without certificates, and both options together", async () => {
     const [command] = commands(servers["good"]!);
     const missing = await runClient([...command!, "--ca", join(folder.path, "missing.pem")]);
     expect([missing.code, missing.err]).toEqual([1, expect.stringContaining("missing.pem")]);
@@ -101,7 +101,7 @@ describe("the client over TLS", () => {
     expect([both.code, both.err]).toEqual([2, expect.stringContaining("exclude each other")]);
   });
 
-  test("says that a server speaks no TLS", async () => {
+  test("reports that a server does not speak TLS", async () => {
     await using plain = await TestServer.start();
     for (const command of commands(plain)) {
       const run = await runClient(command.map((part) => part.replace("ws://", "wss://")));

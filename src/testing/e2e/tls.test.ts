@@ -1,4 +1,4 @@
-/** `--tls`: https and wss on the main port and that of live ingest, with certificates that change meanwhile. */
+/** `--tls`: https and wss on the main port and the ingest port, with certificates that are reloaded. */
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { connect } from "node:tls";
@@ -12,7 +12,7 @@ useServers();
 const waitMs = 20_000;
 const env = { WAVECACHE_TLS: "true" };
 
-/** SHA-256 of the certificate that a new connection is shown; undefined if it fails, as it may amid a change. */
+/** SHA-256 of the certificate that a new connection gets; undefined if it fails, as it may during a reload. */
 function fingerprintAt(address: string): Promise<string | undefined> {
   const { hostname: host, port } = new URL(address);
   return new Promise((resolve) => {
@@ -31,7 +31,7 @@ async function untilOtherThan(known: readonly string[], address: string): Promis
   });
 }
 
-/** A WebSocket that answers are asked of one by one. */
+/** A WebSocket client that sends one request at a time. */
 class SecurePeer implements Disposable {
   readonly #socket: WebSocket;
   readonly #answers: string[] = [];
@@ -62,7 +62,7 @@ class SecurePeer implements Disposable {
   }
 }
 
-test("https and wss come on both ports, with the certificate that was given and nothing without it", async () => {
+test("https and wss work on both ports with the given certificate, and plain connections do not", async () => {
   using folder = temporaryFolder();
   const made = await makeCertificate();
   const { cert, key } = await writeCertificate(folder.path, made);
@@ -82,7 +82,7 @@ test("https and wss come on both ports, with the certificate that was given and 
   }
 });
 
-test("a new certificate is shown on both ports while WebSockets of the old one go on", async () => {
+test("both ports present a new certificate while WebSockets of the old one stay open", async () => {
   using folder = temporaryFolder();
   const [first, second, third] = [await makeCertificate(), await makeCertificate(), await makeCertificate()];
   const { cert, key } = await writeCertificate(folder.path, first);
@@ -110,7 +110,7 @@ test("a new certificate is shown on both ports while WebSockets of the old one g
   await until("all were closed", waitMs, () => peers.every((peer) => peer.closed));
 });
 
-test("without files the certificate is signed by itself and outlives a restart", async () => {
+test("without files the certificate is self-signed and survives a restart", async () => {
   await using server = await TestServer.start({ env });
   const ca = await Bun.file(join(server.cacheDir, "tls", "cert.pem")).text();
   expect(await (await fetch(`${server.httpBase}/healthz`, { tls: { ca } })).text()).toBe("ok\n");
@@ -120,7 +120,7 @@ test("without files the certificate is signed by itself and outlives a restart",
   expect(await fingerprintAt(server.url)).toBe(shown);
 });
 
-test("two servers never share a port", async () => {
+test("two servers cannot share a port", async () => {
   using folder = temporaryFolder();
   await using server = await TestServer.start({ env });
   const { port } = new URL(server.url);
@@ -129,7 +129,7 @@ test("two servers never share a port", async () => {
   expect(run.stderr).toContain(port);
 });
 
-test("a certificate that cannot be used is refused with one line that names the file", async () => {
+test("an unusable certificate fails the start with one line that names the file", async () => {
   using folder = temporaryFolder();
   const { cert, key } = await writeCertificate(folder.path, await makeCertificate());
   await Bun.write(key, (await makeCertificate()).key);

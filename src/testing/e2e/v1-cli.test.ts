@@ -1,4 +1,4 @@
-/** The commands over protocol v1 with the real server, killed and started again under them. */
+/** The commands over protocol v1 with the real server, which is killed and started again meanwhile. */
 import { expect, test } from "bun:test";
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -26,7 +26,7 @@ function writeFiles(folder: string, count: number, bytes: number, random: Random
 }
 
 test(
-  "upload of a folder finishes by itself though the server is killed in the middle, and all comes back",
+  "upload of a folder survives a kill of the server in the middle, and all files can be downloaded",
   seeded(async (random) => {
     await using server = await TestServer.start();
     using folder = temporaryFolder();
@@ -65,7 +65,7 @@ test(
   }),
 );
 
-test("what one file of many lacks, the others do not", async () => {
+test("a file that fails does not affect the others", async () => {
   await using server = await TestServer.start();
   using folder = temporaryFolder();
   const file = (name: string, text: string) => writeFileSync(join(folder.path, name), text);
@@ -96,10 +96,10 @@ test("what one file of many lacks, the others do not", async () => {
   expect(down.err).toMatch(/^none: error: no such stream: none .*\nerror: 1 of 2 streams are not/);
 });
 
-test("list, info and rm tell of streams as HTTP does", async () => {
+test("list, info and rm agree with the HTTP API", async () => {
   await using server = await TestServer.start();
   using folder = temporaryFolder();
-  // What the file's name says of them is what the server finds out for itself.
+  // The server derives the same from the file as the client from its name.
   copyFileSync(join(samples, "speech-16k-mono.wav"), join(folder.path, "a.wav"));
   copyFileSync(join(samples, "music-44k-stereo.mp3"), join(folder.path, "b.mp3"));
   expect(await runClient(["upload", folder.path, "-s", server.url])).toMatchObject({ code: 0 });

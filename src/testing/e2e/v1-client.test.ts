@@ -1,4 +1,4 @@
-/** The client library of protocol v1 and the real server, over connections that are cut and servers that are killed. */
+/** The client library of protocol v1 and the real server, with cut connections and killed servers. */
 import { expect, test } from "bun:test";
 import { connect } from "../../client/v1/bun.ts";
 import type { Client, ConnectOptions } from "../../client/v1/client.ts";
@@ -74,14 +74,14 @@ test(
   }),
 );
 
-/** Without a word, and with all that belongs to a polite end. */
+/** Ends of the server: abrupt, and orderly with a goodbye. */
 const endings = {
   killed: (server: TestServer) => server.kill9(),
-  "asked to end": (server: TestServer) => server.stop(),
+  "shut down": (server: TestServer) => server.stop(),
 };
 
 test.each(Object.entries(endings))(
-  "a server that is %s in the middle of 32 uploads and started again gets them all, as it had them",
+  "a server that is %s amid 32 uploads and started again gets them all from its durable bytes",
   (_, end) =>
     seeded(async (random) => {
       await using server = await TestServer.start();
@@ -123,7 +123,7 @@ test.each(Object.entries(endings))(
 );
 
 test(
-  "a reader that never reads leaves 31 others and the writers alone",
+  "a reader that never reads does not affect 31 others and the writers",
   seeded(async (random) => {
     await using server = await TestServer.start();
     const client = await open(server.url);
@@ -144,7 +144,7 @@ test(
 );
 
 test(
-  "a follower gets a stream as it is written, through a restart of the server, to its end",
+  "a follower gets a stream as it grows, across a restart of the server, to its end",
   seeded(async (random) => {
     await using server = await TestServer.start();
     const retry = { firstDelayMs: 20, maxDelayMs: 200, retries: 200 };
@@ -175,7 +175,7 @@ test(
   }),
 );
 
-test("a follower of a recording hears it again when server and device are back", async () => {
+test("a follower of a recording continues once server and device are back", async () => {
   await using server = await TestServer.start();
   const retry = { firstDelayMs: 20, maxDelayMs: 200, retries: 200 };
   const { frameSamples } = pcmFormat;
@@ -184,7 +184,7 @@ test("a follower of a recording hears it again when server and device are back",
   const send = () => device.send(countingPayload(sent++ * frameSamples, frameSamples));
   const client = await open(server.url, { retry });
   const heard: number[] = [];
-  // The device has to be known before it can be followed.
+  // A device must be known before it can be followed.
   const reader = await until("the recording", limitMs, async () => {
     send();
     const reader = client.follow({ recording: "kitchen" });
@@ -219,7 +219,7 @@ test("a follower of a recording hears it again when server and device are back",
   await within("the end", limitMs, over);
   expect(await reader.result).toMatchObject({ outcome: "ended", received: 2 * heard.length });
   const jumps = heard.filter((sample, at) => at > 0 && sample !== (((heard[at - 1] ?? 0) + 1) << 16) >> 16);
-  // Only what passed between the two connections is missing, if anything did.
+  // At most the audio between the two connections is missing.
   expect(jumps.length).toBeLessThanOrEqual(1);
 });
 

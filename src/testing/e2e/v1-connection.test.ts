@@ -19,22 +19,22 @@ afterAll(() => server.dispose());
 
 const audio = new Random(11).bytes(2 * MiB);
 
-/** Audio of a channel that no other one has. */
+/** Audio that differs between channels. */
 function piece(channel: number): Uint8Array {
   return audio.subarray(channel, channel + 8000);
 }
 
-describe("a connection is ended, with the reason, for", () => {
+describe("a connection is closed, with the reason, for", () => {
   const faults: Record<string, [code: string, close: number, send: (peer: V1Peer) => void]> = {
     "bytes that are no message": ["BAD_REQUEST", 1008, (peer) => peer.socket.binary(Buffer.from([0xff]))],
     "a text": ["BAD_REQUEST", 1008, (peer) => peer.socket.text("hello")],
-    "a message that goes the other way": [
+    "a message of the opposite direction": [
       "BAD_REQUEST",
       1008,
       (peer) => peer.socket.binary(encodeMessage({ type: "ACK", channel: 1, written: 0, durable: 0 })),
     ],
     "a second HELLO": ["BAD_REQUEST", 1008, (peer) => peer.sendHello()],
-    "a number that is opened twice": [
+    "a channel that is opened twice": [
       "BAD_REQUEST",
       1008,
       (peer) => {
@@ -42,7 +42,7 @@ describe("a connection is ended, with the reason, for", () => {
         peer.create(1, freshId("twice"));
       },
     ],
-    "DATA behind FINISH": [
+    "DATA after FINISH": [
       "BAD_REQUEST",
       1008,
       (peer) => {
@@ -51,18 +51,18 @@ describe("a connection is ended, with the reason, for", () => {
         peer.data(1, 0, audio.subarray(0, 10));
       },
     ],
-    "DATA for a question": [
+    "DATA on a query": [
       "BAD_REQUEST",
       1008,
       (peer) => {
-        // So many that the last of them waits for its turn.
+        // So many that the last of them waits in the queue.
         for (let channel = 1; channel <= 100; channel += 1) {
           peer.send({ type: "LIST", channel, filter: "all", after: "", limit: 1 });
         }
         peer.data(100, 0, audio.subarray(0, 10));
       },
     ],
-    "more credit than there may be": [
+    "more credit than the limit": [
       "CREDIT_EXCEEDED",
       1008,
       (peer) => peer.send({ type: "CREDIT", channel: 0, bytes: GiB }),
@@ -89,10 +89,10 @@ describe("a connection is ended, with the reason, for", () => {
     expect(await peer.faultCode()).toBe("BAD_REQUEST");
   });
 
-  test("more over the connection than there is credit for, spread over channels", async () => {
+  test("more DATA on all channels than the connection's credit", async () => {
     using peer = await V1Peer.open(server.url);
     const { connectionCredit, channelCredit } = await peer.greeted();
-    // To channels that are not open, so that none of them has too much: ignored, but counted and granted again.
+    // On channels that are not open, so that no channel limit applies: the server ignores the audio, but counts it.
     for (let sent = 0; sent <= connectionCredit + 4 * MiB; sent += 256 * KiB) {
       peer.data(7, 0, audio.subarray(0, 256 * KiB));
       await peer.socket.flush();
@@ -104,7 +104,7 @@ describe("a connection is ended, with the reason, for", () => {
 });
 
 describe("a connection", () => {
-  test("answers PING, ignores messages of later revisions and what comes for closed channels", async () => {
+  test("answers PING, ignores messages of later revisions and messages for closed channels", async () => {
     using peer = await V1Peer.open(server.url);
     peer.socket.binary(Buffer.from([0x92, 0x64, 0x01]));
     peer.send({ type: "CREDIT", channel: 5, bytes: 10 });
@@ -115,12 +115,12 @@ describe("a connection", () => {
     await peer.when("PONG", () => peer.pongs.includes(77) || undefined);
   });
 
-  test("pings a peer that wants to hear something", async () => {
+  test("pings a peer whose idle time requires it", async () => {
     using peer = await V1Peer.open(server.url, { idleMs: 900 });
     await peer.when("PING", () => peer.pings >= 2 || undefined, 10_000);
   });
 
-  test("fails the one channel whose opening is malformed", async () => {
+  test("fails only the channel whose opening is malformed", async () => {
     using peer = await V1Peer.open(server.url);
     peer.socket.binary(Buffer.from([0x95, 0x11, 0x03, 0xa1, 0x61, 0xa1, 0x61, 0xc0]));
     expect(await peer.errorOn(3)).toBe("BAD_REQUEST");
@@ -128,7 +128,7 @@ describe("a connection", () => {
     expect(await peer.upload(3, id, audio.subarray(0, 5))).toMatchObject({ size: 5 });
   });
 
-  test("outlives floods of nonsense on others", async () => {
+  test("is not affected by floods of nonsense on other connections", async () => {
     const random = new Random(3);
     using good = await V1Peer.open(server.url);
     const flood = Array.from({ length: 30 }, async () => {
@@ -147,7 +147,7 @@ describe("a connection", () => {
     await Promise.all(flood);
   });
 
-  test("has as many channels as it says, writes and reads on all of them, and refuses one more", async () => {
+  test("has as many channels as HELLO says, works on all of them, and rejects one more", async () => {
     using peer = await V1Peer.open(server.url, { channelCredit: 4096, connectionCredit: 64 * MiB });
     expect((await peer.greeted()).maxChannels).toBe(maxChannels);
     const run = freshId("many");
@@ -165,7 +165,7 @@ describe("a connection", () => {
     expect(reads.every(({ audio: got }, at) => Buffer.compare(got, piece(at + 1)) === 0)).toBe(true);
   }, 60_000);
 
-  test("lets one reader that never takes anything wait alone", async () => {
+  test("is not blocked by a reader that grants no credit", async () => {
     using peer = await V1Peer.open(server.url, { channelCredit: 128 * KiB });
     const id = freshId("read");
     await peer.upload(1, id, audio);
@@ -178,7 +178,7 @@ describe("a connection", () => {
     expect(peer.received(100)).toBe(128 * KiB);
   });
 
-  test("lets one writer that stands still hold up nobody", async () => {
+  test("is not blocked by a writer that stalls", async () => {
     using peer = await V1Peer.open(server.url);
     peer.create(1, freshId("still"));
     peer.data(1, 0, audio.subarray(0, 10));
@@ -188,17 +188,17 @@ describe("a connection", () => {
     for (const end of await Promise.all(uploads)) expect(end.sha256).toBe(sha256(audio));
   });
 
-  test("that takes none of its answers costs the server little, and others nothing", async () => {
+  test("that reads no answers costs the server little, and other connections nothing", async () => {
     using peer = await V1Peer.open(server.url);
     const id = freshId("named");
     await peer.upload(1, id, audio.subarray(0, 10));
     const before = (await server.memory()).ownBytes;
     peer.socket.pause();
-    const question = { type: "INFO", streamId: "nobody" } as const;
+    const query = { type: "INFO", streamId: "nobody" } as const;
     const asking = (async () => {
       for (let round = 0; !peer.isOver && peer.socket.isOpen && round < 400; round += 1) {
         for (let channel = 1; channel <= 1000; channel += 1) {
-          peer.socket.binary(encodeMessage({ ...question, channel }));
+          peer.socket.binary(encodeMessage({ ...query, channel }));
         }
         if (peer.socket.unsentBytes > 16 * MiB) break;
         await Bun.sleep(1);
@@ -213,7 +213,7 @@ describe("a connection", () => {
 });
 
 describe("the end of the server", () => {
-  test("kill -9: what was told to be durable, or written, is kept, and the upload goes on there", async () => {
+  test("after kill -9 acknowledged bytes are kept, and the upload resumes there", async () => {
     await using own = await TestServer.start();
     const id = "survivor";
     let told = 0;
@@ -234,7 +234,7 @@ describe("the end of the server", () => {
     expect((await peer.finish(1, audio.length)).sha256).toBe(sha256(audio));
   });
 
-  test("says goodbye, lets what is under way finish, refuses what is new, and keeps the rest durable", async () => {
+  test("sends GOODBYE, finishes channels in progress, rejects new ones, and makes the rest durable", async () => {
     await using own = await TestServer.start();
     using peer = await V1Peer.open(own.url);
     using idle = await V1Peer.open(own.url);
@@ -258,7 +258,7 @@ describe("the end of the server", () => {
   });
 });
 
-test("what a channel is refused with is counted at its door", async () => {
+test("the error of a rejected channel is counted by its gateway", async () => {
   using peer = await V1Peer.open(server.url);
   peer.send({ type: "INFO", channel: 1, streamId: "nobody" });
   await peer.errorOn(1);

@@ -1,6 +1,6 @@
 /**
- * One connection of protocol v1 against a model that is a map: random opens, writes, cuts, resumes, reads, removals, in
- * any order, and after each of them the server has what the model has.
+ * One connection of protocol v1 against a model that is a map: random opens, writes, cuts, resumes, reads and removals
+ * in any order. After each operation the server must agree with the model.
  */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import fc from "fast-check";
@@ -17,22 +17,22 @@ beforeAll(async () => {
 });
 afterAll(() => server.dispose());
 
-/** Every stream is a part of this, begun at a place of its own. */
+/** Every stream is a part of this, starting at its own offset. */
 const noise = new Random(23).bytes(600_000);
 const maxBytes = 200_000;
 const names = ["a", "b", "c"] as const;
 type Name = (typeof names)[number];
 
 interface Stream {
-  /** Bytes that there are: after a cut at least `least` and at most `size`, until somebody asks. */
+  /** The stream's bytes: after a cut between `minSize` and `size`, until the next answer tells. */
   size: number;
-  least: number;
+  minSize: number;
   isFinished: boolean;
 }
 
 interface Model {
   streams: Map<Name, Stream>;
-  /** Channels that write. */
+  /** Channels with an upload. */
   writing: Map<Name, number>;
 }
 
@@ -55,7 +55,7 @@ class Real {
     return this.#lastChannel;
   }
 
-  /** What the stream of this name has, or would have. */
+  /** The content that the stream of this name has or would have. */
   audio(name: Name, size: number): Uint8Array {
     const from = names.indexOf(name) * maxBytes;
     return noise.subarray(from, from + size);
@@ -86,7 +86,7 @@ class Create extends Step {
     real.peer.create(channel, real.id(this.name));
     if (streams.has(this.name)) return expect(await real.peer.errorOn(channel)).toBe("STREAM_EXISTS");
     await real.peer.expect(channel, "OPENED");
-    streams.set(this.name, { size: 0, least: 0, isFinished: false });
+    streams.set(this.name, { size: 0, minSize: 0, isFinished: false });
     writing.set(this.name, channel);
   }
 }
@@ -112,7 +112,7 @@ class Write extends Step {
   }
 }
 
-/** Audio that does not go on where the stream ends, or was changed on its way. */
+/** DATA at a wrong offset, or with a wrong checksum. */
 class WriteWrong extends Step {
   readonly isOffset: boolean;
 
@@ -143,16 +143,16 @@ class Resume extends Step {
     real.peer.send({ type: "WRITE", channel, streamId, mode: "resume", metadata: plain });
     const opened = await real.peer.expect(channel, "OPENED");
     const former = writing.get(this.name);
-    const stream = streams.get(this.name) ?? { size: 0, least: 0, isFinished: false };
+    const stream = streams.get(this.name) ?? { size: 0, minSize: 0, isFinished: false };
     if (stream.isFinished) {
       expect(opened).toMatchObject({ offset: stream.size, size: stream.size });
       const { sha256: digest } = await real.peer.finish(channel, stream.size);
       return expect(digest).toBe(sha256(real.audio(this.name, stream.size)));
     }
     if (former !== undefined) expect(await real.peer.errorOn(former)).toBe("STREAM_TAKEN_OVER");
-    expect(opened.offset).toBeGreaterThanOrEqual(stream.least);
+    expect(opened.offset).toBeGreaterThanOrEqual(stream.minSize);
     expect(opened.offset).toBeLessThanOrEqual(stream.size);
-    streams.set(this.name, { size: opened.offset, least: opened.offset, isFinished: false });
+    streams.set(this.name, { size: opened.offset, minSize: opened.offset, isFinished: false });
     writing.set(this.name, channel);
   }
 }
@@ -168,7 +168,7 @@ class Finish extends Step {
     const digest = sha256(real.audio(this.name, stream.size));
     expect(end).toMatchObject({ outcome: "finished", size: stream.size, sha256: digest });
     stream.isFinished = true;
-    stream.least = stream.size;
+    stream.minSize = stream.size;
     writing.delete(this.name);
   }
 }
@@ -195,9 +195,9 @@ class Close extends Step {
       streams.delete(this.name);
       return expect(end).toMatchObject({ type: "END", outcome: "removed" });
     }
-    // All that had come is kept.
+    // Every byte received before is kept.
     expect(end).toMatchObject({ type: "END", outcome: "unfinished", size: stream.size });
-    stream.least = stream.size;
+    stream.minSize = stream.size;
   }
 }
 
@@ -219,11 +219,11 @@ class Read extends Step {
     real.peer.send({ type: "READ", channel, streamId, offset, length });
     if (stream === undefined) return expect(await real.peer.errorOn(channel)).toBe("STREAM_UNKNOWN");
     if (offset > stream.size) return expect(await real.peer.errorOn(channel)).toBe("NO_DATA");
-    // After a cut nobody knows before it is asked for how much there is.
-    if (offset > stream.least) return void (await real.peer.lastWord(channel));
+    // After a cut the size is unknown until the server answers.
+    if (offset > stream.minSize) return void (await real.peer.lastWord(channel));
     const { audio, end } = await real.peer.collect(channel);
     expect(end.outcome).toBe(stream.isFinished ? "finished" : "unfinished");
-    expect(end.size).toBeGreaterThanOrEqual(stream.least);
+    expect(end.size).toBeGreaterThanOrEqual(stream.minSize);
     expect(end.size).toBeLessThanOrEqual(stream.size);
     const wanted = real.audio(this.name, end.size).subarray(offset, offset + (length ?? end.size));
     expect(Buffer.compare(audio, wanted)).toBe(0);
@@ -241,7 +241,7 @@ class Remove extends Step {
     };
     if (writing.has(this.name)) return expect(await ask()).toBe("STREAM_UNFINISHED");
     if (!streams.has(this.name)) return expect(await ask()).toBe("STREAM_UNKNOWN");
-    // A connection that was cut has its streams until the server has noticed.
+    // The streams of a cut connection stay in use until the server notices the cut.
     await until("the stream to be removed", 5000, async () => (await ask()) === "END");
     streams.delete(this.name);
   }
@@ -249,7 +249,7 @@ class Remove extends Step {
 
 class Cut extends Step {
   async run({ streams, writing }: Model, real: Real): Promise<void> {
-    for (const [name, channel] of writing) streams.get(name)!.least = real.peer.acked(channel).written;
+    for (const [name, channel] of writing) streams.get(name)!.minSize = real.peer.acked(channel).written;
     writing.clear();
     real.peer.socket.reset();
     real.peer = await V1Peer.open(server.url);
@@ -271,7 +271,7 @@ class List extends Step {
 
 const name = fc.constantFrom(...names);
 const size = fc.integer({ min: 1, max: 120_000 });
-/** Some are likelier than others: there must be something to cut. */
+/** Weighted: most operations must leave something to cut. */
 const steps = [
   name.map((it) => new Create(it)),
   name.map((it) => new Create(it)),
@@ -296,7 +296,7 @@ const steps = [
 
 let runs = 0;
 
-test("a connection does what the model does, whatever comes after whatever", async () => {
+test("a connection behaves like the model for any sequence of operations", async () => {
   await fc.assert(
     fc.asyncProperty(fc.commands(steps, { maxCommands: 40, size: "+1" }), async (commands) => {
       runs += 1;

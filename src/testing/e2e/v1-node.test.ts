@@ -1,4 +1,4 @@
-/** The client library as a package that is installed under Node: built, found by its exports, and used over `ws`. */
+/** The client library as an installed package under Node: built, resolved by its exports, and used over `ws`. */
 import { beforeAll, expect, test } from "bun:test";
 import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -15,7 +15,7 @@ const oldest = 20;
 const limitMs = 30_000;
 
 beforeAll(async () => {
-  if (node === null) throw new Error(`no node on the PATH: these tests need Node ${oldest} or later`);
+  if (node === null) throw new Error(`node is not on the PATH: these tests need Node ${oldest} or later`);
   const { out } = await run([node, "--version"]);
   const major = Number(/^v(\d+)/.exec(out)?.[1]);
   if (!(major >= oldest)) throw new Error(`Node ${oldest} or later is needed, this is ${out}`);
@@ -32,12 +32,12 @@ async function run(command: string[], cwd = root): Promise<{ out: string; err: s
   }
 }
 
-/** A folder of a program beside which the package is installed, built for the platform. */
+/** A program's folder with the package, built for a platform, in its node_modules. */
 async function install(folder: string, platform: "node" | "browser"): Promise<string> {
   const installed = join(folder, "node_modules", "wavecache");
   mkdirSync(installed, { recursive: true });
   copyFileSync(join(root, "package.json"), join(installed, "package.json"));
-  // What Node finds is dist/client/node.js; a browser's build has to run there too, without SHA-256.
+  // Node resolves dist/client/node.js; a browser build must run there too, without SHA-256.
   const entry = join(root, `src/client/v1/${platform}.ts`);
   const outfile = join(installed, "dist/client/node.js");
   const build = [process.execPath, "build", entry, `--target=${platform}`, `--outfile=${outfile}`];
@@ -72,7 +72,7 @@ for (const platform of ["node", "browser"] as const) {
   });
 }
 
-test("the example of docs/client.md does what it says", async () => {
+test("the example of docs/client.md works", async () => {
   await using server = await TestServer.start();
   using folder = temporaryFolder();
   const page = readFileSync(join(root, "docs/client.md"), "utf8");
@@ -89,7 +89,7 @@ test("the example of docs/client.md does what it says", async () => {
   );
 });
 
-test("a connection that is cut under Node is made again", async () => {
+test("a cut connection is reopened under Node", async () => {
   await using server = await TestServer.start();
   using proxy = await TcpProxy.open(Number(new URL(server.url).port));
   using folder = temporaryFolder();

@@ -29,7 +29,7 @@ function framed(message: ClientMessage): Buffer {
 const audio = new Random(7).bytes(3 * MiB + 12_345);
 
 describe("negotiation", () => {
-  test("who offers the subprotocol among others gets it, on all three paths", async () => {
+  test("a client that offers the subprotocol among others gets it, on all three paths", async () => {
     for (const path of ["/audio", "/audio/", "/"]) {
       const headers = { "Sec-WebSocket-Protocol": "something.else, wavecache.v1" };
       using socket = await RawWebSocket.open(server.url, { path, headers });
@@ -38,7 +38,7 @@ describe("negotiation", () => {
     }
   });
 
-  test("who does not speaks the older protocol, unchanged", async () => {
+  test("a client that does not offer it speaks the older protocol, unchanged", async () => {
     using socket = await RawWebSocket.open(server.url);
     expect(socket.response.headers.has("sec-websocket-protocol")).toBe(false);
     socket.text('{"type":"START","streamId":"older"}');
@@ -47,7 +47,7 @@ describe("negotiation", () => {
 });
 
 describe("streams", () => {
-  test("what is written is read, whole and by range, and by the older protocol", async () => {
+  test("a written stream can be read whole, by range, and by the older protocol", async () => {
     using peer = await V1Peer.open(server.url);
     const id = freshId("whole");
     const end = await peer.upload(1, id, audio);
@@ -72,8 +72,8 @@ const described = {
   tags: { title: "a little noise" },
 };
 
-describe("what is said of a stream", () => {
-  test("is in its rows, in what opens it, and in the HTTP interface", async () => {
+describe("the metadata of a stream", () => {
+  test("is in lists, in OPENED, and in the HTTP API", async () => {
     using peer = await V1Peer.open(server.url);
     const id = freshId("described");
     await peer.upload(1, id, audio.subarray(0, 100), described);
@@ -84,7 +84,7 @@ describe("what is said of a stream", () => {
     expect((await streamInfo(server.httpBase, id))?.metadata).toEqual(described);
   });
 
-  test("stays what it was when the stream is resumed", async () => {
+  test("does not change when the stream is resumed", async () => {
     using peer = await V1Peer.open(server.url);
     const id = freshId("kept");
     peer.create(1, id, described);
@@ -94,7 +94,7 @@ describe("what is said of a stream", () => {
     expect(await peer.resume(2, id)).toMatchObject({ offset: 10, size: undefined, metadata: described });
   });
 
-  test("is what the first bytes show where nothing was said", async () => {
+  test("has the detected content type if the client gave none", async () => {
     using peer = await V1Peer.open(server.url);
     const id = freshId("sniffed");
     const flac = Buffer.concat([Buffer.from("fLaC\0\0\0\x22"), Buffer.alloc(60)]);
@@ -104,7 +104,7 @@ describe("what is said of a stream", () => {
 });
 
 describe("lists", () => {
-  test("come in pages in the order of the ids", async () => {
+  test("come in pages, ordered by id", async () => {
     using peer = await V1Peer.open(server.url);
     const ids = ["a", "b", "c"].map((name) => `~page-${name}`.replace("~", "zz-"));
     for (const id of ids) await peer.upload(1, id, audio.subarray(0, 3));
@@ -118,7 +118,7 @@ describe("lists", () => {
     expect(found).toEqual(ids);
   });
 
-  test("and removals answer with the errors of the table", async () => {
+  test("and removals fail with the errors of the table", async () => {
     using peer = await V1Peer.open(server.url);
     peer.send({ type: "INFO", channel: 1, streamId: "nobody" });
     expect(await peer.errorOn(1)).toBe("STREAM_UNKNOWN");
@@ -138,7 +138,7 @@ describe("lists", () => {
 });
 
 describe("writing", () => {
-  test("what is wrong ends the channel and leaves the stream as it was", async () => {
+  test("an invalid message ends the channel and does not change the stream", async () => {
     using peer = await V1Peer.open(server.url);
     const id = freshId("wrong");
     peer.create(1, id);
@@ -157,10 +157,10 @@ describe("writing", () => {
     expect(await peer.finish(1, audio.length)).toMatchObject({ sha256: sha256(audio) });
   });
 
-  test("audio before the answer to a resume is refused", async () => {
+  test("audio before the answer to a resume is rejected", async () => {
     using peer = await V1Peer.open(server.url);
     const early = audio.subarray(0, 10);
-    // In one piece, so that the audio is there before the answer can be.
+    // In one write, so that the audio arrives before the answer can.
     peer.socket.write(
       Buffer.concat([
         framed({ type: "WRITE", channel: 1, streamId: freshId("early"), mode: "resume", metadata: plain }),
@@ -170,7 +170,7 @@ describe("writing", () => {
     expect(await peer.errorOn(1)).toBe("OFFSET_WRONG");
   });
 
-  test("an id in use is refused; one that the server chooses is free", async () => {
+  test("an id in use is rejected; an id that the server chooses is free", async () => {
     using peer = await V1Peer.open(server.url);
     const id = freshId("used");
     await peer.upload(1, id, audio.subarray(0, 10));
@@ -186,7 +186,7 @@ describe("writing", () => {
     expect((await peer.read(1, streamId)).audio).toHaveLength(10);
   });
 
-  test("a stream whose end was lost is finished again", async () => {
+  test("a stream whose END was lost can be finished again", async () => {
     using peer = await V1Peer.open(server.url);
     const id = freshId("again");
     await peer.upload(1, id, audio);
@@ -194,7 +194,7 @@ describe("writing", () => {
     expect(await peer.finish(1, audio.length)).toMatchObject({ outcome: "finished", sha256: sha256(audio) });
   });
 
-  test("what is thrown away is gone, and its id is free", async () => {
+  test("a discarded upload is gone, and its id is free", async () => {
     using peer = await V1Peer.open(server.url);
     const id = freshId("discarded");
     peer.create(1, id);
@@ -205,7 +205,7 @@ describe("writing", () => {
     expect(await peer.upload(1, id, audio.subarray(5))).toMatchObject({ size: audio.length - 5 });
   });
 
-  test("who resumes takes the stream from whoever writes it, of either protocol", async () => {
+  test("a resume takes the stream over from its writer, on either protocol", async () => {
     using first = await V1Peer.open(server.url);
     using second = await V1Peer.open(server.url);
     const id = freshId("taken");
@@ -222,7 +222,7 @@ describe("writing", () => {
     older.socket[Symbol.dispose]();
   });
 
-  test("is acknowledged as written and as durable while it goes on", async () => {
+  test("is acknowledged as written and as durable while it is in progress", async () => {
     using peer = await V1Peer.open(server.url);
     peer.create(1, freshId("acked"));
     await peer.write(1, audio);
@@ -232,7 +232,7 @@ describe("writing", () => {
 });
 
 describe("reading", () => {
-  test("of an unfinished stream gives what there is; behind an end there is nothing", async () => {
+  test("of an unfinished stream returns its bytes so far; past an end there is no data", async () => {
     using peer = await V1Peer.open(server.url);
     const id = freshId("partly");
     peer.create(1, id);
@@ -247,7 +247,7 @@ describe("reading", () => {
     expect((await peer.read(2, id, 70_000)).end).toMatchObject({ outcome: "finished" });
   });
 
-  test("ends when the reader closes, and the number can be used again", async () => {
+  test("ends when the reader closes, and its channel number can be reused", async () => {
     using peer = await V1Peer.open(server.url, { channelCredit: 1000 });
     const id = freshId("closed");
     await peer.upload(1, id, audio);
@@ -260,7 +260,7 @@ describe("reading", () => {
 });
 
 describe("following", () => {
-  test("gets an upload from an offset as it grows, through a change of its sender, up to its end", async () => {
+  test("gets an upload from an offset as it grows, across a change of its writer, up to its end", async () => {
     using writer = await V1Peer.open(server.url);
     using peer = await V1Peer.open(server.url);
     const id = freshId("followed");
@@ -278,7 +278,7 @@ describe("following", () => {
     expect(sha256(followed.audio)).toBe(sha256(audio.subarray(50_000)));
   });
 
-  test("ends when the upload is left, and says so when it is thrown away", async () => {
+  test("ends when the upload is interrupted, and reports when it is discarded", async () => {
     for (const discard of [false, true]) {
       using writer = await V1Peer.open(server.url);
       using peer = await V1Peer.open(server.url);
@@ -293,7 +293,7 @@ describe("following", () => {
     }
   });
 
-  test("of what nobody uploads gives what there is and ends", async () => {
+  test("of a stream that is not being uploaded returns its bytes and ends", async () => {
     using peer = await V1Peer.open(server.url);
     const id = freshId("finished");
     await peer.upload(1, id, audio.subarray(0, 2000));
@@ -305,7 +305,7 @@ describe("following", () => {
     expect(await peer.errorOn(1)).toBe("STREAM_UNKNOWN");
   });
 
-  test("of a recording says what its samples are, and jumps over what there was no credit for", async () => {
+  test("of a recording describes its samples, and skips audio without credit", async () => {
     using device = await IngestDevice.open(server.httpBase, pcmFormat, "v1-follower");
     using peer = await V1Peer.open(server.url, { channelCredit: 3000 });
     const follow = { type: "FOLLOW", source: "recording", name: "v1-follower", offset: undefined } as const;
@@ -326,7 +326,7 @@ describe("following", () => {
       expect(opened.metadata.format).toEqual({ codec: "pcm_s16le", sampleRate: 16_000, channels: 1 });
     }
     peer.grant(fed.channel, 1_000_000);
-    // The one that is fed has heard what the other one has missed.
+    // The follower with credit has received what the other one has missed.
     await until("the credit to be used up, and audio after that", 10_000, () => {
       sendFrame();
       return starved.take() === 3000 && fed.take() > 10_000;
@@ -346,12 +346,12 @@ describe("following", () => {
   });
 });
 
-/** What one follower of a recording of counting samples has heard. */
+/** What one follower of a recording with counting samples has received. */
 class Heard {
   readonly channel: number;
   readonly #peer: V1Peer;
   bytes = 0;
-  /** Where the last of it ended. */
+  /** The end of the last piece. */
   end = 0;
 
   constructor(peer: V1Peer, channel: number) {
@@ -359,7 +359,7 @@ class Heard {
     this.channel = channel;
   }
 
-  /** Takes what has come; how much that is in all. */
+  /** Reads what has arrived; returns the total. */
   take(): number {
     for (let next = this.#peer.poll(this.channel); next !== undefined; next = this.#peer.poll(this.channel)) {
       if (next.type !== "DATA") continue;

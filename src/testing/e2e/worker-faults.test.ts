@@ -1,4 +1,4 @@
-/** Threads that die: their streams fail with an ERROR that says so, everything else and everything new works. */
+/** Threads that die: their streams fail with an ERROR that says so, and everything else keeps working. */
 import { expect, test } from "bun:test";
 import { AudioCachePeer, controlOf } from "../harness/peers/audio-cache.ts";
 import { Random, sha256 } from "../harness/bytes.ts";
@@ -12,8 +12,8 @@ useServers();
 const workerDied = /worker.*died/;
 const recoveryLimitMs = 5_000;
 /**
- * A thread dies at this passage of its fail point. It comes late, so that the thread that takes its place, and
- * counts anew, is not killed too by what a test still does.
+ * The pass of its fail point at which a thread dies. It is late, because the thread's replacement counts from zero and
+ * must not reach it with the rest of the test.
  */
 const fatalPassage = 20;
 
@@ -25,11 +25,11 @@ async function withDeathAt(failpoint: string, passage = fatalPassage): Promise<T
 interface Attempt {
   id: string;
   audio: Uint8Array;
-  /** The ERROR that came instead of an acknowledgement. */
+  /** The ERROR that arrived instead of an acknowledgement. */
   error: string | undefined;
 }
 
-/** One small upload, up to its acknowledgement or its first ERROR. */
+/** A small upload, up to its acknowledgement or its first ERROR. */
 async function attempt(peer: AudioCachePeer, id: string): Promise<Attempt> {
   const audio = Buffer.from(`audio of ${id}`);
   peer.send({ type: "START", streamId: id, resume: true });
@@ -45,7 +45,7 @@ async function attempt(peer: AudioCachePeer, id: string): Promise<Attempt> {
   return { id, audio, error: reply.type === "ERROR" ? reply.message : undefined };
 }
 
-/** Small uploads, each on a new connection, until one fails; gives all of them, the failed one last. */
+/** Small uploads, each on a new connection, until one fails. Returns all of them, the failed one last. */
 async function attemptUntilDeath(server: TestServer): Promise<Attempt[]> {
   const attempts: Attempt[] = [];
   for (let index = 0; index < 4 * fatalPassage; index++) {
@@ -64,7 +64,7 @@ async function expectAudio(server: TestServer, attempts: Attempt[]): Promise<voi
 }
 
 for (const failpoint of ["upload.open", "upload.write", "upload.seal"]) {
-  test(`a writer that dies in ${failpoint} fails its stream, and new streams start without a wait`, async () => {
+  test(`a writer that dies in ${failpoint} fails its stream, and new streams start without delay`, async () => {
     await using server = await withDeathAt(failpoint);
     const attempts = await attemptUntilDeath(server);
     const failed = attempts.at(-1)!;
@@ -107,7 +107,7 @@ for (const step of [1, 2, 3, 4, 5, 6, 7]) {
   });
 }
 
-test("of streams on several writers only those of the dead one fail, at once, and can be resumed", async () => {
+test("only the streams of a dead writer fail, immediately, and can be resumed", async () => {
   await using server = await withDeathAt("upload.write");
   const streams = ["a", "b", "c", "d"].map((id, index) => ({
     id,
@@ -119,7 +119,7 @@ test("of streams on several writers only those of the dead one fail, at once, an
     await peer.start(id);
     peers.push(peer);
   }
-  // Only the first stream writes so often; each read waits until the frame before it has been written.
+  // Only the first stream writes this often; each read waits until the frame before it is written.
   const first = peers[0]!;
   for (let frame = 0; frame < fatalPassage; frame++) {
     first.socket.binary(Buffer.from("x"));
@@ -148,11 +148,11 @@ test("of streams on several writers only those of the dead one fail, at once, an
   for (const peer of peers) peer[Symbol.dispose]();
 });
 
-test("a reader that dies answers each GET under way, with audio or an ERROR, and reads go on", async () => {
+test("a reader crash answers each pending GET with audio or an ERROR, and reads keep working", async () => {
   await using server = await withDeathAt("reader.read", 300);
   const audio = new Random(9).bytes(400 * 5000);
   using peer = await AudioCachePeer.open(server.url);
-  // Unfinished, because audio of finished streams may be sent without a reader.
+  // Unfinished, because the main thread may send audio of finished streams without a reader.
   await peer.start("x");
   await peer.sendAudio(audio);
   for (let index = 0; index < 400; index++) peer.get("x", index * 5000, 5000);

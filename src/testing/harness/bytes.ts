@@ -1,6 +1,6 @@
 /**
- * Pseudo-random bytes, sizes and choices from a seed, so that a failure can be had again: the seed of a failed
- * test is printed, and WAVECACHE_TEST_SEED makes every test use that one.
+ * Pseudo-random bytes, sizes and choices from a seed, so that a failure can be reproduced: a failed test prints its
+ * seed, and WAVECACHE_TEST_SEED makes every test use that seed.
  */
 
 const seedVariable = "WAVECACHE_TEST_SEED";
@@ -10,16 +10,16 @@ export function sha256(bytes: Uint8Array): string {
   return new Bun.CryptoHasher("sha256").update(bytes).digest("hex");
 }
 
-/** A generator of one seed (xorshift32, never 0): fast and repeatable, good for nothing secret. */
+/** A seeded generator (xorshift32, whose state is never 0): fast and repeatable, not for secrets. */
 export class Random {
   readonly seed: number;
   private state: number;
 
   constructor(seed: number) {
     this.seed = seed >>> 0;
-    // Near seeds must not begin alike; the multiplier is Knuth's (2^32 divided by the golden ratio).
+    // Similar seeds must not start alike; the multiplier is Knuth's (2^32 divided by the golden ratio).
     this.state = Math.imul(this.seed ^ 0x5bd1e995, 0x9e3779b1) >>> 0 || 1;
-    for (let turn = 0; turn < 8; turn++) this.u32();
+    for (let skipped = 0; skipped < 8; skipped++) this.u32();
   }
 
   u32(): number {
@@ -31,22 +31,22 @@ export class Random {
     return this.state;
   }
 
-  /** A whole number from `min` to `max`, both included. */
+  /** An integer from `min` to `max`, both inclusive. */
   int(min: number, max: number): number {
     return min + (this.u32() % (max - min + 1));
   }
 
-  /** True `percent` times out of a hundred. */
+  /** True with a probability of `percent`. */
   chance(percent: number): boolean {
     return this.int(1, 100) <= percent;
   }
 
   pick<T>(items: readonly T[]): T {
-    if (items.length === 0) throw new RangeError("nothing to pick from");
+    if (items.length === 0) throw new RangeError("pick from an empty list");
     return items[this.int(0, items.length - 1)] as T;
   }
 
-  /** Bytes that no two calls share and no compressor shortens. */
+  /** Bytes that differ between calls and do not compress. */
   bytes(length: number): Uint8Array {
     const words = new Uint32Array(Math.ceil(length / 4));
     for (let i = 0; i < words.length; i++) words[i] = this.u32();
@@ -65,7 +65,7 @@ export class Random {
   }
 }
 
-/** A test body that gets a fresh generator; when it fails, the seed to repeat it with is printed. */
+/** A test body with a fresh generator. If the test fails, prints the seed that reproduces it. */
 export function seeded(body: (random: Random) => Promise<void>): () => Promise<void> {
   return async () => {
     const random = new Random(testSeed());

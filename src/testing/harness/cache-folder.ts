@@ -1,16 +1,16 @@
-/** What lies in the server's cache folder, compared with what its API says is there. */
+/** Compares the files in the server's cache folder with its API. */
 import type { Stats } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { listStreams } from "./http/streams.ts";
 
 export interface StoredFile {
-  /** Relative to the folder it was listed in. */
+  /** Relative to the folder that was listed. */
   path: string;
   size: number;
 }
 
-/** Every file under a folder, at any depth; a folder that does not exist holds none. */
+/** Every file below a folder, at any depth; none if the folder does not exist. */
 export async function filesUnder(folder: string): Promise<StoredFile[]> {
   const files: StoredFile[] = [];
   for (const entry of await readdirOrEmpty(folder)) {
@@ -29,8 +29,8 @@ export async function incomingFiles(cacheDir: string): Promise<StoredFile[]> {
 }
 
 /**
- * What is wrong between the files and the API, one line each: objects that no finished stream has, finished
- * streams without an object or with one of another size, and incoming files beyond the unfinished streams.
+ * The differences between the files and the API, one line each: objects without a finished stream, finished streams
+ * without an object of their size, and more incoming files than unfinished streams.
  */
 export async function debrisIn(cacheDir: string, httpBase: string): Promise<string[]> {
   const streams = await listStreams(httpBase);

@@ -1,4 +1,4 @@
-/** Certificates for tests: signed by themselves or by an authority of the test, for any name and any time. */
+/** Certificates for tests: self-signed or signed by a test authority, for any name and validity. */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { generate } from "selfsigned";
@@ -12,12 +12,12 @@ export interface TestCertificate {
 }
 
 export interface CertificateOptions {
-  /** DNS names; 127.0.0.1 is added unless they are given. */
+  /** DNS names; the certificate also names 127.0.0.1 unless they are given. */
   names?: string[];
-  /** Days from now at which it begins and ends. */
+  /** Start and end of the validity, in days from now. */
   fromDays?: number;
   toDays?: number;
-  /** Signs it; it signs itself otherwise. */
+  /** Signs the certificate; without it the certificate is self-signed. */
   authority?: TestCertificate;
   isAuthority?: boolean;
 }
@@ -41,7 +41,7 @@ export async function makeCertificate(options: CertificateOptions = {}): Promise
   return { cert: made.cert, key: made.private };
 }
 
-/** Writes both files, over what is there; the key first. */
+/** Writes or overwrites both files, the key first. */
 export async function writeCertificate(
   folder: string,
   { cert, key }: TestCertificate,

@@ -1,13 +1,13 @@
-/** The command line client as a process of its own. */
+/** The command line client as a process. */
 import { join } from "node:path";
 
 const program = join(import.meta.dir, "../../cli/main.ts");
 
 export interface ClientProcessOptions {
   cwd?: string;
-  /** Beside the runner's own, or in its place. */
+  /** Added to the environment of the test runner, or overriding it. */
   env?: Record<string, string>;
-  /** What comes on its standard input; nothing by default. */
+  /** Standard input; empty by default. */
   input?: Uint8Array | ReadableStream<Uint8Array>;
 }
 

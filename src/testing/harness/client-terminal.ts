@@ -1,4 +1,4 @@
-/** The command line client on a terminal of its own (not on Windows, where Bun has none). */
+/** The command line client in a pseudo-terminal (not on Windows, where Bun has none). */
 import { join } from "node:path";
 import { until, within } from "./until.ts";
 
@@ -9,7 +9,7 @@ export class ClientTerminal {
   readonly #child: Bun.Subprocess;
   readonly #terminal: Bun.Terminal;
   readonly #flagsBefore: number;
-  /** Everything that came. */
+  /** All output so far. */
   text = "";
 
   constructor(args: readonly string[], cwd: string, env: Record<string, string> = {}) {
@@ -22,7 +22,7 @@ export class ClientTerminal {
     this.#flagsBefore = this.#terminal.localFlags;
   }
 
-  /** The lines that the screen shows now, without colors. */
+  /** The lines on the screen now, without colours. */
   get lines(): string[] {
     const drawn = this.text.slice(this.text.lastIndexOf("\u001b[H"));
     return Bun.stripANSI(drawn).replaceAll("\r", "").split("\n");

@@ -1,15 +1,15 @@
 /**
- * A bad network between UDP clients and a server on this machine: it loses, repeats and reorders datagrams both ways, by
- * a seeded generator, so that a failure can be had again with its seed.
+ * A bad network between UDP clients and a local server: it loses, duplicates and reorders datagrams in both directions.
+ * It uses a seeded generator, so that its seed reproduces a failure.
  */
 import type { udp } from "bun";
 import { Random } from "./bytes.ts";
 
 export interface BadNetwork {
-  /** Of 100 datagrams. */
+  /** Percent of datagrams that are lost. */
   loss: number;
   repeat: number;
-  /** Of 100 too; each of these is kept back until `reorderBy` others have passed, or for a moment where none do. */
+  /** Percent that are delayed until `reorderBy` others have passed, or briefly if no others follow. */
   reorder: number;
   seed: number;
 }
@@ -23,13 +23,13 @@ export class LossyUdp implements AsyncDisposable {
   readonly #network: BadNetwork;
   readonly #serverPort: number;
   readonly #random: Random;
-  /** A socket to the server for each client. */
+  /** The upstream socket of each client. */
   readonly #lines = new Map<number, Promise<udp.Socket<"uint8array">>>();
   readonly #kept: { send: Send; after: number }[] = [];
   #passed = 0;
   #front: udp.Socket<"uint8array"> | undefined;
   #isClosed = false;
-  /** Datagrams that came from either side, and those that were lost. */
+  /** Datagrams from both sides, and how many of them were lost. */
   datagrams = 0;
   lost = 0;
 
@@ -45,7 +45,7 @@ export class LossyUdp implements AsyncDisposable {
     this.#random = new Random(network.seed);
   }
 
-  /** Where clients send to, at 127.0.0.1. */
+  /** The address for clients, at 127.0.0.1. */
   get port(): number {
     return this.#front!.port;
   }
@@ -95,7 +95,7 @@ export class LossyUdp implements AsyncDisposable {
     try {
       by.send(datagram, to, "127.0.0.1");
     } catch {
-      // The network loses what is sent to somebody who has just gone, and what is next on that socket.
+      // ICMP reports of a peer that is gone fail the next call on the socket; the network just loses those datagrams.
       this.lost += 1;
     }
   }

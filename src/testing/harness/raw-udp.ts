@@ -1,8 +1,8 @@
-/** A UDP client without a protocol: what a test makes of bytes. */
+/** A UDP client without a protocol: the test writes the bytes. */
 import type { udp } from "bun";
 
 export class RawUdp implements Disposable {
-  /** Datagrams in the order in which they came. */
+  /** Datagrams in order of arrival. */
   readonly received: Uint8Array[] = [];
   #socket: udp.ConnectedSocket<"uint8array"> | undefined;
 

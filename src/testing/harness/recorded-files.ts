@@ -1,6 +1,6 @@
 /**
- * What lies in a folder of recordings, read from the description of the files alone: `.bin` is frame messages one after
- * the other, `.wav` a header of 44 bytes with the right sizes and PCM16. Whatever is not so is an error.
+ * Reads a folder of recordings by the description of the files alone: `.bin` is a sequence of frame messages, `.wav` a
+ * header of 44 bytes with correct sizes, then PCM16. Throws at any deviation.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -13,7 +13,7 @@ export interface RecordedFrame {
 }
 
 export interface RecordedSegment {
-  /** Relative to the folder, without ending. */
+  /** Relative to the folder, without extension. */
   name: string;
   bin: Buffer;
   wav: Buffer;
@@ -24,7 +24,7 @@ export interface RecordedSegment {
   samples: Int16Array;
 }
 
-/** Every segment under the folder, oldest first, those of one second by their number. */
+/** Every segment below the folder, oldest first; segments of the same second by number. */
 export function recordedSegments(folder: string): RecordedSegment[] {
   const files = readdirSync(folder, { recursive: true }).map((path) => String(path).replaceAll("\\", "/"));
   const names = files.filter((path) => path.endsWith(".bin")).map((path) => path.slice(0, -4));
@@ -33,7 +33,7 @@ export function recordedSegments(folder: string): RecordedSegment[] {
   return names.sort(byTime).map((name) => readSegment(folder, name));
 }
 
-/** All samples of segments, one after the other. */
+/** The samples of all segments, concatenated. */
 export function joinedSamples(segments: RecordedSegment[]): Int16Array {
   const joined = new Int16Array(segments.reduce((sum, segment) => sum + segment.samples.length, 0));
   let at = 0;
@@ -56,7 +56,7 @@ function byTime(a: string, b: string): number {
 
 function timeOf(name: string): [time: string, number: number] {
   const match = /_(\d{8}_\d{6})(?:_(\d+))?$/.exec(name);
-  if (match === null) throw new Error(`no name of a recording: ${name}`);
+  if (match === null) throw new Error(`not the name of a recording: ${name}`);
   return [match[1]!, Number(match[2] ?? 1)];
 }
 

@@ -1,6 +1,6 @@
 /**
- * The real server as a process of its own, in a temporary folder: started, stopped, killed and started again on
- * the same folder. Whatever a test does, neither a process nor a folder stays behind.
+ * The real server as a process in a temporary folder: started, stopped, killed and started again on the same folder.
+ * Whatever a test does, no process and no folder stays behind.
  */
 import { afterAll, setDefaultTimeout } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -17,19 +17,19 @@ const readyLimitMs = 10_000;
 const stopLimitMs = 10_000;
 
 export interface ServerOptions {
-  /** Flags beside the folders and the port, without their dashes. */
+  /** Flags besides the folders and the port, without their dashes. */
   flags?: Record<string, string | number>;
   env?: Record<string, string>;
-  /** The beginning of a command that runs the server, such as one that mounts a file system first. */
+  /** The beginning of a command that runs the server, for example one that mounts a file system first. */
   launcher?: (folder: string) => string[];
-  /** Where the cache lives, in the server's folder. */
+  /** The cache folder, relative to the server's folder. */
   cacheFolder?: string;
 }
 
 export interface ServerMemory {
-  /** Everything resident, also mapped files, which the system takes back at will. */
+  /** Resident memory, including mapped files, which the kernel can reclaim at any time. */
   residentBytes: number;
-  /** What the server holds itself: its heap, and memory that its threads share. */
+  /** The server's own memory: its heap, and memory that its threads share. */
   ownBytes: number;
 }
 
@@ -43,8 +43,8 @@ const running = new Set<RunningServer>();
 const folders = new Set<string>();
 
 /**
- * To be called at the top of a test file: its tests end by their own limits, which say what came instead, before
- * the runner's limit would; and what a test that the runner gave up left behind goes when the file is over.
+ * Call this at the top of a test file. Its tests then end by their own limits, which say what they waited for, before
+ * the runner's limit does. Whatever a timed-out test leaves behind is removed after the file.
  */
 export function useServers(): void {
   setDefaultTimeout(testLimitMs);
@@ -56,7 +56,7 @@ export function useServers(): void {
   });
 }
 
-// A runner that is ended from outside gives no test the time to clean up.
+// A signal to the runner leaves tests no time to clean up.
 process.on("exit", () => {
   for (const server of running) server.subprocess.kill("SIGKILL");
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
@@ -121,18 +121,18 @@ export class TestServer {
     return Object.entries(all).flatMap(([name, value]) => [`--${name}`, String(value)]);
   }
 
-  /** `ws://127.0.0.1:PORT/audio`, or `wss:` with `--tls` */
+  /** `ws://127.0.0.1:PORT/audio`, or `wss:` with `--tls`. */
   get url(): string {
     return this.address;
   }
 
-  /** `http://127.0.0.1:PORT`, or `https:` with `--tls`, without a slash at the end. */
+  /** `http://127.0.0.1:PORT`, or `https:` with `--tls`, without a trailing slash. */
   get httpBase(): string {
     const { host, protocol } = new URL(this.address);
     return `${protocol.replace("ws", "http")}//${host}`;
   }
 
-  /** The port of devices, which the flag `grpc-port` opens. */
+  /** The port of the device gateway, which the flag `grpc-port` opens. */
   get grpcPort(): number {
     const port = /\bgrpcs?:\/\/\S+:(\d+)/.exec(this.stdout)?.[1];
     if (port === undefined) throw new Error(`no gRPC port in: ${this.log}`);
@@ -143,7 +143,7 @@ export class TestServer {
     return this.process.subprocess.pid;
   }
 
-  /** Everything this run of the server wrote to both outputs. */
+  /** All output of this run of the server, stdout and stderr. */
   get log(): string {
     return this.process.output.text();
   }
@@ -161,13 +161,13 @@ export class TestServer {
     return this.current;
   }
 
-  /** Asks it to end and gives the exit code; one that does not end in time is killed, and that is an error. */
+  /** Sends a signal and returns the exit code. Kills a server that does not exit in time, and throws. */
   async stop(signal: "SIGTERM" | "SIGINT" = "SIGTERM"): Promise<number> {
     this.process.subprocess.kill(signal);
     return await this.waitForExit(stopLimitMs);
   }
 
-  /** The exit code (128 and the signal's number when it was killed). */
+  /** The exit code, or 128 plus the signal's number if it was killed. */
   async waitForExit(limitMs: number): Promise<number> {
     try {
       return await within("the server's exit", limitMs, this.process.exit, () => this.log);
@@ -182,14 +182,14 @@ export class TestServer {
     await this.process.exit;
   }
 
-  /** Starts it again on the same folder, with other options when given; a running one is stopped first. */
+  /** Starts the server again on the same folder, with new options if given; stops it first if it runs. */
   async restart(changes: ServerOptions = {}): Promise<void> {
     if (this.isRunning) await this.stop();
     this.options = { ...this.options, ...changes };
     await this.launch();
   }
 
-  /** Memory of the process as Linux counts it. */
+  /** Memory of the process as Linux accounts for it. */
   async memory(): Promise<ServerMemory> {
     const status = await readFile(`/proc/${this.pid}/status`, "utf8");
     const kibibytes = (field: string): number => {
@@ -217,7 +217,7 @@ export interface FinishedRun {
   stderr: string;
 }
 
-/** Runs the server's command line until it ends by itself; one that does not within the limit is killed. */
+/** Runs the server's command line until it exits; kills it at the limit. */
 export async function runServerToExit(
   args: string[],
   env: Record<string, string> = {},
@@ -252,20 +252,20 @@ function spawnServer(command: string[], env: Record<string, string>): RunningSer
   return server;
 }
 
-/** Resolves once the process is gone and all it wrote has been read. */
+/** Resolves once the process has exited and all its output has been read. */
 async function exitCode(subprocess: RunningServer["subprocess"], output: Output): Promise<number> {
   const code = await subprocess.exited;
   await output.finished;
   return code;
 }
 
-/** A command that lets the kernel kill the server when the test runner itself is killed, where there is one. */
+/** A command that makes the kernel kill the server if the test runner is killed, where that exists. */
 function orphanGuard(): string[] {
   const setpriv = process.platform === "linux" ? Bun.which("setpriv") : null;
   return setpriv === null ? [] : [setpriv, "--pdeathsig", "KILL", "--"];
 }
 
-/** Doors on ports of their own stay shut unless a test's flags open them: servers of several tests run at once. */
+/** Optional listeners stay closed unless a test's flags open them: servers of several tests run at once. */
 const gatewaysOff = {
   WAVECACHE_INGEST_PORT: "off",
   WAVECACHE_UDP_PORT: "off",
@@ -273,13 +273,13 @@ const gatewaysOff = {
   WAVECACHE_GRPC_PORT: "off",
 };
 
-/** The runner's environment without settings of the server, which would leak into every test. */
+/** The runner's environment without settings of the server, which would affect every test. */
 function environmentWithoutSettings(): Record<string, string | undefined> {
   const kept = Object.entries(process.env).filter(([name]) => !name.startsWith("WAVECACHE_"));
   return Object.fromEntries(kept);
 }
 
-/** Collects what a process writes while it runs. */
+/** Collects the output of a running process. */
 class Output {
   stdout = "";
   stderr = "";
@@ -303,7 +303,7 @@ class Output {
     return `${this.stdout}${this.stderr}`;
   }
 
-  /** The WebSocket address in the first whole line of stdout that says ready. */
+  /** The WebSocket address in the first complete line of stdout that says ready. */
   readyAddress(): string | undefined {
     const lines = this.stdout.slice(0, this.stdout.lastIndexOf("\n") + 1).split("\n");
     const line = lines.find((line) => /\bready\b/.test(line));

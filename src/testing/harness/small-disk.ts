@@ -1,6 +1,6 @@
 /**
- * A disk small enough to fill: a tmpfs that is mounted in a mount namespace of the server's own. It goes away
- * with the server process, so nothing can stay mounted; from outside it is reached through /proc/PID/root.
+ * A disk small enough to fill: a tmpfs in the server's own mount namespace. It disappears with the server process, so
+ * no mount can stay behind. The test reaches it through /proc/PID/root.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { rm, statfs, writeFile } from "node:fs/promises";
@@ -11,7 +11,7 @@ import type { ServerOptions, TestServer } from "./server.ts";
 const diskFolder = "disk";
 const fillerName = "filler";
 
-/** True where this machine and user may mount one. */
+/** Whether this machine and user can mount one. */
 export function canMountSmallDisk(): boolean {
   if (process.platform !== "linux" || Bun.which("unshare") === null) return false;
   const folder = mkdtempSync(join(tmpdir(), "wavecache-mount-"));
@@ -22,7 +22,7 @@ export function canMountSmallDisk(): boolean {
   }
 }
 
-/** Options of a server whose cache lies on a disk of `mebibytes`. */
+/** Options of a server whose cache folder is on a disk of `mebibytes`. */
 export function onSmallDisk(mebibytes: number): ServerOptions {
   return {
     cacheFolder: `${diskFolder}/cache`,
@@ -30,14 +30,14 @@ export function onSmallDisk(mebibytes: number): ServerOptions {
   };
 }
 
-/** Fills the disk with a file until only about `bytesLeft` are free. */
+/** Fills the disk with a file until about `bytesLeft` bytes are free. */
 export async function fillDisk(server: TestServer, bytesLeft: number): Promise<void> {
   const disk = diskOf(server);
   const { bsize, bavail } = await statfs(disk);
   await writeFile(join(disk, fillerName), new Uint8Array(Math.max(0, bsize * bavail - bytesLeft)));
 }
 
-/** Gives the filled space back. */
+/** Frees the filled space. */
 export async function freeDisk(server: TestServer): Promise<void> {
   await rm(join(diskOf(server), fillerName));
 }

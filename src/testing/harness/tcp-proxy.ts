@@ -1,4 +1,4 @@
-/** A way to a server that can be cut, or fall silent without a word to either side. */
+/** A TCP proxy whose connections can be cut, or stop forwarding without an event on either side. */
 import * as net from "node:net";
 
 export class TcpProxy {
@@ -20,7 +20,7 @@ export class TcpProxy {
         from.on("data", (bytes) => {
           if (!state.silent) to.write(bytes);
         });
-        // A cut reaches both sides as what it is.
+        // Forward the end of each side: a cut must look like a cut.
         from.on("error", () => to.destroy());
         from.on("close", () => {
           sockets.delete(from);
@@ -41,12 +41,12 @@ export class TcpProxy {
     this.port = (server.address() as net.AddressInfo).port;
   }
 
-  /** Destroys every connection through it, without a good-bye of what runs on them. */
+  /** Destroys every connection, without a goodbye of the protocol on it. */
   cut(): void {
     for (const socket of this.#sockets) socket.resetAndDestroy();
   }
 
-  /** Takes what comes and passes nothing on, as when a network is gone. */
+  /** Reads but forwards nothing, as after a network failure. */
   fallSilent(): void {
     this.#state.silent = true;
   }

@@ -1,16 +1,16 @@
-/** Waiting for conditions, always with a limit: tests never sleep and hope. */
+/** Waiting for conditions, always with a limit, instead of sleeping. */
 
 const pollMs = 10;
 
 /**
- * A test of this long has hung. Every wait within a test is shorter, so that it fails by itself and says what came
- * instead: the runner's own limit says nothing, and ends the processes that later tests of the file share.
+ * A test that takes this long hangs. Every wait within a test is shorter, so that the test fails on its own and says
+ * what it waited for. The runner's limit gives no reason, and kills processes that later tests of the file share.
  */
 export const testLimitMs = 60_000;
 
 /**
- * Asks `probe` again and again until it gives something other than undefined or false, and returns that. Past
- * `limitMs` it fails with `what` and, when given, what `state` says of the situation.
+ * Polls `probe` until it returns something other than undefined or false, and returns that. After `limitMs`, fails with
+ * `what` and, if given, the description that `state` returns.
  */
 export async function until<T>(
   what: string,
@@ -27,7 +27,7 @@ export async function until<T>(
   }
 }
 
-/** `promise`, or after `limitMs` an error that begins with `what`; `state` says what came instead. */
+/** `promise`, or after `limitMs` an error that begins with `what`; `state` describes the situation. */
 export async function within<T>(
   what: string,
   limitMs: number,

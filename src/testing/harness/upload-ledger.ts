@@ -1,6 +1,6 @@
 /**
- * What a test has uploaded, what it was told of it, and whether the server still agrees. It outlives the server,
- * so it can judge what a crash has left behind.
+ * What a test has uploaded, which acknowledgements it received, and whether the server agrees. The ledger outlives the
+ * server, so it can check the server after a crash.
  */
 import { AudioCachePeer, freshId } from "./peers/audio-cache.ts";
 import { type Random, sha256 } from "./bytes.ts";
@@ -12,11 +12,11 @@ export interface Upload {
   id: string;
   audio: Uint8Array;
   sha256: string;
-  /** Before this the server must not finish the stream; after it, it may at any time. */
+  /** Before this, the server must not finish the stream; after it, the server may at any time. */
   stopSent: boolean;
-  /** STOPPED has arrived: from here on the stream must be there, whatever happens. */
+  /** STOPPED has arrived: from here on the stream must exist, whatever happens. */
   acknowledged: boolean;
-  /** Whether it was asked to be removed: from there on it may be gone, and once that was confirmed it must be. */
+  /** After a removal was requested the stream may be gone; after its confirmation it must be. */
   removal: "none" | "asked" | "confirmed";
 }
 
@@ -28,7 +28,7 @@ export class UploadLedger {
     this.random = random;
   }
 
-  /** A new upload of random size; one in five has the audio of an earlier one. */
+  /** A new upload of random size; one in five repeats the audio of an earlier upload. */
   newUpload(): Upload {
     const audio = this.random.chance(20) ? this.audioOfAnother() : undefined;
     const bytes = audio ?? this.random.bytes(this.random.pick([0, 1, 5000, 100_000, 400_000]));
@@ -49,7 +49,7 @@ export class UploadLedger {
     return this.uploads.size === 0 ? undefined : this.random.pick([...this.uploads.values()]).audio;
   }
 
-  /** Takes the upload from wherever it stands to its acknowledgement, with resume. */
+  /** Completes an upload from any state up to its acknowledgement, with resume. */
   async run(peer: AudioCachePeer, upload: Upload): Promise<void> {
     const offset = await peer.resume(upload.id);
     for (const piece of this.random.pieces(upload.audio.subarray(offset), 60_000)) {
@@ -64,16 +64,16 @@ export class UploadLedger {
     upload.acknowledged = true;
   }
 
-  /** Removes one of the streams that must be there. */
+  /** Removes one of the streams that must exist. */
   async removeOne(server: TestServer): Promise<void> {
     const upload = this.random.pick(this.kept);
     upload.removal = "asked";
     const status = await removeStream(server.httpBase, upload.id);
-    if (status !== 204) throw new Error(`removal of ${describe(upload)} was answered with status ${status}`);
+    if (status !== 204) throw new Error(`removal of ${describe(upload)} failed with status ${status}`);
     upload.removal = "confirmed";
   }
 
-  /** What must be there, whatever happens. */
+  /** The uploads that must exist, whatever happens. */
   get kept(): Upload[] {
     return this.acknowledged.filter((upload) => upload.removal === "none");
   }
@@ -86,7 +86,7 @@ export class UploadLedger {
     return [...this.uploads.values()].filter((upload) => !upload.acknowledged);
   }
 
-  /** What is wrong with the server's streams and files by this ledger, one line each. */
+  /** The differences between the server and this ledger, one line each. */
   async faults(server: TestServer): Promise<string[]> {
     const listed = await listStreams(server.httpBase);
     const faults = listed.map((stream) => this.faultOf(stream)).filter((fault) => fault !== undefined);
@@ -94,8 +94,7 @@ export class UploadLedger {
       listed.filter((stream) => stream.state === "finished").map((stream) => stream.streamId),
     );
     for (const upload of this.kept) {
-      if (!finished.has(upload.id))
-        faults.push(`acknowledged, but not there as finished: ${describe(upload)}`);
+      if (!finished.has(upload.id)) faults.push(`acknowledged, but not finished: ${describe(upload)}`);
     }
     return [...faults, ...(await debrisIn(server.cacheDir, server.httpBase))];
   }
@@ -104,21 +103,21 @@ export class UploadLedger {
     const upload = this.uploads.get(stream.streamId);
     const shown = JSON.stringify(stream);
     if (upload === undefined) return `a stream that was never sent: ${shown}`;
-    if (upload.removal === "confirmed") return `removed, but there again: ${shown}`;
+    if (upload.removal === "confirmed") return `removed, but it exists again: ${shown}`;
     if (stream.state === "unfinished") {
-      return stream.size <= upload.audio.length ? undefined : `longer than what was sent: ${shown}`;
+      return stream.size <= upload.audio.length ? undefined : `longer than the audio sent: ${shown}`;
     }
     if (!upload.stopSent) return `finished without a STOP: ${shown}`;
     const isWhole = stream.size === upload.audio.length && stream.sha256 === upload.sha256;
     return isWhole ? undefined : `finished, but not ${describe(upload)}: ${shown}`;
   }
 
-  /** Downloads these uploads and gives those that did not come back byte by byte, one line each. */
+  /** Downloads these uploads and returns those whose bytes differ, one line each. */
   async unreadable(peer: AudioCachePeer, uploads: Upload[]): Promise<string[]> {
     const faults: string[] = [];
     for (const upload of uploads) {
       const whole = await peer.download(upload.id, upload.audio.length, 256 * 1024);
-      if (sha256(whole) !== upload.sha256) faults.push(`came back changed: ${describe(upload)}`);
+      if (sha256(whole) !== upload.sha256) faults.push(`audio differs: ${describe(upload)}`);
     }
     return faults;
   }

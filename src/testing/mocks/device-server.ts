@@ -1,6 +1,6 @@
 /**
- * A server for devices in memory, written from the protocol's description, that keeps what devices say and misbehaves on
- * request. Sounds come all at once or at the pace of `packetMs`.
+ * An in-memory device server, written from the protocol's description. It records what devices send and misbehaves on
+ * request. Packets of a sound are sent all at once, or paced by `packetMs`.
  */
 import {
   Metadata,
@@ -27,17 +27,17 @@ import {
 } from "../../wire/devices.ts";
 
 export interface MockDeviceBehaviour {
-  /** What Play plays. */
+  /** The sound of Play. */
   sound?: readonly Uint8Array[];
-  /** Pause between two packets; all come at once by default. */
+  /** Pause between packets; by default there is none. */
   packetMs?: number;
-  /** Answers these events in its own way. */
+  /** Overrides the acknowledgement of an event; undefined sends none. */
   acks?: (event: ButtonEvent) => boolean | undefined;
   /** Sends no `is_start`, and ends the audio stream instead of sending `is_end`. */
   marksNothing?: boolean;
-  /** Refuses every stream with this status. */
+  /** Rejects every stream with this status. */
   refuses?: { code: number; details: string };
-  /** TLS, if given. */
+  /** Serves TLS if given. */
   certificate?: { cert: string; key: string };
 }
 
@@ -52,9 +52,9 @@ export class MockDeviceServer {
   readonly #behaviour: MockDeviceBehaviour;
   readonly #devices = new Map<string, MockDevice>();
   #last: MockDevice;
-  /** Of each stream in turn. */
+  /** The device id of each stream, in order of opening. */
   readonly ids: string[] = [];
-  /** Streams opened and not over, of all kinds. */
+  /** Open streams of all kinds. */
   openCalls = 0;
   address = "";
 
@@ -75,14 +75,14 @@ export class MockDeviceServer {
     this.#last = new MockDevice(behaviour);
   }
 
-  /** The device that opened the last stream; one of which nothing has come before the first. */
+  /** The device that opened the last stream; before the first stream, a device that has sent nothing. */
   get device(): MockDevice {
     return this.#last;
   }
 
   /** Cuts all connections. */
   stop(): void {
-    for (const device of this.#devices.values()) device.fallSilent();
+    for (const device of this.#devices.values()) device.stopSound();
     this.#server.forceShutdown();
   }
 
@@ -119,13 +119,13 @@ export class MockDeviceServer {
   }
 }
 
-/** What the server knows of one device. */
+/** The server's state of one device. */
 class MockDevice {
   readonly #behaviour: MockDeviceBehaviour;
-  /** The streams opened last. */
+  /** The streams that were opened last. */
   status: StatusCall | undefined;
   audio: AudioCall | undefined;
-  /** What came, in order. */
+  /** Everything received, in order. */
   readonly answers: DeviceStatusResponse[] = [];
   readonly events: ButtonEvent[] = [];
   audioStreams = 0;
@@ -144,7 +144,7 @@ class MockDevice {
     this.audio?.write({ is_start: false, is_end: false, data: none, ...packet });
   }
 
-  fallSilent(): void {
+  stopSound(): void {
     clearInterval(this.#playing);
     this.#playing = undefined;
   }
@@ -179,7 +179,7 @@ class MockDevice {
   #stop(): void {
     this.#mode = 0;
     if (this.#playing === undefined) return;
-    this.fallSilent();
+    this.stopSound();
     this.send({ is_end: true });
   }
 
@@ -190,7 +190,7 @@ class MockDevice {
       if (next < sound.length) this.#sendPacket(sound[next]!, next++);
       else this.#finish();
     };
-    this.fallSilent();
+    this.stopSound();
     if (packetMs === undefined) for (let turn = 0; turn <= sound.length; turn++) sendNext();
     else this.#playing = setInterval(sendNext, packetMs);
   }
@@ -200,7 +200,7 @@ class MockDevice {
   }
 
   #finish(): void {
-    this.fallSilent();
+    this.stopSound();
     if (this.#behaviour.marksNothing) this.audio?.end();
     else this.send({ is_end: true });
   }

@@ -1,4 +1,4 @@
-/** A worker for tests of the lane: sends every task back as a result, joined with nothing and in order. */
+/** A worker for tests of the lane: returns every task as a result, unmerged and in order. */
 import { BlockingEnd } from "../../lane/blocking-end.ts";
 import type { LaneMemory } from "../../lane/lane.ts";
 

@@ -1,28 +1,28 @@
 /**
- * A live ingest server in memory that keeps what arrives and misbehaves on request. What comes of the messages is read
- * here apart from the product's own decoder, byte by byte.
+ * An in-memory server of live ingest. It records what arrives and misbehaves on request. It parses messages byte by
+ * byte instead of with the product's decoder.
  */
 import type { Server, ServerWebSocket } from "bun";
 
 export interface MockIngestBehaviour {
-  /** Closes each connection with this as it gets its first frame. */
+  /** Closes each connection with this at its first frame. */
   refuses?: { code: number; reason: string };
-  /** After how many frames to cut each connection in turn; none past the end. */
+  /** The number of frames after which to cut each successive connection; later ones are not cut. */
   cutAfterFrames?: number[];
-  /** Closes with this when the client says goodbye or sends so many frames, instead of answering 1000. */
+  /** Closes with this after so many frames. */
   closesAfter?: { frames: number; code: number; reason: string };
   /** Stops reading after the handshake of each connection until `release` is called. */
   pauses?: boolean;
-  /** Says something to every frame. */
+  /** Sends a text in answer to every frame. */
   chats?: boolean;
 }
 
-/** One connection, in the order in which they were made. */
+/** One connection; listed in order of connecting. */
 export interface MockDevice {
   path: string;
   handshake: Buffer | undefined;
   frames: MockFrame[];
-  /** Text messages and anything else that is no frame. */
+  /** Text messages. */
   odd: string[];
   closeCode: number | undefined;
 }
@@ -32,14 +32,14 @@ export interface MockFrame {
   length: number;
   seq: number;
   payload: Buffer;
-  /** When it came, of `performance.now()`. */
+  /** Arrival time by `performance.now()`. */
   atMs: number;
 }
 
 export interface MockIngestServer {
   url: string;
   devices: MockDevice[];
-  /** Lets connections that are paused go on. */
+  /** Resumes paused connections. */
   release(): void;
   stop(): Promise<void>;
 }
@@ -68,7 +68,7 @@ export function startMockIngestServer(behaviour: MockIngestBehaviour = {}): Mock
       const cutAfter = behaviour.cutAfterFrames?.[devices.length];
       devices.push(device);
       const upgraded = server.upgrade(request, { data: { device, cutAfter } });
-      return upgraded ? undefined : new Response("a WebSocket, please", { status: 400 });
+      return upgraded ? undefined : new Response("WebSocket upgrade required", { status: 400 });
     },
     websocket: {
       perMessageDeflate: false,

@@ -1,4 +1,4 @@
-/** Recordings as a server lists them. */
+/** Mock servers with a list of recordings. */
 import { cleanups } from "../fixtures/client.ts";
 
 export function recording(id: number, device: string | null = "kitchen") {
@@ -23,7 +23,7 @@ export function recording(id: number, device: string | null = "kitchen") {
   };
 }
 
-/** A starter of servers that list recordings 1 to `count`, at most `pageSize` at once, and keep what they were asked. */
+/** Starts servers that list recordings 1 to `count` in pages of up to `pageSize`, and record the requested paths. */
 export function recordingServers(): (count: number, pageSize: number) => { url: string; asked: string[] } {
   const cleanup = cleanups();
   return (count, pageSize) => {

@@ -1,50 +1,50 @@
 /**
- * An audio cache in memory that misbehaves on request, in the ways in which servers of the protocol do. It is
- * written apart from the real server and from its codec, so that the client is not tested against itself.
+ * An in-memory audio cache that misbehaves on request, in the ways that real servers of the protocol do. It shares no
+ * code with the server and its codec, so that the client is not tested against itself.
  */
 import { createHash } from "node:crypto";
 import type { Server, ServerWebSocket } from "bun";
 
 export interface MockBehaviour {
-  /** Sends CONNECTED before anything else. */
+  /** Sends CONNECTED first. */
   greeting?: boolean;
   /** Shapes every control message: `foreign` has spaces, other case, `stream_id`, nulls and extra keys. */
   dialect?: "plain" | "foreign";
-  /** STARTED says resumable, and START understands `resume`. */
+  /** STARTED has `resumable`, and START understands `resume`. */
   resumable?: boolean;
   /** STOPPED carries size and SHA-256. */
   confirms?: boolean;
-  /** The SHA-256 in STOPPED, instead of the right one. */
+  /** Replaces the correct SHA-256 in STOPPED. */
   wrongSha256?: string;
-  /** Data goes out in text frames. */
+  /** Sends audio in text frames. */
   textData?: boolean;
-  /** How many of the `length` bytes there are an answer holds. */
+  /** How many bytes to answer when `length` are available. */
   answerBytes?: (length: number) => number;
-  /** How long each GET waits for its answer. */
+  /** Delay of each answer to a GET. */
   getDelayMs?: number;
-  /** What a GET at the end of a stream gets. */
+  /** The answer to a GET at the end of a stream. */
   end?: "empty" | "error" | "silence";
-  /** The text of the ERROR there, instead of the usual one. */
+  /** Replaces the usual text of the ERROR at the end. */
   endMessage?: string;
-  /** ERROR to the STOP of an empty stream. */
+  /** Answers STOP of an empty stream with ERROR. */
   refusesEmpty?: boolean;
-  /** Reads binary frames below 1000 bytes that are JSON as control messages, and drops them. */
+  /** Drops binary frames below 1000 bytes that parse as JSON, as servers do that take them for control messages. */
   swallowsJson?: boolean;
-  /** The ERROR to every START. */
+  /** Answers every START with this ERROR. */
   refusal?: string;
-  /** The ERROR that comes once a stream has this many bytes. */
+  /** Sends this ERROR once a stream has this many bytes. */
   errorAtBytes?: { bytes: number; message: string };
-  /** Never answers these, or only the first so many of them. */
+  /** Never answers the first `times` of these requests. */
   silentTo?: { type: "START" | "STOP" | "GET"; times: number };
-  /** Cuts the connection as this request arrives, so many times; STOP is done first, but not answered. */
+  /** Cuts the connection at the first `times` of these requests. Executes STOP first, but does not answer it. */
   cutsAt?: { type: "START" | "STOP" | "GET"; times: number };
-  /** After how many bytes of audio, in either direction, to cut each connection in turn; none past the end. */
+  /** The bytes of audio, in both directions, after which to cut each successive connection; later ones are not cut. */
   cutAfterBytes?: number[];
-  /** Closes with this as the first audio arrives. */
+  /** Closes with this at the first audio. */
   closesWith?: { code: number; reason: string };
-  /** The HTTP status of every request for a WebSocket. */
+  /** Answers every upgrade request with this HTTP status. */
   upgradeStatus?: number;
-  /** Agrees to the first subprotocol that a client offers, without a thought. */
+  /** Selects the first subprotocol that a client offers, without checking it. */
   echoesProtocol?: boolean;
 }
 
@@ -57,15 +57,15 @@ export interface MockServer {
   url: string;
   port: number;
   streams: Map<string, MockStream>;
-  /** Text frames as they arrived. */
+  /** Text frames in order of arrival. */
   texts: string[];
-  /** Lengths of the binary frames as they arrived. */
+  /** Lengths of the binary frames in order of arrival. */
   frameBytes: number[];
-  /** The upgrade requests' headers and paths. */
+  /** Path and headers of the upgrade requests. */
   requests: { path: string; headers: Headers }[];
-  /** Connections made so far. */
+  /** Number of connections so far. */
   connections: number;
-  /** Most GETs that were unanswered at once. */
+  /** The highest number of GETs that were unanswered at once. */
   openGets: number;
   bytesOf(streamId: string): Buffer;
   stop(): Promise<void>;
@@ -76,7 +76,7 @@ interface Session {
   greeted: boolean;
   audioBytes: number;
   cutAfter: number | undefined;
-  /** GETs that wait for their turn. */
+  /** GETs in the queue for their answer. */
   gets: { id: string; offset: number; length: number }[];
 }
 
@@ -129,7 +129,7 @@ class Mock {
     const { upgradeStatus, cutAfterBytes, echoesProtocol } = this.#behaviour;
     this.handle.requests.push({ path: new URL(request.url).pathname, headers: new Headers(request.headers) });
     if (upgradeStatus !== undefined) return new Response("no", { status: upgradeStatus });
-    // Left to itself, Bun agrees to whatever is offered. A client has to fail a handshake that agrees to nothing.
+    // By default Bun selects any offered subprotocol. A client must fail a handshake that selects an unexpected one.
     const offers = request.headers.has("Sec-WebSocket-Protocol");
     if (offers && echoesProtocol !== true) return new Response("no subprotocols", { status: 400 });
     const cutAfter = cutAfterBytes?.[this.handle.connections];
@@ -137,7 +137,7 @@ class Mock {
     const data: Session = { streamId: "", greeted: false, audioBytes: 0, cutAfter, gets: [] };
     return server.upgrade(request, { data })
       ? undefined
-      : new Response("a WebSocket, please", { status: 426 });
+      : new Response("WebSocket upgrade required", { status: 426 });
   }
 
   #opened(ws: Peer): void {
@@ -172,7 +172,7 @@ class Mock {
       return;
     }
     const old = this.handle.streams.get(id);
-    // A used id without `resume`: the old bytes are still there, and new ones are appended.
+    // START of a used id without `resume` keeps the old bytes and appends new ones.
     if (old === undefined) this.handle.streams.set(id, { chunks: [], finished: false });
     ws.data.streamId = id;
     const extra = resumable === true ? { resumable: true } : {};
@@ -236,14 +236,14 @@ class Mock {
   #answer(ws: Peer, get: { id: string; offset: number; length: number }): void {
     const { end, answerBytes } = this.#behaviour;
     const bytes = this.handle.bytesOf(get.id);
-    const there = Math.min(get.length, bytes.length - get.offset);
+    const available = Math.min(get.length, bytes.length - get.offset);
     if (!this.handle.streams.has(get.id)) {
       this.#reply(ws, "ERROR", { message: `Failed to read from stream: ${get.id}` });
-    } else if (there <= 0 && end === "error") {
+    } else if (available <= 0 && end === "error") {
       const usual = `No data available at offset ${get.offset}`;
       this.#reply(ws, "ERROR", { message: this.#behaviour.endMessage ?? usual });
-    } else if (there > 0 || end !== "silence") {
-      const given = there <= 0 ? 0 : (answerBytes?.(there) ?? there);
+    } else if (available > 0 || end !== "silence") {
+      const given = available <= 0 ? 0 : (answerBytes?.(available) ?? available);
       this.#data(ws, bytes.subarray(get.offset, get.offset + given));
     }
   }
@@ -281,13 +281,13 @@ function isJson(frame: Buffer): boolean {
   }
 }
 
-/** A server that takes connections and never says a word. */
+/** A server that accepts connections and never sends a byte. */
 export function startSilentServer(): { url: string; stop: () => void } {
   const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => undefined } });
   return { url: `ws://127.0.0.1:${listener.port}/audio`, stop: () => listener.stop(true) };
 }
 
-/** The address of a port where nothing listens. */
+/** The address of a port without a listener. */
 export function deadAddress(): string {
   const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => undefined } });
   const { port } = listener;

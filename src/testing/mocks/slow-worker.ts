@@ -1,4 +1,4 @@
-/** A worker for tests of full lanes: it takes a millisecond for each task and answers nothing. */
+/** A worker for tests of full lanes: it spends a millisecond on each task and sends no results. */
 import { BlockingEnd } from "../../lane/blocking-end.ts";
 import type { LaneMemory } from "../../lane/lane.ts";
 

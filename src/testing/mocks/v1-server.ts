@@ -1,6 +1,6 @@
 /**
- * A server of protocol v1 in memory, after `docs/protocol.md`, that fails on request: it cuts connections, forgets
- * what was not durable, gives no credit, damages audio, says goodbye.
+ * An in-memory server of protocol v1, written from `docs/protocol.md`, that fails on request: it cuts connections, loses
+ * bytes that were not durable, withholds credit, corrupts audio, says GOODBYE.
  */
 import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
@@ -20,28 +20,28 @@ import type {
 export interface V1Behaviour {
   connectionCredit?: number;
   channelCredit?: number;
-  /** Grants nothing more for these streams. */
+  /** Withholds further credit from these streams. */
   stingyTo?: Set<string>;
   maxChannels?: number;
   idleMs?: number;
-  /** After how many bytes from the client to cut each connection in turn; none past the end. */
+  /** The bytes from the client after which to cut each successive connection; later ones are not cut. */
   cutAfterBytes?: number[];
-  /** Cuts the connection instead of answering this, so many times; what it asks for is done all the same. */
+  /** Cuts the connection instead of answering the first `times` of these messages, but executes them. */
   cutsAt?: { type: ClientMessage["type"]; times: number };
-  /** Durable stays so far behind written until FINISH. */
+  /** How far `durable` stays behind `written` until FINISH. */
   lagBytes?: number;
-  /** So many times: says of a DATA that its CRC is wrong, or changes a bit of one on its way. */
+  /** How many DATA to answer with CHECKSUM_WRONG, and how many to send with a flipped bit. */
   refusesChecksums?: number;
   damages?: number;
-  /** Closes the connection instead of the END of a reading, so many times. */
+  /** How many ENDs of reads to replace by closing the connection. */
   losesEnds?: number;
-  /** The SHA-256 of every END. */
+  /** Replaces the SHA-256 of every END. */
   wrongSha256?: string;
-  /** Answers nothing at all, not even PING, after HELLO. */
+  /** Ignores every message, even PING, but sends HELLO. */
   isDeaf?: boolean;
-  /** Agrees to the subprotocol, and never says HELLO. */
+  /** Selects the subprotocol, but never sends HELLO. */
   isSilent?: boolean;
-  /** Bytes of one DATA. */
+  /** Payload bytes per DATA. */
   pieceBytes?: number;
 }
 
@@ -54,10 +54,10 @@ export interface V1Stream {
 
 interface Peer {
   id: number;
-  gotBytes: number;
+  receivedBytes: number;
   cutAfter: number;
   connectionCredit: number;
-  /** What each channel of the client begins with. */
+  /** The initial credit of each channel of the client. */
   channelCredit: number;
   channels: Map<number, Channel>;
 }
@@ -70,7 +70,7 @@ type Socket = ServerWebSocket<Peer>;
 
 export class MockV1Server {
   readonly streams = new Map<string, V1Stream>();
-  /** Types of the messages as they came. */
+  /** Message types in order of arrival. */
   readonly messages: string[] = [];
   connections = 0;
   readonly #behaviour: V1Behaviour;
@@ -102,7 +102,7 @@ export class MockV1Server {
     return this.#server.port ?? 0;
   }
 
-  /** Cuts every connection; with `forgets`, what was not durable is gone. */
+  /** Cuts every connection; with `forgets`, also drops all bytes that are not durable. */
   cut(forgets = false): void {
     for (const ws of this.#sockets) ws.terminate();
     if (!forgets) return;
@@ -115,18 +115,18 @@ export class MockV1Server {
     for (const ws of this.#sockets) this.#send(ws, { type: "GOODBYE", deadlineMs });
   }
 
-  /** A stream that is there. */
+  /** Adds a stream. */
   put(streamId: string, bytes: Uint8Array, finished = true): void {
     const metadata = { contentType: undefined, format: undefined, tags: {} };
     this.streams.set(streamId, { bytes: Buffer.from(bytes), durable: bytes.length, finished, metadata });
   }
 
-  /** Something happens on every connection. */
+  /** Sends a frame on every connection. */
   sendAll(frame: string | Uint8Array): void {
     for (const ws of this.#sockets) ws.send(frame);
   }
 
-  /** More audio of a stream that is followed. */
+  /** Appends to a stream, and serves its followers. */
   grow(streamId: string, bytes: Uint8Array): void {
     const stream = this.streams.get(streamId);
     if (stream === undefined) throw new RangeError(streamId);
@@ -134,7 +134,7 @@ export class MockV1Server {
     this.#serveFollowers(streamId);
   }
 
-  /** The end of a stream that is followed. */
+  /** Ends a stream, and with it its followers. */
   finish(streamId: string, outcome: Outcome = "finished"): void {
     const stream = this.streams.get(streamId);
     if (stream === undefined) throw new RangeError(streamId);
@@ -155,7 +155,7 @@ export class MockV1Server {
     const cutAfter = this.#behaviour.cutAfterBytes?.[this.connections] ?? Infinity;
     const data = {
       id: this.connections,
-      gotBytes: 0,
+      receivedBytes: 0,
       cutAfter,
       connectionCredit: 0,
       channelCredit: 0,
@@ -164,7 +164,7 @@ export class MockV1Server {
     this.connections += 1;
     return server.upgrade(request, { data })
       ? undefined
-      : new Response("a WebSocket, please", { status: 426 });
+      : new Response("WebSocket upgrade required", { status: 426 });
   }
 
   #opened(ws: Socket): void {
@@ -181,7 +181,7 @@ export class MockV1Server {
   }
 
   #message(ws: Socket, frame: string | Buffer): void {
-    // What terminate() leaves in the socket's buffer still comes.
+    // Messages in the socket's buffer still arrive after terminate().
     if (!this.#sockets.has(ws)) return;
     if (typeof frame === "string") throw new Error(`a text frame: ${frame}`);
     const message = decodeClientMessage(frame);
@@ -280,9 +280,9 @@ export class MockV1Server {
 
   #data(ws: Socket, message: Extract<ClientMessage, { type: "DATA" }>): void {
     const { channel, offset, crc, payload } = message;
-    ws.data.gotBytes += payload.length;
+    ws.data.receivedBytes += payload.length;
     const open = ws.data.channels.get(channel);
-    if (ws.data.gotBytes >= ws.data.cutAfter) {
+    if (ws.data.receivedBytes >= ws.data.cutAfter) {
       this.#sockets.delete(ws);
       ws.terminate();
     } else if (open?.kind === "write") this.#keep(ws, channel, open.streamId, { offset, crc, payload });
@@ -378,8 +378,8 @@ export class MockV1Server {
     const { bytes, finished } = this.#stream(channel.streamId);
     const { pieceBytes = 1 << 16 } = this.#behaviour;
     for (;;) {
-      const there = Math.min(bytes.length, channel.end) - channel.at;
-      const length = Math.min(there, channel.credit, ws.data.connectionCredit, pieceBytes);
+      const available = Math.min(bytes.length, channel.end) - channel.at;
+      const length = Math.min(available, channel.credit, ws.data.connectionCredit, pieceBytes);
       if (length <= 0) break;
       this.#sendData(ws, number, channel.at, bytes.subarray(channel.at, channel.at + length));
       channel.at += length;
@@ -404,7 +404,7 @@ export class MockV1Server {
   #finish(ws: Socket, channel: number, streamId: string, outcome: Outcome): void {
     const open = ws.data.channels.get(channel);
     const stream = this.#stream(streamId);
-    // A follower gets what there is first.
+    // A follower receives the rest of the stream first.
     if (open?.kind === "read" && outcome === "finished" && open.at < Math.min(open.end, stream.bytes.length))
       return;
     ws.data.channels.delete(channel);

@@ -1,4 +1,4 @@
-/** The HTTP API over devices as a test sees it: every answer is checked for its exact shape. */
+/** A client of the HTTP API of devices. It checks every answer for its exact shape. */
 import * as v from "valibot";
 
 const isoTime = v.pipe(v.string(), v.isoTimestamp());
@@ -33,13 +33,13 @@ export async function listDevices(
   return v.parse(pageSchema, await response.json());
 }
 
-/** One device, after what `path` does. */
+/** The device in the answer to a request for `path`. */
 export async function device(httpBase: string, path: string, method = "GET"): Promise<DeviceInfo> {
   const response = await fetch(`${httpBase}/api/devices/${path}`, { method });
   return v.parse(deviceSchema, await response.json());
 }
 
-/** Status and code of a request that is refused. */
+/** Status and code of a rejected request. */
 export async function refusal(httpBase: string, path: string, init: RequestInit = {}): Promise<string> {
   const response = await fetch(`${httpBase}/api/devices${path}`, init);
   const { error } = v.parse(errorSchema, await response.json());

@@ -1,4 +1,4 @@
-/** Prometheus text (exposition format 0.0.4), read back. */
+/** A parser of Prometheus text (exposition format 0.0.4). */
 
 export interface Sample {
   name: string;
@@ -8,22 +8,22 @@ export interface Sample {
 
 export class Exposition {
   readonly samples: Sample[] = [];
-  /** Family to its type. */
+  /** The type of each family. */
   readonly types = new Map<string, string>();
   readonly helps = new Map<string, string>();
 
-  /** Throws a SyntaxError at a line that is none of the format. */
+  /** Throws a SyntaxError at a line that is not in the format. */
   constructor(text: string) {
     for (const line of text.split("\n")) this.#take(line);
   }
 
-  /** The sum of the samples of this name that have these labels; undefined if there is none. */
+  /** The sum of the samples with this name and these labels; undefined if there are none. */
   sum(name: string, labels: Record<string, string> = {}): number | undefined {
     const found = this.#find(name, labels);
     return found.length === 0 ? undefined : found.reduce((sum, { value }) => sum + value, 0);
   }
 
-  /** The samples of this name by the value of one of their labels, added up. */
+  /** The samples of this name, added up by the value of one label. */
   by(name: string, label: string): Map<string, number> {
     const sums = new Map<string, number>();
     for (const { labels, value } of this.#find(name, {})) {
@@ -49,7 +49,7 @@ export class Exposition {
       return;
     }
     const sample = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)(?: -?\d+)?$/.exec(line);
-    if (sample === null) throw new SyntaxError(`no line of the exposition format: ${line}`);
+    if (sample === null) throw new SyntaxError(`not a line of the exposition format: ${line}`);
     const [, name, labels = "", value] = sample;
     this.samples.push({ name: name!, labels: readLabels(labels), value: readValue(value!) });
   }
@@ -69,7 +69,7 @@ function readValue(text: string): number {
 
 const scrapeLimitMs = 5_000;
 
-/** Scrapes a server; undefined if it has no metrics. */
+/** Scrapes a server; undefined if its metrics are off. */
 export async function scrape(httpBase: string): Promise<Exposition | undefined> {
   const response = await fetch(`${httpBase}/metrics`, { signal: AbortSignal.timeout(scrapeLimitMs) });
   return response.ok ? new Exposition(await response.text()) : undefined;

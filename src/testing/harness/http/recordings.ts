@@ -1,4 +1,4 @@
-/** The list of recordings, as the server's API gives it. */
+/** A client of the HTTP API of recordings. */
 
 export interface ListedFile {
   path: string;
@@ -30,7 +30,7 @@ export interface RecordingsPage {
   next: string | null;
 }
 
-/** One page; `query` is what stands behind the question mark. */
+/** One page; `query` is the part after the question mark. */
 export async function recordingsPage(httpBase: string, query = ""): Promise<RecordingsPage> {
   const response = await fetch(`${httpBase}/api/recordings?${query}`);
   if (response.status !== 200) throw new Error(`status ${response.status}: ${await response.text()}`);

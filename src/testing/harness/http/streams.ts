@@ -1,4 +1,4 @@
-/** The HTTP API over streams as a test sees it: every answer is checked for its exact shape. */
+/** A client of the HTTP API of streams. It checks every answer for its exact shape. */
 import * as v from "valibot";
 
 const isoTime = v.pipe(v.string(), v.isoTimestamp());
@@ -28,13 +28,13 @@ export type StreamInfo = v.InferOutput<typeof streamSchema>;
 export type StreamPage = v.InferOutput<typeof pageSchema>;
 export type StreamState = StreamInfo["state"];
 
-/** One page of the list, with the query as given. */
+/** One page of the list for a query. */
 export async function listPage(httpBase: string, query = ""): Promise<StreamPage> {
   const response = await fetch(`${httpBase}/api/streams${query}`);
   return v.parse(pageSchema, await jsonOf(response, 200));
 }
 
-/** Every stream, or every one in a state, page by page. */
+/** All streams, or all in a state, page by page. */
 export async function listStreams(httpBase: string, state?: StreamState): Promise<StreamInfo[]> {
   const streams: StreamInfo[] = [];
   const filter = state === undefined ? "" : `&state=${state}`;
@@ -42,13 +42,13 @@ export async function listStreams(httpBase: string, state?: StreamState): Promis
     const from: string = after === "" ? "" : `&after=${encodeURIComponent(after)}`;
     const page: StreamPage = await listPage(httpBase, `?limit=100${filter}${from}`);
     streams.push(...page.streams);
-    if (page.next !== null && page.streams.length === 0) throw new Error("an empty page that has a next one");
+    if (page.next !== null && page.streams.length === 0) throw new Error("an empty page with a next page");
     after = page.next;
   }
   return streams;
 }
 
-/** A stream, or undefined when the answer is a well-formed 404. */
+/** A stream, or undefined if the answer is a well-formed 404. */
 export async function streamInfo(httpBase: string, streamId: string): Promise<StreamInfo | undefined> {
   const response = await fetch(`${httpBase}/api/streams/${encodeURIComponent(streamId)}`);
   if (response.status !== 404) return v.parse(streamSchema, await jsonOf(response, 200));
@@ -56,7 +56,7 @@ export async function streamInfo(httpBase: string, streamId: string): Promise<St
   return undefined;
 }
 
-/** Removes a stream and gives the status; any other than 204 must come with a well-formed error. */
+/** Removes a stream and returns the status. Any status but 204 must come with a well-formed error. */
 export async function removeStream(httpBase: string, streamId: string): Promise<number> {
   const path = `/api/streams/${encodeURIComponent(streamId)}`;
   const response = await fetch(httpBase + path, { method: "DELETE" });

@@ -1,13 +1,13 @@
 /**
- * A small peer of the audio cache protocol over bare frames, written from the protocol's description alone and
- * sharing no code with the server. Each `expect` takes the next frame and fails with what came instead.
+ * A small client of the audio cache protocol over bare frames. It is written from the protocol's description alone and
+ * shares no code with the server. Each `expect` method takes the next frame and fails with a description of it.
  */
 import { defaultLimitMs, RawWebSocket, type HandshakeOptions } from "./raw-websocket.ts";
 import { describeFrame, opcodes, type Frame } from "./websocket-frames.ts";
 
 export const usualFrameBytes = 64 * 1024;
 
-/** A control message of the server; `text` is the frame as it came. */
+/** A control message of the server; `text` is the frame as received. */
 export interface ControlReply {
   text: string;
   type: string;
@@ -21,7 +21,7 @@ export interface ControlReply {
 
 let idsGiven = 0;
 
-/** A stream id that no other test of this run uses. */
+/** A stream id unique to this run. */
 export function freshId(subject: string): string {
   idsGiven += 1;
   return `${subject}-${idsGiven}`;
@@ -30,7 +30,7 @@ export function freshId(subject: string): string {
 export class AudioCachePeer {
   readonly socket: RawWebSocket;
 
-  /** Connects; a refused handshake is an error. */
+  /** Connects; throws if the server rejects the handshake. */
   static async open(url: string, options: HandshakeOptions = {}): Promise<AudioCachePeer> {
     const socket = await RawWebSocket.open(url, options);
     if (socket.response.status === 101) return new AudioCachePeer(socket);
@@ -42,12 +42,12 @@ export class AudioCachePeer {
     this.socket = socket;
   }
 
-  /** Sends a control message; undefined fields are left out, null ones are sent. */
+  /** Sends a control message; omits undefined fields, sends null ones. */
   send(message: Record<string, unknown>): void {
     this.socket.text(JSON.stringify(message));
   }
 
-  /** Sends audio in binary frames of `frameBytes`, as fast as the server takes them. */
+  /** Sends audio in binary frames of `frameBytes`, as fast as the server reads them. */
   async sendAudio(bytes: Uint8Array, frameBytes = usualFrameBytes): Promise<void> {
     for (let at = 0; at < bytes.length; at += frameBytes) {
       this.socket.binary(bytes.subarray(at, at + frameBytes));
@@ -64,7 +64,7 @@ export class AudioCachePeer {
     return await this.expectControl("STARTED", streamId);
   }
 
-  /** Goes on with an upload; gives the byte to go on from. */
+  /** Resumes an upload; returns the offset to continue from. */
   async resume(streamId: string): Promise<number> {
     const reply = await this.start(streamId, { resume: true });
     if (reply.offset === undefined) throw new Error(`STARTED of a resume without an offset: ${reply.text}`);
@@ -88,13 +88,13 @@ export class AudioCachePeer {
     return await this.expectBinary();
   }
 
-  /** Waits until the server has everything sent so far for a live stream, `size` bytes in all. */
+  /** Waits until the server has received all `size` bytes sent for a live stream. */
   async untilReceived(streamId: string, size: number): Promise<void> {
     const last = await this.read(streamId, size - 1, 1);
-    if (last.length !== 1) throw new Error(`the server has not all ${size} bytes of ${streamId}`);
+    if (last.length !== 1) throw new Error(`the server does not have all ${size} bytes of ${streamId}`);
   }
 
-  /** Downloads `size` bytes with `window` GETs under way; each answer must have the asked-for length. */
+  /** Downloads `size` bytes with `window` GETs in flight; each answer must have the requested length. */
   async download(streamId: string, size: number, chunkBytes = usualFrameBytes, window = 8): Promise<Buffer> {
     const whole = Buffer.alloc(size);
     let asked = 0;
@@ -105,7 +105,7 @@ export class AudioCachePeer {
       const piece = await this.expectBinary();
       const expected = Math.min(chunkBytes, size - got);
       if (piece.length !== expected) {
-        throw new Error(`GET of ${streamId} at ${got} gave ${piece.length} bytes instead of ${expected}`);
+        throw new Error(`GET of ${streamId} at ${got} returned ${piece.length} bytes instead of ${expected}`);
       }
       whole.set(piece, got);
     }
@@ -116,7 +116,7 @@ export class AudioCachePeer {
     return await this.socket.next(limitMs);
   }
 
-  /** The next frame, which must be one whole control message of this type (in any case) and stream. */
+  /** The next frame, which must be a whole control message of this type (in any case) and stream. */
   async expectControl(type: string, streamId?: string, limitMs = defaultLimitMs): Promise<ControlReply> {
     const frame = await this.next(limitMs);
     const reply = controlOf(frame);
@@ -128,7 +128,7 @@ export class AudioCachePeer {
     return reply;
   }
 
-  /** The next frame, which must be an ERROR whose message is `expected` with or without a reason in brackets. */
+  /** The next frame, which must be an ERROR with the message `expected`, optionally with a reason in brackets. */
   async expectError(expected: string | RegExp, limitMs = defaultLimitMs): Promise<ControlReply> {
     const frame = await this.next(limitMs);
     const reply = controlOf(frame);
@@ -139,7 +139,7 @@ export class AudioCachePeer {
     return reply;
   }
 
-  /** Any number of ERRORs, the last of which begins with `start`: how often stray audio is told is up to the server. */
+  /** Accepts any number of ERRORs up to one that begins with `start`: the server decides how often to report stray audio. */
   async expectErrorsUntil(start: string): Promise<void> {
     for (;;) {
       const reply = await this.expectError(/./);
@@ -147,7 +147,7 @@ export class AudioCachePeer {
     }
   }
 
-  /** The payload of the next frame, which must be one whole, plain binary frame. */
+  /** The payload of the next frame, which must be a single, plain binary frame. */
   async expectBinary(limitMs = defaultLimitMs): Promise<Buffer> {
     const frame = await this.next(limitMs);
     const isPlain = frame.opcode === opcodes.binary && frame.fin && frame.rsv === 0 && !frame.masked;
@@ -155,7 +155,7 @@ export class AudioCachePeer {
     return frame.payload;
   }
 
-  /** Fails unless the connection still serves: a ping must be answered, and nothing else may come before. */
+  /** Fails unless the server answers a ping and sends nothing before the pong. */
   async expectQuiet(): Promise<void> {
     const mark = crypto.getRandomValues(Buffer.alloc(8));
     this.socket.ping(mark);
@@ -164,7 +164,7 @@ export class AudioCachePeer {
     throw new Error(`expected nothing but the pong, received ${describeFrame(frame)}`);
   }
 
-  /** Close, and wait until the server has answered it: everything sent before has then arrived. */
+  /** Closes and waits for the server's Close: by then the server has read everything sent before. */
   async close(): Promise<void> {
     this.socket.close(1000);
     for (;;) {
@@ -180,7 +180,7 @@ export class AudioCachePeer {
   }
 }
 
-/** The control message in a frame, or undefined when it is none. */
+/** The control message in a frame, or undefined if it is not one. */
 export function controlOf(frame: Frame): ControlReply | undefined {
   if (frame.opcode !== opcodes.text || !frame.fin || frame.rsv !== 0) return undefined;
   const text = frame.payload.toString("utf8");

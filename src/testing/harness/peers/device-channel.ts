@@ -1,4 +1,4 @@
-/** The streams of devices to a server, over gRPC. What a device says and does on them is up to the caller. */
+/** The gRPC streams of devices to a server. The caller decides what a device sends on them. */
 import {
   ChannelCredentials,
   Client,
@@ -28,23 +28,23 @@ export type AudioCall = ClientReadableStream<AudioPacket>;
 
 let loaded: ServiceDefinition | undefined;
 
-/** The service, loaded once: a program may open many channels. */
+/** The service definition, loaded once per process, which may open many channels. */
 function deviceService(): ServiceDefinition {
-  // The type of what a file defines allows messages and enums too; by this name it is the service.
+  // The file's type allows messages and enums too, but this name is the service.
   loaded ??= loadSync(fileURLToPath(deviceProtoFile), deviceProtoOptions)[
     deviceServiceName
   ] as ServiceDefinition;
   return loaded;
 }
 
-/** One HTTP/2 connection, for one device or several. Every call it gives must have a listener for `error`. */
+/** One HTTP/2 connection, for one or more devices. The caller must listen for `error` on every call. */
 export class DeviceChannel {
   readonly #client: Client;
   readonly #service = deviceService();
 
   /** `address` is HOST:PORT. */
   constructor(address: string, credentials: ChannelCredentials = ChannelCredentials.createInsecure()) {
-    // Without a pool of its own the library would share one connection among all channels to an address.
+    // Without its own subchannel pool the library shares one connection among all channels to an address.
     this.#client = new Client(address, credentials, { "grpc.use_local_subchannel_pool": 1 });
   }
 
@@ -80,7 +80,7 @@ export class DeviceChannel {
     );
   }
 
-  /** Ends the connection; calls that are open are cancelled. */
+  /** Closes the connection, which cancels open calls. */
   close(): void {
     this.#client.close();
   }

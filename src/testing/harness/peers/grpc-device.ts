@@ -1,4 +1,4 @@
-/** A device over gRPC: answers what it is asked, and keeps what it got. */
+/** A device over gRPC: answers requests and records what it receives. */
 import type { AudioCall, EventCall, StatusCall } from "./device-channel.ts";
 import { DeviceChannel } from "./device-channel.ts";
 import {
@@ -16,7 +16,7 @@ import { until } from "../until.ts";
 
 const limitMs = 10_000;
 
-/** How a call ended: the gRPC status code, 0 for well. */
+/** How a call ended: the gRPC status code, 0 for OK. */
 interface Ending {
   code: number;
   details: string;
@@ -28,11 +28,11 @@ export interface Received {
 }
 
 export interface GrpcDeviceOptions {
-  /** Another device's connection, to share it. */
+  /** A connection to share with another device. */
   channel?: DeviceChannel;
-  /** It answers nothing at all. */
+  /** Answers no requests. */
   silent?: boolean;
-  /** Streams to open at once, in this order. */
+  /** Streams to open at the start, in this order. */
   streams?: StreamKind[];
 }
 
@@ -41,7 +41,7 @@ export type StreamKind = "status" | "events" | "audio";
 export class GrpcDevice {
   readonly deviceId: string;
   readonly channel: DeviceChannel;
-  /** Everything the status stream was asked. */
+  /** Every request on the status stream. */
   readonly requests: DeviceStatusRequest[] = [];
   readonly received: Received[] = [];
   readonly endings: Partial<Record<StreamKind, Ending>> = {};
@@ -64,7 +64,7 @@ export class GrpcDevice {
     return this.received.map(({ packet }) => packet);
   }
 
-  /** The LEDs of each `set`, in their order. */
+  /** The LEDs of each `set` request, in order. */
   get shown(): Leds[] {
     return this.requests.flatMap(({ set }) => (set === undefined ? [] : [toLeds(set)]));
   }
@@ -81,12 +81,12 @@ export class GrpcDevice {
     call?.cancel();
   }
 
-  /** Closes what it says on a stream; the server ends the rest. */
+  /** Half-closes a stream; the server ends it. */
   endOwnSide(kind: "status" | "events"): void {
     (kind === "status" ? this.#status : this.#events)?.end();
   }
 
-  /** Does not read its audio until `resumeAudio`. */
+  /** Stops reading audio until `resumeAudio`. */
   pauseAudio(): void {
     this.#audio?.pause();
   }
@@ -95,7 +95,7 @@ export class GrpcDevice {
     this.#audio?.resume();
   }
 
-  /** Presses a button; `event` is a press if it is not said. */
+  /** Sends a button event; a press by default. */
   press(button: keyof typeof buttons | number, event: number = buttonEvents.press): void {
     const button_id = typeof button === "number" ? button : buttons[button];
     this.#events?.write({ button_event: { button_id, event } });
@@ -172,7 +172,7 @@ export class GrpcDevice {
 
   #watch(kind: StreamKind, call: StatusCall | EventCall | AudioCall): void {
     const current = () => ({ status: this.#status, events: this.#events, audio: this.#audio })[kind] === call;
-    // How it ended is what `status` says.
+    // The `status` event reports how the call ended.
     call.on("error", () => undefined);
     call.on("status", ({ code, details }) => {
       if (current()) this.endings[kind] = { code, details };

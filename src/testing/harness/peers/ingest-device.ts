@@ -1,6 +1,6 @@
 /**
- * A device of live ingest over bare frames, written from the protocol's description alone and sharing no code with the
- * server.
+ * A device of live ingest over bare frames. It is written from the protocol's description alone and shares no code with
+ * the server.
  */
 import { RawWebSocket } from "./raw-websocket.ts";
 import { describeFrame, opcodes } from "./websocket-frames.ts";
@@ -46,14 +46,14 @@ export function frameMessage(codec: number, seq: number, payload: Uint8Array): B
   return message;
 }
 
-/** Payloads of PCM16: each sample is its number in the stream, so that one that is lost or doubled shows. */
+/** A payload of PCM16 samples that count up through the stream: a lost or duplicated sample breaks the count. */
 export function countingPayload(first: number, samples: number): Buffer {
   const payload = Buffer.alloc(2 * samples);
   for (let at = 0; at < samples; at++) payload.writeInt16LE(((first + at) << 16) >> 16, 2 * at);
   return payload;
 }
 
-/** True if samples go up by one each, from `first` on. */
+/** Whether samples count up from `first`. */
 export function isCounting(samples: Int16Array, first = 0): boolean {
   return samples.every((sample, at) => sample === ((first + at) << 16) >> 16);
 }
@@ -63,11 +63,11 @@ export class IngestDevice {
   readonly format: DeviceFormat;
   seq = 0;
 
-  /** Connects to `base` (`http://host:port`) and shakes hands. */
+  /** Connects to `base` (`http://host:port`) and sends the handshake. */
   static async open(base: string, format: DeviceFormat, hwid?: string): Promise<IngestDevice> {
     const path = hwid === undefined ? "/ws" : `/ws/${encodeURIComponent(hwid)}`;
     const socket = await RawWebSocket.open(`${base.replace("http", "ws")}${path}`);
-    if (socket.response.status !== 101) throw new Error(`refused with status ${socket.response.status}`);
+    if (socket.response.status !== 101) throw new Error(`rejected with status ${socket.response.status}`);
     const device = new IngestDevice(socket, format);
     socket.binary(handshakeMessage(format));
     return device;
@@ -84,14 +84,14 @@ export class IngestDevice {
     this.seq = (this.seq + 1) >>> 0;
   }
 
-  /** Code and reason of the server's close, the only thing that it ever sends. */
+  /** Code and reason of the server's Close, which is the only frame it ever sends. */
   async closed(limitMs?: number): Promise<{ code: number; reason: string }> {
     const frame = await this.socket.next(limitMs);
     if (frame.opcode !== opcodes.close) throw new Error(`expected a close, received ${describeFrame(frame)}`);
     return { code: frame.payload.readUInt16BE(0), reason: frame.payload.toString("utf8", 2) };
   }
 
-  /** Closes, and waits until the server has answered: it has then read everything. */
+  /** Closes and waits for the server's Close: by then the server has read everything. */
   async close(): Promise<void> {
     this.socket.close(1000);
     await this.closed();

@@ -1,9 +1,9 @@
-/** A client over Bun's own WebSocket, for tests that need many connections more than they need each byte. */
+/** A client over Bun's own WebSocket, for tests that need many connections rather than control of each byte. */
 import { until, within } from "../until.ts";
 
 const frameBytes = 64 * 1024;
 const answerLimitMs = 30_000;
-/** Audio that may wait in a socket before the sender pauses. */
+/** Bytes buffered in the socket above which the sender pauses. */
 const maxBufferedBytes = 4 * 1024 * 1024;
 
 export class PlainClient {
@@ -58,10 +58,10 @@ export class PlainClient {
 
   private async untilTaken(): Promise<void> {
     const isTaken = (): boolean => this.socket.bufferedAmount <= maxBufferedBytes / 2;
-    await until("the server to take the audio", answerLimitMs, isTaken);
+    await until("the server to read the audio", answerLimitMs, isTaken);
   }
 
-  /** STOP; gives the text of STOPPED. */
+  /** Sends STOP; returns the text of STOPPED. */
   async stop(streamId: string): Promise<string> {
     this.socket.send(JSON.stringify({ type: "STOP", streamId }));
     return await this.expectText(`{"type":"STOPPED","streamId":"${streamId}",`);

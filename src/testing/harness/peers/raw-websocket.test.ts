@@ -11,7 +11,7 @@ interface EchoServer {
   [Symbol.dispose](): void;
 }
 
-/** Sends every message back; to "flood" it answers with 16 MiB in 256 frames. */
+/** Echoes every message; answers "flood" with 16 MiB in 256 frames. */
 function startEchoServer(): EchoServer {
   const closes: number[] = [];
   const server = Bun.serve({
@@ -40,7 +40,7 @@ function startEchoServer(): EchoServer {
   };
 }
 
-test("a handshake is answered, also one with the all-zero key, and its accept value is RFC 6455's", async () => {
+test("a handshake succeeds with the accept value of RFC 6455, also for the all-zero key", async () => {
   using server = startEchoServer();
   const headers = { "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==" };
   using socket = await RawWebSocket.open(server.url, { headers });
@@ -48,14 +48,14 @@ test("a handshake is answered, also one with the all-zero key, and its accept va
   expect(socket.response.headers.get("sec-websocket-accept")).toBe("ICX+Yqv66kxgM0FcWaLWlFLwTAI=");
 });
 
-test("a refused handshake shows its status", async () => {
+test("a rejected handshake exposes its status", async () => {
   using server = startEchoServer();
   using socket = await RawWebSocket.open(server.url, { path: "/elsewhere" });
   expect(socket.response.status).toBe(404);
   await expect(AudioCachePeer.open(`${server.url}/elsewhere`)).rejects.toThrow("status 404");
 });
 
-test("frames of every length form come back as they were sent", async () => {
+test("frames with every encoding of the length are echoed unchanged", async () => {
   using server = startEchoServer();
   using socket = await RawWebSocket.open(server.url);
   for (const length of [0, 1, 125, 126, 127, 65535, 65536, 1024 * 1024]) {
@@ -77,7 +77,7 @@ test("fragments with a ping between them arrive as one message", async () => {
   expect(describeFrame(await socket.next())).toBe("text one two");
 });
 
-test("a client that does not read leaves the answers with the server, and gets them all afterwards", async () => {
+test("a client that does not read receives all answers once it reads again", async () => {
   using server = startEchoServer();
   using socket = await RawWebSocket.open(server.url);
   socket.pause();
@@ -90,7 +90,7 @@ test("a client that does not read leaves the answers with the server, and gets t
   for (let frame = 0; frame < 256; frame++) expect((await socket.next()).payload[0]).toBe(frame);
 });
 
-test("close, reset and a half-sent frame reach the server as what they are", async () => {
+test("the server sees a close, a reset and a torn frame as such", async () => {
   using server = startEchoServer();
   using closed = await RawWebSocket.open(server.url);
   closed.close(1000, "bye");
@@ -110,7 +110,7 @@ test("close, reset and a half-sent frame reach the server as what they are", asy
   expect(server.closes).toEqual([1000, 1006]);
 });
 
-test("waiting for a frame that does not come, or on an ended connection, fails and says what was received", async () => {
+test("waiting fails with what was received if no frame comes or the connection ends", async () => {
   using server = startEchoServer();
   using socket = await RawWebSocket.open(server.url);
   socket.text("hello");
@@ -122,7 +122,7 @@ test("waiting for a frame that does not come, or on an ended connection, fails a
 });
 
 test(
-  "the frame reader gives the same frames however their bytes are cut",
+  "the frame reader returns the same frames however their bytes are split",
   seeded(async (random) => {
     const lengths = [0, 1, 125, 126, 127, 300, 65535, 65536, 70000];
     const payloads = lengths.map((length) => random.bytes(length));

@@ -1,7 +1,7 @@
 /**
- * A WebSocket client on bare TCP. It writes the handshake and each frame as bytes, so a test can be any client,
- * also a broken one, and it keeps every received frame in order with its bits. It does nothing by itself: no
- * answer to a ping or a close, no reconnection.
+ * A WebSocket client over bare TCP. It writes the handshake and each frame as bytes, so a test can be any client, even
+ * a broken one, and it keeps every received frame with its bits, in order. It does nothing on its own: it answers no
+ * ping or Close and does not reconnect.
  */
 import { connect, type Socket } from "node:net";
 import { until, within } from "../until.ts";
@@ -15,20 +15,20 @@ import {
 } from "./websocket-frames.ts";
 
 export const defaultLimitMs = 5_000;
-/** Past this many bytes of answer head the peer is no HTTP server. */
+/** A response head longer than this does not come from an HTTP server. */
 const maxHeadBytes = 64 * 1024;
 
 export interface HandshakeOptions {
-  /** Path and query; the one of the URL when left out. */
+  /** Path and query; by default those of the URL. */
   path?: string;
-  /** Added to the usual headers, or in their place; undefined leaves a usual one out. */
+  /** Added to the usual headers, or overriding them; undefined omits a usual header. */
   headers?: Record<string, string | undefined>;
   limitMs?: number;
 }
 
 export interface HandshakeResponse {
   status: number;
-  /** Names in lower case; a repeated header is joined with commas. */
+  /** Names in lower case; values of a repeated header are joined with commas. */
   headers: Map<string, string>;
 }
 
@@ -36,7 +36,7 @@ export class RawWebSocket {
   /** Every frame received so far, in order. */
   readonly received: Frame[] = [];
   readonly response: HandshakeResponse;
-  /** Resolves when the TCP connection is over, whoever ended it and however. */
+  /** Resolves when the TCP connection has ended, in whatever way. */
   readonly ended: Promise<void>;
   private readonly socket: Socket;
   private readonly reader: FrameReader;
@@ -63,7 +63,7 @@ export class RawWebSocket {
     this.response = response;
     this.reader = new FrameReader((frame) => this.received.push(frame));
     this.ended = new Promise((resolve) => {
-      // A reset is an ordinary end here; "close" follows it in any case.
+      // A reset is a normal end here; "close" follows it in any case.
       socket.on("error", () => {});
       socket.on("close", () => {
         this.isEnded = true;
@@ -82,7 +82,7 @@ export class RawWebSocket {
     if (this.received.length > this.taken) this.wake?.();
   }
 
-  /** The next frame not yet taken. One caller at a time. */
+  /** The next frame that has not been returned yet. One caller at a time. */
   async next(limitMs = defaultLimitMs): Promise<Frame> {
     const deadline = performance.now() + limitMs;
     while (this.taken >= this.received.length) {
@@ -94,14 +94,14 @@ export class RawWebSocket {
     return this.received[this.taken++]!;
   }
 
-  /** What was received, for the message of a failed test. */
+  /** Describes the received frames, for the message of a failed test. */
   describe(): string {
     const last = this.received.slice(-3).map((frame) => describeFrame(frame));
     const partial = this.reader.atBoundary ? "" : ", and a part of one more";
     return `received ${this.received.length} frames${partial}, the last: [${last.join(" | ")}]`;
   }
 
-  /** A masked frame, unless `frame` says otherwise. */
+  /** Sends a masked frame unless `frame` says otherwise. */
   frame(frame: FrameToSend): void {
     this.write(encodeFrame({ mask: crypto.getRandomValues(new Uint8Array(4)), ...frame }));
   }
@@ -118,19 +118,19 @@ export class RawWebSocket {
     this.frame({ opcode: opcodes.ping, payload });
   }
 
-  /** A Close frame, empty when no code is given. */
+  /** Sends a Close frame; empty without a code. */
   close(code?: number, reason = ""): void {
     const payload = Buffer.alloc(code === undefined ? 0 : 2);
     if (code !== undefined) payload.writeUInt16BE(code);
     this.frame({ opcode: opcodes.close, payload: Buffer.concat([payload, Buffer.from(reason)]) });
   }
 
-  /** Bytes as they are, outside of any frame or as a part of one. */
+  /** Sends raw bytes: outside of a frame, or a part of one. */
   write(bytes: Uint8Array): void {
     this.socket.write(bytes);
   }
 
-  /** Waits until the kernel has taken everything written so far. */
+  /** Waits until the kernel has accepted everything written so far. */
   async flush(limitMs = 30_000): Promise<void> {
     if (this.socket.writableLength === 0 || this.isEnded) return;
     if (!this.socket.writableNeedDrain) return await this.flushSmall(limitMs);
@@ -144,18 +144,18 @@ export class RawWebSocket {
     }
   }
 
-  /** "drain" comes only after a write that filled the buffer; what is less goes without a word. */
+  /** "drain" follows only a write that filled the buffer; a smaller one emits no event. */
   private async flushSmall(limitMs: number): Promise<void> {
     const isTaken = (): boolean => this.socket.writableLength === 0 || this.isEnded;
     await until("the peer to take what was sent", limitMs, isTaken, () => this.describe());
   }
 
-  /** Bytes written here that the kernel has not taken yet. */
+  /** Bytes written here that the kernel has not accepted yet. */
   get unsentBytes(): number {
     return this.socket.writableLength;
   }
 
-  /** Stops reading: the peer's answers fill its buffers and the kernel's. */
+  /** Stops reading, so that the peer's answers fill its buffers and the kernel's. */
   pause(): void {
     this.socket.pause();
   }
@@ -164,7 +164,7 @@ export class RawWebSocket {
     this.socket.resume();
   }
 
-  /** Cuts the connection as a crash does: an RST, and what the kernel still held is lost. */
+  /** Cuts the connection as a crash does: with an RST, and bytes still in the kernel are lost. */
   reset(): void {
     this.socket.resetAndDestroy();
   }
@@ -215,7 +215,7 @@ function handshakeRequest(url: string, options: HandshakeOptions): string {
   return `GET ${options.path ?? pathname + search} HTTP/1.1\r\n${lines.join("")}\r\n`;
 }
 
-/** Reads the head of the answer; what follows it in the same chunk belongs to the frames. */
+/** Reads the head of the response; the rest of its last chunk belongs to the frames. */
 function readHead(socket: Socket): Promise<{ response: HandshakeResponse; rest: Buffer }> {
   const { promise, resolve, reject } = Promise.withResolvers<{ response: HandshakeResponse; rest: Buffer }>();
   let head = Buffer.alloc(0);
@@ -224,9 +224,9 @@ function readHead(socket: Socket): Promise<{ response: HandshakeResponse; rest: 
     const end = head.indexOf("\r\n\r\n");
     if (end === -1 && head.length < maxHeadBytes) return;
     stopListening();
-    // Frames that follow must wait for their listener.
+    // Frames that follow must stay buffered until their listener is attached.
     socket.pause();
-    if (end === -1) reject(new Error("no end of the answer's head"));
+    if (end === -1) reject(new Error("the response head has no end"));
     else resolve({ response: parseHead(head.toString("latin1", 0, end)), rest: head.subarray(end + 4) });
   };
   const onEnd = (): void => {

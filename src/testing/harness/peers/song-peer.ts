@@ -1,4 +1,4 @@
-/** A plain client of the TLS door: says a name and takes what comes. It trusts any certificate, and shows it. */
+/** A client of songs over TLS: sends a name and reads to the end. It accepts any certificate and exposes it. */
 import { connect, type TLSSocket } from "node:tls";
 import { within } from "../until.ts";
 
@@ -7,13 +7,13 @@ const songLimitMs = 30_000;
 
 export interface Heard {
   bytes: Buffer;
-  /** What broke the connection, such as ECONNRESET; undefined for a proper end. */
+  /** What broke the connection, such as ECONNRESET; undefined if it ended properly. */
   failure: string | undefined;
 }
 
 export class SongPeer {
   readonly socket: TLSSocket;
-  /** All that came, once the connection is over. */
+  /** Everything received, once the connection has ended. */
   readonly heard: Promise<Heard>;
   receivedBytes = 0;
 
@@ -31,7 +31,7 @@ export class SongPeer {
     );
   }
 
-  /** Resolves after the handshake; rejects with what it failed by. */
+  /** Resolves after the handshake; rejects if it fails. */
   static async open(port: number, versions: { maxVersion?: "TLSv1.1" | "TLSv1.2" } = {}): Promise<SongPeer> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const old = versions.maxVersion === "TLSv1.1" ? { minVersion: "TLSv1" as const } : {};
@@ -42,7 +42,7 @@ export class SongPeer {
     return peer;
   }
 
-  /** SHA-256 of the certificate that the server showed. */
+  /** SHA-256 of the server's certificate. */
   get fingerprint(): string {
     return this.socket.getPeerCertificate().fingerprint256;
   }
@@ -56,9 +56,9 @@ export class SongPeer {
   }
 }
 
-/** One song, or what came of it. */
+/** Everything received for a name. */
 export async function fetchSong(port: number, name: string | Uint8Array): Promise<Heard> {
   using peer = await SongPeer.open(port);
   peer.ask(name);
-  return await within("the song", songLimitMs, peer.heard, () => `${peer.receivedBytes} bytes came`);
+  return await within("the song", songLimitMs, peer.heard, () => `received ${peer.receivedBytes} bytes`);
 }

@@ -1,6 +1,6 @@
 /**
- * A peer of protocol v1 over bare frames. It sorts what comes by channel and keeps the credit that it is given; what it
- * grants, and everything wrong that it may send, is the test's to say.
+ * A peer of protocol v1 over bare frames. It sorts messages by channel and keeps track of the credit it receives. The
+ * test decides what credit it grants, and everything wrong that it sends.
  */
 import { crc32 } from "node:zlib";
 import { SendCredit } from "../../../wire/v1/credit.ts";
@@ -36,20 +36,20 @@ const usualHello: Hello = {
   idleMs: 0,
 };
 
-/** The disk may be busy with other tests. */
+/** Generous, since the disk may be busy with other tests. */
 const durableLimitMs = 20_000;
 
 type LastWord = End | StreamList | Fault;
 type OnChannel = Extract<ServerMessage, { channel: number }>;
 
-/** What a reader got: its opening, its audio in one piece, its end. */
+/** The result of a read: OPENED, the audio in one piece, END. */
 export interface ReadOutcome {
   opened: Opened;
   audio: Uint8Array;
   end: End;
 }
 
-/** What was received on one channel and not taken yet. */
+/** Messages and audio of one channel that no caller has taken yet. */
 class Inbox {
   readonly messages: OnChannel[] = [];
   credit = new SendCredit(0);
@@ -63,26 +63,26 @@ export class V1Peer {
   readonly pongs: number[] = [];
   pings = 0;
   goodbyes: number[] = [];
-  /** Credit of the connection. */
+  /** Credit of the connection, for sending. */
   credit = new SendCredit(0);
-  /** Set where the server has said why it ends the connection. */
+  /** Set by the server's ERROR that ends the connection. */
   fault: Fault | undefined;
   readonly #inboxes = new Map<number, Inbox>();
   #helloOfServer: Hello | undefined;
   #wake: PromiseWithResolvers<void> = Promise.withResolvers();
   #isOver = false;
   #flushing: Promise<void> | undefined;
-  /** The code of the Close frame, once one came. */
+  /** The code of the Close frame, once it has arrived. */
   closeCode: number | undefined;
 
-  /** Connects and says HELLO, unless `hello` is null. */
+  /** Connects and sends HELLO, unless `hello` is null. */
   static async open(url: string, hello: Partial<Hello> | null = {}): Promise<V1Peer> {
     const headers = { "Sec-WebSocket-Protocol": subprotocol };
     const socket = await RawWebSocket.open(url, { headers });
     const agreed = socket.response.headers.get("sec-websocket-protocol");
     if (socket.response.status !== 101 || agreed !== subprotocol) {
       socket[Symbol.dispose]();
-      throw new Error(`not agreed: status ${socket.response.status}, subprotocol ${agreed}`);
+      throw new Error(`no agreement: status ${socket.response.status}, subprotocol ${agreed}`);
     }
     const peer = new V1Peer(socket);
     if (hello !== null) {
@@ -121,7 +121,7 @@ export class V1Peer {
     if (opcode === opcodes.close) {
       this.closeCode = payload.length >= 2 ? payload.readUInt16BE(0) : 1005;
     } else if (opcode !== opcodes.binary) {
-      throw new Error(`a frame of kind ${opcode}`);
+      throw new Error(`a frame of opcode ${opcode}`);
     } else {
       const message = decodeServerMessage(payload);
       if (message.type === "MALFORMED" || message.type === "UNKNOWN") {
@@ -148,7 +148,7 @@ export class V1Peer {
         return void this.goodbyes.push(message.deadlineMs);
       case "CREDIT": {
         const credit = message.channel === 0 ? this.credit : this.#inbox(message.channel).credit;
-        if (!credit.grant(message.bytes)) throw new Error("more credit than there may be");
+        if (!credit.grant(message.bytes)) throw new Error("more credit than the limit");
         return;
       }
       case "ACK":
@@ -180,7 +180,7 @@ export class V1Peer {
     return { written, durable };
   }
 
-  /** Waits for the ACK that so much is durable. */
+  /** Waits for an ACK of so many durable bytes. */
   async untilDurable(channel: number, bytes: number): Promise<void> {
     const isDurable = (): true | undefined => this.acked(channel).durable === bytes || undefined;
     await this.when(`${bytes} bytes to be durable`, isDurable, durableLimitMs);
@@ -191,13 +191,13 @@ export class V1Peer {
     this.socket.binary(encodeMessage(message));
   }
 
-  /** A channel that is opened begins with an empty inbox, and with the credit of its beginning. */
+  /** Opening a channel starts with an empty inbox and the initial credit. */
   #renew({ channel }: { channel: number }): void {
     this.#inboxes.delete(channel);
     this.#inbox(channel).credit = new SendCredit(this.#helloOfServer?.channelCredit ?? 0);
   }
 
-  /** Waits until `probe` gives something, looking whenever a message has come. */
+  /** Waits until `probe` returns a value; probes after every message. */
   async when<T>(what: string, probe: () => T | undefined, limitMs = defaultLimitMs): Promise<T> {
     const deadline = performance.now() + limitMs;
     for (;;) {
@@ -212,7 +212,7 @@ export class V1Peer {
     }
   }
 
-  /** Audio that has come on a channel and was not taken. */
+  /** Audio received on a channel that no caller has taken yet. */
   received(channel: number): number {
     const data = this.#inbox(channel).messages.filter((message) => message.type === "DATA");
     return data.reduce((sum, { payload }) => sum + payload.length, 0);
@@ -222,12 +222,12 @@ export class V1Peer {
     this.send({ ...usualHello, ...hello });
   }
 
-  /** The next message on a channel, if it has come already. */
+  /** The next message on a channel, if it has arrived already. */
   poll(channel: number): OnChannel | undefined {
     return this.#inbox(channel).messages.shift();
   }
 
-  /** The next message on a channel. */
+  /** Waits for the next message on a channel. */
   next(channel: number, limitMs = defaultLimitMs): Promise<OnChannel> {
     return this.when(`a message on channel ${channel}`, () => this.#inbox(channel).messages.shift(), limitMs);
   }
@@ -242,7 +242,7 @@ export class V1Peer {
     return message as Extract<OnChannel, { type: T }>;
   }
 
-  /** The last word about a channel, whatever comes before it. */
+  /** The message that ends a channel; skips the messages before it. */
   async lastWord(channel: number, limitMs?: number): Promise<LastWord> {
     for (;;) {
       const message = await this.next(channel, limitMs);
@@ -257,7 +257,7 @@ export class V1Peer {
     return word.code;
   }
 
-  /** The code of the ERROR that ends the connection, once that has ended. */
+  /** The code of the ERROR that ends the connection, once that has happened. */
   async faultCode(limitMs?: number): Promise<string> {
     await this.when("the end of the connection", () => this.closeCode, limitMs);
     return this.fault?.code ?? "";
@@ -272,19 +272,19 @@ export class V1Peer {
     return await this.expect(channel, "OPENED");
   }
 
-  /** One DATA, whether there is credit for it or not. */
+  /** Sends one DATA, even without credit. */
   data(channel: number, offset: number, payload: Uint8Array, crc = crc32(payload)): void {
     this.send({ type: "DATA", channel, offset, crc, payload });
   }
 
-  /** Sends audio from `from` on within the credit; `until` names where to stop. */
+  /** Sends audio from offset `from` as credit allows, up to `until` if it is given. */
   async write(channel: number, audio: Uint8Array, from = 0, until = audio.length): Promise<void> {
     const { credit } = this.#inbox(channel);
     let at = from;
     while (at < until) {
       const room = (): number => Math.min(credit.bytes, this.credit.bytes, 65_536, until - at);
       await this.when(`credit for channel ${channel}`, () => room() || undefined, 30_000);
-      // Others who waited for credit of the connection may have taken it.
+      // Other writers that waited for credit of the connection may have used it up.
       const length = room();
       if (length === 0) continue;
       credit.spend(length);
@@ -295,7 +295,7 @@ export class V1Peer {
     }
   }
 
-  /** Many uploads wait for one socket: they do it together. */
+  /** Concurrent uploads share one wait for the socket. */
   #flushed(): Promise<void> {
     this.#flushing ??= this.socket.flush().finally(() => {
       this.#flushing = undefined;
@@ -312,20 +312,20 @@ export class V1Peer {
     }
   }
 
-  /** Creates, writes and finishes a whole stream. */
+  /** Creates, writes and finishes a stream. */
   async upload(channel: number, streamId: string, audio: Uint8Array, metadata = plain): Promise<End> {
     this.create(channel, streamId, metadata);
     await this.write(channel, audio);
     return await this.finish(channel, audio.length);
   }
 
-  /** Reads a range, giving back credit as the audio comes. */
+  /** Reads a range and grants credit for the audio received. */
   async read(channel: number, streamId: string, offset = 0, length?: number): Promise<ReadOutcome> {
     this.send({ type: "READ", channel, streamId, offset, length });
     return await this.collect(channel);
   }
 
-  /** Takes what a channel sends up to its end; DATA must come without gaps and be whole. */
+  /** Collects a channel up to its END. DATA must have no gaps and correct checksums. */
   async collect(channel: number): Promise<ReadOutcome> {
     const opened = await this.expect(channel, "OPENED");
     const pieces: Uint8Array[] = [];
@@ -351,7 +351,7 @@ export class V1Peer {
   }
 }
 
-/** The payload, if its CRC says that it is what was sent. */
+/** The payload of a DATA, after checking its CRC if there is one. */
 export function verified({ payload, crc }: Data): Uint8Array {
   if (crc !== undefined && crc32(payload) !== crc) throw new Error("audio does not match its checksum");
   return payload;

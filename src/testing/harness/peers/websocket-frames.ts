@@ -1,9 +1,9 @@
 /**
- * WebSocket frames as bytes (RFC 6455, section 5.2), written out by hand so that a test can also write wrong ones.
+ * WebSocket frames as bytes (RFC 6455, section 5.2), written by hand so that a test can also write invalid ones.
  *
  *     byte 0   fin (1 bit), rsv1-3 (3 bits), opcode (4 bits)
  *     byte 1   mask (1 bit), length (7 bits): 126 = the next 2 bytes are the length, 127 = the next 8 bytes
- *     then     4 bytes of mask when the mask bit is set, then the payload (big-endian lengths)
+ *     then     4 bytes of mask if the mask bit is set, then the payload (big-endian lengths)
  */
 
 export const opcodes = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const;
@@ -13,7 +13,7 @@ const maxHeaderBytes = 14;
 export interface Frame {
   opcode: number;
   fin: boolean;
-  /** The three reserved bits as a number, rsv1 the highest; other than 0 only with an extension. */
+  /** The three reserved bits as a number, rsv1 the highest; nonzero only with an extension. */
   rsv: number;
   masked: boolean;
   payload: Buffer;
@@ -24,11 +24,11 @@ export interface FrameToSend {
   payload?: Uint8Array;
   fin?: boolean;
   rsv?: number;
-  /** Four bytes; undefined sends the frame unmasked, which a client must not. */
+  /** Four bytes; undefined sends the frame unmasked, which clients must not do. */
   mask?: Uint8Array | undefined;
 }
 
-/** The bytes of one frame, right or wrong, exactly as asked for. */
+/** The bytes of one frame, valid or not, exactly as given. */
 export function encodeFrame(frame: FrameToSend): Buffer {
   const payload = frame.payload ?? new Uint8Array(0);
   const lengthBytes = payload.length < 126 ? 0 : payload.length < 65536 ? 2 : 8;
@@ -52,7 +52,7 @@ function maskInto(bytes: Buffer, maskAt: number, mask: Uint8Array, payload: Uint
   for (let i = 0; i < payload.length; i++) bytes[payloadAt + i] = payload[i]! ^ mask[i & 3]!;
 }
 
-/** Cuts a byte stream into frames, whatever the pieces it arrives in. */
+/** Splits a byte stream into frames, whatever the chunks it arrives in. */
 export class FrameReader {
   private readonly emit: (frame: Frame) => void;
   private readonly header = Buffer.alloc(maxHeaderBytes);
@@ -70,7 +70,7 @@ export class FrameReader {
     }
   }
 
-  /** True between two frames, false while one has arrived in part. */
+  /** True between frames, false while a frame is incomplete. */
   get atBoundary(): boolean {
     return this.headerFilled === 0;
   }
@@ -124,7 +124,7 @@ export class FrameReader {
   }
 }
 
-/** A frame in a few words, for the message of a failed test. */
+/** A short description of a frame, for the message of a failed test. */
 export function describeFrame(frame: Frame): string {
   const name = Object.entries(opcodes).find(([, opcode]) => opcode === frame.opcode)?.[0];
   const marks = `${frame.fin ? "" : " unfinished"}${frame.rsv === 0 ? "" : ` rsv=${frame.rsv}`}${frame.masked ? " masked" : ""}`;

@@ -72,7 +72,7 @@ const spelledStarts: [string, (id: string) => string][] = [
     (id) => JSON.stringify({ type: "START", streamId: id, format: "wav", x: { y: [1, null] } }),
   ],
   ["null fields", (id) => `{"type":"START","streamId":"${id}","offset":null,"length":null,"message":null}`],
-  ["null where resume would be", (id) => `{"type":"START","streamId":"${id}","resume":null}`],
+  ["a null resume", (id) => `{"type":"START","streamId":"${id}","resume":null}`],
   ["escaped characters", (id) => `{"type":"\\u0053TART","streamId":"\\u0061${id.slice(1)}"}`],
 ];
 
@@ -105,7 +105,7 @@ test("STOP without streamId and without a current stream is an ERROR", async () 
   await peer.upload(freshId("after"), audio);
 });
 
-test("START of an id in use is refused, whether the stream is finished or not, on any connection", async () => {
+test("START of an id in use is rejected on any connection, whether the stream is finished or not", async () => {
   using holder = await openPeer();
   using other = await openPeer();
   const id = freshId("used");
@@ -123,7 +123,7 @@ test("START of an id in use is refused, whether the stream is finished or not, o
   expect((await other.read(id, 0, 100)).equals(audio)).toBe(true);
 });
 
-test("of ten connections that START one id at once, one gets it", async () => {
+test("if ten connections START one id at once, exactly one succeeds", async () => {
   const id = freshId("race");
   const peers = await Promise.all(Array.from({ length: 10 }, openPeer));
   for (const peer of peers) peer.send({ type: "START", streamId: id });
@@ -146,7 +146,7 @@ test("START and GET without a streamId are answered Missing streamId", async () 
   }
 });
 
-test("an unknown type is named in the ERROR, in the spelling it came in", async () => {
+test("the ERROR names an unknown type as it was spelled", async () => {
   using peer = await openPeer();
   for (const type of ["FOO", "foo", "STARTED", "PING"]) {
     peer.send({ type, streamId: "x" });
@@ -162,7 +162,7 @@ test("a message without a usable type is an ERROR", async () => {
   }
 });
 
-test("text that is no JSON object is answered Invalid JSON format", async () => {
+test("text that is not JSON is answered Invalid JSON format", async () => {
   using peer = await openPeer();
   const texts = [
     "hello",
@@ -180,7 +180,7 @@ test("text that is no JSON object is answered Invalid JSON format", async () => 
   }
 });
 
-test("JSON that is no object is an ERROR", async () => {
+test("JSON that is not an object is an ERROR", async () => {
   using peer = await openPeer();
   for (const text of ["[]", "42", "null", '"START"', "true", '[{"type":"START","streamId":"x"}]']) {
     peer.socket.text(text);
@@ -188,21 +188,21 @@ test("JSON that is no object is an ERROR", async () => {
   }
 });
 
-test("JSON nested ten thousand deep is an answer like any other, not the end of the server", async () => {
+test("JSON nested ten thousand deep is answered as usual and does not crash the server", async () => {
   using peer = await openPeer();
   peer.socket.text(`{"type":"FOO","x":${"[".repeat(10_000)}${"]".repeat(10_000)}}`);
   await peer.expectError(/^Unknown message type: FOO|^Invalid JSON format/);
   await peer.expectQuiet();
 });
 
-test("a control message of a megabyte is refused, and the server goes on", async () => {
+test("a control message of a megabyte is rejected, and the server keeps working", async () => {
   using peer = await openPeer();
   peer.send({ type: "START", streamId: freshId("long"), padding: "x".repeat(1024 * 1024) });
   await peer.expectError(/./);
   await peer.upload(freshId("after"), audio);
 });
 
-test("STOP of a stream that is not there is answered Failed to finalize stream", async () => {
+test("STOP of an unknown stream is answered Failed to finalize stream", async () => {
   using peer = await openPeer();
   const id = freshId("unknown");
   peer.send({ type: "STOP", streamId: id });
@@ -219,7 +219,7 @@ test("STOP of an unknown id leaves the current stream alone", async () => {
   expect((await peer.stop(id)).size).toBe(audio.length);
 });
 
-test("GET of a stream that is not there is answered Failed to read from stream", async () => {
+test("GET of an unknown stream is answered Failed to read from stream", async () => {
   using peer = await openPeer();
   const id = freshId("unknown");
   peer.get(id, 0, 100);
@@ -239,7 +239,7 @@ test("audio without a stream is answered No active stream for binary data, befor
   expect((await peer.read(id, 0, 100)).equals(audio)).toBe(true);
 });
 
-test("audio behind a refused START goes into no stream, and after the refusal it is an ERROR", async () => {
+test("audio sent after a rejected START goes into no stream, and after the answer it is an ERROR", async () => {
   using peer = await openPeer();
   const used = freshId("refused");
   const open = freshId("open");
@@ -247,7 +247,7 @@ test("audio behind a refused START goes into no stream, and after the refusal it
   await peer.start(open);
   peer.socket.binary(audio);
   peer.send({ type: "START", streamId: used });
-  peer.socket.binary(Buffer.from("sent before the refusal is known"));
+  peer.socket.binary(Buffer.from("sent before the rejection arrives"));
   await peer.expectError(`Failed to create stream: ${used}`);
   peer.socket.binary(Buffer.from("sent after it"));
   await peer.expectError("No active stream for binary data");
@@ -255,7 +255,7 @@ test("audio behind a refused START goes into no stream, and after the refusal it
   expect((await peer.stop(open)).sha256).toBe(sha256(audio));
 });
 
-test("GET with an offset or a length that is no count of bytes is an ERROR", async () => {
+test("GET with an offset or a length that is not a byte count is an ERROR", async () => {
   using peer = await openPeer();
   const id = freshId("counts");
   await peer.upload(id, audio);
@@ -270,10 +270,10 @@ test("GET with an offset or a length that is no count of bytes is an ERROR", asy
   expect((await peer.read(id, 0, 100)).equals(audio)).toBe(true);
 });
 
-test("after every kind of ERROR the same connection makes a whole round trip", async () => {
+test("after every kind of ERROR the same connection can complete a round trip", async () => {
   using peer = await openPeer();
   const spoil: (() => void)[] = [
-    () => peer.socket.text("no json"),
+    () => peer.socket.text("not json"),
     () => peer.send({ type: "FOO" }),
     () => peer.send({ type: "START" }),
     () => peer.send({ type: "START", streamId: "a/b" }),
@@ -311,7 +311,7 @@ const allowedIds = [
   "x".repeat(128),
 ];
 
-test("every id of letters, digits, '-', '_' and '.' makes a round trip of its own", async () => {
+test("every id of letters, digits, '-', '_' and '.' makes a separate round trip", async () => {
   using peer = await openPeer();
   for (const id of allowedIds) await peer.upload(id, Buffer.from(`audio of ${id}`));
   for (const id of allowedIds) expect((await peer.read(id, 0, 500)).toString()).toBe(`audio of ${id}`);
@@ -340,7 +340,7 @@ const hostileIds = [
   " ",
 ];
 
-test("any other id is refused in START, STOP and GET, and nothing is written outside of the cache", async () => {
+test("any other id is rejected in START, STOP and GET, and no file appears outside the cache", async () => {
   const before = await readdir(server.folder);
   using peer = await openPeer();
   for (const streamId of hostileIds) {
@@ -357,7 +357,7 @@ test("any other id is refused in START, STOP and GET, and nothing is written out
   expect(await readdir(server.folder)).toEqual(before);
 });
 
-test("an id that is no text is refused", async () => {
+test("an id that is not a string is rejected", async () => {
   using peer = await openPeer();
   for (const streamId of [5, true, {}, ["x"], ""]) {
     peer.send({ type: "START", streamId });

@@ -1,4 +1,4 @@
-/** The devices' part of the server within the test: a real gRPC port, sounds of silence, and a store in memory. */
+/** The device gateway and its engine within the test: a real gRPC port, fake sounds and a store in memory. */
 import { GatewayMeter } from "../../../base/gateway-meter.ts";
 import { WavecacheError } from "../../../base/errors.ts";
 import { type Fields, type Log } from "../../../base/log.ts";
@@ -7,17 +7,17 @@ import type { Sound, SoundSource } from "../../../engine/sounds/sound.ts";
 import { DeviceGateway, type DeviceGatewaySettings } from "../../../gateways/devices/gateway.ts";
 import type { DeviceRow } from "../../../store/devices/catalog.ts";
 
-/** Packet `n` of the sound of a mode, to be told apart. */
+/** A recognizable packet: number `n` of the sound of a mode. */
 export function fakePacket(mode: number, n: number): Uint8Array {
   return Uint8Array.of(0xf8, mode, n >> 8, n & 0xff);
 }
 
-/** Sounds that are as long as a test says, in packets of 20 ms; a mode without a length has no sound. */
+/** Sounds of given lengths, in packets of 20 ms. A mode without a length has no sound. */
 export class FakeSounds implements SoundSource {
   readonly lengths: (number | undefined)[];
-  /** Packets of a sound that are there when it is opened. */
+  /** Packets that a sound has when it is opened. */
   ready = Number.MAX_SAFE_INTEGER;
-  /** Sounds that somebody plays. */
+  /** Sounds that are open. */
   playing = 0;
   opened = 0;
   failsAfter: number | undefined;
@@ -35,7 +35,7 @@ export class FakeSounds implements SoundSource {
   }
 }
 
-/** What is not there when it is opened comes a few packets at a time. */
+/** Packets beyond the ready ones become available a few at a time. */
 class FakeSound implements Sound {
   readonly packets: Uint8Array[];
   readonly #mode: number;
@@ -59,7 +59,7 @@ class FakeSound implements Sound {
     if (this.packets.length > count || this.isComplete) return;
     await Bun.sleep(5);
     if (this.packets.length >= (this.#sounds.failsAfter ?? Number.MAX_SAFE_INTEGER))
-      throw new Error("cannot be made");
+      throw new Error("cannot be encoded");
     this.#make(Math.min(this.#length, count + 5));
   }
 
@@ -74,7 +74,7 @@ class FakeSound implements Sound {
   }
 }
 
-/** Keeps rows as long as the test does. */
+/** A device store in memory. */
 export class MemoryStore implements DeviceStore {
   readonly rows = new Map<string, DeviceRow>();
   saves = 0;
@@ -93,8 +93,8 @@ export class MemoryStore implements DeviceStore {
   }
 }
 
-/** Keeps what is logged. */
-export class KeptLog implements Log {
+/** A log that keeps its lines. */
+export class MemoryLog implements Log {
   readonly lines: string[] = [];
 
   debug(): void {}
@@ -122,7 +122,7 @@ export class KeptLog implements Log {
 export interface DeviceServerOptions extends Partial<DeviceSettings> {
   sounds?: FakeSounds;
   store?: MemoryStore;
-  door?: Partial<DeviceGatewaySettings>;
+  gateway?: Partial<DeviceGatewaySettings>;
 }
 
 export class DeviceServer {
@@ -130,26 +130,26 @@ export class DeviceServer {
   readonly sounds: FakeSounds;
   readonly store: MemoryStore;
   readonly meter: GatewayMeter;
-  readonly log: KeptLog;
-  readonly #door: DeviceGateway;
+  readonly log: MemoryLog;
+  readonly #gateway: DeviceGateway;
 
-  /** Without the flash, unless it is asked for. */
+  /** Without the flash of the LEDs by default, since it would add requests. */
   static async start(options: DeviceServerOptions = {}): Promise<DeviceServer> {
     const { sounds = new FakeSounds(), store = new MemoryStore(), leadMs = 1000, flashMs = 0 } = options;
-    const log = new KeptLog();
+    const log = new MemoryLog();
     const devices = new Devices(store, sounds, { leadMs, flashMs }, log);
     await devices.open();
     const meter = new GatewayMeter("devices");
-    const door = await DeviceGateway.open({
+    const gateway = await DeviceGateway.open({
       host: "127.0.0.1",
       port: 0,
       certificates: undefined,
       devices,
       meter,
       log,
-      ...options.door,
+      ...options.gateway,
     });
-    return new DeviceServer(devices, sounds, store, meter, log, door);
+    return new DeviceServer(devices, sounds, store, meter, log, gateway);
   }
 
   private constructor(
@@ -157,22 +157,22 @@ export class DeviceServer {
     sounds: FakeSounds,
     store: MemoryStore,
     meter: GatewayMeter,
-    log: KeptLog,
-    door: DeviceGateway,
+    log: MemoryLog,
+    gateway: DeviceGateway,
   ) {
     this.devices = devices;
     this.sounds = sounds;
     this.store = store;
     this.meter = meter;
     this.log = log;
-    this.#door = door;
+    this.#gateway = gateway;
   }
 
   get port(): number {
-    return this.#door.port;
+    return this.#gateway.port;
   }
 
-  /** Whether nothing of any device is held any more. */
+  /** Whether no device holds any resource. */
   get isQuiet(): boolean {
     const { devices, sounds, meter } = this;
     return (
@@ -182,7 +182,7 @@ export class DeviceServer {
 
   async close(): Promise<void> {
     await this.devices.close();
-    await this.#door.close();
+    await this.#gateway.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,17 +1,17 @@
-/** A library of sounds and all that makes them, in a temporary folder. */
+/** A library of sounds with its encoding threads and cache, in a temporary folder. */
 import { mkdirSync, readdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Log } from "../../base/log.ts";
-import { type SoundSettings, soundNames, Sounds } from "../../engine/sounds/sounds.ts";
-import type { Sound } from "../../engine/sounds/sound.ts";
-import { Encoders } from "../../pool/encoders.ts";
-import { CacheLayout } from "../../store/layout.ts";
-import { Library } from "../../store/library/library.ts";
-import { testLimitMs, within } from "./until.ts";
-import { temporaryFolder } from "../fixtures/temporary-folder.ts";
+import type { Log } from "../../../base/log.ts";
+import { type SoundSettings, soundNames, Sounds } from "../../../engine/sounds/sounds.ts";
+import type { Sound } from "../../../engine/sounds/sound.ts";
+import { Encoders } from "../../../pool/encoders.ts";
+import { CacheLayout } from "../../../store/layout.ts";
+import { Library } from "../../../store/library/library.ts";
+import { testLimitMs, within } from "../until.ts";
+import { temporaryFolder } from "../../fixtures/temporary-folder.ts";
 
-/** What was logged as a warning or an error. */
-export class TroubleLog implements Log {
+/** Keeps warnings and errors. */
+export class WarningLog implements Log {
   readonly lines: string[] = [];
   debug(): void {}
   info(): void {}
@@ -23,19 +23,19 @@ export class TroubleLog implements Log {
   }
 }
 
-export class SoundBench implements AsyncDisposable {
-  readonly log = new TroubleLog();
+export class TestSounds implements AsyncDisposable {
+  readonly log = new WarningLog();
   readonly #folder = temporaryFolder();
   readonly #layout = new CacheLayout(join(this.#folder.path, "cache"));
   readonly #encoders = new Encoders({
-    entry: new URL("../../../workers/encode.ts", import.meta.url),
+    entry: new URL("../../../../workers/encode.ts", import.meta.url),
     onLost: (reason) => this.log.error(reason),
   });
   #library: Library | undefined;
   #made: Sounds[] = [];
   #replaced = 0;
 
-  /** As a server that has just been started. */
+  /** Opens the sounds as a newly started server does. */
   async start(settings: Partial<SoundSettings> = {}): Promise<Sounds> {
     this.#library ??= await Library.open(join(this.#folder.path, "library"), this.log);
     const all = { names: soundNames(new Map()), layout: this.#layout, ...settings };
@@ -44,7 +44,7 @@ export class SoundBench implements AsyncDisposable {
     return sounds;
   }
 
-  /** Puts a file into the library, in place of the one of that name. */
+  /** Adds or replaces a file of the library. */
   put(name: string, bytes: Uint8Array): void {
     const path = this.pathOf(name);
     mkdirSync(join(path, ".."), { recursive: true });
@@ -57,7 +57,7 @@ export class SoundBench implements AsyncDisposable {
     return join(this.#folder.path, "library", name);
   }
 
-  /** Files of the cache of sounds. */
+  /** Paths of the stored sounds. */
   stored(): string[] {
     try {
       return readdirSync(this.#layout.sounds).map((name) => join(this.#layout.sounds, name));
@@ -74,7 +74,7 @@ export class SoundBench implements AsyncDisposable {
   }
 }
 
-/** All packets of a sound, which is released then. */
+/** All packets of a sound, which it then releases. */
 export async function packetsOfSound(sound: Sound): Promise<Uint8Array[]> {
   try {
     while (!sound.isComplete) {

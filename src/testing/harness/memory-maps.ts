@@ -1,7 +1,7 @@
-/** What this process has mapped, as Linux tells it. */
+/** The memory maps of this process (Linux). */
 import { readFileSync } from "node:fs";
 
-/** Whether the file is mapped into memory now, also if it was unlinked since. */
+/** Whether a file is memory-mapped, even if it has been unlinked. */
 export function isMapped(path: string): boolean {
   return readFileSync("/proc/self/maps", "utf8")
     .split("\n")

@@ -68,7 +68,7 @@ test("GET without offset starts at 0, without length asks for 65536, and null is
   }
 });
 
-test("GET beyond the end gives what there is up to the end, whatever length was asked for", async () => {
+test("GET past the end returns the bytes up to the end, whatever length was requested", async () => {
   const audio = new Random(2).bytes(1000);
   const id = await finishedStream("tail", audio);
   using peer = await openPeer();
@@ -78,7 +78,7 @@ test("GET beyond the end gives what there is up to the end, whatever length was 
   }
 });
 
-test("GET of length 0 gives an empty frame, and does not count as the end", async () => {
+test("GET of length 0 returns an empty frame, and does not count as the end", async () => {
   const id = await finishedStream("nothing", Buffer.from("audio"));
   using peer = await openPeer();
   expect((await peer.read(id, 0, 0)).length).toBe(0);
@@ -98,7 +98,7 @@ test("a GET larger than any allowed answer is an ERROR, never a short answer", a
 });
 
 test(
-  "pipelined GETs at random ranges are answered one by one in their order",
+  "pipelined GETs at random ranges are answered in order",
   seeded(async (random) => {
     const audio = random.bytes(2 * MiB);
     const id = await finishedStream("pipelined", audio);
@@ -149,7 +149,7 @@ test("GETs of several streams, live, finished and unknown, are answered in the o
   }
 });
 
-test("GET at the end of a finished stream gives an empty frame once, and then an ERROR", async () => {
+test("GET at the end of a finished stream returns an empty frame once, and then an ERROR", async () => {
   const id = await finishedStream("end", Buffer.from("0123456789"));
   for (let connection = 0; connection < 2; connection++) {
     using peer = await openPeer();
@@ -163,7 +163,7 @@ test("GET at the end of a finished stream gives an empty frame once, and then an
   }
 });
 
-test("the end of one stream says nothing about another of the same size", async () => {
+test("reaching the end of one stream does not affect another stream of the same size", async () => {
   const first = await finishedStream("end-a", Buffer.from("0123456789"));
   const second = await finishedStream("end-b", Buffer.from("abcdefghij"));
   using peer = await openPeer();
@@ -174,7 +174,7 @@ test("the end of one stream says nothing about another of the same size", async 
   }
 });
 
-test("pipelined GETs past the end get the empty frame first and errors after it", async () => {
+test("pipelined GETs past the end get an empty frame, then ERRORs", async () => {
   const id = await finishedStream("end-pipelined", Buffer.from("0123456789"));
   using peer = await openPeer();
   for (const offset of [0, 4, 8, 10, 10, 12]) peer.get(id, offset, 4);
@@ -183,7 +183,7 @@ test("pipelined GETs past the end get the empty frame first and errors after it"
   await peer.expectError("No data available at offset 12");
 });
 
-test("GET past the end is an ERROR at once", async () => {
+test("GET beyond the end is an ERROR immediately", async () => {
   const id = await finishedStream("past", Buffer.from("0123456789"));
   using peer = await openPeer();
   for (const offset of [11, 12, 2 ** 40]) {
@@ -193,7 +193,7 @@ test("GET past the end is an ERROR at once", async () => {
   expect((await peer.read(id, 10, 100)).length).toBe(0);
 });
 
-test("a finished stream of zero bytes ends at offset 0 as any other does at its end", async () => {
+test("a finished empty stream ends at offset 0 like any other at its end", async () => {
   const id = await finishedStream("empty", new Uint8Array(0));
   using peer = await openPeer();
   expect((await peer.read(id, 0, 100)).length).toBe(0);
@@ -203,7 +203,7 @@ test("a finished stream of zero bytes ends at offset 0 as any other does at its 
   }
 });
 
-test("the uploader's GET of its live stream gives everything it has sent before", async () => {
+test("the uploader's GET of its live stream returns everything it has sent before", async () => {
   using peer = await openPeer();
   const id = freshId("live-own");
   const audio = new Random(6).bytes(2 * MiB);
@@ -219,7 +219,7 @@ test("the uploader's GET of its live stream gives everything it has sent before"
   expect((await peer.stop(id)).sha256).toBe(sha256(audio.subarray(0, sent)));
 });
 
-test("GET at the current end of a live stream is an ERROR each time, and data once there is more", async () => {
+test("GET at the current end of a live stream is an ERROR each time, and audio once there is more", async () => {
   using peer = await openPeer();
   const id = freshId("live-end");
   await peer.start(id);
@@ -239,7 +239,7 @@ test("GET at the current end of a live stream is an ERROR each time, and data on
   expect((await peer.read(id, 10, 100)).length).toBe(0);
 });
 
-test("another connection can read a live stream up to what was written, follow it, and see its end", async () => {
+test("another connection can read a live stream as far as it is written, follow it, and see its end", async () => {
   using writer = await openPeer();
   using reader = await openPeer();
   const id = freshId("live-other");
@@ -257,7 +257,7 @@ test("another connection can read a live stream up to what was written, follow i
   expect((await reader.read(id, audio.length, 100)).length).toBe(0);
 });
 
-test("GET right behind STOP, without waiting for STOPPED, reads the whole stream", async () => {
+test("GET right after STOP, without waiting for STOPPED, reads the whole stream", async () => {
   for (let round = 0; round < 20; round++) {
     using peer = await openPeer();
     const id = freshId("behind-stop");
@@ -273,7 +273,7 @@ test("GET right behind STOP, without waiting for STOPPED, reads the whole stream
   }
 });
 
-test("an unfinished stream whose uploader is gone can still be read", async () => {
+test("an unfinished stream can be read after its uploader has disconnected", async () => {
   using writer = await openPeer();
   const id = freshId("abandoned");
   await writer.start(id);
@@ -285,7 +285,7 @@ test("an unfinished stream whose uploader is gone can still be read", async () =
   await reader.expectError("No data available at offset 10");
 });
 
-test("eight readers download one stream at once, in different chunk sizes, all the same", async () => {
+test("eight readers download one stream at once, in different chunk sizes, all with the same result", async () => {
   const audio = new Random(8).bytes(3 * MiB + 11);
   const id = await finishedStream("readers", audio);
   const digest = sha256(audio);

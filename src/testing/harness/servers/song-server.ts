@@ -1,4 +1,4 @@
-/** A server with a library of songs, and songs as they come from it. */
+/** A server with a library of songs, and downloads of them over UDP. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { SongDownload, SongResult } from "../../../client/songs/song.ts";
@@ -14,7 +14,7 @@ export interface Received {
 export class SongServer implements AsyncDisposable {
   readonly server: TestServer;
 
-  /** Its UDP door is open; other flags as given. */
+  /** Opens the UDP port; takes other flags as given. */
   static async start(flags: Record<string, string | number> = {}): Promise<SongServer> {
     return new SongServer(await TestServer.start({ flags: { "udp-port": 0, ...flags } }));
   }
@@ -25,7 +25,7 @@ export class SongServer implements AsyncDisposable {
 
   get udpPort(): number {
     const port = /udp:\/\/127\.0\.0\.1:(\d+)/.exec(this.server.log)?.[1];
-    if (port === undefined) throw new Error(`no UDP door in: ${this.server.log}`);
+    if (port === undefined) throw new Error(`no UDP port in: ${this.server.log}`);
     return Number(port);
   }
 
@@ -33,7 +33,7 @@ export class SongServer implements AsyncDisposable {
     return join(this.server.folder, "library");
   }
 
-  /** A file of the library. */
+  /** Adds a file to the library. */
   put(name: string, bytes: Uint8Array): string {
     const path = join(this.libraryFolder, name);
     mkdirSync(dirname(path), { recursive: true });
@@ -41,7 +41,7 @@ export class SongServer implements AsyncDisposable {
     return path;
   }
 
-  /** A song, whole. `port` is that of a proxy, if there is one. */
+  /** Downloads a whole song. `port` is that of a proxy, if there is one. */
   async get(name: string, options: Partial<SongUdpOptions> = {}): Promise<Received> {
     const download = await openSongUdp({ host: "127.0.0.1", port: this.udpPort, name, ...options });
     return await receive(download);

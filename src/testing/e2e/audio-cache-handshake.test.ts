@@ -34,14 +34,14 @@ for (const path of usedPaths) {
   });
 }
 
-test("the all-zero key is accepted and answered by the rule of RFC 6455", async () => {
+test("the all-zero key is accepted and answered as RFC 6455 defines", async () => {
   const headers = { "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==" };
   using socket = await RawWebSocket.open(server.url, { headers });
   expect(socket.response.status).toBe(101);
   expect(socket.response.headers.get("sec-websocket-accept")).toBe("ICX+Yqv66kxgM0FcWaLWlFLwTAI=");
 });
 
-test("header names and values are read in any case, beside headers that other programs send", async () => {
+test("header names and values are matched in any case, among headers of other programs", async () => {
   using peer = await AudioCachePeer.open(server.url, {
     headers: {
       Upgrade: undefined,
@@ -77,7 +77,7 @@ for (const offer of offers) {
   });
 }
 
-test("a plain GET of the audio path is no upgrade, and the server goes on", async () => {
+test("a plain GET of the audio path is not an upgrade, and the server keeps working", async () => {
   const response = await fetch(`${server.httpBase}/audio`);
   await response.text();
   expect(response.status).toBeGreaterThanOrEqual(200);
@@ -102,13 +102,13 @@ test("a ping is answered with a pong of the same payload, also amid an upload", 
   expect((await peer.stop(id)).size).toBe(6);
 });
 
-test("a pong nobody asked for is ignored", async () => {
+test("an unsolicited pong is ignored", async () => {
   using peer = await AudioCachePeer.open(server.url);
   peer.socket.frame({ opcode: opcodes.pong, payload: Buffer.from("unasked") });
   await peer.expectQuiet();
 });
 
-test("Close is answered with Close, and then the server ends the connection", async () => {
+test("Close is answered with Close, then the server ends the connection", async () => {
   for (const code of [1000, 1001, 3000, undefined]) {
     using peer = await AudioCachePeer.open(server.url);
     peer.socket.close(code);

@@ -24,14 +24,14 @@ async function openPeer(): Promise<AudioCachePeer> {
   return await AudioCachePeer.open(server.url);
 }
 
-/** Checks STOPPED against what was sent, and the stored audio too. */
+/** Checks STOPPED and the stored audio against what was sent. */
 async function expectStored(peer: AudioCachePeer, id: string, audio: Uint8Array): Promise<void> {
   const whole = await peer.download(id, audio.length, MiB);
   expect(sha256(whole)).toBe(sha256(audio));
 }
 
 for (const frameBytes of [1, 125, 126, 127, 8 * KiB, 65535, 64 * KiB, MiB, 16 * MiB]) {
-  test(`audio in frames of ${frameBytes} bytes is stored as it is, and no frame is acknowledged`, async () => {
+  test(`audio in frames of ${frameBytes} bytes is stored unchanged, and no frame is acknowledged`, async () => {
     using peer = await openPeer();
     const audio = new Random(frameBytes).bytes(Math.min(frameBytes * 33 + 7, 16 * MiB));
     const id = freshId("frames");
@@ -61,7 +61,7 @@ test(
   }),
 );
 
-test("a frame larger than any allowed ends the connection with 1009, and the server goes on", async () => {
+test("a frame larger than any allowed ends the connection with 1009, and the server keeps working", async () => {
   using peer = await openPeer();
   await peer.start(freshId("huge"));
   const header = encodeFrame({
@@ -69,7 +69,7 @@ test("a frame larger than any allowed ends the connection with 1009, and the ser
     payload: new Uint8Array(65536),
     mask: new Uint8Array(4),
   });
-  // The length of 17 MiB is announced; the payload need not follow.
+  // Announce a length of 17 MiB; the payload need not follow.
   header.writeBigUInt64BE(BigInt(17 * MiB), 2);
   peer.socket.write(header);
   expect(describeFrame(await peer.next())).toStartWith("close 1009");
@@ -78,7 +78,7 @@ test("a frame larger than any allowed ends the connection with 1009, and the ser
   await next.upload(freshId("after"), Buffer.from("audio"));
 });
 
-test("audio sent right behind START, without waiting for STARTED, belongs to the stream", async () => {
+test("audio sent right after START, without waiting for STARTED, belongs to the stream", async () => {
   using peer = await openPeer();
   const audio = new Random(1).bytes(300_000);
   const id = freshId("eager");
@@ -136,7 +136,7 @@ test("frames that arrive byte by byte are understood", async () => {
   expect((await peer.stop(id)).size).toBe(0);
 });
 
-test("a fragmented binary message is the same audio, with empty fragments and pings between them", async () => {
+test("a fragmented binary message is the same audio, even with empty fragments and pings between them", async () => {
   using peer = await openPeer();
   const id = freshId("fragments");
   const audio = new Random(2).bytes(200_000);
@@ -177,7 +177,7 @@ test("a stream of zero bytes is valid, with and without an empty frame", async (
   }
 });
 
-test("several streams one after the other on one connection stay apart", async () => {
+test("successive streams on one connection stay separate", async () => {
   using peer = await openPeer();
   const streams = [0, 1, 5, 100_000, 3].map((size) => ({
     id: freshId("row"),
@@ -189,7 +189,7 @@ test("several streams one after the other on one connection stay apart", async (
   for (const { id, audio } of streams) await expectStored(peer, id, audio);
 });
 
-test("START of the next stream right behind STOP, without waiting for STOPPED, starts it", async () => {
+test("START of the next stream right after STOP, without waiting for STOPPED, starts it", async () => {
   using peer = await openPeer();
   const streams = Array.from({ length: 20 }, (_, index) => ({
     id: freshId("behind"),
@@ -206,7 +206,7 @@ test("START of the next stream right behind STOP, without waiting for STOPPED, s
   }
 });
 
-test("START of the same id right behind its STOP is refused", async () => {
+test("START of the same id right after its STOP is rejected", async () => {
   using peer = await openPeer();
   const id = freshId("again");
   await peer.start(id);
@@ -228,7 +228,7 @@ test("a START while another stream is open makes the new one current, and both c
   expect((await peer.stop(second)).sha256).toBe(sha256(Buffer.from("of the second")));
 });
 
-test("one connection cannot hold open any number of unfinished streams", async () => {
+test("the number of unfinished streams per connection is limited", async () => {
   using peer = await openPeer();
   const opened: string[] = [];
   for (let index = 0; index < 200; index++) {
