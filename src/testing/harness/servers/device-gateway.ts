@@ -59,7 +59,7 @@ class FakeSound implements Sound {
     if (this.packets.length > count || this.isComplete) return;
     await Bun.sleep(5);
     if (this.packets.length >= (this.#sounds.failsAfter ?? Number.MAX_SAFE_INTEGER))
-      throw new Error("cannot be encoded");
+      throw new Error("cannot be made");
     this.#make(Math.min(this.#length, count + 5));
   }
 
