@@ -1,7 +1,7 @@
 /**
- * The UDP port: songs by name, by the old protocol and by the reliable one. UDP has no connections, so anybody can ask in
- * anybody's name: addresses that are not allowed are never answered, and what is sent to the others has limits for each
- * address and in all. A client is an address with a port; it has one transfer at a time.
+ * Songs by name over UDP, with the plain protocol and the reliable one. UDP source addresses can be forged: addresses
+ * outside the allow list get no answer, and the others are limited per address and in total. A client is an address with
+ * a port, and has one transfer at a time.
  */
 import type { udp } from "bun";
 import type { AddressList } from "../../base/address-list.ts";
@@ -24,23 +24,23 @@ import { PlainTransfer } from "./plain-transfer.ts";
 import { ReliableTransfer } from "./reliable-transfer.ts";
 import { Sender, type Sent } from "./sender.ts";
 import { AddressTokens } from "./tokens.ts";
-import type { Cut, Peer, SongSource, Transfer, TransferHost, UdpSong } from "./transfer.ts";
+import type { CutReason, Peer, SongSource, Transfer, TransferHost, UdpSong } from "./transfer.ts";
 
 export interface SongsUdpGatewaySettings {
   host: string;
-  /** 0 takes a free one. */
+  /** 0 picks a free port. */
   port: number;
-  /** Who is answered. */
+  /** Only these addresses get answers. */
   allow: AddressList;
-  /** The most that one transfer by the old protocol sends, in megabits a second; a reliable one has a multiple of it. */
+  /** Rate limit of a plain transfer, in megabits a second. A reliable one may send at a multiple of it. */
   rateMbps: number;
   songs: SongSource;
   meter: GatewayMeter;
   log: Log;
 }
 
-/** How often transfers are looked after. */
-const lookMs = 250;
+/** Interval of the transfers' timeouts and rate updates. */
+const tickMs = 250;
 
 export class SongsUdpGateway implements TransferHost {
   readonly #settings: SongsUdpGatewaySettings;
@@ -50,26 +50,26 @@ export class SongsUdpGateway implements TransferHost {
   readonly #tokens = new AddressTokens();
   readonly #rateLimitedLog: RateLimitedLog;
   readonly #transfers = new Map<string, Transfer>();
-  readonly #perAddress = new Map<string, number>();
-  readonly #looking: Timer;
+  readonly #transfersPerAddress = new Map<string, number>();
+  readonly #ticker: Timer;
   readonly #bytesPerSecond: number;
   #isClosed = false;
 
-  /** Takes the port. Rejects with the system's error if that cannot be had. */
+  /** Opens the port. Rejects with the system's error if it cannot be bound. */
   static async open(settings: SongsUdpGatewaySettings): Promise<SongsUdpGateway> {
-    let door: SongsUdpGateway | undefined;
+    let gateway: SongsUdpGateway | undefined;
     const socket = await Bun.udpSocket<"uint8array">({
       hostname: settings.host,
       port: settings.port,
       binaryType: "uint8array",
       socket: {
-        data: (_socket, datagram, port, address) => door?.receive({ address, port }, datagram),
-        // A refusal by some client's system, without its address: the next batch to that client will find out.
+        data: (_socket, datagram, port, address) => gateway?.receive({ address, port }, datagram),
+        // An ICMP error, but without its address. The next batch to that client detects the error.
         error: () => {},
       },
     });
-    door = new SongsUdpGateway(settings, socket);
-    return door;
+    gateway = new SongsUdpGateway(settings, socket);
+    return gateway;
   }
 
   private constructor(settings: SongsUdpGatewaySettings, socket: udp.Socket<"uint8array">) {
@@ -79,18 +79,18 @@ export class SongsUdpGateway implements TransferHost {
     this.#pacer = new Pacer({ send: (transfer, datagrams) => this.#send(transfer, datagrams) });
     this.#rateLimitedLog = new RateLimitedLog(settings.log);
     this.#bytesPerSecond = (settings.rateMbps * 1_000_000) / 8;
-    this.#looking = setInterval(() => this.#look(), lookMs);
+    this.#ticker = setInterval(() => this.#tick(), tickMs);
   }
 
   get port(): number {
     return this.#socket.port;
   }
 
-  /** Cuts what is under way and frees the port. */
+  /** Cuts every transfer and closes the port. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    clearInterval(this.#looking);
+    clearInterval(this.#ticker);
     for (const transfer of this.#transfers.values()) transfer.cut("SHUTTING_DOWN");
     this.#pacer.close();
     this.#socket.close();
@@ -98,7 +98,7 @@ export class SongsUdpGateway implements TransferHost {
 
   receive(peer: Peer, datagram: Uint8Array): void {
     this.#settings.meter.bytesIn += datagram.length;
-    // An empty datagram is how an answer ends, so it is never a question: two servers would go on for ever.
+    // An empty datagram marks the end of a song. Answering it could make two servers answer each other forever.
     if (this.#isClosed || datagram.length === 0 || peer.port === 0) return;
     if (!this.#settings.allow.has(peer.address)) return this.#refuse(peer, "ADDRESS_REFUSED");
     if (isReliable(datagram)) this.#receiveReliable(peer, datagram);
@@ -118,32 +118,32 @@ export class SongsUdpGateway implements TransferHost {
       const { count } = this.#sender.send(peer, [datagram]);
       this.#settings.meter.bytesOut += count * datagram.length;
     } catch (error) {
-      this.#rateLimitedLog.note("an answer could not be sent", peer, error);
+      this.#rateLimitedLog.warn("sending an answer failed", peer, error);
     }
   }
 
-  over(transfer: Transfer, cut: Cut | undefined): void {
+  ended(transfer: Transfer, cut: CutReason | undefined): void {
     const { peer, name } = transfer;
     this.#transfers.delete(keyOf(peer));
     this.#pacer.remove(transfer);
     this.#count(peer.address, -1);
     this.#settings.meter.closed();
     if (cut !== undefined && cut !== "client gone" && cut !== "not wanted") this.#settings.meter.failed(cut);
-    this.#settings.log.debug("a song was sent", { name, to: keyOf(peer), cut: cut ?? "no" });
+    this.#settings.log.debug("a transfer ended", { name, to: keyOf(peer), cut: cut ?? "no" });
   }
 
   failed({ peer, name }: Transfer, error: unknown): void {
-    this.#settings.log.warn("a song cannot be sent", { name, to: keyOf(peer), error });
+    this.#settings.log.warn("sending a song failed", { name, to: keyOf(peer), error });
   }
 
   #receivePlain(peer: Peer, datagram: Uint8Array): void {
     const name = decodeSongName(datagram);
-    // What is no name gets the answer of a song that is not there.
+    // An invalid name gets the answer of an unknown song.
     if (name === undefined) return this.answer(peer, new Uint8Array(0));
     const running = this.#transfers.get(keyOf(peer));
-    // A client that has not got anything yet asks again.
+    // A client that has received nothing yet repeats its request.
     if (running instanceof PlainTransfer && running.name === name) return;
-    if (!this.#mayStart(peer, running)) return this.#refuse(peer, "TRANSFERS_EXHAUSTED");
+    if (!this.#admit(peer, running)) return this.#refuse(peer, "TRANSFERS_EXHAUSTED");
     const transfer = new PlainTransfer(peer, name, this.#bytesPerSecond, this);
     this.#add(transfer);
     void transfer.start();
@@ -151,7 +151,7 @@ export class SongsUdpGateway implements TransferHost {
 
   #receiveReliable(peer: Peer, datagram: Uint8Array): void {
     const message = decodeReliable(datagram);
-    if (message === undefined) return this.#answerUnreadable(peer, datagram);
+    if (message === undefined) return this.#answerMalformed(peer, datagram);
     if (message.type === "request") return this.#request(peer, message);
     const transfer = this.#transfers.get(keyOf(peer));
     const isKnown = transfer instanceof ReliableTransfer && transfer.id === message.transfer;
@@ -161,8 +161,8 @@ export class SongsUdpGateway implements TransferHost {
     } else if (message.type === "close" && isKnown) transfer.closed(message.complete);
   }
 
-  /** A request of another version is told so; everything else that cannot be read is left alone. */
-  #answerUnreadable(peer: Peer, datagram: Uint8Array): void {
+  /** Answers a request of another version with an error. Ignores other malformed messages. */
+  #answerMalformed(peer: Peer, datagram: Uint8Array): void {
     this.#settings.meter.failed("BAD_REQUEST");
     if (datagram.length < minRequestBytes) return;
     const transfer = new DataView(datagram.buffer, datagram.byteOffset).getBigUint64(8, true);
@@ -172,18 +172,18 @@ export class SongsUdpGateway implements TransferHost {
   #request(peer: Peer, request: RequestMessage): void {
     const now = performance.now();
     const { transfer: id, token } = request;
-    if (!this.#tokens.isGood(token, peer, id, now)) {
+    if (!this.#tokens.isValid(token, peer, id, now)) {
       const fresh = this.#tokens.issue(peer, id, now);
       return this.answer(peer, encodeReliable({ type: "token", transfer: id, token: fresh }));
     }
     const running = this.#transfers.get(keyOf(peer));
     if (running instanceof ReliableTransfer && running.id === id) return running.repeat(now);
-    if (!this.#mayStart(peer, running)) {
+    if (!this.#admit(peer, running)) {
       this.#refuse(peer, "TRANSFERS_EXHAUSTED");
       return this.#answer(peer, { type: "error", transfer: id, code: "TRANSFERS_EXHAUSTED" });
     }
-    const most = this.#bytesPerSecond * reliableRateFactor;
-    const transfer = new ReliableTransfer(peer, request, most, now, this);
+    const maxBytesPerSecond = this.#bytesPerSecond * reliableRateFactor;
+    const transfer = new ReliableTransfer(peer, request, maxBytesPerSecond, now, this);
     this.#add(transfer);
     void transfer.start();
   }
@@ -192,16 +192,21 @@ export class SongsUdpGateway implements TransferHost {
     this.answer(peer, encodeReliable(message));
   }
 
-  /** Answers somebody who may have been impersonated: never with more than came. */
-  #answerShort(peer: Peer, transfer: bigint, code: "TRANSFER_UNKNOWN" | "BAD_REQUEST", most: number): void {
+  /** Answers an address that may be forged, so never with more bytes than the request: no amplification. */
+  #answerShort(
+    peer: Peer,
+    transfer: bigint,
+    code: "TRANSFER_UNKNOWN" | "BAD_REQUEST",
+    maxBytes: number,
+  ): void {
     const datagram = encodeReliable({ type: "error", transfer, code });
-    if (datagram.length <= most) this.answer(peer, datagram);
+    if (datagram.length <= maxBytes) this.answer(peer, datagram);
   }
 
-  /** Whether there is room for one more. A client that asks for another song has left the one it was sent. */
-  #mayStart(peer: Peer, running: Transfer | undefined): boolean {
+  /** True if the limits allow one more transfer. Cuts the running one: its client wants another song now. */
+  #admit(peer: Peer, running: Transfer | undefined): boolean {
     running?.cut("not wanted");
-    const ofAddress = this.#perAddress.get(peer.address) ?? 0;
+    const ofAddress = this.#transfersPerAddress.get(peer.address) ?? 0;
     return this.#transfers.size < maxUdpTransfers && ofAddress < maxUdpTransfersPerAddress;
   }
 
@@ -213,14 +218,14 @@ export class SongsUdpGateway implements TransferHost {
   }
 
   #count(address: string, change: number): void {
-    const count = (this.#perAddress.get(address) ?? 0) + change;
-    if (count === 0) this.#perAddress.delete(address);
-    else this.#perAddress.set(address, count);
+    const count = (this.#transfersPerAddress.get(address) ?? 0) + change;
+    if (count === 0) this.#transfersPerAddress.delete(address);
+    else this.#transfersPerAddress.set(address, count);
   }
 
   #refuse(peer: Peer, code: "ADDRESS_REFUSED" | "TRANSFERS_EXHAUSTED"): void {
     this.#settings.meter.failed(code);
-    this.#rateLimitedLog.note("a request is not answered", peer, new WavecacheError(code));
+    this.#rateLimitedLog.warn("a request is not answered", peer, new WavecacheError(code));
   }
 
   #send(transfer: Transfer, datagrams: readonly Uint8Array[]): Sent["state"] {
@@ -231,15 +236,15 @@ export class SongsUdpGateway implements TransferHost {
       if (state === "gone") transfer.cut("client gone");
       return state;
     } catch (error) {
-      this.#rateLimitedLog.note("a client cannot be reached", transfer.peer, error);
+      this.#rateLimitedLog.warn("a client is unreachable", transfer.peer, error);
       transfer.cut("client gone");
       return "gone";
     }
   }
 
-  #look(): void {
+  #tick(): void {
     const now = performance.now();
-    for (const transfer of this.#transfers.values()) transfer.look(now);
+    for (const transfer of this.#transfers.values()) transfer.tick(now);
   }
 }
 

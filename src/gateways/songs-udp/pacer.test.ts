@@ -7,20 +7,20 @@ import type { Transfer } from "./transfer.ts";
 
 const datagram = new Uint8Array(songDatagramBytes);
 
-/** A transfer that always has more. */
+/** A transfer that never ends. */
 function endless(port: number, bytesPerSecond: number): Transfer {
   return {
     peer: { address: "127.0.0.1", port },
     name: String(port),
     bytesPerSecond,
-    ready: (most) => Array.from({ length: most }, () => datagram),
+    ready: (maxDatagrams) => Array.from({ length: maxDatagrams }, () => datagram),
     sent() {},
-    look() {},
+    tick() {},
     cut() {},
   };
 }
 
-test("each transfer gets its own rate, in bursts that a receive buffer holds", async () => {
+test("each transfer gets its own rate, in bursts that fit a receive buffer", async () => {
   const sent = new Map<Transfer, number[]>();
   const pacer = new Pacer({
     send(transfer, datagrams) {

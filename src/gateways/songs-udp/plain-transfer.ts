@@ -1,13 +1,13 @@
 /**
- * A song by the old protocol: its bytes in datagrams of 1024, and one that is shorter at the end. What cannot be read to
- * its end gets no end: a client must not take a part for the whole.
+ * A song by the plain protocol: datagrams of 1024 bytes, and a shorter one at the end. If reading fails, no end follows:
+ * the client must not mistake a part for the whole song.
  */
 import { toWavecacheError } from "../../base/errors.ts";
 import { udpReadBytes } from "../../base/limits/songs.ts";
 import { songDatagramBytes } from "../../wire/song-udp.ts";
-import type { Cut, Peer, Transfer, TransferHost, UdpSong } from "./transfer.ts";
+import type { CutReason, Peer, Transfer, TransferHost, UdpSong } from "./transfer.ts";
 
-const nothing = new Uint8Array(0);
+const emptyDatagram = new Uint8Array(0);
 
 export class PlainTransfer implements Transfer {
   readonly peer: Peer;
@@ -15,8 +15,8 @@ export class PlainTransfer implements Transfer {
   readonly bytesPerSecond: number;
   readonly #host: TransferHost;
   #song: UdpSong | undefined;
-  /** Read and not sent. */
-  #waiting: Uint8Array[] = [];
+  /** Datagrams read and not sent. */
+  #queue: Uint8Array[] = [];
   #readTo = 0;
   #isReading = false;
   #isRead = false;
@@ -29,46 +29,46 @@ export class PlainTransfer implements Transfer {
     this.#host = host;
   }
 
-  /** Opens the song and begins to send; a song that is not there is an empty datagram. */
+  /** Opens the song and starts to send. An unknown song is answered with an empty datagram. */
   async start(): Promise<void> {
     try {
       this.#song = await this.#host.open(this.name);
       if (this.#isOver) return await this.#close();
     } catch (error) {
-      if (toWavecacheError(error).code === "SONG_UNKNOWN") this.#host.answer(this.peer, nothing);
+      if (toWavecacheError(error).code === "SONG_UNKNOWN") this.#host.answer(this.peer, emptyDatagram);
       this.#fail(error);
     }
-    await this.#fill();
+    await this.#readAhead();
   }
 
-  ready(most: number): readonly Uint8Array[] {
-    return this.#waiting.slice(0, most);
+  ready(maxDatagrams: number): readonly Uint8Array[] {
+    return this.#queue.slice(0, maxDatagrams);
   }
 
   sent(count: number): void {
-    this.#waiting = this.#waiting.slice(count);
-    if (this.#waiting.length > 0 || !this.#isRead) void this.#fill();
+    this.#queue = this.#queue.slice(count);
+    if (this.#queue.length > 0 || !this.#isRead) void this.#readAhead();
     else this.#end(undefined);
   }
 
-  /** Nothing but sending it moves it on. */
-  look(): void {}
+  /** The plain protocol has no acknowledgements, so there is nothing to time out. */
+  tick(): void {}
 
-  cut(cause: Cut): void {
-    this.#end(cause);
+  cut(reason: CutReason): void {
+    this.#end(reason);
   }
 
-  /** Reads on while little is waiting: at most two reads are in memory. */
-  async #fill(): Promise<void> {
+  /** Reads the next piece once the queue is half empty: at most two reads are in memory. */
+  async #readAhead(): Promise<void> {
     if (this.#song === undefined || this.#isReading || this.#isRead) return;
-    if (this.#waiting.length * songDatagramBytes > udpReadBytes / 2) return;
+    if (this.#queue.length * songDatagramBytes > udpReadBytes / 2) return;
     this.#isReading = true;
     try {
       const length = Math.min(udpReadBytes, this.#song.size - this.#readTo);
       const bytes = await this.#song.read(this.#readTo, length);
       this.#readTo += length;
       this.#isRead = this.#readTo === this.#song.size;
-      this.#waiting.push(...datagramsOf(bytes, this.#isRead));
+      this.#queue.push(...datagramsOf(bytes, this.#isRead));
       this.#host.wake();
     } catch (error) {
       this.#fail(error);
@@ -85,12 +85,12 @@ export class PlainTransfer implements Transfer {
     this.#end(code);
   }
 
-  #end(cut: Cut | undefined): void {
+  #end(cut: CutReason | undefined): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#waiting = [];
+    this.#queue = [];
     if (!this.#isReading) void this.#close();
-    this.#host.over(this, cut);
+    this.#host.ended(this, cut);
   }
 
   async #close(): Promise<void> {
@@ -104,7 +104,7 @@ export class PlainTransfer implements Transfer {
   }
 }
 
-/** Views of 1024 bytes; the last one is shorter, maybe empty, if `isLast`. A read is a multiple of 1024 otherwise. */
+/** Views of 1024 bytes. If `isLast`, the last one is shorter, or empty. Otherwise the read is a multiple of 1024. */
 function datagramsOf(bytes: Uint8Array, isLast: boolean): Uint8Array[] {
   const datagrams: Uint8Array[] = [];
   const end = isLast ? bytes.length + 1 : bytes.length;

@@ -1,4 +1,4 @@
-/** What any datagram can cause, and so must not fill the log: one line a period, with how many were left out. */
+/** Warnings that any datagram can cause: one line of each kind per period, with the number of suppressed ones. */
 import type { Log } from "../../base/log.ts";
 import type { Peer } from "./transfer.ts";
 
@@ -6,22 +6,22 @@ const periodMs = 10_000;
 
 export class RateLimitedLog {
   readonly #log: Log;
-  /** By what was said: when, and how often since then. */
-  readonly #said = new Map<string, { at: number; unsaid: number }>();
+  /** For each message, when it was last logged, and how often it was suppressed since. */
+  readonly #logged = new Map<string, { at: number; suppressed: number }>();
 
   constructor(log: Log) {
     this.#log = log;
   }
 
-  /** `what` is one of a few texts of ours. */
-  note(what: string, { address }: Peer, error: unknown): void {
-    const said = this.#said.get(what);
+  /** `message` must be one of a few fixed texts: each takes an entry. */
+  warn(message: string, { address }: Peer, error: unknown): void {
+    const logged = this.#logged.get(message);
     const now = performance.now();
-    if (said !== undefined && now - said.at < periodMs) {
-      said.unsaid += 1;
+    if (logged !== undefined && now - logged.at < periodMs) {
+      logged.suppressed += 1;
       return;
     }
-    this.#said.set(what, { at: now, unsaid: 0 });
-    this.#log.warn(what, { address, error, alsoUnsaid: said?.unsaid ?? 0 });
+    this.#logged.set(message, { at: now, suppressed: 0 });
+    this.#log.warn(message, { address, error, suppressed: logged?.suppressed ?? 0 });
   }
 }

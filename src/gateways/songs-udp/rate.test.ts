@@ -4,20 +4,20 @@ import { Rate } from "./rate.ts";
 
 const megabit = 125_000;
 
-/** Rounds of 100 ms in which all of the rate is used, or a share of it, and `lost` of 100 blocks are lost. */
+/** Runs rounds of 100 ms that use a share of the rate and lose `lost` percent of the blocks. */
 function after(rate: Rate, rounds: number, lost: number, use = 1): number {
   for (let round = 0; round < rounds; round += 1) {
     const blocks = Math.ceil(((rate.current / 10) * use) / 1200);
-    rate.note(blocks, (blocks * lost) / 100);
+    rate.count(blocks, (blocks * lost) / 100);
     now += 100;
-    rate.look(now, 20);
+    rate.update(now, 20);
   }
   return rate.current;
 }
 /** Milliseconds. */
 let now = 0;
 
-test("a transfer begins slowly, grows while nothing is lost, and never past its limit", () => {
+test("a transfer starts slowly, grows while nothing is lost, and stays within its limit", () => {
   const rate = new Rate(40 * megabit, now);
   expect(rate.current).toBe(reliableStartMbps * megabit);
   expect(after(rate, 2, 0)).toBeGreaterThan(15 * megabit);
@@ -25,7 +25,7 @@ test("a transfer begins slowly, grows while nothing is lost, and never past its 
   expect(new Rate(megabit, now).current).toBe(megabit);
 });
 
-test("it gives way to loss, holds where a link loses by itself, and comes back when that is over", () => {
+test("it backs off at congestion, holds at moderate loss, and recovers afterwards", () => {
   const rate = new Rate(40 * megabit, now);
   after(rate, 100, 0);
   const held = after(rate, 20, 5);
@@ -36,18 +36,18 @@ test("it gives way to loss, holds where a link loses by itself, and comes back w
   expect(after(rate, 200, 0)).toBe(40 * megabit);
 });
 
-test("it does not grow while it is not used, as by a song that waits for its reader", () => {
+test("it does not grow while the transfer uses less than the rate", () => {
   const rate = new Rate(40 * megabit, now);
   expect(after(rate, 50, 0, 0.3)).toBe(reliableStartMbps * megabit);
   expect(after(rate, 50, 0)).toBe(40 * megabit);
 });
 
-test("a round with few blocks says nothing", () => {
+test("a round with few blocks changes nothing", () => {
   const rate = new Rate(40 * megabit, now);
   for (let round = 0; round < 9; round += 1) {
-    rate.note(1, 1);
+    rate.count(1, 1);
     now += 100;
-    rate.look(now, 20);
+    rate.update(now, 20);
   }
   expect(rate.current).toBe(reliableStartMbps * megabit);
 });

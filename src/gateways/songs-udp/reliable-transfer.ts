@@ -1,6 +1,6 @@
 /**
- * A song by the reliable protocol (docs/reliable-udp.md). The client's ACKs drive it: they say what is missing, how far
- * it may go, and that somebody is there. Nothing sent is kept in memory: what is asked for again is read again.
+ * A song by the reliable protocol (docs/reliable-udp.md). The ACKs of the client drive it: they carry the missing blocks
+ * and the window, and show that the client is alive. Sent blocks are not kept in memory: a retransmission reads again.
  */
 import { createHash } from "node:crypto";
 import { type ErrorCode, toWavecacheError } from "../../base/errors.ts";
@@ -20,18 +20,18 @@ import {
   stampData,
 } from "../../wire/reliable-udp.ts";
 import { Rate } from "./rate.ts";
-import type { Cut, Peer, Transfer, TransferHost, UdpSong } from "./transfer.ts";
+import type { CutReason, Peer, Transfer, TransferHost, UdpSong } from "./transfer.ts";
 
-/** Blocks read at once, and datagrams that wait to be sent. */
+/** Blocks of one read. */
 const readBlocks = Math.floor(udpReadBytes / blockBytes);
-/** A block sent within a round trip and this much cannot be told lost: its place in the order may have changed. */
+/** A missing block counts as lost only after a round trip and this long: the network may have reordered it. */
 const reorderMs = 15;
-/** The end of what was sent is told lost by time only. */
+/** Extra time for blocks after the last one seen: no later block can show that they are lost. */
 const tailMs = 40;
-/** What a round trip takes as long as none was measured. */
+/** Round trip time until one is measured. */
 const assumedRoundTripMs = 100;
 
-interface Waiting {
+interface QueuedBlock {
   block: number;
   datagram: Uint8Array;
 }
@@ -50,26 +50,29 @@ export class ReliableTransfer implements Transfer {
   #isOver = false;
   #isComplete = false;
   #lastHeardAt: number;
-  #measuredMs: number | undefined;
+  #smoothedRoundTripMs: number | undefined;
   #blocks = 0;
-  /** From the client: all below `#acked` is there, and all below `#limit` may be sent. */
+  /** The client has every block below this. */
   #acked = 0;
+  /** The client's window: blocks below this may be sent. */
   #limit: number;
-  /** Blocks below this were read for the first time, and blocks below `#sentTo` were sent. */
+  /** Blocks below this were read at least once. */
   #readTo = 0;
+  /** Blocks below this were sent at least once. */
   #sentTo = 0;
-  #waiting: Waiting[] = [];
-  /** Lost blocks that are to be read again, and all that are on their way to being sent again. */
+  #queue: QueuedBlock[] = [];
+  /** Lost blocks to read again. */
   #lost: number[] = [];
-  readonly #repeated = new Set<number>();
-  /** When a block was last sent, by its number modulo the window. */
+  /** Lost blocks that are not sent again yet: to be read, or queued. */
+  readonly #retransmitting = new Set<number>();
+  /** When each block was last sent, by its number modulo the window. */
   readonly #sentAt = new Float64Array(reliableWindowBlocks);
 
-  /** `most` in bytes a second, `limit` and `now` as in the request. */
+  /** `now` in milliseconds. */
   constructor(
     peer: Peer,
     request: { name: string; transfer: bigint; limit: number },
-    most: number,
+    maxBytesPerSecond: number,
     now: number,
     host: TransferHost,
   ) {
@@ -77,7 +80,7 @@ export class ReliableTransfer implements Transfer {
     this.name = request.name;
     this.id = request.transfer;
     this.#limit = Math.min(request.limit, reliableWindowBlocks);
-    this.#rate = new Rate(most, now);
+    this.#rate = new Rate(maxBytesPerSecond, now);
     this.#lastHeardAt = now;
     this.#host = host;
   }
@@ -86,7 +89,7 @@ export class ReliableTransfer implements Transfer {
     return this.#rate.current;
   }
 
-  /** Opens the song, says what it is, and begins to send. */
+  /** Opens the song, sends its description, and starts to send blocks. */
   async start(): Promise<void> {
     try {
       const song = await this.#host.open(this.name);
@@ -100,10 +103,10 @@ export class ReliableTransfer implements Transfer {
     } catch (error) {
       this.#fail(error);
     }
-    await this.#fill();
+    await this.#readAhead();
   }
 
-  /** The client asks again: it has not got the answer. */
+  /** The client repeats its request: the answer was lost. */
   repeat(now: number): void {
     this.#lastHeardAt = now;
     if (this.#error !== undefined) this.#answerWithError(this.#error);
@@ -114,22 +117,22 @@ export class ReliableTransfer implements Transfer {
     this.#lastHeardAt = now;
     if (this.#error !== undefined) return this.#answerWithError(this.#error);
     if (this.#song === undefined || ack.next > this.#sentTo || ack.seen > this.#sentTo) return;
-    this.#measure(ack, now);
+    this.#measureRoundTrip(ack, now);
     this.#acked = Math.max(this.#acked, ack.next);
     this.#limit = Math.max(this.#limit, Math.min(ack.limit, this.#acked + reliableWindowBlocks));
     this.#findLost(ack, now);
     if (this.#acked === this.#blocks) this.#finish();
-    else void this.#fill();
+    else void this.#readAhead();
   }
 
-  /** The client has all of it, or does not want it any more. */
-  closed(complete: boolean): void {
-    this.#end(complete || this.#isComplete ? undefined : "not wanted");
+  /** The client closed the transfer, with the whole song or without. */
+  closed(isComplete: boolean): void {
+    this.#end(isComplete || this.#isComplete ? undefined : "not wanted");
   }
 
-  ready(most: number): readonly Uint8Array[] {
+  ready(maxDatagrams: number): readonly Uint8Array[] {
     const stamp = Math.floor(performance.now()) >>> 0;
-    return this.#waiting.slice(0, most).map(({ datagram }) => {
+    return this.#queue.slice(0, maxDatagrams).map(({ datagram }) => {
       stampData(datagram, stamp);
       return datagram;
     });
@@ -137,62 +140,63 @@ export class ReliableTransfer implements Transfer {
 
   sent(count: number): void {
     const now = performance.now();
-    for (const { block } of this.#waiting.slice(0, count)) {
+    for (const { block } of this.#queue.slice(0, count)) {
       this.#sentTo = Math.max(this.#sentTo, block + 1);
       this.#sentAt[block % reliableWindowBlocks] = now;
-      this.#repeated.delete(block);
+      this.#retransmitting.delete(block);
     }
-    this.#waiting = this.#waiting.slice(count);
-    this.#rate.note(count, 0);
-    void this.#fill();
+    this.#queue = this.#queue.slice(count);
+    this.#rate.count(count, 0);
+    void this.#readAhead();
   }
 
-  look(now: number): void {
+  tick(now: number): void {
     const silentMs = now - this.#lastHeardAt;
     if (this.#isComplete && silentMs > reliableLingerMs) this.#end(undefined);
     else if (this.#error !== undefined && silentMs > reliableLingerMs) this.#end(this.#error);
     else if (silentMs > reliableIdleMs) this.#end("client gone");
-    else this.#rate.look(now, this.#roundTripMs);
+    else this.#rate.update(now, this.#roundTripMs);
   }
 
-  cut(cause: Cut): void {
-    if (cause === "SHUTTING_DOWN" && !this.#isComplete) this.#answerWithError(cause);
-    this.#end(cause);
+  cut(reason: CutReason): void {
+    if (reason === "SHUTTING_DOWN" && !this.#isComplete) this.#answerWithError(reason);
+    this.#end(reason);
   }
 
-  #measure({ stamp, heldMs, seen }: AckMessage, now: number): void {
-    const trip = ((Math.floor(now) - stamp) >>> 0) - heldMs;
-    if (seen > 0 && trip >= 0 && trip < reliableIdleMs)
-      this.#measuredMs = trip / 8 + (this.#measuredMs ?? trip) * (7 / 8);
-    this.#rate.look(now, this.#roundTripMs);
+  #measureRoundTrip({ stamp, heldMs, seen }: AckMessage, now: number): void {
+    const roundTripMs = ((Math.floor(now) - stamp) >>> 0) - heldMs;
+    if (seen > 0 && roundTripMs >= 0 && roundTripMs < reliableIdleMs)
+      this.#smoothedRoundTripMs = roundTripMs / 8 + (this.#smoothedRoundTripMs ?? roundTripMs) * (7 / 8);
+    this.#rate.update(now, this.#roundTripMs);
   }
 
   get #roundTripMs(): number {
-    return this.#measuredMs ?? assumedRoundTripMs;
+    return this.#smoothedRoundTripMs ?? assumedRoundTripMs;
   }
 
-  /** What the client misses and what was sent behind the last that it has seen, if that was long enough ago. */
+  /** Finds blocks that the client misses, and blocks after the last one it has seen, that were sent long enough ago. */
   #findLost({ missing, seen }: AckMessage, now: number): void {
     const before = now - this.#roundTripMs - reorderMs;
     let lost = 0;
-    for (const { from, to } of missing) lost += this.#repeatIfOlder(from, to, before);
+    for (const { from, to } of missing) lost += this.#markLost(from, to, before);
     const tailFrom = Math.max(seen, this.#acked);
-    lost += this.#repeatIfOlder(tailFrom, this.#sentTo, before - tailMs - this.#roundTripMs / 2);
-    this.#rate.note(0, lost);
+    lost += this.#markLost(tailFrom, this.#sentTo, before - tailMs - this.#roundTripMs / 2);
+    this.#rate.count(0, lost);
   }
 
-  #repeatIfOlder(from: number, to: number, before: number): number {
-    const known = this.#lost.length;
+  /** Marks blocks last sent before `before` as lost. Returns how many. */
+  #markLost(from: number, to: number, before: number): number {
+    const knownLost = this.#lost.length;
     for (let block = Math.max(from, this.#acked); block < Math.min(to, this.#sentTo); block += 1) {
-      if (this.#sentAt[block % reliableWindowBlocks]! > before || this.#repeated.has(block)) continue;
-      this.#repeated.add(block);
+      if (this.#sentAt[block % reliableWindowBlocks]! > before || this.#retransmitting.has(block)) continue;
+      this.#retransmitting.add(block);
       this.#lost.push(block);
     }
-    return this.#lost.length - known;
+    return this.#lost.length - knownLost;
   }
 
-  /** Reads on while little is waiting, the lost blocks first. */
-  async #fill(): Promise<void> {
+  /** Reads lost blocks first, then new ones, until the queue is half full. */
+  async #readAhead(): Promise<void> {
     if (this.#isReading || this.#isComplete) return;
     this.#isReading = true;
     try {
@@ -210,30 +214,30 @@ export class ReliableTransfer implements Transfer {
   }
 
   #mayRead(): boolean {
-    if (this.#isOver || this.#error !== undefined || this.#waiting.length > readBlocks / 2) return false;
+    if (this.#isOver || this.#error !== undefined || this.#queue.length > readBlocks / 2) return false;
     return this.#lost.length > 0 || this.#readTo < Math.min(this.#blocks, this.#limit);
   }
 
   async #readLost(song: UdpSong): Promise<void> {
     const blocks = this.#lost.splice(0, readBlocks).filter((block) => this.#isStillLost(block));
     const read = await Promise.all(blocks.map((block) => this.#readBlocks(song, block, block + 1)));
-    this.#waiting.unshift(...read.flatMap((bytes, at) => this.#datagramsOf(bytes, blocks[at]!)));
+    this.#queue.unshift(...read.flatMap((bytes, at) => this.#datagramsOf(bytes, blocks[at]!)));
   }
 
   #isStillLost(block: number): boolean {
-    if (block < this.#acked) this.#repeated.delete(block);
+    if (block < this.#acked) this.#retransmitting.delete(block);
     return block >= this.#acked;
   }
 
   async #readNext(song: UdpSong): Promise<void> {
     const to = Math.min(this.#blocks, this.#limit, this.#readTo + readBlocks);
     const bytes = await this.#readBlocks(song, this.#readTo, to);
-    this.#waiting.push(...this.#datagramsOf(bytes, this.#readTo));
+    this.#queue.push(...this.#datagramsOf(bytes, this.#readTo));
     this.#readTo = to;
     if (this.#sha256 === undefined) await this.#digest(song, bytes);
   }
 
-  /** The digest of a song is made while it is sent for the first time. */
+  /** Computes the digest of a song while it is sent for the first time. */
   async #digest(song: UdpSong, bytes: Uint8Array): Promise<void> {
     this.#hash.update(bytes);
     if (this.#readTo < this.#blocks) return;
@@ -246,7 +250,7 @@ export class ReliableTransfer implements Transfer {
     return song.read(at, Math.min(song.size, to * blockBytes) - at);
   }
 
-  #datagramsOf(bytes: Uint8Array, from: number): Waiting[] {
+  #datagramsOf(bytes: Uint8Array, from: number): QueuedBlock[] {
     return Array.from({ length: Math.ceil(bytes.length / blockBytes) }, (_, index) => {
       const part = bytes.subarray(index * blockBytes, (index + 1) * blockBytes);
       return { block: from + index, datagram: encodeData(this.id, from + index, 0, part) };
@@ -265,29 +269,29 @@ export class ReliableTransfer implements Transfer {
     this.#host.answer(this.peer, encodeReliable(message));
   }
 
-  /** The client has every block. It is told the digest as often as it says so, until it closes or falls silent. */
+  /** The client has every block: answers each of its ACKs with the digest, until it closes or falls silent. */
   #finish(): void {
     if (this.#sha256 === undefined) return;
     this.#isComplete = true;
     this.#answer({ type: "end", transfer: this.id, sha256: this.#sha256 });
   }
 
-  /** The client is told as often as it asks, until it falls silent. */
+  /** From now on every message of the client gets this error, until the client falls silent. */
   #fail(error: unknown): void {
     if (this.#isOver || this.#error !== undefined) return;
     this.#error = toWavecacheError(error).code;
-    this.#waiting = [];
+    this.#queue = [];
     this.#lost = [];
     if (this.#error !== "SONG_UNKNOWN") this.#host.failed(this, error);
     this.#answerWithError(this.#error);
   }
 
-  #end(cut: Cut | undefined): void {
+  #end(cut: CutReason | undefined): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#waiting = [];
+    this.#queue = [];
     if (!this.#isReading) void this.#close();
-    this.#host.over(this, cut);
+    this.#host.ended(this, cut);
   }
 
   async #close(): Promise<void> {

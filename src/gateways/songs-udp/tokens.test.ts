@@ -2,17 +2,17 @@ import { expect, test } from "bun:test";
 import { udpTokenMs } from "../../base/limits/songs.ts";
 import { AddressTokens } from "./tokens.ts";
 
-test("a token holds for its address, port and transfer, for a while, and for the server that made it", () => {
+test("a token is valid only for its address, port, transfer and server, and for a limited time", () => {
   const tokens = new AddressTokens();
   const peer = { address: "10.0.0.1", port: 5000 };
   const token = tokens.issue(peer, 7n, 1000);
   expect(token).toHaveLength(20);
-  expect(tokens.isGood(token, peer, 7n, 1000)).toBe(true);
-  expect(tokens.isGood(token, peer, 7n, 1000 + udpTokenMs)).toBe(true);
-  expect(tokens.isGood(token, peer, 7n, 1000 + 2 * udpTokenMs)).toBe(false);
-  expect(tokens.isGood(token, peer, 8n, 1000)).toBe(false);
-  expect(tokens.isGood(token, { ...peer, port: 5001 }, 7n, 1000)).toBe(false);
-  expect(tokens.isGood(token, { ...peer, address: "10.0.0.2" }, 7n, 1000)).toBe(false);
-  expect(new AddressTokens().isGood(token, peer, 7n, 1000)).toBe(false);
-  expect(tokens.isGood(new Uint8Array(20), peer, 7n, 1000)).toBe(false);
+  expect(tokens.isValid(token, peer, 7n, 1000)).toBe(true);
+  expect(tokens.isValid(token, peer, 7n, 1000 + udpTokenMs)).toBe(true);
+  expect(tokens.isValid(token, peer, 7n, 1000 + 2 * udpTokenMs)).toBe(false);
+  expect(tokens.isValid(token, peer, 8n, 1000)).toBe(false);
+  expect(tokens.isValid(token, { ...peer, port: 5001 }, 7n, 1000)).toBe(false);
+  expect(tokens.isValid(token, { ...peer, address: "10.0.0.2" }, 7n, 1000)).toBe(false);
+  expect(new AddressTokens().isValid(token, peer, 7n, 1000)).toBe(false);
+  expect(tokens.isValid(new Uint8Array(20), peer, 7n, 1000)).toBe(false);
 });

@@ -1,6 +1,6 @@
 /**
- * Proof that a client receives what is sent to its address: it gives back a token that only this server can make and
- * only this address was sent. Nothing is kept for it.
+ * Stateless tokens that prove that a client receives datagrams at its address. Only this server can make a token, and it
+ * sends it only to that address; the client has to return it.
  */
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import { udpTokenMs } from "../../base/limits/songs.ts";
@@ -10,12 +10,12 @@ import type { Peer } from "./transfer.ts";
 export class AddressTokens {
   readonly #secret = randomBytes(32);
 
-  /** `now` in milliseconds. The token holds for one to two times `udpTokenMs`. */
+  /** `now` in milliseconds. The token is valid for one to two times `udpTokenMs`. */
   issue(peer: Peer, transfer: bigint, now: number): Uint8Array {
     return this.#make(peer, transfer, slotOf(now));
   }
 
-  isGood(token: Uint8Array, peer: Peer, transfer: bigint, now: number): boolean {
+  isValid(token: Uint8Array, peer: Peer, transfer: bigint, now: number): boolean {
     const slot = slotOf(now);
     return [slot, slot - 1].some((each) => timingSafeEqual(token, this.#make(peer, transfer, each)));
   }

@@ -1,57 +1,58 @@
-/** What the two forms of a transfer have in common, and what they need of the door. */
+/** What plain and reliable transfers have in common, and what they need of the gateway. */
 import type { ErrorCode } from "../../base/errors.ts";
 
-/** A song, as this door needs it. */
+/** An open song. */
 export interface UdpSong {
-  /** Bytes. */
+  /** In bytes. */
   readonly size: number;
-  /** Lower-case hex, where it is known. */
+  /** Lower-case hex; undefined while unknown. */
   readonly sha256: string | undefined;
-  /** Exactly these bytes, or it throws. */
+  /** Returns exactly `length` bytes, or throws. */
   read(offset: number, length: number): Promise<Uint8Array>;
+  /** Stores the digest for later transfers. */
   noteDigest(sha256: string): Promise<void>;
   close(): Promise<void>;
 }
 
-/** What this door needs of the engine. */
+/** What this gateway needs of the engine. */
 export interface SongSource {
   /** Throws SONG_UNKNOWN. */
   open(name: string): Promise<UdpSong>;
 }
 
-/** Where datagrams go to. */
+/** The address of a client. */
 export interface Peer {
   readonly address: string;
   readonly port: number;
 }
 
-/** Why a transfer has ended before the client had all of it. */
-export type Cut = ErrorCode | "client gone" | "not wanted";
+/** Why a transfer ended early. */
+export type CutReason = ErrorCode | "client gone" | "not wanted";
 
-/** What a transfer needs of the door. */
+/** What a transfer needs of the gateway. */
 export interface TransferHost extends SongSource {
-  /** There is something to be sent again. */
+  /** The transfer has datagrams to send. */
   wake(): void;
-  /** Sends one datagram at once: for what is small and answers the client. */
+  /** Sends one datagram at once, without pacing: for short answers. */
   answer(peer: Peer, datagram: Uint8Array): void;
-  /** It is over, and all of it was sent unless it was cut. To be called once. */
-  over(transfer: Transfer, cut: Cut | undefined): void;
-  /** A failure that the client cannot be told of. */
+  /** The transfer has ended: completely, or cut. Call once. */
+  ended(transfer: Transfer, cut: CutReason | undefined): void;
+  /** Logs a failure to open, read or close the song. */
   failed(transfer: Transfer, error: unknown): void;
 }
 
-/** A song on its way to one client. */
+/** One song being sent to one client. */
 export interface Transfer {
   readonly peer: Peer;
   readonly name: string;
-  /** Bytes a second, at most, now. */
+  /** The current rate limit. */
   readonly bytesPerSecond: number;
-  /** Datagrams that may be sent now, in their order, at most so many. */
-  ready(most: number): readonly Uint8Array[];
-  /** The first so many of `ready` were sent. */
+  /** Up to `maxDatagrams` datagrams to send next, in order. */
+  ready(maxDatagrams: number): readonly Uint8Array[];
+  /** The first `count` datagrams of `ready` are sent. */
   sent(count: number): void;
-  /** The time goes on; called a few times a second. */
-  look(now: number): void;
-  /** Ends it. */
-  cut(cause: Cut): void;
+  /** Handles timeouts; runs a few times a second. */
+  tick(now: number): void;
+  /** Ends the transfer early. */
+  cut(reason: CutReason): void;
 }
