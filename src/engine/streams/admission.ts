@@ -1,4 +1,4 @@
-/** How much there is and how much there may be: what is full is refused at the door. */
+/** Admission control: how many bytes the cache has, and whether it may take more. */
 import { WavecacheError } from "../../base/errors.ts";
 
 export interface AdmissionLimits {
@@ -8,9 +8,9 @@ export interface AdmissionLimits {
 
 export class Admission {
   readonly #limits: AdmissionLimits;
-  /** Bytes of finished audio, each content once. */
+  /** Bytes of finished audio; identical content counts once. */
   objectBytes = 0;
-  /** Bytes of uploads, under way and interrupted. */
+  /** Bytes of current and interrupted uploads. */
   unfinishedBytes = 0;
 
   constructor(limits: AdmissionLimits) {
@@ -21,12 +21,12 @@ export class Admission {
     return this.objectBytes + this.unfinishedBytes;
   }
 
-  /** Throws CACHE_FULL if not one more byte may come. */
+  /** Throws CACHE_FULL if there is no room for a single byte. */
   checkStart(): void {
     if (this.cacheBytes >= this.#limits.maxCacheBytes) throw new WavecacheError("CACHE_FULL");
   }
 
-  /** Why a stream of `streamBytes` may not take `moreBytes`, or undefined if it may. */
+  /** Returns why a stream of `streamBytes` may not take `moreBytes`, or undefined if it may. */
   refuseWrite(streamBytes: number, moreBytes: number): WavecacheError | undefined {
     if (streamBytes + moreBytes > this.#limits.maxStreamBytes) return new WavecacheError("STREAM_TOO_LARGE");
     if (this.cacheBytes + moreBytes > this.#limits.maxCacheBytes) return new WavecacheError("CACHE_FULL");

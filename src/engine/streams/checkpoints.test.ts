@@ -6,7 +6,7 @@ import { Checkpoints } from "./checkpoints.ts";
 const item = (streamId: string): CheckpointItem => ({ streamId, key: streamId, size: 1 });
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-test("all who ask during a round have their turn in the next one, together", async () => {
+test("uploads that ask during a round share the next one", async () => {
   const rounds: { names: string[]; end(outcomes: CheckpointOutcome[]): void }[] = [];
   const checkpoints = new Checkpoints((items) => {
     const { promise, resolve } = Promise.withResolvers<CheckpointOutcome[]>();
@@ -30,7 +30,7 @@ test("all who ask during a round have their turn in the next one, together", asy
   await Promise.all(second);
 });
 
-test("a round that fails as a whole fails for each, and the next one goes on", async () => {
+test("a round that fails as a whole rejects each upload, and the next round runs", async () => {
   let rounds = 0;
   const checkpoints = new Checkpoints(async (items) => {
     rounds += 1;

@@ -1,6 +1,6 @@
 /**
- * Uploads that want their audio durable while they go on, a round at a time: whoever asks while a round is at the disk
- * has its turn in the next, together with all others, so that many uploads do not mean many syncs.
+ * Group commit for checkpoints: uploads that ask while a round is being synced share the next round, so that many
+ * uploads do not mean many syncs.
  */
 import { errorOfNumber } from "../../base/errors.ts";
 import type { CheckpointItem, CheckpointOutcome } from "../../store/streams/checkpoint.ts";
@@ -10,38 +10,38 @@ interface Waiter extends PromiseWithResolvers<void> {
 }
 
 export class Checkpoints {
-  readonly #force: (items: CheckpointItem[]) => Promise<CheckpointOutcome[]>;
+  readonly #sync: (items: CheckpointItem[]) => Promise<CheckpointOutcome[]>;
   #waiting: Waiter[] = [];
-  #running = false;
+  #isRunning = false;
 
-  /** `force` makes items durable, and says of each in its place what became of it. */
-  constructor(force: (items: CheckpointItem[]) => Promise<CheckpointOutcome[]>) {
-    this.#force = force;
+  /** `sync` makes items durable; its outcomes are in the order of the items. */
+  constructor(sync: (items: CheckpointItem[]) => Promise<CheckpointOutcome[]>) {
+    this.#sync = sync;
   }
 
-  /** Resolves once this much of the upload is durable. */
+  /** Resolves once this part of the upload is durable. */
   add(item: CheckpointItem): Promise<void> {
     const waiter = { ...Promise.withResolvers<void>(), item };
     this.#waiting.push(waiter);
-    if (!this.#running) void this.#run();
+    if (!this.#isRunning) void this.#run();
     return waiter.promise;
   }
 
   async #run(): Promise<void> {
-    this.#running = true;
-    // Those who ask in the same turn go together.
+    this.#isRunning = true;
+    // Uploads that ask in the same turn of the event loop share a round.
     await Promise.resolve();
     while (this.#waiting.length > 0) {
       const round = this.#waiting;
       this.#waiting = [];
       await this.#runRound(round);
     }
-    this.#running = false;
+    this.#isRunning = false;
   }
 
   async #runRound(round: Waiter[]): Promise<void> {
     try {
-      const outcomes = await this.#force(round.map(({ item }) => item));
+      const outcomes = await this.#sync(round.map(({ item }) => item));
       round.forEach((waiter, index) => {
         const failure = outcomes[index];
         if (failure) waiter.reject(errorOfNumber(failure.errorNumber, failure.detail));

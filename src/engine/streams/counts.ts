@@ -1,18 +1,18 @@
 /**
- * How many streams and objects the catalog holds, kept up from what the keeper answers, so that nobody need ask it: a
- * count there looks at every row.
+ * The number of streams and objects in the catalog, updated from the keeper's answers. Counting in the catalog itself
+ * would scan every row.
  */
 import type { StreamRow, Totals } from "../../store/streams/catalog.ts";
 import type { KeeperResult, ResumeAnswer } from "../../store/keeper-calls.ts";
 
 export class StreamCounts {
   finished = 0;
-  /** Streams that are being uploaded, and interrupted ones. */
+  /** Current and interrupted uploads. */
   unfinished = 0;
-  /** Objects that hold any audio. */
+  /** Objects that are not empty. */
   objects = 0;
 
-  /** Counted by the catalog itself. */
+  /** Takes the catalog's own count. */
   set({ finished, unfinished, objects }: Totals): void {
     this.finished = finished;
     this.unfinished = unfinished;
@@ -33,7 +33,7 @@ export class StreamCounts {
     if (addedBytes > 0) this.objects += 1;
   }
 
-  /** An upload ended without an acknowledgement; `left` is what is in the catalog of it. */
+  /** An upload ended without a receipt; `left` is its row in the catalog. */
   left(left: StreamRow | null): void {
     if (left === null) this.unfinished -= 1;
   }

@@ -1,79 +1,79 @@
-/** Those who follow uploads: they hear how far each one is, a few times a second, whoever goes on with it. */
+/** Reports the growth of uploads to their followers a few times a second, whichever connection uploads. */
 import { followIntervalMs } from "../../base/limits/v1.ts";
 import { Ticker } from "../../base/ticker.ts";
 
 export interface Follower {
-  /** So many bytes of the stream can be read now; never fewer than before. */
-  grew(bytes: number): void;
-  /** Nobody uploads the stream any more; the catalog knows what became of it. Nothing follows. */
-  over(): void;
+  /** This many bytes of the stream can be read now; the number never decreases. */
+  streamGrew(bytes: number): void;
+  /** Nobody uploads the stream any more; the catalog has its state. No call follows. */
+  uploadEnded(): void;
 }
 
-/** What is needed of an upload: see `Upload`. */
-export interface Followed {
+/** The part of an upload that is needed here. */
+export interface FollowedUpload {
   readable(wantedBytes: number): Promise<number>;
 }
 
-interface Following {
+interface FollowedStream {
   readonly followers: Set<Follower>;
-  /** The upload has been asked how far it is, and has not answered yet. */
-  asking: boolean;
+  /** The upload was asked for its size, and has not answered yet. */
+  isAsking: boolean;
 }
 
 export class Followers {
-  readonly #find: (streamId: string) => Followed | undefined;
-  readonly #following = new Map<string, Following>();
+  readonly #find: (streamId: string) => FollowedUpload | undefined;
+  readonly #streams = new Map<string, FollowedStream>();
   readonly #ticker = new Ticker(followIntervalMs);
 
-  /** `find` gives the upload of a stream, if there is one now. */
-  constructor(find: (streamId: string) => Followed | undefined) {
+  /** `find` returns the current upload of a stream. */
+  constructor(find: (streamId: string) => FollowedUpload | undefined) {
     this.#find = find;
   }
 
   add(streamId: string, follower: Follower): void {
-    let following = this.#following.get(streamId);
-    if (following === undefined) {
-      following = { followers: new Set(), asking: false };
-      this.#following.set(streamId, following);
+    let stream = this.#streams.get(streamId);
+    if (stream === undefined) {
+      stream = { followers: new Set(), isAsking: false };
+      this.#streams.set(streamId, stream);
       this.#ticker.add(this.#askAll);
     }
-    following.followers.add(follower);
+    stream.followers.add(follower);
   }
 
   remove(streamId: string, follower: Follower): void {
-    const following = this.#following.get(streamId);
-    if (following === undefined) return;
-    following.followers.delete(follower);
-    if (following.followers.size === 0) this.#forget(streamId);
+    const stream = this.#streams.get(streamId);
+    if (stream === undefined) return;
+    stream.followers.delete(follower);
+    if (stream.followers.size === 0) this.#forget(streamId);
   }
 
   /** Nobody uploads the stream any more. */
-  over(streamId: string): void {
-    const following = this.#following.get(streamId);
-    if (following === undefined) return;
+  end(streamId: string): void {
+    const stream = this.#streams.get(streamId);
+    if (stream === undefined) return;
     this.#forget(streamId);
-    for (const follower of following.followers) follower.over();
+    for (const follower of stream.followers) follower.uploadEnded();
   }
 
   #forget(streamId: string): void {
-    this.#following.delete(streamId);
-    if (this.#following.size === 0) this.#ticker.remove(this.#askAll);
+    this.#streams.delete(streamId);
+    if (this.#streams.size === 0) this.#ticker.remove(this.#askAll);
   }
 
   readonly #askAll = (): void => {
-    for (const [streamId, following] of this.#following) {
-      if (!following.asking) void this.#ask(streamId, following);
+    for (const [streamId, stream] of this.#streams) {
+      if (!stream.isAsking) void this.#ask(streamId, stream);
     }
   };
 
-  async #ask(streamId: string, following: Following): Promise<void> {
+  async #ask(streamId: string, stream: FollowedStream): Promise<void> {
     const upload = this.#find(streamId);
     if (upload === undefined) return;
-    following.asking = true;
-    // An upload that has failed tells its followers that it is over, or somebody else has taken it over.
+    stream.isAsking = true;
+    // After a failure either `end` follows, or another connection has resumed the stream.
     const bytes = await upload.readable(Infinity).catch(() => undefined);
-    following.asking = false;
-    if (bytes === undefined || this.#following.get(streamId) !== following) return;
-    for (const follower of following.followers) follower.grew(bytes);
+    stream.isAsking = false;
+    if (bytes === undefined || this.#streams.get(streamId) !== stream) return;
+    for (const follower of stream.followers) follower.streamGrew(bytes);
   }
 }

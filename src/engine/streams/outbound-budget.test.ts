@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { OutboundBudget } from "./outbound-budget.ts";
 
 describe("the outbound budget", () => {
-  test("wakes whoever waits once half of it is free, but not those who have gone", () => {
+  test("wakes waiting reads once half of it is free, except those that were forgotten", () => {
     const budget = new OutboundBudget(100);
     const woken: string[] = [];
     const first = () => void woken.push("first");
@@ -18,7 +18,7 @@ describe("the outbound budget", () => {
     expect(budget.usedBytes).toBe(50);
   });
 
-  test("lets one through that is larger than all of it, when nothing else is under way", () => {
+  test("grants a read above the limit when nothing else is unsent", () => {
     const budget = new OutboundBudget(10);
     expect(budget.take(1000, () => {})).toBe(true);
     expect(budget.take(1, () => {})).toBe(false);

@@ -1,6 +1,6 @@
 /**
- * Bytes on their way out over all connections, with a limit: a read is started only within it, whoever finds it used
- * up is called when there is room, first come, first served. So slow readers cannot fill the memory together.
+ * Limits the unsent audio of all connections together, so that many slow readers cannot fill the memory. A read that
+ * finds the budget used up waits for its turn, first come, first served.
  */
 export class OutboundBudget {
   readonly #limitBytes: number;
@@ -15,7 +15,10 @@ export class OutboundBudget {
     return this.#usedBytes;
   }
 
-  /** Takes `bytes` if there is room, or if nothing is under way at all. Otherwise `wake` is called later. */
+  /**
+   * Takes `bytes` if there is room. False: `wake` is called once there is. An unused budget grants any size, or a read
+   * above the limit would wait forever.
+   */
   take(bytes: number, wake: () => void): boolean {
     if (this.#usedBytes > 0 && this.#usedBytes + bytes > this.#limitBytes) {
       this.#waiting.add(wake);
@@ -25,6 +28,7 @@ export class OutboundBudget {
     return true;
   }
 
+  /** Wakes all waiting reads once at least half of the budget is free. */
   release(bytes: number): void {
     this.#usedBytes -= bytes;
     if (this.#waiting.size === 0 || this.#usedBytes > this.#limitBytes / 2) return;
@@ -33,7 +37,7 @@ export class OutboundBudget {
     for (const wake of woken) wake();
   }
 
-  /** `wake` is not to be called any more. */
+  /** Removes `wake` from the waiting reads. */
   forget(wake: () => void): void {
     this.#waiting.delete(wake);
   }

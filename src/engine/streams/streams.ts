@@ -1,29 +1,28 @@
-/** The rules about streams. Doors ask it to open, resume, find, list and remove; it decides and hands the work out. */
+/** The rules about streams: who may upload, resume, read and remove one, and what the thread pool does for that. */
 import { randomBytes } from "node:crypto";
 import { WavecacheError } from "../../base/errors.ts";
 import { maxKnownStreams, maxOutboundBytes } from "../../base/limits/streams.ts";
 import type { Log } from "../../base/log.ts";
-import type { Sealed } from "../../lane/messages/streams.ts";
+import { Lru } from "../../base/lru.ts";
+import { isStreamId } from "../../base/stream-id.ts";
 import type { Pool } from "../../pool/pool.ts";
 import type { FileRef, Reader } from "../../pool/readers.ts";
-import type { UploadEvents, UploadSlot } from "../../pool/upload-slot.ts";
-import type { ListQuery, StreamRow } from "../../store/streams/catalog.ts";
-import type { KeeperResult, ResumeAnswer } from "../../store/keeper-calls.ts";
+import type { KeeperResult } from "../../store/keeper-calls.ts";
 import type { CacheLayout } from "../../store/layout.ts";
-import { isStreamId } from "../../base/stream-id.ts";
-import { Admission, type AdmissionLimits } from "./admission.ts";
-import { OutboundBudget } from "./outbound-budget.ts";
-import { Checkpoints } from "./checkpoints.ts";
-import { type Follower, Followers } from "./followers.ts";
-import { StreamCounts } from "./counts.ts";
+import type { ListQuery, StreamRow } from "../../store/streams/catalog.ts";
 import { describeStream, noMetadata, type StreamMetadata } from "../../store/streams/metadata.ts";
-import { Upload, type UploadHost, type UploadOwner } from "./upload.ts";
+import { Admission, type AdmissionLimits } from "./admission.ts";
+import { StreamCounts } from "./counts.ts";
+import { type Follower, Followers } from "./followers.ts";
+import { OutboundBudget } from "./outbound-budget.ts";
+import { Upload, type UploadOwner } from "./upload.ts";
+import { UploadStorage } from "./upload-storage.ts";
 
 export interface StreamsSettings extends AdmissionLimits {
   incompleteTtlSeconds: number;
 }
 
-/** What of a stream can be read now. */
+/** The part of a stream that can be read now. */
 export interface Readable {
   size: number;
   file: FileRef;
@@ -31,7 +30,7 @@ export interface Readable {
   finishedAt: number | undefined;
   /** Lower-case hex; undefined while it may grow. */
   sha256: string | undefined;
-  /** The same for what is the same upload, before its end and after it. */
+  /** Identifies the upload; does not change when the upload finishes. */
   key: string;
   metadata: StreamMetadata;
 }
@@ -39,23 +38,23 @@ export interface Readable {
 /** How full the cache is, and with what. */
 export interface CacheFigures {
   uploading: number;
-  /** Their audio has ended and is on its way to be durable. */
+  /** Uploads whose audio has ended, and is not durable yet. */
   finishing: number;
-  /** Interrupted; they can be resumed. */
+  /** Interrupted uploads, which can be resumed. */
   interrupted: number;
   finished: number;
-  /** Objects that hold any audio, and their bytes. */
+  /** Objects that are not empty, and their bytes. */
   objects: number;
   objectBytes: number;
-  /** Of uploads, under way and interrupted. */
+  /** Bytes of current and interrupted uploads. */
   unfinishedBytes: number;
   limitBytes: number;
 }
 
-/** How often interrupted uploads are looked through for ones past their time, at the most. */
-const expiryIntervalMs = 600_000;
+/** Interrupted uploads are checked for expiry at this interval, or more often if they expire sooner. */
+const maxExpiryIntervalMs = 600_000;
 
-export class Streams implements UploadHost {
+export class Streams {
   readonly admission: Admission;
   readonly outbound = new OutboundBudget(maxOutboundBytes);
   readonly #pool: Pool;
@@ -64,13 +63,11 @@ export class Streams implements UploadHost {
   readonly #log: Log;
   readonly #uploads = new Map<string, Upload>();
   readonly #counts = new StreamCounts();
-  readonly #checkpoints: Checkpoints;
+  readonly #storage: UploadStorage;
   readonly #followers = new Followers((streamId) => this.#uploads.get(streamId));
-  /** Finished streams that were lately used, the one used longest ago first. */
-  readonly #known = new Map<string, Readable>();
+  /** Finished streams that were committed or read lately. */
+  readonly #known = new Lru<Readable>(maxKnownStreams);
   #expiry: Timer | undefined;
-  /** What became of an upload is not known: the counts may be wrong. */
-  #recountDue = false;
   #closing = false;
 
   constructor(pool: Pool, layout: CacheLayout, settings: StreamsSettings, log: Log) {
@@ -79,10 +76,14 @@ export class Streams implements UploadHost {
     this.#settings = settings;
     this.#log = log;
     this.admission = new Admission(settings);
-    this.#checkpoints = new Checkpoints((items) => pool.keeper.call("checkpoint", { items, at: Date.now() }));
+    const owner = {
+      uploadCommitted: (row: StreamRow) => void this.#known.set(row.streamId, this.#readableObject(row)),
+      uploadReleased: (upload: Upload) => this.#release(upload),
+    };
+    this.#storage = new UploadStorage(pool, this.admission, this.#counts, owner, log);
   }
 
-  /** Opens the store and repairs it. Comes first. */
+  /** Opens the store and repairs it. Call it before anything else. */
   async open(): Promise<void> {
     const opened = await this.#pool.keeper.call("open", { cacheDir: this.#layout.root, at: Date.now() });
     this.#counts.set(opened.totals);
@@ -91,68 +92,46 @@ export class Streams implements UploadHost {
     this.#logRecovery(opened);
     await this.#expire();
     const { incompleteTtlSeconds } = this.#settings;
-    const interval = Math.min(expiryIntervalMs, Math.max(500, incompleteTtlSeconds * 500));
+    const interval = Math.min(maxExpiryIntervalMs, Math.max(500, incompleteTtlSeconds * 500));
     this.#expiry = setInterval(() => void this.#expire(), interval);
   }
 
-  /** Starts a new stream. Throws what can be refused at once; the rest rejects `ready` of the upload. */
+  /** Starts a new stream. Throws what can be refused at once; a later refusal rejects `ready` of the upload. */
   startUpload(streamId: string, owner: UploadOwner, metadata: StreamMetadata = noMetadata): Upload {
     this.#checkStart(streamId);
     if (this.#uploads.has(streamId)) throw new WavecacheError("STREAM_EXISTS");
-    const upload = new Upload(streamId, metadata, owner, this);
+    const upload = new Upload(streamId, metadata, owner, this.#storage);
     this.#uploads.set(streamId, upload);
     const key = newKey();
-    upload.start(key, this.#reserve(streamId, key, metadata));
+    upload.start(key, this.#storage.reserve(streamId, key, metadata));
     return upload;
   }
 
-  async #reserve(streamId: string, key: string, metadata: StreamMetadata): Promise<void> {
-    await this.#pool.keeper.call("reserve", { streamId, key, metadata, at: Date.now() });
-    this.#counts.reserved();
-  }
-
-  /**
-   * Goes on with an interrupted stream, taking it from another connection if need be; or starts a new one, with this
-   * metadata.
-   */
+  /** Resumes an interrupted stream, evicting its current upload, or starts a new one with this metadata. */
   resumeUpload(streamId: string, owner: UploadOwner, metadata: StreamMetadata = noMetadata): Upload {
     this.#checkStart(streamId);
     const previous = this.#uploads.get(streamId);
-    const upload = new Upload(streamId, metadata, owner, this);
+    const upload = new Upload(streamId, metadata, owner, this.#storage);
     this.#uploads.set(streamId, upload);
     previous?.evict(new WavecacheError("STREAM_TAKEN_OVER"));
     const key = newKey();
-    upload.resume(key, this.#findUnfinished(streamId, key, metadata, previous?.over));
+    upload.resume(key, this.#storage.findUnfinished(streamId, key, metadata, previous));
     return upload;
   }
 
-  async #findUnfinished(
-    streamId: string,
-    key: string,
-    metadata: StreamMetadata,
-    previousOver: Promise<void> | undefined,
-  ): Promise<ResumeAnswer> {
-    await previousOver;
-    const found = await this.#pool.keeper.call("resume", { streamId, key, metadata, at: Date.now() });
-    this.#counts.resumed(found);
-    return found;
-  }
-
-  /** A reader for one connection. */
+  /** Assigns a reader to one connection. */
   assignReader(): Reader {
     return this.#pool.readers.assign();
   }
 
-  /** What is known without asking anybody. */
+  /** Finds a finished stream in memory. GETs use this first, as it needs no promise. */
   locateKnown(streamId: string): Readable | undefined {
-    const known = this.#known.get(streamId);
-    if (known !== undefined) this.#remember(streamId, known);
-    return known;
+    return this.#known.get(streamId);
   }
 
   /**
-   * What can be read of a stream. Of one that is being uploaded, at least `wantedBytes` if so many were received
-   * before this call. Throws STREAM_UNKNOWN.
+   * Finds the part of a stream that can be read now. While the stream is uploaded, that is at least `wantedBytes`, if
+   * that many were received before this call. Rejects with STREAM_UNKNOWN.
    */
   async locate(streamId: string, wantedBytes: number): Promise<Readable> {
     const upload = this.#uploads.get(streamId);
@@ -161,7 +140,7 @@ export class Streams implements UploadHost {
         if (upload.finishing === undefined) return await this.#locateUpload(upload, wantedBytes);
         await upload.finishing;
       } catch (error) {
-        // However it failed, the catalog knows what is left of it once it is over.
+        // The catalog has what the failed upload kept, once that is over.
         this.#log.debug("an upload failed while it was read", { streamId, error });
         await upload.over;
       }
@@ -169,7 +148,7 @@ export class Streams implements UploadHost {
     return this.locateKnown(streamId) ?? this.#locateInCatalog(streamId);
   }
 
-  /** Tells `follower` how an upload that goes on now grows, whoever goes on with it. False: nobody uploads the stream. */
+  /** Reports the growth of a current upload to `follower`, also after a resume. False if nobody uploads the stream. */
   follow(streamId: string, follower: Follower): boolean {
     if (!this.#uploads.has(streamId)) return false;
     this.#followers.add(streamId, follower);
@@ -196,7 +175,7 @@ export class Streams implements UploadHost {
     return {
       uploading: this.#uploads.size - finishing,
       finishing,
-      // An upload is not in the catalog yet for a moment at its start.
+      // A new upload is in `#uploads` before the catalog has counted it.
       interrupted: Math.max(0, unfinished - this.#uploads.size),
       finished,
       objects,
@@ -206,27 +185,26 @@ export class Streams implements UploadHost {
     };
   }
 
-  /** Bytes received of a stream that is being uploaded, or undefined. */
+  /** Bytes that a current upload has received; undefined if nobody uploads the stream. */
   receivedBytes(streamId: string): number | undefined {
     return this.#uploads.get(streamId)?.receivedBytes;
   }
 
-  /** Removes a stream that nobody uploads; STREAM_UNFINISHED if somebody does, STREAM_UNKNOWN if there is none. */
+  /** Removes a stream. Rejects with STREAM_UNFINISHED while it is uploaded, STREAM_UNKNOWN if it does not exist. */
   async remove(streamId: string): Promise<void> {
     if (this.#uploads.has(streamId)) throw new WavecacheError("STREAM_UNFINISHED");
-    const known = this.#known.get(streamId);
-    this.#known.delete(streamId);
-    // Whoever lets go of a file last frees its pages, which takes a while: that is to be the keeper.
+    const known = this.#known.delete(streamId);
+    // Whoever releases a file last also frees its pages, which is slow: leave that to the keeper.
     if (known !== undefined) this.#pool.readers.forget(known.file.path);
     const removed = await this.#pool.keeper.call("remove", { streamId });
     this.#counts.removed(removed);
     this.admission.objectBytes -= removed.objectBytes;
     this.admission.unfinishedBytes -= removed.unfinishedBytes;
-    // A read that came meanwhile may have mapped it again.
+    // A read may have mapped the file again during the call.
     if (known !== undefined && removed.objectBytes > 0) this.#pool.readers.forget(known.file.path);
   }
 
-  /** Lets uploads that are finishing finish, and keeps the others for a resume. */
+  /** Waits for uploads that are finishing, and keeps the others for a resume. */
   async close(): Promise<void> {
     this.#closing = true;
     clearInterval(this.#expiry);
@@ -235,71 +213,12 @@ export class Streams implements UploadHost {
     await Promise.all(uploads.map((upload) => upload.over));
   }
 
-  openSlot(key: string, resume: boolean, events: UploadEvents): UploadSlot {
-    return this.#pool.writers.open(key, resume, events);
-  }
-
-  flush(upload: Upload): Promise<unknown> {
-    const { streamId, key } = upload;
-    return this.#pool.keeper.call("flush", { streamId, key });
-  }
-
-  secure({ streamId, key }: Upload, bytes: number): Promise<void> {
-    return this.#checkpoints.add({ streamId, key, size: bytes });
-  }
-
-  async commit(upload: Upload, sealed: Sealed): Promise<StreamRow> {
-    const { streamId, key } = upload;
-    const at = Date.now();
-    const { row, addedBytes } = await this.#pool.keeper.call("finish", { streamId, key, ...sealed, at });
-    this.admission.unfinishedBytes -= upload.receivedBytes;
-    this.admission.objectBytes += addedBytes;
-    this.#counts.committed(addedBytes);
-    this.#remember(streamId, this.#readableObject(row));
-    this.release(upload);
-    return row;
-  }
-
-  async failed(upload: Upload, entered: boolean): Promise<void> {
-    this.admission.unfinishedBytes -= upload.receivedBytes;
-    try {
-      if (entered && upload.isDiscarded) await this.#removeDiscarded(upload.streamId);
-      else if (entered) await this.#leave(upload.streamId);
-    } catch (error) {
-      this.#recountDue = true;
-      this.#log.error("an interrupted upload could not be noted in the catalog", {
-        streamId: upload.streamId,
-        error,
-      });
-    }
-    this.release(upload);
-  }
-
-  /** What it had is not counted any more when this is called. */
-  async #removeDiscarded(streamId: string): Promise<void> {
-    this.#counts.removed(await this.#pool.keeper.call("remove", { streamId }));
-  }
-
-  async #leave(streamId: string): Promise<void> {
-    const left = await this.#pool.keeper.call("leave", { streamId, at: Date.now() });
-    this.#counts.left(left);
-    if (left?.state === "unfinished") this.admission.unfinishedBytes += left.size;
-    else if (left !== null) await this.#recount();
-  }
-
-  /** A commit failed after all but its last step, and was completed now: how much it added is not known. */
-  async #recount(): Promise<void> {
-    const totals = await this.#pool.keeper.call("totals", null);
-    this.#counts.set(totals);
-    this.#recountDue = false;
-    this.admission.objectBytes = totals.objectBytes;
-  }
-
-  release(upload: Upload): void {
+  #release(upload: Upload): void {
     if (upload.key !== "") this.#pool.readers.forget(this.#layout.incomingPath(upload.key));
+    // A resume may have replaced the upload already.
     if (this.#uploads.get(upload.streamId) !== upload) return;
     this.#uploads.delete(upload.streamId);
-    this.#followers.over(upload.streamId);
+    this.#followers.end(upload.streamId);
   }
 
   #checkStart(streamId: string): void {
@@ -309,7 +228,7 @@ export class Streams implements UploadHost {
   }
 
   async #locateUpload(upload: Upload, wantedBytes: number): Promise<Readable> {
-    // Of one that is resumed it is not known before what there is, and where.
+    // A resumed upload has no size or key until it is ready.
     await upload.ready;
     const size = await upload.readable(wantedBytes);
     return this.#growing(upload.key, size, upload.metadata);
@@ -320,7 +239,7 @@ export class Streams implements UploadHost {
     if (row === null) throw new WavecacheError("STREAM_UNKNOWN");
     if (row.state !== "finished") return this.#growing(row.key, row.size, row.metadata);
     const readable = this.#readableObject(row);
-    this.#remember(streamId, readable);
+    this.#known.set(streamId, readable);
     return readable;
   }
 
@@ -336,12 +255,6 @@ export class Streams implements UploadHost {
     return { size, file, finishedAt: row.finishedAt!, sha256, key, metadata: describeStream(row) };
   }
 
-  #remember(streamId: string, readable: Readable): void {
-    this.#known.delete(streamId);
-    this.#known.set(streamId, readable);
-    if (this.#known.size > maxKnownStreams) this.#known.delete(this.#known.keys().next().value!);
-  }
-
   async #expire(): Promise<void> {
     const before = Date.now() - this.#settings.incompleteTtlSeconds * 1000;
     try {
@@ -351,9 +264,9 @@ export class Streams implements UploadHost {
       this.#counts.expired(expired.streamIds.length);
       for (const streamId of expired.streamIds)
         this.#log.info("an unfinished upload has expired", { streamId });
-      if (this.#recountDue) await this.#recount();
+      await this.#storage.recountIfDue();
     } catch (error) {
-      this.#log.error("unfinished uploads could not be looked through", { error });
+      this.#log.error("unfinished uploads could not be checked for expiry", { error });
     }
   }
 
@@ -361,11 +274,11 @@ export class Streams implements UploadHost {
     const { damaged, ...counts } = recovery;
     this.#log.info("store open", { finished: totals.finished, objectBytes: totals.objectBytes, ...counts });
     for (const streamId of damaged)
-      this.#log.error("the audio of a finished stream is missing or cut", { streamId });
+      this.#log.error("the audio of a finished stream is missing or truncated", { streamId });
   }
 }
 
-/** A name in incoming/ that was never used before. */
+/** Makes a unique file name for incoming/. */
 function newKey(): string {
   return `${Date.now().toString(36)}-${randomBytes(8).toString("hex")}`;
 }

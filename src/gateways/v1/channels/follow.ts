@@ -47,12 +47,12 @@ export class FollowChannel implements Channel, Follower {
     this.#host.streams.unfollow(this.#request.name, this);
   }
 
-  grew(bytes: number): void {
+  streamGrew(bytes: number): void {
     // OPENED states the first offset, so nothing goes out before it.
     if (this.#readable !== undefined) this.source.extend(bytes);
   }
 
-  over(): void {
+  uploadEnded(): void {
     this.#isUploaded = false;
     if (this.#readable !== undefined) void this.#resume(this.#readable);
   }

@@ -1,0 +1,124 @@
+/** What uploads need of the thread pool and the catalog; keeps the admission and the counts in step with it. */
+import type { Log } from "../../base/log.ts";
+import type { Sealed } from "../../lane/messages/streams.ts";
+import type { Pool } from "../../pool/pool.ts";
+import type { UploadEvents, UploadSlot } from "../../pool/upload-slot.ts";
+import type { ResumeAnswer } from "../../store/keeper-calls.ts";
+import type { StreamRow } from "../../store/streams/catalog.ts";
+import type { StreamMetadata } from "../../store/streams/metadata.ts";
+import type { Admission } from "./admission.ts";
+import { Checkpoints } from "./checkpoints.ts";
+import type { StreamCounts } from "./counts.ts";
+import type { Upload, UploadHost } from "./upload.ts";
+
+export interface UploadStorageOwner {
+  /** The upload is durable as this stream; `uploadReleased` follows. */
+  uploadCommitted(row: StreamRow): void;
+  /** The upload holds neither its id nor its file any more. */
+  uploadReleased(upload: Upload): void;
+}
+
+export class UploadStorage implements UploadHost {
+  readonly admission: Admission;
+  readonly #pool: Pool;
+  readonly #counts: StreamCounts;
+  readonly #owner: UploadStorageOwner;
+  readonly #log: Log;
+  readonly #checkpoints: Checkpoints;
+  /** The catalog did not say how an upload ended: the counts may be wrong. */
+  #isRecountDue = false;
+
+  constructor(pool: Pool, admission: Admission, counts: StreamCounts, owner: UploadStorageOwner, log: Log) {
+    this.#pool = pool;
+    this.admission = admission;
+    this.#counts = counts;
+    this.#owner = owner;
+    this.#log = log;
+    this.#checkpoints = new Checkpoints((items) => pool.keeper.call("checkpoint", { items, at: Date.now() }));
+  }
+
+  /** Enters a new stream. Rejects with STREAM_EXISTS if the id is in use. */
+  async reserve(streamId: string, key: string, metadata: StreamMetadata): Promise<void> {
+    await this.#pool.keeper.call("reserve", { streamId, key, metadata, at: Date.now() });
+    this.#counts.reserved();
+  }
+
+  /** Finds what an id can be resumed from, once its previous upload is over. Enters the id if it is free. */
+  async findUnfinished(
+    streamId: string,
+    key: string,
+    metadata: StreamMetadata,
+    previous: Upload | undefined,
+  ): Promise<ResumeAnswer> {
+    await previous?.over;
+    const found = await this.#pool.keeper.call("resume", { streamId, key, metadata, at: Date.now() });
+    this.#counts.resumed(found);
+    return found;
+  }
+
+  openSlot(key: string, resume: boolean, events: UploadEvents): UploadSlot {
+    return this.#pool.writers.open(key, resume, events);
+  }
+
+  flush({ streamId, key }: Upload): Promise<unknown> {
+    return this.#pool.keeper.call("flush", { streamId, key });
+  }
+
+  secure({ streamId, key }: Upload, bytes: number): Promise<void> {
+    return this.#checkpoints.add({ streamId, key, size: bytes });
+  }
+
+  async commit(upload: Upload, sealed: Sealed): Promise<StreamRow> {
+    const { streamId, key } = upload;
+    const at = Date.now();
+    const { row, addedBytes } = await this.#pool.keeper.call("finish", { streamId, key, ...sealed, at });
+    this.admission.unfinishedBytes -= upload.receivedBytes;
+    this.admission.objectBytes += addedBytes;
+    this.#counts.committed(addedBytes);
+    this.#owner.uploadCommitted(row);
+    this.release(upload);
+    return row;
+  }
+
+  async failed(upload: Upload, entered: boolean): Promise<void> {
+    const { streamId } = upload;
+    this.admission.unfinishedBytes -= upload.receivedBytes;
+    try {
+      if (entered && upload.isDiscarded) await this.#remove(streamId);
+      else if (entered) await this.#leave(streamId);
+    } catch (error) {
+      this.#isRecountDue = true;
+      this.#log.error("the catalog did not note an interrupted upload", { streamId, error });
+    }
+    this.release(upload);
+  }
+
+  release(upload: Upload): void {
+    this.#owner.uploadReleased(upload);
+  }
+
+  /** Counts again if an upload ended without the catalog's answer. */
+  async recountIfDue(): Promise<void> {
+    if (this.#isRecountDue) await this.#recount();
+  }
+
+  /** `failed` has subtracted the bytes from the admission already. */
+  async #remove(streamId: string): Promise<void> {
+    this.#counts.removed(await this.#pool.keeper.call("remove", { streamId }));
+  }
+
+  async #leave(streamId: string): Promise<void> {
+    const left = await this.#pool.keeper.call("leave", { streamId, at: Date.now() });
+    this.#counts.left(left);
+    if (left?.state === "unfinished") this.admission.unfinishedBytes += left.size;
+    // The keeper completed a commit that had failed at its last step, and does not say how many bytes that added.
+    else if (left !== null) await this.#recount();
+  }
+
+  async #recount(): Promise<void> {
+    const totals = await this.#pool.keeper.call("totals", null);
+    this.#counts.set(totals);
+    this.#isRecountDue = false;
+    this.admission.objectBytes = totals.objectBytes;
+  }
+}
