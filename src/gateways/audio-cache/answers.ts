@@ -34,7 +34,7 @@ export interface Planner<Request> {
 /** Reads file ranges. Results come in the order of the calls, and never before `read` returns. */
 export interface RangeReader {
   read(file: FileRef, offset: number, length: number, sink: ReadSink): void;
-  /** The range if it is in memory. Send the view before the next await: the memory is reused. */
+  /** The range if it is in memory. Send the view before the next await: the file may be unmapped after it. */
   resident(file: FileRef, offset: number, length: number): Uint8Array | undefined;
 }
 

@@ -22,13 +22,13 @@ export interface Get {
   typeCase: TypeCase;
 }
 
-/** The connection remembers this many reported ends; a read at an end it forgot gets an empty frame again. */
+/** Ends that a connection remembers. Above this, a read at a forgotten end gets an empty frame again. */
 const maxReportedEnds = 1024;
 
 export class ReadPlanner implements Planner<Get> {
   readonly #streams: ReadableStreams;
   readonly #errors: ErrorReplies;
-  /** When each stream was finished whose end got an empty frame. The next read at that end is an error. */
+  /** Finish times of streams whose end this connection got as an empty frame. The next read at that end is an error. */
   readonly #reportedEnds = new Lru<number>(maxReportedEnds);
 
   constructor(streams: ReadableStreams, errors: ErrorReplies) {
@@ -36,7 +36,7 @@ export class ReadPlanner implements Planner<Get> {
     this.#errors = errors;
   }
 
-  /** Synchronous for a finished stream in memory: nearly every GET of a download is one, and a promise costs more. */
+  /** Returns no promise for a finished stream in memory: nearly every GET of a download takes this path. */
   plan(get: Get): ReadPlan | Promise<ReadPlan> {
     const known = this.#streams.locateKnown(get.streamId);
     if (known !== undefined) return this.#planRange(get, known);

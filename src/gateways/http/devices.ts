@@ -29,17 +29,17 @@ import { answer, decodeSegment, json, methodNotAllowed } from "./answer.ts";
 
 /** What the routes need of the engine. All but `list` throw DEVICE_UNKNOWN. */
 export interface Devices {
-  list(query: { connected: boolean | undefined; after: string; limit: number }): DeviceState[];
-  find(deviceId: string): DeviceState;
+  list(query: { connected: boolean | undefined; after: string; limit: number }): DeviceDescription[];
+  find(deviceId: string): DeviceDescription;
   /** Asks the device for its state if it is connected. */
-  refresh(deviceId: string): Promise<DeviceState>;
+  refresh(deviceId: string): Promise<DeviceDescription>;
   /** Also throws DEVICE_AWAY. */
-  act(deviceId: string, action: "play" | "stop" | "mode"): DeviceState;
-  setMode(deviceId: string, mode: number): DeviceState;
+  act(deviceId: string, action: "play" | "stop" | "mode"): DeviceDescription;
+  setMode(deviceId: string, mode: number): DeviceDescription;
 }
 
 /** Times are milliseconds since 1970, LEDs 0xRRGGBBAA. */
-interface DeviceState {
+interface DeviceDescription {
   deviceId: string;
   connectedAt: number | undefined;
   createdAt: number;
@@ -106,13 +106,18 @@ function isCrossOrigin(request: Request, url: URL): boolean {
   return origin !== null && (!URL.canParse(origin) || new URL(origin).host !== url.host);
 }
 
-function read(devices: Devices, deviceId: string, url: URL): DeviceState | Promise<DeviceState> {
+function read(devices: Devices, deviceId: string, url: URL): DeviceDescription | Promise<DeviceDescription> {
   const query = safeParse(oneSchema, Object.fromEntries(url.searchParams));
   if (!query.success) throw new WavecacheError("BAD_REQUEST");
   return query.output.refresh === "1" ? devices.refresh(deviceId) : devices.find(deviceId);
 }
 
-function act(devices: Devices, deviceId: string, action: "play" | "stop" | "mode", url: URL): DeviceState {
+function act(
+  devices: Devices,
+  deviceId: string,
+  action: "play" | "stop" | "mode",
+  url: URL,
+): DeviceDescription {
   const query = safeParse(modeSchema, Object.fromEntries(url.searchParams));
   if (!query.success) throw new WavecacheError("BAD_REQUEST");
   const { mode } = query.output;
@@ -121,7 +126,16 @@ function act(devices: Devices, deviceId: string, action: "play" | "stop" | "mode
   return devices.setMode(deviceId, mode);
 }
 
-function describe({ deviceId, connectedAt, createdAt, seenAt, mode, playing, leds, report }: DeviceState) {
+function describe({
+  deviceId,
+  connectedAt,
+  createdAt,
+  seenAt,
+  mode,
+  playing,
+  leds,
+  report,
+}: DeviceDescription) {
   return {
     deviceId,
     connected: connectedAt !== undefined,

@@ -48,7 +48,7 @@ export interface Streams {
 export interface RangeReader {
   /** The range must be at least 1 byte and lie within the file. Calls the sink only after this returns. */
   read(file: FileRef, offset: number, length: number, sink: ReadSink): void;
-  /** The range if it is in memory. Send the view before the next await: the memory is reused. */
+  /** The range if it is in memory. Send the view before the next await: the file may be unmapped after it. */
   resident(file: FileRef, offset: number, length: number): Uint8Array | undefined;
 }
 
