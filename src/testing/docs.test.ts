@@ -109,7 +109,7 @@ function readPackage(folder: string): { license?: string; dependencies?: Record<
   return JSON.parse(readFileSync(join(projectFolder, folder, "package.json"), "utf8"));
 }
 
-/** Every package that is installed for production, with the licence that it declares. */
+/** Every package that is installed for production, with the license that it declares. */
 function shippedPackages(): Map<string, string> {
   const shipped = new Map<string, string>();
   const open = Object.keys(readPackage("").dependencies ?? {});
@@ -122,7 +122,7 @@ function shippedPackages(): Map<string, string> {
   return shipped;
 }
 
-test("NOTICE.md has every package that is shipped under its licence", () => {
+test("NOTICE.md has every package that is shipped under its license", () => {
   const section = readDocument("NOTICE.md").split("\n## Packages\n")[1] ?? "";
   const listed = new Map<string, string>();
   for (const [, license, names] of section.matchAll(/^\*\*([\w.-]+):\*\* ((?:[^\n]|\n(?!\n))*)/gm)) {
