@@ -1,4 +1,4 @@
-/** Lists of networks: which addresses a door serves. */
+/** Lists of networks: which addresses a gateway serves. */
 import { BlockList, isIP } from "node:net";
 
 /** This machine, private networks and links: RFC 1122, 1918, 3927, 4193, 4291. */
@@ -8,13 +8,13 @@ export const privateNetworks =
 export class AddressList {
   readonly #list = new BlockList();
 
-  /** `text` is networks and addresses with commas between them. Undefined if one of them is neither. */
+  /** `text` is networks and addresses separated by commas; undefined if an entry is neither. */
   static parse(text: string): AddressList | undefined {
     const list = new AddressList();
     return text.split(",").every((entry) => list.#add(entry.trim())) ? list : undefined;
   }
 
-  /** Whether an address is in one of the networks; an IPv4 address may come in its IPv6 form. */
+  /** Whether an address is in one of the networks; an IPv4 address may be given in its IPv6 form. */
   has(address: string): boolean {
     const [bare = ""] = address.split("%");
     const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(bare)?.[1];
@@ -26,10 +26,17 @@ export class AddressList {
   #add(entry: string): boolean {
     const match = /^([0-9a-fA-F.:]+)(?:\/(\d{1,3}))?$/.exec(entry);
     const family = isIP(match?.[1] ?? "");
-    const most = family === 4 ? 32 : 128;
-    const prefix = Number(match?.[2] ?? most);
-    if (match === null || family === 0 || prefix > most) return false;
-    this.#list.addSubnet(match[1]!, prefix, family === 4 ? "ipv4" : "ipv6");
+    const addressBits = family === 4 ? 32 : 128;
+    const prefixBits = Number(match?.[2] ?? addressBits);
+    if (match === null || family === 0 || prefixBits > addressBits) return false;
+    this.#list.addSubnet(match[1]!, prefixBits, family === 4 ? "ipv4" : "ipv6");
     return true;
   }
+}
+
+const loopback = AddressList.parse("127.0.0.0/8,::1/128")!;
+
+/** Whether a host to listen on is reached from this machine only. */
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || loopback.has(host);
 }

@@ -6,6 +6,7 @@ import type { Server, ServerWebSocket } from "bun";
 import { WavecacheError } from "../base/errors.ts";
 import { maxFrameBytes } from "../base/limits/connections.ts";
 import { webSocketSettings } from "../base/web-socket-settings.ts";
+import { authorityOf } from "./authority.ts";
 import type { Certificates } from "./certificates.ts";
 import { errorResponse } from "./error-response.ts";
 import { type Admitted, type Peer, Peers, type PeerSocket, type PeersSettings } from "./peers.ts";
@@ -66,6 +67,12 @@ export class Listener {
 
   get port(): number {
     return this.#server.port;
+  }
+
+  /** The URL of a path. */
+  address(scheme: "http" | "ws", path: string): string {
+    const { host, certificates } = this.#settings;
+    return `${scheme}${certificates === undefined ? "" : "s"}://${authorityOf(host, this.port)}${path}`;
   }
 
   /** Open WebSocket connections. */

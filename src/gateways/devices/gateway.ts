@@ -3,6 +3,7 @@ import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from "@grpc/
 import { loadSync } from "@grpc/proto-loader";
 import { ReflectionService } from "@grpc/reflection";
 import { HealthImplementation, protoPath as healthProto } from "grpc-health-check";
+import { isLoopback } from "../../base/address-list.ts";
 import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import {
   deviceIdleMs,
@@ -12,6 +13,7 @@ import {
   maxDeviceStreams,
 } from "../../base/limits/devices.ts";
 import type { Log } from "../../base/log.ts";
+import { authorityOf } from "../../listen/authority.ts";
 import { deviceServiceName } from "../../wire/devices.ts";
 import { type CertificateSource, RenewableCredentials } from "./credentials.ts";
 import { loadDeviceProtocol } from "./protocol.ts";
@@ -38,15 +40,24 @@ const closeGraceMs = 1_000;
 
 export class DeviceGateway {
   readonly port: number;
+  /** As a URL. */
+  readonly address: string;
   readonly #server: Server;
   readonly #health: HealthImplementation;
   readonly #stopRenewal: () => void;
 
-  private constructor(server: Server, health: HealthImplementation, stopRenewal: () => void, port: number) {
+  private constructor(
+    server: Server,
+    health: HealthImplementation,
+    stopRenewal: () => void,
+    { host, certificates }: DeviceGatewaySettings,
+    port: number,
+  ) {
     this.#server = server;
     this.#health = health;
     this.#stopRenewal = stopRenewal;
     this.port = port;
+    this.address = `grpc${certificates === undefined ? "" : "s"}://${authorityOf(host, port)}`;
   }
 
   /** Rejects if the port cannot be bound. */
@@ -54,6 +65,8 @@ export class DeviceGateway {
     // grpc-js would write its errors to stderr. The server logs them itself.
     setLogVerbosity(logVerbosity.NONE);
     const { host, port, certificates, devices, meter, log } = settings;
+    if (certificates === undefined && !isLoopback(host))
+      log.warn("devices connect to this address without encryption; --grpc-tls enables TLS", { host });
     const { definition, service } = loadDeviceProtocol(meter);
     const server = new Server({
       "grpc.max_receive_message_length": maxDeviceMessageBytes,
@@ -67,10 +80,10 @@ export class DeviceGateway {
     const health = new HealthImplementation({ "": "SERVING", [deviceServiceName]: "SERVING" });
     health.addToServer(server);
     new ReflectionService({ ...definition, ...loadSync(healthProto) }).addToServer(server);
-    const address = `${host.includes(":") ? `[${host}]` : host}:${port}`;
     const [credentials, stopRenewal] = credentialsOf(certificates);
     try {
-      return new DeviceGateway(server, health, stopRenewal, await bind(server, address, credentials));
+      const bound = await bind(server, authorityOf(host, port), credentials);
+      return new DeviceGateway(server, health, stopRenewal, settings, bound);
     } catch (error) {
       stopRenewal();
       throw error;

@@ -11,6 +11,7 @@ import {
   songNameTimeoutMs,
   songStallTimeoutMs,
 } from "../../base/limits/songs.ts";
+import { authorityOf } from "../../listen/authority.ts";
 import { type SongTlsSettings, SongTlsSession } from "./session.ts";
 
 /** The current certificate, in PEM, and its replacements. */
@@ -79,6 +80,11 @@ export class SongsTlsGateway {
 
   get port(): number {
     return (this.#server.address() as AddressInfo).port;
+  }
+
+  /** As a URL. */
+  get address(): string {
+    return `tls://${authorityOf(this.#settings.host, this.port)}`;
   }
 
   /** Cuts every connection and closes the port. */

@@ -9,6 +9,7 @@ import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import { WavecacheError } from "../../base/errors.ts";
 import { maxUdpTransfers, maxUdpTransfersPerAddress, reliableRateFactor } from "../../base/limits/songs.ts";
 import type { Log } from "../../base/log.ts";
+import { authorityOf } from "../../listen/authority.ts";
 import {
   decodeReliable,
   encodeReliable,
@@ -84,6 +85,11 @@ export class SongsUdpGateway implements TransferHost {
 
   get port(): number {
     return this.#socket.port;
+  }
+
+  /** As a URL. */
+  get address(): string {
+    return `udp://${authorityOf(this.#settings.host, this.port)}`;
   }
 
   /** Cuts every transfer and closes the port. */

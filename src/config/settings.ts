@@ -1,0 +1,33 @@
+/** What each part of the server gets of the configuration. */
+import type { EngineSettings } from "../engine/engine.ts";
+import type { CertificateSettings } from "../listen/certificates.ts";
+import { CacheLayout } from "../store/layout.ts";
+import type { Config } from "./schema.ts";
+
+/** How long the LEDs of a device flash when it connects. */
+const flashMs = 200;
+
+export function engineSettings(config: Config): EngineSettings {
+  const { maxStreamBytes, maxCacheBytes, incompleteTtl, leadMs, flash, sounds } = config;
+  return {
+    streams: { maxStreamBytes, maxCacheBytes, incompleteTtlSeconds: incompleteTtl },
+    recordings: {
+      folder: config.recordingsDir,
+      rotateMs: config.rotateSeconds * 1000,
+      syncMs: config.syncSeconds * 1000,
+      nibbles: config.adpcmNibbles === "auto" ? undefined : config.adpcmNibbles,
+      fillGaps: config.fillGaps,
+    },
+    devices: { leadMs, flashMs: flash ? flashMs : 0 },
+    sounds,
+  };
+}
+
+/** Undefined if no port speaks TLS. */
+export function certificateSettings(config: Config): Omit<CertificateSettings, "log"> | undefined {
+  const { tlsPort, tls, grpcPort, grpcTls, tlsCert: cert, tlsKey: key } = config;
+  const isNeeded = tls || tlsPort !== "off" || (grpcTls && grpcPort !== "off");
+  if (!isNeeded) return undefined;
+  const files = cert === undefined || key === undefined ? undefined : { cert, key };
+  return { files, folder: new CacheLayout(config.cacheDir).tls };
+}

@@ -1,0 +1,32 @@
+/** The HTTP and WebSocket ports of a server: they open together and close together. */
+import { Listener, type ListenerSettings } from "./listener.ts";
+
+export class Listeners {
+  readonly #all: Listener[] = [];
+
+  /** Opens a listener for each of these; rejects, with none left open, if one cannot have its port. */
+  static async open(settings: readonly ListenerSettings[]): Promise<Listeners> {
+    const listeners = new Listeners();
+    try {
+      for (const each of settings) listeners.#all.push(new Listener(each));
+      return listeners;
+    } catch (error) {
+      await listeners.close();
+      throw error;
+    }
+  }
+
+  get all(): readonly Listener[] {
+    return this.#all;
+  }
+
+  /** Refuses new connections and requests; open ones continue. */
+  stopAccepting(): void {
+    for (const listener of this.#all) listener.stopAccepting();
+  }
+
+  /** Closes every connection and frees the ports. */
+  async close(): Promise<void> {
+    await Promise.all(this.#all.map((listener) => listener.close()));
+  }
+}
