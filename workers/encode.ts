@@ -1,6 +1,6 @@
 /** The thread that encodes sounds for devices. */
 import type { EncoderReply, EncoderRequest } from "../src/store/sounds/encoder-calls.ts";
-import { EncodeJobs } from "./jobs/encode-jobs.ts";
+import { EncodeJobs } from "./jobs/sounds/encode-jobs.ts";
 
 declare const self: {
   onmessage: ((event: { data: EncoderRequest }) => void) | null;

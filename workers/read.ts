@@ -1,6 +1,6 @@
 /** A reader thread: copies ranges of files into its lane. */
 import { BlockingEnd } from "../src/lane/blocking-end.ts";
-import { ReadJobs } from "./jobs/read-jobs.ts";
+import { ReadJobs } from "./jobs/streams/read-jobs.ts";
 import { ThreadStats } from "../src/lane/thread-stats.ts";
 import { runLane } from "./lane-loop.ts";
 import { onLaneStart } from "./lane-start.ts";

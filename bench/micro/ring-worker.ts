@@ -4,7 +4,7 @@ import type { LaneMemory } from "../../src/lane/lane.ts";
 
 declare const self: { onmessage: ((event: { data: unknown }) => void) | null };
 
-/** As in the server's workers: room is given back while the producer still has some. */
+/** As in the server's workers: a batch is released while the producer still has room. */
 const releaseFraction = 8;
 
 self.onmessage = (event) => {

@@ -1,6 +1,6 @@
 /**
  * How fast records go through a ring, by the size of their bodies: put in and taken out by one thread, which is the
- * cost of the ring itself, and across to a worker thread that is woken by its bell, as audio goes to the writers.
+ * cost of the ring itself, and across a lane to a worker thread, as audio goes to the writers.
  *
  *     bun bench/micro/ring.ts [--quick]
  */

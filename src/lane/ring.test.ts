@@ -21,7 +21,7 @@ function bodyOf(consumer: RingConsumer): Uint8Array {
 }
 
 describe("a ring", () => {
-  test("shows nothing before it is published, and everything after", () => {
+  test("shows a record only after it is published", () => {
     const { producer, consumer } = openRing();
     put(producer, 7, Uint8Array.of(1, 2, 3));
     expect(consumer.next()).toBe(false);
@@ -32,7 +32,7 @@ describe("a ring", () => {
     expect(producer.publish()).toBe(false);
   });
 
-  test("is full when its bytes are used up, and has room again when they are released", () => {
+  test("is full when its bytes are used up, and has room again after a release", () => {
     const { producer, consumer } = openRing();
     let records = 0;
     while (put(producer, records, new Uint8Array(240))) records += 1;
@@ -44,27 +44,27 @@ describe("a ring", () => {
     expect(put(producer, 0, new Uint8Array(240))).toBe(true);
   });
 
-  test("refuses a body that could never fit, which is not the same as being full", () => {
+  test("throws for a body that can never fit, instead of reporting that it is full", () => {
     const { producer } = openRing();
     expect(() => producer.reserve(1, 0, maxBodyBytes(capacity) + 1)).toThrow(RangeError);
     expect(producer.reserve(1, 0, maxBodyBytes(capacity))).not.toBe(FULL);
   });
 
-  test("takes the longest body at every position once it is empty", () => {
+  test("fits the longest body at every position while it is empty", () => {
     const { producer, consumer } = openRing();
-    for (let turn = 0; turn < 600; turn += 1) {
-      expect(put(producer, turn, new Uint8Array((turn * 16) % 128))).toBe(true);
+    for (let round = 0; round < 600; round += 1) {
+      expect(put(producer, round, new Uint8Array((round * 16) % 128))).toBe(true);
       producer.publish();
       while (consumer.next());
       consumer.release();
-      expect(put(producer, turn, new Uint8Array(maxBodyBytes(capacity)))).toBe(true);
+      expect(put(producer, round, new Uint8Array(maxBodyBytes(capacity)))).toBe(true);
       producer.publish();
       while (consumer.next());
       consumer.release();
     }
   });
 
-  test("tells the consumer to ring only when the producer has asked for room", () => {
+  test("has the consumer ring only if the producer has asked for room", () => {
     const { producer, consumer } = openRing();
     for (const asks of [false, true, false]) {
       put(producer, 0, new Uint8Array(100));
@@ -75,7 +75,7 @@ describe("a ring", () => {
     }
   });
 
-  test("has the consumer ring only once there is as much room as the producer asked for", () => {
+  test("has the consumer ring only once as much room is free as the producer asked for", () => {
     const { producer, consumer } = openRing();
     while (put(producer, 0, new Uint8Array(112)));
     producer.publish();
@@ -103,7 +103,7 @@ describe("a ring", () => {
     expect(() => allocateRing(bytes)).toThrow(RangeError);
   });
 
-  test("gives back what was put in, in order, for any sizes, joins and batches, a hundred turns round", () => {
+  test("delivers all records in order, for any sizes, joins and batches, a hundred times round", () => {
     const step = fc.record({
       size: fc.integer({ min: 0, max: 700 }),
       join: fc.boolean(),
@@ -157,12 +157,12 @@ describe("a ring", () => {
   });
 });
 
-test("whoever looks on sees what is published and not released, also past the wrap", () => {
+test("a view shows the bytes that are published and not released, past the wrap too", () => {
   const memory = allocateRing(1024);
   const producer = new RingProducer(memory);
   const consumer = new RingConsumer(memory);
   const view = new RingView(memory);
-  for (let turn = 0; turn < 50; turn += 1) {
+  for (let round = 0; round < 50; round += 1) {
     expect(producer.reserve(1, 0, 100)).not.toBe(FULL);
     expect(view.usedBytes).toBe(0);
     producer.publish();

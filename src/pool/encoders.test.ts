@@ -25,7 +25,7 @@ async function expectGood(encoders: Encoders): Promise<void> {
 
 describe("the encoding thread", () => {
   test.each(["die", "throw"])(
-    "fails what it was at work on when it has to %s, and is there for the next",
+    "fails its requests if it is made to %s, and encodes the next one",
     async (way) => {
       const { encoders, lost } = open();
       await expectGood(encoders);
@@ -40,7 +40,7 @@ describe("the encoding thread", () => {
     },
   );
 
-  test("is replaced when it hangs", async () => {
+  test("is replaced if it hangs", async () => {
     const { encoders, lost } = open(3_000);
     expect(await failureOf(encode(encoders, "hang").ended)).toBe("WORKER_LOST");
     expect(lost).toEqual(["encoder hangs"]);
@@ -48,7 +48,7 @@ describe("the encoding thread", () => {
     await encoders.close();
   });
 
-  test("ends when it is closed, and takes nothing after that", async () => {
+  test("ends when it is closed, and rejects later requests", async () => {
     const { encoders, lost } = open();
     await expectGood(encoders);
     await within("the end of the thread", testLimitMs / 2, encoders.close());
@@ -56,7 +56,7 @@ describe("the encoding thread", () => {
     expect(lost).toEqual([]);
   });
 
-  test("that was never needed is closed at once", async () => {
+  test("that was never started is closed at once", async () => {
     await open().encoders.close();
   });
 });

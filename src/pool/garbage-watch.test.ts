@@ -8,7 +8,7 @@ import { GarbageWatch } from "./garbage-watch.ts";
 const canMap = process.platform !== "win32";
 
 test.skipIf(!canMap)(
-  "garbage does not gather because much is mapped",
+  "garbage does not pile up while much memory is mapped",
   async () => {
     using folder = temporaryFolder();
     const path = join(folder.path, "sparse");
@@ -16,20 +16,20 @@ test.skipIf(!canMap)(
     truncateSync(path, 2 * GiB);
     const map = Bun.mmap(path);
     const watch = new GarbageWatch();
-    let most = 0;
+    let maxHeapBytes = 0;
     for (let made = 0; made < 400 * MiB; made += 2 * MiB) {
       litter(2 * MiB);
-      most = Math.max(most, process.memoryUsage().heapTotal);
+      maxHeapBytes = Math.max(maxHeapBytes, process.memoryUsage().heapTotal);
       await Bun.sleep(2);
     }
     watch.close();
     expect(map.length).toBe(2 * GiB);
-    expect(most).toBeLessThan(150 * MiB);
+    expect(maxHeapBytes).toBeLessThan(150 * MiB);
   },
   20_000,
 );
 
-/** Objects of about so many bytes that nobody keeps. */
+/** Allocates objects of about this size, and drops them. */
 function litter(bytes: number): void {
   const objectBytes = 128;
   const objects = Array.from({ length: bytes / objectBytes }, (_, index) => ({

@@ -1,20 +1,20 @@
 /**
- * Has garbage collected that the collector does not think worth it. It lets the heap grow in proportion to its size and
- * counts mapped files into that: with a gigabyte of audio mapped, messages may leave a hundred megabytes of garbage, and
- * with more of it mapped as much more. So the objects alone are looked at here.
+ * Runs the garbage collector earlier than it would run by itself. The collector lets the heap grow in proportion to its
+ * size, and counts mapped files as heap: with a gigabyte of audio mapped, a hundred megabytes of garbage may pile up. This
+ * watch looks at the objects alone.
  *
- * What it bought: with 128 downloads in pieces of 8 KiB at full speed a quarter of a MiB a stream instead of one, for no
- * processor time that could be told from noise.
+ * Measured gain (128 downloads in pieces of 8 KiB at full speed): 0.25 MiB a stream instead of 1 MiB, with no measurable
+ * cost in processor time.
  */
 import { MiB } from "../base/limits/units.ts";
 
 const checkMs = 100;
-/** So much garbage is always allowed. */
+/** Less garbage than this is never collected. */
 const slackBytes = 4 * MiB;
 
 export class GarbageWatch {
   readonly #timer: Timer;
-  /** After the last collection. */
+  /** Size of the objects after the last collection. */
   #liveBytes = objectBytes();
 
   constructor() {
@@ -28,7 +28,7 @@ export class GarbageWatch {
 
   #check(): void {
     const bytes = objectBytes();
-    // It was collected meanwhile.
+    // The collector may have run by itself meanwhile.
     this.#liveBytes = Math.min(this.#liveBytes, bytes);
     if (bytes < 1.5 * this.#liveBytes || bytes < this.#liveBytes + slackBytes) return;
     Bun.gc(true);
@@ -36,7 +36,7 @@ export class GarbageWatch {
   }
 }
 
-/** The heap of this thread, without what its objects refer to outside of it. */
+/** The heap of this thread without the external memory that its objects refer to. */
 function objectBytes(): number {
   return process.memoryUsage().heapTotal;
 }

@@ -3,7 +3,7 @@ import { errorRow, type WavecacheError } from "../base/errors.ts";
 import { until } from "../testing/harness/until.ts";
 import { Readers } from "./readers.ts";
 
-test("a reader that cannot live fails reads later, never within the call", async () => {
+test("a reader whose thread dies at once fails reads later, never within the call", async () => {
   const losses: string[] = [];
   const entry = new URL(`data:text/javascript,throw new Error("cannot live")`);
   const readers = new Readers({

@@ -20,7 +20,7 @@ beforeEach(() => {
 
 afterEach(() => folder[Symbol.dispose]());
 
-/** A system in which every page is in memory but one; -1 for none missing. */
+/** A system with all pages but one in memory; -1 for all. */
 function systemWithout(missingPage: number): System {
   let base: number | undefined;
   return {
@@ -36,7 +36,7 @@ function systemWithout(missingPage: number): System {
 }
 
 describe("resident files", () => {
-  test("give ranges that are wholly in memory, at any offset", () => {
+  test("return ranges that are wholly in memory, at any offset", () => {
     const files = new ResidentFiles(systemWithout(-1));
     files.admit(path);
     for (const [offset, length] of [
@@ -50,7 +50,7 @@ describe("resident files", () => {
     }
   });
 
-  test("give nothing of a range that touches a page which is not there", () => {
+  test("return nothing of a range that touches a page outside of memory", () => {
     const files = new ResidentFiles(systemWithout(3));
     files.admit(path);
     expect(files.view(path, 0, 3 * pageBytes)).toBeDefined();
@@ -59,7 +59,7 @@ describe("resident files", () => {
     expect(files.view(path, 4 * pageBytes, 10)).toBeDefined();
   });
 
-  test("give nothing of files that no reader has read, that are forgotten, gone, or too short", () => {
+  test("return nothing of files that are not admitted, missing, too short or forgotten", () => {
     const files = new ResidentFiles(systemWithout(-1));
     expect(files.view(path, 0, 1)).toBeUndefined();
     files.admit(join(folder.path, "missing"));
@@ -70,7 +70,7 @@ describe("resident files", () => {
     expect(files.view(path, 0, 1)).toBeUndefined();
   });
 
-  test.skipIf(process.platform !== "linux")("let go of the map of a forgotten file at once", () => {
+  test.skipIf(process.platform !== "linux")("unmap a forgotten file at once", () => {
     const files = new ResidentFiles(systemWithout(-1));
     files.admit(path);
     expect(isMapped(path)).toBe(true);
@@ -79,7 +79,7 @@ describe("resident files", () => {
   });
 
   test.skipIf(process.platform !== "linux")(
-    "let go of the map used longest ago when there are too many",
+    "unmap the least recently used file when there are too many",
     () => {
       const files = new ResidentFiles(systemWithout(-1));
       files.admit(path);
@@ -93,13 +93,13 @@ describe("resident files", () => {
     },
   );
 
-  test("give nothing where the system cannot tell", () => {
+  test("return nothing if mincore fails", () => {
     const files = new ResidentFiles({ pageBytes, mincore: () => -1 });
     files.admit(path);
     expect(files.view(path, 0, 1)).toBeUndefined();
   });
 
-  test.skipIf(process.platform !== "linux")("know a file that was just written", () => {
+  test.skipIf(process.platform !== "linux")("return a range of a file that was just written", () => {
     const files = new ResidentFiles();
     files.admit(path);
     expect(files.view(path, 100, 5000)).toEqual(audio.subarray(100, 5100));

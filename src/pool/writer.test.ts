@@ -19,7 +19,7 @@ function startWriter(): Writer {
 const frame = new Uint8Array(64 * KiB);
 const framesOfTurn = 8;
 
-/** A sender with a socket that hands over half a megabyte in each turn of the loop, unless it is paused. */
+/** A sender whose socket delivers half a megabyte in each turn of the event loop, unless it is paused. */
 class Sender implements SlotOwner {
   readonly canBeHeld: boolean;
   readonly slot: number;
@@ -28,9 +28,9 @@ class Sender implements SlotOwner {
   paused = false;
   holds = 0;
   rooms = 0;
-  /** Frames that came and found no room, and how far the first of them was taken. */
+  /** Frames that found no room, and the bytes of the first one that fitted. */
   backlog = 0;
-  #taken = 0;
+  #sentBytes = 0;
 
   constructor(writer: Writer, frames: number, canBeHeld = true) {
     this.#writer = writer;
@@ -71,49 +71,49 @@ class Sender implements SlotOwner {
 
   #send(): void {
     while (this.backlog > 0) {
-      this.#taken += this.#writer.write(1, this.slot, frame, this.#taken);
-      if (this.#taken < frame.length) {
+      this.#sentBytes += this.#writer.write(1, this.slot, frame, this.#sentBytes);
+      if (this.#sentBytes < frame.length) {
         this.paused = true;
         return;
       }
-      this.#taken = 0;
+      this.#sentBytes = 0;
       this.backlog -= 1;
     }
   }
 }
 
-/** Runs turns of the loop until all have sent everything; returns the most bytes that waited at once. */
+/** Runs turns of the event loop until all have sent everything. Returns the largest backlog in bytes. */
 async function sendAll(senders: Sender[]): Promise<number> {
-  let most = 0;
+  let maxBacklogBytes = 0;
   let turning = true;
   const turn = () => {
     for (const sender of senders) sender.turn();
     const backlog = senders.reduce((sum, sender) => sum + sender.backlog, 0);
-    most = Math.max(most, backlog * frame.length);
+    maxBacklogBytes = Math.max(maxBacklogBytes, backlog * frame.length);
     if (turning) setImmediate(turn);
   };
   turn();
   await until("everything was sent", 15_000, () => senders.every((sender) => sender.isDone));
   turning = false;
-  return most;
+  return maxBacklogBytes;
 }
 
-test("a full lane holds all senders before their turn, so that next to nothing waits in memory", async () => {
+test("a full lane holds all senders before their sockets are read, and little waits in memory", async () => {
   const writer = startWriter();
   const senders = Array.from({ length: 60 }, () => new Sender(writer, 24));
   expect(await sendAll(senders)).toBeLessThanOrEqual(2 * MiB);
 });
 
-test("held senders that have nothing to send do not keep the others from sending", async () => {
+test("held senders with nothing to send do not block the others", async () => {
   const writer = startWriter();
   const silent = Array.from({ length: 200 }, () => new Sender(writer, 0));
   const senders = [new Sender(writer, 200), new Sender(writer, 200)];
   await sendAll([...silent, ...senders]);
-  await until("the silent ones may send again", 5000, () => silent.every((sender) => !sender.paused));
+  await until("the silent ones are resumed", 5000, () => silent.every((sender) => !sender.paused));
   expect(silent.every((sender) => sender.holds > 0 && sender.rooms > 0)).toBe(true);
 });
 
-test("a sender that cannot be held is not, and gets room after a write that did not fit", async () => {
+test("a sender that cannot be held is never held, and gets room after a write that did not fit", async () => {
   const writer = startWriter();
   const device = new Sender(writer, 100, false);
   await sendAll([device, ...Array.from({ length: 20 }, () => new Sender(writer, 24))]);

@@ -4,8 +4,8 @@ import type { Body } from "../../src/lane/messages/streams.ts";
 import type { ThreadStats } from "../../src/lane/thread-stats.ts";
 import type { CacheLayout } from "../../src/store/layout.ts";
 import type { Jobs } from "../lane-loop.ts";
-import { RecordingJobs } from "./recording-jobs.ts";
-import { UploadJobs } from "./upload-jobs.ts";
+import { RecordingJobs } from "./recordings/recording-jobs.ts";
+import { UploadJobs } from "./streams/upload-jobs.ts";
 
 /** The uploads and the recordings of one writer thread. The kind of a task tells which of the two it is for. */
 export class WriterJobs implements Jobs {

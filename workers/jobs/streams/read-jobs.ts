@@ -1,8 +1,8 @@
 /** The open files and the ranges of one reader thread. */
-import { errorNumber, toWavecacheError, WavecacheError } from "../../src/base/errors.ts";
-import { failpoint } from "../../src/base/failpoint.ts";
-import { readSliceBytes } from "../../src/base/limits/lanes.ts";
-import type { BlockingEnd } from "../../src/lane/blocking-end.ts";
+import { errorNumber, toWavecacheError, WavecacheError } from "../../../src/base/errors.ts";
+import { failpoint } from "../../../src/base/failpoint.ts";
+import { readSliceBytes } from "../../../src/base/limits/lanes.ts";
+import type { BlockingEnd } from "../../../src/lane/blocking-end.ts";
 import {
   type Body,
   decodeNumber,
@@ -15,9 +15,9 @@ import {
   READ_OPEN,
   READ_PART,
   READ_RANGE,
-} from "../../src/lane/messages/streams.ts";
-import { isMissing } from "../../src/store/layout.ts";
-import type { Jobs } from "../lane-loop.ts";
+} from "../../../src/lane/messages/streams.ts";
+import { isMissing } from "../../../src/store/layout.ts";
+import type { Jobs } from "../../lane-loop.ts";
 import { openReadableFile, type ReadableFile } from "./readable-file.ts";
 
 export class ReadJobs implements Jobs {

@@ -1,5 +1,5 @@
-import { OpusEncoder } from "../../src/codec/opus-encoder.ts";
-import { opusFrameSamples } from "../../src/codec/opus.ts";
+import { OpusEncoder } from "../../../src/codec/opus-encoder.ts";
+import { opusFrameSamples } from "../../../src/codec/opus.ts";
 
 /** Cuts samples into Opus frames and encodes them. Each sound has its own encoder, so its packets are reproducible. */
 export class FrameEncoder {

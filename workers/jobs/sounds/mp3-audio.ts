@@ -1,6 +1,6 @@
 import { MPEGDecoder } from "mpg123-decoder";
-import { WavecacheError } from "../../src/base/errors.ts";
-import { KiB } from "../../src/base/limits/units.ts";
+import { WavecacheError } from "../../../src/base/errors.ts";
+import { KiB } from "../../../src/base/limits/units.ts";
 import { mixPlanes, type MonoAudio } from "./mono-audio.ts";
 import type { SoundSourceFile } from "./sound-source-file.ts";
 

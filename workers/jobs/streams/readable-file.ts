@@ -4,8 +4,8 @@
  * without maps.
  */
 import * as fs from "node:fs";
-import { detach } from "../../src/base/detach.ts";
-import { GiB } from "../../src/base/limits/units.ts";
+import { detach } from "../../../src/base/detach.ts";
+import { GiB } from "../../../src/base/limits/units.ts";
 
 export interface ReadableFile {
   /** Copies `length` bytes from `offset` of the file to `bytes[at]`. Throws if the file is shorter. */

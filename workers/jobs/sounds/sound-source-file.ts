@@ -1,5 +1,5 @@
 import * as fs from "node:fs";
-import { WavecacheError } from "../../src/base/errors.ts";
+import { WavecacheError } from "../../../src/base/errors.ts";
 
 /** The file of a sound. The main thread has opened it, and closes it. */
 export class SoundSourceFile {

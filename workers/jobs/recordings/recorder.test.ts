@@ -6,23 +6,28 @@ import {
   nibbleHoldMs,
   recordingFlushMs,
   recordingTickMs,
-} from "../../src/base/limits/recordings.ts";
-import type { RecordingEntry } from "../../src/base/recording-entry.ts";
-import { AdpcmDecoder, AdpcmEncoder, adpcmFrameBytes, type NibbleOrder } from "../../src/codec/ima-adpcm.ts";
-import type { OrderDecision } from "../../src/codec/nibble-order.ts";
-import type { RecordingSpec } from "../../src/lane/messages/recordings.ts";
-import type { Body } from "../../src/lane/messages/streams.ts";
-import type { Segment } from "../../src/store/recordings/segment.ts";
-import { countingPayload, frameMessage } from "../../src/testing/harness/peers/ingest-device.ts";
+} from "../../../src/base/limits/recordings.ts";
+import type { RecordingEntry } from "../../../src/base/recording-entry.ts";
+import {
+  AdpcmDecoder,
+  AdpcmEncoder,
+  adpcmFrameBytes,
+  type NibbleOrder,
+} from "../../../src/codec/ima-adpcm.ts";
+import type { OrderDecision } from "../../../src/codec/nibble-order.ts";
+import type { RecordingSpec } from "../../../src/lane/messages/recordings.ts";
+import type { Body } from "../../../src/lane/messages/streams.ts";
+import type { Segment } from "../../../src/store/recordings/segment.ts";
+import { countingPayload, frameMessage } from "../../../src/testing/harness/peers/ingest-device.ts";
 import {
   readSegment,
   type RecordedSegment,
   recordedSegments,
-} from "../../src/testing/harness/recorded-files.ts";
-import { temporaryFolder } from "../../src/testing/fixtures/temporary-folder.ts";
+} from "../../../src/testing/harness/recorded-files.ts";
+import { temporaryFolder } from "../../../src/testing/fixtures/temporary-folder.ts";
 import { describeSegment, Recorder } from "./recorder.ts";
 
-const golden = new URL("../../data/golden/", import.meta.url);
+const golden = new URL("../../../data/golden/", import.meta.url);
 const speech = new Int16Array(await Bun.file(new URL("input-mono.s16le", golden)).arrayBuffer());
 const frameSamples = 320;
 

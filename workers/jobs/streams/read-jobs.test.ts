@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import * as fs from "node:fs";
 import { join } from "node:path";
-import { errorOfNumber } from "../../src/base/errors.ts";
-import { GiB, KiB, MiB } from "../../src/base/limits/units.ts";
-import { BlockingEnd } from "../../src/lane/blocking-end.ts";
-import { allocateLane } from "../../src/lane/lane.ts";
+import { errorOfNumber } from "../../../src/base/errors.ts";
+import { GiB, KiB, MiB } from "../../../src/base/limits/units.ts";
+import { BlockingEnd } from "../../../src/lane/blocking-end.ts";
+import { allocateLane } from "../../../src/lane/lane.ts";
 import {
   decodeFailure,
   encodeOpen,
@@ -14,10 +14,10 @@ import {
   READ_LAST,
   READ_OPEN,
   READ_RANGE,
-} from "../../src/lane/messages/streams.ts";
-import { RingConsumer } from "../../src/lane/ring.ts";
-import { isMapped } from "../../src/testing/harness/memory-maps.ts";
-import { temporaryFolder } from "../../src/testing/fixtures/temporary-folder.ts";
+} from "../../../src/lane/messages/streams.ts";
+import { RingConsumer } from "../../../src/lane/ring.ts";
+import { isMapped } from "../../../src/testing/harness/memory-maps.ts";
+import { temporaryFolder } from "../../../src/testing/fixtures/temporary-folder.ts";
 import { ReadJobs } from "./read-jobs.ts";
 
 let folder: ReturnType<typeof temporaryFolder>;

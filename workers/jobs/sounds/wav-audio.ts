@@ -1,14 +1,14 @@
-import { WavecacheError } from "../../src/base/errors.ts";
-import { maxSoundMs } from "../../src/base/limits/sounds.ts";
-import { KiB } from "../../src/base/limits/units.ts";
+import { WavecacheError } from "../../../src/base/errors.ts";
+import { maxSoundMs } from "../../../src/base/limits/sounds.ts";
+import { KiB } from "../../../src/base/limits/units.ts";
 import {
   decodeWavAdpcmBlock,
   parseWavAdpcmHead,
   type WavAdpcmFormat,
   wavAdpcmSamples,
-} from "../../src/codec/wav-adpcm.ts";
-import { convertToPcm16 } from "../../src/codec/wav-samples.ts";
-import { parseWavHead, type RiffHead, type WavFormat } from "../../src/codec/wav.ts";
+} from "../../../src/codec/wav-adpcm.ts";
+import { convertToPcm16 } from "../../../src/codec/wav-samples.ts";
+import { parseWavHead, type RiffHead, type WavFormat } from "../../../src/codec/wav.ts";
 import { mixInterleaved, type MonoAudio, piecesPerSecond } from "./mono-audio.ts";
 import type { SoundSourceFile } from "./sound-source-file.ts";
 

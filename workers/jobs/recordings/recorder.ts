@@ -19,14 +19,14 @@ import {
   recordingFlushBytes,
   recordingFlushMs,
   recordingTickMs,
-} from "../../src/base/limits/recordings.ts";
-import type { RecordingEntry } from "../../src/base/recording-entry.ts";
-import { AdpcmDecoder, adpcmSamples, invalidFrame } from "../../src/codec/ima-adpcm.ts";
-import { NibbleOrderFinder, type OrderDecision, type OrderVerdict } from "../../src/codec/nibble-order.ts";
-import type { RecordingSpec } from "../../src/lane/messages/recordings.ts";
-import type { Body } from "../../src/lane/messages/streams.ts";
-import { AppendBuffer } from "../../src/store/recordings/append-buffer.ts";
-import { Segment } from "../../src/store/recordings/segment.ts";
+} from "../../../src/base/limits/recordings.ts";
+import type { RecordingEntry } from "../../../src/base/recording-entry.ts";
+import { AdpcmDecoder, adpcmSamples, invalidFrame } from "../../../src/codec/ima-adpcm.ts";
+import { NibbleOrderFinder, type OrderDecision, type OrderVerdict } from "../../../src/codec/nibble-order.ts";
+import type { RecordingSpec } from "../../../src/lane/messages/recordings.ts";
+import type { Body } from "../../../src/lane/messages/streams.ts";
+import { AppendBuffer } from "../../../src/store/recordings/append-buffer.ts";
+import { Segment } from "../../../src/store/recordings/segment.ts";
 import {
   codecPcm16,
   frameBytesAt,
@@ -35,7 +35,7 @@ import {
   lostBetween,
   nextSeq,
   recordingName,
-} from "../../src/wire/ingest.ts";
+} from "../../../src/wire/ingest.ts";
 
 export interface RecorderOwner {
   started(segment: Segment): void;
@@ -107,26 +107,26 @@ export class Recorder {
     this.#reported = this.#finder.decision;
   }
 
-  /** Records whole frame messages. `now` is in ms of the monotonic clock. Throws the system's error if a file fails. */
-  record(frames: Body, now: number): void {
+  /** Records whole frame messages. `nowMs` is of the monotonic clock. Throws the system's error if a file fails. */
+  record(frames: Body, nowMs: number): void {
     const { bytes, offset, length } = frames;
     const lostBefore = this.#lostFrames;
     let count = 0;
     for (let at = offset; at < offset + length;) {
-      const whole = frameBytesAt(bytes, at);
-      if (whole === 0) throw new RangeError("a task that is not made of whole frames");
-      this.#recordFrame(bytes, at, whole, now);
+      const frameBytes = frameBytesAt(bytes, at);
+      if (frameBytes === 0) throw new RangeError("a task that is not made of whole frames");
+      this.#recordFrame(bytes, at, frameBytes, nowMs);
       count += 1;
-      at += whole;
+      at += frameBytes;
       if (this.#isFull()) this.#flush();
     }
     this.#owner.recorded(count, this.#lostFrames - lostBefore);
   }
 
   /** Decodes what was held too long, and flushes what was unwritten too long. */
-  tick(now: number): void {
-    if (this.#heldFrames > 0 && now - this.#heldSinceMs >= nibbleHoldMs) this.#decodeHeld(this.#settle());
-    if (this.#unwrittenBytes > 0 && now - this.#unwrittenSinceMs >= recordingFlushMs) this.#flush();
+  tick(nowMs: number): void {
+    if (this.#heldFrames > 0 && nowMs - this.#heldSinceMs >= nibbleHoldMs) this.#decodeHeld(this.#settle());
+    if (this.#unwrittenBytes > 0 && nowMs - this.#unwrittenSinceMs >= recordingFlushMs) this.#flush();
   }
 
   /** Starts or stops the `audio` events. They start with the most recent audio. */
@@ -169,24 +169,24 @@ export class Recorder {
     return this.#bin.unwrittenBytes + this.#wav.unwrittenBytes;
   }
 
-  #recordFrame(bytes: Uint8Array, at: number, whole: number, now: number): void {
+  #recordFrame(bytes: Uint8Array, at: number, frameBytes: number, nowMs: number): void {
     const seq = frameSeq(bytes, at);
-    let verdict = this.#judge(seq, bytes, at, whole);
-    if (this.#segment === undefined) this.#openSegment(now);
+    let verdict = this.#judge(seq, bytes, at, frameBytes);
+    if (this.#segment === undefined) this.#openSegment(nowMs);
     this.#countGap(seq);
-    if (this.#isDue(now)) verdict = this.#rotate(seq, verdict, now);
-    if (this.#unwrittenBytes === 0) this.#unwrittenSinceMs = now;
+    if (this.#isDue(nowMs)) verdict = this.#rotate(seq, verdict, nowMs);
+    if (this.#unwrittenBytes === 0) this.#unwrittenSinceMs = nowMs;
     const from = this.#bin.fill;
-    this.#bin.append(bytes, at, whole);
-    this.#noteFrame(now);
-    if (verdict === "undecided") return this.#hold(from, now);
+    this.#bin.append(bytes, at, frameBytes);
+    this.#noteFrame(nowMs);
+    if (verdict === "undecided") return this.#hold(from, nowMs);
     if (this.#heldFrames > 0) this.#decodeHeld(verdict, from);
-    this.#decode(verdict, seq, bytes, at, whole);
+    this.#decode(verdict, seq, bytes, at, frameBytes);
   }
 
-  #judge(seq: number, bytes: Uint8Array, at: number, whole: number): OrderVerdict {
+  #judge(seq: number, bytes: Uint8Array, at: number, frameBytes: number): OrderVerdict {
     if (this.#isPcm) return "either";
-    const verdict = this.#finder.push(seq, bytes, at + frameHeaderBytes, whole - frameHeaderBytes);
+    const verdict = this.#finder.push(seq, bytes, at + frameHeaderBytes, frameBytes - frameHeaderBytes);
     this.#reportOrder();
     return verdict;
   }
@@ -216,38 +216,38 @@ export class Recorder {
     this.#lastSeq = seq;
   }
 
-  #noteFrame(now: number): void {
+  #noteFrame(nowMs: number): void {
     const segment = this.#segment!;
     segment.counts.frames += 1;
-    segment.endedAt = segment.startedAt + Math.round(now - this.#openedAtMs);
+    segment.endedAt = segment.startedAt + Math.round(nowMs - this.#openedAtMs);
   }
 
-  #hold(from: number, now: number): void {
+  #hold(from: number, nowMs: number): void {
     if (this.#heldFrames === 0) {
       this.#heldFrom = from;
-      this.#heldSinceMs = now;
+      this.#heldSinceMs = nowMs;
     }
     this.#heldFrames += 1;
-    if (this.#heldFrames > 1 && this.#bin.fill - this.#heldFrom > maxHeldBytes)
-      this.#decodeHeld(this.#settle());
+    const heldBytes = this.#bin.fill - this.#heldFrom;
+    if (this.#heldFrames > 1 && heldBytes > maxHeldBytes) this.#decodeHeld(this.#settle());
   }
 
   /** Decodes the held frames up to byte `end` of the bin buffer. */
   #decodeHeld(verdict: OrderVerdict, end = this.#bin.fill): void {
     const { bytes } = this.#bin;
     for (let at = this.#heldFrom; at < end;) {
-      const whole = frameBytesAt(bytes, at);
-      this.#decode(verdict, frameSeq(bytes, at), bytes, at, whole);
-      at += whole;
+      const frameBytes = frameBytesAt(bytes, at);
+      this.#decode(verdict, frameSeq(bytes, at), bytes, at, frameBytes);
+      at += frameBytes;
     }
     this.#heldFrames = 0;
   }
 
-  #decode(verdict: OrderVerdict, seq: number, bytes: Uint8Array, at: number, whole: number): void {
+  #decode(verdict: OrderVerdict, seq: number, bytes: Uint8Array, at: number, frameBytes: number): void {
     this.#fillGap(seq);
     const from = this.#wav.fill;
     const payloadAt = at + frameHeaderBytes;
-    const payloadBytes = whole - frameHeaderBytes;
+    const payloadBytes = frameBytes - frameHeaderBytes;
     if (this.#isPcm) this.#wav.append(bytes, payloadAt, payloadBytes);
     else this.#decodeAdpcm(verdict, bytes, payloadAt, payloadBytes);
     this.#noteSamples(from);
@@ -286,12 +286,12 @@ export class Recorder {
     return samples * this.#sampleFrameBytes;
   }
 
-  #isDue(now: number): boolean {
-    return now - this.#openedAtMs >= this.#spec.rotateMs || this.#segment!.fileBytes >= maxSegmentBytes;
+  #isDue(nowMs: number): boolean {
+    return nowMs - this.#openedAtMs >= this.#spec.rotateMs || this.#segment!.fileBytes >= maxSegmentBytes;
   }
 
   /** Opens a new segment for frame `seq`. Held frames go into the old one. Returns the frame's verdict after that. */
-  #rotate(seq: number, verdict: OrderVerdict, now: number): OrderVerdict {
+  #rotate(seq: number, verdict: OrderVerdict, nowMs: number): OrderVerdict {
     let after = verdict;
     if (this.#heldFrames > 0) {
       if (verdict === "undecided") after = this.#settle();
@@ -299,11 +299,11 @@ export class Recorder {
     }
     this.#fillGap(seq);
     this.#finishSegment();
-    this.#openSegment(now);
+    this.#openSegment(nowMs);
     return after;
   }
 
-  #openSegment(now: number): void {
+  #openSegment(nowMs: number): void {
     const { folder, hwid, handshake } = this.#spec;
     const startedAt = Date.now();
     const base = recordingName(handshake.streamId, hwid ?? undefined, startedAt);
@@ -311,7 +311,7 @@ export class Recorder {
     const segment = Segment.open(folder, name, handshake, startedAt);
     segment.adopt(this.#bin, this.#wav);
     this.#segment = segment;
-    this.#openedAtMs = now;
+    this.#openedAtMs = nowMs;
     this.#owner.started(segment);
   }
 

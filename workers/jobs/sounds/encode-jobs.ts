@@ -2,10 +2,10 @@
  * The sounds of the encoding thread. Several are encoded at once, one batch of packets of each in turn: a short sound
  * does not wait for a long one, and a cancelled one ends soon.
  */
-import { errorNumber, toWavecacheError, WavecacheError } from "../../src/base/errors.ts";
-import { failpoint } from "../../src/base/failpoint.ts";
-import { maxEncodings } from "../../src/base/limits/sounds.ts";
-import type { EncodeEnd, EncoderReply, EncoderRequest } from "../../src/store/sounds/encoder-calls.ts";
+import { errorNumber, toWavecacheError, WavecacheError } from "../../../src/base/errors.ts";
+import { failpoint } from "../../../src/base/failpoint.ts";
+import { maxEncodings } from "../../../src/base/limits/sounds.ts";
+import type { EncodeEnd, EncoderReply, EncoderRequest } from "../../../src/store/sounds/encoder-calls.ts";
 import { OptionalSoundWriter } from "./optional-sound-writer.ts";
 import { packetsOf } from "./sound-packets.ts";
 import { SoundSourceFile } from "./sound-source-file.ts";

@@ -1,9 +1,9 @@
 import { OpusDecoder } from "opus-decoder";
-import { WavecacheError } from "../../src/base/errors.ts";
-import { maxSoundMs } from "../../src/base/limits/sounds.ts";
-import { KiB } from "../../src/base/limits/units.ts";
-import { OggOpusParser, type OpusHead } from "../../src/codec/ogg-opus.ts";
-import { isPlainOpusPacket, opusSampleRate } from "../../src/codec/opus.ts";
+import { WavecacheError } from "../../../src/base/errors.ts";
+import { maxSoundMs } from "../../../src/base/limits/sounds.ts";
+import { KiB } from "../../../src/base/limits/units.ts";
+import { OggOpusParser, type OpusHead } from "../../../src/codec/ogg-opus.ts";
+import { isPlainOpusPacket, opusSampleRate } from "../../../src/codec/opus.ts";
 import { mixPlanes, type MonoAudio } from "./mono-audio.ts";
 import type { SoundSourceFile } from "./sound-source-file.ts";
 

@@ -1,7 +1,7 @@
 import { dirname } from "node:path";
-import { toWavecacheError, WavecacheError } from "../../src/base/errors.ts";
-import { maxSoundCacheBytes } from "../../src/base/limits/sounds.ts";
-import { SoundWriter, trimStoredSounds } from "../../src/store/sounds/stored-sound.ts";
+import { toWavecacheError, WavecacheError } from "../../../src/base/errors.ts";
+import { maxSoundCacheBytes } from "../../../src/base/limits/sounds.ts";
+import { SoundWriter, trimStoredSounds } from "../../../src/store/sounds/stored-sound.ts";
 
 /** The first writer of a thread removes what a dead thread left behind. */
 let isFirst = true;

@@ -1,10 +1,10 @@
 /** The live recordings of one writer thread, by slot. */
-import { errorNumber, toWavecacheError, WavecacheError } from "../../src/base/errors.ts";
-import { readSliceBytes } from "../../src/base/limits/lanes.ts";
-import { recordingTickMs } from "../../src/base/limits/recordings.ts";
-import { MiB } from "../../src/base/limits/units.ts";
-import type { OrderDecision } from "../../src/codec/nibble-order.ts";
-import type { BlockingEnd } from "../../src/lane/blocking-end.ts";
+import { errorNumber, toWavecacheError, WavecacheError } from "../../../src/base/errors.ts";
+import { readSliceBytes } from "../../../src/base/limits/lanes.ts";
+import { recordingTickMs } from "../../../src/base/limits/recordings.ts";
+import { MiB } from "../../../src/base/limits/units.ts";
+import type { OrderDecision } from "../../../src/codec/nibble-order.ts";
+import type { BlockingEnd } from "../../../src/lane/blocking-end.ts";
 import {
   decodeJson,
   encodeJson,
@@ -21,12 +21,12 @@ import {
   RECORD_SKIPPED,
   RECORD_STARTED,
   type RecordingSpec,
-} from "../../src/lane/messages/recordings.ts";
-import { FULL } from "../../src/lane/ring.ts";
-import { type Body, encodeFailure, encodeNumber } from "../../src/lane/messages/streams.ts";
-import type { ThreadStats } from "../../src/lane/thread-stats.ts";
-import type { Segment } from "../../src/store/recordings/segment.ts";
-import type { Jobs } from "../lane-loop.ts";
+} from "../../../src/lane/messages/recordings.ts";
+import { FULL } from "../../../src/lane/ring.ts";
+import { type Body, encodeFailure, encodeNumber } from "../../../src/lane/messages/streams.ts";
+import type { ThreadStats } from "../../../src/lane/thread-stats.ts";
+import type { Segment } from "../../../src/store/recordings/segment.ts";
+import type { Jobs } from "../../lane-loop.ts";
 import { describeSegment, Recorder } from "./recorder.ts";
 
 interface Recording {

@@ -1,9 +1,9 @@
 /** Transcodes a sound file to Opus packets in batches: decode, mix to mono, resample to 48 kHz, encode. */
-import { WavecacheError } from "../../src/base/errors.ts";
-import { maxSoundMs } from "../../src/base/limits/sounds.ts";
-import { opusFrameSamples, opusSampleRate } from "../../src/codec/opus.ts";
-import { maxResampleRate, minResampleRate, Resampler } from "../../src/codec/resample.ts";
-import { sniffAudioFormat, sniffBytes } from "../../src/codec/sniff.ts";
+import { WavecacheError } from "../../../src/base/errors.ts";
+import { maxSoundMs } from "../../../src/base/limits/sounds.ts";
+import { opusFrameSamples, opusSampleRate } from "../../../src/codec/opus.ts";
+import { maxResampleRate, minResampleRate, Resampler } from "../../../src/codec/resample.ts";
+import { sniffAudioFormat, sniffBytes } from "../../../src/codec/sniff.ts";
 import { FrameEncoder } from "./frame-encoder.ts";
 import type { MonoAudio } from "./mono-audio.ts";
 import { openMp3 } from "./mp3-audio.ts";

@@ -1,6 +1,6 @@
 /** The uploads of one writer thread, by slot. */
-import { errorNumber, toWavecacheError } from "../../src/base/errors.ts";
-import type { BlockingEnd } from "../../src/lane/blocking-end.ts";
+import { errorNumber, toWavecacheError } from "../../../src/base/errors.ts";
+import type { BlockingEnd } from "../../../src/lane/blocking-end.ts";
 import {
   type Body,
   decodeOpen,
@@ -17,10 +17,10 @@ import {
   WRITE_OPENED,
   WRITE_SEAL,
   WRITE_SEALED,
-} from "../../src/lane/messages/streams.ts";
-import { IncomingFile } from "../../src/store/streams/incoming.ts";
-import { type CacheLayout, removeFile } from "../../src/store/layout.ts";
-import type { Jobs } from "../lane-loop.ts";
+} from "../../../src/lane/messages/streams.ts";
+import { IncomingFile } from "../../../src/store/streams/incoming.ts";
+import { type CacheLayout, removeFile } from "../../../src/store/layout.ts";
+import type { Jobs } from "../../lane-loop.ts";
 
 interface Upload {
   path: string;
