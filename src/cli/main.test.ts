@@ -35,7 +35,7 @@ async function run(...args: string[]) {
   return { out, err, code };
 }
 
-/** A server with only the stream list, which answers everything with this. */
+/** A server with only the HTTP API, where every request gets this response. */
 function api(answer: (method: string) => Response): string {
   const fetch = (request: Request) => answer(request.method);
   const server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch });
@@ -50,7 +50,7 @@ function stream(streamId: string) {
 }
 
 describe("a round trip", () => {
-  test("brings the file back identical, reports it and exits with 0", async () => {
+  test("brings the file back identical, prints a report and exits with 0", async () => {
     const server = mock({ confirms: true });
     const { out, err, code } = await run(
       "--input",
@@ -75,7 +75,7 @@ describe("a round trip", () => {
     expect(out).toMatch(/^Result +identical$/m);
   });
 
-  test("works by position, with the output's default name, and numbers as names", async () => {
+  test("takes positional arguments, a default output name, and numbers as names", async () => {
     const server = mock();
     writeFileSync(join(folder, "007"), bytes);
     expect((await run(server.url, "007", "1e3")).code).toBe(0);
@@ -92,7 +92,7 @@ describe("a round trip", () => {
     expect(readFileSync(join(folder, "empty-back")).length).toBe(0);
   });
 
-  test("says what happens with --verbose, on stderr", async () => {
+  test("logs its steps on stderr with --verbose", async () => {
     const server = mock({ resumable: true, cutAfterBytes: [100_000] });
     const { err, code } = await run("-v", "-i", "in.mp3", "-o", "verbose.mp3", "-s", server.url);
     expect(code).toBe(0);
@@ -101,8 +101,8 @@ describe("a round trip", () => {
     expect(err).toContain("at byte 100000");
   });
 
-  test("that changes the bytes fails, shows both digests and writes nothing", async () => {
-    // What is not UTF-8 does not survive a server that sends its data as text.
+  test("that changes the bytes fails, prints both digests and writes no file", async () => {
+    // A server that sends data as text damages bytes that are not valid UTF-8.
     const server = mock({ textData: true });
     const { out, err, code } = await run("-i", "in.mp3", "-o", "changed/back.mp3", "-s", server.url);
     expect(code).toBe(1);
@@ -193,7 +193,7 @@ describe("an error is one line with a hint, and the exit code is not 0", () => {
   });
 });
 
-test("notices while trying again show no control characters of a server either", async () => {
+test("retry notices escape a server's control characters too", async () => {
   const server = mock({ refusal: "server is shutting down\u001b[2J" });
   const { err } = await run("upload", "in.mp3", "-s", server.url, "--retries", "1");
   expect(err).toContain("server is shutting down\\x1b[2J; trying again in ");
@@ -201,7 +201,7 @@ test("notices while trying again show no control characters of a server either",
 });
 
 describe("upload and download", () => {
-  test("upload prints the id, as JSON too, and download brings the stream without a list", async () => {
+  test("upload prints the id, also as JSON, and download works without a stream list", async () => {
     const server = mock({ confirms: true });
     const up = await run("upload", "in.mp3", "-s", server.url, "--id", "0042", "--json");
     expect(JSON.parse(up.out)).toMatchObject({ streamId: "0042", size: 300_000, verified: true });
@@ -210,21 +210,21 @@ describe("upload and download", () => {
     expect(readFileSync(join(folder, "down.mp3")).equals(bytes)).toBe(true);
   });
 
-  test("upload fails where nobody acknowledges the end", async () => {
+  test("upload fails if the server does not acknowledge the end", async () => {
     const server = mock({ silentTo: { type: "STOP", times: 1 } });
     const { err, code } = await run("upload", "in.mp3", "-s", server.url, "--timeout", "1");
     expect(code).toBe(1);
     expect(err).toMatch(/^error: the server did not acknowledge the end of stream-\d+-[0-9a-f]+ \(.*\)\n$/);
   });
 
-  test("upload under a given id fails where the connection is lost and the server cannot resume", async () => {
+  test("upload with --id fails if the connection is lost and the server cannot resume", async () => {
     const server = mock({ cutsAt: { type: "STOP", times: 99 } });
     const { err, code } = await run("upload", "in.mp3", "-s", server.url, "--id", "mine");
     expect(code).toBe(1);
     expect(err).toContain("cannot go on with this stream: mine");
   });
 
-  test("upload goes on with an unfinished stream", async () => {
+  test("upload resumes an unfinished stream", async () => {
     const server = mock({ resumable: true, confirms: true });
     server.streams.set("half", { chunks: [Buffer.from(bytes.subarray(0, 290_000))], finished: false });
     expect((await run("upload", "in.mp3", "-s", server.url, "--resume", "half")).code).toBe(0);
@@ -233,7 +233,7 @@ describe("upload and download", () => {
 });
 
 describe("list, info and rm", () => {
-  test("list shows a table without control characters, and says where it goes on", async () => {
+  test("list prints a table without control characters, and the cursor of the next page", async () => {
     const page = { streams: [stream("007"), stream("evil\u001b[2J\n")], next: null };
     const url = api(() => Response.json(page));
     const { out, code } = await run("list", "-s", url);
@@ -254,10 +254,10 @@ describe("list, info and rm", () => {
       "-s",
       api(() => Response.json({ ...page, next: "x" })),
     );
-    expect(more.err).toBe("there are more: go on with --after x\n");
+    expect(more.err).toBe("there are more: continue with --after x\n");
   });
 
-  test("an empty list says so", async () => {
+  test("an empty list prints a line that says so", async () => {
     const { out } = await run(
       "list",
       "-s",
@@ -266,13 +266,13 @@ describe("list, info and rm", () => {
     expect(out).toBe("no streams\n");
   });
 
-  test("info shows a stream, for people and for programs", async () => {
+  test("info prints a stream as a table or as JSON", async () => {
     const url = api(() => Response.json(stream("song")));
     expect((await run("info", "song", "-s", url)).out).toMatch(/^Size +4\.88 KiB \(5000 bytes\)$/m);
     expect(JSON.parse((await run("info", "song", "-s", url, "--json")).out)).toEqual(stream("song"));
   });
 
-  test("rm says what it removed, or that there was nothing", async () => {
+  test("rm prints what it removed, or fails if there is no such stream", async () => {
     const url = api(() => new Response(null, { status: 204 }));
     expect((await run("rm", "007", "-s", url)).out).toBe("removed 007\n");
     const unknown = { error: { code: "STREAM_UNKNOWN", message: "no such stream", hint: "" } };
@@ -291,7 +291,7 @@ describe("list, info and rm", () => {
 });
 
 describe("help", () => {
-  test("is there for each command, with defaults and examples", async () => {
+  test("exists for each command, with defaults and examples", async () => {
     for (const command of [
       [],
       ["upload"],
@@ -311,7 +311,7 @@ describe("help", () => {
     }
   });
 
-  test("lists all commands, and the version is there", async () => {
+  test("lists all commands, and --version prints the version", async () => {
     const { out } = await run("-h");
     for (const command of [
       "upload",
@@ -332,7 +332,7 @@ describe("help", () => {
   });
 });
 
-test("server hands its flags on to the server, --help among them", async () => {
+test("server passes its flags to the server, also --help", async () => {
   const help = await run("server", "--help");
   expect(help.code).toBe(0);
   expect(help.out).toContain("--cache-dir");
@@ -342,7 +342,7 @@ test("server hands its flags on to the server, --help among them", async () => {
 });
 
 describe("a signal", () => {
-  test("ends a download with its own code and leaves no half file", async () => {
+  test("ends a download with the signal's exit code and leaves no partial file", async () => {
     for (const [signal, exitCode] of [
       ["SIGINT", 130],
       ["SIGTERM", 143],

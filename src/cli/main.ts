@@ -1,7 +1,6 @@
 /** The command line client: `bun run client`. */
-import { cac } from "cac";
+import { type CAC, cac } from "cac";
 import packageJson from "../../package.json" with { type: "json" };
-import { runCommand } from "./kit/arguments.ts";
 import { registerDevice } from "./commands/device.ts";
 import { registerDevices } from "./commands/devices.ts";
 import { registerDownload } from "./commands/download.ts";
@@ -17,12 +16,16 @@ import { registerSong } from "./commands/song.ts";
 import { registerSongs } from "./commands/songs.ts";
 import { registerStream } from "./commands/stream.ts";
 import { registerUpload } from "./commands/upload.ts";
+import { runCommand } from "./kit/arguments.ts";
+import type { Context } from "./kit/context.ts";
 import { failureOf, Interrupted } from "./kit/failures.ts";
 import { Terminal } from "./kit/terminal.ts";
-import type { Context } from "./streams/transfers.ts";
 
-function program(context: Context) {
-  const cli = cac("bun run client");
+const programName = "bun run client";
+const versionText = `${packageJson.name} ${packageJson.version}`;
+
+/** In the order of --help. */
+function registerCommands(cli: CAC, context: Context): void {
   registerRoundTrip(cli, context);
   registerUpload(cli, context);
   registerDownload(cli, context);
@@ -38,20 +41,37 @@ function program(context: Context) {
   registerSong(cli, context);
   registerSongs(cli, context);
   registerServer(cli);
-  // cac would say of each option that begins with --no- that its default is true.
-  cli.help((sections) =>
-    sections.map(({ title, body }) => ({ title, body: body.replaceAll(" (default: true)", "") })),
-  );
+}
+
+function newProgram(context: Context): CAC {
+  const cli = cac(programName);
+  registerCommands(cli, context);
+  cli.help((sections) => [{ body: versionText }, ...sections.slice(1).map(helpSection)]);
   cli.version(packageJson.version, "--version");
-  // cac would add the version of Node that Bun stands in for.
-  cli.outputVersion = () => context.terminal.print(`${packageJson.name} ${packageJson.version}`);
+  // cac's own version line includes the version of Node that Bun emulates.
+  cli.outputVersion = () => context.terminal.print(versionText);
   return cli;
+}
+
+interface HelpSection {
+  title?: string;
+  body: string;
+}
+
+/** Corrects cac: it omits [options], prints a --help line per command, a wrong default of --no-x, and trailing spaces. */
+function helpSection({ title, body }: HelpSection): HelpSection {
+  if (title?.startsWith("For more info") === true) {
+    return { title: "Help for a command", body: `  $ ${programName} COMMAND --help` };
+  }
+  const whole = title === "Usage" && !body.endsWith("]") ? `${body} [options]` : body;
+  const lines = whole.split("\n").map((line) => line.replace(" (default: true)", "").trimEnd());
+  return { ...(title !== undefined && { title }), body: lines.join("\n") };
 }
 
 /** Runs one command and returns the exit code; errors become one line on stderr. */
 async function run(args: string[], context: Context): Promise<number> {
   try {
-    await runCommand(program(context), args);
+    await runCommand(newProgram(context), args);
     return 0;
   } catch (error) {
     const { line, exitCode } = failureOf(error);
@@ -60,7 +80,7 @@ async function run(args: string[], context: Context): Promise<number> {
   }
 }
 
-/** The first signal ends the work and cleans up, a second one ends at once. */
+/** The first signal aborts the command, which then cleans up; a second one exits at once. */
 function abortOnSignals(): AbortSignal {
   const controller = new AbortController();
   for (const name of ["SIGINT", "SIGTERM"] as const) {
@@ -73,8 +93,8 @@ function abortOnSignals(): AbortSignal {
   return controller.signal;
 }
 
-/** A reader that has seen enough (`list | head`) is no failure worth a word. */
-function endQuietlyOnClosedPipe(stream: NodeJS.WriteStream): void {
+/** The reader of a pipe may close it early (`list | head`); that is no error. */
+function exitOnClosedPipe(stream: NodeJS.WriteStream): void {
   stream.on("error", (error) => {
     if ("code" in error && error.code === "EPIPE") process.exit(0);
     throw error;
@@ -86,7 +106,7 @@ if (import.meta.main) {
   if (args[0] === serverCommand) {
     await startServer(args.slice(1));
   } else {
-    endQuietlyOnClosedPipe(process.stdout);
+    exitOnClosedPipe(process.stdout);
     const terminal = new Terminal(process.stdout, process.stderr);
     process.exitCode = await run(args, { terminal, signal: abortOnSignals() });
   }

@@ -28,7 +28,7 @@ async function serve(behaviour: MockDeviceBehaviour = { sound }): Promise<MockDe
 
 const run = (...args: string[]) => runClient(["device", ...args], { cwd: folder });
 
-/** Lines without their times. */
+/** Removes the times from the lines. */
 function linesOf(out: string): string[] {
   return out
     .trim()
@@ -37,7 +37,7 @@ function linesOf(out: string): string[] {
 }
 
 describe("device --press", () => {
-  test("does the steps, prints what happens, and saves the sound as it was sent", async () => {
+  test("runs the steps, prints each event, and saves the sound as it was sent", async () => {
     const server = await serve();
     const args = ["--grpc", server.address, "--id", "lamp:1", "--press", "mode,play,wait-end"];
     const { out, err, code } = await run(...args, "--output", "sounds");
@@ -61,7 +61,7 @@ describe("device --press", () => {
     expect(correlation(source, heard)).toBeGreaterThan(0.95);
   });
 
-  test("stops a sound in the middle, keeps what came, and begins a new file for the next one", async () => {
+  test("stops a sound in the middle, keeps the part received, and starts a new file for the next sound", async () => {
     const server = await serve({ sound, packetMs: 20 });
     const steps = "play,wait:0.2,stop,wait-end,play,wait:0.1,hold-stop,wait-end";
     const { err, code } = await run("--grpc", server.address, "--press", steps, "--output", "stopped");
@@ -73,7 +73,7 @@ describe("device --press", () => {
     expect(server.device.events.filter(({ event }) => event === 1)).toEqual([{ button_id: 2, event: 1 }]);
   });
 
-  test("prints an object a line with --json", async () => {
+  test("prints one object per line with --json", async () => {
     const server = await serve();
     const { out, code } = await run(
       "--grpc",
@@ -95,7 +95,7 @@ describe("device --press", () => {
     expect(objects.at(-1)).toMatchObject({ event: "saved", audioMs: 600, undecodable: 0 });
   });
 
-  test("fails with a line that says what did not come", async () => {
+  test("fails with a line that says what is missing", async () => {
     const refusing = await serve({ acks: () => false });
     const refused = await run("--grpc", refusing.address, "--press", "mode");
     expect(refused).toMatchObject({ code: 1 });
@@ -112,7 +112,7 @@ describe("device --press", () => {
     expect(gone.err).toStartWith("error: cannot reach the server: 127.0.0.1:1 (");
   });
 
-  test("ends on a signal and saves what has come by then", async () => {
+  test("ends on a signal and saves the part received so far", async () => {
     const server = await serve({ sound: Array.from({ length: 50 }, () => sound).flat(), packetMs: 20 });
     const args = ["device", "--grpc", server.address, "--press", "play,wait-end", "-o", "cut"];
     const child = startClient(args, { cwd: folder });
@@ -124,7 +124,7 @@ describe("device --press", () => {
     await until("the calls' ends", 10_000, () => server.openCalls === 0);
   });
 
-  test("refuses what makes no sense", async () => {
+  test("refuses invalid options", async () => {
     const refusals: [string[], string][] = [
       [["--press", "mode,jump"], 'error: --press has no step "jump" (steps are mode, play, stop'],
       [["--press", "wait:x"], 'error: --press has no step "wait:x"'],
@@ -141,7 +141,7 @@ describe("device --press", () => {
 });
 
 describe("device --count", () => {
-  test("sums up what all devices came to", async () => {
+  test("prints the totals of all devices", async () => {
     const server = await serve();
     const args = ["--grpc", server.address, "--id", "many", "--count", "5", "--press", "mode,stop"];
     const { out, code } = await run(...args, "--json");
@@ -156,7 +156,7 @@ describe("device --count", () => {
     expect(new Set(server.ids)).toEqual(new Set([1, 2, 3, 4, 5].map((at) => `many-${at}`)));
   });
 
-  test("presses at random without a script, and prints a table", async () => {
+  test("presses random buttons without a script, and prints a table", async () => {
     const server = await serve();
     const { out, code } = await run("--grpc", server.address, "--count", "2", "--seconds", "1");
     expect(code).toBe(0);
@@ -165,7 +165,7 @@ describe("device --count", () => {
     expect(Number(/\nButtons +(\d+) events/.exec(out)?.[1])).toBeGreaterThanOrEqual(4);
   });
 
-  test("counts those that failed", async () => {
+  test("counts the failed devices", async () => {
     const server = await serve({ refuses: { code: 7, details: "not you" } });
     const { out, err, code } = await run("--grpc", server.address, "--count", "3", "--press", "mode");
     expect(code).toBe(1);

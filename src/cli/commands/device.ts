@@ -1,14 +1,22 @@
-/** `device`: a device with buttons, LEDs and a speaker in a terminal, or as a script, or many of them. */
-import type { CAC } from "cac";
+/** `device`: simulates a device with buttons, LEDs and a speaker: interactive, scripted, or many at once. */
+import type { CAC, Command } from "cac";
 import type { DeviceOptions } from "../../client/devices/device.ts";
 import { defaultRetries } from "../../client/limits.ts";
-import { parseAddress } from "../streams/address.ts";
-import { countOption, flagOption, type Options, requiredText, textOption } from "../kit/arguments.ts";
-import { parseScript, randomSteps, scriptHint } from "../device/script.ts";
+import { parseAddress } from "../connect/address.ts";
+import { maxRetries } from "../connect/server-options.ts";
+import { trustOf, trustOptions } from "../connect/trust.ts";
+import { parseScript, randomSteps, scriptHint, type Step } from "../device/script.ts";
+import {
+  countOption,
+  flagOption,
+  jsonOption,
+  type Options,
+  requiredText,
+  textOption,
+} from "../kit/arguments.ts";
+import type { Context } from "../kit/context.ts";
 import { usageError } from "../kit/failures.ts";
 import { outputFolder } from "../kit/files.ts";
-import { type Context, jsonOption } from "../streams/transfers.ts";
-import { trustOf, trustOptions } from "../streams/trust.ts";
 
 const defaultPort = 50051;
 const defaultAddress = `localhost:${defaultPort}`;
@@ -16,25 +24,10 @@ const defaultId = "simulator";
 const defaultSeconds = "10";
 const maxSeconds = 86_400;
 const maxDevices = 10_000;
-const maxRetries = 1_000;
 
 export function registerDevice(cli: CAC, context: Context): void {
-  const command = cli
-    .command("device", "Be a device with buttons, LEDs and a speaker: in a terminal, or by a script")
-    .option("--grpc <address>", "HOST:PORT of the server's devices", { default: defaultAddress })
-    .option("--id <id>", "Id of the device", { default: defaultId })
-    .option("--press <steps>", "Do this and end, for example mode,play,wait:1.5,stop")
-    .option("-o, --output <folder>", `Folder for the sounds, as WAV files (default: ${outputFolder})`)
-    .option("--count <number>", "Devices at once, ID-1, ID-2, ...: by --press, or pressing at random")
-    .option("--seconds <number>", "How long devices press at random", { default: defaultSeconds })
-    .option("--battery <percent>", "Battery level to report (default: falls slowly from 100)")
-    .option("--no-play", "Do not play the sounds; in a terminal a player is used if there is one")
-    .option(
-      "--retries <number>",
-      `Attempts to connect again (default: ${defaultRetries}; in a terminal for ever)`,
-    )
-    .option("--tls", "Connect with TLS; --ca and --insecure say so too");
-  jsonOption(trustOptions(command))
+  const command = cli.command("device", "Simulate a device with buttons, LEDs and a speaker");
+  jsonOption(trustOptions(connectionOptions(behaviorOptions(command))))
     .example("  $ bun run client device --id lamp")
     .example("  $ bun run client device --press mode,play,wait-end --output sounds")
     .example("  $ bun run client device --press play,wait:0.5,hold-stop --json")
@@ -42,36 +35,75 @@ export function registerDevice(cli: CAC, context: Context): void {
     .action((options: Options) => device(options, context));
 }
 
+function behaviorOptions(command: Command): Command {
+  return command
+    .option("--id <id>", "Id of the device", { default: defaultId })
+    .option(
+      "--press <steps>",
+      "Run a script and exit, e.g. mode,play,wait:1.5,stop (default: keys press buttons)",
+    )
+    .option("-o, --output <folder>", `Folder for received sounds, as WAV files (default: ${outputFolder})`)
+    .option("--count <number>", "Simulate many devices ID-1, ID-2, ...: scripted, else with random presses")
+    .option("--seconds <number>", "Duration of random presses", { default: defaultSeconds })
+    .option("--battery <percent>", "Battery level to report (default: falls slowly from 100)")
+    .option("--no-play", "Do not play sounds (default: play them on a terminal if a player is installed)");
+}
+
+function connectionOptions(command: Command): Command {
+  return command
+    .option("--grpc <address>", "HOST:PORT of the server's device gateway", { default: defaultAddress })
+    .option(
+      "--retries <number>",
+      `Reconnection attempts in a row (default: ${defaultRetries}; unlimited on a terminal)`,
+    )
+    .option("--tls", "Connect with TLS (implied by --ca and --insecure)");
+}
+
 async function device(options: Options, context: Context): Promise<void> {
   const script = textOption(options, "press");
   const steps = script === undefined ? undefined : parseScript(script);
   const folder = textOption(options, "output");
   if (folder === "") throw usageError("--output is empty", "give the path of a folder");
-  const json = flagOption(options, "json");
-  const isOne = textOption(options, "count") === undefined;
-  const isOnScreen = isOne && steps === undefined && context.terminal.isInteractive && !json;
-  const settings = deviceSettings(options, isOnScreen ? Infinity : defaultRetries);
-  // What a device is made of takes longer to load than most commands take in all.
-  if (!isOne) {
-    const count = countOption(options, "count", 1, maxDevices);
-    const seconds = countOption(options, "seconds", 1, maxSeconds);
-    const { runFleet } = await import("../device/fleet.ts");
-    const stepsOfOne = () => steps ?? randomSteps(seconds, Math.random);
-    await runFleet({ count, device: settings, script: stepsOfOne, folder }, json, context);
-  } else if (steps !== undefined) {
-    const { runOneScripted } = await import("../device/run.ts");
-    await runOneScripted({ device: settings, steps, folder: folder ?? outputFolder }, json, context);
-  } else if (isOnScreen) {
-    const { runInTerminal } = await import("../device/terminal.ts");
-    const plays = options["play"] !== false;
-    await runInTerminal({ device: settings, folder: folder ?? outputFolder, plays }, context);
+  if (textOption(options, "count") !== undefined) await runMany(options, steps, folder, context);
+  else if (steps !== undefined) await runOne(options, steps, folder ?? outputFolder, context);
+  else if (context.terminal.isInteractive && !flagOption(options, "json")) {
+    await runOnKeys(options, folder ?? outputFolder, context);
   } else {
     throw usageError("nobody is here to press buttons", `give --press STEPS: ${scriptHint}`);
   }
 }
 
-/** `retries` where the user does not say. */
-function deviceSettings(options: Options, retries: number): DeviceOptions {
+// The three ways to run load their modules dynamically: gRPC and Opus take longer to load than most commands run.
+
+async function runMany(
+  options: Options,
+  steps: Step[] | undefined,
+  folder: string | undefined,
+  context: Context,
+): Promise<void> {
+  const settings = deviceSettings(options, defaultRetries);
+  const count = countOption(options, "count", 1, maxDevices);
+  const seconds = countOption(options, "seconds", 1, maxSeconds);
+  const { runDeviceFleet } = await import("../device/fleet.ts");
+  const script = () => steps ?? randomSteps(seconds, Math.random);
+  const fleet = { count, device: settings, script, folder };
+  await runDeviceFleet(fleet, flagOption(options, "json"), context);
+}
+
+async function runOne(options: Options, steps: Step[], folder: string, context: Context): Promise<void> {
+  const settings = deviceSettings(options, defaultRetries);
+  const { runAndPrint } = await import("../device/scripted.ts");
+  await runAndPrint({ device: settings, steps, folder }, flagOption(options, "json"), context);
+}
+
+async function runOnKeys(options: Options, folder: string, context: Context): Promise<void> {
+  const settings = deviceSettings(options, Infinity);
+  const { runInteractive } = await import("../device/interactive.ts");
+  await runInteractive({ device: settings, folder, plays: options["play"] !== false }, context);
+}
+
+/** `retriesByDefault` applies without --retries. */
+function deviceSettings(options: Options, retriesByDefault: number): DeviceOptions {
   const { address, secure } = addressOf(requiredText(options, "grpc"));
   const trust = trustOf(options);
   const tls = secure || flagOption(options, "tls") || trust.ca !== undefined || trust.insecure === true;
@@ -80,17 +112,17 @@ function deviceSettings(options: Options, retries: number): DeviceOptions {
     address,
     deviceId: requiredText(options, "id"),
     tls: tls ? trust : undefined,
-    retry: { retries: numberOption(options, "retries", maxRetries) ?? retries },
+    retry: { retries: numberOption(options, "retries", maxRetries) ?? retriesByDefault },
     ...(battery === undefined ? {} : { battery }),
   };
 }
 
-/** 0 to `max`; undefined where it is not given. */
+/** From 0 to `max`; undefined if the option is not given. */
 function numberOption(options: Options, name: string, max: number): number | undefined {
   return textOption(options, name) === undefined ? undefined : countOption(options, name, 0, max);
 }
 
-/** HOST:PORT, also behind grpc:// or grpcs://, as the server says it. */
+/** Accepts HOST:PORT, also behind grpc:// or grpcs://, as the server logs it. */
 function addressOf(text: string): { address: string; secure: boolean } {
   const bare = text.replace(/^grpcs?:\/\//i, "");
   const { host, port } = parseAddress("grpc", bare, defaultPort);

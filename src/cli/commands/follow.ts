@@ -1,17 +1,18 @@
-/** `follow ID`: a stream as it is written, or a recording as it is made, to standard output. */
+/** `follow ID`: writes a stream to stdout while it is uploaded, or a recording while it is recorded. */
 import type { CAC } from "cac";
 import { connectWith } from "../../client/v1/client.ts";
 import type { StreamReader } from "../../client/v1/read/stream-reader.ts";
+import { connectSettings, retryOf, retryText, serverOption } from "../connect/server-options.ts";
 import { countOption, flagOption, type Options, requiredText, textOption } from "../kit/arguments.ts";
-import { CliError, usageError } from "../kit/failures.ts";
+import type { Context } from "../kit/context.ts";
+import { CliError } from "../kit/failures.ts";
 import { humanBytes } from "../kit/text.ts";
-import { connectSettings, type Context, retryOf, retryText, serverOption } from "../streams/transfers.ts";
 
 export function registerFollow(cli: CAC, context: Context): void {
   const command = cli
     .command("follow <id>", "Write a stream to standard output while it is uploaded (protocol v1)")
-    .option("--from <byte>", "Offset of the first byte, or now for what comes from now on", { default: "0" })
-    .option("--recording", "The id is a device that is recorded: its samples, from now on")
+    .option("--from <byte>", "Offset of the first byte, or now to skip what exists already", { default: "0" })
+    .option("--recording", "The id is a recorded device: write its samples from now on")
     .option("--retries <count>", "Reconnections without progress before giving up (default: 30)");
   serverOption(command)
     .example("  $ bun run client follow live.ogg | ffplay -nodisp -")
@@ -21,8 +22,7 @@ export function registerFollow(cli: CAC, context: Context): void {
 
 async function follow(id: string, options: Options, context: Context): Promise<void> {
   const { terminal } = context;
-  if (terminal.printsToScreen)
-    throw usageError("standard output is a terminal", "pipe it into a player or a file");
+  terminal.refuseAudioOnScreen("pipe it into a player or a file");
   const from = fromOf(options);
   const client = await connectWith(requiredText(options, "server"), {
     ...connectSettings(options, context),
@@ -33,8 +33,8 @@ async function follow(id: string, options: Options, context: Context): Promise<v
     },
   });
   try {
-    const recording = flagOption(options, "recording");
-    await pass(client.follow(recording ? { recording: id } : id, { from, signal: context.signal }), context);
+    const target = flagOption(options, "recording") ? { recording: id } : id;
+    await writeAll(client.follow(target, { from, signal: context.signal }), context);
   } finally {
     client.close();
   }
@@ -45,19 +45,20 @@ function fromOf(options: Options): number | "now" {
   return countOption(options, "from", 0, Number.MAX_SAFE_INTEGER);
 }
 
-async function pass(reading: StreamReader, { terminal }: Context): Promise<void> {
-  const iterator = reading[Symbol.asyncIterator]();
-  const { format } = (await reading.opened).metadata;
+async function writeAll(reader: StreamReader, { terminal }: Context): Promise<void> {
+  const iterator = reader[Symbol.asyncIterator]();
+  const { format } = (await reader.opened).metadata;
   if (format !== undefined) {
     terminal.note(`${format.codec}, ${format.sampleRate} Hz, ${format.channels} channels`);
   }
   for await (const bytes of iterator) await terminal.write(bytes);
-  const { outcome, received, skipped } = await reading.result;
-  const left = skipped === 0 ? "" : `, ${humanBytes(skipped)} left out`;
-  terminal.note(`${outcome}: ${humanBytes(received)}${left}`);
+  const { outcome, received, skipped } = await reader.result;
+  terminal.note(
+    `${outcome}: ${humanBytes(received)}${skipped === 0 ? "" : `, ${humanBytes(skipped)} skipped`}`,
+  );
   if (outcome === "finished" || outcome === "ended") return;
   throw new CliError(
     `the stream is ${outcome}`,
-    "nobody writes it any more; follow it again when somebody does",
+    "its upload stopped; follow it again when the upload resumes",
   );
 }

@@ -15,7 +15,7 @@ let folder = "";
 beforeAll(() => (folder = mkdtempSync(join(tmpdir(), "wavecache-listen-"))));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** A server where a device is recorded; the recording ends only if told so. */
+/** A server that records the device "kitchen"; `ends` closes the response after the audio. */
 function liveServer(ends: boolean) {
   const pieces = [Buffer.concat([encodeWavHeader(16_000, 1, undefined), pcmBytes(pcm)])];
   let asked = 0;
@@ -39,14 +39,14 @@ function liveServer(ends: boolean) {
 const run = (...args: string[]) => runClient(["listen", ...args], { cwd: folder });
 
 describe("listen", () => {
-  test("writes a proper WAV file when the recording ends", async () => {
+  test("writes a valid WAV file when the recording ends", async () => {
     const { out, err, code } = await run("kitchen", "-o", "a.wav", "-s", liveServer(true).url);
     expect({ err, code }).toEqual({ err: "", code: 0 });
     expect(readFileSync(join(folder, "a.wav")).equals(wavFile(pcm, 1))).toBe(true);
     expect(out).toMatch(/^Heard +1\.250 s, 39\.06 KiB\nFormat +16000 Hz, 1 channel\nOutput +a\.wav\n$/);
   });
 
-  test("ends after so many seconds of audio, to the sample, under the output's default name", async () => {
+  test("ends after exactly --seconds of audio, and has a default output name", async () => {
     const { code } = await run("kitchen", "--seconds", "1", "-s", liveServer(false).url);
     expect(code).toBe(0);
     const [made = ""] = readdirSync(join(folder, "audio", "output"));
@@ -55,7 +55,7 @@ describe("listen", () => {
     expect(file.equals(wavFile(pcm.slice(0, 16_000), 1))).toBe(true);
   });
 
-  test("keeps what was heard when it is interrupted, with the right sizes", async () => {
+  test("keeps the audio so far when it is interrupted, with correct sizes", async () => {
     const server = liveServer(false);
     const child = startClient(["listen", "kitchen", "-o", "cut/b.wav", "-s", server.url], { cwd: folder });
     const partBytes = () =>
@@ -71,7 +71,7 @@ describe("listen", () => {
     expect(readFileSync(join(folder, "cut", "b.wav")).equals(wavFile(pcm, 1))).toBe(true);
   });
 
-  test("gives the audio to standard output as it comes, and nothing else", async () => {
+  test("writes only the audio to standard output, as it arrives", async () => {
     const { url } = liveServer(true);
     const child = startClient(["listen", "kitchen", "--output", "-", "-s", url], { cwd: folder });
     const heard = Buffer.from(await child.stdout.bytes());
@@ -80,7 +80,7 @@ describe("listen", () => {
     expect(heard.equals(endless)).toBe(true);
   });
 
-  test("says in the server's words that a device is not recorded, and writes nothing", async () => {
+  test("prints the server's message if a device is not recorded, and writes no file", async () => {
     const { err, code } = await run("attic", "-o", "none/c.wav", "-s", liveServer(true).url);
     expect(err).toBe("error: the server refused: no such recording now (start the device)\n");
     expect(code).toBe(1);

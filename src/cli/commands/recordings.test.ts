@@ -6,7 +6,7 @@ const servers = recordingServers();
 const run = (...args: string[]) => runClient(["recordings", ...args]);
 
 describe("recordings", () => {
-  test("are a table", async () => {
+  test("are printed as a table", async () => {
     const { url } = servers(1, 10);
     const { out, err, code } = await run("-s", url);
     expect({ err, code }).toEqual({ err: "", code: 0 });
@@ -16,7 +16,7 @@ describe("recordings", () => {
     );
   });
 
-  test("come from as many pages as it takes, and no more than asked for", async () => {
+  test("come from as many pages as needed, and never exceed --limit", async () => {
     const { url, asked } = servers(10, 3);
     const { out, err } = await run("-s", url, "--limit", "7", "--json");
     const { recordings, next } = JSON.parse(out) as { recordings: unknown[]; next: string };
@@ -27,11 +27,11 @@ describe("recordings", () => {
       "/api/recordings?limit=4&after=3",
       "/api/recordings?limit=1&after=6",
     ]);
-    expect((await run("-s", url, "--limit", "2")).err).toBe("there are more: go on with --after 2\n");
+    expect((await run("-s", url, "--limit", "2")).err).toBe("there are more: continue with --after 2\n");
     expect(JSON.parse((await run("-s", url, "--json", "--after", "9")).out)).toMatchObject({ next: null });
   });
 
-  test("are filtered by device and time, in UTC where no zone is given", async () => {
+  test("are filtered by device and time, in UTC without a zone", async () => {
     const { url, asked } = servers(0, 3);
     const { out } = await run(
       "-s",
@@ -50,7 +50,7 @@ describe("recordings", () => {
     expect(second).toContain("from=2025-01-31T07:05:00.000Z&to=2025-01-31T09:05:00.000Z&");
   });
 
-  test("refuse times that are none", async () => {
+  test("refuse invalid times", async () => {
     for (const time of ["yesterday", "2025-13-01", "31.1.2025", ""]) {
       const { err, code } = await run("--from", time);
       expect(err).toBe(`error: --from is no time: "${time}" (give it like 2025-01-31T09:05 or 2025-01-31)\n`);

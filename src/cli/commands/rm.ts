@@ -1,10 +1,10 @@
 /** `rm ID`: removes a stream from a server. */
 import type { CAC } from "cac";
+import { protocolOption, serverOption } from "../connect/server-options.ts";
 import { type Options } from "../kit/arguments.ts";
-import { withCatalog } from "../streams/catalog.ts";
-import { CliError } from "../kit/failures.ts";
+import type { Context } from "../kit/context.ts";
 import { visible } from "../kit/text.ts";
-import { type Context, protocolOption, serverOption } from "../streams/transfers.ts";
+import { noSuchStream, withCatalog } from "../streams/catalog.ts";
 
 export function registerRm(cli: CAC, context: Context): void {
   protocolOption(serverOption(cli.command("rm <id>", "Remove a stream from the server")))
@@ -14,8 +14,7 @@ export function registerRm(cli: CAC, context: Context): void {
 
 async function remove(id: string, options: Options, context: Context): Promise<void> {
   await withCatalog(options, context, async (catalog) => {
-    if (await catalog.remove(id)) return;
-    throw new CliError(`no such stream: ${id}`, "the command list shows which there are");
+    if (!(await catalog.remove(id))) throw noSuchStream(id);
   });
   context.terminal.print(visible(`removed ${id}`));
 }

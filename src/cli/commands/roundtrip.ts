@@ -1,32 +1,26 @@
-/** The default command: uploads a file, downloads it again, and says whether it came back identical. */
+/** The default command: uploads a file, downloads it again, and compares the two. */
 import { basename } from "node:path";
 import type { CAC } from "cac";
 import type { DownloadResult } from "../../client/legacy/download.ts";
 import type { UploadResult } from "../../client/legacy/upload.ts";
 import { type Options, textOption } from "../kit/arguments.ts";
+import type { Context } from "../kit/context.ts";
 import { CliError, usageError } from "../kit/failures.ts";
 import { defaultOutput, type FileSource, isSameFile, openSource, OutputFile } from "../kit/files.ts";
-import { openSession } from "../streams/session.ts";
 import { humanBytes, humanDuration, megabitsPerSecond, table } from "../kit/text.ts";
-import {
-  chunkOption,
-  type Context,
-  digestRows,
-  speedLine,
-  timed,
-  transferOptions,
-  windowOption,
-} from "../streams/transfers.ts";
+import { openTransferSession } from "../streams/open-session.ts";
+import { chunkOption, transferOptions, windowOption } from "../streams/transfer-options.ts";
+import { digestRows, speedText, timed } from "../streams/transfer-report.ts";
 
 const targetUploadMbps = 100;
 const targetDownloadMbps = 200;
-/** A transfer shorter than this is mostly connecting and syncing, and says little about throughput. */
-const judgedMs = 250;
+/** Connecting and syncing dominate shorter transfers, so their speed is not judged. */
+const minJudgedMs = 250;
 
 interface Paths {
   input: string;
   output: string;
-  /** The server, where it is given by position. */
+  /** The server, if it is a positional argument. */
   url: string | undefined;
 }
 
@@ -43,7 +37,7 @@ export function registerRoundTrip(cli: CAC, context: Context): void {
     .command("[...files]", "Upload a file, download it again and compare")
     .usage("--input FILE [options]\n  $ bun run client ws://HOST/audio IN [OUT] [options]")
     .option("-i, --input <file>", "File to upload")
-    .option("-o, --output <file>", "File to write (default: audio/output/output-{time}-{name})");
+    .option("-o, --output <file>", "Output file (default: audio/output/output-{time}-{name})");
   windowOption(chunkOption(transferOptions(command)))
     .example("  $ bun run client --input song.mp3")
     .example("  $ bun run client -i song.mp3 -o back.mp3 -s ws://192.168.0.9:8080/audio --verbose")
@@ -57,15 +51,21 @@ function pathsOf(files: readonly string[], options: Options): Paths {
     throw usageError(`unknown command "${url}"`, "see --help for the commands");
   }
   if (rest.length > 0) throw usageError(`too many arguments: "${rest[0]}"`);
-  const input = once("input", textOption(options, "input"), inputByPosition);
-  const output = once("output", textOption(options, "output"), outputByPosition);
+  const input = givenOnce("input", textOption(options, "input"), inputByPosition);
+  const output = givenOnce("output", textOption(options, "output"), outputByPosition);
   if (input === undefined) throw usageError("no input file", "give one with --input FILE, or see --help");
   return { input, output: output ?? defaultOutput(basename(input)), url };
 }
 
-function once(name: string, byName: string | undefined, byPosition: string | undefined): string | undefined {
-  if (byName !== undefined && byPosition !== undefined) throw usageError(`the ${name} file is given twice`);
-  return byName ?? byPosition;
+function givenOnce(
+  name: string,
+  byOption: string | undefined,
+  byPosition: string | undefined,
+): string | undefined {
+  if (byOption !== undefined && byPosition !== undefined) {
+    throw usageError(`the ${name} file is given twice`);
+  }
+  return byOption ?? byPosition;
 }
 
 async function roundTrip(paths: Paths, options: Options, context: Context): Promise<void> {
@@ -77,9 +77,8 @@ async function roundTrip(paths: Paths, options: Options, context: Context): Prom
     const output = await OutputFile.create(paths.output);
     try {
       const trip = await travel(source, output, options, context, paths);
-      const identical = isIdentical(trip);
-      for (const line of report(trip, paths, identical)) context.terminal.print(line);
-      if (!identical) throw new CliError("verification failed: the file came back changed", hintOf(trip));
+      context.terminal.printAll(report(trip, paths));
+      refuseDifferent(trip);
       await output.commit();
     } finally {
       await output.discard();
@@ -96,11 +95,11 @@ async function travel(
   context: Context,
   paths: Paths,
 ): Promise<Trip> {
-  const session = await openSession(options, context, paths.url);
+  const session = await openTransferSession(options, context, paths.url);
   const { sizeBytes } = source;
   const name = basename(paths.input);
   try {
-    const start = performance.now();
+    const startMs = performance.now();
     const up = await timed(context, "upload  ", sizeBytes, (onProgress) =>
       session.upload({ source, name, streamId: undefined, resume: false, onProgress }),
     );
@@ -108,7 +107,7 @@ async function travel(
     const down = await timed(context, "download", sizeBytes, (onProgress) =>
       session.download({ streamId, sink, sizeBytes, sha256: undefined, onProgress }),
     );
-    const totalMs = performance.now() - start;
+    const totalMs = performance.now() - startMs;
     return { sent: up.result, received: down.result, uploadMs: up.ms, downloadMs: down.ms, totalMs };
   } finally {
     session.close();
@@ -120,33 +119,35 @@ function isIdentical({ sent, received }: Trip): boolean {
   return sent.digests.sha256 === received.digests.sha256 && sent.digests.md5 === received.digests.md5;
 }
 
-function hintOf({ sent }: Trip): string {
-  return `nothing was written; the server has the stream as ${sent.streamId}`;
+function refuseDifferent(trip: Trip): void {
+  if (isIdentical(trip)) return;
+  const hint = `no output is written; the server has the stream as ${trip.sent.streamId}`;
+  throw new CliError("verification failed: the file came back changed", hint);
 }
 
-function report(trip: Trip, paths: Paths, identical: boolean): string[] {
+function report(trip: Trip, paths: Paths): string[] {
   const { sent, received, uploadMs, downloadMs, totalMs } = trip;
   const sizes = `${humanBytes(sent.sizeBytes)} sent, ${humanBytes(received.sizeBytes)} received`;
-  const rows = [
+  const receivedDigests = digestRows(received.digests).map(([, hex]) => ["  back", hex ?? ""]);
+  return table([
     ["Stream", sent.streamId],
     ["Input", paths.input],
-    ["Upload", againstTarget(sent.sizeBytes, uploadMs, targetUploadMbps)],
-    ["Download", againstTarget(received.sizeBytes, downloadMs, targetDownloadMbps)],
+    ["Upload", speedAgainstTarget(sent.sizeBytes, uploadMs, targetUploadMbps)],
+    ["Download", speedAgainstTarget(received.sizeBytes, downloadMs, targetDownloadMbps)],
     ["Total", humanDuration(totalMs)],
     ["Size", `${sizes} (${sent.sizeBytes} bytes)`],
     ...digestRows(sent.digests),
-  ];
-  if (identical) rows.push(["Output", paths.output], ["Result", "identical"]);
-  else
-    rows.push(...digestRows(received.digests).map(([, hex]) => ["  back", hex ?? ""]), [
-      "Result",
-      "DIFFERENT",
-    ]);
-  return table(rows);
+    ...(isIdentical(trip)
+      ? [
+          ["Output", paths.output],
+          ["Result", "identical"],
+        ]
+      : [...receivedDigests, ["Result", "DIFFERENT"]]),
+  ]);
 }
 
-function againstTarget(bytes: number, ms: number, targetMbps: number): string {
+function speedAgainstTarget(bytes: number, ms: number, targetMbps: number): string {
   const met = megabitsPerSecond(bytes, ms) >= targetMbps;
-  const missed = ms < judgedMs ? "too short to tell" : "missed";
-  return `${speedLine(bytes, ms)} (target ${targetMbps}: ${met ? "met" : missed})`;
+  const missed = ms < minJudgedMs ? "too short to tell" : "missed";
+  return `${speedText(bytes, ms)} (target ${targetMbps}: ${met ? "met" : missed})`;
 }

@@ -1,18 +1,18 @@
-/** `server [flags]`: starts a server; its flags, --help among them, are its own. */
+/** `server [flags]`: starts a server, which parses its own flags (also --help). */
 import type { CAC } from "cac";
 
 export const serverCommand = "server";
 
-/** For the list of commands only: `startServer` is called before cac sees the arguments. */
+/** Only for the list of commands in --help: `main.ts` calls `startServer` before cac parses the arguments. */
 export function registerServer(cli: CAC): void {
   cli
-    .command(`${serverCommand} [...flags]`, "Start a server (flags: see server --help)", {
+    .command(`${serverCommand} [...flags]`, "Start a server (see server --help for its flags)", {
       allowUnknownOptions: true,
     })
     .example("  $ bun run client server --port 8080 --cache-dir cache");
 }
 
-/** Imported only when needed: no other command should pay for loading a server. */
+/** The dynamic import spares the other commands the time to load the server. */
 export async function startServer(args: string[]): Promise<void> {
   const { main } = await import("../../main.ts");
   await main(args);

@@ -37,7 +37,7 @@ let address = "";
 let cwd = "";
 let turn = 0;
 
-/** Songs by name; "endless" begins and never ends, "cut" is cut off, anything else is missing. */
+/** Sends a song by name; "endless" never ends, "cut" resets the connection, an unknown name gets no data. */
 function answer(socket: TLSSocket, name: string): void {
   if (name === "endless") socket.write(songs.get("one/song.mp3")!);
   else if (name === "cut") socket.write("half", () => socket.resetAndDestroy());
@@ -72,7 +72,7 @@ const run = (...args: string[]) => runClient(["song", ...args, "--tls", address,
 
 const playing = (args: string[]) => ["song", ...args, "--play", "--tls", address, "--ca", ca];
 
-/** Commands of these names on a PATH that holds nothing else; each runs the script with its arguments in `$*`. */
+/** Installs fake players as the only commands on PATH; each runs the script with its arguments in `$*`. */
 function withPlayers(names: string[], script: string) {
   const folder = mkdtempSync(players);
   for (const name of names) {
@@ -87,7 +87,7 @@ function withPlayers(names: string[], script: string) {
 }
 
 describe("song", () => {
-  test("writes the song under the end of its name, and says how many bytes came", async () => {
+  test("writes the song under the last part of its name, and prints its size", async () => {
     const { out, err, code } = await run("one/song.mp3");
     expect({ err, code }).toEqual({ err: "", code: 0 });
     const expected = songs.get("one/song.mp3")!;
@@ -97,7 +97,7 @@ describe("song", () => {
     expect(readdirSync(cwd)).toEqual(["song.mp3"]);
   });
 
-  test("writes over nothing but with --force, or where --output says so", async () => {
+  test("overwrites a file only with --force or --output", async () => {
     writeFileSync(join(cwd, "tiny.bin"), "mine");
     const refused = await run("tiny.bin");
     expect([refused.code, refused.err]).toEqual([
@@ -111,13 +111,13 @@ describe("song", () => {
     expect(readFileSync(join(cwd, "in/a/folder"), "utf8")).toBe("tiny");
   });
 
-  test("gives the song to standard output, and nothing else", async () => {
+  test("writes only the song to standard output", async () => {
     const { out, err, code } = await run("tiny.bin", "-o", "-");
     expect([code, out]).toEqual([0, "tiny"]);
     expect(err).toContain("4 B");
   });
 
-  test("leaves no file of a song that is missing or was cut off", async () => {
+  test("leaves no file of a missing or incomplete song", async () => {
     const missing = await run("missing.mp3");
     expect([missing.code, missing.err]).toEqual([
       1,
@@ -131,7 +131,7 @@ describe("song", () => {
     expect(readdirSync(cwd)).toEqual([]);
   });
 
-  test("refuses what makes no sense before it connects", async () => {
+  test("refuses invalid options before it connects", async () => {
     const wrong: [string[], RegExp][] = [
       [["x", "--seek", "5"], /--seek is for --play/],
       [["x", "--play", "--seek", "1:99"], /--seek is no time/],
@@ -148,13 +148,13 @@ describe("song", () => {
     expect([none.code, none.err]).toEqual([2, expect.stringContaining("no server")]);
   });
 
-  test("says what is wrong with the output, and does not ask for the song then", async () => {
+  test("prints what is wrong with the output, and does not request the song", async () => {
     writeFileSync(join(cwd, "file"), "");
     const { code, err } = await run("endless", "-o", "file/below");
     expect([code, err]).toEqual([1, expect.stringMatching(/^error: .*file\/below \(.+\)\n$/)]);
   });
 
-  test("says why a certificate is not believed", async () => {
+  test("prints why a certificate is not trusted", async () => {
     const { code, err } = await runClient(["song", "tiny.bin", "--tls", address], { cwd });
     expect([code, err]).toEqual([
       1,
@@ -164,7 +164,7 @@ describe("song", () => {
 
   test("ends at once when it is interrupted, and leaves no file", async () => {
     const child = startClient(["song", "endless", "--tls", address, "--ca", ca], { cwd });
-    await until("it is under way", waitMs, () => readdirSync(cwd).length === 1);
+    await until("the transfer begins", waitMs, () => readdirSync(cwd).length === 1);
     child.kill("SIGINT");
     expect(await child.exited).toBe(130);
     expect(readdirSync(cwd)).toEqual([]);
@@ -174,7 +174,7 @@ describe("song", () => {
 
 describe.skipIf(process.platform === "win32")("song --play", () => {
   test.each(["one/song.mp3", "tiny.bin", "song.wav"])(
-    "gives a player exactly the bytes of %s",
+    "passes exactly the bytes of %s to the player",
     async (name) => {
       const { play } = withPlayers(["ffplay"], `echo "$*" > args; /bin/cat > "${played}"`);
       const { code, err, out } = await play(name);
@@ -186,14 +186,14 @@ describe.skipIf(process.platform === "win32")("song --play", () => {
     },
   );
 
-  test("tells the player where to begin", async () => {
+  test("passes the start position to the player", async () => {
     const { play } = withPlayers(["mpv"], `echo "$*" > args; /bin/cat > "${played}"`);
     expect((await play("one/song.mp3", "--seek", "1:30")).code).toBe(0);
     expect(readFileSync(join(cwd, "args"), "utf8")).toContain("atrim=start=90");
     expect(sha256(readFileSync(played))).toBe(sha256(songs.get("one/song.mp3")!));
   });
 
-  test("begins while the song comes, and writes a file beside it", async () => {
+  test("starts playing while the song arrives, and also writes a file", async () => {
     const { start } = withPlayers(
       ["ffplay"],
       `/bin/dd bs=1000 count=1 of="${played}.part" 2> /dev/null; echo > begun; /bin/cat > /dev/null`,
@@ -209,14 +209,14 @@ describe.skipIf(process.platform === "win32")("song --play", () => {
     expect(readFileSync(played, "utf8")).toBe("tiny");
   });
 
-  test("gives a file to a player that wants one, and removes it", async () => {
+  test("gives a temporary file to a player that cannot read a pipe", async () => {
     const { play } = withPlayers(["paplay"], `/bin/cat "$1" > "${played}"`);
     expect((await play("song.ogg")).code).toBe(0);
     expect(sha256(readFileSync(played))).toBe(sha256(songs.get("song.ogg")!));
     expect(readdirSync(cwd)).toEqual([]);
   });
 
-  test("stops player and transfer at once when it is interrupted, whatever the player is doing", async () => {
+  test("stops player and transfer at once when it is interrupted, even if the player ignores SIGTERM", async () => {
     const { start } = withPlayers(
       ["ffplay"],
       `trap "" TERM; echo $$ > pid; for turn in 1 2 3 4 5 6 7 8 9; do /bin/sleep 2; done`,
@@ -233,7 +233,7 @@ describe.skipIf(process.platform === "win32")("song --play", () => {
     await until("the server sees it", waitMs, () => open.size === 0);
   });
 
-  test("says what a player that fails says", async () => {
+  test("prints the error message of a player that fails", async () => {
     const failing = withPlayers(["ffplay"], `echo "no more combinations, audio open failed" >&2; exit 0`);
     for (const name of ["one/song.mp3", "tiny.bin"]) {
       const { code, err } = await failing.play(name);
@@ -244,7 +244,7 @@ describe.skipIf(process.platform === "win32")("song --play", () => {
     }
   });
 
-  test("says that there is no player, or none for this", async () => {
+  test("prints that no player is installed, or none for this format", async () => {
     const { play } = withPlayers(["cat"], "");
     const none = await play("song.ogg");
     expect([none.code, none.err]).toEqual([

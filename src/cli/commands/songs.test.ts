@@ -4,7 +4,7 @@ import { cleanups } from "../../testing/fixtures/client.ts";
 
 const cleanup = cleanups();
 
-/** Lists songs 1 to `count`, at most 2 at once. */
+/** A server with songs 1 to `count`, and no more than 2 per page. */
 function serve(count: number): { url: string; asked: string[] } {
   const asked: string[] = [];
   const fetch = (request: Request) => {
@@ -25,7 +25,7 @@ function serve(count: number): { url: string; asked: string[] } {
   return { url: `http://127.0.0.1:${server.port}`, asked };
 }
 
-test("songs are a table, or JSON, from as many pages as it takes", async () => {
+test("songs prints all pages as a table or as JSON", async () => {
   const { url, asked } = serve(3);
   const { out, err, code } = await runClient(["songs", "-s", url]);
   expect({ err, code }).toEqual({ err: "", code: 0 });
@@ -39,11 +39,11 @@ test("songs are a table, or JSON, from as many pages as it takes", async () => {
   const some = await runClient(["songs", "-s", url, "--limit", "2", "--json"]);
   expect(JSON.parse(some.out)).toMatchObject({ songs: [{ name: "1" }, { name: "2" }], next: "2" });
   expect((await runClient(["songs", "-s", url, "--limit", "2"])).err).toBe(
-    'there are more: go on with --after "2"\n',
+    'there are more: continue with --after "2"\n',
   );
 });
 
-test("a server without songs says so, and one without a library is an error", async () => {
+test("an empty library prints a line that says so, and a server without a library is an error", async () => {
   expect((await runClient(["songs", "-s", serve(0).url])).out).toBe("no songs\n");
   const server = Bun.serve({
     hostname: "127.0.0.1",

@@ -26,7 +26,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const run = (args: string[], input?: Uint8Array) => runClient(["stream", ...args], { cwd: folder, input });
 
 describe("stream", () => {
-  test("sends a file, sums it up and exits with 0", async () => {
+  test("sends a file, prints a summary and exits with 0", async () => {
     const server = mock();
     const { out, err, code } = await run(["--wav", "stereo.wav", "--codec", "pcm", "--url", server.url]);
     expect({ err, code }).toEqual({ err: "", code: 0 });
@@ -39,7 +39,7 @@ describe("stream", () => {
     expect(out).not.toMatch(/^(Lag|Lost)/m);
   });
 
-  test("sends many streams with ids that count on, under the device's name", async () => {
+  test("sends many streams with consecutive ids, under the device's name", async () => {
     const server = mock();
     const args = ["--wav", "mono.wav", "--streams", "5", "--stream-id-base", "40", "--hwid", "AA:BB"];
     const { out, code } = await run([...args, "--nibbles", "high", "--frame-ms", "50", "--url", server.url]);
@@ -56,7 +56,7 @@ describe("stream", () => {
     }
   });
 
-  test("in real time takes as long as the audio, with a line a second", async () => {
+  test("with --realtime takes as long as the audio, and prints a line per second", async () => {
     const server = mock();
     const { out, err, code } = await run(["--wav", "stereo.wav", "--realtime", "--url", server.url]);
     expect(code).toBe(0);
@@ -67,7 +67,7 @@ describe("stream", () => {
     expect(out).toMatch(/^Lag +\d+ ms at most$/m);
   });
 
-  test("reads raw samples from standard input, and a WAV file there too", async () => {
+  test("reads raw samples or a WAV file from standard input", async () => {
     const server = mock();
     const args = ["--wav", "-", "--codec", "pcm", "--url", server.url];
     const raw = await run([...args, "--rate", "8000", "--channels", "2"], pcmBytes(stereo));
@@ -83,7 +83,7 @@ describe("stream", () => {
     expect(heardFrom(server.devices[1])).toEqual(stereo);
   });
 
-  test("of an empty file is a handshake and no frame", async () => {
+  test("sends only a handshake for an empty file", async () => {
     const server = mock();
     expect((await run(["--wav", "empty.wav", "--url", server.url])).code).toBe(0);
     expect(server.devices[0]?.frames).toEqual([]);
@@ -95,7 +95,7 @@ describe("an interrupt", () => {
     ["SIGINT", 130],
     ["SIGTERM", 143],
   ] as const) {
-    test(`by ${signal} ends a loop after a whole frame, with a goodbye and the summary`, async () => {
+    test(`by ${signal} ends a loop after a whole frame, with a close handshake and the summary`, async () => {
       const server = mock();
       const args = ["stream", "--wav", "mono.wav", "--loop", "--realtime", "--url", server.url];
       const child = startClient(args, { cwd: folder });
@@ -108,7 +108,7 @@ describe("an interrupt", () => {
     });
   }
 
-  test("ends standard input that goes on for ever, and sends what came", async () => {
+  test("ends an endless standard input, and sends what has arrived", async () => {
     const server = mock();
     const endless = new ReadableStream<Uint8Array>({
       start: (controller) => controller.enqueue(pcmBytes(melody(1_000, 1))),
@@ -121,7 +121,7 @@ describe("an interrupt", () => {
     expect(heardFrom(server.devices[0])).toEqual(melody(1_000, 1));
   });
 
-  test("does not wait long for a server that takes nothing", async () => {
+  test("does not wait long for a server that reads nothing", async () => {
     const server = mock({ pauses: true });
     const args = ["stream", "--wav", "mono.wav", "--codec", "pcm", "--loop", "--frame-ms", "1000"];
     const child = startClient([...args, "--url", server.url], { cwd: folder });
@@ -154,7 +154,7 @@ describe("a failure is one line after the summary, and the exit code is not 0", 
     expect(server.devices.filter(({ frames }) => frames.length === 25).length).toBe(2);
   });
 
-  test("a connection that was lost on the way, because frames may be missing", async () => {
+  test("a connection that was lost before the end, because frames may be missing", async () => {
     const server = mock({ cutAfterFrames: [5] });
     const { out, err, code } = await run(["--wav", "mono.wav", "--realtime", "--url", server.url]);
     expect(code).toBe(1);
@@ -164,7 +164,7 @@ describe("a failure is one line after the summary, and the exit code is not 0", 
     );
   });
 
-  test("a close at the end that is not the answer to a goodbye", async () => {
+  test("an abnormal close at the end", async () => {
     const server = mock({ closesAfter: { frames: 25, code: 1011, reason: "storage failed" } });
     const { err, code } = await run(["--wav", "mono.wav", "--url", server.url]);
     expect(code).toBe(1);

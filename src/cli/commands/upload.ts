@@ -1,32 +1,28 @@
-/** `upload FILE...`: puts files, or folders of them, into the cache and prints the ids they can be had by. */
+/** `upload FILE...`: uploads files and folders, and prints their stream ids. */
 import { basename } from "node:path";
 import type { CAC } from "cac";
 import { ClientError } from "../../client/errors.ts";
 import type { UploadResult } from "../../client/legacy/upload.ts";
-import { flagOption, type Options, textOption } from "../kit/arguments.ts";
+import { flagOption, jsonOption, type Options, textOption } from "../kit/arguments.ts";
+import type { Context } from "../kit/context.ts";
 import { CliError, failureOf, usageError } from "../kit/failures.ts";
-import { idsOf, listFiles } from "../kit/file-set.ts";
 import { isFolder, openSource } from "../kit/files.ts";
-import { openSession, type Session } from "../streams/session.ts";
-import { sideBySide, sumOf } from "../kit/side-by-side.ts";
+import { listFiles, streamIdsOf } from "../kit/input-files.ts";
+import { type Outcomes, runParallel, sharedProgress } from "../kit/parallel.ts";
 import { humanBytes, safeJson, table, visible } from "../kit/text.ts";
-import {
-  chunkOption,
-  type Context,
-  digestRows,
-  jsonOption,
-  parallelOf,
-  parallelOption,
-  speedLine,
-  timed,
-  transferOptions,
-} from "../streams/transfers.ts";
+import { openTransferSession } from "../streams/open-session.ts";
+import { chunkOption, parallelOf, parallelOption, transferOptions } from "../streams/transfer-options.ts";
+import { digestRows, speedText, timed } from "../streams/transfer-report.ts";
+import type { TransferSession, Uploaded } from "../streams/transfer-session.ts";
 
 export function registerUpload(cli: CAC, context: Context): void {
   const command = cli
     .command("upload <...files>", "Upload files and folders and print their stream ids")
-    .option("--id <id>", "Id of the new stream, for one file (default: a new one; of many: their names)")
-    .option("--resume <id>", "Go on with an unfinished upload of the same file");
+    .option(
+      "--id <id>",
+      "Id of the new stream, for one file only (default: generated; for many: their names)",
+    )
+    .option("--resume <id>", "Resume an unfinished upload of the same file");
   parallelOption(jsonOption(chunkOption(transferOptions(command))))
     .example("  $ bun run client upload song.mp3")
     .example("  $ bun run client upload song.mp3 --id my-song --chunk 65536")
@@ -36,39 +32,33 @@ export function registerUpload(cli: CAC, context: Context): void {
 
 async function upload(files: readonly string[], options: Options, context: Context): Promise<void> {
   const id = textOption(options, "id");
-  const resumed = textOption(options, "resume");
+  const resumedId = textOption(options, "resume");
   const [file = ""] = files;
-  if (id !== undefined && resumed !== undefined) throw usageError("--id and --resume exclude each other");
+  if (id !== undefined && resumedId !== undefined) throw usageError("--id and --resume exclude each other");
   if (files.length === 1 && !(await isFolder(file))) return await uploadOne(file, options, context);
-  if (id !== undefined || resumed !== undefined) {
-    throw usageError("--id and --resume are for one file", "the ids of many come from their names");
+  if (id !== undefined || resumedId !== undefined) {
+    throw usageError("--id and --resume are for one file", "the ids of many files come from their names");
   }
   await uploadMany(files, options, context);
 }
 
 async function uploadOne(file: string, options: Options, context: Context): Promise<void> {
-  const id = textOption(options, "id");
-  const resumed = textOption(options, "resume");
+  const resumedId = textOption(options, "resume");
+  const streamId = resumedId ?? textOption(options, "id");
+  const resume = resumedId !== undefined;
   const source = await openSource(file);
-  let session: Session | undefined;
+  let session: TransferSession | undefined;
   try {
-    const opened = await openSession(options, context);
+    const opened = await openTransferSession(options, context);
     session = opened;
     const { result, ms } = await timed(context, "upload", source.sizeBytes, (onProgress) =>
-      opened.upload({
-        source,
-        name: basename(file),
-        streamId: resumed ?? id,
-        resume: resumed !== undefined,
-        onProgress,
-      }),
+      opened.upload({ source, name: basename(file), streamId, resume, onProgress }),
     );
     refuseUnacknowledged(result);
     const json = flagOption(options, "json");
-    for (const line of json ? [safeJson(jsonOf(result, ms))] : report(result, ms))
-      context.terminal.print(line);
+    context.terminal.printAll(json ? [safeJson(jsonOf(result, ms))] : reportOne(result, ms));
   } catch (error) {
-    throw withResumeHint(error, resumed ?? id);
+    throw withResumeHint(error, streamId);
   } finally {
     session?.close();
     await source.close();
@@ -79,114 +69,136 @@ interface Job {
   path: string;
   name: string;
   streamId: string;
+  sizeBytes: number;
 }
 
-/**
- * Under ids that come from the names, so that the same command goes on where another one ended, and finds what is there
- * already.
- */
-async function uploadMany(paths: readonly string[], options: Options, context: Context): Promise<void> {
-  const parallel = parallelOf(options);
-  const files = await listFiles(paths);
-  if (files.length === 0) throw new CliError("no files there", "hidden ones are passed over");
-  const ids = idsOf(files.map(({ name }) => name));
-  const jobs = files.map(({ path, name }, index) => ({ path, name, streamId: ids[index] ?? name }));
-  const totalBytes = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-  const session = await openSession(options, context);
-  try {
-    const { result, ms } = await timed(context, "upload", totalBytes, (onProgress) => {
-      const progress = sumOf(onProgress);
-      const run = (job: Job) => uploadFile(job, session, options, context, progress());
-      const onFailure = ({ job, error }: { job: Job; error: unknown }) =>
-        context.terminal.note(`${job.name}: ${failureOf(error).line}`);
-      return sideBySide(jobs, parallel, context.signal, run, onFailure);
-    });
-    const { done, failed, skipped } = result;
-    if (flagOption(options, "json")) {
-      context.terminal.print(safeJson({ files: done, failed: failed.map(({ job }) => job.path), skipped }));
-    } else if (done.length > 0) {
-      for (const line of summary(done, files.length, ms)) context.terminal.print(line);
-    }
-    const missing = failed.length + skipped;
-    const hint = "the same command again goes on where this one ended";
-    if (missing > 0) throw new CliError(`${missing} of ${files.length} files are not uploaded`, hint);
-  } finally {
-    session.close();
-  }
-}
-
-interface Row {
+/** One uploaded file, as --json prints it. */
+interface UploadedFile {
   path: string;
   streamId: string;
   size: number;
-  /** Of these, bytes that the server had before. */
+  /** Bytes that the server already had. */
   kept: number;
   sha256: string | undefined;
   verified: boolean;
   reconnects: number;
 }
 
+async function uploadMany(paths: readonly string[], options: Options, context: Context): Promise<void> {
+  const parallel = parallelOf(options);
+  const jobs = await jobsOf(paths);
+  const totalBytes = jobs.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  const session = await openTransferSession(options, context);
+  try {
+    const { result, ms } = await timed(context, "upload", totalBytes, (onProgress) => {
+      const newProgress = sharedProgress(onProgress);
+      return runParallel(
+        jobs,
+        parallel,
+        context.signal,
+        (job) => uploadFile(job, session, options, context, newProgress()),
+        ({ job, error }) => context.terminal.note(`${job.name}: ${failureOf(error).line}`),
+      );
+    });
+    printOutcomes(result, jobs.length, ms, options, context);
+  } finally {
+    session.close();
+  }
+}
+
+/** Ids derive from names: the same command finds finished streams again and resumes unfinished ones. */
+async function jobsOf(paths: readonly string[]): Promise<Job[]> {
+  const files = await listFiles(paths);
+  if (files.length === 0) throw new CliError("no files found", "hidden files are skipped");
+  const streamIds = streamIdsOf(files.map(({ name }) => name));
+  return files.map(({ path, name, sizeBytes }, index) => {
+    return { path, name, sizeBytes, streamId: streamIds[index] ?? name };
+  });
+}
+
 async function uploadFile(
   { path, name, streamId }: Job,
-  session: Session,
+  session: TransferSession,
   options: Options,
   { terminal }: Context,
   onProgress: (bytes: number) => void,
-): Promise<Row> {
+): Promise<UploadedFile> {
   const source = await openSource(path);
   try {
     const resume = session.protocol === "v1";
     const result = await session.upload({ source, name, streamId, resume, onProgress });
     refuseUnacknowledged(result);
     onProgress(result.sizeBytes);
-    const verified = result.acknowledgement === "verified";
-    const { sizeBytes: size, keptBytes: kept, reconnects } = result;
+    const file = uploadedFile(path, streamId, result);
     if (!flagOption(options, "json")) {
-      terminal.print(visible(`${verified ? "verified" : "uploaded"}  ${streamId}  ${humanBytes(size)}`));
+      const state = file.verified ? "verified" : "uploaded";
+      terminal.print(visible(`${state}  ${streamId}  ${humanBytes(file.size)}`));
     }
-    return { path, streamId, size, kept, sha256: result.digests.sha256, verified, reconnects };
+    return file;
   } finally {
     await source.close();
   }
 }
 
-function summary(done: readonly Row[], files: number, ms: number): string[] {
+function uploadedFile(path: string, streamId: string, result: Uploaded): UploadedFile {
+  const { sizeBytes: size, keptBytes: kept, reconnects, digests } = result;
+  const verified = result.acknowledgement === "verified";
+  return { path, streamId, size, kept, sha256: digests.sha256, verified, reconnects };
+}
+
+/** Throws a CliError if any file failed. */
+function printOutcomes(
+  { done, failed, skipped }: Outcomes<Job, UploadedFile>,
+  files: number,
+  ms: number,
+  options: Options,
+  { terminal }: Context,
+): void {
+  if (flagOption(options, "json")) {
+    terminal.print(safeJson({ files: done, failed: failed.map(({ job }) => job.path), skipped }));
+  } else if (done.length > 0) {
+    terminal.printAll(reportMany(done, files, ms));
+  }
+  const missing = failed.length + skipped;
+  if (missing === 0) return;
+  throw new CliError(`${missing} of ${files} files are not uploaded`, "repeat the same command to resume");
+}
+
+function reportMany(done: readonly UploadedFile[], files: number, ms: number): string[] {
   const keptBytes = done.reduce((sum, { kept }) => sum + kept, 0);
   const sentBytes = done.reduce((sum, { size }) => sum + size, 0) - keptBytes;
   const verified = done.filter((file) => file.verified).length;
   const server =
     verified === done.length
       ? "has the same size and SHA-256 of each"
-      : `has the same SHA-256 of ${verified}; of the others it sends none`;
+      : `has the same SHA-256 of ${verified}; it sends no digest of the others`;
   return table([
     ["Files", `${done.length} of ${files}`],
-    ["Upload", speedLine(sentBytes, ms)],
+    ["Upload", speedText(sentBytes, ms)],
     ...(keptBytes > 0 ? [["Before", `${humanBytes(keptBytes)} were there already`]] : []),
     ["Server", server],
   ]);
 }
 
-/** Where nothing follows that would show what the server has, silence is a failure. */
+/** Fails without an acknowledgement: no later step would check what the server has stored. */
 function refuseUnacknowledged({ acknowledgement, sizeBytes, streamId }: UploadResult): void {
   if (acknowledgement !== "none" || sizeBytes === 0) return;
   const message = `the server did not acknowledge the end of ${streamId}`;
-  throw new CliError(message, "download it to see what is there, or upload it again");
+  throw new CliError(message, "download it to see what is stored, or upload it again");
 }
 
 function withResumeHint(error: unknown, id: string | undefined): unknown {
   if (!(error instanceof ClientError) || error.code !== "CONNECTION_LOST" || id === undefined) return error;
-  return new ClientError(error.code, error.detail, `go on later with --resume ${id}`);
+  return new ClientError(error.code, error.detail, `resume later with --resume ${id}`);
 }
 
-function report(result: UploadResult, ms: number): string[] {
+function reportOne(result: UploadResult, ms: number): string[] {
+  const verified = result.acknowledgement === "verified";
   return table([
     ["Stream", result.streamId],
-    ["Upload", speedLine(result.sizeBytes, ms)],
+    ["Upload", speedText(result.sizeBytes, ms)],
     ...digestRows(result.digests),
-    [
-      "Server",
-      result.acknowledgement === "verified" ? "has the same size and SHA-256" : "sends no digest to compare",
-    ],
+    ["Server", verified ? "has the same size and SHA-256" : "sends no digest to compare"],
   ]);
 }
 

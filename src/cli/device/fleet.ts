@@ -1,50 +1,51 @@
-/** Many devices at once: each does the script, or presses buttons as it likes for a while; seen as one in the end. */
+/** Many simulated devices at once: each runs a script, and the output is about all of them. */
 import type { DeviceOptions } from "../../client/devices/device.ts";
 import { ClientError } from "../../client/errors.ts";
 import { pause } from "../../client/transport/retry.ts";
-import { runScripted } from "./run.ts";
-import type { Step } from "./script.ts";
-import { DeviceTally } from "./tally.ts";
+import type { Context } from "../kit/context.ts";
 import { CliError } from "../kit/failures.ts";
 import { safeJson } from "../kit/text.ts";
-import type { Context } from "../streams/transfers.ts";
+import { FleetStats } from "./fleet-stats.ts";
+import type { Step } from "./script.ts";
+import { runScripted } from "./scripted.ts";
 
-export interface Fleet {
+export interface DeviceFleet {
   count: number;
-  /** Its id is what the ids of all begin with. */
+  /** Each device adds its number to the id. */
   device: Omit<DeviceOptions, "signal" | "onNotice">;
-  /** What one device is to do. */
+  /** Called once per device. */
   script: () => Step[];
+  /** Undefined: sounds are not saved. */
   folder: string | undefined;
 }
 
-/** Devices connect this far apart, as they would not all be switched on at once. */
+/** Delay between the starts of two devices, to spread out the connections. */
 const startSpacingMs = 2;
 const lineMs = 1_000;
 
-export async function runFleet(fleet: Fleet, json: boolean, context: Context): Promise<void> {
+export async function runDeviceFleet(fleet: DeviceFleet, json: boolean, context: Context): Promise<void> {
   const { terminal, signal } = context;
-  const tally = new DeviceTally(fleet.device.deviceId, fleet.count);
+  const stats = new FleetStats(fleet.device.deviceId, fleet.count);
   const startMs = performance.now();
   const elapsedMs = () => performance.now() - startMs;
   const line = terminal.live();
-  const timer = setInterval(() => line.show(tally.liveLine(elapsedMs())), lineMs);
-  const members = Array.from({ length: fleet.count }, (_, at) => runMember(fleet, at + 1, tally, signal));
+  const timer = setInterval(() => line.show(stats.liveLine(elapsedMs())), lineMs);
+  const members = Array.from({ length: fleet.count }, (_, at) => runMember(fleet, at + 1, stats, signal));
   const failures = (await Promise.all(members)).filter((outcome) => outcome !== undefined);
   clearInterval(timer);
   line.end();
-  if (json) terminal.print(safeJson(tally.object(failures.length, elapsedMs())));
-  else for (const row of tally.lines(failures.length, elapsedMs())) terminal.print(row);
+  if (json) terminal.print(safeJson(stats.object(failures.length, elapsedMs())));
+  else terminal.printAll(stats.lines(failures.length, elapsedMs()));
   signal.throwIfAborted();
   const [first] = failures;
   if (first !== undefined) throw failureOfAll(failures.length, fleet.count, first.error);
 }
 
-/** What it failed by; undefined if it did not. */
+/** Resolves with the error of a failed device; undefined on success. */
 async function runMember(
-  { device, script, folder }: Fleet,
+  { device, script, folder }: DeviceFleet,
   number: number,
-  tally: DeviceTally,
+  stats: FleetStats,
   signal: AbortSignal,
 ): Promise<{ error: unknown } | undefined> {
   const deviceId = `${device.deviceId}-${number}`;
@@ -55,7 +56,7 @@ async function runMember(
         device: { ...device, deviceId },
         steps: script(),
         folder,
-        noticed: (news) => tally.add(number, news),
+        onEvent: (event) => stats.add(number, event),
       },
       signal,
     );

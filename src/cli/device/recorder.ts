@@ -1,4 +1,4 @@
-/** The sounds of a device as WAV files: `ID_001.wav`, `ID_002.wav`, ... in a folder. */
+/** Saves the sounds of a device as WAV files `ID_001.wav`, `ID_002.wav`, ... in a folder. */
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { encodeWavHeader } from "../../codec/wav.ts";
@@ -9,26 +9,26 @@ import { fileError } from "../kit/failures.ts";
 import { OutputFile } from "../kit/files.ts";
 import type { SoundPlayer } from "../playback/sound-player.ts";
 
-/** What a packet that cannot be decoded is worth: 20 ms of silence. */
+/** Replaces a packet that cannot be decoded: 20 ms, so that later audio keeps its time. */
 const silence = new Int16Array(960);
 
 export interface SavedSound {
   path: string;
   audioMs: number;
-  /** Packets that were no Opus. */
+  /** Packets that are not valid Opus. */
   undecodable: number;
 }
 
 export interface RecorderOptions {
   deviceId: string;
   folder: string;
-  /** Where they are heard as well. */
+  /** Also plays the sounds. */
   player?: SoundPlayer | undefined;
-  saved(sound: SavedSound): void;
+  onSaved(sound: SavedSound): void;
 }
 
-/** One sound on its way into a file and a player. */
-class Recording {
+/** One sound while it is written to its file and played. */
+class SoundFile {
   readonly #decoder: SoundDecoder;
   readonly #output: OutputFile;
   readonly #player: SoundPlayer | undefined;
@@ -41,12 +41,12 @@ class Recording {
     this.#player = player;
   }
 
-  static async open(path: string, player: SoundPlayer | undefined): Promise<Recording> {
+  static async open(path: string, player: SoundPlayer | undefined): Promise<SoundFile> {
     const decoder = await SoundDecoder.open();
     const output = await OutputFile.create(path);
     output.write(encodeWavHeader(soundSampleRate, 1, 0));
     player?.begin();
-    return new Recording(decoder, output, player);
+    return new SoundFile(decoder, output, player);
   }
 
   add(packet: Uint8Array): void {
@@ -75,31 +75,32 @@ class Recording {
 
 export class SoundRecorder {
   readonly #options: RecorderOptions;
-  /** Everything in its order: opening a file takes longer than a packet does to come. */
+  /** Runs the steps in order: packets arrive while the file of their sound is still being opened. */
   #work: Promise<void> = Promise.resolve();
   #failure: { error: unknown } | undefined;
-  #recording: Recording | undefined;
-  /** Of the next file; undefined before the folder has been looked at. */
-  #next: number | undefined;
+  #file: SoundFile | undefined;
+  /** Number of the next file; undefined before the folder is read. */
+  #nextNumber: number | undefined;
 
   constructor(options: RecorderOptions) {
     this.#options = options;
   }
 
-  take(notice: DeviceNotice): void {
-    if (notice.type === "sound-start") this.#then(() => this.#begin());
-    else if (notice.type === "packet") this.#then(() => this.#recording?.add(notice.data));
-    else if (notice.type === "sound-end") this.#then(() => this.#end());
+  /** Ignores notices that are not about sounds. */
+  add(notice: DeviceNotice): void {
+    if (notice.type === "sound-start") this.#enqueue(() => this.#begin());
+    else if (notice.type === "packet") this.#enqueue(() => this.#file?.add(notice.data));
+    else if (notice.type === "sound-end") this.#enqueue(() => this.#end());
   }
 
-  /** Resolves when all is in its files; throws what went wrong on the way. */
+  /** Resolves when all files are written; throws the first error since the start. */
   async finish(): Promise<void> {
     await this.#work;
-    await this.#recording?.discard();
+    await this.#file?.discard();
     if (this.#failure !== undefined) throw this.#failure.error;
   }
 
-  #then(step: () => void | Promise<void>): void {
+  #enqueue(step: () => void | Promise<void>): void {
     this.#work = this.#work.then(async () => {
       if (this.#failure !== undefined) return;
       try {
@@ -113,24 +114,24 @@ export class SoundRecorder {
   async #begin(): Promise<void> {
     const { folder, deviceId, player } = this.#options;
     const stem = fileStem(deviceId);
-    this.#next ??= await firstFreeNumber(folder, stem);
-    const path = join(folder, `${stem}_${String(this.#next++).padStart(3, "0")}.wav`);
-    this.#recording = await Recording.open(path, player);
+    this.#nextNumber ??= await firstFreeNumber(folder, stem);
+    const path = join(folder, `${stem}_${String(this.#nextNumber++).padStart(3, "0")}.wav`);
+    this.#file = await SoundFile.open(path, player);
   }
 
   async #end(): Promise<void> {
-    const saved = await this.#recording?.end();
-    this.#recording = undefined;
-    if (saved !== undefined) this.#options.saved(saved);
+    const saved = await this.#file?.end();
+    this.#file = undefined;
+    if (saved !== undefined) this.#options.onSaved(saved);
   }
 }
 
-/** Colons are allowed in ids and not in the file names of every system. */
+/** Device ids may contain colons, which some file systems forbid. */
 function fileStem(deviceId: string): string {
   return deviceId.replaceAll(":", "_");
 }
 
-/** One more than the highest number of a device's files in a folder. */
+/** The number after the highest one in the folder, so that no earlier file is overwritten. */
 async function firstFreeNumber(folder: string, stem: string): Promise<number> {
   let last = 0;
   for (const name of await namesIn(folder)) {

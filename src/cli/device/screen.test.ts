@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
-import { deviceScreen, type DeviceView, modeIn } from "./screen.ts";
+import { deviceScreen, type DeviceScreenState, modeIn } from "./screen.ts";
 
 const mode2 = 0xff00ffff;
 const playing = 0x00ff00ff;
 
-const view: DeviceView = {
+const state: DeviceScreenState = {
   deviceId: "lamp",
   address: "localhost:50051",
   connection: "connected",
@@ -19,15 +19,15 @@ const view: DeviceView = {
   latePackets: 1,
   folder: "audio/output",
   player: "played with ffplay",
-  news: ["    1.0 s  one", "    2.0 s  two\u001b[2J", "    3.0 s  three"],
+  log: ["    1.0 s  one", "    2.0 s  two\u001b[2J", "    3.0 s  three"],
 };
 const nowMs = 11_340;
 
-const shown = (columns: number, rows: number, changes: Partial<DeviceView> = {}) =>
-  deviceScreen({ ...view, ...changes }, nowMs, { columns, rows }, false);
+const shown = (columns: number, rows: number, changes: Partial<DeviceScreenState> = {}) =>
+  deviceScreen({ ...state, ...changes }, nowMs, { columns, rows }, false);
 
 describe("the screen of a device", () => {
-  test("has LEDs, state, what happened, and the keys in the last line", () => {
+  test("has LEDs, state, recent events, and the keys in the last line", () => {
     expect(shown(80, 19)).toEqual([
       "Device lamp at localhost:50051",
       "connected for 10 s, connection 2",
@@ -51,18 +51,18 @@ describe("the screen of a device", () => {
     ]);
   });
 
-  test("shows LEDs in their own colors, as bright as they are opaque, and led_0 never", () => {
-    const blocks = deviceScreen(view, nowMs, { columns: 80, rows: 24 }, true)[4]!;
+  test("shows LEDs in their colors, darkened by their alpha, and never led_0", () => {
+    const blocks = deviceScreen(state, nowMs, { columns: 80, rows: 24 }, true)[4]!;
     expect(blocks).toContain("\u001b[48;2;255;0;255m         \u001b[0m");
     expect(blocks).toContain("\u001b[48;2;0;255;0m         \u001b[0m");
     expect(blocks).toContain("\u001b[48;2;64;32;16m         \u001b[0m");
     expect(blocks).not.toContain("48;2;255;255;255");
   });
 
-  test("fits any size: no line is wider, there are never more lines than rows, and the keys stay", () => {
+  test("fits any screen size: no line is wider, no rows exceed it, and the keys stay visible", () => {
     for (const columns of [1, 8, 23, 40, 79, 200]) {
       for (const rows of [1, 2, 5, 12, 24, 60]) {
-        const lines = deviceScreen(view, nowMs, { columns, rows }, true);
+        const lines = deviceScreen(state, nowMs, { columns, rows }, true);
         expect(lines.length).toBeLessThanOrEqual(rows);
         for (const line of lines) expect(Bun.stringWidth(line)).toBeLessThanOrEqual(columns);
         expect("q quit".startsWith(lines.at(-1)!.slice(-6)) || lines.at(-1)!.endsWith("q quit")).toBe(true);
@@ -75,11 +75,11 @@ describe("the screen of a device", () => {
     ]);
   });
 
-  test("keeps the newest of what happened where there is little room", () => {
+  test("keeps the newest events if there is little room", () => {
     const lines = shown(80, 17);
     expect(lines).toContain("    3.0 s  three");
     expect(lines).not.toContain("    1.0 s  one");
-    expect(shown(80, 19, { sound: undefined, news: [] })).toContain("Playing   nothing");
+    expect(shown(80, 19, { sound: undefined, log: [] })).toContain("Playing   nothing");
   });
 });
 
@@ -90,6 +90,6 @@ test.each([
   [[0, 0, playing, 0, 0, 0], 2],
   [[playing, 0, 0, 0, 0, 0], 0],
   [Array.from({ length: 6 }, () => 0xffffffff), undefined],
-] as const)("LEDs %j say mode %p", (leds, mode) => {
+] as const)("LEDs %j show mode %p", (leds, mode) => {
   expect(modeIn([leds[0]!, leds[1]!, leds[2]!, leds[3]!, leds[4]!, leds[5]!])).toBe(mode);
 });

@@ -1,60 +1,71 @@
-/** What a device shows in a terminal, line by line; nothing here knows of the terminal but its size. */
+/** Renders the state of a simulated device as the lines of a screen. Pure: the caller draws them. */
 import type { DeviceConnection } from "../../client/devices/device.ts";
 import type { DeviceSound } from "../../client/devices/sound.ts";
 import type { Leds } from "../../wire/devices.ts";
-import { ledText } from "./lines.ts";
+import { onBackground } from "../kit/escape-codes.ts";
 import type { ScreenSize } from "../kit/full-screen.ts";
 import { humanBytes, visible } from "../kit/text.ts";
+import { ledText } from "./events.ts";
 
-export interface DeviceView {
+/** What the screen shows of a device. */
+export interface DeviceScreenState {
   deviceId: string;
   address: string;
   connection: DeviceConnection;
-  /** Of the connection, or of trying to have one. */
+  /** Time of the last connect or disconnect. */
   sinceMs: number;
+  /** Connections so far. */
   connections: number;
   leds: Leds;
+  /** Percent. */
   battery: number;
+  /** Undefined in silence. */
   sound: Pick<DeviceSound, "number" | "startedMs" | "packets" | "worstLateMs"> | undefined;
   sounds: number;
   packets: number;
   bytes: number;
   latePackets: number;
-  /** Where sounds are saved. */
+  /** Folder of the saved sounds. */
   folder: string;
-  /** What plays them, or why nothing does. */
+  /** Which player plays the sounds, or why none does. */
   player: string;
-  /** What happened, oldest first. */
-  news: readonly string[];
+  /** Recent events, oldest first. */
+  log: readonly string[];
 }
 
-const keyTexts = ["c connect", "m mode", "p play", "s stop", "S hold stop", "q quit"];
+const keyHelp = ["c connect", "m mode", "p play", "s stop", "S hold stop", "q quit"];
 const blockWidth = 9;
 const cellWidth = blockWidth + 2;
 const modeColor = 0xff00ffff;
 const playingColor = 0x00ff00ff;
 
-/** At most as many lines as the screen has rows, none wider than it. */
-export function deviceScreen(view: DeviceView, nowMs: number, size: ScreenSize, colors: boolean): string[] {
+/** Returns no more lines than the screen has rows, each no wider than its columns. */
+export function deviceScreen(
+  state: DeviceScreenState,
+  nowMs: number,
+  size: ScreenSize,
+  colors: boolean,
+): string[] {
   const head = [
-    visible(`Device ${view.deviceId} at ${view.address}`),
-    connectionText(view, nowMs),
+    visible(`Device ${state.deviceId} at ${state.address}`),
+    connectionText(state, nowMs),
     "",
-    ...ledLines(view.leds, size.columns, colors),
+    ...ledLines(state.leds, size.columns, colors),
     "",
-    ...stateLines(view, nowMs),
+    ...stateLines(state, nowMs),
     "",
   ];
-  const keys = wrapped(keyTexts, size.columns);
-  const room = Math.max(0, size.rows - keys.length - 1);
-  const shown = head.slice(0, room);
-  const newsRoom = room - shown.length;
-  const news = newsRoom > 0 ? view.news.slice(-newsRoom).map(visible) : [];
-  const body = [...shown, ...news, ...Array.from({ length: newsRoom - news.length }, () => "")];
-  return [...body, "", ...keys].slice(-size.rows).map((line) => Bun.sliceAnsi(line, 0, size.columns));
+  const keys = wrapped(keyHelp, size.columns);
+  const bodyRows = Math.max(0, size.rows - keys.length - 1);
+  const shownHead = head.slice(0, bodyRows);
+  const logRows = bodyRows - shownHead.length;
+  const log = logRows > 0 ? state.log.slice(-logRows).map(visible) : [];
+  const padding = Array.from({ length: logRows - log.length }, () => "");
+  const lines = [...shownHead, ...log, ...padding, "", ...keys];
+  return lines.slice(-size.rows).map((line) => Bun.sliceAnsi(line, 0, size.columns));
 }
 
-/** The mode that the LEDs say, or undefined while they say none, as when they flash. */
+/** The mode that the LEDs show; undefined while they show none, for example while they flash. */
 export function modeIn(leds: Leds): number | undefined {
   const [, ...shown] = leds;
   const chosen = shown.indexOf(modeColor) + 1;
@@ -64,14 +75,14 @@ export function modeIn(leds: Leds): number | undefined {
   return leds.every((color) => color === 0) ? 0 : undefined;
 }
 
-function connectionText({ connection, sinceMs, connections }: DeviceView, nowMs: number): string {
+function connectionText({ connection, sinceMs, connections }: DeviceScreenState, nowMs: number): string {
   const seconds = Math.floor((nowMs - sinceMs) / 1000);
-  const again = connections > 1 ? `, connection ${connections}` : "";
-  return `${connection} for ${seconds} s${again}`;
+  const count = connections > 1 ? `, connection ${connections}` : "";
+  return `${connection} for ${seconds} s${count}`;
 }
 
-function stateLines(view: DeviceView, nowMs: number): string[] {
-  const { leds, sound, sounds, packets, bytes, latePackets, battery, folder, player } = view;
+function stateLines(state: DeviceScreenState, nowMs: number): string[] {
+  const { leds, sound, sounds, packets, bytes, latePackets, battery, folder, player } = state;
   return [
     `Mode      ${modeIn(leds) ?? "-"}`,
     `Playing   ${sound === undefined ? "nothing" : playingText(sound, nowMs)}`,
@@ -81,12 +92,12 @@ function stateLines(view: DeviceView, nowMs: number): string[] {
   ];
 }
 
-function playingText(sound: NonNullable<DeviceView["sound"]>, nowMs: number): string {
+function playingText(sound: NonNullable<DeviceScreenState["sound"]>, nowMs: number): string {
   const seconds = ((nowMs - sound.startedMs) / 1000).toFixed(1);
   return `sound ${sound.number} for ${seconds} s, ${sound.packets} packets`;
 }
 
-/** Three lines a row of LEDs: names, blocks, colors. */
+/** Three lines per row of LEDs: names, colored blocks, and color codes. */
 function ledLines(leds: Leds, columns: number, colors: boolean): string[] {
   const perRow = Math.min(leds.length, Math.max(1, Math.floor((columns + 2) / cellWidth)));
   const lines: string[] = [];
@@ -101,17 +112,18 @@ function ledLines(leds: Leds, columns: number, colors: boolean): string[] {
   return lines;
 }
 
-/** Devices have led_0 and do not show it. */
+/** Devices have led_0, but do not light it. */
 function ledName(led: number): string {
   return led === 0 ? "led_0 (-)" : `led_${led}`;
 }
 
+/** Mixes the color with black by its alpha. */
 function block(rgba: number, colors: boolean): string {
-  const opacity = (rgba & 0xff) / 255;
-  if (rgba === 0 || opacity === 0) return ".".repeat(blockWidth);
+  const alpha = (rgba & 0xff) / 255;
+  if (alpha === 0) return ".".repeat(blockWidth);
   if (!colors) return "#".repeat(blockWidth);
-  const [red, green, blue] = [24, 16, 8].map((shift) => Math.round(((rgba >>> shift) & 0xff) * opacity));
-  return `\u001b[48;2;${red};${green};${blue}m${" ".repeat(blockWidth)}\u001b[0m`;
+  const channel = (shift: number) => Math.round(((rgba >>> shift) & 0xff) * alpha);
+  return onBackground(" ".repeat(blockWidth), channel(24), channel(16), channel(8));
 }
 
 function cells(texts: readonly string[]): string {
@@ -121,7 +133,7 @@ function cells(texts: readonly string[]): string {
     .trimEnd();
 }
 
-/** Words side by side in as few lines as they fit in. */
+/** Joins words into lines that fit in `columns`, if no single word is wider. */
 function wrapped(words: readonly string[], columns: number): string[] {
   const lines: string[] = [];
   for (const word of words) {

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { Random } from "../../testing/harness/bytes.ts";
 import { parseScript, randomSteps } from "./script.ts";
 
-test("a script is buttons, holds and waits, with commas between them", () => {
+test("a script has buttons, holds and waits, separated by commas", () => {
   expect(parseScript("mode, play,wait,wait:1.5,hold-stop,connect,wait-end,stop")).toEqual([
     { kind: "press", button: "mode" },
     { kind: "press", button: "play" },
@@ -26,16 +26,16 @@ test.each([
   "wait:3601",
   "wait:1e3",
   "toString",
-])("a script is not %j", (text) => {
+])("%j is not a script", (text) => {
   expect(() => parseScript(text)).toThrow("--press has no step");
 });
 
-test("a script has an end", () => {
+test("a script has up to 1000 steps", () => {
   expect(parseScript(Array(1_000).fill("mode").join())).toHaveLength(1_000);
   expect(() => parseScript(Array(1_001).fill("mode").join())).toThrow("more than 1000 steps");
 });
 
-test("random steps press mode, play and stop, and wait as long as they should in all", () => {
+test("random steps press mode, play and stop, and wait for the given time in total", () => {
   const random = new Random(7);
   const steps = randomSteps(60, () => random.u32() / 2 ** 32);
   const waits = steps.flatMap((step) => (step.kind === "wait" ? [step.ms] : []));

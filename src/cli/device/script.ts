@@ -1,21 +1,21 @@
-/** What `--press` says a device is to do: `mode,play,wait:1.5,stop`. */
+/** The script of `--press`, e.g. `mode,play,wait:1.5,stop`: parsing and running. */
 import type { ButtonName, Device } from "../../client/devices/device.ts";
 import { pause } from "../../client/transport/retry.ts";
-import type { DeviceConditions } from "./watch.ts";
 import { usageError } from "../kit/failures.ts";
+import type { DeviceConditions } from "./conditions.ts";
 
 export type Step =
   | { kind: "press" | "hold"; button: ButtonName }
   | { kind: "wait"; ms: number }
-  /** Until the sound of the last Play is over; without one, any sound. */
+  /** Waits until the sound of the last Play ends; without a Play, any sound. */
   | { kind: "wait-end" };
 
 const buttonNames = ["connect", "mode", "play", "stop"] as const;
 const defaultWaitMs = 1_000;
 const maxWaitMs = 3_600_000;
 const maxSteps = 1_000;
-/** Buttons to which a server answers with LEDs too. */
-const changesLeds: ReadonlySet<ButtonName> = new Set(["mode", "play", "stop"]);
+/** The server sets the LEDs when one of these buttons is pressed. */
+const ledButtons: ReadonlySet<ButtonName> = new Set(["mode", "play", "stop"]);
 
 export const scriptHint =
   "steps are mode, play, stop, connect, hold-stop, wait, wait:SECONDS and wait-end, with commas between them";
@@ -38,7 +38,7 @@ function parseStep(text: string): Step {
   throw usageError(`--press has no step "${text}"`, scriptHint);
 }
 
-/** Presses with pauses of 0.3 to 2 s between them, for about so many seconds; `random` is from 0 to 1. */
+/** Presses for `seconds`, with pauses of 0.3 to 2 s; `random` returns numbers from 0 to below 1. */
 export function randomSteps(seconds: number, random: () => number): Step[] {
   const steps: Step[] = [];
   for (let leftMs = seconds * 1_000; leftMs > 0;) {
@@ -55,7 +55,7 @@ function randomButton(random: number): ButtonName {
   return random < 0.8 ? "play" : "stop";
 }
 
-/** Does the steps one after the other; throws when one of them is not answered as it should be. */
+/** Runs the steps in order; throws if the server does not respond to one as it should. */
 export async function runScript(
   device: Device,
   conditions: DeviceConditions,
@@ -81,7 +81,7 @@ export async function runScript(
   }
 }
 
-/** Presses a button and lets go of it, each acknowledged, and waits for the LEDs where some must come. */
+/** Presses and releases a button, waits for both acknowledgements, and for the LEDs if the button sets them. */
 export async function pushButton(
   device: Device,
   conditions: DeviceConditions,
@@ -93,5 +93,5 @@ export async function pushButton(
   await device.press(button);
   if (holds) await device.hold(button);
   await device.release(button);
-  if (changesLeds.has(button)) await conditions.ledsSet(setsBefore);
+  if (ledButtons.has(button)) await conditions.ledsSet(setsBefore);
 }

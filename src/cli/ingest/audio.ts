@@ -1,6 +1,6 @@
-/** The audio that `stream` sends: a WAV file, or standard input. */
-import { type FormatOptions, ingestFormat } from "../../client/ingest/format.ts";
+/** The audio source of `stream`: a WAV file or standard input. */
 import { FileTrack } from "../../client/ingest/file-track.ts";
+import { type FormatOptions, ingestFormat } from "../../client/ingest/format.ts";
 import { PipedAudio } from "../../client/ingest/piped-audio.ts";
 import { PipedTrack } from "../../client/ingest/piped-track.ts";
 import type { FrameTrack } from "../../client/ingest/track.ts";
@@ -8,7 +8,7 @@ import { WavSource } from "../../client/ingest/wav-source.ts";
 import { usageError } from "../kit/failures.ts";
 import { openSource } from "../kit/files.ts";
 
-/** How audio becomes frames, whatever its rate and channels. */
+/** How audio is encoded into frames; sample rate and channels come from the source. */
 export type Coding = Pick<FormatOptions, "codec" | "nibbles" | "frameMs">;
 
 export interface OpenTrack {
@@ -29,7 +29,7 @@ export async function openFileTrack(path: string, coding: Coding, loop: boolean)
   }
 }
 
-/** Standard input up to its end, or until `stop`; `raw` says what its samples are where it is no WAV file. */
+/** Reads stdin until its end or until `stop`. Without a WAV header, the samples have the format `raw`. */
 export async function openInputTrack(
   coding: Coding,
   raw: { sampleRate: number; channels: number },

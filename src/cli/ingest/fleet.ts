@@ -1,31 +1,34 @@
-/** Many ingest streams side by side, seen as one: started one after the other, added up, each outcome kept. */
+/** Many concurrent ingest streams: staggered start, totals, and the outcome of each. */
 import type { IngestResult, IngestStream } from "../../client/ingest/stream.ts";
 import { pause } from "../../client/transport/retry.ts";
 
-/** Streams start this far apart, so that neither their connections nor their frames come all at once. */
+/** Delay between the starts of two streams: it spreads out connections, and with --realtime also frames. */
 const startSpacingMs = 1;
 
-export interface FleetTotals {
+export interface IngestTotals {
   frames: number;
-  /** Samples a channel, of all streams together. */
+  /** Samples per channel, summed over all streams. */
   samples: number;
   bytes: number;
-  /** How late the latest stream is now, and how late the latest frame was. */
+  /** Current lag of the slowest stream, and the worst lag of any frame so far. */
   lagMs: number;
   worstLagMs: number;
-  /** Streams that have no connection yet, or not any more, but want one. */
+  /** Streams that are connecting or reconnecting. */
   connecting: number;
 }
 
-export type FleetOutcome =
+export type IngestOutcome =
   | { streamId: number; result: IngestResult }
-  /** What ended a stream: a ClientError, or the reason of a signal. */
+  /** A ClientError, or the reason of an aborted signal. */
   | { streamId: number; error: unknown };
 
-/** Runs all streams to their ends, whatever happens to one of them; no further one starts after `stop`. */
-export function runFleet(streams: readonly IngestStream[], stop: AbortSignal): Promise<FleetOutcome[]> {
+/** Runs all streams to their ends; one failure does not affect the others. After `stop`, no further stream starts. */
+export function runIngestFleet(
+  streams: readonly IngestStream[],
+  stop: AbortSignal,
+): Promise<IngestOutcome[]> {
   return Promise.all(
-    streams.map(async (stream, index): Promise<FleetOutcome> => {
+    streams.map(async (stream, index): Promise<IngestOutcome> => {
       const { streamId } = stream;
       try {
         if (index > 0) await pause(index * startSpacingMs, stop);
@@ -37,7 +40,7 @@ export function runFleet(streams: readonly IngestStream[], stop: AbortSignal): P
   );
 }
 
-export function fleetTotals(streams: readonly IngestStream[]): FleetTotals {
+export function ingestTotals(streams: readonly IngestStream[]): IngestTotals {
   const totals = { frames: 0, samples: 0, bytes: 0, lagMs: 0, worstLagMs: 0, connecting: 0 };
   for (const stream of streams) {
     totals.frames += stream.frames;

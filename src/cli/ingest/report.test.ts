@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { ClientError } from "../../client/errors.ts";
 import { failureOf } from "../kit/failures.ts";
-import type { FleetOutcome, FleetTotals } from "./fleet.ts";
-import { failureAmong, liveLine, type Run, summary } from "./report.ts";
+import type { IngestOutcome, IngestTotals } from "./fleet.ts";
+import { failureAmong, liveLine, type IngestRun, summary } from "./report.ts";
 
 const format = {
   codec: "adpcm",
@@ -11,8 +11,8 @@ const format = {
   channels: 1,
   frameSamples: 320,
 } as const;
-const run: Run = { format, streams: 1, firstStreamId: 7, realtime: true, url: "ws://h/ws" };
-const totals: FleetTotals = {
+const run: IngestRun = { format, streams: 1, firstStreamId: 7, realtime: true, url: "ws://h/ws" };
+const totals: IngestTotals = {
   frames: 600,
   samples: 192_000,
   bytes: 105_600,
@@ -23,22 +23,22 @@ const totals: FleetTotals = {
 
 function ended(
   result: Partial<{ ended: boolean; lostConnections: number; code: number | undefined }> = {},
-): FleetOutcome {
+): IngestOutcome {
   const { ended = true, lostConnections = 0 } = result;
   const code = "code" in result ? result.code : 1000;
   const close = code === undefined ? undefined : { code, reason: "" };
   return { streamId: 7, result: { ended, lostConnections, close } };
 }
 
-describe("the line of a second", () => {
-  test("has sums, but the speed since the line before", () => {
-    const before = { samples: 184_000, elapsedMs: 11_000 };
-    expect(liveLine(run, totals, 12_000, before)).toBe(
+describe("the status line", () => {
+  test("has totals, but the speed since the previous line", () => {
+    const previous = { samples: 184_000, elapsedMs: 11_000 };
+    expect(liveLine(run, totals, 12_000, previous)).toBe(
       "12.0 s  600 frames  103.13 KiB  0.50x real time  lag 3 ms",
     );
   });
 
-  test("counts streams and those without a connection, and has no lag where nothing is paced", () => {
+  test("counts streams and connecting ones, and has no lag without --realtime", () => {
     const many = { ...run, streams: 4, realtime: false };
     const first = { samples: 0, elapsedMs: 0 };
     expect(liveLine(many, { ...totals, connecting: 2 }, 1_000, first)).toBe(
@@ -48,16 +48,16 @@ describe("the line of a second", () => {
 });
 
 describe("the end of a stream", () => {
-  const failures: [title: string, outcomes: FleetOutcome[], line: string | undefined][] = [
-    ["is good after the answer to the goodbye", [ended(), ended({ code: 1005 })], undefined],
-    ["is good where the user ended it", [ended({ ended: false })], undefined],
+  const failures: [title: string, outcomes: IngestOutcome[], line: string | undefined][] = [
+    ["is good after a normal close", [ended(), ended({ code: 1005 })], undefined],
+    ["is good if the user ended it", [ended({ ended: false })], undefined],
     [
-      "is bad without an answer",
+      "is bad without a close from the server",
       [ended({ code: undefined })],
       "error: the server does not answer the goodbye (",
     ],
     [
-      "is bad after another close",
+      "is bad after an abnormal close",
       [ended({ code: 1011 })],
       "error: the server closed with 1011 at the end (",
     ],
@@ -67,7 +67,7 @@ describe("the end of a stream", () => {
       "error: 2 connections lost on the way (",
     ],
     [
-      "is bad where one of several is",
+      "is bad if one of several is",
       [
         ended(),
         { streamId: 8, error: new ClientError("REFUSED", "closed with 1008") },

@@ -1,40 +1,41 @@
-/** What `stream` says: a line a second, the summary, and what counts as a failure. */
+/** Output of `stream`: the status line, the summary, and which outcomes are failures. */
 import { ClientError } from "../../client/errors.ts";
 import type { IngestFormat } from "../../client/ingest/format.ts";
 import type { IngestResult } from "../../client/ingest/stream.ts";
 import { CliError } from "../kit/failures.ts";
-import type { FleetOutcome, FleetTotals } from "./fleet.ts";
-import { humanBytes, humanDuration, table } from "../kit/text.ts";
+import { humanBytes, humanDuration, plural, table } from "../kit/text.ts";
+import type { IngestOutcome, IngestTotals } from "./fleet.ts";
 
-export interface Run {
+export interface IngestRun {
   format: IngestFormat;
-  /** Streams at once, and the id of the first one. */
+  /** Number of concurrent streams. */
   streams: number;
+  /** The other streams have the next ids. */
   firstStreamId: number;
   realtime: boolean;
   url: string;
 }
 
-/** What the line before was made of; zeros at first. */
-export interface LineBefore {
+/** Totals at the time of a status line; zeros at the start. */
+export interface Mark {
   samples: number;
   elapsedMs: number;
 }
 
-/** The peer's close that says that it has everything. */
-const goodCloses: ReadonlySet<number> = new Set([1000, 1005]);
+/** Close codes by which the server confirms the end: normal closure, and no code (RFC 6455, 7.4.1). */
+const normalCloseCodes: ReadonlySet<number> = new Set([1000, 1005]);
 
 /**
- * "12.0 s  600 frames  103.13 KiB  1.00x real time  lag 3 ms": sums since the beginning, but the speed of the time since
- * the line before.
+ * "12.0 s  600 frames  103.13 KiB  1.00x real time  lag 3 ms": totals since the start, except for the speed, which is
+ * measured since the previous line.
  */
-export function liveLine(run: Run, totals: FleetTotals, elapsedMs: number, before: LineBefore): string {
-  const sent = { ...totals, samples: totals.samples - before.samples };
+export function liveLine(run: IngestRun, totals: IngestTotals, elapsedMs: number, previous: Mark): string {
+  const sent = { ...totals, samples: totals.samples - previous.samples };
   const parts = [
     `${(elapsedMs / 1000).toFixed(1)} s`,
     `${totals.frames} frames`,
     humanBytes(totals.bytes),
-    factor(run, sent, elapsedMs - before.elapsedMs),
+    speedText(run, sent, elapsedMs - previous.elapsedMs),
   ];
   if (run.streams > 1) parts.unshift(`${run.streams} streams`);
   if (run.realtime) parts.push(`lag ${Math.round(totals.lagMs)} ms`);
@@ -43,9 +44,9 @@ export function liveLine(run: Run, totals: FleetTotals, elapsedMs: number, befor
 }
 
 export function summary(
-  run: Run,
-  totals: FleetTotals,
-  outcomes: readonly FleetOutcome[],
+  run: IngestRun,
+  totals: IngestTotals,
+  outcomes: readonly IngestOutcome[],
   elapsedMs: number,
 ): string[] {
   const { format, streams, firstStreamId } = run;
@@ -58,7 +59,7 @@ export function summary(
     ["Format", formatText(format)],
     ["Sent", `${totals.frames} frames, ${humanBytes(totals.bytes)} (${totals.bytes} bytes)`],
     ["Audio", audioText(run, totals)],
-    ["Time", `${humanDuration(elapsedMs)}, ${factor(run, totals, elapsedMs)}`],
+    ["Time", `${humanDuration(elapsedMs)}, ${speedText(run, totals, elapsedMs)}`],
   ];
   if (run.realtime) rows.push(["Lag", `${Math.round(totals.worstLagMs)} ms at most`]);
   const lost = lostConnectionsOf(outcomes);
@@ -67,8 +68,8 @@ export function summary(
   return table(rows);
 }
 
-/** What makes the exit code other than 0; undefined where everything was sent and every server said goodbye well. */
-export function failureAmong(outcomes: readonly FleetOutcome[]): unknown {
+/** The error of the command; undefined if every stream was sent and its connection closed normally. */
+export function failureAmong(outcomes: readonly IngestOutcome[]): unknown {
   const failures = outcomes.map(failureOfOne).filter((failure) => failure !== undefined);
   const [first] = failures;
   if (failures.length <= 1 && outcomes.length === 1) return first;
@@ -77,57 +78,53 @@ export function failureAmong(outcomes: readonly FleetOutcome[]): unknown {
   return new CliError(`${failures.length} of ${outcomes.length} streams failed: ${message}`, hint);
 }
 
-function failureOfOne(outcome: FleetOutcome): ClientError | CliError | undefined {
+function failureOfOne(outcome: IngestOutcome): ClientError | CliError | undefined {
   if ("result" in outcome) return failureOfResult(outcome.result);
   if (outcome.error instanceof ClientError || outcome.error instanceof CliError) return outcome.error;
   const message = outcome.error instanceof Error ? outcome.error.message : String(outcome.error);
-  return new CliError(message, "the stream was not sent to its end");
+  return new CliError(message, "the stream was not sent completely");
 }
 
 function failureOfResult({ close, lostConnections }: IngestResult): CliError | undefined {
   if (close === undefined) {
     return new CliError("the server does not answer the goodbye", "it may not have recorded everything");
   }
-  if (!goodCloses.has(close.code)) {
+  if (!normalCloseCodes.has(close.code)) {
     const reason = close.reason === "" ? "" : ` (${close.reason})`;
     const message = `the server closed with ${close.code}${reason} at the end`;
     return new CliError(message, "it may not have recorded everything");
   }
   if (lostConnections === 0) return undefined;
   const message = `${lostConnections} ${plural(lostConnections, "connection")} lost on the way`;
-  return new CliError(message, "frames that were in the network then may be missing at the server");
+  return new CliError(message, "frames in flight at that time may be missing on the server");
 }
 
-function resultText(outcomes: readonly FleetOutcome[]): string {
+function resultText(outcomes: readonly IngestOutcome[]): string {
   const failed = outcomes.filter((outcome) => failureOfOne(outcome) !== undefined).length;
   if (failed > 0) return outcomes.length === 1 ? "FAILED" : `${failed} of ${outcomes.length} FAILED`;
   const ended = outcomes.every((outcome) => "result" in outcome && outcome.result.ended);
   return ended ? "everything sent" : "ended early, everything up to here sent";
 }
 
-function lostConnectionsOf(outcomes: readonly FleetOutcome[]): number {
+function lostConnectionsOf(outcomes: readonly IngestOutcome[]): number {
   return outcomes.reduce((sum, each) => sum + ("result" in each ? each.result.lostConnections : 0), 0);
 }
 
-/** Audio sent in the time it took, as a mean of the streams. */
-function factor(run: Run, totals: FleetTotals, elapsedMs: number): string {
+/** Duration of the sent audio divided by the elapsed time, averaged over the streams. */
+function speedText(run: IngestRun, totals: IngestTotals, elapsedMs: number): string {
   return `${(audioMs(run, totals) / Math.max(elapsedMs, 1)).toFixed(2)}x real time`;
 }
 
-function audioText(run: Run, totals: FleetTotals): string {
+function audioText(run: IngestRun, totals: IngestTotals): string {
   const each = run.streams === 1 ? "" : " a stream";
   return `${humanDuration(audioMs(run, totals))}${each} (${totals.samples} samples a channel)`;
 }
 
-function audioMs({ format, streams }: Run, { samples }: FleetTotals): number {
+function audioMs({ format, streams }: IngestRun, { samples }: IngestTotals): number {
   return (samples * 1000) / format.sampleRate / streams;
 }
 
 function formatText({ codec, nibbles, sampleRate, channels, frameSamples }: IngestFormat): string {
   const coder = codec === "pcm" ? "pcm" : `adpcm, ${nibbles} nibble first`;
   return `${coder}, ${sampleRate} Hz, ${channels} ${plural(channels, "channel")}, frames of ${frameSamples} samples`;
-}
-
-function plural(count: number, noun: string): string {
-  return count === 1 ? noun : `${noun}s`;
 }

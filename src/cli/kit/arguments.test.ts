@@ -10,7 +10,7 @@ interface Call {
   options: Options;
 }
 
-/** What a program with a default command and the command `rm` makes of these arguments. */
+/** Parses the arguments with a default command and the command `rm`, and returns the call of the action. */
 function called(...args: string[]): Call | undefined {
   const calls: Call[] = [];
   const cli = cac("test");
@@ -45,7 +45,7 @@ function refusal(run: () => unknown): string {
 }
 
 describe("arguments that look like numbers", () => {
-  test("stay the texts they are, as options, after = and by position", () => {
+  test("stay strings as option values, after = and by position", () => {
     expect(textOption(called("--output", "007")?.options ?? {}, "output")).toBe("007");
     expect(textOption(called("-o", "1e3")?.options ?? {}, "output")).toBe("1e3");
     expect(textOption(called("--output=0x10")?.options ?? {}, "output")).toBe("0x10");
@@ -55,7 +55,7 @@ describe("arguments that look like numbers", () => {
     expect(called("-v", "1.50")?.args).toEqual(["1.50"]);
   });
 
-  test("and all others arrive as they were given", () => {
+  test("and all other texts arrive unchanged", () => {
     const texts = fc.oneof(
       fc.string(),
       fc.double().map(String),
@@ -86,14 +86,14 @@ describe("a dash", () => {
   });
 });
 
-test("options of several words are read under their names", () => {
+test("options of several words are read by their names", () => {
   expect(textOption(called("rm", "x", "--name-of-it", "1e3")?.options ?? {}, "name-of-it")).toBe("1e3");
   expect(flagOption(called("rm", "x", "--really-do")?.options ?? {}, "really-do")).toBe(true);
   expect(flagOption(called("rm", "x")?.options ?? {}, "really-do")).toBe(false);
   expect(refusal(() => countOption({}, "name-of-it", 1, 9))).toBe("--name-of-it needs a value");
 });
 
-describe("options that nobody has declared", () => {
+describe("undeclared options", () => {
   for (const arg of [
     "--bogus",
     "--bogus=1",
@@ -105,21 +105,21 @@ describe("options that nobody has declared", () => {
     "-",
     "-1",
   ]) {
-    test(`are refused by their name: ${arg}`, () => {
+    test(`are refused by name: ${arg}`, () => {
       expect(refusal(() => called(arg))).toContain(`unknown option "${arg.replace("=1", "")}"`);
     });
   }
 
-  test("are refused where another command has them", () => {
+  test("are refused even if another command has them", () => {
     expect(refusal(() => called("rm", "x", "--verbose"))).toBe('unknown option "--verbose"');
   });
 
-  test("are refused as --no-x and as a path of names", () => {
+  test("are refused as --no-x and as --x.y", () => {
     expect(refusal(() => called("--no-verbose"))).toBe('unknown option "--no-verbose"');
     expect(refusal(() => called("--output.x=1"))).toBe('unknown option "--output.x"');
   });
 
-  test("are taken as --no-x only where that is how they are declared", () => {
+  test("--no-x is accepted only if it is declared as such", () => {
     expect(called("rm", "x", "--no-play")?.options).toMatchObject({ play: false });
     expect(called("rm", "x")?.options).toMatchObject({ play: true });
     expect(refusal(() => called("rm", "x", "--play"))).toBe('unknown option "--play"');
@@ -128,7 +128,7 @@ describe("options that nobody has declared", () => {
 });
 
 describe("reading an option", () => {
-  test("gives a default, a flag, a short form and a cluster", () => {
+  test("supports defaults, flags, short forms and clusters of them", () => {
     expect(countOption(called("rm", "x")?.options ?? {}, "count", 1, 9)).toBe(5);
     expect(countOption(called("rm", "x", "-c", "7")?.options ?? {}, "count", 1, 9)).toBe(7);
     expect(flagOption(called("-v")?.options ?? {}, "verbose")).toBe(true);
@@ -137,7 +137,7 @@ describe("reading an option", () => {
     expect(textOption(called("-vo", "x")?.options ?? {}, "output")).toBe("x");
   });
 
-  test("refuses what is given twice, what is missing and bad numbers", () => {
+  test("refuses repeated options, missing values and invalid numbers", () => {
     expect(refusal(() => textOption(called("-o", "a", "-o", "b")?.options ?? {}, "output"))).toContain(
       "more than once",
     );
@@ -150,7 +150,7 @@ describe("reading an option", () => {
     }
   });
 
-  test("takes a choice only", () => {
+  test("accepts only declared choices", () => {
     expect(choiceOption({ state: "finished" }, "state", ["finished", "unfinished"])).toBe("finished");
     expect(choiceOption({}, "state", ["finished"])).toBeUndefined();
     expect(refusal(() => choiceOption({ state: "lost" }, "state", ["finished"]))).toBe('--state is "lost"');

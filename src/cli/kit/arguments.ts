@@ -1,17 +1,17 @@
-/** Runs the command that the arguments name, and reads its options. */
-import type { CAC } from "cac";
+/** Runs the command that the arguments select, and reads its options. */
+import type { CAC, Command } from "cac";
 import { type ParsedOptions, parseArguments, propertyOf } from "../../base/command-line.ts";
 import { usageError } from "./failures.ts";
 
 export type Options = ParsedOptions;
 
-/** Runs the command that the arguments name and returns what its action returns; undefined for --help. */
+/** Runs the command that the arguments select. Returns the result of its action; undefined for --help. */
 export function runCommand(cli: CAC, args: readonly string[]): unknown {
   parseArguments(cli, args, (option) => usageError(`unknown option "${option}"`));
   return cli.runMatchedCommand();
 }
 
-/** The option's text; undefined where it was not given. */
+/** The value of an option; undefined if the option is not given. */
 export function textOption(options: Options, name: string): string | undefined {
   const value = options[propertyOf(name)];
   if (value === undefined || typeof value === "string") return value;
@@ -19,7 +19,7 @@ export function textOption(options: Options, name: string): string | undefined {
   throw usageError(`--${name} needs a value`);
 }
 
-/** An option that has a default. */
+/** For options that have a default. */
 export function requiredText(options: Options, name: string): string {
   const value = textOption(options, name);
   if (value === undefined) throw usageError(`--${name} needs a value`);
@@ -31,7 +31,7 @@ export function flagOption(options: Options, name: string): boolean {
   return value === true || (Array.isArray(value) && value.includes(true));
 }
 
-/** A whole number from `min` to `max`, in decimal digits. */
+/** Parses a whole number from `min` to `max` in decimal digits. */
 export function countOption(options: Options, name: string, min: number, max: number): number {
   const text = requiredText(options, name);
   const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
@@ -49,4 +49,9 @@ export function choiceOption<T extends string>(
   const choice = choices.find((choice) => choice === text);
   if (choice !== undefined) return choice;
   throw usageError(`--${name} is "${text}"`, `use ${choices.join(" or ")}`);
+}
+
+/** Declares --json, which commands read with `flagOption`. */
+export function jsonOption(command: Command): Command {
+  return command.option("--json", "Print the result as JSON");
 }

@@ -31,7 +31,7 @@ async function refusal(promise: Promise<unknown>): Promise<string> {
 }
 
 describe("a file to upload", () => {
-  test("is read at any offset, also again, and short at its end", async () => {
+  test("is read at any offset, repeatedly, and short at its end", async () => {
     const path = join(folder, "in");
     writeFileSync(path, "0123456789");
     const source = await openSource(path);
@@ -42,7 +42,7 @@ describe("a file to upload", () => {
     await source.close();
   });
 
-  test("must be named, exist and be a file", async () => {
+  test("must have a path, exist and be a regular file", async () => {
     expect(await refusal(openSource(""))).toBe("the input path is empty");
     expect(await refusal(openSource(join(folder, "none")))).toContain("no such file or folder: ");
     expect(await refusal(openSource(folder))).toContain("is a folder: ");
@@ -51,8 +51,8 @@ describe("a file to upload", () => {
   });
 });
 
-describe("a file in the making", () => {
-  test("has its name only when it is whole, and makes its folders", async () => {
+describe("an output file", () => {
+  test("appears under its name only when it is complete, and creates missing folders", async () => {
     const path = join(folder, "deep", "er", "out");
     const file = await OutputFile.create(path);
     file.write(Buffer.from("abc"));
@@ -64,7 +64,7 @@ describe("a file in the making", () => {
     expect(readFileSync(path, "utf8")).toBe("abcdef");
   });
 
-  test("leaves nothing behind when it is given up, and an older file as it was", async () => {
+  test("leaves nothing behind when it is discarded, and keeps an older file", async () => {
     const path = join(folder, "kept", "old");
     const first = await OutputFile.create(path);
     first.write(Buffer.from("old"));
@@ -76,7 +76,7 @@ describe("a file in the making", () => {
     expect(readFileSync(path, "utf8")).toBe("old");
   });
 
-  test("goes to where a link points, and the link stays", async () => {
+  test("replaces the target of a link, and keeps the link", async () => {
     const target = join(folder, "target");
     const link = join(folder, "link");
     writeFileSync(target, "old");
@@ -88,7 +88,7 @@ describe("a file in the making", () => {
     expect(readFileSync(target, "utf8")).toBe("new");
   });
 
-  test("writes to a device as it is, and never in its place", async () => {
+  test("writes into a device, and never replaces it", async () => {
     const file = await OutputFile.create("/dev/null");
     file.write(Buffer.from("x"));
     await file.commit();
@@ -96,7 +96,7 @@ describe("a file in the making", () => {
     expect((await Bun.file("/dev/null").stat()).isCharacterDevice()).toBe(true);
   });
 
-  test("must be named and be no folder", async () => {
+  test("must have a path and not be a folder", async () => {
     expect(await refusal(OutputFile.create(""))).toBe("the output path is empty");
     expect(await refusal(OutputFile.create(folder))).toContain("the output is a folder");
     expect(await refusal(OutputFile.create(join(folder, "new/")))).toContain("the output is a folder");
@@ -104,14 +104,14 @@ describe("a file in the making", () => {
   });
 });
 
-test("a default output names its time and keeps of a name only what is harmless", () => {
+test("a default output has the time and only safe characters of the name", () => {
   const now = new Date("2025-01-31T09:05:00.123Z");
   expect(defaultOutput("song.mp3", now)).toBe("audio/output/output-20250131-090500-123-song.mp3");
   expect(defaultOutput("../\u001b[2Ja\nb", now)).toBe("audio/output/output-20250131-090500-123-__2Ja_b");
   expect(Buffer.from(defaultOutput(`${"é".repeat(200)}.mp3`, now)).length).toBeLessThan(255);
 });
 
-test("two paths are the same file where links lead to one", async () => {
+test("two paths are the same file if links lead to one", async () => {
   const path = join(folder, "same");
   writeFileSync(path, "");
   symlinkSync(path, join(folder, "same-link"));

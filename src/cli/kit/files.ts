@@ -1,4 +1,4 @@
-/** Files at both ends: the one to upload, read at any offset, and the one a download becomes. */
+/** The source file of an upload and the output file of a download. */
 import { randomBytes } from "node:crypto";
 import { closeSync, openSync, writeSync } from "node:fs";
 import { mkdir, open, realpath, rename, rm, stat } from "node:fs/promises";
@@ -9,19 +9,19 @@ import type { AudioSource } from "../../client/audio-source.ts";
 import { CliError, fileError, usageError } from "./failures.ts";
 import { fileTime } from "./text.ts";
 
-/** Where files go whose place the user does not say. */
+/** The folder for output files if the user names none. */
 export const outputFolder = join("audio", "output");
 
-/** A file as the source of an upload; close it in the end. */
+/** A file as the source of an upload; the caller closes it. */
 export interface FileSource extends AudioSource {
   close(): Promise<void>;
 }
 
-/** Opens a regular file; anything else is a CliError that names the path. */
+/** Opens a regular file for reading at any offset; throws a CliError that names the path for anything else. */
 export async function openSource(path: string): Promise<FileSource> {
   if (path === "") throw usageError("the input path is empty", "give the path of a file");
   try {
-    await refuseOtherThanFile(path);
+    await refuseUnlessRegularFile(path);
     const file = await open(path, "r");
     const { size } = await file.stat();
     return { sizeBytes: size, read: reader(path, file), close: () => file.close() };
@@ -30,8 +30,8 @@ export async function openSource(path: string): Promise<FileSource> {
   }
 }
 
-/** Before opening, because opening a pipe that nobody writes to would wait for ever. */
-async function refuseOtherThanFile(path: string): Promise<void> {
+/** Runs before the open: opening a named pipe without a writer would block for ever. */
+async function refuseUnlessRegularFile(path: string): Promise<void> {
   const stats = await stat(path);
   if (stats.isDirectory()) throw new CliError(`is a folder: ${path}`, "give the path of a file");
   if (!stats.isFile()) throw new CliError(`is not a regular file: ${path}`, "copy it into a file first");
@@ -41,7 +41,7 @@ interface Readable {
   read(buffer: Uint8Array, offset: number, length: number, position: number): Promise<{ bytesRead: number }>;
 }
 
-/** A read function with one buffer, which grows to the longest read. */
+/** Reads into one reused buffer, which grows to the longest read. */
 function reader(path: string, file: Readable): AudioSource["read"] {
   let buffer = new Uint8Array(0);
   return async (offset, length) => {
@@ -61,13 +61,13 @@ function reader(path: string, file: Readable): AudioSource["read"] {
 }
 
 /**
- * A file in the making. Bytes go to a temporary file beside it, which takes its name in the end, so that the name
- * never stands for half a file. Devices and pipes are written to as they are.
+ * An output file. The bytes go to a temporary file in the same folder, and `commit` renames it: a failed download never
+ * leaves half a file under the final name. Devices and pipes are written directly.
  */
 export class OutputFile implements AudioSink {
-  /** The path as the user gave it. */
+  /** The path as the user typed it. */
   readonly path: string;
-  /** Where the bytes belong: links are followed, so that they stay links. */
+  /** `path` with its links resolved: the rename replaces the target of a link, not the link. */
   readonly #target: string;
   readonly #temporary: string | undefined;
   #descriptor: number | undefined;
@@ -79,7 +79,7 @@ export class OutputFile implements AudioSink {
     this.#descriptor = temporary === undefined ? openSync(target, "w") : openSync(temporary, "wx");
   }
 
-  /** Makes the folders and the temporary file; throws a CliError that names the path. */
+  /** Creates missing folders and the temporary file; throws a CliError that names the path. */
   static async create(path: string): Promise<OutputFile> {
     if (path === "") throw usageError("the output path is empty", "give the path of a file");
     try {
@@ -97,7 +97,7 @@ export class OutputFile implements AudioSink {
     }
   }
 
-  /** Writes in the calling thread: measured, a turn through the thread pool costs more than 64 KiB to the page cache. */
+  /** Synchronous: measured, a trip through the thread pool costs more than writing 64 KiB to the page cache. */
   write(bytes: Uint8Array): void {
     if (this.#descriptor === undefined) throw new RangeError(`${this.path} is closed`);
     try {
@@ -107,7 +107,7 @@ export class OutputFile implements AudioSink {
     }
   }
 
-  /** Writes over bytes that are there already; true unless this is a device or a pipe, where nothing can be changed. */
+  /** Overwrites bytes at `position`. Returns false for a device or a pipe, where that is impossible. */
   rewrite(position: number, bytes: Uint8Array): boolean {
     if (this.#descriptor === undefined) throw new RangeError(`${this.path} is closed`);
     if (this.#temporary === undefined) return false;
@@ -121,7 +121,7 @@ export class OutputFile implements AudioSink {
     }
   }
 
-  /** Gives the file its name. */
+  /** Renames the temporary file to the target. */
   async commit(): Promise<void> {
     this.#close();
     if (this.#temporary === undefined) return;
@@ -132,7 +132,7 @@ export class OutputFile implements AudioSink {
     }
   }
 
-  /** Removes what is not committed. */
+  /** Removes the temporary file unless it is committed; safe to call in any state. */
   async discard(): Promise<void> {
     this.#close();
     if (this.#temporary !== undefined) await rm(this.#temporary, { force: true });
@@ -154,24 +154,24 @@ async function statOf(path: string) {
   }
 }
 
-/** A name from a server as one of a file: only harmless characters stay. */
-export function plainName(name: string): string {
-  const harmless = basename(name).replace(/[^\p{L}\p{N}._ -]/gu, "_");
-  // File systems allow 255 bytes; what a name ends with tells its kind.
-  return Buffer.from(harmless).length <= 200 ? harmless : harmless.slice(-50);
+/** Makes a file name of an untrusted name: without folders, other characters become "_". */
+export function safeFileName(name: string): string {
+  const safe = basename(name).replace(/[^\p{L}\p{N}._ -]/gu, "_");
+  // File systems allow 255 bytes. The end stays, because it has the extension.
+  return Buffer.from(safe).length <= 200 ? safe : safe.slice(-50);
 }
 
-/** `audio/output/output-{time}-{name}`, with the plain name. */
+/** `audio/output/output-{time}-{name}`, with the name made safe. */
 export function defaultOutput(name: string, now: Date = new Date()): string {
-  return join(outputFolder, `output-${fileTime(now)}-${plainName(name)}`);
+  return join(outputFolder, `output-${fileTime(now)}-${safeFileName(name)}`);
 }
 
-/** False for what is not there, or cannot be looked at: whoever opens it says why. */
+/** False also if the path is missing or unreadable: opening it reports the cause. */
 export async function isFolder(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined))?.isDirectory() === true;
 }
 
-/** Whether two paths are the same file; a path that does not exist is no file. */
+/** Whether two paths lead to the same existing file. */
 export async function isSameFile(a: string, b: string): Promise<boolean> {
   const [first, second] = [await statOf(a), await statOf(b)];
   if (first === undefined || second === undefined) return false;

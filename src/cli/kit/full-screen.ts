@@ -1,13 +1,16 @@
 /**
- * The whole of a terminal for one program: keys come as they are pressed, lines take the place of those before. However
- * the program ends, the terminal is as it was before.
+ * Full-screen mode of a terminal: raw key input, and frames drawn over each other on the alternate screen. `close` and
+ * the end of the process restore the terminal.
  */
-
-const enter = "\u001b[?1049h\u001b[?25l";
-const leave = "\u001b[?25h\u001b[?1049l";
-const home = "\u001b[H";
-const clearRest = "\u001b[K";
-const clearBelow = "\u001b[J";
+import {
+  clearToLineEnd,
+  clearToScreenEnd,
+  ctrlD,
+  cursorHome,
+  enterFullScreen,
+  escape,
+  leaveFullScreen,
+} from "./escape-codes.ts";
 
 const fallbackColumns = 80;
 const fallbackRows = 24;
@@ -26,17 +29,17 @@ export class FullScreen {
   #shown = "";
   #isOpen = true;
 
-  /** `onKey` is told each character; Ctrl-C is "\x03", and "\x04" that no more can come. */
+  /** `onKey` gets each character. Ctrl-C arrives as `ctrlC`; the end of the input arrives as `ctrlD`. */
   constructor(input: Input, output: NodeJS.WriteStream, onKey: (key: string) => void) {
     this.#input = input;
     this.#output = output;
     this.#onKey = onKey;
     process.on("exit", this.#restore);
-    output.on("resize", this.#forget);
-    input.setEncoding("utf8").on("data", this.#keys).on("end", this.#ended);
+    output.on("resize", this.#forceRedraw);
+    input.setEncoding("utf8").on("data", this.#onData).on("end", this.#onEnd);
     input.setRawMode(true);
     input.resume();
-    output.write(enter);
+    output.write(enterFullScreen);
   }
 
   get size(): ScreenSize {
@@ -44,21 +47,21 @@ export class FullScreen {
     return { columns: columns > 0 ? columns : fallbackColumns, rows: rows > 0 ? rows : fallbackRows };
   }
 
-  /** As many lines as there are rows at most, each with its own colors and none wider than the screen. */
+  /** Draws one frame. The caller fits the lines to `size`; they may contain colors. */
   draw(lines: readonly string[]): void {
-    // Without a break after the last line: that would move all of them up.
-    const text = lines.map((line) => line + clearRest).join("\r\n");
+    // A line break after the last row would scroll the screen.
+    const text = lines.map((line) => line + clearToLineEnd).join("\r\n");
     if (text === this.#shown || !this.#isOpen) return;
     this.#shown = text;
-    this.#output.write(home + text + clearBelow);
+    this.#output.write(cursorHome + text + clearToScreenEnd);
   }
 
   close(): void {
     this.#restore();
     process.off("exit", this.#restore);
-    this.#output.off("resize", this.#forget);
-    this.#input.off("data", this.#keys).off("end", this.#ended);
-    // Input that is waited for keeps the program alive.
+    this.#output.off("resize", this.#forceRedraw);
+    this.#input.off("data", this.#onData).off("end", this.#onEnd);
+    // A flowing stdin keeps the process alive.
     this.#input.pause();
   }
 
@@ -66,18 +69,18 @@ export class FullScreen {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     this.#input.setRawMode(false);
-    this.#output.write(leave);
+    this.#output.write(leaveFullScreen);
   };
 
-  readonly #forget = (): void => {
+  readonly #forceRedraw = (): void => {
     this.#shown = "";
   };
 
-  readonly #ended = (): void => this.#onKey("\u0004");
+  readonly #onEnd = (): void => this.#onKey(ctrlD);
 
-  /** Keys without a character of their own come as sequences that begin with an escape. */
-  readonly #keys = (text: string): void => {
-    if (text.startsWith("\u001b")) return;
+  readonly #onData = (text: string): void => {
+    // Arrow and function keys send escape sequences; their characters are not keys.
+    if (text.startsWith(escape)) return;
     for (const key of text) this.#onKey(key);
   };
 }

@@ -1,33 +1,30 @@
-/** The one place that writes: results to stdout, everything else to stderr, a progress bar only on a terminal. */
+/** All output of the client: results on stdout, notices and progress on stderr. Bars appear on terminals only. */
 import { SingleBar } from "cli-progress";
+import { clearLine, clearToLineEnd, clearToScreenEnd, cursorHome } from "./escape-codes.ts";
+import { usageError } from "./failures.ts";
 import { FullScreen } from "./full-screen.ts";
 import { humanBytes, visible } from "./text.ts";
 
 export interface Progress {
   update(bytes: number): void;
-  /** Takes the bar away. */
+  /** Removes the bar. */
   end(): void;
 }
 
-/** One line that changes. */
+/** A status line that each `show` overwrites. */
 export interface LiveLine {
   show(line: string): void;
-  /** Leaves the last line where it is. */
+  /** Keeps the last line on the screen. */
   end(): void;
 }
 
-/** Where a terminal does not say how wide it is. */
+/** Used if the terminal does not report its width. */
 const fallbackColumns = 79;
-
-const clearLine = "\r\u001b[K";
-const home = "\u001b[H";
-const clearRest = "\u001b[K";
-const clearBelow = "\u001b[J";
 
 export class Terminal {
   readonly #stdout: NodeJS.WriteStream;
   readonly #stderr: NodeJS.WriteStream;
-  /** Whether the cursor is behind a bar or a live line. */
+  /** Whether the cursor is behind a progress bar or a live line. */
   #lineShown = false;
 
   constructor(stdout: NodeJS.WriteStream, stderr: NodeJS.WriteStream) {
@@ -35,60 +32,70 @@ export class Terminal {
     this.#stderr = stderr;
   }
 
-  /** A line of the result. What comes from elsewhere must have been made visible. */
+  /** Prints a line of the result. The caller escapes untrusted text with `visible`. */
   print(line: string): void {
-    // A bar, which is drawn again, would stand before it.
+    // Otherwise the result would continue the line of a bar.
     if (this.#lineShown) this.#stderr.write(clearLine);
     this.#stdout.write(`${line}\n`);
   }
 
-  /** A result that takes the place of the one before, cut to what the screen has room for. */
-  redraw(lines: readonly string[]): void {
-    const { rows, columns } = this.#stdout;
-    const room = lines.slice(0, rows > 1 ? rows - 1 : lines.length);
-    const shown = room.map((line) => line.slice(0, columns > 0 ? columns : fallbackColumns));
-    this.#stdout.write(`${home}${shown.map((line) => `${line}${clearRest}\n`).join("")}${clearBelow}`);
+  printAll(lines: readonly string[]): void {
+    for (const line of lines) this.print(line);
   }
 
-  /** Whether somebody is there who sees the screen and presses keys, on a terminal that can be drawn on. */
+  /** Draws over the previous result, cut to the size of the screen. */
+  redraw(lines: readonly string[]): void {
+    const { rows, columns } = this.#stdout;
+    const fitting = lines.slice(0, rows > 1 ? rows - 1 : lines.length);
+    const shown = fitting.map((line) => line.slice(0, columns > 0 ? columns : fallbackColumns));
+    this.#stdout.write(
+      `${cursorHome}${shown.map((line) => `${line}${clearToLineEnd}\n`).join("")}${clearToScreenEnd}`,
+    );
+  }
+
+  /** Whether stdin and stdout are a terminal that can be drawn on. */
   get isInteractive(): boolean {
     return process.stdin.isTTY && this.#stdout.isTTY && process.env["TERM"] !== "dumb";
   }
 
-  /** Unless NO_COLOR says otherwise (https://no-color.org). */
+  /** False if the user sets NO_COLOR (https://no-color.org). */
   get hasColors(): boolean {
     return this.#stdout.isTTY && (process.env["NO_COLOR"] ?? "") === "";
   }
 
-  /** Takes the screen until it is closed; see `isInteractive`. */
+  /** Takes over the screen until the result is closed; requires `isInteractive`. */
   fullScreen(onKey: (key: string) => void): FullScreen {
     return new FullScreen(process.stdin, this.#stdout, onKey);
   }
 
-  /** Whether somebody reads the results on a screen. */
   get printsToScreen(): boolean {
     return this.#stdout.isTTY;
   }
 
-  /** Bytes of a result that is no text; resolves when whoever reads them has room for more. */
+  /** Throws a CliError if stdout is a terminal, which audio would garble. */
+  refuseAudioOnScreen(hint: string): void {
+    if (this.printsToScreen) throw usageError("standard output is a terminal", hint);
+  }
+
+  /** Writes binary results; resolves when stdout has accepted the bytes (backpressure). */
   write(bytes: Uint8Array): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#stdout.write(bytes, (error) => (error ? reject(error) : resolve()));
     });
   }
 
-  /** A line beside the result. */
+  /** Prints a notice on stderr. */
   note(line: string): void {
     const clear = this.#lineShown ? clearLine : "";
     this.#stderr.write(`${clear}${visible(line)}\n`);
   }
 
-  /** A line on stderr that is written over on a terminal, and one line after the other elsewhere. */
+  /** A live line on stderr; if that is no terminal, each `show` prints a new line. */
   live(): LiveLine {
     if (!this.#stderr.isTTY) return { show: (line) => this.note(line), end: () => undefined };
     return {
       show: (line) => {
-        // A line that wraps could not be written over.
+        // A wrapped line could not be overwritten.
         const { columns } = this.#stderr;
         const shown = visible(line).slice(0, columns > 1 ? columns - 1 : fallbackColumns);
         this.#stderr.write(clearLine + shown);
@@ -101,20 +108,12 @@ export class Terminal {
     };
   }
 
-  /** A bar on stderr where that is a terminal; `totalBytes` is undefined where nobody knows it. */
+  /** A progress bar on stderr; nothing if that is no terminal. Without `totalBytes` it only counts. */
   progress(label: string, totalBytes: number | undefined): Progress {
     if (!this.#stderr.isTTY) return { update: () => undefined, end: () => undefined };
     const amount = (bytes: number) =>
       totalBytes === undefined ? humanBytes(bytes) : `${humanBytes(bytes)} of ${humanBytes(totalBytes)}`;
-    const bar = new SingleBar({
-      format: totalBytes === undefined ? "{label} {amount}" : "{label} [{bar}] {percentage}% {amount}",
-      stream: this.#stderr,
-      barsize: 30,
-      hideCursor: true,
-      clearOnComplete: true,
-      forceRedraw: true,
-      gracefulExit: false,
-    });
+    const bar = newBar(this.#stderr, totalBytes !== undefined);
     bar.start(totalBytes ?? 0, 0, { label: visible(label), amount: amount(0) });
     this.#lineShown = true;
     return {
@@ -125,4 +124,16 @@ export class Terminal {
       },
     };
   }
+}
+
+function newBar(stream: NodeJS.WriteStream, hasTotal: boolean): SingleBar {
+  return new SingleBar({
+    format: hasTotal ? "{label} [{bar}] {percentage}% {amount}" : "{label} {amount}",
+    stream,
+    barsize: 30,
+    hideCursor: true,
+    clearOnComplete: true,
+    forceRedraw: true,
+    gracefulExit: false,
+  });
 }

@@ -12,31 +12,31 @@ import {
 } from "./text.ts";
 
 // oxlint-disable-next-line no-control-regex
-const acting = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/;
+const controls = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/;
 
-describe("text from elsewhere", () => {
-  test("shows its control characters instead of obeying them", () => {
+describe("untrusted text", () => {
+  test("has its control characters escaped", () => {
     expect(visible("a\u001b[2Jb\nc\u009b1md")).toBe("a\\x1b[2Jb\\x0ac\\x9b1md");
     expect(visible("abc\u202ecba")).toBe("abc\\u{202e}cba");
     expect(visible("Grüße 🎵")).toBe("Grüße 🎵");
   });
 
-  test("never acts on a terminal, whatever it is", () => {
-    fc.assert(fc.property(fc.string({ unit: "binary" }), (text) => !acting.test(visible(text))));
+  test("never controls a terminal", () => {
+    fc.assert(fc.property(fc.string({ unit: "binary" }), (text) => !controls.test(visible(text))));
   });
 
-  test("keeps its value in JSON, where no character acts either", () => {
+  test("keeps its value in JSON, which does not control a terminal either", () => {
     fc.assert(
       fc.property(fc.array(fc.string({ unit: "binary" })), (value) => {
         const json = safeJson(value);
         expect(JSON.parse(json)).toEqual(value);
-        expect(acting.test(json.replaceAll("\n", ""))).toBe(false);
+        expect(controls.test(json.replaceAll("\n", ""))).toBe(false);
       }),
     );
   });
 });
 
-test("sizes, times and speeds have units for people", () => {
+test("sizes, times and speeds are readable", () => {
   expect([0, 1023, 1024, 4_100_000, 1024 ** 2 - 1, 1024 ** 3].map(humanBytes)).toEqual([
     "0 B",
     "1023 B",
@@ -59,7 +59,7 @@ test("sizes, times and speeds have units for people", () => {
   expect(fileTime(new Date("2025-01-31T09:05:00.123Z"))).toBe("20250131-090500-123");
 });
 
-test("a table aligns its columns by what a terminal shows, and shows no control character", () => {
+test("a table aligns its columns by display width, and escapes control characters", () => {
   const rows = [
     ["ID", "SIZE", "X"],
     ["日本", "7", "y"],

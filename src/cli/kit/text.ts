@@ -1,20 +1,20 @@
-/** Text for people and for programs: control characters made visible, units, tables. */
+/** Formatting of output: escaping of untrusted text, units, JSON, tables. */
 
 /**
- * Control and formatting characters, lone surrogates, line separators: what may move the cursor, change the
- * direction of writing, or hide.
+ * Control and format characters, lone surrogates and line separators. They can move the cursor, reverse the writing
+ * direction, or be invisible.
  */
 const unsafe = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 
-/** Text from elsewhere (a server, a file name) as it may go to a terminal: one line, nothing that acts. */
+/** Escapes untrusted text (from a server, or a file name), so that it prints as one line and controls nothing. */
 export function visible(text: string): string {
   return text.replace(unsafe, (char) => escaped(char.codePointAt(0) ?? 0));
 }
 
-/** JSON that stays the same value and holds no character that a terminal acts on; in one line without an indentation. */
+/** JSON of the same value without characters that a terminal obeys; `indentation` 0 gives a single line. */
 export function safeJson(value: unknown, indentation = 2): string {
   const json = JSON.stringify(value, undefined, indentation);
-  // The line breaks are those of the indentation: inside strings JSON has none.
+  // All line breaks are indentation: JSON strings contain none.
   return json.replace(unsafe, (char) => (char === "\n" ? char : jsonEscaped(char)));
 }
 
@@ -34,7 +34,7 @@ export function humanBytes(bytes: number): string {
   if (bytes < 1024) return `${bytes} B`;
   let value = bytes / 1024;
   let unit = 0;
-  // 1023.995 would be written "1024.00".
+  // 1023.995 would print as "1024.00".
   while (value >= 1023.995 && unit < byteUnits.length - 1) {
     value /= 1024;
     unit++;
@@ -51,24 +51,24 @@ export function humanDuration(ms: number): string {
   return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
 }
 
-/** Megabits (10^6 bits) a second. */
+/** Megabits (10^6 bits) per second. */
 export function megabitsPerSecond(bytes: number, ms: number): number {
   return (bytes * 8) / 1000 / Math.max(ms, 0.001);
 }
 
-/** "2025-01-31 09:05:00 UTC" of an ISO time; what is no time stays as it is. */
+/** Formats an ISO time as "2025-01-31 09:05:00 UTC"; returns other text unchanged. */
 export function humanTime(iso: string): string {
   const time = new Date(iso);
   if (Number.isNaN(time.getTime())) return iso;
   return `${time.toISOString().slice(0, 19).replace("T", " ")} UTC`;
 }
 
-/** "20250131-090500-123": sorts by time and suits every file system. */
+/** "20250131-090500-123": sorts by time, and every file system allows it in a name. */
 export function fileTime(time: Date): string {
   return time.toISOString().replace(/[-:Z]/g, "").replace("T", "-").replace(".", "-");
 }
 
-/** Rows in aligned columns, two spaces apart; `rightAligned` names columns of numbers by index. */
+/** Aligns rows in columns, two spaces apart; `rightAligned` has the indexes of the numeric columns. */
 export function table(rows: readonly (readonly string[])[], rightAligned: readonly number[] = []): string[] {
   const shown = rows.map((row) => row.map(visible));
   const columns = Math.max(0, ...shown.map((row) => row.length));
@@ -86,4 +86,8 @@ export function table(rows: readonly (readonly string[])[], rightAligned: readon
 function padded(cell: string, width: number, right: boolean): string {
   const space = " ".repeat(Math.max(0, width - Bun.stringWidth(cell)));
   return right ? space + cell : cell + space;
+}
+
+export function plural(count: number, noun: string): string {
+  return count === 1 ? noun : `${noun}s`;
 }

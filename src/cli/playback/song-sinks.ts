@@ -1,27 +1,28 @@
-/** Where a song goes as it comes: a file, standard output, a player, or a file and a player at once. */
+/** Destinations of a song while it arrives: a file, stdout, or a player. A song may go to several at once. */
 import { existsSync } from "node:fs";
 import { sniffBytes } from "../../codec/sniff.ts";
 import { concatBytes } from "../../client/concat-bytes.ts";
 import { usageError } from "../kit/failures.ts";
 import { OutputFile } from "../kit/files.ts";
-import { openPlayer, type Player, type PlayOptions } from "./player.ts";
 import type { Terminal } from "../kit/terminal.ts";
+import { openPlayer, type Player } from "./player.ts";
+import type { PlayOptions } from "./player-process.ts";
 
 export interface SongSink {
-  /** Whether a part of a song is better than none: what is heard is heard. */
-  readonly takesParts: boolean;
-  /** Resolves when it has room for more. False: it wants no more. */
+  /** Whether to `finish` an incomplete song; otherwise `close` discards it. */
+  readonly keepsPartial: boolean;
+  /** Resolves when there is room for more. False if the sink accepts no more. */
   write(bytes: Uint8Array): Promise<boolean>;
-  /** All has been written: resolves when all is done with it. */
+  /** Call after the last `write`. Resolves when the file is complete or the song has been heard. */
   finish(): Promise<void>;
-  /** Frees what is left, and takes back what is not finished. */
+  /** Releases resources, and removes the file of an unfinished song. */
   close(): Promise<void>;
 }
 
 export async function fileSink(path: string): Promise<SongSink> {
   const file = await OutputFile.create(path);
   return {
-    takesParts: false,
+    keepsPartial: false,
     write: (bytes) => {
       file.write(bytes);
       return Promise.resolve(true);
@@ -33,7 +34,7 @@ export async function fileSink(path: string): Promise<SongSink> {
 
 export function standardOutputSink(terminal: Terminal): SongSink {
   return {
-    takesParts: true,
+    keepsPartial: true,
     write: async (bytes) => {
       await terminal.write(bytes);
       return true;
@@ -43,15 +44,15 @@ export function standardOutputSink(terminal: Terminal): SongSink {
   };
 }
 
-/** A player that is chosen by the first bytes of the song. */
+/** Buffers the first bytes of the song, which determine the player. */
 export class PlayerSink implements SongSink {
-  readonly takesParts = true;
+  readonly keepsPartial = true;
   readonly #options: PlayOptions;
   readonly #onPlaying: (command: string) => void;
   #head: Uint8Array = new Uint8Array(0);
   #player: Player | undefined;
 
-  /** `onPlaying` is told which player it is. */
+  /** `onPlaying` gets the command of the chosen player. */
   constructor(options: PlayOptions, onPlaying: (command: string) => void) {
     this.#options = options;
     this.#onPlaying = onPlaying;
@@ -79,8 +80,8 @@ export class PlayerSink implements SongSink {
   }
 }
 
-/** The end of a song's name, in the current folder; throws a CliError rather than write over a file. */
-export function pathFromName(name: string, mayReplace: boolean): string {
+/** The last part of a song's name, as a file in the current folder. Throws a CliError if that file exists. */
+export function outputPathOf(name: string, mayReplace: boolean): string {
   const path = name.split(/[/\\]/).at(-1) ?? "";
   if (path === "" || path === "." || path === "..") {
     throw usageError(`no file can be called like the song "${name}"`, "give one with --output FILE");
@@ -88,7 +89,7 @@ export function pathFromName(name: string, mayReplace: boolean): string {
   if (!mayReplace && existsSync(path)) {
     throw usageError(
       `there is a file already: ${path}`,
-      "write over it with --force, or give another with --output FILE",
+      "overwrite it with --force, or give another with --output FILE",
     );
   }
   return path;

@@ -1,17 +1,17 @@
-/** Where the sounds of a device are heard, one at a time, as they come: a player of this machine. */
+/** Plays the sounds of a device while they arrive, one at a time, with an installed player. */
 import { encodeWavHeader } from "../../codec/wav.ts";
 import { soundSampleRate } from "../../client/devices/sound-decoder.ts";
 import { MiB } from "../../base/limits/units.ts";
 import { CliError } from "../kit/failures.ts";
-import { isThere, openPlayer, type Player } from "./player.ts";
-import { choosePlayer } from "./players.ts";
+import { isInstalled, openPlayer, type Player } from "./player.ts";
+import { choosePlayer } from "./player-kinds.ts";
 
-/** Sound that waits for the player; servers send it about as fast as it is heard. */
-const maxWaitingBytes = 64 * MiB;
+/** Audio queued for the player. Servers pace sounds to real time, so a longer queue means that the player is stuck. */
+const maxQueuedBytes = 64 * MiB;
 
-/** The command that sounds would be played with; undefined if there is none. */
+/** The command of the player for sounds; undefined if none is installed. */
 export function playerCommand(): string | undefined {
-  return choosePlayer({ format: "audio/wav", seekSeconds: undefined }, isThere)?.command;
+  return choosePlayer({ format: "audio/wav", seekSeconds: undefined }, isInstalled)?.command;
 }
 
 /** One sound and the process that plays it. */
@@ -20,11 +20,11 @@ class Playing {
   readonly #onFailure: (error: unknown) => void;
   #player: Player | undefined;
   #work: Promise<void>;
-  #waitingBytes = 0;
+  #queuedBytes = 0;
 
   constructor(onFailure: (error: unknown) => void) {
     this.#onFailure = onFailure;
-    this.#work = this.#step(async () => {
+    this.#work = this.#run(async () => {
       const head = encodeWavHeader(soundSampleRate, 1, undefined);
       this.#player = await openPlayer(head, { seekSeconds: undefined, signal: this.#end.signal });
       await this.#player.write(head);
@@ -32,23 +32,23 @@ class Playing {
   }
 
   write(samples: Uint8Array): void {
-    this.#waitingBytes += samples.length;
-    if (this.#waitingBytes > maxWaitingBytes) {
-      this.#fail(new CliError("the player does not take the sound", "see --no-play"));
+    this.#queuedBytes += samples.length;
+    if (this.#queuedBytes > maxQueuedBytes) {
+      this.#fail(new CliError("the player does not accept the sound", "see --no-play"));
       return;
     }
-    this.#then(async () => {
+    this.#enqueue(async () => {
       await this.#player?.write(samples);
-      this.#waitingBytes -= samples.length;
+      this.#queuedBytes -= samples.length;
     });
   }
 
-  /** What has been written is still heard. */
+  /** Ends the sound; what is queued still plays. */
   finish(): void {
-    this.#then(async () => this.#player?.finish());
+    this.#enqueue(async () => this.#player?.finish());
   }
 
-  /** Silence, now. */
+  /** Stops the player at once. */
   stop(): void {
     this.#end.abort();
   }
@@ -59,11 +59,11 @@ class Playing {
     await this.#player?.close();
   }
 
-  #then(step: () => Promise<void>): void {
-    this.#work = this.#work.then(() => this.#step(step));
+  #enqueue(step: () => Promise<void>): void {
+    this.#work = this.#work.then(() => this.#run(step));
   }
 
-  async #step(step: () => Promise<void>): Promise<void> {
+  async #run(step: () => Promise<void>): Promise<void> {
     if (this.#end.signal.aborted) return;
     try {
       await step();
@@ -72,7 +72,7 @@ class Playing {
     }
   }
 
-  /** A player that is stopped says that it failed, too. */
+  /** Ignores errors after `stop`: a stopped player exits with a failure. */
   #fail(error: unknown): void {
     if (this.#end.signal.aborted) return;
     this.stop();
@@ -82,16 +82,17 @@ class Playing {
 
 export class SoundPlayer {
   readonly #onFailure: (error: unknown) => void;
+  /** Players that still run; a stopped one needs a moment to exit. */
   readonly #open = new Set<Playing>();
   #playing: Playing | undefined;
   #failed = false;
 
-  /** `onFailure` is told once; there is silence after that. */
+  /** Calls `onFailure` once; after that, sounds are not played. */
   constructor(onFailure: (error: unknown) => void) {
     this.#onFailure = onFailure;
   }
 
-  /** Whatever is still heard gives way to the sound that begins. */
+  /** Starts a sound and stops the previous one. */
   begin(): void {
     this.stop();
     if (this.#failed) return;
@@ -103,12 +104,12 @@ export class SoundPlayer {
     this.#open.add(playing);
   }
 
-  /** 16-bit samples, 48 kHz mono. */
+  /** `samples`: 16-bit little-endian, 48 kHz, mono. */
   write(samples: Uint8Array): void {
     this.#playing?.write(samples);
   }
 
-  /** The sound is whole; it is heard to its end. */
+  /** The sound is complete; it plays to its end. */
   end(): void {
     this.#playing?.finish();
   }
@@ -119,7 +120,7 @@ export class SoundPlayer {
     if (playing !== undefined) void playing.close().then(() => this.#open.delete(playing));
   }
 
-  /** Ends all players. */
+  /** Stops all players and waits for their exit. */
   async close(): Promise<void> {
     this.stop();
     await Promise.all(Array.from(this.#open, (playing) => playing.close()));

@@ -1,4 +1,4 @@
-/** The list of streams of a server, over protocol v1 where it speaks it, over HTTP elsewhere. */
+/** The stream list of a server: over protocol v1 if the server speaks it, otherwise over the HTTP API. */
 import { maxListedOnChannel } from "../../base/limits/v1.ts";
 import { ClientError } from "../../client/errors.ts";
 import { negotiate } from "../../client/negotiate.ts";
@@ -12,42 +12,49 @@ import {
 } from "../../client/http/streams.ts";
 import type { Client } from "../../client/v1/client.ts";
 import type { StreamInfo as V1StreamInfo } from "../../wire/v1/messages.ts";
+import { apiSettings, connectSettings, protocolOf } from "../connect/server-options.ts";
 import { type Options, requiredText } from "../kit/arguments.ts";
-import { apiSettings, connectSettings, type Context, protocolOf } from "./transfers.ts";
+import type { Context } from "../kit/context.ts";
+import { CliError } from "../kit/failures.ts";
 
-/** ECMAScript counts no further. */
-const lastTimeMs = 8.64e15;
+/** The last time that a Date can represent (ECMA-262, time values). */
+const maxTimeMs = 8.64e15;
 
-export interface Asked {
+export interface StreamQuery {
   state: StreamState | undefined;
   limit: number;
   after: string | undefined;
 }
 
 export interface Catalog {
-  /** One page; it may have fewer streams than asked for and name a next one. */
-  list(asked: Asked): Promise<ListedStreamPage>;
+  /** Returns one page, which may be shorter than the limit although a next page exists. */
+  list(query: StreamQuery): Promise<ListedStreamPage>;
+  /** Undefined if the stream does not exist. */
   info(streamId: string): Promise<ListedStream | undefined>;
-  /** False if there is no such stream. */
+  /** False if the stream does not exist. */
   remove(streamId: string): Promise<boolean>;
 }
 
-/** Gives a command the catalog, for as long as it runs. */
+export function noSuchStream(streamId: string): CliError {
+  return new CliError(`no such stream: ${streamId}`, "the command list shows which there are");
+}
+
+/** Opens the catalog, runs the command, and closes the connection. */
 export async function withCatalog(
   options: Options,
   context: Context,
   command: (catalog: Catalog) => Promise<void>,
 ): Promise<void> {
-  const client = await clientFor(options, context);
+  const client = await connectV1(options, context);
   try {
-    await command(client === undefined ? overHttp(options, context) : overStreams(client, context));
+    await command(client === undefined ? httpCatalog(options, context) : v1Catalog(client, context));
   } finally {
     client?.close();
   }
 }
 
-/** Undefined where the list is to be had over HTTP. */
-async function clientFor(options: Options, context: Context): Promise<Client | undefined> {
+/** Undefined if the catalog has to use HTTP. */
+async function connectV1(options: Options, context: Context): Promise<Client | undefined> {
   const choice = protocolOf(options);
   const settings = { ...connectSettings(options, context), retry: { retries: 0 } };
   try {
@@ -55,22 +62,22 @@ async function clientFor(options: Options, context: Context): Promise<Client | u
     if (agreement.protocol === "v1") return agreement.client;
     agreement.connection?.close();
   } catch (error) {
-    // The list may be there though the WebSocket is not; if it is not either, that is what to say.
+    // The HTTP API may work without the WebSocket. If it fails too, its error is the one to report.
     if (choice === "v1" || !(error instanceof ClientError)) throw error;
   }
   return undefined;
 }
 
-function overHttp(options: Options, context: Context): Catalog {
+function httpCatalog(options: Options, context: Context): Catalog {
   const api = apiSettings(options, context);
   return {
-    list: (asked) => listStreams({ ...api, ...asked }),
+    list: (query) => listStreams({ ...api, ...query }),
     info: (streamId) => getStream(streamId, api),
     remove: (streamId) => removeStream(streamId, api),
   };
 }
 
-function overStreams(client: Client, { signal }: Context): Catalog {
+function v1Catalog(client: Client, { signal }: Context): Catalog {
   return {
     list: async ({ state, limit, after }) => {
       const page = await client.list({
@@ -89,7 +96,7 @@ function overStreams(client: Client, { signal }: Context): Catalog {
   };
 }
 
-/** As HTTP says it. */
+/** Converts to the form of the HTTP API, which the commands print. */
 export function streamInfoOf(info: V1StreamInfo): ListedStream {
   const { streamId, state, size, sha256, createdAt, finishedAt, metadata } = info;
   return {
@@ -103,7 +110,7 @@ export function streamInfoOf(info: V1StreamInfo): ListedStream {
   };
 }
 
-/** Milliseconds may name a time that no calendar has. */
+/** Clamps, because a server may send a time that `toISOString` would throw on. */
 function isoTime(ms: number): string {
-  return new Date(Math.min(ms, lastTimeMs)).toISOString();
+  return new Date(Math.min(ms, maxTimeMs)).toISOString();
 }

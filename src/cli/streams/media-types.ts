@@ -1,7 +1,7 @@
-/** What the endings of file names say of the audio, and the other way round. */
+/** Media types of audio by file extension, and back. */
 import { extname } from "node:path";
 
-const types: Record<string, string> = {
+const typesByExtension: Record<string, string> = {
   ".wav": "audio/wav",
   ".mp3": "audio/mpeg",
   ".ogg": "audio/ogg",
@@ -12,13 +12,13 @@ const types: Record<string, string> = {
   ".aac": "audio/aac",
 };
 
-/** The MIME type of a file's name; undefined where it says nothing. */
+/** The media type of a file name; undefined for unknown extensions. */
 export function mediaTypeOf(name: string): string | undefined {
-  return types[extname(name).toLowerCase()];
+  return typesByExtension[extname(name).toLowerCase()];
 }
 
-/** The usual ending for what a server says of a stream's audio; empty where that is unknown. */
-export function endingOf(mediaType: string | null | undefined): string {
+/** The usual extension of a media type, whose parameters are ignored; empty for unknown types. */
+export function extensionOf(mediaType: string | null | undefined): string {
   const type = mediaType?.replace(/;.*$/, "").trim();
-  return Object.keys(types).find((ending) => types[ending] === type) ?? "";
+  return Object.keys(typesByExtension).find((extension) => typesByExtension[extension] === type) ?? "";
 }

@@ -22,6 +22,6 @@ test.each([
   "tls://host:1",
   "a b",
   "host:1/x",
-])("%j is none, and that is said with the option's name", (text) => {
+])("%j is no address, and the error names the option", (text) => {
   expect(() => parseAddress("tls", text, 1234)).toThrow(`--tls is no address: "${text}"`);
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { choosePlayer, parseSeek, playsFromItsBeginning } from "./players.ts";
+import { choosePlayer, parseSeek, isStreamable } from "./player-kinds.ts";
 
 const among =
   (...commands: string[]) =>
@@ -22,14 +22,14 @@ describe("the choice of a player", () => {
     expect(choosePlayer({ format, seekSeconds: undefined }, among(...there))?.command).toBe(command);
   });
 
-  test("leaves out those that cannot begin later, where that is asked for", () => {
-    const wish = { format: "audio/wav", seekSeconds: 5 };
-    expect(choosePlayer(wish, among("aplay", "mpv"))?.command).toBe("mpv");
-    expect(choosePlayer(wish, among("aplay", "paplay"))).toBeUndefined();
+  test("excludes players that cannot seek if --seek is given", () => {
+    const request = { format: "audio/wav", seekSeconds: 5 };
+    expect(choosePlayer(request, among("aplay", "mpv"))?.command).toBe("mpv");
+    expect(choosePlayer(request, among("aplay", "paplay"))).toBeUndefined();
   });
 });
 
-test("a player is told where to begin, and from what", () => {
+test("a player gets its input and its start position as arguments", () => {
   const [ffplay, mpv] = ["ffplay", "mpv"].map((name) =>
     choosePlayer({ format: undefined, seekSeconds: 90.5 }, among(name))!,
   );
@@ -40,11 +40,11 @@ test("a player is told where to begin, and from what", () => {
 
 const mp4 = (box: string) => Buffer.from(`\0\0\0\u0010ftypM4A \0\0\0\0\0\0\0\u0010${box}`, "latin1");
 
-test("an MP4 plays from its beginning if its index is there", () => {
-  expect(playsFromItsBeginning(mp4("moov"), "audio/mp4")).toBe(true);
-  expect(playsFromItsBeginning(mp4("mdat"), "audio/mp4")).toBe(false);
-  expect(playsFromItsBeginning(mp4("").subarray(0, 16), "audio/mp4")).toBe(false);
-  expect(playsFromItsBeginning(Buffer.from("RIFF"), "audio/wav")).toBe(true);
+test("an MP4 is streamable if its index comes before the audio", () => {
+  expect(isStreamable(mp4("moov"), "audio/mp4")).toBe(true);
+  expect(isStreamable(mp4("mdat"), "audio/mp4")).toBe(false);
+  expect(isStreamable(mp4("").subarray(0, 16), "audio/mp4")).toBe(false);
+  expect(isStreamable(Buffer.from("RIFF"), "audio/wav")).toBe(true);
 });
 
 test.each([
@@ -60,7 +60,7 @@ test.each([
 });
 
 test.each(["", "-5", "1:60", "1:", ":30", "1:60:00", "1m", "1e3", "5,5", "1:2:3:4", "NaN"])(
-  "--seek %j is no time",
+  "--seek %j is not a time",
   (text) => {
     expect(parseSeek(text)).toBeUndefined();
   },

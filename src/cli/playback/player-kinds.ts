@@ -1,24 +1,24 @@
 /**
- * The players that may be on a machine, best first: what each can play, whether it takes audio through a pipe, and how
- * it is told to begin later. Where to begin is a filter that drops what comes before: no player can move in a pipe.
+ * The supported players, best first: which formats each plays, whether it reads from a pipe, and its arguments. A pipe
+ * cannot be seeked, so `--seek` becomes a filter that drops the audio before the position.
  */
 
-/** Kinds of audio, as `sniffAudioFormat` names them, without what follows a semicolon. */
-type Kinds = "all" | readonly string[];
+/** Media types as `sniffAudioFormat` returns them, without parameters. */
+type Formats = "all" | readonly string[];
 
 export interface PlayerKind {
   command: string;
-  plays: Kinds;
-  /** Or from a file, once that is whole. */
+  plays: Formats;
+  /** Otherwise the player needs a complete file. */
   takesPipe: boolean;
-  /** The arguments; `path` is undefined for a pipe, `seekSeconds` for the beginning. */
+  /** `path` is undefined for a pipe, `seekSeconds` for the beginning. */
   args(path: string | undefined, seekSeconds: number | undefined): string[];
   seeks: boolean;
-  /** What it writes where it fails without saying so by its exit code. */
-  fault?: RegExp;
+  /** Matches its stderr if it failed although its exit code is 0. */
+  faultPattern?: RegExp;
 }
 
-const soundFiles = ["audio/wav", "audio/flac", "audio/ogg"] as const;
+const libsndfileFormats = ["audio/wav", "audio/flac", "audio/ogg"] as const;
 
 export const playerKinds: readonly PlayerKind[] = [
   {
@@ -30,7 +30,7 @@ export const playerKinds: readonly PlayerKind[] = [
       const filter = seek === undefined ? [] : ["-af", `atrim=start=${seek}`];
       return ["-nodisp", "-autoexit", "-loglevel", "error", ...filter, "-i", path ?? "pipe:0"];
     },
-    fault: /audio open failed/,
+    faultPattern: /audio open failed/,
   },
   {
     command: "mpv",
@@ -56,43 +56,55 @@ export const playerKinds: readonly PlayerKind[] = [
     seeks: false,
     args: (path) => [path ?? "-"],
   },
-  { command: "pw-play", plays: soundFiles, takesPipe: false, seeks: false, args: (path) => [path ?? "-"] },
-  { command: "paplay", plays: soundFiles, takesPipe: false, seeks: false, args: (path) => [path ?? "-"] },
+  {
+    command: "pw-play",
+    plays: libsndfileFormats,
+    takesPipe: false,
+    seeks: false,
+    args: (path) => [path ?? "-"],
+  },
+  {
+    command: "paplay",
+    plays: libsndfileFormats,
+    takesPipe: false,
+    seeks: false,
+    args: (path) => [path ?? "-"],
+  },
 ];
 
-/** What is asked of a player. */
-export interface Wish {
-  /** Undefined for audio that is not known. */
+export interface PlaybackRequest {
+  /** Undefined if the format is unknown. */
   format: string | undefined;
   seekSeconds: number | undefined;
 }
 
-/** The best of the players that `has` says are there, or undefined if none can do this. */
+/** The best installed player that can do this; undefined if there is none. */
 export function choosePlayer(
-  { format, seekSeconds }: Wish,
-  has: (command: string) => boolean,
+  { format, seekSeconds }: PlaybackRequest,
+  isInstalled: (command: string) => boolean,
 ): PlayerKind | undefined {
-  const kind = format?.replace(/;.*/, "");
+  const mediaType = format?.replace(/;.*/, "");
   return playerKinds.find(
     ({ command, plays, seeks }) =>
-      (plays === "all" || (kind !== undefined && plays.includes(kind))) &&
+      (plays === "all" || (mediaType !== undefined && plays.includes(mediaType))) &&
       (seeks || seekSeconds === undefined) &&
-      has(command),
+      isInstalled(command),
   );
 }
 
 /**
- * Whether a file can be played before its end is known. MP4 files are indexed by a box (moov), which may lie behind the
- * audio; ISO/IEC 14496-12, 6.2.3.
+ * Whether a song can be played while it arrives. An MP4 file needs its index (the moov box), which may follow the audio
+ * (ISO/IEC 14496-12, 6.2.3).
  */
-export function playsFromItsBeginning(head: Uint8Array, format: string | undefined): boolean {
+export function isStreamable(head: Uint8Array, format: string | undefined): boolean {
   if (format !== "audio/mp4") return true;
   const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
+  // The first box (ftyp) begins with its size; the type of the next box follows 4 bytes later.
   const next = view.getUint32(0) + 4;
   return next + 4 <= head.length && Buffer.from(head.subarray(next, next + 4)).toString("latin1") === "moov";
 }
 
-/** `90`, `90.5`, `1:30` or `1:01:30` in seconds; undefined for anything else. */
+/** Parses `90`, `90.5`, `1:30` or `1:01:30` to seconds; undefined for anything else. */
 export function parseSeek(text: string): number | undefined {
   const match = /^(?:(?:(\d{1,3}):)?(\d{1,3}):)?(\d{1,6}(?:\.\d{1,3})?)$/.exec(text);
   if (match === null) return undefined;

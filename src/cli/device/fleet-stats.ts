@@ -1,16 +1,18 @@
-/** What many devices have come to, added up. */
+/** Statistics of a fleet of simulated devices. */
 import { Lateness } from "../../base/lateness.ts";
-import type { DeviceNews } from "./lines.ts";
 import { humanBytes, humanDuration, table } from "../kit/text.ts";
+import type { DeviceEvent } from "./events.ts";
 
-export class DeviceTally {
-  /** Of the device ids, without the number behind each. */
+export class FleetStats {
+  /** The device ids without their numbers. */
   readonly #baseId: string;
   readonly #devices: number;
+  /** Numbers of the devices that connected at least once. */
   readonly #connected = new Set<number>();
   readonly #ackMs = new Lateness();
   readonly #lateMs = new Lateness();
-  #lost = 0;
+  #lostConnections = 0;
+  /** How often a server set the LEDs of a device. */
   #sets = 0;
   #sounds = 0;
   #playing = 0;
@@ -21,20 +23,19 @@ export class DeviceTally {
     this.#devices = devices;
   }
 
-  /** `device` is its number. */
-  add(device: number, news: DeviceNews): void {
-    switch (news.type) {
+  add(deviceNumber: number, event: DeviceEvent): void {
+    switch (event.type) {
       case "connected":
-        this.#connected.add(device);
+        this.#connected.add(deviceNumber);
         break;
       case "lost":
-        this.#lost++;
+        this.#lostConnections++;
         break;
       case "leds":
         this.#sets++;
         break;
       case "acked":
-        this.#ackMs.add(news.ms);
+        this.#ackMs.add(event.ms);
         break;
       case "sound-start":
         this.#sounds++;
@@ -44,8 +45,8 @@ export class DeviceTally {
         this.#playing--;
         break;
       case "packet":
-        this.#bytes += news.data.length;
-        this.#lateMs.add(news.lateMs);
+        this.#bytes += event.data.length;
+        this.#lateMs.add(event.lateMs);
         break;
     }
   }
@@ -62,7 +63,7 @@ export class DeviceTally {
     return parts.join("  ");
   }
 
-  /** Milliseconds are rounded up to whole ones. */
+  /** For --json; milliseconds are rounded up to whole numbers. */
   object(failed: number, elapsedMs: number) {
     return {
       devices: this.#devices,
@@ -71,13 +72,13 @@ export class DeviceTally {
       seconds: Math.round(elapsedMs) / 1000,
       sets: this.#sets,
       acknowledged: this.#ackMs.count,
-      ackMs: sharesOf(this.#ackMs),
+      ackMs: percentilesOf(this.#ackMs),
       sounds: this.#sounds,
       packets: this.#lateMs.count,
       bytes: this.#bytes,
       latePackets: this.#lateMs.over(0),
-      lateMs: sharesOf(this.#lateMs),
-      lostConnections: this.#lost,
+      lateMs: percentilesOf(this.#lateMs),
+      lostConnections: this.#lostConnections,
     };
   }
 
@@ -88,29 +89,25 @@ export class DeviceTally {
       ["Devices", `${this.#devices} (${this.#baseId}-1 to ${last}), ${this.#connected.size} connected`],
       ["Time", humanDuration(elapsedMs)],
       ["LEDs", `set ${this.#sets} times`],
-      ["Buttons", `${this.#ackMs.count} events acknowledged, ${sharesText(this.#ackMs)}`],
+      ["Buttons", `${this.#ackMs.count} events acknowledged, ${percentilesText(this.#ackMs)}`],
       ["Sounds", `${this.#sounds}: ${late.count} packets, ${humanBytes(this.#bytes)}`],
-      ["Late", `${late.over(0)} packets, ${sharesText(late)}`],
+      ["Late", `${late.over(0)} packets, ${percentilesText(late)}`],
     ];
-    if (this.#lost > 0) rows.push(["Lost", `${this.#lost} connections`]);
-    rows.push([
-      "Result",
-      failed === 0 ? "all did what they were to do" : `${failed} of ${this.#devices} FAILED`,
-    ]);
-    return table(rows);
+    if (this.#lostConnections > 0) rows.push(["Lost", `${this.#lostConnections} connections`]);
+    const result = failed === 0 ? "all did what they were to do" : `${failed} of ${this.#devices} FAILED`;
+    return table([...rows, ["Result", result]]);
   }
 }
 
-function sharesOf(lateness: Lateness) {
-  const { maxMs } = lateness;
+function percentilesOf(lateness: Lateness) {
   return {
     p50: lateness.percentileMs(0.5),
     p99: lateness.percentileMs(0.99),
-    max: Math.ceil(maxMs),
+    max: Math.ceil(lateness.maxMs),
   };
 }
 
-function sharesText(lateness: Lateness): string {
-  const { p50, p99, max } = sharesOf(lateness);
-  return `p50 ${p50} ms, p99 ${p99} ms, at most ${max} ms`;
+function percentilesText(lateness: Lateness): string {
+  const { p50, p99, max } = percentilesOf(lateness);
+  return `p50 ${p50} ms, p99 ${p99} ms, max ${max} ms`;
 }

@@ -13,7 +13,7 @@ import { opusPackets, pcm16, signal } from "../../testing/fixtures/sound.ts";
 const limitMs = 10_000;
 /** 20 packets. */
 const sound = opusPackets(pcm16(signal(48_000, 0.4)));
-const left = "\u001b[?25h\u001b[?1049l";
+const restored = "\u001b[?25h\u001b[?1049l";
 
 const cleanup = cleanups();
 let folder = "";
@@ -36,14 +36,14 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** A device on a terminal; nothing is on its PATH but what is in the folder `bin`. */
+/** Runs a device on a terminal; its PATH has only the folder `bin`, which has no player at first. */
 function open({ address }: MockDeviceServer, args: string[] = []): ClientTerminal {
   const env = { PATH: join(folder, "bin") };
   return new ClientTerminal(["device", "--grpc", address, "--id", "lamp", ...args], folder, env);
 }
 
 describe.skipIf(process.platform === "win32")("device on a terminal", () => {
-  test("shows LEDs and sounds, presses buttons by keys, and leaves the terminal as it was", async () => {
+  test("shows LEDs and sounds, presses buttons on keys, and restores the terminal", async () => {
     const server = await serve();
     using screen = open(server);
     await screen.shows(/^connected for/);
@@ -59,20 +59,20 @@ describe.skipIf(process.platform === "win32")("device on a terminal", () => {
     screen.type("q");
     expect(await screen.exit()).toBe(0);
     expect(screen.isRaw).toBe(false);
-    expect(screen.text).toEndWith(`${left}saved audio/output/lamp_001.wav (400 ms)\r\n`);
+    expect(screen.text).toEndWith(`${restored}saved audio/output/lamp_001.wav (400 ms)\r\n`);
     const buttons = server.device.events.filter(({ event }) => event < 2).map(({ button_id }) => button_id);
     expect(buttons).toEqual([1, 3, 2, 2]);
   });
 
-  test.each(["SIGTERM", "SIGINT"] as const)("leaves the terminal as it was on %s", async (signal) => {
+  test.each(["SIGTERM", "SIGINT"] as const)("restores the terminal on %s", async (signal) => {
     using screen = open(await serve());
     await screen.shows(/^connected for/);
     expect(await screen.exit(signal)).toBe(signal === "SIGINT" ? 130 : 143);
     expect(screen.isRaw).toBe(false);
-    expect(screen.text).toContain(left);
+    expect(screen.text).toContain(restored);
   });
 
-  test("ends on Ctrl-C, and in an error when the server ends the connection", async () => {
+  test("ends on Ctrl-C, and fails when the server ends the connection", async () => {
     const server = await serve();
     using screen = open(server);
     await screen.shows(/^connected for/);
@@ -83,10 +83,10 @@ describe.skipIf(process.platform === "win32")("device on a terminal", () => {
     server.device.status?.end();
     expect(await other.exit()).toBe(1);
     expect(other.isRaw).toBe(false);
-    expect(other.text).toContain(`${left}error: the server has ended the connection (has another device`);
+    expect(other.text).toContain(`${restored}error: the server has ended the connection (has another device`);
   });
 
-  test("waits for a server that is not there, and can be quit meanwhile", async () => {
+  test("keeps connecting to an unreachable server, and can be quit meanwhile", async () => {
     const server = await serve();
     server.stop();
     using screen = open(server);
@@ -97,11 +97,11 @@ describe.skipIf(process.platform === "win32")("device on a terminal", () => {
     expect(await screen.exit()).toBe(0);
   });
 
-  test("plays sounds as they come through a player of the machine, and stops it at once", async () => {
+  test("plays sounds with an installed player as they arrive, and stops it at once", async () => {
     const bin = join(folder, "bin");
     mkdirSync(bin, { recursive: true });
     const [played, pidFile] = [join(folder, "played.wav"), join(folder, "pid")];
-    // What it is given goes on after the end of the sound, as with a player that still has some to play.
+    // It keeps running after the end of the sound, like a player that still plays its buffer.
     writeFileSync(
       join(bin, "aplay"),
       `#!/bin/sh\necho $$ > ${pidFile}\n/bin/cat > ${played}\nexec /bin/sleep 60\n`,
@@ -122,7 +122,7 @@ describe.skipIf(process.platform === "win32")("device on a terminal", () => {
     expect(screen.text).not.toContain("could not play");
   });
 
-  test("shows LEDs without colors where NO_COLOR asks for none", async () => {
+  test("shows LEDs without colors if NO_COLOR is set", async () => {
     const server = await serve();
     const args = ["device", "--grpc", server.address, "--no-play"];
     using screen = new ClientTerminal(args, folder, { NO_COLOR: "1" });

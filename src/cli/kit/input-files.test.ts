@@ -4,10 +4,10 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { isStreamId } from "../../base/stream-id.ts";
 import { temporaryFolder } from "../../testing/fixtures/temporary-folder.ts";
-import { idsOf, listFiles } from "./file-set.ts";
+import { streamIdsOf, listFiles } from "./input-files.ts";
 
-describe("the files of a command line", () => {
-  test("are those it names and all in its folders but the hidden ones", async () => {
+describe("the input files of a command line", () => {
+  test("are its files and all files in its folders, except for hidden ones", async () => {
     using folder = temporaryFolder();
     const { path } = folder;
     mkdirSync(join(path, "music/sub"), { recursive: true });
@@ -22,7 +22,7 @@ describe("the files of a command line", () => {
     ]) {
       writeFileSync(join(path, name), name);
     }
-    // A way back up is not gone.
+    // Following a link to a parent folder would never end.
     symlinkSync(join(path, "music"), join(path, "music/sub/up"));
     symlinkSync(join(path, "one.wav"), join(path, "music/sub/d.wav"));
     const files = await listFiles([join(path, "one.wav"), join(path, "music")]);
@@ -30,27 +30,27 @@ describe("the files of a command line", () => {
     expect(files.map(({ sizeBytes }) => sizeBytes)).toEqual([7, 11, 11, 15, 7]);
   });
 
-  test("have to be there", async () => {
+  test("must exist", async () => {
     const outcome = listFiles(["/nowhere/at all"]);
     expect(outcome).rejects.toThrow("no such file or folder: /nowhere/at all");
   });
 });
 
-describe("ids of names", () => {
-  test("are the names as far as ids can be", () => {
-    expect(idsOf(["a.wav", "sub/b c.wav", "é.mp3"])).toEqual(["a.wav", "sub.b_c.wav", "_.mp3"]);
+describe("stream ids of names", () => {
+  test("keep all characters that ids can have", () => {
+    expect(streamIdsOf(["a.wav", "sub/b c.wav", "é.mp3"])).toEqual(["a.wav", "sub.b_c.wav", "_.mp3"]);
   });
 
-  test("are ids, differ, and are the same each time", () => {
+  test("are valid, unique, and the same in every run", () => {
     fc.assert(
       fc.property(fc.uniqueArray(fc.string({ minLength: 1, maxLength: 200 })), (names) => {
-        const ids = idsOf(names);
+        const ids = streamIdsOf(names);
         expect(ids.filter((id) => !isStreamId(id))).toEqual([]);
         expect(new Set(ids).size).toBe(names.length);
-        expect(idsOf(names)).toEqual(ids);
+        expect(streamIdsOf(names)).toEqual(ids);
       }),
     );
-    const [first, second] = idsOf(["a b", "a_b"]);
+    const [first, second] = streamIdsOf(["a b", "a_b"]);
     expect(first).toMatch(/^a_b-[0-9a-f]{8}$/);
     expect(second).not.toBe(first!);
   });

@@ -1,4 +1,4 @@
-/** The files that a command line names, with those in its folders, and the ids that their names make. */
+/** The input files of a command line, folders included, and the stream ids derived from their names. */
 import { createHash } from "node:crypto";
 import { readdir, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
@@ -6,21 +6,22 @@ import { maxStreamIdChars } from "../../base/limits/streams.ts";
 import { isStreamId } from "../../base/stream-id.ts";
 import { CliError, fileError, usageError } from "./failures.ts";
 
-/** Files of one command. */
+/** Files per command; one more is an error. */
 const maxFiles = 100_000;
+/** Nested folders; one more is an error. */
 const maxFolderDepth = 32;
-const markChars = 8;
+const suffixChars = 8;
 
 export interface ListedFile {
   path: string;
-  /** The file's name; in a folder the way to it from there, with slashes. */
+  /** The path relative to the folder on the command line, with slashes; for a single file its name. */
   name: string;
   sizeBytes: number;
 }
 
 /**
- * Files as they are, folders with all files below them but hidden ones, in the order of their names. Links to files are
- * followed, links to folders are not. Throws a CliError that names what cannot be read.
+ * Lists files, and for folders all files below them in the order of their names. Skips hidden files and folders. Follows
+ * links to files, but not to folders. Throws a CliError that names what cannot be read.
  */
 export async function listFiles(paths: readonly string[]): Promise<ListedFile[]> {
   const files: ListedFile[] = [];
@@ -29,7 +30,7 @@ export async function listFiles(paths: readonly string[]): Promise<ListedFile[]>
     try {
       const stats = await stat(path);
       if (stats.isDirectory()) await listFolder(path, "", 1, files);
-      // What is no file is refused when it is opened.
+      // Opening refuses anything that is not a regular file.
       else files.push({ path, name: basename(path), sizeBytes: stats.size });
     } catch (error) {
       throw fileError(path, error);
@@ -40,7 +41,7 @@ export async function listFiles(paths: readonly string[]): Promise<ListedFile[]>
 
 async function listFolder(folder: string, prefix: string, depth: number, files: ListedFile[]): Promise<void> {
   if (depth > maxFolderDepth)
-    throw new CliError(`too many folders in each other: ${folder}`, "upload them apart");
+    throw new CliError(`folders are nested too deeply: ${folder}`, "upload the inner folders separately");
   const entries = await readdir(folder, { withFileTypes: true });
   for (const entry of entries.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
     if (entry.name.startsWith(".")) continue;
@@ -58,19 +59,19 @@ async function listFile(path: string, name: string, files: ListedFile[]): Promis
 }
 
 /**
- * An id for each file, made of its name: what no id can have becomes "_", a slash ".". Names that would make the same id,
- * or too long a one, get a mark behind it that is the same each time.
+ * Derives a stream id from each name: a slash becomes ".", other characters that ids cannot have become "_". If an id
+ * would be too long or equal to another, it gets a hash of the name as a suffix, which is the same in every run.
  */
-export function idsOf(names: readonly string[]): string[] {
+export function streamIdsOf(names: readonly string[]): string[] {
   const plain = names.map((name) => name.replaceAll("/", ".").replace(/[^A-Za-z0-9_.-]/g, "_"));
   const counts = new Map<string, number>();
   for (const id of plain) counts.set(id, (counts.get(id) ?? 0) + 1);
   return plain.map((id, index) => {
     if (counts.get(id) === 1 && isStreamId(id)) return id;
-    const mark = createHash("sha256")
+    const suffix = createHash("sha256")
       .update(names[index] ?? "")
       .digest("hex")
-      .slice(0, markChars);
-    return `${id.slice(0, maxStreamIdChars - markChars - 1)}-${mark}`;
+      .slice(0, suffixChars);
+    return `${id.slice(0, maxStreamIdChars - suffixChars - 1)}-${suffix}`;
   });
 }

@@ -1,4 +1,4 @@
-/** `HOST:PORT` on the command line: a name, an IPv4 address, or an IPv6 one in brackets; the port may be left out. */
+/** Parses `HOST[:PORT]`: the host is a name, an IPv4 address, or an IPv6 address in brackets. */
 import { usageError } from "../kit/failures.ts";
 
 export interface Address {

@@ -1,0 +1,52 @@
+/** How commands reach a server: --server, --protocol and --retries, and what they become in the client library. */
+import type { Command } from "cac";
+import type { ApiOptions } from "../../client/http/api.ts";
+import { type ProtocolChoice, protocolChoices } from "../../client/negotiate.ts";
+import { bunFetchOf, bunPlatformOf } from "../../client/transport/bun.ts";
+import type { RetryNotice, RetryPolicy } from "../../client/transport/retry.ts";
+import type { PlatformConnectOptions } from "../../client/v1/client.ts";
+import { choiceOption, countOption, type Options, requiredText, textOption } from "../kit/arguments.ts";
+import type { Context } from "../kit/context.ts";
+import { humanDuration } from "../kit/text.ts";
+import { trustOf, trustOptions } from "./trust.ts";
+
+const defaultServer = "ws://localhost:8080/audio";
+export const maxRetries = 1_000;
+
+/** Declares --server, --ca and --insecure. */
+export function serverOption(command: Command): Command {
+  return trustOptions(
+    command.option("-s, --server <url>", "Address of the server", { default: defaultServer }),
+  );
+}
+
+export function protocolOption(command: Command): Command {
+  return command.option("--protocol <kind>", "v1, legacy, or auto: v1 if the server speaks it", {
+    default: "auto",
+  });
+}
+
+export function protocolOf(options: Options): ProtocolChoice {
+  return choiceOption(options, "protocol", protocolChoices) ?? "auto";
+}
+
+/** Empty without --retries: each protocol has its own default. */
+export function retryOf(options: Options): Partial<RetryPolicy> {
+  if (textOption(options, "retries") === undefined) return {};
+  return { retries: countOption(options, "retries", 0, maxRetries) };
+}
+
+export function retryText({ error, delayMs, retry, retries }: RetryNotice): string {
+  return `${error.message}; trying again in ${humanDuration(delayMs)} (${retry} of ${retries})`;
+}
+
+/** For requests to the server's HTTP API. */
+export function apiSettings(options: Options, context: Context): ApiOptions {
+  const fetch = bunFetchOf(trustOf(options));
+  return { url: requiredText(options, "server"), signal: context.signal, fetch };
+}
+
+/** For connections with protocol v1. */
+export function connectSettings(options: Options, context: Context): PlatformConnectOptions {
+  return { platform: bunPlatformOf(trustOf(options)), name: "wavecache-cli", signal: context.signal };
+}

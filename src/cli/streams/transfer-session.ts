@@ -1,0 +1,43 @@
+/** A connection for uploads and downloads, whichever protocol the server speaks. */
+import type { DownloadResult, AudioSink } from "../../client/legacy/download.ts";
+import type { UploadResult } from "../../client/legacy/upload.ts";
+import type { ListedStream } from "../../client/http/streams.ts";
+import type { AudioSource } from "../../client/audio-source.ts";
+
+export interface UploadJob {
+  source: AudioSource;
+  /** Name of the file; its extension determines the media type. */
+  name: string;
+  streamId: string | undefined;
+  /** Resume the unfinished stream of this id. */
+  resume: boolean;
+  onProgress: (bytes: number) => void;
+}
+
+export interface DownloadJob {
+  streamId: string;
+  sink: AudioSink;
+  /** Undefined if unknown, or if the stream is unfinished and may grow. */
+  sizeBytes: number | undefined;
+  sha256: string | undefined;
+  onProgress: (bytes: number) => void;
+}
+
+export interface Uploaded extends UploadResult {
+  /** Bytes that the server already had; 0 with the legacy protocol, which does not report them. */
+  keptBytes: number;
+}
+
+export interface Downloaded extends DownloadResult {
+  /** Whether the SHA-256 of the bytes equals the one that the server stores. */
+  verified: boolean;
+}
+
+export interface TransferSession {
+  readonly protocol: "v1" | "legacy";
+  upload(job: UploadJob): Promise<Uploaded>;
+  download(job: DownloadJob): Promise<Downloaded>;
+  /** Undefined if the stream does not exist; "unknown" if the server has no stream list. */
+  info(streamId: string): Promise<ListedStream | undefined | "unknown">;
+  close(): void;
+}

@@ -1,0 +1,63 @@
+/** Uploads and downloads over protocol v1. */
+import type { ListedStream } from "../../client/http/streams.ts";
+import type { TransferOptions } from "../../client/legacy/options.ts";
+import type { Client } from "../../client/v1/client.ts";
+import { streamInfoOf } from "./catalog.ts";
+import type { ConnectionNotices } from "./connection-notices.ts";
+import { mediaTypeOf } from "./media-types.ts";
+import type { Downloaded, DownloadJob, TransferSession, Uploaded, UploadJob } from "./transfer-session.ts";
+
+export class V1TransferSession implements TransferSession {
+  readonly protocol = "v1";
+  readonly #client: Client;
+  readonly #settings: TransferOptions;
+  readonly #notices: ConnectionNotices;
+
+  constructor(client: Client, settings: TransferOptions, notices: ConnectionNotices) {
+    this.#client = client;
+    this.#settings = settings;
+    this.#notices = notices;
+  }
+
+  async upload({ source, name, streamId, resume, onProgress }: UploadJob): Promise<Uploaded> {
+    const lossesBefore = this.#notices.losses;
+    let keptBytes: number | undefined;
+    const receipt = await this.#client.upload(source, {
+      id: streamId,
+      resume,
+      metadata: { contentType: mediaTypeOf(name) },
+      digests: this.#settings.digests,
+      signal: this.#settings.signal,
+      // Reconnections open the stream again; only the first offset precedes this upload.
+      onOpen: (offset) => void (keptBytes ??= offset),
+      onProgress: ({ written }) => onProgress(written),
+    });
+    return {
+      streamId: receipt.id,
+      sizeBytes: receipt.size,
+      digests: receipt.digests,
+      acknowledgement: receipt.verified ? "verified" : "stopped",
+      reconnects: this.#notices.losses - lossesBefore,
+      keptBytes: keptBytes ?? 0,
+    };
+  }
+
+  async download({ streamId, sink, onProgress }: DownloadJob): Promise<Downloaded> {
+    const lossesBefore = this.#notices.losses;
+    const { digests, signal } = this.#settings;
+    const reader = this.#client.openRead(streamId, { digests, signal, onProgress });
+    for await (const bytes of reader) await sink.write(bytes);
+    const { received, digests: found, verified } = await reader.result;
+    const reconnects = this.#notices.losses - lossesBefore;
+    return { streamId, sizeBytes: received, digests: found, ending: "size", reconnects, verified };
+  }
+
+  async info(streamId: string): Promise<ListedStream | undefined> {
+    const info = await this.#client.info(streamId, this.#settings.signal);
+    return info === undefined ? undefined : streamInfoOf(info);
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+}
