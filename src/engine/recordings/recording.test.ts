@@ -23,7 +23,7 @@ class Stage {
   readonly recording: Recording;
 
   constructor() {
-    const line: Pick<RecordingSlot, "write" | "listen" | "close"> = {
+    const slot: Pick<RecordingSlot, "write" | "listen" | "close"> = {
       write: (bytes) => {
         if (this.room-- <= 0) return false;
         this.said.push(`write ${bytes[0]}`);
@@ -34,7 +34,7 @@ class Stage {
     };
     const host: RecordingHost = {
       log: openLog("test"),
-      openSlot: () => line as RecordingSlot,
+      openSlot: () => slot as RecordingSlot,
       skippedLive: () => {},
       closed: () => {},
       released: (_, unfinished) => void (this.released = unfinished),

@@ -41,7 +41,7 @@ export class Recording implements RecordingEvents {
   readonly live: LiveFeed;
   readonly #owner: RecordingOwner;
   readonly #host: RecordingHost;
-  readonly #line: RecordingSlot;
+  readonly #slot: RecordingSlot;
   readonly #over = Promise.withResolvers<void>();
   readonly #unfinished = new Set<string>();
   /** Frames that the lane could not take yet, in order. */
@@ -56,10 +56,10 @@ export class Recording implements RecordingEvents {
     this.hwid = order.hwid;
     this.#owner = owner;
     this.#host = host;
-    this.#line = host.openSlot(order, this);
+    this.#slot = host.openSlot(order, this);
     const { sampleRate, channels } = order.handshake;
     const historyBytes = Math.ceil((sampleRate * liveHistoryMs) / 1000) * 2 * channels;
-    this.live = new LiveFeed(historyBytes, (wanted) => this.#line.listen(wanted));
+    this.live = new LiveFeed(historyBytes, (wanted) => this.#slot.listen(wanted));
   }
 
   /** Resolves when nothing of this recording is under way any more. */
@@ -75,7 +75,7 @@ export class Recording implements RecordingEvents {
   /** Takes a frame message. False asks the sender to pause until `recordingHasRoom`; the frame is taken either way. */
   write(message: Uint8Array): boolean {
     if (this.#state !== "recording") return true;
-    if (this.#waiting.length === 0 && this.#line.write(message)) return true;
+    if (this.#waiting.length === 0 && this.#slot.write(message)) return true;
     this.#waiting.push(message);
     return false;
   }
@@ -84,7 +84,7 @@ export class Recording implements RecordingEvents {
   end(): void {
     if (this.#state !== "recording") return;
     this.#state = "ending";
-    if (this.#waiting.length === 0) this.#line.close();
+    if (this.#waiting.length === 0) this.#slot.close();
   }
 
   started({ name }: StartedSegment): void {
@@ -126,7 +126,7 @@ export class Recording implements RecordingEvents {
     this.#host.log.error("a recording failed", { ...this.#identity(), code: error.code, error });
     if (this.#state === "failed") return;
     this.#giveUp(error);
-    this.#line.close();
+    this.#slot.close();
   }
 
   lost(error: WavecacheError): void {
@@ -150,10 +150,10 @@ export class Recording implements RecordingEvents {
 
   room(): void {
     while (this.#waiting.length > 0) {
-      if (!this.#line.write(this.#waiting[0]!)) return;
+      if (!this.#slot.write(this.#waiting[0]!)) return;
       this.#waiting.shift();
     }
-    if (this.#state === "ending") this.#line.close();
+    if (this.#state === "ending") this.#slot.close();
     else this.#owner.recordingHasRoom();
   }
 

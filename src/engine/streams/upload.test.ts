@@ -12,7 +12,7 @@ import { Upload, type UploadHost, type UploadOwner } from "./upload.ts";
 const sealedAudio: Sealed = { size: 3, sha256: "a".repeat(64), format: null };
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-/** A host and a line that do nothing by themselves: the test says what happens, and reads what was asked. */
+/** A host and a slot that do nothing by themselves: the test drives them and reads what they were asked. */
 class Stage implements UploadHost, UploadOwner {
   readonly admission = new Admission({ maxStreamBytes: 1024 * MiB, maxCacheBytes: 2048 * MiB });
   readonly asked: string[] = [];
@@ -27,7 +27,7 @@ class Stage implements UploadHost, UploadOwner {
 
   openSlot(key: string, resume: boolean, _events: UploadEvents): UploadSlot {
     this.asked.push(`open ${key}${resume ? " again" : ""}`);
-    const line = {
+    const slot = {
       write: (audio: Uint8Array, from: number) => {
         const taken = Math.min(this.lineTakes, audio.length - from);
         this.asked.push(`write ${taken}`);
@@ -40,7 +40,7 @@ class Stage implements UploadHost, UploadOwner {
         queueMicrotask(() => this.upload.closed(0));
       },
     };
-    return line as unknown as UploadSlot;
+    return slot as unknown as UploadSlot;
   }
 
   flush(): Promise<null> {
@@ -109,7 +109,7 @@ describe("an upload", () => {
     expect(stage.asked).not.toContain("commit");
   });
 
-  test("keeps audio, fences and the end in order while its line is full", async () => {
+  test("keeps audio, fences and the end in order while its lane is full", async () => {
     const stage = new Stage();
     await stage.ready();
     stage.lineTakes = 4;
