@@ -1,25 +1,26 @@
 /**
- * What a device is doing and what its buttons do to that; nothing here waits or knows of streams.
+ * The state of a device as a value, and the effect of its buttons. Nothing here waits, or knows of streams.
  *
- * Modes go 0, 1, ... 5, 1, ...; led_1 to led_5 stand for the modes of their number. The LED of the mode is on; while a
- * sound plays the LED of that sound's mode is on in another color, beside the one of a mode that was chosen meanwhile.
- * Mode 0 has led_0, which devices do not show.
+ * The mode button goes through 0, 1, ... 5, 1, ... LED n stands for mode n and is on while that is the mode. While a
+ * sound plays, the LED of the sound's mode is on in another color, also after another mode was chosen. Devices do not
+ * show LED 0.
  */
-import { type ButtonEvent, buttonEvents, buttons, type Leds } from "../../wire/devices.ts";
+import { buttonEvents, buttons, type Leds } from "../../wire/devices.ts";
+import type { ButtonEvent } from "./device-streams.ts";
 
 export const lastMode = 5;
 
 export interface DeviceState {
-  /** 0 to 5: what Play plays next. */
+  /** 0 to 5: the sound that Play starts. */
   readonly mode: number;
-  /** The mode whose sound plays, or waits for the device to listen; undefined while idle. */
+  /** The mode whose sound plays, or waits for the device's audio stream; undefined while idle. */
   readonly playing: number | undefined;
 }
 
-/** What somebody wants of a device. */
+/** An action of a device, by a button or by the HTTP API. */
 export type DeviceAction = "mode" | "play" | "stop";
 
-/** What a press means: `none` is answered and nothing else, `unknown` is none too, but worth a line in the log. */
+/** The meaning of a button event: `none` has no effect, `unknown` has none either and is logged. */
 export type Press = DeviceAction | "none" | "unknown";
 
 const modeColor = 0xff00ffff;
@@ -36,9 +37,9 @@ const presses: Record<number, Press> = {
   [buttons.play]: "play",
 };
 
-/** Stop held down resets the device, which is what pressing it does; the others mean nothing for longer. */
-export function meaningOf({ button_id, event }: ButtonEvent): Press {
-  const press = presses[button_id];
+/** Holding Stop resets the device, as pressing it does. Holding another button has no meaning. */
+export function meaningOf({ buttonId, event }: ButtonEvent): Press {
+  const press = presses[buttonId];
   if (press === undefined) return "unknown";
   switch (event) {
     case buttonEvents.press:
@@ -52,7 +53,7 @@ export function meaningOf({ button_id, event }: ButtonEvent): Press {
   }
 }
 
-/** The state after an action. A sound that plays ends by `play`, which begins the mode's own, and by `stop`. */
+/** Returns the state after an action. `play` and `stop` end the sound that plays; `play` starts the mode's own. */
 export function afterAction(state: DeviceState, action: DeviceAction): DeviceState {
   switch (action) {
     case "mode":

@@ -1,14 +1,11 @@
 /**
- * One device: its state, and the streams that it has open now. A second stream of a kind takes the place of the first.
- * A new status stream beside an old one is a new connection: the other streams of the old one end as well. Streams come
- * in any order and on any channel, so a stream counts as the new connection's if it came on the same channel as the new
- * status stream and the old one did not, or has itself taken another's place since the old status stream was opened.
+ * One device: its state, and its open streams. A second stream of a kind replaces the first. A second status stream is a
+ * new connection, which takes over the device: `takeover.ts` decides which other streams end.
  */
 import { errorRow, WavecacheError } from "../../base/errors.ts";
 import { deviceMessageBurst, deviceMessagesPerSecond } from "../../base/limits/devices.ts";
 import type { Log } from "../../base/log.ts";
 import type { DeviceReport, DeviceRow } from "../../store/devices/catalog.ts";
-import { type ButtonEvent, buttonPressed, type DeviceStatus, toLeds } from "../../wire/devices.ts";
 import {
   afterAction,
   type DeviceAction,
@@ -18,33 +15,40 @@ import {
   ledsOff,
   meaningOf,
 } from "./device-state.ts";
-import type { AudioStream, DeviceView, EventSink, EventStream, StatusStream } from "./device-streams.ts";
+import type {
+  AudioSink,
+  AudioStream,
+  ButtonEvent,
+  DeviceSnapshot,
+  DeviceStatus,
+  EventSink,
+  EventStream,
+  StatusSink,
+  StatusStream,
+} from "./device-streams.ts";
 import { MessageRate } from "./message-rate.ts";
-import { type AudioSink, Playback } from "./playback.ts";
+import { Playback } from "./playback.ts";
 import type { SoundSource } from "../sounds/sound.ts";
-import { StatusExchange, type StatusSink } from "./status-exchange.ts";
+import { StatusExchange } from "./status-exchange.ts";
+import { abandonedStreams, type StreamOrigin } from "./takeover.ts";
 import type { Ticks } from "../../base/ticker.ts";
 
-/** What a device needs of those who keep it. */
+/** What a device needs of the engine. */
 export interface DeviceHost {
   readonly sounds: SoundSource;
   readonly ticker: Ticks;
   readonly leadMs: number;
-  /** How long the LEDs flash when a device connects; 0 for not at all. */
+  /** How long the LEDs flash when a device connects; 0 disables it. */
   readonly flashMs: number;
   readonly log: Log;
-  /** Something that the catalog keeps is different. */
-  changed(device: Device): void;
-  /** The first stream was opened, or the last one closed. */
-  connectedChanged(device: Device): void;
+  /** The row of the device has changed. */
+  rowChanged(device: Device): void;
+  /** The device has connected, with its first stream, or has left, with its last. */
+  connectionChanged(device: Device): void;
 }
 
-interface Attached<S> {
-  sink: S;
-  /** The channel that it came on. */
-  peer: string;
-  /** It has taken another's place since the status stream was opened. */
-  tookOver: boolean;
+interface OpenStream<S> extends StreamOrigin {
+  readonly sink: S;
 }
 
 export class Device {
@@ -57,9 +61,9 @@ export class Device {
   #connectedAt: number | undefined;
   #state: DeviceState;
   #report: DeviceReport | undefined;
-  #status: Attached<StatusExchange> | undefined;
-  #events: Attached<EventSink> | undefined;
-  #audio: Attached<AudioSink> | undefined;
+  #status: OpenStream<StatusExchange> | undefined;
+  #events: OpenStream<EventSink> | undefined;
+  #audio: OpenStream<AudioSink> | undefined;
   #playback: Playback | undefined;
   #flash: Timer | undefined;
 
@@ -76,14 +80,14 @@ export class Device {
     return this.#connectedAt !== undefined;
   }
 
-  /** What the catalog keeps. */
+  /** The state that the catalog keeps. */
   get row(): DeviceRow {
     const { deviceId } = this;
     const report = this.#report ?? null;
     return { deviceId, mode: this.#state.mode, report, createdAt: this.#createdAt, seenAt: this.#seenAt };
   }
 
-  get view(): DeviceView {
+  get snapshot(): DeviceSnapshot {
     return {
       deviceId: this.deviceId,
       connectedAt: this.#connectedAt,
@@ -96,81 +100,81 @@ export class Device {
   }
 
   openStatus(peer: string, sink: StatusSink): StatusStream {
-    this.#beginConnection(peer);
-    const events = { reported: (status: DeviceStatus) => this.#reported(status) };
-    const line = new StatusExchange(this.deviceId, sink, events, this.#host.log);
-    this.#status = { sink: line, peer, tookOver: false };
-    this.#opened();
-    this.#greet(line);
+    this.#takeOver(peer);
+    const onStatus = (status: DeviceStatus) => this.#storeReport(status);
+    const exchange = new StatusExchange(this.deviceId, sink, onStatus, this.#host.log);
+    this.#status = { sink: exchange, peer, isReplacement: false };
+    this.#connect();
+    this.#showFirst(exchange);
     return {
-      answered: (response) => {
-        this.#count(this.#answerRate);
-        line.answered(response);
+      receive: (answer) => {
+        this.#admitMessage(this.#answerRate);
+        exchange.receive(answer);
       },
-      closed: () => {
-        line.close();
-        if (this.#status?.sink !== line) return;
+      close: () => {
+        exchange.close();
+        if (this.#status?.sink !== exchange) return;
         this.#status = undefined;
         clearTimeout(this.#flash);
-        this.#closed();
+        this.#leaveIfLast();
       },
     };
   }
 
   openEvents(peer: string, sink: EventSink): EventStream {
-    const tookOver = this.#events !== undefined;
-    this.#events?.sink.end();
-    this.#events = { sink, peer, tookOver };
-    this.#opened();
+    const isReplacement = this.#events !== undefined;
+    this.#endEvents();
+    this.#events = { sink, peer, isReplacement };
+    this.#connect();
     return {
-      pressed: (event) => {
-        this.#count(this.#eventRate);
-        if (this.#events?.sink === sink) this.#pressed(event);
+      receive: (event) => {
+        this.#admitMessage(this.#eventRate);
+        if (this.#events?.sink === sink) this.#handleButton(event);
       },
-      closed: () => {
+      close: () => {
         if (this.#events?.sink !== sink) return;
         this.#events = undefined;
-        this.#closed();
+        this.#leaveIfLast();
       },
     };
   }
 
   openAudio(peer: string, sink: AudioSink): AudioStream {
-    const tookOver = this.#audio !== undefined;
+    const isReplacement = this.#audio !== undefined;
     this.#endAudio();
-    this.#audio = { sink, peer, tookOver };
-    this.#opened();
+    this.#audio = { sink, peer, isReplacement };
+    this.#connect();
     this.#playback?.attach(sink);
     return {
-      drained: () => {
-        if (this.#playback?.sink === sink) this.#playback.drained();
+      resume: () => {
+        if (this.#playback?.sink === sink) this.#playback.resume();
       },
-      closed: () => {
+      close: () => {
         if (this.#audio?.sink !== sink) return;
         this.#audio = undefined;
         this.#playback?.drop();
-        this.#fallSilent();
-        this.#closed();
+        this.#clearPlayback();
+        this.#leaveIfLast();
       },
     };
   }
 
-  /** Does what the button of that name does. Throws DEVICE_AWAY for a sound that nobody would hear. */
+  /** Has the effect of the button of that name. Throws DEVICE_AWAY for a sound that nobody would hear. */
   act(action: DeviceAction): void {
     if (action === "play" && !this.isConnected) throw new WavecacheError("DEVICE_AWAY");
     if (action !== "mode") this.#stop();
-    this.#enter(afterAction(this.#state, action));
+    this.#setState(afterAction(this.#state, action));
     if (action === "play") this.#play();
     this.#show();
   }
 
   /** 0 to 5. */
   setMode(mode: number): void {
-    this.#enter({ ...this.#state, mode });
+    this.#setState({ ...this.#state, mode });
     this.#show();
   }
 
-  /** Asks the device what it shows, where it is there to be asked. */
+  /** Asks the device for its status, if it has a status stream. */
   async refresh(): Promise<void> {
     await this.#status?.sink.ask();
   }
@@ -183,20 +187,19 @@ export class Device {
     this.#audio?.sink.end(error);
     this.#status = this.#events = this.#audio = undefined;
     clearTimeout(this.#flash);
-    this.#closed();
+    this.#leaveIfLast();
   }
 
-  /** Ends what an older connection left, if there is one. */
-  #beginConnection(peer: string): void {
+  /** Ends the streams of an older connection, if there is one. */
+  #takeOver(peer: string): void {
     const old = this.#status;
     if (old === undefined) return;
-    this.#host.log.info("a device has connected again beside itself", { deviceId: this.deviceId });
-    const stays = ({ peer: own, tookOver }: Attached<unknown>) =>
-      tookOver || (own === peer && peer !== old.peer);
-    if (this.#events !== undefined && !stays(this.#events)) this.#endEvents();
-    if (this.#audio !== undefined && !stays(this.#audio)) this.#endAudio();
-    if (this.#events !== undefined) this.#events.tookOver = false;
-    if (this.#audio !== undefined) this.#audio.tookOver = false;
+    this.#host.log.info("a device has connected again and takes over", { deviceId: this.deviceId });
+    const abandoned = abandonedStreams({ events: this.#events, audio: this.#audio }, old.peer, peer);
+    if (abandoned.includes("events")) this.#endEvents();
+    if (abandoned.includes("audio")) this.#endAudio();
+    if (this.#events !== undefined) this.#events = { ...this.#events, isReplacement: false };
+    if (this.#audio !== undefined) this.#audio = { ...this.#audio, isReplacement: false };
     old.sink.end();
     this.#connectedAt = Date.now();
   }
@@ -206,42 +209,43 @@ export class Device {
     this.#events = undefined;
   }
 
-  /** With the sound that plays there. */
+  /** Ends the audio stream, and the sound that plays on it. */
   #endAudio(): void {
     if (this.#audio === undefined) return;
     if (this.#playback?.sink === this.#audio.sink) {
       this.#playback.stop();
-      this.#fallSilent();
+      this.#clearPlayback();
     }
     this.#audio.sink.end();
     this.#audio = undefined;
   }
 
-  #opened(): void {
+  /** Notes a stream that was opened; the first one connects the device. */
+  #connect(): void {
     this.#seenAt = Date.now();
     if (this.isConnected) return;
     this.#connectedAt = this.#seenAt;
-    this.#host.connectedChanged(this);
-    this.#host.changed(this);
+    this.#host.connectionChanged(this);
+    this.#host.rowChanged(this);
   }
 
-  #closed(): void {
+  #leaveIfLast(): void {
     if (this.#status ?? this.#events ?? this.#audio) return;
     if (!this.isConnected) return;
     this.#playback?.drop();
-    this.#fallSilent();
+    this.#clearPlayback();
     this.#connectedAt = undefined;
     this.#seenAt = Date.now();
-    this.#host.connectedChanged(this);
-    this.#host.changed(this);
+    this.#host.connectionChanged(this);
+    this.#host.rowChanged(this);
   }
 
-  #count(rate: MessageRate): void {
+  #admitMessage(rate: MessageRate): void {
     this.#seenAt = Date.now();
     if (!rate.take(performance.now())) throw new WavecacheError("MESSAGES_EXHAUSTED");
   }
 
-  #pressed(event: ButtonEvent | undefined): void {
+  #handleButton(event: ButtonEvent | undefined): void {
     const press = event === undefined ? "unknown" : meaningOf(event);
     const { deviceId } = this;
     if (press === "unknown")
@@ -250,11 +254,11 @@ export class Device {
     if (press !== "none") this.act(press);
   }
 
-  /** The first request of a connection, at once. */
-  #greet(line: StatusExchange): void {
+  /** Sends the first LEDs of a connection. */
+  #showFirst(exchange: StatusExchange): void {
     clearTimeout(this.#flash);
-    if (this.#host.flashMs === 0) return line.show(ledsOf(this.#state));
-    line.show(ledsFlash);
+    if (this.#host.flashMs === 0) return exchange.show(ledsOf(this.#state));
+    exchange.show(ledsFlash);
     this.#flash = setTimeout(() => this.#show(), this.#host.flashMs);
   }
 
@@ -269,10 +273,10 @@ export class Device {
       sounds,
       ticker,
       leadMs,
-      ended: (error) => this.#ended(playback, error),
+      onEnd: (error) => this.#handleEnd(playback, error),
     });
     this.#playback = playback;
-    playback.begin(this.#audio?.sink);
+    playback.start(this.#audio?.sink);
   }
 
   #stop(): void {
@@ -280,9 +284,9 @@ export class Device {
     this.#playback = undefined;
   }
 
-  #ended(playback: Playback, error: WavecacheError | undefined): void {
+  #handleEnd(playback: Playback, error: WavecacheError | undefined): void {
     if (error !== undefined) this.#logFailure(playback, error);
-    if (playback === this.#playback) this.#fallSilent();
+    if (playback === this.#playback) this.#clearPlayback();
   }
 
   #logFailure({ mode }: Playback, error: WavecacheError): void {
@@ -290,33 +294,26 @@ export class Device {
     this.#host.log.warn("a sound was not played", { deviceId: this.deviceId, mode, error, hint });
   }
 
-  /** No sound plays any more. */
-  #fallSilent(): void {
+  #clearPlayback(): void {
     if (this.#playback === undefined) return;
     this.#playback = undefined;
     this.#state = { ...this.#state, playing: undefined };
     this.#show();
   }
 
-  #enter(state: DeviceState): void {
-    const isOther = state.mode !== this.#state.mode;
+  #setState(state: DeviceState): void {
+    const isOtherMode = state.mode !== this.#state.mode;
     this.#state = state;
-    if (isOther) this.#host.changed(this);
+    if (isOtherMode) this.#host.rowChanged(this);
   }
 
-  #reported(status: DeviceStatus): void {
-    const { button_1, button_2, button_3, button_4, battery_level } = status;
-    this.#report = {
-      leds: [...toLeds(status)],
-      pressed: [button_1, button_2, button_3, button_4].map((button) => button === buttonPressed),
-      battery: Number.isFinite(battery_level) ? battery_level : null,
-      at: Date.now(),
-    };
-    this.#host.changed(this);
+  #storeReport(status: DeviceStatus): void {
+    this.#report = { ...status, at: Date.now() };
+    this.#host.rowChanged(this);
   }
 }
 
-/** A device keeps its rates when it connects again. */
+/** The rate belongs to the device: connecting again does not reset it. */
 function newRate(): MessageRate {
   return new MessageRate(deviceMessageBurst, deviceMessagesPerSecond, performance.now());
 }

@@ -24,7 +24,7 @@ function codeOf(act: () => unknown): string | undefined {
   }
 }
 
-test("no more devices connect than may, and one that leaves makes room", async () => {
+test("no more devices connect than the limit allows, and a device that leaves makes room", async () => {
   const devices = await open();
   const streams = Array.from({ length: maxConnectedDevices }, (_, n) =>
     devices.openEvents(`d${n}`, "p", sink),
@@ -33,7 +33,7 @@ test("no more devices connect than may, and one that leaves makes room", async (
   expect(
     codeOf(() => devices.openAudio("d0", "p", { send: () => true, end: () => undefined })),
   ).toBeUndefined();
-  streams[1]!.closed();
+  streams[1]!.close();
   expect(codeOf(() => devices.openEvents("more", "p", sink))).toBeUndefined();
   expect(devices.connected).toBe(maxConnectedDevices);
   await devices.close();
@@ -45,7 +45,7 @@ function row(n: number): DeviceRow {
   return { deviceId: `old-${n}`, mode: 1, report: null, createdAt: n, seenAt: n };
 }
 
-test("the device that has been away for longest is forgotten, in the store too; one that is there is not", async () => {
+test("the device that has been away longest is forgotten, also in the store, but no connected one", async () => {
   const store = new MemoryStore();
   for (let n = 0; n < maxRememberedDevices; n++) store.rows.set(`old-${n}`, row(n));
   const devices = await open(store);
@@ -59,10 +59,10 @@ test("the device that has been away for longest is forgotten, in the store too; 
   await devices.close();
 });
 
-test("a list comes in pages, in the order of ids, of all or of those that are there", async () => {
+test("a list has pages sorted by id, of all devices or of the connected ones", async () => {
   const devices = await open();
   for (const id of ["c", "a", "b"]) devices.openEvents(id, "p", sink);
-  devices.openEvents("gone", "p", sink).closed();
+  devices.openEvents("gone", "p", sink).close();
   const ids = (connected: boolean | undefined, after: string, limit: number) =>
     devices.list({ connected, after, limit }).map(({ deviceId }) => deviceId);
   expect(ids(undefined, "", 10)).toEqual(["a", "b", "c", "gone"]);
@@ -72,14 +72,14 @@ test("a list comes in pages, in the order of ids, of all or of those that are th
   await devices.close();
 });
 
-test("a rate lets a burst through, and then so many a second", () => {
+test("a rate allows a burst, and then a number of messages a second", () => {
   const rate = new MessageRate(3, 10, 0);
   expect([0, 0, 0, 0].map((now) => rate.take(now))).toEqual([true, true, true, false]);
   expect([50, 100, 150, 200].map((now) => rate.take(now))).toEqual([false, true, false, true]);
   expect([10_000, 10_000, 10_000, 10_000].map((now) => rate.take(now))).toEqual([true, true, true, false]);
 });
 
-test("errors of devices have the status that gRPC clients act on", () => {
+test("device errors have the gRPC status that clients act on", () => {
   expect(errorRow("BAD_DEVICE_ID").grpc).toBe(3);
   expect(errorRow("DEVICES_EXHAUSTED").grpc).toBe(8);
   expect(errorRow("MESSAGES_EXHAUSTED").grpc).toBe(8);

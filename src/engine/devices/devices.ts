@@ -1,4 +1,4 @@
-/** The rules about devices: who may connect, which of them are remembered, and when their state is kept. */
+/** The rules about devices: which ones may connect, which ones are remembered, and when their state is saved. */
 import { WavecacheError } from "../../base/errors.ts";
 import { deviceSaveMs, maxConnectedDevices, maxRememberedDevices } from "../../base/limits/devices.ts";
 import type { Log } from "../../base/log.ts";
@@ -6,21 +6,27 @@ import { isDeviceId } from "../../base/device-id.ts";
 import type { Pool } from "../../pool/pool.ts";
 import type { DeviceRow } from "../../store/devices/catalog.ts";
 import { Device, type DeviceHost } from "./device.ts";
-import type { AudioStream, DeviceView, EventSink, EventStream, StatusStream } from "./device-streams.ts";
+import type {
+  AudioSink,
+  AudioStream,
+  DeviceSnapshot,
+  EventSink,
+  EventStream,
+  StatusSink,
+  StatusStream,
+} from "./device-streams.ts";
 import type { DeviceAction } from "./device-state.ts";
-import type { AudioSink } from "./playback.ts";
 import type { SoundSource } from "../sounds/sound.ts";
-import type { StatusSink } from "./status-exchange.ts";
 import { Ticker } from "../../base/ticker.ts";
 
-/** Where devices are remembered. */
+/** Stores devices across restarts. */
 export interface DeviceStore {
-  /** The one that was seen longest ago first. */
+  /** Resolves with all devices, the least recently seen first. */
   load(): Promise<DeviceRow[]>;
   save(devices: DeviceRow[], forgotten: string[]): Promise<unknown>;
 }
 
-/** In the catalog. */
+/** Stores devices in the catalog. */
 export function catalogStore({ keeper }: Pool): DeviceStore {
   return {
     load: () => keeper.call("listDevices", null),
@@ -29,21 +35,21 @@ export function catalogStore({ keeper }: Pool): DeviceStore {
 }
 
 export interface DeviceSettings {
-  /** How far ahead of what is heard packets are sent. */
+  /** How far packets are sent ahead of playback. */
   leadMs: number;
-  /** How long the LEDs flash when a device connects; 0 for not at all. */
+  /** How long the LEDs flash when a device connects; 0 disables it. */
   flashMs: number;
 }
 
 export interface DeviceQuery {
-  /** Only those that are connected, or that are not; undefined for all. */
+  /** True: only connected devices; false: only the others; undefined: all. */
   connected: boolean | undefined;
-  /** Devices with ids behind this one. */
+  /** Only ids that sort after this one. */
   after: string;
   limit: number;
 }
 
-/** How often sounds are looked after: a packet is late by less than this. */
+/** Interval at which playbacks send what is due; a packet is late by less than this. */
 const tickMs = 10;
 
 export class Devices implements DeviceHost {
@@ -55,13 +61,13 @@ export class Devices implements DeviceHost {
   readonly #store: DeviceStore;
   readonly #all = new Map<string, Device>();
   readonly #connected = new Set<Device>();
-  /** The others, in the order in which they left. */
+  /** The other devices, in the order in which they left. */
   readonly #away = new Set<Device>();
   #changed = new Set<Device>();
   #forgotten = new Set<string>();
   #saveTimer: Timer | undefined;
   #saving: Promise<void> | undefined;
-  #cannotSave = false;
+  #hasSaveFailed = false;
   #closing = false;
 
   constructor(store: DeviceStore, sounds: SoundSource, { leadMs, flashMs }: DeviceSettings, log: Log) {
@@ -72,25 +78,25 @@ export class Devices implements DeviceHost {
     this.log = log;
   }
 
-  /** Remembers the devices of earlier runs. Comes after the store is open. */
+  /** Loads the devices of earlier runs. Call it once the store is open. */
   async open(): Promise<void> {
     for (const row of await this.#store.load()) this.#remember(new Device(row, this));
     this.#forgetOldest();
   }
 
-  /** Devices that are connected. */
+  /** Number of connected devices. */
   get connected(): number {
     return this.#connected.size;
   }
 
-  /** Sounds that play, or wait to. */
+  /** Number of sounds that play, or wait for their device. */
   get playing(): number {
     return this.ticker.size;
   }
 
   /**
-   * Opens a device's status stream; `peer` is the channel that it comes on. All three throw BAD_DEVICE_ID,
-   * DEVICES_EXHAUSTED or SHUTTING_DOWN.
+   * Opens a device's status stream; `peer` names the channel that it comes over. The three `open` functions throw
+   * BAD_DEVICE_ID, DEVICES_EXHAUSTED or SHUTTING_DOWN.
    */
   openStatus(deviceId: string, peer: string, sink: StatusSink): StatusStream {
     return this.#admit(deviceId).openStatus(peer, sink);
@@ -104,42 +110,42 @@ export class Devices implements DeviceHost {
     return this.#admit(deviceId).openAudio(peer, sink);
   }
 
-  /** In the order of their ids. */
-  list({ connected, after, limit }: DeviceQuery): DeviceView[] {
+  /** Returns devices, sorted by id. */
+  list({ connected, after, limit }: DeviceQuery): DeviceSnapshot[] {
     return [...this.#all.values()]
       .filter((device) => device.deviceId > after && device.isConnected === (connected ?? device.isConnected))
       .sort((a, b) => (a.deviceId < b.deviceId ? -1 : 1))
       .slice(0, limit)
-      .map((device) => device.view);
+      .map((device) => device.snapshot);
   }
 
   /** Throws DEVICE_UNKNOWN. */
-  find(deviceId: string): DeviceView {
-    return this.#find(deviceId).view;
+  find(deviceId: string): DeviceSnapshot {
+    return this.#find(deviceId).snapshot;
   }
 
-  /** Asks a device what it shows before it says what is known. Throws DEVICE_UNKNOWN. */
-  async refresh(deviceId: string): Promise<DeviceView> {
+  /** As `find`, after asking the device for its status. */
+  async refresh(deviceId: string): Promise<DeviceSnapshot> {
     const device = this.#find(deviceId);
     await device.refresh();
-    return device.view;
+    return device.snapshot;
   }
 
-  /** Does what a button does. Throws DEVICE_UNKNOWN, DEVICE_AWAY. */
-  act(deviceId: string, action: DeviceAction): DeviceView {
+  /** Has the effect of a button. Throws DEVICE_UNKNOWN, DEVICE_AWAY. */
+  act(deviceId: string, action: DeviceAction): DeviceSnapshot {
     const device = this.#find(deviceId);
     device.act(action);
-    return device.view;
+    return device.snapshot;
   }
 
-  /** 0 to 5. Throws DEVICE_UNKNOWN. */
-  setMode(deviceId: string, mode: number): DeviceView {
+  /** Sets the mode, 0 to 5. Throws DEVICE_UNKNOWN. */
+  setMode(deviceId: string, mode: number): DeviceSnapshot {
     const device = this.#find(deviceId);
     device.setMode(mode);
-    return device.view;
+    return device.snapshot;
   }
 
-  /** Ends every stream and keeps what is known. */
+  /** Ends every stream and saves what has changed. */
   async close(): Promise<void> {
     this.#closing = true;
     for (const device of this.#connected) device.disconnect(new WavecacheError("SHUTTING_DOWN"));
@@ -149,12 +155,12 @@ export class Devices implements DeviceHost {
     clearTimeout(this.#saveTimer);
   }
 
-  changed(device: Device): void {
+  rowChanged(device: Device): void {
     this.#changed.add(device);
     this.#saveSoon();
   }
 
-  connectedChanged(device: Device): void {
+  connectionChanged(device: Device): void {
     const { deviceId } = device;
     this.log.info(device.isConnected ? "a device has connected" : "a device has left", { deviceId });
     this.#connected.delete(device);
@@ -219,15 +225,15 @@ export class Devices implements DeviceHost {
         Array.from(changed, (device) => device.row),
         [...forgotten],
       );
-      this.#cannotSave = false;
+      this.#hasSaveFailed = false;
     } catch (error) {
-      this.#keepForLater(changed, forgotten, error);
+      this.#retryLater(changed, forgotten, error);
     }
   }
 
-  #keepForLater(changed: Set<Device>, forgotten: Set<string>, error: unknown): void {
-    if (!this.#cannotSave) this.log.error("the state of devices could not be kept", { error });
-    this.#cannotSave = true;
+  #retryLater(changed: Set<Device>, forgotten: Set<string>, error: unknown): void {
+    if (!this.#hasSaveFailed) this.log.error("the state of devices could not be kept", { error });
+    this.#hasSaveFailed = true;
     for (const device of changed) {
       if (this.#all.get(device.deviceId) === device) this.#changed.add(device);
     }

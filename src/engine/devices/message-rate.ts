@@ -1,24 +1,24 @@
-/** How many messages may come: some at once, and so many a second after that. */
+/** Token bucket: allows a burst of messages, and then a number of them a second. */
 export class MessageRate {
   readonly #burst: number;
   readonly #perSecond: number;
-  #left: number;
-  #at: number;
+  #tokens: number;
+  #lastMs: number;
 
-  /** `now` is in milliseconds, of any clock. */
-  constructor(burst: number, perSecond: number, now: number) {
+  /** `nowMs` comes from any monotonic clock, also in `take`. */
+  constructor(burst: number, perSecond: number, nowMs: number) {
     this.#burst = burst;
     this.#perSecond = perSecond;
-    this.#left = burst;
-    this.#at = now;
+    this.#tokens = burst;
+    this.#lastMs = nowMs;
   }
 
-  /** Whether one more may come now. */
-  take(now: number): boolean {
-    this.#left = Math.min(this.#burst, this.#left + ((now - this.#at) * this.#perSecond) / 1000);
-    this.#at = now;
-    if (this.#left < 1) return false;
-    this.#left -= 1;
+  /** Takes one token. False: the message exceeds the rate. */
+  take(nowMs: number): boolean {
+    this.#tokens = Math.min(this.#burst, this.#tokens + ((nowMs - this.#lastMs) * this.#perSecond) / 1000);
+    this.#lastMs = nowMs;
+    if (this.#tokens < 1) return false;
+    this.#tokens -= 1;
     return true;
   }
 }

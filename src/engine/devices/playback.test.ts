@@ -3,13 +3,13 @@ import { stallTimeoutMs } from "../../base/limits/connections.ts";
 import { deviceAudioWaitMs } from "../../base/limits/devices.ts";
 import type { WavecacheError } from "../../base/errors.ts";
 import { FakeSounds } from "../../testing/harness/servers/device-gateway.ts";
-import type { AudioPacket } from "../../wire/devices.ts";
-import { type AudioSink, Playback } from "./playback.ts";
+import type { AudioSink, SoundPacket } from "./device-streams.ts";
+import { Playback } from "./playback.ts";
 import type { Ticks } from "../../base/ticker.ts";
 
 const stepMs = 10;
 
-/** Time that goes on only when a test says so. */
+/** A clock that only the test advances. */
 class ManualTicks implements Ticks {
   readonly tasks = new Set<() => void>();
   #now = 1_000_000;
@@ -26,7 +26,7 @@ class ManualTicks implements Ticks {
     this.tasks.delete(task);
   }
 
-  /** In steps, like the real one. */
+  /** Advances in steps, like the real clock. */
   pass(ms: number): void {
     for (let passed = 0; passed < ms; passed += stepMs) {
       this.#now += stepMs;
@@ -35,13 +35,13 @@ class ManualTicks implements Ticks {
   }
 }
 
-/** Takes so many packets before it wants a pause. */
+/** Takes `room` packets before it asks for a pause. */
 class FakeSink implements AudioSink {
-  readonly packets: AudioPacket[] = [];
+  readonly packets: SoundPacket[] = [];
   room = Number.POSITIVE_INFINITY;
   ended: WavecacheError | undefined;
 
-  send(packet: AudioPacket): boolean {
+  send(packet: SoundPacket): boolean {
     this.packets.push(packet);
     this.room -= 1;
     return this.room > 0;
@@ -64,14 +64,14 @@ beforeEach(() => {
   ends = [];
 });
 
-function ended(error: WavecacheError | undefined): void {
+function onEnd(error: WavecacheError | undefined): void {
   ends.push(error?.code);
 }
 
 async function play(leadMs: number, to: FakeSink | "nobody" = sink): Promise<Playback> {
-  const playback = new Playback(0, { sounds, ticker: ticks, leadMs, ended });
-  playback.begin(to === "nobody" ? undefined : to);
-  // The sound is there at once, but not before what runs now is over.
+  const playback = new Playback(0, { sounds, ticker: ticks, leadMs, onEnd });
+  playback.start(to === "nobody" ? undefined : to);
+  // The sound opens in a microtask.
   await Bun.sleep(0);
   return playback;
 }
@@ -92,38 +92,38 @@ describe("a playback", () => {
     await play(1000);
     expect(sent()).toBe(51);
     ticks.pass(1980);
-    expect(sink.packets.map(({ is_end }) => is_end)).not.toContain(true);
+    expect(sink.packets.map(({ isEnd }) => isEnd)).not.toContain(true);
     expect(sent()).toBe(100);
     expect(ends).toEqual([]);
     ticks.pass(20);
-    expect(sink.packets.at(-1)).toMatchObject({ is_start: false, is_end: true });
+    expect(sink.packets.at(-1)).toMatchObject({ isStart: false, isEnd: true });
     expect(ends).toEqual([undefined]);
     expect({ sounds: sounds.playing, tasks: ticks.tasks.size }).toEqual({ sounds: 0, tasks: 0 });
   });
 
-  test("waits for a device that takes no more, and sends what was due when it does", async () => {
+  test("waits for a device that has no room, and then sends what is due", async () => {
     const playback = await play(100);
     sink.room = 3;
     ticks.pass(400);
     expect(sent()).toBe(6 + 3);
     sink.room = Number.POSITIVE_INFINITY;
-    playback.drained();
+    playback.resume();
     expect(sent()).toBe(6 + 20);
   });
 
-  test("does not send faster than its lead after it was held up for long", async () => {
+  test("does not send faster than its lead after a long pause", async () => {
     const playback = await play(100);
     sink.room = 1;
     ticks.pass(1500);
     expect(sent()).toBe(7);
     sink.room = Number.POSITIVE_INFINITY;
-    playback.drained();
+    playback.resume();
     expect(sent()).toBe(7 + 6);
     ticks.pass(200);
     expect(sent()).toBe(7 + 6 + 10);
   });
 
-  test("gives up a device that takes nothing for a minute", async () => {
+  test("ends if the device takes nothing for a minute", async () => {
     await play(100);
     sink.room = 1;
     ticks.pass(stallTimeoutMs);
@@ -134,7 +134,7 @@ describe("a playback", () => {
     expect({ sounds: sounds.playing, tasks: ticks.tasks.size }).toEqual({ sounds: 0, tasks: 0 });
   });
 
-  test("waits for the audio stream, for a while", async () => {
+  test("waits for the audio stream, but not forever", async () => {
     const patient = await play(100, "nobody");
     ticks.pass(deviceAudioWaitMs - 100);
     patient.attach(sink);
@@ -146,12 +146,12 @@ describe("a playback", () => {
     expect(sounds.playing).toBe(0);
   });
 
-  test("ends with is_end when it is stopped, and without a word when nobody listens any more", async () => {
+  test("ends with an end packet when it is stopped, and without one when the stream is gone", async () => {
     const stopped = await play(100);
     stopped.stop();
     stopped.stop();
     expect(sent()).toBe(7);
-    expect(sink.packets.at(-1)!.is_end).toBe(true);
+    expect(sink.packets.at(-1)!.isEnd).toBe(true);
     const dropped = await play(100);
     dropped.drop();
     expect(sent()).toBe(13);
@@ -159,9 +159,9 @@ describe("a playback", () => {
     expect({ sounds: sounds.playing, tasks: ticks.tasks.size }).toEqual({ sounds: 0, tasks: 0 });
   });
 
-  test("lets go of a sound that was opened after it was stopped", async () => {
-    const playback = new Playback(0, { sounds, ticker: ticks, leadMs: 0, ended: () => undefined });
-    playback.begin(sink);
+  test("releases a sound that opens after the stop", async () => {
+    const playback = new Playback(0, { sounds, ticker: ticks, leadMs: 0, onEnd: () => undefined });
+    playback.start(sink);
     playback.stop();
     await Bun.sleep(0);
     expect({ sent: sent(), sounds: sounds.playing, opened: sounds.opened }).toEqual({

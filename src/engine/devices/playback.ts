@@ -1,96 +1,92 @@
 /**
- * One sound on its way to one device, no faster than it is heard: packet n is due n packets' time after the first, less
- * the lead. A device that does not take them costs the packets that its stream holds, and hears the rest later; what
- * it missed is not sent faster than the lead allows. `is_end` goes out when the sound is over, or is stopped.
+ * Sends one sound to one device, paced to real time: packet n is due n packet lengths after the first one, less the
+ * lead. A slow device gets backpressure, so that only the packets in its stream take memory, and hears the rest later.
+ * After a pause the schedule shifts, or the device would get everything it missed at once. The end packet goes out when
+ * the sound is over or is stopped.
  */
 import { toWavecacheError, WavecacheError } from "../../base/errors.ts";
 import { stallTimeoutMs } from "../../base/limits/connections.ts";
 import { deviceAudioWaitMs } from "../../base/limits/devices.ts";
-import { type AudioPacket, audioPacketMs } from "../../wire/devices.ts";
+import { audioPacketMs } from "../../wire/devices.ts";
 import type { Sound, SoundSource } from "../sounds/sound.ts";
 import type { Ticks } from "../../base/ticker.ts";
-
-/** The audio stream of a device. */
-export interface AudioSink {
-  /** False asks to wait for `drained`; the packet is taken either way. */
-  send(packet: AudioPacket): boolean;
-  end(error?: WavecacheError): void;
-}
+import type { AudioSink } from "./device-streams.ts";
 
 export interface PlaybackSettings {
   sounds: SoundSource;
   ticker: Ticks;
-  /** How far ahead of what is heard packets are sent. */
+  /** How far packets are sent ahead of playback. */
   leadMs: number;
-  /** It is over without being stopped; `error` where the sound could not be made or the device did not listen. */
-  ended(error: WavecacheError | undefined): void;
+  /** The sound is over without `stop`; with an error if it could not be made or the device did not take it. */
+  onEnd(error: WavecacheError | undefined): void;
 }
 
-/** What may come at once beyond the lead before the sound is taken for one that was held up. */
-const toleranceMs = 500;
+/** A playback that is further behind its schedule than this shifts the schedule instead of catching up. */
+const maxCatchUpMs = 500;
 
 const noData = new Uint8Array(0);
 
 export class Playback {
-  /** Of the sound: 0 to 5. */
+  /** The mode of the sound, 0 to 5. */
   readonly mode: number;
   readonly #settings: PlaybackSettings;
   readonly #pump = () => this.#sendDue();
   #sink: AudioSink | undefined;
   #sound: Sound | undefined;
-  /** When it began to be asked for, or to wait for the device; undefined while it goes on. */
-  #heldSince: number | undefined;
+  /** Since when the playback waits for its sound or its device; undefined while it sends. */
+  #waitingSince: number | undefined;
   #startedAt = 0;
   #next = 0;
-  #blocked = false;
-  #awaitsPackets = false;
-  #over = false;
+  #isBlocked = false;
+  #isAwaitingPackets = false;
+  #isOver = false;
 
   constructor(mode: number, settings: PlaybackSettings) {
     this.mode = mode;
     this.#settings = settings;
-    this.#heldSince = settings.ticker.now();
+    this.#waitingSince = settings.ticker.now();
   }
 
   get sink(): AudioSink | undefined {
     return this.#sink;
   }
 
-  /** Comes first; without a sink the sound waits until there is one. */
-  begin(sink: AudioSink | undefined): void {
+  /** Call it first. Without a sink the sound waits for `attach`. */
+  start(sink: AudioSink | undefined): void {
     this.#sink = sink;
     this.#settings.ticker.add(this.#pump);
     void this.#open();
   }
 
-  /** The device listens now. */
+  /** The device has opened its audio stream. */
   attach(sink: AudioSink): void {
     this.#sink = sink;
     this.#sendDue();
   }
 
-  drained(): void {
-    this.#blocked = false;
-    this.#heldSince = undefined;
+  /** The device takes packets again. */
+  resume(): void {
+    this.#isBlocked = false;
+    this.#waitingSince = undefined;
     this.#sendDue();
   }
 
-  /** Ends it where it is. */
+  /** Ends the sound, with an end packet. */
   stop(): void {
-    if (this.#over) return;
-    if (this.#next > 0) this.#sink?.send({ is_start: false, is_end: true, data: noData });
+    if (this.#isOver) return;
+    if (this.#next > 0) this.#sink?.send({ isStart: false, isEnd: true, data: noData });
     this.#release();
   }
 
-  /** Ends it without a word: nobody listens any more. */
+  /** Ends the sound without an end packet, as the audio stream is gone. */
   drop(): void {
-    if (!this.#over) this.#release();
+    if (!this.#isOver) this.#release();
   }
 
   async #open(): Promise<void> {
     try {
       const sound = await this.#settings.sounds.open(this.mode);
-      if (this.#over) return sound.release();
+      if (this.#isOver) return sound.release();
       this.#sound = sound;
       if (sound.isComplete && sound.packets.length === 0) this.#finish(undefined);
       else this.#sendDue();
@@ -100,58 +96,58 @@ export class Playback {
   }
 
   #sendDue(): void {
-    if (this.#over) return;
+    if (this.#isOver) return;
     const now = this.#settings.ticker.now();
-    if (this.#isHeld(now)) return;
+    if (this.#isWaiting(now)) return;
     if (this.#next === 0) this.#startedAt = now;
-    this.#slipTo(now);
+    this.#shiftSchedule(now);
     const sound = this.#sound!;
     const due = Math.min(this.#dueBy(now), sound.packets.length);
-    while (this.#next < due && !this.#blocked) this.#send(sound.packets[this.#next]!, now);
+    while (this.#next < due && !this.#isBlocked) this.#send(sound.packets[this.#next]!, now);
     if (this.#next < sound.packets.length) return;
     if (!sound.isComplete) void this.#awaitPackets(sound);
     else if (now >= this.#startedAt + this.#next * audioPacketMs) this.#finish(undefined);
   }
 
-  /** Whether it cannot go on for now; for too long is its end. */
-  #isHeld(now: number): boolean {
+  /** Whether the sound or the device is missing. Ends the playback if the device is missing for too long. */
+  #isWaiting(now: number): boolean {
     if (this.#sound === undefined) return true;
-    if (this.#sink !== undefined && !this.#blocked) return false;
-    const waited = now - (this.#heldSince ?? now);
+    if (this.#sink !== undefined && !this.#isBlocked) return false;
+    const waited = now - (this.#waitingSince ?? now);
     if (this.#sink === undefined && waited > deviceAudioWaitMs) {
       this.#finish(new WavecacheError("DEVICE_AWAY", "its audio stream did not open"));
-    } else if (this.#blocked && waited > stallTimeoutMs) {
+    } else if (this.#isBlocked && waited > stallTimeoutMs) {
       this.#sink?.end(new WavecacheError("PEER_STALLED"));
       this.#finish(new WavecacheError("PEER_STALLED"));
     }
     return true;
   }
 
-  /** Packets that are to have gone by then. */
+  /** Number of packets that are due by then. */
   #dueBy(now: number): number {
     return Math.floor((now - this.#startedAt + this.#settings.leadMs) / audioPacketMs) + 1;
   }
 
-  /** After it was held up the device has heard nothing meanwhile: time goes on from where it is. */
-  #slipTo(now: number): void {
+  /** Shifts the schedule after a pause, in which the device has heard nothing. */
+  #shiftSchedule(now: number): void {
     const behindMs = (this.#dueBy(now) - 1 - this.#next) * audioPacketMs - this.#settings.leadMs;
-    if (behindMs > toleranceMs) this.#startedAt += behindMs;
+    if (behindMs > maxCatchUpMs) this.#startedAt += behindMs;
   }
 
   #send(data: Uint8Array, now: number): void {
-    const takesMore = this.#sink!.send({ is_start: this.#next === 0, is_end: false, data });
+    const hasRoom = this.#sink!.send({ isStart: this.#next === 0, isEnd: false, data });
     this.#next += 1;
-    if (takesMore) return;
-    this.#blocked = true;
-    this.#heldSince = now;
+    if (hasRoom) return;
+    this.#isBlocked = true;
+    this.#waitingSince = now;
   }
 
   async #awaitPackets(sound: Sound): Promise<void> {
-    if (this.#awaitsPackets) return;
-    this.#awaitsPackets = true;
+    if (this.#isAwaitingPackets) return;
+    this.#isAwaitingPackets = true;
     try {
       await sound.beyond(this.#next);
-      this.#awaitsPackets = false;
+      this.#isAwaitingPackets = false;
       this.#sendDue();
     } catch (error) {
       this.#finish(toWavecacheError(error));
@@ -159,13 +155,13 @@ export class Playback {
   }
 
   #finish(error: WavecacheError | undefined): void {
-    if (this.#over) return;
+    if (this.#isOver) return;
     this.stop();
-    this.#settings.ended(error);
+    this.#settings.onEnd(error);
   }
 
   #release(): void {
-    this.#over = true;
+    this.#isOver = true;
     this.#settings.ticker.remove(this.#pump);
     this.#sound?.release();
     this.#sound = undefined;

@@ -1,134 +1,121 @@
 /**
- * The status stream of a device: one request at a time, the next after the answer or when that is overdue. LEDs that
- * were to be shown meanwhile go out once, as the newest of them are.
+ * The status stream of a device: one request at a time. The next one goes out after the answer, or when that is overdue.
+ * LEDs that change meanwhile are sent once, in their latest state.
  */
 import type { WavecacheError } from "../../base/errors.ts";
 import { deviceAnswerMs, deviceFirstGetMs, deviceGetMs } from "../../base/limits/devices.ts";
 import type { Log } from "../../base/log.ts";
-import {
-  type DeviceStatus,
-  type DeviceStatusRequest,
-  type DeviceStatusResponse,
-  type Leds,
-  statusSuccess,
-  toLedFields,
-} from "../../wire/devices.ts";
-
-export interface StatusSink {
-  send(request: DeviceStatusRequest): void;
-  end(error?: WavecacheError): void;
-}
-
-export interface StatusEvents {
-  reported(status: DeviceStatus): void;
-}
+import type { Leds } from "../../wire/devices.ts";
+import type { DeviceStatus, StatusAnswer, StatusSink } from "./device-streams.ts";
 
 const maxLoggedChars = 128;
 
 export class StatusExchange {
-  readonly #sink: StatusSink;
-  readonly #events: StatusEvents;
-  readonly #log: Log;
   readonly #deviceId: string;
-  #waiting: "set" | "get" | undefined;
-  #overdue: Timer | undefined;
-  #wanted: Leds | undefined;
-  #getTimer: Timer | undefined;
-  /** Who wants to hear of the next state. */
-  #askers: ((known: boolean) => void)[] = [];
-  #wasSilent = false;
-  #closed = false;
+  readonly #sink: StatusSink;
+  readonly #onStatus: (status: DeviceStatus) => void;
+  readonly #log: Log;
+  /** The request that has no answer yet. */
+  #pending: StatusAnswer["kind"] | undefined;
+  #answerTimer: Timer | undefined;
+  #nextLeds: Leds | undefined;
+  #pollTimer: Timer | undefined;
+  /** Callers of `ask` that wait for the next status. */
+  #askers: ((isKnown: boolean) => void)[] = [];
+  #hasTimedOut = false;
+  #isClosed = false;
 
-  constructor(deviceId: string, sink: StatusSink, events: StatusEvents, log: Log) {
+  constructor(deviceId: string, sink: StatusSink, onStatus: (status: DeviceStatus) => void, log: Log) {
     this.#deviceId = deviceId;
     this.#sink = sink;
-    this.#events = events;
+    this.#onStatus = onStatus;
     this.#log = log;
-    this.#askAfter(deviceFirstGetMs);
+    this.#pollAfter(deviceFirstGetMs);
   }
 
-  /** Sends these LEDs as soon as may be. */
+  /** Sends these LEDs as soon as no request is pending. */
   show(leds: Leds): void {
-    this.#wanted = leds;
+    this.#nextLeds = leds;
     this.#sendNext();
   }
 
-  /** Asks the device what it shows; resolves with whether it has said it. */
+  /** Asks the device for its status; resolves with whether it has answered. */
   ask(): Promise<boolean> {
-    if (this.#closed) return Promise.resolve(false);
+    if (this.#isClosed) return Promise.resolve(false);
     return new Promise((resolve) => {
       this.#askers.push(resolve);
       this.#sendNext();
     });
   }
 
-  answered({ response, state, status }: DeviceStatusResponse): void {
-    if (this.#closed) return;
-    if (response === "state") {
-      this.#events.reported(state!);
-      if (this.#waiting === "get") this.#settle(true);
-    } else if (response === "status" && this.#waiting === "set") {
-      if (status !== statusSuccess) this.#complain("a device could not show its LEDs", status);
-      this.#settle(false);
+  receive(answer: StatusAnswer | undefined): void {
+    if (this.#isClosed || answer === undefined) return;
+    if (answer.kind === "status") this.#onStatus(answer.status);
+    if (answer.kind !== this.#pending) return;
+    if (answer.kind === "leds" && answer.failure !== undefined) {
+      const said = answer.failure.slice(0, maxLoggedChars);
+      this.#log.warn("a device could not show its LEDs", { deviceId: this.#deviceId, said });
     }
+    this.#complete(answer.kind === "status");
   }
 
-  /** Nothing is sent any more. */
+  /** Stops sending. */
   close(): void {
-    this.#closed = true;
-    clearTimeout(this.#overdue);
-    clearTimeout(this.#getTimer);
+    this.#isClosed = true;
+    clearTimeout(this.#answerTimer);
+    clearTimeout(this.#pollTimer);
     this.#answerAskers(false);
   }
 
-  /** Ends the stream too. */
+  /** Closes, and ends the stream. */
   end(error?: WavecacheError): void {
     this.close();
     this.#sink.end(error);
   }
 
   #sendNext(): void {
-    if (this.#closed || this.#waiting !== undefined) return;
-    if (this.#wanted !== undefined) {
-      this.#send("set", { set: toLedFields(this.#wanted) });
-      this.#wanted = undefined;
+    if (this.#isClosed || this.#pending !== undefined) return;
+    if (this.#nextLeds !== undefined) {
+      const leds = this.#nextLeds;
+      this.#nextLeds = undefined;
+      this.#await("leds");
+      this.#sink.setLeds(leds);
     } else if (this.#askers.length > 0) {
-      this.#send("get", { get: true });
+      this.#await("status");
+      this.#sink.askStatus();
     }
   }
 
-  #send(kind: "set" | "get", request: DeviceStatusRequest): void {
-    this.#waiting = kind;
-    this.#overdue = setTimeout(() => this.#giveUp(), deviceAnswerMs);
-    this.#sink.send(request);
+  #await(answer: StatusAnswer["kind"]): void {
+    this.#pending = answer;
+    this.#answerTimer = setTimeout(() => this.#timeOut(), deviceAnswerMs);
   }
 
-  #settle(known: boolean): void {
-    clearTimeout(this.#overdue);
-    const wasGet = this.#waiting === "get";
-    this.#waiting = undefined;
-    if (wasGet) this.#answerAskers(known);
+  #complete(isKnown: boolean): void {
+    clearTimeout(this.#answerTimer);
+    const wasAsked = this.#pending === "status";
+    this.#pending = undefined;
+    if (wasAsked) this.#answerAskers(isKnown);
     this.#sendNext();
   }
 
-  #giveUp(): void {
-    if (!this.#wasSilent) this.#complain("a device does not answer", this.#waiting);
-    this.#wasSilent = true;
-    this.#settle(false);
+  #timeOut(): void {
+    // Once a stream: a device that does not answer at all would fill the log.
+    if (!this.#hasTimedOut) {
+      this.#log.warn("a device does not answer", { deviceId: this.#deviceId, request: this.#pending });
+    }
+    this.#hasTimedOut = true;
+    this.#complete(false);
   }
 
-  #answerAskers(known: boolean): void {
-    for (const answer of this.#askers.splice(0)) answer(known);
+  #answerAskers(isKnown: boolean): void {
+    for (const answer of this.#askers.splice(0)) answer(isKnown);
   }
 
-  /** A device that leaves the question open is not asked again without need: its LEDs would wait for nothing. */
-  #askAfter(delayMs: number): void {
-    this.#getTimer = setTimeout(async () => {
-      if (await this.ask()) this.#askAfter(deviceGetMs);
+  /** Stops polling at the first timeout, as the LEDs would wait for the answer too. */
+  #pollAfter(delayMs: number): void {
+    this.#pollTimer = setTimeout(async () => {
+      if (await this.ask()) this.#pollAfter(deviceGetMs);
     }, delayMs);
-  }
-
-  #complain(message: string, said: string | undefined): void {
-    this.#log.warn(message, { deviceId: this.#deviceId, said: said?.slice(0, maxLoggedChars) });
   }
 }

@@ -5,14 +5,14 @@ import { toWavecacheError, WavecacheError } from "../../base/errors.ts";
 import { maxDeviceStreams } from "../../base/limits/devices.ts";
 import type { Log } from "../../base/log.ts";
 import type {
+  AudioSink,
   AudioStream,
   DeviceStream,
   EventSink,
   EventStream,
+  StatusSink,
   StatusStream,
 } from "../../engine/devices/device-streams.ts";
-import type { AudioSink } from "../../engine/devices/playback.ts";
-import type { StatusSink } from "../../engine/devices/status-exchange.ts";
 import {
   type AudioPacket,
   type AudioStreamRequest,
@@ -23,6 +23,7 @@ import {
   type DeviceStatusResponse,
 } from "../../wire/devices.ts";
 import { CallSender, type StreamingCall } from "./call-sender.ts";
+import { audioSink, buttonEvent, statusAnswer, statusSink } from "./translation.ts";
 
 /** What this gateway needs of the engine. All functions throw errors of the error table. */
 export interface DeviceStreams {
@@ -57,11 +58,11 @@ export class DeviceService {
   #status(call: ServerDuplexStream<DeviceStatusResponse, DeviceStatusRequest>): void {
     const sender = new CallSender(call);
     const stream = this.#admit(call, sender, (deviceId) =>
-      this.#devices.openStatus(deviceId, call.getPeer(), sender),
+      this.#devices.openStatus(deviceId, call.getPeer(), statusSink(sender)),
     );
     if (stream === undefined) return;
     call.on("data", (response: DeviceStatusResponse) =>
-      this.#handle(call, sender, () => stream.answered(response)),
+      this.#handle(call, sender, () => stream.receive(statusAnswer(response))),
     );
   }
 
@@ -72,9 +73,9 @@ export class DeviceService {
     );
     if (stream === undefined) return;
     call.on("drain", () => call.resume());
-    call.on("data", ({ button_event }: DeviceEvent) =>
+    call.on("data", (event: DeviceEvent) =>
       this.#handle(call, sender, () => {
-        stream.pressed(button_event ?? undefined);
+        stream.receive(buttonEvent(event));
         // Backpressure: a device that does not read its acks gets no more events read.
         if (!sender.send({ ack: true })) call.pause();
       }),
@@ -84,9 +85,9 @@ export class DeviceService {
   #audio(call: ServerWritableStream<AudioStreamRequest, AudioPacket>): void {
     const sender = new CallSender(call);
     const stream = this.#admit(call, sender, (deviceId) =>
-      this.#devices.openAudio(deviceId, call.getPeer(), sender),
+      this.#devices.openAudio(deviceId, call.getPeer(), audioSink(sender)),
     );
-    if (stream !== undefined) call.on("drain", () => stream.drained());
+    if (stream !== undefined) call.on("drain", () => stream.resume());
   }
 
   /** Opens the stream of a call, and closes it with the call. If admission fails, ends the call and returns undefined. */
@@ -116,7 +117,7 @@ export class DeviceService {
     const closed = () => {
       if (!this.#open.delete(call)) return;
       this.#meter.closed();
-      stream.closed();
+      stream.close();
     };
     for (const end of ["finish", "cancelled", "close"]) call.on(end, closed);
   }
