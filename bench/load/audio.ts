@@ -1,25 +1,25 @@
 /**
- * Audio for many streams that costs neither memory nor time: every stream is a view of one block of noise, begun at a
- * place of its own and wrapping round, and only its last frame is a copy, which carries the stream's and the round's
- * number. So no two streams are alike (a cache that stores content once must store each), and the SHA-256 of all but
- * the last frame is the same in every round and computed once.
+ * Audio for many streams at almost no cost in memory and time. Every stream is a view of one block of noise, at its own
+ * offset and wrapping round. Only its last frame is a copy, which carries the numbers of the stream and the round.
+ * So no two streams are equal (a cache that stores equal content once must store each of them), and the SHA-256 of
+ * all frames but the last is the same in every round, so that it is computed once.
  */
 import { Random } from "../../src/testing/harness/bytes.ts";
 import { MiB } from "../../src/base/limits/units.ts";
 
 const noiseBytes = 8 * MiB;
-/** Odd, so that streams begin at all alignments, and far enough apart that no stream begins like its neighbour. */
+/** Odd, so that streams start at all alignments; large enough that the starts of adjacent streams do not overlap. */
 const stepBytes = 65_537;
 const stampBytes = 12;
 
-/** In front of all audio there is room for the head of a message. */
+/** Leave room before all audio for the head of a message. */
 const roomBytes = 64;
 
 function withRoom(bytes: number): Buffer<ArrayBuffer> {
   return Buffer.from(new ArrayBuffer(roomBytes + bytes), roomBytes);
 }
 
-/** A block of noise with its beginning once more behind its end, so that a frame is never torn. */
+/** A block of noise, followed by a copy of its beginning, so that every frame is contiguous. */
 export class Noise {
   readonly bytes: Buffer<ArrayBuffer>;
 
@@ -31,7 +31,7 @@ export class Noise {
   }
 }
 
-/** The audio of one stream in one round, in frames; the last one may be shorter. */
+/** The audio of one stream in one round, in frames; the last frame may be shorter. */
 export class StreamAudio {
   readonly frames: number;
   readonly sizeBytes: number;
@@ -39,7 +39,7 @@ export class StreamAudio {
   readonly #noise: Buffer<ArrayBuffer>;
   readonly #begin: number;
   readonly #last: Buffer<ArrayBuffer>;
-  /** Of all frames but the last. */
+  /** Digest state after all frames but the last. */
   readonly #head = new Bun.CryptoHasher("sha256");
   #sha256 = "";
 
@@ -56,7 +56,7 @@ export class StreamAudio {
     this.stamp(index, 0);
   }
 
-  /** Makes this the audio of stream `index` in `round`. Not while a transfer is under way. */
+  /** Makes this the audio of stream `index` in `round`. Must not be called during a transfer. */
   stamp(index: number, round: number): void {
     const stamp = Buffer.alloc(stampBytes);
     stamp.writeUInt32LE(index, 0);
@@ -66,33 +66,33 @@ export class StreamAudio {
     this.#sha256 = this.#head.copy().update(this.#last).digest("hex");
   }
 
-  /** Of the whole audio, in lower-case hex. */
+  /** SHA-256 of the whole audio, in lower-case hex. */
   get sha256(): string {
     return this.#sha256;
   }
 
-  /** Frame number `frame`: a view that must not be changed. */
+  /** Frame number `frame`: a view that the caller must not change. */
   frame(frame: number): Buffer {
     return frame === this.frames - 1 ? this.#last : this.#view(frame);
   }
 
-  /** Whether `bytes` are frame number `frame`, each one compared. */
+  /** Whether `bytes` equal frame number `frame`. Compares every byte. */
   isFrame(frame: number, bytes: Uint8Array): boolean {
     return frame < this.frames && Buffer.compare(bytes, this.frame(frame)) === 0;
   }
 
   /**
-   * Bytes from `offset` on, 1 to `most` of them: as many as lie behind one another in memory, with room for a head before
-   * them, which is other audio's, so that it must be put back.
+   * 1 to `maxBytes` bytes from `offset`: as many as are contiguous in memory. The caller may write a message head in the
+   * room before them, but must restore it, since that room is other audio.
    */
-  from(offset: number, most: number): Buffer<ArrayBuffer> {
+  from(offset: number, maxBytes: number): Buffer<ArrayBuffer> {
     const lastAt = (this.frames - 1) * this.frameBytes;
-    if (offset >= lastAt) return this.#last.subarray(offset - lastAt, offset - lastAt + most);
+    if (offset >= lastAt) return this.#last.subarray(offset - lastAt, offset - lastAt + maxBytes);
     const at = (this.#begin + offset) % noiseBytes;
-    return this.#noise.subarray(at, at + Math.min(most, lastAt - offset));
+    return this.#noise.subarray(at, at + Math.min(maxBytes, lastAt - offset));
   }
 
-  /** Whether `bytes` are those at `offset`, each one compared. */
+  /** Whether `bytes` equal those at `offset`. Compares every byte. */
   isAt(offset: number, bytes: Uint8Array): boolean {
     for (let done = 0; done < bytes.length;) {
       if (offset + done >= this.sizeBytes) return false;

@@ -1,16 +1,16 @@
 /**
- * The ceilings: what a bare `Bun.serve` does on this machine. Run as a process of its own, which prints its port and
- * ends with its standard input.
+ * The ceilings: what a bare `Bun.serve` achieves on this machine. Runs as a process that prints its port and exits at the
+ * end of its standard input.
  *
  *     bun bench/load/bare-server.ts sink|hash|send FRAME_BYTES
  *
- *     sink    takes uploads and counts their bytes
- *     hash    the same, with SHA-256 inline
- *     send    each GET is answered with one message of FRAME_BYTES out of one buffer, whatever it asks for; a text with
- *             a number of bytes with that many, as fast as they go
+ *     sink    receives uploads and counts their bytes
+ *     hash    the same, with inline SHA-256
+ *     send    answers each GET with one message of FRAME_BYTES from one buffer, whatever it requests; answers a text that
+ *             is a number of bytes with that many, as fast as possible
  *
- * START and STOP are answered, GET is asked, in the words of the protocol, so that the client does the same work as with the real
- * server. A plain HTTP request is answered with `ok`.
+ * It speaks START, STOP and GET like the real server, so that the client does the same work. It answers a plain HTTP
+ * request with `ok`.
  */
 import { encodeStarted, encodeStopped } from "../../src/wire/audio-cache.ts";
 import { Noise } from "./audio.ts";

@@ -1,6 +1,6 @@
 /**
- * Clients that come and go: each connects, uploads, and leaves in one of three ways, again and again; what it leaves on
- * the server is removed at once, so that nothing there has a reason to grow.
+ * Clients that connect, upload, and disconnect in one of three ways, over and over. Each removes its stream at once, so
+ * that nothing on the server has a reason to grow.
  */
 import { AudioCachePeer } from "../../src/testing/harness/peers/audio-cache.ts";
 import { Random } from "../../src/testing/harness/bytes.ts";
@@ -20,7 +20,7 @@ export interface ChurnCounts {
   errors: string[];
 }
 
-/** Runs `clients` of them until `isOver`, each to the end of what it is doing. */
+/** Runs `clients` clients until `isOver`; each completes its current upload. */
 export async function churn(
   server: { url: string; httpBase: string },
   clients: number,
@@ -30,9 +30,9 @@ export async function churn(
   const counts: ChurnCounts = { finished: 0, unfinished: 0, cut: 0, errors: [] };
   const audio = new Random(1).bytes(streamBytes);
   const run = async (client: number) => {
-    for (let turn = 0; !isOver() && counts.errors.length === 0; turn += 1) {
-      const leaving = leavings[(client + turn) % leavings.length]!;
-      const streamId = `churn-${process.pid}-${client}-${turn}`;
+    for (let upload = 0; !isOver() && counts.errors.length === 0; upload += 1) {
+      const leaving = leavings[(client + upload) % leavings.length]!;
+      const streamId = `churn-${process.pid}-${client}-${upload}`;
       try {
         await visit(server, streamId, audio, leaving);
         counts[leaving] += 1;
@@ -58,7 +58,7 @@ async function visit(
     if (leaving === "finished") {
       await peer.stop(streamId);
       const back = await peer.download(streamId, audio.length, frameBytes);
-      if (!back.equals(audio)) throw new Error("other audio came back");
+      if (!back.equals(audio)) throw new Error("the audio differs");
     }
     if (leaving === "cut") peer.socket.reset();
     else await peer.close();
@@ -67,9 +67,9 @@ async function visit(
   }
   await until("the stream could be removed", removeLimitMs, async () => {
     const status = await removeStream(httpBase, streamId);
-    // The server may not have noticed yet that the connection is gone.
+    // The server may not have noticed the disconnect yet.
     if (status === 409) return false;
-    if (status !== 204) throw new Error(`its removal was answered with ${status}`);
+    if (status !== 204) throw new Error(`its removal failed with status ${status}`);
     return true;
   });
 }

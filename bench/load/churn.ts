@@ -1,6 +1,6 @@
 /**
- * `bun run bench:churn`: clients come, upload and leave (finished, unfinished, cut off) for minutes, while the server's
- * memory, its files and what it holds are looked at through its metrics. Exit status 1 when anything has grown.
+ * `bun run bench:churn`: clients connect, upload and disconnect (finished, unfinished, cut) for minutes. Meanwhile the
+ * bench samples the server's memory, files and resources through its metrics. Exit status 1 if anything has grown.
  */
 import { cac } from "cac";
 import { GiB, KiB, MiB } from "../../src/base/limits/units.ts";
@@ -19,24 +19,24 @@ interface Settings {
   minutes: number;
   clients: number;
   bytes: number;
-  /** Growth of memory that is none, in percent. */
+  /** Growth of memory up to this share is noise, in percent. */
   tolerance: number;
   json: string | undefined;
 }
 
-/** A figure that is to stay as it is. */
+/** A metric that should stay constant. */
 interface Watched {
   name: string;
   kind: "memory" | "bytes" | "count";
   read: (metrics: Exposition) => number | undefined;
 }
 
-/** Memory goes up and down by this much in any case: a heap grows before it is cleaned up. */
+/** Memory varies by this much in any case, since a heap grows before it is collected. */
 const memorySlackBytes = 16 * MiB;
-const leastMinutes = 0.03;
+const minMinutes = 0.03;
 const maxMinutes = 24 * 60;
 const samplesWanted = 600;
-const leastSampleMs = 100;
+const minSampleMs = 100;
 
 const watched: Watched[] = [
   { name: "resident memory", kind: "memory", read: (m) => m.sum("process_resident_memory_bytes") },
@@ -53,14 +53,14 @@ const watched: Watched[] = [
 function readSettings(args: string[]): Settings | undefined {
   const cli = cac("bun run bench:churn");
   cli
-    .command("[...rest]", "Look for leaks")
+    .command("[...rest]", "Look for resource leaks")
     .usage(
-      "[options]\n\nLets clients come, upload and leave for minutes, and says whether the server grows by it.",
+      "[options]\n\nLets clients connect, upload and disconnect for minutes, and reports whether the server grows.",
     )
-    .option("--minutes <count>", "How long, such as 10 or 0.5", { default: "10" })
+    .option("--minutes <count>", "Duration, such as 10 or 0.5", { default: "10" })
     .option("--clients <count>", "Clients at once", { default: "16" })
     .option("--bytes <count>", "Length of each upload", { default: String(128 * KiB) })
-    .option("--tolerance <percent>", "By how much memory may be higher at the end", { default: "10" })
+    .option("--tolerance <percent>", "Memory growth that is allowed", { default: "10" })
     .option("--json <file>", "Write all figures to this file");
   return readCommandLine(cli, args, (options) => ({
     minutes: minutesOption(options),
@@ -71,11 +71,11 @@ function readSettings(args: string[]): Settings | undefined {
   }));
 }
 
-/** Fifths of the time need some samples each. */
+/** Each fifth of the time needs several samples. */
 function minutesOption(options: Options): number {
   const minutes = numberOption(options, "minutes", maxMinutes);
-  if (minutes >= leastMinutes) return minutes;
-  throw usageError(`--minutes is less than ${leastMinutes}: too short to see anything grow`);
+  if (minutes >= minMinutes) return minutes;
+  throw usageError(`--minutes is less than ${minMinutes}: too short to see anything grow`);
 }
 
 /** Runs `act` and scrapes the server meanwhile. */
@@ -105,13 +105,13 @@ async function sampleUntil(httpBase: string, everyMs: number, over: AbortSignal)
 function growths(settings: Settings, samples: Exposition[]): (Growth & Pick<Watched, "kind">)[] {
   return watched.flatMap(({ name, kind, read }) => {
     const values = samples.map(read).filter((value) => value !== undefined);
-    // Only Linux says all of them.
+    // Only Linux reports all of them.
     if (values.length < samples.length) return [];
     return [{ ...growthOf(name, values, allowanceOf(kind, settings)), kind }];
   });
 }
 
-/** What the clients of a moment may hold is no growth. */
+/** Allow for resources that the clients use at the moment of a sample. */
 function allowanceOf(kind: Watched["kind"], { tolerance, clients, bytes }: Settings): Allowance {
   if (kind === "memory") return { share: tolerance / 100, absolute: memorySlackBytes };
   return { share: 0, absolute: kind === "count" ? clients : clients * bytes };
@@ -120,9 +120,9 @@ function allowanceOf(kind: Watched["kind"], { tolerance, clients, bytes }: Setti
 function lines(settings: Settings, counts: ChurnCounts, seen: (Growth & Pick<Watched, "kind">)[]): string[] {
   const { finished, unfinished, cut, errors } = counts;
   const total = finished + unfinished + cut;
-  const rows = seen.map(({ name, kind, early, late, most, grew }) => {
+  const rows = seen.map(({ name, kind, early, late, max, grew }) => {
     const text = (value: number) => (kind === "count" ? value.toFixed(0) : humanBytes(Math.round(value)));
-    return [name, text(early), text(late), text(most), grew ? "GREW" : "ok"];
+    return [name, text(early), text(late), text(max), grew ? "GREW" : "ok"];
   });
   return [
     `${settings.clients} clients for ${settings.minutes} minutes: ${total} uploads of ${humanBytes(settings.bytes)}, ` +
@@ -150,9 +150,9 @@ async function run(settings: Settings): Promise<number> {
     maxConnections: 2 * clients + 16,
   });
   using progress = new Progress();
-  progress.phase(`${clients} clients come and go for ${minutes} minutes`);
+  progress.phase(`${clients} clients connect and disconnect for ${minutes} minutes`);
   const end = performance.now() + minutes * 60_000;
-  const everyMs = Math.max(leastSampleMs, (minutes * 60_000) / samplesWanted);
+  const everyMs = Math.max(minSampleMs, (minutes * 60_000) / samplesWanted);
   const { result: counts, samples } = await sampled(subject, everyMs, () =>
     churn(subject, clients, bytes, () => performance.now() >= end),
   );

@@ -1,10 +1,10 @@
-/** How the benches are alike as programs: one command without a name, an exit status, figures for programs. */
+/** The common frame of the bench programs: one unnamed command, an exit status, figures as JSON. */
 import type { CAC } from "cac";
 import { type Options, requiredText, runCommand } from "../../src/cli/kit/arguments.ts";
 import { failureOf, usageError } from "../../src/cli/kit/failures.ts";
 import { thisMachine } from "./machine.ts";
 
-/** Runs a bench to the end of this process: `run` gives the exit status, what it throws is one line and a status too. */
+/** Runs a bench and exits: with the status that `run` returns, or with one line and a status for what it throws. */
 export async function runBench<S>(
   read: (args: string[]) => S | undefined,
   run: (settings: S) => Promise<number>,
@@ -26,7 +26,7 @@ async function exitStatus<S>(
   }
 }
 
-/** Parses the command line with the one command of `cli`; undefined for --help, which has been printed. */
+/** Parses the command line with the single command of `cli`; undefined for --help, which it has printed. */
 export function readCommandLine<S>(
   cli: CAC,
   args: string[],
@@ -37,13 +37,13 @@ export function readCommandLine<S>(
     if (rest.length > 0) throw usageError(`unexpected argument "${rest[0]}"`);
     settings = settingsOf(options);
   });
-  // The one command has no name, so a list of commands would say nothing.
+  // A list of one unnamed command is useless.
   cli.help((sections) => sections.filter(({ title = "" }) => !/^(Commands|For more info)/.test(title)));
   runCommand(cli, args);
   return settings;
 }
 
-/** Writes what a run came to where the user wants it. */
+/** Writes the figures of a run to the user's file. */
 export async function writeReport(
   settings: { json: string | undefined },
   report: Record<string, unknown>,
@@ -57,9 +57,9 @@ export async function writeReport(
 const maxNumber = 1_000_000_000;
 
 /** A number above 0, such as 2 or 0.5. */
-export function numberOption(options: Options, name: string, most = maxNumber): number {
+export function numberOption(options: Options, name: string, max = maxNumber): number {
   const text = requiredText(options, name);
   const value = /^\d{1,12}(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
-  if (value > 0 && value <= most) return value;
+  if (value > 0 && value <= max) return value;
   throw usageError(`--${name} is not a number above 0, such as 2 or 0.5: "${text}"`);
 }

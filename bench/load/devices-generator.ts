@@ -1,15 +1,15 @@
-/** The devices of `bench:devices`, in a process of their own: connects them, lets some play, and says what came when. */
+/** The devices of `bench:devices`, as a process: connects them, lets some play, reports when their packets arrived. */
 import { Device } from "../../src/client/devices/device.ts";
 import { Lateness } from "../../src/base/lateness.ts";
 import { until } from "../../src/testing/harness/until.ts";
 
 export interface GeneratorSettings {
-  /** HOST:PORT of the gRPC door. */
+  /** HOST:PORT of the gRPC listener. */
   address: string;
   devices: number;
   playing: number;
   seconds: number;
-  /** What the server is ahead of what is heard. */
+  /** How far the server sends ahead of playback. */
   leadMs: number;
 }
 
@@ -18,25 +18,25 @@ export interface Connected {
   connectMs: number;
 }
 
-/** Milliseconds that half, 99 of 100 and all took at most. */
+/** Median, 99th percentile and maximum, in milliseconds. */
 export interface Spread {
   p50: number;
   p99: number;
-  most: number;
+  max: number;
 }
 
 export interface Played {
   phase: "played";
   packets: number;
-  /** How much later than it was due a packet came. */
+  /** How much later than due packets arrived. */
   late: Spread;
-  /** How much later than due a timer of the devices' own process ran: it is part of what packets are late. */
+  /** How much later than due a timer of this process ran: a part of the lateness of packets. */
   ownLate: Spread;
-  /** From the button to the first packet. */
+  /** From the button press to the first packet. */
   first: Spread;
   /** From Stop to the end of the sound. */
   stop: Spread;
-  /** Devices that got less than their sound, or lost their connection. */
+  /** Devices that received less than their sound, or lost their connection. */
   faults: string[];
   cpuSeconds: number;
 }
@@ -44,10 +44,10 @@ export interface Played {
 export type Report = Connected | Played;
 
 const limitMs = 60_000;
-/** Devices that connect at a time: all at once would wait for the same processor and run into their limits. */
+/** Devices that connect at a time: all at once would compete for the processor and time out. */
 const connecting = 50;
 const timerMs = 20;
-/** In what time all who play begin. */
+/** The players start spread over this time. */
 const startsMs = 1_000;
 
 class Player {
@@ -104,7 +104,7 @@ class Player {
 function spread(values: number[]): Spread {
   const sorted = values.sort((a, b) => a - b);
   const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
-  return { p50: at(0.5), p99: at(0.99), most: at(1) };
+  return { p50: at(0.5), p99: at(0.99), max: at(1) };
 }
 
 async function connectAll(settings: GeneratorSettings, late: Lateness): Promise<Player[]> {
@@ -121,7 +121,7 @@ async function connectAll(settings: GeneratorSettings, late: Lateness): Promise<
   return players;
 }
 
-/** Looks at how late a timer is, until it is stopped. */
+/** Measures the lateness of a timer until it is stopped. */
 function watchOwnLateness() {
   const late = new Lateness();
   let dueMs = performance.now() + timerMs;
@@ -139,7 +139,7 @@ function watchOwnLateness() {
 }
 
 function spreadOf(late: Lateness): Spread {
-  return { p50: late.percentileMs(0.5), p99: late.percentileMs(0.99), most: late.maxMs };
+  return { p50: late.percentileMs(0.5), p99: late.percentileMs(0.99), max: late.maxMs };
 }
 
 async function playAll(players: Player[], settings: GeneratorSettings, late: Lateness): Promise<Played> {
@@ -154,7 +154,7 @@ async function playAll(players: Player[], settings: GeneratorSettings, late: Lat
     }),
   );
   const { user, system } = process.cpuUsage(cpuBefore);
-  const least = Math.floor((settings.seconds * 1000) / 20);
+  const minPackets = Math.floor((settings.seconds * 1000) / 20);
   return {
     phase: "played",
     packets: late.count,
@@ -164,13 +164,13 @@ async function playAll(players: Player[], settings: GeneratorSettings, late: Lat
     stop: spread(players.map((player) => player.stopMs!)),
     faults: players.flatMap(({ device, packets, lost }) => {
       if (lost !== undefined) return [`${device.deviceId}: ${String(lost)}`];
-      return packets < least ? [`${device.deviceId}: ${packets} packets of at least ${least}`] : [];
+      return packets < minPackets ? [`${device.deviceId}: ${packets} packets instead of ${minPackets}`] : [];
     }),
     cpuSeconds: (user + system) / 1e6,
   };
 }
 
-/** Speaks with the process that started it: a message begins the playing, another the end. */
+/** Talks to the parent process: its first message starts the playing, its second message ends the run. */
 async function main(settings: GeneratorSettings): Promise<void> {
   const late = new Lateness();
   const began = performance.now();

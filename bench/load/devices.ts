@@ -1,7 +1,7 @@
 /**
- * `bun run bench:devices`: many devices at a server that is started for it, some of them playing, the devices in a
- * process of their own on this machine. A packet is due when the one before has been heard, less the lead. Exit status
- * 1 when a packet is missing or a target is missed.
+ * `bun run bench:devices`: many devices on a server that this starts, some of them playing. The devices run in a
+ * separate process on this machine. A packet is due when the packet before has been played, minus the lead. Exit status
+ * 1 if a packet is missing or a target is missed.
  */
 import { cac } from "cac";
 import { mkdirSync } from "node:fs";
@@ -32,12 +32,12 @@ export interface DeviceResult {
   load: number;
 }
 
-/** What a run is judged by. */
+/** Targets of a run. */
 export const targets = { lateP99Ms: 40, firstP50Ms: 50, stopP99Ms: 100 };
 
 const generator = new URL("./devices-generator.ts", import.meta.url).pathname;
 const sampleRate = 16_000;
-/** Playing begins within a second, and Stop is to find the sound still there. */
+/** Players start within a second, and Stop must find the sound still playing. */
 const spareSeconds = 10;
 const phaseLimitMs = 120_000;
 
@@ -56,13 +56,13 @@ export async function measureDevices(settings: DeviceSettings): Promise<DeviceRe
   return { connected, played, usage, load: loadavg()[0]! };
 }
 
-/** What devices play in mode 0. */
+/** The sound of mode 0. */
 async function writeSound(library: string, seconds: number): Promise<void> {
   mkdirSync(library, { recursive: true });
   await Bun.write(join(library, "startup.wav"), wavFile(melody(sampleRate * seconds, 1), 1, sampleRate));
 }
 
-/** So that the sound has been encoded. */
+/** Plays it once, so that it is encoded before the measurement. */
 async function hearOnce(address: string, { leadMs }: DeviceSettings): Promise<void> {
   await using one = new Generator({ address, devices: 1, playing: 1, seconds: 1, leadMs });
   await one.next<Connected>("connected");
@@ -81,13 +81,13 @@ class Generator {
       stderr: "inherit",
       ipc: (message: Report) => this.#report(message.phase).resolve(message),
       onExit: (_, code) => {
-        const error = new Error(`the devices ended with code ${code}`);
+        const error = new Error(`the devices exited with code ${code}`);
         for (const phase of ["connected", "played"] as const) this.#report(phase).reject(error);
       },
     });
   }
 
-  /** Waits for what it says at the end of a phase. */
+  /** Waits for the report at the end of a phase. */
   async next<R extends Report>(phase: R["phase"]): Promise<R> {
     // A phase has one kind of report.
     return (await within(`the devices to be ${phase}`, phaseLimitMs, this.#report(phase).promise)) as R;
@@ -106,7 +106,7 @@ class Generator {
     const known = this.#reports.get(phase);
     if (known !== undefined) return known;
     const made = Promise.withResolvers<Report>();
-    // The end of the process rejects what nobody waits for any more, too.
+    // An exit rejects promises that nobody awaits any more, too.
     made.promise.catch(() => undefined);
     this.#reports.set(phase, made);
     return made;
@@ -115,8 +115,8 @@ class Generator {
 
 export function missedTargets({ played }: DeviceResult): string[] {
   const missed = [...played.faults];
-  const judge = (what: string, ms: number, most: number) => {
-    if (!(ms < most)) missed.push(`${what}: ${ms.toFixed(0)} ms, the target is less than ${most} ms`);
+  const judge = (what: string, ms: number, maxMs: number) => {
+    if (!(ms < maxMs)) missed.push(`${what}: ${ms.toFixed(0)} ms, the target is less than ${maxMs} ms`);
   };
   judge("late packets, p99", played.late.p99, targets.lateP99Ms);
   judge("first packet, p50", played.first.p50, targets.firstP50Ms);
@@ -129,12 +129,12 @@ function readSettings(args: string[]): DeviceSettings | undefined {
   const cli = cac("bun run bench:devices");
   cli
     .command("[...rest]", "Connect many devices and let some play")
-    .usage("[options]\n\nConnects devices over gRPC, lets some play, and measures when their packets come.")
-    .option("--devices <count>", "Devices that are connected", { default: "1000" })
-    .option("--playing <count>", "Devices that play", { default: "200" })
-    .option("--seconds <count>", "How long they play", { default: "20" })
+    .usage("[options]\n\nConnects devices over gRPC, lets some play, and measures when their packets arrive.")
+    .option("--devices <count>", "Connected devices", { default: "1000" })
+    .option("--playing <count>", "Playing devices", { default: "200" })
+    .option("--seconds <count>", "Playing time", { default: "20" })
     .option("--workers <count>", "Workers of the server", { default: "1" })
-    .option("--lead-ms <ms>", "How far ahead of what is heard packets are sent", { default: "1000" })
+    .option("--lead-ms <ms>", "How far ahead of playback packets are sent", { default: "1000" })
     .action((rest: string[], options: Options) => {
       if (rest.length > 0) throw usageError(`unexpected argument "${rest[0]}"`);
       const devices = countOption(options, "devices", 1, 4000);
@@ -167,12 +167,12 @@ function report(settings: DeviceSettings, { connected, played, usage, load }: De
     ["end after Stop", describe(played.stop)],
     ["server's processor time", share(usage.cpuSeconds)],
     ["devices' processor time", share(played.cpuSeconds)],
-    ["server's memory", `${((usage.peakOwnBytes ?? 0) / 1024 / 1024).toFixed(0)} MiB of its own at most`],
+    ["server's memory", `${((usage.peakOwnBytes ?? 0) / 1024 / 1024).toFixed(0)} MiB of its own at the peak`],
   ]);
 }
 
-function describe({ p50, p99, most }: Spread): string {
-  return `p50 ${ms(p50)}, p99 ${ms(p99)}, most ${ms(most)}`;
+function describe({ p50, p99, max }: Spread): string {
+  return `p50 ${ms(p50)}, p99 ${ms(p99)}, max ${ms(max)}`;
 }
 
 function ms(value: number): string {

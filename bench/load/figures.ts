@@ -1,8 +1,7 @@
 /**
- * What a server has used. It is asked for its metrics before and after, if it has any: they know its processor time to
- * the microsecond, and what went on inside. Between, its memory is read through the system where it runs on this machine,
- * which costs it nothing; one that runs elsewhere is asked for that too, but seldom, since an answer takes it
- * milliseconds.
+ * The resources that a server has used. If it has metrics, they are scraped before and after: they have its processor
+ * time to the microsecond, and its inner state. In between, its memory is read from the operating system, which costs
+ * the server nothing. A remote server is scraped for that too, but rarely, since a scrape takes it milliseconds.
  */
 import { readFile } from "node:fs/promises";
 import { type Exposition, scrape } from "../../src/testing/harness/http/exposition.ts";
@@ -11,41 +10,41 @@ import { type Inside, insideBetween } from "./inside.ts";
 export interface Figures {
   /** Processor time so far, of all threads, user and system. */
   cpuSeconds: number;
-  /** Everything resident, mapped files included. */
+  /** Resident memory, including mapped files. */
   residentBytes: number;
-  /** Heap and memory shared between threads, without mapped files; undefined where the system does not say. */
+  /** Heap and memory shared between threads, without mapped files; undefined if the system does not report it. */
   ownBytes: number | undefined;
 }
 
-/** Reads the figures as they are now; undefined where there is no way to know them. */
+/** Reads the current figures; undefined if they are not available. */
 export type Probe = () => Promise<Figures | undefined>;
 
-/** Clock ticks a second in /proc: the same on every Linux. */
+/** Clock ticks per second in /proc: the same on every Linux. */
 const ticks = 100;
 const processSamplingMs = 50;
 const metricsSamplingMs = 1000;
 
-/** A server that is looked at. */
+/** An observed server. */
 export interface Observed {
   probe: Probe;
-  /** How often the probe may be used while the server is measured. */
+  /** Interval of memory probes during a measurement. */
   samplingMs: number;
   /** Its metrics; undefined if it has none. */
   scrape(): Promise<Exposition | undefined>;
 }
 
-/** A process of this machine without metrics. */
+/** A process on this machine without metrics. */
 export function observedProcess(pid: number): Observed {
   return { probe: processProbe(pid), samplingMs: processSamplingMs, scrape: noFigures };
 }
 
-/** A server of this machine. */
+/** A server on this machine. */
 export function observedServer(httpBase: string, pid: number): Observed {
   if (process.platform === "win32") return observedElsewhere(httpBase);
   return { probe: processProbe(pid), samplingMs: processSamplingMs, scrape: () => tryScrape(httpBase) };
 }
 
-/** A server that runs anywhere. */
+/** A server on any machine. */
 export function observedElsewhere(httpBase: string): Observed {
   const probe = metricsProbe(httpBase);
   return { probe, samplingMs: metricsSamplingMs, scrape: () => tryScrape(httpBase) };
@@ -56,24 +55,24 @@ export function processProbe(pid: number): Probe {
   return process.platform === "win32" ? noFigures : () => psFigures(pid);
 }
 
-/** Neither /proc nor ps is there. */
+/** Neither /proc nor ps is available. */
 function noFigures(): Promise<undefined> {
   return Promise.resolve(undefined);
 }
 
 async function procFigures(pid: number): Promise<Figures | undefined> {
   const files = [readFile(`/proc/${pid}/stat`, "utf8"), readFile(`/proc/${pid}/status`, "utf8")];
-  // A process that has ended is known by its connections, which are lost.
+  // The process has exited; its lost connections report that.
   const texts = await Promise.all(files).catch(() => undefined);
   if (texts === undefined) return undefined;
   const [stat, status] = texts as [string, string];
   const bytes = (field: string) => Number(new RegExp(`^${field}:\\s+(\\d+)`, "m").exec(status)![1]) * 1024;
-  // The program's name, in brackets, may hold anything; utime and stime are fields 14 and 15 of the line.
+  // The program's name, in brackets, may contain anything; utime and stime are fields 14 and 15 of the line.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return {
     cpuSeconds: (Number(fields[11]) + Number(fields[12])) / ticks,
     residentBytes: bytes("VmRSS"),
-    // Memory that threads share counts as anonymous. RssShmem is mapped files of a file system in memory.
+    // Memory shared between threads counts as anonymous. RssShmem is mapped files of a tmpfs.
     ownBytes: bytes("RssAnon"),
   };
 }
@@ -83,7 +82,7 @@ async function psFigures(pid: number): Promise<Figures | undefined> {
   return parsePs(await child.stdout.text());
 }
 
-/** "0:01.25 20480" (macOS) or "00:00:01 20480", days before a dash; undefined for anything else. */
+/** "0:01.25 20480" (macOS) or "00:00:01 20480", with days before a dash; undefined for anything else. */
 export function parsePs(text: string): Figures | undefined {
   const match = /^\s*(?:(\d+)-)?((?:\d+:)*[\d.]+)\s+(\d+)\s*$/.exec(text);
   if (match === null) return undefined;
@@ -96,7 +95,7 @@ export function parsePs(text: string): Figures | undefined {
   };
 }
 
-/** Reads Prometheus text at `/metrics`. The first two names are the ones that every exporter of a process uses. */
+/** Reads Prometheus text at `/metrics`. The first two names are those of every process exporter. */
 export function metricsProbe(httpBase: string): Probe {
   return async () => {
     const metrics = await tryScrape(httpBase);
@@ -107,19 +106,19 @@ export function metricsProbe(httpBase: string): Probe {
   };
 }
 
-/** A server that has no metrics, or has gone, has no figures: the table says so. */
+/** A server without metrics, or one that has exited, has no figures; the table says so. */
 async function tryScrape(httpBase: string): Promise<Exposition | undefined> {
   return await scrape(httpBase).catch(() => undefined);
 }
 
-/** Processor seconds that a server used while `act` ran, and the most memory it held then. */
+/** Processor seconds and peak memory of a server while `act` ran. */
 export interface Usage {
   cpuSeconds: number | undefined;
-  /** Processor seconds of this process meanwhile. */
+  /** Processor seconds of this process in the same time. */
   benchCpuSeconds: number;
   peakResidentBytes: number | undefined;
   peakOwnBytes: number | undefined;
-  /** Undefined for a server that does not say. */
+  /** Undefined if the server does not report it. */
   inside: Inside | undefined;
 }
 
@@ -131,15 +130,15 @@ export async function withUsage<T>(observed: Observed, act: () => Promise<T>): P
   const { user, system } = process.cpuUsage(benchBefore);
   const after = await look(observed);
   const seen = [before.figures, ...sampler.seen, after.figures];
-  const most = (of: (figures: Figures) => number | undefined) =>
+  const peak = (of: (figures: Figures) => number | undefined) =>
     largest(seen.map((each) => each && of(each)));
   return [
     result,
     {
       cpuSeconds: difference(before.cpuSeconds, after.cpuSeconds),
       benchCpuSeconds: (user + system) / 1e6,
-      peakResidentBytes: most((figures) => figures.residentBytes),
-      peakOwnBytes: most((figures) => figures.ownBytes),
+      peakResidentBytes: peak((figures) => figures.residentBytes),
+      peakOwnBytes: peak((figures) => figures.ownBytes),
       inside: insideBetween(before, after),
     },
   ];
@@ -161,7 +160,7 @@ function difference(before: number | undefined, after: number | undefined): numb
   return before === undefined || after === undefined ? undefined : after - before;
 }
 
-/** Looks at a server again and again. */
+/** Probes a server at an interval. */
 class Sampler implements Disposable {
   readonly seen: (Figures | undefined)[] = [];
   readonly #timer: Timer;
@@ -169,7 +168,7 @@ class Sampler implements Disposable {
 
   constructor({ probe, samplingMs }: Observed) {
     this.#timer = setInterval(async () => {
-      // A probe that is slower than the clock is not asked again before it has answered.
+      // Skip a probe while the one before is unanswered.
       if (this.#looking) return;
       this.#looking = true;
       this.seen.push(await probe());
@@ -182,7 +181,7 @@ class Sampler implements Disposable {
   }
 }
 
-/** The largest of the numbers that are known. */
+/** The largest of the defined numbers. */
 export function largest(values: (number | undefined)[]): number | undefined {
   const known = values.filter((value) => value !== undefined);
   return known.length === 0 ? undefined : Math.max(...known);

@@ -1,33 +1,33 @@
 /**
- * Searches the largest load that holds: doubles it until one does not, then halves the gap between the two. A load that
- * does not hold is tried once more, so that one hiccup of the machine does not decide.
+ * Searches the largest load that holds: doubles the load until one fails, then halves the gap. Retries a failed load
+ * once, so that a hiccup of the machine does not decide.
  */
 
 export interface Attempt {
   streams: number;
-  /** `generator`: it did not hold, or might not have, because the load generator could not keep its pace. */
+  /** `generator`: it failed, or might have failed, because the load generator could not keep its pace. */
   outcome: "held" | "failed" | "generator";
-  /** What did not hold, in words; empty if all did. */
+  /** Why it failed; empty if it held. */
   why: string;
 }
 
 export interface SearchBounds {
-  /** The load to begin with, and the most that is tried. */
+  /** The first load and the largest to try. */
   from: number;
-  most: number;
-  /** The gap is small enough at this share of the load that holds. */
+  max: number;
+  /** Stop once the gap is this share of the load that holds. */
   precision: number;
   maxAttempts: number;
-  /** No further attempt is begun. */
+  /** Starts no attempt after this. */
   isTimeUp: () => boolean;
 }
 
 export interface SearchResult<A extends Attempt> {
   attempts: A[];
-  /** The largest that held, and the smallest that did not. */
+  /** The largest load that held, and the smallest that failed. */
   best: A | undefined;
   limit: A | undefined;
-  /** False if attempts or time were used up before the gap was small. */
+  /** False if attempts or time ran out before the gap was small. */
   isComplete: boolean;
 }
 
@@ -37,7 +37,7 @@ export async function findMax<A extends Attempt>(
 ): Promise<SearchResult<A>> {
   const result: SearchResult<A> = { attempts: [], best: undefined, limit: undefined, isComplete: false };
   const mayTry = () => result.attempts.length < bounds.maxAttempts && !bounds.isTimeUp();
-  let next: number | undefined = Math.min(bounds.from, bounds.most);
+  let next: number | undefined = Math.min(bounds.from, bounds.max);
   while (next !== undefined && mayTry()) {
     let tried = await attempt(next);
     result.attempts.push(tried);
@@ -52,13 +52,13 @@ export async function findMax<A extends Attempt>(
   return { ...result, isComplete: next === undefined };
 }
 
-/** Undefined when the search is over. */
+/** Undefined when the search has ended. */
 function nextLoad(
-  { most, precision }: SearchBounds,
+  { max, precision }: SearchBounds,
   held: number,
   failed: number | undefined,
 ): number | undefined {
-  if (failed === undefined) return held >= most ? undefined : Math.min(most, held * 2);
+  if (failed === undefined) return held >= max ? undefined : Math.min(max, held * 2);
   const gap = failed - held;
   return gap <= Math.max(1, held * precision) ? undefined : held + Math.floor(gap / 2);
 }

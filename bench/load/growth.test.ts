@@ -5,7 +5,7 @@ const allowance = { share: 0.1, absolute: 5 };
 const fifths = (...values: number[]) => values.flatMap((value) => [value, value, value, value * 100]);
 
 describe("growth", () => {
-  test("is what the last fifth has more than the second, whatever came first and whatever stands out", () => {
+  test("compares the medians of the second and the last fifth, so that the start and outliers do not count", () => {
     expect(growthOf("x", fifths(1, 100, 100, 100, 115), allowance)).toMatchObject({
       early: 100,
       late: 115,
@@ -15,7 +15,7 @@ describe("growth", () => {
     expect(growthOf("x", fifths(1, 100, 900, 900, 50), allowance).grew).toBe(false);
   });
 
-  test("is not judged from a handful of samples", () => {
+  test("needs more than a handful of samples", () => {
     expect(() => growthOf("x", [1, 2, 3, 4], allowance)).toThrow(RangeError);
   });
 });

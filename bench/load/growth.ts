@@ -1,6 +1,6 @@
-/** Whether a figure that should stay the same has grown. */
+/** Whether a figure that should stay constant has grown. */
 
-/** By how much a figure may be higher at the end: by a share of it, and by something on top. */
+/** Allowed growth: a share of the figure plus an absolute amount. */
 export interface Allowance {
   share: number;
   absolute: number;
@@ -11,22 +11,22 @@ export interface Growth {
   /** Medians of the second and the last fifth of the time. */
   early: number;
   late: number;
-  /** What `late` may be at most. */
-  most: number;
+  /** The allowed maximum of `late`. */
+  max: number;
   grew: boolean;
 }
 
 /**
- * Compares the second fifth of the samples with the last: the first is left out, because a program that has just started
- * grows to its usual size. At least 5 samples.
+ * Compares the second fifth of the samples with the last. Skips the first fifth, because a program grows to its usual
+ * size after its start. Needs at least 5 samples.
  */
 export function growthOf(name: string, samples: number[], allowance: Allowance): Growth {
-  if (samples.length < 5) throw new RangeError(`${samples.length} samples have no fifths`);
+  if (samples.length < 5) throw new RangeError(`${samples.length} samples are too few for fifths`);
   const fifth = Math.floor(samples.length / 5);
   const early = median(samples.slice(fifth, 2 * fifth));
   const late = median(samples.slice(-fifth));
-  const most = early * (1 + allowance.share) + allowance.absolute;
-  return { name, early, late, most, grew: late > most };
+  const max = early * (1 + allowance.share) + allowance.absolute;
+  return { name, early, late, max, grew: late > max };
 }
 
 function median(values: number[]): number {

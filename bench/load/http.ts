@@ -1,6 +1,6 @@
 /**
- * `bun run bench:http`: requests a second and latencies of the HTTP routes, beside a bare `Bun.serve` that answers
- * `ok`. Routes and bare server take turns. The server is started here and holds some streams. Exit status 1 when a
+ * `bun run bench:http`: requests per second and latencies of the HTTP routes, beside a bare `Bun.serve` that answers
+ * `ok`. Routes and the bare server alternate. The server is started here and holds some streams. Exit status 1 if a
  * request fails.
  */
 import autocannon from "autocannon";
@@ -26,7 +26,7 @@ interface Settings {
 interface RouteFigures {
   route: string;
   requestsPerSecond: number;
-  /** Of a bare server right before. */
+  /** Requests per second of a bare server just before. */
   share: number;
   /** Milliseconds; autocannon counts whole ones. */
   p50: number;

@@ -1,9 +1,9 @@
 /**
- * Devices that send live audio in real time to a server that is started for them. The files are looked at while they grow,
- * for how late a frame is written, and read afterwards: every frame and every sample must be there.
+ * Devices that send live audio in real time to a server that this starts. The bench checks the growing files for how late
+ * frames are written, and verifies the recordings afterwards: every frame and every sample must be there.
  *
- * A device is a bare TCP connection that sends finished WebSocket frames with a mask of zeros, so that the generator
- * costs little; its audio is speech in mono IMA ADPCM, in the nibble order that the server has to find out.
+ * A device is a bare TCP connection that sends prepared WebSocket frames with a zero mask, which keeps the generator
+ * cheap. Its audio is speech in mono IMA ADPCM, whose nibble order the server must detect.
  */
 import type { Socket } from "bun";
 import { loadavg } from "node:os";
@@ -31,13 +31,13 @@ export interface IngestSettings {
 export interface IngestResult {
   sentFrames: number;
   recordedFrames: number;
-  /** What is wrong with the recordings: lost, doubled or torn, one line a stream. */
+  /** Faults of the recordings: lost, duplicated or torn frames, one line per stream. */
   faults: string[];
-  /** How long the oldest frame that was not in its file had been sent, each time a stream was looked at; sorted. */
+  /** The age of the oldest frame not yet in its file, each time a stream was checked; sorted. */
   delaysMs: number[];
-  /** By how much a frame was sent later than it was due, at most. */
+  /** The maximum by which a frame was sent later than due. */
   generatorLateMs: number;
-  /** Memory of the server's own before the devices came, and the most of it while they sent. */
+  /** The server's own memory before the devices connected, and its peak while they sent. */
   idleBytes: number | undefined;
   usage: Usage;
   load: number;
@@ -47,11 +47,11 @@ const sampleRate = 16_000;
 const speech = new URL("../../data/samples/speech-16k-mono.wav", import.meta.url);
 const wavHeaderBytes = 44;
 const probeMs = 500;
-/** So many streams are looked at each time. */
+/** Streams to check each time. */
 const probedStreams = 50;
 const endLimitMs = 60_000;
 
-/** The speech in ADPCM, high nibble first, one payload a frame. */
+/** The speech in ADPCM, high nibble first, one payload per frame. */
 async function codedSpeech(frameSamples: number): Promise<Uint8Array[]> {
   const pcm = new Int16Array((await Bun.file(speech).arrayBuffer()).slice(wavHeaderBytes));
   const encoder = new AdpcmEncoder(1, "high");
@@ -62,7 +62,7 @@ async function codedSpeech(frameSamples: number): Promise<Uint8Array[]> {
   });
 }
 
-/** A WebSocket message of 126 to 65535 bytes with a mask of zeros, whose payload is still to be filled in. */
+/** A WebSocket message of 126 to 65535 bytes with a zero mask, whose payload the caller fills in. */
 function emptyMessage(payloadBytes: number): { frame: Uint8Array; payloadAt: number } {
   const frame = new Uint8Array(8 + payloadBytes);
   frame.set([0x82, 0x80 | 126, payloadBytes >> 8, payloadBytes & 0xff]);
@@ -71,10 +71,10 @@ function emptyMessage(payloadBytes: number): { frame: Uint8Array; payloadAt: num
 
 class Device {
   readonly hwid: string;
-  /** When each frame was sent, in ms of this process. */
+  /** Send time of each frame, in ms by this process's clock. */
   readonly sentAt: number[] = [];
   #socket: Socket | undefined;
-  /** What the kernel has not taken yet. */
+  /** Bytes that the kernel has not accepted yet. */
   #rest: Uint8Array[] = [];
   readonly #upgraded = Promise.withResolvers<void>();
 
@@ -87,7 +87,7 @@ class Device {
       hostname: url.hostname,
       port: Number(url.port),
       socket: {
-        // The answer to the upgrade is the first that comes, and a close the only other.
+        // The server sends only the upgrade response, and perhaps a Close.
         data: () => this.#upgraded.resolve(),
         drain: () => this.#drain(),
         error: (_, error) => this.#upgraded.reject(error),
@@ -112,7 +112,7 @@ class Device {
     this.#write(Uint8Array.of(0x82, 0x80 | handshake.length, 0, 0, 0, 0, ...handshake));
   }
 
-  /** Sends a message, which may be changed afterwards. */
+  /** Sends a message; the caller may change its buffer afterwards. */
   send(message: Uint8Array): void {
     this.sentAt.push(performance.now());
     this.#write(message);
@@ -145,7 +145,7 @@ class Device {
   }
 }
 
-/** Sends every frame when it is due, the devices evenly spread over a frame's time. Returns the most it was late. */
+/** Sends every frame when it is due, with the devices spread evenly over a frame's time. Returns the maximum lateness. */
 async function sendInTime(
   devices: Device[],
   payloads: Uint8Array[],
@@ -171,7 +171,7 @@ async function sendInTime(
   return late;
 }
 
-/** Looks at some devices at a time, all in turn, for how long frames are under way to their files. */
+/** Checks a few devices at a time, round robin, for how long frames take to reach their files. */
 function watchDelays(devices: Device[], folder: string, messageBytes: number) {
   const delaysMs: number[] = [];
   let next = 0;
@@ -199,7 +199,7 @@ function recordedBytes(folder: string): number {
   return files.reduce((sum, file) => sum + statSync(join(folder, file)).size, 0);
 }
 
-/** What is wrong with the recording of a device, or its frames. The files are removed: there may be many. */
+/** The faults in the recording of a device, or its frames. Removes the files: there may be many. */
 function judge(device: Device, folder: string, frameSamples: number): number | string {
   const own = join(folder, device.hwid);
   const segments = recordedSegments(own);

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { measureIngest } from "./ingest-load.ts";
 
-test("200 live streams at once are recorded without a lost frame, none of them later than a second", async () => {
+test("200 concurrent live streams are recorded without a lost frame, none later than a second", async () => {
   const settings = { streams: 200, seconds: 3, frameMs: 20, workers: 2 };
   const result = await measureIngest(settings);
   expect(result.faults).toEqual([]);

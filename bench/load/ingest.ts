@@ -1,6 +1,6 @@
 /**
- * `bun run bench:ingest`: devices that send live audio in real time to a server that is started for it, all on this
- * machine. Exit status 1 when a frame is lost. With `--find-max` it searches the largest number of devices that holds.
+ * `bun run bench:ingest`: devices send live audio in real time to a server that this starts, all on this machine. Exit
+ * status 1 if a frame is lost. With `--find-max` it searches the largest number of devices that holds.
  */
 import { cac } from "cac";
 import { countOption, flagOption, textOption } from "../../src/cli/kit/arguments.ts";
@@ -17,9 +17,9 @@ import { insideLines } from "./report.ts";
 interface Settings extends IngestSettings {
   findMax: boolean;
   lateMs: number;
-  /** A generator that is later than this does not offer what it says. */
+  /** A generator that is later than this does not offer the load that it reports. */
   generatorLateMs: number;
-  most: number;
+  max: number;
   minutes: number;
   json: string | undefined;
 }
@@ -34,10 +34,10 @@ interface IngestAttempt extends Attempt {
 }
 
 const maxStreams = 20_000;
-/** The search ends where the gap between what holds and what does not is this part of it. */
+/** The search ends once the gap between a load that holds and one that fails is this share of it. */
 const precision = 0.05;
 const maxAttempts = 24;
-/** A generator that is busier than this is about to be the limit. */
+/** A generator that is busier than this is close to being the limit. */
 const generatorLimitCpu = 0.9;
 
 function readSettings(args: string[]): Settings | undefined {
@@ -48,14 +48,14 @@ function readSettings(args: string[]): Settings | undefined {
     .option("--streams <count>", "Devices at once; the first number that --find-max tries", {
       default: "1500",
     })
-    .option("--seconds <count>", "How long they send", { default: "30" })
-    .option("--frame-ms <count>", "Time of a frame", { default: "20" })
+    .option("--seconds <count>", "Sending time", { default: "30" })
+    .option("--frame-ms <count>", "Duration of a frame", { default: "20" })
     .option("--workers <count>", "Workers of the server", { default: String(readConfig([], {})!.workers) })
     .option("--find-max", "Search the largest number of devices that holds")
-    .option("--late-ms <count>", "Find: so late may a frame be written", { default: "1000" })
-    .option("--generator-late-ms <count>", "Find: so late may the generator be", { default: "100" })
-    .option("--most <count>", "Find: no more devices than this", { default: String(maxStreams) })
-    .option("--minutes <count>", "Find: begin no attempt after this time", { default: "20" })
+    .option("--late-ms <count>", "Find: maximum delay of a frame's write", { default: "1000" })
+    .option("--generator-late-ms <count>", "Find: maximum lateness of the generator", { default: "100" })
+    .option("--most <count>", "Find: largest number of devices to try", { default: String(maxStreams) })
+    .option("--minutes <count>", "Find: start no attempt after this time", { default: "20" })
     .option("--json <file>", "Write all figures to this file")
     .example("  $ bun run bench:ingest --find-max --seconds 10");
   return readCommandLine(cli, args, (options) => ({
@@ -66,7 +66,7 @@ function readSettings(args: string[]): Settings | undefined {
     findMax: flagOption(options, "find-max"),
     lateMs: countOption(options, "late-ms", 1, 60_000),
     generatorLateMs: countOption(options, "generator-late-ms", 1, 60_000),
-    most: countOption(options, "most", 1, maxStreams),
+    max: countOption(options, "most", 1, maxStreams),
     minutes: numberOption(options, "minutes", 24 * 60),
     json: textOption(options, "json"),
   }));
@@ -95,7 +95,7 @@ function report(settings: IngestSettings, result: IngestResult): string[] {
       ["frames recorded", `${result.recordedFrames} of ${result.sentFrames}`],
       [
         "sent and not yet written",
-        `p50 ${ms(quantile(0.5))}, p99 ${ms(quantile(0.99))}, most ${ms(delaysMs.at(-1))}`,
+        `p50 ${ms(quantile(0.5))}, p99 ${ms(quantile(0.99))}, max ${ms(delaysMs.at(-1))}`,
       ],
       ["generator late", `${ms(result.generatorLateMs)} at most`],
       ["server's processor time", perSecond(usage.cpuSeconds, settings.seconds)],
@@ -119,7 +119,7 @@ async function tryStreams(settings: Settings, streams: number): Promise<IngestAt
   try {
     return judgeAttempt(settings, streams, await measureIngest({ ...settings, streams }));
   } catch (error) {
-    // A server that breaks under so many is one that does not hold them.
+    // A server that fails under this load does not hold it.
     const why = error instanceof Error ? error.message : String(error);
     return { ...unknownAttempt, streams, why };
   }
@@ -135,7 +135,7 @@ const unknownAttempt: Omit<IngestAttempt, "streams" | "why"> = {
   generatorCpu: Number.NaN,
 };
 
-/** What an attempt of a search came to. */
+/** The result of an attempt. */
 function judgeAttempt(settings: Settings, streams: number, result: IngestResult): IngestAttempt {
   const { sentFrames, recordedFrames, generatorLateMs, usage } = result;
   const lateMs = result.delaysMs.at(-1) ?? 0;
@@ -194,7 +194,7 @@ function searchLines(settings: Settings, result: SearchResult<IngestAttempt>): s
 function conclusion(settings: Settings, { best, limit, isComplete }: SearchResult<IngestAttempt>): string {
   const held = best === undefined ? "No number that was tried holds" : `${best.streams} devices hold`;
   if (!isComplete) return `${held}; the search was not finished, as its time or its attempts were used up`;
-  if (limit === undefined) return `${held}; more were not tried (--most ${settings.most})`;
+  if (limit === undefined) return `${held}; more were not tried (--most ${settings.max})`;
   if (limit.outcome === "generator")
     return `${held}; at ${limit.streams} the generator was the limit, so the server may hold more: ${limit.why}`;
   return `${held}; ${limit.streams} do not: ${limit.why}`;
@@ -205,7 +205,7 @@ async function search(settings: Settings): Promise<number> {
   const end = performance.now() + settings.minutes * 60_000;
   const bounds = {
     from: settings.streams,
-    most: settings.most,
+    max: settings.max,
     precision,
     maxAttempts,
     isTimeUp: () => performance.now() >= end,

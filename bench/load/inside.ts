@@ -1,17 +1,17 @@
-/** What went on inside a server between two scrapes of its metrics. */
+/** The inner state of a server between two scrapes of its metrics. */
 import type { Exposition } from "../../src/testing/harness/http/exposition.ts";
 
 export interface Inside {
-  /** How late the event loop was in 99 of 100 looks at it, in ms. */
+  /** 99th percentile of the event loop's delay, in ms. */
   loopDelayP99Ms: number;
-  /** The share of the time that the thread of its kind worked which worked most; 0 to 1. */
+  /** Busy share of the busiest thread of its kind; 0 to 1. */
   busiestWriter: number;
   busiestReader: number;
-  /** The ring that was fullest on average, such as "writer 1 in", and which share of it was. */
+  /** The ring with the highest average fill, such as "writer 1 in", and its fill as a share. */
   fullestRing: { ring: string; share: number };
 }
 
-/** A scrape, and when it was answered in ms of this process's clock. */
+/** A scrape, and the time of its answer in ms by this process's clock. */
 export interface Scraped {
   at: number;
   metrics: Exposition | undefined;
@@ -19,7 +19,7 @@ export interface Scraped {
 
 const loopDelay = "wavecache_event_loop_delay_seconds_bucket";
 
-/** Undefined for servers that do not have these metrics. */
+/** Undefined for servers without these metrics. */
 export function insideBetween(before: Scraped, after: Scraped): Inside | undefined {
   if (before.metrics === undefined || after.metrics === undefined) return undefined;
   const seconds = (after.at - before.at) / 1000;
@@ -35,7 +35,7 @@ export function insideBetween(before: Scraped, after: Scraped): Inside | undefin
   };
 }
 
-/** By how much each value of a label has grown. */
+/** The growth of a counter, by the value of a label. */
 function growth(before: Exposition, after: Exposition, name: string, label: string): Map<string, number> {
   const old = before.by(name, label);
   return new Map([...after.by(name, label)].map(([key, value]) => [key, value - (old.get(key) ?? 0)]));
@@ -58,8 +58,8 @@ function fullestRing(before: Exposition, after: Exposition, seconds: number): In
 }
 
 /**
- * The value below which `part` of the observations lie, for cumulative counts by their upper bounds; between two bounds
- * as if they were evenly spread there. Past the last bound that is a number, that bound; 0 if there are none.
+ * The quantile `part` of a histogram of cumulative counts by upper bounds, interpolated linearly within a bucket. Above
+ * the last finite bound it is that bound; without observations it is 0.
  */
 export function quantile(cumulative: Map<string, number>, part: number): number {
   const buckets = [...cumulative].map(([le, count]) => ({

@@ -19,7 +19,7 @@ export class Latency {
     lowestDiscernibleValue: 1,
     highestTrackableValue: longestMicros,
     numberOfSignificantValueDigits: 3,
-    // Its WebAssembly build does not load in Bun; the plain one takes 50 ns a value.
+    // The WebAssembly build does not load in Bun; this one takes 50 ns per value.
     useWebAssembly: false,
   });
 

@@ -1,13 +1,13 @@
-/** Ceilings that need no server: one thread of this machine, over the bytes that an upload has. */
+/** Ceilings without a server: one thread of this machine works through the bytes of an upload. */
 import * as fs from "node:fs";
 import { join } from "node:path";
 import { KiB, MiB } from "../../src/base/limits/units.ts";
 import type { Noise, StreamAudio } from "./audio.ts";
 import type { Timed } from "./transfers.ts";
 
-/** Hashing and copying run this long, which is enough for two digits. */
+/** Duration of hashing and copying, enough for two digits. */
 const roundMs = 200;
-/** A file is written in pieces like the ones in which the server writes. */
+/** Write files in pieces of the size that the server uses. */
 const writeBytes = 256 * KiB;
 const copyTargetBytes = 32 * MiB;
 
@@ -17,7 +17,7 @@ export function hashAlone(noise: Noise, frameBytes: number): Timed {
   return repeat(noise, frameBytes, (frame) => void hasher.update(frame));
 }
 
-/** Copies frames to memory that no cache holds. */
+/** Copies frames to memory outside all processor caches. */
 export function copyAlone(noise: Noise, frameBytes: number): Timed {
   const target = new Uint8Array(copyTargetBytes);
   let at = 0;
@@ -40,7 +40,7 @@ function repeat(noise: Noise, frameBytes: number, act: (frame: Uint8Array) => vo
   return { bytes, ms: performance.now() - began };
 }
 
-/** Writes each stream's bytes to a file of its own in `folder`, and forces all of them to the disk at the end. */
+/** Writes each stream's bytes to a separate file in `folder`, and syncs all files at the end. */
 export async function writeAlone(
   folder: string,
   noise: Noise,

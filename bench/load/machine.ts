@@ -1,4 +1,4 @@
-/** The machine of a run, as far as it explains the figures; nothing that names it. */
+/** Describes the machine of a run as far as that explains the figures, without identifying it. */
 import { arch, availableParallelism, cpus, platform, release, totalmem } from "node:os";
 import { systemText } from "../../src/base/system-text.ts";
 
@@ -9,8 +9,8 @@ export interface Machine {
   system: string;
   bun: string;
   /**
-   * How TCP controls congestion, where the system says so. It matters on loopback too: one that paces (bbr) costs a
-   * timer for each segment.
+   * The TCP congestion control, where the system reports it. It matters on loopback too: a pacing one (bbr) costs a
+   * timer per segment.
    */
   tcp: string | undefined;
 }
@@ -20,7 +20,7 @@ export function thisMachine(): Machine {
     processors: availableParallelism(),
     model: cpus()[0]?.model.trim() ?? "unknown",
     memoryBytes: totalmem(),
-    // A kernel's release may end in a name of its builder.
+    // A kernel's release may end in a builder's name.
     system: `${platform()} ${release().replace(/-.*$/, "")} ${arch()}`,
     bun: Bun.version,
     tcp: systemText("/proc/sys/net/ipv4/tcp_congestion_control"),

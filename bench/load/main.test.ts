@@ -1,4 +1,4 @@
-/** The load bench as its user runs it, with so little to do that it takes no time; figures are not judged here. */
+/** The load bench as its user runs it, with tiny inputs to be fast; the figures are not judged here. */
 import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 import * as v from "valibot";
@@ -11,7 +11,7 @@ const folder = temporaryFolder();
 afterAll(() => folder[Symbol.dispose]());
 
 const anySpeed = ["--target-upload-mbps", "0.001", "--target-download-mbps", "0.001"];
-/** Streams that end in the middle of a frame. */
+/** Streams that end within a frame. */
 const tiny = ["--streams", "3", "--bytes-per-stream", "20000", "--frame-bytes", "8KiB", "--rounds", "2"];
 
 interface Finished {
@@ -32,7 +32,7 @@ async function figuresOf<T>(path: string, schema: v.GenericSchema<unknown, T>): 
 }
 
 const positive = v.pipe(v.number(), v.gtValue(0));
-const spread = v.object({ median: positive, least: positive, most: positive });
+const spread = v.object({ median: positive, min: positive, max: positive });
 const share = v.object({ ours: spread, ceiling: spread, share: spread });
 const latency = v.object({ count: v.number(), p50: positive, p90: positive, p99: positive, max: positive });
 
@@ -57,7 +57,7 @@ const report = v.object({
 });
 
 describe("the load bench", () => {
-  test("sends every stream up and down again beside all ceilings, and writes what it measured", async () => {
+  test("uploads and downloads every stream beside all ceilings, and writes its figures", async () => {
     const json = join(folder.path, "load.json");
     const { code, out, err } = await bench("main.ts", ...tiny, ...anySpeed, "--json", json);
     expect([err, code]).toEqual(["", 0]);
@@ -70,7 +70,7 @@ describe("the load bench", () => {
     expect(summary.latencyMs.stop.count).toBe(6);
   });
 
-  test("does the same over protocol v1, and judges one by the other", async () => {
+  test("does the same over protocol v1, and compares the protocols", async () => {
     const v1 = ["--protocol", "v1", "--connections", "2", "--without-ceilings"];
     const { err, out } = await bench("main.ts", ...tiny, ...anySpeed, ...v1);
     expect(err).toBe("");
@@ -81,7 +81,7 @@ describe("the load bench", () => {
     expect([wrong.code, wrong.err]).toEqual([2, expect.stringContaining("--protocol")]);
   });
 
-  test("fails, and says which, when a target is missed", async () => {
+  test("fails and names the target if a target is missed", async () => {
     const missed = ["--target-upload-mbps", "0.001", "--target-download-mbps", "100000000"];
     const { code, out } = await bench("main.ts", ...tiny, ...missed, "--without-ceilings");
     expect(code).toBe(1);
@@ -89,7 +89,7 @@ describe("the load bench", () => {
     expect(out).toMatch(/download of \d+ Mbit\/s: MISSED/);
   });
 
-  test("keeps to its pace, and counts latencies of every request from its intended time", async () => {
+  test("keeps its pace, and counts the latency of every request from its intended time", async () => {
     const json = join(folder.path, "paced.json");
     const paced = ["--streams", "4", "--rate-mbps", "2", "--seconds", "1", "--frame-bytes", "16KiB"];
     const { code, out, err } = await bench("main.ts", ...paced, "--target-p99-ms", "60000", "--json", json);
@@ -115,7 +115,7 @@ describe("the load bench", () => {
     [["--rate-mbps", "fast"], "--rate-mbps"],
     [["--server", "http://127.0.0.1/"], "WebSocket address"],
     [["--quick"], "--quick"],
-  ])("refuses %p with one line", async (args, what) => {
+  ])("rejects %p with one line", async (args, what) => {
     const { code, err } = await bench("main.ts", ...args);
     expect(code).toBe(2);
     expect(err).toContain(what);
@@ -123,7 +123,7 @@ describe("the load bench", () => {
   });
 });
 
-/** A server of the protocol that keeps nothing right: what it does wrong is said by `fault`. */
+/** A server of the protocol that misbehaves in the way that `fault` says. */
 function wrongServer(fault: "byte" | "digest" | "close") {
   return Bun.serve<{ audio: Uint8Array[]; id: string }>({
     hostname: "127.0.0.1",
@@ -153,12 +153,12 @@ function wrongServer(fault: "byte" | "digest" | "close") {
   });
 }
 
-describe("the load bench against a server that runs already", () => {
+describe("the load bench against a running server", () => {
   test.each([
     ["byte", "wrong audio in the 3616 bytes at offset 16384"],
     ["digest", "STOPPED says 20000 bytes"],
     ["close", "the server closed with 1011 no more"],
-  ] as const)("fails when it does wrong: %s", async (fault, told) => {
+  ] as const)("fails if the server misbehaves: %s", async (fault, told) => {
     const server = wrongServer(fault);
     const address = ["--server", `ws://127.0.0.1:${server.port}/audio`];
     const { code, out } = await bench("main.ts", ...tiny, ...anySpeed, ...address, "--without-ceilings");
@@ -169,7 +169,7 @@ describe("the load bench against a server that runs already", () => {
     expect(out).toContain("4 streams stay on the server");
   });
 
-  test("fails with one line when there is no server", async () => {
+  test("fails with one line without a server", async () => {
     const { code, err } = await bench("main.ts", ...tiny, "--server", "ws://127.0.0.1:1/audio");
     expect(code).toBe(1);
     expect(err).toContain("cannot reach the server");
@@ -191,10 +191,10 @@ test("the HTTP bench loads each route without a failure", async () => {
   ]);
 });
 
-test("the search for the most devices ends at the number that it may try", async () => {
+test("the search for the largest number of devices ends at the number given", async () => {
   const json = join(folder.path, "find-max.json");
   const tiny = ["--streams", "2", "--most", "4", "--seconds", "1", "--json", json];
-  // What is judged here is the search: on a busy machine anything may be late.
+  // This tests the search: on a busy machine anything may be late.
   const patient = ["--late-ms", "60000", "--generator-late-ms", "60000"];
   const { code, out, err } = await bench("ingest.ts", "--find-max", ...tiny, ...patient);
   expect([err, code]).toEqual(["", 0]);
@@ -207,13 +207,13 @@ test("the search for the most devices ends at the number that it may try", async
   ]);
 });
 
-test("the churn bench refuses a time in which nothing could be seen", async () => {
+test("the churn bench rejects a duration too short to show growth", async () => {
   const { code, err } = await bench("churn.ts", "--minutes", "0.001");
   expect(code).toBe(2);
   expect(err).toContain("--minutes");
 });
 
-test("the churn bench lets clients leave in every way, and looks at what the server keeps of them", async () => {
+test("the churn bench lets clients disconnect in every way, and samples the server's resources", async () => {
   const json = join(folder.path, "churn.json");
   const few = ["--minutes", "0.04", "--clients", "3", "--bytes", "20000", "--tolerance", "1000"];
   const { code, out, err } = await bench("churn.ts", ...few, "--json", json);

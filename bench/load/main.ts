@@ -1,7 +1,7 @@
 /**
- * `bun run bench`: what the server does on this machine under the load of many streams, whether that meets the
- * targets, and how near it is to what the machine can do at all. Exit status 1 when a target is missed or anything
- * went wrong, 2 for a command line that makes no sense.
+ * `bun run bench`: what the server achieves on this machine under the load of many streams, whether that meets the
+ * targets, and how close it comes to the limits of the machine. Exit status 1 if a target is missed or anything
+ * fails, 2 for an invalid command line.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -19,7 +19,7 @@ import { openSubject, type Subject } from "./server.ts";
 import { judge, summarise, type Verdict } from "./summary.ts";
 import { Board } from "./transfers.ts";
 
-/** What a run comes to: lines for people, figures for programs. */
+/** The result of a run: lines for people, figures for programs. */
 interface Outcome {
   lines: string[];
   figures: Record<string, unknown>;
@@ -27,7 +27,7 @@ interface Outcome {
   errors: string[];
 }
 
-/** Connections beside those of the streams: the requests that remove them. */
+/** Connections besides those of the streams: the requests that remove streams. */
 const spareConnections = 64;
 
 async function runFullSpeed(settings: Settings, subject: Subject, progress: Progress): Promise<Outcome> {
@@ -43,7 +43,7 @@ async function runFullSpeed(settings: Settings, subject: Subject, progress: Prog
   };
 }
 
-/** A folder on the disk that the server's cache is on; gone when this process ends, also by a signal. */
+/** A folder on the disk of the server's cache; removed when this process ends, even by a signal. */
 function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "wavecache-bench-"));
   process.on("exit", () => rmSync(folder, { recursive: true, force: true }));

@@ -1,4 +1,4 @@
-/** What `bun run bench` can be told, checked. */
+/** The options of `bun run bench`, checked. */
 import { cac } from "cac";
 import { maxFrameBytes } from "../../src/base/limits/connections.ts";
 import { maxReadBytes } from "../../src/base/limits/streams.ts";
@@ -16,33 +16,33 @@ import { readConfig } from "../../src/config/config.ts";
 import { numberOption, readCommandLine } from "./command.ts";
 
 export interface Settings {
-  /** Address of a server that runs already; undefined to start one. */
+  /** Address of a running server; undefined to start one. */
   server: string | undefined;
   streams: number;
   frameBytes: number;
   bytesPerStream: number;
-  /** GETs under way for each stream. */
+  /** GETs in flight for each stream. */
   window: number;
   rounds: number;
-  /** Also over protocol v1, on so many connections; undefined for the older protocol alone. */
+  /** Also run over protocol v1, on this many connections; undefined for the older protocol alone. */
   v1Connections: number | undefined;
   workers: number;
   ceilings: boolean;
-  /** File for the figures. */
+  /** Output file for the figures. */
   json: string | undefined;
-  /** Pace of each stream, or undefined for full speed. */
+  /** Rate of each stream, or undefined for full speed. */
   rateMbps: number | undefined;
   seconds: number;
   targets: Targets;
 }
 
-/** What a run is judged by. */
+/** Targets of a run. */
 export interface Targets {
   uploadMbps: number;
   downloadMbps: number;
   /** p99 of GET in paced mode. */
   getP99Ms: number;
-  /** Of protocol v1: rates as parts of those of the older protocol and of a bare sender, and a short read beside long ones. */
+  /** For protocol v1: rates as shares of those of the older protocol and of a bare sender; a short read beside long ones. */
   v1UploadOfOlder: number;
   v1DownloadOfOlder: number;
   v1DownloadOfSender: number;
@@ -63,7 +63,7 @@ const maxV1Connections = 1024;
 const maxWorkers = 64;
 const maxSeconds = 3600;
 
-/** Reads the command line; undefined for --help, which has been printed. Throws a usage error. */
+/** Parses the command line; undefined for --help, which it has printed. Throws a usage error. */
 export function readSettings(args: string[]): Settings | undefined {
   const cli = cac("bun run bench");
   cli
@@ -72,24 +72,28 @@ export function readSettings(args: string[]): Settings | undefined {
       "[options]\n\nLoads a server with many streams, verifies every byte, and compares it with the limits of this machine.",
     )
     .option("--server <url>", "Server to load, such as ws://host:8080/audio (default: one is started)")
-    .option("--streams <count>", "Connections at once, each with a stream of its own", { default: "128" })
-    .option("--protocol <name>", "v1: the same over protocol v1 too, in turns with the older one (legacy)", {
-      default: "legacy",
-    })
-    .option("--connections <count>", "Connections that protocol v1 shares the streams out among", {
+    .option("--streams <count>", "Connections at once, each with its own stream", { default: "128" })
+    .option(
+      "--protocol <name>",
+      "v1: also run over protocol v1, alternating with the older protocol (legacy)",
+      {
+        default: "legacy",
+      },
+    )
+    .option("--connections <count>", "Connections that share the streams over protocol v1", {
       default: "1",
     })
     .option("--frame-bytes <size>", "Length of an upload's frames and of a GET", { default: "65536" })
     .option("--bytes-per-stream <size>", "Length of each stream", { default: "8MiB" })
-    .option("--window <count>", "GETs under way for each stream", { default: "4" })
+    .option("--window <count>", "GETs in flight for each stream", { default: "4" })
     .option("--rounds <count>", "Rounds of upload and download; the median counts", { default: "3" })
     .option("--workers <count>", "Workers of the server that is started", { default: defaultWorkers() })
-    .option("--without-ceilings", "Leave out what the machine can do at most")
+    .option("--without-ceilings", "Do not measure the ceilings of the machine")
     .option("--rate-mbps <rate>", "Paced: each stream sends and reads at this rate, in Mbit/s")
     .option("--seconds <count>", "Paced: length of each of the two phases", { default: "10" })
-    .option("--target-upload-mbps <rate>", "Upload that is wanted, of all streams", { default: "100" })
-    .option("--target-download-mbps <rate>", "Download that is wanted, of all streams", { default: "200" })
-    .option("--target-p99-ms <ms>", "Paced: p99 of GET that is wanted", { default: "10" })
+    .option("--target-upload-mbps <rate>", "Target for the upload of all streams", { default: "100" })
+    .option("--target-download-mbps <rate>", "Target for the download of all streams", { default: "200" })
+    .option("--target-p99-ms <ms>", "Paced: target for the p99 of GET", { default: "10" })
     .option("--json <file>", "Write all figures to this file")
     .example("  $ bun run bench")
     .example("  $ bun run bench --frame-bytes 8192 --rounds 5")
@@ -133,7 +137,7 @@ function v1ConnectionsOption(options: Options): number | undefined {
   throw usageError(`--protocol is neither v1 nor legacy: "${protocol}"`);
 }
 
-/** What the server takes when nobody says. */
+/** The server's default. */
 function defaultWorkers(): string {
   return String(readConfig([], {})!.workers);
 }
@@ -141,10 +145,10 @@ function defaultWorkers(): string {
 const units: Record<string, number> = { "": 1, KiB, MiB, GiB };
 
 /** "65536", "64KiB", "8MiB": at least 1 byte. */
-function sizeOption(options: Options, name: string, most: number): number {
+function sizeOption(options: Options, name: string, max: number): number {
   const text = requiredText(options, name);
   const match = /^(\d{1,15})(KiB|MiB|GiB)?$/.exec(text);
   const bytes = match === null ? Number.NaN : Number(match[1]) * units[match[2] ?? ""]!;
-  if (bytes >= 1 && bytes <= most) return bytes;
-  throw usageError(`--${name} is not a size from 1 to ${most} bytes, such as 65536 or 8MiB: "${text}"`);
+  if (bytes >= 1 && bytes <= max) return bytes;
+  throw usageError(`--${name} is not a size from 1 to ${max} bytes, such as 65536 or 8MiB: "${text}"`);
 }

@@ -1,11 +1,11 @@
 /**
- * Streams at a steady rate, as players and devices have them. Every message has an intended time on one absolute
+ * Streams at a steady rate, like those of players and devices. Every message has an intended time on one absolute
  * schedule and is sent then, whatever is still unanswered; its latency counts from the intended time. So a server
- * that stands still for a second is charged with every request that should have been made meanwhile (a client that
- * waits for answers would charge it with one), and the client's own lateness is in the figures too.
+ * that stalls for a second is charged with every request that was due in that second. A client that waits for answers
+ * would charge it with one (coordinated omission). The client's own lateness is in the figures too.
  *
- * All streams have the same interval between two frames, and begin evenly spread over it: message n of all is due n
- * gaps after the beginning, and belongs to stream n modulo the number of streams.
+ * All streams have the same interval between frames and start evenly spread over it: message n of all is due n
+ * gaps after the start, and belongs to stream n modulo the number of streams.
  */
 import { megabitsPerSecond } from "../../src/cli/kit/text.ts";
 import { encodeGet, encodeStart, encodeStop, type Reply } from "../../src/wire/audio-cache.ts";
@@ -26,14 +26,14 @@ import {
   wrongFrame,
 } from "./transfers.ts";
 
-/** After the last message its answer may take this long. */
+/** Limit for the answer to the last message. */
 const answerLimitMs = 30_000;
 /** Time from the call to the first message. */
 const leadMs = 20;
 
 export interface PacedResult {
   latencies: Latencies;
-  /** By how much the client itself sent later than intended; part of every latency. */
+  /** How much later than intended the client itself sent; part of every latency. */
   late: Latency;
   offeredMbps: number;
   upload: PacedPhase;
@@ -46,7 +46,7 @@ export interface PacedPhase extends Usage {
   mbps: number;
 }
 
-/** One stream's side of a phase: sends message number `step` and takes the answers. */
+/** One stream's part of a phase: sends message number `step` and receives the answers. */
 abstract class PacedStream implements Listener {
   protected readonly stream: Stream;
   protected readonly board: Board;
@@ -79,7 +79,7 @@ abstract class PacedStream implements Listener {
   }
 }
 
-/** Frames, with START before the first and STOP behind the last. */
+/** Frames, with START before the first and STOP after the last. */
 class PacedUpload extends PacedStream {
   readonly #latencies: Latencies;
   #startDueMs = 0;
@@ -116,7 +116,7 @@ class PacedUpload extends PacedStream {
   }
 
   audio(): void {
-    this.lost("audio came while uploading");
+    this.lost("received audio while uploading");
   }
 }
 
@@ -201,7 +201,7 @@ async function openStreams(
   }));
 }
 
-/** Sends `steps` messages of each stream, one an interval; resolves, once all are over, with the time it took. */
+/** Sends `steps` messages of each stream, one per interval. Resolves with the duration once all streams have ended. */
 async function onSchedule(
   streams: PacedStream[],
   steps: number,

@@ -1,4 +1,4 @@
-/** The parts of the load bench whose mistakes its table would not show. */
+/** The parts of the load bench whose faults its table would not show. */
 import { describe, expect, test } from "bun:test";
 import { Exposition } from "../../src/testing/harness/http/exposition.ts";
 import { Noise, StreamAudio } from "./audio.ts";
@@ -15,7 +15,7 @@ const sha256 = (bytes: Uint8Array) => new Bun.CryptoHasher("sha256").update(byte
 describe("the audio of a stream", () => {
   const noise = new Noise(frameBytes);
 
-  test("has the size and the SHA-256 that it says, also where it wraps round the noise", () => {
+  test("has its size and SHA-256, also where it wraps around the noise", () => {
     for (const [index, bytes] of [
       [0, 2500],
       [127, 9_000_100],
@@ -34,7 +34,7 @@ describe("the audio of a stream", () => {
     expect(short.sha256).toBe(long.sha256);
   });
 
-  test("is found at any offset, across frames and round the noise, and nothing else is", () => {
+  test("matches at any offset, across frames and around the noise, and matches nothing else", () => {
     const audio = new StreamAudio(noise, 127, 9_000_100, frameBytes);
     const all = whole(audio);
     for (const [offset, length] of [
@@ -52,7 +52,7 @@ describe("the audio of a stream", () => {
     expect(audio.isAt(9_000_099, all.subarray(9_000_098))).toBe(false);
   });
 
-  test("is another one for each stream and each round", () => {
+  test("differs between streams and rounds", () => {
     const digests = [0, 1, 2].flatMap((index) => {
       const audio = new StreamAudio(noise, index, 5000, frameBytes);
       return [0, 1].map((round) => {
@@ -64,7 +64,7 @@ describe("the audio of a stream", () => {
     expect(new Set(digests).size).toBe(6);
   });
 
-  test("knows its own frames from others: a changed byte, a short frame, one too many", () => {
+  test("tells its frames from a changed byte, a short frame and an extra frame", () => {
     const audio = new StreamAudio(noise, 5, 2500, frameBytes);
     const frame = Buffer.from(audio.frame(1));
     expect(audio.isFrame(1, frame)).toBe(true);
@@ -88,9 +88,9 @@ test("percentiles are of what was recorded, in milliseconds", () => {
   expect(Math.abs(max - 1000)).toBeLessThan(1);
 });
 
-test("the median of an even number of rounds lies between the two in the middle", () => {
-  expect(spread([4, 1, 3, 2])).toEqual({ median: 2.5, least: 1, most: 4 });
-  expect(spread([9, 1, 5])).toEqual({ median: 5, least: 1, most: 9 });
+test("the median of an even number of rounds is the mean of the middle two", () => {
+  expect(spread([4, 1, 3, 2])).toEqual({ median: 2.5, min: 1, max: 4 });
+  expect(spread([9, 1, 5])).toEqual({ median: 5, min: 1, max: 9 });
 });
 
 function burn(): Promise<void> {
@@ -100,14 +100,14 @@ function burn(): Promise<void> {
 }
 
 describe("figures of a server", () => {
-  test("are read from ps as macOS and Linux write them", () => {
+  test("are parsed from the ps of macOS and Linux", () => {
     expect(parsePs("  0:01.25  20480\n")).toMatchObject({ cpuSeconds: 1.25, residentBytes: 20_971_520 });
     expect(parsePs("01:02:03 1")).toMatchObject({ cpuSeconds: 3723, residentBytes: 1024 });
     expect(parsePs("2-00:00:01 1")).toMatchObject({ cpuSeconds: 172_801 });
     expect(parsePs("")).toBeUndefined();
   });
 
-  test("are read from metrics, and not known where there are none", async () => {
+  test("are read from metrics, and undefined without them", async () => {
     const text =
       "# TYPE process_cpu_seconds_total counter\nprocess_cpu_seconds_total 1.5\n" +
       'process_resident_memory_bytes{app="x"} 4.096e+6 1395066363000\n';
@@ -118,7 +118,7 @@ describe("figures of a server", () => {
     expect(await metricsProbe(`${httpBase}/none`)()).toBeUndefined();
   });
 
-  test("count the processor time of a process that works, and none of one that has ended", async () => {
+  test("count the processor time of a running process, and none of an exited one", async () => {
     const [, usage] = await withUsage(observedProcess(process.pid), burn);
     expect(usage.cpuSeconds).toBeGreaterThan(0);
     expect(usage.benchCpuSeconds).toBeGreaterThan(0);
@@ -129,7 +129,7 @@ describe("figures of a server", () => {
   });
 });
 
-/** Of a server with two writers. */
+/** Metrics of a server with two writers. */
 function metrics(busy: number, late: number, ring: number): Exposition {
   return new Exposition(
     `wavecache_job_seconds_total{thread="writer 1",job="upload data"} ${busy}\n` +
@@ -148,8 +148,8 @@ function counts(...values: number[]): Map<string, number> {
   return new Map(["0.1", "0.2", "0.4", "+Inf"].map((le, index) => [le, values[index]!]));
 }
 
-describe("what goes on inside a server", () => {
-  test("is what its metrics have grown by, by the time between two scrapes", () => {
+describe("the inner state of a server", () => {
+  test("is the growth of its metrics over the time between two scrapes", () => {
     const inside = insideBetween(
       { at: 1000, metrics: metrics(10, 7, 100) },
       { at: 3000, metrics: metrics(11, 107, 700) },
@@ -160,13 +160,13 @@ describe("what goes on inside a server", () => {
     expect(inside.fullestRing).toEqual({ ring: "writer 1 in", share: 0.3 });
   });
 
-  test("is not known of a server without metrics of ours", () => {
+  test("is undefined for a server without these metrics", () => {
     const foreign = new Exposition("process_cpu_seconds_total 1\n");
     expect(insideBetween({ at: 0, metrics: foreign }, { at: 1, metrics: foreign })).toBeUndefined();
     expect(insideBetween({ at: 0, metrics: undefined }, { at: 1, metrics: foreign })).toBeUndefined();
   });
 
-  test("has quantiles that lie in the bucket that has them", () => {
+  test("has quantiles within their buckets", () => {
     expect(quantile(counts(100, 100, 100, 100), 0.5)).toBeCloseTo(0.05);
     expect(quantile(counts(0, 100, 100, 100), 0.99)).toBeCloseTo(0.199);
     expect(quantile(counts(98, 98, 100, 100), 0.99)).toBeCloseTo(0.3);

@@ -1,12 +1,12 @@
 /**
- * A connection of the bench: a bare WebSocket that hands on what comes and keeps no queue. The client library does
- * more for its users (retries, resuming, digests) than a load generator may cost.
+ * A connection of the bench: a bare WebSocket that passes messages on and keeps no queue. The client library does more
+ * for its users (retries, resuming, digests) than a load generator can afford.
  */
 import { ClientError } from "../../src/client/errors.ts";
 import { connectTimeoutMs } from "../../src/client/limits.ts";
 import { type Reply, decodeReply } from "../../src/wire/audio-cache.ts";
 
-/** What a transfer hears of its connection; without one, what comes is an error. */
+/** The events of a connection for its transfer; without a transfer, any message is an error. */
 export interface Listener {
   reply(reply: Reply): void;
   audio(bytes: Uint8Array): void;
@@ -35,7 +35,7 @@ export class Peer {
     socket.onclose = ({ code, reason }) => this.#lose(`the server closed with ${code} ${reason}`.trim());
   }
 
-  /** From now on `listener` hears what comes. */
+  /** Passes messages to `listener` from now on. */
   listen(listener: Listener): void {
     this.#listener = listener;
     if (this.#lostReason !== undefined) listener.lost(this.#lostReason);
@@ -45,7 +45,7 @@ export class Peer {
     this.#socket.send(data);
   }
 
-  /** Bytes sent that the kernel has not taken yet. */
+  /** Bytes sent that the kernel has not accepted yet. */
   get bufferedBytes(): number {
     return this.#socket.bufferedAmount;
   }
@@ -58,7 +58,7 @@ export class Peer {
   #take(data: string | ArrayBuffer): void {
     if (typeof data !== "string") return this.#listener?.audio(new Uint8Array(data));
     const reply = decodeReply(data);
-    if (reply === undefined) this.#listener?.lost(`no reply of the protocol: ${data.slice(0, 100)}`);
+    if (reply === undefined) this.#listener?.lost(`not a reply of the protocol: ${data.slice(0, 100)}`);
     else this.#listener?.reply(reply);
   }
 
@@ -68,7 +68,7 @@ export class Peer {
   }
 }
 
-/** Opens `count` connections at once. */
+/** Opens `count` connections concurrently. */
 export async function connectAll(url: string, count: number): Promise<Peer[]> {
   const attempts = await Promise.allSettled(Array.from({ length: count }, () => Peer.connect(url)));
   const peers = attempts.flatMap((attempt) => (attempt.status === "fulfilled" ? [attempt.value] : []));

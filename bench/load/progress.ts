@@ -1,4 +1,4 @@
-/** A line on the terminal that says what is going on while a bench runs; nothing where there is no terminal. */
+/** A progress line on the terminal while a bench runs; nothing without a terminal. */
 import { type LiveLine, Terminal } from "../../src/cli/kit/terminal.ts";
 import { humanBytes, megabitsPerSecond } from "../../src/cli/kit/text.ts";
 import type { Board } from "./transfers.ts";
@@ -19,7 +19,7 @@ export class Progress implements Disposable {
     this.#timer = setInterval(() => this.#show(), refreshMs);
   }
 
-  /** From now on this is going on: of `totalBytes` the board's have been moved. */
+  /** Starts a phase of `totalBytes` bytes, of which the board counts those moved. */
   phase(name: string, board?: Board, totalBytes = 0): void {
     this.#name = name;
     this.#board = board;

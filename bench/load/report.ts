@@ -1,4 +1,4 @@
-/** The table of a run, in words for people who have not read the code. */
+/** The table of a run, in words for readers who do not know the code. */
 import { GiB } from "../../src/base/limits/units.ts";
 import { humanBytes, table } from "../../src/cli/kit/text.ts";
 import type { Inside } from "./inside.ts";
@@ -14,9 +14,9 @@ export function headLines(settings: Settings, machine: Machine, description: str
   const { streams, bytesPerStream, frameBytes, rounds, window, rateMbps, seconds } = settings;
   const work =
     rateMbps === undefined
-      ? `${streams} streams of ${humanBytes(bytesPerStream)} at once, up and down again, ` +
-        `in frames of ${humanBytes(frameBytes)}, ${window} GETs under way for each; median of ${rounds} rounds`
-      : `${streams} streams at ${rateMbps} Mbit/s each, ${seconds} s up and ${seconds} s down again, ` +
+      ? `${streams} streams of ${humanBytes(bytesPerStream)} at once, uploaded and downloaded, ` +
+        `in frames of ${humanBytes(frameBytes)}, ${window} GETs in flight for each; median of ${rounds} rounds`
+      : `${streams} streams at ${rateMbps} Mbit/s each, ${seconds} s of upload and ${seconds} s of download, ` +
         `in frames of ${humanBytes(frameBytes)}`;
   return [
     work,
@@ -69,7 +69,7 @@ function v1Lines({ streams, v1Connections }: Settings, { uploadMbps, downloadMbp
       [
         [`PROTOCOLS, ${streams} streams`, "connections", "upload", "download"],
         [
-          "the older one",
+          "the older protocol",
           String(streams),
           `${mbit(uploadMbps.median)} Mbit/s`,
           `${mbit(downloadMbps.median)} Mbit/s`,
@@ -81,7 +81,7 @@ function v1Lines({ streams, v1Connections }: Settings, { uploadMbps, downloadMbp
           `${mbit(v1.downloadMbps.median)} Mbit/s`,
         ],
         [
-          "v1 / the older one, round by round",
+          "v1 / the older protocol, round by round",
           "",
           times(v1.uploadOfOlder),
           times(v1.downloadOfOlder),
@@ -96,7 +96,7 @@ function v1Lines({ streams, v1Connections }: Settings, { uploadMbps, downloadMbp
   ];
 }
 
-/** What the server's metrics say of each phase; nothing for a server that has none. */
+/** The server's metrics of each phase; nothing for a server without metrics. */
 export function insideLines(phases: Record<string, Inside | undefined>): string[] {
   const known = Object.entries(phases).filter((phase): phase is [string, Inside] => phase[1] !== undefined);
   if (known.length === 0) return [];
@@ -108,16 +108,16 @@ export function insideLines(phases: Record<string, Inside | undefined>): string[
     "",
     ...table([
       ["INSIDE THE SERVER", ...known.map(([name]) => name)],
-      row("event loop late, p99", (inside) => `${milliseconds(inside.loopDelayP99Ms)} ms`),
-      row("busiest writer works", (inside) => `${percent(inside.busiestWriter)} of the time`),
-      row("busiest reader works", (inside) => `${percent(inside.busiestReader)} of the time`),
-      row("fullest ring, on average", ({ fullestRing: { ring, share } }) => `${percent(share)} (${ring})`),
+      row("event loop delay, p99", (inside) => `${milliseconds(inside.loopDelayP99Ms)} ms`),
+      row("busiest writer", (inside) => `${percent(inside.busiestWriter)} busy`),
+      row("busiest reader", (inside) => `${percent(inside.busiestReader)} busy`),
+      row("fullest ring, average fill", ({ fullestRing: { ring, share } }) => `${percent(share)} (${ring})`),
     ]),
   ];
 }
 
 const shareTexts: Record<ShareName, string> = {
-  uploadOfSink: "upload / bare WebSocket server that throws all away",
+  uploadOfSink: "upload / bare WebSocket server that discards all",
   uploadOfHashSink: "upload / bare WebSocket server that hashes (SHA-256)",
   uploadOfHash: "upload / SHA-256 alone, one thread",
   uploadOfWrites: "upload / writing files alone, with fdatasync",
@@ -131,7 +131,7 @@ function shareLines({ shares }: Summary): string[] {
   const rows = (Object.entries(shares) as [ShareName, Share][]).map(shareRow);
   return [
     ...table(
-      [["SHARE OF WHAT THIS MACHINE CAN DO, Mbit/s", "server", "at most", "share", "rounds"], ...rows],
+      [["SHARE OF THE CEILINGS, Mbit/s", "server", "ceiling", "share", "rounds"], ...rows],
       [1, 2, 3, 4],
     ),
     "",
@@ -144,7 +144,7 @@ function shareRow([name, { ours, ceiling, share }]: [ShareName, Share]): string[
     mbit(ours.median),
     mbit(ceiling.median),
     percent(share.median),
-    `${percent(share.least)} to ${percent(share.most)}`,
+    `${percent(share.min)} to ${percent(share.max)}`,
   ];
 }
 
@@ -158,13 +158,13 @@ export function latencyLines(title: string, latencies: Record<string, Percentile
 function costLines({ cpu, memory }: Summary): string[] {
   return table([
     ["COST TO THE SERVER"],
-    ["processor time for a GiB up", cpuText(cpu.upload, "bare server and SHA-256 alone")],
-    ["processor time for a GiB down", cpuText(cpu.download, "bare answers to GETs")],
-    ["the bench itself, for a GiB up and down", benchText(cpu.upload, cpu.download)],
-    ["memory at the peak", memoryText(memory.peakResidentBytes, memory.peakOwnBytes)],
-    ["memory for a stream going up", optionalBytes(memory.bytesPerUpload)],
-    ["memory for a stream coming down", optionalBytes(memory.bytesPerDownload)],
-    ["memory for an idle connection", optionalBytes(memory.bytesPerIdleConnection)],
+    ["processor time per GiB of upload", cpuText(cpu.upload, "bare server and SHA-256 alone")],
+    ["processor time per GiB of download", cpuText(cpu.download, "bare answers to GETs")],
+    ["the bench itself, per GiB of each", benchText(cpu.upload, cpu.download)],
+    ["peak memory", memoryText(memory.peakResidentBytes, memory.peakOwnBytes)],
+    ["memory per uploading stream", optionalBytes(memory.bytesPerUpload)],
+    ["memory per downloading stream", optionalBytes(memory.bytesPerDownload)],
+    ["memory per idle connection", optionalBytes(memory.bytesPerIdleConnection)],
   ]);
 }
 
@@ -172,7 +172,7 @@ function cpuText({ secondsPerGiB, bareSecondsPerGiB }: Cpu, what: string): strin
   if (secondsPerGiB === undefined) return "not known";
   const ours = `${secondsPerGiB.toFixed(2)} s`;
   if (bareSecondsPerGiB === undefined) return ours;
-  // Too little was moved to be seen on the system's clock.
+  // Too little work for the resolution of the system's clock.
   if (bareSecondsPerGiB === 0) return ours;
   const times = (secondsPerGiB / bareSecondsPerGiB).toFixed(2);
   return `${ours}, ${times} times that of ${what} (${bareSecondsPerGiB.toFixed(2)} s)`;
@@ -203,7 +203,7 @@ export function pacedLines(result: PacedResult): string[] {
   return [
     ...table(
       [
-        ["THROUGHPUT", "offered", "reached", "processor time for a GiB"],
+        ["THROUGHPUT", "offered", "reached", "processor time per GiB"],
         phase("upload, hashed and durable", upload),
         phase("download", download),
       ],
@@ -220,12 +220,12 @@ export function pacedLines(result: PacedResult): string[] {
   ];
 }
 
-/** What the run is worth: errors, then the targets. */
+/** The verdict on a run: errors, then the targets. */
 export function verdictLines(verdicts: Verdict[], errors: string[], leftStreams: number): string[] {
   const more = errors.length > shownErrors ? [`  and ${errors.length - shownErrors} more`] : [];
   return [
     "",
-    ...(leftStreams > 0 ? [`${leftStreams} streams stay on the server: it would not remove them`] : []),
+    ...(leftStreams > 0 ? [`${leftStreams} streams stay on the server: their removal failed`] : []),
     errors.length === 0
       ? "Errors    none; every byte came back as it was sent, every receipt was right"
       : `Errors    ${errors.length}`,

@@ -1,6 +1,6 @@
 /**
- * The rounds of a run at full speed. In each of them the ceilings and the server take turns, so that a share of a
- * ceiling holds though the machine's speed drifts. What was uploaded is removed again before the next round.
+ * The rounds of a run at full speed. The ceilings and the server alternate in each round, so that a share of a ceiling
+ * holds even if the machine's speed drifts. Uploaded streams are removed before the next round.
  */
 import { ClientError } from "../../src/client/errors.ts";
 import { removeStream } from "../../src/client/http/streams.ts";
@@ -26,7 +26,7 @@ import { downloadAllV1, readBeside, uploadAllV1 } from "./v1-transfers.ts";
 
 export interface Measured extends Timed, Usage {}
 
-/** What one round measured. */
+/** The figures of one round. */
 export interface Round {
   upload: Measured;
   download: Measured;
@@ -51,9 +51,9 @@ export interface Ceilings {
   copy: Timed;
 }
 
-/** Memory of the server that its connections need before they do anything. */
+/** The server's memory for its idle connections. */
 export interface Idle {
-  /** Of a server that has served one stream. */
+  /** After the server has served one stream. */
   startBytes: number | undefined;
   connectedBytes: number | undefined;
 }
@@ -62,9 +62,9 @@ export interface RoundsResult {
   rounds: Round[];
   idle: Idle;
   latencies: Latencies;
-  /** Of short reads over v1 beside long ones. */
+  /** Latencies of short reads over v1 beside long ones. */
   beside: Latency;
-  /** Streams that could not be removed from the server again. */
+  /** Streams that could not be removed from the server. */
   leftStreams: number;
 }
 
@@ -74,7 +74,7 @@ interface BareServers {
   send: BareServer;
 }
 
-/** Long reads of one connection beside which short ones are timed, and how many of these there are. */
+/** Long reads of one connection beside which short ones are timed, and the number of these. */
 const besideStreams = 32;
 const besideReads = 200;
 
@@ -85,7 +85,7 @@ export class Rounds {
   readonly #progress: Progress;
   readonly #noise: Noise;
   readonly #audios: StreamAudio[];
-  /** Folder on the disk to be measured. */
+  /** Folder on the disk to measure. */
   readonly #folder: string;
   readonly #latencies: Latencies = { start: new Latency(), get: new Latency(), stop: new Latency() };
   readonly #beside = new Latency();
@@ -108,7 +108,7 @@ export class Rounds {
     );
   }
 
-  /** Runs them all; ends after the round in which something failed. */
+  /** Runs all rounds; stops after a round in which something failed. */
   async run(): Promise<RoundsResult> {
     await using stack = new AsyncDisposableStack();
     const bare = this.#settings.ceilings ? await this.#openBare(stack) : undefined;
@@ -155,7 +155,7 @@ export class Rounds {
     const { v1Connections, streams: count } = this.#settings;
     if (v1Connections === undefined) return undefined;
     const { url, observed } = this.#subject;
-    // Content that was there already would be stored without a rename.
+    // Content that the server already has would skip the rename.
     this.#audios.forEach((audio, index) => audio.stamp(index, this.#settings.rounds + round));
     const links = await connectLinks(url, v1Connections, count);
     const streams = this.#audios.map((audio, index) => ({
@@ -177,7 +177,7 @@ export class Rounds {
     return { upload, download };
   }
 
-  /** Connects; the first time with a look at what that costs the server. */
+  /** Connects; the first time, measures the server's memory for it. */
   async #connect(round: number): Promise<Peer[]> {
     const { url, observed } = this.#subject;
     if (round > 0) return await connectAll(url, this.#settings.streams);
@@ -188,7 +188,7 @@ export class Rounds {
     return peers;
   }
 
-  /** One stream up and down: what code and rings cost once is no stream's. */
+  /** One stream up and down: keeps the one-time cost of code and rings out of the cost per stream. */
   async #warmUp(url: string): Promise<void> {
     this.#progress.phase("warming up");
     const streams = this.#streams(await connectAll(url, 1), 0);
@@ -254,10 +254,10 @@ export class Rounds {
   }
 }
 
-/** Requests to remove streams that are under way at once: a few, so that it ends soon and disturbs nobody. */
+/** Concurrent removal requests: few, so that removal is fast and disturbs nothing. */
 const removersAtOnce = 8;
 
-/** Removes what was uploaded and returns how many streams stayed: those of a server without the HTTP interface. */
+/** Removes the uploaded streams and returns how many remain: all of them on a server without the HTTP API. */
 export async function removeAll(streams: Pick<Stream, "streamId">[], url: string): Promise<number> {
   const waiting = [...streams];
   let left = 0;

@@ -1,4 +1,4 @@
-/** The servers of a bench: the real one, which is started here or runs elsewhere, and the bare ones beside it. */
+/** The servers of a bench: the real one, started here or running elsewhere, and the bare servers beside it. */
 import { TestServer } from "../../src/testing/harness/server.ts";
 import { type Observed, observedElsewhere, observedProcess, observedServer } from "./figures.ts";
 
@@ -6,15 +6,15 @@ import { type Observed, observedElsewhere, observedProcess, observedServer } fro
 export interface Subject extends AsyncDisposable {
   /** `ws://HOST:PORT/audio` */
   url: string;
-  /** `http://HOST:PORT`, without a slash at the end. */
+  /** `http://HOST:PORT`, without a trailing slash. */
   httpBase: string;
   observed: Observed;
-  /** How it was started, for the report. */
+  /** For the report. */
   description: string;
 }
 
 export interface SubjectSettings {
-  /** A server that runs already, or undefined to start one. */
+  /** Address of a running server, or undefined to start one. */
   server: string | undefined;
   workers: number;
   maxCacheBytes: number;
@@ -56,7 +56,7 @@ export interface BareServer extends AsyncDisposable {
   observed: Observed;
 }
 
-/** Starts a bare server; it ends with this process, whatever happens. */
+/** Starts a bare server, which exits with this process. */
 export async function openBareServer(mode: BareMode, frameBytes: number): Promise<BareServer> {
   const entry = `${import.meta.dir}/bare-server.ts`;
   const child = Bun.spawn([process.execPath, entry, mode, String(frameBytes)], {

@@ -1,6 +1,6 @@
 /**
- * `bun run bench:songs-tls`: how fast one client gets one song over TLS, beside what nginx and `openssl s_server -WWW`
- * give the same client, where they are installed. All take turns in each round. Exit status 1 when bytes are missing.
+ * `bun run bench:songs-tls`: how fast one client downloads one song over TLS, beside the same download from nginx and
+ * `openssl s_server -WWW` if they are installed. The servers alternate in each round. Exit status 1 if bytes are missing.
  */
 import { cac } from "cac";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
@@ -25,16 +25,16 @@ export interface Settings {
 
 export interface SubjectFigures {
   name: string;
-  /** Bytes a second, one a round. */
+  /** Bytes per second, one entry per round. */
   rates: number[];
-  /** Processor time of the server over all rounds; undefined where the system does not say. */
+  /** Processor time of the server over all rounds; undefined if the system does not report it. */
   cpuSeconds: number | undefined;
 }
 
 const transferLimitMs = 120_000;
 const songName = "song.bin";
 
-/** Measures our door first, then the rivals; throws if a transfer is not whole. */
+/** Measures the real server and its rivals; throws if a transfer is incomplete. */
 export async function measureSongsTls({ sizeMiB, rounds }: Settings): Promise<SubjectFigures[]> {
   const folder = mkdtempSync(join(tmpdir(), "wavecache-bench-"));
   try {
@@ -78,10 +78,10 @@ async function openOurs(folder: string, { cert, key }: { cert: string; key: stri
 
 async function takeTurns(servers: FileServer[], bytes: number, rounds: number): Promise<SubjectFigures[]> {
   const figures = servers.map(({ name }): SubjectFigures => ({ name, rates: [], cpuSeconds: undefined }));
-  // The first round warms up caches and compilers and is not counted.
+  // Do not count the first round, which warms up caches and compilers.
   for (let round = 0; round <= rounds; round++) {
     for (let turn = 0; turn < servers.length; turn++) {
-      // Another one goes first each time: the noise of a machine comes in stretches.
+      // Each round starts with another server, since the machine's noise comes in stretches.
       const at = (round + turn) % servers.length;
       const { rate, cpuSeconds } = await fetchOnce(servers[at]!, bytes);
       if (round === 0) continue;
@@ -99,7 +99,7 @@ async function fetchOnce(server: FileServer, bytes: number) {
   const received = await within(`the file from ${server.name}`, transferLimitMs, receive(server));
   const seconds = (performance.now() - began) / 1000;
   const after = await probe();
-  // Those that speak HTTP send a head of some hundred bytes too.
+  // HTTP servers also send a head of a few hundred bytes.
   if (received < bytes) throw new Error(`${server.name} sent ${received} of ${bytes} bytes`);
   const cpuSeconds = before && after && after.cpuSeconds - before.cpuSeconds;
   return { rate: received / seconds, cpuSeconds };

@@ -1,7 +1,7 @@
 /**
- * `bun run bench:songs`: songs over UDP on loopback. First what the default pace loses to a client of the old protocol
- * with the system's usual receive buffer (208 KiB on Linux: 74 ms of the default pace), then the same at rising paces until something is lost, and the reliable
- * protocol beside it. Exit status 1 when the default pace loses a datagram.
+ * `bun run bench:songs`: songs over UDP on loopback. First it measures the loss of the default pace to a client of the
+ * plain protocol with the system's usual receive buffer (208 KiB on Linux: 74 ms of the default pace). Then it raises
+ * the pace until datagrams are lost, with the reliable protocol beside it. Exit status 1 if the default pace loses one.
  */
 import { cac } from "cac";
 import { defaultUdpRateMbps, maxUdpTotalMbps } from "../../src/base/limits/songs.ts";
@@ -17,30 +17,30 @@ export interface Settings {
   transfers: number;
   megabytes: number;
   atOnce: number;
-  /** Transfers at each of the rising paces; 0 leaves them out. */
+  /** Transfers at each of the rising paces; 0 omits them. */
   probes: number;
-  /** In megabits a second. */
+  /** In megabits per second. */
   paces: readonly number[];
   json: string | undefined;
 }
 
 export interface PaceFigures {
   protocol: "old" | "reliable";
-  /** What --udp-rate-mbps says, and what one transfer had, in megabits a second. */
+  /** The value of --udp-rate-mbps and the rate of one transfer, in megabits per second. */
   paceMbps: number;
   achievedMbps: number;
   transfers: number;
   atOnce: number;
   datagrams: number;
   lost: number;
-  /** The longest that this process, the client, was kept from its work: a receive buffer lasts only so long. */
+  /** The longest stall of this process, the client: a receive buffer covers only so long. */
   clientLateMs: number;
 }
 
 const defaultPaces = "20,40,60,80,120,160,200,240";
 const songName = "song";
-/** A transfer whose end was lost ends by silence. */
-const silenceMs = 1_000;
+/** A transfer whose last datagram is lost ends after this idle time. */
+const idleTimeoutMs = 1_000;
 const lateTickMs = 5;
 
 function readSettings(args: string[]): Settings | undefined {
@@ -50,9 +50,9 @@ function readSettings(args: string[]): Settings | undefined {
     .usage("[options]\n\nSends songs over UDP from a server that is started for it.")
     .option("--transfers <count>", "Transfers at the default pace", { default: "100" })
     .option("--megabytes <count>", "Size of the song, in units of 10^6 bytes", { default: "5" })
-    .option("--at-once <count>", "Transfers under way at once at the default pace", { default: "8" })
+    .option("--at-once <count>", "Concurrent transfers at the default pace", { default: "8" })
     .option("--probes <count>", "Transfers at each of the rising paces, one at a time", { default: "10" })
-    .option("--paces <list>", "These paces, in megabits a second", { default: defaultPaces })
+    .option("--paces <list>", "The rising paces, in megabits per second", { default: defaultPaces })
     .option("--json <file>", "Write all figures to this file");
   return readCommandLine(cli, args, (options) => ({
     transfers: countOption(options, "transfers", 1, 100_000),
@@ -67,10 +67,10 @@ function readSettings(args: string[]): Settings | undefined {
 function pacesOf(text: string): number[] {
   const paces = text.split(",").map(Number);
   if (paces.every((pace) => Number.isInteger(pace) && pace >= 1 && pace <= maxUdpTotalMbps)) return paces;
-  throw usageError(`--paces is no list of whole numbers from 1 to ${maxUdpTotalMbps}: "${text}"`);
+  throw usageError(`--paces is not a list of whole numbers from 1 to ${maxUdpTotalMbps}: "${text}"`);
 }
 
-/** The default pace first, then the rising ones by both protocols. */
+/** The default pace first, then the rising paces over both protocols. */
 export async function measureSongs(settings: Settings): Promise<PaceFigures[]> {
   const { transfers, atOnce, probes, paces } = settings;
   const figures = [
@@ -120,7 +120,7 @@ async function measurePace(paceMbps: number, settings: Settings, plan: Plan): Pr
   };
 }
 
-/** Until its end, how late a timer of a few milliseconds was at the worst. */
+/** Measures until disposed: the maximum lateness of a timer of a few milliseconds. */
 function watchLateness(): { end: () => number } {
   let worst = 0;
   let last = performance.now();
@@ -142,30 +142,30 @@ interface Got {
   ms: number;
 }
 
-/** A client as simple as they come: the system's own receive buffer, nothing but counting. */
+/** A minimal client: it has the system's default receive buffer and only counts. */
 async function receivePlain(port: number, wanted: number): Promise<Got> {
   const { promise, resolve } = Promise.withResolvers<Got>();
   const start = performance.now();
   let bytes = 0;
   let lastAt = start;
   const over = () => resolve({ bytes, ms: lastAt - start });
-  let silence = setTimeout(over, silenceMs);
+  let idleTimer = setTimeout(over, idleTimeoutMs);
   const socket = await Bun.udpSocket({
     connect: { hostname: "127.0.0.1", port },
     socket: {
       data: (_socket, datagram) => {
         bytes += datagram.length;
         lastAt = performance.now();
-        clearTimeout(silence);
+        clearTimeout(idleTimer);
         if (datagram.length < songDatagramBytes || bytes === wanted) over();
-        else silence = setTimeout(over, silenceMs);
+        else idleTimer = setTimeout(over, idleTimeoutMs);
       },
       error: over,
     },
   });
   socket.send(songName);
   const got = await promise;
-  clearTimeout(silence);
+  clearTimeout(idleTimer);
   socket.close();
   return got;
 }
@@ -182,7 +182,7 @@ function lines(figures: readonly PaceFigures[]): string[] {
   const head = [
     "PROTOCOL",
     "PACE Mbit/s",
-    "HAD Mbit/s",
+    "RATE Mbit/s",
     "TRANSFERS",
     "AT ONCE",
     "DATAGRAMS",
@@ -202,7 +202,7 @@ function lines(figures: readonly PaceFigures[]): string[] {
   return table([head, ...rows], [1, 2, 3, 4, 5, 6, 7]);
 }
 
-/** The highest pace below the first that lost something. */
+/** The highest pace below the first one with a loss. */
 function highestWithoutLoss(figures: readonly PaceFigures[]): number | undefined {
   const old = figures.filter(({ protocol }) => protocol === "old").sort((a, b) => a.paceMbps - b.paceMbps);
   const firstLoss = old.findIndex(({ lost }) => lost > 0);

@@ -1,4 +1,4 @@
-/** What a run at full speed comes to: medians of its rounds, shares of the ceilings, and whether the targets are met. */
+/** The summary of a run at full speed: medians of its rounds, shares of the ceilings, and whether targets are met. */
 import { megabitsPerSecond } from "../../src/cli/kit/text.ts";
 import { GiB } from "../../src/base/limits/units.ts";
 import { largest } from "./figures.ts";
@@ -8,14 +8,14 @@ import type { Settings, Targets } from "./options.ts";
 import type { Ceilings, Measured, Round, RoundsResult } from "./rounds.ts";
 import type { Timed } from "./transfers.ts";
 
-/** Middle, least and most of the rounds. */
+/** Median, minimum and maximum of the rounds. */
 export interface Spread {
   median: number;
-  least: number;
-  most: number;
+  min: number;
+  max: number;
 }
 
-/** One figure of the server beside what the machine does at most; rates in Mbit/s, `share` of one by the other. */
+/** One figure of the server beside its ceiling: rates in Mbit/s, and `share` of one by the other. */
 export interface Share {
   ours: Spread;
   ceiling: Spread;
@@ -34,15 +34,15 @@ export interface Summary {
   v1: V1Summary | undefined;
 }
 
-/** Protocol v1 beside the older one. */
+/** Protocol v1 beside the older protocol. */
 export interface V1Summary {
   uploadMbps: Spread;
   downloadMbps: Spread;
-  /** One by the other, round by round. */
+  /** Ratios of the two, round by round. */
   uploadOfOlder: Spread;
   downloadOfOlder: Spread;
   downloadOfSender: Spread | undefined;
-  /** Of a short read beside long ones. */
+  /** Latency of a short read beside long ones. */
   besideMs: Percentiles;
 }
 
@@ -55,22 +55,22 @@ export type ShareName =
   | "downloadOfAnswerer"
   | "downloadOfCopy";
 
-/** Processor seconds of the server for a GiB, and what the bare parts of the work take. */
+/** Processor seconds of the server per GiB, and those of the bare parts of the work. */
 export interface Cpu {
   secondsPerGiB: number | undefined;
   bareSecondsPerGiB: number | undefined;
-  /** Of the bench itself: near one second a second, the bench is the limit and not the server. */
+  /** Of the bench itself: close to one second per second, the bench is the limit and not the server. */
   benchSecondsPerGiB: number | undefined;
 }
 
 export interface Memory {
   peakResidentBytes: number | undefined;
   peakOwnBytes: number | undefined;
-  /** Own memory at the peak of the uploads less that before the first connection, for each stream. */
+  /** The server's own memory at the peak of the uploads, minus that before the first connection, per stream. */
   bytesPerUpload: number | undefined;
   /** The same for the downloads. */
   bytesPerDownload: number | undefined;
-  /** The same for a connection that does nothing. */
+  /** The same for an idle connection. */
   bytesPerIdleConnection: number | undefined;
 }
 
@@ -128,15 +128,15 @@ function v1Of(rounds: Round[], ceilings: Ceilings[], beside: Latency): V1Summary
   };
 }
 
-/** The most of each figure in any round. */
+/** The maximum of each figure over the rounds. */
 function worstInside(rounds: Round[], phase: "upload" | "download"): Inside | undefined {
   const known = rounds.map((round) => round[phase].inside).filter((inside) => inside !== undefined);
   if (known.length === 0) return undefined;
-  const most = (of: (inside: Inside) => number) => Math.max(...known.map(of));
+  const max = (of: (inside: Inside) => number) => Math.max(...known.map(of));
   return {
-    loopDelayP99Ms: most((inside) => inside.loopDelayP99Ms),
-    busiestWriter: most((inside) => inside.busiestWriter),
-    busiestReader: most((inside) => inside.busiestReader),
+    loopDelayP99Ms: max((inside) => inside.loopDelayP99Ms),
+    busiestWriter: max((inside) => inside.busiestWriter),
+    busiestReader: max((inside) => inside.busiestReader),
     fullestRing: known
       .map((inside) => inside.fullestRing)
       .reduce((fullest, other) => (other.share > fullest.share ? other : fullest)),
@@ -152,14 +152,14 @@ export function spread(values: number[]): Spread {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = Math.floor((sorted.length - 1) / 2);
   const median = (sorted[middle]! + sorted[sorted.length - 1 - middle]!) / 2;
-  return { median, least: sorted[0]!, most: sorted.at(-1)! };
+  return { median, min: sorted[0]!, max: sorted.at(-1)! };
 }
 
 function sharesOf(rounds: Round[], ceilings: Ceilings[]): Record<ShareName, Share> {
   const share = (ours: "upload" | "download", of: keyof Ceilings): Share => {
     const mine = rounds.map((round) => mbps(round[ours]));
     const bare = ceilings.map((each) => mbps(each[of]));
-    // Round by round: what drifted from one to the next stays out of it.
+    // Per round, so that drift between rounds cancels out.
     return { ours: spread(mine), ceiling: spread(bare), share: spread(mine.map((m, at) => m / bare[at]!)) };
   };
   return {
@@ -175,7 +175,7 @@ function sharesOf(rounds: Round[], ceilings: Ceilings[]): Record<ShareName, Shar
 
 function cpuOf(rounds: Round[], ceilings: Ceilings[]): { upload: Cpu; download: Cpu } {
   const sinkCpu = perGiB(ceilings.map(({ sink }) => sink));
-  // One thread that does nothing else: its time is its processor time.
+  // A single busy thread: its time is its processor time.
   const hashCpu = perGiB(ceilings.map(({ hash }) => ({ ...hash, cpuSeconds: hash.ms / 1000 })));
   return {
     upload: {
@@ -206,7 +206,7 @@ function perGiB(phases: Pick<Measured, "bytes" | "cpuSeconds">[]): number | unde
   return bytes === 0 ? undefined : (seconds / bytes) * GiB;
 }
 
-/** A figure that a run is judged by. */
+/** A target of a run. */
 export interface Verdict {
   what: string;
   wanted: string;
@@ -221,7 +221,7 @@ export function judge(summary: Summary, targets: Targets): Verdict[] {
   ];
 }
 
-/** What protocol v1 is to be beside the older one, and beside what the machine can do. */
+/** The targets of protocol v1: compared with the older protocol, and with the ceilings. */
 function judgeV1(v1: V1Summary, targets: Targets): Verdict[] {
   const { uploadOfOlder, downloadOfOlder, downloadOfSender, besideMs } = v1;
   return [

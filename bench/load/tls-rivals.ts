@@ -1,22 +1,22 @@
-/** Other servers that send a file over TLS, from the machine's packages: what a bench compares the TLS door with. */
+/** Other servers, from the machine's packages, that send a file over TLS, for comparison with songs over TLS. */
 import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { connect } from "node:tls";
 import type { CertificatePaths } from "../../src/listen/certificate-files.ts";
 import { until } from "../../src/testing/harness/until.ts";
 
-/** A server that sends one file to whoever asks for it. */
+/** A server that sends one file to any client that requests it. */
 export interface FileServer extends AsyncDisposable {
   name: string;
   port: number;
   pid: number;
-  /** What a client says to get the file. */
+  /** The client's request for the file. */
   request: string;
 }
 
 const readyLimitMs = 5_000;
 
-/** Those that are installed, each with the file `name` of `folder`; they end when they are disposed of. */
+/** The installed servers, each with the file `name` of `folder`; they exit when disposed. */
 export async function openRivals(
   folder: string,
   name: string,
@@ -38,7 +38,7 @@ export async function openRivals(
   return rivals;
 }
 
-/** False, with a word about it, for one that cannot do it here: it may be built without TLS. */
+/** False, with a message, for a server that cannot run here: it may be built without TLS. */
 async function listens(program: string, port: number): Promise<boolean> {
   try {
     return await until(`${program} listens`, readyLimitMs, () => answers(port));

@@ -1,11 +1,11 @@
 /**
- * Uploads and downloads of many streams at once, as fast as they go, each kind timed as a whole: an upload from the
+ * Concurrent uploads and downloads of many streams at full speed, each kind timed as a whole: an upload from the
  * first START to the last STOPPED, a download from the first GET to the last byte.
  *
- * Verifying costs the client processor time that the server on the same machine then lacks. So answers are compared
- * with what was sent, byte by byte, instead of hashed: equal bytes have equal digests, and a comparison runs at 8 GB/s
- * where SHA-256 runs at 1.4 GB/s (one core of the machine of bench/results). At a download of 10 Gbit/s that is an
- * eighth of a core, and the bare sender's audio is compared in the same way, so that a share of it stays fair.
+ * Verification costs the client processor time that a server on the same machine then lacks. So answers are compared
+ * byte by byte with the audio sent, instead of hashed: a comparison runs at 8 GB/s, SHA-256 at 1.4 GB/s (one core of
+ * the machine of bench/results). At a download of 10 Gbit/s that is an eighth of a core. The bare sender's audio is
+ * compared in the same way, so that a share of it stays fair.
  */
 import { MiB } from "../../src/base/limits/units.ts";
 import { encodeGet, encodeStart, encodeStop, type Reply } from "../../src/wire/audio-cache.ts";
@@ -13,16 +13,16 @@ import type { StreamAudio } from "./audio.ts";
 import type { Latency } from "./latency.ts";
 import type { Listener, Peer } from "./peer.ts";
 
-/** A transfer in which nothing moves for this long has failed. */
+/** A transfer without progress for this long has failed. */
 const stallMs = 30_000;
-/** Bytes waiting in all sockets together, and in each: enough to keep one busy while the sender sleeps. */
+/** Bytes buffered in all sockets together, and in each: enough to keep one busy while the sender sleeps. */
 const totalBufferedBytes = 32 * MiB;
 export const maxBufferedBytes = 4 * MiB;
 export const pumpPauseMs = 1;
 
-/** What is going on, for the progress line and for the end. */
+/** The state of a phase, for the progress line and for the result. */
 export class Board {
-  /** Bytes of the phase under way that were sent or received. */
+  /** Bytes sent or received in the current phase. */
   bytes = 0;
   readonly errors: string[] = [];
 }
@@ -33,23 +33,23 @@ export interface Latencies {
   stop: Latency;
 }
 
-/** What every transfer of a stream has. */
+/** The base of every transfer of a stream. */
 export interface Stream {
   peer: Peer;
   streamId: string;
   audio: StreamAudio;
 }
 
-/** Bytes that a phase moved, and how long it took. */
+/** Bytes moved in a phase, and its duration. */
 export interface Timed {
   bytes: number;
   ms: number;
 }
 
-/** A transfer of one stream, until it is over, over whichever protocol. */
+/** A transfer of one stream over either protocol. */
 export abstract class Transfer<S extends { streamId: string }> {
   readonly stream: S;
-  /** When it ended, on the clock of `performance.now`. */
+  /** End time, by `performance.now`. */
   endedAt: number | undefined;
   bytes = 0;
   protected readonly board: Board;
@@ -60,7 +60,7 @@ export abstract class Transfer<S extends { streamId: string }> {
     this.board = board;
   }
 
-  /** Resolves at its end, whichever that is. */
+  /** Resolves when the transfer ends, with or without an error. */
   get over(): Promise<void> {
     return this.#over.promise;
   }
@@ -82,7 +82,7 @@ export abstract class Transfer<S extends { streamId: string }> {
   }
 }
 
-/** One on a connection of its own. */
+/** A transfer on its own connection. */
 abstract class PeerTransfer extends Transfer<Stream> implements Listener {
   constructor(stream: Stream, board: Board) {
     super(stream, board);
@@ -111,7 +111,7 @@ class Upload extends PeerTransfer {
     this.stream.peer.send(encodeStart(this.stream.streamId, false));
   }
 
-  /** Sends until `highBytes` wait in the socket. */
+  /** Sends until `highBytes` are buffered in the socket. */
   pump(highBytes: number): void {
     if (this.#state !== "sending" || this.endedAt !== undefined) return;
     const { peer, audio } = this.stream;
@@ -141,11 +141,11 @@ class Upload extends PeerTransfer {
   }
 
   audio(): void {
-    this.lost("audio came while uploading");
+    this.lost("received audio while uploading");
   }
 }
 
-/** What is wrong with a STOPPED; size and digest must be there and right. */
+/** The fault of a STOPPED; size and digest must be present and correct. */
 export function receiptFault(
   reply: Extract<Reply, { type: "STOPPED" }>,
   audio: StreamAudio,
@@ -157,18 +157,18 @@ export function receiptFault(
 }
 
 export function unexpected(reply: Reply): string {
-  return reply.type === "ERROR" ? reply.message : `${reply.type} came out of turn`;
+  return reply.type === "ERROR" ? reply.message : `${reply.type} is unexpected`;
 }
 
 class Download extends PeerTransfer {
   readonly #latency: Latency;
   readonly #bareFrame: Buffer | undefined;
-  /** Times of the GETs under way, in a circle. */
+  /** Times of the GETs in flight, in a circular buffer. */
   readonly #askedAt: Float64Array;
   #asked = 0;
   #received = 0;
 
-  /** `bareFrame` is what every GET is answered with by a bare sender, which has no streams. */
+  /** `bareFrame` is the answer of a bare sender, which has no streams, to every GET. */
   constructor(stream: Stream, board: Board, latency: Latency, windowGets: number, bareFrame?: Buffer) {
     super(stream, board);
     this.#latency = latency;
@@ -213,7 +213,7 @@ export function wrongFrame(frame: number, bytes: Uint8Array, audio: StreamAudio)
   return `wrong audio in the ${bytes.length} bytes at offset ${frame * audio.frameBytes}`;
 }
 
-/** What a bare sender sends: the same frame again and again, none asked for but all compared. */
+/** Audio of a bare sender: the same frame repeated without requests; every byte is compared. */
 class Drain extends PeerTransfer {
   readonly #frame: Buffer;
 
@@ -239,8 +239,8 @@ class Drain extends PeerTransfer {
 }
 
 /**
- * Uploads all streams at once; those that fail are told to the board. Size and SHA-256 of each STOPPED are compared
- * with what was sent, but for a sink that does not hash.
+ * Uploads all streams concurrently and reports failures to the board. Compares size and SHA-256 of each STOPPED with
+ * the audio sent, except for a sink that does not hash.
  */
 export async function uploadAll(
   streams: Stream[],
@@ -256,8 +256,8 @@ export async function uploadAll(
 }
 
 /**
- * Downloads all streams at once, with `windowGets` GETs of a frame each under way for each stream; from a bare sender
- * with the one frame that it has.
+ * Downloads all streams concurrently, with `windowGets` GETs of one frame in flight per stream. From a bare sender it
+ * downloads the sender's single frame.
  */
 export async function downloadAll(
   streams: Stream[],
@@ -272,7 +272,7 @@ export async function downloadAll(
   );
 }
 
-/** Takes what a bare sender sends on all connections at once. */
+/** Receives the audio of a bare sender on all connections concurrently. */
 export async function drainAll(streams: Stream[], board: Board, frame: Buffer): Promise<Timed> {
   return await run(
     streams.map((stream) => new Drain(stream, board, frame)),
@@ -280,7 +280,7 @@ export async function drainAll(streams: Stream[], board: Board, frame: Buffer): 
   );
 }
 
-/** Starts transfers and waits for the last of them; `pump` is called every millisecond until then. */
+/** Starts transfers and waits for all of them; calls `pump` every millisecond meanwhile. */
 async function run(
   transfers: (PeerTransfer & { start(): void })[],
   board: Board,
@@ -292,7 +292,7 @@ async function run(
   for (const transfer of transfers) transfer.start();
   const isOver = () => transfers.every((transfer) => transfer.endedAt !== undefined);
   if (pump !== undefined) {
-    // Never a busy loop: on two cores it would take the server's.
+    // Not a busy loop: on two cores it would take the server's core.
     for (; !isOver(); await Bun.sleep(pumpPauseMs)) pump();
   }
   await Promise.all(transfers.map((transfer) => transfer.over));
@@ -309,7 +309,7 @@ export function watchForStalls(
   return setInterval(() => {
     const over = transfers.filter((transfer) => transfer.endedAt !== undefined).length;
     if (board.bytes === before.bytes && over === before.over) {
-      for (const transfer of transfers) transfer.lost(`nothing came or went for ${stallMs / 1000} s`);
+      for (const transfer of transfers) transfer.lost(`no progress for ${stallMs / 1000} s`);
     }
     before = { bytes: board.bytes, over };
   }, stallMs);

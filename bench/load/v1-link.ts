@@ -1,6 +1,6 @@
 /**
- * A connection of the bench that speaks protocol v1: it hands on what comes for each channel, keeps the credit of the
- * connection, and no queue.
+ * A connection of the bench over protocol v1: passes the messages of each channel on, keeps the credit of the
+ * connection, and has no queue.
  */
 import { initialConnectionCreditBytes, maxDataBytes } from "../../src/base/limits/v1.ts";
 import { ClientError } from "../../src/client/errors.ts";
@@ -19,20 +19,20 @@ import {
 
 export type ChannelMessage = Extract<ServerMessage, { channel: number }>;
 
-/** What a transfer hears of its channel. */
+/** The events of a channel for its transfer. */
 export interface ChannelListener {
   message(message: ChannelMessage): void;
   lost(reason: string): void;
 }
 
-/** What all channels of a connection may have on their way to the bench. */
+/** Credit for all channels of a connection together. */
 const budgetBytes = 32 * 1024 * 1024;
 
 export class V1Link {
   readonly credit: SendCredit;
-  /** What each channel may send before it is granted more. */
+  /** Credit left to send on each channel. */
   readonly windowBytes: number;
-  /** What the server lets each channel begin with. */
+  /** The server's initial credit of each channel. */
   readonly channelCreditBytes: number;
   readonly #socket: WebSocket;
   readonly #window = new ReceiveWindow(initialConnectionCreditBytes);
@@ -41,7 +41,7 @@ export class V1Link {
   #lastChannel = 0;
   #lostReason: string | undefined;
 
-  /** Connects for about `channels` transfers at once. */
+  /** Connects for about `channels` concurrent transfers. */
   static async connect(url: string, channels: number): Promise<V1Link> {
     const windowBytes = channelWindow(budgetBytes, channels);
     const socket = new WebSocket(url, { protocols: subprotocol, perMessageDeflate: false });
@@ -80,7 +80,7 @@ export class V1Link {
     socket.onclose = ({ code, reason }) => this.#lose(`the server closed with ${code} ${reason}`.trim());
   }
 
-  /** A channel that `listener` hears of, until `forget`. */
+  /** Opens a channel whose messages go to `listener` until `forget`. */
   channel(listener: ChannelListener): number {
     do this.#lastChannel = (this.#lastChannel % 65_535) + 1;
     while (this.#listeners.has(this.#lastChannel));
@@ -98,8 +98,8 @@ export class V1Link {
   }
 
   /**
-   * Sends audio for which there is credit of the channel. Its head is written in front of it where it lies, and what was
-   * there put back: a socket copies what it is given, and one copy more is what others do not pay.
+   * Sends audio within the channel's credit. Writes the head in place before the audio and then restores the bytes there:
+   * the socket copies its input, and another copy would slow this protocol alone.
    */
   data(channel: number, offset: number, audio: Uint8Array<ArrayBuffer>): void {
     this.credit.spend(audio.length);
@@ -111,7 +111,7 @@ export class V1Link {
     message.set(this.#before);
   }
 
-  /** Bytes sent that the kernel has not taken yet. */
+  /** Bytes sent that the kernel has not accepted yet. */
   get bufferedBytes(): number {
     return this.#socket.bufferedAmount;
   }
@@ -146,7 +146,7 @@ export class V1Link {
   }
 
   #received(bytes: number): void {
-    if (!this.#window.receive(bytes)) return this.#lose("the server sent more than there was credit for");
+    if (!this.#window.receive(bytes)) return this.#lose("the server sent more than its credit");
     this.#window.take(bytes);
     const grant = this.#window.refill(initialConnectionCreditBytes);
     if (grant > 0) this.send({ type: "CREDIT", channel: 0, bytes: grant });
@@ -158,7 +158,7 @@ export class V1Link {
   }
 }
 
-/** Opens `count` connections at once, for `streams` transfers in all. */
+/** Opens `count` connections concurrently, for `streams` transfers in all. */
 export async function connectLinks(url: string, count: number, streams: number): Promise<V1Link[]> {
   const share = Math.ceil(streams / count);
   return await Promise.all(Array.from({ length: count }, () => V1Link.connect(url, share)));

@@ -1,5 +1,5 @@
 /**
- * Uploads and downloads over protocol v1, many on each connection, timed and verified as those of the older protocol;
+ * Uploads and downloads over protocol v1, many per connection, timed and verified like those of the older protocol;
  * and short reads beside long ones.
  */
 import { KiB } from "../../src/base/limits/units.ts";
@@ -11,7 +11,7 @@ import type { Board, Timed } from "./transfers.ts";
 import { pumpPauseMs, Transfer, watchForStalls } from "./transfers.ts";
 import type { ChannelListener, ChannelMessage, V1Link } from "./v1-link.ts";
 
-/** A stream and the connection that it is moved over. */
+/** A stream and its connection. */
 export interface V1Stream {
   link: V1Link;
   streamId: string;
@@ -20,7 +20,7 @@ export interface V1Stream {
 
 const metadata = { contentType: undefined, format: undefined, tags: {} };
 
-/** A transfer of one stream on a channel of its own. */
+/** A transfer of one stream on its own channel. */
 abstract class V1Transfer extends Transfer<V1Stream> implements ChannelListener {
   readonly channel: number;
 
@@ -40,7 +40,7 @@ abstract class V1Transfer extends Transfer<V1Stream> implements ChannelListener 
   protected checkEnd(message: Extract<ChannelMessage, { type: "END" }>): void {
     const { sizeBytes, sha256 } = this.stream.audio;
     if (message.outcome === "finished" && message.size === sizeBytes && message.sha256 === sha256) this.end();
-    else this.lost(`the end says ${message.outcome}, ${message.size} bytes, SHA-256 ${message.sha256}`);
+    else this.lost(`END says ${message.outcome}, ${message.size} bytes, SHA-256 ${message.sha256}`);
   }
 }
 
@@ -121,12 +121,12 @@ class V1Download extends V1Transfer {
     const { sizeBytes } = this.stream.audio;
     const wanted = Math.min(this.#length ?? sizeBytes, sizeBytes - this.#offset);
     if (this.bytes === wanted) this.checkEnd(message);
-    else this.lost(`${this.bytes} bytes came instead of ${wanted}`);
+    else this.lost(`${this.bytes} bytes arrived instead of ${wanted}`);
   }
 }
 
 function explain(message: ChannelMessage): string {
-  return message.type === "ERROR" ? message.message : `${message.type} came out of turn`;
+  return message.type === "ERROR" ? message.message : `${message.type} is unexpected`;
 }
 
 export async function uploadAllV1(streams: V1Stream[], board: Board): Promise<Timed> {
@@ -141,10 +141,10 @@ export async function uploadAllV1(streams: V1Stream[], board: Board): Promise<Ti
   });
 }
 
-/** A client's socket moves what waits in it at each write: with 4 MiB an upload over one socket was a tenth slower. */
+/** Every write to a client's socket moves its buffer: with 4 MiB of it, an upload over one socket was 10 % slower. */
 const maxWaitingBytes = 256 * KiB;
 
-/** Goes round the uploads of a connection until none can send or enough waits in its socket. */
+/** Serves the uploads of a connection round robin until none can send or the socket's buffer is full enough. */
 function pump(link: V1Link, uploads: V1Upload[]): void {
   for (let isMore = true; isMore;) {
     isMore = false;
@@ -165,7 +165,7 @@ export async function downloadAllV1(streams: V1Stream[], board: Board): Promise<
 /** A short read. */
 const shortBytes = 64 * KiB;
 
-/** Reads a short range `count` times, one after the other, while all `streams` are read whole again and again. */
+/** Reads a short range `count` times in sequence, while all `streams` are repeatedly read whole. */
 export async function readBeside(
   streams: V1Stream[],
   board: Board,

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 
-test("the ADPCM bench runs on tiny inputs and prints rates for both orders, mono and stereo", async () => {
+test("the ADPCM bench runs on tiny inputs and prints rates for both nibble orders, mono and stereo", async () => {
   const bench = Bun.spawn([process.execPath, join(import.meta.dir, "adpcm.ts"), "--quick"], {
     stderr: "inherit",
   });

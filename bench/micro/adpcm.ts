@@ -1,13 +1,13 @@
 /**
- * How fast IMA ADPCM is decoded and encoded on one thread, in million samples a second (all channels counted), and what
- * FFmpeg's adpcm_ima_wav decoder does in the same run.
+ * How fast IMA ADPCM is decoded and encoded on one thread, in million samples per second (of all channels), and the
+ * speed of FFmpeg's adpcm_ima_wav decoder in the same run.
  *
  *     bun bench/micro/adpcm.ts [--quick]
  *
- * Frames are made of the sample music and speech: 20 ms frames as devices send them, and blocks of 4096 bytes, of
- * which FFmpeg gets the same bytes as a WAV file. FFmpeg's figure is the CPU time of `ffmpeg` decoding that
- * file less the CPU time of copying it undecoded. Rounds alternate and the best of each counts, so that the ratio
- * holds on a busy machine too. `--quick` runs everything once on tiny inputs.
+ * The input is the sample music and speech: 20 ms frames as devices send them, and blocks of 4096 bytes, which FFmpeg
+ * gets as a WAV file. FFmpeg's figure is the CPU time of `ffmpeg` decoding that file minus the CPU time of copying it
+ * undecoded. Rounds alternate and the best of each counts, so that the ratio holds on a busy machine too. `--quick`
+ * runs everything once on tiny inputs.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -18,10 +18,10 @@ const quick = process.argv.includes("--quick");
 const roundMs = quick ? 1 : 200;
 const rounds = quick ? 1 : 5;
 const blockBytes = 4096;
-/** Bytes that FFmpeg decodes in a round: enough that its start hardly counts. */
+/** Bytes for FFmpeg to decode in a round: enough to make its start negligible. */
 const ffmpegBytes = quick ? 1 << 18 : 1 << 25;
 
-/** Coded frames of equal length, one after the other. */
+/** Coded frames of equal length, concatenated. */
 interface Frames {
   bytes: Uint8Array;
   frameBytes: number;
@@ -53,7 +53,7 @@ function decodeFrames(decoder: AdpcmDecoder, frames: Frames, out: Int16Array): n
   return samples * frames.channels;
 }
 
-/** Million samples a second of `run`, which returns how many samples it did. */
+/** Million samples per second of `run`, which returns its number of samples. */
 function rate(run: () => number): number {
   const start = performance.now();
   let samples = 0;
@@ -62,7 +62,7 @@ function rate(run: () => number): number {
   return samples / (performance.now() - start) / 1000;
 }
 
-/** FFmpeg's rate over the same blocks, or undefined where there is no ffmpeg. */
+/** FFmpeg's rate over the same blocks, or undefined without ffmpeg. */
 async function ffmpegRate(path: string, samples: number): Promise<number | undefined> {
   const decode = await cpuMicroseconds(path, ["-c:a", "pcm_s16le_planar"]);
   const copy = await cpuMicroseconds(path, ["-c:a", "copy"]);

@@ -24,7 +24,7 @@ function handshakeOf(codec: number): Handshake {
   return { streamId: 1, sampleRate: 16_000, channels: 1, codec, frameSamples, timestampMs: 0 };
 }
 
-/** Frames of 20 ms at 16 kHz, each a message of its own. */
+/** Frames of 20 ms at 16 kHz, one per message. */
 function framesOf(codec: number): Uint8Array[] {
   const payloadBytes = codec === codecPcm16 ? 2 * frameSamples : 4 + frameSamples / 2;
   return Array.from({ length: count }, (_, seq) => {
@@ -34,7 +34,7 @@ function framesOf(codec: number): Uint8Array[] {
   });
 }
 
-/** What the server does with a frame: see that it fits, read its number. */
+/** The server's work on a frame: check it, read its sequence number. */
 function checking(name: string, codec: number): Case {
   const handshake = handshakeOf(codec);
   const frames = framesOf(codec);

@@ -1,6 +1,6 @@
 /**
- * `bun run bench:micro [--quick] [NAME...]`: the small benches one after the other, each in a process of its own, so
- * that what one taught the compiler does not help or hinder the next.
+ * `bun run bench:micro [--quick] [NAME...]`: runs the small benches in sequence, each in its own process, so that the
+ * compiler's profile of one bench does not affect the next.
  */
 const names = ["ring", "messages", "frames", "v1", "adpcm", "store"];
 

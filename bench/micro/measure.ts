@@ -1,17 +1,17 @@
 /**
- * What the micro benches share. Rounds alternate over all cases and the best of each counts, since whatever else runs
- * on the machine only makes a round slower. `--quick` runs everything once on tiny inputs.
+ * Shared by the micro benches. Rounds alternate over all cases and the best of each counts, since other load on the
+ * machine only makes a round slower. `--quick` runs everything once on tiny inputs.
  */
 
 export const quick = process.argv.includes("--quick");
 const roundMs = quick ? 1 : 200;
 const rounds = quick ? 1 : 5;
 
-/** `run` does some of the work and returns how much of it, in the unit of the case. */
+/** `run` does some of the work and returns the amount, in the unit of the case. */
 export interface Case {
   name: string;
   run: () => number | Promise<number>;
-  /** How the amount done in a second is written. */
+  /** Formats the amount per second. */
   show: (perSecond: number) => string;
 }
 
@@ -28,7 +28,7 @@ export async function compare(title: string, cases: Case[]): Promise<void> {
   });
 }
 
-/** How much `run` does in a second. */
+/** The amount per second of `run`. */
 async function rate(run: Case["run"]): Promise<number> {
   const began = performance.now();
   let done = 0;
@@ -41,7 +41,7 @@ async function rate(run: Case["run"]): Promise<number> {
   return (done / elapsedMs) * 1000;
 }
 
-/** "12.34 M/s" of something small. */
+/** Formats a rate as "12.34 M/s". */
 export function millions(what: string): (perSecond: number) => string {
   return (perSecond) => `${(perSecond / 1e6).toFixed(2).padStart(8)} M ${what}/s`;
 }

@@ -17,7 +17,7 @@ import { type Case, compare, millions, quick } from "./measure.ts";
 const count = quick ? 10 : 10_000;
 const sha256 = "0123456789abcdef".repeat(4);
 
-/** Different texts, as they come from many streams: the same one again and again would be a best case. */
+/** Different texts, as from many streams: repeating one text would be a best case. */
 function texts(make: (index: number) => string): string[] {
   return Array.from({ length: count }, (_, index) => make(index));
 }
@@ -51,7 +51,7 @@ await compare("CONTROL MESSAGES", [
   ),
   decoding("decode GET", texts(get), decodeRequest),
   decoding(
-    "decode GET, spaced, keys turned round",
+    "decode GET, spaced, keys reversed",
     texts((index) => `{ "length": 65536, "offset": ${index}, "streamId": "stream-${index}", "type": "get" }`),
     decodeRequest,
   ),

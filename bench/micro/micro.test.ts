@@ -26,7 +26,7 @@ test.each([
   },
 );
 
-test("a name that no bench has is refused with the names that there are", async () => {
+test("an unknown name is rejected with the list of names", async () => {
   const { code, err } = await runQuick("rings");
   expect(code).toBe(2);
   expect(err).toContain('"rings"');

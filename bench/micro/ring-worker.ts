@@ -1,4 +1,4 @@
-/** The far end of the ring bench: the subject of a record says how many there are in a pass. */
+/** The consumer of the ring bench: a record's subject is the number of records in the pass. */
 import { BlockingEnd } from "../../src/lane/blocking-end.ts";
 import type { LaneMemory } from "../../src/lane/lane.ts";
 

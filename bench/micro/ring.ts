@@ -12,7 +12,7 @@ import { allocateRing, FULL, RingConsumer, RingProducer } from "../../src/lane/r
 import { type Case, compare, quick } from "./measure.ts";
 
 const sizes = [16, KiB, 8 * KiB, 64 * KiB];
-/** Bytes of bodies between two publications, at most: what the main thread of the server does. */
+/** Maximum bytes of bodies between two publications, as on the server's main thread. */
 const batchBytes = 256 * KiB;
 const passBytes = quick ? 256 * KiB : 64 * MiB;
 const maxPassRecords = quick ? 100 : 200_000;
@@ -25,7 +25,7 @@ function show(size: number): (perSecond: number) => string {
     `${((perSecond * size) / 1e9).toFixed(2).padStart(7)} GB/s`;
 }
 
-/** Puts records in and takes them out, a batch at a time; bodies are copied in and one byte of each is read. */
+/** Writes and reads records in batches; copies each body in and reads one byte of it. */
 function oneThread(size: number): Case {
   const memory = allocateRing(writeRingBytes);
   const producer = new RingProducer(memory);
@@ -36,7 +36,7 @@ function oneThread(size: number): Case {
     let sum = 0;
     for (let record = 0; record < batch; record += 1) {
       const at = producer.reserve(1, record, size);
-      if (at === FULL) throw new Error("the ring is full though everything was taken");
+      if (at === FULL) throw new Error("the ring is full although every record was read");
       producer.bytes.set(body, at);
     }
     producer.publish();
@@ -48,7 +48,7 @@ function oneThread(size: number): Case {
   return { name: `${label(size)}, one thread`, run, show: show(size) };
 }
 
-/** A worker that takes records, adds up one byte of each and answers once for a pass. */
+/** A worker that reads records, adds up one byte of each and answers once per pass. */
 class Consumer {
   readonly #worker = new Worker(new URL("ring-worker.ts", import.meta.url));
   readonly #lane: EventLoopEnd;
@@ -64,7 +64,7 @@ class Consumer {
     this.#worker.postMessage(memory);
   }
 
-  /** Sends `records` bodies and waits until the worker has seen them all. */
+  /** Sends `records` bodies and waits until the worker has read them all. */
   async pass(records: number, body: Uint8Array): Promise<number> {
     const sum = new Promise<number>((resolve) => (this.#onSum = resolve));
     for (let record = 0; record < records;) {
@@ -76,7 +76,7 @@ class Consumer {
       this.#lane.bytes.set(body, at);
       record += 1;
     }
-    if ((await sum) !== 7 * records) throw new Error("a record was lost on its way to the worker");
+    if ((await sum) !== 7 * records) throw new Error("the worker did not receive every record");
     return records;
   }
 

@@ -1,7 +1,7 @@
 /**
  * How fast small streams become durable, alone and in groups that share their syncs, and how fast the catalog finds a
- * stream. A commit's time includes the writing of its files, and is mostly the disk's; so beside it stands a bare write
- * and fdatasync of the same bytes.
+ * stream. A commit's time includes the writing of its files and is mostly that of the disk, so a bare write and fdatasync
+ * of the same bytes runs beside it.
  *
  *     bun bench/micro/store.ts [--quick]
  */
@@ -26,7 +26,7 @@ const catalog = new SqliteCatalog(layout.catalog);
 const audio = Buffer.alloc(streamBytes);
 let serial = 0;
 
-/** An upload as a writer leaves it. Its content is new, so that it becomes an object of its own. */
+/** An upload as a writer thread leaves it. Its content is unique, so that it becomes a separate object. */
 function uploaded(): CommitItem {
   serial += 1;
   audio.writeUInt32LE(serial, 0);
@@ -58,9 +58,9 @@ function fillCatalog(): void {
   }, false);
 }
 
-/** Finds streams all over the catalog, in an order that no page cache foresees. */
+/** Finds streams all over the catalog, in an order without locality. */
 function find(): number {
-  for (let turn = 0; turn < findsAtOnce; turn += 1) {
+  for (let finds = 0; finds < findsAtOnce; finds += 1) {
     const index = Math.floor(Math.random() * knownStreams);
     if (catalog.find(`known-${index}`) === undefined) throw new Error("a stream was not found");
   }

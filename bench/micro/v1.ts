@@ -1,6 +1,6 @@
 /**
- * What the messages of protocol v1 cost on one thread: the CRC-32 of audio, portable and native, and messages decoded
- * and encoded.
+ * What the messages of protocol v1 cost on one thread: the CRC-32 of audio, portable and native, and decoding and
+ * encoding of messages.
  *
  *     bun bench/micro/v1.ts [--quick]
  */
