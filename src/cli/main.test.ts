@@ -221,7 +221,7 @@ describe("upload and download", () => {
     const server = mock({ cutsAt: { type: "STOP", times: 99 } });
     const { err, code } = await run("upload", "in.mp3", "-s", server.url, "--id", "mine");
     expect(code).toBe(1);
-    expect(err).toContain("cannot go on with this stream: mine");
+    expect(err).toContain("cannot resume this stream: mine");
   });
 
   test("upload resumes an unfinished stream", async () => {

@@ -1,11 +1,11 @@
 /**
- * What can go wrong at a client, one row a code: `reason` is what a user reads, `hint` what the user can do, and
- * `again` says whether a new connection may help.
+ * The errors of the client. `reason` is shown to the user, `hint` says what the user can do, `again` whether another
+ * attempt may succeed.
  */
 const table = {
   BAD_URL: {
     reason: "not a WebSocket address",
-    hint: "give an address like ws://localhost:8080/audio",
+    hint: "use an address like ws://localhost:8080/audio",
     again: false,
   },
   BAD_ARGUMENT: { reason: "bad argument", hint: "see the documentation of this function", again: false },
@@ -16,7 +16,7 @@ const table = {
   },
   CONNECT_TIMEOUT: {
     reason: "the server does not answer",
-    hint: "is this the address of an audio cache, and is the network up?",
+    hint: "is this the right address, and is the network up?",
     again: true,
   },
   CONNECTION_LOST: { reason: "connection lost", hint: "is the server still running?", again: true },
@@ -27,23 +27,23 @@ const table = {
   },
   BUSY: { reason: "the server cannot do this now", hint: "try again in a moment", again: true },
   RESUME_REFUSED: {
-    reason: "the server does not go on with this stream",
+    reason: "the server cannot resume this stream",
     hint: "start the upload again",
     again: true,
   },
   NOT_RESUMABLE: {
-    reason: "the connection was lost, and the server cannot go on with this stream",
+    reason: "the connection was lost, and the server cannot resume this stream",
     hint: "start the upload again under another id",
     again: false,
   },
   REFUSED: { reason: "the server refused", hint: "the server's message says why", again: false },
   UNEXPECTED: {
-    reason: "the server does not follow the protocol",
+    reason: "the server violates the protocol",
     hint: "is this the address of an audio cache?",
     again: false,
   },
   INCOMPLETE: {
-    reason: "the server has less of the stream than there should be",
+    reason: "the server has less of the stream than expected",
     hint: "upload the file again",
     again: false,
   },
@@ -53,13 +53,13 @@ const table = {
     again: false,
   },
   CLOSED: {
-    reason: "the connection was closed here",
-    hint: "finish what is under way before closing, or connect again",
+    reason: "the client was closed",
+    hint: "wait for open calls before closing it, or connect again",
     again: false,
   },
   MISMATCH: {
     reason: "verification failed",
-    hint: "the bytes were changed on the way; try again",
+    hint: "the data differs from the original; try again",
     again: false,
   },
   SOURCE_CHANGED: {
@@ -83,28 +83,28 @@ const table = {
     again: false,
   },
   TAKEN_OVER: {
-    reason: "the server has ended the connection",
+    reason: "the server ended the connection",
     hint: "has another device connected with the same id?",
     again: false,
   },
   NO_HTTP_API: {
     reason: "the server has no stream list",
-    hint: "listing, details and removal need a Wavecache server",
+    hint: "listing, details and removal need a Wavecache server: is this its main port?",
     again: false,
   },
   CERTIFICATE_UNTRUSTED: {
-    reason: "nobody trusted vouches for the server's certificate",
+    reason: "the server's certificate is not trusted",
     hint: "give the certificate to trust with --ca FILE; a self-signed one is the server's cache/tls/cert.pem",
     again: false,
   },
   CERTIFICATE_OF_OTHER_HOST: {
     reason: "the server's certificate is for another host",
-    hint: "use a host name that stands in it, or --insecure if anybody may read and change what is sent",
+    hint: "use a host name from the certificate; --insecure disables certificate verification",
     again: false,
   },
   CERTIFICATE_EXPIRED: {
     reason: "the server's certificate has expired",
-    hint: "renew it at the server, and check this machine's clock",
+    hint: "renew it on the server, and check this machine's clock",
     again: false,
   },
   CERTIFICATE_TOO_NEW: {
@@ -114,22 +114,22 @@ const table = {
   },
   NO_TLS: {
     reason: "the server does not speak TLS here",
-    hint: "is this the right port, and does it want ws:// or http:// instead?",
+    hint: "is this the right port? Without TLS the address begins with ws:// or http://",
     again: false,
   },
   SONG_UNKNOWN: {
     reason: "no such song",
-    hint: "the command songs lists the names of a Wavecache server",
+    hint: "the command songs lists the songs of a Wavecache server",
     again: false,
   },
   NO_RELIABLE_UDP: {
     reason: "the server does not speak reliable UDP",
-    hint: "it may speak the old protocol: allow that, or use TLS",
+    hint: "allow the older UDP protocol, or use TLS",
     again: false,
   },
   READER_TOO_SLOW: {
-    reason: "the song came faster than it was read",
-    hint: "write it to a file first: the old protocol over UDP cannot wait",
+    reason: "the song arrived faster than it was read",
+    hint: "write it to a file first: the older UDP protocol has no backpressure",
     again: false,
   },
   NO_SONGS: {
@@ -141,14 +141,14 @@ const table = {
 
 export type ClientErrorCode = keyof typeof table;
 
-/** An error of the table. `detail` may hold text from a server: clean it before it goes to a terminal. */
+/** An error of the table. `message` and `hint` may hold text of a server: escape it before it goes to a terminal. */
 export class ClientError extends Error {
   readonly code: ClientErrorCode;
   readonly detail: string | undefined;
   readonly hint: string;
-  /** The code that the server gave, where it gave one. */
+  /** The server's error code, if it sent one. */
   readonly serverCode: string | undefined;
-  /** Whether a new attempt may help. */
+  /** Whether another attempt may succeed. */
   readonly again: boolean;
 
   constructor(
@@ -166,7 +166,7 @@ export class ClientError extends Error {
     this.again = again;
   }
 
-  /** The same error, said by somebody who has tried often enough. */
+  /** The same error for callers above, which must not retry: the retries are used up. */
   final(): ClientError {
     const { code, detail, hint, serverCode } = this;
     return new ClientError(code, detail, hint, { serverCode, again: false });

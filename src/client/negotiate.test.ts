@@ -27,7 +27,7 @@ async function agree(url: string, choice: ProtocolChoice = "auto", retries = 0):
 }
 
 describe("auto", () => {
-  test("takes v1 where the server greets, on the connection that has shown it", async () => {
+  test("chooses v1 if the server sends HELLO, and uses that connection", async () => {
     const server = streamServer();
     const agreement = await agree(server.url);
     if (agreement.protocol !== "v1") throw new Error("not v1");
@@ -36,7 +36,7 @@ describe("auto", () => {
     expect(server.connections).toBe(1);
   });
 
-  test("asks again without the offer where that ends the handshake, and goes on with that connection", async () => {
+  test("connects again without the offer if the handshake fails, and uses that connection", async () => {
     const server = mock({ confirms: true });
     const agreement = await agree(server.url);
     if (agreement.protocol !== "legacy" || agreement.connection === undefined) throw new Error("not legacy");
@@ -45,13 +45,13 @@ describe("auto", () => {
       null,
     ]);
     const source = bytesSource(noise(20_000));
-    const made = [agreement.connection];
-    const result = await upload({ platform: bunPlatform, url: server.url, source, made });
+    const openConnections = [agreement.connection];
+    const result = await upload({ platform: bunPlatform, url: server.url, source, openConnections });
     expect(result.acknowledgement).toBe("verified");
     expect(server.connections).toBe(1);
   });
 
-  test("believes no server that agrees to whatever it is offered, and says nothing to it", async () => {
+  test("sends nothing to a server that agrees to any offer, and chooses legacy", async () => {
     for (const greeting of [false, true]) {
       const server = mock({ echoesProtocol: true, greeting });
       const agreement = await agree(server.url);
@@ -60,7 +60,7 @@ describe("auto", () => {
     }
   });
 
-  test("tries again while nobody answers, and says why in the end", async () => {
+  test("retries while no server answers, and fails with the reason", async () => {
     expect((await failureOf(agree(deadAddress(), "auto", 2))).code).toBe("UNREACHABLE");
     const silent = startSilentServer();
     cleanup(silent.stop);
@@ -69,7 +69,7 @@ describe("auto", () => {
   });
 });
 
-test("v1 is refused where the server speaks the older protocol", async () => {
+test("v1 fails if the server speaks the older protocol", async () => {
   expect((await failureOf(agree(mock().url, "v1"))).code).toBe("REFUSED");
   const server = Bun.serve({
     hostname: "127.0.0.1",
@@ -85,6 +85,6 @@ test("v1 is refused where the server speaks the older protocol", async () => {
   expect((await agree(`ws://127.0.0.1:${server.port}/`)).protocol).toBe("legacy");
 });
 
-test("legacy asks nothing", async () => {
+test("legacy does not connect", async () => {
   expect(await agree(deadAddress(), "legacy")).toEqual({ protocol: "legacy", connection: undefined });
 });

@@ -1,4 +1,4 @@
-/** Which protocol a server speaks: v1 where it agrees to it and says so itself, the older one everywhere else. */
+/** Finds out which protocol a server speaks: v1 if it agrees to it and sends HELLO, otherwise the older one. */
 import { decodeServerMessage } from "../wire/v1/decode.ts";
 import { subprotocol } from "../wire/v1/messages.ts";
 import { connect, type Connection, type SocketFrame } from "./transport/connection.ts";
@@ -10,19 +10,22 @@ import { Client, connectWith, offerStreams, type PlatformConnectOptions } from "
 export const protocolChoices = ["auto", "v1", "legacy"] as const;
 export type ProtocolChoice = (typeof protocolChoices)[number];
 
-/** With the older protocol the connection that has shown it, if any: nothing was sent or taken on it. */
+/** With the older protocol, `connection` is the open connection that has shown it, if there is one. It is unused. */
 export type Agreement =
   { protocol: "v1"; client: Client } | { protocol: "legacy"; connection: Connection | undefined };
 
-/** Servers that do not know a subprotocol may end the handshake in any of these ways. */
-const declining: ReadonlySet<ClientErrorCode> = new Set([
+/** The errors by which servers end a handshake whose subprotocol they do not know. */
+const declineCodes: ReadonlySet<ClientErrorCode> = new Set([
   "REFUSED",
   "UNREACHABLE",
   "CONNECT_TIMEOUT",
   "OTHER_PROTOCOL",
 ]);
 
-/** Throws ClientError, or the reason of the signal. With `legacy` nothing is asked. */
+/**
+ * Connects as `choice` says; with `legacy` it does not connect. Throws ClientError (OTHER_PROTOCOL if `v1` is chosen and
+ * the server does not speak it), or the reason of the signal.
+ */
 export async function negotiate(
   choice: ProtocolChoice,
   url: string,
@@ -42,17 +45,17 @@ async function attempt(url: string, options: PlatformConnectOptions): Promise<Ag
   try {
     connection = await offerStreams(url, options);
   } catch (error) {
-    if (!(error instanceof ClientError) || !declining.has(error.code)) throw error;
+    if (!(error instanceof ClientError) || !declineCodes.has(error.code)) throw error;
     return { protocol: "legacy", connection: await connect(platform, url, signal, limits) };
   }
   if (connection.protocol !== subprotocol) return { protocol: "legacy", connection };
-  // Some servers agree to whatever they are offered: one that speaks v1 greets without being greeted.
+  // Some servers agree to any subprotocol. A server that speaks v1 sends HELLO without waiting for the client's.
   const frame = await connection.peek(performance.now() + helloTimeoutMs);
-  if (!isGreeting(frame)) return { protocol: "legacy", connection };
+  if (!isV1(frame)) return { protocol: "legacy", connection };
   return { protocol: "v1", client: new Client(url, options, connection) };
 }
 
-function isGreeting(frame: SocketFrame | undefined): boolean {
+function isV1(frame: SocketFrame | undefined): boolean {
   if (frame === undefined || typeof frame === "string") return false;
   return ["HELLO", "ERROR"].includes(decodeServerMessage(frame).type);
 }

@@ -158,7 +158,7 @@ describe("song", () => {
     const { code, err } = await runClient(["song", "tiny.bin", "--tls", address], { cwd });
     expect([code, err]).toEqual([
       1,
-      expect.stringMatching(/^error: nobody trusted vouches .+\(give .+--ca FILE.+\)\n$/),
+      expect.stringMatching(/^error: the server's certificate is not trusted: .+\(give .+--ca FILE.+\)\n$/),
     ]);
   });
 

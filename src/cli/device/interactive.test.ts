@@ -83,7 +83,7 @@ describe.skipIf(process.platform === "win32")("device on a terminal", () => {
     server.device.status?.end();
     expect(await other.exit()).toBe(1);
     expect(other.isRaw).toBe(false);
-    expect(other.text).toContain(`${restored}error: the server has ended the connection (has another device`);
+    expect(other.text).toContain(`${restored}error: the server ended the connection (has another device`);
   });
 
   test("keeps connecting to an unreachable server, and can be quit meanwhile", async () => {

@@ -31,7 +31,7 @@ export class LegacyTransferSession implements TransferSession {
     context: Context,
   ) {
     this.#unused = connection === undefined ? [] : [connection];
-    this.#settings = { ...settings, made: this.#unused };
+    this.#settings = { ...settings, openConnections: this.#unused };
     this.#options = options;
     this.#context = context;
   }

@@ -1,4 +1,4 @@
-/** The server's HTTP interface, at the same host and port as the WebSocket: one request, one answer in JSON. */
+/** Requests to the server's HTTP API, which has the host and port of its WebSocket and answers in JSON. */
 import * as v from "valibot";
 import { ClientError, type ClientErrorCode } from "../errors.ts";
 import { answerTimeoutMs } from "../limits.ts";
@@ -10,9 +10,10 @@ const errorSchema = v.object({
 });
 
 export interface ApiOptions {
-  /** The server's WebSocket address (`ws://host:port/audio`); the API is at the same host and port. */
+  /** The server's WebSocket address, such as `ws://host:port/audio`. */
   url: string;
   signal?: AbortSignal;
+  /** For the whole request; 30 s by default. */
   timeoutMs?: number;
   /** The platform's own by default. */
   fetch?: Fetch;
@@ -20,10 +21,11 @@ export interface ApiOptions {
 
 export interface ApiResponse {
   status: number;
-  /** The body's JSON; undefined if it is none. */
+  /** The body as JSON; undefined if it is not JSON. */
   body: unknown;
 }
 
+/** Sends one request. Throws BAD_URL, UNREACHABLE, ANSWER_TIMEOUT, an error of TLS, or the reason of the signal. */
 export async function request(options: ApiOptions, method: string, path: string): Promise<ApiResponse> {
   const target = new URL(path, httpOrigin(options.url));
   const timeout = AbortSignal.timeout(options.timeoutMs ?? answerTimeoutMs);
@@ -38,18 +40,18 @@ export async function request(options: ApiOptions, method: string, path: string)
   }
 }
 
-/** Why no request could be made. */
+/** The error of a request that got no response. */
 export function unreachable({ origin, host }: URL, error: unknown): ClientError {
   return trustError(error, host) ?? new ClientError("UNREACHABLE", `${origin} (${causeOf(error)})`);
 }
 
-/** What a failed `fetch` says, without advice for whoever called it. */
+/** The message of a failed `fetch`, without its advice to programmers. */
 export function causeOf(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   return message.replace(/\.? For more information.*$/s, "");
 }
 
-/** `http://host:port` of `ws://host:port/path`; an HTTP address counts as its own. */
+/** Turns `ws://host:port/path` into `http://host:port`, and `wss:` into `https:`; accepts HTTP addresses too. */
 export function httpOrigin(url: string): string {
   const scheme = /^(?:ws|http)(s?):\/\/[^/]/i.exec(url);
   if (scheme === null || !URL.canParse(url)) throw new ClientError("BAD_URL", url);
@@ -57,8 +59,8 @@ export function httpOrigin(url: string): string {
 }
 
 /**
- * Throws the error that the server says in its JSON, or the error `missing` where something else answers: a server that
- * does not have this part of the interface.
+ * Throws unless the status is 2xx: BUSY or REFUSED with the server's message and hint, or `missing` if the body is not
+ * an error of this API, because the server does not have this part of it.
  */
 export function throwUnlessOk({ status, body }: ApiResponse, missing: ClientErrorCode): void {
   if (status >= 200 && status < 300) return;
@@ -67,7 +69,7 @@ export function throwUnlessOk({ status, body }: ApiResponse, missing: ClientErro
   throw new ClientError(again ? "BUSY" : "REFUSED", body.error.message, body.error.hint ?? undefined);
 }
 
-/** The JSON value of a text; undefined if it is none. */
+/** Parses JSON; undefined if the text is not JSON. */
 export function jsonOf(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
@@ -77,7 +79,7 @@ export function jsonOf(text: string): unknown {
   }
 }
 
-/** The body as the schema has it; throws `missing` for anything else. */
+/** Validates the body; throws `missing` if it does not fit the schema. */
 export function parsed<T extends v.GenericSchema>(
   schema: T,
   body: unknown,
@@ -85,10 +87,10 @@ export function parsed<T extends v.GenericSchema>(
 ): v.InferOutput<T> {
   const result = v.safeParse(schema, body);
   if (result.success) return result.output;
-  throw new ClientError(missing, "it answers something else");
+  throw new ClientError(missing, "its answer has another format");
 }
 
-/** 404 of the API itself; a server that has no API answers 404 too, but not like this. */
+/** Whether this is a 404 of the API. A server without the API answers 404 too, but without its JSON error. */
 export function isUnknown(answer: ApiResponse): boolean {
   return answer.status === 404 && v.is(errorSchema, answer.body);
 }

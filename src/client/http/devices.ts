@@ -1,4 +1,4 @@
-/** The devices of a server, over HTTP at the same host and port as the WebSocket. */
+/** The list of devices, over the HTTP API. */
 import * as v from "valibot";
 import { type ApiOptions, parsed, request, throwUnlessOk } from "./api.ts";
 
@@ -6,24 +6,24 @@ const missing = "NO_DEVICES";
 
 /** 0 to 5. */
 const mode = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(5));
-/** "#RRGGBBAA" of led_0 to led_5. */
+/** led_0 to led_5, each "#RRGGBBAA". */
 const leds = v.array(v.string());
 
 const deviceSchema = v.object({
   deviceId: v.string(),
   connected: v.boolean(),
-  /** ISO 8601, as all times; null while it is away. */
+  /** ISO 8601, like all times; null while it is not connected. */
   connectedSince: v.nullable(v.string()),
   firstSeen: v.string(),
   lastSeen: v.string(),
   mode,
-  /** The mode whose sound plays; null while idle. */
+  /** The mode whose sound is playing; null if none is. */
   playing: v.nullable(mode),
-  /** What the server wants to be shown. */
+  /** What the server has set. */
   leds,
-  /** As the device says it; null where it has said nothing. */
+  /** Percent, as the device reports it; null if it has reported none. */
   battery: v.nullable(v.number()),
-  /** What the device has said of itself. */
+  /** The last state that the device has reported; null if it has reported none. */
   report: v.nullable(v.object({ leds, pressed: v.array(v.boolean()), at: v.string() })),
 });
 
@@ -32,20 +32,20 @@ const pageSchema = v.object({ devices: v.array(deviceSchema), next: v.nullable(v
 export type ListedDevice = v.InferOutput<typeof deviceSchema>;
 
 export interface DeviceListOptions extends ApiOptions {
-  /** Only those that are connected. */
+  /** Lists only connected devices. */
   connected?: boolean;
 }
 
-/** Devices asked for at once; the server may give fewer. */
+/** Devices per request; the server may return fewer. */
 const pageDevices = 500;
 
-/** All devices, sorted by id. */
+/** Lists all devices, sorted by id. Throws NO_DEVICES if the server has no such list. */
 export async function listDevices(options: DeviceListOptions): Promise<ListedDevice[]> {
   const found: ListedDevice[] = [];
   for (let after: string | null = ""; after !== null;) {
     const page = await listPage(options, after);
     found.push(...page.devices);
-    // A page without devices that names a next one would be asked for again for ever.
+    // An empty page with a next one would repeat for ever.
     after = page.devices.length === 0 ? null : page.next;
   }
   return found;

@@ -7,7 +7,7 @@ const cleanup = cleanups();
 const servers = recordingServers();
 
 describe("the list of recordings", () => {
-  test("is asked for with what was given", async () => {
+  test("is requested with the given filters", async () => {
     const { url, asked } = servers(2, 10);
     const from = new Date("2025-01-31T09:05:00Z");
     const to = new Date("2025-01-31T10:05:00Z");
@@ -16,7 +16,7 @@ describe("the list of recordings", () => {
     expect(asked).toEqual([`/api/recordings?device=a%26b&${times}&limit=5&after=0`]);
   });
 
-  test("comes as pages, with the next one's beginning as text", async () => {
+  test("comes in pages, with `next` as text", async () => {
     const { url } = servers(3, 2);
     const first = await listRecordings({ url });
     expect(first).toMatchObject({ recordings: [recording(1), recording(2)], next: "2" });
@@ -24,7 +24,7 @@ describe("the list of recordings", () => {
     expect(second).toMatchObject({ recordings: [recording(3)], next: null });
   });
 
-  test("is missing where a server answers anything else", async () => {
+  test("is missing if the server answers anything else", async () => {
     const odd = { ...recording(1), codec: "opus" };
     const answers = [
       () => new Response("no", { status: 404 }),

@@ -1,15 +1,15 @@
-/** The list of recordings, over HTTP at the same host and port as the WebSocket. */
+/** The list of recordings, over the HTTP API. */
 import * as v from "valibot";
 import { type ApiOptions, parsed, request, throwUnlessOk } from "./api.ts";
 
 const missing = "NO_RECORDER";
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
-/** Opaque; some servers count, some name. */
+/** Opaque: some servers use numbers, some names. */
 const id = v.union([v.string(), v.number()]);
 
 const fileSchema = v.object({
-  /** Below the server's folder of recordings. */
+  /** Relative to the server's folder of recordings. */
   path: v.string(),
   bytes: count,
   /** Lower-case hex. */
@@ -18,7 +18,7 @@ const fileSchema = v.object({
 
 const recordingSchema = v.object({
   id,
-  /** The device's hardware id; null where it has none. */
+  /** The device's hardware id; null if it has none. */
   device: v.nullable(v.string()),
   streamId: count,
   codec: v.picklist(["pcm", "adpcm"]),
@@ -28,12 +28,12 @@ const recordingSchema = v.object({
   startedAt: v.string(),
   endedAt: v.string(),
   frames: count,
-  /** A channel. */
+  /** Per channel. */
   samples: count,
-  /** Jumps of the sequence, and the frames that are missing there. */
+  /** Jumps of the sequence number, and the frames missing there. */
   gaps: count,
   lostFrames: count,
-  /** Which nibble of a byte was taken for the earlier sample, and why; null where the codec has none. */
+  /** Which nibble of a byte holds the earlier sample, and how that was decided; null for PCM. */
   nibbleOrder: v.nullable(v.picklist(["low", "high"])),
   nibbleOrderBy: v.nullable(v.picklist(["matched", "fallback", "forced"])),
   bin: fileSchema,
@@ -46,23 +46,23 @@ export type ListedRecording = v.InferOutput<typeof recordingSchema>;
 
 export interface ListedRecordingPage {
   recordings: ListedRecording[];
-  /** What to give as `after` for the next page; null at the end. */
+  /** The `after` of the next page; null on the last page. */
   next: string | null;
 }
 
 export interface RecordingListOptions extends ApiOptions {
-  /** Only those of this device. */
+  /** Lists only recordings of this device. */
   device?: string;
-  /** Only those of this time. */
+  /** Lists only recordings of this period. */
   from?: Date;
   to?: Date;
-  /** Recordings in this page. */
+  /** Recordings in this page; the server may return fewer. */
   limit?: number;
-  /** The `next` of the page before. */
+  /** The `next` of the previous page. */
   after?: string;
 }
 
-/** One page of recordings. */
+/** Lists one page of recordings. Throws NO_RECORDER if the server has no such list. */
 export async function listRecordings(options: RecordingListOptions): Promise<ListedRecordingPage> {
   const query = new URLSearchParams();
   if (options.device !== undefined) query.set("device", options.device);

@@ -1,4 +1,4 @@
-/** The list of songs, over HTTP at the same host and port as the WebSocket. */
+/** The list of songs, over the HTTP API. */
 import * as v from "valibot";
 import { type ApiOptions, parsed, request, throwUnlessOk } from "./api.ts";
 
@@ -10,7 +10,7 @@ const songSchema = v.object({
   size: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
   /** MIME type. */
   type: v.string(),
-  /** Seconds; null where it is not known. */
+  /** Seconds; null if unknown. */
   duration: v.nullable(v.pipe(v.number(), v.minValue(0))),
 });
 
@@ -20,13 +20,13 @@ export type ListedSong = v.InferOutput<typeof songSchema>;
 export type ListedSongPage = v.InferOutput<typeof pageSchema>;
 
 export interface SongListOptions extends ApiOptions {
-  /** Songs in this page. */
+  /** Songs in this page; the server may return fewer. */
   limit?: number;
-  /** The `next` of the page before. */
+  /** The `next` of the previous page. */
   after?: string;
 }
 
-/** One page of songs, sorted by name. */
+/** Lists one page of songs, sorted by name. Throws NO_SONGS if the server has no such list. */
 export async function listSongs(options: SongListOptions): Promise<ListedSongPage> {
   const query = new URLSearchParams();
   if (options.limit !== undefined) query.set("limit", String(options.limit));

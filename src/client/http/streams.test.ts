@@ -34,14 +34,14 @@ function api(answer: (request: Request) => Response | Promise<Response>): { url:
 }
 
 describe("the list of streams", () => {
-  test("is asked for with what was given, at the host and port of the WebSocket", async () => {
+  test("is requested with the given filters, at the host and port of the WebSocket", async () => {
     const { url, seen } = api(() => Response.json({ streams: [song], next: "song" }));
     const page = await listStreams({ url, state: "finished", limit: 5, after: "a&b" });
     expect(page).toEqual({ streams: [song], next: "song" });
     expect(seen).toEqual(["GET /api/streams?state=finished&limit=5&after=a%26b"]);
   });
 
-  test("gives a stream, or undefined where the server knows none", async () => {
+  test("returns a stream, or undefined if it does not exist", async () => {
     const { url, seen } = api((request) =>
       request.url.endsWith("/song") ? Response.json(song) : Response.json(unknown, { status: 404 }),
     );
@@ -50,7 +50,7 @@ describe("the list of streams", () => {
     expect(seen).toEqual(["GET /api/streams/song", "GET /api/streams/a%2Fb%3Fc%23d"]);
   });
 
-  test("removes a stream, and says where there is none", async () => {
+  test("removes a stream, and tells if it does not exist", async () => {
     const { url, seen } = api((request) =>
       request.url.endsWith("/song")
         ? new Response(null, { status: 204 })
@@ -61,7 +61,7 @@ describe("the list of streams", () => {
     expect(seen[0]).toBe("DELETE /api/streams/song");
   });
 
-  test("refuses ids that a URL would swallow", async () => {
+  test("refuses ids that a URL would drop", async () => {
     for (const id of ["", ".", ".."]) {
       expect((await failureOf(removeStream(id, { url: "ws://127.0.0.1:1" }))).code).toBe("BAD_ARGUMENT");
     }
@@ -69,7 +69,7 @@ describe("the list of streams", () => {
 });
 
 describe("a server without the list", () => {
-  test("is named as such, whatever it answers", async () => {
+  test("fails with NO_HTTP_API, whatever it answers", async () => {
     const answers = [
       () => new Response("not found", { status: 404 }),
       () => new Response("<html>"),
@@ -83,19 +83,19 @@ describe("a server without the list", () => {
     }
   });
 
-  test("that is not there at all is unreachable", async () => {
+  test("that does not run is unreachable", async () => {
     expect((await failureOf(listStreams({ url: deadAddress() }))).code).toBe("UNREACHABLE");
   });
 });
 
-test("a server's refusal comes with its words and its hint", async () => {
+test("a server's refusal has its message and hint", async () => {
   const body = { error: { code: "STREAM_UNFINISHED", message: "stream is unfinished", hint: "wait" } };
   const { url } = api(() => Response.json(body, { status: 409 }));
   const error = await failureOf(removeStream("song", { url }));
   expect(error).toMatchObject({ code: "REFUSED", detail: "stream is unfinished", hint: "wait" });
 });
 
-test("an answer that does not come is a timeout, and an abort its own reason", async () => {
+test("a missing answer is a timeout, and an abort throws its reason", async () => {
   const { url } = api(() => new Promise(() => undefined));
   expect((await failureOf(listStreams({ url, timeoutMs: 30 }))).code).toBe("ANSWER_TIMEOUT");
   const controller = new AbortController();

@@ -1,4 +1,4 @@
-/** The list of streams, over HTTP at the same host and port as the WebSocket. */
+/** The list of streams, over the HTTP API. */
 import * as v from "valibot";
 import { type ApiOptions, isUnknown, parsed, request, throwUnlessOk } from "./api.ts";
 import { ClientError } from "../errors.ts";
@@ -14,7 +14,7 @@ const streamSchema = v.object({
   size: count,
   /** Lower-case hex; null while unfinished. */
   sha256: v.nullable(v.string()),
-  /** What the bytes look like ("mp3"); null if unknown. */
+  /** The format detected from the bytes, such as "mp3"; null if unknown. */
   format: v.nullable(v.string()),
   /** ISO 8601. */
   createdAt: v.string(),
@@ -29,13 +29,13 @@ export type ListedStreamPage = v.InferOutput<typeof pageSchema>;
 
 export interface StreamListOptions extends ApiOptions {
   state?: StreamState;
-  /** Streams in this page. */
+  /** Streams in this page; the server may return fewer. */
   limit?: number;
-  /** The `next` of the page before. */
+  /** The `next` of the previous page. */
   after?: string;
 }
 
-/** One page of streams. */
+/** Lists one page of streams. Throws NO_HTTP_API if the server has no such list. */
 export async function listStreams(options: StreamListOptions): Promise<ListedStreamPage> {
   const query = new URLSearchParams();
   if (options.state !== undefined) query.set("state", options.state);
@@ -46,7 +46,7 @@ export async function listStreams(options: StreamListOptions): Promise<ListedStr
   return parsed(pageSchema, answer.body, missing);
 }
 
-/** What the server knows of a stream; undefined if there is no such stream. */
+/** Describes a stream; undefined if it does not exist. Throws NO_HTTP_API if the server cannot. */
 export async function getStream(streamId: string, options: ApiOptions): Promise<ListedStream | undefined> {
   const answer = await request(options, "GET", pathOf(streamId));
   if (isUnknown(answer)) return undefined;
@@ -54,7 +54,7 @@ export async function getStream(streamId: string, options: ApiOptions): Promise<
   return parsed(streamSchema, answer.body, missing);
 }
 
-/** Removes a stream; false if there is no such stream. */
+/** Removes a stream; false if it does not exist. Throws NO_HTTP_API if the server cannot. */
 export async function removeStream(streamId: string, options: ApiOptions): Promise<boolean> {
   const answer = await request(options, "DELETE", pathOf(streamId));
   if (isUnknown(answer)) return false;
@@ -63,7 +63,7 @@ export async function removeStream(streamId: string, options: ApiOptions): Promi
 }
 
 function pathOf(streamId: string): string {
-  // A URL would swallow these two, whichever way they are spelled.
+  // A URL drops path segments of one or two dots, even when they are percent-encoded.
   if (streamId === "" || streamId === "." || streamId === "..") {
     throw new ClientError("BAD_ARGUMENT", `stream id "${streamId}"`, "list the streams to see their ids");
   }

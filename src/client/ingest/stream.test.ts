@@ -249,7 +249,7 @@ describe("back pressure", () => {
     const track = await trackOf(long, 1, { frameMs: 500 });
     const options = { limits: { stallTimeoutMs: 50 }, retry: { ...quickRetry, retries: 0 } };
     const failure = await failureOf(streamTo(server.url, track, options).run());
-    expect(failure.message).toContain("takes no data");
+    expect(failure.message).toContain("accepts no data");
   });
 });
 
@@ -297,7 +297,7 @@ describe("stopping", () => {
     }
     const socket = new DeafSocket();
     const platform = { openSocket: () => socket, newDigest: bunPlatform.newDigest };
-    const limits = { goodbyeTimeoutMs: 30 };
+    const limits = { gracefulCloseTimeoutMs: 30 };
     const track = await trackOf(melody(100, 1), 1);
     const running = streamTo("ws://fake/", track, { platform, limits }).run();
     socket.fire("open");

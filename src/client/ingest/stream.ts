@@ -13,7 +13,7 @@ import {
 import { codecNumber, handshakeOf, messageBytes } from "./format.ts";
 import {
   connectTimeoutMs,
-  goodbyeTimeoutMs,
+  gracefulCloseTimeoutMs,
   ingestHighWaterBytes,
   ingestLowWaterBytes,
   ingestSliceMs,
@@ -33,7 +33,7 @@ import { bytesIn, type FrameTrack, samplesIn } from "./track.ts";
 
 export interface IngestLimits extends ConnectionLimits {
   /** How long the server may take to answer the goodbye. */
-  goodbyeTimeoutMs: number;
+  gracefulCloseTimeoutMs: number;
   /** Bytes waiting in the socket at which sending pauses, and at which it goes on. */
   highWaterBytes: number;
   lowWaterBytes: number;
@@ -72,7 +72,7 @@ export interface IngestResult {
 const defaultLimits: IngestLimits = {
   connectTimeoutMs,
   stallTimeoutMs,
-  goodbyeTimeoutMs,
+  gracefulCloseTimeoutMs,
   highWaterBytes: ingestHighWaterBytes,
   lowWaterBytes: ingestLowWaterBytes,
   stableConnectionMs,
@@ -158,7 +158,7 @@ export class IngestStream {
     const first = this.#next;
     try {
       const ended = await this.#send(connection);
-      const close = await connection.goodbye(this.#limits.goodbyeTimeoutMs);
+      const close = await connection.closeGracefully(this.#limits.gracefulCloseTimeoutMs);
       return { ended, lostConnections: this.#lostConnections, close };
     } catch (error) {
       this.#lostConnections++;
@@ -194,7 +194,7 @@ export class IngestStream {
       } else if (performance.now() > sliceEnd) await pause(0, this.#options.signal);
       else continue;
       // Servers have nothing to say here: whatever one says is not kept.
-      connection.rest();
+      connection.drain();
       sliceEnd = performance.now() + ingestSliceMs;
     }
     return false;

@@ -44,13 +44,13 @@ describe("a download of known size", () => {
     expect(server.texts.length).toBe(100);
   });
 
-  test("asks for no byte past the end", async () => {
+  test("requests no byte past the end", async () => {
     const server = serving(noise(250));
     await quick(server.url, { sizeBytes: 250, getBytes: 100 });
     expect(server.texts.at(-1)).toBe('{"type":"GET","streamId":"song","offset":200,"length":50}');
   });
 
-  test("asks again for what a short answer left out", async () => {
+  test("requests again what a short answer left out", async () => {
     const bytes = noise(10_000);
     const server = serving(bytes, { answerBytes: (length) => Math.ceil(length / 3) });
     const result = await quick(server.url, { sizeBytes: 10_000, getBytes: 1_000, windowGets: 4 });
@@ -64,7 +64,7 @@ describe("a download of known size", () => {
     expect(server.connections).toBe(0);
   });
 
-  test("fails where the server has less", async () => {
+  test("fails if the server has less", async () => {
     for (const end of ["empty", "error"] as const) {
       const server = serving(noise(900), { end });
       const error = await failureOf(quick(server.url, { sizeBytes: 1_000, getBytes: 100 }));
@@ -72,13 +72,13 @@ describe("a download of known size", () => {
     }
   });
 
-  test("fails where the bytes have another SHA-256 than they must", async () => {
+  test("fails if the SHA-256 is not the expected one", async () => {
     const server = serving(noise(10));
     const error = await failureOf(quick(server.url, { sizeBytes: 10, sha256: "0".repeat(64) }));
     expect(error.code).toBe("MISMATCH");
   });
 
-  test("waits for a sink that takes its time, and keeps the order", async () => {
+  test("waits for a slow sink, and keeps the order", async () => {
     const bytes = noise(5_000);
     const server = serving(bytes);
     const parts: Uint8Array[] = [];
@@ -104,7 +104,7 @@ describe("a download of known size", () => {
     await promise.catch(() => undefined);
   });
 
-  test("connects again where a GET is not answered", async () => {
+  test("reconnects if a GET is not answered", async () => {
     const bytes = noise(1_000);
     const server = serving(bytes, { silentTo: { type: "GET", times: 1 } });
     const more = { sizeBytes: 1_000, limits: { answerTimeoutMs: 50 } };
@@ -115,7 +115,7 @@ describe("a download of known size", () => {
 });
 
 describe("a download of unknown size", () => {
-  test("has one GET under way at a time and ends with a short frame", async () => {
+  test("has one GET in flight at a time and ends with a short frame", async () => {
     const bytes = noise(1_050);
     const server = serving(bytes, { getDelayMs: 1 });
     const result = await quick(server.url, { getBytes: 100 });
@@ -146,14 +146,14 @@ describe("a download of unknown size", () => {
     expect(result.ending).toBe("error");
   });
 
-  test("is empty where the first answer is empty or says that there is no data", async () => {
+  test("is empty if the first answer is empty or says that there is no data", async () => {
     for (const end of ["empty", "error"] as const) {
       const server = serving(noise(0), { end });
       expect(await quick(server.url)).toMatchObject({ sizeBytes: 0, ending: end });
     }
   });
 
-  test("fails where the stream is not known, or nothing ever comes", async () => {
+  test("fails if the stream is unknown, or nothing arrives", async () => {
     const error = await failureOf(quick(start().url));
     expect(error).toMatchObject({ code: "REFUSED", detail: "Failed to read from stream: song" });
     const silent = serving(noise(0), { end: "silence" });
@@ -162,7 +162,7 @@ describe("a download of unknown size", () => {
     expect((await failureOf(quick(silent.url, { limits, retry }))).code).toBe("ANSWER_TIMEOUT");
   });
 
-  test("does not take the loss of a stream after a reconnection for its end", async () => {
+  test("does not mistake a stream lost after a reconnection for its end", async () => {
     const server = serving(noise(1_000), { cutAfterBytes: [500] });
     const onEvent = () => void (server.connections > 0 && server.streams.clear());
     const promise = quick(server.url, {
@@ -177,13 +177,13 @@ describe("data in text frames", () => {
   const text = `{"type":"STARTED"}${"Grüße, ".repeat(200)}`;
   const bytes = new TextEncoder().encode(text);
 
-  test("is data while a GET is open, even where it looks like a control message", async () => {
+  test("is data while a GET is in flight, even if it looks like a control message", async () => {
     const server = serving(bytes, { textData: true });
     const result = await quick(server.url, { sizeBytes: bytes.length, getBytes: 18, windowGets: 1 });
     expect(result.bytes.subarray(0, 18).toString()).toBe('{"type":"STARTED"}');
   });
 
-  test("arrives whole in one answer, after a greeting that is no data", async () => {
+  test("arrives whole in one answer, and the greeting before it is no data", async () => {
     for (const sizeBytes of [undefined, bytes.length]) {
       const server = serving(bytes, { textData: true, greeting: true });
       const result = await quick(server.url, { sizeBytes });
@@ -193,7 +193,7 @@ describe("data in text frames", () => {
 });
 
 describe("a foreign server", () => {
-  test("that greets, and spells its ERROR in its own way, is understood", async () => {
+  test("may send a greeting and spell its ERROR differently", async () => {
     const bytes = noise(300);
     const server = serving(bytes, { greeting: true, dialect: "foreign", end: "error" });
     const result = await quick(server.url, { getBytes: 100 });
@@ -201,7 +201,7 @@ describe("a foreign server", () => {
     expect(result.ending).toBe("error");
   });
 
-  test("gets an upper-case GET with the id, an offset, a length and no null, in a short message", async () => {
+  test("receives an upper-case GET with id, offset and length, without null, in a short message", async () => {
     const streamId = "🎵".repeat(60);
     const server = start();
     server.streams.set(streamId, { chunks: [Buffer.from("abc")], finished: true });
@@ -214,7 +214,7 @@ describe("a foreign server", () => {
 });
 
 describe("a lost connection", () => {
-  test("is made again, and the download goes on at its offset", async () => {
+  test("is replaced, and the download resumes at its offset", async () => {
     const bytes = noise(10_000);
     const server = serving(bytes, { cutAfterBytes: [3_000, 2_500] });
     const result = await quick(server.url, { sizeBytes: 10_000, getBytes: 500, windowGets: 3 });
@@ -223,7 +223,7 @@ describe("a lost connection", () => {
     expect(server.texts).toContain('{"type":"GET","streamId":"song","offset":2500,"length":500}');
   });
 
-  test("does not count against the retries when the download got further", async () => {
+  test("does not count as a retry after progress", async () => {
     const bytes = noise(3_000);
     const server = serving(bytes, { cutAfterBytes: Array.from({ length: 20 }, () => 150) });
     const retry = { ...quickRetry, retries: 1 };

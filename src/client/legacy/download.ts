@@ -1,6 +1,7 @@
 /**
- * Downloads: GETs, pipelined where the size is known. Where it is not, one GET at a time, and the stream ends with a
- * short frame, an empty frame, an ERROR or silence. After a lost connection the download goes on at its offset.
+ * Downloads over the older protocol. If the size is known, GETs are pipelined. Otherwise there is one GET at a time, and
+ * a short frame, an empty frame, an ERROR or silence ends the stream. After a lost connection the download resumes at
+ * its offset.
  */
 import { decodeReply, encodeGet } from "../../wire/audio-cache.ts";
 import type { Connection, SocketFrame } from "../transport/connection.ts";
@@ -18,7 +19,7 @@ import { Reassembly } from "./reassembly.ts";
 import { refusalOf } from "./refusals.ts";
 import { type RetryNotice, withRetries } from "../transport/retry.ts";
 
-/** Where the bytes go, in order; the next ones come when the promise is kept. */
+/** Receives the bytes in order. The next bytes come once the promise has resolved. */
 export interface AudioSink {
   write(bytes: Uint8Array): void | Promise<void>;
 }
@@ -26,17 +27,17 @@ export interface AudioSink {
 export interface DownloadOptions extends TransferOptions {
   streamId: string;
   sink: AudioSink;
-  /** The stream's size, where it is known. */
+  /** The stream's size in bytes, if it is known. */
   sizeBytes?: number;
-  /** The SHA-256 the bytes must have (lower-case hex), where it is known. */
+  /** The expected SHA-256 in lower-case hex, if it is known. */
   sha256?: string;
-  /** What one GET asks for. */
+  /** Bytes that one GET requests, 1 to 16 MiB; 64 KiB by default. */
   getBytes?: number;
-  /** GETs under way at once where the size is known. */
+  /** GETs in flight if the size is known, 1 to 256; 16 by default. */
   windowGets?: number;
 }
 
-/** What ended a download. */
+/** What ended a download; only `size` and `sha256` together prove that it is whole. */
 export type Ending = "size" | "short" | "empty" | "error" | "silence";
 
 export interface DownloadResult {
@@ -44,11 +45,14 @@ export interface DownloadResult {
   sizeBytes: number;
   digests: Digests;
   ending: Ending;
-  /** Connections that were lost on the way. */
+  /** Connections lost during the download. */
   reconnects: number;
 }
 
-/** Downloads a stream; throws ClientError, or the reason of the signal. */
+/**
+ * Downloads a stream to the sink. Throws BAD_ARGUMENT, REFUSED (such as an unknown stream), INCOMPLETE, MISMATCH (the
+ * SHA-256 is not the expected one), errors of the connection after the policy's retries, or the reason of the signal.
+ */
 export function download(options: DownloadOptions): Promise<DownloadResult> {
   return new LegacyDownload(options).run();
 }
@@ -56,24 +60,25 @@ export function download(options: DownloadOptions): Promise<DownloadResult> {
 class LegacyDownload {
   readonly #options: DownloadOptions;
   readonly #limits: TransferLimits;
-  readonly #known: boolean;
+  /** Whether the size is known. */
+  readonly #isSizeKnown: boolean;
   readonly #endBytes: number;
   readonly #getBytes: number;
   readonly #windowGets: number;
   readonly #digests: StreamDigests;
   readonly #encoder = new TextEncoder();
-  /** Bytes handed to the sink. */
+  /** Bytes written to the sink. */
   #offset = 0;
   #reconnects = 0;
 
   constructor(options: DownloadOptions) {
     this.#options = options;
     this.#limits = transferLimits(options);
-    this.#known = options.sizeBytes !== undefined;
+    this.#isSizeKnown = options.sizeBytes !== undefined;
     this.#endBytes = options.sizeBytes ?? Number.POSITIVE_INFINITY;
-    this.#getBytes = checkedCount("bytes a GET", options.getBytes ?? defaultGetBytes, maxGetBytes);
+    this.#getBytes = checkedCount("bytes per GET", options.getBytes ?? defaultGetBytes, maxGetBytes);
     const window = checkedCount("GETs at once", options.windowGets ?? defaultWindowGets, maxWindowGets);
-    this.#windowGets = this.#known ? window : 1;
+    this.#windowGets = this.#isSizeKnown ? window : 1;
     this.#digests = new StreamDigests(options.platform, options.digests ?? ["sha256"]);
     checkId(options.streamId);
   }
@@ -107,46 +112,48 @@ class LegacyDownload {
   async #read(connection: Connection): Promise<Ending> {
     const from = this.#offset;
     const ranges = new Reassembly(from, this.#endBytes, this.#getBytes, this.#windowGets);
-    let first = true;
+    let isFirst = true;
     while (!ranges.done) {
-      this.#ask(connection, ranges);
-      const frame = await this.#answer(connection);
-      if (frame === undefined) return this.#silent();
+      this.#request(connection, ranges);
+      const frame = await this.#nextAnswer(connection);
+      if (frame === undefined) return this.#endBySilence();
       const reply = typeof frame === "string" ? decodeReply(frame) : undefined;
-      const greeting = first && reply?.type === "CONNECTED";
-      first = false;
-      if (greeting) continue;
-      if (reply?.type === "ERROR") return this.#refused(reply.message, this.#offset > from);
+      const isGreeting = isFirst && reply?.type === "CONNECTED";
+      isFirst = false;
+      if (isGreeting) continue;
+      if (reply?.type === "ERROR") return this.#endByError(reply.message, this.#offset > from);
       const outcome = ranges.answer(this.#bytesOf(frame));
-      if (outcome === "unasked") throw new ClientError("UNEXPECTED", "it sends data that nobody asked for");
-      await this.#pass(ranges);
-      if (outcome === "empty") return this.#ended("empty");
-      if (outcome === "short" && !this.#known) return "short";
+      if (outcome === "unrequested") {
+        throw new ClientError("UNEXPECTED", "it sends data that was not requested");
+      }
+      await this.#writeReady(ranges);
+      if (outcome === "empty") return this.#endByEmptyFrame();
+      if (outcome === "short" && !this.#isSizeKnown) return "short";
     }
     return "size";
   }
 
-  #ask(connection: Connection, ranges: Reassembly): void {
+  #request(connection: Connection, ranges: Reassembly): void {
     for (let range = ranges.next(); range !== undefined; range = ranges.next()) {
       connection.send(encodeGet(this.#options.streamId, range.offset, range.length));
     }
   }
 
-  async #answer(connection: Connection): Promise<SocketFrame | undefined> {
-    const here = connection.take();
-    if (here !== undefined) return here;
-    // Where nothing came yet, silence is a slow server and not the end.
-    const ends = !this.#known && this.#offset > 0;
-    const waitMs = ends ? this.#limits.endIdleMs : this.#limits.answerTimeoutMs;
+  async #nextAnswer(connection: Connection): Promise<SocketFrame | undefined> {
+    const received = connection.poll();
+    if (received !== undefined) return received;
+    // Before the first byte, silence means a slow server, not the end.
+    const canEnd = !this.#isSizeKnown && this.#offset > 0;
+    const waitMs = canEnd ? this.#limits.endIdleMs : this.#limits.answerTimeoutMs;
     return connection.receive(performance.now() + waitMs);
   }
 
-  /** Some servers send data as text: while a GET is open, text that is no ERROR is data. */
+  /** Some servers send data as text: any text but an ERROR is data while a GET is in flight. */
   #bytesOf(frame: SocketFrame): Uint8Array {
     return typeof frame === "string" ? this.#encoder.encode(frame) : frame;
   }
 
-  async #pass(ranges: Reassembly): Promise<void> {
+  async #writeReady(ranges: Reassembly): Promise<void> {
     for (let bytes = ranges.take(); bytes !== undefined; bytes = ranges.take()) {
       this.#digests.update(this.#offset, bytes);
       const written = this.#options.sink.write(bytes);
@@ -156,21 +163,21 @@ class LegacyDownload {
     }
   }
 
-  #silent(): Ending {
-    if (!this.#known && this.#offset > 0) return "silence";
-    throw new ClientError("ANSWER_TIMEOUT", `GET at ${this.#offset} was not answered`);
+  #endBySilence(): Ending {
+    if (!this.#isSizeKnown && this.#offset > 0) return "silence";
+    throw new ClientError("ANSWER_TIMEOUT", `the GET at offset ${this.#offset}`);
   }
 
-  /** ERROR to a GET is the end of a stream of unknown size, if it comes after data or speaks of the end. */
-  #refused(message: string, afterData: boolean): Ending {
+  /** An ERROR ends a stream of unknown size if it comes after data, or says that there is no data. */
+  #endByError(message: string, afterData: boolean): Ending {
     const error = refusalOf(message);
     if (error.again) throw error;
-    if (!this.#known && (afterData || /no data/i.test(message))) return "error";
+    if (!this.#isSizeKnown && (afterData || /no data/i.test(message))) return "error";
     throw error;
   }
 
-  #ended(ending: Ending): Ending {
-    if (!this.#known) return ending;
+  #endByEmptyFrame(): Ending {
+    if (!this.#isSizeKnown) return "empty";
     throw new ClientError("INCOMPLETE", `${this.#offset} of ${this.#endBytes} bytes`);
   }
 
@@ -186,14 +193,14 @@ function checkedCount(what: string, value: number, max: number): number {
   throw new ClientError("BAD_ARGUMENT", `${value} ${what}`, `use 1 to ${max}`);
 }
 
-/** Other servers may allow other ids than ours; what counts is that a GET with it stays a short message. */
+/** Other servers may allow other ids. The only limit here is that a GET stays a short message. */
 function checkId(streamId: string): void {
   const longest = encodeGet(streamId, Number.MAX_SAFE_INTEGER, maxGetBytes);
   const bytes = new TextEncoder().encode(longest).length;
   if (streamId !== "" && bytes < maxTextBytes) return;
   throw new ClientError(
     "BAD_ARGUMENT",
-    "stream id is empty or too long",
+    "the stream id is empty or too long",
     "list the streams to see their ids",
   );
 }

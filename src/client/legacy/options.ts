@@ -1,4 +1,4 @@
-/** What uploads and downloads are told alike. */
+/** Options that uploads and downloads share. */
 import { connect, type Connection, type ConnectionLimits } from "../transport/connection.ts";
 import {
   answerTimeoutMs,
@@ -11,7 +11,7 @@ import {
 import type { DigestName, Platform } from "../transport/platform.ts";
 import { defaultRetryPolicy, type RetryNotice, type RetryPolicy } from "../transport/retry.ts";
 
-/** What happens on the way, for logs and notices. */
+/** Events of a transfer, for logs and notices. */
 export type ClientEvent =
   | { type: "connecting"; url: string }
   | { type: "started"; streamId: string; resumable: boolean }
@@ -22,28 +22,28 @@ export type ClientEvent =
   | ({ type: "retrying" } & RetryNotice);
 
 export interface TransferLimits extends ConnectionLimits {
-  /** How long an answer may take. */
+  /** A request without an answer after this time fails. */
   answerTimeoutMs: number;
-  /** How long a server must be silent for a stream of unknown size to be over. */
+  /** This much silence ends a stream of unknown size. */
   endIdleMs: number;
-  /** Bytes waiting in the socket at which sending pauses, and at which it goes on. */
+  /** Buffered bytes at which sending pauses, and at which it resumes. */
   highWaterBytes: number;
   lowWaterBytes: number;
 }
 
 export interface TransferOptions {
   platform: Platform;
-  /** The server's address, used exactly as given. */
+  /** The server's WebSocket address, used exactly as given. */
   url: string;
-  /** Connections made already, which are used first, and taken out. */
-  made?: Connection[];
-  /** Digests to compute on the way; SHA-256 alone by default, an empty list for none. */
+  /** Open connections to use first. The transfer removes each one that it uses. */
+  openConnections?: Connection[];
+  /** Digests to compute; SHA-256 by default, an empty list for none. */
   digests?: readonly DigestName[];
   retry?: Partial<RetryPolicy>;
   limits?: Partial<TransferLimits>;
-  /** Stops the transfer at once; the call then throws the signal's reason. */
+  /** Aborts the transfer; the call then throws the signal's reason. */
   signal?: AbortSignal;
-  /** Bytes that have left or arrived so far; may go back when an upload starts again. */
+  /** Called with the bytes sent or received so far; they decrease when an upload restarts. */
   onProgress?: (bytes: number) => void;
   onEvent?: (event: ClientEvent) => void;
 }
@@ -57,11 +57,11 @@ const defaultTransferLimits: TransferLimits = {
   lowWaterBytes,
 };
 
-/** The connection of an attempt: one made already, or a new one. */
+/** The connection for one attempt: an open one if there is one, else a new one. */
 export async function connectionFor(options: TransferOptions, limits: TransferLimits): Promise<Connection> {
-  const { platform, url, signal, made, onEvent } = options;
+  const { platform, url, signal, openConnections, onEvent } = options;
   onEvent?.({ type: "connecting", url });
-  return made?.shift() ?? (await connect(platform, url, signal, limits));
+  return openConnections?.shift() ?? (await connect(platform, url, signal, limits));
 }
 
 export function transferLimits(options: TransferOptions): TransferLimits {

@@ -11,7 +11,7 @@ function asked(ranges: Reassembly): [number, number][] {
 }
 
 describe("the ranges of a download", () => {
-  test("fill the window, and the last one ends at the end", () => {
+  test("fill the window, and end at the end of the stream", () => {
     const ranges = new Reassembly(5, 27, 10, 8);
     expect(asked(ranges)).toEqual([
       [5, 10],
@@ -20,7 +20,7 @@ describe("the ranges of a download", () => {
     ]);
   });
 
-  test("after a short answer ask for the gap first, and hold back what came early", () => {
+  test("request the gap first after a short answer, and keep bytes that arrived early", () => {
     const ranges = new Reassembly(0, 40, 10, 2);
     expect(asked(ranges)).toEqual([
       [0, 10],
@@ -36,7 +36,7 @@ describe("the ranges of a download", () => {
     expect(ranges.take()?.length).toBe(10);
   });
 
-  test("never run further ahead of what was taken than the window holds", () => {
+  test("never run further ahead than the window", () => {
     const ranges = new Reassembly(0, 1_000, 10, 3);
     for (let turn = 0; turn < 20; turn++) {
       for (const [offset, length] of asked(ranges)) expect(offset + length).toBeLessThanOrEqual(30);
@@ -44,22 +44,22 @@ describe("the ranges of a download", () => {
     }
   });
 
-  test("drop bytes that were not asked for, and name an answer without a GET", () => {
+  test("drop bytes that were not requested, and report an answer without a GET", () => {
     const ranges = new Reassembly(0, 10, 10, 1);
-    expect(ranges.answer(new Uint8Array(1))).toBe("unasked");
+    expect(ranges.answer(new Uint8Array(1))).toBe("unrequested");
     ranges.next();
     expect(ranges.answer(new Uint8Array(15))).toBe("whole");
     expect(ranges.take()?.length).toBe(10);
     expect(ranges.done).toBe(true);
   });
 
-  test("of no length are done at once", () => {
+  test("of an empty stream are done at once", () => {
     const ranges = new Reassembly(7, 7, 10, 4);
     expect(ranges.done).toBe(true);
     expect(asked(ranges)).toEqual([]);
   });
 
-  test("put any answers together in order, each byte once", () => {
+  test("reassemble any answers in order, each byte once", () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 0, max: 2_000 }),

@@ -1,11 +1,11 @@
 /**
- * The ranges of a pipelined download. Answers come in the order of the GETs, but a short answer leaves a gap that is
- * asked for again behind those under way, so that bytes can arrive before their turn:
+ * The ranges of a pipelined download. Answers come in the order of the GETs. A short answer leaves a gap, which is
+ * requested again behind the GETs in flight, so later bytes arrive before the gap is filled:
  *
- *     written      gap       early
- *     ========>|.........|#########|.........|      never more than window * getBytes from `written` to the right
+ *     taken        gap       early
+ *     ========>|.........|#########|.........|      from `taken` to the right at most window * getBytes
  *
- * Pure bookkeeping; knows no connection.
+ * It only does the bookkeeping; the caller sends and receives.
  */
 
 export interface GetRange {
@@ -17,39 +17,39 @@ export class Reassembly {
   readonly #endBytes: number;
   readonly #getBytes: number;
   readonly #window: number;
-  /** Asked and not answered, in the order of the GETs. */
-  readonly #asked: GetRange[] = [];
-  /** What short answers left over, to be asked before anything new. */
+  /** Requested and not answered, in order. */
+  readonly #inFlight: GetRange[] = [];
+  /** What short answers left out; requested before any new range. */
   readonly #gaps: GetRange[] = [];
-  /** Bytes that arrived before their turn, by offset. */
+  /** Bytes that arrived before those in front of them, by offset. */
   readonly #early = new Map<number, Uint8Array>();
-  #writtenBytes: number;
+  #takenBytes: number;
   #freshBytes: number;
 
-  /** Ranges from `offset` to `endBytes` (Infinity where the size is not known). */
+  /** Covers `offset` to `endBytes`, which is Infinity if the size is unknown. */
   constructor(offset: number, endBytes: number, getBytes: number, window: number) {
-    this.#writtenBytes = offset;
+    this.#takenBytes = offset;
     this.#freshBytes = offset;
     this.#endBytes = endBytes;
     this.#getBytes = getBytes;
     this.#window = window;
   }
 
-  /** Whether every byte was taken. */
+  /** Whether all bytes were taken. */
   get done(): boolean {
-    return this.#writtenBytes >= this.#endBytes;
+    return this.#takenBytes >= this.#endBytes;
   }
 
-  /** The next range to ask for; undefined while the window is full and when everything is asked for. */
+  /** The next range to request; undefined while the window is full, and once everything is requested. */
   next(): GetRange | undefined {
-    if (this.#asked.length >= this.#window) return undefined;
+    if (this.#inFlight.length >= this.#window) return undefined;
     const range = this.#gaps.shift() ?? this.#fresh();
-    if (range !== undefined) this.#asked.push(range);
+    if (range !== undefined) this.#inFlight.push(range);
     return range;
   }
 
   #fresh(): GetRange | undefined {
-    const limit = Math.min(this.#endBytes, this.#writtenBytes + this.#window * this.#getBytes);
+    const limit = Math.min(this.#endBytes, this.#takenBytes + this.#window * this.#getBytes);
     const length = Math.min(this.#getBytes, limit - this.#freshBytes);
     if (length <= 0) return undefined;
     const range = { offset: this.#freshBytes, length };
@@ -58,12 +58,12 @@ export class Reassembly {
   }
 
   /**
-   * Takes the answer to the oldest GET and returns how it differs from what was asked. Bytes past the asked length
-   * are dropped: they belong to another GET.
+   * Stores the answer to the oldest GET, and tells how it differs from the requested range. Bytes past that range are
+   * dropped: another GET requests them.
    */
-  answer(bytes: Uint8Array): "whole" | "short" | "empty" | "unasked" {
-    const range = this.#asked.shift();
-    if (range === undefined) return "unasked";
+  answer(bytes: Uint8Array): "whole" | "short" | "empty" | "unrequested" {
+    const range = this.#inFlight.shift();
+    if (range === undefined) return "unrequested";
     if (bytes.length === 0) return "empty";
     const { offset, length } = range;
     this.#early.set(offset, bytes.length > length ? bytes.subarray(0, length) : bytes);
@@ -72,12 +72,12 @@ export class Reassembly {
     return "short";
   }
 
-  /** The next bytes in the order of the stream, if they are here. */
+  /** Removes the next bytes of the stream; undefined if they have not arrived. */
   take(): Uint8Array | undefined {
-    const bytes = this.#early.get(this.#writtenBytes);
+    const bytes = this.#early.get(this.#takenBytes);
     if (bytes === undefined) return undefined;
-    this.#early.delete(this.#writtenBytes);
-    this.#writtenBytes += bytes.length;
+    this.#early.delete(this.#takenBytes);
+    this.#takenBytes += bytes.length;
     return bytes;
   }
 }

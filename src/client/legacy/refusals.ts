@@ -1,8 +1,9 @@
-/** Which ERROR messages of a server a later attempt may not meet again. */
+/** Turns a server's ERROR message into an error of the client. */
 import { type ErrorCode, errorRow } from "../../base/errors.ts";
 import { ClientError } from "../errors.ts";
 
-const passing: readonly ErrorCode[] = [
+/** The older protocol sends no codes: these are recognised by their text. */
+const transientCodes: readonly ErrorCode[] = [
   "WORKER_LOST",
   "SHUTTING_DOWN",
   "CONNECTIONS_EXHAUSTED",
@@ -10,8 +11,8 @@ const passing: readonly ErrorCode[] = [
   "PEER_STALLED",
 ];
 
-/** The error behind an ERROR message: BUSY where trying again makes sense, else REFUSED. */
+/** BUSY if a later attempt may succeed, else REFUSED. */
 export function refusalOf(message: string): ClientError {
-  const transient = passing.some((code) => message.includes(errorRow(code).reason));
-  return new ClientError(transient ? "BUSY" : "REFUSED", message);
+  const isTransient = transientCodes.some((code) => message.includes(errorRow(code).reason));
+  return new ClientError(isTransient ? "BUSY" : "REFUSED", message);
 }

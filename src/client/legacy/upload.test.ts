@@ -47,7 +47,7 @@ describe("an upload", () => {
     expect(server.frameBytes).toEqual([100, 100, 100]);
   });
 
-  test("sends upper-case types, the stream id and nothing else to a server that is not ours", async () => {
+  test("sends only upper-case types and the stream id to a foreign server", async () => {
     const server = mock();
     const { streamId } = await quick(server.url, noise(10));
     expect(server.texts).toEqual([
@@ -63,7 +63,7 @@ describe("an upload", () => {
     expect(server.requests[0]?.headers.get("sec-websocket-extensions")).toBeNull();
   });
 
-  test("passes over a greeting and reads spaced JSON, any case, stream_id, nulls and extra keys", async () => {
+  test("skips a greeting and reads spaced JSON, any case, stream_id, nulls and extra keys", async () => {
     const server = mock({ greeting: true, dialect: "foreign", confirms: true });
     const bytes = noise(9_000);
     const result = await quick(server.url, bytes);
@@ -71,7 +71,7 @@ describe("an upload", () => {
     expect(server.bytesOf(result.streamId).equals(bytes)).toBe(true);
   });
 
-  test("is refused with the server's words, at once, when START is answered with ERROR", async () => {
+  test("fails at once with the server's message if START is answered with ERROR", async () => {
     const server = mock({ refusal: "Failed to create stream: X (cache is full)" });
     const error = await failureOf(quick(server.url, noise(10)));
     expect(error.code).toBe("REFUSED");
@@ -79,47 +79,47 @@ describe("an upload", () => {
     expect(server.connections).toBe(1);
   });
 
-  test("tries again when the server says that it is shutting down", async () => {
+  test("retries if the server is shutting down", async () => {
     const server = mock({ refusal: "Failed to create stream: X (server is shutting down)" });
     const error = await failureOf(quick(server.url, noise(10), { retry: { ...quickRetry, retries: 2 } }));
     expect(error.code).toBe("BUSY");
     expect(server.connections).toBe(3);
   });
 
-  test("of no bytes succeeds where the server answers STOP of an empty stream with ERROR", async () => {
+  test("of no bytes succeeds if the server answers STOP of an empty stream with ERROR", async () => {
     const server = mock({ refusesEmpty: true });
     const result = await quick(server.url, noise(0));
     expect(result).toMatchObject({ sizeBytes: 0, acknowledgement: "none" });
     expect(server.frameBytes).toEqual([]);
   });
 
-  test("fails when the server got less than was sent, as when it swallows a small frame that is JSON", async () => {
+  test("fails if the server received less than was sent, such as when it drops a small frame that is JSON", async () => {
     const server = mock({ swallowsJson: true, confirms: true });
     const bytes = new TextEncoder().encode('{"type":"NOTE"}');
     const error = await failureOf(quick(server.url, bytes));
     expect(error).toMatchObject({ code: "MISMATCH", detail: "the server got 0 of 15 bytes" });
   });
 
-  test("fails when the server's SHA-256 is another one", async () => {
+  test("fails if the server's SHA-256 differs", async () => {
     const server = mock({ confirms: true, wrongSha256: "0".repeat(64) });
     expect((await failureOf(quick(server.url, noise(10)))).code).toBe("MISMATCH");
   });
 
-  test("says that nothing was acknowledged when a server that cannot resume hangs after STOP", async () => {
+  test("reports no acknowledgement if a server that cannot resume hangs after STOP", async () => {
     const server = mock({ silentTo: { type: "STOP", times: 1 } });
     const result = await quick(server.url, noise(10), { limits: { answerTimeoutMs: 50 } });
     expect(result.acknowledgement).toBe("none");
     expect(server.connections).toBe(1);
   });
 
-  test("stops sending and fails when an ERROR comes in the middle", async () => {
+  test("stops sending and fails if an ERROR comes in the middle", async () => {
     const server = mock({ errorAtBytes: { bytes: 1, message: "disk is full" } });
     const endless: AudioSource = { sizeBytes: 2 ** 40, read: (_, length) => new Uint8Array(length) };
     const error = await failureOf(quick(server.url, noise(0), { source: endless, digests: [] }));
     expect(error).toMatchObject({ code: "REFUSED", detail: "disk is full" });
   });
 
-  test("fails with the server's words where the server says why and closes", async () => {
+  test("fails with the server's message if the server sends ERROR and closes", async () => {
     const socket = new FakeSocket((socket, data) => {
       if (typeof data === "string") {
         socket.fire("message", { data: '{"type":"STARTED"}' });
@@ -138,20 +138,20 @@ describe("an upload", () => {
     expect(error).toMatchObject({ code: "REFUSED", detail: "disk is full" });
   });
 
-  test("is not tried again when the server closes because a frame is too large", async () => {
+  test("is not retried if the server closes because a frame is too large", async () => {
     const server = mock({ closesWith: { code: 1009, reason: "Message too big" } });
     const error = await failureOf(quick(server.url, noise(100)));
     expect(error).toMatchObject({ code: "REFUSED", hint: "send smaller frames" });
     expect(server.connections).toBe(1);
   });
 
-  test("notices a source that has become shorter", async () => {
+  test("fails if the source has shrunk", async () => {
     const server = mock();
     const source: AudioSource = { sizeBytes: 100, read: () => noise(40) };
     expect((await failureOf(quick(server.url, noise(0), { source }))).code).toBe("SOURCE_CHANGED");
   });
 
-  test("refuses chunks and ids that no server takes", async () => {
+  test("refuses chunk sizes and ids that no server accepts", async () => {
     for (const chunkBytes of [0, -1, 1.5, Number.NaN, 2 ** 30]) {
       expect(() => quick("ws://127.0.0.1:1/", noise(1), { chunkBytes })).toThrow("bad argument");
     }
@@ -173,7 +173,7 @@ describe("an upload", () => {
 });
 
 describe("a lost connection", () => {
-  test("is made again, and the upload goes on where a resumable server says", async () => {
+  test("is replaced, and the upload resumes at the server's offset", async () => {
     const server = mock({ resumable: true, confirms: true, cutAfterBytes: [30_000, 1, 50_000] });
     const bytes = noise(200_000);
     const events: ClientEvent[] = [];
@@ -185,7 +185,7 @@ describe("a lost connection", () => {
     expect(server.texts[1]).toBe(`{"type":"START","streamId":"${result.streamId}","resume":true}`);
   });
 
-  test("makes the upload start from zero under a new id where the server cannot resume", async () => {
+  test("restarts the upload under a new id if the server cannot resume", async () => {
     const server = mock({ cutAfterBytes: [30_000, 100] });
     const bytes = noise(100_000);
     const result = await quick(server.url, bytes);
@@ -195,14 +195,14 @@ describe("a lost connection", () => {
     expect(server.texts.some((text) => text.includes("resume"))).toBe(false);
   });
 
-  test("ends the upload where the server cannot resume and the id is given", async () => {
+  test("ends the upload if the server cannot resume and the id is given", async () => {
     const server = mock({ cutAfterBytes: [100] });
     const error = await failureOf(quick(server.url, noise(1000), { streamId: "mine" }));
     expect(error.code).toBe("NOT_RESUMABLE");
     expect(server.bytesOf("mine").length).toBeLessThan(1000);
   });
 
-  test("between STOP and STOPPED is healed by resuming at the full size", async () => {
+  test("between STOP and STOPPED is recovered by resuming at the full size", async () => {
     const server = mock({ resumable: true, confirms: true, cutsAt: { type: "STOP", times: 1 } });
     const bytes = noise(10_000);
     const result = await quick(server.url, bytes);
@@ -210,13 +210,13 @@ describe("a lost connection", () => {
     expect(server.frameBytes.length).toBe(2);
   });
 
-  test("is assumed when a resumable server does not answer STOP", async () => {
+  test("is assumed if a resumable server does not answer STOP", async () => {
     const server = mock({ resumable: true, confirms: true, silentTo: { type: "STOP", times: 1 } });
     const result = await quick(server.url, noise(10), { limits: { answerTimeoutMs: 50 } });
     expect(result).toMatchObject({ acknowledgement: "verified", reconnects: 1 });
   });
 
-  test("before STARTED leads to a new id, because the old one may be taken", async () => {
+  test("before STARTED leads to a new id, because the old one may be in use", async () => {
     const server = mock({ cutsAt: { type: "START", times: 2 } });
     await quick(server.url, noise(10));
     const ids = server.texts
@@ -225,7 +225,7 @@ describe("a lost connection", () => {
     expect(new Set(ids).size).toBe(3);
   });
 
-  test("is given up after the policy's retries, with the last error", async () => {
+  test("is final after the policy's retries, with the last error", async () => {
     const retries: number[] = [];
     const onEvent = (event: ClientEvent) => void (event.type === "retrying" && retries.push(event.retry));
     const error = await failureOf(quick(deadAddress(), noise(1), { onEvent }));
@@ -233,7 +233,7 @@ describe("a lost connection", () => {
     expect(retries).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
   });
 
-  test("does not count against the retries when the upload got further", async () => {
+  test("does not count as a retry after progress", async () => {
     const server = mock({ resumable: true, cutAfterBytes: Array.from({ length: 40 }, () => 100) });
     const bytes = noise(5_000);
     const result = await quick(server.url, bytes, { retry: { ...quickRetry, retries: 1 } });
@@ -241,7 +241,7 @@ describe("a lost connection", () => {
     expect(server.bytesOf(result.streamId).equals(bytes)).toBe(true);
   });
 
-  test("shows as a connect timeout where a server takes the connection and says nothing", async () => {
+  test("is a connect timeout if the server accepts the connection and sends nothing", async () => {
     const silent = startSilentServer();
     cleanup(silent.stop);
     const limits = { connectTimeoutMs: 30 };
@@ -262,14 +262,14 @@ describe("resuming an earlier upload", () => {
     expect(server.frameBytes).toEqual([5_000]);
   });
 
-  test("fails when the server has more than the source", async () => {
+  test("fails if the server has more than the source", async () => {
     const server = mock({ resumable: true });
     server.streams.set("earlier", { chunks: [Buffer.alloc(100)], finished: false });
     const error = await failureOf(quick(server.url, noise(99), { streamId: "earlier", resume: true }));
     expect(error.code).toBe("MISMATCH");
   });
 
-  test("sends nothing to a server that does not know how, and would append", async () => {
+  test("sends nothing to a server that cannot resume and would append", async () => {
     const server = mock();
     server.streams.set("earlier", { chunks: [Buffer.alloc(100)], finished: false });
     const error = await failureOf(quick(server.url, noise(200), { streamId: "earlier", resume: true }));

@@ -1,14 +1,13 @@
 /**
- * Uploads: START, audio, STOP. A connection that is lost on the way is made again; the upload then goes on where the
- * server says, or, where the server cannot resume, starts again from zero under a new id (the old id may still hold
- * bytes, to which some servers append).
+ * Uploads over the older protocol: START, audio, STOP. After a lost connection the upload resumes at the server's
+ * offset. If the server cannot resume, the upload restarts under a new id, because some servers would append to the
+ * bytes of the old one.
  */
-import { isStreamId } from "../../base/stream-id.ts";
 import { decodeReply, encodeStart, encodeStop, type Reply } from "../../wire/audio-cache.ts";
 import type { Connection, SocketFrame } from "../transport/connection.ts";
 import { type Digests, StreamDigests } from "../digests.ts";
 import { ClientError } from "../errors.ts";
-import { newStreamId } from "../stream-id.ts";
+import { checkedStreamId, newStreamId } from "../stream-id.ts";
 import { blockBytes, defaultChunkBytes, maxChunkBytes, sendSliceMs } from "../limits.ts";
 import {
   connectionFor,
@@ -23,21 +22,21 @@ import type { AudioSource } from "../audio-source.ts";
 
 export interface UploadOptions extends TransferOptions {
   source: AudioSource;
-  /** Bytes of an upload frame. */
+  /** Bytes of an upload frame, 1 to 16 MiB; 8 KiB by default. */
   chunkBytes?: number;
-  /** The stream's id. With an id given, the upload never starts again under another one. */
+  /** The stream's id; a new unique one by default. With an id given, the upload never restarts under another one. */
   streamId?: string;
-  /** Go on with the unfinished stream `streamId` of an earlier upload of the same audio. */
+  /** Resumes the unfinished stream `streamId` of an earlier upload of the same audio. */
   resume?: boolean;
 }
 
-/** How the end of an upload was acknowledged. */
+/** How the server acknowledged the end of an upload. */
 export type Acknowledgement =
-  /** STOPPED, with the size and SHA-256 of what was sent. */
+  /** With STOPPED, and the size and SHA-256 of what was sent. */
   | "verified"
-  /** STOPPED, without a digest to compare. */
+  /** With STOPPED, without a digest to compare. */
   | "stopped"
-  /** Not at all: silence, or ERROR to the STOP of an empty stream. Only a download can tell what is there. */
+  /** Not at all, or with ERROR for an empty stream. Only a download shows what the server has. */
   | "none";
 
 export interface UploadResult {
@@ -45,11 +44,14 @@ export interface UploadResult {
   sizeBytes: number;
   digests: Digests;
   acknowledgement: Acknowledgement;
-  /** Connections that were lost on the way. */
+  /** Connections lost during the upload. */
   reconnects: number;
 }
 
-/** Uploads a source; throws ClientError, or the reason of the signal. */
+/**
+ * Uploads a source. Throws BAD_ARGUMENT, REFUSED, NOT_RESUMABLE (the given id cannot be resumed), MISMATCH (the server
+ * has other bytes), SOURCE_CHANGED, errors of the connection after the policy's retries, or the reason of the signal.
+ */
 export function upload(options: UploadOptions): Promise<UploadResult> {
   return new LegacyUpload(options).run();
 }
@@ -61,23 +63,23 @@ class LegacyUpload {
   readonly #chunkBytes: number;
   readonly #blockBytes: number;
   readonly #digests: StreamDigests;
-  #finished: Digests | undefined;
+  #finalDigests: Digests | undefined;
   #streamId: string;
   /** Whether the server may hold bytes under this id. */
   #used: boolean;
   #resumable: boolean;
-  /** The furthest offset at which the server let an attempt go on. */
-  #keptBytes = 0;
+  /** The furthest offset at which an attempt has resumed. */
+  #resumedBytes = 0;
   #reconnects = 0;
 
   constructor(options: UploadOptions) {
     this.#options = options;
     this.#limits = transferLimits(options);
     this.#source = options.source;
-    this.#chunkBytes = checkedChunk(options.chunkBytes ?? defaultChunkBytes);
+    this.#chunkBytes = checkedChunkBytes(options.chunkBytes ?? defaultChunkBytes);
     this.#blockBytes = Math.max(1, Math.floor(blockBytes / this.#chunkBytes)) * this.#chunkBytes;
     this.#digests = new StreamDigests(options.platform, options.digests ?? ["sha256"]);
-    this.#streamId = checkedId(options.streamId ?? newStreamId());
+    this.#streamId = checkedStreamId(options.streamId ?? newStreamId());
     this.#used = options.resume === true;
     this.#resumable = this.#used;
   }
@@ -88,12 +90,12 @@ class LegacyUpload {
       this.#reconnects++;
       onEvent?.({ type: "retrying", ...notice });
     };
-    const hooks = { signal, progress: () => this.#keptBytes, onRetry };
+    const hooks = { signal, progress: () => this.#resumedBytes, onRetry };
     const acknowledgement = await withRetries(retryPolicy(this.#options), hooks, () => this.#attempt());
     return {
       streamId: this.#streamId,
       sizeBytes: this.#source.sizeBytes,
-      digests: this.#finish(),
+      digests: this.#digestsOfAll(),
       acknowledgement,
       reconnects: this.#reconnects,
     };
@@ -107,21 +109,21 @@ class LegacyUpload {
       await this.#send(connection, offset);
       return await this.#stop(connection);
     } catch (error) {
-      // A server may say why and close: its ERROR tells more than the close.
-      throw errorAmong(connection.rest()) ?? error;
+      // A server may send ERROR and close: the ERROR says more than the close.
+      throw errorAmong(connection.drain()) ?? error;
     } finally {
       connection.close();
     }
   }
 
-  /** START; returns the offset to send from. */
+  /** Sends START and returns the offset to send from. */
   async #start(connection: Connection): Promise<number> {
     if (this.#used && !this.#resumable) this.#restart();
     const resume = this.#used;
     this.#used = true;
     connection.send(encodeStart(this.#streamId, resume));
     const reply = await this.#reply(connection, "STARTED");
-    if (reply === undefined) throw new ClientError("ANSWER_TIMEOUT", "START was not answered");
+    if (reply === undefined) throw new ClientError("ANSWER_TIMEOUT", "START");
     if (reply.type === "ERROR") throw this.#startRefused(reply.message, resume);
     if (resume) return this.#resumed(reply.offset);
     this.#resumable = reply.resumable;
@@ -146,21 +148,21 @@ class LegacyUpload {
   }
 
   #resumed(offset: number | undefined): number {
-    // Without an offset the server has passed over `resume`, and may append to what it holds.
+    // Without an offset the server has ignored `resume`, and may append to the bytes that it has.
     if (offset === undefined) {
       this.#resumable = false;
-      throw new ClientError("RESUME_REFUSED", "no offset to go on from");
+      throw new ClientError("RESUME_REFUSED", "it sends no offset to resume from");
     }
     if (offset > this.#source.sizeBytes) {
-      const detail = `the server holds ${offset} bytes of ${this.#streamId}, more than the file has`;
+      const detail = `the server has ${offset} bytes of ${this.#streamId}, more than the file`;
       throw new ClientError("MISMATCH", detail, "is it the same file?");
     }
-    this.#keptBytes = Math.max(this.#keptBytes, offset);
+    this.#resumedBytes = Math.max(this.#resumedBytes, offset);
     this.#options.onEvent?.({ type: "resumed", streamId: this.#streamId, offset });
     return offset;
   }
 
-  /** Hashes what the server kept from an earlier upload and this one has not read. */
+  /** Hashes the bytes that the server has from an earlier upload, which this one has not read yet. */
   async #catchUp(offset: number): Promise<void> {
     while (this.#digests.positionBytes < offset) {
       this.#options.signal?.throwIfAborted();
@@ -182,11 +184,11 @@ class LegacyUpload {
       else if (performance.now() > sliceEnd) await pause(0, this.#options.signal);
       else continue;
       this.#options.onProgress?.(offset - connection.bufferedBytes);
-      const refused = errorAmong(connection.rest());
+      const refused = errorAmong(connection.drain());
       if (refused !== undefined) throw refused;
       sliceEnd = performance.now() + sendSliceMs;
     }
-    // On a slow network this takes long, and must not count as a late answer to STOP.
+    // On a slow network this takes long; STOP would then seem to be answered late.
     await connection.drained(0);
     this.#options.onProgress?.(sizeBytes);
   }
@@ -202,11 +204,11 @@ class LegacyUpload {
     connection.send(encodeStop(this.#streamId));
     const reply = await this.#reply(connection, "STOPPED");
     if (reply === undefined) {
-      if (this.#resumable) throw new ClientError("ANSWER_TIMEOUT", "STOP was not answered");
+      if (this.#resumable) throw new ClientError("ANSWER_TIMEOUT", "STOP");
       return "none";
     }
     if (reply.type === "STOPPED") return this.#verify(reply.size, reply.sha256);
-    // Some servers know no empty streams.
+    // Some servers have no empty streams.
     if (this.#source.sizeBytes === 0) return "none";
     throw refusalOf(reply.message);
   }
@@ -216,18 +218,18 @@ class LegacyUpload {
     if (size !== undefined && size !== sizeBytes) {
       throw new ClientError("MISMATCH", `the server got ${size} of ${sizeBytes} bytes`);
     }
-    const own = this.#finish().sha256;
+    const own = this.#digestsOfAll().sha256;
     if (sha256 === undefined || own === undefined) return "stopped";
     if (sha256 !== own) throw new ClientError("MISMATCH", `SHA-256 is ${own} here, ${sha256} at the server`);
     return "verified";
   }
 
-  #finish(): Digests {
-    this.#finished ??= this.#digests.finish();
-    return this.#finished;
+  #digestsOfAll(): Digests {
+    this.#finalDigests ??= this.#digests.finish();
+    return this.#finalDigests;
   }
 
-  /** The reply of this type, or ERROR; undefined after the answer timeout. Anything else is passed over. */
+  /** Waits for a reply of this type, or ERROR, and skips others; undefined after the answer timeout. */
   async #reply<T extends "STARTED" | "STOPPED">(
     connection: Connection,
     type: T,
@@ -261,7 +263,7 @@ function sendFrames(connection: Connection, block: Uint8Array<ArrayBuffer>, chun
   }
 }
 
-/** A server may refuse in the middle of an upload; nothing else that it says there matters. */
+/** A server may refuse in the middle of an upload; its other messages do not matter there. */
 function errorAmong(frames: readonly SocketFrame[]): ClientError | undefined {
   for (const frame of frames) {
     const reply = typeof frame === "string" ? decodeReply(frame) : undefined;
@@ -270,13 +272,7 @@ function errorAmong(frames: readonly SocketFrame[]): ClientError | undefined {
   return undefined;
 }
 
-function checkedChunk(bytes: number): number {
+function checkedChunkBytes(bytes: number): number {
   if (Number.isInteger(bytes) && bytes >= 1 && bytes <= maxChunkBytes) return bytes;
-  throw new ClientError("BAD_ARGUMENT", `chunk of ${bytes} bytes`, `use 1 to ${maxChunkBytes}`);
-}
-
-function checkedId(id: string): string {
-  if (isStreamId(id)) return id;
-  const hint = "use 1 to 128 letters, digits, '-', '_' or '.', but not '.' or '..'";
-  throw new ClientError("BAD_ARGUMENT", `stream id "${id}"`, hint);
+  throw new ClientError("BAD_ARGUMENT", `a chunk of ${bytes} bytes`, `use 1 to ${maxChunkBytes}`);
 }

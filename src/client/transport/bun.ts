@@ -1,9 +1,9 @@
-/** The client's platform under Bun. */
+/** The client's platform on Bun. */
 import type { Digest, DigestName, Fetch, Platform } from "./platform.ts";
 import { type Trust, tlsOptions } from "./trust.ts";
 import type { StreamPlatform } from "../v1/platform.ts";
 
-/** Trusts the well-known authorities. */
+/** Verifies certificates against the system's well-known authorities. */
 export const bunPlatform = bunPlatformOf({});
 
 export function bunPlatformOf(trust: Trust): Platform & StreamPlatform {

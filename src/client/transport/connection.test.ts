@@ -33,39 +33,39 @@ describe("connecting", () => {
     }
   });
 
-  test("fails with UNREACHABLE where nothing listens", async () => {
+  test("fails with UNREACHABLE if nothing listens", async () => {
     const error = await failureOf(connect(bunPlatform, deadAddress()));
     expect(error).toMatchObject({ code: "UNREACHABLE", again: true });
   });
 
-  test("is refused for good by a 404, and may be tried again after a 503", async () => {
+  test("is refused by a 404, and may be retried after a 503", async () => {
     const missing = mock({ upgradeStatus: 404 });
     expect(await failureOf(connect(bunPlatform, missing.url))).toMatchObject({ code: "REFUSED" });
     const busy = mock({ upgradeStatus: 503 });
     expect(await failureOf(connect(bunPlatform, busy.url))).toMatchObject({ code: "UNREACHABLE" });
   });
 
-  test("times out where the server takes the connection and says nothing", async () => {
+  test("times out if the server accepts the connection and sends nothing", async () => {
     const silent = startSilentServer();
     cleanup(silent.stop);
     const error = await failureOf(connect(bunPlatform, silent.url, undefined, { connectTimeoutMs: 30 }));
     expect(error.code).toBe("CONNECT_TIMEOUT");
   });
 
-  test("ends with the signal's reason, before it begins and on the way", async () => {
+  test("ends with the signal's reason, before it begins and while it waits", async () => {
     const silent = startSilentServer();
     cleanup(silent.stop);
     const before = connect(bunPlatform, silent.url, AbortSignal.abort(new Error("enough")));
     expect(await rejectionOf(before)).toBe("enough");
     const controller = new AbortController();
-    const onTheWay = connect(bunPlatform, silent.url, controller.signal);
+    const whileWaiting = connect(bunPlatform, silent.url, controller.signal);
     controller.abort(new Error("enough"));
-    expect(await rejectionOf(onTheWay)).toBe("enough");
+    expect(await rejectionOf(whileWaiting)).toBe("enough");
   });
 });
 
 describe("a connection", () => {
-  test("gives frames in the order in which they came, also after the peer has closed", async () => {
+  test("returns frames in order, also after the peer has closed", async () => {
     const { socket, connection } = await fakeConnection();
     socket.fire("message", { data: "one" });
     socket.fire("message", { data: new Uint8Array([2]).buffer });
@@ -76,7 +76,7 @@ describe("a connection", () => {
     expect(error).toMatchObject({ code: "CONNECTION_LOST", detail: "bye" });
   });
 
-  test("gives undefined when nothing comes in time, and goes on", async () => {
+  test("returns undefined at the deadline, and still receives later frames", async () => {
     const { socket, connection } = await fakeConnection();
     expect(await connection.receive(performance.now() + 5)).toBeUndefined();
     const next = connection.receive(soon());
@@ -84,13 +84,13 @@ describe("a connection", () => {
     expect(await next).toBe("late");
   });
 
-  test("throws at a send after the connection is lost", async () => {
+  test("throws from send after it is lost", async () => {
     const { socket, connection } = await fakeConnection();
     socket.fire("close", { code: 1006, reason: "" });
     expect(() => connection.send("x")).toThrow("connection lost");
   });
 
-  test("waits until little enough is buffered", async () => {
+  test("waits until few enough bytes are buffered", async () => {
     const { socket, connection } = await fakeConnection();
     socket.bufferedAmount = 100;
     const drained = connection.drained(50);
@@ -99,33 +99,33 @@ describe("a connection", () => {
     expect(connection.bufferedBytes).toBe(50);
   });
 
-  test("is lost when nothing leaves for too long", async () => {
+  test("is lost if nothing leaves for too long", async () => {
     const { socket, connection } = await fakeConnection({ stallTimeoutMs: 20 });
     socket.bufferedAmount = 100;
     expect((await failureOf(connection.drained(50))).code).toBe("CONNECTION_LOST");
     expect(socket.terminated).toBe(true);
   });
 
-  test("fails when the peer floods it, or sends what is neither text nor bytes", async () => {
+  test("fails if the peer floods it, or sends neither text nor bytes", async () => {
     const flooded = await fakeConnection();
     const frame = new ArrayBuffer(64 * 1024 * 1024);
     for (let i = 0; i < 9; i++) flooded.socket.fire("message", { data: frame });
-    flooded.connection.rest();
+    flooded.connection.drain();
     expect((await failureOf(flooded.connection.receive(soon()))).code).toBe("UNEXPECTED");
     const odd = await fakeConnection();
     odd.socket.fire("message", { data: 7 });
     expect((await failureOf(odd.connection.receive(soon()))).code).toBe("UNEXPECTED");
   });
 
-  test("keeps what arrived for whoever wants to know why it was lost", async () => {
+  test("keeps received frames after it is lost, because they may say why", async () => {
     const { socket, connection } = await fakeConnection();
     socket.fire("message", { data: "why" });
     socket.fire("close", { code: 1008, reason: "" });
     expect(() => connection.send("x")).toThrow("the server refused: closed with 1008");
-    expect(connection.rest()).toEqual(["why"]);
+    expect(connection.drain()).toEqual(["why"]);
   });
 
-  test("wakes whoever waits when the signal aborts", async () => {
+  test("wakes a waiting call when the signal aborts", async () => {
     const controller = new AbortController();
     const { connection } = await fakeConnection({}, controller.signal);
     const waiting = connection.receive(soon());
@@ -133,7 +133,7 @@ describe("a connection", () => {
     expect(await rejectionOf(waiting)).toBe("enough");
   });
 
-  test("copies what it sends, so that the sender may use its buffer again", async () => {
+  test("copies what it sends, so that the sender may reuse its buffer", async () => {
     const server = mock();
     const connection = await connect(bunPlatform, server.url);
     connection.send('{"type":"START","streamId":"x"}');
@@ -148,30 +148,30 @@ describe("a connection", () => {
   });
 });
 
-describe("a goodbye", () => {
-  test("waits until everything has left, and gives the server's answer", async () => {
+describe("a graceful close", () => {
+  test("waits until everything has left, and returns the server's close", async () => {
     const { socket, connection } = await fakeConnection();
     let closes = 0;
     socket.close = () => void closes++;
     socket.bufferedAmount = 1;
-    const goodbye = connection.goodbye(2_000);
+    const closing = connection.closeGracefully(2_000);
     expect(await connection.receive(performance.now() + 20)).toBeUndefined();
     expect(closes).toBe(0);
     socket.bufferedAmount = 0;
     await until("the close", 2_000, () => closes === 1);
     socket.fire("close", { code: 1000, reason: "bye" });
-    expect(await goodbye).toEqual({ code: 1000, reason: "bye" });
+    expect(await closing).toEqual({ code: 1000, reason: "bye" });
   });
 
-  test("fails where the server refuses at the same time, or the signal aborts", async () => {
+  test("fails if the server refuses at the same time, or the signal aborts", async () => {
     const refused = await fakeConnection();
     refused.socket.close = () => refused.socket.fire("close", { code: 1008, reason: "no" });
-    expect((await failureOf(refused.connection.goodbye(2_000))).message).toContain("1008 (no)");
+    expect((await failureOf(refused.connection.closeGracefully(2_000))).message).toContain("1008 (no)");
     const controller = new AbortController();
     const aborted = await fakeConnection({}, controller.signal);
     aborted.socket.close = () => undefined;
-    const goodbye = aborted.connection.goodbye(2_000);
+    const closing = aborted.connection.closeGracefully(2_000);
     setTimeout(() => controller.abort(new Error("enough")), 5);
-    expect(await rejectionOf(goodbye)).toBe("enough");
+    expect(await rejectionOf(closing)).toBe("enough");
   });
 });

@@ -1,6 +1,6 @@
 /**
- * One WebSocket: frames come out in the order in which they arrived, and a lost connection, a silent server and an
- * aborted signal are errors of whoever waits. After the first error every call throws that error.
+ * One WebSocket as a queue of received frames. A lost connection, a silent server or an aborted signal makes the waiting
+ * call throw, and every later call throws the same error.
  */
 import { ClientError } from "../errors.ts";
 import {
@@ -19,7 +19,7 @@ import { trustError } from "./trust.ts";
 /** A text frame, or the bytes of a binary one. */
 export type SocketFrame = string | Uint8Array;
 
-/** How a connection was closed; code 1006 where it was cut off without a word. */
+/** How a WebSocket was closed; code 1006 if the connection ended without a close frame. */
 export interface SocketClose {
   code: number;
   reason: string;
@@ -32,17 +32,16 @@ export interface ConnectionLimits {
 
 const defaultLimits: ConnectionLimits = { connectTimeoutMs, stallTimeoutMs };
 
-/**
- * Close codes that say "not like this": a frame that is too large (1009) or not allowed here (1008) will be so again.
- */
+/** Close codes that a retry would meet again, such as 1009 (frame too large) and 1008 (not allowed). */
 const finalCloseCodes: ReadonlySet<number> = new Set([1002, 1003, 1007, 1008, 1009, 1010]);
 
-/** HTTP answers to the WebSocket request that time may change, apart from 5xx. */
-const passingStatuses: ReadonlySet<number> = new Set([408, 425, 429]);
+/** HTTP statuses that a retry may not meet again, apart from 5xx. */
+const transientStatuses: ReadonlySet<number> = new Set([408, 425, 429]);
 
 /**
- * Connects, offering the subprotocols if there are any, or throws BAD_URL, UNREACHABLE, REFUSED (the server speaks HTTP, but no WebSocket here) or CONNECT_TIMEOUT.
- * The signal holds for the connection's whole life.
+ * Connects, and offers the subprotocols if there are any. Throws BAD_URL, UNREACHABLE, CONNECT_TIMEOUT, OTHER_PROTOCOL
+ * (no subprotocol accepted), REFUSED (HTTP, but no WebSocket at this path), NO_TLS, or an error of the certificate. The
+ * signal ends the connection whenever it aborts.
  */
 export async function connect(
   platform: SocketPlatform,
@@ -76,14 +75,14 @@ export class Connection {
   readonly #inbox: SocketFrame[] = [];
   #inboxBytes = 0;
   #state: "connecting" | "open" | "closed" = "connecting";
-  /** Why the connection is of no use any more. */
+  /** What every call throws from now on. */
   #failure: unknown;
   #close: SocketClose | undefined;
-  /** What the platform said of a failure, before the close event. */
+  /** What the platform's error event says before the close event. */
   #errorText = "";
   #error: unknown;
-  /** Calls the one waiter. */
-  #wake: (() => void) | undefined;
+  /** Wakes the one waiting call. */
+  #wakeWaiter: (() => void) | undefined;
 
   constructor(socket: Socket, url: string, signal: AbortSignal | undefined, limits: ConnectionLimits) {
     this.#socket = socket;
@@ -93,23 +92,23 @@ export class Connection {
     socket.binaryType = "arraybuffer";
     socket.addEventListener("open", () => {
       if (this.#state === "connecting") this.#state = "open";
-      this.#wake?.();
+      this.#wakeWaiter?.();
     });
-    socket.addEventListener("message", (event) => this.#arrived(event.data));
+    socket.addEventListener("message", (event) => this.#onMessage(event.data));
     socket.addEventListener("error", (event) => {
       this.#errorText = event.message ?? "";
       this.#error = event.error;
     });
-    socket.addEventListener("close", (event) => this.#closed(event.code, event.reason));
-    signal?.addEventListener("abort", this.#aborted);
+    socket.addEventListener("close", (event) => this.#onClose(event.code, event.reason));
+    signal?.addEventListener("abort", this.#onAbort);
   }
 
-  /** The subprotocol that the server has agreed to; empty for none. */
+  /** The subprotocol that the server has accepted; empty for none. */
   get protocol(): string {
     return this.#socket.protocol;
   }
 
-  /** Bytes handed to `send` that have not left yet. */
+  /** Bytes passed to `send` that have not left yet. */
   get bufferedBytes(): number {
     return this.#socket.bufferedAmount;
   }
@@ -119,41 +118,41 @@ export class Connection {
     const deadline = performance.now() + this.#limits.connectTimeoutMs;
     while (this.#state === "connecting") {
       this.#throwFailure();
-      if (!(await this.#event(deadline))) this.#fail(new ClientError("CONNECT_TIMEOUT", this.#url));
+      if (!(await this.#nextEvent(deadline))) this.#fail(new ClientError("CONNECT_TIMEOUT", this.#url));
     }
     this.#throwFailure();
   }
 
-  /** Sends one frame; a view is copied before this returns. */
+  /** Sends one frame. A view is copied before this returns. */
   send(frame: string | Uint8Array<ArrayBuffer>): void {
     this.#throwFailure();
     this.#socket.send(frame);
   }
 
   /**
-   * Resolves when at most `bytes` wait in the socket. WebSockets have no event for that, so this looks again in
-   * growing intervals. Throws CONNECTION_LOST when nothing leaves any more.
+   * Resolves when at most `bytes` are buffered. WebSockets have no event for that, so this polls at growing intervals.
+   * Throws CONNECTION_LOST if nothing leaves for `stallTimeoutMs`.
    */
   async drained(bytes: number): Promise<void> {
     let pollMs = firstPollMs;
-    let least = this.bufferedBytes;
+    let minBytes = this.bufferedBytes;
     let deadline = performance.now() + this.#limits.stallTimeoutMs;
     while (this.bufferedBytes > bytes) {
       this.#throwFailure();
       await pause(pollMs, this.#signal);
       pollMs = Math.min(pollMs * 2, maxPollMs);
-      if (this.bufferedBytes < least) {
-        least = this.bufferedBytes;
+      if (this.bufferedBytes < minBytes) {
+        minBytes = this.bufferedBytes;
         deadline = performance.now() + this.#limits.stallTimeoutMs;
       } else if (performance.now() > deadline) {
-        this.#fail(new ClientError("CONNECTION_LOST", "the server takes no data"));
+        this.#fail(new ClientError("CONNECTION_LOST", "the server accepts no data"));
       }
     }
     this.#throwFailure();
   }
 
-  /** The next frame if one is here already. */
-  take(): SocketFrame | undefined {
+  /** The next frame if there is one; does not wait. */
+  poll(): SocketFrame | undefined {
     const frame = this.#inbox.shift();
     if (frame !== undefined) {
       this.#inboxBytes -= frame.length;
@@ -163,58 +162,58 @@ export class Connection {
     return undefined;
   }
 
-  /** The next frame, or undefined when `deadline` (of `performance.now()`) passes without one. */
+  /** Waits for the next frame; undefined if none arrives before `deadline` (of `performance.now()`). */
   async receive(deadline: number): Promise<SocketFrame | undefined> {
     for (;;) {
-      const frame = this.take();
+      const frame = this.poll();
       if (frame !== undefined) return frame;
-      if (!(await this.#event(deadline))) return this.take();
+      if (!(await this.#nextEvent(deadline))) return this.poll();
     }
   }
 
-  /** The next frame, which stays to be taken, or undefined when `deadline` passes without one. */
+  /** Waits for the next frame without removing it; undefined if none arrives before `deadline`. */
   async peek(deadline: number): Promise<SocketFrame | undefined> {
     while (this.#inbox.length === 0) {
       this.#throwFailure();
-      if (!(await this.#event(deadline))) break;
+      if (!(await this.#nextEvent(deadline))) break;
     }
     return this.#inbox[0];
   }
 
-  /** Frames that arrived and were not taken, also after a failure: they may say why. */
-  rest(): SocketFrame[] {
+  /** Removes all received frames. Works after a failure too, which the last frames may explain. */
+  drain(): SocketFrame[] {
     this.#inboxBytes = 0;
     return this.#inbox.splice(0);
   }
 
   /**
-   * Says goodbye when everything sent has left, and resolves with the close of the server: its answer, or what it said
-   * at the same time. Undefined where none comes in time. Throws REFUSED for a close that says "not like this".
+   * Closes the WebSocket once everything sent has left, and resolves with the server's close; undefined if none comes in
+   * time. Throws REFUSED if the server closes with a code that a retry would meet again.
    */
-  async goodbye(timeoutMs: number): Promise<SocketClose | undefined> {
+  async closeGracefully(timeoutMs: number): Promise<SocketClose | undefined> {
     await this.drained(0);
     this.#socket.close(1000);
     const deadline = performance.now() + timeoutMs;
     while (this.#close === undefined) {
       this.#throwFailure();
-      if (!(await this.#event(deadline))) return undefined;
+      if (!(await this.#nextEvent(deadline))) return undefined;
     }
     if (finalCloseCodes.has(this.#close.code)) this.#throwFailure();
     return this.#close;
   }
 
-  /** Says goodbye; a server that does not answer is cut off after a moment. Frames not taken yet are dropped. */
+  /** Closes the WebSocket and drops the received frames. After `closeTimeoutMs` the connection is cut. */
   close(): void {
     if (this.#state === "closed") return;
     const wasOpen = this.#state === "open" && this.#failure === undefined;
-    this.#failure ??= new ClientError("CONNECTION_LOST", "closed here");
-    this.#signal?.removeEventListener("abort", this.#aborted);
+    this.#failure ??= new ClientError("CONNECTION_LOST", "the client closed it");
+    this.#signal?.removeEventListener("abort", this.#onAbort);
     this.#socket.close(wasOpen ? 1000 : undefined);
     const timer = setTimeout(() => this.#socket.terminate?.(), wasOpen ? closeTimeoutMs : 0);
     this.#socket.addEventListener("close", () => clearTimeout(timer));
   }
 
-  #arrived(data: unknown): void {
+  #onMessage(data: unknown): void {
     const frame = data instanceof ArrayBuffer ? new Uint8Array(data) : data;
     if (this.#failure !== undefined) return;
     if (typeof frame !== "string" && !(frame instanceof Uint8Array)) {
@@ -224,21 +223,23 @@ export class Connection {
     this.#inbox.push(frame);
     this.#inboxBytes += frame.length;
     if (this.#inboxBytes > maxInboxBytes || this.#inbox.length > maxInboxFrames) {
-      this.#fail(new ClientError("UNEXPECTED", "it sends data that nobody asked for"));
+      this.#fail(new ClientError("UNEXPECTED", "it sends data that was not requested"));
     }
-    this.#wake?.();
+    this.#wakeWaiter?.();
   }
 
-  #closed(code: number, reason: string): void {
+  #onClose(code: number, reason: string): void {
     this.#close = { code, reason };
     this.#failure ??=
-      this.#state === "connecting" ? refusal(this.#url, this.#errorText, this.#error) : loss(code, reason);
+      this.#state === "connecting"
+        ? connectError(this.#url, this.#errorText, this.#error)
+        : closeError(code, reason);
     this.#state = "closed";
-    this.#signal?.removeEventListener("abort", this.#aborted);
-    this.#wake?.();
+    this.#signal?.removeEventListener("abort", this.#onAbort);
+    this.#wakeWaiter?.();
   }
 
-  readonly #aborted = (): void => {
+  readonly #onAbort = (): void => {
     this.#fail(this.#signal?.reason);
   };
 
@@ -247,43 +248,43 @@ export class Connection {
     this.#failure = reason;
     if (this.#socket.terminate === undefined) this.#socket.close();
     else this.#socket.terminate();
-    this.#wake?.();
+    this.#wakeWaiter?.();
   }
 
   #throwFailure(): void {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  /** Resolves true when a frame arrived or the state changed, false when the deadline passed first. */
-  #event(deadline: number): Promise<boolean> {
+  /** Resolves true when a frame arrives or the state changes, false at the deadline. */
+  #nextEvent(deadline: number): Promise<boolean> {
     return new Promise((resolve) => {
       const end = (happened: boolean) => {
         clearTimeout(timer);
-        this.#wake = undefined;
+        this.#wakeWaiter = undefined;
         resolve(happened);
       };
       const timer = setTimeout(() => end(false), Math.max(0, deadline - performance.now()));
-      this.#wake = () => end(true);
+      this.#wakeWaiter = () => end(true);
     });
   }
 }
 
-/** Why a connection was never opened, from what the platform says (browsers say nothing). */
-function refusal(url: string, text: string, error: unknown): ClientError {
-  const untrusted = trustError(error, new URL(url).host);
-  if (untrusted !== undefined) return untrusted;
+/** Why the connection could not be opened, according to the platform (browsers do not say). */
+function connectError(url: string, text: string, error: unknown): ClientError {
+  const tlsError = trustError(error, new URL(url).host);
+  if (tlsError !== undefined) return tlsError;
   const cause = text.replace(/^.*? failed: /, "");
-  // What Bun and ws say of an answer that agrees to nothing that was offered.
+  // The texts of Bun and of ws for a server that accepts none of the offered subprotocols.
   if (/client protocol|no subprotocol/i.test(cause)) return new ClientError("OTHER_PROTOCOL", url);
   const status = Number(/status code: (\d{3})/.exec(cause)?.[1] ?? 0);
-  if (status < 400 || status >= 500 || passingStatuses.has(status)) {
+  if (status < 400 || status >= 500 || transientStatuses.has(status)) {
     return new ClientError("UNREACHABLE", cause === "" ? url : `${url} (${cause})`);
   }
-  const hint = "is the path right? Usual are /audio for the audio cache and /ws for live ingest";
+  const hint = "is the path right? By default it is /audio for the audio cache, /ws for live ingest";
   return new ClientError("REFUSED", `${url} answers HTTP status ${status} instead of a WebSocket`, hint);
 }
 
-function loss(code: number, reason: string): ClientError {
+function closeError(code: number, reason: string): ClientError {
   if (!finalCloseCodes.has(code)) return new ClientError("CONNECTION_LOST", reason);
   const hint = code === 1009 ? "send smaller frames" : undefined;
   return new ClientError("REFUSED", `closed with ${code}${reason === "" ? "" : ` (${reason})`}`, hint);

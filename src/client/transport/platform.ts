@@ -1,17 +1,14 @@
-/**
- * What the client needs from the program it runs in, because browsers, Node and Bun differ there. Everything else
- * in this folder is written against web standards.
- */
+/** What the client needs from its runtime, because browsers, Node and Bun differ. Everything else uses web standards. */
 
-/** The part of a WebSocket that the client uses; binary messages must arrive as ArrayBuffer. */
+/** The part of a WebSocket that the client uses. Binary messages must arrive as ArrayBuffer. */
 export interface Socket {
   binaryType: string;
   readonly bufferedAmount: number;
-  /** The subprotocol that was agreed; empty for none. */
+  /** The negotiated subprotocol; empty for none. */
   readonly protocol: string;
   send(data: string | Uint8Array<ArrayBuffer>): void;
   close(code?: number): void;
-  /** Ends the connection without waiting for the peer, where the platform can. */
+  /** Ends the connection without waiting for the peer, if the platform can. */
   terminate?(): void;
   addEventListener(type: "open", listener: () => void): void;
   addEventListener(type: "message", listener: (event: { data: unknown }) => void): void;
@@ -21,10 +18,10 @@ export interface Socket {
 
 export type DigestName = "sha256" | "md5";
 
-/** A running digest. */
+/** An incremental digest. */
 export interface Digest {
   update(bytes: Uint8Array): void;
-  /** Lower-case hex; the digest takes no bytes after this. */
+  /** The digest in lower-case hex. It cannot be updated after this. */
   hex(): string;
 }
 
@@ -34,9 +31,9 @@ export type Fetch = (
   init: { method?: string; signal: AbortSignal; redirect: "manual" },
 ) => Promise<Response>;
 
-/** What connecting takes. */
+/** What a platform needs to connect. */
 export interface SocketPlatform {
-  /** Opens a WebSocket to exactly this address, offering these subprotocols and no compression. */
+  /** Opens a WebSocket to exactly this address; offers these subprotocols and no compression. */
   openSocket(url: string, protocols: readonly string[]): Socket;
 }
 

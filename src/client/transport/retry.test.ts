@@ -7,7 +7,7 @@ import { defaultRetryPolicy, pause, retryDelayMs, withRetries, type RetryHooks }
 const policy = { ...defaultRetryPolicy, firstDelayMs: 1, maxDelayMs: 2 };
 const hooks: RetryHooks = { signal: undefined, progress: () => 0, onRetry: () => undefined };
 
-describe("trying again", () => {
+describe("retrying", () => {
   test("stops with the first success", async () => {
     let calls = 0;
     const result = await withRetries(policy, hooks, async () => {
@@ -18,7 +18,7 @@ describe("trying again", () => {
     expect(result).toBe(3);
   });
 
-  test("stops at once with an error that will not pass", async () => {
+  test("stops at once at a final error", async () => {
     let calls = 0;
     const attempt = async () => {
       calls++;
@@ -28,7 +28,7 @@ describe("trying again", () => {
     expect(calls).toBe(1);
   });
 
-  test("ends after as many retries as the policy has, unless an attempt got further", async () => {
+  test("ends after the policy's retries, unless an attempt makes progress", async () => {
     let calls = 0;
     const attempt = async () => {
       calls++;
@@ -42,9 +42,9 @@ describe("trying again", () => {
     expect(calls).toBe(15);
   });
 
-  test("waits twice as long each time up to a maximum, of which the upper half is random", () => {
-    const steady = { ...policy, firstDelayMs: 100, maxDelayMs: 1_000, random: () => 1 };
-    expect([1, 2, 3, 4, 5, 10].map((retry) => retryDelayMs(steady, retry))).toEqual([
+  test("doubles the delay up to a maximum, and randomizes its upper half", () => {
+    const fixed = { ...policy, firstDelayMs: 100, maxDelayMs: 1_000, random: () => 1 };
+    expect([1, 2, 3, 4, 5, 10].map((retry) => retryDelayMs(fixed, retry))).toEqual([
       100, 200, 400, 800, 1_000, 1_000,
     ]);
     fc.assert(
@@ -52,7 +52,7 @@ describe("trying again", () => {
         fc.integer({ min: 1, max: 2_000 }),
         fc.double({ min: 0, max: 1, noNaN: true }),
         (retry, random) => {
-          const delayMs = retryDelayMs({ ...steady, random: () => random }, retry);
+          const delayMs = retryDelayMs({ ...fixed, random: () => random }, retry);
           return delayMs >= 50 && delayMs <= 1_000;
         },
       ),

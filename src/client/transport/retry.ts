@@ -1,13 +1,13 @@
-/** Trying again: exponential backoff with jitter. */
+/** Retries with exponential backoff and jitter. */
 import { ClientError } from "../errors.ts";
 import { defaultRetries, firstRetryDelayMs, maxRetryDelayMs } from "../limits.ts";
 
 export interface RetryPolicy {
-  /** Attempts after the first one; an attempt that got further than all before starts the count again. */
+  /** Failed attempts after the first one. An attempt that makes progress restarts the count. */
   retries: number;
   firstDelayMs: number;
   maxDelayMs: number;
-  /** A number from 0 (inclusive) to 1 (exclusive). */
+  /** Returns a number from 0 (inclusive) to 1 (exclusive). */
   random: () => number;
 }
 
@@ -18,32 +18,34 @@ export const defaultRetryPolicy: RetryPolicy = {
   random: Math.random,
 };
 
-/** An attempt has failed and another one follows. */
+/** An attempt has failed and will be repeated. */
 export interface RetryNotice {
   error: ClientError;
-  /** 1 for the first attempt after a failure. */
+  /** 1 for the first retry. */
   retry: number;
+  /** The policy's maximum. */
   retries: number;
+  /** Milliseconds until the retry. */
   delayMs: number;
 }
 
 export interface RetryHooks {
   signal: AbortSignal | undefined;
-  /** How far the attempts have got, in any unit that only grows. */
+  /** How far the attempts have come, in any unit that only grows. */
   progress: () => number;
   onRetry: (notice: RetryNotice) => void;
 }
 
 /**
- * Calls `attempt` until it succeeds, fails for good, or the policy's retries are used up. Throws the error of the
- * last attempt, or the reason of the signal.
+ * Calls `attempt` until it succeeds, throws an error that is final, or the policy's retries are used up. Throws the
+ * last error, or the reason of the signal.
  */
 export async function withRetries<T>(
   policy: RetryPolicy,
   hooks: RetryHooks,
   attempt: () => Promise<T>,
 ): Promise<T> {
-  let reached = hooks.progress();
+  let bestProgress = hooks.progress();
   for (let retry = 1; ; retry++) {
     hooks.signal?.throwIfAborted();
     try {
@@ -51,8 +53,8 @@ export async function withRetries<T>(
     } catch (error) {
       hooks.signal?.throwIfAborted();
       if (!(error instanceof ClientError) || !error.again) throw error;
-      if (hooks.progress() > reached) retry = 1;
-      reached = Math.max(reached, hooks.progress());
+      if (hooks.progress() > bestProgress) retry = 1;
+      bestProgress = Math.max(bestProgress, hooks.progress());
       if (retry > policy.retries) throw error;
       const delayMs = retryDelayMs(policy, retry);
       hooks.onRetry({ error, retry, retries: policy.retries, delayMs });
@@ -62,8 +64,8 @@ export async function withRetries<T>(
 }
 
 /**
- * The delay before retry 1, 2, 3...: doubling up to the policy's maximum, of which the upper half is random, so that
- * many clients cut off at once do not come back at once.
+ * The delay before retry 1, 2, 3...: it doubles up to the policy's maximum. Up to half of it is random: otherwise many
+ * clients that lose a server at once would all reconnect at once.
  */
 export function retryDelayMs(policy: RetryPolicy, retry: number): number {
   const fullMs = Math.min(policy.maxDelayMs, policy.firstDelayMs * 2 ** (retry - 1));

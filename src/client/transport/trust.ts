@@ -1,20 +1,20 @@
-/** Whom a client believes to be the server it wants, over TLS, and what it says of one that it does not believe. */
+/** Verification of the server's certificate, and the errors when it fails. */
 import { systemCode } from "../../base/errors.ts";
 import { ClientError, type ClientErrorCode } from "../errors.ts";
 
 export interface Trust {
-  /** PEM: the certificates to trust, instead of the well-known authorities. */
+  /** Certificates to trust instead of the well-known authorities, in PEM. */
   ca?: string | undefined;
-  /** Believes anybody: whoever is on the way can read and change everything. */
+  /** Disables certificate verification: anyone on the network path can read and change the data. */
   insecure?: boolean;
 }
 
-/** What the platform's TLS is told; said outright, since the environment can turn verification off. */
+/** Options for the platform's TLS. `rejectUnauthorized` is always explicit, because an environment variable can clear it. */
 export function tlsOptions({ ca, insecure = false }: Trust): { rejectUnauthorized: boolean; ca?: string } {
   return ca === undefined ? { rejectUnauthorized: !insecure } : { rejectUnauthorized: !insecure, ca };
 }
 
-const codes: Record<string, ClientErrorCode> = {
+const clientCodes: Record<string, ClientErrorCode> = {
   ERR_TLS_CERT_ALTNAME_INVALID: "CERTIFICATE_OF_OTHER_HOST",
   HOSTNAME_MISMATCH: "CERTIFICATE_OF_OTHER_HOST",
   CERT_HAS_EXPIRED: "CERTIFICATE_EXPIRED",
@@ -31,10 +31,10 @@ const codes: Record<string, ClientErrorCode> = {
   ERR_SSL_WRONG_VERSION_NUMBER: "NO_TLS",
 };
 
-/** The error of a connection that ended in its TLS handshake; undefined for any other failure. */
+/** The error of a failed TLS handshake with `host`; undefined for any other failure. */
 export function trustError(error: unknown, host: string): ClientError | undefined {
   const code = systemCode(error) ?? "";
-  const known = codes[code];
+  const known = clientCodes[code];
   if (known !== undefined) return new ClientError(known, host);
   return /^(?:CERT_|ERR_SSL_|ERR_TLS_)/.test(code)
     ? new ClientError("NO_TLS", `${host} (${code})`)
