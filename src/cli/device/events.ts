@@ -52,24 +52,22 @@ export function eventObject(deviceEvent: DeviceEvent): Record<string, unknown> |
     case "leds":
       return { event, leds: deviceEvent.leds.map(ledText) };
     case "acked":
-      return {
-        event,
-        button: deviceEvent.button,
-        action: deviceEvent.action,
-        ms: rounded(deviceEvent.ms),
-      };
+      return withEvent({ ...deviceEvent, ms: rounded(deviceEvent.ms) });
     case "sound-start":
       return { event, sound: deviceEvent.sound.number };
-    case "sound-end": {
-      const { number: sound, packets, bytes, audioMs, worstLateMs } = deviceEvent.sound;
-      const { end } = deviceEvent;
-      return { event, sound, end, packets, bytes, audioMs, worstLateMs: rounded(worstLateMs) };
-    }
-    default: {
-      const { type, ...rest } = deviceEvent;
-      return { event: type, ...rest };
-    }
+    case "sound-end":
+      return { event, end: deviceEvent.end, ...soundObject(deviceEvent.sound) };
+    default:
+      return withEvent(deviceEvent);
   }
+}
+
+function withEvent({ type, ...rest }: DeviceEvent): Record<string, unknown> {
+  return { event: type, ...rest };
+}
+
+function soundObject({ number, packets, bytes, audioMs, worstLateMs }: DeviceSound) {
+  return { sound: number, packets, bytes, audioMs, worstLateMs: rounded(worstLateMs) };
 }
 
 /** "#FF00FFFF": red, green, blue and alpha. */

@@ -37,7 +37,7 @@ export function listingOptions(command: Command, noun: string, after: string): C
 export async function printListing<T>(
   listing: Listing<T>,
   options: Options,
-  terminal: Terminal,
+  terminal: Pick<Terminal, "print" | "printAll" | "note">,
 ): Promise<void> {
   const { items, next } = await fetchAll(listing, options);
   if (flagOption(options, "json")) {
