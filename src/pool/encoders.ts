@@ -31,12 +31,12 @@ export type EncodingEnd = Exclude<EncodeEnd, { kind: "failed" }>;
 /** Receives packets in order. They share one buffer, which the receiver owns. */
 type PacketSink = (packets: Uint8Array[]) => void;
 
-interface Waiter {
+interface PendingEncoding {
   onPackets: PacketSink;
   resolve(end: EncodingEnd): void;
   reject(error: WavecacheError): void;
-  /** In ms of the monotonic clock. */
-  askedAt: number;
+  /** Of the monotonic clock. */
+  requestedAtMs: number;
 }
 
 /** A thread that does not end by itself is terminated this long after `close`. */
@@ -44,7 +44,7 @@ const maxCloseMs = 2_000;
 
 export class Encoders {
   readonly #settings: EncodersSettings;
-  readonly #waiting = new Map<number, Waiter>();
+  readonly #pending = new Map<number, PendingEncoding>();
   #thread: Worker | undefined;
   #threadEnded: Promise<void> = Promise.resolve();
   /** How often the thread died, or was terminated because it hung. */
@@ -65,11 +65,11 @@ export class Encoders {
       reject(new WavecacheError("SHUTTING_DOWN"));
       return { ended, cancel: () => {} };
     }
-    this.#waiting.set(id, { onPackets, resolve, reject, askedAt: performance.now() });
+    this.#pending.set(id, { onPackets, resolve, reject, requestedAtMs: performance.now() });
     this.#thread ??= this.#start();
     this.#send({ kind: "encode", id, ...task });
     this.#restartWatchdog();
-    return { ended, cancel: () => this.#waiting.has(id) && this.#send({ kind: "cancel", id }) };
+    return { ended, cancel: () => this.#pending.has(id) && this.#send({ kind: "cancel", id }) };
   }
 
   /** Counts losses: each is followed by a restart, once there is a request. */
@@ -79,7 +79,7 @@ export class Encoders {
 
   /** Sounds being encoded, or queued. */
   get waiting(): number {
-    return this.#waiting.size;
+    return this.#pending.size;
   }
 
   /** Timed from request to end; lost requests are not counted. */
@@ -117,17 +117,17 @@ export class Encoders {
   }
 
   #receive(reply: EncoderReply): void {
-    const waiter = this.#waiting.get(reply.id);
-    if (waiter === undefined) return;
+    const pending = this.#pending.get(reply.id);
+    if (pending === undefined) return;
     if (reply.kind === "packets") {
-      waiter.onPackets(split(reply.bytes, reply.lengths));
+      pending.onPackets(split(reply.bytes, reply.lengths));
     } else {
-      this.#waiting.delete(reply.id);
+      this.#pending.delete(reply.id);
       this.#done.count += 1;
-      this.#done.ms += performance.now() - waiter.askedAt;
+      this.#done.ms += performance.now() - pending.requestedAtMs;
       const { end } = reply;
-      if (end.kind === "failed") waiter.reject(errorOfNumber(end.errorNumber, end.detail || undefined));
-      else waiter.resolve(end);
+      if (end.kind === "failed") pending.reject(errorOfNumber(end.errorNumber, end.detail || undefined));
+      else pending.resolve(end);
     }
     this.#restartWatchdog();
   }
@@ -135,7 +135,7 @@ export class Encoders {
   /** Without the watchdog a decoder that hangs would block all sounds for good. */
   #restartWatchdog(): void {
     clearTimeout(this.#watchdog);
-    if (this.#waiting.size === 0) return;
+    if (this.#pending.size === 0) return;
     this.#watchdog = setTimeout(() => {
       const thread = this.#thread;
       this.#lose("encoder hangs");
@@ -147,9 +147,9 @@ export class Encoders {
     clearTimeout(this.#watchdog);
     this.#thread = undefined;
     this.#losses += 1;
-    const orphans = [...this.#waiting.values()];
-    this.#waiting.clear();
-    for (const waiter of orphans) waiter.reject(new WavecacheError("WORKER_LOST", reason));
+    const orphans = [...this.#pending.values()];
+    this.#pending.clear();
+    for (const pending of orphans) pending.reject(new WavecacheError("WORKER_LOST", reason));
     if (!this.#isClosing) this.#settings.onLost(reason);
   }
 }

@@ -1,6 +1,6 @@
 /** All worker threads: writers and readers behind lanes, the keeper, and the sound encoder. */
 import { Encoders } from "./encoders.ts";
-import { KeeperLink } from "./keeper.ts";
+import { KeeperClient } from "./keeper-client.ts";
 import { Readers } from "./readers.ts";
 import { Writers } from "./writers.ts";
 
@@ -24,7 +24,7 @@ export interface PoolSettings {
 export interface Pool {
   writers: Writers;
   readers: Readers;
-  keeper: KeeperLink;
+  keeper: KeeperClient;
   encoders: Encoders;
 }
 
@@ -33,7 +33,7 @@ export function openPool(settings: PoolSettings): Pool {
   return {
     writers: new Writers({ entry: entries.write, cacheDir, count: workers, onLost }),
     readers: new Readers({ entry: entries.read, cacheDir, count: workers, onLost }),
-    keeper: new KeeperLink({ entry: entries.keep, cacheDir, onLost }),
+    keeper: new KeeperClient({ entry: entries.keep, cacheDir, onLost }),
     encoders: new Encoders({ entry: entries.encode, onLost }),
   };
 }

@@ -75,7 +75,7 @@ export class Readers {
   }
 }
 
-const noBody = new Uint8Array(0);
+const emptyBody = new Uint8Array(0);
 
 interface Read {
   file: FileRef;
@@ -146,7 +146,7 @@ export class Reader implements ThreadOwner {
     sink.failed(errorOfNumber(failure.number, failure.detail));
   }
 
-  /** Requests that do not fit wait in the lane: nobody is held. */
+  /** Requests that do not fit wait in the lane: no feeder is held. */
   onRoom(): void {}
 
   onLost(reason: string): void {
@@ -172,7 +172,7 @@ export class Reader implements ThreadOwner {
 
   /** Reads sent before this are answered first: a lane keeps its order. */
   #closeFile(handle: number): void {
-    this.#thread.lane.send(READ_CLOSE, handle, noBody);
+    this.#thread.lane.send(READ_CLOSE, handle, emptyBody);
   }
 }
 

@@ -40,7 +40,7 @@ export interface RecordingEvents {
   lost(error: WavecacheError): void;
 }
 
-const noBody = new Uint8Array(0);
+const emptyBody = new Uint8Array(0);
 const yes = Uint8Array.of(1);
 const no = Uint8Array.of(0);
 
@@ -69,7 +69,7 @@ export class RecordingSlot implements SlotOwner {
 
   /** Ends the recording; `closed` follows after its last segment. */
   close(): void {
-    this.#writer.send(RECORD_CLOSE, this.#slot, noBody);
+    this.#writer.send(RECORD_CLOSE, this.#slot, emptyBody);
   }
 
   result(kind: number, body: Body): boolean {

@@ -29,7 +29,7 @@ export interface PoolThreadSettings {
 }
 
 export interface ThreadOwner extends LaneOwner {
-  /** The thread ended though nobody closed it. All of its tasks are lost. */
+  /** The thread ended without being closed. All of its tasks are lost. */
   onLost(reason: string): void;
 }
 

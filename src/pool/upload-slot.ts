@@ -37,7 +37,7 @@ export interface UploadEvents {
   lost(error: WavecacheError): void;
 }
 
-const noBody = new Uint8Array(0);
+const emptyBody = new Uint8Array(0);
 const yes = Uint8Array.of(1);
 const no = Uint8Array.of(0);
 
@@ -61,12 +61,12 @@ export class UploadSlot implements SlotOwner {
 
   /** Asks for `fenced` once everything written so far is in the file. */
   fence(): void {
-    this.#writer.send(WRITE_FENCE, this.#slot, noBody);
+    this.#writer.send(WRITE_FENCE, this.#slot, emptyBody);
   }
 
   /** Ends the audio; `sealed` follows. */
   seal(): void {
-    this.#writer.send(WRITE_SEAL, this.#slot, noBody);
+    this.#writer.send(WRITE_SEAL, this.#slot, emptyBody);
   }
 
   /** Closes the file, in any state; `closed` follows. */

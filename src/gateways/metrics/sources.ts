@@ -4,7 +4,7 @@ import type { Devices } from "../../engine/devices/devices.ts";
 import type { Recordings } from "../../engine/recordings/recordings.ts";
 import type { Sounds } from "../../engine/sounds/sounds.ts";
 import type { Streams } from "../../engine/streams/streams.ts";
-import type { KeeperLink } from "../../pool/keeper.ts";
+import type { KeeperClient } from "../../pool/keeper-client.ts";
 import type { ThreadFigures } from "../../pool/supervised-thread.ts";
 import type { Readers } from "../../pool/readers.ts";
 import type { Writers } from "../../pool/writers.ts";
@@ -15,7 +15,7 @@ export type LaneRing = ThreadFigures["rings"][number];
 /** A thread that takes calls as messages. */
 export interface CalledThread {
   thread: string;
-  calls: Pick<KeeperLink, "jobs" | "restarts" | "waiting">;
+  calls: Pick<KeeperClient, "jobs" | "restarts" | "waiting">;
 }
 
 export interface Sources {

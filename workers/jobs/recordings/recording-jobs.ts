@@ -51,7 +51,7 @@ interface Hashing {
 /** Longer live audio crosses the lane in pieces. */
 const maxAudioBytes = readSliceBytes / 8;
 const hashBlockBytes = MiB / 4;
-const noBody = new Uint8Array(0);
+const emptyBody = new Uint8Array(0);
 
 export class RecordingJobs implements Jobs {
   readonly #lane: BlockingEnd;
@@ -100,7 +100,7 @@ export class RecordingJobs implements Jobs {
   #listen(slot: number, isOn: boolean): void {
     const recording = this.#recordings.get(slot);
     if (recording === undefined) return;
-    if (isOn) this.#send(RECORD_LISTENING, slot, noBody);
+    if (isOn) this.#send(RECORD_LISTENING, slot, emptyBody);
     recording.recorder.listen(isOn);
   }
 
@@ -149,7 +149,7 @@ export class RecordingJobs implements Jobs {
   #freeIfDone(slot: number, recording: Recording): void {
     if (!recording.isClosing || recording.hashingSegments > 0) return;
     this.#recordings.delete(slot);
-    this.#send(RECORD_CLOSED, slot, noBody);
+    this.#send(RECORD_CLOSED, slot, emptyBody);
   }
 
   #tickIfDue(): void {

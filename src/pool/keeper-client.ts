@@ -17,20 +17,20 @@ export interface KeeperSettings {
   onLost: (reason: string) => void;
 }
 
-interface Waiter {
+interface PendingCall {
   call: KeeperCall;
-  /** In ms of the monotonic clock. */
-  calledAt: number;
+  /** Of the monotonic clock. */
+  calledAtMs: number;
   resolve(result: never): void;
   reject(error: WavecacheError): void;
 }
 
-export class KeeperLink {
+export class KeeperClient {
   readonly #settings: KeeperSettings;
   readonly #backoff: RestartBackoff;
   #worker: Worker;
   readonly #answered = new Map<KeeperCall, { count: number; ms: number }>();
-  #waiting = new Map<number, Waiter>();
+  #pending = new Map<number, PendingCall>();
   #nextSerial = 1;
   #isClosing = false;
 
@@ -45,7 +45,7 @@ export class KeeperLink {
     if (this.#backoff.isPending) return Promise.reject(new WavecacheError("WORKER_LOST"));
     const request: KeeperRequest<C> = { serial: this.#nextSerial++, call, args };
     return new Promise((resolve, reject) => {
-      this.#waiting.set(request.serial, { call, calledAt: performance.now(), resolve, reject });
+      this.#pending.set(request.serial, { call, calledAtMs: performance.now(), resolve, reject });
       this.#worker.postMessage(request);
     });
   }
@@ -56,7 +56,7 @@ export class KeeperLink {
 
   /** Calls without an answer yet. */
   get waiting(): number {
-    return this.#waiting.size;
+    return this.#pending.size;
   }
 
   /** By the names of the calls, timed from call to answer. */
@@ -64,7 +64,7 @@ export class KeeperLink {
     return [...this.#answered].map(([job, { count, ms }]) => ({ job, count, seconds: ms / 1000 }));
   }
 
-  /** Waits for running commits, closes the catalog and ends the thread. */
+  /** Waits for running commits, closes the catalog and ends the thread. Rejects with WORKER_LOST if it dies meanwhile. */
   async close(): Promise<void> {
     if (this.#backoff.isPending) return this.#backoff.cancel();
     this.#isClosing = true;
@@ -73,35 +73,36 @@ export class KeeperLink {
 
   #start(isReplacement: boolean): Worker {
     const settings = { entry: this.#settings.entry, name: "keeper", isReplacement };
-    const worker = startWorker(settings, (reason) => {
-      if (!this.#isClosing) this.#lose(reason);
-    });
+    const worker = startWorker(settings, (reason) => this.#onEnd(reason));
     worker.addEventListener("message", (event: MessageEvent<KeeperReply>) => this.#settle(event.data));
     return worker;
   }
 
   #settle(reply: KeeperReply): void {
-    const waiter = this.#waiting.get(reply.serial);
-    if (waiter === undefined) return;
-    this.#waiting.delete(reply.serial);
-    this.#count(waiter);
-    if (reply.errorNumber === 0) waiter.resolve(reply.result as never);
-    else waiter.reject(errorOfNumber(reply.errorNumber, reply.detail || undefined));
+    const pending = this.#pending.get(reply.serial);
+    if (pending === undefined) return;
+    this.#pending.delete(reply.serial);
+    this.#count(pending);
+    if (reply.errorNumber === 0) pending.resolve(reply.result as never);
+    else pending.reject(errorOfNumber(reply.errorNumber, reply.detail || undefined));
   }
 
-  #count({ call, calledAt }: Waiter): void {
+  #count({ call, calledAtMs }: PendingCall): void {
     const figures = this.#answered.get(call) ?? { count: 0, ms: 0 };
     this.#answered.set(call, figures);
     figures.count += 1;
-    figures.ms += performance.now() - calledAt;
+    figures.ms += performance.now() - calledAtMs;
   }
 
-  #lose(reason: string): void {
-    const orphans = this.#waiting;
-    this.#waiting = new Map();
-    this.#settings.onLost(reason);
-    this.#backoff.schedule();
-    for (const waiter of orphans.values()) waiter.reject(new WavecacheError("WORKER_LOST", reason));
+  /** Without an answer the calls would wait for good, and so would `close`. */
+  #onEnd(reason: string): void {
+    const orphans = this.#pending;
+    this.#pending = new Map();
+    if (!this.#isClosing) {
+      this.#settings.onLost(reason);
+      this.#backoff.schedule();
+    }
+    for (const pending of orphans.values()) pending.reject(new WavecacheError("WORKER_LOST", reason));
   }
 
   /** The new keeper repairs what the dead one left unfinished. */
