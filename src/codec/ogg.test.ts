@@ -1,9 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
 import { oggFile, opusHead, opusTags } from "../testing/fixtures/ogg.ts";
-import { maxOggPageBytes, parseOggPage } from "./ogg.ts";
+import { oggPageHeaderBytes, parseOggPage } from "./ogg.ts";
 import { OggOpusError, OggOpusParser } from "./ogg-opus.ts";
 import { isPlainOpusPacket, opusPacketSamples } from "./opus.ts";
+
+const maxOggPageBytes = oggPageHeaderBytes + 255 + 255 * 255;
 
 /** A packet of one mono CELT frame of 20 ms: its first byte, then anything. */
 function plainPacket(length: number, fill = 7): Uint8Array {

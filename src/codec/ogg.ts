@@ -24,7 +24,6 @@
 import { maxOggPacketBytes } from "../base/limits/sounds.ts";
 
 export const oggPageHeaderBytes = 27;
-export const maxOggPageBytes = oggPageHeaderBytes + 255 + 255 * 255;
 
 const flagContinued = 1;
 const flagFirst = 2;
@@ -135,27 +134,6 @@ export class OggPackets {
     this.#openBytes = 0;
     return packet;
   }
-}
-
-/** A page with the packets given, whole ones, its checksum set. For tests and tools; a `RangeError` if they do not fit. */
-export function encodeOggPage(page: Omit<OggPage, "bytes">): Uint8Array<ArrayBuffer> {
-  if (page.lengths.length > 255) throw new RangeError("an Ogg page has at most 255 segments");
-  const headBytes = oggPageHeaderBytes + page.lengths.length;
-  const out = new Uint8Array(headBytes + page.body.length);
-  const view = new DataView(out.buffer);
-  view.setUint32(0, 0x4f676753);
-  view.setUint8(
-    5,
-    (page.isContinued ? flagContinued : 0) | (page.isFirst ? flagFirst : 0) | (page.isLast ? flagLast : 0),
-  );
-  view.setBigInt64(6, page.granule, true);
-  view.setUint32(14, page.serial, true);
-  view.setUint32(18, page.number, true);
-  view.setUint8(26, page.lengths.length);
-  out.set(page.lengths, oggPageHeaderBytes);
-  out.set(page.body, headBytes);
-  view.setUint32(22, oggCrc(out, 0, out.length), true);
-  return out;
 }
 
 const crcOffset = 22;
