@@ -146,7 +146,7 @@ export class Playback {
     if (this.#isAwaitingPackets) return;
     this.#isAwaitingPackets = true;
     try {
-      await sound.beyond(this.#next);
+      await sound.waitBeyond(this.#next);
       this.#isAwaitingPackets = false;
       this.#sendDue();
     } catch (error) {

@@ -5,21 +5,21 @@ describe("a live feed", () => {
   class Ear {
     heard = "";
     isOver = false;
-    audio(pcm: Uint8Array): void {
+    push(pcm: Uint8Array): void {
       this.heard += Buffer.from(pcm).toString();
     }
-    ended(): void {
+    end(): void {
       this.isOver = true;
     }
   }
 
-  test("wants audio while somebody listens, and gives who comes later what was last", () => {
+  test("requests audio while there are listeners, and starts later ones with recent audio", () => {
     const wanted: boolean[] = [];
     const feed = new LiveFeed(4, (value) => void wanted.push(value));
     const [first, second, third] = [new Ear(), new Ear(), new Ear()];
     feed.push(Buffer.from("nobody"));
     feed.add(first);
-    feed.listening();
+    feed.acknowledge();
     const view = Buffer.from("ab");
     feed.push(view);
     view.fill(0);
@@ -40,16 +40,16 @@ describe("a live feed", () => {
     expect(second.isOver).toBe(true);
   });
 
-  test("keeps audio that was on its way to listeners who have left from the one who comes next", () => {
+  test("withholds audio for listeners who have left from the next listener", () => {
     const feed = new LiveFeed(100, () => {});
     const [left, next] = [new Ear(), new Ear()];
     feed.add(left);
     feed.remove(left);
     feed.add(next);
-    // What the request of the one who left still brings, before the answer to the next one's.
-    feed.listening();
+    // The acknowledgement and audio of the first request arrive after its listener has left.
+    feed.acknowledge();
     feed.push(Buffer.from("abc"));
-    feed.listening();
+    feed.acknowledge();
     feed.push(Buffer.from("abc"));
     feed.push(Buffer.from("d"));
     expect([left.heard, next.heard]).toEqual(["", "abcd"]);

@@ -5,7 +5,7 @@ import type { RecordingSpec } from "../../lane/messages/recordings.ts";
 import type { RecordingSlot } from "../../pool/recording-slot.ts";
 import { Recording, type RecordingHost } from "./recording.ts";
 
-const order: RecordingSpec = {
+const spec: RecordingSpec = {
   handshake: { streamId: 7, sampleRate: 16_000, channels: 1, codec: 0, frameSamples: 320, timestampMs: 0 },
   hwid: "mic",
   folder: "x",
@@ -15,7 +15,7 @@ const order: RecordingSpec = {
 };
 const message = (number: number) => Uint8Array.of(number);
 
-/** A writer, an owner and a host in one: the test says how many messages fit. */
+/** A writer, an owner and a host in one. `room` is the number of messages that fit the lane. */
 class Stage {
   readonly said: string[] = [];
   room = Infinity;
@@ -35,20 +35,20 @@ class Stage {
     const host: RecordingHost = {
       log: openLog("test"),
       openSlot: () => slot as RecordingSlot,
-      skippedLive: () => {},
-      closed: () => {},
-      released: (_, unfinished) => void (this.released = unfinished),
+      countSkippedLive: () => {},
+      addSegment: () => {},
+      release: (_, unfinished) => void (this.released = unfinished),
     };
     const owner = {
       recordingHasRoom: () => void this.said.push("room"),
       recordingFailed: (error: WavecacheError) => void this.said.push(`failed ${error.code}`),
     };
-    this.recording = new Recording(order, owner, host);
+    this.recording = new Recording(spec, owner, host);
   }
 }
 
 describe("a recording", () => {
-  test("keeps the order of its frames while the lane is full, and then asks for more", () => {
+  test("keeps the order of its frames while the lane is full, and then resumes its sender", () => {
     const stage = new Stage();
     stage.room = 1;
     expect([1, 2, 3].map((number) => stage.recording.write(message(number)))).toEqual([true, false, false]);
@@ -61,7 +61,7 @@ describe("a recording", () => {
     expect(stage.said).toEqual(["write 1", "write 2", "write 3", "write 4", "room"]);
   });
 
-  test("writes what waits before it ends, and takes nothing more", async () => {
+  test("writes queued frames before it ends, and accepts no more", async () => {
     const stage = new Stage();
     stage.room = 0;
     stage.recording.write(message(1));
@@ -76,7 +76,7 @@ describe("a recording", () => {
     expect(stage.said).toEqual(["write 1", "close"]);
   });
 
-  test("that fails tells its owner once, and hands over the segments that nobody finished", async () => {
+  test("that fails tells its owner once, and releases its unfinished segments", async () => {
     const stage = new Stage();
     stage.recording.started({ name: "a" });
     stage.recording.started({ name: "b" });
@@ -90,7 +90,7 @@ describe("a recording", () => {
     expect(stage.released).toEqual(["a", "b"]);
   });
 
-  test("whose writer dies is over", async () => {
+  test("is over when its writer dies", async () => {
     const stage = new Stage();
     stage.recording.started({ name: "a" });
     stage.recording.lost(new WavecacheError("WORKER_LOST"));

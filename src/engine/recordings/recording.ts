@@ -1,8 +1,8 @@
 /**
- * One live stream that is being recorded, from its first frame until its files are closed.
+ * The recording of one live stream, from its first frame until its files are closed.
  *
  *     recording --> ending --> over
- *         '--> failed ---------^          (what is safely in the files stays)
+ *         '--> failed ---------^          (the files keep what was written)
  */
 import type { WavecacheError } from "../../base/errors.ts";
 import { liveHistoryMs } from "../../base/limits/recordings.ts";
@@ -16,27 +16,27 @@ import { LiveFeed } from "./live-feed.ts";
 
 /** Whoever sends the frames. */
 export interface RecordingOwner {
-  /** `write` said false; now it may go on. */
+  /** The sender may continue after `write` has returned false. */
   recordingHasRoom(): void;
-  /** The recording has ended by itself; further frames are ignored. */
+  /** The recording failed by itself. Further frames are ignored. */
   recordingFailed(error: WavecacheError): void;
 }
 
 /** What a recording needs of the engine. */
 export interface RecordingHost {
   readonly log: Log;
-  openSlot(order: RecordingSpec, events: RecordingEvents): RecordingSlot;
-  /** Live audio found no room on its way from the writer. */
-  skippedLive(bytes: number): void;
-  /** A segment is complete. */
-  closed(segment: RecordingEntry): void;
-  /** Nothing of the recording is under way any more; these segments were begun and never told to be complete. */
-  released(recording: Recording, unfinished: string[]): void;
+  openSlot(spec: RecordingSpec, events: RecordingEvents): RecordingSlot;
+  /** Counts live audio that the writer skipped because its lane was full. */
+  countSkippedLive(bytes: number): void;
+  /** Takes a complete segment, to enter it in the catalog. */
+  addSegment(segment: RecordingEntry): void;
+  /** Forgets a recording that is over, and repairs the segments that its writer has not finished. */
+  release(recording: Recording, unfinished: string[]): void;
 }
 
 export class Recording implements RecordingEvents {
   readonly handshake: Handshake;
-  /** Sanitised. */
+  /** The sanitised hardware id. */
   readonly hwid: string | null;
   readonly live: LiveFeed;
   readonly #owner: RecordingOwner;
@@ -44,47 +44,47 @@ export class Recording implements RecordingEvents {
   readonly #slot: RecordingSlot;
   readonly #over = Promise.withResolvers<void>();
   readonly #unfinished = new Set<string>();
-  /** Frames that the lane could not take yet, in order. */
-  #waiting: Uint8Array[] = [];
+  /** Frames that wait for room in the lane, in order. */
+  #queue: Uint8Array[] = [];
   #state: "recording" | "ending" | "failed" = "recording";
   #totals = { segments: 0, frames: 0, gaps: 0, lostFrames: 0 };
-  #order: OrderDecision | undefined;
+  #nibbleOrder: OrderDecision | undefined;
   #skippedBytes = 0;
 
-  constructor(order: RecordingSpec, owner: RecordingOwner, host: RecordingHost) {
-    this.handshake = order.handshake;
-    this.hwid = order.hwid;
+  constructor(spec: RecordingSpec, owner: RecordingOwner, host: RecordingHost) {
+    this.handshake = spec.handshake;
+    this.hwid = spec.hwid;
     this.#owner = owner;
     this.#host = host;
-    this.#slot = host.openSlot(order, this);
-    const { sampleRate, channels } = order.handshake;
+    this.#slot = host.openSlot(spec, this);
+    const { sampleRate, channels } = spec.handshake;
     const historyBytes = Math.ceil((sampleRate * liveHistoryMs) / 1000) * 2 * channels;
-    this.live = new LiveFeed(historyBytes, (wanted) => this.#slot.listen(wanted));
+    this.live = new LiveFeed(historyBytes, (isWanted) => this.#slot.listen(isWanted));
   }
 
-  /** Resolves when nothing of this recording is under way any more. */
+  /** Resolves when nothing of this recording runs any more. */
   get over(): Promise<void> {
     return this.#over.promise;
   }
 
-  /** Names of segments that are being written, or are complete and not told to be. */
+  /** Names of the segments that the writer has started and not reported as complete. */
   get unfinished(): Iterable<string> {
     return this.#unfinished;
   }
 
-  /** Takes a frame message. False asks the sender to pause until `recordingHasRoom`; the frame is taken either way. */
+  /** Accepts a frame message. False asks the sender to pause until `recordingHasRoom`; the frame is accepted either way. */
   write(message: Uint8Array): boolean {
     if (this.#state !== "recording") return true;
-    if (this.#waiting.length === 0 && this.#slot.write(message)) return true;
-    this.#waiting.push(message);
+    if (this.#queue.length === 0 && this.#slot.write(message)) return true;
+    this.#queue.push(message);
     return false;
   }
 
-  /** The stream has ended: what was taken goes into the files, and they are closed. */
+  /** Ends the stream: all accepted frames go into the files, then the files are closed. */
   end(): void {
     if (this.#state !== "recording") return;
     this.#state = "ending";
-    if (this.#waiting.length === 0) this.#slot.close();
+    if (this.#queue.length === 0) this.#slot.close();
   }
 
   started({ name }: StartedSegment): void {
@@ -99,18 +99,19 @@ export class Recording implements RecordingEvents {
     this.#totals.gaps += segment.gaps;
     this.#totals.lostFrames += segment.lostFrames;
     const { name, gaps, lostFrames } = segment;
-    // Once a segment: a device with a bad radio loses frames many times a second.
-    if (gaps > 0) this.#host.log.warn("frames were lost before they came here", { name, gaps, lostFrames });
-    this.#host.closed(segment);
+    // Log once a segment: a device with a bad radio loses frames many times a second.
+    if (gaps > 0)
+      this.#host.log.warn("frames were lost on their way to the server", { name, gaps, lostFrames });
+    this.#host.addSegment(segment);
   }
 
   ordered(decision: OrderDecision): void {
-    this.#order = decision;
+    this.#nibbleOrder = decision;
     this.#host.log.info("nibble order", { ...this.#identity(), order: decision.order, by: decision.by });
   }
 
   listening(): void {
-    this.live.listening();
+    this.live.acknowledge();
   }
 
   audio(pcm: Uint8Array): void {
@@ -119,24 +120,24 @@ export class Recording implements RecordingEvents {
 
   skipped(bytes: number): void {
     this.#skippedBytes += bytes;
-    this.#host.skippedLive(bytes);
+    this.#host.countSkippedLive(bytes);
   }
 
   failed(error: WavecacheError): void {
     this.#host.log.error("a recording failed", { ...this.#identity(), code: error.code, error });
     if (this.#state === "failed") return;
-    this.#giveUp(error);
+    this.#fail(error);
     this.#slot.close();
   }
 
   lost(error: WavecacheError): void {
-    if (this.#state !== "failed") this.#giveUp(error);
+    if (this.#state !== "failed") this.#fail(error);
     this.closed();
   }
 
   closed(): void {
     this.live.end();
-    const nibbles = this.#order === undefined ? {} : { nibbles: this.#order.order };
+    const nibbles = this.#nibbleOrder === undefined ? {} : { nibbles: this.#nibbleOrder.order };
     const skipped = this.#skippedBytes === 0 ? {} : { skippedLiveBytes: this.#skippedBytes };
     this.#host.log.info("a recording ended", {
       ...this.#identity(),
@@ -144,22 +145,22 @@ export class Recording implements RecordingEvents {
       ...nibbles,
       ...skipped,
     });
-    this.#host.released(this, [...this.#unfinished]);
+    this.#host.release(this, [...this.#unfinished]);
     this.#over.resolve();
   }
 
   room(): void {
-    while (this.#waiting.length > 0) {
-      if (!this.#slot.write(this.#waiting[0]!)) return;
-      this.#waiting.shift();
+    while (this.#queue.length > 0) {
+      if (!this.#slot.write(this.#queue[0]!)) return;
+      this.#queue.shift();
     }
     if (this.#state === "ending") this.#slot.close();
     else this.#owner.recordingHasRoom();
   }
 
-  #giveUp(error: WavecacheError): void {
+  #fail(error: WavecacheError): void {
     this.#state = "failed";
-    this.#waiting = [];
+    this.#queue = [];
     this.#owner.recordingFailed(error);
   }
 

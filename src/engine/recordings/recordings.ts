@@ -1,6 +1,6 @@
 /**
- * The rules about recordings: who may record and listen, when what was recorded is forced to the disk and entered in
- * the catalog, and what happens with segments that nobody finished.
+ * The rules about recordings: admission of streams and listeners, periodic syncs, catalog entries for complete segments,
+ * and repair of unfinished ones.
  */
 import { mkdirSync } from "node:fs";
 import { WavecacheError } from "../../base/errors.ts";
@@ -16,20 +16,20 @@ import { type Handshake, sanitizeHwid } from "../../wire/ingest.ts";
 import { Recording, type RecordingHost, type RecordingOwner } from "./recording.ts";
 
 export interface RecordingSettings {
-  /** Folder of recordings. */
+  /** The folder of all recordings. */
   folder: string;
   rotateMs: number;
   syncMs: number;
-  /** Undefined: found out for each stream. */
+  /** The nibble order of ADPCM; undefined: detected per stream. */
   nibbles: NibbleOrder | undefined;
   fillGaps: boolean;
 }
 
 export interface RecordingsFigures {
   running: number;
-  /** Live listeners of all recordings. */
+  /** Live listeners to all recordings. */
   listeners: number;
-  /** Live audio that found no room on its way from the writers. */
+  /** Live audio that writers skipped because their lanes were full. */
   skippedLiveBytes: number;
 }
 
@@ -38,11 +38,11 @@ export class Recordings implements RecordingHost {
   readonly #pool: Pool;
   readonly #settings: RecordingSettings;
   readonly #all = new Set<Recording>();
-  /** The latest of each name. */
+  /** The newest recording of each name; older ones may still be ending. */
   readonly #byHwid = new Map<string, Recording>();
   readonly #byStreamId = new Map<string, Recording>();
   /** Complete segments that are not in the catalog yet, oldest first. */
-  #closed: RecordingEntry[] = [];
+  #unentered: RecordingEntry[] = [];
   #timer: Timer | undefined;
   #syncing: Promise<void> | undefined;
   #closing = false;
@@ -54,18 +54,18 @@ export class Recordings implements RecordingHost {
     this.log = log;
   }
 
-  /** Repairs what an earlier run left. Comes after the store is open. */
+  /** Repairs the segments of an earlier run. Call it once the store is open. */
   async open(): Promise<void> {
     mkdirSync(this.#settings.folder, { recursive: true });
     await this.#repair(null);
     this.#timer = setInterval(() => void this.#syncOnce(), this.#settings.syncMs);
   }
 
-  /** Starts to record a stream. `hwid` is as the device gave it. Throws what can be refused at once. */
+  /** Starts to record a stream. `hwid` is the unsanitised id of the device. Throws SHUTTING_DOWN, WORKER_LOST. */
   start(handshake: Handshake, hwid: string, owner: RecordingOwner): Recording {
     if (this.#closing) throw new WavecacheError("SHUTTING_DOWN");
     const { folder, rotateMs, nibbles, fillGaps } = this.#settings;
-    const order: RecordingSpec = {
+    const spec: RecordingSpec = {
       handshake,
       hwid: sanitizeHwid(hwid) ?? null,
       folder,
@@ -73,14 +73,14 @@ export class Recordings implements RecordingHost {
       nibbles: nibbles ?? null,
       fillGaps,
     };
-    const recording = new Recording(order, owner, this);
+    const recording = new Recording(spec, owner, this);
     this.#all.add(recording);
     if (recording.hwid !== null) this.#byHwid.set(recording.hwid, recording);
     this.#byStreamId.set(String(handshake.streamId), recording);
     return recording;
   }
 
-  /** The recording that goes on now under this hardware id or stream id. Throws RECORDING_UNKNOWN, LISTENERS_EXHAUSTED. */
+  /** Finds a running recording by hardware id or stream id. Throws RECORDING_UNKNOWN, LISTENERS_EXHAUSTED. */
   listen(name: string): Recording {
     const hwid = sanitizeHwid(name);
     const recording = (hwid === undefined ? undefined : this.#byHwid.get(hwid)) ?? this.#byStreamId.get(name);
@@ -99,7 +99,7 @@ export class Recordings implements RecordingHost {
     return { running: this.#all.size, listeners, skippedLiveBytes: this.#skippedLiveBytes };
   }
 
-  /** Ends every recording and enters what is complete. */
+  /** Ends every recording, and enters its segments in the catalog. */
   async close(): Promise<void> {
     this.#closing = true;
     clearInterval(this.#timer);
@@ -110,26 +110,26 @@ export class Recordings implements RecordingHost {
     await this.#syncOnce();
   }
 
-  openSlot(order: RecordingSpec, events: RecordingEvents): RecordingSlot {
-    return this.#pool.writers.record(order, events);
+  openSlot(spec: RecordingSpec, events: RecordingEvents): RecordingSlot {
+    return this.#pool.writers.record(spec, events);
   }
 
-  skippedLive(bytes: number): void {
+  countSkippedLive(bytes: number): void {
     this.#skippedLiveBytes += bytes;
   }
 
-  closed(segment: RecordingEntry): void {
-    this.#closed.push(segment);
+  addSegment(segment: RecordingEntry): void {
+    this.#unentered.push(segment);
   }
 
-  released(recording: Recording, unfinished: string[]): void {
+  release(recording: Recording, unfinished: string[]): void {
     this.#all.delete(recording);
     forget(this.#byHwid, recording.hwid ?? "", recording);
     forget(this.#byStreamId, String(recording.handshake.streamId), recording);
     if (unfinished.length > 0) void this.#repair(unfinished);
   }
 
-  /** One at a time; what comes meanwhile goes with the next. */
+  /** Single flight: a segment that is added during a sync goes with the next one. */
   #syncOnce(): Promise<void> {
     this.#syncing ??= this.#sync().finally(() => {
       this.#syncing = undefined;
@@ -138,32 +138,32 @@ export class Recordings implements RecordingHost {
   }
 
   async #sync(): Promise<void> {
-    const closed = this.#closed;
+    const closed = this.#unentered;
     const open: string[] = [];
     for (const recording of this.#all) open.push(...recording.unfinished);
     if (closed.length === 0 && open.length === 0) return;
-    this.#closed = [];
+    this.#unentered = [];
     try {
       await this.#pool.keeper.call("syncRecordings", { folder: this.#settings.folder, open, closed });
     } catch (error) {
-      this.#closed = [...closed, ...this.#closed];
-      const left = this.#closed.splice(0, Math.max(0, this.#closed.length - maxUnenteredSegments));
-      this.log.error("recordings could not be forced to the disk", {
+      this.#unentered = [...closed, ...this.#unentered];
+      const left = this.#unentered.splice(0, Math.max(0, this.#unentered.length - maxUnenteredSegments));
+      this.log.error("recordings could not be synced", {
         error,
-        waiting: this.#closed.length,
+        waiting: this.#unentered.length,
         leftToTheNextStart: left.length,
       });
     }
   }
 
-  /** Brings unfinished segments to an end: those of these names, or all that an earlier run left. */
+  /** Finishes segments: those with these names, or all unfinished ones of an earlier run. */
   async #repair(names: string[] | null): Promise<void> {
     try {
       const { folder } = this.#settings;
       const { damaged, ...counts } = await this.#pool.keeper.call("repairRecordings", { folder, names });
       if (counts.entered + counts.removed > 0) this.log.info("recordings repaired", counts);
       for (const name of damaged)
-        this.log.warn("a file is no recording of ours and was left alone", { name });
+        this.log.warn("an unknown file among the recordings was left alone", { name });
     } catch (error) {
       this.log.error("recordings could not be repaired", { error });
     }

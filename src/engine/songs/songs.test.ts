@@ -51,12 +51,12 @@ test("a name means a file of the library first, then a finished stream", async (
   expect(await textOf(await songs.open("take-1"))).toBe("of the library");
 });
 
-test("a stream whose audio was removed from outside is an error of its own", async () => {
+test("a stream whose audio was removed from outside has its own error", async () => {
   stream = { state: "finished", sha256: "cd".repeat(32) };
-  expect(songs.open("take-1")).rejects.toThrow("missing from the cache");
+  expect(songs.open("take-1")).rejects.toThrow("missing on disk");
 });
 
-test("a digest is known from then on, until the file changes", async () => {
+test("a digest is remembered until the file changes", async () => {
   const path = join(library.folder, "a");
   fs.writeFileSync(path, "one");
   const first = await songs.open("a");
@@ -68,7 +68,7 @@ test("a digest is known from then on, until the file changes", async () => {
   fs.writeFileSync(path, "two!");
   const third = await songs.open("a");
   expect(third.sha256).toBeUndefined();
-  // Told by one who read the file before it changed.
+  // This reader read the file before it changed.
   await second.noteDigest(sha256);
   await Promise.all([second.close(), third.close()]);
   const fourth = await songs.open("a");
@@ -76,7 +76,7 @@ test("a digest is known from then on, until the file changes", async () => {
   await fourth.close();
 });
 
-test("the list has sizes, types and durations, of damaged files too, in pages", async () => {
+test("the list has pages with sizes, types and durations, also of damaged files", async () => {
   for (const name of ["music-44k-stereo.mp3", "music-44k-stereo.wav", "speech-16k-mono.opus"])
     fs.copyFileSync(join(samples, name), join(library.folder, name));
   fs.writeFileSync(join(library.folder, "cut.flac"), "fLaC");

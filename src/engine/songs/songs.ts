@@ -1,6 +1,6 @@
 /**
- * Songs by name: files of the library first, then finished streams of the cache by their id. Doors open them and list
- * them, and know nothing of where they lie.
+ * Songs by name: a file of the library, or else the finished stream with that id. Gateways open and list songs without
+ * knowing where they are stored.
  */
 import { WavecacheError } from "../../base/errors.ts";
 import { maxKnownSongs, maxSongsInspected } from "../../base/limits/library.ts";
@@ -12,19 +12,19 @@ import type { Library } from "../../store/library/library.ts";
 import { openBelow, type OpenedFile } from "../../store/library/file.ts";
 import { Lru } from "../../base/lru.ts";
 
-/** A song that is open. Whoever opened it closes it. */
+/** An open song. The caller of `open` has to close it. */
 export interface Song {
   readonly name: string;
-  /** Bytes; fixed when it was opened. */
+  /** Bytes, fixed when the song was opened. */
   readonly size: number;
-  /** Lower-case hex, where it is known already. */
+  /** Lower-case hex; undefined if it is not known yet. */
   readonly sha256: string | undefined;
   /**
-   * Exactly these bytes, which must lie within `size`; at the beginning of `into` where that is given. Throws
-   * SONG_CHANGED if they are not there any more.
+   * Reads exactly these bytes, which must be within `size`, into the beginning of `into` if that is given. Rejects with
+   * SONG_CHANGED if the file does not have them any more.
    */
   read(offset: number, length: number, into?: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>>;
-  /** Tells the SHA-256 of all bytes as they were read, so that the next one to open the song knows it. */
+  /** Remembers the SHA-256 of the whole song for later openers, unless the file has changed. */
   noteDigest(sha256: string): Promise<void>;
   close(): Promise<void>;
 }
@@ -37,7 +37,7 @@ export interface SongRow extends AudioDetails {
 }
 
 export interface SongQuery {
-  /** Songs with names behind this one, in the order of their UTF-16 units. */
+  /** Only names that sort after this one, by UTF-16 units. */
   after: string;
   limit: number;
 }
@@ -48,25 +48,25 @@ export interface SongPage {
   next: string | null;
 }
 
-/** What is needed of the engine: what the catalog knows of a stream. */
-export interface Streams {
+/** Finds streams in the catalog. */
+export interface StreamLookup {
   find(streamId: string): Promise<StreamRow | null>;
 }
 
 export class Songs {
   readonly #library: Library;
-  readonly #streams: Streams;
+  readonly #streams: StreamLookup;
   readonly #layout: CacheLayout;
   readonly #digests = new Lru<string>(maxKnownSongs);
   readonly #details = new Lru<AudioDetails>(maxKnownSongs);
 
-  constructor(library: Library, streams: Streams, layout: CacheLayout) {
+  constructor(library: Library, streams: StreamLookup, layout: CacheLayout) {
     this.#library = library;
     this.#streams = streams;
     this.#layout = layout;
   }
 
-  /** Throws SONG_UNKNOWN; STORE_FAILED and the like if the disk fails. */
+  /** Rejects with SONG_UNKNOWN, or with STORE_FAILED and the like if the disk fails. */
   async open(name: string): Promise<Song> {
     const file = await this.#library.find(name);
     if (file !== undefined) return new OpenSong(name, file, this.#digests.get(file.key), this.#digests);
@@ -75,7 +75,7 @@ export class Songs {
     return stream;
   }
 
-  /** Songs of the library, a page at a time. Streams have a list of their own. */
+  /** Lists the library, a page at a time. Streams are not included. */
   async list({ after, limit }: SongQuery): Promise<SongPage> {
     const names = await this.#library.list();
     const from = after === "" ? 0 : names.findIndex((name) => name > after);
@@ -93,7 +93,7 @@ export class Songs {
     return new OpenSong(streamId, file, row.sha256, this.#digests);
   }
 
-  /** In the order of the names; a song that has gone meanwhile is left out. */
+  /** Keeps the order of the names. Leaves out songs that were removed meanwhile. */
   async #describeAll(names: readonly string[]): Promise<SongRow[]> {
     const rows: (SongRow | undefined)[] = Array.from({ length: names.length });
     let next = 0;

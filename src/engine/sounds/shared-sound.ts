@@ -8,18 +8,19 @@ interface Waiter {
   reject(error: WavecacheError): void;
 }
 
-/** The packets of one sound while they come, shared by all who play it. */
+/** The packets of one sound, shared by all players while they arrive. */
 export class SharedSound {
   readonly packets: Uint8Array[] = [];
-  /** What it takes in memory. */
+  /** Memory that the sound takes. */
   bytes = 0;
+  /** Players that have not released the sound. */
   users = 0;
   isComplete = false;
   #error: WavecacheError | undefined;
   #waiters: Waiter[] = [];
   readonly #onUnused: () => void;
 
-  /** `onUnused` is called each time the last user lets go of it. */
+  /** `onUnused` runs each time the last player releases the sound. */
   constructor(onUnused: () => void) {
     this.#onUnused = onUnused;
   }
@@ -42,13 +43,13 @@ export class SharedSound {
     for (const waiter of this.#waiters.splice(0)) waiter.reject(error);
   }
 
-  beyond(count: number): Promise<void> {
+  waitBeyond(count: number): Promise<void> {
     if (this.packets.length > count || this.isComplete) return Promise.resolve();
     if (this.#error !== undefined) return Promise.reject(this.#error);
     return new Promise((resolve, reject) => this.#waiters.push({ count, resolve, reject }));
   }
 
-  /** For one more who plays it. */
+  /** Opens the sound for one more player. */
   open(): Sound {
     this.users += 1;
     return new OpenSound(this, () => {
@@ -83,8 +84,8 @@ class OpenSound implements Sound {
     return this.#shared.isComplete;
   }
 
-  beyond(count: number): Promise<void> {
-    return this.#shared.beyond(count);
+  waitBeyond(count: number): Promise<void> {
+    return this.#shared.waitBeyond(count);
   }
 
   release(): void {

@@ -37,7 +37,7 @@ async function packetsOfFile(name: string, bytes: Uint8Array): Promise<Uint8Arra
   return packets;
 }
 
-/** The mean of both channels of a stereo sample of PCM16 at 48 kHz. */
+/** The mean of all channels of a PCM16 sample, resampled to 48 kHz. */
 function monoOfSample(name: string, channels: number, sampleRate: number): Float32Array {
   const pcm = samplesOf(sample(name).subarray(44));
   const mono = Float32Array.from({ length: pcm.length / channels }, (_, at) => {
@@ -49,7 +49,7 @@ function monoOfSample(name: string, channels: number, sampleRate: number): Float
   return Float32Array.from([...resampler.push(mono), ...resampler.end()]);
 }
 
-/** Packets of the signal by libopus: `channels` and `samples` a packet are not always what devices are sent. */
+/** Encodes the signal with libopus, also with channels and packet lengths that devices do not get. */
 function opusPackets(channels: number, samples: number): Uint8Array[] {
   const encoder = new OpusScript(opusSampleRate, channels, OpusScript.Application.AUDIO);
   const pcm = inChannels(pcm16(expected), channels);
@@ -64,7 +64,7 @@ function opusPackets(channels: number, samples: number): Uint8Array[] {
   return packets;
 }
 
-describe("a sound decodes to its source, if that is", () => {
+describe("a sound decodes to its source, if the source is", () => {
   test.each<[number, number, WavEncoding]>([
     [8_000, 1, "u8"],
     [11_025, 2, "s16"],
@@ -100,7 +100,7 @@ describe("a sound decodes to its source, if that is", () => {
     expect(correlation(source, sound, 2_000)).toBeGreaterThan(0.95);
   });
 
-  test("Opus in Ogg, whose packets are passed through if they are what devices are sent", async () => {
+  test("Opus in Ogg, whose packets pass unchanged if devices can play them", async () => {
     const file = sample("speech-16k-mono.opus");
     const packets = await packetsOfFile("startup.opus", file);
     expect(packets).toEqual(new OggOpusParser().push(file));
@@ -130,7 +130,7 @@ describe("a sound decodes to its source, if that is", () => {
     expect(20 * Math.log10(level(sound) / level(plain))).toBeWithin(-12.5, -11.5);
   });
 
-  test("Opus in Ogg that is cut at its end by its last granule", async () => {
+  test("Opus in Ogg whose end is trimmed by its last granule position", async () => {
     const encoder = new OpusEncoder();
     const coded = Array.from({ length: 20 }, () => encoder.encode(new Int16Array(opusFrameSamples)));
     encoder.free();

@@ -23,7 +23,7 @@ const limitMs = testLimitMs / 2;
 const wav = (seconds: number, rate = 16_000) => soundWav(signal(rate, seconds), rate);
 const packetsIn = (seconds: number) => Math.ceil((seconds * opusSampleRate) / opusFrameSamples);
 
-/** A WAV of silence, as long as one likes: nearly all of it is a hole in the file. */
+/** Writes a WAV of silence as a sparse file. */
 function longWav(bench: TestSounds, name: string, seconds: number): void {
   const rate = 8_000;
   bench.put(name, encodeWavHeader(rate, 1, seconds * rate * 2));
@@ -31,7 +31,7 @@ function longWav(bench: TestSounds, name: string, seconds: number): void {
 }
 
 describe("sounds", () => {
-  test("are found by their mode, in the order of the suffixes, or where the settings say", async () => {
+  test("are found by mode, in the order of suffixes, or by the name in the settings", async () => {
     await using bench = new TestSounds();
     bench.put("startup.mp3", Uint8Array.of(1));
     bench.put("startup.wav", wav(0.1));
@@ -46,7 +46,7 @@ describe("sounds", () => {
     }
   });
 
-  test("are encoded once, for all who play them at the same time and for those who come later", async () => {
+  test("are encoded once for all players, current and later ones", async () => {
     await using bench = new TestSounds();
     bench.put("mode_1.wav", wav(1));
     const sounds = await bench.start();
@@ -60,7 +60,7 @@ describe("sounds", () => {
     expect(sounds).toMatchObject({ encoded: 1, loaded: 0, count: 1 });
   });
 
-  test("come out the same whenever and beside whatever they are encoded", async () => {
+  test("have the same packets whenever and beside whichever others they are encoded", async () => {
     await using bench = new TestSounds();
     for (let mode = 0; mode <= 5; mode++) bench.put(soundNames(new Map())[mode]![0]!, wav(0.8, 44_100));
     const sounds = await bench.start();
@@ -70,15 +70,15 @@ describe("sounds", () => {
     expect(sounds.encoded).toBe(6);
   });
 
-  test("are in the cache after a restart, and soon there", async () => {
+  test("load quickly from the cache after a restart", async () => {
     await using bench = new TestSounds();
     bench.put("mode_1.wav", wav(2));
     const first = await packetsOfSound(await (await bench.start()).open(1));
     const sounds = await bench.start();
     const startedAt = performance.now();
     const sound = await sounds.open(1);
-    await sound.beyond(0);
-    // 50 ms are promised, and about 2 taken where nothing else has the processors.
+    await sound.waitBeyond(0);
+    // The target is 50 ms; an idle machine takes about 2.
     expect(performance.now() - startedAt).toBeLessThan(1_000);
     expect(await packetsOfSound(sound)).toEqual(first);
     expect(sounds).toMatchObject({ encoded: 0, loaded: 1 });
@@ -104,7 +104,7 @@ describe("sounds", () => {
     expect(bench.log.lines.join()).toContain("mode_1.wav");
   });
 
-  test("of a replaced file are the new ones at the next opening; who plays the old one hears its end", async () => {
+  test("of a replaced file are new at the next opening, while players of the old one hear it to its end", async () => {
     await using bench = new TestSounds();
     bench.put("mode_1.wav", wav(0.5));
     const sounds = await bench.start();
@@ -114,7 +114,7 @@ describe("sounds", () => {
     expect((await packetsOfSound(old)).length).toBe(packetsIn(0.5));
   });
 
-  test("that cannot be read fail with the reason, and the others go on", async () => {
+  test("that cannot be read fail with the reason, and others continue", async () => {
     await using bench = new TestSounds();
     const noise = Uint8Array.from({ length: 50_000 }, (_, at) => (at * at * 31) >> 5);
     bench.put("mode_1.wav", noise);
@@ -136,16 +136,16 @@ describe("sounds", () => {
     expect((await packetsOfSound(await sounds.open(1))).length).toBe(packetsIn(0.1));
   });
 
-  test("that cannot be read say which file and why, in the log if nobody is there any more", async () => {
+  test("that cannot be read name the file and the reason, in the log if they have no player", async () => {
     await using bench = new TestSounds();
     bench.put("mode_1.wav", new TextEncoder().encode("RIFF....WAVE and nothing else"));
     const sounds = await bench.start();
     const sound = await sounds.open(1);
-    const message = await sound.beyond(0).catch((error: unknown) => String(error));
+    const message = await sound.waitBeyond(0).catch((error: unknown) => String(error));
     expect(message).toMatch(/cannot be read: mode_1\.wav: .*WAV file/);
     sound.release();
     (await sounds.open(1)).release();
-    await until("a line about it", limitMs, () => bench.log.lines.join().includes("mode_1.wav"));
+    await until("the log line", limitMs, () => bench.log.lines.join().includes("mode_1.wav"));
   });
 
   test("that are empty are complete without a packet", async () => {
@@ -168,12 +168,12 @@ describe("sounds", () => {
     expect(long.packets).toEqual([]);
   });
 
-  test("whose file is cut short while they are encoded fail, and are not stored", async () => {
+  test("whose file is truncated while they are encoded fail, and are not stored", async () => {
     await using bench = new TestSounds();
     longWav(bench, "mode_1.wav", 600);
     const sounds = await bench.start();
     const sound = await sounds.open(1);
-    await within("a packet", limitMs, sound.beyond(0));
+    await within("a packet", limitMs, sound.waitBeyond(0));
     const descriptor = openSync(bench.pathOf("mode_1.wav"), "r+");
     ftruncateSync(descriptor, 1_000);
     closeSync(descriptor);
@@ -181,41 +181,41 @@ describe("sounds", () => {
     expect(bench.stored()).toEqual([]);
   });
 
-  test("whose file is written into while they are encoded are played, and not stored", async () => {
+  test("whose file is changed while they are encoded play, and are not stored", async () => {
     await using bench = new TestSounds();
     longWav(bench, "mode_1.wav", 200);
     const sounds = await bench.start();
     const sound = await sounds.open(1);
-    await within("a packet", limitMs, sound.beyond(0));
+    await within("a packet", limitMs, sound.waitBeyond(0));
     const descriptor = openSync(bench.pathOf("mode_1.wav"), "r+");
     writeSync(descriptor, Uint8Array.of(1, 2), 0, 2, 30_000);
     closeSync(descriptor);
     expect((await packetsOfSound(sound)).length).toBe(packetsIn(200));
-    await until("a line about it", limitMs, () => bench.log.lines.join().includes("not stored"));
+    await until("the log line", limitMs, () => bench.log.lines.join().includes("not stored"));
     expect(bench.stored()).toEqual([]);
   });
 
-  test("that nobody plays any more are given up, and begun anew for the next", async () => {
+  test("without a player are abandoned, and start again for the next one", async () => {
     await using bench = new TestSounds();
     longWav(bench, "mode_1.wav", 3_000);
     const sounds = await bench.start({ abandonMs: 1 });
     const sound = await sounds.open(1);
-    await within("a packet", limitMs, sound.beyond(0));
+    await within("a packet", limitMs, sound.waitBeyond(0));
     sound.release();
     sound.release();
     await until("the end of the work", limitMs, () => sounds.count === 0 && bench.stored().length === 0);
     expect(sounds.bytes).toBe(0);
     const again = await sounds.open(1);
-    await within("a packet of the next", limitMs, again.beyond(0));
+    await within("a packet of the next", limitMs, again.waitBeyond(0));
     expect(sounds.encoded).toBe(2);
-    // Closing ends it, and tells who waits.
+    // Closing rejects the players that wait.
     const failure = failureOf(packetsOfSound(again));
     await within("the end of the sounds", limitMs, sounds.close());
     expect(await failure).toBe("SHUTTING_DOWN");
     expect(await failureOf(sounds.open(1))).toBe("SHUTTING_DOWN");
   });
 
-  test("go on if somebody comes back in time, and a short one is finished for nobody", async () => {
+  test("continue if a player returns in time, and short ones finish without a player", async () => {
     await using bench = new TestSounds();
     bench.put("mode_1.wav", wav(1));
     const sounds = await bench.start({ abandonMs: limitMs });
@@ -228,7 +228,7 @@ describe("sounds", () => {
     expect(sounds.encoded).toBe(2);
   });
 
-  test("that nobody plays leave memory when it is full; those that play stay, and no more can begin", async () => {
+  test("without a player are evicted from a full memory; those that play stay, and no more can start", async () => {
     await using bench = new TestSounds();
     for (let mode = 1; mode <= 4; mode++) bench.put(`mode_${mode}.wav`, wav(0.5 + mode / 100));
     const sounds = await bench.start({ maxBytes: 15_000 });
@@ -238,7 +238,7 @@ describe("sounds", () => {
     expect(one).toBeWithin(6_000, 12_000);
     await packetsOfSound(await sounds.open(2));
     await packetsOfSound(await sounds.open(3));
-    // The second had to go, the first is still the same.
+    // The second sound was evicted, the first one is the same.
     expect(sounds.count).toBe(1);
     expect(sounds.bytes).toBe(one);
     const second = await sounds.open(2);

@@ -1,9 +1,9 @@
 /**
  * Sounds for devices: files of the library as Opus packets.
  *
- * A sound is encoded once for each state of its file. Its packets are in memory while somebody plays it and as long
- * as there is room after that, and in the cache folder, from where they come after a restart. All who play it share
- * them, also while it is being encoded: they get each packet as it is made.
+ * A sound is encoded once for each version of its file. Its packets stay in memory while it plays, and after that until
+ * others need the room; the cache folder keeps them across restarts. All players share the packets, and get each one as
+ * soon as it is encoded.
  */
 import { toWavecacheError, WavecacheError } from "../../base/errors.ts";
 import { maxSoundBytes, maxSounds, soundAbandonMs } from "../../base/limits/sounds.ts";
@@ -16,26 +16,26 @@ import { readStoredSound } from "../../store/sounds/stored-sound.ts";
 import { SharedSound } from "./shared-sound.ts";
 import type { Sound, SoundSource } from "./sound.ts";
 
-/** Names of the files of mode 0, 1 and so on: of those that are there, the first is played. */
+/** For each mode, the file names to try in order. */
 export type SoundNames = readonly (readonly string[])[];
 
 const soundSuffixes = ["wav", "opus", "ogg", "mp3"];
 const soundStems = ["startup", "mode_1", "mode_2", "mode_3", "mode_4", "mode_5"];
 
-/** The usual names, `startup.*` and `mode_1.*` to `mode_5.*`, and others for some modes. */
-export function soundNames(others: ReadonlyMap<number, string>): SoundNames {
+/** The default names are `startup.*` and `mode_1.*` to `mode_5.*`; `overrides` replaces those of some modes. */
+export function soundNames(overrides: ReadonlyMap<number, string>): SoundNames {
   return soundStems.map((stem, mode) => {
-    const other = others.get(mode);
-    return other === undefined ? soundSuffixes.map((suffix) => `${stem}.${suffix}`) : [other];
+    const override = overrides.get(mode);
+    return override === undefined ? soundSuffixes.map((suffix) => `${stem}.${suffix}`) : [override];
   });
 }
 
-/** What is needed of the library. */
+/** The part of the library that is needed here. */
 export interface SoundFiles {
   find(name: string): Promise<OpenedFile | undefined>;
 }
 
-/** What is needed of the thread that encodes. */
+/** The part of the encoder pool that is needed here. */
 export interface SoundEncoders {
   encode(task: EncodeTask, onPackets: (packets: Uint8Array[]) => void): Encoding;
 }
@@ -43,37 +43,38 @@ export interface SoundEncoders {
 export interface SoundSettings {
   names: SoundNames;
   layout: CacheLayout;
-  /** What may be in memory; the limits of `limits.ts` if it is not given. */
+  /** Limit of the packets in memory; `maxSoundBytes` if it is not given. */
   maxBytes?: number;
+  /** `soundAbandonMs` if it is not given. */
   abandonMs?: number;
 }
 
-/** A sound in memory, and what is still to be done for it. */
+/** A sound in memory, and the work that makes it. */
 interface Entry {
   key: string;
   name: string;
   sound: SharedSound;
   encoding: Encoding | undefined;
-  /** Runs while nobody plays a sound that is not complete. */
-  abandon: Timer | undefined;
+  /** Runs while an incomplete sound has no player, and then abandons it. */
+  abandonTimer: Timer | undefined;
   isAbandoned: boolean;
-  /** Resolves when nothing is done for it any more. */
+  /** Resolves when no work for the sound runs any more. */
   over: Promise<void>;
 }
 
 export class Sounds implements SoundSource {
-  /** By what their files were; the longest unused first. */
+  /** Sounds by the version of their file, the least recently used first. */
   readonly #entries = new Map<string, Entry>();
   readonly #files: SoundFiles;
   readonly #encoders: SoundEncoders;
   readonly #settings: SoundSettings;
   readonly #log: Log;
   #isClosed = false;
-  /** Packets in memory. */
+  /** Memory that all packets take. */
   bytes = 0;
-  /** Sounds that were begun to be encoded since the start. */
+  /** Sounds that the encoder has started since the start of the server. */
   encoded = 0;
-  /** Sounds that came from the cache folder since the start. */
+  /** Sounds that were loaded from the cache folder since the start of the server. */
   loaded = 0;
 
   constructor(files: SoundFiles, encoders: SoundEncoders, settings: SoundSettings, log: Log) {
@@ -83,23 +84,23 @@ export class Sounds implements SoundSource {
     this.#log = log;
   }
 
-  /** Sounds in memory. */
+  /** Number of sounds in memory. */
   get count(): number {
     return this.#entries.size;
   }
 
-  /** Throws SOUND_UNKNOWN, SOUNDS_EXHAUSTED, SHUTTING_DOWN. Whether a sound can be read shows only while it is made. */
+  /** Rejects with SOUND_UNKNOWN, SOUNDS_EXHAUSTED, SHUTTING_DOWN. An unreadable file fails `waitBeyond` of the sound. */
   async open(mode: number): Promise<Sound> {
     const { name, file } = await this.#find(mode);
     const entry = this.#entries.get(file.key);
     if (entry === undefined) return await this.#begin(name, file);
-    clearTimeout(entry.abandon);
+    clearTimeout(entry.abandonTimer);
     const sound = entry.sound.open();
     await file.close();
     return sound;
   }
 
-  /** Ends what is being made; those who wait for it hear SHUTTING_DOWN. */
+  /** Abandons incomplete sounds; their players fail with SHUTTING_DOWN. */
   async close(): Promise<void> {
     this.#isClosed = true;
     const entries = [...this.#entries.values()];
@@ -116,12 +117,12 @@ export class Sounds implements SoundSource {
     throw new WavecacheError("SOUND_UNKNOWN", names.join(", ") || `mode ${mode}`);
   }
 
-  /** Takes over the file. */
+  /** Adds a sound, and closes the file when it is no longer needed. */
   async #begin(name: string, file: OpenedFile): Promise<Sound> {
-    const problem = this.#problemWithAnother();
-    if (problem !== undefined) {
+    const refusal = this.#refusal();
+    if (refusal !== undefined) {
       await file.close();
-      throw problem;
+      throw refusal;
     }
     const sound = new SharedSound(() => this.#onUnused(entry));
     const entry: Entry = {
@@ -129,7 +130,7 @@ export class Sounds implements SoundSource {
       name,
       sound,
       encoding: undefined,
-      abandon: undefined,
+      abandonTimer: undefined,
       isAbandoned: false,
       over: Promise.resolve(),
     };
@@ -141,7 +142,8 @@ export class Sounds implements SoundSource {
     return opened;
   }
 
-  #problemWithAnother(): WavecacheError | undefined {
+  /** Returns why there is no room for another sound. */
+  #refusal(): WavecacheError | undefined {
     if (this.#isClosed) return new WavecacheError("SHUTTING_DOWN");
     this.#makeRoom(1);
     const isFull = this.#entries.size >= maxSounds || this.bytes > this.#maxBytes;
@@ -154,7 +156,7 @@ export class Sounds implements SoundSource {
     } catch (error) {
       const { code, detail } = toWavecacheError(error);
       const named = new WavecacheError(code, detail === undefined ? entry.name : `${entry.name}: ${detail}`);
-      // Those who play it hear of it, and say so; with nobody there it is said here.
+      // Players report the failure themselves. Without one, log it here.
       if (entry.sound.users === 0 && !entry.isAbandoned) this.#log.warn(named.message, { code });
       this.#forget(entry, named);
     } finally {
@@ -162,7 +164,7 @@ export class Sounds implements SoundSource {
     }
   }
 
-  /** From the cache folder, if it is there. */
+  /** Loads the packets from the cache folder. False: they have to be encoded. */
   async #load(entry: Entry): Promise<boolean> {
     const path = this.#settings.layout.soundPath(entry.key);
     const found = await readStoredSound(path, (packets) => this.#add(entry, packets)).catch(
@@ -208,7 +210,7 @@ export class Sounds implements SoundSource {
 
   #complete(entry: Entry): void {
     if (entry.isAbandoned) return;
-    clearTimeout(entry.abandon);
+    clearTimeout(entry.abandonTimer);
     entry.sound.complete();
     this.#makeRoom(0);
   }
@@ -220,16 +222,16 @@ export class Sounds implements SoundSource {
       this.#entries.set(entry.key, entry);
       this.#makeRoom(0);
     } else {
-      entry.abandon = setTimeout(
+      entry.abandonTimer = setTimeout(
         () => this.#abandon(entry, new WavecacheError("SHUTTING_DOWN")),
         this.#settings.abandonMs ?? soundAbandonMs,
       );
     }
   }
 
-  /** Ends what is still done for a sound; one that is complete stays as it is. */
+  /** Gives up an incomplete sound. */
   #abandon(entry: Entry, reason: WavecacheError): void {
-    clearTimeout(entry.abandon);
+    clearTimeout(entry.abandonTimer);
     if (entry.sound.isComplete) return;
     entry.isAbandoned = true;
     entry.encoding?.cancel();
@@ -237,17 +239,17 @@ export class Sounds implements SoundSource {
   }
 
   #forget(entry: Entry, reason: WavecacheError): void {
-    clearTimeout(entry.abandon);
+    clearTimeout(entry.abandonTimer);
     entry.sound.fail(reason);
     if (this.#entries.get(entry.key) !== entry) return;
     this.#entries.delete(entry.key);
     this.bytes -= entry.sound.bytes;
   }
 
-  /** Lets go of sounds that nobody plays, the longest unused first, until there is room for `more`. */
-  #makeRoom(more: number): void {
+  /** Evicts sounds without a player, the least recently used first, until `newSounds` more fit. */
+  #makeRoom(newSounds: number): void {
     for (const entry of this.#entries.values()) {
-      if (this.#entries.size + more <= maxSounds && this.bytes <= this.#maxBytes) return;
+      if (this.#entries.size + newSounds <= maxSounds && this.bytes <= this.#maxBytes) return;
       if (entry.sound.users > 0 || !entry.sound.isComplete) continue;
       this.#entries.delete(entry.key);
       this.bytes -= entry.sound.bytes;

@@ -95,7 +95,7 @@ class WavListener implements LiveListener {
     meter.opened();
   }
 
-  audio(pcm: Uint8Array): void {
+  push(pcm: Uint8Array): void {
     if ((this.#controller.desiredSize ?? 0) > 0) return this.send(pcm);
     this.#skippedBytes += pcm.length;
     this.#meter.skippedBytes += pcm.length;
@@ -106,7 +106,7 @@ class WavListener implements LiveListener {
     this.#controller.enqueue(bytes);
   }
 
-  ended(): void {
+  end(): void {
     this.#controller.close();
     this.leave();
   }

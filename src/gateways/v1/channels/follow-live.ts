@@ -60,7 +60,7 @@ export class FollowLiveChannel implements Channel, LiveListener {
     this.#recording?.live.remove(this);
   }
 
-  audio(pcm: Uint8Array): void {
+  push(pcm: Uint8Array): void {
     const offset = this.#position;
     this.#position += pcm.length;
     const { channels } = this.#recording!.handshake;
@@ -68,7 +68,7 @@ export class FollowLiveChannel implements Channel, LiveListener {
     this.#host.scheduler.wake(this.source, true);
   }
 
-  ended(): void {
+  end(): void {
     this.#hasEnded = true;
     if (this.source.availableBytes === 0) this.#endIfComplete();
   }

@@ -55,7 +55,7 @@ class FakeSound implements Sound {
     return this.packets.length === this.#length;
   }
 
-  async beyond(count: number): Promise<void> {
+  async waitBeyond(count: number): Promise<void> {
     if (this.packets.length > count || this.isComplete) return;
     await Bun.sleep(5);
     if (this.packets.length >= (this.#sounds.failsAfter ?? Number.MAX_SAFE_INTEGER))

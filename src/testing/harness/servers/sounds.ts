@@ -78,7 +78,7 @@ export class TestSounds implements AsyncDisposable {
 export async function packetsOfSound(sound: Sound): Promise<Uint8Array[]> {
   try {
     while (!sound.isComplete) {
-      await within("more of a sound", testLimitMs / 2, sound.beyond(sound.packets.length));
+      await within("more of a sound", testLimitMs / 2, sound.waitBeyond(sound.packets.length));
     }
     return [...sound.packets];
   } finally {
