@@ -48,9 +48,9 @@ export async function writeReport(
   settings: { json: string | undefined },
   report: Record<string, unknown>,
 ): Promise<void> {
-  const { json, ...told } = settings;
+  const { json, ...settingsUsed } = settings;
   if (json === undefined) return;
-  const whole = { machine: thisMachine(), settings: told, ...report };
+  const whole = { machine: thisMachine(), settings: settingsUsed, ...report };
   await Bun.write(json, `${JSON.stringify(whole, undefined, 2)}\n`);
 }
 

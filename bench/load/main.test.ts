@@ -140,8 +140,8 @@ function wrongServer(fault: "byte" | "digest" | "close") {
         if (request.type === "START") return void socket.send(encodeStarted("upper", request.streamId!));
         if (request.type === "STOP") {
           const sha256 = new Bun.CryptoHasher("sha256").update(whole).digest("hex");
-          const told = fault === "digest" ? sha256.toUpperCase().replace(/^./, "x") : sha256;
-          return void socket.send(encodeStopped("upper", request.streamId!, whole.length, told));
+          const claimed = fault === "digest" ? sha256.toUpperCase().replace(/^./, "x") : sha256;
+          return void socket.send(encodeStopped("upper", request.streamId!, whole.length, claimed));
         }
         if (request.type !== "GET") return;
         if (fault === "close") return socket.close(1011, "no more");
@@ -158,13 +158,13 @@ describe("the load bench against a running server", () => {
     ["byte", "wrong audio in the 3616 bytes at offset 16384"],
     ["digest", "STOPPED says 20000 bytes"],
     ["close", "the server closed with 1011 no more"],
-  ] as const)("fails if the server misbehaves: %s", async (fault, told) => {
+  ] as const)("fails if the server misbehaves: %s", async (fault, error) => {
     const server = wrongServer(fault);
     const address = ["--server", `ws://127.0.0.1:${server.port}/audio`];
     const { code, out } = await bench("main.ts", ...tiny, ...anySpeed, ...address, "--without-ceilings");
     await server.stop(true);
     expect(code).toBe(1);
-    expect(out).toContain(told);
+    expect(out).toContain(error);
     expect(out).not.toContain("every byte came back");
     expect(out).toContain("4 streams stay on the server");
   });

@@ -80,12 +80,12 @@ test("uploads, downloads and removals are counted by gateway, in the cache and i
   peer.socket.binary(audio.subarray(0, 1000));
   await peer.untilReceived("open", 1000);
   const metrics = await metricsOf(server);
-  const door = { door: "audio-cache" };
-  expect(metrics.sum("wavecache_connections", door)).toBe(1);
-  expect(metrics.sum("wavecache_connections_total", door)).toBe(1);
-  expect(metrics.sum("wavecache_received_bytes_total", door)).toBeGreaterThan(2 * MiB + 1000);
-  expect(metrics.sum("wavecache_sent_bytes_total", door)).toBeGreaterThan(MiB);
-  expect(metrics.sum("wavecache_sent_bytes_total", door)).toBeLessThan(1.1 * MiB);
+  const labels = { door: "audio-cache" };
+  expect(metrics.sum("wavecache_connections", labels)).toBe(1);
+  expect(metrics.sum("wavecache_connections_total", labels)).toBe(1);
+  expect(metrics.sum("wavecache_received_bytes_total", labels)).toBeGreaterThan(2 * MiB + 1000);
+  expect(metrics.sum("wavecache_sent_bytes_total", labels)).toBeGreaterThan(MiB);
+  expect(metrics.sum("wavecache_sent_bytes_total", labels)).toBeLessThan(1.1 * MiB);
   expect(metrics.by("wavecache_streams", "state")).toEqual(
     new Map([
       ["uploading", 1],
@@ -106,7 +106,7 @@ test("uploads, downloads and removals are counted by gateway, in the cache and i
   await peer.close();
   await untilSum(server, "wavecache_streams", { state: "interrupted" }, 1);
   for (const id of ["first", "copy", "open"]) await removeStream(server.httpBase, id);
-  const after = await untilSum(server, "wavecache_connections", door, 0);
+  const after = await untilSum(server, "wavecache_connections", labels, 0);
   expect([...after.by("wavecache_streams", "state").values()]).toEqual([0, 0, 0, 0]);
   expect(after.sum("wavecache_cache_objects")).toBe(0);
   expect(after.sum("wavecache_cache_bytes")).toBe(0);
@@ -148,7 +148,8 @@ test("errors are counted by gateway and code, and protocol violations by gateway
   device.socket.binary(Buffer.from("no frame of any kind"));
   await device.closed();
   const metrics = await metricsOf(server);
-  const errors = (door: string, code: string) => metrics.sum("wavecache_errors_total", { door, code });
+  const errors = (gateway: string, code: string) =>
+    metrics.sum("wavecache_errors_total", { door: gateway, code });
   expect(errors("audio-cache", "STREAM_UNKNOWN")).toBe(1);
   expect(errors("api", "STREAM_UNKNOWN")).toBe(1);
   expect(errors("live", "RECORDING_UNKNOWN")).toBe(1);

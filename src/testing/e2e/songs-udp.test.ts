@@ -8,7 +8,7 @@ import { decodeReliable, encodeReliable, minRequestBytes } from "../../wire/reli
 import { AudioCachePeer } from "../harness/peers/audio-cache.ts";
 import { Random, sha256 } from "../harness/bytes.ts";
 import { LossyUdp } from "../harness/lossy-udp.ts";
-import { RawUdp } from "../harness/raw-udp.ts";
+import { RawUdp } from "../harness/peers/raw-udp.ts";
 import { useServers } from "../harness/server.ts";
 import { type Received, SongServer } from "../harness/servers/song-server.ts";
 import { until, within } from "../harness/until.ts";

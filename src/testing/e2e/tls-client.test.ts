@@ -29,7 +29,7 @@ async function serverWith(name: string, options: CertificateOptions): Promise<Te
 }
 
 const servers: Record<string, TestServer> = {};
-const unbelieved: [kind: string, options: CertificateOptions, says: RegExp][] = [
+const untrusted: [kind: string, options: CertificateOptions, says: RegExp][] = [
   ["another host", { names: ["example.org"] }, /for another host: 127\.0\.0\.1:\d+ \(.+\)/],
   [
     "an unknown authority",
@@ -43,7 +43,7 @@ beforeAll(async () => {
   await Bun.write(ca, authority.cert);
   await Bun.write(audio, "audio");
   servers["good"] = await serverWith("good", {});
-  for (const [kind, options] of unbelieved) servers[kind] = await serverWith(kind, options);
+  for (const [kind, options] of untrusted) servers[kind] = await serverWith(kind, options);
 });
 
 afterAll(async () => {
@@ -80,7 +80,7 @@ describe("the client over TLS", () => {
     }
   });
 
-  test.each(unbelieved)("rejects a certificate of %s in one line with a hint", async (kind, _, says) => {
+  test.each(untrusted)("rejects a certificate of %s in one line with a hint", async (kind, _, says) => {
     for (const command of commands(servers[kind]!)) {
       const run = await runClient([...command, "--ca", ca]);
       expect(run.code, run.err).toBe(1);
@@ -88,7 +88,7 @@ describe("the client over TLS", () => {
     }
   });
 
-  test.each(unbelieved)("accepts a certificate of %s with --insecure", async (kind) => {
+  test.each(untrusted)("accepts a certificate of %s with --insecure", async (kind) => {
     for (const command of commands(servers[kind]!)) {
       const run = await runClient([...command, "--insecure"]);
       expect(run.code, run.err).toBe(0);

@@ -216,19 +216,19 @@ describe("the end of the server", () => {
   test("after kill -9 acknowledged bytes are kept, and the upload resumes there", async () => {
     await using own = await TestServer.start();
     const id = "survivor";
-    let told = 0;
+    let ackedBytes = 0;
     {
       using peer = await V1Peer.open(own.url);
       peer.create(1, id, { ...plain, tags: { kept: "yes" } });
       await peer.write(1, audio, 0, 1_500_000);
       await peer.when("an ACK", () => peer.acked(1).durable > 0 || undefined, 20_000);
       await own.kill9();
-      told = peer.acked(1).written;
+      ackedBytes = peer.acked(1).written;
     }
     await own.restart();
     using peer = await V1Peer.open(own.url);
     const { offset, metadata } = await peer.resume(1, id);
-    expect(offset).toBeGreaterThanOrEqual(told);
+    expect(offset).toBeGreaterThanOrEqual(ackedBytes);
     expect(metadata.tags).toEqual({ kept: "yes" });
     await peer.write(1, audio, offset);
     expect((await peer.finish(1, audio.length)).sha256).toBe(sha256(audio));
