@@ -5,10 +5,10 @@ import { Encoders } from "./encoders.ts";
 
 setDefaultTimeout(testLimitMs);
 
-function open(silenceMs?: number): { encoders: Encoders; lost: string[] } {
+function open(watchdogMs?: number): { encoders: Encoders; lost: string[] } {
   const lost: string[] = [];
   const entry = new URL("../testing/mocks/odd-encoder.ts", import.meta.url);
-  return { encoders: new Encoders({ entry, onLost: (reason) => lost.push(reason), silenceMs }), lost };
+  return { encoders: new Encoders({ entry, onLost: (reason) => lost.push(reason), watchdogMs }), lost };
 }
 
 function encode(encoders: Encoders, storePath: string) {

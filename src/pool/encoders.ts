@@ -3,7 +3,7 @@
  * and the next one starts it again.
  */
 import { errorOfNumber, WavecacheError } from "../base/errors.ts";
-import { encoderSilenceMs } from "../base/limits/sounds.ts";
+import { encoderWatchdogMs } from "../base/limits/sounds.ts";
 import type { JobFigures } from "../lane/thread-stats.ts";
 import type { EncodeEnd, EncoderReply, EncoderRequest, EncodeTask } from "../store/sounds/encoder-calls.ts";
 import { startWorker } from "./start-worker.ts";
@@ -12,8 +12,8 @@ export interface EncodersSettings {
   entry: URL;
   /** The thread died by itself, or was terminated because it hung. */
   onLost: (reason: string) => void;
-  /** Default: `encoderSilenceMs`. */
-  silenceMs?: number;
+  /** Default: `encoderWatchdogMs`. */
+  watchdogMs?: number;
 }
 
 /** A sound that is being encoded. */
@@ -140,7 +140,7 @@ export class Encoders {
       const thread = this.#thread;
       this.#lose("encoder hangs");
       thread?.terminate();
-    }, this.#settings.silenceMs ?? encoderSilenceMs);
+    }, this.#settings.watchdogMs ?? encoderWatchdogMs);
   }
 
   #lose(reason: string): void {

@@ -21,7 +21,7 @@ export const maxEncodings = 8;
 /** The encoding of a sound goes on for this long after its last player has left; a short sound is done by then. */
 export const soundAbandonMs = 1_000;
 /** An encoding thread that reports nothing for this long while it has work is replaced. */
-export const encoderSilenceMs = 30_000;
+export const encoderWatchdogMs = 30_000;
 
 mustHold("the cache folder holds more than memory", maxSoundBytes <= maxSoundCacheBytes);
 mustHold("every sound that is encoded has its place in memory", maxEncodings <= maxSounds);
