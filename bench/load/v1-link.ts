@@ -147,7 +147,7 @@ export class V1Link {
 
   #received(bytes: number): void {
     if (!this.#window.receive(bytes)) return this.#lose("the server sent more than its credit");
-    this.#window.take(bytes);
+    this.#window.consume(bytes);
     const grant = this.#window.refill(initialConnectionCreditBytes);
     if (grant > 0) this.send({ type: "CREDIT", channel: 0, bytes: grant });
   }

@@ -112,7 +112,7 @@ class V1Download extends V1Transfer {
       return this.lost(`wrong audio in the ${payload.length} bytes at offset ${offset}`);
     }
     this.moved(payload.length);
-    this.#window.take(payload.length);
+    this.#window.consume(payload.length);
     const bytes = this.#window.refill(link.windowBytes);
     if (bytes > 0) link.send({ type: "CREDIT", channel: this.channel, bytes });
   }

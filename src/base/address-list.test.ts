@@ -18,7 +18,7 @@ test("the private networks are this machine, home networks and links, in both fa
     expect(list.has(address), address).toBe(false);
 });
 
-test("a list is networks and addresses; anything else is no list", () => {
+test("a list has networks and addresses; any other entry makes it invalid", () => {
   const list = AddressList.parse("203.0.113.0/24, 2001:db8::5")!;
   expect(list.has("203.0.113.9")).toBe(true);
   expect(list.has("2001:db8::5")).toBe(true);

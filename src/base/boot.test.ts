@@ -1,12 +1,12 @@
 import { expect, test } from "bun:test";
 import { isSameBoot, thisBoot } from "./boot.ts";
 
-test("a start of the system is the same however often it is asked for", () => {
+test("the boot of the system stays the same between two calls", () => {
   expect(isSameBoot(thisBoot(), thisBoot())).toBe(true);
   expect(thisBoot().startedAt).toBeLessThan(Date.now());
 });
 
-test("its name decides where both have one, else the time within which no system starts twice", () => {
+test("boots are compared by id if both have one, otherwise by their time", () => {
   const boot = { id: "a", startedAt: 1_000_000 };
   expect(isSameBoot(boot, { id: "a", startedAt: 9_000_000 })).toBe(true);
   expect(isSameBoot(boot, { id: "b", startedAt: 1_000_000 })).toBe(false);

@@ -1,18 +1,18 @@
 /**
- * Which start of the system this is. What was written and not forced to the disk survives the end of a process, but not
- * of the system under it.
+ * Identifies the boot of the operating system. Written data that is not synced survives the end of a process, but not a
+ * crash of the system; the store compares boots to know which of the two happened.
  */
 import { uptime } from "node:os";
 import { systemText } from "./system-text.ts";
 
 export interface Boot {
-  /** Linux gives each start a random name. */
+  /** Linux has a random id for each boot. */
   id: string | null;
-  /** When the system was started, in milliseconds since 1970, about. */
+  /** Approximate time of the boot, in milliseconds since 1970. */
   startedAt: number;
 }
 
-/** The clock may be set while the system runs, and a start takes longer than this. */
+/** Corrections of the clock stay below this, and no system boots twice within it. */
 const toleranceMs = 30_000;
 
 export function thisBoot(): Boot {
@@ -20,7 +20,7 @@ export function thisBoot(): Boot {
   return { id, startedAt: Math.round(Date.now() - uptime() * 1000) };
 }
 
-/** False also for what cannot be told: a clock that was set far looks like another start. */
+/** False if in doubt: after a large change of the clock the same boot looks like another one. */
 export function isSameBoot(one: Boot, other: Boot): boolean {
   if (one.id !== null && other.id !== null) return one.id === other.id;
   return Math.abs(one.startedAt - other.startedAt) < toleranceMs;

@@ -1,4 +1,4 @@
-/** What a device may be called. Ids become part of answers, logs and URLs, never of file names. */
+/** Device ids, which become part of answers, logs and URLs, never of file names. */
 import { maxDeviceIdChars } from "./limits/devices.ts";
 
 const pattern = new RegExp(`^[A-Za-z0-9_.:-]{1,${maxDeviceIdChars}}$`);

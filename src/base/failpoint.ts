@@ -1,17 +1,17 @@
 /**
- * Fail points: named places where a test may stop the process or make a call fail for real. They are set before the
- * start in the environment and do nothing otherwise:
+ * Fail points: named places where a test can kill the process or make a call fail. The environment sets them before the
+ * start; otherwise they do nothing:
  *
  *     WAVECACHE_FAILPOINTS="commit.3=kill,upload.write*5=ENOSPC"
  *
- * Actions: `kill` sends SIGKILL to the process, `exit-worker` ends the thread that gets there, and the name of a
- * system error throws that error. `*5` acts on the fifth passage only (counted by thread); without it an error is
- * thrown each time. A thread that replaces a dead one has no fail points, or it would die of them too.
+ * Actions: `kill` sends SIGKILL to the process, `exit-worker` ends the thread, and the name of a system error throws
+ * that error. `*5` acts on the fifth passage of a thread only; without it every passage acts. A thread that replaces a
+ * dead thread has no fail points: it would die in the same place.
  */
 
 interface FailPoint {
   action: string;
-  /** The passage that acts, or undefined for every one. */
+  /** The passage that acts; undefined if every passage does. */
   passage: number | undefined;
   passed: number;
 }
@@ -32,7 +32,7 @@ function pass(name: string): void {
   throw Object.assign(new Error(`${point.action}: fail point ${name}`), { code: point.action });
 }
 
-/** The environment of a thread that replaces a dead one. */
+/** The environment of a thread that replaces a dead thread. */
 export function replacementEnvironment(): Record<string, string | undefined> {
   return { ...process.env, [variable]: "" };
 }

@@ -1,26 +1,26 @@
 import type { ErrorCode } from "./errors.ts";
 
-/** What one door counts, for `/metrics`. Plain numbers, so that a frame costs an addition. */
+/** The counters of one gateway, for `/metrics`. They are plain numbers: a frame costs one addition. */
 export class GatewayMeter {
-  /** The door's name in the metrics, such as "audio-cache". */
-  readonly door: string;
-  /** Open now. For a door without connections: transfers under way. */
+  /** The gateway's name in the metrics, such as "audio-cache". */
+  readonly gateway: string;
+  /** Open connections; for a gateway without connections its running transfers. */
   connections = 0;
-  /** Opened since the start. */
+  /** Connections opened since the start. */
   connected = 0;
   /** Payload bytes from peers since the start, without the framing of the transport. */
   bytesIn = 0;
   /** Payload bytes to peers since the start, without the framing of the transport. */
   bytesOut = 0;
-  /** What peers were refused with. */
+  /** Errors that peers got, by code. */
   readonly errors = new Map<ErrorCode, number>();
-  /** Messages that broke the door's protocol and have no code of their own. */
+  /** Messages that broke the gateway's protocol and have no code of their own. */
   refused = 0;
-  /** Live audio that was not sent because a peer did not keep up. */
+  /** Live audio that was skipped because a peer read too slowly. */
   skippedBytes = 0;
 
-  constructor(door: string) {
-    this.door = door;
+  constructor(gateway: string) {
+    this.gateway = gateway;
   }
 
   opened(): void {
@@ -37,7 +37,7 @@ export class GatewayMeter {
   }
 }
 
-/** The meters of all doors of a server. */
+/** The meters of all gateways of a server. */
 export class GatewayMeters {
   readonly #meters: GatewayMeter[] = [];
 
@@ -45,10 +45,11 @@ export class GatewayMeters {
     return this.#meters;
   }
 
-  /** A new meter; the name must not be taken. */
-  add(door: string): GatewayMeter {
-    if (this.#meters.some((meter) => meter.door === door)) throw new RangeError(`two doors named ${door}`);
-    const meter = new GatewayMeter(door);
+  /** A new meter; no other gateway may have its name. */
+  add(gateway: string): GatewayMeter {
+    if (this.#meters.some((meter) => meter.gateway === gateway))
+      throw new RangeError(`two gateways named ${gateway}`);
+    const meter = new GatewayMeter(gateway);
     this.#meters.push(meter);
     return meter;
   }

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { Lateness } from "./lateness.ts";
 
-test("lateness is known in shares to the millisecond, and at its worst exactly", () => {
+test("lateness has percentiles to the millisecond, and an exact maximum", () => {
   const late = new Lateness();
   expect([late.count, late.percentileMs(0.99), late.maxMs]).toEqual([0, 0, 0]);
   for (let ms = 0; ms < 100; ms++) late.add(ms);

@@ -1,6 +1,6 @@
-/** How late things were: counted in classes of a millisecond, so that memory does not grow with their number. */
+/** Statistics of lateness: a histogram with classes of a millisecond, whose memory does not grow with the samples. */
 
-/** What is later than this counts as this late in shares; `maxMs` is exact. */
+/** Highest class in milliseconds. Percentiles count a later sample as this late; `maxMs` is exact. */
 const classes = 10_000;
 
 export class Lateness {
@@ -16,7 +16,7 @@ export class Lateness {
     return this.#maxMs;
   }
 
-  /** `ms` is 0 for what came in time. */
+  /** `ms` is 0 for a sample in time. */
   add(ms: number): void {
     const at = Math.min(classes, Math.max(0, Math.ceil(ms)));
     this.#counts[at] = this.#counts[at]! + 1;
@@ -24,7 +24,7 @@ export class Lateness {
     this.#maxMs = Math.max(this.#maxMs, ms);
   }
 
-  /** Milliseconds, rounded up, that this share (0 to 1) of all kept within; 0 where there were none. */
+  /** The lateness in milliseconds, rounded up, that a share (0 to 1) of the samples kept within; 0 without samples. */
   percentileMs(share: number): number {
     const wanted = share * this.#count;
     let counted = 0;
@@ -35,7 +35,7 @@ export class Lateness {
     return classes;
   }
 
-  /** How many were later than so many whole milliseconds. */
+  /** The number of samples later than `ms` whole milliseconds. */
   over(ms: number): number {
     return this.#counts.subarray(Math.ceil(ms) + 1).reduce((sum, count) => sum + count, 0);
   }

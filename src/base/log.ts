@@ -1,9 +1,9 @@
-/** Logging, by LogTape: one line an event on standard output, with its fields behind the message. */
+/** Logging by LogTape: one line per event on standard output, with the fields behind the message. */
 import { configureSync, getLogger, getTextFormatter, type LogRecord } from "@logtape/logtape";
 
 export type Fields = Record<string, unknown>;
 
-/** What the rest of the program knows of logging. */
+/** The interface of logging for the rest of the program. */
 export interface Log {
   debug(message: string, fields?: Fields): void;
   info(message: string, fields?: Fields): void;
@@ -14,7 +14,7 @@ export interface Log {
 export const logLevels = ["debug", "info", "warning", "error"] as const;
 export type LogLevel = (typeof logLevels)[number];
 
-/** Sends everything from `level` up to standard output. Call it once, before the first line. */
+/** Logs events of `level` and above to standard output. Call it once, before the first event. */
 export function configureLog(level: LogLevel): void {
   configureSync({
     reset: true,
@@ -49,7 +49,7 @@ function formatLine(record: LogRecord): string {
   return `${formatHead(record).trimEnd()}${fields.join("")}\n`;
 }
 
-/** Plain where that is unambiguous, else quoted: a peer's text can neither end a line nor colour a terminal. */
+/** Unquoted if that is unambiguous, otherwise as JSON: text from a peer can neither end a line nor control a terminal. */
 function formatValue(value: unknown): string {
   if (typeof value === "number" || typeof value === "boolean") return String(value);
   const text =

@@ -1,4 +1,4 @@
-/** What a stream may be called. Ids become part of answers, logs and URLs, never of file names. */
+/** Stream ids, which become part of answers, logs and URLs, never of file names. */
 import { maxStreamIdChars } from "./limits/streams.ts";
 
 const pattern = new RegExp(`^[A-Za-z0-9_.-]{1,${maxStreamIdChars}}$`);

@@ -1,7 +1,7 @@
-/** What the system says of itself in files, as Linux does below /proc. */
+/** Reads files in which the system describes itself, such as those of Linux below /proc. */
 import { readFileSync } from "node:fs";
 
-/** The text of such a file, without the line's end; undefined on other systems, and where a sandbox hides it. */
+/** The text of a file without the line ending; undefined on other systems, and if a sandbox hides the file. */
 export function systemText(path: string): string | undefined {
   try {
     return readFileSync(path, "utf8").trim();

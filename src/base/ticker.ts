@@ -1,11 +1,11 @@
-/** Calls tasks again and again, and says what time it is, in milliseconds since some moment. */
+/** A clock with a timer: calls tasks periodically. Times are monotonic milliseconds. */
 export interface Ticks {
   now(): number;
   add(task: () => void): void;
   remove(task: () => void): void;
 }
 
-/** One timer for everything that has something to do every few milliseconds; it runs only while there is anything. */
+/** One interval timer shared by many tasks. It runs only while there are tasks. */
 export class Ticker implements Ticks {
   readonly #intervalMs: number;
   readonly #tasks = new Set<() => void>();
@@ -15,7 +15,7 @@ export class Ticker implements Ticks {
     this.#intervalMs = intervalMs;
   }
 
-  /** Things that are called. */
+  /** Number of tasks. */
   get size(): number {
     return this.#tasks.size;
   }

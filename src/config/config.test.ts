@@ -34,7 +34,7 @@ describe("the configuration", () => {
     expect(Object.isFrozen(config)).toBe(true);
   });
 
-  test("takes a flag before its environment twin, and that before the default", () => {
+  test("prefers a flag to its environment variable, and that to the default", () => {
     const environment = { WAVECACHE_PORT: "9000", WAVECACHE_CACHE_DIR: "/tmp/x" };
     expect(readConfig(["--port", "9001"], environment)).toMatchObject({ port: 9001, cacheDir: "/tmp/x" });
   });
@@ -45,7 +45,7 @@ describe("the configuration", () => {
     expect(readConfig(args, {})).toMatchObject({ tlsCert: "cert.pem", tlsKey: "key.pem" });
   });
 
-  test("knows the sounds of modes by their names", () => {
+  test("maps modes to the names of sounds", () => {
     expect(readConfig([], {})!.sounds).toEqual(new Map());
     const { sounds } = readConfig(["--sounds", "startup=hello.wav,1=a/b c=d.mp3, 5=ä.opus"], {})!;
     expect(sounds).toEqual(
@@ -57,11 +57,11 @@ describe("the configuration", () => {
     );
   });
 
-  test("does not turn texts into numbers", () => {
+  test("converts no text into a number", () => {
     expect(readConfig(["--cache-dir", "007"], {})!.cacheDir).toBe("007");
   });
 
-  test("has a switch, which is given or not, or said outright", () => {
+  test("has switches, which may have a value", () => {
     const on = { WAVECACHE_FILL_GAPS: "1" };
     expect(readConfig(["--fill-gaps", "--port", "1"], {})).toMatchObject({ fillGaps: true, port: 1 });
     expect(readConfig(["--fill-gaps=true"], {})!.fillGaps).toBe(true);
@@ -72,12 +72,12 @@ describe("the configuration", () => {
     expect(refusal(["--fill-gaps", "maybe"])).toContain("maybe");
   });
 
-  test("has switches of one word that can be given a value too", () => {
+  test("has switches of a single word, which may have a value too", () => {
     expect(readConfig(["--tls=off"], { WAVECACHE_TLS: "1" })!.tls).toBe(false);
     expect(readConfig(["--no-flash", "--tls=yes"], {})).toMatchObject({ flash: false, tls: true });
   });
 
-  test("takes the last of a flag that is given more than once", () => {
+  test("uses the last value of a flag that is given more than once", () => {
     expect(readConfig(["--port", "1", "--port=2", "--no-tls", "--tls"], {})).toMatchObject({
       port: 2,
       tls: true,
@@ -130,7 +130,7 @@ describe("the configuration", () => {
     [["-p"], "-p"],
     [["stray"], "stray"],
     [["--", "stray"], "stray"],
-  ])("refuses %j in one line that names the culprit", (args, culprit) => {
+  ])("refuses %j in one line that names it", (args, culprit) => {
     const message = refusal(args);
     expect(message).toContain(culprit);
     expect(message).not.toContain("\n");

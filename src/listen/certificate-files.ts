@@ -1,19 +1,19 @@
-/** A certificate and its key in two files, in PEM (RFC 7468), checked before anything is served with them. */
+/** Reads a certificate and its key from two PEM files (RFC 7468), and checks them before a server uses them. */
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { createSecureContext } from "node:tls";
 import { systemCode, WavecacheError } from "../base/errors.ts";
 import { maxCertificateFileBytes } from "../base/limits/connections.ts";
 
-/** Where the two lie; the certificate may be followed by those that signed it. */
+/** Paths of the two files. The certificate may be followed by its chain. */
 export interface CertificatePaths {
   cert: string;
   key: string;
 }
 
-/** What a TLS server shows. */
+/** The certificate of a TLS server. */
 export interface Certificate {
-  /** PEM: the certificate, then those that signed it, if there are any. */
+  /** PEM: the certificate, then its chain, if it has one. */
   readonly cert: string;
   /** PEM: the private key, not encrypted. */
   readonly key: string;
@@ -22,12 +22,12 @@ export interface Certificate {
   readonly expires: Date;
 }
 
-/** Reads both and checks that they belong together; throws CERTIFICATE_UNUSABLE, which names the file at fault. */
+/** Reads both files and checks that they match; throws CERTIFICATE_UNUSABLE, which names the wrong file. */
 export async function readCertificate(paths: CertificatePaths): Promise<Certificate> {
   const [cert, key] = await Promise.all([readPem(paths.cert), readPem(paths.key)]);
   const certificate = attempt(`${paths.cert} holds no certificate in PEM`, () => new X509Certificate(cert));
   const fault = key.includes("ENCRYPTED")
-    ? "is encrypted, and nobody can type its password here"
+    ? "is encrypted, and the server has no password for it"
     : "holds no private key in PEM";
   const privateKey = attempt(`${paths.key} ${fault}`, () => createPrivateKey(key));
   if (!certificate.checkPrivateKey(privateKey)) {

@@ -9,7 +9,7 @@ import { temporaryFolder } from "../testing/fixtures/temporary-folder.ts";
 import { Certificates, type CertificateSettings } from "./certificates.ts";
 
 const waitMs = 15_000;
-/** Longer than any test: what is noticed is noticed by watching. */
+/** Longer than any test: only the folder watchers can report a change. */
 const neverMs = 600_000;
 
 const open: Certificates[] = [];
@@ -53,7 +53,7 @@ async function refusal(files: CertificateSettings["files"]): Promise<string> {
 }
 
 describe("a self-signed certificate", () => {
-  test("is made for this machine's names, and kept", async () => {
+  test("is made for the names of this machine, and stored", async () => {
     using folder = temporaryFolder();
     const tls = join(folder.path, "tls");
     const { certificates, log } = await openCertificates({ files: undefined, folder: tls });
@@ -77,7 +77,7 @@ describe("a self-signed certificate", () => {
     expect(fs.statSync(join(folder.path, "key.pem")).mode & 0o777).toBe(0o600);
   });
 
-  test("is made anew when it is about to expire, or when a crash left half of it", async () => {
+  test("is made anew shortly before it expires, and after a crash that left only half of it", async () => {
     using folder = temporaryFolder();
     const old = await makeCertificate({ fromDays: -800, toDays: 3 });
     await writeCertificate(folder.path, old);
@@ -100,7 +100,7 @@ describe("a self-signed certificate", () => {
 });
 
 describe("a certificate from files", () => {
-  test("is taken over when both are written anew", async () => {
+  test("is replaced when both files are written", async () => {
     using folder = temporaryFolder();
     const files = await writeCertificate(folder.path, await makeCertificate());
     const { certificates } = await openCertificates({ files, folder: "unused" });
@@ -119,7 +119,7 @@ describe("a certificate from files", () => {
   });
 
   test.skipIf(process.platform === "win32")(
-    "is taken over when the links are renewed, as certbot does",
+    "is replaced when links change, as certbot changes them",
     async () => {
       using folder = temporaryFolder();
       const live = join(folder.path, "live");
@@ -142,7 +142,7 @@ describe("a certificate from files", () => {
   );
 
   test.skipIf(process.platform === "win32")(
-    "is looked for now and then, where watching notices nothing",
+    "is replaced after the next check if the watchers report no change",
     async () => {
       using folder = temporaryFolder();
       const link = join(folder.path, "now");
@@ -158,7 +158,7 @@ describe("a certificate from files", () => {
     },
   );
 
-  test("stays the old one, and says so once, while the new files cannot be used", async () => {
+  test("stays in use, with one line in the log, while the new files are unusable", async () => {
     using folder = temporaryFolder();
     const files = await writeCertificate(folder.path, await makeCertificate());
     const { certificates, log } = await openCertificates({ files, folder: "unused", checkMs: 20 });
@@ -168,7 +168,7 @@ describe("a certificate from files", () => {
     await until("an error in the log", waitMs, () => log.count("error") > 0);
     expect(log.lines.at(-1)).toContain("is not the key of");
     const errors = log.count("error");
-    // Ten checks, or fewer on a slow machine, meet the same failure again.
+    // Up to ten checks run into the same failure again.
     await Bun.sleep(200);
     expect(log.count("error")).toBe(errors);
     fs.rmSync(files.key);
@@ -179,14 +179,14 @@ describe("a certificate from files", () => {
     await until("the new certificate", waitMs, () => certificates.current.cert === next.cert);
   });
 
-  test("that has expired is served, with a warning", async () => {
+  test("is used after it has expired, with a warning", async () => {
     using folder = temporaryFolder();
     const files = await writeCertificate(folder.path, await makeCertificate({ fromDays: -9, toDays: -1 }));
     const { log } = await openCertificates({ files, folder: "unused" });
     expect(log.count("warning")).toBe(1);
   });
 
-  test("is refused with the file at fault where it cannot be used", async () => {
+  test("is refused with the name of the wrong file if it is unusable", async () => {
     using folder = temporaryFolder();
     const [one, other] = [await makeCertificate(), await makeCertificate()];
     const files = await writeCertificate(folder.path, one);

@@ -1,6 +1,6 @@
 /**
- * The certificate that all TLS ports of the server share: from two files, or signed by itself. New files are taken over
- * while the server runs; files that cannot be used leave the certificate as it is, with an error in the log.
+ * The certificate that all TLS ports of the server share: from two files, or self-signed. It is replaced while the
+ * server runs if the files change. Unusable files leave the current certificate in place and an error in the log.
  */
 import { type FSWatcher, watch } from "node:fs";
 import { dirname } from "node:path";
@@ -8,15 +8,15 @@ import { errorRow, toWavecacheError } from "../base/errors.ts";
 import { certificateCheckMs, certificateSettleMs } from "../base/limits/connections.ts";
 import type { Log } from "../base/log.ts";
 import { type Certificate, type CertificatePaths, readCertificate } from "./certificate-files.ts";
-import { isDue, keptSelfSigned, makeSelfSigned, selfSignedPaths } from "./self-signed.ts";
+import { isDue, storedSelfSigned, makeSelfSigned, selfSignedPaths } from "./self-signed.ts";
 
 export interface CertificateSettings {
-  /** Undefined: a self-signed certificate. */
+  /** Undefined for a self-signed certificate. */
   files: CertificatePaths | undefined;
-  /** Where a self-signed one is kept. */
+  /** Folder of the self-signed certificate. */
   folder: string;
   log: Log;
-  /** How often the files are looked at, whether a change was noticed or not. */
+  /** Interval at which the files are checked even without a reported change. */
   checkMs?: number;
 }
 
@@ -29,9 +29,9 @@ export class Certificates {
   readonly #check: Timer;
   #current: Certificate;
   #settling: Timer | undefined;
-  /** Reloads follow each other. */
+  /** Reloads run one after the other. */
   #reloading: Promise<void> = Promise.resolve();
-  /** The failure that was logged last: a check that meets it again says nothing. */
+  /** The failure that was logged last; the same failure is not logged again. */
   #failure = "";
   #closed = false;
 
@@ -39,16 +39,16 @@ export class Certificates {
     this.#settings = settings;
     this.#current = current;
     if (settings.files !== undefined) this.#watch(settings.files);
-    // The watching of folders misses what network file systems and links further up do.
+    // A folder watcher misses changes on network file systems, and of links further up the path.
     this.#check = setInterval(() => this.#reloadSoon(), settings.checkMs ?? certificateCheckMs);
     this.#check.unref();
   }
 
-  /** Reads or makes the certificate; throws CERTIFICATE_UNUSABLE, which names the file at fault. */
+  /** Reads or makes the certificate; throws CERTIFICATE_UNUSABLE, which names the wrong file. */
   static async open(settings: CertificateSettings): Promise<Certificates> {
     const { files, folder, log } = settings;
-    const current = files === undefined ? await keptSelfSigned(folder) : await readCertificate(files);
-    log.info(files === undefined ? "certificate signed by itself" : "certificate", {
+    const current = files === undefined ? await storedSelfSigned(folder) : await readCertificate(files);
+    log.info(files === undefined ? "self-signed certificate" : "certificate", {
       file: (files ?? selfSignedPaths(folder)).cert,
       sha256: current.fingerprint,
       expires: current.expires.toISOString(),
@@ -61,7 +61,7 @@ export class Certificates {
     return this.#current;
   }
 
-  /** Calls `listener` with every new certificate, until the function that comes back is called. */
+  /** Calls `listener` with every new certificate. The returned function ends that. */
   onChange(listener: CertificateListener): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
@@ -75,13 +75,13 @@ export class Certificates {
     this.#listeners.clear();
   }
 
-  /** The folders, not the files: a renewal puts another file, or another link, in a file's place. */
+  /** Watches the folders, not the files: a renewal replaces a file, or a link, by another one. */
   #watch({ cert, key }: CertificatePaths): void {
     for (const folder of new Set([dirname(cert), dirname(key)])) {
       try {
-        const watcher = watch(folder, { persistent: false }, () => this.#noticed());
+        const watcher = watch(folder, { persistent: false }, () => this.#changed());
         watcher.on("error", (error) =>
-          this.#settings.log.debug("a folder is not watched any more", { folder, error }),
+          this.#settings.log.debug("a folder is no longer watched", { folder, error }),
         );
         this.#watchers.push(watcher);
       } catch (error) {
@@ -90,8 +90,8 @@ export class Certificates {
     }
   }
 
-  /** Waits until the folder has been quiet for a moment: a certificate and its key are not written at once. */
-  #noticed(): void {
+  /** Waits until the folder is quiet for a moment: a certificate and its key are written one after the other. */
+  #changed(): void {
     clearTimeout(this.#settling);
     this.#settling = setTimeout(() => this.#reloadSoon(), certificateSettleMs);
   }
@@ -103,7 +103,7 @@ export class Certificates {
   async #reload(): Promise<void> {
     if (this.#closed) return;
     try {
-      this.#take(await this.#read());
+      this.#use(await this.#read());
       this.#failure = "";
     } catch (error) {
       this.#fail(error);
@@ -116,7 +116,7 @@ export class Certificates {
     return isDue(this.#current) ? await makeSelfSigned(folder) : this.#current;
   }
 
-  #take(certificate: Certificate): void {
+  #use(certificate: Certificate): void {
     const { cert, key } = this.#current;
     if (this.#closed || (certificate.cert === cert && certificate.key === key)) return;
     this.#current = certificate;
@@ -131,7 +131,10 @@ export class Certificates {
     if (failure.message === this.#failure) return;
     this.#failure = failure.message;
     const { hint } = errorRow(failure.code);
-    this.#settings.log.error("the certificate stays the old one", { error: failure.message, hint });
+    this.#settings.log.error("the certificate stays the old one", {
+      error: failure.message,
+      hint,
+    });
   }
 }
 

@@ -1,14 +1,14 @@
-/** How many WebSocket connections there may be, over all ports that share this. */
+/** Limits the WebSocket connections of all ports that share it. */
 export class ConnectionLimit {
-  readonly #most: number;
+  readonly #max: number;
   #open = 0;
 
-  constructor(most: number) {
-    this.#most = most;
+  constructor(max: number) {
+    this.#max = max;
   }
 
   get isReached(): boolean {
-    return this.#open >= this.#most;
+    return this.#open >= this.#max;
   }
 
   opened(): void {

@@ -1,7 +1,7 @@
 import type { GatewayMeter } from "../base/gateway-meter.ts";
 import { errorRow, toWavecacheError } from "../base/errors.ts";
 
-/** An error as an HTTP response: its status and `{"error":{"code","message","hint"}}`. The door's meter counts it. */
+/** An error as an HTTP response: its status and `{"error":{"code","message","hint"}}`. The meter counts it. */
 export function errorResponse(error: unknown, meter?: GatewayMeter): Response {
   const { code } = toWavecacheError(error);
   meter?.failed(code);

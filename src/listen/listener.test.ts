@@ -13,13 +13,13 @@ afterEach(async () => {
   await Promise.all(open.splice(0).map((listener) => listener.close()));
 });
 
-/** A door that sends what it is told to and remembers what it heard. */
-class Door implements Session {
+/** A gateway that records what it receives. */
+class FakeGateway implements Session {
   socket: Socket | undefined;
-  readonly heard: string[] = [];
-  readonly meter = new GatewayMeter("door");
+  readonly received: string[] = [];
+  readonly meter = new GatewayMeter("fake");
 
-  accepts = (path: string) => path === "/door";
+  accepts = (path: string) => path === "/fake";
 
   open(socket: Socket): Session {
     this.socket = socket;
@@ -27,29 +27,29 @@ class Door implements Session {
   }
 
   text(message: string): void {
-    this.heard.push(message);
+    this.received.push(message);
   }
 
   binary(frame: Uint8Array): void {
-    this.heard.push(`${frame.length} bytes`);
+    this.received.push(`${frame.length} bytes`);
   }
 
   drained(): void {
-    this.heard.push("drained");
+    this.received.push("drained");
   }
 
   closed(): void {
-    this.heard.push("closed");
+    this.received.push("closed");
   }
 }
 
-function listen(door: Door, settings: Partial<ListenerSettings> = {}): Listener {
+function listen(gateway: FakeGateway, settings: Partial<ListenerSettings> = {}): Listener {
   const listener = new Listener({
     host: "127.0.0.1",
     port: 0,
     limit: new ConnectionLimit(10),
     stallTimeoutMs: 60_000,
-    sockets: [door],
+    sockets: [gateway],
     http: [],
     log: openLog("test"),
     ...settings,
@@ -59,61 +59,61 @@ function listen(door: Door, settings: Partial<ListenerSettings> = {}): Listener 
 }
 
 describe("the listener", () => {
-  test("hands messages to the door that accepts the path, and the end of the connection too", async () => {
-    const door = new Door();
-    const listener = listen(door);
-    using peer = await RawWebSocket.open(`ws://127.0.0.1:${listener.port}/door?x=1`);
+  test("routes messages and the end of a connection to the gateway that accepts its path", async () => {
+    const gateway = new FakeGateway();
+    const listener = listen(gateway);
+    using peer = await RawWebSocket.open(`ws://127.0.0.1:${listener.port}/fake?x=1`);
     peer.text("hello");
     peer.binary(Buffer.from("abc"));
-    await until("both arrived", 5000, () => door.heard.length === 2);
+    await until("both messages arrived", 5000, () => gateway.received.length === 2);
     expect(listener.connections).toBe(1);
     await peer.close();
-    await until("the end was heard", 5000, () => door.heard.includes("closed"));
-    expect(door.heard).toEqual(["hello", "3 bytes", "closed"]);
-    expect(door.meter).toMatchObject({ connections: 0, connected: 1, bytesIn: 8, bytesOut: 0 });
+    await until("the session ended", 5000, () => gateway.received.includes("closed"));
+    expect(gateway.received).toEqual(["hello", "3 bytes", "closed"]);
+    expect(gateway.meter).toMatchObject({ connections: 0, connected: 1, bytesIn: 8, bytesOut: 0 });
     expect(listener.connections).toBe(0);
   });
 
-  test("tells whoever comes without a WebSocket what the address is for", async () => {
-    const listener = listen(new Door());
+  test("answers a plain request for the path of a WebSocket with 426", async () => {
+    const listener = listen(new FakeGateway());
     const base = `http://127.0.0.1:${listener.port}`;
-    expect((await fetch(`${base}/door`)).status).toBe(426);
+    expect((await fetch(`${base}/fake`)).status).toBe(426);
     expect((await fetch(`${base}/elsewhere`)).status).toBe(404);
   });
 
-  test("calls an empty frame sent, and says when the peer is gone", async () => {
-    const door = new Door();
-    const listener = listen(door);
-    using peer = await RawWebSocket.open(`ws://127.0.0.1:${listener.port}/door`);
-    await until("the door is open", 5000, () => door.socket);
-    expect(door.socket!.send(new Uint8Array(0))).toBe("sent");
-    expect(door.socket!.send("text")).toBe("sent");
-    expect(door.meter).toMatchObject({ connections: 1, bytesIn: 0, bytesOut: 4 });
+  test("reports an empty frame as sent, and a frame to a disconnected peer as dropped", async () => {
+    const gateway = new FakeGateway();
+    const listener = listen(gateway);
+    using peer = await RawWebSocket.open(`ws://127.0.0.1:${listener.port}/fake`);
+    await until("the session is open", 5000, () => gateway.socket);
+    expect(gateway.socket!.send(new Uint8Array(0))).toBe("sent");
+    expect(gateway.socket!.send("text")).toBe("sent");
+    expect(gateway.meter).toMatchObject({ connections: 1, bytesIn: 0, bytesOut: 4 });
     await peer.close();
-    await until("the end was heard", 5000, () => door.heard.includes("closed"));
-    expect(door.socket!.send("text")).toBe("dropped");
+    await until("the session ended", 5000, () => gateway.received.includes("closed"));
+    expect(gateway.socket!.send("text")).toBe("dropped");
   });
 
-  test("closes a peer that takes none of its answers for too long", async () => {
-    const door = new Door();
-    const listener = listen(door, { stallTimeoutMs: 300 });
-    using peer = await RawWebSocket.open(`ws://127.0.0.1:${listener.port}/door`);
-    await until("the door is open", 5000, () => door.socket);
+  test("closes a peer that reads none of its answers for too long", async () => {
+    const gateway = new FakeGateway();
+    const listener = listen(gateway, { stallTimeoutMs: 300 });
+    using peer = await RawWebSocket.open(`ws://127.0.0.1:${listener.port}/fake`);
+    await until("the session is open", 5000, () => gateway.socket);
     peer.pause();
-    while (door.socket!.send(new Uint8Array(1 << 20)) === "sent");
-    await until("the peer was closed", 5000, () => door.heard.includes("closed"));
+    while (gateway.socket!.send(new Uint8Array(1 << 20)) === "sent");
+    await until("the peer was closed", 5000, () => gateway.received.includes("closed"));
     expect(listener.connections).toBe(0);
   });
 
-  test("leaves a peer alone that is slow but reads", async () => {
-    const door = new Door();
-    const listener = listen(door, { stallTimeoutMs: 300 });
-    using peer = await RawWebSocket.open(`ws://127.0.0.1:${listener.port}/door`);
-    await until("the door is open", 5000, () => door.socket);
+  test("keeps a peer that reads slowly", async () => {
+    const gateway = new FakeGateway();
+    const listener = listen(gateway, { stallTimeoutMs: 300 });
+    using peer = await RawWebSocket.open(`ws://127.0.0.1:${listener.port}/fake`);
+    await until("the session is open", 5000, () => gateway.socket);
     peer.pause();
-    while (door.socket!.send(new Uint8Array(1 << 20)) === "sent");
+    while (gateway.socket!.send(new Uint8Array(1 << 20)) === "sent");
     peer.resume();
-    await until("it was drained", 5000, () => door.heard.includes("drained"));
-    expect(door.heard).not.toContain("closed");
+    await until("the session was drained", 5000, () => gateway.received.includes("drained"));
+    expect(gateway.received).not.toContain("closed");
   });
 });

@@ -1,34 +1,44 @@
 /**
- * An HTTP and WebSocket port: hands upgrades and requests to the doors it was given, and keeps what is the same
- * for all of them: the number of connections, peers that stopped reading, the end.
+ * An HTTP and WebSocket port. It routes requests and upgrades to the gateways, and does what they have in common: it
+ * limits connections, closes stalled peers and shuts down.
  */
 import type { Server, ServerWebSocket } from "bun";
 import { WavecacheError } from "../base/errors.ts";
-import { maxFrameBytes } from "../base/limits/connections.ts";
-import { webSocketSettings } from "../base/web-socket-settings.ts";
+import { idleTimeoutSeconds, maxFrameBytes, webSocketBufferBytes } from "../base/limits/connections.ts";
 import { authorityOf } from "./authority.ts";
 import type { Certificates } from "./certificates.ts";
 import { errorResponse } from "./error-response.ts";
+import { agreementHeaders, handshakeOf, isUpgrade, upgradeRequired } from "./handshake.ts";
 import { type Admitted, type Peer, Peers, type PeerSocket, type PeersSettings } from "./peers.ts";
 import { type OpenOptions, PortServer } from "./port-server.ts";
 import type { HttpRoute } from "./route.ts";
 
 export interface ListenerSettings extends PeersSettings {
   host: string;
-  /** 0 takes a free one. */
+  /** 0 picks a free one. */
   port: number;
   /** For https and wss; undefined for http and ws. */
   certificates?: Certificates | undefined;
   http: HttpRoute[];
 }
 
-/** What Bun keeps with a connection: the admitted handshake, and the peer once it is open. */
+/** The data that Bun stores with a connection: the admitted handshake, and the peer once it is open. */
 interface Connection {
   admitted: Admitted;
   peer: Peer | undefined;
 }
 
 type WebSocketPeer = ServerWebSocket<Connection>;
+
+/** Bun must not send pings: clients of the old protocol fail on them. */
+const webSocketSettings = {
+  perMessageDeflate: false,
+  sendPings: false,
+  idleTimeout: idleTimeoutSeconds,
+  maxPayloadLength: maxFrameBytes,
+  backpressureLimit: webSocketBufferBytes,
+  closeOnBackpressureLimit: false,
+};
 
 export class Listener {
   readonly #settings: ListenerSettings;
@@ -80,12 +90,12 @@ export class Listener {
     return this.#peers.count;
   }
 
-  /** Takes no more connections and requests; the open ones go on. */
+  /** Refuses new connections and requests; open ones continue. */
   stopAccepting(): void {
     this.#closing = true;
   }
 
-  /** Says good-bye to every peer and frees the port. */
+  /** Closes every connection and frees the port. */
   async close(): Promise<void> {
     this.#closing = true;
     this.#peers.close();
@@ -95,8 +105,7 @@ export class Listener {
   #fetch(request: Request, server: Server<Connection>): Response | Promise<Response> | undefined {
     const url = new URL(request.url);
     if (this.#closing) return errorResponse(new WavecacheError("SHUTTING_DOWN"));
-    if (request.headers.get("upgrade")?.toLowerCase() === "websocket")
-      return this.#upgrade(request, url, server);
+    if (isUpgrade(request)) return this.#upgrade(request, url, server);
     for (const route of this.#settings.http) {
       const response = route.handle(request, url, { keepOpen: () => server.timeout(request, 0) });
       if (response !== undefined) return response;
@@ -106,14 +115,9 @@ export class Listener {
   }
 
   #upgrade(request: Request, url: URL, server: Server<Connection>): Response | undefined {
-    const admitted = this.#peers.admit({
-      path: url.pathname,
-      userAgent: request.headers.get("user-agent") ?? "",
-      protocols: splitProtocols(request.headers.get("sec-websocket-protocol")),
-    });
+    const admitted = this.#peers.admit(handshakeOf(request, url.pathname));
     if (admitted instanceof Response) return admitted;
-    const { protocol } = admitted.route;
-    const headers = agreement(protocol);
+    const headers = agreementHeaders(admitted.route.protocol);
     if (server.upgrade(request, { data: { admitted, peer: undefined }, headers })) return undefined;
     this.#peers.abandon();
     return new Response("not a WebSocket handshake\n", { status: 400 });
@@ -129,33 +133,13 @@ export class Listener {
   }
 }
 
-/** The subprotocols in a header of a handshake (RFC 6455, section 11.3.4). */
-function splitProtocols(header: string | null): string[] {
-  return header === null ? [] : header.split(",").map((name) => name.trim());
-}
-
-/**
- * Headers that name the agreed subprotocol. Without them Bun agrees to whatever the peer offers first, and peers of
- * gateways without a subprotocol rely on that.
- */
-function agreement(protocol: string | undefined): Record<string, string> | undefined {
-  return protocol === undefined ? undefined : { "Sec-WebSocket-Protocol": protocol };
-}
-
-function upgradeRequired(): Response {
-  return new Response("this address is for WebSockets: connect to it with ws://\n", {
-    status: 426,
-    headers: { connection: "Upgrade", upgrade: "websocket" },
-  });
-}
-
 function toPeerSocket(socket: WebSocketPeer): PeerSocket {
   return {
     address: socket.remoteAddress,
     send: (message) => {
       const sent = socket.send(message);
       if (sent > 0) return "sent";
-      // What is returned is the payload's bytes: 0 for an empty frame too.
+      // Bun returns the bytes of the payload, which are 0 for an empty frame too.
       if (sent === 0)
         return message.length === 0 && socket.readyState === WebSocket.OPEN ? "sent" : "dropped";
       return "queued";

@@ -7,25 +7,25 @@ import { errorResponse } from "./error-response.ts";
 import type { Handshake, Session, Socket, SocketRoute } from "./route.ts";
 
 export interface PeersSettings {
-  /** The first that accepts a path, and speaks what the peer offers, gets it. */
+  /** A peer goes to the first route that accepts its path and offered subprotocols. */
   sockets: SocketRoute[];
-  /** May be shared with other ports. */
+  /** May be shared between ports. */
   limit: ConnectionLimit;
-  /** A peer that takes none of its answers for this long is closed. */
+  /** A peer that reads none of its queued answers for this long is disconnected. */
   stallTimeoutMs: number;
   log: Log;
 }
 
-/** A socket that can also be cut without a word. */
+/** A socket that can also be cut without a close handshake. */
 export interface PeerSocket extends Socket {
   readonly address: string;
   terminate(): void;
 }
 
-/** How often stalled peers are looked for, in parts of the time that they are given. */
+/** Checks for stalled peers within one stall timeout. */
 const stallChecks = 12;
 
-/** A handshake that may go on. */
+/** A handshake that was accepted, and counts as a connection. */
 export interface Admitted {
   route: SocketRoute;
   handshake: Handshake;
@@ -45,12 +45,12 @@ export class Peers {
     return this.#peers.size;
   }
 
-  /** Whether any door is on this path. */
+  /** Whether a gateway serves this path. */
   knows(path: string): boolean {
     return this.#settings.sockets.some((route) => route.accepts(path));
   }
 
-  /** Whether a handshake may go on, or what it is refused with. One that may is to be opened or abandoned. */
+  /** Admits a handshake, or returns the answer that refuses it. An admitted one must be opened or abandoned. */
   admit(handshake: Handshake): Admitted | Response {
     const route = this.#routeOf(handshake);
     if (route === undefined) return new Response("no WebSocket here\n", { status: 404 });
@@ -60,7 +60,7 @@ export class Peers {
     return { route, handshake };
   }
 
-  /** An admitted handshake came to nothing. */
+  /** An admitted handshake failed. */
   abandon(): void {
     this.#settings.limit.closed();
   }
@@ -80,7 +80,7 @@ export class Peers {
     peer.session?.closed();
   }
 
-  /** Says good-bye to everybody. */
+  /** Closes every connection. */
   close(): void {
     clearInterval(this.#stallCheck);
     const { close, reason } = errorRow("SHUTTING_DOWN");
@@ -94,9 +94,9 @@ export class Peers {
   }
 
   #closeStalled(): void {
-    const latest = performance.now() - this.#settings.stallTimeoutMs;
+    const latestMs = performance.now() - this.#settings.stallTimeoutMs;
     for (const peer of this.#peers) {
-      if (peer.stalledSince === undefined || peer.stalledSince > latest) continue;
+      if (peer.stalledSince === undefined || peer.stalledSince > latestMs) continue;
       this.#settings.log.warn("closing a peer that does not read", { address: peer.address });
       peer.meter.failed("PEER_STALLED");
       peer.terminate();
@@ -104,12 +104,12 @@ export class Peers {
   }
 }
 
-/** A connection: its socket, its session, and since when it leaves answers untaken. */
+/** A connection: its socket, its session, and the time since which it has not read its answers. */
 export class Peer implements Socket {
   readonly meter: GatewayMeter;
   readonly #socket: PeerSocket;
   session: Session | undefined;
-  /** Undefined while it takes its answers. */
+  /** Undefined while the peer reads its answers. */
   stalledSince: number | undefined;
 
   constructor(socket: PeerSocket, meter: GatewayMeter) {

@@ -1,7 +1,7 @@
 /**
- * The server of one port, plain or with TLS. Bun's servers keep the certificate that they began with, so a new one
- * means a new server on the same port: both listen for a moment, then the old one only goes on with the requests and
- * WebSockets that it has. A client that connects in just that moment may have to connect again.
+ * The server of one port, with or without TLS. A Bun server cannot change its certificate, so a new certificate needs a
+ * new server on the same port. For a moment both listen; then the old server only finishes its requests and WebSockets.
+ * A client that connects in that moment may have to connect again.
  */
 import type { Server } from "bun";
 import type { Log } from "../base/log.ts";
@@ -10,11 +10,11 @@ import type { Certificates } from "./certificates.ts";
 type Certificate = Certificates["current"];
 
 export interface PortSettings<Data> {
-  /** 0 takes a free one. */
+  /** 0 picks a free one. */
   port: number;
-  /** Undefined: without TLS. */
+  /** Undefined for a port without TLS. */
   certificates: Pick<Certificates, "current" | "onChange"> | undefined;
-  /** Starts a server that differs from others of this port in this alone. */
+  /** Starts a server. The servers of a port differ in these options alone. */
   open(options: OpenOptions): Server<Data>;
   log: Log;
 }
@@ -25,20 +25,20 @@ export interface OpenOptions {
   reusePort: boolean;
 }
 
-/** Windows lets no second server listen on a port. */
+/** Windows does not let two servers listen on a port. */
 const canReplace = process.platform !== "win32";
 
 export class PortServer<Data> {
   readonly #settings: PortSettings<Data>;
   readonly #stopFollowing: (() => void) | undefined;
   #current: Server<Data>;
-  /** Servers of former certificates that have connections yet. */
+  /** Servers with earlier certificates that still have connections. */
   readonly #former = new Set<Server<Data>>();
 
   constructor(settings: PortSettings<Data>) {
     this.#settings = settings;
     const { port, certificates } = settings;
-    if (certificates !== undefined && port !== 0) this.#refuseSharing();
+    if (certificates !== undefined && port !== 0) this.#refuseTakenPort();
     this.#current = this.#open(port, certificates?.current);
     this.#stopFollowing = certificates?.onChange((certificate) => this.#replace(certificate));
   }
@@ -53,8 +53,8 @@ export class PortServer<Data> {
     await Promise.all([this.#current, ...this.#former].map((server) => server.stop(true)));
   }
 
-  /** Two programs that both share a port would get connections in turn: one that is taken is to be an error. */
-  #refuseSharing(): void {
+  /** Throws if another program listens on the port. With `reusePort` both would silently share its connections. */
+  #refuseTakenPort(): void {
     void this.#settings.open({ port: this.#settings.port, tls: undefined, reusePort: false }).stop(true);
   }
 
@@ -68,7 +68,7 @@ export class PortServer<Data> {
     const { log } = this.#settings;
     const { port } = this;
     if (!canReplace) {
-      log.warn("the port keeps its old certificate until the server is started again", { port });
+      log.warn("the port keeps its old certificate until the server restarts", { port });
       return;
     }
     try {
@@ -77,7 +77,7 @@ export class PortServer<Data> {
       this.#former.add(former);
       void former.stop(false).then(() => this.#former.delete(former));
     } catch (error) {
-      log.error("the port keeps its old certificate; a restart would take the new one", { port, error });
+      log.error("the port keeps its old certificate until the server restarts", { port, error });
     }
   }
 }

@@ -1,6 +1,6 @@
 /**
- * The certificate of a server that was given none: signed by itself, for this machine's names, made once and kept, so
- * that whoever trusts it has to do so once.
+ * A self-signed certificate for the names of this machine, for servers without a certificate of their own. It is stored
+ * and reused: clients need to trust it only once.
  */
 import { mkdir, open, rename, rm } from "node:fs/promises";
 import { hostname } from "node:os";
@@ -11,7 +11,7 @@ import { syncFolder } from "../store/layout.ts";
 import { type Certificate, type CertificatePaths, readCertificate } from "./certificate-files.ts";
 
 const dayMs = 24 * 3600 * 1000;
-/** A clock that is a little behind ours shall take a new certificate too. */
+/** Backdates a new certificate, so that clients with a slow clock accept it too. */
 const clockSkewMs = 3600 * 1000;
 
 const subjectDns = 2;
@@ -21,18 +21,18 @@ export function selfSignedPaths(folder: string): CertificatePaths {
   return { cert: join(folder, "cert.pem"), key: join(folder, "key.pem") };
 }
 
-/** Whether a new one should take its place, long enough before it expires. */
+/** Whether the certificate must be renewed, which is long before it expires. */
 export function isDue({ expires }: Pick<Certificate, "expires">): boolean {
   return expires.getTime() - Date.now() < selfSignedRenewalDays * dayMs;
 }
 
-/** The one that is kept in the folder; a new one if there is none, it is due, or a crash left half of it. */
-export async function keptSelfSigned(folder: string): Promise<Certificate> {
-  const kept = await readKept(selfSignedPaths(folder));
-  return kept === undefined || isDue(kept) ? await makeSelfSigned(folder) : kept;
+/** The stored certificate; a new one if there is none, it is due for renewal, or a crash left only half of it. */
+export async function storedSelfSigned(folder: string): Promise<Certificate> {
+  const stored = await readStored(selfSignedPaths(folder));
+  return stored === undefined || isDue(stored) ? await makeSelfSigned(folder) : stored;
 }
 
-async function readKept(paths: CertificatePaths): Promise<Certificate | undefined> {
+async function readStored(paths: CertificatePaths): Promise<Certificate | undefined> {
   try {
     return await readCertificate(paths);
   } catch (error) {
@@ -41,7 +41,7 @@ async function readKept(paths: CertificatePaths): Promise<Certificate | undefine
   }
 }
 
-/** Makes one (ECDSA on P-256) and keeps it: the key first, since a pair that does not match is made anew. */
+/** Makes and stores a certificate (ECDSA on P-256): the key first, because a pair that does not match is made anew. */
 export async function makeSelfSigned(folder: string): Promise<Certificate> {
   const { cert, key } = await generate();
   const paths = selfSignedPaths(folder);
@@ -53,7 +53,7 @@ export async function makeSelfSigned(folder: string): Promise<Certificate> {
 }
 
 async function generate(): Promise<{ cert: string; key: string }> {
-  // Loading this takes a tenth of a second, which only the first start needs.
+  // Loading the module takes 0.1 s, and only the first start needs it.
   const selfsigned = await import("selfsigned");
   const made = await selfsigned.generate([{ name: "commonName", value: "Wavecache" }], {
     keyType: "ec",
@@ -84,7 +84,7 @@ function isHostName(name: string): boolean {
   return name.length <= 253 && /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/.test(name);
 }
 
-/** Writes a file whole or not at all. It has its mode from the start: a key is never readable for a moment. */
+/** Replaces a file atomically. It has its mode from its creation: a key is at no time readable for others. */
 async function replace(path: string, text: string, mode: number): Promise<void> {
   const temporary = `${path}.new`;
   await rm(temporary, { force: true });

@@ -14,7 +14,7 @@ import {
 
 const sha256 = "0123456789abcdef".repeat(4);
 
-describe("a server's decoder", () => {
+describe("the decoder of the server", () => {
   test.each([
     ['{"type":"START","streamId":"X"}', { type: "START", typeCase: "upper", streamId: "X", resume: false }],
     [
@@ -70,7 +70,7 @@ describe("a server's decoder", () => {
     expect(decodeRequest(text)).toEqual({ type: "MALFORMED", message });
   });
 
-  test("gives a value for any text and for any JSON, and never throws", () => {
+  test("returns a value for any text and any JSON, and never throws", () => {
     const near = fc.record(
       {
         type: fc.oneof(fc.constantFrom("START", "stop", "Get"), fc.jsonValue()),
@@ -95,12 +95,12 @@ describe("a server's decoder", () => {
     fc.assert(property, { numRuns: 2000 });
   });
 
-  test("survives JSON nested deeper than a stack", () => {
+  test("survives JSON that is nested deeper than the stack", () => {
     expect(decodeRequest("[".repeat(1_000_000)).type).toBe("MALFORMED");
   });
 });
 
-describe("what a server says", () => {
+describe("a message of the server", () => {
   test("is compact JSON with the keys in the order that old clients search for", () => {
     expect(encodeStarted("upper", "X")).toBe(
       '{"type":"STARTED","streamId":"X","message":"Stream started successfully","resumable":true}',
@@ -111,7 +111,7 @@ describe("what a server says", () => {
     expect(encodeError("no")).toBe('{"type":"ERROR","message":"no"}');
   });
 
-  test("is in the case of the question", () => {
+  test("has the case of its request", () => {
     expect(encodeStarted("lower", "X")).toStartWith('{"type":"started"');
     expect(encodeStopped("capital", "X", 0, sha256)).toStartWith('{"type":"Stopped"');
     expect(encodeError("no", "lower")).toStartWith('{"type":"error"');
@@ -136,8 +136,8 @@ describe("what a server says", () => {
   });
 });
 
-describe("what a client says", () => {
-  test("is what any server of the protocol takes: upper case, no null, no extra keys", () => {
+describe("a message of the client", () => {
+  test("has the form that every server accepts: upper case, no null, no extra keys", () => {
     expect(encodeStart("X", false)).toBe('{"type":"START","streamId":"X"}');
     expect(encodeStart("X", true)).toBe('{"type":"START","streamId":"X","resume":true}');
     expect(encodeStop("X")).toBe('{"type":"STOP","streamId":"X"}');
@@ -156,7 +156,7 @@ describe("what a client says", () => {
   });
 });
 
-describe("a client's decoder", () => {
+describe("the decoder of the client", () => {
   test.each([
     [
       '{ "type" : "Started" , "stream_id" : "X", "extra": null }',

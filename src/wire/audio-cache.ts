@@ -8,16 +8,15 @@
  *     GET {streamId, offset?, length?} ->  one binary frame
  *                                     ERROR {message} instead of any answer
  *
- * The protocol is older than this program: peers in a dozen languages differ in case, spacing, key order and in
- * how they spell the stream id. Decoders here are tolerant, encoders strict: compact JSON, the keys in the order
+ * The protocol is older than this program: its peers, in a dozen languages, differ in case, spacing, key order and the
+ * name of the stream id field. Decoders here are tolerant. Encoders are strict: compact JSON, the keys in the order
  * above, no null.
  */
 import { defaultReadBytes } from "../base/limits/streams.ts";
 
-export type RequestType = "START" | "STOP" | "GET";
-export type ReplyType = "CONNECTED" | "STARTED" | "STOPPED" | "ERROR";
+type ReplyType = "CONNECTED" | "STARTED" | "STOPPED" | "ERROR";
 
-/** The case in which a request spelled its type; the answer is spelled alike. */
+/** The case of a request's type; the answer uses the same case. */
 export type TypeCase = "upper" | "lower" | "capital";
 
 /** A control message to the server. `streamId` is undefined where the message has none. */
@@ -26,7 +25,7 @@ export type Request =
   | { type: "STOP"; typeCase: TypeCase; streamId: string | undefined }
   | { type: "GET"; typeCase: TypeCase; streamId: string | undefined; offset: number; length: number };
 
-/** Why a text frame is not a request; `message` is the text that peers of the protocol know. */
+/** Why a text frame is not a request; `message` is the text that existing peers expect. */
 export interface Malformed {
   type: "MALFORMED";
   message: string;
@@ -39,7 +38,7 @@ export type Reply =
   | { type: "STOPPED"; streamId: string | undefined; size: number | undefined; sha256: string | undefined }
   | { type: "ERROR"; message: string };
 
-/** Decodes a text frame at the server; any text gives a value, none throws. */
+/** Decodes a text frame at the server. Returns a value for any text and never throws. */
 export function decodeRequest(text: string): Request | Malformed {
   const fields = parseObject(text);
   if (fields === undefined) return { type: "MALFORMED", message: "Invalid JSON format" };
@@ -71,12 +70,12 @@ function decodeGet(
   return { type: "GET", typeCase, streamId, offset, length };
 }
 
-/** `{"type":"CONNECTED",...}`, the greeting that one client family waits for. */
+/** The greeting that one family of clients waits for. */
 export function encodeConnected(): string {
   return '{"type":"CONNECTED","message":"Connection established"}';
 }
 
-/** STARTED; `offset` is given when an upload is resumed: the byte to go on from. */
+/** STARTED. A resumed upload has an `offset`: the byte at which the client continues. */
 export function encodeStarted(typeCase: TypeCase, streamId: string, offset?: number): string {
   return JSON.stringify({
     type: spell("STARTED", typeCase),
@@ -102,7 +101,7 @@ export function encodeError(message: string, typeCase: TypeCase = "upper"): stri
   return JSON.stringify({ type: spell("ERROR", typeCase), message });
 }
 
-/** START as every server of the protocol takes it; `resume` only for a server that said it is resumable. */
+/** START in the form that every server accepts. Only a server that announced `resumable` understands `resume`. */
 export function encodeStart(streamId: string, resume: boolean): string {
   return resume
     ? JSON.stringify({ type: "START", streamId, resume: true })
@@ -113,12 +112,12 @@ export function encodeStop(streamId: string): string {
   return JSON.stringify({ type: "STOP", streamId });
 }
 
-/** GET of `length` bytes (at least 1: some servers break on 0) from byte `offset`. */
+/** GET of `length` bytes from byte `offset`. At least 1 byte: some servers fail on 0. */
 export function encodeGet(streamId: string, offset: number, length: number): string {
   return JSON.stringify({ type: "GET", streamId, offset, length });
 }
 
-/** Decodes a text frame at the client; undefined for text that is no control message of a server. */
+/** Decodes a text frame at the client; undefined for text that is not a control message of a server. */
 export function decodeReply(text: string): Reply | undefined {
   const fields = parseObject(text);
   if (fields === undefined || typeof fields.type !== "string") return undefined;

@@ -1,9 +1,9 @@
 /**
- * The messages of devices, as `devices.proto` beside this has them: the names of its fields, enums as numbers. Both ends
- * load that file with these options.
+ * The messages of devices, with the field names of `devices.proto` and enums as numbers. Server and client both load
+ * that file, with the options below.
  */
 
-/** Where the protocol is described. */
+/** The definition of the service. */
 export const deviceProtoFile = new URL("./devices.proto", import.meta.url);
 
 export const deviceServiceName = "com.opalcamera.test.DeviceService";
@@ -11,7 +11,7 @@ export const deviceServiceName = "com.opalcamera.test.DeviceService";
 /** Metadata of each stream. */
 export const deviceIdKey = "device_id";
 
-/** How messages become objects: every field is there, submessages that are not sent are null. */
+/** How messages become objects: every field is present, and an absent submessage is null. */
 export const deviceProtoOptions = { keepCase: true, enums: Number, defaults: true, oneofs: true };
 
 /** 0xRRGGBBAA of led_0 to led_5. */
@@ -21,7 +21,7 @@ export interface RgbaColor {
   rgba: number;
 }
 
-/** A color that is not sent is 0, like one that is sent as 0. */
+/** A color that is absent counts as 0. */
 export interface LedFields {
   led_0: RgbaColor | null;
   led_1: RgbaColor | null;
@@ -42,26 +42,26 @@ export interface DeviceStatus extends LedFields {
   battery_level: number;
 }
 
-/** One of the two: `get` as true, or `set` with all its LEDs. */
+/** Either `get`, which is true, or `set` with all LEDs. */
 export interface DeviceStatusRequest {
   get?: boolean;
   set?: LedFields;
 }
 
 export interface DeviceStatusResponse {
-  /** Which of the two is there. */
+  /** The one that is present. */
   response?: "state" | "status";
   state?: DeviceStatus;
   status?: string;
 }
 
-/** What a device says when it has done what a `set` asks for. */
+/** The `status` of a device that has carried out a `set`. */
 export const statusSuccess = "success";
 
 export const buttons = { connect: 0, mode: 1, stop: 2, play: 3 } as const;
 export const buttonEvents = { press: 0, hold: 1, release: 2 } as const;
 
-/** Numbers that the protocol has no name for come as they are. */
+/** Numbers without a name in the protocol arrive unchanged. */
 export interface ButtonEvent {
   button_id: number;
   event: number;
@@ -79,7 +79,7 @@ export interface AudioStreamRequest {
   start: boolean;
 }
 
-/** A sound is packets: the first `is_start`, the last `is_end` and without data. */
+/** A sound is a sequence of packets: the first has `is_start`; the last has `is_end` and no data. */
 export interface AudioPacket {
   is_start: boolean;
   is_end: boolean;
@@ -89,7 +89,7 @@ export interface AudioPacket {
 
 export const audioPacketMs = 20;
 
-/** All six fields are there, those of LEDs that are off too. */
+/** All six fields, including those of LEDs that are off. */
 export function toLedFields(leds: Leds): LedFields {
   const [led_0, led_1, led_2, led_3, led_4, led_5] = leds;
   return {

@@ -50,15 +50,17 @@ function patched(bytes: Uint8Array, at: number, ...values: number[]): Uint8Array
 }
 
 describe("a handshake", () => {
-  test("is decoded as devices send it", () => expect(decodeHandshake(adpcmMessage)).toEqual(adpcm));
+  test("is decoded in the form that devices send", () =>
+    expect(decodeHandshake(adpcmMessage)).toEqual(adpcm));
 
-  test("is encoded as devices send it", () => expect(encodeHandshake(adpcm)).toEqual(adpcmMessage));
+  test("is encoded in the form that devices send", () =>
+    expect(encodeHandshake(adpcm)).toEqual(adpcmMessage));
 
-  test("may be longer, and its reserved bytes may be anything", () => {
+  test("may be longer and have any reserved bytes", () => {
     expect(decodeHandshake(Uint8Array.of(...patched(adpcmMessage, 22, 255, 255), 1, 2, 3))).toEqual(adpcm);
   });
 
-  test("of an unknown codec is accepted: its frames are refused", () => {
+  test("with an unknown codec is accepted, but its frames are refused", () => {
     expect(decodeHandshake(patched(adpcmMessage, 18, 9, 9))).toMatchObject({ codec: 0x0909 });
   });
 
@@ -78,7 +80,7 @@ describe("a handshake", () => {
     test(`is invalid when it ${name}`, () => expect(decodeHandshake(message)).toBe("invalid handshake"));
   }
 
-  test("comes back as it was, whatever it holds", () => {
+  test("survives a round trip with any values", () => {
     const handshakes = fc.record({
       streamId: fc.nat(0xffffffff),
       sampleRate: fc.integer({ min: 1, max: maxSampleRate }),
@@ -96,7 +98,7 @@ describe("a handshake", () => {
 });
 
 describe("a frame", () => {
-  test("is decoded as devices send it, its payload in place", () => {
+  test("is decoded without copying its payload", () => {
     const message = Uint8Array.of(
       0x46,
       0x50,
@@ -128,13 +130,13 @@ describe("a frame", () => {
     expect(frame(codecPcm16, 1, 8)).toEqual(Uint8Array.from(bytes));
   });
 
-  test("is found in a message that is a view into a larger buffer", () => {
+  test("is decoded from a view into a larger buffer", () => {
     const ring = new Uint8Array(100);
     ring.set(frame(codecPcm16, 3, 4), 50);
     expect(decodeFrame(pcm, ring.subarray(50, 66))).toEqual({ seq: 3, payload: new Uint8Array(4) });
   });
 
-  test("of PCM16 is whole sample frames up to the length of a full one", () => {
+  test("of PCM16 has whole sample frames, up to the length of a full frame", () => {
     for (const bytes of [0, 4, 1276, 1280])
       expect(refuseFrame(pcm, frame(codecPcm16, 0, bytes))).toBeUndefined();
     for (const bytes of [1, 2, 3, 1278, 1284]) {
@@ -142,7 +144,7 @@ describe("a frame", () => {
     }
   });
 
-  test("of ADPCM is at least a header and at most 16 bytes more than it needs", () => {
+  test("of ADPCM has at least a header and up to 16 spare bytes", () => {
     for (const bytes of [4, 5, 164, 180]) {
       expect(refuseFrame(adpcm, frame(codecImaAdpcm, 0, bytes))).toBeUndefined();
     }
@@ -153,7 +155,7 @@ describe("a frame", () => {
     expect(refuseFrame({ ...adpcm, frameSamples: 321 }, frame(codecImaAdpcm, 0, 181))).toBeDefined();
   });
 
-  test("of ADPCM with more channels has a header and whole words of each", () => {
+  test("of ADPCM with several channels has a header and whole words for each", () => {
     expect(maxImaAdpcmPayload(2, 320)).toBe(4 + 320 + 16);
     for (let channels = 2; channels <= maxIngestChannels; channels++) {
       for (const frameSamples of [0, 1, 7, 8, 9, 960]) {
@@ -192,7 +194,7 @@ describe("a frame", () => {
     }
   });
 
-  test("of the wrong length is no frame before it is a mismatch", () => {
+  test("of the wrong length is invalid even if its codec does not match either", () => {
     expect(decodeFrame(adpcm, patched(frame(codecPcm16, 0, 8), 4, 9))).toBe("invalid audio frame");
   });
 
@@ -201,7 +203,7 @@ describe("a frame", () => {
   });
 });
 
-test("the frames of a recording are walked up to the torn one", () => {
+test("the frames of a recording can be walked up to the torn frame", () => {
   const frames = [frame(codecImaAdpcm, 1, 164), frame(codecImaAdpcm, 2, 4), frame(codecImaAdpcm, 3, 164)];
   const whole = new Uint8Array(Buffer.concat(frames));
   for (let cut = 0; cut <= whole.length; cut++) {
@@ -213,7 +215,7 @@ test("the frames of a recording are walked up to the torn one", () => {
   }
 });
 
-test("any bytes are decoded to a value or a refusal and never throw", () => {
+test("decoding any bytes returns a value or a refusal and never throws", () => {
   const start = fc.constantFrom(
     new Uint8Array(0),
     adpcmMessage.slice(0, 8),
@@ -259,12 +261,12 @@ describe("a hardware id", () => {
     test(`${JSON.stringify(hwid)} becomes ${expected}`, () => expect(sanitizeHwid(hwid)).toBe(expected));
   }
 
-  test("is cut between characters where it is too long", () => {
+  test("is cut between characters if it is too long", () => {
     expect(sanitizeHwid("a".repeat(500))).toBe("a".repeat(maxHwidBytes));
     expect(sanitizeHwid(`a${"ü".repeat(500)}`)).toBe(`a${"ü".repeat((maxHwidBytes - 2) / 2)}`);
   });
 
-  test("of any text is a safe file name, and the same when it is sanitised again", () => {
+  test("becomes a safe file name from any text, and sanitising that again changes nothing", () => {
     fc.assert(
       fc.property(
         fc.oneof(fc.string({ unit: "binary" }), fc.string({ unit: "grapheme", maxLength: 200 })),
@@ -288,10 +290,10 @@ describe("a recording's name", () => {
     expect(recordingName(7, "kitchen", openedMs)).toBe("stream_7_kitchen_20240102_030405");
   });
 
-  test("goes without a device", () =>
+  test("works without a device", () =>
     expect(recordingName(0xffffffff, undefined, 0)).toBe("stream_4294967295_19700101_000000"));
 
-  test("fits a file system with the longest device", () => {
+  test("fits a file system even with the longest device id", () => {
     const hwid = sanitizeHwid("ü".repeat(500));
     expect(Buffer.byteLength(`${recordingName(0xffffffff, hwid, openedMs)}_99999.wav`)).toBeLessThan(255);
   });

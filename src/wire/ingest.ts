@@ -1,6 +1,6 @@
 /**
- * Live ingest: a device opens a WebSocket, says in a handshake what it will send, then sends audio frames. All of it is
- * binary, one WebSocket message each; numbers are little-endian.
+ * Live ingest: a device opens a WebSocket, announces its audio in a handshake, then sends audio frames. The handshake
+ * and each frame are one binary WebSocket message; numbers are little-endian.
  *
  *     struct {                    // handshake: 32 bytes, more are ignored
  *       u32 magic;                // 0x41445043
@@ -16,21 +16,21 @@
  *     }
  *     struct {                    // frame
  *       u32 magic;                // 0x464D4350 PCM16, 0x41445046 IMA ADPCM
- *       u32 length;               // of the payload: all that follows
- *       u32 seq;                  // one more each frame; a gap is frames that were lost
+ *       u32 length;               // of the payload, which is the rest of the message
+ *       u32 seq;                  // plus 1 each frame; a gap means lost frames
  *       u8  payload[length];
  *     }
  *
  * A payload of PCM16 is whole sample frames, interleaved, up to frameSamples of them; the last frame of a file is
  * shorter. A payload of IMA ADPCM is 4 bytes of header a channel, then nibbles, with some room beyond frameSamples.
  *
- * What is wrong with a message is answered with close 1008 and a reason that peers know. The first that applies:
- *   - `invalid handshake`: too short, or a field that nothing can be made of;
- *   - `invalid audio frame`: no whole frame: too short, a magic that no codec has, or a length that is not what
- *     follows (the frames of a recording stand one after the other, so that every length must be right);
- *   - `frame codec mismatch`: a frame, but not of the handshake's codec; every frame after a handshake with a codec
- *     other than 0 and 1, which is accepted as such;
- *   - `frame payload size invalid`: a frame of the right codec with a payload it cannot have.
+ * A wrong message is answered with close 1008 and a reason that peers know, the first of these that applies:
+ *   - `invalid handshake`: the message is too short, or a field has an impossible value;
+ *   - `invalid audio frame`: the frame is too short, its magic belongs to no codec, or its length is not that of the
+ *     payload (a recording stores frames back to back, so a wrong length would lose all frames after it);
+ *   - `frame codec mismatch`: the frame has another codec than the handshake. A handshake with a codec other than 0
+ *     and 1 is accepted, but each of its frames is refused with this reason;
+ *   - `frame payload size invalid`: a frame of this codec cannot have a payload of this size.
  */
 
 export const codecPcm16 = 0;
@@ -39,14 +39,14 @@ export const codecImaAdpcm = 1;
 export const handshakeBytes = 32;
 export const frameHeaderBytes = 12;
 
-/** More than any device has, and little enough for the header of a WAV file to hold what comes of it. */
+/** Above what any device sends, and low enough for the fields of a WAV header. */
 export const maxIngestChannels = 32;
 export const maxSampleRate = 768_000;
 
-/** Bytes of a sanitised hwid in UTF-8: it becomes part of file names, which may have 255. */
+/** Bytes of a sanitised hwid in UTF-8: it becomes part of file names, which may have 255 bytes. */
 export const maxHwidBytes = 128;
 
-/** What a device says first. */
+/** The first message of a device. */
 export interface Handshake {
   /** u32. */
   streamId: number;
@@ -54,7 +54,7 @@ export interface Handshake {
   sampleRate: number;
   /** 1 to `maxIngestChannels`. */
   channels: number;
-  /** u16; `codecPcm16`, `codecImaAdpcm`, or another one that no frame can match. */
+  /** u16; `codecPcm16`, `codecImaAdpcm`, or a number that no frame can match. */
   codec: number;
   /** Samples a channel in a full frame, u16. */
   frameSamples: number;
@@ -69,23 +69,22 @@ export interface Frame {
   payload: Uint8Array;
 }
 
-/** Why a frame is refused: the reason of its close, word for word. */
+/** Why a frame is refused, as the reason of the close. */
 export type FrameRefusal = "invalid audio frame" | "frame codec mismatch" | "frame payload size invalid";
 
 export type IngestRefusal = "invalid handshake" | FrameRefusal;
 
 /** Close code of every refusal. */
 export const refusalCloseCode = 1008;
-/** The close after a text message, and the answer to a peer's close. */
+/** The close after a text message. */
 export const textMessageClose = { code: 1003, reason: "binary required" } as const;
-export const peerClose = { code: 1000, reason: "bye" } as const;
 
 const handshakeMagic = 0x41445043;
 const version = 1;
 const pcm16Magic = 0x464d4350;
 const imaAdpcmMagic = 0x41445046;
 
-/** Decodes the first message of a connection; any bytes give a handshake or its refusal. */
+/** Decodes the first message of a connection: a handshake, or its refusal. Never throws. */
 export function decodeHandshake(message: Uint8Array): Handshake | "invalid handshake" {
   if (message.length < handshakeBytes) return "invalid handshake";
   const isOurs = u32(message, 0) === handshakeMagic && u16(message, 4) === version;
@@ -104,7 +103,7 @@ export function decodeHandshake(message: Uint8Array): Handshake | "invalid hands
   };
 }
 
-/** Encodes a handshake to 32 bytes; fields are as `Handshake` says. */
+/** Encodes a handshake to 32 bytes. */
 export function encodeHandshake(handshake: Handshake): Uint8Array<ArrayBuffer> {
   const out = new Uint8Array(handshakeBytes);
   putU32(out, 0, handshakeMagic);
@@ -121,8 +120,8 @@ export function encodeHandshake(handshake: Handshake): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * Whether a message is a frame that fits the handshake: undefined, or why it is not. Allocates nothing, so that a
- * server may check each frame before it hands the message on as it is; `frameSeq` reads on from there.
+ * Why a message is not a frame that fits the handshake; undefined if it is one. Allocates nothing: the server checks
+ * every frame with it, then forwards the message unchanged.
  */
 export function refuseFrame(handshake: Handshake, message: Uint8Array): FrameRefusal | undefined {
   const whole = frameBytesAt(message, 0);
@@ -137,14 +136,14 @@ export function refuseFrame(handshake: Handshake, message: Uint8Array): FrameRef
   return fits ? undefined : "frame payload size invalid";
 }
 
-/** Decodes a frame message without copying its payload; any bytes give a frame or its refusal. */
+/** Decodes a frame without copying its payload: a frame, or its refusal. Never throws. */
 export function decodeFrame(handshake: Handshake, message: Uint8Array): Frame | FrameRefusal {
   const refusal = refuseFrame(handshake, message);
   if (refusal !== undefined) return refusal;
   return { seq: frameSeq(message, 0), payload: message.subarray(frameHeaderBytes) };
 }
 
-/** The sequence number of the frame at `bytes[at]`, which is known to be one. */
+/** The sequence number of the frame at `bytes[at]`. The caller knows that a frame is there. */
 export function frameSeq(bytes: Uint8Array, at: number): number {
   return u32(bytes, at + 8);
 }
@@ -154,20 +153,20 @@ export function nextSeq(seq: number): number {
   return (seq + 1) >>> 0;
 }
 
-/** Frames that are missing between two sequence numbers; 0 where the second does not lie ahead of the first. */
+/** Frames missing between two sequence numbers; 0 if the second is not ahead of the first. */
 export function lostBetween(seq: number, later: number): number {
   const ahead = (later - nextSeq(seq)) >>> 0;
   return ahead < 2 ** 31 ? ahead : 0;
 }
 
-/** The codec of the frame that begins at `bytes[at]`, 4 bytes of which are there; undefined where none begins. */
+/** The codec of the frame whose first 4 bytes are at `bytes[at]`; undefined if no frame begins there. */
 export function codecOfFrame(bytes: Uint8Array, at: number): number | undefined {
   return codecOfMagic(u32(bytes, at));
 }
 
 /**
- * Bytes of the frame at `bytes[at]` with its header, or 0 where no whole frame lies there: for walking the frames of a
- * recording up to the one that was torn.
+ * Bytes of the frame at `bytes[at]` including its header; 0 if no whole frame is there. A caller walks the frames of a
+ * recording with it, up to the torn frame that a crash left.
  */
 export function frameBytesAt(bytes: Uint8Array, at: number): number {
   if (at + frameHeaderBytes > bytes.length || codecOfMagic(u32(bytes, at)) === undefined) return 0;
@@ -176,8 +175,8 @@ export function frameBytesAt(bytes: Uint8Array, at: number): number {
 }
 
 /**
- * Writes the 12 bytes before a payload of `payloadBytes` bytes at `out[at]`. Who leaves room for them in front of the
- * payload sends a frame without copying it.
+ * Writes the 12-byte header of a frame with `payloadBytes` bytes of payload at `out[at]`. With the payload right behind
+ * it the frame needs no copy.
  */
 export function encodeFrameHeader(
   out: Uint8Array,
@@ -192,16 +191,16 @@ export function encodeFrameHeader(
   putU32(out, at + 8, seq);
 }
 
-/** The most bytes a payload of IMA ADPCM may have. */
+/** Maximal bytes of an IMA ADPCM payload. */
 export function maxImaAdpcmPayload(channels: number, frameSamples: number): number {
   const nibbles = 4 + ((frameSamples * channels) >> 1) + 16;
-  // More channels have a header and a last word each; one channel is always within the line above.
+  // Each channel has a header and a padded last word. One channel alone always fits the line above.
   return Math.max(nibbles, 4 * channels * (1 + Math.ceil(frameSamples / 8)));
 }
 
 /**
- * What a hardware id may be in a file name: Unicode letters and decimal digits, `-` and `_` stay, `:` and `.` become
- * `_`, everything else is dropped, and what goes beyond `maxHwidBytes` is cut off. Undefined where nothing is left.
+ * A hardware id as part of a file name: Unicode letters, decimal digits, `-` and `_` stay; `:` and `.` become `_`;
+ * everything else is dropped, and the result is cut at `maxHwidBytes`. Undefined if nothing remains.
  */
 export function sanitizeHwid(hwid: string): string | undefined {
   let kept = "";
@@ -217,8 +216,8 @@ export function sanitizeHwid(hwid: string): string | undefined {
 }
 
 /**
- * The name of a recording without its ending: `stream_{streamId}[_{hwid}]_{yyyyMMdd_HHmmss}` in UTC. `hwid` is
- * sanitised already, `openedMs` is ms since 1970.
+ * The name of a recording without its extension: `stream_{streamId}[_{hwid}]_{yyyyMMdd_HHmmss}` in UTC. The caller has
+ * sanitised `hwid`; `openedMs` is ms since 1970.
  */
 export function recordingName(streamId: number, hwid: string | undefined, openedMs: number): string {
   const time = new Date(openedMs).toISOString().slice(0, 19).replace(/[-:]/g, "").replace("T", "_");

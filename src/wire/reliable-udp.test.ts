@@ -79,7 +79,7 @@ function head(type: string): string {
 }
 
 describe("a message of the reliable protocol", () => {
-  test("comes back as it went, in a datagram that no path splits", () => {
+  test("survives a round trip, in a datagram that no path fragments", () => {
     fc.assert(
       fc.property(message, (sent) => {
         const datagram = encodeReliable(sent);
@@ -93,7 +93,7 @@ describe("a message of the reliable protocol", () => {
     );
   });
 
-  test("that is cut, changed or made up never throws, and is never read past its end", () => {
+  test("that is truncated, changed or random never throws, and is never read past its end", () => {
     const changes = fc.array(fc.tuple(fc.nat({ max: maxDatagramBytes }), fc.nat({ max: 255 })), {
       maxLength: 8,
     });
@@ -109,14 +109,14 @@ describe("a message of the reliable protocol", () => {
     fc.assert(fc.property(fc.uint8Array({ maxLength: 2000 }), (any) => void decodeReliable(any)));
   });
 
-  test("that does not fit a datagram is not made", () => {
+  test("that does not fit a datagram is not encoded", () => {
     const bytes = new Uint8Array(blockBytes + 1);
     expect(() => encodeReliable({ type: "data", transfer: 1n, block: 0, stamp: 0, bytes })).toThrow(
       RangeError,
     );
   });
 
-  test("is what docs/reliable-udp.md says, byte by byte", () => {
+  test("matches docs/reliable-udp.md byte by byte", () => {
     const transfer = 0x0102030405060708n;
     const token = new Uint8Array(20).fill(0xaa);
     expect(hex({ type: "request", transfer, token, limit: 2048, name: "a.mp3" })).toBe(
@@ -142,7 +142,7 @@ describe("a message of the reliable protocol", () => {
     expect(hex({ type: "error", transfer, code: "AB" })).toBe(`${head("08")}024142`);
   });
 
-  test("gets its stamp when it is sent", () => {
+  test("gets its stamp right before it is sent", () => {
     const datagram = encodeReliable({
       type: "data",
       transfer: 1n,
@@ -155,7 +155,7 @@ describe("a message of the reliable protocol", () => {
   });
 });
 
-test("no name of a song is taken for the reliable protocol", () => {
+test("no name of a song looks like the reliable protocol", () => {
   fc.assert(
     fc.property(fc.string({ unit: "grapheme", minLength: 1 }), (name) => {
       fc.pre(!name.startsWith("\0"));

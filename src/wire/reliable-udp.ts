@@ -1,14 +1,14 @@
 /**
- * Songs over UDP with nothing lost: a protocol of our own on the port of the old one, told from it by its magic, whose
- * first byte no name of a song has. `docs/reliable-udp.md` says when what is sent; here is what it looks like. All
- * numbers are little-endian, and no datagram is longer than 1200 bytes, so that no path splits it.
+ * The messages of reliable UDP, which transfers songs without loss. It shares the port of the old protocol; the first
+ * byte of its magic cannot begin the name of a song. `docs/reliable-udp.md` describes the exchange. Numbers are
+ * little-endian. A datagram has up to 1200 bytes, which no path fragments.
  *
  *     struct header {            // 16 bytes
  *       u8  magic[4];            // 00 57 43 53
  *       u8  version;             // 1
  *       u8  type;
  *       u16 zero;
- *       u64 transfer;            // drawn by the client at random; in every message of this transfer
+ *       u64 transfer;            // random, chosen by the client; in every message of the transfer
  *     };
  *
  *     1 REQUEST  to the server   u8 token[20], u32 limit, u16 nameBytes, u8 name[nameBytes], zeros up to 64 bytes in all
@@ -18,7 +18,7 @@
  *     5 ACK      to the server   u32 next, u32 limit, u32 seen, u32 stamp, u16 heldMs, u16 count,
  *                                { u32 from, u32 to } missing[count]
  *     6 END      to the client   u8 sha256[32]
- *     7 CLOSE    to the server   u8 reason (0: all is there, 1: not wanted any more), u8 zero[3]
+ *     7 CLOSE    to the server   u8 reason (0: complete, 1: cancelled), u8 zero[3]
  *     8 ERROR    to the client   u8 codeChars, u8 code[codeChars]
  */
 const magic = Uint8Array.of(0, 0x57, 0x43, 0x53);
@@ -26,7 +26,7 @@ const version = 1;
 
 /** The longest datagram. */
 export const maxDatagramBytes = 1200;
-/** The shortest REQUEST: whatever answers one whose token is not good is shorter. */
+/** The shortest REQUEST. Answers to a REQUEST without a valid token are shorter, so nobody can amplify traffic. */
 export const minRequestBytes = 64;
 export const tokenBytes = 20;
 export const digestBytes = 32;
@@ -35,14 +35,14 @@ const headerBytes = 16;
 const dataHeaderBytes = headerBytes + 8;
 /** Bytes of the song in one DATA. */
 export const blockBytes = maxDatagramBytes - dataHeaderBytes;
-/** Missing ranges in one ACK; more are told in later ones. */
+/** Missing ranges in one ACK; later ACKs report the others. */
 export const maxMissingRanges = 128;
-/** Blocks are numbered with 32 bits. */
+/** Block numbers have 32 bits. */
 export const maxReliableSongBytes = blockBytes * 0xffff_ffff;
 
 const types = { request: 1, token: 2, song: 3, data: 4, ack: 5, end: 6, close: 7, error: 8 } as const;
 
-/** Blocks from `from` up to, not with, `to`. */
+/** Blocks from `from` up to but excluding `to`. */
 export interface BlockRange {
   from: number;
   to: number;
@@ -51,7 +51,7 @@ export interface BlockRange {
 export interface RequestMessage {
   type: "request";
   transfer: bigint;
-  /** All zeros as long as the client has none. */
+  /** All zeros until the client has one. */
   token: Uint8Array;
   /** Blocks below this may be sent before the first ACK. */
   limit: number;
@@ -65,33 +65,33 @@ export interface TokenMessage {
 export interface SongMessage {
   type: "song";
   transfer: bigint;
-  /** Bytes of the song, and of each of its blocks but the last. */
+  /** Bytes of the song, and of each block except the last. */
   size: number;
   blockBytes: number;
-  /** 32 bytes, or undefined if END will tell it. */
+  /** 32 bytes; undefined if it follows in END. */
   sha256: Uint8Array | undefined;
 }
 export interface DataMessage {
   type: "data";
   transfer: bigint;
   block: number;
-  /** Means something to the server only; given back in ACK. */
+  /** Opaque to the client, which returns it in its ACK. */
   stamp: number;
   bytes: Uint8Array;
 }
 export interface AckMessage {
   type: "ack";
   transfer: bigint;
-  /** All blocks below this are there. */
+  /** The client has all blocks below this. */
   next: number;
   /** Blocks below this may be sent. */
   limit: number;
-  /** 1 more than the highest block that is there, or 0. */
+  /** The highest received block plus 1, or 0. */
   seen: number;
-  /** Of the DATA that came last, and for how long it was kept, in milliseconds. */
+  /** Stamp of the latest DATA, and how long the client waited with this ACK, in milliseconds. */
   stamp: number;
   heldMs: number;
-  /** Blocks that are missing between `next` and `seen`: the first of them, in order, apart from each other. */
+  /** The first missing ranges between `next` and `seen`: in order, with received blocks between them. */
   missing: BlockRange[];
 }
 export interface EndMessage {
@@ -120,12 +120,12 @@ export type ReliableMessage =
   | CloseMessage
   | ErrorMessage;
 
-/** True for what is meant for this protocol, whatever its version and whether or not it can be read. */
+/** Whether a datagram belongs to this protocol, in any version and even if it is malformed. */
 export function isReliable(datagram: Uint8Array): boolean {
   return datagram.length >= magic.length && magic.every((byte, at) => datagram[at] === byte);
 }
 
-/** The message in a datagram; undefined for anything else. Byte fields are views of the datagram. Never throws. */
+/** The message in a datagram; undefined if it is malformed. Byte fields are views of the datagram. Never throws. */
 export function decodeReliable(datagram: Uint8Array): ReliableMessage | undefined {
   if (!isReliable(datagram) || datagram.length < headerBytes || datagram.length > maxDatagramBytes)
     return undefined;
@@ -218,12 +218,12 @@ function decodeAck(view: DataView, _body: Uint8Array, transfer: bigint): AckMess
 }
 
 function areApart(ranges: readonly BlockRange[], next: number, seen: number): boolean {
-  let least = next;
+  let min = next;
   for (const { from, to } of ranges) {
-    if (from < least || to <= from) return false;
-    least = to;
+    if (from < min || to <= from) return false;
+    min = to;
   }
-  return ranges.length === 0 || least <= seen;
+  return ranges.length === 0 || min <= seen;
 }
 
 function decodeError(_view: DataView, body: Uint8Array, transfer: bigint): ErrorMessage | undefined {
@@ -232,7 +232,7 @@ function decodeError(_view: DataView, body: Uint8Array, transfer: bigint): Error
   return /^[A-Z_]+$/.test(code) ? { type: "error", transfer, code } : undefined;
 }
 
-/** The datagram of a message. Throws a RangeError for what does not fit into one. */
+/** The datagram of a message. Throws a RangeError if the message does not fit. */
 export function encodeReliable(message: ReliableMessage): Uint8Array<ArrayBuffer> {
   switch (message.type) {
     case "request":
@@ -294,7 +294,7 @@ function encodeSong({ transfer, size, blockBytes, sha256 }: SongMessage): Uint8A
   return datagram;
 }
 
-/** A DATA. Its own function because it is made for every block. */
+/** A DATA message. The hot path calls it for every block, without an object. */
 export function encodeData(
   transfer: bigint,
   block: number,
@@ -308,7 +308,7 @@ export function encodeData(
   return datagram;
 }
 
-/** Changes the stamp of a DATA that is about to be sent. */
+/** Sets the stamp of a DATA message, right before it is sent. */
 export function stampData(datagram: Uint8Array, stamp: number): void {
   new DataView(datagram.buffer, datagram.byteOffset).setUint32(headerBytes + 4, stamp, true);
 }

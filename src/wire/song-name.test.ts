@@ -5,28 +5,28 @@ import { decodeSongName, encodeSongName } from "./song-name.ts";
 
 const bytes = (text: string) => Buffer.from(text, "latin1");
 
-describe("the request of a song", () => {
-  test("is the name, however a client ends it", () => {
+describe("the request for a song", () => {
+  test("contains the name, whatever a client sends behind it", () => {
     for (const end of ["", "\n", "\r\n", "\0", "\0\0\0", "\n\0", "\r\n\0\0"]) {
       expect(decodeSongName(bytes(`a song.mp3${end}`))).toBe("a song.mp3");
     }
     expect(decodeSongName(bytes("two\n\n"))).toBe("two\n");
   });
 
-  test("is refused where it holds no name", () => {
+  test("is refused if it contains no name", () => {
     for (const request of ["", "\n", "\r\n", "\0\0", "\xff\xfe", "a".repeat(maxSongNameBytes + 1)]) {
       expect(decodeSongName(bytes(request))).toBeUndefined();
     }
     expect(decodeSongName(bytes("a".repeat(maxSongNameBytes)))).toHaveLength(maxSongNameBytes);
   });
 
-  test("holds what fits, in bytes", () => {
+  test("has a limit in bytes", () => {
     expect(encodeSongName("")).toBeUndefined();
     expect(encodeSongName("é".repeat(512))).toHaveLength(1024);
     expect(encodeSongName("é".repeat(513))).toBeUndefined();
   });
 
-  test("comes back as it went, and no bytes are a failure", () => {
+  test("survives a round trip, and any bytes decode without a throw", () => {
     fc.assert(
       fc.property(fc.string({ unit: "grapheme", minLength: 1, maxLength: 60 }), (name) => {
         fc.pre(!/[\0\n]$/.test(name));

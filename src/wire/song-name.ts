@@ -1,19 +1,19 @@
 /**
- * The request of the song protocols: the name of a song, in UTF-8, in one write of at most 1024 bytes. Clients end it
- * with nothing, with a line ending, or with the zeros of the buffer they keep it in.
+ * The request of the song protocols: the name of a song, in UTF-8, in one write of up to 1024 bytes. Behind it clients
+ * send nothing, a line ending, or the zeros of the buffer that holds it.
  */
 import { maxSongNameBytes } from "../base/limits/library.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** The bytes of a request; undefined for a name that no request can hold: empty, or too long. */
+/** The bytes of a request; undefined if the name is empty or too long. */
 export function encodeSongName(name: string): Uint8Array<ArrayBuffer> | undefined {
   const bytes = encoder.encode(name);
   return bytes.length === 0 || bytes.length > maxSongNameBytes ? undefined : bytes;
 }
 
-/** The name in a request; undefined if it holds none: empty, too long, or no UTF-8. */
+/** The name in a request; undefined if it is empty, too long or not UTF-8. */
 export function decodeSongName(request: Uint8Array): string | undefined {
   if (request.length > maxSongNameBytes) return undefined;
   let end = request.length;

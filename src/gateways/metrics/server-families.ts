@@ -23,7 +23,7 @@ export function serverFamilies(sources: Sources): Family[] {
 function gatewayFamilies({ meters }: Sources): Family[] {
   const labels = ["door"];
   const ofEach = (value: (meter: Sources["meters"]["all"][number]) => number) => (): Values =>
-    meters.all.map((meter) => [{ door: meter.door }, value(meter)]);
+    meters.all.map((meter) => [{ door: meter.gateway }, value(meter)]);
   return [
     {
       type: "gauge",
@@ -66,8 +66,11 @@ function gatewayFamilies({ meters }: Sources): Family[] {
       help: "Errors sent to peers, by gateway and code.",
       labels: ["door", "code"],
       values: () =>
-        meters.all.flatMap(({ door, errors }) =>
-          [...errors].map(([code, count]): [Record<string, string>, number] => [{ door, code }, count]),
+        meters.all.flatMap(({ gateway, errors }) =>
+          [...errors].map(([code, count]): [Record<string, string>, number] => [
+            { door: gateway, code },
+            count,
+          ]),
         ),
     },
   ];

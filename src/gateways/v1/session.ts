@@ -246,7 +246,7 @@ export class V1Session implements Session, ChannelHost {
     const { length } = data.payload;
     if (!this.#window.receive(length)) return this.fault("CREDIT_EXCEEDED");
     // The connection's window counts bytes on the wire only. Backpressure of an upload withholds its channel's credit.
-    this.#window.take(length);
+    this.#window.consume(length);
     const bytes = this.#window.refill(initialConnectionCreditBytes);
     if (bytes > 0) this.send({ type: "CREDIT", channel: connectionChannel, bytes });
     const channel = this.#channels.get(data.channel);

@@ -1,8 +1,8 @@
 /**
- * CRC-32 of IEEE 802.3, as gzip and PNG have it: reflected, polynomial 0xedb88320, begun with and finished by all ones;
- * of "123456789" it is 0xcbf43926. Sixteen bytes a step, with one table for each of them ("slicing by 16"): what a
- * browser can do. Where there is a native one, it is forty times as fast
- * (`bench/micro/v1.ts`): hand that in.
+ * CRC-32 of IEEE 802.3, as in gzip and PNG: reflected, polynomial 0xedb88320, initial value and final XOR all ones.
+ * The CRC of "123456789" is 0xcbf43926. This portable version runs in browsers; it processes sixteen bytes a step with a
+ * table for each ("slicing by 16"). A native CRC is forty times as fast (`bench/micro/v1.ts`), and callers that have one
+ * pass it in.
  */
 
 /** CRC-32 of bytes, as u32. */
@@ -11,7 +11,7 @@ export type Crc32 = (bytes: Uint8Array) => number;
 const polynomial = 0xedb88320;
 const slices = 16;
 
-/** `tables[256 * n + b]`: what a byte b does to the CRC when n more bytes follow it in the step. */
+/** `tables[256 * n + b]` is the contribution of byte b to the CRC if n more bytes follow it in the step. */
 const tables = new Uint32Array(256 * slices);
 for (let byte = 0; byte < 256; byte += 1) {
   let crc = byte;

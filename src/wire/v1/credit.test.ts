@@ -5,7 +5,7 @@ import { initialChannelCreditBytes, maxChannelWindowBytes, maxCreditBytes } from
 import { channelWindow, ReceiveWindow, SendCredit } from "./credit.ts";
 
 describe("credit to send", () => {
-  test("is spent down to nothing and no further", () => {
+  test("can be spent to zero and no further", () => {
     const credit = new SendCredit(100);
     credit.spend(60);
     expect(credit.bytes).toBe(40);
@@ -13,7 +13,7 @@ describe("credit to send", () => {
     expect(credit.bytes).toBe(40);
   });
 
-  test("may not be granted without end", () => {
+  test("has a limit beyond which no grant is accepted", () => {
     const credit = new SendCredit(1);
     expect(credit.grant(maxCreditBytes)).toBe(false);
     expect(credit.bytes).toBe(1);
@@ -22,50 +22,50 @@ describe("credit to send", () => {
   });
 });
 
-describe("a window to receive", () => {
-  test("tells a sender that keeps to its credit from one that does not", () => {
+describe("a receive window", () => {
+  test("accepts bytes within the credit and refuses bytes beyond it", () => {
     const window = new ReceiveWindow(100);
     expect(window.receive(100)).toBe(true);
     expect(window.receive(1)).toBe(false);
     expect(window.heldBytes).toBe(100);
   });
 
-  test("is opened again by halves, as bytes are taken", () => {
+  test("refills once half of it has been consumed", () => {
     const window = new ReceiveWindow(100);
     window.receive(80);
     expect(window.refill(100)).toBe(0);
-    window.take(49);
+    window.consume(49);
     expect(window.refill(100)).toBe(0);
-    window.take(1);
+    window.consume(1);
     expect(window.refill(100)).toBe(50);
     expect(window.refill(100)).toBe(0);
-    expect(() => window.take(31)).toThrow(RangeError);
+    expect(() => window.consume(31)).toThrow(RangeError);
   });
 
-  test("that becomes smaller takes nothing back", () => {
+  test("that shrinks revokes no credit", () => {
     const window = new ReceiveWindow(100);
     expect(window.refill(40)).toBe(0);
     expect(window.receive(100)).toBe(true);
   });
 
-  test("and its sender never get out of step, nor holds it more than was ever its size", () => {
+  test("and its sender agree on the credit, and it never holds more than its largest size", () => {
     const step = fc.tuple(fc.nat(50), fc.nat(50), fc.integer({ min: 1, max: 200 }));
     fc.assert(
       fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
         const sender = new SendCredit(64);
         const receiver = new ReceiveWindow(64);
         let largest = 64;
-        for (const [sent, taken, size] of steps) {
+        for (const [sent, consumed, size] of steps) {
           const bytes = Math.min(sent, sender.bytes);
           sender.spend(bytes);
           expect(receiver.receive(bytes)).toBe(true);
-          receiver.take(Math.min(taken, receiver.heldBytes));
+          receiver.consume(Math.min(consumed, receiver.heldBytes));
           largest = Math.max(largest, size);
           const granted = receiver.refill(size);
           if (granted > 0) expect(sender.grant(granted)).toBe(true);
           expect(receiver.heldBytes + sender.bytes).toBeLessThanOrEqual(largest);
         }
-        receiver.take(receiver.heldBytes);
+        receiver.consume(receiver.heldBytes);
         sender.grant(receiver.refill(1000));
         expect(sender.bytes).toBeGreaterThan(0);
       }),
@@ -73,7 +73,7 @@ describe("a window to receive", () => {
   });
 });
 
-test("channels share what there is, and each has enough to go on", () => {
+test("channels share the budget, and each has enough for a message", () => {
   expect(channelWindow(32 * MiB, 0)).toBe(maxChannelWindowBytes);
   expect(channelWindow(32 * MiB, 128)).toBe(252 * KiB);
   expect(channelWindow(32 * MiB, 1024)).toBe(initialChannelCreditBytes);

@@ -1,6 +1,6 @@
 /**
- * Credit, of a channel or of a connection: bytes of payload that one side lets the other send. A `SendCredit` is what
- * there is to spend; a `ReceiveWindow` what was given and when to give more.
+ * Credit-based flow control of a channel or a connection: one side grants the other the payload bytes that it may send.
+ * `SendCredit` counts the credit of the sender. `ReceiveWindow` belongs to the receiver and decides when to grant more.
  */
 import {
   initialChannelCreditBytes,
@@ -16,29 +16,28 @@ export class SendCredit {
     this.#bytes = initialBytes;
   }
 
-  /** What may be sent now. */
+  /** Bytes that may be sent now. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** False, and nothing changed, if it would be more than anybody may have: the other side is at fault. */
+  /** False, without a change, if the credit would exceed its limit: the peer broke the protocol. */
   grant(bytes: number): boolean {
     if (this.#bytes + bytes > maxCreditBytes) return false;
     this.#bytes += bytes;
     return true;
   }
 
-  /** Spends at most what there is. */
   spend(bytes: number): void {
-    if (bytes > this.#bytes) throw new RangeError("more credit is spent than there is");
+    if (bytes > this.#bytes) throw new RangeError("more credit is spent than was granted");
     this.#bytes -= bytes;
   }
 }
 
 export class ReceiveWindow {
-  /** Bytes that the other side may still send. */
+  /** Bytes that the peer may still send. */
   #open: number;
-  /** Bytes that came and were not taken yet. */
+  /** Bytes received and not consumed yet. */
   #held = 0;
 
   constructor(initialBytes: number) {
@@ -49,7 +48,7 @@ export class ReceiveWindow {
     return this.#held;
   }
 
-  /** False if these bytes were sent without credit: the other side is at fault. */
+  /** False if the peer sent these bytes without credit, which breaks the protocol. */
   receive(bytes: number): boolean {
     if (bytes > this.#open) return false;
     this.#open -= bytes;
@@ -57,15 +56,15 @@ export class ReceiveWindow {
     return true;
   }
 
-  /** Bytes that came are out of the way. */
-  take(bytes: number): void {
-    if (bytes > this.#held) throw new RangeError("more is taken than came");
+  /** Received bytes are processed. */
+  consume(bytes: number): void {
+    if (bytes > this.#held) throw new RangeError("more is consumed than was received");
     this.#held -= bytes;
   }
 
   /**
-   * What to grant now so that `windowBytes` are open or held, and counts it as granted; 0 while that is less than half
-   * a window, since a message for every few bytes would be a waste.
+   * Returns the bytes to grant now, and counts them as granted: enough for `windowBytes` open or held. 0 while that is
+   * less than half a window; otherwise every few bytes would cost a message.
    */
   refill(windowBytes: number): number {
     const missing = windowBytes - this.#open - this.#held;
@@ -76,8 +75,8 @@ export class ReceiveWindow {
 }
 
 /**
- * The window of each of `channels` channels that share `budgetBytes`: whole messages of the usual size, since what is
- * left of a window would go out as a short one each time.
+ * The window of each of `channels` channels that share `budgetBytes`. It is a whole number of usual messages; a
+ * remainder would go out as a short message each time.
  */
 export function channelWindow(budgetBytes: number, channels: number): number {
   const messages = Math.floor(budgetBytes / Math.max(1, channels) / usualDataBytes);

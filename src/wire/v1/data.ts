@@ -1,6 +1,6 @@
 /**
- * DATA and the CREDIT for it, the messages that come often enough to be worth more than a general decoder. As written here
- * the head of DATA has always the same length; as read, every number may have any of its MessagePack forms.
+ * DATA and CREDIT, which are frequent enough for a coder of their own. Encoded here, the header of DATA has a fixed
+ * length; when decoded, a number may have any of its MessagePack forms.
  *
  *     95           array of 5
  *     08           DATA
@@ -13,7 +13,7 @@
 import { maxChannelNumber, maxCreditBytes, maxDataBytes } from "../../base/limits/v1.ts";
 import { type Credit, type Data, messageTypes } from "./messages.ts";
 
-/** Bytes before the payload: with a CRC, and without. */
+/** Bytes of the header: with a CRC, and without. */
 export const dataHeadBytes = 24;
 export const plainDataHeadBytes = 20;
 
@@ -23,8 +23,8 @@ const nil = 0xc0;
 const two32 = 2 ** 32;
 
 /**
- * Writes the head of a DATA message to `bytes[at ..]`; the payload belongs right behind it. Returns how long the head
- * is: `dataHeadBytes`, or `plainDataHeadBytes` without a CRC.
+ * Writes the header of a DATA message at `bytes[at]`; the payload follows right behind it. Returns the length of the
+ * header: `dataHeadBytes`, or `plainDataHeadBytes` without a CRC.
  */
 export function writeDataHead(
   bytes: Uint8Array,
@@ -64,19 +64,19 @@ export function encodeData(data: Omit<Data, "type">): Uint8Array<ArrayBuffer> {
   return message;
 }
 
-/** Whether a frame begins as DATA without extra elements does. */
+/** Whether a frame begins like a DATA message without extra elements. */
 export function looksLikeData(frame: Uint8Array): boolean {
   return frame.length > 2 && frame[0] === array5 && frame[1] === messageTypes.DATA;
 }
 
-/** Decodes a frame that looks like DATA; undefined if it is not, or holds what no DATA can. */
+/** Decodes a frame that `looksLikeData`; undefined if a field is malformed. */
 export function decodeData(frame: Uint8Array): Data | undefined {
   const reader = new HeadReader(frame, 2);
   const channel = reader.uint();
   const offset = reader.uint();
   const crc = reader.uintOrNil();
   const length = reader.binLength();
-  // A number that could not be read is NaN, and every comparison with NaN is false.
+  // An unreadable number is NaN, and every comparison with NaN is false.
   const holds =
     channel >= 1 &&
     channel <= maxChannelNumber &&
@@ -89,7 +89,7 @@ export function decodeData(frame: Uint8Array): Data | undefined {
   return { type: "DATA", channel, offset, crc, payload: frame.subarray(reader.at) };
 }
 
-/** Decodes a right CREDIT without extra elements; undefined for any other frame, which the general decoder judges. */
+/** Decodes a valid CREDIT without extra elements; undefined for any other frame, which the general decoder handles. */
 export function decodeCredit(frame: Uint8Array): Credit | undefined {
   if (frame[0] !== array3 || frame[1] !== messageTypes.CREDIT) return undefined;
   const reader = new HeadReader(frame, 2);
@@ -100,7 +100,7 @@ export function decodeCredit(frame: Uint8Array): Credit | undefined {
   return holds ? { type: "CREDIT", channel, bytes } : undefined;
 }
 
-/** Reads numbers in any of their forms; NaN for anything else and for what is cut off. */
+/** Reads numbers in any MessagePack form; NaN for any other value, and behind the end. */
 class HeadReader {
   at: number;
   readonly #bytes: Uint8Array;

@@ -1,4 +1,4 @@
-/** Bytes to messages of protocol v1: any bytes give a value, none throws. */
+/** Decodes messages of protocol v1. Returns a value for any bytes and never throws. */
 import { DecodeError, Decoder } from "@msgpack/msgpack";
 import { maxStreamIdChars, maxTagsChars } from "../../base/limits/streams.ts";
 import {
@@ -29,7 +29,7 @@ import {
   writeModes,
 } from "./messages.ts";
 
-/** STREAMS, its list, a stream, its metadata, the tags; and two more for what later revisions add. */
+/** Levels of STREAMS, its list, a stream, its metadata and the tags; and two more for later revisions. */
 const maxDepth = 7;
 const maxTypeNumber = 127;
 const maxU32 = 2 ** 32 - 1;
@@ -46,17 +46,17 @@ type TypeName = keyof typeof messageTypes;
 const names = new Map<unknown, TypeName>(
   Object.entries(messageTypes).map(([name, number]) => [number, name as TypeName]),
 );
-/** What opens a channel: if it is malformed behind the channel's number, only that channel is at fault. */
+/** Messages that open a channel. If one is malformed behind the channel number, only that channel fails. */
 const opening = new Set<TypeName>(["WRITE", "READ", "FOLLOW", "LIST", "INFO", "REMOVE"]);
 
-/** Decodes what a client sent. The payload of a DATA is a view into `frame`. */
+/** Decodes a message from a client. The payload of DATA is a view into `frame`. */
 export function decodeClientMessage(frame: Uint8Array): ClientMessage | Unknown | Malformed {
   const message = decodeWith(frame, clientMessage);
   if (message.type === "DATA" && message.crc === undefined) return malformed("DATA: CRC is missing");
   return message;
 }
 
-/** Decodes what a server sent. The payload of a DATA is a view into `frame`. */
+/** Decodes a message from a server. The payload of DATA is a view into `frame`. */
 export function decodeServerMessage(frame: Uint8Array): ServerMessage | Unknown | Malformed {
   return decodeWith(frame, serverMessage);
 }
@@ -67,19 +67,19 @@ function decodeWith<Message>(
   frame: Uint8Array,
   build: Build<Message>,
 ): Message | Credit | Data | Unknown | Malformed {
-  if (looksLikeData(frame)) return decodeData(frame) ?? malformed("DATA: a field is not what it has to be");
+  if (looksLikeData(frame)) return decodeData(frame) ?? malformed("DATA: a field is malformed");
   const credit = decodeCredit(frame);
   if (credit !== undefined) return credit;
   const elements = elementsOf(frame);
   if (elements === undefined) return malformed("not one MessagePack array within the limits");
   const number = elements[0];
   if (typeof number !== "number" || !Number.isInteger(number) || number < 0 || number > maxTypeNumber) {
-    return malformed("the first element is no type of a message");
+    return malformed("the first element is not a message type");
   }
   const name = names.get(number);
   if (name === undefined) return { type: "UNKNOWN", number };
   try {
-    return build(name, new Fields(elements, 1)) ?? malformed(`${name} goes the other way`);
+    return build(name, new Fields(elements, 1)) ?? malformed(`${name} is a message of the other side`);
   } catch (error) {
     if (!(error instanceof BadField)) throw error;
     return malformed(`${name}: ${error.message}`, opening.has(name) ? channelIn(elements) : undefined);
@@ -92,13 +92,13 @@ function elementsOf(frame: Uint8Array): unknown[] | undefined {
     const value: unknown = decoder.decode(frame);
     return Array.isArray(value) ? value : undefined;
   } catch (error) {
-    // So the decoder says that something is beyond its limits, or follows the array.
+    // The decoder throws these if a value exceeds its limits, or if bytes follow the array.
     if (error instanceof DecodeError || error instanceof RangeError) return undefined;
     throw error;
   }
 }
 
-/** The channel that an opening message names, if it names one at all. */
+/** The channel number of an opening message; undefined if that is malformed too. */
 function channelIn(elements: unknown[]): number | undefined {
   try {
     return new Fields(elements, 1).channel();
@@ -112,7 +112,7 @@ function malformed(reason: string, channel = connectionChannel): Malformed {
   return { type: "MALFORMED", channel, reason };
 }
 
-/** A message of a client; undefined for the name of one that only servers send. */
+/** A message of a client; undefined if only servers send this type. */
 function clientMessage(type: TypeName, fields: Fields): ClientMessage | undefined {
   switch (type) {
     case "WRITE":
@@ -147,7 +147,7 @@ function clientMessage(type: TypeName, fields: Fields): ClientMessage | undefine
   }
 }
 
-/** A message of a server; undefined for the name of one that only clients send. */
+/** A message of a server; undefined if only clients send this type. */
 function serverMessage(type: TypeName, fields: Fields): ServerMessage | undefined {
   switch (type) {
     case "GOODBYE":
@@ -242,7 +242,7 @@ function followOf(fields: Fields): ClientMessage {
   const name = fields.text("name", 1, maxStreamIdChars);
   const offset = fields.optional(() => fields.whole("offset"));
   if (source === "recording" && offset !== undefined) {
-    throw new BadField("a recording is followed from now on, without an offset");
+    throw new BadField("a recording cannot be followed from an offset");
   }
   return { type: "FOLLOW", channel, source, name, offset };
 }

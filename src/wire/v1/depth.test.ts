@@ -25,7 +25,7 @@ const { tree } = fc.letrec<{ tree: unknown }>((tie) => ({
   ),
 }));
 
-test("a value is as deep as it is, and one cut off is no value", () => {
+test("the depth of a value is measured exactly, and a truncated value has none", () => {
   fc.assert(
     fc.property(tree, fc.nat(), (value, at) => {
       const bytes = encode(value);
@@ -70,7 +70,7 @@ const forms: [first: number, more: number][] = [
   [0xdf, 4],
 ];
 
-test.each(forms)("the form %i has %i bytes behind it when it is empty", (first, more) => {
+test.each(forms)("the empty form %i has %i bytes behind it", (first, more) => {
   const bytes = Uint8Array.of(0x92, first, ...new Uint8Array(more), 0xc1);
   expect(isShallow(bytes, 1)).toBe(false);
   bytes[bytes.length - 1] = 0xc0;
@@ -78,7 +78,7 @@ test.each(forms)("the form %i has %i bytes behind it when it is empty", (first, 
   expect(isShallow(bytes.subarray(0, -1), 1)).toBe(false);
 });
 
-test("whatever a decoder takes, this takes", () => {
+test("any value that the decoder accepts is accepted here", () => {
   fc.assert(
     fc.property(fc.uint8Array({ minLength: 1, maxLength: 40, size: "max" }), (bytes) => {
       let value: unknown;

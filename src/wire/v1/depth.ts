@@ -1,11 +1,11 @@
 /**
- * How deep a MessagePack value is nested. The decoder keeps an entry of memory a level for good, so that a message
- * must not get there before it is known to be shallow.
+ * The nesting depth of a MessagePack value. The decoder never frees the stack entry of a level, so a deeply nested
+ * message must not reach it.
  */
 
-/** Whether `bytes` begin with one whole value and nothing in it stands deeper than `maxDepth` arrays and maps. */
+/** Whether `bytes` begin with one whole value that nests arrays and maps at most `maxDepth` deep. */
 export function isShallow(bytes: Uint8Array, maxDepth: number): boolean {
-  /** Values still to come in each array or map that is open. */
+  /** Values still missing in each open array or map. */
   const open: number[] = [];
   let at = 0;
   do {
@@ -13,7 +13,7 @@ export function isShallow(bytes: Uint8Array, maxDepth: number): boolean {
     const form = bytes[at]!;
     const items = itemsOf(bytes, at, form);
     const next = at + headOf(form) + (items === undefined ? bodyOf(bytes, at, form) : 0);
-    // Not greater, for what is cut off, or never used by MessagePack, has no number here.
+    // Negated, because `next` is NaN for a truncated value and for the unused form.
     if (!(next <= bytes.length)) return false;
     at = next;
     if (items !== undefined && items > 0) {
@@ -37,13 +37,13 @@ function itemsOf(bytes: Uint8Array, at: number, form: number): number | undefine
   return undefined;
 }
 
-/** Bytes of the form itself and of the length behind it. */
+/** Bytes of the form and of its length field. */
 function headOf(form: number): number {
   if (form < 0xc4) return 1;
   return headBytes[form - 0xc4] ?? 1;
 }
 
-/** Of the forms from c4 (bin 8) to df (map 32); an ext has its type besides. */
+/** For the forms from c4 (bin 8) to df (map 32); an ext has an extra type byte. */
 const headBytes = [2, 3, 5, 3, 4, 6, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 3, 5, 3, 5, 3, 5];
 const fixedBodies = new Map<number, number>(
   Object.entries({
@@ -65,7 +65,7 @@ const fixedBodies = new Map<number, number>(
   }).map(([form, bytes]) => [Number(form), bytes]),
 );
 
-/** Bytes of a value behind its head; NaN for the one form that MessagePack never uses. */
+/** Bytes of a value behind its head; NaN for the one form that MessagePack does not use. */
 function bodyOf(bytes: Uint8Array, at: number, form: number): number {
   if (form >= 0xa0 && form <= 0xbf) return form & 0x1f;
   if (form === 0xc1) return Number.NaN;

@@ -1,4 +1,4 @@
-/** What is said of a stream, as it is decoded: its metadata, and its row of a listing. */
+/** Decodes what describes a stream: its metadata, and its row in a listing. */
 import {
   maxCodecNameChars,
   maxContentTypeChars,
@@ -13,13 +13,13 @@ import {
 import { BadField, Fields } from "./fields.ts";
 import { type AudioFormat, type Metadata, type StreamInfo, streamStates } from "./messages.ts";
 
-/** More elements than there are now, for later revisions. */
+/** Later revisions may append elements, up to this number. */
 const maxElements = 32;
 
-/** A tag's key; it begins with a letter, so that it is never taken for an index or `__proto__`. */
+/** A tag's key. It begins with a letter: an index or `__proto__` as a key would break the object of the tags. */
 const tagKey = new RegExp(`^[A-Za-z][A-Za-z0-9_.-]{0,${maxTagKeyChars - 1}}$`);
 
-/** Why metadata would be refused, or undefined if it would not: to be asked before it is sent. */
+/** Why a peer would refuse metadata; undefined if it would accept them. For use before they are sent. */
 export function refusalOfMetadata(metadata: Metadata): string | undefined {
   const { contentType, format, tags } = metadata;
   const formatElements = format && [format.codec, format.sampleRate, format.channels];
@@ -42,7 +42,7 @@ export function metadataOf(fields: Fields): Metadata {
 }
 
 export function infoOf(elements: unknown): StreamInfo {
-  if (!Array.isArray(elements)) throw new BadField("a stream is no array");
+  if (!Array.isArray(elements)) throw new BadField("a stream is not an array");
   const fields = new Fields(elements);
   return {
     streamId: fields.text("stream id", 1, maxStreamIdChars),
@@ -72,7 +72,7 @@ function tagsOf(fields: Fields): Record<string, string> {
   let chars = 0;
   for (const [key, value] of map) {
     if (!tagKey.test(key)) throw new BadField("a tag's key is not allowed");
-    if (typeof value !== "string" || !value.isWellFormed()) throw new BadField("a tag is no text");
+    if (typeof value !== "string" || !value.isWellFormed()) throw new BadField("a tag is not a text");
     if (value.length > maxTagValueChars) throw new BadField(`a tag is longer than ${maxTagValueChars}`);
     chars += key.length + value.length;
     tags[key] = value;

@@ -1,4 +1,4 @@
-/** Messages of protocol v1 as bytes. */
+/** Encodes messages of protocol v1. */
 import { Encoder } from "@msgpack/msgpack";
 import { maxDataBytes } from "../../base/limits/v1.ts";
 import { encodeData } from "./data.ts";
@@ -107,12 +107,12 @@ function digestField(sha256: string | undefined): Uint8Array | undefined {
   return sha256 === undefined ? undefined : fromHex(sha256);
 }
 
-/** How many of these, from the first on, one STREAMS message can hold. At least 1 of any. */
+/** How many of these streams, from the first on, fit into one STREAMS message; at least 1 if there is any. */
 export function fittingStreams(streams: StreamInfo[]): number {
   let bytes = 0;
   for (const [index, info] of streams.entries()) {
     bytes += encoder.encodeSharedRef(infoFields(info)).length;
-    // What stands around them is far less than the room a message has beyond its data.
+    // The rest of the message is far smaller than `maxMessageBytes - maxDataBytes`.
     if (bytes > maxDataBytes) return index;
   }
   return streams.length;

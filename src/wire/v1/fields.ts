@@ -1,8 +1,8 @@
-/** Takes the elements of a decoded array one after the other, each as what it has to be. */
+/** Reads the elements of a decoded array in order, and checks the type and range of each. */
 import { maxChannelNumber } from "../../base/limits/v1.ts";
 import { toHex } from "./hex.ts";
 
-/** An element is not what it has to be; the message says what was expected. */
+/** An element is missing, or has a wrong type or range; the message says which. */
 export class BadField extends Error {}
 
 const sha256Bytes = 32;
@@ -16,13 +16,13 @@ export class Fields {
     this.#next = from;
   }
 
-  /** A whole number from `min` to `max`; one beyond 2^53 - 1 never is. */
+  /** A whole number from `min` to `max`; never above 2^53 - 1. */
   whole(what: string, min = 0, max = Number.MAX_SAFE_INTEGER): number {
     const value = this.#take(what);
-    if (!Number.isSafeInteger(value)) throw new BadField(`${what} is no whole number`);
+    if (!Number.isSafeInteger(value)) throw new BadField(`${what} is not a whole number`);
     const whole = value as number;
     if (whole < min || whole > max) throw new BadField(`${what} is not in ${min} to ${max}`);
-    // 0 for the -0 that a float can be.
+    // Turns the -0 of a float into 0.
     return whole + 0;
   }
 
@@ -30,12 +30,12 @@ export class Fields {
     return this.whole("channel", min, maxChannelNumber);
   }
 
-  /** `minChars` to `maxChars`, in UTF-16 units. */
+  /** A text of `minChars` to `maxChars` UTF-16 units. */
   text(what: string, minChars: number, maxChars: number): string {
     const value = this.#take(what);
-    if (typeof value !== "string" || !value.isWellFormed()) throw new BadField(`${what} is no text`);
+    if (typeof value !== "string" || !value.isWellFormed()) throw new BadField(`${what} is not a text`);
     if (value.length < minChars || value.length > maxChars) {
-      throw new BadField(`${what} has not ${minChars} to ${maxChars} characters`);
+      throw new BadField(`${what} does not have ${minChars} to ${maxChars} characters`);
     }
     return value;
   }
@@ -46,17 +46,17 @@ export class Fields {
     return value;
   }
 
-  /** The one of `choices` at the place that the element names. */
+  /** The entry of `choices` at the index in the element. */
   choice<T>(what: string, choices: readonly T[]): T {
     return choices[this.whole(what, 0, choices.length - 1)]!;
   }
 
-  /** `minBytes` to `maxBytes`, as a view. */
+  /** A view of `minBytes` to `maxBytes` bytes. */
   bytes(what: string, minBytes: number, maxBytes: number): Uint8Array {
     const value = this.#take(what);
     if (!(value instanceof Uint8Array)) throw new BadField(`${what} is not binary`);
     if (value.length < minBytes || value.length > maxBytes) {
-      throw new BadField(`${what} has not ${minBytes} to ${maxBytes} bytes`);
+      throw new BadField(`${what} does not have ${minBytes} to ${maxBytes} bytes`);
     }
     return value;
   }
@@ -68,7 +68,7 @@ export class Fields {
 
   list(what: string, maxItems: number): unknown[] {
     const value = this.#take(what);
-    if (!Array.isArray(value)) throw new BadField(`${what} is no array`);
+    if (!Array.isArray(value)) throw new BadField(`${what} is not an array`);
     if (value.length > maxItems) throw new BadField(`${what} has more than ${maxItems} elements`);
     return value;
   }
@@ -77,11 +77,11 @@ export class Fields {
     const value = this.#take(what);
     const isPlain =
       typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
-    if (!isPlain) throw new BadField(`${what} is no map`);
+    if (!isPlain) throw new BadField(`${what} is not a map`);
     return new Map(Object.entries(value));
   }
 
-  /** Undefined for nil, otherwise what `take` makes of the element. */
+  /** Undefined for nil, otherwise the result of `take`. */
   optional<T>(take: (fields: Fields) => T): T | undefined {
     const value = this.#elements[this.#next];
     if (value !== null || this.#next >= this.#elements.length) return take(this);

@@ -69,7 +69,7 @@ const written = Array.from(document.matchAll(/^ {4}([A-Z]+) +((?:[0-9a-f]{2})+)$
   hex: hex!,
 }));
 
-test("the description has the bytes of these messages, and an example of every type", () => {
+test("the documentation has the bytes of these messages, and an example of every type", () => {
   expect(written).toEqual(
     examples.map((message) => ({ name: message.type, hex: toHex(encodeMessage(message)) })),
   );
@@ -78,7 +78,7 @@ test("the description has the bytes of these messages, and an example of every t
   );
 });
 
-test("its bytes are read as these messages, and not by the side that sends them", () => {
+test("its bytes decode to these messages, but not at the side that sends them", () => {
   expect(written.length).toBe(examples.length);
   for (const [index, { hex }] of written.entries()) {
     const read = [decodeClientMessage(fromHex(hex)), decodeServerMessage(fromHex(hex))];
@@ -89,7 +89,7 @@ test("its bytes are read as these messages, and not by the side that sends them"
   }
 });
 
-test("the number of every type stands in its table", () => {
+test("its table has the number of every type", () => {
   const rows = Array.from(document.matchAll(/^\| (\d+) +\| ([A-Z]+) +\|/gm), ([, number, name]) => [
     name,
     Number(number),

@@ -1,4 +1,4 @@
-/** Digests as bytes and as lower-case hex, where `Uint8Array.fromHex` is not there yet. */
+/** Converts digests from and to lower-case hex, also on platforms without `Uint8Array.fromHex`. */
 
 const pairs = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 

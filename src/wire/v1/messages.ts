@@ -1,7 +1,7 @@
 /**
- * Protocol v1: many streams on one WebSocket connection. `docs/protocol.md` describes it; here is what its messages
- * are once decoded. Each is one binary frame with one MessagePack array, whose first element is a number of
- * `messageTypes` and whose others are the fields below in their order. Undefined is nil on the wire.
+ * The decoded messages of protocol v1, which carries many streams on one WebSocket connection; `docs/protocol.md`
+ * describes it. A message is one binary frame with one MessagePack array: a number of `messageTypes`, then the fields
+ * below in their order. Undefined is nil on the wire.
  *
  * Sizes, offsets and lengths are bytes, whole numbers from 0 to 2^53 - 1. A channel is 1 to `maxChannelNumber`; where
  * `connectionChannel` is allowed, the message is about the connection. Times are milliseconds since 1970. SHA-256 is
@@ -10,7 +10,7 @@
 
 export const subprotocol = "wavecache.v1";
 
-/** What this program speaks of v1: a peer of a lower revision gets nothing that its revision does not have. */
+/** The revision of v1 that this program speaks. A peer of a lower revision gets only what that revision defines. */
 export const revision = 1;
 
 /** The channel number of messages about the connection itself. */
@@ -38,14 +38,14 @@ export const messageTypes = {
   STREAMS: 34,
 } as const;
 
-/** Their numbers on the wire are their places here. */
+/** On the wire, each of these is its index here. */
 export const writeModes = ["create", "resume"] as const;
 export const followSources = ["stream", "recording"] as const;
 export const streamStates = ["unfinished", "finished"] as const;
 export const listFilters = ["all", ...streamStates] as const;
 /**
- * How a channel ended. `finished`, `unfinished`: so is the stream. `ended`: the recording is over. `cancelled`: the
- * reader closed. `removed`: the stream is no more.
+ * How a channel ended. `finished`, `unfinished`: the state of the stream. `ended`: the recording is over. `cancelled`:
+ * the reader closed the channel. `removed`: the stream was removed.
  */
 export const outcomes = ["finished", "unfinished", "ended", "cancelled", "removed"] as const;
 
@@ -55,9 +55,9 @@ export type StreamState = (typeof streamStates)[number];
 export type ListFilter = (typeof listFilters)[number];
 export type Outcome = (typeof outcomes)[number];
 
-/** What kind of samples a stream has. */
+/** The sample format of a stream. */
 export interface AudioFormat {
-  /** As ffmpeg names it: "pcm_s16le", "flac", "opus". 1 to `maxCodecNameChars`. */
+  /** The name that ffmpeg uses: "pcm_s16le", "flac", "opus". 1 to `maxCodecNameChars`. */
   codec: string;
   /** In Hz, 1 to `maxDescribedSampleRate`. */
   sampleRate: number;
@@ -65,7 +65,7 @@ export interface AudioFormat {
   channels: number;
 }
 
-/** What a stream's sender says of it. */
+/** How the sender of a stream describes it. */
 export interface Metadata {
   /** MIME type. */
   contentType: string | undefined;
@@ -77,7 +77,7 @@ export interface Metadata {
 export interface StreamInfo {
   streamId: string;
   state: StreamState;
-  /** Of an unfinished stream what it has so far. */
+  /** Of an unfinished stream, the bytes received so far. */
   size: number;
   sha256: string | undefined;
   createdAt: number;
@@ -93,14 +93,14 @@ export interface Hello {
   revision: number;
   /** The program, for logs. */
   name: string;
-  /** What the other side may send before it is granted more: over the connection, on each channel that opens. */
+  /** Initial credit of the peer: for the connection, and for each channel. */
   connectionCredit: number;
   channelCredit: number;
-  /** Channels that the other side may have open at once; 0 from a client. */
+  /** Channels that the peer may have open at once; 0 from a client. */
   maxChannels: number;
-  /** Audio in one DATA that this side takes, 1 to `maxDataBytes`. */
+  /** Audio that this side accepts in one DATA, 1 to `maxDataBytes`. */
   maxDataBytes: number;
-  /** This side closes when nothing comes for so long; 0 for never. */
+  /** This side closes after receiving nothing for this long; 0 for never. */
   idleMs: number;
 }
 
@@ -115,25 +115,25 @@ export interface Pong {
   nonce: number;
 }
 
-/** The server goes: nothing new may be opened, and at the deadline it closes. */
+/** The server shuts down: no channel may open any more, and it closes the connection at the deadline. */
 export interface Goodbye {
   type: "GOODBYE";
   /** Milliseconds from now. */
   deadlineMs: number;
 }
 
-/** The last word about a channel, or about the connection, which is then closed. */
+/** Ends a channel with an error, or the connection, which then closes. */
 export interface Fault {
   type: "ERROR";
   /** Or `connectionChannel`. */
   channel: number;
-  /** A code of `base/errors.ts`; a later server may know others. */
+  /** A code of `base/errors.ts`; a later server may send others. */
   code: string;
   message: string;
   hint: string;
 }
 
-/** Audio. `payload` has 1 to `maxDataBytes` and is a view into the frame it came in. */
+/** Audio. `payload` has 1 to `maxDataBytes` bytes and is a view into its frame. */
 export interface Data {
   type: "DATA";
   channel: number;
@@ -144,7 +144,7 @@ export interface Data {
   payload: Uint8Array;
 }
 
-/** So many bytes of payload more may be sent, 1 to `maxCreditBytes`. */
+/** Grants the peer more payload bytes, 1 to `maxCreditBytes`. */
 export interface Credit {
   type: "CREDIT";
   /** Or `connectionChannel`. */
@@ -152,7 +152,7 @@ export interface Credit {
   bytes: number;
 }
 
-/** How far an upload has come, from the stream's beginning; `durable` is at most `written`. */
+/** Progress of an upload in bytes from the start of the stream; `durable` is at most `written`. */
 export interface Ack {
   type: "ACK";
   channel: number;
@@ -163,10 +163,10 @@ export interface Ack {
 export interface Write {
   type: "WRITE";
   channel: number;
-  /** Undefined: the server chooses one; only to create. */
+  /** Undefined lets the server choose one, which is possible for `create` only. */
   streamId: string | undefined;
   mode: WriteMode;
-  /** Kept when the stream is created; ignored where one is resumed. */
+  /** Stored when the stream is created; ignored when one is resumed. */
   metadata: Metadata;
 }
 
@@ -175,7 +175,7 @@ export interface Read {
   channel: number;
   streamId: string;
   offset: number;
-  /** At least 1; undefined for all there is. */
+  /** At least 1; undefined for everything up to the end. */
   length: number | undefined;
 }
 
@@ -183,9 +183,9 @@ export interface Follow {
   type: "FOLLOW";
   channel: number;
   source: FollowSource;
-  /** A stream id; of a recording its hardware id or stream id. */
+  /** A stream id; for a recording its hardware id or stream id. */
   name: string;
-  /** Undefined: what comes from now on; of a recording always. */
+  /** Undefined for audio from now on, which is the only choice for a recording. */
   offset: number | undefined;
 }
 
@@ -193,7 +193,7 @@ export interface List {
   type: "LIST";
   channel: number;
   filter: ListFilter;
-  /** Only ids behind this one, in the order of their bytes; empty for the first page. */
+  /** Lists only ids after this one, in byte order; empty for the first page. */
   after: string;
   /** 1 to `maxListedOnChannel`. */
   limit: number;
@@ -219,11 +219,11 @@ export interface Finish {
   size: number;
 }
 
-/** The client wants no more of the channel. */
+/** The client cancels the channel. */
 export interface Close {
   type: "CLOSE";
   channel: number;
-  /** Of an upload: throw away what there is of it. */
+  /** For an upload: remove the stream instead of keeping it for a resume. */
   discard: boolean;
 }
 
@@ -232,19 +232,19 @@ export interface Opened {
   type: "OPENED";
   channel: number;
   streamId: string;
-  /** Of the byte that comes next: from the client to a writing channel, from the server else. */
+  /** Of the next byte: the client sends it on a writing channel, the server on any other. */
   offset: number;
   /** Undefined while the stream may grow. */
   size: number | undefined;
   metadata: Metadata;
 }
 
-/** The last word about a channel that went well. */
+/** Ends a channel without an error. */
 export interface End {
   type: "END";
   channel: number;
   outcome: Outcome;
-  /** Of the whole stream; of a recording where the audio ended; 0 for `removed`. */
+  /** Of the whole stream; for a recording the offset where the audio ended; 0 for `removed`. */
   size: number;
   /** Of the whole stream; only of a finished one. */
   sha256: string | undefined;
@@ -265,11 +265,11 @@ export type ClientMessage =
 export type ServerMessage =
   Hello | Ping | Pong | Goodbye | Fault | Data | Credit | Ack | Opened | End | StreamList;
 
-/** Bytes that are no message. With a channel other than `connectionChannel`, only that channel is at fault. */
+/** Bytes that are not a message. If `channel` is not `connectionChannel`, only that channel fails. */
 export interface Malformed {
   type: "MALFORMED";
   channel: number;
-  /** What is wrong, for the other side's log. */
+  /** What is wrong, for the peer's log. */
   reason: string;
 }
 

@@ -152,7 +152,7 @@ const serverMessage: fc.Arbitrary<ServerMessage> = fc.oneof(
 const decoders = [decodeClientMessage, decodeServerMessage];
 const typesSeen = new Set<string>();
 
-describe("every message comes back as it was", () => {
+describe("every message survives a round trip", () => {
   test.each([
     ["of a client", clientMessage, decodeClientMessage],
     ["of a server", serverMessage, decodeServerMessage],
@@ -166,12 +166,12 @@ describe("every message comes back as it was", () => {
     );
   });
 
-  test("and there is none that was left out", () => {
+  test("and none is missing here", () => {
     expect([...typesSeen].toSorted()).toEqual(Object.keys(messageTypes).toSorted());
   });
 });
 
-describe("any bytes give a value", () => {
+describe("any bytes decode to a value", () => {
   test("random ones", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300, size: "max" }), (bytes) => {
@@ -181,7 +181,7 @@ describe("any bytes give a value", () => {
     );
   });
 
-  test("any MessagePack, in an array behind the type of a message", () => {
+  test("any MessagePack value, in an array behind the type of a message", () => {
     const types = fc.constantFrom(...Object.values(messageTypes), 6, 127, 128, -1, 1.5);
     const values = fc.array(
       fc.oneof(fc.anything({ withNullPrototype: false, maxDepth: 3 }), channel, streamId, fc.constant(null)),
@@ -202,7 +202,7 @@ describe("any bytes give a value", () => {
     );
   });
 
-  test("a message cut off anywhere is malformed", () => {
+  test("a message that is truncated anywhere is malformed", () => {
     fc.assert(
       fc.property(fc.oneof(clientMessage, serverMessage), fc.nat(), (message, at) => {
         const whole = encodeMessage(message);
@@ -226,7 +226,7 @@ describe("any bytes give a value", () => {
     );
   });
 
-  test("a message with bytes changed is still a value, and one that can be encoded again", () => {
+  test("a message with changed bytes decodes to a value that can be encoded again", () => {
     const changes = fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 4 });
     fc.assert(
       fc.property(fc.oneof(clientMessage, serverMessage), changes, (message, changed) => {
@@ -242,7 +242,7 @@ describe("any bytes give a value", () => {
     );
   });
 
-  test("a value that is nested without end is refused before it is decoded", () => {
+  test("a deeply nested value is refused before it is decoded", () => {
     const nested = new Uint8Array(200_000).fill(0x91);
     expect(decodeClientMessage(nested).type).toBe("MALFORMED");
     const inTag = encode([messageTypes.PING, 1, [[[[[[[[1]]]]]]]]]);
@@ -268,7 +268,7 @@ describe("DATA", () => {
     );
   });
 
-  test("of any other encoder is read as well, with more elements too", () => {
+  test("of another encoder decodes too, even with extra elements", () => {
     fc.assert(
       fc.property(channel, size, u32, payload, fc.boolean(), (channel, offset, crc, payload, more) => {
         const elements = [messageTypes.DATA, channel, offset, crc, payload];
@@ -288,7 +288,7 @@ describe("DATA", () => {
     expect([...message.payload]).toEqual([1, 2, 3]);
   });
 
-  test("has a head of one length, whatever stands in it", () => {
+  test("has a header of fixed length, whatever its fields are", () => {
     const bytes = new Uint8Array(40);
     expect(writeDataHead(bytes, 3, 1, 0, 0, 1)).toBe(dataHeadBytes);
     expect(writeDataHead(bytes, 3, 65_535, Number.MAX_SAFE_INTEGER, 0xffffffff, maxDataBytes)).toBe(
@@ -298,14 +298,14 @@ describe("DATA", () => {
     expect([...bytes.subarray(0, 3)]).toEqual([0, 0, 0]);
   });
 
-  test("of the usual size is one segment of TCP, with the heads of both layers below and a mask", () => {
+  test("of the usual size fills one TCP segment, including the headers of both layers below and a mask", () => {
     const [ipv6HeadBytes, tcpHeadBytes, webSocketHeadBytes] = [40, 20 + 12, 10 + 4];
     const segment = ipv6HeadBytes + tcpHeadBytes + webSocketHeadBytes + dataHeadBytes + usualDataBytes;
     expect(segment).toBeLessThanOrEqual(65_535);
     expect(streamQuantumBytes % usualDataBytes).toBe(0);
   });
 
-  test("has 1 byte to the most that is allowed", () => {
+  test("has 1 byte up to the limit", () => {
     expect(decodeClientMessage(dataOf(0)).type).toBe("MALFORMED");
     expect(decodeClientMessage(dataOf(1)).type).toBe("DATA");
     expect(decodeClientMessage(dataOf(maxDataBytes)).type).toBe("DATA");
@@ -330,7 +330,7 @@ describe("DATA", () => {
 });
 
 describe("a peer of a later revision", () => {
-  test("may send types that are unknown, with anything in them", () => {
+  test("may send unknown types with any elements", () => {
     expect(decodeClientMessage(encode([100, { a: [1] }]))).toEqual({ type: "UNKNOWN", number: 100 });
     expect(decodeServerMessage(encode([6]))).toEqual({ type: "UNKNOWN", number: 6 });
   });
@@ -345,8 +345,8 @@ describe("a peer of a later revision", () => {
   });
 });
 
-describe("what is at fault", () => {
-  test("is the channel, where what opens it is wrong", () => {
+describe("a malformed message", () => {
+  test("fails its channel if it opens one", () => {
     const wrong = [
       [messageTypes.WRITE, 9, "id", 2, [null, null, {}]],
       [messageTypes.WRITE, 9, null, 1, [null, null, {}]],
@@ -363,7 +363,7 @@ describe("what is at fault", () => {
     }
   });
 
-  test("is the connection everywhere else", () => {
+  test("fails the connection otherwise", () => {
     const wrong = [
       [messageTypes.FINISH, 9, -1],
       [messageTypes.CREDIT, 9, 0],
@@ -381,7 +381,7 @@ describe("what is at fault", () => {
     expect(decodeServerMessage(encode([messageTypes.ACK, 9, 5, 6])).type).toBe("MALFORMED");
   });
 
-  test("is a message longer than any may be", () => {
+  test("may be one that is too long", () => {
     const frame = encode([
       messageTypes.PING,
       1,
@@ -415,12 +415,12 @@ describe("metadata", () => {
     expect(decodeClientMessage(frame)).toMatchObject({ type: "MALFORMED", channel: 1 });
   });
 
-  test("of any kind that is allowed is not refused", () => {
+  test("of any valid kind are not refused", () => {
     fc.assert(fc.property(metadata, (metadata) => expect(refusalOfMetadata(metadata)).toBeUndefined()));
   });
 });
 
-test("a page holds as many streams as a message can", () => {
+test("a page has as many streams as fit a message", () => {
   const tags = Object.fromEntries(Array.from({ length: 7 }, (_, n) => [`k${n}`, "€".repeat(500)]));
   const large: StreamInfo = {
     streamId: "x".repeat(128),

@@ -184,7 +184,7 @@ export class Link {
   /** Grants the bytes again at once: a slow reader blocks its own channel, never the connection. */
   #countReceived(bytes: number): void {
     if (!this.#window.receive(bytes)) throw new ClientError("UNEXPECTED", "audio without credit");
-    this.#window.take(bytes);
+    this.#window.consume(bytes);
     const grantedBytes = this.#window.refill(initialConnectionCreditBytes);
     if (grantedBytes > 0) this.send({ type: "CREDIT", channel: connectionChannel, bytes: grantedBytes });
   }

@@ -55,7 +55,7 @@ export class ReadCall extends Call<End> {
     }
     this.#state.onData(message);
     this.#state.receiveQueue.push(payload, () => {
-      this.#window.take(payload.length);
+      this.#window.consume(payload.length);
       this.#grantCredit();
     });
   }

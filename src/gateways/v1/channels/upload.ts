@@ -85,7 +85,7 @@ export class UploadChannel implements Channel, UploadOwner {
     // `write` consumes the payload.
     if (!this.#upload!.write(payload)) this.#isHeld = true;
     if (this.#isHeld) return;
-    this.#window.take(length);
+    this.#window.consume(length);
     this.#grant();
   }
 
@@ -132,7 +132,7 @@ export class UploadChannel implements Channel, UploadOwner {
 
   uploadHasRoom(): void {
     this.#isHeld = false;
-    this.#window.take(this.#window.heldBytes);
+    this.#window.consume(this.#window.heldBytes);
     this.#grant();
   }
 
