@@ -25,7 +25,7 @@ export interface EngineSettings {
   sounds: ReadonlyMap<number, string>;
 }
 
-/** What the engine works with. */
+/** What the engine is built on. */
 export interface EngineBase {
   pool: Pool;
   layout: CacheLayout;

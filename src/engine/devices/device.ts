@@ -159,7 +159,7 @@ export class Device {
     };
   }
 
-  /** Has the effect of the button of that name. Throws DEVICE_AWAY for a sound that nobody would hear. */
+  /** Has the effect of the button of that name. Throws DEVICE_AWAY if it plays a sound and the device is away. */
   act(action: DeviceAction): void {
     if (action === "play" && !this.isConnected) throw new WavecacheError("DEVICE_AWAY");
     if (action !== "mode") this.#stop();

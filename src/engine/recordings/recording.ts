@@ -14,7 +14,7 @@ import type { RecordingEvents, RecordingSlot } from "../../pool/recording-slot.t
 import type { Handshake } from "../../wire/ingest.ts";
 import { LiveFeed } from "./live-feed.ts";
 
-/** Whoever sends the frames. */
+/** The session that receives the frames from a device. */
 export interface RecordingOwner {
   /** The sender may continue after `write` has returned false. */
   recordingHasRoom(): void;

@@ -1,4 +1,4 @@
-/** The rules about streams: who may upload, resume, read and remove one, and what the thread pool does for that. */
+/** The rules about streams: which may be uploaded, resumed, read and removed, and what the thread pool does for that. */
 import { randomBytes } from "node:crypto";
 import { WavecacheError } from "../../base/errors.ts";
 import { maxKnownStreams, maxOutboundBytes } from "../../base/limits/streams.ts";
@@ -194,7 +194,7 @@ export class Streams {
   async remove(streamId: string): Promise<void> {
     if (this.#uploads.has(streamId)) throw new WavecacheError("STREAM_UNFINISHED");
     const known = this.#known.delete(streamId);
-    // Whoever releases a file last also frees its pages, which is slow: leave that to the keeper.
+    // The last thread that releases a file also frees its pages, which is slow: leave that to the keeper.
     if (known !== undefined) this.#pool.readers.forget(known.file.path);
     const removed = await this.#pool.keeper.call("remove", { streamId });
     this.#counts.removed(removed);

@@ -2,7 +2,7 @@
  * The audio path of one upload: gateway --> queue --> lane --> file of the writer --> disk.
  *
  * Audio, fences and the seal reach the writer in the order of their calls. Two things stop the path: a full lane, and
- * a disk that is `maxUnflushedBytes` behind. Whatever comes meanwhile waits in the queue, and the sender has to pause.
+ * a disk that is `maxUnflushedBytes` behind. Audio that arrives then waits in the queue, and the sender has to pause.
  */
 import { detach } from "../../base/detach.ts";
 import { toWavecacheError, type WavecacheError } from "../../base/errors.ts";

@@ -14,7 +14,7 @@ import type { Admission } from "./admission.ts";
 import { UploadFlow } from "./upload-flow.ts";
 import { endableStates, type EndReason, type Receipt, type UploadState } from "./upload-state.ts";
 
-/** Whoever sends the audio. */
+/** The session that receives the audio from a client. */
 export interface UploadOwner {
   /** Backpressure caused by other uploads: pause until `uploadHasRoom`, as if `write` had returned false. */
   uploadHolds(upload: Upload): void;
@@ -245,7 +245,7 @@ export class Upload implements UploadEvents {
       return keptBytes;
     } catch (error) {
       this.#end("refused", toWavecacheError(error));
-      // Whoever learns of the failure may start or resume the id at once, so everything has to be over by then.
+      // The client may start or resume the id as soon as it learns of the failure: everything has to be over by then.
       await this.#over.promise;
       throw this.#endError ?? error;
     }
@@ -342,7 +342,7 @@ export class Upload implements UploadEvents {
     this.#flow.abort(error);
     if (name === "finished") this.#finish = undefined;
     else void this.#release();
-    // In the other states `ready` or `finish` rejects with the error; whoever leaves or discards knows of it.
+    // In the other states `ready` or `finish` rejects with the error. An owner that leaves or discards knows of it.
     const isNews = name === "finished" || (name === "open" && reason !== "left" && reason !== "discarded");
     if (isNews) this.#owner.uploadFailed(this, error);
   }
