@@ -206,7 +206,7 @@ describe("a failure is one line after the summary, and the exit code is not 0", 
     [
       "a hardware id without a valid character",
       () => ["--wav", "mono.wav", "--hwid", "//"],
-      /nothing is left of the hardware id/,
+      /the hardware id "\/\/" has no allowed character/,
       2,
     ],
   ];

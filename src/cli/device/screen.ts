@@ -1,5 +1,5 @@
 /** Renders the state of a simulated device as the lines of a screen. Pure: the caller draws them. */
-import type { DeviceConnection } from "../../client/devices/device.ts";
+import type { DeviceConnectionState } from "../../client/devices/device.ts";
 import type { DeviceSound } from "../../client/devices/sound.ts";
 import type { Leds } from "../../wire/devices.ts";
 import { onBackground } from "../kit/escape-codes.ts";
@@ -11,7 +11,7 @@ import { ledText } from "./events.ts";
 export interface DeviceScreenState {
   deviceId: string;
   address: string;
-  connection: DeviceConnection;
+  connection: DeviceConnectionState;
   /** Time of the last connect or disconnect. */
   sinceMs: number;
   /** Connections so far. */

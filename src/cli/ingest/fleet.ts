@@ -12,7 +12,7 @@ export interface IngestTotals {
   bytes: number;
   /** Current lag of the slowest stream, and the worst lag of any frame so far. */
   lagMs: number;
-  worstLagMs: number;
+  maxLagMs: number;
   /** Streams that are connecting or reconnecting. */
   connecting: number;
 }
@@ -41,13 +41,13 @@ export function runIngestFleet(
 }
 
 export function ingestTotals(streams: readonly IngestStream[]): IngestTotals {
-  const totals = { frames: 0, samples: 0, bytes: 0, lagMs: 0, worstLagMs: 0, connecting: 0 };
+  const totals = { frames: 0, samples: 0, bytes: 0, lagMs: 0, maxLagMs: 0, connecting: 0 };
   for (const stream of streams) {
     totals.frames += stream.frames;
     totals.samples += stream.samples;
     totals.bytes += stream.bytes;
     totals.lagMs = Math.max(totals.lagMs, stream.lagMs);
-    totals.worstLagMs = Math.max(totals.worstLagMs, stream.worstLagMs);
+    totals.maxLagMs = Math.max(totals.maxLagMs, stream.maxLagMs);
     if (stream.state === "connecting") totals.connecting++;
   }
   return totals;

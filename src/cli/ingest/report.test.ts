@@ -17,7 +17,7 @@ const totals: IngestTotals = {
   samples: 192_000,
   bytes: 105_600,
   lagMs: 2.6,
-  worstLagMs: 40,
+  maxLagMs: 40,
   connecting: 0,
 };
 

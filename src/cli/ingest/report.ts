@@ -61,7 +61,7 @@ export function summary(
     ["Audio", audioText(run, totals)],
     ["Time", `${humanDuration(elapsedMs)}, ${speedText(run, totals, elapsedMs)}`],
   ];
-  if (run.realtime) rows.push(["Lag", `${Math.round(totals.worstLagMs)} ms at most`]);
+  if (run.realtime) rows.push(["Lag", `${Math.round(totals.maxLagMs)} ms at most`]);
   const lost = lostConnectionsOf(outcomes);
   if (lost > 0) rows.push(["Lost", `${lost} ${plural(lost, "connection")}, made again`]);
   rows.push(["Result", resultText(outcomes)]);

@@ -1,9 +1,10 @@
-/** What waits for its acknowledgement: the server answers in the order of the events, without saying which it means. */
+/** Events that wait for an acknowledgement. The server acknowledges them in order, without naming them. */
 import { ClientError } from "../errors.ts";
 import { maxWaitingAcks } from "../limits.ts";
 
-interface Waiting {
-  what: string;
+interface PendingAck {
+  /** The event, for error messages. */
+  event: string;
   sentMs: number;
   timer: Timer;
   resolve: (ms: number) => void;
@@ -12,41 +13,43 @@ interface Waiting {
 
 export class AckQueue {
   readonly #timeoutMs: number;
-  readonly #waiting: Waiting[] = [];
+  readonly #pending: PendingAck[] = [];
 
   constructor(timeoutMs: number) {
     this.#timeoutMs = timeoutMs;
   }
 
   /**
-   * Resolves with the milliseconds until the next acknowledgement that no earlier event has taken. Rejects with
-   * ANSWER_TIMEOUT; an event that was given up takes none any more, because some servers pass over what they do not know.
+   * Adds an event that has been sent. Resolves with the milliseconds until it is acknowledged. Throws BUSY if too many
+   * events wait, REFUSED, or ANSWER_TIMEOUT. The next acknowledgement then belongs to the next event, because some
+   * servers ignore events that they do not know.
    */
-  next(what: string): Promise<number> {
-    if (this.#waiting.length >= maxWaitingAcks) {
+  add(event: string): Promise<number> {
+    if (this.#pending.length >= maxWaitingAcks) {
       return Promise.reject(new ClientError("BUSY", `${maxWaitingAcks} events are not acknowledged yet`));
     }
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
-        this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
-        reject(new ClientError("ANSWER_TIMEOUT", `${what} is not acknowledged`));
+        this.#pending.splice(this.#pending.indexOf(pending), 1);
+        reject(new ClientError("ANSWER_TIMEOUT", `${event} is not acknowledged`));
       }, this.#timeoutMs);
-      const waiting = { what, sentMs: performance.now(), timer, resolve, reject };
-      this.#waiting.push(waiting);
+      const pending = { event, sentMs: performance.now(), timer, resolve, reject };
+      this.#pending.push(pending);
     });
   }
 
-  /** An acknowledgement has come; one that nobody waits for is late and means nothing. */
+  /** Settles the oldest event. An acknowledgement without a pending event is late, and is ignored. */
   settle(ack: boolean): void {
-    const waiting = this.#waiting.shift();
-    if (waiting === undefined) return;
-    clearTimeout(waiting.timer);
-    if (ack) waiting.resolve(performance.now() - waiting.sentMs);
-    else waiting.reject(new ClientError("REFUSED", `${waiting.what} is not accepted`));
+    const pending = this.#pending.shift();
+    if (pending === undefined) return;
+    clearTimeout(pending.timer);
+    if (ack) pending.resolve(performance.now() - pending.sentMs);
+    else pending.reject(new ClientError("REFUSED", `${pending.event} is not accepted`));
   }
 
+  /** Rejects all pending events. */
   fail(error: ClientError): void {
-    for (const { timer, reject } of this.#waiting.splice(0)) {
+    for (const { timer, reject } of this.#pending.splice(0)) {
       clearTimeout(timer);
       reject(error);
     }

@@ -21,13 +21,13 @@ async function serve(behaviour: MockDeviceBehaviour = {}, port?: number): Promis
   return server;
 }
 
-/** A running device, and all it has told. */
+/** A running device and all its notices. */
 function start(address: string, options: Partial<DeviceOptions> = {}) {
   const notices: DeviceNotice[] = [];
   const onNotice = (notice: DeviceNotice) => notices.push(notice);
   const device = new Device({ address, deviceId: "lamp:1", retry: quickRetry, onNotice, ...options });
   const done = device.run();
-  // Tests that care await it again.
+  // Tests of this error await the promise again.
   done.catch(() => undefined);
   cleanup(() => device.close());
   const types = () => notices.map(({ type }) => type);
@@ -48,7 +48,7 @@ async function startConnected(address: string, options?: Partial<DeviceOptions>)
 }
 
 describe("a device", () => {
-  test("opens three streams with its id, shows what it is told and says so", async () => {
+  test("opens three streams with its id, and sets its LEDs on request", async () => {
     const server = await serve();
     const { device, types } = await startConnected(server.address);
     await until("streams and a set", limitMs, () => server.ids.length === 3 && device.sets === 1);
@@ -80,7 +80,7 @@ describe("a device", () => {
     });
   });
 
-  test("presses, holds and releases, each acknowledged", async () => {
+  test("sends press, hold and release, each acknowledged", async () => {
     const server = await serve();
     const { device, types } = await startConnected(server.address);
     expect(await device.press("mode")).toBeLessThan(limitMs);
@@ -95,7 +95,7 @@ describe("a device", () => {
     expect(types().filter((type) => type === "acked")).toHaveLength(3);
   });
 
-  test("says so when a button is not acknowledged, or not accepted", async () => {
+  test("fails if a button is not acknowledged, or not accepted", async () => {
     const server = await serve({ acks: ({ button_id }) => (button_id === 0 ? undefined : false) });
     const { device } = await startConnected(server.address, { ackTimeoutMs: 50 });
     expect((await failureOf(device.press("connect"))).code).toBe("ANSWER_TIMEOUT");
@@ -105,7 +105,7 @@ describe("a device", () => {
     expect((await failureOf(device.press("mode"))).message).toContain("not connected");
   });
 
-  test("gets a sound from its first packet to its end", async () => {
+  test("receives a sound from its first packet to its end", async () => {
     const server = await serve({ sound });
     const { device, notices, seen } = await startConnected(server.address);
     await until("the audio stream", limitMs, () => server.device.audioStreams === 1);
@@ -121,7 +121,7 @@ describe("a device", () => {
     expect(device).toMatchObject({ sounds: 1, endedSound: 1, packets: 30, sound: undefined });
   });
 
-  test("takes a new beginning for the end of the sound before", async () => {
+  test("ends a sound when another one starts", async () => {
     const server = await serve();
     const { notices, seen } = await startConnected(server.address);
     await until("the audio stream", limitMs, () => server.device.audio !== undefined);
@@ -135,7 +135,7 @@ describe("a device", () => {
     ]);
   });
 
-  test("bears a server that marks no beginning and ends the stream with the sound", async () => {
+  test("accepts a server that marks no start and ends the stream with the sound", async () => {
     const server = await serve({ sound, marksNothing: true });
     const { device, seen } = await startConnected(server.address);
     await until("the audio stream", limitMs, () => server.device.audioStreams === 1);
@@ -145,7 +145,7 @@ describe("a device", () => {
     expect(device).toMatchObject({ connection: "connected", connections: 1, packets: 30 });
   });
 
-  test("comes back after a lost connection, and tells what was lost", async () => {
+  test("reconnects after a lost connection, and reports the lost sound", async () => {
     const server = await serve({ acks: () => undefined, sound, packetMs: 5 });
     const { device, types, seen } = await startConnected(server.address);
     await until("the audio stream", limitMs, () => server.device.audioStreams === 1);
@@ -161,7 +161,7 @@ describe("a device", () => {
     await device.press("mode");
   });
 
-  test("does not fight with another device of its id: a connection that is ended well is not made again", async () => {
+  test("does not reconnect after the server ends the connection, or two devices of one id would compete", async () => {
     const server = await serve();
     const { done, types } = await startConnected(server.address);
     await until("the status stream", limitMs, () => server.device.status !== undefined);
@@ -170,7 +170,7 @@ describe("a device", () => {
     expect(types()).not.toContain("retrying");
   });
 
-  test("tells a refusal from a server that is not there", async () => {
+  test("distinguishes a refusal from an unreachable server", async () => {
     const server = await serve({ refuses: { code: 3, details: "no such id here" } });
     const refused = await failureOf(start(server.address).done);
     expect(refused).toMatchObject({ code: "REFUSED", message: "the server refused: no such id here" });
@@ -183,7 +183,7 @@ describe("a device", () => {
     expect(types().filter((type) => type === "retrying")).toHaveLength(2);
   });
 
-  test("gives up a server that takes the connection and says nothing", async () => {
+  test("gives up a server that accepts the connection and sends nothing", async () => {
     const silent = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => undefined } });
     cleanup(() => silent.stop(true));
     const address = `127.0.0.1:${silent.port}`;
@@ -191,7 +191,7 @@ describe("a device", () => {
     expect((await failureOf(within("the failure", limitMs, done))).code).toBe("CONNECT_TIMEOUT");
   });
 
-  test("verifies the server's certificate over TLS unless told otherwise", async () => {
+  test("verifies the server's certificate unless verification is disabled", async () => {
     const authority = await makeCertificate({ isAuthority: true });
     const server = await serve({ certificate: await makeCertificate({ authority }) });
     await startConnected(server.address, { tls: { ca: authority.cert } });
@@ -208,7 +208,7 @@ describe("a device", () => {
     expect((await failureWith({}, plain.address)).code).toBe("NO_TLS");
   });
 
-  test("leaves nothing open when it is closed", async () => {
+  test("leaves nothing open after close", async () => {
     const server = await serve({ sound, packetMs: 5 });
     const { device, done, seen } = await startConnected(server.address);
     await until("the streams", limitMs, () => server.openCalls === 3);
@@ -220,7 +220,7 @@ describe("a device", () => {
     await until("the calls' ends", limitMs, () => server.openCalls === 0);
   });
 
-  test("has an id that the protocol allows", () => {
+  test("requires an id that the protocol allows", () => {
     expect(() => new Device({ address: "localhost:1", deviceId: "a/b" })).toThrow('device id "a/b"');
   });
 });

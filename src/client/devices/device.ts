@@ -1,6 +1,6 @@
 /**
- * A device: six LEDs, four buttons, a speaker and a battery, with all logic at the server. It does as it is told, answers
- * what it is asked, and connects again when the connection is lost.
+ * A simulated device: six LEDs, four buttons, a speaker and a battery. The server has all the logic; the device executes
+ * its requests, reports its state, and reconnects when the connection is lost.
  */
 import {
   type AudioPacket,
@@ -26,18 +26,18 @@ import { defaultRetryPolicy, withRetries, type RetryPolicy } from "../transport/
 export type ButtonName = keyof typeof buttons;
 export type ButtonAction = keyof typeof buttonEvents;
 
-/** Why a sound is over: the server said so, began another one, or was lost. */
+/** Why a sound has ended: the server ended it, started another one, or the connection was lost. */
 export type SoundEnd = "end" | "replaced" | "lost";
 
 export type DeviceNotice =
   | { type: "connecting" }
   | { type: "connected" }
   | { type: "lost"; error: ClientError }
-  /** `lost` comes before it, or the connection could not be made. */
+  /** Follows `lost`, or a failed attempt to connect. */
   | { type: "retrying"; error: ClientError; retry: number; delayMs: number }
-  /** A `set`, answered. */
+  /** The server has set the LEDs. */
   | { type: "leds"; leds: Leds }
-  /** A `get`, answered. */
+  /** The server has read the state. */
   | { type: "asked" }
   | { type: "button"; button: ButtonName; action: ButtonAction }
   | { type: "acked"; button: ButtonName; action: ButtonAction; ms: number }
@@ -48,20 +48,21 @@ export type DeviceNotice =
 
 export interface DeviceOptions extends DeviceLinkOptions {
   retry?: Partial<RetryPolicy>;
-  /** Ends the device; `run` then throws the signal's reason. */
+  /** Aborts the device; `run` then throws the signal's reason. */
   signal?: AbortSignal;
-  /** Percent; by default it falls slowly from 100. */
+  /** Percent; by default it decreases slowly from 100. */
   battery?: number;
-  /** Packets are late that come later than this before they are to be heard; 0 by default. */
+  /** A packet is late if it arrives less than this before its playback; 0 by default. */
   leadMs?: number;
+  /** 5 s by default. */
   ackTimeoutMs?: number;
   onNotice?: (notice: DeviceNotice) => void;
 }
 
-export type DeviceConnection = "connecting" | "connected" | "closed";
+export type DeviceConnectionState = "connecting" | "connected" | "closed";
 
 const ledsOff: Leds = [0, 0, 0, 0, 0, 0];
-/** A device lasts about eight hours. */
+/** A full battery lasts about eight hours. */
 const batteryMsPerPercent = 5 * 60_000;
 
 export class Device {
@@ -72,11 +73,11 @@ export class Device {
   readonly #startedMs = performance.now();
   readonly #held = new Set<ButtonName>();
   #link: DeviceLink | undefined;
-  #connection: DeviceConnection = "connecting";
+  #connection: DeviceConnectionState = "connecting";
   #leds: Leds = ledsOff;
   #sound: DeviceSound | undefined;
   #connections = 0;
-  /** Connections that had held for long when they were lost. */
+  /** Lost connections that had been stable. */
   #stableLosses = 0;
   #sets = 0;
   #gets = 0;
@@ -95,16 +96,16 @@ export class Device {
     this.#acks = new AckQueue(options.ackTimeoutMs ?? ackTimeoutMs);
   }
 
-  get connection(): DeviceConnection {
+  get connection(): DeviceConnectionState {
     return this.#connection;
   }
 
-  /** What the last `set` said, led_0 too, which devices have but do not show. */
+  /** The LEDs of the last `set`. It includes led_0, which devices have but do not show. */
   get leds(): Leds {
     return this.#leds;
   }
 
-  /** What it gets now; undefined in silence. */
+  /** The sound that it receives now; undefined if there is none. */
   get sound(): DeviceSound | undefined {
     return this.#sound;
   }
@@ -115,40 +116,45 @@ export class Device {
     return this.#options.battery ?? Math.max(0, 100 - usedPercent);
   }
 
-  /** How many times it has connected. */
+  /** Successful connections. */
   get connections(): number {
     return this.#connections;
   }
 
-  /** Requests answered. */
+  /** `set` requests answered. */
   get sets(): number {
     return this.#sets;
   }
 
+  /** `get` requests answered. */
   get gets(): number {
     return this.#gets;
   }
 
-  /** Sounds that have begun; their numbers go from 1 to this. */
+  /** Sounds started, which is the number of the last one. */
   get sounds(): number {
     return this.#sounds;
   }
 
-  /** Number of the last sound that is over; 0 before. */
+  /** The number of the last sound that has ended; 0 if none has. */
   get endedSound(): number {
     return this.#endedSound;
   }
 
-  /** Packets of all sounds, and the bytes in them. */
+  /** Packets of all sounds. */
   get packets(): number {
     return this.#packets;
   }
 
+  /** Bytes in the packets of all sounds. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Connects and stays connected until `close`. Throws ClientError when that cannot be, or the signal's reason. */
+  /**
+   * Connects, reconnects when the connection is lost, and resolves after `close`. Throws ClientError (TAKEN_OVER, REFUSED,
+   * errors of the connection after the policy's retries), or the reason of the signal.
+   */
   async run(): Promise<void> {
     const { signal, retry } = this.#options;
     const ends = [this.#closing.signal, signal].filter((each) => each !== undefined);
@@ -156,7 +162,7 @@ export class Device {
       signal: AbortSignal.any(ends),
       progress: () => this.#stableLosses,
       onRetry: ({ error, retry, delayMs }: { error: ClientError; retry: number; delayMs: number }) =>
-        this.#tell({ type: "retrying", error, retry, delayMs }),
+        this.#notify({ type: "retrying", error, retry, delayMs }),
     };
     try {
       await withRetries({ ...defaultRetryPolicy, ...retry }, hooks, () => this.#attempt(hooks.signal));
@@ -167,18 +173,21 @@ export class Device {
     }
   }
 
-  /** Ends `run`, and the connection with it. */
+  /** Closes the connection and ends `run`. */
   close(): void {
     this.#closing.abort();
   }
 
-  /** Presses a button down; resolves with the milliseconds until the server has acknowledged it. */
+  /**
+   * Presses a button; resolves with the milliseconds until the server has acknowledged it. Like `hold` and `release`, it
+   * throws CONNECTION_LOST without a connection, REFUSED, ANSWER_TIMEOUT, or BUSY.
+   */
   press(button: ButtonName): Promise<number> {
     this.#held.add(button);
     return this.#send(button, "press");
   }
 
-  /** Tells that a pressed button stays down. */
+  /** Reports that a pressed button is still held. */
   hold(button: ButtonName): Promise<number> {
     return this.#send(button, "hold");
   }
@@ -193,33 +202,33 @@ export class Device {
     if (link === undefined || this.#connection !== "connected" || this.#closing.signal.aborted) {
       throw new ClientError("CONNECTION_LOST", "the device is not connected");
     }
-    this.#tell({ type: "button", button, action });
+    this.#notify({ type: "button", button, action });
     link.press({ button_id: buttons[button], event: buttonEvents[action] });
-    const ms = await this.#acks.next(`${action} of ${button}`);
-    this.#tell({ type: "acked", button, action, ms });
+    const ms = await this.#acks.add(`${action} of ${button}`);
+    this.#notify({ type: "acked", button, action, ms });
     return ms;
   }
 
-  /** One connection, until it is lost or the signal aborts: rejects in either case. */
+  /** One connection. Always throws: when it is lost, or when the signal aborts. */
   async #attempt(signal: AbortSignal): Promise<never> {
     this.#connection = "connecting";
-    this.#tell({ type: "connecting" });
+    this.#notify({ type: "connecting" });
     const { promise, reject } = Promise.withResolvers<never>();
     let connectedMs = Infinity;
     const link = DeviceLink.open(
       this.#options,
       {
-        asked: (request) => this.#answer(request),
-        acked: (ack) => this.#acks.settle(ack),
-        packet: (packet) => this.#take(packet),
-        silent: () => this.#endSound("end"),
-        lost: reject,
+        onRequest: (request) => this.#answer(request),
+        onAck: (ack) => this.#acks.settle(ack),
+        onPacket: (packet) => this.#receive(packet),
+        onAudioEnd: () => this.#endSound("end"),
+        onLost: reject,
       },
       () => {
         connectedMs = performance.now();
         this.#connection = "connected";
         this.#connections++;
-        this.#tell({ type: "connected" });
+        this.#notify({ type: "connected" });
       },
     );
     this.#link = link;
@@ -228,7 +237,7 @@ export class Device {
     try {
       return await promise;
     } catch (error) {
-      this.#disconnected(error, connectedMs);
+      this.#onDisconnect(error, connectedMs);
       throw error;
     } finally {
       signal.removeEventListener("abort", abort);
@@ -236,7 +245,7 @@ export class Device {
     }
   }
 
-  #disconnected(error: unknown, connectedMs: number): void {
+  #onDisconnect(error: unknown, connectedMs: number): void {
     const wasConnected = this.#connection === "connected";
     this.#link = undefined;
     this.#connection = "connecting";
@@ -246,19 +255,19 @@ export class Device {
     const cause =
       error instanceof ClientError ? error : new ClientError("CONNECTION_LOST", "the device was closed");
     this.#acks.fail(cause);
-    if (wasConnected && cause === error) this.#tell({ type: "lost", error: cause });
+    if (wasConnected && cause === error) this.#notify({ type: "lost", error: cause });
   }
 
   #answer({ set, get }: DeviceStatusRequest): DeviceStatusResponse | undefined {
     if (set !== undefined) {
       this.#leds = toLeds(set);
       this.#sets++;
-      this.#tell({ type: "leds", leds: this.#leds });
+      this.#notify({ type: "leds", leds: this.#leds });
       return { status: statusSuccess };
     }
     if (get === undefined) return undefined;
     this.#gets++;
-    this.#tell({ type: "asked" });
+    this.#notify({ type: "asked" });
     return { state: this.#state() };
   }
 
@@ -275,23 +284,23 @@ export class Device {
     };
   }
 
-  /** Some servers mark neither beginning nor end as they should: a packet always belongs to a sound. */
-  #take({ is_start, is_end, data }: AudioPacket): void {
+  /** Some servers mark starts and ends wrongly, so every packet belongs to a sound, marked or not. */
+  #receive({ is_start, is_end, data }: AudioPacket): void {
     if (is_start) this.#endSound("replaced");
-    if (data.length > 0) this.#hear(data);
+    if (data.length > 0) this.#addToSound(data);
     if (is_end) this.#endSound("end");
   }
 
-  #hear(data: Uint8Array): void {
+  #addToSound(data: Uint8Array): void {
     const now = performance.now();
     if (this.#sound === undefined) {
       this.#sound = new DeviceSound(++this.#sounds, now, this.#options.leadMs ?? 0);
-      this.#tell({ type: "sound-start", sound: this.#sound });
+      this.#notify({ type: "sound-start", sound: this.#sound });
     }
     const sound = this.#sound;
     this.#packets++;
     this.#bytes += data.length;
-    this.#tell({ type: "packet", sound, data, lateMs: sound.add(data.length, now) });
+    this.#notify({ type: "packet", sound, data, lateMs: sound.add(data.length, now) });
   }
 
   #endSound(end: SoundEnd): void {
@@ -299,10 +308,10 @@ export class Device {
     if (sound === undefined) return;
     this.#sound = undefined;
     this.#endedSound = sound.number;
-    this.#tell({ type: "sound-end", sound, end });
+    this.#notify({ type: "sound-end", sound, end });
   }
 
-  #tell(notice: DeviceNotice): void {
+  #notify(notice: DeviceNotice): void {
     this.#options.onNotice?.(notice);
   }
 }

@@ -1,6 +1,6 @@
 /**
- * One connection of a device: the three streams of `wire/devices.proto` on a channel of its own, until one of them ends.
- * How calls end is read off their `status` alone, which always comes and comes once.
+ * One gRPC connection of a device with the three streams of `wire/devices.proto`; it ends with any of them. Only the
+ * `status` event of a call tells how it ended: it comes always, and once.
  */
 import {
   type ClientDuplexStream,
@@ -38,20 +38,20 @@ export interface DeviceLinkOptions {
   /** HOST:PORT. */
   address: string;
   deviceId: string;
-  /** TLS, if this is given; plain text otherwise. */
+  /** Uses TLS if given, plain text otherwise. */
   tls?: Trust | undefined;
   connectTimeoutMs?: number;
 }
 
 export interface DeviceLinkHandlers {
-  /** The answer to a request of the server; undefined for a request that means nothing. */
-  asked(request: DeviceStatusRequest): DeviceStatusResponse | undefined;
-  acked(ack: boolean): void;
-  packet(packet: AudioPacket): void;
-  /** The audio stream has ended well, and with it the sound on it. */
-  silent(): void;
-  /** It is over, and is not what ended it. Comes once. */
-  lost(error: ClientError): void;
+  /** Returns the answer to a request of the server; undefined if the request is empty. */
+  onRequest(request: DeviceStatusRequest): DeviceStatusResponse | undefined;
+  onAck(ack: boolean): void;
+  onPacket(packet: AudioPacket): void;
+  /** The audio stream has ended without an error, and its sound with it. */
+  onAudioEnd(): void;
+  /** The connection has ended, other than by `close`. Called once. */
+  onLost(error: ClientError): void;
 }
 
 type StatusCall = ClientDuplexStream<DeviceStatusResponse, DeviceStatusRequest>;
@@ -59,7 +59,7 @@ type EventCall = ClientDuplexStream<DeviceEvent, DeviceEventResponse>;
 type AudioCall = ClientReadableStream<AudioPacket>;
 type Call = StatusCall | EventCall | AudioCall;
 
-const hintNoDevices = "is this the port of a server for devices?";
+const noDevicesHint = "is this the gRPC port of a Wavecache server?";
 
 export class DeviceLink {
   readonly #options: DeviceLinkOptions;
@@ -78,33 +78,34 @@ export class DeviceLink {
     this.#options = options;
     this.#handlers = handlers;
     this.#metadata.set(deviceIdKey, options.deviceId);
-    // Devices do not share connections, as clients of one program otherwise would.
+    // By default gRPC clients of one process share a connection; each device needs its own.
     this.#client = new Client(options.address, credentialsOf(options), {
       "grpc.use_local_subchannel_pool": 1,
       "grpc.enable_channelz": 0,
-      ...(isIP(hostOf(options.address)) === 0 ? {} : { "grpc.ssl_target_name_override": nameOfAddresses }),
+      ...(isIP(hostOf(options.address)) === 0 ? {} : { "grpc.ssl_target_name_override": ipServerName }),
     });
     this.#status = this.#openStatus();
     this.#events = this.#openEvents();
     this.#audio = this.#openAudio();
     this.#connecting = setTimeout(
-      () => this.#lose(new ClientError("CONNECT_TIMEOUT", options.address, hintNoDevices)),
+      () => this.#lose(new ClientError("CONNECT_TIMEOUT", options.address, noDevicesHint)),
       options.connectTimeoutMs ?? connectTimeoutMs,
     );
   }
 
-  /** Opens the streams; `ready` is called when they have a connection. What fails is told to `lost`. */
-  static open(options: DeviceLinkOptions, handlers: DeviceLinkHandlers, ready: () => void): DeviceLink {
+  /** Opens the streams, and calls `onReady` once they are connected. Failures go to `onLost`. */
+  static open(options: DeviceLinkOptions, handlers: DeviceLinkHandlers, onReady: () => void): DeviceLink {
     const link = new DeviceLink(options, handlers);
-    link.#awaitConnection(ready);
+    link.#awaitConnection(onReady);
     return link;
   }
 
+  /** Sends a button event. */
   press(button_event: ButtonEvent): void {
     this.#events.write({ button_event });
   }
 
-  /** Ends the streams and the connection; nothing is told any more. */
+  /** Ends the streams and the connection. No handler is called after this. */
   close(): void {
     this.#isOver = true;
     clearTimeout(this.#connecting);
@@ -113,19 +114,19 @@ export class DeviceLink {
     this.#client.close();
   }
 
-  /** Not by `waitForReady`, whose timer can outlive a channel that is closed. */
-  #awaitConnection(ready: () => void): void {
+  /** Does not use `waitForReady`, because its timer can outlive a closed channel. */
+  #awaitConnection(onReady: () => void): void {
     const channel = this.#client.getChannel();
     const state = channel.getConnectivityState(true);
     if (state !== connectivityState.READY) {
       channel.watchConnectivityState(state, Infinity, () => {
-        if (!this.#isOver) this.#awaitConnection(ready);
+        if (!this.#isOver) this.#awaitConnection(onReady);
       });
       return;
     }
     clearTimeout(this.#connecting);
     this.#isReady = true;
-    ready();
+    onReady();
   }
 
   #openStatus(): StatusCall {
@@ -137,8 +138,8 @@ export class DeviceLink {
       this.#metadata,
     );
     call.on("data", (request: DeviceStatusRequest) => {
-      const answer = this.#isOver ? undefined : this.#handlers.asked(request);
-      // A server that does not take its answers is not listened to until it does.
+      const answer = this.#isOver ? undefined : this.#handlers.onRequest(request);
+      // Backpressure: read no requests while the server does not read the answers.
       if (answer !== undefined && !call.write(answer)) call.pause();
     });
     call.on("drain", () => call.resume());
@@ -154,7 +155,7 @@ export class DeviceLink {
       this.#metadata,
     );
     call.on("data", ({ ack }: DeviceEventResponse) => {
-      if (!this.#isOver) this.#handlers.acked(ack);
+      if (!this.#isOver) this.#handlers.onAck(ack);
     });
     return this.#watched(call, (status) => this.#lose(this.#errorOf(status)));
   }
@@ -169,35 +170,35 @@ export class DeviceLink {
       this.#metadata,
     );
     call.on("data", (packet: AudioPacket) => {
-      if (!this.#isOver) this.#handlers.packet(packet);
+      if (!this.#isOver) this.#handlers.onPacket(packet);
     });
-    return this.#watched(call, (status) => this.#audioEnded(status));
+    return this.#watched(call, (status) => this.#onAudioEnd(status));
   }
 
-  /** Not at once: where a server ends all streams this one may be the first of them. */
-  #audioEnded(status: StatusObject): void {
+  /** Reopens the audio stream after a delay: a server that ends all streams may end this one first. */
+  #onAudioEnd(status: StatusObject): void {
     if (status.code !== codes.OK) {
       this.#lose(this.#errorOf(status));
       return;
     }
-    this.#handlers.silent();
+    this.#handlers.onAudioEnd();
     this.#reopening = setTimeout(() => {
       this.#audio = this.#openAudio();
     }, audioReopenMs);
   }
 
-  #watched<C extends Call>(call: C, ended: (status: StatusObject) => void): C {
-    // Without a listener an error ends the program; the status that follows says the same.
+  #watched<C extends Call>(call: C, onEnd: (status: StatusObject) => void): C {
+    // Without a listener an error would end the process. The status that follows has the same information.
     call.on("error", () => undefined);
     call.on("status", (status) => {
-      if (!this.#isOver) ended(status);
+      if (!this.#isOver) onEnd(status);
     });
     return call;
   }
 
   #lose(error: ClientError): void {
     this.close();
-    this.#handlers.lost(error);
+    this.#handlers.onLost(error);
   }
 
   #errorOf({ code, details }: StatusObject): ClientError {
@@ -217,19 +218,19 @@ export class DeviceLink {
       case codes.UNAUTHENTICATED:
         return new ClientError("REFUSED", details);
       case codes.UNIMPLEMENTED:
-        return new ClientError("UNEXPECTED", details, hintNoDevices);
+        return new ClientError("UNEXPECTED", details, noDevicesHint);
       default:
         return new ClientError("CONNECTION_LOST", `${details} (gRPC status ${code})`);
     }
   }
 }
 
-/** "connect ECONNREFUSED 127.0.0.1:1" out of what grpc-js puts around it. */
+/** Extracts "connect ECONNREFUSED 127.0.0.1:1" from the text that grpc-js puts around it. */
 function causeIn(details: string): string {
   return details.replace(/^.*Last error: (?:Error: )?/s, "").replace(/\. Resolution note:.*$/s, "");
 }
 
-/** Of a connection that failed in TLS grpc-js gives the text alone. */
+/** grpc-js reports a failed TLS handshake only as text. */
 const tlsFailures: readonly [text: RegExp, code: ClientErrorCode][] = [
   [/altname/i, "CERTIFICATE_OF_OTHER_HOST"],
   [/certificate has expired/i, "CERTIFICATE_EXPIRED"],
@@ -245,8 +246,8 @@ function unreachable({ address, tls }: DeviceLinkOptions, cause: string): Client
     : new ClientError(failure[1], address);
 }
 
-/** What TLS is told of a server that has no name: an address is not allowed there. */
-const nameOfAddresses = "localhost";
+/** The server name (SNI) for an IP address, which TLS does not allow there. */
+const ipServerName = "localhost";
 
 function credentialsOf({ tls, address }: DeviceLinkOptions) {
   if (tls === undefined) return credentials.createInsecure();
@@ -257,7 +258,7 @@ function credentialsOf({ tls, address }: DeviceLinkOptions) {
   });
 }
 
-/** "::1" of "[::1]:50051". */
+/** The host of HOST:PORT: "::1" of "[::1]:50051". */
 function hostOf(address: string): string {
   return address.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");
 }
@@ -266,9 +267,9 @@ const methods = loadMethods();
 
 function loadMethods() {
   const definition = loadSync(fileURLToPath(deviceProtoFile), deviceProtoOptions);
-  // The type of what a file defines allows messages and enums too; by this name it is the service.
+  // The type also allows messages and enums; this name is the service.
   const service = definition[deviceServiceName] as ServiceDefinition;
-  // Messages are objects to the loader; the proto file and its options make them the types of `wire/devices.ts`.
+  // The loader does not type messages; the proto file and the options make them those of `wire/devices.ts`.
   return {
     status: service["StatusStream"] as MethodDefinition<DeviceStatusResponse, DeviceStatusRequest>,
     events: service["EventStream"] as MethodDefinition<DeviceEvent, DeviceEventResponse>,

@@ -1,8 +1,8 @@
-/** Opus packets as a device hears them: 48 kHz mono, by libopus in WebAssembly. */
+/** Decodes the Opus packets of a device to 48 kHz mono PCM16, with libopus in WebAssembly. */
 import { OpusDecoder } from "opus-decoder";
 import { opusPacketSamples, opusSampleRate } from "../../codec/opus.ts";
 
-/** Samples a second of what is decoded. */
+/** The sample rate of decoded packets, in Hz. */
 export const soundSampleRate = opusSampleRate;
 
 export class SoundDecoder {
@@ -18,9 +18,9 @@ export class SoundDecoder {
     return new SoundDecoder(decoder);
   }
 
-  /** The samples of one packet; undefined if it is none. */
+  /** Decodes one packet to mono samples; undefined if it is not a valid packet. */
   decode(packet: Uint8Array): Int16Array | undefined {
-    // The decoder writes to standard error what it thinks of most packets that are none.
+    // The decoder reports most invalid packets on standard error, so check first.
     if (opusPacketSamples(packet) === undefined) return undefined;
     const { channelData, samplesDecoded, errors } = this.#decoder.decodeFrame(packet);
     const [samples] = channelData;
@@ -28,13 +28,13 @@ export class SoundDecoder {
     return Int16Array.from(samples.subarray(0, samplesDecoded), toPcm16);
   }
 
-  /** Gives its memory back. */
+  /** Frees the decoder's memory. */
   close(): void {
     this.#decoder.free();
   }
 }
 
-/** -1 to 1, and what a decoder makes beyond that. */
+/** Converts -1 to 1, and clips what a decoder produces beyond. */
 function toPcm16(sample: number): number {
   return Math.max(-32_768, Math.min(32_767, Math.round(sample * 32_768)));
 }

@@ -1,10 +1,10 @@
-/** A sound as a device gets it: packets from `is_start` to `is_end`, and how late they are. */
+/** A sound that a device receives: its packets, from `is_start` to `is_end`, and how late they are. */
 import { audioPacketMs } from "../../wire/devices.ts";
 
 export class DeviceSound {
   /** 1 for the first sound of a device. */
   readonly number: number;
-  /** When its first packet came, of `performance.now()`. */
+  /** When its first packet arrived, of `performance.now()`. */
   readonly startedMs: number;
   readonly #leadMs: number;
   #packets = 0;
@@ -12,7 +12,7 @@ export class DeviceSound {
   #lastPacketMs: number;
   #worstLateMs = 0;
 
-  /** `leadMs`: how far ahead of being heard packets are expected. */
+  /** `leadMs` is how early before its playback a packet is expected. */
   constructor(number: number, startedMs: number, leadMs: number) {
     this.number = number;
     this.startedMs = startedMs;
@@ -28,7 +28,7 @@ export class DeviceSound {
     return this.#bytes;
   }
 
-  /** What has come so far takes this long to hear. */
+  /** The duration of the packets so far. */
   get audioMs(): number {
     return this.#packets * audioPacketMs;
   }
@@ -37,12 +37,12 @@ export class DeviceSound {
     return this.#worstLateMs;
   }
 
-  /** When everything that has come by now will have been heard, or the last packet came, whichever is later. */
+  /** When playback of the packets so far ends, but not before the last one has arrived. */
   get silentFromMs(): number {
     return Math.max(this.startedMs + this.audioMs, this.#lastPacketMs);
   }
 
-  /** Counts a packet that came at `nowMs` and returns by how much that is too late; 0 if it is in time. */
+  /** Counts a packet that arrives at `nowMs`, and returns how late it is; 0 if it is in time. */
   add(bytes: number, nowMs: number): number {
     const dueMs = this.startedMs + Math.max(0, this.audioMs - this.#leadMs);
     const lateMs = Math.max(0, nowMs - dueMs);

@@ -19,7 +19,7 @@ function liveServer(answer: (path: string) => Response | Promise<Response>) {
   return { url: `ws://127.0.0.1:${server.port}/audio`, paths };
 }
 
-/** A body of these pieces; it ends only if told so. */
+/** A body of these pieces. */
 function body(pieces: readonly Uint8Array[], ends = true): Response {
   const stream = new ReadableStream<Uint8Array>({
     async start(controller) {
@@ -40,7 +40,7 @@ async function heardOf(live: LiveWav): Promise<Uint8Array[]> {
 }
 
 describe("live audio", () => {
-  test("comes in whole samples of every channel, however it was cut, without its head", async () => {
+  test("comes in whole samples of all channels without its header, however it was split", async () => {
     const pcm = melody(1_000, 2);
     const all = Buffer.concat([head, pcmBytes(pcm), Buffer.from([1, 2, 3])]);
     const cuts = [0, 3, 44, 45, 1_111, 1_112, all.length];
@@ -55,7 +55,7 @@ describe("live audio", () => {
     expect(paths).toEqual(["/live/AA_BB__%C3%BC.wav"]);
   });
 
-  test("gets a head with the right sizes when it is over, and none past 4 GiB", async () => {
+  test("gets a header with its sizes at the end, but not above 4 GiB", async () => {
     const { url } = liveServer(() => body([head]));
     const live = await LiveWav.open({ url, device: "1" });
     expect(live.sizedHead(4_000)).toEqual(encodeWavHeader(16_000, 2, 4_000));
@@ -73,7 +73,7 @@ describe("live audio", () => {
     expect(await rejectionOf(heard)).toBe("enough");
   });
 
-  test("is given up by whoever has heard enough, and the server knows", async () => {
+  test("ends the request when its reader stops", async () => {
     const { promise: cancelled, resolve } = Promise.withResolvers<void>();
     const stream = new ReadableStream<Uint8Array>({
       start: (controller) => {
@@ -89,7 +89,7 @@ describe("live audio", () => {
   });
 });
 
-/** A server whose connection is lost after these bytes of the answer. */
+/** A server that cuts the connection after these bytes of the answer. */
 function losing(bytes: string): string {
   const listener = Bun.listen({
     hostname: "127.0.0.1",
@@ -108,8 +108,8 @@ function losing(bytes: string): string {
   return `ws://127.0.0.1:${listener.port}/audio`;
 }
 
-describe("what goes wrong is said", () => {
-  test("a device that is not recorded, in the server's words", async () => {
+describe("an error reports", () => {
+  test("a device that is not recorded, with the server's message", async () => {
     const error = { code: "RECORDING_UNKNOWN", message: "no such recording now", hint: "start the device" };
     const { url } = liveServer(() => Response.json({ error }, { status: 404 }));
     const failure = await failureOf(LiveWav.open({ url, device: "1" }));
@@ -120,7 +120,7 @@ describe("what goes wrong is said", () => {
     });
   });
 
-  test("a server without live audio, nothing that listens, an id of nothing", async () => {
+  test("a server without live audio, an unreachable server, an invalid id", async () => {
     const { url } = liveServer(() => new Response("not found", { status: 404 }));
     expect((await failureOf(LiveWav.open({ url, device: "1" }))).code).toBe("NO_RECORDER");
     expect((await failureOf(LiveWav.open({ url: "ws://127.0.0.1:1/", device: "1" }))).code).toBe(
@@ -137,7 +137,7 @@ describe("what goes wrong is said", () => {
     expect(failure.code).toBe("ANSWER_TIMEOUT");
   });
 
-  test("a connection that is lost before and in the middle of the audio", async () => {
+  test("a connection lost before and in the middle of the audio", async () => {
     const early = losing("RIFF");
     expect((await failureOf(LiveWav.open({ url: early, device: "1" }))).code).toBe("CONNECTION_LOST");
     const late = losing(Buffer.concat([head, new Uint8Array(40)]).toString("latin1"));

@@ -20,7 +20,7 @@ const anyAudio = fc.record({
 });
 
 describe("the frames of a file", () => {
-  test("hold exactly its samples in PCM, whatever their number and the frames' length", async () => {
+  test("hold exactly its samples in PCM, for any number and frame length", async () => {
     await fc.assert(
       fc.asyncProperty(anyAudio, async ({ samples, channels, frameMs, ...limits }) => {
         const pcm = roughness(samples * channels);
@@ -34,7 +34,7 @@ describe("the frames of a file", () => {
     );
   });
 
-  test("hold as many samples in ADPCM, and at most what fills up the last byte or word", async () => {
+  test("hold its samples in ADPCM, padded to a whole byte or word at most", async () => {
     await fc.assert(
       fc.asyncProperty(anyAudio, async ({ samples, channels, frameMs, ...limits }) => {
         const track = await trackOf(melody(samples, channels), channels, { codec: "adpcm", frameMs }, limits);
@@ -47,7 +47,7 @@ describe("the frames of a file", () => {
 
   for (const channels of [1, 2, 6]) {
     for (const nibbles of ["low", "high"] as const) {
-      test(`sound like it in ADPCM with ${channels} channels, ${nibbles} nibble first`, async () => {
+      test(`sound like the file in ADPCM with ${channels} channels, ${nibbles} nibble first`, async () => {
         const pcm = melody(8_003, channels);
         const track = await trackOf(pcm, channels, { codec: "adpcm", nibbles }, { blockBytes: 7_000 });
         const messages = await messagesOf(track);
@@ -60,7 +60,7 @@ describe("the frames of a file", () => {
     }
   }
 
-  test("begin in ADPCM where the frame before ended, also across blocks that were made again", async () => {
+  test("continue the ADPCM state across blocks that are encoded again", async () => {
     const limits = { blockBytes: 3 * 640, cacheBytes: 1 };
     const track = await trackOf(melody(9_000, 1), 1, { codec: "adpcm" }, limits);
     const messages = await messagesOf(track);
@@ -76,7 +76,7 @@ describe("the frames of a file", () => {
     expect(await messagesOf(track)).toEqual(messages);
   });
 
-  test("are read and coded once for all streams, and again only what is kept no longer", async () => {
+  test("are read and encoded once for all streams, and again only when dropped from the cache", async () => {
     const file = wavFile(melody(32_000, 1), 1);
     let readBytes = 0;
     const plain = bytesSource(file);
@@ -106,7 +106,7 @@ describe("the frames of a file", () => {
     expect(readBytes).toBe(64_000 + 6_400);
   });
 
-  test("go on at the beginning without a seam where the file is looped", async () => {
+  test("continue at the beginning without a gap if the file is looped", async () => {
     const pcm = roughness(777);
     const track = await trackOf(pcm, 1, {}, { loop: true, blockBytes: 2_000 });
     const heard = heardIn(await messagesOf(track, 25), handshakeOfTrack(track));
@@ -115,7 +115,7 @@ describe("the frames of a file", () => {
     expect(track.samples).toBe(Infinity);
   });
 
-  test("hold what other encodings have of 16 bits", async () => {
+  test("hold the upper 16 bits of other encodings", async () => {
     const head = encodeWavHeader(8_000, 1, 6);
     const view = new DataView(head.buffer);
     view.setUint16(32, 3, true);
@@ -135,8 +135,8 @@ describe("the frames of a file", () => {
   });
 });
 
-describe("what cannot be sent is said", () => {
-  test("a file that is no WAV, and one that ends in its head", async () => {
+describe("BAD_AUDIO or SOURCE_CHANGED reports", () => {
+  test("a file that is not WAV, and one that ends in its header", async () => {
     for (const bytes of [new Uint8Array(0), new Uint8Array(100), wavFile(melody(5, 1), 1).slice(0, 40)]) {
       expect((await failureOf(WavSource.open(bytesSource(bytes)))).code).toBe("BAD_AUDIO");
     }
@@ -160,7 +160,7 @@ describe("what cannot be sent is said", () => {
     expect(failure.code).toBe("SOURCE_CHANGED");
   });
 
-  test("a loop of nothing", async () => {
+  test("a loop of an empty file", async () => {
     expect((await failureOf(trackOf(new Int16Array(0), 1, {}, { loop: true }))).code).toBe("BAD_AUDIO");
   });
 });

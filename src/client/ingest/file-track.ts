@@ -1,23 +1,23 @@
 /**
- * The frames of a WAV file, coded once for all streams that send it. The file becomes blocks of frames; blocks are kept
- * within a limit, the ones used last, and made again from the file for a stream that has fallen far behind.
+ * The frames of a WAV file, encoded once for all streams that send it. Blocks of encoded frames are kept in an LRU cache
+ * of limited size; a stream that is far behind has its block encoded again.
  */
-import { type CodedFrames, FrameCoder, messageOf } from "./frame-coder.ts";
+import { type EncodedFrames, FrameEncoder, messageOf } from "./frame-encoder.ts";
 import { ClientError } from "../errors.ts";
 import type { IngestFormat } from "./format.ts";
 import { trackBlockBytes, trackCacheBytes } from "../limits.ts";
 import type { FrameMessage, FrameTrack } from "./track.ts";
 import type { WavSource } from "./wav-source.ts";
 
-/** States of the coder that are kept, one a block: what lies further back begins from silence. */
+/** Encoder states to keep, one per block. A block encoded again without its state starts from silence. */
 const maxStates = 4096;
 
 export interface FileTrackOptions {
-  /** Whether the file begins again at its end, without a seam, for ever. */
+  /** Repeats the file without a gap, for ever. */
   loop?: boolean;
-  /** PCM16 bytes of a block, at least one frame. */
+  /** PCM16 bytes of a block, but at least one frame. */
   blockBytes?: number;
-  /** Bytes of blocks to keep. */
+  /** Encoded bytes to keep; the block in use stays even if it is larger. */
   cacheBytes?: number;
 }
 
@@ -25,16 +25,16 @@ export class FileTrack implements FrameTrack {
   readonly format: IngestFormat;
   readonly samples: number;
   readonly #wav: WavSource;
-  readonly #coder: FrameCoder;
+  readonly #encoder: FrameEncoder;
   readonly #blockFrames: number;
   readonly #cacheBytes: number;
-  /** In the order of their last use. */
-  readonly #blocks = new Map<number, CodedFrames>();
-  #keptBytes = 0;
-  /** The coder's state before each block, oldest first. */
+  /** Encoded blocks by number, least recently used first. */
+  readonly #blocks = new Map<number, EncodedFrames>();
+  #cachedBytes = 0;
+  /** The encoder's state before each block, oldest first. */
   readonly #states = new Map<number, Int32Array>();
-  /** Blocks in the making, one after the other: there is one coder and one reader. */
-  #making: Promise<unknown> = Promise.resolve();
+  /** Settles after the last block. Blocks are encoded one at a time: there is one encoder and one reader. */
+  #encoding: Promise<unknown> = Promise.resolve();
 
   constructor(wav: WavSource, format: IngestFormat, options: FileTrackOptions = {}) {
     if (options.loop === true && wav.samples === 0)
@@ -42,7 +42,7 @@ export class FileTrack implements FrameTrack {
     this.format = format;
     this.samples = options.loop === true ? Infinity : wav.samples;
     this.#wav = wav;
-    this.#coder = new FrameCoder(format);
+    this.#encoder = new FrameEncoder(format);
     const frameBytes = format.frameSamples * format.channels * 2;
     this.#blockFrames = Math.max(1, Math.floor((options.blockBytes ?? trackBlockBytes) / frameBytes));
     this.#cacheBytes = options.cacheBytes ?? trackCacheBytes;
@@ -57,29 +57,29 @@ export class FileTrack implements FrameTrack {
       if (inBlock === 0) this.#touch(number, block);
       return messageOf(block, inBlock);
     }
-    return this.#made(number).then((made) => messageOf(made, inBlock));
+    return this.#encoded(number).then((encoded) => messageOf(encoded, inBlock));
   }
 
-  #touch(number: number, block: CodedFrames): void {
+  #touch(number: number, block: EncodedFrames): void {
     this.#blocks.delete(number);
     this.#blocks.set(number, block);
   }
 
-  #made(number: number): Promise<CodedFrames> {
-    const make = async () => {
-      // Another stream may have asked for the same block.
+  /** Encodes a block after those before it. Streams that need the same block share it. */
+  #encoded(number: number): Promise<EncodedFrames> {
+    const encode = async () => {
       const existing = this.#blocks.get(number);
       if (existing !== undefined) return existing;
-      const block = await this.#make(number);
-      this.#keep(number, block);
+      const block = await this.#encode(number);
+      this.#cache(number, block);
       return block;
     };
-    const made = this.#making.then(make, make);
-    this.#making = made;
-    return made;
+    const encoded = this.#encoding.then(encode, encode);
+    this.#encoding = encoded;
+    return encoded;
   }
 
-  async #make(number: number): Promise<CodedFrames> {
+  async #encode(number: number): Promise<EncodedFrames> {
     const { frameSamples, channels } = this.format;
     const blockSamples = this.#blockFrames * frameSamples;
     const first = number * blockSamples;
@@ -91,26 +91,26 @@ export class FileTrack implements FrameTrack {
       await this.#wav.read(from, piece, pcm, done * channels);
       done += piece;
     }
-    this.#coder.state = this.#states.get(number) ?? new Int32Array(2 * channels);
-    const block = this.#coder.encode(pcm, count);
-    this.#remember(number + 1, this.#coder.state);
+    this.#encoder.state = this.#states.get(number) ?? new Int32Array(2 * channels);
+    const block = this.#encoder.encode(pcm, count);
+    this.#keepState(number + 1, this.#encoder.state);
     return block;
   }
 
-  #remember(number: number, state: Int32Array): void {
+  #keepState(number: number, state: Int32Array): void {
     this.#states.delete(number);
     this.#states.set(number, state);
     const [oldest] = this.#states.keys();
     if (this.#states.size > maxStates && oldest !== undefined) this.#states.delete(oldest);
   }
 
-  #keep(number: number, block: CodedFrames): void {
+  #cache(number: number, block: EncodedFrames): void {
     this.#blocks.set(number, block);
-    this.#keptBytes += block.bytes.length;
+    this.#cachedBytes += block.bytes.length;
     for (const [oldest, { bytes }] of this.#blocks) {
-      if (this.#keptBytes <= this.#cacheBytes || oldest === number) return;
+      if (this.#cachedBytes <= this.#cacheBytes || oldest === number) return;
       this.#blocks.delete(oldest);
-      this.#keptBytes -= bytes.length;
+      this.#cachedBytes -= bytes.length;
     }
   }
 }

@@ -7,7 +7,7 @@ import { deviceUrl, handshakeOf, ingestFormat, messageBytes } from "./format.ts"
 const base = { codec: "pcm", nibbles: "low", sampleRate: 16_000, channels: 1, frameMs: 20 } as const;
 
 describe("the length of a frame", () => {
-  test("is what was asked for, to the nearest sample", () => {
+  test("is the requested one, to the nearest sample", () => {
     expect(ingestFormat(base).frameSamples).toBe(320);
     expect(ingestFormat({ ...base, sampleRate: 11_025, frameMs: 10 }).frameSamples).toBe(110);
     expect(ingestFormat({ ...base, sampleRate: 8, frameMs: 1 }).frameSamples).toBe(1);
@@ -20,7 +20,7 @@ describe("the length of a frame", () => {
     expect(ingestFormat({ ...adpcm, channels: 2 }).frameSamples).toBe(880);
   });
 
-  test("is refused where a handshake cannot say it", () => {
+  test("is refused if the handshake cannot express it", () => {
     expect(() => ingestFormat({ ...base, sampleRate: 96_000, frameMs: 1000 })).toThrow("96000 samples");
     expect(() => ingestFormat({ ...base, sampleRate: 1_000_000 })).toThrow("1000000 samples a second");
   });
@@ -50,17 +50,17 @@ test("a handshake is the 32 bytes of the protocol", () => {
 });
 
 describe("the address of a device", () => {
-  test("ends in its hardware id, as servers write it into file names", () => {
+  test("ends in its hardware id, sanitized as for file names", () => {
     expect(deviceUrl("ws://h:5096/ws", "AA:BB.c-d_e")).toBe("ws://h:5096/ws/AA_BB_c-d_e");
     expect(deviceUrl("ws://h:5096/ws/", "a/../b?c#d")).toBe("ws://h:5096/ws/a__bcd");
     expect(deviceUrl("ws://h/ws?token=1", "küche")).toBe("ws://h/ws/k%C3%BCche?token=1");
   });
 
-  test("is exactly the given one without a hardware id", () => {
+  test("is unchanged without a hardware id", () => {
     expect(deviceUrl("ws://h:5096/WS?x", undefined)).toBe("ws://h:5096/WS?x");
   });
 
-  test("is refused where nothing is left of the id, or it is no WebSocket's", () => {
+  test("is refused if the id has no allowed character, or the URL is not a WebSocket's", () => {
     for (const hwid of ["", "/", "🎤", "?!"]) {
       expect(() => deviceUrl("ws://h/ws", hwid)).toThrow(ClientError);
     }

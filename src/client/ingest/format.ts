@@ -1,4 +1,4 @@
-/** What one device sends: the audio format behind a handshake, and the address that names the device. */
+/** What one device sends: the audio format of its handshake, and the address with its hardware id. */
 import { adpcmFrameBytes, type NibbleOrder } from "../../codec/ima-adpcm.ts";
 import {
   codecImaAdpcm,
@@ -20,7 +20,7 @@ export interface IngestFormat {
   /** In Hz. */
   sampleRate: number;
   channels: number;
-  /** Samples a channel in a full frame. */
+  /** Samples per channel in a full frame. */
   frameSamples: number;
 }
 
@@ -29,13 +29,14 @@ export interface FormatOptions {
   nibbles: NibbleOrder;
   sampleRate: number;
   channels: number;
-  /** Length of a frame; `ingestFormat` takes the nearest that the codec can have. */
+  /** Duration of a frame; rounded to the nearest that the codec allows. */
   frameMs: number;
 }
 
 /**
- * The format with frames of about `frameMs`. A full frame of ADPCM is whole bytes (whole words of 8 samples where there
- * are more channels), so that only the last one is filled up.
+ * The format with frames of about `frameMs`. A full ADPCM frame holds whole bytes in mono and whole words of 8 samples
+ * per channel otherwise, so that only the last frame is padded. Throws BAD_ARGUMENT for a sample rate or frame length
+ * that the handshake cannot express.
  */
 export function ingestFormat(options: FormatOptions): IngestFormat {
   const { codec, nibbles, sampleRate, channels, frameMs } = options;
@@ -49,18 +50,18 @@ export function ingestFormat(options: FormatOptions): IngestFormat {
     throw new ClientError(
       "BAD_ARGUMENT",
       detail,
-      `a frame has at most ${maxFrameSamples}; choose shorter ones`,
+      `a frame has at most ${maxFrameSamples}; use shorter frames`,
     );
   }
   return { codec, nibbles, sampleRate, channels, frameSamples };
 }
 
-/** The number that stands for the codec in a handshake and in frame headers. */
+/** The codec's number in the handshake and in frame headers. */
 export function codecNumber(codec: IngestCodec): number {
   return codec === "pcm" ? codecPcm16 : codecImaAdpcm;
 }
 
-/** Bytes of a frame message of `samples` samples a channel, header included. */
+/** Bytes of a frame message of `samples` samples per channel, with its header. */
 export function messageBytes(format: IngestFormat, samples: number): number {
   const { codec, channels } = format;
   return frameHeaderBytes + (codec === "pcm" ? samples * channels * 2 : adpcmFrameBytes(samples, channels));
@@ -83,15 +84,16 @@ export function handshakeOf(
 }
 
 /**
- * The address under which a device sends: `url` with the hardware id as last part of its path. The id goes as servers
- * write it into file names, because some of them do not decode the escapes of a URL.
+ * The address that a device sends to: `url` with the hardware id as the last part of its path. The id is sanitized as
+ * servers do for file names, because some do not decode the escapes of a URL. Throws BAD_URL, or BAD_ARGUMENT for an id
+ * without any allowed character.
  */
 export function deviceUrl(url: string, hwid: string | undefined): string {
   if (hwid === undefined) return url;
   const name = sanitizeHwid(hwid);
   if (name === undefined) {
     const hint = "use letters, digits, '-', '_', ':' or '.'";
-    throw new ClientError("BAD_ARGUMENT", `nothing is left of the hardware id "${hwid}"`, hint);
+    throw new ClientError("BAD_ARGUMENT", `the hardware id "${hwid}" has no allowed character`, hint);
   }
   if (!/^wss?:\/\/[^/]/i.test(url) || !URL.canParse(url)) throw new ClientError("BAD_URL", url);
   const target = new URL(url);

@@ -1,16 +1,16 @@
-/** When the frames of live audio are due. */
+/** The schedule by which the frames of live audio are sent. */
 
-/** Where time comes from, so that tests need not wait for it. */
+/** A source of time that tests replace, so that they need not wait. */
 export interface Clock {
-  /** Milliseconds since any moment; never goes back. */
+  /** Monotonic milliseconds. */
   now(): number;
-  /** Resolves after `ms` or a little later, never before. */
+  /** Resolves after `ms` or later, never earlier. */
   wait(ms: number): Promise<void>;
 }
 
 /**
- * An absolute schedule: frame n is due at `startMs` + n frames, however late those before it were. Late frames are due at
- * once, and rounding does not add up.
+ * An absolute schedule: frame n is due n frame durations after `startMs`, however late earlier frames were. So delays and
+ * rounding do not accumulate.
  */
 export class FrameSchedule {
   readonly startMs: number;
@@ -25,7 +25,7 @@ export class FrameSchedule {
     return this.startMs + frame * this.#frameMs;
   }
 
-  /** How late frame number `frame` is if it has not been sent by now; 0 where it is not due yet. */
+  /** How late the unsent frame number `frame` is; 0 if it is not due yet. */
   lagMs(frame: number, nowMs: number): number {
     return Math.max(0, nowMs - this.dueMs(frame));
   }

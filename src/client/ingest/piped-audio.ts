@@ -1,25 +1,25 @@
 /**
- * Audio that comes in a pipe, as PCM16: raw samples, or a WAV file of any encoding, which is known by its first bytes.
- * Only what has been asked for is read, so that the pipe is full while nobody asks.
+ * Audio from a pipe, as PCM16: raw samples, or a WAV file, recognised by its first bytes. It reads from the pipe only when
+ * samples are requested: a slow consumer applies backpressure.
  */
 import { convertToPcm16 } from "../../codec/wav-samples.ts";
 import { parseWavHead, type WavEncoding } from "../../codec/wav.ts";
 import { ClientError } from "../errors.ts";
 import { concatBytes } from "../concat-bytes.ts";
 
-/** What is used of a stream's reader. */
+/** The part of a stream's reader that is used. */
 interface Reader {
   read(): Promise<{ value?: Uint8Array | undefined }>;
   cancel(): Promise<void>;
 }
 
-interface LiveFormat {
+interface PipeFormat {
   sampleRate: number;
   channels: number;
   encoding: WavEncoding;
-  /** Bytes of one sample of every channel. */
+  /** Bytes of one sample of all channels. */
   frameBytes: number;
-  /** Bytes of audio that are still to come, or infinite. */
+  /** Bytes of audio; Infinity if unknown. */
   dataBytes: number;
 }
 
@@ -27,23 +27,23 @@ export class PipedAudio {
   readonly sampleRate: number;
   readonly channels: number;
   readonly #reader: Reader;
-  readonly #format: LiveFormat;
-  /** Read, but not given yet. */
+  readonly #format: PipeFormat;
+  /** Bytes read from the pipe and not returned yet. */
   #pending: Uint8Array;
-  #restBytes: number;
+  #remainingBytes: number;
 
-  private constructor(reader: Reader, format: LiveFormat, pending: Uint8Array) {
+  private constructor(reader: Reader, format: PipeFormat, pending: Uint8Array) {
     this.#reader = reader;
     this.#format = format;
     this.#pending = pending;
-    this.#restBytes = format.dataBytes;
+    this.#remainingBytes = format.dataBytes;
     this.sampleRate = format.sampleRate;
     this.channels = format.channels;
   }
 
   /**
-   * Waits for the first bytes of the input; `raw` says what samples are that do not begin as a WAV file does. The signal
-   * ends the input, then and later. Throws BAD_AUDIO for a WAV file that cannot be read.
+   * Waits for the first bytes of the input. `raw` is the format of PCM16 samples without a WAV header. The signal ends the
+   * input, now or later. Throws BAD_AUDIO for a WAV file that is not supported.
    */
   static async open(
     input: ReadableStream<Uint8Array>,
@@ -51,7 +51,7 @@ export class PipedAudio {
     signal?: AbortSignal,
   ): Promise<PipedAudio> {
     const reader = input.getReader();
-    // A cancelled reader gives its end, also to a read that waits.
+    // Cancelling also ends a pending read.
     signal?.addEventListener("abort", () => void reader.cancel());
     let head: Uint8Array = new Uint8Array(0);
     for (let isOver = false; ;) {
@@ -77,13 +77,13 @@ export class PipedAudio {
     }
   }
 
-  /** The next samples, interleaved: whole ones of every channel, at least one; undefined at the end. */
+  /** Waits for the next samples, interleaved, the same number for each channel, at least one; undefined at the end. */
   async read(): Promise<Int16Array | undefined> {
     const { frameBytes, encoding, channels } = this.#format;
     while (this.#wholeBytes() === 0) {
-      if (this.#restBytes < frameBytes) return undefined;
+      if (this.#remainingBytes < frameBytes) return undefined;
       const { value } = await this.#reader.read();
-      // Part of a sample at the end is no sample.
+      // A partial sample at the end is dropped.
       if (value === undefined) return undefined;
       this.#pending = concatBytes(this.#pending, value);
     }
@@ -92,13 +92,13 @@ export class PipedAudio {
     const pcm = new Int16Array(samples);
     convertToPcm16(this.#pending, 0, samples, encoding, pcm, 0);
     this.#pending = this.#pending.slice(bytes);
-    this.#restBytes -= bytes;
+    this.#remainingBytes -= bytes;
     return pcm;
   }
 
-  /** Bytes at hand that make up whole samples of every channel. */
+  /** The pending bytes that form whole samples of all channels. */
   #wholeBytes(): number {
-    const bytes = Math.min(this.#pending.length, this.#restBytes);
+    const bytes = Math.min(this.#pending.length, this.#remainingBytes);
     return bytes - (bytes % this.#format.frameBytes);
   }
 }

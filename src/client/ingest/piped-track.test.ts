@@ -39,7 +39,7 @@ async function liveTrack(
 }
 
 describe("audio from a pipe", () => {
-  test("becomes frames with exactly its samples, however the bytes are cut", async () => {
+  test("becomes frames with exactly its samples, however the bytes are split", async () => {
     const shape = fc.record({
       samples: fc.integer({ min: 0, max: 2_000 }),
       channels: fc.integer({ min: 1, max: 3 }),
@@ -58,7 +58,7 @@ describe("audio from a pipe", () => {
     );
   });
 
-  test("says itself how many channels it has where it is a WAV file", async () => {
+  test("has the channels of its header if it is a WAV file", async () => {
     const { input } = inputOf([wavFile(melody(100, 2), 2, 44_100)]);
     const track = await liveTrack(input, 1);
     expect(track.format).toMatchObject({ channels: 2, sampleRate: 44_100 });
@@ -72,14 +72,14 @@ describe("audio from a pipe", () => {
     expect(track.samples).toBe(100);
   });
 
-  test("drops part of a sample at the end", async () => {
+  test("drops a partial sample at the end", async () => {
     const { input } = inputOf([pcmBytes(melody(10, 1)).slice(0, 19)]);
     const track = await liveTrack(input);
     await messagesOf(track);
     expect(track.samples).toBe(9);
   });
 
-  test("is read only as it is asked for, each frame as soon as it is there", async () => {
+  test("is read only on request, and each frame is ready as soon as its samples are", async () => {
     const frame = pcmBytes(melody(320, 1));
     const { input, pulled } = inputOf(Array.from({ length: 1_000 }, () => frame));
     const track = await liveTrack(input);
@@ -89,7 +89,7 @@ describe("audio from a pipe", () => {
     }
   });
 
-  test("is kept for a while, and forgotten then", async () => {
+  test("is kept for a while, and then dropped", async () => {
     const frame = pcmBytes(melody(320, 1));
     const { input } = inputOf(Array.from({ length: 1_000 }, () => frame));
     const track = await liveTrack(input);
@@ -99,7 +99,7 @@ describe("audio from a pipe", () => {
     expect(() => track.frame(100)).toThrow("not kept any more");
   });
 
-  test("ends with its last samples when it is stopped, also while nothing comes", async () => {
+  test("ends with its last samples when it is stopped, also while it waits for input", async () => {
     const stop = new AbortController();
     const input = new ReadableStream<Uint8Array>({ start: (c) => c.enqueue(pcmBytes(melody(400, 1))) });
     const track = await liveTrack(input, 1, {}, stop.signal);
@@ -110,14 +110,14 @@ describe("audio from a pipe", () => {
     expect(track.frame(2)).toBeUndefined();
   });
 
-  test("that never comes is given up when it is stopped", async () => {
+  test("that never comes ends when it is stopped", async () => {
     const stop = new AbortController();
     const opening = liveTrack(new ReadableStream<Uint8Array>({}), 1, {}, stop.signal);
     stop.abort();
     expect(await messagesOf(await opening)).toEqual([]);
   });
 
-  test("is refused where its WAV header says what cannot be read", async () => {
+  test("is refused if its WAV header is not supported", async () => {
     const file = wavFile(melody(100, 1), 1);
     file[20] = 0x55;
     expect(await failureOf(liveTrack(inputOf([file]).input))).toMatchObject({ code: "BAD_AUDIO" });

@@ -1,5 +1,5 @@
-/** The frames of audio that comes in a pipe: for one stream, each as soon as its samples are there. */
-import { FrameCoder, messageOf } from "./frame-coder.ts";
+/** The frames of audio from a pipe, for one stream: each is ready as soon as its samples are. */
+import { FrameEncoder, messageOf } from "./frame-encoder.ts";
 import { type IngestFormat, messageBytes } from "./format.ts";
 import { ingestHighWaterBytes } from "../limits.ts";
 import type { PipedAudio } from "./piped-audio.ts";
@@ -8,20 +8,20 @@ import type { FrameMessage, FrameTrack } from "./track.ts";
 export class PipedTrack implements FrameTrack {
   readonly format: IngestFormat;
   readonly #audio: PipedAudio;
-  readonly #coder: FrameCoder;
-  /** How many frames that have been given stay here: what a lost connection had not sent is asked for again. */
+  readonly #encoder: FrameEncoder;
+  /** Returned frames to keep: after a lost connection the stream requests the unsent ones again. */
   readonly #keptFrames: number;
-  /** Messages from frame number `#first` on. */
+  /** Messages from frame number `#first`. */
   #frames: FrameMessage[] = [];
   #first = 0;
-  /** Samples that do not make up a frame yet. */
-  #rest = new Int16Array(0);
+  /** Samples, interleaved, that do not fill a frame yet. */
+  #partial = new Int16Array(0);
   #samples = Infinity;
 
   constructor(audio: PipedAudio, format: IngestFormat) {
     this.format = format;
     this.#audio = audio;
-    this.#coder = new FrameCoder(format);
+    this.#encoder = new FrameEncoder(format);
     this.#keptFrames = 2 + Math.ceil(ingestHighWaterBytes / messageBytes(format, format.frameSamples));
   }
 
@@ -31,51 +31,51 @@ export class PipedTrack implements FrameTrack {
 
   frame(frame: number): FrameMessage | undefined | Promise<FrameMessage | undefined> {
     if (frame < this.#first) throw new RangeError(`frame ${frame} is not kept any more`);
-    return this.#frames[frame - this.#first] ?? (this.#isOver() ? undefined : this.#read(frame));
+    return this.#frames[frame - this.#first] ?? (this.#hasEnded() ? undefined : this.#read(frame));
   }
 
-  #isOver(): boolean {
+  #hasEnded(): boolean {
     return this.#samples !== Infinity;
   }
 
   async #read(frame: number): Promise<FrameMessage | undefined> {
-    this.#forget(frame - this.#keptFrames);
-    while (!this.#isOver() && this.#frames[frame - this.#first] === undefined) {
+    this.#dropBefore(frame - this.#keptFrames);
+    while (!this.#hasEnded() && this.#frames[frame - this.#first] === undefined) {
       const pcm = await this.#audio.read();
       if (pcm === undefined) this.#finish();
-      else this.#take(pcm);
+      else this.#append(pcm);
     }
     return this.#frames[frame - this.#first];
   }
 
-  #forget(before: number): void {
-    const gone = Math.min(this.#frames.length, before - this.#first);
-    if (gone <= 0) return;
-    this.#frames = this.#frames.slice(gone);
-    this.#first += gone;
+  #dropBefore(frame: number): void {
+    const dropped = Math.min(this.#frames.length, frame - this.#first);
+    if (dropped <= 0) return;
+    this.#frames = this.#frames.slice(dropped);
+    this.#first += dropped;
   }
 
-  #take(pcm: Int16Array): void {
-    const all = new Int16Array(this.#rest.length + pcm.length);
-    all.set(this.#rest);
-    all.set(pcm, this.#rest.length);
+  #append(pcm: Int16Array): void {
+    const all = new Int16Array(this.#partial.length + pcm.length);
+    all.set(this.#partial);
+    all.set(pcm, this.#partial.length);
     const { channels, frameSamples } = this.format;
     const samples = all.length / channels;
     const whole = samples - (samples % frameSamples);
-    this.#code(all, whole);
-    this.#rest = all.slice(whole * channels);
+    this.#encode(all, whole);
+    this.#partial = all.slice(whole * channels);
   }
 
-  /** What is left becomes the last frame, a shorter one. */
+  /** Makes the last, shorter frame of the remaining samples. */
   #finish(): void {
     const { channels, frameSamples } = this.format;
-    const samples = this.#rest.length / channels;
+    const samples = this.#partial.length / channels;
     this.#samples = (this.#first + this.#frames.length) * frameSamples + samples;
-    this.#code(this.#rest, samples);
+    this.#encode(this.#partial, samples);
   }
 
-  #code(pcm: Int16Array, samples: number): void {
-    const coded = this.#coder.encode(pcm, samples);
-    for (let frame = 0; frame < coded.frames; frame++) this.#frames.push(messageOf(coded, frame));
+  #encode(pcm: Int16Array, samples: number): void {
+    const encoded = this.#encoder.encode(pcm, samples);
+    for (let frame = 0; frame < encoded.frames; frame++) this.#frames.push(messageOf(encoded, frame));
   }
 }

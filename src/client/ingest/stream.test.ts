@@ -22,13 +22,13 @@ function streamTo(url: string, track: FrameTrack, options: Partial<IngestOptions
   return new IngestStream({ platform: bunPlatform, url, track, streamId: 7, retry: quickRetry, ...options });
 }
 
-/** More than the kernel takes from a sender while nobody reads. */
+/** More than the kernel buffers while the peer does not read. */
 const long = roughness(12_000_000);
 
 const seqs = (frames: readonly { seq: number }[]) => frames.map(({ seq }) => seq);
 
 describe("a stream", () => {
-  test("is a handshake, then every frame byte by byte, then a goodbye", async () => {
+  test("is a handshake, then every frame byte by byte, then a close", async () => {
     const server = mock();
     const pcm = Int16Array.of(1, -2, 0x1234, -32768, 32767);
     const before = Date.now();
@@ -57,7 +57,7 @@ describe("a stream", () => {
 
   for (const channels of [1, 2]) {
     for (const codec of ["pcm", "adpcm"] as const) {
-      test(`of ${codec} with ${channels} channels arrives as it was coded`, async () => {
+      test(`of ${codec} with ${channels} channels arrives as it was encoded`, async () => {
         const server = mock();
         const track = await trackOf(melody(50_001, channels), channels, { codec });
         const stream = streamTo(server.url, track);
@@ -75,7 +75,7 @@ describe("a stream", () => {
     }
   }
 
-  test("shares its frames with others, each with a sequence of its own", async () => {
+  test("shares its frames with others, each with its own sequence numbers", async () => {
     const server = mock({ cutAfterFrames: [3] });
     const pcm = roughness(40 * 320);
     const track = await trackOf(pcm, 1);
@@ -88,7 +88,7 @@ describe("a stream", () => {
     }
   });
 
-  test("without any sample is a handshake and a goodbye", async () => {
+  test("without any sample is a handshake and a close", async () => {
     const server = mock();
     const track = await trackOf(new Int16Array(0), 1);
     expect(await streamTo(server.url, track).run()).toMatchObject({ ended: true, close: { code: 1000 } });
@@ -96,7 +96,7 @@ describe("a stream", () => {
     expect(server.devices[0]?.frames).toEqual([]);
   });
 
-  test("passes over what a server says", async () => {
+  test("ignores messages of the server", async () => {
     const server = mock({ chats: true });
     const track = await trackOf(melody(320 * 500, 1), 1);
     expect((await streamTo(server.url, track).run()).ended).toBe(true);
@@ -120,13 +120,13 @@ describe("a refusal is final and says why", () => {
     });
   }
 
-  test("also where it crosses the goodbye", async () => {
+  test("also if it crosses the client's close", async () => {
     const server = mock({ closesAfter: { frames: 1, code: 1008, reason: "invalid audio frame" } });
     const failure = await failureOf(streamTo(server.url, await trackOf(melody(320, 1), 1)).run());
     expect(failure.message).toContain("1008 (invalid audio frame)");
   });
 
-  test("other closes at the end are told, and not taken for an answer", async () => {
+  test("other closes at the end are reported, and do not count as an answer", async () => {
     const server = mock({ closesAfter: { frames: 1, code: 1011, reason: "storage failed" } });
     const result = await streamTo(server.url, await trackOf(melody(320, 1), 1)).run();
     expect(result.close).toEqual({ code: 1011, reason: "storage failed" });
@@ -134,7 +134,7 @@ describe("a refusal is final and says why", () => {
 });
 
 describe("a lost connection", () => {
-  test("is made again with a new handshake, and the sequence goes on", async () => {
+  test("is replaced with a new handshake, and the sequence continues", async () => {
     const server = mock({ cutAfterFrames: [4, 3] });
     const pcm = melody(20 * 320, 1);
     const track = await trackOf(pcm, 1);
@@ -152,7 +152,7 @@ describe("a lost connection", () => {
     expect(last?.payload).toEqual(Buffer.from(pcm.buffer, 19 * 640, 640));
   });
 
-  test("takes back the frames that had not left", async () => {
+  test("sends the frames again that had not left", async () => {
     const sent: number[][] = [];
     const sockets: FakeSocket[] = [];
     const openSocket = () => {
@@ -162,7 +162,7 @@ describe("a lost connection", () => {
         if (data.length === 32) return;
         own.push(new DataView((data as Uint8Array).slice().buffer).getUint32(8, true));
         if (sent.length > 1 || own.length < 10) return;
-        // Three and a half of the ten frames are still here.
+        // Three and a half of the ten frames have not left.
         self.bufferedAmount = 3.5 * 660;
         self.fire("close", { code: 1006, reason: "" });
       });
@@ -181,7 +181,7 @@ describe("a lost connection", () => {
     ]);
   });
 
-  test("is given up after the retries in a row, however many frames each took", async () => {
+  test("is final after the policy's retries, however many frames each connection sent", async () => {
     const server = mock({ refuses: { code: 1013, reason: "disk is full" } });
     const track = await trackOf(melody(320 * 500, 1), 1);
     const retry = { ...quickRetry, retries: 3 };
@@ -190,7 +190,7 @@ describe("a lost connection", () => {
     expect(server.devices.length).toBe(4);
   });
 
-  test("starts the count anew where the connection had held for long", async () => {
+  test("restarts the count if the connection had been stable", async () => {
     const server = mock({ cutAfterFrames: [2, 2, 2, 2, 2] });
     const track = await trackOf(melody(320 * 30, 1), 1);
     const options = {
@@ -201,7 +201,7 @@ describe("a lost connection", () => {
     expect((await streamTo(server.url, track, options).run()).lostConnections).toBe(5);
   });
 
-  test("does not count the connections that could not be made", async () => {
+  test("does not count failed attempts to connect", async () => {
     let opened = 0;
     const openSocket = () => {
       const socket = new FakeSocket();
@@ -215,7 +215,7 @@ describe("a lost connection", () => {
     expect(opened).toBe(4);
   });
 
-  test("that never was is an error after the retries", async () => {
+  test("that never opens is an error after the retries", async () => {
     const stream = streamTo(deadAddress(), await trackOf(melody(320, 1), 1), {
       retry: { ...quickRetry, retries: 2 },
     });
@@ -224,8 +224,8 @@ describe("a lost connection", () => {
   });
 });
 
-describe("back pressure", () => {
-  test("stops a stream while the server takes nothing, with little waiting, and loses nothing", async () => {
+describe("backpressure", () => {
+  test("pauses a stream while the server does not read, buffers little, and loses nothing", async () => {
     const server = mock({ pauses: true });
     const track = await trackOf(long, 1, { frameMs: 500 });
     const stream = streamTo(server.url, track);
@@ -237,14 +237,14 @@ describe("back pressure", () => {
       frames = stream.frames;
       return frames > 0 && frames === before;
     });
-    // What the kernel takes, and 256 KiB.
+    // The kernel's buffers, and 256 KiB.
     expect(stream.bytes).toBeLessThan(12_000_000);
     server.release();
     expect((await running).ended).toBe(true);
     expect(heardFrom(server.devices[0])).toEqual(long);
   });
 
-  test("is a lost connection when it never ends", async () => {
+  test("is a lost connection if it never ends", async () => {
     const server = mock({ pauses: true });
     const track = await trackOf(long, 1, { frameMs: 500 });
     const options = { limits: { stallTimeoutMs: 50 }, retry: { ...quickRetry, retries: 0 } };
@@ -254,7 +254,7 @@ describe("back pressure", () => {
 });
 
 describe("stopping", () => {
-  test("ends with the frame under way and a goodbye, and says that there was more", async () => {
+  test("ends with the current frame and a close, and reports that the track has not ended", async () => {
     const server = mock();
     const stop = new AbortController();
     const track = await trackOf(melody(999, 1), 1, {}, { loop: true });
@@ -266,7 +266,7 @@ describe("stopping", () => {
     expect(server.devices[0]?.frames.length).toBe(stream.frames);
   });
 
-  test("ends the wait between retries, and one that has not begun, with the reason", async () => {
+  test("ends the wait between retries, and a stream that has not begun, with the reason", async () => {
     const stop = new AbortController();
     const track = await trackOf(melody(999, 1), 1);
     const retry = { retries: 9, firstDelayMs: 60_000, maxDelayMs: 60_000 };
@@ -280,7 +280,7 @@ describe("stopping", () => {
     expect(await rejectionOf(streamTo(deadAddress(), track, stopping).run())).toBe("enough");
   });
 
-  test("at once does not wait for anybody", async () => {
+  test("by an abort does not wait for the server", async () => {
     const server = mock({ pauses: true });
     const end = new AbortController();
     const track = await trackOf(long, 1, { frameMs: 500 });
@@ -291,7 +291,7 @@ describe("stopping", () => {
     expect(await rejectionOf(running)).toBe("enough");
   });
 
-  test("without an answer to the goodbye is told as that", async () => {
+  test("without the server's close is reported as that", async () => {
     class DeafSocket extends FakeSocket {
       override close(): void {}
     }

@@ -1,7 +1,7 @@
 /**
- * One device: a WebSocket, a handshake, frames, a goodbye. A connection that is lost is made again, with a new handshake;
- * the sequence numbers go on, and frames that had not left the program are sent again. What was in the network at the
- * time may be missing at the server: nothing there is acknowledged.
+ * Live ingest of one device: a WebSocket, a handshake, frames, and a close. A lost connection is replaced with a new
+ * handshake. Sequence numbers continue, and frames that had not left the socket are sent again. Frames on the network at
+ * that moment may be lost, because the protocol has no acknowledgement.
  */
 import { encodeFrameHeader, frameHeaderBytes } from "../../wire/ingest.ts";
 import {
@@ -32,40 +32,40 @@ import {
 import { bytesIn, type FrameTrack, samplesIn } from "./track.ts";
 
 export interface IngestLimits extends ConnectionLimits {
-  /** How long the server may take to answer the goodbye. */
+  /** The stream ends without the server's close if it does not come in this time. */
   gracefulCloseTimeoutMs: number;
-  /** Bytes waiting in the socket at which sending pauses, and at which it goes on. */
+  /** Buffered bytes at which sending pauses, and at which it resumes. */
   highWaterBytes: number;
   lowWaterBytes: number;
-  /** A connection that has held this long starts the retries anew when it is lost. */
+  /** The retries count from zero again when a connection is lost that was stable for this long. */
   stableConnectionMs: number;
 }
 
 export interface IngestOptions {
   platform: Platform;
-  /** The server's address, used exactly as given; `deviceUrl` makes the one of a device. */
+  /** The server's WebSocket address, used exactly as given; `deviceUrl` adds a hardware id. */
   url: string;
   track: FrameTrack;
-  /** u32. */
+  /** The numeric stream id, u32. */
   streamId: number;
-  /** Whether frames leave when a device would send them; otherwise as fast as the server takes them. */
+  /** Sends frames in real time; otherwise as fast as the server accepts them. */
   realtime?: boolean;
   clock?: Clock;
   retry?: Partial<RetryPolicy>;
   limits?: Partial<IngestLimits>;
-  /** Ends the stream well: no further frame, then the goodbye. A track that waits for input must be ended beside it. */
+  /** Ends the stream after the current frame, with a graceful close. A track that waits for input must be ended too. */
   stop?: AbortSignal;
-  /** Ends the stream at once; `run` then throws the signal's reason. */
+  /** Aborts the stream; `run` then throws the signal's reason. */
   signal?: AbortSignal;
   onRetry?: (notice: RetryNotice) => void;
 }
 
 export interface IngestResult {
-  /** Whether the audio went out to its end; false after `stop`. */
+  /** Whether the whole track was sent; false after `stop`. */
   ended: boolean;
-  /** Connections that were lost on the way; those that could not be made do not count. */
+  /** Connections lost; failed attempts to connect do not count. */
   lostConnections: number;
-  /** How the server closed; undefined where it did not answer the goodbye. */
+  /** How the server closed; undefined if it did not in time. */
   close: SocketClose | undefined;
 }
 
@@ -78,8 +78,8 @@ const defaultLimits: IngestLimits = {
   stableConnectionMs,
 };
 
-/** What a WebSocket puts before a message at most. */
-const socketHeaderBytes = 14;
+/** The maximum header of a client's WebSocket frame (RFC 6455, section 5.2). */
+const maxSocketHeaderBytes = 14;
 
 export class IngestStream {
   readonly streamId: number;
@@ -89,11 +89,11 @@ export class IngestStream {
   readonly #clock: Clock;
   #schedule: FrameSchedule | undefined;
   #state: "connecting" | "sending" | "over" = "connecting";
-  /** The next frame to send, which is its sequence number too. */
+  /** The number of the next frame to send, which is also its sequence number. */
   #next = 0;
-  #worstLagMs = 0;
+  #maxLagMs = 0;
   #lostConnections = 0;
-  /** Of those lost, the ones that had held for long. */
+  /** Lost connections that had been stable. */
   #stableLosses = 0;
 
   constructor(options: IngestOptions) {
@@ -113,7 +113,7 @@ export class IngestStream {
     return this.#next;
   }
 
-  /** Samples a channel in the frames sent so far. */
+  /** Samples per channel in the frames sent so far. */
   get samples(): number {
     return samplesIn(this.#track, this.#next);
   }
@@ -123,18 +123,21 @@ export class IngestStream {
     return bytesIn(this.#track, this.#next);
   }
 
-  /** How late the next frame is; 0 where nothing paces the stream. */
+  /** How late the next frame is; 0 if the stream is not sent in real time. */
   get lagMs(): number {
     if (this.#state === "over" || this.#schedule === undefined) return 0;
     return this.#schedule.lagMs(this.#next, this.#clock.now());
   }
 
-  /** How late the latest of the frames sent so far was. */
-  get worstLagMs(): number {
-    return this.#worstLagMs;
+  /** The maximum lag of the frames sent so far. */
+  get maxLagMs(): number {
+    return this.#maxLagMs;
   }
 
-  /** Sends the track; throws ClientError, or the reason of the signal. */
+  /**
+   * Sends the track to its end. Throws ClientError (REFUSED if the server closes with a final code, errors of the
+   * connection after the policy's retries), or the reason of the signal. To be called once.
+   */
   async run(): Promise<IngestResult> {
     const { stop, signal, retry, onRetry } = this.#options;
     const signals = [stop, signal].filter((each) => each !== undefined);
@@ -157,12 +160,12 @@ export class IngestStream {
     const connectedMs = this.#clock.now();
     const first = this.#next;
     try {
-      const ended = await this.#send(connection);
+      const ended = await this.#sendFrames(connection);
       const close = await connection.closeGracefully(this.#limits.gracefulCloseTimeoutMs);
       return { ended, lostConnections: this.#lostConnections, close };
     } catch (error) {
       this.#lostConnections++;
-      this.#takeBack(connection.bufferedBytes, first);
+      this.#rewind(connection.bufferedBytes, first);
       if (this.#clock.now() - connectedMs >= this.#limits.stableConnectionMs) this.#stableLosses++;
       throw error;
     } finally {
@@ -170,8 +173,8 @@ export class IngestStream {
     }
   }
 
-  /** Sends the handshake and frames; true at the end of the audio, false after `stop`. */
-  async #send(connection: Connection): Promise<boolean> {
+  /** Sends the handshake and the frames. True at the end of the track, false after `stop`. */
+  async #sendFrames(connection: Connection): Promise<boolean> {
     const { format } = this.#track;
     connection.send(handshakeOf(format, this.streamId, Date.now()));
     this.#state = "sending";
@@ -181,7 +184,7 @@ export class IngestStream {
     }
     let sliceEnd = performance.now() + ingestSliceMs;
     while (this.#options.stop?.aborted !== true) {
-      if (this.#schedule !== undefined) await this.#due(this.#schedule);
+      if (this.#schedule !== undefined) await this.#waitUntilDue(this.#schedule);
       const found = this.#track.frame(this.#next);
       const message = found instanceof Promise ? await found : found;
       if (message === undefined) return true;
@@ -193,23 +196,23 @@ export class IngestStream {
         await connection.drained(this.#limits.lowWaterBytes);
       } else if (performance.now() > sliceEnd) await pause(0, this.#options.signal);
       else continue;
-      // Servers have nothing to say here: whatever one says is not kept.
+      // The protocol has no messages of the server. Drain them, or they would accumulate.
       connection.drain();
       sliceEnd = performance.now() + ingestSliceMs;
     }
     return false;
   }
 
-  async #due(schedule: FrameSchedule): Promise<void> {
+  async #waitUntilDue(schedule: FrameSchedule): Promise<void> {
     const waitMs = schedule.dueMs(this.#next) - this.#clock.now();
     if (waitMs > 0) await this.#clock.wait(waitMs);
-    this.#worstLagMs = Math.max(this.#worstLagMs, this.lagMs);
+    this.#maxLagMs = Math.max(this.#maxLagMs, this.lagMs);
   }
 
-  /** Frames that still wait in a lost socket have not left: they are the next to send again. */
-  #takeBack(waitingBytes: number, first: number): void {
+  /** Rewinds to the first frame that had not left the lost socket, judged by its buffered bytes. */
+  #rewind(bufferedBytes: number, first: number): void {
     const { format } = this.#track;
-    const frameBytes = messageBytes(format, format.frameSamples) + socketHeaderBytes;
-    this.#next -= Math.min(this.#next - first, Math.floor(waitingBytes / frameBytes));
+    const frameBytes = messageBytes(format, format.frameSamples) + maxSocketHeaderBytes;
+    this.#next -= Math.min(this.#next - first, Math.floor(bufferedBytes / frameBytes));
   }
 }

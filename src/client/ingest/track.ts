@@ -1,21 +1,21 @@
-/** Audio as ingest frames, for one stream or for many that send the same. */
+/** Audio as ingest frames, for one stream or for several that send the same. */
 import { type IngestFormat, messageBytes } from "./format.ts";
 
-/** The message of one frame; its first 12 bytes are room for the header, which the stream writes as it sends. */
+/** The message of one frame. Its first 12 bytes are room for the header, which the stream writes when it sends. */
 export type FrameMessage = Uint8Array<ArrayBuffer>;
 
 export interface FrameTrack {
   readonly format: IngestFormat;
-  /** Samples a channel in all frames; infinite while no end is known. */
+  /** Samples per channel in all frames; Infinity while the end is unknown. */
   readonly samples: number;
   /**
-   * The message of frame number `frame`, undefined past the end; at once where it is there already. A view that others
-   * may get too: it is written and sent in one go.
+   * The message of frame number `frame`, undefined past the end; a promise only if the frame is not ready. Several streams
+   * may share the view, so the caller writes the header and sends it without waiting in between.
    */
   frame(frame: number): FrameMessage | undefined | Promise<FrameMessage | undefined>;
 }
 
-/** Samples a channel in the first `frames` frames: all are full but for the last. */
+/** Samples per channel in the first `frames` frames. */
 export function samplesIn(track: FrameTrack, frames: number): number {
   return Math.min(frames * track.format.frameSamples, track.samples);
 }

@@ -1,4 +1,4 @@
-/** A WAV file of any encoding, read as PCM16 from any sample on. */
+/** A WAV file of any supported encoding, read as PCM16 at any sample. */
 import { convertToPcm16 } from "../../codec/wav-samples.ts";
 import { parseWavHead, type WavFormat } from "../../codec/wav.ts";
 import { ClientError } from "../errors.ts";
@@ -10,7 +10,7 @@ const firstHeadBytes = 4 * KiB;
 export class WavSource {
   readonly sampleRate: number;
   readonly channels: number;
-  /** Samples a channel. */
+  /** Samples per channel. */
   readonly samples: number;
   readonly #source: AudioSource;
   readonly #format: WavFormat;
@@ -24,7 +24,7 @@ export class WavSource {
     this.samples = Math.floor(dataBytes / format.frameBytes);
   }
 
-  /** Reads the head of the file; throws BAD_AUDIO with what is wrong with it. */
+  /** Reads the header. Throws BAD_AUDIO with the reason if the file is not supported. */
   static async open(source: AudioSource): Promise<WavSource> {
     let length = Math.min(firstHeadBytes, source.sizeBytes);
     for (;;) {
@@ -35,12 +35,15 @@ export class WavSource {
     }
   }
 
-  /** Reads `count` samples a channel from number `first` on, interleaved, to `out[outAt]` on. One call at a time. */
+  /**
+   * Reads `count` samples per channel from sample `first`, interleaved, into `out` from index `outAt`. Only one call may
+   * be pending. Throws SOURCE_CHANGED if the file has shrunk.
+   */
   async read(first: number, count: number, out: Int16Array, outAt: number): Promise<void> {
     const { encoding, frameBytes, dataAt } = this.#format;
     const bytes = await this.#source.read(dataAt + first * frameBytes, count * frameBytes);
     if (bytes.length < count * frameBytes) {
-      throw new ClientError("SOURCE_CHANGED", `it ends in sample ${first + count} or before`);
+      throw new ClientError("SOURCE_CHANGED", `it ends before sample ${first + count}`);
     }
     convertToPcm16(bytes, 0, count * this.channels, encoding, out, outAt);
   }

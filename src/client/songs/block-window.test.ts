@@ -3,10 +3,10 @@ import * as fc from "fast-check";
 import { maxMissingRanges } from "../../wire/reliable-udp.ts";
 import { BlockWindow } from "./block-window.ts";
 
-/** Blocks whose only byte is their number. */
+/** A block whose only byte is its number. */
 const block = (number: number): Uint8Array => Uint8Array.of(number);
 
-test("hands on each block once and in order, however they come", () => {
+test("returns each block once and in order, whatever the order of arrival", () => {
   const orders = fc
     .integer({ min: 1, max: 60 })
     .chain((blocks) =>
@@ -17,7 +17,7 @@ test("hands on each block once and in order, however they come", () => {
       const window = new BlockWindow(blocks, 64);
       const handed: number[] = [];
       const all = [...order, ...Array.from({ length: blocks }, (_, number) => number)];
-      for (const number of all) handed.push(...window.take(number, block(number)).map(([byte]) => byte!));
+      for (const number of all) handed.push(...window.add(number, block(number)).map(([byte]) => byte!));
       expect(handed).toEqual(Array.from({ length: blocks }, (_, number) => number));
       expect(window.isWhole).toBe(true);
       expect(window.missing()).toEqual([]);
@@ -25,11 +25,11 @@ test("hands on each block once and in order, however they come", () => {
   );
 });
 
-test("says which blocks are missing, from the first on", () => {
+test("reports the missing blocks from the first", () => {
   fc.assert(
     fc.property(fc.uniqueArray(fc.nat({ max: 49 })), (came) => {
       const window = new BlockWindow(50, 50);
-      for (const number of came) window.take(number, block(number));
+      for (const number of came) window.add(number, block(number));
       const seen = Math.max(-1, ...came) + 1;
       expect(window.seen).toBe(seen);
       const missing = window
@@ -43,11 +43,11 @@ test("says which blocks are missing, from the first on", () => {
   );
 });
 
-test("is bounded: blocks past the window are not kept, and no more ranges are told than an ACK holds", () => {
+test("keeps no block above the window, and reports no more ranges than an ACK holds", () => {
   const window = new BlockWindow(10_000, 1000);
-  expect(window.take(1000, block(0))).toEqual([]);
+  expect(window.add(1000, block(0))).toEqual([]);
   expect(window.seen).toBe(0);
-  for (let number = 1; number < 1000; number += 2) window.take(number, block(0));
+  for (let number = 1; number < 1000; number += 2) window.add(number, block(0));
   expect(window.missing()).toHaveLength(maxMissingRanges);
   expect(window.missing()[0]).toEqual({ from: 0, to: 1 });
 });

@@ -1,27 +1,27 @@
-/** Puts numbered blocks in order: bounded by a window behind the first that is missing. */
+/** A reorder buffer: returns numbered blocks in order. The window bounds how far ahead of the first missing block it is. */
 import { type BlockRange, maxMissingRanges } from "../../wire/reliable-udp.ts";
 
 const nothing: readonly Uint8Array[] = [];
 
 export class BlockWindow {
   readonly #blocks: number;
-  /** Blocks that came before an earlier one, by their number modulo the window. */
+  /** Blocks ahead of the first missing one, by their number modulo the window. */
   readonly #early: (Uint8Array | undefined)[];
   #next = 0;
   #seen = 0;
 
-  /** For so many blocks in all, of which so many may come before the one that is waited for. */
-  constructor(blocks: number, window: number) {
+  /** Expects `blocks` blocks, and keeps up to `windowBlocks` ahead of the first missing one. */
+  constructor(blocks: number, windowBlocks: number) {
     this.#blocks = blocks;
-    this.#early = Array.from({ length: window });
+    this.#early = Array.from({ length: windowBlocks });
   }
 
-  /** All blocks below this are there. */
+  /** The first missing block; all below it have arrived. */
   get next(): number {
     return this.#next;
   }
 
-  /** 1 more than the highest that is there. */
+  /** The highest block that has arrived, plus 1. */
   get seen(): number {
     return this.#seen;
   }
@@ -30,16 +30,16 @@ export class BlockWindow {
     return this.#next === this.#blocks;
   }
 
-  /** Takes a block; returns what can be handed on now, in order. One that is there already changes nothing. */
-  take(block: number, bytes: Uint8Array): readonly Uint8Array[] {
-    if (block < this.#next || block >= Math.min(this.#blocks, this.#next + this.#early.length))
-      return nothing;
+  /** Adds a block and returns the blocks that are in order now. Duplicates and blocks outside the window are ignored. */
+  add(block: number, bytes: Uint8Array): readonly Uint8Array[] {
+    const end = Math.min(this.#blocks, this.#next + this.#early.length);
+    if (block < this.#next || block >= end) return nothing;
     this.#seen = Math.max(this.#seen, block + 1);
     this.#early[block % this.#early.length] ??= bytes;
-    return block === this.#next ? this.#inOrder() : nothing;
+    return block === this.#next ? this.#takeInOrder() : nothing;
   }
 
-  /** The first of the missing ranges below `seen`. */
+  /** The missing ranges below `seen`, from the first, up to `maxMissingRanges`. */
   missing(): BlockRange[] {
     const ranges: BlockRange[] = [];
     for (let at = this.#next; at < this.#seen && ranges.length < maxMissingRanges;) {
@@ -55,7 +55,7 @@ export class BlockWindow {
     return this.#early[block % this.#early.length] !== undefined;
   }
 
-  #inOrder(): readonly Uint8Array[] {
+  #takeInOrder(): readonly Uint8Array[] {
     const parts: Uint8Array[] = [];
     for (let at = this.#next % this.#early.length; this.#early[at] !== undefined;) {
       parts.push(this.#early[at]!);

@@ -1,31 +1,31 @@
-/** Bytes on their way from a transfer to its reader: in at one end as they come, out at the other as they are wanted. */
+/** The queue between a song transfer and its reader. */
 import { songChunkBytes } from "../limits.ts";
 import type { SongDownload, SongResult } from "./song.ts";
 
 export interface ChunkQueueHandlers {
-  /** The reader has taken bytes. */
-  taken(bytes: number): void;
-  /** The reader wants no more, before the end. */
-  left(): void;
+  /** The reader has read bytes. */
+  onRead(bytes: number): void;
+  /** The reader has stopped before the end. */
+  onCancel(): void;
 }
 
 export class ChunkQueue {
-  readonly #source: ChunkQueueHandlers;
+  readonly #handlers: ChunkQueueHandlers;
   readonly #result = Promise.withResolvers<SongResult>();
   #parts: Uint8Array[] = [];
   #waitingBytes = 0;
-  #takenBytes = 0;
+  #readBytes = 0;
   #end: SongResult | undefined;
   #failure: { error: unknown } | undefined;
   #wake: (() => void) | undefined;
 
-  constructor(source: ChunkQueueHandlers) {
-    this.#source = source;
-    // Whoever reads the chunks meets the same error there, and may never look at the result.
+  constructor(handlers: ChunkQueueHandlers) {
+    this.#handlers = handlers;
+    // Reading the chunks throws the same error, so a program need not look at the result.
     this.#result.promise.catch(() => undefined);
   }
 
-  /** Bytes that came and were not read. */
+  /** Bytes received and not read yet. */
   get waitingBytes(): number {
     return this.#waitingBytes;
   }
@@ -34,7 +34,7 @@ export class ChunkQueue {
     return this.#end !== undefined || this.#failure !== undefined;
   }
 
-  /** Takes the bytes as they are: they must not be changed afterwards. */
+  /** Adds bytes without a copy: they must not change afterwards. */
   push(bytes: Uint8Array): void {
     if (bytes.length === 0 || this.isOver) return;
     this.#parts.push(bytes);
@@ -42,7 +42,7 @@ export class ChunkQueue {
     this.#notify();
   }
 
-  /** The transfer is over; what is waiting can still be read. */
+  /** Ends the queue; what it holds can still be read. */
   finish(result: SongResult): void {
     if (this.isOver) return;
     this.#end = result;
@@ -50,7 +50,7 @@ export class ChunkQueue {
     this.#notify();
   }
 
-  /** The transfer has failed; what is waiting can still be read before the error. */
+  /** Fails the queue; what it holds can still be read before the error. */
   fail(error: unknown): void {
     if (this.isOver) return;
     this.#failure = { error };
@@ -58,6 +58,7 @@ export class ChunkQueue {
     this.#notify();
   }
 
+  /** The download that reads from this queue. */
   download(about: { size: number | undefined; sha256: string | undefined }): SongDownload {
     return { ...about, chunks: this.#read(), result: this.#result.promise };
   }
@@ -65,22 +66,22 @@ export class ChunkQueue {
   async *#read(): AsyncGenerator<Uint8Array, void, void> {
     try {
       for (;;) {
-        if (this.#parts.length > 0) yield this.#take();
+        if (this.#parts.length > 0) yield this.#takeChunk();
         else if (this.#failure !== undefined) throw this.#failure.error;
         else if (this.#end !== undefined) return;
         else await new Promise<void>((resolve) => (this.#wake = resolve));
       }
     } finally {
       if (!this.isOver) {
-        this.#source.left();
-        this.finish({ bytes: this.#takenBytes, complete: false, verified: false });
+        this.#handlers.onCancel();
+        this.finish({ bytes: this.#readBytes, complete: false, verified: false });
       }
       this.#parts = [];
     }
   }
 
-  /** The parts that are waiting as one chunk of a useful size. */
-  #take(): Uint8Array {
+  /** Joins the first parts to one chunk of up to `songChunkBytes`. */
+  #takeChunk(): Uint8Array {
     let count = 0;
     let bytes = 0;
     while (
@@ -95,8 +96,8 @@ export class ChunkQueue {
       at += part.length;
     }
     this.#waitingBytes -= bytes;
-    this.#takenBytes += bytes;
-    this.#source.taken(bytes);
+    this.#readBytes += bytes;
+    this.#handlers.onRead(bytes);
     return chunk;
   }
 

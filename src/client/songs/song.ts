@@ -1,25 +1,25 @@
-/** A song on its way from a server, by whichever protocol: what is known of it, and its bytes in their order. */
+/** A song download, over any protocol. */
 
 /** How a download ended. */
 export interface SongResult {
-  /** Bytes that came. */
+  /** Bytes received. */
   bytes: number;
-  /** Whether that is all of the song; undefined where the protocol does not say how long it is. */
+  /** Whether the whole song was received; undefined if its size is unknown. */
   complete: boolean | undefined;
-  /** Whether the bytes were compared with the server's SHA-256, and are the same. */
+  /** Whether the bytes have the server's SHA-256. */
   verified: boolean;
 }
 
 export interface SongDownload {
-  /** Bytes; undefined where the protocol does not say. */
+  /** Bytes; undefined if the protocol does not tell. */
   readonly size: number | undefined;
-  /** Lower-case hex; undefined where the protocol does not say, or says it only at the end. */
+  /** Lower-case hex; undefined if the protocol does not tell, or only at the end. */
   readonly sha256: string | undefined;
   /**
-   * The bytes in order, as they come. To be read once, from now on: what nobody reads stays open until its signal ends
-   * it. A reader that stops early ends the transfer. Throws what ends the transfer before its time.
+   * The bytes in order. They can be read once. Stopping early ends the transfer; a download that is never read stays open
+   * until its signal aborts. Throws the error that ends the transfer early.
    */
   readonly chunks: AsyncIterable<Uint8Array>;
-  /** Settles when `chunks` is over, and rejects with what `chunks` throws. */
+  /** Resolves at the end of `chunks`, or rejects with what `chunks` throws. */
   readonly result: Promise<SongResult>;
 }

@@ -22,7 +22,7 @@ beforeAll(async () => {
   good = await makeCertificate({ authority });
 });
 
-/** A server that does what a test says with what it is asked. */
+/** A server that answers a request as the test says. */
 async function serve(answer: (socket: TLSSocket, name: string) => void, pair = good): Promise<number> {
   const sockets = new Set<TLSSocket>();
   const server: Server = createServer(pair, (socket) => {
@@ -57,7 +57,7 @@ async function codeOf(promise: Promise<unknown>): Promise<unknown> {
 }
 
 describe("a song over TLS", () => {
-  test("comes as the server sends it, and its end is that of the connection", async () => {
+  test("arrives as the server sends it, and ends with the connection", async () => {
     const port = await serve((socket, name) => socket.end(`${name}${"x".repeat(3_000_000)}`));
     const song = await open(port, { name: "夜/a b.mp3" });
     expect(song).toMatchObject({ size: undefined, sha256: undefined });
@@ -66,14 +66,14 @@ describe("a song over TLS", () => {
     expect(await song.result).toEqual({ bytes, complete: undefined, verified: false });
   });
 
-  test("that nobody has is no byte", async () => {
+  test("that does not exist has no data", async () => {
     const port = await serve((socket) => socket.end());
     const song = await open(port);
     expect(await bytesOf(song.chunks)).toHaveLength(0);
     expect((await song.result).bytes).toBe(0);
   });
 
-  test("that is cut off is a lost connection, and so is one that stands still", async () => {
+  test("that is cut off or stalls is a lost connection", async () => {
     const cut = await open(await serve((socket) => socket.write("half", () => socket.resetAndDestroy())));
     expect(await codeOf(bytesOf(cut.chunks))).toBe("CONNECTION_LOST");
     expect(await codeOf(cut.result)).toBe("CONNECTION_LOST");
@@ -81,7 +81,7 @@ describe("a song over TLS", () => {
     expect(await codeOf(bytesOf(still.chunks))).toBe("CONNECTION_LOST");
   });
 
-  test("ends at once when its signal says so", async () => {
+  test("ends at once when its signal aborts", async () => {
     const controller = new AbortController();
     const song = await open(await serve((socket) => socket.write("half")), { signal: controller.signal });
     const reason = new Error("enough");
@@ -91,7 +91,7 @@ describe("a song over TLS", () => {
     expect(await codeOf(open(1, { signal: controller.signal }))).toBe(reason);
   });
 
-  test("ends when its reader has enough", async () => {
+  test("ends when its reader stops", async () => {
     let isOver = false;
     const port = await serve((socket) => {
       socket.on("close", () => (isOver = true));
@@ -103,7 +103,7 @@ describe("a song over TLS", () => {
     expect((await song.result).bytes).toBeGreaterThan(0);
   });
 
-  test("is not asked of a server that cannot prove who it is", async () => {
+  test("is not requested from a server without a trusted certificate", async () => {
     const cases: [CertificateOptions, string][] = [
       [{ names: ["example.org"] }, "CERTIFICATE_OF_OTHER_HOST"],
       [{ authority: await makeCertificate({ isAuthority: true }) }, "CERTIFICATE_UNTRUSTED"],
@@ -124,7 +124,7 @@ describe("a song over TLS", () => {
     }
   });
 
-  test("says of a server that is not there, is silent, or speaks no TLS which of them it is", async () => {
+  test("fails with different codes if the server is unreachable, silent, or without TLS", async () => {
     const silent = createTcpServer(() => undefined);
     const talker = createTcpServer(
       (socket) => void socket.on("error", () => undefined).write("220 hello\r\n"),

@@ -1,6 +1,6 @@
 /**
- * A song by name over TLS: the name goes out in one write, the song comes in, and the end of the connection is its end.
- * The protocol says neither how long a song is nor whether there is one: no such song is an end without a byte.
+ * A song by name over TLS: the client sends the name in one write, the server sends the song and closes. The protocol
+ * tells neither the size nor whether the song exists: if it does not, the server closes without sending data.
  */
 import { connect, type TLSSocket } from "node:tls";
 import { systemCode } from "../../base/errors.ts";
@@ -14,25 +14,25 @@ export interface SongTlsOptions {
   host: string;
   port: number;
   name: string;
-  /** The well-known authorities by default. */
+  /** Trusts the well-known authorities by default. */
   trust?: Trust;
-  /** Ends the transfer at once; what waits then throws the signal's reason. */
+  /** Aborts the transfer; pending calls then throw the signal's reason. */
   signal?: AbortSignal;
-  /** For the connection and its handshake together. */
+  /** For the connection and its TLS handshake together; 5 s by default. */
   connectTimeoutMs?: number;
-  /** How long the server may send nothing while it is waited for. */
+  /** CONNECTION_LOST after this time without data while the reader waits; 60 s by default. */
   stallTimeoutMs?: number;
 }
 
 /**
- * Connects and asks for the song. Throws BAD_ARGUMENT for a name that cannot be asked for, UNREACHABLE, CONNECT_TIMEOUT,
- * NO_TLS, and what is wrong with the certificate; reading the chunks throws CONNECTION_LOST.
+ * Connects and requests the song. Throws BAD_ARGUMENT for an invalid name, UNREACHABLE, CONNECT_TIMEOUT, NO_TLS, or an
+ * error of the certificate; reading the chunks throws CONNECTION_LOST.
  */
 export async function openSongTls(options: SongTlsOptions): Promise<SongDownload> {
   const { name, signal } = options;
   const request = encodeSongName(name);
   if (request === undefined) {
-    throw new ClientError("BAD_ARGUMENT", "the name of the song", "it takes 1 to 1024 bytes of UTF-8");
+    throw new ClientError("BAD_ARGUMENT", "the name of the song", "use 1 to 1024 bytes of UTF-8");
   }
   signal?.throwIfAborted();
   const socket = await connected(options);
@@ -49,7 +49,7 @@ function connected(options: SongTlsOptions): Promise<TLSSocket> {
   socket.once("secureConnect", () => resolve(socket));
   socket.once("error", (error) => reject(connectError(error, options)));
   socket.once("close", () =>
-    reject(new ClientError("UNREACHABLE", `${at(options)} (it closed the connection)`)),
+    reject(new ClientError("UNREACHABLE", `${at(options)} (the server closed the connection)`)),
   );
   signal?.addEventListener("abort", abort);
   return promise
@@ -74,24 +74,24 @@ function at({ host, port }: SongTlsOptions): string {
 
 function downloadFrom(socket: TLSSocket, options: SongTlsOptions): SongDownload {
   const { promise: result, resolve, reject } = Promise.withResolvers<SongResult>();
-  // Whoever reads the chunks meets the same error there, and may never look at the result.
+  // Reading the chunks throws the same error, so a program need not look at the result.
   result.catch(() => undefined);
   const chunks = chunksOf(socket, options, {
-    ended: (bytes) => resolve({ bytes, complete: undefined, verified: false }),
-    failed: reject,
+    onEnd: (bytes) => resolve({ bytes, complete: undefined, verified: false }),
+    onError: reject,
   });
   return { size: undefined, sha256: undefined, chunks, result };
 }
 
-interface Outcome {
-  ended(bytes: number): void;
-  failed(error: unknown): void;
+interface OutcomeHandlers {
+  onEnd(bytes: number): void;
+  onError(error: unknown): void;
 }
 
 async function* chunksOf(
   socket: TLSSocket,
   { signal, stallTimeoutMs: timeoutMs = stallTimeoutMs }: SongTlsOptions,
-  outcome: Outcome,
+  handlers: OutcomeHandlers,
 ): AsyncGenerator<Uint8Array, void, void> {
   let bytes = 0;
   const abort = () => socket.destroy();
@@ -101,23 +101,23 @@ async function* chunksOf(
   try {
     signal?.throwIfAborted();
     for await (const chunk of socket as AsyncIterable<Buffer>) {
-      // Time that the reader takes is not the server's.
+      // The timeout must not count the time that the reader needs for a chunk.
       clearTimeout(timer);
       bytes += chunk.length;
       yield chunk;
       timer = setTimeout(stalled, timeoutMs);
     }
     signal?.throwIfAborted();
-    outcome.ended(bytes);
+    handlers.onEnd(bytes);
   } catch (error) {
     const failure = signal?.aborted === true ? signal.reason : lost(error, bytes);
-    outcome.failed(failure);
+    handlers.onError(failure);
     throw failure;
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener("abort", abort);
     socket.destroy();
-    outcome.ended(bytes);
+    handlers.onEnd(bytes);
   }
 }
 

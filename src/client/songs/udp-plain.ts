@@ -1,6 +1,6 @@
 /**
- * A song by the old protocol over UDP. What is lost is lost, and nobody says so: the end is a datagram that is shorter
- * than 1024 bytes, or silence.
+ * A song over the older UDP protocol. Lost datagrams are neither repeated nor reported. A datagram shorter than 1024
+ * bytes ends the song, or silence if that one is lost.
  */
 import { songDatagramBytes } from "../../wire/song-udp.ts";
 import { ClientError } from "../errors.ts";
@@ -10,14 +10,14 @@ import type { SongDownload } from "./song.ts";
 import type { UdpSocket } from "./udp-socket.ts";
 
 export interface PlainOptions {
-  /** The request: the song's name. */
+  /** The datagram to send: the song's name. */
   request: Uint8Array;
-  /** Bytes of the song, if the caller knows. */
+  /** The song's size in bytes, if the caller knows it. */
   size?: number;
   signal?: AbortSignal;
 }
 
-/** Asks until something comes. Rejects with UNREACHABLE, ANSWER_TIMEOUT or the signal's reason. */
+/** Repeats the request until a datagram arrives. Throws UNREACHABLE, ANSWER_TIMEOUT, or the reason of the signal. */
 export function openPlain(socket: UdpSocket, options: PlainOptions): Promise<SongDownload> {
   return new PlainDownload(socket, options).open();
 }
@@ -35,14 +35,14 @@ class PlainDownload {
   constructor(socket: UdpSocket, options: PlainOptions) {
     this.#socket = socket;
     this.#options = options;
-    this.#chunks = new ChunkQueue({ taken() {}, left: () => this.#stop() });
+    this.#chunks = new ChunkQueue({ onRead() {}, onCancel: () => this.#stop() });
   }
 
   open(): Promise<SongDownload> {
     this.#options.signal?.addEventListener("abort", this.#abort);
     this.#socket.listen({
-      datagram: (bytes) => this.#receive(bytes),
-      failed: (error) => this.#fail(error),
+      onDatagram: (bytes) => this.#receive(bytes),
+      onError: (error) => this.#fail(error),
     });
     if (this.#options.signal?.aborted === true) this.#abort();
     else this.#request();
@@ -59,8 +59,9 @@ class PlainDownload {
   #receive(bytes: Uint8Array): void {
     clearTimeout(this.#timer);
     this.#opened.resolve(this.#chunks.download({ size: this.#options.size, sha256: undefined }));
-    if (bytes.length > songDatagramBytes)
+    if (bytes.length > songDatagramBytes) {
       return this.#fail(new ClientError("UNEXPECTED", `a datagram of ${bytes.length} bytes`));
+    }
     this.#bytes += bytes.length;
     this.#chunks.push(bytes);
     if (bytes.length < songDatagramBytes) this.#finish(undefined);
@@ -68,7 +69,7 @@ class PlainDownload {
     else this.#timer = setTimeout(() => this.#finish(false), plainUdpIdleTimeoutMs);
   }
 
-  /** `complete` is what the end says of itself, and the size, where it is known, says better. */
+  /** `complete` is what the end of the song suggests; the size decides if it is known. */
   #finish(complete: boolean | undefined): void {
     this.#stop();
     const { size } = this.#options;

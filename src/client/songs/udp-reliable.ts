@@ -1,6 +1,6 @@
 /**
- * A song over UDP with nothing lost: the client's side of docs/reliable-udp.md. It says what is missing until nothing
- * is, hands the bytes on in order, and lets the server send only as far as there is room.
+ * A song over reliable UDP: the client's side of docs/reliable-udp.md. It acknowledges blocks, reports missing ones until
+ * they arrive, and limits the server to the free part of its window.
  */
 import { createHash, randomBytes } from "node:crypto";
 import {
@@ -31,8 +31,8 @@ export interface ReliableOptions {
 }
 
 /**
- * Asks until the server answers. Rejects with NO_RELIABLE_UDP if what answers is something else, or nothing does;
- * UNREACHABLE, SONG_UNKNOWN, BUSY, REFUSED or the signal's reason.
+ * Repeats the request until the server answers. Throws NO_RELIABLE_UDP without an answer, or if the answer is not of this
+ * protocol; UNREACHABLE, SONG_UNKNOWN, BUSY, REFUSED, or the reason of the signal.
  */
 export function openReliable(socket: UdpSocket, options: ReliableOptions): Promise<SongDownload> {
   return new ReliableDownload(socket, options).open();
@@ -55,26 +55,29 @@ class ReliableDownload {
   #sha256: string | undefined;
   #digest: string | undefined;
   #bytes = 0;
-  /** Of the block that came last: the server's stamp, and when it came. */
+  /** The server's stamp in the last block, and when that block arrived. The ACK returns both for the round-trip time. */
   #stamp = 0;
-  #stampedAt = 0;
-  #heardAt = 0;
-  #ackedAt = 0;
-  #toldLimit = 0;
-  #hasNews = false;
+  #stampedMs = 0;
+  /** When the last datagram of the transfer arrived. */
+  #receivedMs = 0;
+  /** When the last ACK was sent. */
+  #ackedMs = 0;
+  /** The limit in the last ACK: the server sends only blocks below it. */
+  #sentLimit = 0;
+  #needsAck = false;
   readonly #abort = () => this.#fail(this.#options.signal?.reason);
 
   constructor(socket: UdpSocket, options: ReliableOptions) {
     this.#socket = socket;
     this.#options = options;
-    this.#chunks = new ChunkQueue({ taken: () => this.#tellRoom(), left: () => this.#leave() });
+    this.#chunks = new ChunkQueue({ onRead: () => this.#updateLimit(), onCancel: () => this.#cancel() });
   }
 
   open(): Promise<SongDownload> {
     this.#options.signal?.addEventListener("abort", this.#abort);
     this.#socket.listen({
-      datagram: (bytes) => this.#receive(bytes),
-      failed: (error) => this.#fail(error),
+      onDatagram: (bytes) => this.#receive(bytes),
+      onError: (error) => this.#fail(error),
     });
     if (this.#options.signal?.aborted === true) this.#abort();
     else this.#request();
@@ -97,24 +100,24 @@ class ReliableDownload {
   #receive(datagram: Uint8Array): void {
     const message = decodeReliable(datagram);
     if (message === undefined) {
-      // An old server has taken the request for the name of a song that it does not have.
+      // An older server mistakes the request for the name of a song, and answers that it does not exist.
       if (this.#window === undefined) this.#fail(new ClientError("NO_RELIABLE_UDP"));
       return;
     }
     if (message.transfer !== this.#id) return;
-    this.#heardAt = performance.now();
-    if (message.type === "data") this.#take(message);
+    this.#receivedMs = performance.now();
+    if (message.type === "data") this.#receiveBlock(message);
     else if (message.type === "token") this.#proveAddress(message.token);
     else if (message.type === "song") this.#begin(message);
-    else if (message.type === "end") this.#learnDigest(message.sha256);
-    else if (message.type === "error") this.#refused(message.code);
+    else if (message.type === "end") this.#setDigest(message.sha256);
+    else if (message.type === "error") this.#fail(refusalOf(message.code));
   }
 
   #proveAddress(token: Uint8Array): void {
     if (this.#window !== undefined) return;
     const isFirst = this.#token.every((byte) => byte === 0);
     this.#token = token.slice();
-    // A second one comes only if the first was too old, or its request took two ways: the timer sees to that.
+    // A second token comes if the first expired, or if a request was duplicated: the timer repeats the request.
     if (isFirst) this.#request();
   }
 
@@ -124,20 +127,20 @@ class ReliableDownload {
     this.#size = size;
     this.#blockBytes = blockBytes;
     this.#window = new BlockWindow(Math.ceil(size / blockBytes), reliableWindowBlocks);
-    this.#ackTimer = setInterval(() => this.#look(), reliableAckMs);
+    this.#ackTimer = setInterval(() => this.#tick(), reliableAckMs);
     if (sha256 !== undefined) this.#sha256 = Buffer.from(sha256).toString("hex");
     this.#opened.resolve(this.#chunks.download({ size, sha256: this.#sha256 }));
     this.#acknowledge();
     this.#finishIfWhole();
   }
 
-  #take({ block, stamp, bytes }: DataMessage): void {
+  #receiveBlock({ block, stamp, bytes }: DataMessage): void {
     const window = this.#window;
     if (window === undefined || bytes.length !== this.#lengthOf(block)) return;
     this.#stamp = stamp;
-    this.#stampedAt = this.#heardAt;
-    this.#hasNews = true;
-    for (const part of window.take(block, bytes)) {
+    this.#stampedMs = this.#receivedMs;
+    this.#needsAck = true;
+    for (const part of window.add(block, bytes)) {
       this.#hash.update(part);
       this.#bytes += part.length;
       this.#chunks.push(part);
@@ -149,12 +152,12 @@ class ReliableDownload {
     return Math.min(this.#blockBytes, this.#size - block * this.#blockBytes);
   }
 
-  #learnDigest(sha256: Uint8Array): void {
+  #setDigest(sha256: Uint8Array): void {
     this.#sha256 ??= Buffer.from(sha256).toString("hex");
     this.#finishIfWhole();
   }
 
-  /** With all blocks there, the digest may still be on its way: the ACK that says so is answered with it. */
+  /** The digest may still be missing when all blocks are there; the server answers the final ACK with it. */
   #finishIfWhole(): void {
     if (this.#window?.isWhole !== true || this.#chunks.isOver) return;
     this.#digest ??= this.#hash.digest("hex");
@@ -165,52 +168,51 @@ class ReliableDownload {
     this.#chunks.finish({ bytes: this.#bytes, complete: true, verified: true });
   }
 
-  #look(): void {
+  #tick(): void {
     const now = performance.now();
-    const isWaiting = this.#window!.isWhole || this.#toldLimit > this.#window!.next;
-    if (!isWaiting) this.#heardAt = now;
-    if (now - this.#heardAt > reliableUdpIdleTimeoutMs)
-      this.#fail(new ClientError("CONNECTION_LOST", "the server has fallen silent"));
-    else if (this.#hasNews || now - this.#ackedAt >= reliableIdleAckMs) this.#acknowledge();
+    // Without room for blocks the server is silent by right.
+    const isWaiting = this.#window!.isWhole || this.#sentLimit > this.#window!.next;
+    if (!isWaiting) this.#receivedMs = now;
+    if (now - this.#receivedMs > reliableUdpIdleTimeoutMs) {
+      this.#fail(new ClientError("CONNECTION_LOST", "the server has stopped answering"));
+    } else if (this.#needsAck || now - this.#ackedMs >= reliableIdleAckMs) {
+      this.#acknowledge();
+    }
   }
 
   #acknowledge(): void {
     const window = this.#window!;
     const waitingBlocks = Math.ceil(this.#chunks.waitingBytes / this.#blockBytes);
     const now = performance.now();
-    this.#hasNews = false;
-    this.#ackedAt = now;
-    this.#toldLimit = window.next + Math.max(0, reliableWindowBlocks - waitingBlocks);
+    this.#needsAck = false;
+    this.#ackedMs = now;
+    this.#sentLimit = window.next + Math.max(0, reliableWindowBlocks - waitingBlocks);
     this.#send({
       type: "ack",
       next: window.next,
-      limit: Math.min(0xffff_ffff, this.#toldLimit),
+      limit: Math.min(0xffff_ffff, this.#sentLimit),
       seen: window.seen,
       stamp: this.#stamp,
-      heldMs: Math.floor(now - this.#stampedAt),
+      heldMs: Math.floor(now - this.#stampedMs),
       missing: window.missing(),
     });
   }
 
-  /** The server is told of room before it has to stop. */
-  #tellRoom(): void {
+  /** Raises the limit with the next ACK once less than half the window is left, before the server has to stop. */
+  #updateLimit(): void {
     const window = this.#window;
-    if (window !== undefined && this.#toldLimit - window.next < reliableWindowBlocks / 2)
-      this.#hasNews = true;
-  }
-
-  #refused(code: string): void {
-    this.#fail(errorOf(code));
+    if (window === undefined) return;
+    if (this.#sentLimit - window.next < reliableWindowBlocks / 2) this.#needsAck = true;
   }
 
   #fail(error: unknown): void {
-    this.#leave();
+    this.#cancel();
     this.#opened.reject(error);
     this.#chunks.fail(error);
   }
 
-  /** Tells the server that it need not go on. */
-  #leave(): void {
+  /** Stops, and tells the server to stop. */
+  #cancel(): void {
     if (this.#window !== undefined) this.#send({ type: "close", complete: false });
     this.#stop();
   }
@@ -222,14 +224,14 @@ class ReliableDownload {
     this.#socket.close();
   }
 
-  #send(message: Unaddressed<ReliableMessage>): void {
+  #send(message: WithoutTransfer<ReliableMessage>): void {
     this.#socket.send(encodeReliable({ ...message, transfer: this.#id }));
   }
 }
 
-type Unaddressed<T> = T extends { transfer: bigint } ? Omit<T, "transfer"> : never;
+type WithoutTransfer<T> = T extends { transfer: bigint } ? Omit<T, "transfer"> : never;
 
-function errorOf(code: string): ClientError {
+function refusalOf(code: string): ClientError {
   switch (code) {
     case "SONG_UNKNOWN":
       return new ClientError("SONG_UNKNOWN");
@@ -237,7 +239,7 @@ function errorOf(code: string): ClientError {
     case "SHUTTING_DOWN":
       return new ClientError("BUSY", code);
     case "TRANSFER_UNKNOWN":
-      return new ClientError("CONNECTION_LOST", "the server knows nothing of this transfer any more");
+      return new ClientError("CONNECTION_LOST", "the server has ended this transfer");
     case "BAD_REQUEST":
       return new ClientError("NO_RELIABLE_UDP", "it speaks another version");
     default:

@@ -1,10 +1,10 @@
-/** A UDP socket that talks to one address. */
+/** A UDP socket connected to one address. */
 import { createSocket } from "node:dgram";
 import { systemCode } from "../../base/errors.ts";
 import { ClientError } from "../errors.ts";
 import { udpReceiveBufferBytes } from "../limits.ts";
 
-/** An address and a port, as they go to the system. */
+/** A resolved address and port. */
 export interface UdpAddress {
   address: string;
   family: 4 | 6;
@@ -12,9 +12,9 @@ export interface UdpAddress {
 }
 
 export interface UdpListener {
-  datagram(bytes: Uint8Array): void;
-  /** UNREACHABLE: nobody is there, or no way leads there. */
-  failed(error: ClientError): void;
+  onDatagram(bytes: Uint8Array): void;
+  /** UNREACHABLE: nothing listens there, or there is no route. */
+  onError(error: ClientError): void;
 }
 
 export class UdpSocket {
@@ -32,11 +32,11 @@ export class UdpSocket {
   private constructor(address: UdpAddress) {
     this.#address = address;
     this.#socket = createSocket(address.family === 4 ? "udp4" : "udp6");
-    this.#socket.on("message", (bytes) => this.#listener?.datagram(bytes));
+    this.#socket.on("message", (bytes) => this.#listener?.onDatagram(bytes));
     this.#socket.on("error", (error) => this.#fail(error));
   }
 
-  /** Whoever gets what comes from now on. */
+  /** Sets the listener; datagrams without one are dropped. */
   listen(listener: UdpListener | undefined): void {
     this.#listener = listener;
   }
@@ -55,23 +55,23 @@ export class UdpSocket {
   async #connect(): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const { address, port } = this.#address;
-    this.#listener = { datagram() {}, failed: reject };
+    this.#listener = { onDatagram() {}, onError: reject };
     try {
       this.#socket.connect(port, address, resolve);
       await promise;
-      this.#enlarge();
+      this.#enlargeBuffer();
     } catch (error) {
       this.close();
       throw error;
     }
   }
 
-  /** A smaller buffer costs time with the reliable protocol, and bytes with the old one. */
-  #enlarge(): void {
+  /** A small buffer overflows: the reliable protocol then needs retransmissions, and the older one loses bytes. */
+  #enlargeBuffer(): void {
     try {
       this.#socket.setRecvBufferSize(udpReceiveBufferBytes);
     } catch (error) {
-      // A system that allows less than this keeps what it has.
+      // A system that does not allow this size keeps its own.
       if (systemCode(error) !== "ERR_SOCKET_BUFFER_SIZE") throw error;
     }
   }
@@ -80,6 +80,6 @@ export class UdpSocket {
     if (this.#isClosed) return;
     const { address, port, family } = this.#address;
     const at = `${family === 6 ? `[${address}]` : address}:${port}`;
-    this.#listener?.failed(new ClientError("UNREACHABLE", `${at} (${systemCode(error) ?? error.message})`));
+    this.#listener?.onError(new ClientError("UNREACHABLE", `${at} (${systemCode(error) ?? error.message})`));
   }
 }

@@ -1,4 +1,4 @@
-/** The client against servers of the old protocol that are not ours. */
+/** The client against foreign servers of the older protocol. */
 import { afterEach, describe, expect, test } from "bun:test";
 import { encodeReliable, isReliable } from "../../wire/reliable-udp.ts";
 import { receive } from "../../testing/harness/servers/song-server.ts";
@@ -26,7 +26,7 @@ async function serve(answer: Answer): Promise<number> {
   return socket.port;
 }
 
-/** Sends 1024 bytes at a time, of which those in `lost` do not arrive; what it does not know is an empty datagram. */
+/** Sends 1024 bytes at a time and drops the datagrams in `lost`; answers an unknown name with an empty datagram. */
 function oldServer(lost: readonly number[] = [], end = true): Answer {
   return (request, send) => {
     if (Buffer.from(request).toString() !== "song") return send(new Uint8Array(0));
@@ -41,8 +41,8 @@ function open(port: number, options: Partial<SongUdpOptions> = {}): Promise<Song
   return openSongUdp({ host: "127.0.0.1", port, name: "song", ...options });
 }
 
-describe("a song from an old server", () => {
-  test("comes by the old protocol: an empty answer to the reliable request says so at once", async () => {
+describe("a song from an older server", () => {
+  test("uses the older protocol at once if the answer to the reliable request is empty", async () => {
     const started = performance.now();
     const { bytes, result, download } = await receive(await open(await serve(oldServer())));
     expect(bytes).toEqual(song);
@@ -51,13 +51,13 @@ describe("a song from an old server", () => {
     expect(performance.now() - started).toBeLessThan(1_500);
   });
 
-  test("comes from one that does not answer what it does not know", async () => {
+  test("uses the older protocol if the reliable request is not answered", async () => {
     const old = oldServer();
     const port = await serve((request, send) => isReliable(request) || old(request, send));
     expect((await receive(await open(port))).bytes).toEqual(song);
   });
 
-  test("is asked for again if the request was lost", async () => {
+  test("is requested again if the request was lost", async () => {
     let requests = 0;
     const old = oldServer();
     const port = await serve((request, send) => {
@@ -68,7 +68,7 @@ describe("a song from an old server", () => {
     expect(requests).toBe(3);
   });
 
-  test("lacks what was lost, and where the size is known that is said", async () => {
+  test("lacks lost datagrams, and is incomplete if its size is known", async () => {
     const port = await serve(oldServer([2]));
     const known = await receive(await open(port, { reliable: "never", size: 5000 }));
     expect(known.result).toEqual({ bytes: 5000 - 1024, complete: false, verified: false });
@@ -76,14 +76,14 @@ describe("a song from an old server", () => {
     expect(unknown.result).toEqual({ bytes: 5000 - 1024, complete: undefined, verified: false });
   });
 
-  test("whose end was lost ends by silence", async () => {
+  test("ends by silence if its last datagram was lost", async () => {
     const port = await serve(oldServer([], false));
     const { bytes, result } = await receive(await open(port, { reliable: "never" }));
     expect(bytes).toHaveLength(4096);
     expect(result.complete).toBe(false);
   });
 
-  test("that is refused or not there is an error, or nothing", async () => {
+  test("that does not exist is empty, and an invalid request is an error", async () => {
     const port = await serve(oldServer());
     expect(open(port, { reliable: "only" })).rejects.toThrow("does not speak reliable UDP");
     expect((await receive(await open(port, { name: "none" }))).result.bytes).toBe(0);
@@ -94,14 +94,14 @@ describe("a song from an old server", () => {
   });
 });
 
-test("a song whose bytes were changed on the way is not taken", async () => {
+test("a song whose bytes were changed on the network is an error", async () => {
   const port = await serve((request, send) => {
     if (!isReliable(request) || request[5] !== 1) return;
     const transfer = new DataView(request.buffer, request.byteOffset).getBigUint64(8, true);
     send(encodeReliable({ type: "song", transfer, size: 3, blockBytes: 1176, sha256: new Uint8Array(32) }));
     send(encodeReliable({ type: "data", transfer, block: 0, stamp: 0, bytes: Uint8Array.of(1, 2, 3) }));
   });
-  // Not by `rejects`, which holds up the event loop while there is more in the batch that the first datagram came in.
+  // Not with `rejects`: it blocks the event loop while the batch of the first datagram holds more.
   const failure = await receive(await open(port)).then(
     () => "none",
     (error: Error) => error.message,
@@ -109,7 +109,7 @@ test("a song whose bytes were changed on the way is not taken", async () => {
   expect(failure).toBe("verification failed");
 });
 
-test("an answer that is not for this request changes nothing", async () => {
+test("an answer to another request is ignored", async () => {
   const old = oldServer();
   const port = await serve((request, send) => {
     if (isReliable(request)) send(encodeReliable({ type: "error", transfer: 1n, code: "SONG_UNKNOWN" }));

@@ -1,6 +1,6 @@
 /**
- * A song by name over UDP: by the reliable protocol where the server speaks it, else by the old one. An old server takes
- * the reliable request for a name that it does not have, and says so with an empty datagram.
+ * A song by name over UDP: with the reliable protocol if the server speaks it, otherwise with the older one. An older
+ * server mistakes the reliable request for the name of a song, and answers that it does not exist: an empty datagram.
  */
 import { lookup } from "node:dns/promises";
 import { encodeSongName } from "../../wire/song-name.ts";
@@ -14,23 +14,24 @@ export interface SongUdpOptions {
   host: string;
   port: number;
   name: string;
-  /** Ends the transfer at once; what waits then throws the signal's reason. */
+  /** Aborts the transfer; pending calls then throw the signal's reason. */
   signal?: AbortSignal;
-  /** "auto" tries the reliable protocol and falls back to the old one. */
+  /** "auto", the default, tries the reliable protocol and falls back to the older one. */
   reliable?: "auto" | "only" | "never";
-  /** Bytes of the song, if the caller knows: the old protocol does not say, and so not whether bytes were lost. */
+  /** The song's size in bytes, if the caller knows it. The older protocol needs it to detect lost bytes. */
   size?: number;
 }
 
 /**
- * Asks for a song; resolves once it begins to come. Rejects with BAD_ARGUMENT, UNREACHABLE, ANSWER_TIMEOUT,
- * NO_RELIABLE_UDP; SONG_UNKNOWN, BUSY or REFUSED where the server says so. By the old protocol a song that is not there
- * is one of 0 bytes. Reading the chunks throws CONNECTION_LOST, MISMATCH, READER_TOO_SLOW.
+ * Requests a song, and resolves when it begins to arrive. Throws BAD_ARGUMENT, UNREACHABLE, ANSWER_TIMEOUT,
+ * NO_RELIABLE_UDP; SONG_UNKNOWN, BUSY or REFUSED from the server. With the older protocol a song that does not exist has
+ * 0 bytes. Reading the chunks throws CONNECTION_LOST, MISMATCH, READER_TOO_SLOW.
  */
 export async function openSongUdp(options: SongUdpOptions): Promise<SongDownload> {
   const request = encodeSongName(options.name);
-  if (request === undefined)
-    throw new ClientError("BAD_ARGUMENT", "the name of the song", "it takes 1 to 1024 bytes of UTF-8");
+  if (request === undefined) {
+    throw new ClientError("BAD_ARGUMENT", "the name of the song", "use 1 to 1024 bytes of UTF-8");
+  }
   options.signal?.throwIfAborted();
   const addresses = await addressesOf(options);
   let failure: unknown;
@@ -39,7 +40,7 @@ export async function openSongUdp(options: SongUdpOptions): Promise<SongDownload
       return await openAt(address, request, options);
     } catch (error) {
       failure = error;
-      // A name may stand for several addresses, such as both families of localhost; a server may listen on one.
+      // A host may have several addresses, such as ::1 and 127.0.0.1, and its server may listen on one of them.
       if (!(error instanceof ClientError) || error.code !== "UNREACHABLE") throw error;
     }
   }

@@ -1,18 +1,18 @@
-/** PCM16 samples to the messages of ingest frames. */
+/** Encodes PCM16 samples to the messages of ingest frames. */
 import { AdpcmEncoder } from "../../codec/ima-adpcm.ts";
 import { frameHeaderBytes } from "../../wire/ingest.ts";
 import { type IngestFormat, messageBytes } from "./format.ts";
 
-/** The messages of several frames in one buffer, one after the other, all as long as the first but for the last. */
-export interface CodedFrames {
+/** The messages of consecutive frames in one buffer. All have the same length, but the last may be shorter. */
+export interface EncodedFrames {
   bytes: Uint8Array<ArrayBuffer>;
   frames: number;
   /** Bytes from one message to the next. */
   strideBytes: number;
 }
 
-/** Codes the samples of one stream in their order. */
-export class FrameCoder {
+/** Encodes the samples of one stream, which must come in order. */
+export class FrameEncoder {
   readonly format: IngestFormat;
   readonly #encoder: AdpcmEncoder | undefined;
 
@@ -21,7 +21,7 @@ export class FrameCoder {
     if (format.codec === "adpcm") this.#encoder = new AdpcmEncoder(format.channels, format.nibbles);
   }
 
-  /** The coder's state before the next sample; nothing where the codec has none. */
+  /** The encoder's state before the next sample; empty for PCM. */
   get state(): Int32Array {
     return this.#encoder?.state.slice() ?? new Int32Array(0);
   }
@@ -31,10 +31,10 @@ export class FrameCoder {
   }
 
   /**
-   * Codes `samples` samples a channel, interleaved in `pcm`, to frames, of which only the last may be shorter. In front
-   * of each payload is room for its header, which differs by stream and is written as the message is sent.
+   * Encodes `samples` samples per channel, interleaved in `pcm`; only the last frame may be shorter. Each message begins
+   * with room for its header, which differs by stream and is written when the message is sent.
    */
-  encode(pcm: Int16Array, samples: number): CodedFrames {
+  encode(pcm: Int16Array, samples: number): EncodedFrames {
     const { format } = this;
     const frames = Math.ceil(samples / format.frameSamples);
     const strideBytes = messageBytes(format, format.frameSamples);
@@ -56,9 +56,9 @@ export class FrameCoder {
 }
 
 /** The message of frame number `frame`, as a view. */
-export function messageOf(coded: CodedFrames, frame: number): Uint8Array<ArrayBuffer> {
-  const at = frame * coded.strideBytes;
-  return coded.bytes.subarray(at, at + coded.strideBytes);
+export function messageOf(encoded: EncodedFrames, frame: number): Uint8Array<ArrayBuffer> {
+  const at = frame * encoded.strideBytes;
+  return encoded.bytes.subarray(at, at + encoded.strideBytes);
 }
 
 function putPcm16(pcm: Int16Array, at: number, samples: number, out: Uint8Array, outAt: number): void {
