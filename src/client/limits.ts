@@ -42,7 +42,7 @@ export const maxGetBytes = 16 * MiB;
 export const defaultWindowGets = 16;
 export const maxWindowGets = 256;
 
-/** Some servers send nothing at the end of a stream. If the size is unknown, this much silence ends it. */
+/** Some servers send nothing at the end of a stream. If the size is unknown, this idle time ends it. */
 export const endIdleMs = 5_000;
 
 /**
@@ -89,7 +89,7 @@ export const audioReopenMs = 250;
 /** A UDP request is repeated after this time. After this many requests the server does not answer. */
 export const udpRequestMs = 200;
 export const maxUdpRequests = 15;
-/** The older UDP protocol marks the end badly: after this much silence the song ends, as incomplete. */
+/** The older UDP protocol marks the end badly: after this idle time the song ends, as incomplete. */
 export const plainUdpIdleTimeoutMs = 2_000;
 /** A reliable transfer without a datagram for this time fails with CONNECTION_LOST. */
 export const reliableUdpIdleTimeoutMs = 10_000;

@@ -43,7 +43,7 @@ describe("the Opus encoder", () => {
     expect(together).toEqual(alone);
   });
 
-  test("gives its memory back: a thousand come and go where 160 would fill it", () => {
+  test("releases its memory: a thousand encoders fit one after the other where 160 at once would not", () => {
     for (let round = 0; round < 1_000; round++) {
       const encoder = new OpusEncoder();
       encoder.encode(frame(0, 0.1));

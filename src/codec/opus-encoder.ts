@@ -52,7 +52,7 @@ export class OpusEncoder {
     return HEAPU8.slice(this.#output, this.#output + bytes);
   }
 
-  /** Gives its memory back; it cannot be used after that. */
+  /** Releases the encoder's memory; it must not be used afterwards. */
   free(): void {
     this.#build._free(this.#input);
     this.#build._free(this.#output);

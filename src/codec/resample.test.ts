@@ -57,7 +57,7 @@ describe("resampling to 48 kHz", () => {
     for (const sample of out.subarray(200, -200)) expect(Math.abs(sample - 0.5)).toBeLessThan(1e-6);
   });
 
-  test("gives back the same samples at the same rate, within the pass band", () => {
+  test("returns the same samples for the same rate, within the pass band", () => {
     const input = sine(1_000, outRate);
     const out = resampled(input, outRate, outRate);
     expect(out.length).toBe(input.length);

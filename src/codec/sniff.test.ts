@@ -13,7 +13,7 @@ function oggPage(packet: string): Uint8Array {
   return latin1(`OggS\0\x02${"\0".repeat(20)}\x01${String.fromCharCode(packet.length)}${packet}`);
 }
 
-describe("the type of a sample file is told from its first bytes:", () => {
+describe("the type of a sample file is detected from its first bytes:", () => {
   const files = {
     "speech-16k-mono.wav": "audio/wav",
     "speech-16k-mono.opus": "audio/ogg; codecs=opus",
@@ -30,7 +30,7 @@ describe("the type of a sample file is told from its first bytes:", () => {
   }
 });
 
-describe("the type of audio is told from", () => {
+describe("the type of audio is detected from", () => {
   const heads: [string, Uint8Array, string | undefined][] = [
     ["RIFF of waves", latin1("RIFF\xff\xff\xff\xffWAVEfmt "), "audio/wav"],
     ["RF64 of waves", latin1("RF64\xff\xff\xff\xffWAVEds64"), "audio/wav"],

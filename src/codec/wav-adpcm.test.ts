@@ -32,7 +32,7 @@ describe("IMA ADPCM in WAV", () => {
     expect([...decodeWavAdpcmBlock(block, 1)!]).toEqual(Array.from({ length: 9 }, () => 0x1234));
   });
 
-  test("is told apart from what is not, and PCM is not taken for it", () => {
+  test("is distinguished from other files, PCM among them", () => {
     const file = wavAdpcmFile(new Int16Array(2_000), 1, 8_000);
     const head = parseWavAdpcmHead(file, file.length);
     if (head.kind !== "format") throw new Error(head.kind);

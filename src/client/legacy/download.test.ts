@@ -127,7 +127,7 @@ describe("a download of unknown size", () => {
   for (const [end, ending] of [
     ["empty", "empty"],
     ["error", "error"],
-    ["silence", "silence"],
+    ["nothing", "timeout"],
   ] as const) {
     test(`of a multiple of the GET's length ends with ${end === "error" ? "an ERROR" : end}`, async () => {
       const bytes = noise(1_000);
@@ -156,7 +156,7 @@ describe("a download of unknown size", () => {
   test("fails if the stream is unknown, or nothing arrives", async () => {
     const error = await failureOf(quick(start().url));
     expect(error).toMatchObject({ code: "REFUSED", detail: "Failed to read from stream: song" });
-    const silent = serving(noise(0), { end: "silence" });
+    const silent = serving(noise(0), { end: "nothing" });
     const limits = { answerTimeoutMs: 30 };
     const retry = { ...quickRetry, retries: 1 };
     expect((await failureOf(quick(silent.url, { limits, retry }))).code).toBe("ANSWER_TIMEOUT");

@@ -1,6 +1,6 @@
 /**
  * Downloads over the older protocol. If the size is known, GETs are pipelined. Otherwise there is one GET at a time, and
- * a short frame, an empty frame, an ERROR or silence ends the stream. After a lost connection the download resumes at
+ * a short frame, an empty frame, an ERROR or a timeout ends the stream. After a lost connection the download resumes at
  * its offset.
  */
 import { decodeReply, encodeGet } from "../../wire/audio-cache.ts";
@@ -38,7 +38,7 @@ export interface DownloadOptions extends TransferOptions {
 }
 
 /** What ended a download; only `size` and `sha256` together prove that it is whole. */
-export type Ending = "size" | "short" | "empty" | "error" | "silence";
+export type Ending = "size" | "short" | "empty" | "error" | "timeout";
 
 export interface DownloadResult {
   streamId: string;
@@ -116,7 +116,7 @@ class LegacyDownload {
     while (!ranges.done) {
       this.#request(connection, ranges);
       const frame = await this.#nextAnswer(connection);
-      if (frame === undefined) return this.#endBySilence();
+      if (frame === undefined) return this.#endByTimeout();
       const reply = typeof frame === "string" ? decodeReply(frame) : undefined;
       const isGreeting = isFirst && reply?.type === "CONNECTED";
       isFirst = false;
@@ -142,7 +142,7 @@ class LegacyDownload {
   async #nextAnswer(connection: Connection): Promise<SocketFrame | undefined> {
     const received = connection.poll();
     if (received !== undefined) return received;
-    // Before the first byte, silence means a slow server, not the end.
+    // Before the first byte, a timeout means a slow server, not the end.
     const canEnd = !this.#isSizeKnown && this.#offset > 0;
     const waitMs = canEnd ? this.#limits.endIdleMs : this.#limits.answerTimeoutMs;
     return connection.receive(performance.now() + waitMs);
@@ -163,8 +163,8 @@ class LegacyDownload {
     }
   }
 
-  #endBySilence(): Ending {
-    if (!this.#isSizeKnown && this.#offset > 0) return "silence";
+  #endByTimeout(): Ending {
+    if (!this.#isSizeKnown && this.#offset > 0) return "timeout";
     throw new ClientError("ANSWER_TIMEOUT", `the GET at offset ${this.#offset}`);
   }
 

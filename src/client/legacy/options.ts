@@ -24,7 +24,7 @@ export type ClientEvent =
 export interface TransferLimits extends ConnectionLimits {
   /** A request without an answer after this time fails. */
   answerTimeoutMs: number;
-  /** This much silence ends a stream of unknown size. */
+  /** A stream of unknown size ends after this idle time. */
   endIdleMs: number;
   /** Buffered bytes at which sending pauses, and at which it resumes. */
   highWaterBytes: number;

@@ -23,7 +23,7 @@ export interface MockBehaviour {
   /** Delay of each answer to a GET. */
   getDelayMs?: number;
   /** The answer to a GET at the end of a stream. */
-  end?: "empty" | "error" | "silence";
+  end?: "empty" | "error" | "nothing";
   /** Replaces the usual text of the ERROR at the end. */
   endMessage?: string;
   /** Answers STOP of an empty stream with ERROR. */
@@ -242,7 +242,7 @@ class Mock {
     } else if (available <= 0 && end === "error") {
       const usual = `No data available at offset ${get.offset}`;
       this.#reply(ws, "ERROR", { message: this.#behaviour.endMessage ?? usual });
-    } else if (available > 0 || end !== "silence") {
+    } else if (available > 0 || end !== "nothing") {
       const given = available <= 0 ? 0 : (answerBytes?.(available) ?? available);
       this.#data(ws, bytes.subarray(get.offset, get.offset + given));
     }
