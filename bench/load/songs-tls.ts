@@ -80,9 +80,9 @@ async function takeTurns(servers: FileServer[], bytes: number, rounds: number): 
   const figures = servers.map(({ name }): SubjectFigures => ({ name, rates: [], cpuSeconds: undefined }));
   // Do not count the first round, which warms up caches and compilers.
   for (let round = 0; round <= rounds; round++) {
-    for (let turn = 0; turn < servers.length; turn++) {
+    for (let position = 0; position < servers.length; position++) {
       // Each round starts with another server, since the machine's noise comes in stretches.
-      const at = (round + turn) % servers.length;
+      const at = (round + position) % servers.length;
       const { rate, cpuSeconds } = await fetchOnce(servers[at]!, bytes);
       if (round === 0) continue;
       figures[at]!.rates.push(rate);

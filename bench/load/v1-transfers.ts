@@ -53,7 +53,7 @@ class V1Upload extends V1Transfer {
   }
 
   /** Sends a few messages, as far as there is credit for them; false if it has nothing to send now. */
-  turn(): boolean {
+  sendSome(): boolean {
     const { link, audio } = this.stream;
     let left = Math.min(
       streamQuantumBytes,
@@ -150,7 +150,7 @@ function pump(link: V1Link, uploads: V1Upload[]): void {
     isMore = false;
     for (const upload of uploads) {
       if (link.bufferedBytes >= maxWaitingBytes) return;
-      isMore = upload.turn() || isMore;
+      isMore = upload.sendSome() || isMore;
     }
   }
 }

@@ -1,6 +1,6 @@
 /**
  * A song over the older UDP protocol. Lost datagrams are neither repeated nor reported. A datagram shorter than 1024
- * bytes ends the song, or silence if that one is lost.
+ * bytes ends the song, or an idle timeout if that one is lost.
  */
 import { songDatagramBytes } from "../../wire/song-udp.ts";
 import { ClientError } from "../errors.ts";

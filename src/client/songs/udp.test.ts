@@ -76,7 +76,7 @@ describe("a song from an older server", () => {
     expect(unknown.result).toEqual({ bytes: 5000 - 1024, complete: undefined, verified: false });
   });
 
-  test("ends by silence if its last datagram was lost", async () => {
+  test("ends by an idle timeout if its last datagram was lost", async () => {
     const port = await serve(oldServer([], false));
     const { bytes, result } = await receive(await open(port, { reliable: "never" }));
     expect(bytes).toHaveLength(4096);
