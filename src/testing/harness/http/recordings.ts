@@ -30,7 +30,7 @@ export interface RecordingsPage {
   next: string | null;
 }
 
-/** One page; `query` is the part after the question mark. */
+/** One page; `query` is the part of the URL after `?`. */
 export async function recordingsPage(httpBase: string, query = ""): Promise<RecordingsPage> {
   const response = await fetch(`${httpBase}/api/recordings?${query}`);
   if (response.status !== 200) throw new Error(`status ${response.status}: ${await response.text()}`);
