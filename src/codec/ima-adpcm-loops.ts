@@ -1,11 +1,11 @@
 /**
- * The tables and inner loops of `ima-adpcm.ts`, which says what the format is. Loops are stand-alone functions with
- * plain arguments, one for each way that matters, so that nothing is decided a sample. They trust their arguments.
+ * The tables and inner loops of `ima-adpcm.ts`, which describes the format. Each loop is a stand-alone function with
+ * primitive arguments, specialised for one case: nothing is decided per sample. The loops trust their arguments.
  *
- * The state of one channel travels as one number, `predictor << 8 | stepIndex`, called its coder.
+ * The state of one channel is one number, `predictor << 8 | stepIndex`, called its coder.
  */
 
-/** Which nibble of a byte holds the earlier sample. */
+/** The nibble of a byte that holds the earlier sample. */
 export type NibbleOrder = "low" | "high";
 
 export const maxStepIndex = 88;
@@ -19,18 +19,18 @@ const steps = Int32Array.from([
 ]);
 const adjustments = [-1, -1, -1, -1, 2, 4, 6, 8];
 
-/** By `stepIndex << 4 | nibble`: the signed difference, and the next `stepIndex << 4`. */
+/** Indexed by `stepIndex << 4 | nibble`: the signed difference, and the next `stepIndex << 4`. */
 const differences = new Int32Array((maxStepIndex + 1) << 4);
 const nextRows = new Uint16Array((maxStepIndex + 1) << 4);
 
 /**
- * By `stepIndex << 7 | byte & 0x77`: the `stepIndex << 7` after both nibbles of the byte. Signs do not move the
- * index, so bits 3 and 7 are left out, which halves the tables to 22 KiB each: they stay in the first-level cache.
+ * Indexed by `stepIndex << 7 | byte & 0x77`: the `stepIndex << 7` after both nibbles of the byte. Signs do not change
+ * the index. Without bits 3 and 7 each table has only 22 KiB and stays in the first-level cache.
  *
- * Without them each sample waits for the index that the one before looked up; with them only each byte does.
- * Measured side by side, mono, million samples a second: the formula without tables 84; one table with difference and
- * next index in one entry 396; two tables 458; whole bytes with all 8 bits 839; this 893. Stereo with both
- * channels side by side in one loop 890, one after the other 680. FFmpeg's decoder did 220 on the same bytes.
+ * Without these tables each sample waits for the index from the lookup of the sample before; with them only each byte
+ * does. Measured in mono, million samples per second: the formula without tables 84; one table with difference and next
+ * index in one entry 396; two tables 458; whole bytes with all 8 bits 839; this 893. Stereo with both channels in one
+ * loop 890, one channel after the other 680. FFmpeg's decoder reached 220 on the same bytes.
  */
 const nextRowsOfByteLow = new Uint16Array((maxStepIndex + 1) << 7);
 const nextRowsOfByteHigh = new Uint16Array((maxStepIndex + 1) << 7);
@@ -64,16 +64,16 @@ function nextIndex(index: number, nibble: number): number {
   return Math.max(0, Math.min(maxStepIndex, index + adjustments[nibble & 7]!));
 }
 
-/** The branch is hardly ever taken, so that a sample waits for one addition only; the mono loops write it out. */
+/** The branch is rarely taken, so a sample waits for one addition only. The mono loops inline this function. */
 function clamp16(value: number): number {
   if (value === (value << 16) >> 16) return value;
   return value < 0 ? -32768 : 32767;
 }
 
 /**
- * The nibble for a sample `delta` away from the predictor, as the specification chooses it: the greatest magnitude
- * whose step, half step and quarter step fit into the distance. Each comparison makes a mask of ones or zeros
- * instead of a branch, since noise decides it; that took encoding from 61 to 100 million samples a second.
+ * The nibble that the specification chooses for a sample `delta` away from the predictor: the greatest magnitude whose
+ * step, half step and quarter step fit into the distance. Comparisons produce masks instead of branches, which noise
+ * would make unpredictable: encoding rose from 61 to 100 million samples per second.
  */
 function nibbleFor(delta: number, step: number): number {
   const negative = delta >> 31;
@@ -86,7 +86,7 @@ function nibbleFor(delta: number, step: number): number {
   return (negative & 8) | (whole & 4) | (half & 2) | (quarter & 1);
 }
 
-/** Encodes one channel: its samples `stride` apart, its words `skip` bytes apart; `out` is zeroed beforehand. */
+/** Encodes one channel: its samples are `stride` apart, its words `skip` bytes. The caller has zeroed `out`. */
 export function encodeNibbles(
   source: Int16Array,
   at: number,
@@ -111,7 +111,7 @@ export function encodeNibbles(
   return (predictor << 8) | (row >> 4);
 }
 
-/** Decodes `count` nibbles of one channel to samples `stride` apart: odd ends, and words of many channels. */
+/** Decodes `count` nibbles of one channel to samples `stride` apart: odd ends, and words of several channels. */
 export function decodeNibbles(
   source: Uint8Array,
   at: number,
@@ -134,7 +134,7 @@ export function decodeNibbles(
   return (predictor << 8) | (row >> 4);
 }
 
-/** Decodes the bytes from `at` to `end`, two samples each, first sample in the low nibble. */
+/** Decodes the bytes from `at` to `end` to two samples each, the first in the low nibble. */
 export function decodeMonoLow(
   source: Uint8Array,
   at: number,
@@ -162,7 +162,7 @@ export function decodeMonoLow(
   return (sample << 8) | (row >> 7);
 }
 
-/** Like `decodeMonoLow`, first sample in the high nibble. */
+/** Like `decodeMonoLow`, with the first sample in the high nibble. */
 export function decodeMonoHigh(
   source: Uint8Array,
   at: number,
@@ -228,7 +228,7 @@ export function decodeStereoLow(
   state[3] = rightRow >> 7;
 }
 
-/** Like `decodeStereoLow`, first sample in the high nibble. */
+/** Like `decodeStereoLow`, with the first sample in the high nibble. */
 export function decodeStereoHigh(
   source: Uint8Array,
   at: number,
@@ -267,8 +267,8 @@ export function decodeStereoHigh(
 }
 
 /**
- * Where one channel's coder ends after `samples` samples from the state `coder`, without the samples themselves. `at`
- * is the channel's first byte of nibbles, `skip` the bytes of other channels between two of its words.
+ * The state of one channel's coder after `samples` samples from the state `coder`; the samples themselves are not
+ * stored. `at` is the channel's first byte of nibbles, `skip` the bytes of other channels between two of its words.
  */
 export function coderAfter(
   source: Uint8Array,

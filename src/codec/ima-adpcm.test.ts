@@ -177,7 +177,7 @@ describe("the decoder", () => {
     );
   });
 
-  test("stops at both ends of the range", () => {
+  test("clamps at both ends of the range", () => {
     const decoder = new AdpcmDecoder(1, 8);
     expect([...decodeFrame(decoder, Uint8Array.of(0, 0, 88, 0, 0x77, 0x77, 0x77, 0x77))]).toEqual(
       Array(8).fill(32767),
@@ -194,7 +194,7 @@ describe("the decoder", () => {
     expect(out.slice(1, 5)).toEqual(decodeByFormula(bytes.slice(3, 9), 1, 4, "low").out);
   });
 
-  test("leaves out the nibbles that filled up a frame, and only those", () => {
+  test("drops the padding nibbles of a frame, and only those", () => {
     expect(adpcmSamples(adpcmFrameBytes(321, 1), 1, 321)).toBe(321);
     expect(adpcmSamples(adpcmFrameBytes(100, 2), 2, 100)).toBe(100);
     expect(adpcmSamples(4 + 160 + 16, 1, 320)).toBe(352);
@@ -204,7 +204,7 @@ describe("the decoder", () => {
     expect(adpcmSamples(3, 1, 320)).toBe(0);
   });
 
-  test("refuses buffers that are too small instead of losing samples", () => {
+  test("refuses buffers that are too small", () => {
     const decoder = new AdpcmDecoder(1, 320);
     expect(() => decoder.decode(new Uint8Array(164), 0, 164, new Int16Array(319), 0)).toThrow(RangeError);
     expect(() => decoder.decode(new Uint8Array(164), 1, 164, new Int16Array(320), 0)).toThrow(RangeError);
@@ -239,7 +239,7 @@ describe("the encoder", () => {
     );
   });
 
-  test("continues a stream over frames: their lengths change nothing", async () => {
+  test("encodes a stream alike whatever the lengths of its frames", async () => {
     const pcm = await goldenSamples("input-mono");
     const whole = new Uint8Array(adpcmFrameBytes(pcm.length, 1));
     new AdpcmEncoder(1, "low").encode(pcm, 0, pcm.length, whole, 0);

@@ -3,20 +3,20 @@
  *
  * -- Format
  *
- * A frame begins with the coder's state before its first sample, 4 bytes a channel, then come the nibbles:
+ * A frame begins with a header of 4 bytes per channel, the coder's state before the first sample. The nibbles follow:
  *
  *     struct {
  *       struct {
- *         i16 predictor;     // little-endian; the last sample before the frame, not a sample of the frame
+ *         i16 predictor;     // little-endian; the sample before the frame, which is not part of it
  *         u8  stepIndex;     // 0..88
  *         u8  ignored;
  *       } header[channels];
- *       u8 nibbles[];        // mono: two samples a byte
+ *       u8 nibbles[];        // mono: two samples per byte
  *                            // more channels: 4 bytes (8 samples) of each channel in turn
  *     }
  *
- * A byte holds two consecutive samples of one channel. Coders disagree which comes first: `low` packs the first
- * into bits 0..3 (the specification, WAVE format 0x11), `high` into bits 4..7 (Python's audioop).
+ * A byte holds two consecutive samples of one channel. Coders disagree on their order: `low` has the first sample in
+ * bits 0..3 (the specification, WAVE format 0x11), `high` in bits 4..7 (Python's audioop).
  *
  * A nibble is a sign (bit 3) and a magnitude m (bits 0..2). With step = steps[stepIndex]:
  *
@@ -24,11 +24,11 @@
  *     predictor  = clamp(predictor +/- difference, -32768, 32767)        the sample
  *     stepIndex  = clamp(stepIndex + adjustments[m], 0, 88)
  *
- * The sum of shifts is the specification's and what audioop and SoX do. ((2 * m + 1) * step) >> 3, which FFmpeg
- * computes, rounds differently and ends a frame in a slightly different state.
+ * This sum of shifts is that of the specification, audioop and SoX. FFmpeg computes ((2 * m + 1) * step) >> 3, which
+ * rounds differently and ends a frame in a slightly different state.
  *
- * A decoder must accept any nibbles, and a frame of any length: bytes that do not make up a whole byte of
- * every channel (a whole word where there are more) are ignored. Only a stepIndex over 88 makes a frame invalid.
+ * A decoder must accept any nibbles and a frame of any length. With several channels it ignores bytes that do not
+ * fill a word of every channel. Only a missing header or a stepIndex above 88 makes a frame invalid.
  *
  * Sources: IMA, Recommended Practices for Enhancing Digital Audio Compatibility in Multimedia Systems, revision
  * 3.00, 1992, section 6; Microsoft, New Multimedia Data Types and Data Techniques, 1994, "IMA ADPCM Wave Type".
@@ -47,21 +47,21 @@ import {
 
 export type { NibbleOrder } from "./ima-adpcm-loops.ts";
 
-/** Bytes of the header of one channel; a frame begins with one a channel. */
+/** Bytes of the header of one channel. */
 export const channelHeaderBytes = 4;
 
-/** What `decode` returns for a frame shorter than its headers or with a step index over 88. */
+/** The result of `decode` for a frame shorter than its headers or with a step index above 88. */
 export const invalidFrame = -1;
 
-/** Bytes of a coded frame of `samples` samples a channel, with its headers. */
+/** Bytes of a coded frame of `samples` samples per channel, including its headers. */
 export function adpcmFrameBytes(samples: number, channels: number): number {
   const nibbleBytes = channels === 1 ? (samples + 1) >> 1 : ((samples + 7) >> 3) * 4 * channels;
   return channelHeaderBytes * channels + nibbleBytes;
 }
 
 /**
- * Samples a channel in a frame of `bytes` bytes from a coder that makes frames of `frameSamples` samples.
- * Every nibble is a sample, except where the coder had to fill up its last byte or word.
+ * Samples per channel in a frame of `bytes` bytes from a coder with frames of `frameSamples` samples. Every nibble is a
+ * sample, except for the padding in the last byte or word of a full frame.
  */
 export function adpcmSamples(bytes: number, channels: number, frameSamples: number): number {
   if (bytes < channelHeaderBytes * channels) return 0;
@@ -70,7 +70,7 @@ export function adpcmSamples(bytes: number, channels: number, frameSamples: numb
   return channels === 1 ? nibbleBytes * 2 : Math.floor(nibbleBytes / (4 * channels)) * 8;
 }
 
-/** True where a whole header lies for every channel and no step index is over 88. */
+/** Whether every channel has a whole header with a step index of at most 88. */
 export function areHeadersValid(source: Uint8Array, at: number, bytes: number, channels: number): boolean {
   if (bytes < channelHeaderBytes * channels) return false;
   for (let channel = 0; channel < channels; channel++) {
@@ -80,8 +80,8 @@ export function areHeadersValid(source: Uint8Array, at: number, bytes: number, c
 }
 
 /**
- * Decodes the frames of one stream. `state` holds predictor and step index of each channel in turn, as they are
- * after the last sample decoded. `order` may be changed between frames.
+ * Decodes the frames of one stream. `state` holds the predictor and the step index of each channel in turn, after the
+ * last decoded sample. `order` may change between frames.
  */
 export class AdpcmDecoder {
   readonly channels: number;
@@ -97,9 +97,9 @@ export class AdpcmDecoder {
   }
 
   /**
-   * Decodes the frame of `bytes` bytes at `source[at]` to interleaved samples from `out[outAt]` on, and returns the
-   * samples a channel: `adpcmSamples(bytes, channels, frameSamples)`, for which the caller has made room. Returns
-   * `invalidFrame`, with nothing changed, for a frame shorter than its headers or with a step index over 88.
+   * Decodes the frame of `bytes` bytes at `source[at]` to interleaved samples at `out[outAt]`. Returns the samples per
+   * channel, `adpcmSamples(bytes, channels, frameSamples)`; the caller makes room for them. Returns `invalidFrame`
+   * without any change for a frame shorter than its headers or with a step index above 88.
    */
   decode(source: Uint8Array, at: number, bytes: number, out: Int16Array, outAt: number): number {
     const { channels } = this;
@@ -138,7 +138,7 @@ export class AdpcmDecoder {
     this.decodeWords(source, at, samples, samples & ~7, out, outAt);
   }
 
-  /** Decodes the samples of all channels from number `first` (a multiple of 8) on, a word at a time. */
+  /** Decodes the samples of all channels word by word, from sample `first`, a multiple of 8. */
   private decodeWords(
     source: Uint8Array,
     at: number,
@@ -171,8 +171,8 @@ export class AdpcmDecoder {
 }
 
 /**
- * Encodes one stream into frames, each of which begins where the one before ended. `state` holds predictor and
- * step index of each channel in turn, as they are after the last sample encoded; a stream begins with zeros.
+ * Encodes one stream into consecutive frames. `state` holds the predictor and the step index of each channel in turn,
+ * after the last encoded sample; a stream begins with zeros.
  */
 export class AdpcmEncoder {
   readonly channels: number;
@@ -186,9 +186,9 @@ export class AdpcmEncoder {
   }
 
   /**
-   * Encodes `samples` samples a channel, interleaved from `source[at]` on, to a frame at `out[outAt]`, and returns its
-   * bytes: `adpcmFrameBytes(samples, channels)`, for which the caller has made room. Nibbles that fill up the
-   * last byte or word are zero and leave no trace in the state.
+   * Encodes `samples` samples per channel, interleaved at `source[at]`, to a frame at `out[outAt]`. Returns its bytes,
+   * `adpcmFrameBytes(samples, channels)`; the caller makes room for them. The last byte or word is padded with zero
+   * nibbles, which do not change the state.
    */
   encode(source: Int16Array, at: number, samples: number, out: Uint8Array, outAt: number): number {
     const { channels, order, state } = this;
@@ -208,7 +208,7 @@ export class AdpcmEncoder {
   }
 }
 
-/** The state of one channel in one number: `predictor << 8 | stepIndex`. */
+/** The state of one channel as one number: `predictor << 8 | stepIndex`. */
 export function coderOfHeader(source: Uint8Array, at: number): number {
   const predictor = ((source[at]! | (source[at + 1]! << 8)) << 16) >> 16;
   return (predictor << 8) | source[at + 2]!;

@@ -54,7 +54,7 @@ function quietNoise(length: number): Int16Array {
   });
 }
 
-describe("the order is found", () => {
+describe("the order is detected", () => {
   for (const order of bothOrders) {
     test(`from the second frame of speech, ${order} first`, () => {
       const finder = new NibbleOrderFinder(1, 320);
@@ -122,7 +122,7 @@ describe("the order is found", () => {
     expect(verdicts).toEqual(["undecided", "high", "high"]);
   });
 
-  test("never wrongly, whatever is coded, and what is called either is either", () => {
+  test("never wrongly, and a frame is called either only if both orders decode it alike", () => {
     const pcm = fc.int16Array({ minLength: 100, maxLength: 300, size: "max" });
     const inputs = [
       pcm,
@@ -154,7 +154,7 @@ describe("the order is found", () => {
   });
 });
 
-describe("no order is found, and low first is taken,", () => {
+describe("the order falls back to low first", () => {
   for (const order of bothOrders) {
     test(`where frames are not contiguous, ${order} first`, () => {
       const finder = new NibbleOrderFinder(1, 320);
@@ -173,7 +173,7 @@ describe("no order is found, and low first is taken,", () => {
     });
   }
 
-  test("when the caller may not wait any longer", () => {
+  test("when the caller forces a decision", () => {
     const finder = new NibbleOrderFinder(1, 320);
     const [first] = encode(loudSpeech, 1, 320, "high");
     expect(finder.push(0, first!, 0, 164)).toBe("undecided");
@@ -182,7 +182,7 @@ describe("no order is found, and low first is taken,", () => {
     expect(finder.heldFrames).toBe(0);
   });
 
-  test("when the frames that wait are too many bytes", () => {
+  test("when the waiting frames have too many bytes", () => {
     const length = maxHeldBytes / 2 - 4;
     const pcm = Int16Array.from({ length: length * 2 * 6 }, (_, at) => speech[at % speech.length]!);
     const finder = new NibbleOrderFinder(1, length * 2);
@@ -191,21 +191,21 @@ describe("no order is found, and low first is taken,", () => {
   });
 });
 
-test("a frame that would decode alike waits too where others wait before it", () => {
+test("a frame that both orders decode alike waits too if others wait before it", () => {
   const [first] = encode(loudSpeech, 1, 320, "high");
   const finder = new NibbleOrderFinder(1, 320);
   expect(pushAll(finder, [first!, new Uint8Array(164)], 0, 2)).toEqual(["undecided", "undecided"]);
   expect(finder.heldFrames).toBe(2);
 });
 
-test("a single frame may wait, however long it is", () => {
+test("a single frame may wait, whatever its length", () => {
   const length = maxHeldBytes * 4;
   const pcm = Int16Array.from({ length: length * 2 }, (_, at) => loudSpeech[at % loudSpeech.length]!);
   const finder = new NibbleOrderFinder(1, length);
   expect(pushAll(finder, encode(pcm, 1, length, "high"))).toEqual(["undecided", "high"]);
 });
 
-test("a fallback still turns into a match when frames become contiguous", () => {
+test("a fallback still becomes a match when frames become contiguous", () => {
   const finder = new NibbleOrderFinder(1, 80);
   const frames = encode(loudSpeech, 1, 80, "high");
   pushAll(finder, frames.slice(0, 20), 0, 2);
@@ -214,7 +214,7 @@ test("a fallback still turns into a match when frames become contiguous", () => 
   expect(finder.decision).toEqual({ order: "high", by: "matched" });
 });
 
-test("a stream that never matches is left at the fallback in the end", () => {
+test("the fallback becomes final for a stream that never matches", () => {
   const finder = new NibbleOrderFinder(1, 320);
   const frames = encode(loudSpeech, 1, 320, "high");
   for (let number = 0; number <= maxHeldFrames + maxWatchedFrames; number++) {
@@ -223,14 +223,14 @@ test("a stream that never matches is left at the fallback in the end", () => {
   expect(pushAll(finder, frames.slice(0, 3), 100_000)).toEqual(["low", "low", "low"]);
 });
 
-test("a forced order is taken at once and kept", () => {
+test("a forced order is used at once and never changes", () => {
   const finder = new NibbleOrderFinder(1, 320, "high");
   expect(new Set(pushAll(finder, encode(speech, 1, 320, "low")))).toEqual(new Set(["high"]));
   expect(finder.settle()).toBe("high");
   expect(finder.decision).toEqual({ order: "high", by: "forced" });
 });
 
-test("an invalid frame says nothing and breaks the chain", () => {
+test("an invalid frame is no evidence, and interrupts the comparison", () => {
   const [first, second, third, fourth] = encode(loudSpeech, 1, 320, "high");
   const broken = second!.slice();
   broken[2] = 89;

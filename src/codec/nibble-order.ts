@@ -1,39 +1,39 @@
 /**
- * Which nibble of a byte comes first in an ADPCM stream, found from the stream itself.
+ * Detects the nibble order of an ADPCM stream from its frames.
  *
- * A frame's header is the coder's state before the frame. So decoding frame n in the right order ends exactly in the
- * header of frame n + 1, and the wrong order almost never does:
+ * A frame's header is the coder's state before the frame. Decoding frame n in the right order therefore ends exactly in
+ * the header of frame n + 1; in the wrong order it almost never does:
  *
  *     frame n:  header ---- nibbles, low first ----> end ?= header of frame n + 1
  *                     \---- nibbles, high first ---> end ?=
  *
- * What a pair of consecutive frames says:
- *   - both ends fit: nothing (silence, or nibbles that are alike);
- *   - one fits, and the ends are far apart: the order is certain;
- *   - one fits, but the ends are near: quiet audio may fit by chance, so that three such pairs must agree;
- *   - none fits: this coder does not always carry its state on, so that chance gets many tries: what was found
- *     before is forgotten, and a run of pairs must agree from now on.
+ * The evidence of two consecutive frames:
+ *   - both ends match: none (silence, or bytes with two equal nibbles);
+ *   - one end matches, and the ends are far apart: the order is certain;
+ *   - one end matches, but the ends are near: quiet audio may match by chance, so three such pairs must agree;
+ *   - no end matches: the coder does not always continue its state, which gives chance many tries. Earlier evidence
+ *     is discarded, and from now on several pairs must agree.
  *
- * Frames have to wait for that only from the first one on that differs between the orders. Where no order is found
- * within `maxHeldFrames` the stream falls back to low first, as the specification has it, and is watched further: a
- * later certainty still changes the order.
+ * Frames wait for the decision from the first frame on that the orders decode differently. If `maxHeldFrames` bring no
+ * decision, the stream falls back to the order of the specification, low first. The search continues, and a later match
+ * still changes the order.
  */
 import { areHeadersValid, adpcmSamples, channelHeaderBytes, coderOfHeader } from "./ima-adpcm.ts";
 import { type NibbleOrder, coderAfter } from "./ima-adpcm-loops.ts";
 
-/** Frames that wait for a decision: 320 ms of 20 ms frames. */
+/** Frames that wait for a decision, 320 ms in frames of 20 ms. The next frame brings the fallback. */
 export const maxHeldFrames = 16;
 
-/** Bytes of frames that wait for a decision, unless it is a single frame. */
+/** Bytes of the waiting frames; more bring the fallback. A single frame may be longer. */
 export const maxHeldBytes = 32 * 1024;
 
-/** Frames, of those that differ between the orders, after which a stream that fell back is left at that. */
+/** Frames that the orders decode differently, after which a fallback becomes final. */
 export const maxWatchedFrames = 3000;
 
-/** Ends whose predictors differ by this much or more are far apart. */
+/** Ends are far apart if their predictors differ by at least this much. */
 const farApart = 32;
 
-/** What a pair weighs in which one end fits, and what makes an order certain before and after a pair that fits none. */
+/** Weight of a pair with one matching end; weight that makes an order certain, at first and after a pair without a match. */
 const farWeight = 3;
 const nearWeight = 1;
 const certain = 3;
@@ -41,19 +41,19 @@ const certainAfterMisfit = 12;
 
 export interface OrderDecision {
   order: NibbleOrder;
-  /** Found from the frames; taken because nothing was found; or demanded by the configuration. */
+  /** Detected from the frames, assumed because detection failed, or set by the configuration. */
   by: "matched" | "fallback" | "forced";
 }
 
 /**
- * What to do with a frame just pushed: decode it, and all that are held, in this order; decode it in any order,
- * since both give the same and none is held; or hold it until a later verdict.
+ * What the caller does with the frame it pushed: decodes it and all held frames in this order; decodes it in any order,
+ * because both give the same samples and no frame is held; or holds it until a later verdict.
  */
 export type OrderVerdict = NibbleOrder | "either" | "undecided";
 
-/** Finds the order of one stream. It keeps no frame itself: whoever pushes holds those that are undecided. */
+/** Detects the order of one stream. It stores no frames: the caller holds those that are undecided. */
 export class NibbleOrderFinder {
-  /** How the order was decided, or undefined so far. A fallback may still turn into a match. */
+  /** The decision, if there is one yet. A fallback may still become a match. */
   decision: OrderDecision | undefined;
   /** Frames and bytes that the caller holds. */
   heldFrames = 0;
@@ -61,11 +61,11 @@ export class NibbleOrderFinder {
 
   private readonly channels: number;
   private readonly frameSamples: number;
-  /** Where the frame before ended: low first and high first of each channel in turn, as `predictor << 8 | index`. */
+  /** End states of the previous frame: of each channel, low first and high first, as `predictor << 8 | index`. */
   private readonly ends: Int32Array;
   private hasEnds = false;
   private lastSeq = 0;
-  /** Over 0 for low first, under 0 for high first; `needed` either way decides. */
+  /** Above 0 for low first, below 0 for high first; decides once it reaches `needed` either way. */
   private evidence = 0;
   private needed = certain;
   private watchedFrames = 0;
@@ -78,7 +78,7 @@ export class NibbleOrderFinder {
     if (forced !== undefined) this.decision = { order: forced, by: "forced" };
   }
 
-  /** Takes the next frame: its sequence number (u32, may wrap) and its payload of `bytes` bytes at `source[at]`. */
+  /** Examines the next frame: its sequence number (u32, may wrap) and its payload of `bytes` bytes at `source[at]`. */
   push(seq: number, source: Uint8Array, at: number, bytes: number): OrderVerdict {
     if (this.isSettled()) return this.decision!.order;
     if (!areHeadersValid(source, at, bytes, this.channels)) {
@@ -89,12 +89,12 @@ export class NibbleOrderFinder {
       return this.decide(this.evidence > 0 ? "low" : "high", "matched");
     const samples = adpcmSamples(bytes, this.channels, this.frameSamples);
     const differs = this.orderMatters(source, at, bytes);
-    this.follow(source, at, samples, differs);
+    this.computeEnds(source, at, samples, differs);
     this.lastSeq = seq;
     return this.verdict(bytes, differs);
   }
 
-  /** Ends the search for now: nothing may be held any longer. The order to decode with, low first if none was found. */
+  /** Forces a decision, because the caller can hold no more frames. Returns it: low first if no order was detected. */
   settle(): NibbleOrder {
     return this.decision?.order ?? this.decide("low", "fallback");
   }
@@ -124,7 +124,7 @@ export class NibbleOrderFinder {
     return "undecided";
   }
 
-  /** Weighs the ends of the frame before against the headers at `at`. */
+  /** Compares the end states of the previous frame with the headers at `at`. */
   private compare(source: Uint8Array, at: number): void {
     let fitsLow = true;
     let fitsHigh = true;
@@ -140,16 +140,16 @@ export class NibbleOrderFinder {
     const weight = isFar ? farWeight : nearWeight;
     if (fitsLow && !fitsHigh) this.evidence += weight;
     else if (fitsHigh && !fitsLow) this.evidence -= weight;
-    else if (!fitsLow) this.forget();
+    else if (!fitsLow) this.discardEvidence();
   }
 
-  private forget(): void {
+  private discardEvidence(): void {
     this.evidence = 0;
     this.needed = certainAfterMisfit;
   }
 
-  /** Follows the frame to its ends in both orders; one way is enough where the orders do not differ. */
-  private follow(source: Uint8Array, at: number, samples: number, differs: boolean): void {
+  /** Computes the end states of the frame in both orders; once is enough if the orders do not differ. */
+  private computeEnds(source: Uint8Array, at: number, samples: number, differs: boolean): void {
     const { channels, ends } = this;
     const skip = 4 * (channels - 1);
     for (let channel = 0; channel < channels; channel++) {
@@ -162,7 +162,7 @@ export class NibbleOrderFinder {
     this.hasEnds = true;
   }
 
-  /** True where some byte has two nibbles that are not alike. */
+  /** Whether a byte has two different nibbles. */
   private orderMatters(source: Uint8Array, at: number, bytes: number): boolean {
     for (let from = at + this.channels * channelHeaderBytes; from < at + bytes; from++) {
       const byte = source[from]!;

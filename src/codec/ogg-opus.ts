@@ -1,20 +1,20 @@
 /**
- * Opus in Ogg: the packets of a file, and what its head says of them.
+ * Parses Opus in Ogg: the header and the audio packets of a file.
  *
- * The first packet is the head, the second the tags, the rest is audio:
+ * The first packet is the header below, the second has the tags, all others are audio:
  *
  *     struct {
  *       char magic[8];         // "OpusHead"
- *       u8   version;          // 0..15 can be read
+ *       u8   version;          // 0..15 are compatible
  *       u8   channels;
- *       u16  preSkip;          // samples at 48 kHz to leave out at the beginning
- *       u32  inputRate;        // of what it was made of; tells a decoder nothing
+ *       u16  preSkip;          // samples at 48 kHz that a decoder drops at the beginning
+ *       u32  inputRate;        // of the source; decoders ignore it
  *       i16  gain;             // in 1/256 dB, for the decoder to apply
- *       u8   family;           // 0 mono or stereo; others, with a table of channels, are refused here
+ *       u8   family;           // 0 mono or stereo; others have a channel table and are refused here
  *     }
  *
- * The granule of a page is the number of samples at 48 kHz up to its end, pre-skip included; the one of the last page may
- * be smaller than what its packets hold, then the end is to be left out.
+ * The granule of a page is the number of samples at 48 kHz up to its end, including the pre-skip. On the last page it may
+ * be below the samples of the packets; a decoder then drops the end.
  *
  * Source: RFC 7845, sections 4 and 5.
  */
@@ -32,33 +32,33 @@ export interface OpusHead {
 /** An Ogg/Opus file cannot be read; the message says why. */
 export class OggOpusError extends Error {}
 
-/** Reads a file piece by piece; throws an `OggOpusError` for anything it cannot read. */
+/** Parses a file piece by piece; throws an `OggOpusError` if that is impossible. */
 export class OggOpusParser {
   readonly #packets = new OggPackets();
-  /** What has not made up a page yet. */
+  /** The bytes of an incomplete page. */
   #rest: Uint8Array = new Uint8Array(0);
   #head: OpusHead | undefined;
   #hasTags = false;
   #isOver = false;
   /** Samples of the packets so far. */
   #samples = 0;
-  /** The granule before the first packet: not 0 in what was cut out of a longer stream. */
+  /** The granule before the first packet; above 0 if the file was cut out of a longer stream. */
   #origin: number | undefined;
   #lastGranule = 0;
 
-  /** What the file's head says, once it has been read. */
+  /** The header of the file, once it has been parsed. */
   get head(): OpusHead | undefined {
     return this.#head;
   }
 
-  /** Samples at 48 kHz to be heard of what has been read: without pre-skip, and without what is left out at the end. */
+  /** Audible samples at 48 kHz so far: without the pre-skip, and without the dropped end. */
   get audibleSamples(): number {
     const origin = this.#origin ?? 0;
     const end = this.#isOver ? Math.min(this.#samples, this.#lastGranule - origin) : this.#samples;
     return Math.max(0, end - (this.#head?.preSkip ?? 0));
   }
 
-  /** Takes the next bytes of the file and gives the audio packets that are complete with them. */
+  /** Parses the next bytes of the file and returns the audio packets that they complete. */
   push(bytes: Uint8Array): Uint8Array[] {
     const source = this.#rest.length === 0 ? bytes : concatenated(this.#rest, bytes);
     const audio: Uint8Array[] = [];
@@ -69,11 +69,11 @@ export class OggOpusParser {
       if (result.kind === "refused") throw new OggOpusError(result.reason);
       if (this.#isOver) throw new OggOpusError("more than one stream in the Ogg file");
       const { page } = result;
-      const packets = this.#packets.take(page);
+      const packets = this.#packets.push(page);
       if (typeof packets === "string") throw new OggOpusError(packets);
       const before = this.#samples;
-      for (const packet of packets) if (this.#takePacket(packet)) audio.push(packet);
-      this.#takeGranule(page.granule, this.#samples - before);
+      for (const packet of packets) if (this.#addPacket(packet)) audio.push(packet);
+      this.#addGranule(page.granule, this.#samples - before);
       this.#isOver = page.isLast;
       at += page.bytes;
     }
@@ -81,8 +81,8 @@ export class OggOpusParser {
     return audio;
   }
 
-  /** True for a packet of audio. */
-  #takePacket(packet: Uint8Array): boolean {
+  /** Whether the packet is audio. */
+  #addPacket(packet: Uint8Array): boolean {
     if (this.#head === undefined) {
       this.#head = parseOpusHead(packet);
     } else if (!this.#hasTags) {
@@ -97,7 +97,7 @@ export class OggOpusParser {
     return false;
   }
 
-  #takeGranule(granule: bigint, pageSamples: number): void {
+  #addGranule(granule: bigint, pageSamples: number): void {
     if (pageSamples === 0 || granule < 0n || granule > BigInt(Number.MAX_SAFE_INTEGER)) return;
     this.#lastGranule = Number(granule);
     this.#origin ??= Math.max(0, this.#lastGranule - this.#samples);
@@ -109,7 +109,7 @@ function parseOpusHead(packet: Uint8Array): OpusHead {
     throw new OggOpusError("the Ogg file is not Opus");
   const view = new DataView(packet.buffer, packet.byteOffset, packet.byteLength);
   const channels = view.getUint8(9);
-  if (view.getUint8(8) > 15) throw new OggOpusError("a version of Opus in Ogg that is not known");
+  if (view.getUint8(8) > 15) throw new OggOpusError("an unknown version of Opus in Ogg");
   if (view.getUint8(18) !== 0 || (channels !== 1 && channels !== 2)) {
     throw new OggOpusError("the Opus file has more than two channels");
   }

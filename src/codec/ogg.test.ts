@@ -24,7 +24,7 @@ function parse(file: Uint8Array, pieceBytes = file.length): { parser: OggOpusPar
 }
 
 describe("Opus in Ogg", () => {
-  test("of any packets, on pages of any size and in pieces of any size, comes out as it went in", () => {
+  test("survives a round trip with any packets, page sizes and piece sizes", () => {
     const packets = fc.array(fc.integer({ min: 1, max: 1_300 }), { minLength: 1, maxLength: 30 });
     const perPage = fc.integer({ min: 1, max: 12 });
     const piece = fc.integer({ min: 1, max: 4_000 });
@@ -44,7 +44,7 @@ describe("Opus in Ogg", () => {
     );
   });
 
-  test("whose bytes are damaged anywhere is refused or cut short, and never gives other packets", () => {
+  test("with damage anywhere is refused or shortened, but never gives wrong packets", () => {
     const audio = Array.from({ length: 20 }, (_, at) => plainPacket(100 + at, at));
     const file = oggFile([opusHead(), opusTags(), ...audio], { segmentsPerPage: 4 });
     fc.assert(
@@ -62,7 +62,7 @@ describe("Opus in Ogg", () => {
     );
   });
 
-  test("is never taken from any other bytes", () => {
+  test("is never found in other bytes", () => {
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 1, maxLength: 2_000 }), fc.boolean(), (bytes, isAlmost) => {
         if (isAlmost) bytes.set(new TextEncoder().encode("OggS\0").subarray(0, bytes.length));
@@ -73,7 +73,7 @@ describe("Opus in Ogg", () => {
     );
   });
 
-  test("says how much of it is to be heard", () => {
+  test("knows its audible duration", () => {
     const audio = Array.from({ length: 10 }, () => plainPacket(50));
     const head = opusHead({ preSkip: 312 });
     expect(parse(oggFile([head, opusTags(), ...audio])).parser.audibleSamples).toBe(9_600 - 312);
@@ -82,7 +82,7 @@ describe("Opus in Ogg", () => {
     expect(parse(trimmed).parser.head).toEqual({ channels: 1, preSkip: 312, gain: 0 });
   });
 
-  test("is refused with the reason where it is chained, incomplete, of another codec or of many channels", () => {
+  test("is refused with a reason if it is chained, incomplete, of another codec or has many channels", () => {
     const audio = [plainPacket(50), plainPacket(60)];
     const file = oggFile([opusHead(), opusTags(), ...audio], { segmentsPerPage: 1 });
     const chained = new Uint8Array([...file, ...file]);
@@ -106,7 +106,7 @@ function packet(config: number, code: number, ...more: number[]): Uint8Array {
 }
 
 describe("an Opus packet", () => {
-  test("lasts as long as its first byte says", () => {
+  test("has the duration in its first byte", () => {
     const frames = [480, 960, 1920, 2880];
     for (let config = 0; config < 12; config++) {
       expect(opusPacketSamples(packet(config, 0, 1))).toBe(frames[config & 3]);
@@ -119,7 +119,7 @@ describe("an Opus packet", () => {
     expect(opusPacketSamples(packet(31, 3, 6))).toBe(5760);
   });
 
-  test("without bytes, without frames or over 120 ms is none", () => {
+  test("without bytes, without frames or above 120 ms is invalid", () => {
     for (const wrong of [new Uint8Array(0), packet(31, 3), packet(31, 3, 0), packet(31, 3, 7)]) {
       expect(opusPacketSamples(wrong)).toBeUndefined();
       expect(isPlainOpusPacket(wrong)).toBe(false);

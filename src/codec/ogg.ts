@@ -1,23 +1,23 @@
 /**
- * Ogg pages, and the packets in them.
+ * Parses Ogg pages and the packets in them.
  *
  * -- Format (all numbers little-endian)
  *
  *     struct {
  *       char magic[4];         // "OggS"
  *       u8   version;          // 0
- *       u8   flags;            // 1 goes on with a packet of the page before, 2 first page, 4 last page
- *       u64  granule;          // a position at the end of the last packet that ends here; all ones if none does
+ *       u8   flags;            // 1 continues a packet of the page before, 2 first page, 4 last page
+ *       u64  granule;          // position at the end of the last packet that ends here; all ones if none does
  *       u32  serial;           // of the stream
  *       u32  number;           // of the page in its stream
- *       u32  crc;              // of the page with zeros here: polynomial 0x04C11DB7, begun with 0, not reflected
+ *       u32  crc;              // of the page with zeros here: polynomial 0x04C11DB7, initial 0, not reflected
  *       u8   segments;
  *       u8   lengths[segments];
- *       u8   bytes[];          // as many as the lengths add up to
+ *       u8   bytes[];          // the sum of the lengths
  *     } pages[];
  *
- * A packet is segments of 255 bytes and one shorter segment, over as many pages as it takes. A file is one stream here:
- * several side by side, or one after the other, are refused, and so is a page that is missing or damaged.
+ * A packet consists of segments of 255 bytes and one shorter segment, and may span pages. This parser accepts one stream
+ * per file: it refuses multiplexed and chained streams, and missing or damaged pages.
  *
  * Source: RFC 3533, section 6.
  */
@@ -30,15 +30,15 @@ const flagFirst = 2;
 const flagLast = 4;
 
 export interface OggPage {
-  /** It begins with the rest of a packet of the page before. */
+  /** The page begins with the rest of a packet of the page before. */
   isContinued: boolean;
   isFirst: boolean;
   isLast: boolean;
-  /** -1 where no packet ends. */
+  /** -1 if no packet ends on the page. */
   granule: bigint;
   serial: number;
   number: number;
-  /** Lengths of the segments, and all their bytes: views of what was parsed. */
+  /** Lengths of the segments, and all their bytes: views of the source. */
   lengths: Uint8Array;
   body: Uint8Array;
   /** Of the whole page. */
@@ -47,7 +47,7 @@ export interface OggPage {
 
 export type OggPageResult =
   | { kind: "page"; page: OggPage }
-  /** It takes this many bytes from `at` on. */
+  /** The page needs this many bytes from `at` on. */
   | { kind: "more"; bytes: number }
   | { kind: "refused"; reason: string };
 
@@ -57,7 +57,7 @@ export function parseOggPage(source: Uint8Array, at: number): OggPageResult {
   if (rest < oggPageHeaderBytes) return { kind: "more", bytes: oggPageHeaderBytes };
   const view = new DataView(source.buffer, source.byteOffset + at, rest);
   if (view.getUint32(0) !== 0x4f676753) return refused("no Ogg page where one should begin");
-  if (view.getUint8(4) !== 0) return refused("an Ogg version that is not known");
+  if (view.getUint8(4) !== 0) return refused("an unknown version of Ogg");
   const headBytes = oggPageHeaderBytes + view.getUint8(26);
   if (rest < headBytes) return { kind: "more", bytes: headBytes };
   const lengths = source.subarray(at + oggPageHeaderBytes, at + headBytes);
@@ -79,16 +79,16 @@ export function parseOggPage(source: Uint8Array, at: number): OggPageResult {
   return { kind: "page", page };
 }
 
-/** Puts the packets of one stream together again. */
+/** Reassembles the packets of one stream. */
 export class OggPackets {
   #next: { serial: number; number: number } | undefined;
-  /** Pieces of a packet that goes on in the next page. */
+  /** Pieces of a packet that continues on the next page. */
   #open: Uint8Array[] = [];
   #openBytes = 0;
   #isContinuing = false;
 
-  /** The packets that end in the next page, each in memory of its own; a text is why the stream is refused. */
-  take(page: OggPage): Uint8Array[] | string {
+  /** Returns copies of the packets that end on the next page, or a text that says why the stream is refused. */
+  push(page: OggPage): Uint8Array[] | string {
     const problem = this.#problemWith(page);
     if (problem !== undefined) return problem;
     this.#next = { serial: page.serial, number: (page.number + 1) >>> 0 };
@@ -113,7 +113,7 @@ export class OggPackets {
     }
     if (page.isFirst || page.serial !== this.#next.serial) return "more than one stream in the Ogg file";
     if (page.number !== this.#next.number) return "an Ogg page is missing";
-    if (page.isContinued !== this.#isContinuing) return "a packet of the Ogg file is cut off";
+    if (page.isContinued !== this.#isContinuing) return "a packet of the Ogg file is truncated";
     return undefined;
   }
 
@@ -139,15 +139,15 @@ export class OggPackets {
 const crcOffset = 22;
 const crcTable = makeCrcTable();
 
-/** The checksum of the page at `source[at]`, as if its own checksum were zero. */
+/** The checksum of the page at `source[at]`, with its checksum field as zero. */
 function oggCrc(source: Uint8Array, at: number, bytes: number): number {
   let crc = crcOf(source, at, at + crcOffset, 0);
   for (let zero = 0; zero < 4; zero++) crc = (crc << 8) ^ crcTable[crc >>> 24]!;
   return crcOf(source, at + crcOffset + 4, at + bytes, crc) >>> 0;
 }
 
-function crcOf(source: Uint8Array, from: number, to: number, begin: number): number {
-  let crc = begin;
+function crcOf(source: Uint8Array, from: number, to: number, initial: number): number {
+  let crc = initial;
   for (let at = from; at < to; at++) crc = (crc << 8) ^ crcTable[(crc >>> 24) ^ source[at]!]!;
   return crc;
 }

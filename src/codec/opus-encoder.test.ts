@@ -31,7 +31,7 @@ describe("the Opus encoder", () => {
     expect(samplesDecoded).toBe(50 * opusFrameSamples);
   });
 
-  test("makes the same packets beside eleven others at work as alone", () => {
+  test("makes the same packets beside eleven busy encoders as alone", () => {
     const pitches = Array.from({ length: 12 }, (_, at) => 0.01 + 0.007 * at);
     const alone = pitches.map((pitch) => encodeWhole(pitch, 20));
     const encoders = pitches.map(() => new OpusEncoder());
@@ -51,7 +51,7 @@ describe("the Opus encoder", () => {
     }
   });
 
-  test("takes whole frames only", () => {
+  test("accepts whole frames only", () => {
     const encoder = new OpusEncoder();
     expect(() => encoder.encode(new Int16Array(959))).toThrow(RangeError);
     encoder.free();

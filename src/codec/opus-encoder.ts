@@ -1,8 +1,8 @@
 /**
  * Opus encoding by libopus 1.4, compiled to WebAssembly (package opusscript).
  *
- * The package's own wrapper is not used: it writes its input to twice the address that it allocated, which is in the
- * memory of another encoder as soon as there are several. Here each encoder has buffers of its own.
+ * This file replaces the package's own wrapper, which writes its input to twice the allocated address. With several
+ * encoders that is the memory of another encoder. Here each encoder has its own buffers.
  */
 import instantiate from "opusscript/build/opusscript_native_wasm.js";
 import { opusFrameSamples, opusSampleRate } from "./opus.ts";
@@ -10,10 +10,10 @@ import { opusFrameSamples, opusSampleRate } from "./opus.ts";
 const applicationAudio = 2049;
 const optionBitrate = 4002;
 
-/** Bits a second of what is encoded: music in mono is hard to tell from its source. */
+/** Bits per second: at this rate music in mono is hard to tell from its source. */
 export const opusBitrate = 64_000;
 
-/** The build's own bound. */
+/** Limit of the build. */
 const maxPacketBytes = 3 * 1276;
 
 type Build = ReturnType<typeof instantiate>;
@@ -21,7 +21,7 @@ type Build = ReturnType<typeof instantiate>;
 /** All encoders of a thread share the memory of one instance. */
 let sharedBuild: Build | undefined;
 
-/** Encodes one sound; two encoders given the same samples make the same packets. */
+/** Encodes one sound. The same samples give the same packets with every encoder. */
 export class OpusEncoder {
   readonly #build: Build;
   readonly #handler: InstanceType<Build["OpusScriptHandler"]>;
@@ -37,7 +37,7 @@ export class OpusEncoder {
     checked(this.#handler._encoder_ctl(optionBitrate, opusBitrate));
   }
 
-  /** One packet of `opusFrameSamples` samples at 48 kHz mono. */
+  /** Encodes `opusFrameSamples` samples at 48 kHz mono to one packet. */
   encode(samples: Int16Array): Uint8Array {
     if (samples.length !== opusFrameSamples) throw new RangeError("an Opus frame has 960 samples");
     const { HEAPU8, HEAPU16 } = this.#build;

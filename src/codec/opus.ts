@@ -1,18 +1,18 @@
 /**
- * Opus packets, as far as their first byte tells.
+ * Parses the first byte of Opus packets:
  *
- *     config : 5   0..11 SILK, 12..15 hybrid, 16..31 CELT; with it the bandwidth and the length of a frame
+ *     config : 5   0..11 SILK, 12..15 hybrid, 16..31 CELT, with bandwidth and duration of a frame
  *     stereo : 1
  *     code   : 2   0 one frame, 1 two of equal size, 2 two, 3 a count in the next byte
  *
- * Every packet decodes at 48 kHz and in mono, whatever it was made of; what differs is how long it lasts.
+ * Every packet can be decoded at 48 kHz and in mono, whatever its source was. Only its duration differs.
  *
  * Source: RFC 6716, section 3.1, table 2; at most 120 ms a packet by requirement R5 of section 3.4.
  */
 
-/** Rate at which packets are counted, whatever they were made of. */
+/** The sample rate of durations and granules, whatever the source had. */
 export const opusSampleRate = 48_000;
-/** Samples of 20 ms: one packet of a sound. */
+/** Samples of 20 ms, the duration of one packet of a sound. */
 export const opusFrameSamples = 960;
 /** Samples of the longest packet, 120 ms. */
 export const maxOpusPacketSamples = 5_760;
@@ -25,7 +25,7 @@ const silkSamples = [480, 960, 1920, 2880];
 const hybridSamples = [480, 960];
 const celtSamples = [120, 240, 480, 960];
 
-/** Samples at 48 kHz that a packet lasts, or undefined if it cannot be one. */
+/** Duration of a packet in samples at 48 kHz; undefined if it is not an Opus packet. */
 export function opusPacketSamples(packet: Uint8Array): number | undefined {
   if (packet.length === 0) return undefined;
   const frames = framesOf(packet);
@@ -33,7 +33,7 @@ export function opusPacketSamples(packet: Uint8Array): number | undefined {
   return frames > 0 && samples <= maxOpusPacketSamples ? samples : undefined;
 }
 
-/** True for a packet of one mono frame of 20 ms: what the devices are sent. */
+/** Whether a packet has one mono frame of 20 ms, as devices expect. */
 export function isPlainOpusPacket(packet: Uint8Array): boolean {
   if (packet.length === 0 || packet.length > 1 + maxOpusFrameBytes) return false;
   const [first] = packet;
@@ -45,7 +45,7 @@ function opusFrameLength(config: number): number {
   return config < 16 ? hybridSamples[config & 1]! : celtSamples[config & 3]!;
 }
 
-/** Frames in a packet; 0 where their count is missing. */
+/** Frames in a packet; 0 if their count is missing. */
 function framesOf(packet: Uint8Array): number {
   const code = packet[0]! & 3;
   if (code < 3) return code === 0 ? 1 : 2;

@@ -1,11 +1,11 @@
-/** What is used of the build of libopus in the package opusscript, whose own types cover its wrapper only. */
+/** The used part of the libopus build in the package opusscript, whose own types cover only its wrapper. */
 declare module "opusscript/build/opusscript_native_wasm.js" {
   interface OpusHandler {
-    /** Sets an option of the encoder; below 0 is an error of libopus. */
+    /** Sets an option of the encoder. Returns an error of libopus below 0. */
     _encoder_ctl(option: number, value: number): number;
     /**
-     * Encodes `frameSamples` samples a channel. The input holds one byte in each u16, low byte first: `count` pairs of
-     * them. Gives the bytes of the packet, below 0 an error of libopus.
+     * Encodes `frameSamples` samples per channel. The input holds one byte in each u16, low byte first, in `count` pairs.
+     * Returns the bytes of the packet, or an error of libopus below 0.
      */
     _encode(inputPointer: number, count: number, outputPointer: number, frameSamples: number): number;
   }
@@ -19,6 +19,6 @@ declare module "opusscript/build/opusscript_native_wasm.js" {
       destroy_handler(handler: OpusHandler): void;
     };
   }
-  /** Compiles libopus anew, in memory of its own (16 MiB, which does not grow). */
+  /** Compiles libopus again, with its own memory of 16 MiB, which does not grow. */
   export default function instantiate(): OpusBuild;
 }

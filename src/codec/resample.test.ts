@@ -46,13 +46,13 @@ describe("resampling to 48 kHz", () => {
     },
   );
 
-  test.each(rates.filter((rate) => rate > outRate))("from %d Hz keeps out what would fold back", (rate) => {
+  test.each(rates.filter((rate) => rate > outRate))("from %d Hz suppresses aliasing", (rate) => {
     for (const frequency of [0.5, 0.51, 0.6, 0.75, 0.9].map((part) => part * outRate)) {
       expect(powerDb(resampled(sine(frequency, rate), rate, outRate))).toBeLessThan(-80);
     }
   });
 
-  test("keeps a constant what it is, up to both ends of its filter", () => {
+  test("keeps a constant input constant, except for the filter length at both ends", () => {
     const out = resampled(new Float32Array(4_000).fill(0.5), 44_100, outRate);
     for (const sample of out.subarray(200, -200)) expect(Math.abs(sample - 0.5)).toBeLessThan(1e-6);
   });
@@ -64,7 +64,7 @@ describe("resampling to 48 kHz", () => {
     expect(powerDb(out, (at) => input[at]!)).toBeLessThan(-80);
   });
 
-  test("makes as many samples as the input is long, and the same ones however the input is cut", () => {
+  test("keeps the duration, and returns the same samples however the input is split", () => {
     const input = Float32Array.from({ length: 3_000 }, (_, at) => Math.sin(at * at * 1e-4));
     const cuts = fc.array(fc.integer({ min: 0, max: 700 }), { maxLength: 12 });
     fc.assert(
@@ -91,7 +91,7 @@ describe("resampling to 48 kHz", () => {
     );
   });
 
-  test("takes no rate that is none", () => {
+  test("refuses invalid rates", () => {
     for (const rate of [0, 999, 44_100.5, NaN, 384_001]) {
       expect(() => new Resampler(rate, outRate)).toThrow(RangeError);
     }

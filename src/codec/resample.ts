@@ -1,28 +1,28 @@
 /**
- * Another sample rate for mono audio: a windowed sinc in polyphase form.
+ * Resamples mono audio with a windowed sinc in polyphase form.
  *
- * An output sample at time t (counted in input samples) is the sum of the input around t, each sample weighted with
+ * An output sample at time t (in input samples) is the sum of the input samples around t, each with the weight
  *
  *     h(d) = 2 * c * sinc(2 * c * d) * kaiser(d / halfTaps)        d: its distance from t
  *
- * Where the rates allow (their ratio has few phases) each output sample falls on one of those phases and the weights come
- * from a table, exactly. Otherwise they are interpolated between two neighbours of a table of `interpolatedPhases`,
- * which errs by about 1/8 * (pi / phases)^2 / 3, some 115 dB down.
+ * If the ratio of the rates has few phases, each output sample falls on one of them and a table has its exact weights.
+ * Otherwise the weights are interpolated between neighbours in a table of `interpolatedPhases`. The error is about
+ * 1/8 * (pi / phases)^2 / 3, or -115 dB.
  *
- * The edge of the filter lies between 0.45 and 0.5 of the lower of the two rates: below, gain 1 (within 0.001 dB), above,
- * 90 dB down, so that nothing folds back. `resample.test.ts` measures both. Output sample 0 is input sample 0, without
- * delay: what is before the input and after it counts as silence.
+ * The transition band is 0.45 to 0.5 of the lower rate. The gain is 1 below it (within 0.001 dB) and -90 dB above it,
+ * which prevents aliasing. `resample.test.ts` measures both. There is no delay: output sample 0 is input sample 0. The
+ * audio before and after the input counts as silence.
  *
  * Source: J. F. Kaiser, Nonrecursive Digital Filter Design Using the I0-sinh Window Function, 1974.
  */
 
 const stopBandDb = 95;
-/** Pass and stop band end here, in parts of the lower rate. */
+/** Edges of the pass band and the stop band, as fractions of the lower rate. */
 const passEdge = 0.45;
 const stopEdge = 0.5;
 const kaiserBeta = 0.1102 * (stopBandDb - 8.7);
 
-/** More phases than this take too much memory and too long to compute. */
+/** A table of more phases takes too much memory and time to compute. */
 const maxExactPhases = 1024;
 const interpolatedPhases = 512;
 
@@ -32,19 +32,19 @@ export const maxResampleRate = 384_000;
 export class Resampler {
   readonly #from: number;
   readonly #to: number;
-  /** Input samples on each side of an output sample that count for it. */
+  /** Input samples on each side of an output sample that contribute to it. */
   readonly #halfTaps: number;
-  /** Weights of phase 0, of phase 1 and so on, up to and with the phase that is 0 of the next sample. */
+  /** Weights of phase 0, of phase 1 and so on, including the phase that equals phase 0 of the next sample. */
   readonly #table: Float64Array;
   readonly #isExact: boolean;
-  /** Input that is still needed; its first sample is number `#firstIn`, which is negative in the silence before. */
+  /** Input samples still needed. The first is number `#firstIn`, which is negative in the silence before the input. */
   #input: Float64Array;
   #inputLength: number;
   #firstIn: number;
   #samplesIn = 0;
   #samplesOut = 0;
 
-  /** Rates in Hz, whole numbers from `minResampleRate` to `maxResampleRate`; anything else is a RangeError. */
+  /** Rates in Hz, whole numbers from `minResampleRate` to `maxResampleRate`; others throw a RangeError. */
   constructor(fromRate: number, toRate: number) {
     checkRate(fromRate);
     checkRate(toRate);
@@ -60,20 +60,20 @@ export class Resampler {
     this.#input = new Float64Array(2 * this.#halfTaps);
   }
 
-  /** Takes the next samples and gives those of the output that are complete with them, perhaps none. */
+  /** Adds input samples and returns the output samples that they complete, if any. */
   push(samples: Float32Array): Float32Array {
     this.#samplesIn += samples.length;
     this.#append(samples);
     return this.#output(Math.ceil(((this.#samplesIn - this.#halfTaps) * this.#to) / this.#from));
   }
 
-  /** The rest of the output: with it there are as many samples as the input is long, rounded up. */
+  /** Returns the rest of the output. Its total duration is that of the input, rounded up to a sample. */
   end(): Float32Array {
     this.#append(new Float32Array(this.#halfTaps));
     return this.#output(Math.ceil((this.#samplesIn * this.#to) / this.#from));
   }
 
-  /** Appends to the input and drops what no later output needs. */
+  /** Appends to the input and drops samples that no later output needs. */
   #append(samples: Float32Array): void {
     const needed = this.#inputNumber(this.#samplesOut) - this.#halfTaps + 1;
     const drop = Math.min(this.#inputLength, Math.max(0, needed - this.#firstIn));
@@ -90,12 +90,12 @@ export class Resampler {
     this.#firstIn += drop;
   }
 
-  /** The last input sample that is not after output sample `number`. */
+  /** Number of the last input sample at or before output sample `number`. */
   #inputNumber(number: number): number {
     return Math.floor((number * this.#from) / this.#to);
   }
 
-  /** Output samples up to number `end`, exclusive. */
+  /** Output samples up to but excluding number `end`. */
   #output(end: number): Float32Array {
     const out = new Float32Array(Math.max(0, end - this.#samplesOut));
     const first = this.#firstIn + this.#halfTaps - 1;
@@ -107,8 +107,8 @@ export class Resampler {
 }
 
 /**
- * Fills `out` from output sample `number` on. Its first weight belongs to the input sample whose number is
- * floor(number * from / to), less `first`, in `input`.
+ * Fills `out` with output samples from `number` on. The first weight of an output sample belongs to
+ * `input[floor(number * from / to) - first]`.
  */
 function fillExactly(
   out: Float32Array,
@@ -155,8 +155,8 @@ function fillInterpolated(
 }
 
 /**
- * Sum of `taps` samples from `input[first]` on, times as many weights; `taps` is a multiple of 4. Callers make sure of
- * integers (`| 0`): an index that may be a double makes this loop many times slower for good.
+ * Dot product of `taps` input samples from `input[first]` and `taps` weights from `table[at]`; `taps` is a multiple of 4.
+ * Callers pass integers (`| 0`): once an index is a double, the engine keeps this loop many times slower.
  */
 function weightedSum(
   input: Float64Array,
@@ -183,13 +183,13 @@ function checkRate(rate: number): void {
   throw new RangeError(`a sample rate is a whole number from ${minResampleRate} to ${maxResampleRate}`);
 }
 
-/** Kaiser's estimate of the taps for a stop band and a transition, on each side of the middle; even. */
+/** Kaiser's estimate of the taps on each side for a stop band and a transition band; rounded up to even. */
 function halfTapsOf(lowerRate: number): number {
   const transition = (stopEdge - passEdge) * lowerRate;
   return 2 * Math.ceil((stopBandDb - 7.95) / (14.36 * transition) / 4);
 }
 
-/** Each phase is scaled to a sum of 1, so that a constant input comes out as that constant. */
+/** Scales each phase to a sum of 1: a constant input stays constant. */
 function weights(phases: number, halfTaps: number, lowerRate: number): Float64Array {
   const taps = 2 * halfTaps;
   const table = new Float64Array((phases + 1) * taps);
@@ -213,7 +213,7 @@ function weight(distance: number, halfTaps: number, lowerRate: number): number {
   return (x === 0 ? 1 : Math.sin(x) / x) * window;
 }
 
-/** The modified Bessel function of order 0, by its power series. */
+/** The modified Bessel function of order 0, computed from its power series. */
 function besselI0(x: number): number {
   let sum = 1;
   let term = 1;

@@ -1,5 +1,5 @@
 /**
- * What kind of audio a file is, told from its first bytes.
+ * Detects the audio format of a file from its first bytes.
  *
  *     RIFF....WAVE                      audio/wav          (also RF64 and BW64, its 64-bit forms)
  *     OggS, first packet "OpusHead"     audio/ogg; codecs=opus      RFC 3533, RFC 7845
@@ -9,22 +9,22 @@
  *     ID3 tag, or a frame header        audio/mpeg         ISO/IEC 11172-3, 2.4.1.3
  *     ADTS frame header                 audio/aac          ISO/IEC 14496-3, 1.A.2
  *
- * A wrong guess costs more than none, since players trust the type: what is not certain is undefined.
+ * Players trust the type, so a wrong guess is worse than none: an uncertain format is undefined.
  */
 
-/** Bytes from the start of a file that are enough; more are not looked at. */
+/** Bytes from the start of a file that detection needs; it ignores any others. */
 export const sniffBytes = 64;
 
-/** Brands of ISO files that hold audio or may; pictures (heic, avif) use the same boxes. */
+/** Brands of ISO files that may contain audio; pictures (heic, avif) use the same boxes. */
 const mp4Brands = /^(M4[ABP] |isom|iso[2-9]|mp4[12]|dash)$/;
 
-/** The MIME type of the audio that begins with `head` (the first `sniffBytes` are enough, fewer are allowed). */
+/** The MIME type of a file that begins with `head`, which may have fewer than `sniffBytes`. */
 export function sniffAudioFormat(head: Uint8Array): string | undefined {
   const container = sniffContainer(head);
   if (container !== undefined) return container;
   const tagEnd = endOfId3Tag(head);
   if (tagEnd === 0) return sniffFrameHeader(head, 0);
-  // A tag belongs to an MP3 unless the bytes after it can be seen and say otherwise.
+  // A tag belongs to an MP3 unless the bytes after it are known and say otherwise.
   if (tagEnd > head.length - 4) return "audio/mpeg";
   return sniffContainer(head.subarray(tagEnd)) ?? sniffFrameHeader(head, tagEnd) ?? "audio/mpeg";
 }
@@ -46,7 +46,7 @@ function sniffOgg(head: Uint8Array): string {
   return "audio/ogg";
 }
 
-/** Where an ID3v2 tag ends (its size is 4 times 7 bits), or 0 where none begins. */
+/** End of an ID3v2 tag (its size has 4 times 7 bits); 0 without a tag. */
 function endOfId3Tag(head: Uint8Array): number {
   if (!hasText(head, 0, "ID3") || head.length < 10 || byteAt(head, 3) === 0xff) return 0;
   let bytes = 0;
@@ -64,8 +64,8 @@ function sniffFrameHeader(head: Uint8Array, at: number): string | undefined {
 
 /**
  * 11 bits of sync, version (01 reserved), layer, bit rate (1111 forbidden), rate (11 reserved), emphasis (10
- * reserved). Layer I is left out: nothing makes it any more, and FF FE is how UTF-16 text begins. So is the
- * "free" bit rate 0000, which zeros after a chance FF Fx would pass for.
+ * reserved). Layer I is excluded: no encoder uses it, and UTF-16 text begins with FF FE. The "free" bit rate 0000 is
+ * excluded too: zeros after an accidental FF Fx would match it.
  */
 function isMpegFrameHeader(head: Uint8Array, at: number): boolean {
   if (at + 4 > head.length || byteAt(head, at) !== 0xff || (byteAt(head, at + 1) & 0xe0) !== 0xe0)

@@ -42,7 +42,7 @@ describe("IMA ADPCM in WAV", () => {
     expect(parseWavAdpcmHead(encodeWavHeader(8_000, 1, 0), 44).kind).toBe("refused");
   });
 
-  test("never throws, whatever the block", () => {
+  test("never throws for any block", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 600 }), fc.integer({ min: 1, max: 8 }), (block, channels) => {
         const samples = decodeWavAdpcmBlock(block, channels);

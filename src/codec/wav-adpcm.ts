@@ -1,6 +1,6 @@
 /**
- * WAV with IMA ADPCM (format 0x11): blocks of equal size, the last perhaps shorter, each a frame as `ima-adpcm.ts` has it,
- * low nibble first. Here the predictor of a header counts as the first sample of the block.
+ * WAV with IMA ADPCM (format 0x11): blocks of equal size, of which the last may be shorter. A block is a frame of
+ * `ima-adpcm.ts` with the low nibble first, but here the predictor of its header is the first sample of the block.
  *
  * The format chunk is as in `wav.ts` with 4 bits a sample; `frameBytes` there is the size of a block.
  *
@@ -22,7 +22,7 @@ export interface WavAdpcmFormat {
 const tagImaAdpcm = 0x11;
 const maxBlockBytes = 0xffff;
 
-/** As `parseWavHead`; a file of any other format is refused. Never throws. */
+/** Like `parseWavHead`; refuses files of any other format. Never throws. */
 export function parseWavAdpcmHead(head: Uint8Array, fileBytes?: number): RiffHead<WavAdpcmFormat> {
   return parseRiff(head, fileBytes, parseFormat);
 }
@@ -36,19 +36,19 @@ function parseFormat(view: DataView, at: number, bytes: number): WavAdpcmFormat 
   const sampleRate = view.getUint32(at + 4, true);
   const blockBytes = view.getUint16(at + 12, true);
   if (channels < 1 || channels > maxWavChannels || sampleRate < 1 || blockBytes < 8 * channels) {
-    return "the format of the WAV file makes no sense";
+    return "the format of the WAV file is invalid";
   }
   return { sampleRate, channels, blockBytes, frameBytes: 1 };
 }
 
-/** Samples a channel in a block of `bytes` bytes, at most `maxBlockBytes` of them. */
+/** Samples per channel in a block of `bytes` bytes; 0 if that is no valid size. */
 export function wavAdpcmSamples(bytes: number, channels: number): number {
   if (bytes < channelHeaderBytes * channels || bytes > maxBlockBytes) return 0;
   const nibbleBytes = bytes - channelHeaderBytes * channels;
   return 1 + (channels === 1 ? nibbleBytes * 2 : Math.floor(nibbleBytes / (4 * channels)) * 8);
 }
 
-/** The samples of one block, interleaved; undefined for one that cannot be decoded. */
+/** The samples of one block, interleaved; undefined if it cannot be decoded. */
 export function decodeWavAdpcmBlock(block: Uint8Array, channels: number): Int16Array | undefined {
   const samples = wavAdpcmSamples(block.length, channels);
   if (samples === 0) return undefined;

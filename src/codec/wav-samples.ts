@@ -1,17 +1,17 @@
 /**
- * Samples of a WAV file to PCM16.
+ * Converts the samples of a WAV file to PCM16.
  *
- * What has more than 16 bits is rounded to the nearest, halves up, without dither; floats count 1.0 as 32768. What is
- * then over 32767 or under -32768 is clipped to it; a float that is not a number becomes 0. 8-bit samples are
- * unsigned around 128 and come out exactly, as 16-bit samples do.
+ * Samples of more than 16 bits are rounded to the nearest, halves up, without dither; a float of 1.0 is 32768. The
+ * result is clipped to -32768..32767, and NaN becomes 0. Samples of 8 bits (unsigned around 128) and of 16 bits are
+ * converted exactly.
  */
 import type { WavEncoding } from "./wav.ts";
 
 const sampleBytes: Record<WavEncoding, number> = { u8: 1, s16: 2, s24: 3, s32: 4, f32: 4, f64: 8 };
 
 /**
- * Converts `samples` samples (of all channels together, interleaved as they are) from `source[at]` on to `out[outAt]` on.
- * Both have room for them.
+ * Converts `samples` samples at `source[at]`, interleaved and counted over all channels, to `out[outAt]`. Throws a
+ * RangeError if either is too short.
  */
 export function convertToPcm16(
   source: Uint8Array,
@@ -22,7 +22,7 @@ export function convertToPcm16(
   outAt: number,
 ): void {
   if (at + samples * sampleBytes[encoding] > source.length)
-    throw new RangeError("not so many samples in the bytes");
+    throw new RangeError("the source has fewer samples");
   if (outAt + samples > out.length) throw new RangeError("no room for the samples");
   switch (encoding) {
     case "u8":

@@ -59,8 +59,8 @@ function refusalOf(file: Uint8Array): string {
   return head.kind === "refused" ? head.reason : head.kind;
 }
 
-describe("the head of a WAV file", () => {
-  test("of the samples that come with the project is read", async () => {
+describe("the header of a WAV file", () => {
+  test("of the sample files of the project is parsed", async () => {
     const speech = await Bun.file(new URL("speech-16k-mono.wav", samples)).bytes();
     expect(formatOf(speech)).toEqual({
       sampleRate: 16000,
@@ -112,7 +112,7 @@ describe("the head of a WAV file", () => {
     });
   }
 
-  test("asks for as much of the file as it takes, and no more", () => {
+  test("asks for exactly the bytes that parsing needs", () => {
     const file = riff([
       chunk("LIST", Array<number>(1001).fill(0)),
       fmt(1, 1, 16, u16(0)),
@@ -138,11 +138,11 @@ describe("the size of the audio", () => {
   const plain = fmt(1, 2, 16);
   const audio = [1, 2, 3, 4, 5, 6, 7, 8];
 
-  test("ends with the file where the data chunk is cut off, in whole sample frames", () => {
+  test("ends with the file if the data chunk is truncated, in whole sample frames", () => {
     expect(formatOf(riff([plain, chunk("data", [...audio, 9, 10], 4000)])).dataBytes).toBe(8);
   });
 
-  test("is the rest of the file where it was never filled in", () => {
+  test("is the rest of the file if it was never filled in", () => {
     for (const size of [0, 0xffffffff]) {
       for (const riffSize of [0, 36, 0xffffffff]) {
         if (size === 0 && riffSize === 0xffffffff) continue;
@@ -151,18 +151,18 @@ describe("the size of the audio", () => {
     }
   });
 
-  test("is unknown in a pipe where it was never filled in", () => {
+  test("is unknown in a pipe if it was never filled in", () => {
     for (const size of [0, 0xffffffff]) {
       const head = parseWavHead(riff([plain, chunk("data", audio, size)], 36));
       expect(head).toMatchObject({ kind: "format", format: { dataBytes: undefined, dataAt: 44 } });
     }
   });
 
-  test("is known in a pipe where it was filled in", () => {
+  test("is known in a pipe if it was filled in", () => {
     expect(parseWavHead(riff([plain, chunk("data", audio)]))).toMatchObject({ format: { dataBytes: 8 } });
   });
 
-  test("is 0 where the file says so and nothing follows, or only other chunks", () => {
+  test("is 0 if the file says so and no audio follows", () => {
     expect(formatOf(riff([plain, chunk("data", [])])).dataBytes).toBe(0);
     expect(formatOf(riff([plain, chunk("data", []), chunk("LIST", audio)])).dataBytes).toBe(0);
   });
@@ -208,7 +208,7 @@ describe("a WAV file is refused", () => {
   });
 });
 
-test("any bytes give an answer and never throw", () => {
+test("parsing any bytes returns a result and never throws", () => {
   const starts = [
     riff([]),
     riff([fmt(1, 1, 16)]),
@@ -235,7 +235,7 @@ test("any bytes give an answer and never throw", () => {
 });
 
 describe("a written WAV file", () => {
-  test("is read back as it was, for any rate, channels and samples", () => {
+  test("survives a round trip with any rate, channels and samples", () => {
     const pcm = fc.int16Array({ maxLength: 200, size: "max" });
     const rates = fc.integer({ min: 1, max: 192000 });
     fc.assert(
@@ -259,14 +259,14 @@ describe("a written WAV file", () => {
     );
   });
 
-  test("has the header that other programs write", async () => {
+  test("has the same header as files of other programs", async () => {
     const speech = await Bun.file(new URL("speech-16k-mono.wav", samples)).bytes();
     const music = await Bun.file(new URL("music-44k-stereo.wav", samples)).bytes();
     expect(encodeWavHeader(16000, 1, speech.length - 44)).toEqual(speech.slice(0, 44));
     expect(encodeWavHeader(44100, 2, music.length - 44)).toEqual(music.slice(0, 44));
   });
 
-  test("has no sizes where it has no end yet, or one too far for the format", () => {
+  test("has no sizes if its end is unknown or beyond the limit of the format", () => {
     for (const dataBytes of [undefined, 0xffffffff - 35, 2 ** 40]) {
       const header = new DataView(encodeWavHeader(48000, 2, dataBytes).buffer);
       expect([header.getUint32(4, true), header.getUint32(40, true)]).toEqual([0xffffffff, 0xffffffff]);

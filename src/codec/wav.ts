@@ -5,12 +5,12 @@
  *
  *     struct {
  *       char magic[4];         // "RIFF"
- *       u32  size;             // of all that follows
+ *       u32  size;             // of everything that follows
  *       char form[4];          // "WAVE"
  *       struct {
  *         char id[4];
  *         u32  size;           // of the bytes that follow, without the pad byte
- *         u8   bytes[size];    // and one pad byte where size is odd
+ *         u8   bytes[size];    // and a pad byte if size is odd
  *       } chunks[];
  *     }
  *
@@ -24,24 +24,25 @@
  *     u16 bits                 // of one sample: 8 (unsigned), 16, 24, 32, float 32, float 64
  *     u16 extraBytes, u16 validBits, u32 channelMask, u8 subFormat[16]      // extensible only
  *
- * Chunk "data" holds the samples, interleaved. A reader must accept chunks it does not know, a data chunk cut off by
- * the end of the file, and a data size that was never filled in: 0 or 0xFFFFFFFF, audio up to the end.
+ * Chunk "data" holds the samples, interleaved. A reader must accept unknown chunks, a data chunk that the end of the
+ * file truncates, and a data size that was never filled in: with 0 or 0xFFFFFFFF the audio extends to the end.
  *
- * Written here are the 44 bytes that everyone reads: "fmt " of 16 bytes with integers of 16 bits, then "data".
+ * The header written here has the 44 bytes that every reader accepts: "fmt " of 16 bytes with integers of 16 bits, then
+ * "data".
  *
  * Sources: IBM and Microsoft, Multimedia Programming Interface and Data Specifications 1.0, 1991; Microsoft, Multiple
  * Channel Audio Data and WAVE Files, 2007.
  */
 
-/** Bytes of the header that `encodeWavHeader` makes. */
+/** Bytes of the header from `encodeWavHeader`. */
 export const wavHeaderBytes = 44;
 
-/** Bytes from the start of a file within which its audio must begin. */
+/** The audio must begin within this many bytes; otherwise the file is refused. */
 export const maxWavHeadBytes = 1024 * 1024;
 
 export const maxWavChannels = 32;
 
-/** How a sample is stored: unsigned or signed integer, or float, and its bits. */
+/** The format of a sample: unsigned or signed integer, or float, and its bits. */
 export type WavEncoding = "u8" | "s16" | "s24" | "s32" | "f32" | "f64";
 
 export interface WavFormat {
@@ -52,19 +53,19 @@ export interface WavFormat {
   encoding: WavEncoding;
   /** Bytes of one sample of every channel. */
   frameBytes: number;
-  /** Where the samples begin in the file. */
+  /** Offset of the samples in the file. */
   dataAt: number;
-  /** Bytes of whole sample frames, or undefined where only the end of the input can tell. */
+  /** Bytes of whole sample frames; undefined if only the end of the input tells. */
   dataBytes: number | undefined;
 }
 
-/** A format, the bytes from the start of the file that it takes to go on, or why the file cannot be read. */
+/** A format; or the bytes from the start of the file that parsing needs; or why the file cannot be read. */
 export type WavHead =
   | { kind: "format"; format: WavFormat }
   | { kind: "more"; bytes: number }
   | { kind: "refused"; reason: string };
 
-const readable = "what can be read are integers of 8, 16, 24 or 32 bits and floats of 32 or 64 bits";
+const readable = "supported are integers of 8, 16, 24 or 32 bits and floats of 32 or 64 bits";
 
 const unknownSize = 0xffffffff;
 const chunkHeaderBytes = 8;
@@ -75,7 +76,7 @@ const tagInteger = 1;
 const tagFloat = 3;
 const tagExtensible = 0xfffe;
 
-/** The sub-format of an extensible file after its first u16: the same for every tag that WAVE knows. */
+/** The sub-format of an extensible file behind its first u16; it is the same for every tag of WAVE. */
 const subFormatTail = Uint8Array.of(0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71);
 
 const tagNames: Record<number, string> = {
@@ -88,23 +89,23 @@ const tagNames: Record<number, string> = {
 };
 
 /**
- * Reads what comes before the samples. `head` is the file from its start, `fileBytes` the file's size where it is known.
- * "more" is answered while `head` is too short for a decision; with `fileBytes` given it never asks for more than
- * there is, so that whoever reads from a pipe gives it once the pipe has ended. Never throws.
+ * Parses the chunks before the samples. `head` is the beginning of the file, `fileBytes` the size of the file if it is
+ * known. The result is "more" while `head` is too short, but never beyond `fileBytes`: a caller that reads from a pipe
+ * passes it once the pipe has ended. Never throws.
  */
 export function parseWavHead(head: Uint8Array, fileBytes?: number): WavHead {
   return parseRiff(head, fileBytes, parseFormat);
 }
 
-/** A head with a format of any kind, as `parseRiff` finds it. */
+/** The result of `parseRiff`, with a format of any kind. */
 export type RiffHead<Format> =
   | { kind: "format"; format: Format & { dataAt: number; dataBytes: number | undefined } }
   | Exclude<WavHead, { kind: "format" }>;
 
-/** Gives the format from its chunk of `bytes` bytes at `at`, or why it cannot be read. */
+/** Parses the format chunk of `bytes` bytes at `at`: a format, or why it cannot be read. */
 type FormatParser<Format> = (view: DataView, at: number, bytes: number) => Format | string;
 
-/** Reads the head of a file whose format `formatOf` knows; the rest is as `parseWavHead` says. */
+/** Like `parseWavHead`, with `formatOf` as the parser of the format chunk. */
 export function parseRiff<Format extends { frameBytes: number }>(
   head: Uint8Array,
   fileBytes: number | undefined,
@@ -148,7 +149,7 @@ function parseFormat(
   const frameBytes = view.getUint16(at + 12, true);
   const bits = view.getUint16(at + 14, true);
   const encoding = encodingOf(tag, bits);
-  if (encoding === undefined) return `the WAV file holds ${describe(tag, bits)}; ${readable}`;
+  if (encoding === undefined) return `the WAV file contains ${describe(tag, bits)}; ${readable}`;
   if (channels < 1 || channels > maxWavChannels)
     return `the WAV file has ${channels} channels, not 1 to ${maxWavChannels}`;
   if (sampleRate < 1) return "the WAV file has a sample rate of 0";
@@ -157,7 +158,7 @@ function parseFormat(
   return { sampleRate, channels, encoding, frameBytes };
 }
 
-/** The tag of the format, the one inside where it is extensible; 0xFFFE again where that one is not of WAVE. */
+/** The tag of the format. An extensible format has it inside; if that is not a tag of WAVE, it stays 0xFFFE. */
 function tagAt(view: DataView, at: number, bytes: number): number {
   const tag = view.getUint16(at, true);
   if (tag !== tagExtensible || bytes < extensibleFormatBytes) return tag;
@@ -178,8 +179,8 @@ function describe(tag: number, bits: number): string {
 }
 
 /**
- * Bytes of audio in whole sample frames. A size of 0 counts as never filled in, unless the RIFF's own size covers the
- * whole file: then there is no audio.
+ * Bytes of audio in whole sample frames. A size of 0 counts as never filled in. But if the RIFF size covers the whole
+ * file, the file has no audio.
  */
 function sizeOfData(
   view: DataView,
@@ -215,8 +216,8 @@ function textAt(view: DataView, at: number): string {
 }
 
 /**
- * The header of a file of PCM16. `dataBytes` is the size of the samples; undefined, or more than a WAV file can hold,
- * makes a header without sizes (0xFFFFFFFF), as for live audio that has no end yet.
+ * The header of a PCM16 file. `dataBytes` is the size of the samples. Undefined, as for live audio, or more than a WAV
+ * file can hold makes a header without sizes (0xFFFFFFFF).
  */
 export function encodeWavHeader(
   sampleRate: number,
