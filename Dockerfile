@@ -1,4 +1,4 @@
-# The packages that the server needs, as the lockfile has them.
+# Installs the packages of the server in the versions of the lockfile.
 FROM oven/bun:1.4.4 AS packages
 WORKDIR /app
 COPY package.json bun.lock bunfig.toml ./
@@ -12,7 +12,7 @@ COPY licenses licenses
 COPY src src
 COPY workers workers
 
-# All state is in one volume. The code belongs to root: the server cannot change it.
+# One volume holds all state. Root owns the code, so the server cannot change it.
 RUN mkdir /data && chown bun:bun /data
 USER bun
 VOLUME /data
@@ -26,8 +26,8 @@ EXPOSE 8080 5096 9998/udp 9999 50051
 
 # The main port speaks http, or https with --tls.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s CMD ["bun", "-e", "\
-  const ask = (scheme) => fetch(scheme + '://127.0.0.1:8080/healthz', { tls: { rejectUnauthorized: false } });\
-  const answer = await ask('http').catch(() => ask('https'));\
+  const check = (scheme) => fetch(scheme + '://127.0.0.1:8080/healthz', { tls: { rejectUnauthorized: false } });\
+  const answer = await check('http').catch(() => check('https'));\
   process.exit(answer.ok ? 0 : 1);"]
 
 ENTRYPOINT ["bun", "src/main.ts", "--host", "0.0.0.0"]

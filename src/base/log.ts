@@ -12,7 +12,7 @@ export interface Log {
 }
 
 export const logLevels = ["debug", "info", "warning", "error"] as const;
-export type LogLevel = (typeof logLevels)[number];
+type LogLevel = (typeof logLevels)[number];
 
 /** Logs events of `level` and above to standard output. Call it once, before the first event. */
 export function configureLog(level: LogLevel): void {

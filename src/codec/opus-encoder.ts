@@ -11,7 +11,7 @@ const applicationAudio = 2049;
 const optionBitrate = 4002;
 
 /** Bits per second: at this rate music in mono is hard to tell from its source. */
-export const opusBitrate = 64_000;
+const opusBitrate = 64_000;
 
 /** Limit of the build. */
 const maxPacketBytes = 3 * 1276;

@@ -15,7 +15,7 @@ export const opusSampleRate = 48_000;
 /** Samples of 20 ms, the duration of one packet of a sound. */
 export const opusFrameSamples = 960;
 /** Samples of the longest packet, 120 ms. */
-export const maxOpusPacketSamples = 5_760;
+const maxOpusPacketSamples = 5_760;
 
 /** Bytes of one frame, by requirement R2 of section 3.4. */
 const maxOpusFrameBytes = 1_275;

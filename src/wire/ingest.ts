@@ -36,7 +36,7 @@
 export const codecPcm16 = 0;
 export const codecImaAdpcm = 1;
 
-export const handshakeBytes = 32;
+const handshakeBytes = 32;
 export const frameHeaderBytes = 12;
 
 /** Above what any device sends, and low enough for the fields of a WAV header. */

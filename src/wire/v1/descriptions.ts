@@ -19,19 +19,6 @@ const maxElements = 32;
 /** A tag's key. It begins with a letter: an index or `__proto__` as a key would break the object of the tags. */
 const tagKey = new RegExp(`^[A-Za-z][A-Za-z0-9_.-]{0,${maxTagKeyChars - 1}}$`);
 
-/** Why a peer would refuse metadata; undefined if it would accept them. For use before they are sent. */
-export function refusalOfMetadata(metadata: Metadata): string | undefined {
-  const { contentType, format, tags } = metadata;
-  const formatElements = format && [format.codec, format.sampleRate, format.channels];
-  try {
-    metadataOf(new Fields([[contentType ?? null, formatElements ?? null, { ...tags }]]));
-  } catch (error) {
-    if (error instanceof BadField) return error.message;
-    throw error;
-  }
-  return undefined;
-}
-
 export function metadataOf(fields: Fields): Metadata {
   const inner = new Fields(fields.list("metadata", maxElements));
   return {
