@@ -108,8 +108,8 @@ function losing(bytes: string): string {
   return `ws://127.0.0.1:${listener.port}/audio`;
 }
 
-describe("an error reports", () => {
-  test("a device that is not recorded, with the server's message", async () => {
+describe("listening", () => {
+  test("fails with the server's message if the device is not recorded", async () => {
     const error = { code: "RECORDING_UNKNOWN", message: "no such recording now", hint: "start the device" };
     const { url } = liveServer(() => Response.json({ error }, { status: 404 }));
     const failure = await failureOf(LiveWav.open({ url, device: "1" }));
@@ -120,7 +120,7 @@ describe("an error reports", () => {
     });
   });
 
-  test("a server without live audio, an unreachable server, an invalid id", async () => {
+  test("fails without live audio at the server, without a server, and for an invalid id", async () => {
     const { url } = liveServer(() => new Response("not found", { status: 404 }));
     expect((await failureOf(LiveWav.open({ url, device: "1" }))).code).toBe("NO_RECORDER");
     expect((await failureOf(LiveWav.open({ url: "ws://127.0.0.1:1/", device: "1" }))).code).toBe(
@@ -131,13 +131,13 @@ describe("an error reports", () => {
     expect((await failureOf(LiveWav.open({ url: page.url, device: "1" }))).code).toBe("UNEXPECTED");
   });
 
-  test("no answer in time", async () => {
+  test("fails without an answer in time", async () => {
     const { url } = liveServer(() => new Promise<Response>(() => undefined));
     const failure = await failureOf(LiveWav.open({ url, device: "1", timeoutMs: 30 }));
     expect(failure.code).toBe("ANSWER_TIMEOUT");
   });
 
-  test("a connection lost before and in the middle of the audio", async () => {
+  test("fails if the connection is lost before or in the middle of the audio", async () => {
     const early = losing("RIFF");
     expect((await failureOf(LiveWav.open({ url: early, device: "1" }))).code).toBe("CONNECTION_LOST");
     const late = losing(Buffer.concat([head, new Uint8Array(40)]).toString("latin1"));

@@ -135,14 +135,14 @@ describe("the frames of a file", () => {
   });
 });
 
-describe("BAD_AUDIO or SOURCE_CHANGED reports", () => {
-  test("a file that is not WAV, and one that ends in its header", async () => {
+describe("a file that cannot be sent", () => {
+  test("is rejected if it is not WAV, or ends in its header", async () => {
     for (const bytes of [new Uint8Array(0), new Uint8Array(100), wavFile(melody(5, 1), 1).slice(0, 40)]) {
       expect((await failureOf(WavSource.open(bytesSource(bytes)))).code).toBe("BAD_AUDIO");
     }
   });
 
-  test("a file that shrinks while it is sent", async () => {
+  test("is rejected if it shrinks while it is sent", async () => {
     const file = wavFile(melody(1_000, 1), 1);
     const source = {
       sizeBytes: file.length,
@@ -160,7 +160,7 @@ describe("BAD_AUDIO or SOURCE_CHANGED reports", () => {
     expect(failure.code).toBe("SOURCE_CHANGED");
   });
 
-  test("a loop of an empty file", async () => {
+  test("is rejected as a loop if it is empty", async () => {
     expect((await failureOf(trackOf(new Int16Array(0), 1, {}, { loop: true }))).code).toBe("BAD_AUDIO");
   });
 });

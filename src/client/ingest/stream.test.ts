@@ -103,7 +103,7 @@ describe("a stream", () => {
   });
 });
 
-describe("a refusal is final and says why", () => {
+describe("a stream fails with the reason of the close", () => {
   for (const [code, reason] of [
     [1008, "invalid audio frame"],
     [1003, "binary required"],
@@ -120,13 +120,13 @@ describe("a refusal is final and says why", () => {
     });
   }
 
-  test("also if it crosses the client's close", async () => {
+  test("if it crosses the client's close", async () => {
     const server = mock({ closesAfter: { frames: 1, code: 1008, reason: "invalid audio frame" } });
     const failure = await failureOf(streamTo(server.url, await trackOf(melody(320, 1), 1)).run());
     expect(failure.message).toContain("1008 (invalid audio frame)");
   });
 
-  test("other closes at the end are reported, and do not count as an answer", async () => {
+  test("but other closes at the end are results, and do not count as an answer", async () => {
     const server = mock({ closesAfter: { frames: 1, code: 1011, reason: "storage failed" } });
     const result = await streamTo(server.url, await trackOf(melody(320, 1), 1)).run();
     expect(result.close).toEqual({ code: 1011, reason: "storage failed" });

@@ -85,14 +85,14 @@ class LegacyDownload {
 
   async run(): Promise<DownloadResult> {
     const { signal, streamId } = this.#options;
-    const hooks = { signal, progress: () => this.#offset, onRetry: this.#retried };
+    const hooks = { signal, progress: () => this.#offset, onRetry: this.#onRetry };
     const ending = await withRetries(retryPolicy(this.#options), hooks, () => this.#attempt());
     const digests = this.#digests.finish();
     this.#verify(digests);
     return { streamId, sizeBytes: this.#offset, digests, ending, reconnects: this.#reconnects };
   }
 
-  readonly #retried = (notice: RetryNotice): void => {
+  readonly #onRetry = (notice: RetryNotice): void => {
     this.#reconnects++;
     this.#options.onEvent?.({ type: "retrying", ...notice });
   };

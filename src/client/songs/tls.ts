@@ -123,5 +123,5 @@ async function* chunksOf(
 
 function lost(error: unknown, bytes: number): ClientError {
   const cause = systemCode(error) ?? (error instanceof Error ? error.message : String(error));
-  return new ClientError("CONNECTION_LOST", `after ${bytes} bytes (${cause})`, "ask for the song again");
+  return new ClientError("CONNECTION_LOST", `after ${bytes} bytes (${cause})`, "request the song again");
 }

@@ -62,7 +62,7 @@ export class Reconnector {
   }
 
   /**
-   * Calls `attempt` with a link until it succeeds or fails for good. A failed attempt counts as a retry of the policy
+   * Calls `attempt` with a link until it succeeds or throws a final error. A failed attempt counts as a retry of the policy
    * unless `progress` has grown; waiting for a new link does not count.
    */
   withRetries<T>(
