@@ -62,6 +62,11 @@ export class Recording implements RecordingEvents {
     this.live = new LiveFeed(historyBytes, (isWanted) => this.#slot.listen(isWanted));
   }
 
+  /** Accepts frames: it has neither ended nor failed. */
+  get isRunning(): boolean {
+    return this.#state === "recording";
+  }
+
   /** Resolves when nothing of this recording runs any more. */
   get over(): Promise<void> {
     return this.#over.promise;

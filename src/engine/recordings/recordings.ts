@@ -37,10 +37,8 @@ export class Recordings implements RecordingHost {
   readonly log: Log;
   readonly #pool: Pool;
   readonly #settings: RecordingSettings;
+  /** Oldest first; some may still be ending. */
   readonly #all = new Set<Recording>();
-  /** The newest recording of each name; older ones may still be ending. */
-  readonly #byHwid = new Map<string, Recording>();
-  readonly #byStreamId = new Map<string, Recording>();
   /** Complete segments that are not in the catalog yet, oldest first. */
   #unentered: RecordingEntry[] = [];
   #timer: Timer | undefined;
@@ -75,15 +73,18 @@ export class Recordings implements RecordingHost {
     };
     const recording = new Recording(spec, owner, this);
     this.#all.add(recording);
-    if (recording.hwid !== null) this.#byHwid.set(recording.hwid, recording);
-    this.#byStreamId.set(String(handshake.streamId), recording);
     return recording;
   }
 
-  /** Finds a running recording by hardware id or stream id. Throws RECORDING_UNKNOWN, LISTENERS_EXHAUSTED. */
+  /**
+   * Finds a running recording by hardware id, or else by stream id: the newest one, since a device that reconnects
+   * leaves its old connection behind. Throws RECORDING_UNKNOWN, LISTENERS_EXHAUSTED.
+   */
   listen(name: string): Recording {
     const hwid = sanitizeHwid(name);
-    const recording = (hwid === undefined ? undefined : this.#byHwid.get(hwid)) ?? this.#byStreamId.get(name);
+    const recording =
+      this.#newestRunning((each) => each.hwid !== null && each.hwid === hwid) ??
+      this.#newestRunning((each) => String(each.handshake.streamId) === name);
     if (recording === undefined) throw new WavecacheError("RECORDING_UNKNOWN");
     if (this.figures().listeners >= maxLiveListeners) throw new WavecacheError("LISTENERS_EXHAUSTED");
     return recording;
@@ -124,9 +125,11 @@ export class Recordings implements RecordingHost {
 
   release(recording: Recording, unfinished: string[]): void {
     this.#all.delete(recording);
-    forget(this.#byHwid, recording.hwid ?? "", recording);
-    forget(this.#byStreamId, String(recording.handshake.streamId), recording);
     if (unfinished.length > 0) void this.#repair(unfinished);
+  }
+
+  #newestRunning(matches: (recording: Recording) => boolean): Recording | undefined {
+    return [...this.#all].findLast((each) => each.isRunning && matches(each));
   }
 
   /** Single flight: a segment that is added during a sync goes with the next one. */
@@ -168,8 +171,4 @@ export class Recordings implements RecordingHost {
       this.log.error("recordings could not be repaired", { error });
     }
   }
-}
-
-function forget(map: Map<string, Recording>, name: string, recording: Recording): void {
-  if (map.get(name) === recording) map.delete(name);
 }

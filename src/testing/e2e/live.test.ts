@@ -96,6 +96,39 @@ test("a listener hears the last 200 ms and then the stream to its end", async ()
   expect(gone.status).toBe(404);
 });
 
+/** The channels in the header of what is live under a name; undefined if nothing is. */
+async function liveChannels(server: TestServer, name: string): Promise<number | undefined> {
+  const leaver = new AbortController();
+  const response = await fetch(`${server.httpBase}/live/${name}.wav`, { signal: leaver.signal });
+  if (response.status !== 200) return undefined;
+  const { value } = await response.body!.getReader().read();
+  leaver.abort();
+  return Buffer.from(value!).readUInt16LE(22);
+}
+
+for (const [name, hwid] of [
+  ["kitchen", "kitchen"],
+  ["7", undefined],
+] as const) {
+  test(`of several connections with the ${hwid === undefined ? "stream id" : "hardware id"} ${name}, the newest that runs is live`, async () => {
+    await using server = await TestServer.start();
+    const devices = [];
+    for (const channels of [1, 2, 3]) {
+      const device = await IngestDevice.open(server.httpBase, { ...pcmFormat, channels }, hwid);
+      device.send(countingPayload(0, 320 * channels));
+      await until("the newest to be live", 5000, async () => (await liveChannels(server, name)) === channels);
+      devices.push(device);
+    }
+    const [first, second, third] = devices;
+    await second!.close();
+    expect(await liveChannels(server, name)).toBe(3);
+    await third!.close();
+    await until("the first to be live", 5000, async () => (await liveChannels(server, name)) === 1);
+    await first!.close();
+    await until("silence", 5000, async () => (await liveChannels(server, name)) === undefined);
+  });
+}
+
 test("a listener of ADPCM hears the recorded samples", async () => {
   await using server = await TestServer.start();
   const device = await IngestDevice.open(server.httpBase, adpcmFormat, "coded");
