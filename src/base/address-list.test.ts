@@ -1,8 +1,18 @@
 import { expect, test } from "bun:test";
-import { AddressList, privateNetworks } from "./address-list.ts";
+import { AddressList, loopbackNetworks } from "./address-list.ts";
 
-test("the private networks are this machine, home networks and links, in both families", () => {
-  const list = AddressList.parse(privateNetworks)!;
+test("the loopback networks are this machine, in both families", () => {
+  const list = AddressList.parse(loopbackNetworks)!;
+  for (const address of ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"])
+    expect(list.has(address), address).toBe(true);
+  for (const address of ["128.0.0.1", "192.168.0.1", "fe80::1", "::2"])
+    expect(list.has(address), address).toBe(false);
+});
+
+test("a list may hold home networks and links, in both families", () => {
+  const list = AddressList.parse(
+    "127.0.0.0/8,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,169.254.0.0/16,::1/128,fc00::/7,fe80::/10",
+  )!;
   const inside = ["127.0.0.1", "10.255.0.1", "172.31.9.9", "192.168.1.7", "169.254.1.1", "::1", "fd00::7"];
   for (const address of [...inside, "fe80::1", "fe80::1%eth0", "::ffff:192.168.1.7"])
     expect(list.has(address), address).toBe(true);

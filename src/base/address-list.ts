@@ -1,9 +1,8 @@
 /** Lists of networks: which addresses a gateway serves. */
 import { BlockList, isIP } from "node:net";
 
-/** This machine, private networks and links: RFC 1122, 1918, 3927, 4193, 4291. */
-export const privateNetworks =
-  "127.0.0.0/8,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,169.254.0.0/16,::1/128,fc00::/7,fe80::/10";
+/** This machine: RFC 1122, 4291. */
+export const loopbackNetworks = "127.0.0.0/8,::1/128";
 
 export class AddressList {
   readonly #list = new BlockList();
@@ -34,7 +33,7 @@ export class AddressList {
   }
 }
 
-const loopback = AddressList.parse("127.0.0.0/8,::1/128")!;
+const loopback = AddressList.parse(loopbackNetworks)!;
 
 /** Whether a host to listen on is reached from this machine only. */
 export function isLoopback(host: string): boolean {

@@ -64,8 +64,8 @@ const table = {
     "read faster, or request less at once"),
   FOREIGN_ORIGIN: row(403, close.POLICY, grpc.PERMISSION_DENIED, "pages of other sites are refused",
     "use the command line, or a page that this server sent"),
-  ADDRESS_REFUSED: row(403, close.POLICY, grpc.PERMISSION_DENIED, "requests from this address are refused",
-    "add its network to --udp-allow"),
+  ADDRESS_REFUSED: row(403, close.POLICY, grpc.PERMISSION_DENIED, "this address is not in --udp-allow",
+    "add its network there, or use reliable UDP"),
 
   // The server
   SHUTTING_DOWN: row(503, close.GOING_AWAY, grpc.UNAVAILABLE, "server is shutting down",

@@ -1,7 +1,7 @@
 /** The options of the server: how each is written, what it means, its default, and which values it takes. */
 import * as v from "valibot";
 import { availableParallelism } from "node:os";
-import { privateNetworks } from "../base/address-list.ts";
+import { loopbackNetworks } from "../base/address-list.ts";
 import { defaultMaxConnections } from "../base/limits/connections.ts";
 import { defaultUdpRateMbps, maxUdpTotalMbps } from "../base/limits/songs.ts";
 import {
@@ -99,8 +99,8 @@ export const options = {
     "port of songs over UDP; off for none, 0 picks a free one"),
   udpRateMbps: option("mbps", String(defaultUdpRateMbps), wholeNumber(1, maxUdpTotalMbps),
     "megabits per second of one song over UDP; reliable UDP sends up to 10 times as fast"),
-  udpAllow: option("networks", privateNetworks, networks,
-    "networks whose requests over UDP are answered"),
+  udpAllow: option("networks", loopbackNetworks, networks,
+    "networks that get whole songs over plain UDP, where addresses can be forged"),
   tlsPort: option("port", "9999", port,
     "port of songs over TLS; off for none, 0 picks a free one"),
 

@@ -3,7 +3,9 @@ import * as fc from "fast-check";
 import {
   type AckMessage,
   blockBytes,
+  decodeDiscover,
   decodeReliable,
+  encodeDiscover,
   encodeReliable,
   isReliable,
   maxDatagramBytes,
@@ -11,8 +13,10 @@ import {
   minRequestBytes,
   type ReliableMessage,
   stampData,
+  tokenBytes,
+  tokenMessageBytes,
 } from "./reliable-udp.ts";
-import { encodeSongName } from "./song-name.ts";
+import { decodeSongName, encodeSongName } from "./song-name.ts";
 
 const transfer = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
 const u32 = fc.nat({ max: 0xffff_ffff });
@@ -162,4 +166,34 @@ test("no name of a song looks like the reliable protocol", () => {
       expect(isReliable(encodeSongName(name)!)).toBe(false);
     }),
   );
+});
+
+describe("a DISCOVER", () => {
+  test("is text that a server of the plain protocol takes for the name of a song", () => {
+    fc.assert(
+      fc.property(transfer, (id) => {
+        const datagram = encodeDiscover(id);
+        expect(decodeDiscover(datagram)).toBe(id);
+        expect(isReliable(datagram)).toBe(false);
+        expect(decodeSongName(datagram)).toMatch(/^[a-z0-9-]{1,64}$/);
+      }),
+    );
+    expect(new TextDecoder().decode(encodeDiscover(0xabcn))).toBe(
+      "wavecache-reliable-udp-1-0000000000000abc",
+    );
+  });
+
+  test("is not shorter than its answer", () => {
+    const token = encodeReliable({ type: "token", transfer: 1n, token: new Uint8Array(tokenBytes) });
+    expect(token).toHaveLength(tokenMessageBytes);
+    expect(encodeDiscover(1n).length).toBeGreaterThanOrEqual(tokenMessageBytes);
+  });
+
+  test("is nothing else", () => {
+    const others = ["", "song.mp3", "wavecache-reliable-udp-1-", "wavecache-reliable-udp-2-0123456789abcdef"];
+    for (const end of ["0123456789ABCDEF", "0123456789abcde", "0123456789abcdef0", "0123456789abcdef\n"])
+      others.push(`wavecache-reliable-udp-1-${end}`);
+    for (const other of others) expect(decodeDiscover(Buffer.from(other)), other).toBeUndefined();
+    expect(decodeDiscover(new Uint8Array(41).fill(0xff))).toBeUndefined();
+  });
 });

@@ -29,6 +29,8 @@ export const maxDatagramBytes = 1200;
 /** The shortest REQUEST. Answers to a REQUEST without a valid token are shorter, so nobody can amplify traffic. */
 export const minRequestBytes = 64;
 export const tokenBytes = 20;
+/** A TOKEN. Only a datagram that is not shorter gets one: a forged address gets no more bytes than the forger sent. */
+export const tokenMessageBytes = 16 + tokenBytes;
 export const digestBytes = 32;
 
 const headerBytes = 16;
@@ -133,6 +135,24 @@ export function decodeReliable(datagram: Uint8Array): ReliableMessage | undefine
   if (view.getUint8(4) !== version) return undefined;
   const decode = decoders[view.getUint8(5)];
   return decode?.(view, datagram.subarray(headerBytes), view.getBigUint64(8, true));
+}
+
+/**
+ * DISCOVER: the first datagram of a client that does not know the server. It is the name of a song that no server has:
+ * servers of the plain protocol fail on anything that is not text. Answered with TOKEN.
+ */
+const discoverPrefix = "wavecache-reliable-udp-1-";
+const discoverPattern = new RegExp(`^${discoverPrefix}([0-9a-f]{16})$`);
+
+export function encodeDiscover(transfer: bigint): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(discoverPrefix + transfer.toString(16).padStart(16, "0"));
+}
+
+/** The transfer that a client wants to begin; undefined for any other datagram. */
+export function decodeDiscover(datagram: Uint8Array): bigint | undefined {
+  if (datagram.length !== discoverPrefix.length + 16) return undefined;
+  const id = discoverPattern.exec(decodeText(datagram) ?? "")?.[1];
+  return id === undefined ? undefined : BigInt(`0x${id}`);
 }
 
 type Decoder = (view: DataView, body: Uint8Array, transfer: bigint) => ReliableMessage | undefined;

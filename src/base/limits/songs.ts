@@ -37,6 +37,20 @@ export const udpBurstDatagrams = 8;
 export const maxUdpBurstDatagrams = 32;
 /** Bytes of one read of a song that is sent over UDP; two reads of each transfer are in memory. */
 export const udpReadBytes = 64 * KiB;
+/**
+ * Plain UDP to an address that `--udp-allow` does not name: its requests may be forged, and the answers may hit a victim.
+ * It gets this much and this many times the bytes that it sent (RFC 9000, section 8.1), then nothing. What it may still
+ * get is never more than the maximum.
+ */
+export const unvalidatedStartBytes = 1 * KiB;
+export const unvalidatedFactor = 3;
+export const maxUnvalidatedBytes = 4 * KiB;
+/** Such an address is forgotten after this time, and then has a new start. */
+export const unvalidatedWindowMs = 60_000;
+/** Such addresses at once; further ones get nothing, so all starts together are 70 kB a second. */
+export const maxUnvalidatedAddresses = 4096;
+/** Songs that are being read for such addresses; further requests are dropped. */
+export const maxUnvalidatedSongs = 16;
 /** Shortest validity of an address token; a request with an older one gets a new token. */
 export const udpTokenMs = 10_000;
 /** Reliable UDP: blocks that may be sent ahead of the client's acknowledgement. */
@@ -58,5 +72,6 @@ mustHold(
   defaultUdpRateMbps * reliableRateFactor < maxUdpTotalMbps,
 );
 mustHold("a transfer starts above its floor", reliableFloorMbps <= reliableStartMbps);
+mustHold("an unvalidated address can use its start", unvalidatedStartBytes <= maxUnvalidatedBytes);
 mustHold("bursts have a range", udpBurstDatagrams <= maxUdpBurstDatagrams);
 mustHold("a finished transfer lingers shorter than a running one waits", reliableLingerMs < reliableIdleMs);

@@ -1,22 +1,26 @@
 /**
- * Songs by name over UDP, with the plain protocol and the reliable one. UDP source addresses can be forged: addresses
- * outside the allow list get no answer, and the others are limited per address and in total. A client is an address with
+ * Songs by name over UDP, with the plain protocol and the reliable one. UDP source addresses can be forged. So the
+ * reliable protocol begins with a token that the client returns, the plain one serves whole songs only to the addresses
+ * that the operator trusts, and no datagram without a token changes a transfer in progress. A client is an address with
  * a port, and has one transfer at a time.
  */
 import type { udp } from "bun";
 import type { AddressList } from "../../base/address-list.ts";
 import type { GatewayMeter } from "../../base/gateway-meter.ts";
-import { WavecacheError } from "../../base/errors.ts";
-import { maxUdpTransfers, maxUdpTransfersPerAddress, reliableRateFactor } from "../../base/limits/songs.ts";
+import { toWavecacheError, WavecacheError } from "../../base/errors.ts";
+import { reliableRateFactor } from "../../base/limits/songs.ts";
 import type { Log } from "../../base/log.ts";
 import { authorityOf } from "../../listen/authority.ts";
 import {
+  type AckMessage,
+  decodeDiscover,
   decodeReliable,
   encodeReliable,
   isReliable,
   minRequestBytes,
   type ReliableMessage,
   type RequestMessage,
+  tokenMessageBytes,
 } from "../../wire/reliable-udp.ts";
 import { decodeSongName } from "../../wire/song-name.ts";
 import { RateLimitedLog } from "./rate-limited-log.ts";
@@ -25,13 +29,23 @@ import { PlainTransfer } from "./plain-transfer.ts";
 import { ReliableTransfer } from "./reliable-transfer.ts";
 import { Sender, type Sent } from "./sender.ts";
 import { AddressTokens } from "./tokens.ts";
-import type { CutReason, Peer, SongSource, Transfer, TransferHost, UdpSong } from "./transfer.ts";
+import {
+  type CutReason,
+  keyOf,
+  type Peer,
+  type SongSource,
+  type Transfer,
+  type TransferHost,
+  type UdpSong,
+} from "./transfer.ts";
+import { TransferTable } from "./transfer-table.ts";
+import { UnvalidatedSongs } from "./unvalidated-songs.ts";
 
 export interface SongsUdpGatewaySettings {
   host: string;
   /** 0 picks a free port. */
   port: number;
-  /** Only these addresses get answers. */
+  /** These addresses get whole songs by the plain protocol, without any proof. */
   allow: AddressList;
   /** Rate limit of a plain transfer, in megabits a second. A reliable one may send at a multiple of it. */
   rateMbps: number;
@@ -50,8 +64,8 @@ export class SongsUdpGateway implements TransferHost {
   readonly #pacer: Pacer;
   readonly #tokens = new AddressTokens();
   readonly #rateLimitedLog: RateLimitedLog;
-  readonly #transfers = new Map<string, Transfer>();
-  readonly #transfersPerAddress = new Map<string, number>();
+  readonly #transfers = new TransferTable();
+  readonly #unvalidated: UnvalidatedSongs;
   readonly #ticker: Timer;
   readonly #bytesPerSecond: number;
   #isClosed = false;
@@ -79,6 +93,11 @@ export class SongsUdpGateway implements TransferHost {
     this.#sender = new Sender(socket);
     this.#pacer = new Pacer({ send: (transfer, datagrams) => this.#send(transfer, datagrams) });
     this.#rateLimitedLog = new RateLimitedLog(settings.log);
+    this.#unvalidated = new UnvalidatedSongs({
+      open: (name) => this.open(name),
+      answer: (peer, datagram) => this.answer(peer, datagram),
+      refused: (peer, error) => this.#refuse(peer, error),
+    });
     this.#bytesPerSecond = (settings.rateMbps * 1_000_000) / 8;
     this.#ticker = setInterval(() => this.#tick(), tickMs);
   }
@@ -97,7 +116,7 @@ export class SongsUdpGateway implements TransferHost {
     if (this.#isClosed) return;
     this.#isClosed = true;
     clearInterval(this.#ticker);
-    for (const transfer of this.#transfers.values()) transfer.cut("SHUTTING_DOWN");
+    for (const transfer of this.#transfers) transfer.cut("SHUTTING_DOWN");
     this.#pacer.close();
     this.#socket.close();
   }
@@ -106,9 +125,10 @@ export class SongsUdpGateway implements TransferHost {
     this.#settings.meter.bytesIn += datagram.length;
     // An empty datagram marks the end of a song. Answering it could make two servers answer each other forever.
     if (this.#isClosed || datagram.length === 0 || peer.port === 0) return;
-    if (!this.#settings.allow.has(peer.address)) return this.#refuse(peer, "ADDRESS_REFUSED");
-    if (isReliable(datagram)) this.#receiveReliable(peer, datagram);
-    else this.#receivePlain(peer, datagram);
+    if (isReliable(datagram)) return this.#receiveReliable(peer, datagram);
+    const id = decodeDiscover(datagram);
+    if (id === undefined) this.#receivePlain(peer, datagram);
+    else if (!this.#isSendingPlain(peer)) this.#answerWithToken(peer, id, performance.now());
   }
 
   open(name: string): Promise<UdpSong> {
@@ -120,6 +140,7 @@ export class SongsUdpGateway implements TransferHost {
   }
 
   answer(peer: Peer, datagram: Uint8Array): void {
+    if (this.#isClosed) return;
     try {
       const { count } = this.#sender.send(peer, [datagram]);
       this.#settings.meter.bytesOut += count * datagram.length;
@@ -130,12 +151,14 @@ export class SongsUdpGateway implements TransferHost {
 
   ended(transfer: Transfer, cut: CutReason | undefined): void {
     const { peer, name } = transfer;
-    this.#transfers.delete(keyOf(peer));
+    this.#transfers.remove(transfer);
     this.#pacer.remove(transfer);
-    this.#count(peer.address, -1);
     this.#settings.meter.closed();
     if (cut !== undefined && cut !== "client gone" && cut !== "not wanted") this.#settings.meter.failed(cut);
     this.#settings.log.debug("a transfer ended", { name, to: keyOf(peer), cut: cut ?? "no" });
+    const isEnded = cut === undefined || cut === "SONG_UNKNOWN";
+    if (isEnded && transfer instanceof PlainTransfer && transfer.next !== undefined)
+      this.#startPlain(peer, transfer.next);
   }
 
   failed({ peer, name }: Transfer, error: unknown): void {
@@ -144,27 +167,42 @@ export class SongsUdpGateway implements TransferHost {
 
   #receivePlain(peer: Peer, datagram: Uint8Array): void {
     const name = decodeSongName(datagram);
+    const running = this.#transfers.at(peer);
+    if (running instanceof PlainTransfer && name !== undefined) running.request(name);
+    if (running !== undefined) return;
+    if (!this.#settings.allow.has(peer.address))
+      return void this.#unvalidated.answer(peer, datagram.length, name);
     // An invalid name gets the answer of an unknown song.
-    if (name === undefined) return this.answer(peer, new Uint8Array(0));
-    const running = this.#transfers.get(keyOf(peer));
-    // A client that has received nothing yet repeats its request.
-    if (running instanceof PlainTransfer && running.name === name) return;
-    if (!this.#admit(peer, running)) return this.#refuse(peer, "TRANSFERS_EXHAUSTED");
+    if (name === undefined) this.answer(peer, new Uint8Array(0));
+    else this.#startPlain(peer, name);
+  }
+
+  #startPlain(peer: Peer, name: string): void {
+    if (this.#isFull(peer)) return this.#refuse(peer, new WavecacheError("TRANSFERS_EXHAUSTED"));
     const transfer = new PlainTransfer(peer, name, this.#bytesPerSecond, this);
     this.#add(transfer);
     void transfer.start();
   }
 
+  /** The client would take any other datagram for a part of its song, and a short one for the end. */
+  #isSendingPlain(peer: Peer): boolean {
+    return this.#transfers.at(peer) instanceof PlainTransfer || this.#unvalidated.isAnswering(peer);
+  }
+
   #receiveReliable(peer: Peer, datagram: Uint8Array): void {
+    if (this.#isSendingPlain(peer)) return;
     const message = decodeReliable(datagram);
     if (message === undefined) return this.#answerMalformed(peer, datagram);
-    if (message.type === "request") return this.#request(peer, message);
-    const transfer = this.#transfers.get(keyOf(peer));
-    const isKnown = transfer instanceof ReliableTransfer && transfer.id === message.transfer;
-    if (message.type === "ack") {
-      if (isKnown) transfer.acknowledge(message, performance.now());
-      else this.#answerShort(peer, message.transfer, "TRANSFER_UNKNOWN", datagram.length);
-    } else if (message.type === "close" && isKnown) transfer.closed(message.complete);
+    const transfer = this.#transfers.withId(message.transfer);
+    const isItsPeer = transfer !== undefined && keyOf(transfer.peer) === keyOf(peer);
+    const now = performance.now();
+    if (message.type === "request") {
+      if (isItsPeer) transfer.repeat(now);
+      else this.#request(peer, message, transfer, now);
+    } else if (message.type === "ack") {
+      if (isItsPeer) transfer.acknowledge(message, now);
+      else this.#answerAck(peer, message, transfer, datagram.length);
+    } else if (message.type === "close" && isItsPeer) transfer.closed(message.complete);
   }
 
   /** Answers a request of another version with an error. Ignores other malformed messages. */
@@ -175,23 +213,52 @@ export class SongsUdpGateway implements TransferHost {
     this.#answerShort(peer, transfer, "BAD_REQUEST", datagram.length);
   }
 
-  #request(peer: Peer, request: RequestMessage): void {
-    const now = performance.now();
-    const { transfer: id, token } = request;
-    if (!this.#tokens.isValid(token, peer, id, now)) {
-      const fresh = this.#tokens.issue(peer, id, now);
-      return this.answer(peer, encodeReliable({ type: "token", transfer: id, token: fresh }));
-    }
-    const running = this.#transfers.get(keyOf(peer));
-    if (running instanceof ReliableTransfer && running.id === id) return running.repeat(now);
-    if (!this.#admit(peer, running)) {
-      this.#refuse(peer, "TRANSFERS_EXHAUSTED");
-      return this.#answer(peer, { type: "error", transfer: id, code: "TRANSFERS_EXHAUSTED" });
+  /** An ACK from a peer that has no such transfer. Perhaps its address has changed: then it has to prove the new one. */
+  #answerAck(
+    peer: Peer,
+    { transfer: id }: AckMessage,
+    transfer: ReliableTransfer | undefined,
+    ackBytes: number,
+  ): void {
+    if (transfer === undefined) this.#answerShort(peer, id, "TRANSFER_UNKNOWN", ackBytes);
+    else if (ackBytes >= tokenMessageBytes) this.#answerWithToken(peer, id, performance.now());
+  }
+
+  #answerWithToken(peer: Peer, id: bigint, now: number): void {
+    const moves = this.#transfers.withId(id)?.moves ?? 0;
+    this.#answer(peer, { type: "token", transfer: id, token: this.#tokens.issue(peer, { id, moves }, now) });
+  }
+
+  /** A request for a new transfer, or for `transfer` from another address than that of its client. */
+  #request(peer: Peer, request: RequestMessage, transfer: ReliableTransfer | undefined, now: number): void {
+    const { transfer: id, token, name } = request;
+    if (!this.#tokens.isValid(token, peer, { id, moves: transfer?.moves ?? 0 }, now))
+      return this.#answerWithToken(peer, id, now);
+    // The client has proven its address: what it requested there before is no longer wanted.
+    this.#transfers.at(peer)?.cut("not wanted");
+    if (transfer === undefined) this.#startReliable(peer, request, now);
+    else if (transfer.name === name) this.#move(transfer, peer, now);
+  }
+
+  #startReliable(peer: Peer, request: RequestMessage, now: number): void {
+    if (this.#isFull(peer)) {
+      const error = new WavecacheError("TRANSFERS_EXHAUSTED");
+      this.#refuse(peer, error);
+      return this.#answer(peer, { type: "error", transfer: request.transfer, code: error.code });
     }
     const maxBytesPerSecond = this.#bytesPerSecond * reliableRateFactor;
     const transfer = new ReliableTransfer(peer, request, maxBytesPerSecond, now, this);
     this.#add(transfer);
     void transfer.start();
+  }
+
+  #move(transfer: ReliableTransfer, peer: Peer, now: number): void {
+    const from = transfer.peer;
+    if (from.address !== peer.address && this.#transfers.isFullFor(peer))
+      return this.#refuse(peer, new WavecacheError("TRANSFERS_EXHAUSTED"));
+    this.#transfers.move(transfer, peer, now);
+    const { name } = transfer;
+    this.#settings.log.debug("the address of a client changed", { name, from: keyOf(from), to: keyOf(peer) });
   }
 
   #answer(peer: Peer, message: ReliableMessage): void {
@@ -209,29 +276,19 @@ export class SongsUdpGateway implements TransferHost {
     if (datagram.length <= maxBytes) this.answer(peer, datagram);
   }
 
-  /** True if the limits allow one more transfer. Cuts the running one: its client wants another song now. */
-  #admit(peer: Peer, running: Transfer | undefined): boolean {
-    running?.cut("not wanted");
-    const ofAddress = this.#transfersPerAddress.get(peer.address) ?? 0;
-    return this.#transfers.size < maxUdpTransfers && ofAddress < maxUdpTransfersPerAddress;
+  #isFull(peer: Peer): boolean {
+    return this.#transfers.isFull || this.#transfers.isFullFor(peer);
   }
 
   #add(transfer: Transfer): void {
-    this.#transfers.set(keyOf(transfer.peer), transfer);
-    this.#count(transfer.peer.address, 1);
+    this.#transfers.add(transfer);
     this.#pacer.add(transfer);
     this.#settings.meter.opened();
   }
 
-  #count(address: string, change: number): void {
-    const count = (this.#transfersPerAddress.get(address) ?? 0) + change;
-    if (count === 0) this.#transfersPerAddress.delete(address);
-    else this.#transfersPerAddress.set(address, count);
-  }
-
-  #refuse(peer: Peer, code: "ADDRESS_REFUSED" | "TRANSFERS_EXHAUSTED"): void {
-    this.#settings.meter.failed(code);
-    this.#rateLimitedLog.warn("a request is not answered", peer, new WavecacheError(code));
+  #refuse(peer: Peer, error: unknown): void {
+    this.#settings.meter.failed(toWavecacheError(error).code);
+    this.#rateLimitedLog.warn("a request is not answered in full", peer, error);
   }
 
   #send(transfer: Transfer, datagrams: readonly Uint8Array[]): Sent["state"] {
@@ -239,21 +296,17 @@ export class SongsUdpGateway implements TransferHost {
       const { count, state } = this.#sender.send(transfer.peer, datagrams);
       for (const { length } of datagrams.slice(0, count)) this.#settings.meter.bytesOut += length;
       transfer.sent(count);
-      if (state === "gone") transfer.cut("client gone");
+      if (state === "gone") transfer.unreachable();
       return state;
     } catch (error) {
       this.#rateLimitedLog.warn("a client is unreachable", transfer.peer, error);
-      transfer.cut("client gone");
+      transfer.unreachable();
       return "gone";
     }
   }
 
   #tick(): void {
     const now = performance.now();
-    for (const transfer of this.#transfers.values()) transfer.tick(now);
+    for (const transfer of this.#transfers) transfer.tick(now);
   }
-}
-
-function keyOf({ address, port }: Peer): string {
-  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 }

@@ -16,6 +16,7 @@ function endless(port: number, bytesPerSecond: number): Transfer {
     ready: (maxDatagrams) => Array.from({ length: maxDatagrams }, () => datagram),
     sent() {},
     tick() {},
+    unreachable() {},
     cut() {},
   };
 }

@@ -4,7 +4,7 @@
  */
 import { toWavecacheError } from "../../base/errors.ts";
 import { udpReadBytes } from "../../base/limits/songs.ts";
-import { songDatagramBytes } from "../../wire/song-udp.ts";
+import { songDatagramBytes, songDatagrams } from "../../wire/song-udp.ts";
 import type { CutReason, Peer, Transfer, TransferHost, UdpSong } from "./transfer.ts";
 
 const emptyDatagram = new Uint8Array(0);
@@ -13,6 +13,8 @@ export class PlainTransfer implements Transfer {
   readonly peer: Peer;
   readonly name: string;
   readonly bytesPerSecond: number;
+  /** The song to send afterwards. */
+  next: string | undefined;
   readonly #host: TransferHost;
   #song: UdpSong | undefined;
   /** Datagrams read and not sent. */
@@ -51,8 +53,20 @@ export class PlainTransfer implements Transfer {
     else this.#end(undefined);
   }
 
+  /**
+   * Another request of the peer. It may be forged, so it does not end this transfer. A client that has received nothing
+   * repeats its request; one that requests another song gets it next, as from servers that serve one after the other.
+   */
+  request(name: string): void {
+    if (name !== this.name) this.next = name;
+  }
+
   /** The plain protocol has no acknowledgements, so there is nothing to time out. */
   tick(): void {}
+
+  unreachable(): void {
+    this.#end("client gone");
+  }
 
   cut(reason: CutReason): void {
     this.#end(reason);
@@ -68,7 +82,7 @@ export class PlainTransfer implements Transfer {
       const bytes = await this.#song.read(this.#readTo, length);
       this.#readTo += length;
       this.#isRead = this.#readTo === this.#song.size;
-      this.#queue.push(...datagramsOf(bytes, this.#isRead));
+      this.#queue.push(...songDatagrams(bytes, this.#isRead));
       this.#host.wake();
     } catch (error) {
       this.#fail(error);
@@ -102,13 +116,4 @@ export class PlainTransfer implements Transfer {
       this.#host.failed(this, error);
     }
   }
-}
-
-/** Views of 1024 bytes. If `isLast`, the last one is shorter, or empty. Otherwise the read is a multiple of 1024. */
-function datagramsOf(bytes: Uint8Array, isLast: boolean): Uint8Array[] {
-  const datagrams: Uint8Array[] = [];
-  const end = isLast ? bytes.length + 1 : bytes.length;
-  for (let at = 0; at < end; at += songDatagramBytes)
-    datagrams.push(bytes.subarray(at, at + songDatagramBytes));
-  return datagrams;
 }

@@ -37,11 +37,14 @@ interface QueuedBlock {
 }
 
 export class ReliableTransfer implements Transfer {
-  readonly peer: Peer;
   readonly name: string;
   readonly id: bigint;
   readonly #host: TransferHost;
-  readonly #rate: Rate;
+  readonly #maxBytesPerSecond: number;
+  #peer: Peer;
+  #moves = 0;
+  #isUnreachable = false;
+  #rate: Rate;
   readonly #hash = createHash("sha256");
   #song: UdpSong | undefined;
   #sha256: Buffer | undefined;
@@ -76,13 +79,23 @@ export class ReliableTransfer implements Transfer {
     now: number,
     host: TransferHost,
   ) {
-    this.peer = peer;
+    this.#peer = peer;
     this.name = request.name;
     this.id = request.transfer;
     this.#limit = Math.min(request.limit, reliableWindowBlocks);
+    this.#maxBytesPerSecond = maxBytesPerSecond;
     this.#rate = new Rate(maxBytesPerSecond, now);
     this.#lastHeardAt = now;
     this.#host = host;
+  }
+
+  get peer(): Peer {
+    return this.#peer;
+  }
+
+  /** How often the address of the client has changed. */
+  get moves(): number {
+    return this.#moves;
   }
 
   get bytesPerSecond(): number {
@@ -106,15 +119,27 @@ export class ReliableTransfer implements Transfer {
     await this.#readAhead();
   }
 
+  /**
+   * The client has shown that it receives at another address: a NAT has forgotten the old one, or it is on another
+   * network. Rate and round-trip time of the new path are unknown.
+   */
+  moveTo(peer: Peer, now: number): void {
+    this.#peer = peer;
+    this.#moves += 1;
+    this.#rate = new Rate(this.#maxBytesPerSecond, now);
+    this.#smoothedRoundTripMs = undefined;
+    this.repeat(now);
+  }
+
   /** The client repeats its request: the answer was lost. */
   repeat(now: number): void {
-    this.#lastHeardAt = now;
+    this.#heard(now);
     if (this.#error !== undefined) this.#answerWithError(this.#error);
     else if (this.#song !== undefined) this.#answerWithSong(this.#song);
   }
 
   acknowledge(ack: AckMessage, now: number): void {
-    this.#lastHeardAt = now;
+    this.#heard(now);
     if (this.#error !== undefined) return this.#answerWithError(this.#error);
     if (this.#song === undefined || ack.next > this.#sentTo || ack.seen > this.#sentTo) return;
     this.#measureRoundTrip(ack, now);
@@ -131,6 +156,7 @@ export class ReliableTransfer implements Transfer {
   }
 
   ready(maxDatagrams: number): readonly Uint8Array[] {
+    if (this.#isUnreachable) return [];
     const stamp = Math.floor(performance.now()) >>> 0;
     return this.#queue.slice(0, maxDatagrams).map(({ datagram }) => {
       stampData(datagram, stamp);
@@ -158,9 +184,21 @@ export class ReliableTransfer implements Transfer {
     else this.#rate.update(now, this.#roundTripMs);
   }
 
+  /** Sends nothing until the client is heard again: its address may have changed, or the report may be forged. */
+  unreachable(): void {
+    this.#isUnreachable = true;
+  }
+
   cut(reason: CutReason): void {
     if (reason === "SHUTTING_DOWN" && !this.#isComplete) this.#answerWithError(reason);
     this.#end(reason);
+  }
+
+  #heard(now: number): void {
+    this.#lastHeardAt = now;
+    if (!this.#isUnreachable) return;
+    this.#isUnreachable = false;
+    this.#host.wake();
   }
 
   #measureRoundTrip({ stamp, heldMs, seen }: AckMessage, now: number): void {

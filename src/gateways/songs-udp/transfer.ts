@@ -53,6 +53,13 @@ export interface Transfer {
   sent(count: number): void;
   /** Handles timeouts; runs a few times a second. */
   tick(now: number): void;
+  /** The network says that nobody receives at this address. It may say so although the client is there. */
+  unreachable(): void;
   /** Ends the transfer early. */
   cut(reason: CutReason): void;
+}
+
+/** A peer as a key of maps and as text. */
+export function keyOf({ address, port }: Peer): string {
+  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 }

@@ -6,9 +6,11 @@ export class RawUdp implements Disposable {
   readonly received: Uint8Array[] = [];
   #socket: udp.ConnectedSocket<"uint8array"> | undefined;
 
-  static async open(port: number): Promise<RawUdp> {
+  /** `address` is the client's own: any loopback address. */
+  static async open(port: number, address = "127.0.0.1"): Promise<RawUdp> {
     const client = new RawUdp();
     client.#socket = await Bun.udpSocket({
+      hostname: address,
       connect: { hostname: "127.0.0.1", port },
       binaryType: "uint8array",
       socket: { data: (_socket, datagram) => void client.received.push(datagram), error() {} },
