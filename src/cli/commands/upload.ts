@@ -7,7 +7,7 @@ import { flagOption, jsonOption, type Options, textOption } from "../kit/argumen
 import type { Context } from "../kit/context.ts";
 import { CliError, failureOf, usageError } from "../kit/failures.ts";
 import { isFolder, openSource } from "../kit/files.ts";
-import { listFiles, streamIdsOf } from "../kit/input-files.ts";
+import { listFiles, streamIdsOf, type UnreadableFile } from "../kit/input-files.ts";
 import { type Outcomes, runParallel, sharedProgress } from "../kit/parallel.ts";
 import { humanBytes, safeJson, table, visible } from "../kit/text.ts";
 import { openTransferSession } from "../streams/open-session.ts";
@@ -86,7 +86,8 @@ interface UploadedFile {
 
 async function uploadMany(paths: readonly string[], options: Options, context: Context): Promise<void> {
   const parallel = parallelOf(options);
-  const jobs = await jobsOf(paths);
+  const { jobs, unreadable } = await jobsOf(paths);
+  for (const { name, error } of unreadable) noteFailure(name, error, context);
   const totalBytes = jobs.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   const session = await openTransferSession(options, context);
   try {
@@ -97,23 +98,30 @@ async function uploadMany(paths: readonly string[], options: Options, context: C
         parallel,
         context.signal,
         (job) => uploadFile(job, session, options, context, newProgress()),
-        ({ job, error }) => context.terminal.note(`${job.name}: ${failureOf(error).line}`),
+        ({ job, error }) => noteFailure(job.name, error, context),
       );
     });
-    printOutcomes(result, jobs.length, ms, options, context);
+    printOutcomes(result, unreadable, ms, options, context);
   } finally {
     session.close();
   }
 }
 
 /** Ids derive from names: the same command finds finished streams again and resumes unfinished ones. */
-async function jobsOf(paths: readonly string[]): Promise<Job[]> {
-  const files = await listFiles(paths);
-  if (files.length === 0) throw new CliError("no files found", "hidden files are skipped");
+async function jobsOf(paths: readonly string[]): Promise<{ jobs: Job[]; unreadable: UnreadableFile[] }> {
+  const { files, unreadable } = await listFiles(paths);
+  if (files.length + unreadable.length === 0) {
+    throw new CliError("no files found", "hidden files are skipped");
+  }
   const streamIds = streamIdsOf(files.map(({ name }) => name));
-  return files.map(({ path, name, sizeBytes }, index) => {
+  const jobs = files.map(({ path, name, sizeBytes }, index) => {
     return { path, name, sizeBytes, streamId: streamIds[index] ?? name };
   });
+  return { jobs, unreadable };
+}
+
+function noteFailure(name: string, error: unknown, { terminal }: Context): void {
+  terminal.note(`${name}: ${failureOf(error).line}`);
 }
 
 async function uploadFile(
@@ -149,19 +157,22 @@ function uploadedFile(path: string, streamId: string, result: Uploaded): Uploade
 /** Throws a CliError if any file failed. */
 function printOutcomes(
   { done, failed, skipped }: Outcomes<Job, UploadedFile>,
-  files: number,
+  unreadable: readonly UnreadableFile[],
   ms: number,
   options: Options,
   { terminal }: Context,
 ): void {
+  const unsent = failed.length + skipped;
+  const files = done.length + unsent + unreadable.length;
   if (flagOption(options, "json")) {
-    terminal.print(safeJson({ files: done, failed: failed.map(({ job }) => job.path), skipped }));
+    const failedPaths = [...unreadable, ...failed.map(({ job }) => job)].map(({ path }) => path);
+    terminal.print(safeJson({ files: done, failed: failedPaths, skipped }));
   } else if (done.length > 0) {
     terminal.printAll(reportMany(done, files, ms));
   }
-  const missing = failed.length + skipped;
-  if (missing === 0) return;
-  throw new CliError(`${missing} of ${files} files are not uploaded`, "repeat the same command to resume");
+  if (done.length === files) return;
+  const hint = unsent > 0 ? "repeat the same command to resume" : "they cannot be read";
+  throw new CliError(`${files - done.length} of ${files} files are not uploaded`, hint);
 }
 
 function reportMany(done: readonly UploadedFile[], files: number, ms: number): string[] {

@@ -1,6 +1,6 @@
 /** The commands over protocol v1 with the real server, which is killed and started again meanwhile. */
 import { expect, test } from "bun:test";
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { connect } from "../../client/v1/bun.ts";
 import { runClient, startClient } from "../harness/client-process.ts";
@@ -94,6 +94,34 @@ test("a file that fails does not affect the others", async () => {
   expect(down.code).toBe(1);
   expect(down.out).toContain("identical  a.wav");
   expect(down.err).toMatch(/^none: error: no such stream: none .*\nerror: 1 of 2 streams are not/);
+});
+
+test("a file that cannot be read is named, and the others are uploaded", async () => {
+  await using server = await TestServer.start();
+  using folder = temporaryFolder();
+  const path = (name: string) => join(folder.path, name);
+  writeFileSync(path("a.wav"), "one");
+  writeFileSync(path("z.wav"), "two");
+  symlinkSync("/nowhere/old.wav", path("gone.wav"));
+  symlinkSync("loop.wav", path("loop.wav"));
+  const { code, out, err } = await runClient(["upload", folder.path, "-s", server.url]);
+  expect(code).toBe(1);
+  expect(out).toContain("verified  a.wav");
+  expect(out).toContain("verified  z.wav");
+  expect(out).toContain("Files   2 of 4\n");
+  expect(err.split("\n")).toEqual([
+    `gone.wav: error: the link leads to nothing: ${path("gone.wav")} (it names /nowhere/old.wav; correct or remove it)`,
+    `loop.wav: error: the symbolic links of the path form a loop: ${path("loop.wav")} (check the path)`,
+    "error: 2 of 4 files are not uploaded (they cannot be read)",
+    "",
+  ]);
+  // A shell expands a pattern to links that lead nowhere too.
+  const paths = ["gone.wav", "z.wav"].map(path);
+  const named = await runClient(["upload", ...paths, "--json", "-s", server.url]);
+  expect(named.code).toBe(1);
+  const { files, failed } = JSON.parse(named.out);
+  expect(files.map((file: { path: string }) => file.path)).toEqual([path("z.wav")]);
+  expect(failed).toEqual([path("gone.wav")]);
 });
 
 test("list, info and rm agree with the HTTP API", async () => {
