@@ -46,6 +46,16 @@ describe("sounds", () => {
     }
   });
 
+  test("for the start are also found as startup_mode, after the names that begin with startup", async () => {
+    await using bench = new TestSounds();
+    bench.put("startup_mode.wav", wav(0.2));
+    const sounds = await bench.start();
+    expect((await packetsOfSound(await sounds.open(0))).length).toBe(10);
+    bench.put("startup_mode.mp3", Uint8Array.of(1));
+    bench.put("startup.wav", wav(0.1));
+    expect((await packetsOfSound(await sounds.open(0))).length).toBe(5);
+  });
+
   test("are encoded once for all players, current and later ones", async () => {
     await using bench = new TestSounds();
     bench.put("mode_1.wav", wav(1));

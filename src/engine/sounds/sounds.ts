@@ -20,13 +20,18 @@ import type { Sound, SoundSource } from "./sound.ts";
 export type SoundNames = readonly (readonly string[])[];
 
 const soundSuffixes = ["wav", "opus", "ogg", "mp3"];
-const soundStems = ["startup", "mode_1", "mode_2", "mode_3", "mode_4", "mode_5"];
+/** `startup_mode` is the name in the folders of older servers. */
+const soundStems = [["startup", "startup_mode"], ["mode_1"], ["mode_2"], ["mode_3"], ["mode_4"], ["mode_5"]];
 
-/** The default names are `startup.*` and `mode_1.*` to `mode_5.*`; `overrides` replaces those of some modes. */
+/**
+ * The default names are `startup.*`, or else `startup_mode.*`, and `mode_1.*` to `mode_5.*`; `overrides` replaces those
+ * of some modes.
+ */
 export function soundNames(overrides: ReadonlyMap<number, string>): SoundNames {
-  return soundStems.map((stem, mode) => {
+  return soundStems.map((stems, mode) => {
     const override = overrides.get(mode);
-    return override === undefined ? soundSuffixes.map((suffix) => `${stem}.${suffix}`) : [override];
+    if (override !== undefined) return [override];
+    return stems.flatMap((stem) => soundSuffixes.map((suffix) => `${stem}.${suffix}`));
   });
 }
 
