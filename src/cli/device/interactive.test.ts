@@ -56,12 +56,17 @@ describe.skipIf(process.platform === "win32")("device on a terminal", () => {
     await screen.shows("saved audio/output/lamp_001.wav (400 ms)");
     screen.type("S\u001b[Ax");
     await screen.shows("hold stop acknowledged");
+    await until("the release", 5_000, () => server.device.events.length === 4);
     screen.type("q");
     expect(await screen.exit()).toBe(0);
     expect(screen.isRaw).toBe(false);
     expect(screen.text).toEndWith(`${restored}saved audio/output/lamp_001.wav (400 ms)\r\n`);
-    const buttons = server.device.events.filter(({ event }) => event < 2).map(({ button_id }) => button_id);
-    expect(buttons).toEqual([1, 3, 2, 2]);
+    expect(server.device.events).toEqual([
+      { button_id: 1, event: 0 },
+      { button_id: 3, event: 0 },
+      { button_id: 2, event: 1 },
+      { button_id: 2, event: 2 },
+    ]);
   });
 
   test.each(["SIGTERM", "SIGINT"] as const)("restores the terminal on %s", async (signal) => {

@@ -12,6 +12,7 @@ import { humanDuration } from "../kit/text.ts";
 import { playerCommand, SoundPlayer } from "../playback/sound-player.ts";
 import { type DeviceEvent, eventLine } from "./events.ts";
 import { type SavedSound, SoundRecorder } from "./recorder.ts";
+import { push } from "./script.ts";
 import { deviceScreen, type DeviceScreenState } from "./screen.ts";
 
 export interface InteractiveRun {
@@ -140,9 +141,7 @@ class InteractiveDevice {
 
   async #push(button: ButtonName, holds: boolean): Promise<void> {
     try {
-      await this.#device.press(button);
-      if (holds) await this.#device.hold(button);
-      await this.#device.release(button);
+      await push(this.#device, button, holds);
     } catch (error) {
       this.#add(failureOf(error).line);
     }

@@ -81,7 +81,7 @@ export async function runScript(
   }
 }
 
-/** Presses and releases a button, waits for both acknowledgements, and for the LEDs if the button sets them. */
+/** Pushes a button, waits for the acknowledgements, and for the LEDs if the button sets them. */
 export async function pushButton(
   device: Device,
   conditions: DeviceConditions,
@@ -90,8 +90,16 @@ export async function pushButton(
 ): Promise<void> {
   await conditions.connected();
   const setsBefore = device.sets;
-  await device.press(button);
-  if (holds) await device.hold(button);
-  await device.release(button);
+  await push(device, button, holds);
   if (ledButtons.has(button)) await conditions.ledsSet(setsBefore);
+}
+
+/** Presses a button briefly, or holds it and releases it; waits for the acknowledgements. */
+export async function push(device: Device, button: ButtonName, holds: boolean): Promise<void> {
+  if (!holds) {
+    await device.press(button);
+    return;
+  }
+  await device.hold(button);
+  await device.release(button);
 }

@@ -62,7 +62,8 @@ describe("a device", () => {
   test("answers a get with its LEDs except led_0, its buttons and its battery", async () => {
     const server = await serve();
     const { device } = await startConnected(server.address, { battery: 42 });
-    await device.press("play");
+    await device.press("mode");
+    await device.hold("play");
     const leds = { led_0: color(7), led_1: color(1), led_2: null, led_3: null, led_4: null, led_5: color(5) };
     server.device.ask({ set: leds });
     server.device.ask({ get: true });
@@ -84,12 +85,12 @@ describe("a device", () => {
     const server = await serve();
     const { device, types } = await startConnected(server.address);
     expect(await device.press("mode")).toBeLessThan(limitMs);
-    await device.hold("stop");
-    await device.release("mode");
+    await device.hold("play");
+    await device.release("play");
     expect(server.device.events).toEqual([
       { button_id: 1, event: 0 },
-      { button_id: 2, event: 1 },
-      { button_id: 1, event: 2 },
+      { button_id: 3, event: 1 },
+      { button_id: 3, event: 2 },
     ]);
     await until("the LED", limitMs, () => device.leds[1] === mode1[1]);
     expect(types().filter((type) => type === "acked")).toHaveLength(3);

@@ -179,16 +179,17 @@ export class Device {
   }
 
   /**
-   * Presses a button; resolves with the milliseconds until the server has acknowledged it. Like `hold` and `release`, it
-   * throws CONNECTION_LOST without a connection, REFUSED, ANSWER_TIMEOUT, or BUSY.
+   * Presses a button briefly; resolves with the milliseconds until the server has acknowledged it. Sends no release after
+   * it, since older servers handle every event as a press. Like `hold` and `release`, it throws CONNECTION_LOST without a
+   * connection, REFUSED, ANSWER_TIMEOUT, or BUSY.
    */
   press(button: ButtonName): Promise<number> {
-    this.#held.add(button);
     return this.#send(button, "press");
   }
 
-  /** Reports that a pressed button is still held. */
+  /** Holds a button down until `release`. */
   hold(button: ButtonName): Promise<number> {
+    this.#held.add(button);
     return this.#send(button, "hold");
   }
 

@@ -33,6 +33,8 @@ export interface MockDeviceBehaviour {
   packetMs?: number;
   /** Overrides the acknowledgement of an event; undefined sends none. */
   acks?: (event: ButtonEvent) => boolean | undefined;
+  /** Handles every event as a press of its button, also its release, as older servers do. */
+  countsEveryEvent?: boolean;
   /** Sends no `is_start`, and ends the audio stream instead of sending `is_end`. */
   marksNothing?: boolean;
   /** Rejects every stream with this status. */
@@ -158,7 +160,7 @@ class MockDevice {
   openEvents(call: EventCall): void {
     call.on("data", ({ button_event }: DeviceEvent) => {
       this.events.push(button_event!);
-      if (button_event!.event === 0) this.#pressed(button_event!.button_id);
+      if (this.#isPress(button_event!)) this.#pressed(button_event!.button_id);
       const ack = this.#behaviour.acks === undefined ? true : this.#behaviour.acks(button_event!);
       if (ack !== undefined) call.write({ ack });
     });
@@ -167,6 +169,11 @@ class MockDevice {
   openAudio(call: AudioCall): void {
     this.audio = call;
     this.audioStreams++;
+  }
+
+  /** Holding Stop is a press of it. */
+  #isPress({ button_id, event }: ButtonEvent): boolean {
+    return this.#behaviour.countsEveryEvent === true || event === 0 || (event === 1 && button_id === 2);
   }
 
   #pressed(button: number): void {
