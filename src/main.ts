@@ -143,6 +143,9 @@ async function openListeners(parts: Parts, v1: V1Gateway, metrics: Metrics, log:
     certificates,
     limit: new ConnectionLimit(config.maxConnections),
     stallTimeoutMs,
+    allowHost: config.allowHost,
+    allowOrigin: config.allowOrigin,
+    meter: meters.add("listener"),
     log,
   };
   const ports = [{ ...common, ...main, port }];

@@ -62,8 +62,12 @@ const table = {
     "try again later, or raise --max-connections"),
   PEER_STALLED: row(408, close.POLICY, grpc.DEADLINE_EXCEEDED, "peer does not read its answers",
     "read faster, or request less at once"),
+  BAD_HOST: row(400, close.POLICY, grpc.INVALID_ARGUMENT, "Host header missing or malformed",
+    "send one Host header with a name or an address, and the port"),
+  HOST_REFUSED: row(421, close.POLICY, grpc.PERMISSION_DENIED, "this server is not known by that host name",
+    "add the name to --allow-host, or use the server's address"),
   FOREIGN_ORIGIN: row(403, close.POLICY, grpc.PERMISSION_DENIED, "pages of other sites are refused",
-    "use the command line, or a page that this server sent"),
+    "use the command line or a page that this server sent, or add the page's origin to --allow-origin"),
   ADDRESS_REFUSED: row(403, close.POLICY, grpc.PERMISSION_DENIED, "this address is not in --udp-allow",
     "add its network there, or use reliable UDP"),
 

@@ -12,8 +12,10 @@ import {
 import { GiB } from "../base/limits/units.ts";
 import { logLevels } from "../base/log.ts";
 import {
+  hostNames,
   networks,
   optionalText,
+  origins,
   port,
   size,
   soundFiles,
@@ -67,6 +69,10 @@ export const options = {
     "lowest level that is logged: debug, info, warning, error"),
   maxConnections: option("n", String(defaultMaxConnections), wholeNumber(1, 1_000_000),
     "limit of open WebSocket connections"),
+  allowHost: option("names", "", hostNames,
+    "host names that web pages may use for this server, also as *.example.com, besides its addresses and localhost"),
+  allowOrigin: option("origins", "", origins,
+    "origins of other servers whose web pages may use this one, such as https://music.example"),
 
   // The cache
   cacheDir: option("dir", "cache", text,

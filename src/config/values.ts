@@ -2,6 +2,8 @@
 import * as v from "valibot";
 import { AddressList } from "../base/address-list.ts";
 import { GiB, KiB, MiB } from "../base/limits/units.ts";
+import { HostNames } from "../listen/host.ts";
+import { Origins } from "../listen/origin.ts";
 import { isSongName } from "../base/song-name.ts";
 
 export function wholeNumber(min: number, max: number) {
@@ -35,6 +37,24 @@ export const networks = v.pipe(
   v.string(),
   v.transform((given) => AddressList.parse(given)),
   v.custom<AddressList>((list) => list !== undefined, "networks separated by commas, such as 10.0.0.0/8"),
+);
+
+export const hostNames = v.pipe(
+  v.string(),
+  v.transform((given) => HostNames.parse(given)),
+  v.custom<HostNames>(
+    (names) => names !== undefined,
+    "host names separated by commas, such as music.example or *.music.example",
+  ),
+);
+
+export const origins = v.pipe(
+  v.string(),
+  v.transform((given) => Origins.parse(given)),
+  v.custom<Origins>(
+    (list) => list !== undefined,
+    "origins separated by commas, such as https://music.example",
+  ),
 );
 
 const units: Record<string, number> = { "": 1, KiB, MiB, GiB };

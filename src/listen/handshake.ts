@@ -1,8 +1,8 @@
 /** WebSocket handshakes (RFC 6455, section 4): the headers of requests and answers. */
 import type { Handshake } from "./route.ts";
 
-export function isUpgrade(request: Request): boolean {
-  return request.headers.get("upgrade")?.toLowerCase() === "websocket";
+export function isUpgrade(headers: Headers): boolean {
+  return headers.get("upgrade")?.toLowerCase() === "websocket";
 }
 
 export function handshakeOf(request: Request, path: string): Handshake {

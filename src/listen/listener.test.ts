@@ -4,7 +4,9 @@ import { openLog } from "../base/log.ts";
 import { RawWebSocket } from "../testing/harness/peers/raw-websocket.ts";
 import { until } from "../testing/harness/until.ts";
 import { ConnectionLimit } from "./connection-limit.ts";
+import { HostNames } from "./host.ts";
 import { Listener, type ListenerSettings } from "./listener.ts";
+import { Origins } from "./origin.ts";
 import type { Session, Socket } from "./route.ts";
 
 const open: Listener[] = [];
@@ -51,6 +53,9 @@ function listen(gateway: FakeGateway, settings: Partial<ListenerSettings> = {}):
     stallTimeoutMs: 60_000,
     sockets: [gateway],
     http: [],
+    allowHost: HostNames.parse("")!,
+    allowOrigin: Origins.parse("")!,
+    meter: new GatewayMeter("listener"),
     log: openLog("test"),
     ...settings,
   });

@@ -3,15 +3,21 @@
  * limits connections, closes stalled peers and shuts down.
  */
 import type { Server, ServerWebSocket } from "bun";
-import { WavecacheError } from "../base/errors.ts";
+import { type ErrorCode, WavecacheError } from "../base/errors.ts";
+import type { GatewayMeter } from "../base/gateway-meter.ts";
 import { idleTimeoutSeconds, maxFrameBytes, webSocketBufferBytes } from "../base/limits/connections.ts";
+import { RateLimitedLog } from "../base/rate-limited-log.ts";
 import { authorityOf } from "./authority.ts";
 import type { Certificates } from "./certificates.ts";
 import { errorResponse } from "./error-response.ts";
+import { isPreflight, preflightResponse, withHeaders } from "./headers.ts";
+import type { HostNames } from "./host.ts";
+import type { Origins } from "./origin.ts";
 import { agreementHeaders, handshakeOf, isUpgrade, upgradeRequired } from "./handshake.ts";
 import { type Admitted, type Peer, Peers, type PeerSocket, type PeersSettings } from "./peers.ts";
 import { type OpenOptions, PortServer } from "./port-server.ts";
 import type { HttpRoute } from "./route.ts";
+import { type WebAccess, webRefusal } from "./web-access.ts";
 
 export interface ListenerSettings extends PeersSettings {
   host: string;
@@ -20,6 +26,12 @@ export interface ListenerSettings extends PeersSettings {
   /** For https and wss; undefined for http and ws. */
   certificates?: Certificates | undefined;
   http: HttpRoute[];
+  /** Host names that browsers may use, besides addresses, loopback names and `host`. */
+  allowHost: HostNames;
+  /** Origins of other servers whose pages may use this one. */
+  allowOrigin: Origins;
+  /** Counts requests that are refused before a route gets them. */
+  meter: GatewayMeter;
 }
 
 /** The data that Bun stores with a connection: the admitted handshake, and the peer once it is open. */
@@ -44,12 +56,21 @@ export class Listener {
   readonly #settings: ListenerSettings;
   readonly #server: PortServer<Connection>;
   readonly #peers: Peers;
+  readonly #access: WebAccess;
+  readonly #refusals: RateLimitedLog;
   #closing = false;
 
   constructor(settings: ListenerSettings) {
     this.#settings = settings;
     this.#peers = new Peers(settings);
-    const { port, certificates, log } = settings;
+    const { host, port, certificates, log, allowHost, allowOrigin } = settings;
+    this.#access = {
+      scheme: certificates === undefined ? "http" : "https",
+      listenHost: host,
+      hosts: allowHost,
+      origins: allowOrigin,
+    };
+    this.#refusals = new RateLimitedLog(log);
     this.#server = new PortServer({
       port,
       certificates,
@@ -63,7 +84,7 @@ export class Listener {
       ...options,
       hostname: this.#settings.host,
       maxRequestBodySize: maxFrameBytes,
-      fetch: (request, server) => this.#fetch(request, server),
+      fetch: (request, server) => this.#answer(request, server),
       error: (error) => this.#internalError(error),
       websocket: {
         ...webSocketSettings,
@@ -102,16 +123,40 @@ export class Listener {
     await this.#server.stop();
   }
 
+  /** Every answer gets the same headers, errors included. */
+  #answer(request: Request, server: Server<Connection>): Response | Promise<Response> | undefined {
+    const finish = (response: Response) => withHeaders(response, this.#allowedOrigin(request));
+    const response = this.#fetch(request, server);
+    if (response instanceof Promise) return response.then(finish);
+    return response === undefined ? undefined : finish(response);
+  }
+
   #fetch(request: Request, server: Server<Connection>): Response | Promise<Response> | undefined {
-    const url = new URL(request.url);
+    const url = targetOf(request);
     if (this.#closing) return errorResponse(new WavecacheError("SHUTTING_DOWN"));
-    if (isUpgrade(request)) return this.#upgrade(request, url, server);
+    const refusal = webRefusal(request, url.pathname, this.#access);
+    if (refusal !== undefined) return this.#refuse(request, refusal);
+    if (isUpgrade(request.headers)) return this.#upgrade(request, url, server);
+    if (isPreflight(request)) return preflightResponse();
     for (const route of this.#settings.http) {
       const response = route.handle(request, url, { keepOpen: () => server.timeout(request, 0) });
       if (response !== undefined) return response;
     }
     if (this.#peers.knows(url.pathname)) return upgradeRequired();
     return new Response("not found\n", { status: 404 });
+  }
+
+  #refuse({ headers }: Request, code: ErrorCode): Response {
+    const error = new WavecacheError(code);
+    const [host, origin] = [headers.get("host"), headers.get("origin")];
+    this.#refusals.warn("a request is refused", { error, host, origin });
+    return errorResponse(error, this.#settings.meter);
+  }
+
+  /** The origin of another server's page that may read the answer. */
+  #allowedOrigin({ headers }: Request): string | undefined {
+    const origin = headers.get("origin");
+    return origin !== null && this.#access.origins.has(origin) ? origin : undefined;
   }
 
   #upgrade(request: Request, url: URL, server: Server<Connection>): Response | undefined {
@@ -129,8 +174,17 @@ export class Listener {
 
   #internalError(error: Error): Response {
     this.#settings.log.error("a request failed", { error });
-    return errorResponse(error);
+    return withHeaders(errorResponse(error), undefined);
   }
+}
+
+/**
+ * The path and the query of a request, whatever its Host header says. Bun puts a malformed one into a URL that cannot
+ * be parsed, or leaves it out; the target of a CONNECT has no path.
+ */
+function targetOf({ url }: Request): URL {
+  const target = url.replace(/^https?:\/\/[^/]*/, "");
+  return new URL(`http://localhost${target.startsWith("/") ? target : "/"}`);
 }
 
 function toPeerSocket(socket: WebSocketPeer): PeerSocket {

@@ -37,9 +37,8 @@ export const ingestHttpRoute: HttpRoute = {
 };
 
 async function echo(request: Request): Promise<Response> {
-  const type = request.headers.get("content-type") ?? "application/octet-stream";
   return new Response(await request.arrayBuffer(), {
-    headers: { "content-type": type, "x-content-type-options": "nosniff" },
+    headers: { "content-type": "application/octet-stream" },
   });
 }
 

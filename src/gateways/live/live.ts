@@ -28,7 +28,6 @@ const path = /^\/live\/([^/]+)\.wav$/;
 const headers = {
   "content-type": "audio/wav",
   "cache-control": "no-store",
-  "x-content-type-options": "nosniff",
 };
 
 export function liveRoute(recordings: LiveRecordings, meter: GatewayMeter, log: Log): HttpRoute {

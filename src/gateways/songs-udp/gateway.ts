@@ -10,6 +10,7 @@ import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import { toWavecacheError, WavecacheError } from "../../base/errors.ts";
 import { reliableRateFactor } from "../../base/limits/songs.ts";
 import type { Log } from "../../base/log.ts";
+import { RateLimitedLog } from "../../base/rate-limited-log.ts";
 import { authorityOf } from "../../listen/authority.ts";
 import {
   type AckMessage,
@@ -23,7 +24,6 @@ import {
   tokenMessageBytes,
 } from "../../wire/reliable-udp.ts";
 import { decodeSongName } from "../../wire/song-name.ts";
-import { RateLimitedLog } from "./rate-limited-log.ts";
 import { Pacer } from "./pacer.ts";
 import { PlainTransfer } from "./plain-transfer.ts";
 import { ReliableTransfer } from "./reliable-transfer.ts";
@@ -145,7 +145,7 @@ export class SongsUdpGateway implements TransferHost {
       const { count } = this.#sender.send(peer, [datagram]);
       this.#settings.meter.bytesOut += count * datagram.length;
     } catch (error) {
-      this.#rateLimitedLog.warn("sending an answer failed", peer, error);
+      this.#rateLimitedLog.warn("sending an answer failed", { address: peer.address, error });
     }
   }
 
@@ -288,7 +288,7 @@ export class SongsUdpGateway implements TransferHost {
 
   #refuse(peer: Peer, error: unknown): void {
     this.#settings.meter.failed(toWavecacheError(error).code);
-    this.#rateLimitedLog.warn("a request is not answered in full", peer, error);
+    this.#rateLimitedLog.warn("a request is not answered in full", { address: peer.address, error });
   }
 
   #send(transfer: Transfer, datagrams: readonly Uint8Array[]): Sent["state"] {
@@ -299,7 +299,7 @@ export class SongsUdpGateway implements TransferHost {
       if (state === "gone") transfer.unreachable();
       return state;
     } catch (error) {
-      this.#rateLimitedLog.warn("a client is unreachable", transfer.peer, error);
+      this.#rateLimitedLog.warn("a client is unreachable", { address: transfer.peer.address, error });
       transfer.unreachable();
       return "gone";
     }

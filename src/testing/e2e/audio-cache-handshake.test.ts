@@ -48,7 +48,7 @@ test("header names and values are matched in any case, among headers of other pr
       Connection: undefined,
       upgrade: "WebSocket",
       CONNECTION: "keep-alive, Upgrade",
-      Origin: "http://elsewhere.example",
+      Origin: server.httpBase,
       Cookie: "a=b",
       "Cache-Control": "no-cache",
       Pragma: "no-cache",

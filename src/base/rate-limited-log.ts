@@ -1,6 +1,5 @@
-/** Warnings that any datagram can cause: one line of each kind per period, with the number of suppressed ones. */
-import type { Log } from "../../base/log.ts";
-import type { Peer } from "./transfer.ts";
+/** Warnings that any peer can cause: one line of each kind per period, with the number of suppressed ones. */
+import type { Fields, Log } from "./log.ts";
 
 const periodMs = 10_000;
 
@@ -14,7 +13,7 @@ export class RateLimitedLog {
   }
 
   /** `message` must be one of a few fixed texts: each takes an entry. */
-  warn(message: string, { address }: Peer, error: unknown): void {
+  warn(message: string, fields: Fields): void {
     const logged = this.#logged.get(message);
     const now = performance.now();
     if (logged !== undefined && now - logged.at < periodMs) {
@@ -22,6 +21,6 @@ export class RateLimitedLog {
       return;
     }
     this.#logged.set(message, { at: now, suppressed: 0 });
-    this.#log.warn(message, { address, error, suppressed: logged?.suppressed ?? 0 });
+    this.#log.warn(message, { ...fields, suppressed: logged?.suppressed ?? 0 });
   }
 }

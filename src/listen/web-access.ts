@@ -1,0 +1,41 @@
+/**
+ * Decides before routing whether a browser may have its request: a page of another server may use nothing of this
+ * one, neither by its own name nor by a name that DNS rebinding gave this server. Programs are not concerned: whoever
+ * runs a program can send any header.
+ */
+import type { ErrorCode } from "../base/errors.ts";
+import { type HostNames, isOwnName, parseHost } from "./host.ts";
+import { isUpgrade } from "./handshake.ts";
+import { isForeign, isNavigation, type Origins, pageHeadersOf } from "./origin.ts";
+
+export interface WebAccess {
+  scheme: "http" | "https";
+  /** The host that the listener was given: its name is allowed. */
+  listenHost: string;
+  hosts: HostNames;
+  origins: Origins;
+}
+
+/** Answers of these paths say only whether the server runs. */
+const healthPaths: ReadonlySet<string> = new Set(["/healthz", "/readyz"]);
+/** Pages of other servers may link to this path. */
+const pagePath = "/";
+
+/** Why a request is refused; undefined if it is not. */
+export function webRefusal(
+  request: Pick<Request, "headers" | "method">,
+  path: string,
+  access: WebAccess,
+): ErrorCode | undefined {
+  const { headers, method } = request;
+  const page = pageHeadersOf(headers);
+  const host = parseHost(headers.get("host"));
+  // Browsers send an Origin with every WebSocket handshake. Old devices send none, and any text as Host.
+  if (!isUpgrade(headers) || page.origin !== null) {
+    if (host === undefined) return "BAD_HOST";
+    if (!isOwnName(host.name, access.listenHost, access.hosts)) return "HOST_REFUSED";
+  }
+  if (healthPaths.has(path)) return undefined;
+  if (!isForeign(page, { scheme: access.scheme, host, allowed: access.origins })) return undefined;
+  return isNavigation(page) && method === "GET" && path === pagePath ? undefined : "FOREIGN_ORIGIN";
+}
