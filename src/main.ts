@@ -1,15 +1,19 @@
-/** The composition root: threads, engine, gateways and listeners are built in this order, and close in reverse. */
+/**
+ * The composition root: locks, threads, engine, gateways and listeners are built in this order, and close in reverse. The
+ * engine opens last: a server that cannot have its folders or its ports must not repair what another one is writing.
+ */
 import { version } from "../package.json";
 import { GatewayMeters } from "./base/gateway-meter.ts";
 import { shutdownGraceMs, stallTimeoutMs } from "./base/limits/connections.ts";
 import { goodbyeMs, messageIdleTimeoutMs } from "./base/limits/v1.ts";
 import { configureLog, type Log, openLog } from "./base/log.ts";
+import { Readiness } from "./base/readiness.ts";
 import { closeOnSignal } from "./base/shutdown.ts";
 import { readConfig } from "./config/config.ts";
 import type { Config } from "./config/schema.ts";
 import { certificateSettings, engineSettings } from "./config/settings.ts";
 import { startFailure } from "./config/start-failure.ts";
-import { type Engine, openEngine } from "./engine/engine.ts";
+import { buildEngine, type Engine, openEngine } from "./engine/engine.ts";
 import { audioCacheRoute } from "./gateways/audio-cache/route.ts";
 import { DeviceGateway } from "./gateways/devices/gateway.ts";
 import { httpRoutes } from "./gateways/http/routes.ts";
@@ -24,6 +28,7 @@ import { ConnectionLimit } from "./listen/connection-limit.ts";
 import { Listeners } from "./listen/listeners.ts";
 import { closePool, openPool, type Pool } from "./pool/pool.ts";
 import { CacheLayout } from "./store/layout.ts";
+import { lockFolders } from "./store/lock.ts";
 import { Library } from "./store/library/library.ts";
 
 interface Running {
@@ -40,23 +45,28 @@ const entries = {
   encode: new URL("../workers/encode.ts", import.meta.url),
 };
 
-/** Starts everything; rejects, with nothing left running, if a part cannot start. */
+/** Starts everything; rejects, with nothing left running or repaired, if a part cannot start. */
 async function startServer(config: Config, log: Log): Promise<Running> {
-  const { cacheDir, workers, libraryDir } = config;
+  const { cacheDir, recordingsDir, workers, libraryDir } = config;
   // Disposed of here if a later part cannot start, otherwise by `close`.
   await using opened = new AsyncDisposableStack();
+  const locks = lockFolders(cacheDir, recordingsDir);
+  opened.defer(() => locks.release());
   const onLost = (reason: string) => log.error("a worker died and is restarted", { reason });
   const pool = openPool({ entries, cacheDir, workers, onLost });
   opened.defer(() => closePool(pool));
   const library = await Library.open(libraryDir, openLog("library"));
   opened.defer(() => library.close());
   const base = { pool, layout: new CacheLayout(cacheDir), library };
-  const engine = await openEngine(base, engineSettings(config), opened);
+  const engine = buildEngine(base, engineSettings(config));
+  opened.defer(() => engine.sounds.close());
+  const readiness = new Readiness();
+  readiness.set("STARTING");
   const tls = certificateSettings(config);
   const certificates = tls && (await Certificates.open({ ...tls, log: openLog("tls") }));
   opened.defer(() => certificates?.close());
   const meters = new GatewayMeters();
-  const parts: Parts = { ...engine, config, certificates, meters };
+  const parts: Parts = { ...engine, config, certificates, meters, readiness };
 
   const deviceGateway = await openDeviceGateway(parts);
   // Leaving ends the streams of the devices; only then may their port close.
@@ -70,6 +80,8 @@ async function startServer(config: Config, log: Log): Promise<Running> {
   opened.defer(() => songsTls?.close());
   const songsUdp = await openSongsUdp(parts);
   opened.defer(() => songsUdp?.close());
+  await openEngine(engine);
+  readiness.clear("STARTING");
 
   const [main, ingest] = listeners.all;
   const addresses = [
@@ -89,6 +101,7 @@ interface Parts extends Engine {
   config: Config;
   certificates: Certificates | undefined;
   meters: GatewayMeters;
+  readiness: Readiness;
 }
 
 async function openDeviceGateway(parts: Parts): Promise<DeviceGateway | undefined> {
@@ -122,7 +135,7 @@ function openV1({ config, streams, recordings, meters }: Parts): V1Gateway {
 
 /** The main port serves every route; live ingest has a second port, unless it is off. */
 async function openListeners(parts: Parts, v1: V1Gateway, metrics: Metrics, log: Log): Promise<Listeners> {
-  const { config, streams, recordings, meters } = parts;
+  const { config, streams, recordings, meters, readiness } = parts;
   const { host, port, path, ingestPort } = config;
   const ingest = {
     sockets: [
@@ -146,6 +159,7 @@ async function openListeners(parts: Parts, v1: V1Gateway, metrics: Metrics, log:
     allowHost: config.allowHost,
     allowOrigin: config.allowOrigin,
     meter: meters.add("listener"),
+    isStarting: () => readiness.has("STARTING"),
     log,
   };
   const ports = [{ ...common, ...main, port }];

@@ -1,5 +1,5 @@
 /** The keeper thread: the catalog, commits and removals. */
-import { errorNumber, toWavecacheError } from "../src/base/errors.ts";
+import { errorNumber, toWavecacheError, WavecacheError } from "../src/base/errors.ts";
 import type { KeeperReply, KeeperRequest } from "../src/store/keeper-calls.ts";
 import { type Answer, Keeper } from "../src/store/keeper.ts";
 import { Syncer } from "./jobs/syncer.ts";
@@ -38,7 +38,8 @@ function enqueue(request: KeeperRequest): void {
 function handleInbox(): void {
   const requests = inbox;
   inbox = [];
-  keeper?.handle(requests);
+  if (keeper !== undefined) keeper.handle(requests);
+  else for (const { serial } of requests) reply(serial, { error: new WavecacheError("STARTING") });
 }
 
 async function close(request: KeeperRequest): Promise<void> {

@@ -72,6 +72,8 @@ const table = {
     "add its network there, or use reliable UDP"),
 
   // The server
+  STARTING: row(503, close.TRY_LATER, grpc.UNAVAILABLE, "server is starting",
+    "try again in a moment"),
   SHUTTING_DOWN: row(503, close.GOING_AWAY, grpc.UNAVAILABLE, "server is shutting down",
     "connect again in a moment"),
   WORKER_LOST: row(500, close.INTERNAL, grpc.UNAVAILABLE, "the worker of this stream died",
@@ -112,8 +114,8 @@ const table = {
     "check the owner and the mode of the cache folder"),
   STORE_FAILED: row(500, close.INTERNAL, grpc.INTERNAL, "storage failed",
     "see the server's log"),
-  STORE_IN_USE: row(500, close.INTERNAL, grpc.FAILED_PRECONDITION, "cache folder is in use by another server",
-    "stop the other server, or give this server another --cache-dir"),
+  STORE_IN_USE: row(500, close.INTERNAL, grpc.FAILED_PRECONDITION, "folder is in use by another server",
+    "stop the other server, or give this one folders of its own with --cache-dir and --recordings-dir"),
   STORE_TOO_NEW: row(500, close.INTERNAL, grpc.FAILED_PRECONDITION, "cache folder is of a newer version",
     "run that version, or use another --cache-dir"),
 

@@ -1,4 +1,4 @@
-/** The parts of the engine, opened in the order in which they need each other. */
+/** The parts of the engine: first built, so that the gateways can take their ports, then opened. */
 import { openLog } from "../base/log.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { CacheLayout } from "../store/layout.ts";
@@ -32,22 +32,20 @@ export interface EngineBase {
   library: Library;
 }
 
-/** Streams and recordings end with the listeners that feed them; `opened` disposes of the other parts. */
-export async function openEngine(
-  { pool, layout, library }: EngineBase,
-  settings: EngineSettings,
-  opened: AsyncDisposableStack,
-): Promise<Engine> {
+/** Builds the parts. Before `openEngine` they refuse all work, and nothing on the disk changes. */
+export function buildEngine({ pool, layout, library }: EngineBase, settings: EngineSettings): Engine {
   const streams = new Streams(pool, layout, settings.streams, openLog("engine"));
-  await streams.open();
   const recordings = new Recordings(pool, settings.recordings, openLog("recordings"));
-  await recordings.open();
   const songs = new Songs(library, streams, layout);
   const soundSettings = { names: soundNames(settings.sounds), layout };
   const sounds = new Sounds(library, pool.encoders, soundSettings, openLog("sounds"));
-  opened.defer(() => sounds.close());
   const devices = new Devices(catalogStore(pool), sounds, settings.devices, openLog("devices"));
-  await devices.open();
-  opened.defer(() => devices.close());
   return { streams, recordings, songs, sounds, devices };
+}
+
+/** Opens the store and repairs what an earlier run left, then opens the parts in the order in which they need each other. */
+export async function openEngine({ streams, recordings, devices }: Engine): Promise<void> {
+  await streams.open();
+  await recordings.open();
+  await devices.open();
 }

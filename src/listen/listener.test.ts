@@ -63,6 +63,10 @@ function listen(gateway: FakeGateway, settings: Partial<ListenerSettings> = {}):
   return listener;
 }
 
+function answerAt(url: URL, path: string): Response | undefined {
+  return url.pathname === path ? new Response(path) : undefined;
+}
+
 describe("the listener", () => {
   test("routes messages and the end of a connection to the gateway that accepts its path", async () => {
     const gateway = new FakeGateway();
@@ -77,6 +81,26 @@ describe("the listener", () => {
     expect(gateway.received).toEqual(["hello", "3 bytes", "closed"]);
     expect(gateway.meter).toMatchObject({ connections: 0, connected: 1, bytesIn: 8, bytesOut: 0 });
     expect(listener.connections).toBe(0);
+  });
+
+  test("answers requests and upgrades with 503 while the server starts, except where no store is needed", async () => {
+    let isStarting = true;
+    const http = [
+      { servesWhileStarting: true, handle: (_: Request, url: URL) => answerAt(url, "/always") },
+      { handle: (_: Request, url: URL) => answerAt(url, "/later") },
+    ];
+    const listener = listen(new FakeGateway(), { http, isStarting: () => isStarting });
+    const base = `127.0.0.1:${listener.port}`;
+    const statusOf = async (path: string) => (await fetch(`http://${base}${path}`)).status;
+    expect(await Promise.all(["/always", "/later", "/fake", "/other"].map(statusOf))).toEqual([
+      200, 503, 503, 503,
+    ]);
+    using early = await RawWebSocket.open(`ws://${base}/fake`);
+    expect(early.response.status).toBe(503);
+    isStarting = false;
+    expect(await Promise.all(["/always", "/later"].map(statusOf))).toEqual([200, 200]);
+    using peer = await RawWebSocket.open(`ws://${base}/fake`);
+    expect(peer.response.status).toBe(101);
   });
 
   test("answers a plain request for the path of a WebSocket with 426", async () => {

@@ -32,6 +32,8 @@ export interface ListenerSettings extends PeersSettings {
   allowOrigin: Origins;
   /** Counts requests that are refused before a route gets them. */
   meter: GatewayMeter;
+  /** While true, requests and upgrades get STARTING, except on routes that serve while starting. */
+  isStarting?: () => boolean;
 }
 
 /** The data that Bun stores with a connection: the admitted handshake, and the peer once it is open. */
@@ -136,12 +138,15 @@ export class Listener {
     if (this.#closing) return errorResponse(new WavecacheError("SHUTTING_DOWN"));
     const refusal = webRefusal(request, url.pathname, this.#access);
     if (refusal !== undefined) return this.#refuse(request, refusal);
-    if (isUpgrade(request.headers)) return this.#upgrade(request, url, server);
+    const isStarting = this.#settings.isStarting?.() === true;
+    if (isUpgrade(request.headers) && !isStarting) return this.#upgrade(request, url, server);
     if (isPreflight(request)) return preflightResponse();
     for (const route of this.#settings.http) {
+      if (isStarting && route.servesWhileStarting !== true) continue;
       const response = route.handle(request, url, { keepOpen: () => server.timeout(request, 0) });
       if (response !== undefined) return response;
     }
+    if (isStarting) return errorResponse(new WavecacheError("STARTING"));
     if (this.#peers.knows(url.pathname)) return upgradeRequired();
     return new Response("not found\n", { status: 404 });
   }

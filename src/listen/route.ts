@@ -46,6 +46,8 @@ export interface HttpConnection {
 }
 
 export interface HttpRoute {
+  /** Serves requests before the server is ready, too; it must not need the store. */
+  servesWhileStarting?: boolean;
   /** Answers a request without an upgrade; undefined if it is not for this gateway. */
   handle(request: Request, url: URL, connection: HttpConnection): Response | Promise<Response> | undefined;
 }

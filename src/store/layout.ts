@@ -1,6 +1,7 @@
 /**
  * The layout of the cache folder. A name carries a version where the layout below it might change.
  *
+ *     lock                   locked by the server that uses the folder (lock.ts)
  *     catalog.db             the catalog, with its -wal file beside it
  *     incoming/<key>         an unfinished upload; the key is in its catalog row
  *     objects-v1/<2 hex>/<sha-256>   audio of finished streams, immutable
@@ -13,6 +14,7 @@ import { systemCode } from "../base/errors.ts";
 
 export class CacheLayout {
   readonly root: string;
+  readonly lock: string;
   readonly incoming: string;
   readonly objects: string;
   readonly catalog: string;
@@ -21,6 +23,7 @@ export class CacheLayout {
 
   constructor(root: string) {
     this.root = root;
+    this.lock = join(root, "lock");
     this.incoming = join(root, "incoming");
     this.objects = join(root, "objects-v1");
     this.catalog = join(root, "catalog.db");

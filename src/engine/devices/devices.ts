@@ -68,6 +68,7 @@ export class Devices implements DeviceHost {
   #saveTimer: Timer | undefined;
   #saving: Promise<void> | undefined;
   #hasSaveFailed = false;
+  #isOpen = false;
   #closing = false;
 
   constructor(store: DeviceStore, sounds: SoundSource, { leadMs, flashMs }: DeviceSettings, log: Log) {
@@ -82,6 +83,7 @@ export class Devices implements DeviceHost {
   async open(): Promise<void> {
     for (const row of await this.#store.load()) this.#remember(new Device(row, this));
     this.#forgetOldest();
+    this.#isOpen = true;
   }
 
   /** Number of connected devices. */
@@ -96,7 +98,7 @@ export class Devices implements DeviceHost {
 
   /**
    * Opens a device's status stream; `peer` names the channel that it comes over. The three `open` functions throw
-   * BAD_DEVICE_ID, DEVICES_EXHAUSTED or SHUTTING_DOWN.
+   * BAD_DEVICE_ID, DEVICES_EXHAUSTED, STARTING or SHUTTING_DOWN.
    */
   openStatus(deviceId: string, peer: string, sink: StatusSink): StatusStream {
     return this.#admit(deviceId).openStatus(peer, sink);
@@ -176,6 +178,7 @@ export class Devices implements DeviceHost {
 
   #admit(deviceId: string): Device {
     if (this.#closing) throw new WavecacheError("SHUTTING_DOWN");
+    if (!this.#isOpen) throw new WavecacheError("STARTING");
     if (!isDeviceId(deviceId)) throw new WavecacheError("BAD_DEVICE_ID");
     const known = this.#all.get(deviceId);
     if (known?.isConnected === true) return known;

@@ -1,4 +1,4 @@
-/** `GET /healthz` for health checks, and a page at `/` for browsers. */
+/** A page at `/` for browsers. */
 import type { HttpRoute } from "../../listen/route.ts";
 
 export interface HomeSettings {
@@ -12,8 +12,6 @@ export function homeRoute(settings: HomeSettings): HttpRoute {
   return {
     handle(request, url) {
       if (request.method !== "GET" && request.method !== "HEAD") return undefined;
-      if (url.pathname === "/healthz")
-        return new Response("ok\n", { headers: { "cache-control": "no-store" } });
       if (url.pathname === "/") return new Response(page, { headers: pageHeaders });
       return undefined;
     },
@@ -52,6 +50,7 @@ function renderPage({ version, audioPath }: HomeSettings): string {
   <dt><a href="/api/devices">/api/devices</a></dt><dd>devices connected over gRPC and their state, as JSON</dd>
   <dt><a href="/metrics">/metrics</a></dt><dd>metrics for Prometheus</dd>
   <dt><a href="/healthz">/healthz</a></dt><dd>health check: ok while the server runs</dd>
+  <dt><a href="/readyz">/readyz</a></dt><dd>readiness: whether the server can do its work, and if not, why</dd>
 </dl>
 </html>
 `;
