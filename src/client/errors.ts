@@ -124,7 +124,7 @@ const table = {
   },
   NO_RELIABLE_UDP: {
     reason: "the server does not speak reliable UDP",
-    hint: "allow the older UDP protocol, or use TLS",
+    hint: "use the older UDP protocol, or TLS",
     again: false,
   },
   READER_TOO_SLOW: {

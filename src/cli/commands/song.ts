@@ -2,7 +2,7 @@
 import type { CAC } from "cac";
 import type { SongDownload, SongResult } from "../../client/songs/song.ts";
 import { openSongTls } from "../../client/songs/tls.ts";
-import { openSongUdp } from "../../client/songs/udp.ts";
+import { openSongUdp, type SongUdpOptions } from "../../client/songs/udp.ts";
 import { bunPlatform } from "../../client/transport/bun.ts";
 import { parseAddress } from "../connect/address.ts";
 import { trustOf, trustOptions } from "../connect/trust.ts";
@@ -29,6 +29,8 @@ export function registerSong(cli: CAC, context: Context): void {
     .command("song <name>", "Get a song by its name, or play it while it arrives")
     .option("--tls <address>", `HOST[:PORT] of the server's songs over TLS (default port: ${defaultTlsPort})`)
     .option("--udp <address>", `HOST[:PORT] of the server's songs over UDP (default port: ${defaultUdpPort})`)
+    .option("--reliable", "Over UDP, only reliable UDP (default: if the server speaks it)")
+    .option("--plain", "Over UDP, only the older protocol, which loses what the network loses")
     .option("-o, --output <file>", "Output file, or - for standard output (default: last part of the name)")
     .option("--force", "Overwrite an existing file of the default name")
     .option("--play", "Play the song with ffplay, mpv or another installed player")
@@ -97,14 +99,22 @@ function connectorOf(name: string, options: Options, { signal }: Context): () =>
   const tls = textOption(options, "tls");
   const udp = textOption(options, "udp");
   const trust = trustOf(options);
+  const reliable = reliableOf(options, udp !== undefined);
   if (tls !== undefined && udp !== undefined) throw usageError("--tls and --udp exclude each other");
   if (udp !== undefined) {
     const { host, port } = parseAddress("udp", udp, defaultUdpPort);
-    return () => openSongUdp({ host, port, name, signal });
+    return () => openSongUdp({ host, port, name, signal, reliable });
   }
   if (tls === undefined) throw usageError("no server", "give one with --tls HOST:PORT or --udp HOST:PORT");
   const { host, port } = parseAddress("tls", tls, defaultTlsPort);
   return () => openSongTls({ host, port, name, trust, signal });
+}
+
+function reliableOf(options: Options, isUdp: boolean): SongUdpOptions["reliable"] {
+  const [isReliable, isPlain] = [flagOption(options, "reliable"), flagOption(options, "plain")];
+  if (isReliable && isPlain) throw usageError("--reliable and --plain exclude each other");
+  if ((isReliable || isPlain) && !isUdp) throw usageError("--reliable and --plain are for --udp");
+  return isReliable ? "only" : isPlain ? "never" : "auto";
 }
 
 async function transfer(
@@ -155,7 +165,7 @@ function failureOfResult(name: string, result: SongResult, size: number | undefi
   if (result.complete !== false) return undefined;
   const cause =
     size === undefined ? `it ends after ${result.bytes} bytes` : `${result.bytes} of ${size} bytes arrived`;
-  const hint = "request it again, or over TLS with --tls HOST:PORT";
+  const hint = "request it again, with --reliable from a Wavecache server, or with --tls HOST:PORT";
   return new CliError(`the song is incomplete: ${cause}`, hint);
 }
 

@@ -5,11 +5,11 @@
 import { createHash, randomBytes } from "node:crypto";
 import {
   decodeReliable,
+  encodeDiscover,
   encodeReliable,
   type DataMessage,
   type ReliableMessage,
   type SongMessage,
-  tokenBytes,
 } from "../../wire/reliable-udp.ts";
 import { BlockWindow } from "./block-window.ts";
 import { ClientError } from "../errors.ts";
@@ -31,8 +31,9 @@ export interface ReliableOptions {
 }
 
 /**
- * Repeats the request until the server answers. Throws NO_RELIABLE_UDP without an answer, or if the answer is not of this
- * protocol; UNREACHABLE, SONG_UNKNOWN, BUSY, REFUSED, or the reason of the signal.
+ * Repeats its requests until the server answers. An older server gets nothing but the text of DISCOVER. Throws
+ * NO_RELIABLE_UDP if that is not answered, or not by this protocol; UNREACHABLE, ANSWER_TIMEOUT, SONG_UNKNOWN, BUSY,
+ * REFUSED, or the reason of the signal.
  */
 export function openReliable(socket: UdpSocket, options: ReliableOptions): Promise<SongDownload> {
   return new ReliableDownload(socket, options).open();
@@ -45,7 +46,8 @@ class ReliableDownload {
   readonly #opened = Promise.withResolvers<SongDownload>();
   readonly #chunks: ChunkQueue;
   readonly #hash = createHash("sha256");
-  #token: Uint8Array = new Uint8Array(tokenBytes);
+  /** Undefined until the server has shown that it speaks this protocol. */
+  #token: Uint8Array | undefined;
   #requests = 0;
   #requestTimer: Timer | undefined;
   #ackTimer: Timer | undefined;
@@ -86,22 +88,29 @@ class ReliableDownload {
 
   #request(): void {
     clearTimeout(this.#requestTimer);
-    if (this.#requests === maxUdpRequests) return this.#fail(new ClientError("NO_RELIABLE_UDP", "no answer"));
+    if (this.#requests === maxUdpRequests) return this.#fail(this.#timeoutError());
     this.#requests += 1;
-    this.#send({
-      type: "request",
-      token: this.#token,
-      limit: reliableWindowBlocks,
-      name: this.#options.name,
-    });
+    if (this.#token === undefined) this.#socket.send(encodeDiscover(this.#id));
+    else this.#sendToken(this.#token);
     this.#requestTimer = setTimeout(() => this.#request(), udpRequestMs);
+  }
+
+  #timeoutError(): ClientError {
+    return this.#token === undefined
+      ? new ClientError("NO_RELIABLE_UDP", "no answer")
+      : new ClientError("ANSWER_TIMEOUT");
+  }
+
+  #sendToken(token: Uint8Array): void {
+    const { name } = this.#options;
+    this.#send({ type: "request", token, limit: reliableWindowBlocks, name });
   }
 
   #receive(datagram: Uint8Array): void {
     const message = decodeReliable(datagram);
     if (message === undefined) {
-      // An older server mistakes the request for the name of a song, and answers that it does not exist.
-      if (this.#window === undefined) this.#fail(new ClientError("NO_RELIABLE_UDP"));
+      // An older server mistakes DISCOVER for the name of a song, and answers that it does not exist.
+      if (this.#token === undefined) this.#fail(new ClientError("NO_RELIABLE_UDP"));
       return;
     }
     if (message.transfer !== this.#id) return;
@@ -114,8 +123,9 @@ class ReliableDownload {
   }
 
   #proveAddress(token: Uint8Array): void {
-    if (this.#window !== undefined) return;
-    const isFirst = this.#token.every((byte) => byte === 0);
+    // The server sees this client at another address, and sends nothing there before the token is returned.
+    if (this.#window !== undefined) return this.#sendToken(token);
+    const isFirst = this.#token === undefined;
     this.#token = token.slice();
     // A second token comes if the first expired, or if a request was duplicated: the timer repeats the request.
     if (isFirst) this.#request();

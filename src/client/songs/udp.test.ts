@@ -1,40 +1,25 @@
-/** The client against foreign servers of the older protocol. */
+/** The client against foreign servers: of the older protocol, and of a reliable one that is broken. */
 import { afterEach, describe, expect, test } from "bun:test";
-import { encodeReliable, isReliable } from "../../wire/reliable-udp.ts";
+import { decodeDiscover, decodeReliable, encodeReliable, tokenBytes } from "../../wire/reliable-udp.ts";
+import { OldSongServer, type OldSongServerBehaviour } from "../../testing/harness/servers/old-song-server.ts";
 import { receive } from "../../testing/harness/servers/song-server.ts";
 import { openSongUdp, type SongUdpOptions } from "./udp.ts";
 import type { SongDownload } from "./song.ts";
 
 const song = new Uint8Array(5000).map((_, at) => at % 251);
-
-type Answer = (request: Uint8Array, send: (datagram: Uint8Array) => void) => void;
+const songs = new Map([
+  ["song", song],
+  ["albums/Käse und Brot.ogg", song],
+]);
+const discover = /^[a-z0-9-]{41}$/;
 
 let close: (() => void) | undefined;
 afterEach(() => close?.());
 
-async function serve(answer: Answer): Promise<number> {
-  const socket = await Bun.udpSocket({
-    hostname: "127.0.0.1",
-    binaryType: "uint8array",
-    socket: {
-      data: (socket, request, port, address) =>
-        answer(request, (out) => void socket.send(out, port, address)),
-      error() {},
-    },
-  });
-  close = () => socket.close();
-  return socket.port;
-}
-
-/** Sends 1024 bytes at a time and drops the datagrams in `lost`; answers an unknown name with an empty datagram. */
-function oldServer(lost: readonly number[] = [], end = true): Answer {
-  return (request, send) => {
-    if (Buffer.from(request).toString() !== "song") return send(new Uint8Array(0));
-    for (let at = 0, number = 0; at <= song.length; at += 1024, number += 1) {
-      const part = song.subarray(at, at + 1024);
-      if (!lost.includes(number) && (end || part.length === 1024)) send(part);
-    }
-  };
+async function oldServer(behaviour: OldSongServerBehaviour = {}): Promise<OldSongServer> {
+  const server = await OldSongServer.start(songs, behaviour);
+  close = () => server[Symbol.dispose]();
+  return server;
 }
 
 function open(port: number, options: Partial<SongUdpOptions> = {}): Promise<SongDownload> {
@@ -42,34 +27,52 @@ function open(port: number, options: Partial<SongUdpOptions> = {}): Promise<Song
 }
 
 describe("a song from an older server", () => {
-  test("uses the older protocol at once if the answer to the reliable request is empty", async () => {
-    const started = performance.now();
-    const { bytes, result, download } = await receive(await open(await serve(oldServer())));
-    expect(bytes).toEqual(song);
-    expect(download.size).toBeUndefined();
-    expect(result).toEqual({ bytes: 5000, complete: undefined, verified: false });
-    expect(performance.now() - started).toBeLessThan(1_500);
+  test.each(["empty", "text"] as const)(
+    "uses the older protocol at once if the answer to DISCOVER is %s",
+    async (unknown) => {
+      const server = await oldServer({ unknown });
+      const started = performance.now();
+      const { bytes, result, download } = await receive(await open(server.port));
+      expect(bytes).toEqual(song);
+      expect(download.size).toBeUndefined();
+      expect(result).toEqual({ bytes: 5000, complete: undefined, verified: false });
+      expect(performance.now() - started).toBeLessThan(1_500);
+      expect(server.requests).toEqual([expect.stringMatching(discover), "song"]);
+    },
+  );
+
+  test("uses the older protocol if DISCOVER is not answered", async () => {
+    const server = await oldServer({ unknown: "nothing" });
+    expect((await receive(await open(server.port))).bytes).toEqual(song);
   });
 
-  test("uses the older protocol if the reliable request is not answered", async () => {
-    const old = oldServer();
-    const port = await serve((request, send) => isReliable(request) || old(request, send));
-    expect((await receive(await open(port))).bytes).toEqual(song);
+  test("is not asked for anything but names in printable UTF-8, which some servers do not survive", async () => {
+    const server = await oldServer();
+    for (const reliable of ["auto", "never", "only"] as const) {
+      for (const name of ["song", "albums/Käse und Brot.ogg", "none", "x\ny", "\0", "\u0085", "x\u007f"]) {
+        const got = await open(server.port, { name, reliable }).then(receive, (error: Error) => error);
+        if (reliable === "only") expect(String(got)).toContain("does not speak reliable UDP");
+        else if (/\p{Cc}/u.test(name)) expect(String(got)).toContain("bad argument");
+        else expect(got).toMatchObject({ bytes: songs.get(name) ?? new Uint8Array(0) });
+      }
+    }
+    expect(server.fatal).toBeUndefined();
+  });
+
+  test("is requested with nothing but its name if the older protocol is chosen", async () => {
+    const server = await oldServer();
+    expect((await receive(await open(server.port, { reliable: "never" }))).bytes).toEqual(song);
+    expect(server.requests).toEqual(["song"]);
   });
 
   test("is requested again if the request was lost", async () => {
-    let requests = 0;
-    const old = oldServer();
-    const port = await serve((request, send) => {
-      requests += 1;
-      if (requests > 2) old(request, send);
-    });
-    expect((await receive(await open(port, { reliable: "never" }))).bytes).toEqual(song);
-    expect(requests).toBe(3);
+    const server = await oldServer({ ignored: 2 });
+    expect((await receive(await open(server.port, { reliable: "never" }))).bytes).toEqual(song);
+    expect(server.requests).toEqual(["song", "song", "song"]);
   });
 
   test("lacks lost datagrams, and is incomplete if its size is known", async () => {
-    const port = await serve(oldServer([2]));
+    const { port } = await oldServer({ lost: [2] });
     const known = await receive(await open(port, { reliable: "never", size: 5000 }));
     expect(known.result).toEqual({ bytes: 5000 - 1024, complete: false, verified: false });
     const unknown = await receive(await open(port, { reliable: "never" }));
@@ -77,14 +80,14 @@ describe("a song from an older server", () => {
   });
 
   test("ends by an idle timeout if its last datagram was lost", async () => {
-    const port = await serve(oldServer([], false));
+    const { port } = await oldServer({ ends: false });
     const { bytes, result } = await receive(await open(port, { reliable: "never" }));
     expect(bytes).toHaveLength(4096);
     expect(result.complete).toBe(false);
   });
 
   test("that does not exist is empty, and an invalid request is an error", async () => {
-    const port = await serve(oldServer());
+    const { port } = await oldServer();
     expect(open(port, { reliable: "only" })).rejects.toThrow("does not speak reliable UDP");
     expect((await receive(await open(port, { name: "none" }))).result.bytes).toBe(0);
     expect(open(port, { name: "" })).rejects.toThrow("bad argument");
@@ -94,10 +97,33 @@ describe("a song from an older server", () => {
   });
 });
 
+type Send = (datagram: Uint8Array) => void;
+
+/** A server whose answers the test writes: it gets the number of the transfer, and whether the token was returned. */
+async function reliableServer(answer: (transfer: bigint, hasToken: boolean, send: Send) => void) {
+  const socket = await Bun.udpSocket({
+    hostname: "127.0.0.1",
+    binaryType: "uint8array",
+    socket: {
+      data: (socket, request, port, address) => {
+        const discovered = decodeDiscover(request);
+        const message = decodeReliable(request);
+        const transfer = discovered ?? (message?.type === "request" ? message.transfer : undefined);
+        if (transfer === undefined) return;
+        answer(transfer, discovered === undefined, (out) => void socket.send(out, port, address));
+      },
+      error() {},
+    },
+  });
+  close = () => socket.close();
+  return socket.port;
+}
+
+const token = new Uint8Array(tokenBytes).fill(7);
+
 test("a song whose bytes were changed on the network is an error", async () => {
-  const port = await serve((request, send) => {
-    if (!isReliable(request) || request[5] !== 1) return;
-    const transfer = new DataView(request.buffer, request.byteOffset).getBigUint64(8, true);
+  const port = await reliableServer((transfer, hasToken, send) => {
+    if (!hasToken) return send(encodeReliable({ type: "token", transfer, token }));
     send(encodeReliable({ type: "song", transfer, size: 3, blockBytes: 1176, sha256: new Uint8Array(32) }));
     send(encodeReliable({ type: "data", transfer, block: 0, stamp: 0, bytes: Uint8Array.of(1, 2, 3) }));
   });
@@ -109,11 +135,20 @@ test("a song whose bytes were changed on the network is an error", async () => {
   expect(failure).toBe("verification failed");
 });
 
-test("an answer to another request is ignored", async () => {
-  const old = oldServer();
-  const port = await serve((request, send) => {
-    if (isReliable(request)) send(encodeReliable({ type: "error", transfer: 1n, code: "SONG_UNKNOWN" }));
-    old(request, send);
+test("an answer to another request is ignored, and after a token whatever is not of the protocol", async () => {
+  const port = await reliableServer((transfer, hasToken, send) => {
+    send(encodeReliable({ type: "error", transfer: transfer ^ 1n, code: "SONG_UNKNOWN" }));
+    if (!hasToken) send(encodeReliable({ type: "token", transfer, token }));
+    send(new Uint8Array(0));
+    send(Buffer.from("forged"));
+    if (hasToken) send(encodeReliable({ type: "error", transfer, code: "SONG_CHANGED" }));
   });
-  expect((await receive(await open(port))).bytes).toEqual(song);
+  expect(open(port)).rejects.toThrow("SONG_CHANGED");
+});
+
+test("a server that answers DISCOVER but no request does not get plain requests", async () => {
+  const port = await reliableServer((transfer, hasToken, send) => {
+    if (!hasToken) send(encodeReliable({ type: "token", transfer, token }));
+  });
+  expect(open(port)).rejects.toThrow("no answer in time");
 });

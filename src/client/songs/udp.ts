@@ -1,6 +1,7 @@
 /**
- * A song by name over UDP: with the reliable protocol if the server speaks it, otherwise with the older one. An older
- * server mistakes the reliable request for the name of a song, and answers that it does not exist: an empty datagram.
+ * A song by name over UDP: with the reliable protocol if the server speaks it, otherwise with the older one. Some older
+ * servers exit for all their clients on a request that is not a name in printable UTF-8. So the first datagram is one
+ * that an older server takes for the name of an unknown song, which it answers with an empty datagram or not at all.
  */
 import { lookup } from "node:dns/promises";
 import { encodeSongName } from "../../wire/song-name.ts";
@@ -16,7 +17,7 @@ export interface SongUdpOptions {
   name: string;
   /** Aborts the transfer; pending calls then throw the signal's reason. */
   signal?: AbortSignal;
-  /** "auto", the default, tries the reliable protocol and falls back to the older one. */
+  /** "auto", the default, asks for the reliable protocol and falls back to the older one. */
   reliable?: "auto" | "only" | "never";
   /** The song's size in bytes, if the caller knows it. The older protocol needs it to detect lost bytes. */
   size?: number;
@@ -59,6 +60,9 @@ async function openAt(
       const isOld = error instanceof ClientError && error.code === "NO_RELIABLE_UDP";
       if (!isOld || reliable === "only") throw error;
     }
+  }
+  if (/\p{Cc}/u.test(name)) {
+    throw new ClientError("BAD_ARGUMENT", "the name of the song", "older servers fail on control characters");
   }
   return await openPlain(await UdpSocket.connect(address), { request, size, signal });
 }

@@ -1,6 +1,6 @@
 /**
- * A bad network between UDP clients and a local server: it loses, duplicates and reorders datagrams in both directions.
- * It uses a seeded generator, so that its seed reproduces a failure.
+ * A bad network between UDP clients and a local server: it loses, duplicates and reorders datagrams in both directions,
+ * and changes the addresses that the server sees, as a NAT does that forgets its mappings. It uses a seeded generator, so that its seed reproduces a failure.
  */
 import type { udp } from "bun";
 import { Random } from "./bytes.ts";
@@ -27,6 +27,7 @@ export class LossyUdp implements AsyncDisposable {
   readonly #lines = new Map<number, Promise<udp.Socket<"uint8array">>>();
   readonly #kept: { send: Send; after: number }[] = [];
   #passed = 0;
+  #address = "127.0.0.1";
   #front: udp.Socket<"uint8array"> | undefined;
   #isClosed = false;
   /** Datagrams from both sides, and how many of them were lost. */
@@ -56,10 +57,18 @@ export class LossyUdp implements AsyncDisposable {
     for (const line of this.#lines.values()) (await line).close();
   }
 
+  /** From now on the server sees all clients at new ports of this loopback address. The old ports are closed. */
+  async rebind(address: string): Promise<void> {
+    this.#address = address;
+    const lines = [...this.#lines.values()];
+    this.#lines.clear();
+    for (const line of lines) (await line).close();
+  }
+
   async #fromClient(datagram: Uint8Array, client: number): Promise<void> {
     let line = this.#lines.get(client);
     if (line === undefined) {
-      line = socketWith((answer) => this.#pass(answer, this.#front!, client));
+      line = socketWith((answer) => this.#pass(answer, this.#front!, client), this.#address);
       this.#lines.set(client, line);
     }
     this.#pass(datagram, await line, this.#serverPort);
@@ -101,9 +110,12 @@ export class LossyUdp implements AsyncDisposable {
   }
 }
 
-function socketWith(data: (datagram: Uint8Array, port: number) => void): Promise<udp.Socket<"uint8array">> {
+function socketWith(
+  data: (datagram: Uint8Array, port: number) => void,
+  hostname = "127.0.0.1",
+): Promise<udp.Socket<"uint8array">> {
   return Bun.udpSocket({
-    hostname: "127.0.0.1",
+    hostname,
     binaryType: "uint8array",
     socket: { data: (_socket, datagram, port) => data(datagram, port), error() {} },
   });
