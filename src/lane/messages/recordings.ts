@@ -49,7 +49,7 @@ export interface RecordingSpec {
   hwid: string | null;
   /** The recordings folder. */
   folder: string;
-  /** The first frame this long after a segment was opened, or later, starts the next one. */
+  /** A segment is finished this long after it was opened; the next frame opens the next one. */
   rotateMs: number;
   /** Null: detected from the frames. */
   nibbles: NibbleOrder | null;

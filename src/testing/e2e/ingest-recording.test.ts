@@ -91,6 +91,25 @@ test(
   }),
 );
 
+test("a segment is finished and listed when its time is over, though no frame follows", async () => {
+  await using server = await TestServer.start({ flags: quickFlags });
+  const device = await IngestDevice.open(server.httpBase, pcmFormat, "quiet");
+  device.send(countingPayload(0, 320));
+  device.send(countingPayload(320, 320));
+  const [first] = await untilListed(server, 1);
+  expect([first!.frames, first!.samples]).toEqual([2, 640]);
+  const [segment] = recordedSegments(receivedOf(server, "quiet"));
+  expect(sha256(segment!.wav)).toBe(first!.wav.sha256);
+  device.send(countingPayload(640, 320));
+  await untilListed(server, 2);
+  await device.close();
+  await untilEnded(server, 1);
+  const segments = recordedSegments(receivedOf(server, "quiet"));
+  expect(segments.map(({ frames }) => frames.length)).toEqual([2, 1]);
+  expect(isCounting(joinedSamples(segments))).toBe(true);
+  expect(server.log).not.toContain("failed");
+});
+
 /** Drops the first sample of each SoX block, which is the predictor itself: frames do not have it. */
 async function expectedOf(file: string, channels: number, frameSamples: number): Promise<Int16Array> {
   const all = new Int16Array((await goldenBytes(`${file}.s16le`)).slice().buffer);

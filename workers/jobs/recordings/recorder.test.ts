@@ -212,6 +212,34 @@ describe("a recorder", () => {
   });
 
   for (const codec of ["pcm", "adpcm"]) {
+    test(`finishes a segment of ${codec} by the clock, and opens the next one only for a frame`, () => {
+      const spec = codec === "pcm" ? pcmSpec({ fillGaps: true }) : specOf({ fillGaps: true });
+      const stage = new Stage(spec);
+      const payload = codec === "pcm" ? new Uint8Array(640) : encoded(speech, "low")[9]!;
+      const frame = (seq: number) => frameMessage(spec.handshake.codec, seq, payload);
+      stage.take(5000, frame(0), frame(1));
+      stage.recorder.tick(5999);
+      expect(stage.entries).toEqual([]);
+      for (const now of [6000, 7000, 9000]) stage.recorder.tick(now);
+      expect(stage.entries.map(({ frames, samples }) => [frames, samples])).toEqual([[2, 2 * 320]]);
+      expectTrue(stage.entries[0]!);
+      expect(recordedNames()).toEqual([stage.entries[0]!.name]);
+      stage.take(9100, frame(4));
+      stage.recorder.tick(10_099);
+      expect(stage.entries.length).toBe(1);
+      stage.recorder.tick(10_100);
+      const { frames, samples, gaps, lostFrames } = stage.entries[1]!;
+      expect({ frames, samples, gaps, lostFrames }).toEqual({
+        frames: 1,
+        samples: 3 * 320,
+        gaps: 1,
+        lostFrames: 2,
+      });
+      stage.recorder.end();
+      expect(stage.entries.length).toBe(2);
+      expect(recordedNames().length).toBe(2);
+    });
+
     test(`writes ${codec} to the files within a second, even while its nibble order is unknown`, () => {
       const order = codec === "pcm" ? pcmSpec() : specOf();
       const stage = new Stage(order);

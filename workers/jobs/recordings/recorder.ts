@@ -6,8 +6,9 @@
  *                  '--> decode, silence for lost frames --> wav buffer --> .wav
  *                                                              '--------> live listeners
  *
- * Both buffers are flushed together. A frame and its samples are in the same segment: a rotation first decodes all held
- * frames into the old segment.
+ * Both buffers are flushed together. A segment is finished when its time is over, by a tick or by the next frame,
+ * whichever comes first; the next frame opens the next one. A frame and its samples are in the same segment: all held
+ * frames are decoded before it is finished.
  */
 import {
   liveHistoryMs,
@@ -123,8 +124,9 @@ export class Recorder {
     this.#owner.recorded(count, this.#lostFrames - lostBefore);
   }
 
-  /** Decodes what was held too long, and flushes what was unwritten too long. */
+  /** Finishes a segment whose time is over; decodes what was held too long, and flushes what was unwritten too long. */
   tick(nowMs: number): void {
+    if (this.#segment !== undefined && this.#isOver(nowMs)) return this.end();
     if (this.#heldFrames > 0 && nowMs - this.#heldSinceMs >= nibbleHoldMs) this.#decodeHeld(this.#settle());
     if (this.#unwrittenBytes > 0 && nowMs - this.#unwrittenSinceMs >= recordingFlushMs) this.#flush();
   }
@@ -136,7 +138,7 @@ export class Recorder {
     this.#listening = isOn;
   }
 
-  /** Ends the stream and finishes its segment. */
+  /** Finishes the segment, at the end of the stream or of the segment's time; a later frame opens the next one. */
   end(): void {
     if (this.#heldFrames > 0) this.#decodeHeld(this.#settle());
     this.#finishSegment();
@@ -287,7 +289,12 @@ export class Recorder {
   }
 
   #isDue(nowMs: number): boolean {
-    return nowMs - this.#openedAtMs >= this.#spec.rotateMs || this.#segment!.fileBytes >= maxSegmentBytes;
+    return this.#isOver(nowMs) || this.#segment!.fileBytes >= maxSegmentBytes;
+  }
+
+  /** Whether the time of the segment is over. */
+  #isOver(nowMs: number): boolean {
+    return nowMs - this.#openedAtMs >= this.#spec.rotateMs;
   }
 
   /** Opens a new segment for frame `seq`. Held frames go into the old one. Returns the frame's verdict after that. */
