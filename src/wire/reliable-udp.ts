@@ -20,6 +20,8 @@
  *     6 END      to the client   u8 sha256[32]
  *     7 CLOSE    to the server   u8 reason (0: complete, 1: cancelled), u8 zero[3]
  *     8 ERROR    to the client   u8 codeChars, u8 code[codeChars]
+ *
+ * DISCOVER, to the server, is text without a header: `encodeDiscover`.
  */
 const magic = Uint8Array.of(0, 0x57, 0x43, 0x53);
 const version = 1;

@@ -18,7 +18,7 @@ import { SongsUdpGateway } from "./gateway.ts";
 import type { UdpSong } from "./transfer.ts";
 
 const waitMs = 10_000;
-const stranger = "127.0.0.2";
+const outside = "127.0.0.2";
 const long = new Random(1).bytes(300_001);
 const other = new Random(2).bytes(100_001);
 const opened: { close(): void }[] = [];
@@ -84,7 +84,7 @@ async function plainSong(client: RawUdp): Promise<Uint8Array> {
 describe("an address that is not validated", () => {
   test("is sent a small start and three times what it sent, whatever its ports", async () => {
     const { gateway, songs, client } = await openGateway();
-    const clients = await Promise.all(Array.from({ length: 8 }, () => client(stranger)));
+    const clients = await Promise.all(Array.from({ length: 8 }, () => client(outside)));
     const receivedBytes = () => clients.reduce((sum, each) => sum + each.receivedBytes, 0);
     let sentBytes = 0;
     for (let times = 0; times < 64; times += 1) {
@@ -104,7 +104,7 @@ describe("an address that is not validated", () => {
 
   test("gets a short song whole, and a datagram without data for an unknown one", async () => {
     const { client } = await openGateway();
-    const peer = await client(stranger);
+    const peer = await client(outside);
     peer.send("short");
     expect(Buffer.from(await plainSong(peer)).toString()).toBe("short");
     peer.send("unknown");
@@ -115,7 +115,7 @@ describe("an address that is not validated", () => {
     const { gateway, client } = await openGateway();
     for (let address = 0; address < maxUnvalidatedAddresses; address += 1)
       gateway.receive({ address: `10.0.${address >> 8}.${address & 255}`, port: 0 + 9 }, Buffer.from("none"));
-    const late = await client(stranger);
+    const late = await client(outside);
     late.send("l");
     const allowed = await client();
     allowed.send("short");
@@ -125,7 +125,7 @@ describe("an address that is not validated", () => {
 
   test("is served without a limit once it has returned a token", async () => {
     const { client } = await openGateway();
-    const peer = await client(stranger);
+    const peer = await client(outside);
     const song = new ReliableUdpPeer("long", 1n);
     await song.begin(peer, await song.token(peer));
     expect(sha256(await song.receive(peer))).toBe(sha256(long));
@@ -257,11 +257,11 @@ describe("a reliable transfer in progress", () => {
 
   test("is neither ended nor disturbed by datagrams with its address and another number", async () => {
     const { peer, song } = await begun();
-    const stranger = new ReliableUdpPeer("other", 99n);
+    const intruder = new ReliableUdpPeer("other", 99n);
     const forged = [
-      stranger.request(),
-      stranger.ack(),
-      stranger.close(),
+      intruder.request(),
+      intruder.ack(),
+      intruder.close(),
       "short",
       "unknown",
       Uint8Array.of(0xff),
