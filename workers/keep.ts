@@ -1,12 +1,12 @@
 /** The keeper thread: the catalog, commits and removals. */
 import { errorNumber, toWavecacheError, WavecacheError } from "../src/base/errors.ts";
-import type { KeeperReply, KeeperRequest } from "../src/store/keeper-calls.ts";
+import type { KeeperNotice, KeeperReply, KeeperRequest } from "../src/store/keeper-calls.ts";
 import { type Answer, Keeper } from "../src/store/keeper.ts";
 import { Syncer } from "./jobs/syncer.ts";
 
 declare const self: {
   onmessage: ((event: { data: unknown }) => void) | null;
-  postMessage(message: KeeperReply): void;
+  postMessage(message: KeeperReply | KeeperNotice): void;
 };
 
 const syncer = new Syncer();
@@ -22,8 +22,12 @@ self.onmessage = (event) => {
 
 function open(request: KeeperRequest<"open">): void {
   try {
-    keeper = new Keeper(request.args.cacheDir, (folder) => syncer.sync(folder), reply);
-    reply(request.serial, { result: keeper.recover(request.args.at) });
+    keeper = new Keeper(request.args, {
+      syncFileSystem: (folder) => syncer.sync(folder),
+      reply,
+      notify: (notice) => self.postMessage({ notice }),
+    });
+    reply(request.serial, { result: keeper.open(request.args.at) });
   } catch (error) {
     reply(request.serial, { error: toWavecacheError(error) });
   }

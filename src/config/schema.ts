@@ -82,7 +82,9 @@ export const options = {
   maxCacheBytes: option("size", `${defaultMaxCacheBytes / GiB}GiB`, size,
     "limit of the bytes in the cache; a full cache refuses uploads and evicts nothing"),
   incompleteTtl: option("seconds", String(defaultIncompleteTtlSeconds), wholeNumber(1, 10 * 365 * 24 * 3600),
-    "how long an interrupted upload can be resumed"),
+    "how long an interrupted upload can be resumed, in time that the server runs"),
+  keepOrphans: toggle("false",
+    "keep files of the cache that belong to no known stream in lost+found forever, instead of 30 days"),
 
   // Recordings
   ingestPort: option("port", "5096", port,

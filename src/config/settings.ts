@@ -8,9 +8,9 @@ import type { Config } from "./schema.ts";
 const flashMs = 200;
 
 export function engineSettings(config: Config): EngineSettings {
-  const { maxStreamBytes, maxCacheBytes, incompleteTtl, leadMs, flash, sounds } = config;
+  const { maxStreamBytes, maxCacheBytes, incompleteTtl, keepOrphans, leadMs, flash, sounds } = config;
   return {
-    streams: { maxStreamBytes, maxCacheBytes, incompleteTtlSeconds: incompleteTtl },
+    streams: { maxStreamBytes, maxCacheBytes, incompleteTtlSeconds: incompleteTtl, keepOrphans },
     recordings: {
       folder: config.recordingsDir,
       rotateMs: config.rotateSeconds * 1000,

@@ -8,7 +8,7 @@ test("a keeper that dies while it closes fails the close, and the calls that wai
   const entry = new URL(
     `data:text/javascript,self.onmessage=({data})=>{if(data.call==="close")throw new Error("out of luck")}`,
   );
-  const keeper = new KeeperClient({ entry, cacheDir: "", onLost: (reason) => lost.push(reason) });
+  const keeper = new KeeperClient({ entry, onLost: (reason) => lost.push(reason) });
   const unanswered = failureOf(keeper.call("totals", null));
   const closed = failureOf(keeper.close());
   expect(await within("the end of the close", 5_000, closed)).toBe("WORKER_LOST");

@@ -1,9 +1,11 @@
 /** The keeper thread, seen from the main thread: calls return promises. */
 import { errorOfNumber, WavecacheError } from "../base/errors.ts";
 import type { JobFigures } from "../lane/thread-stats.ts";
+import type { StoreNotice } from "../store/check/notice.ts";
 import type {
   KeeperArgs,
   KeeperCall,
+  KeeperNotice,
   KeeperReply,
   KeeperRequest,
   KeeperResult,
@@ -13,7 +15,6 @@ import { startWorker } from "./start-worker.ts";
 
 export interface KeeperSettings {
   entry: URL;
-  cacheDir: string;
   onLost: (reason: string) => void;
 }
 
@@ -33,6 +34,8 @@ export class KeeperClient {
   #pending = new Map<number, PendingCall>();
   #nextSerial = 1;
   #isClosing = false;
+  #openArgs: KeeperArgs<"open"> | undefined;
+  #onNotice: (notice: StoreNotice) => void = () => {};
 
   constructor(settings: KeeperSettings) {
     this.#settings = settings;
@@ -48,6 +51,13 @@ export class KeeperClient {
       this.#pending.set(request.serial, { call, calledAtMs: performance.now(), resolve, reject });
       this.#worker.postMessage(request);
     });
+  }
+
+  /** The first call: opens the store. `onNotice` hears of the work that the keeper does in the background. */
+  open(args: KeeperArgs<"open">, onNotice: (notice: StoreNotice) => void): Promise<KeeperResult<"open">> {
+    this.#openArgs = args;
+    this.#onNotice = onNotice;
+    return this.call("open", args);
   }
 
   get restarts(): number {
@@ -74,7 +84,10 @@ export class KeeperClient {
   #start(isReplacement: boolean): Worker {
     const settings = { entry: this.#settings.entry, name: "keeper", isReplacement };
     const worker = startWorker(settings, (reason) => this.#onEnd(reason));
-    worker.addEventListener("message", (event: MessageEvent<KeeperReply>) => this.#settle(event.data));
+    worker.addEventListener("message", ({ data }: MessageEvent<KeeperReply | KeeperNotice>) => {
+      if ("notice" in data) this.#onNotice(data.notice);
+      else this.#settle(data);
+    });
     return worker;
   }
 
@@ -108,10 +121,9 @@ export class KeeperClient {
   /** The new keeper repairs what the dead one left unfinished. */
   #reopen(): void {
     this.#worker = this.#start(true);
-    this.call("open", { cacheDir: this.#settings.cacheDir, at: Date.now() }).catch(
-      (error: WavecacheError) => {
-        this.#settings.onLost(`keeper cannot open the store again: ${error.message}`);
-      },
-    );
+    if (this.#openArgs === undefined) return;
+    this.call("open", { ...this.#openArgs, at: Date.now() }).catch((error: WavecacheError) => {
+      this.#settings.onLost(`keeper cannot open the store again: ${error.message}`);
+    });
   }
 }

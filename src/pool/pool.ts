@@ -33,7 +33,7 @@ export function openPool(settings: PoolSettings): Pool {
   return {
     writers: new Writers({ entry: entries.write, cacheDir, count: workers, onLost }),
     readers: new Readers({ entry: entries.read, cacheDir, count: workers, onLost }),
-    keeper: new KeeperClient({ entry: entries.keep, cacheDir, onLost }),
+    keeper: new KeeperClient({ entry: entries.keep, onLost }),
     encoders: new Encoders({ entry: entries.encode, onLost }),
   };
 }

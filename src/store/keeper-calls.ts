@@ -3,6 +3,7 @@
  * stream's life makes one call; a frame makes none. That is rare enough for messages instead of a ring.
  */
 import type { RecordingEntry } from "../base/recording-entry.ts";
+import type { StoreNotice } from "./check/notice.ts";
 import type { CheckpointItem, CheckpointOutcome } from "./streams/checkpoint.ts";
 import type { ListQuery, StreamRow, Totals } from "./streams/catalog.ts";
 import type { DeviceRow } from "./devices/catalog.ts";
@@ -17,10 +18,25 @@ export type ResumeAnswer =
   | { kind: "unfinished"; key: string; size: number; metadata: StreamMetadata }
   | { kind: "finished"; row: StreamRow };
 
+export interface OpenArgs {
+  cacheDir: string;
+  /** New uploads of this process have keys that begin with this. */
+  keyPrefix: string;
+  /** Keep what was set aside in lost+found/ forever. */
+  keepOrphans: boolean;
+  at: number;
+}
+
+/** One upload of a stream. */
+export interface UploadRef {
+  streamId: string;
+  key: string;
+}
+
 /** Arguments and result of each call. Times are milliseconds since 1970. */
 export interface KeeperCalls {
-  /** Opens the store and recovers it. Must be the first call. */
-  open: [args: { cacheDir: string; at: number }, result: { recovery: Recovery; totals: Totals }];
+  /** Opens the store, recovers it, and starts the background check. Must be the first call. */
+  open: [args: OpenArgs, result: { recovery: Recovery; totals: Totals }];
   /** Inserts an unfinished stream. Fails with STREAM_EXISTS if the id is in use. */
   reserve: [args: { streamId: string; key: string; metadata: StreamMetadata; at: number }, result: null];
   /** Looks up what an upload with this id can resume from. Reserves a new id with `key`. */
@@ -46,8 +62,13 @@ export interface KeeperCalls {
     args: { streamId: string },
     result: { finished: boolean; objectBytes: number; unfinishedBytes: number },
   ];
-  /** Removes interrupted uploads that were last touched before `before`, except those that are in use. */
-  expire: [args: { before: number; except: string[] }, result: { streamIds: string[]; bytes: number }];
+  /** Unfinished streams that nobody has touched for this long in running time, longest first. */
+  idle: [args: { ms: number; limit: number }, result: UploadRef[]];
+  /** Removes interrupted uploads, and renews those that are in use. An id may have another upload by now. */
+  expire: [
+    args: { expired: UploadRef[]; inUse: UploadRef[]; at: number },
+    result: { streamIds: string[]; bytes: number },
+  ];
   totals: [args: null, result: Totals];
   /** Repairs segments that are not in the catalog and inserts them; only those in `names` unless it is null. */
   repairRecordings: [
@@ -81,4 +102,9 @@ export interface KeeperReply {
   errorNumber: number;
   detail: string;
   result: unknown;
+}
+
+/** Keeper to main thread, of its own accord. */
+export interface KeeperNotice {
+  notice: StoreNotice;
 }

@@ -9,17 +9,22 @@
 import { thisBoot } from "../base/boot.ts";
 import { toWavecacheError, WavecacheError } from "../base/errors.ts";
 import { failpoint } from "../base/failpoint.ts";
-import type { Catalog, StreamRow } from "./streams/catalog.ts";
+import { Background } from "./check/background.ts";
+import { Drift } from "./check/drift.ts";
+import { LostFound } from "./check/lost-found.ts";
+import type { StoreNotice } from "./check/notice.ts";
+import type { Catalog } from "./streams/catalog.ts";
 import { checkpointGroup } from "./streams/checkpoint.ts";
 import { commitGroup } from "./streams/commit.ts";
 import type { DeviceCatalog } from "./devices/catalog.ts";
-import type { KeeperArgs, KeeperCall, KeeperRequest, KeeperResult } from "./keeper-calls.ts";
+import type { KeeperArgs, KeeperCall, KeeperRequest, KeeperResult, OpenArgs } from "./keeper-calls.ts";
 import { CacheLayout, removeFile, sizeOfFile, syncFile } from "./layout.ts";
 import { removeObject } from "./streams/objects.ts";
-import { recover, settle } from "./streams/recover.ts";
+import { recover } from "./streams/recover.ts";
 import { RecordingKeeper } from "./recordings/keeper.ts";
 import type { SyncFileSystem } from "./sync-file-system.ts";
 import { SqliteCatalog } from "./streams/sqlite.ts";
+import { UnfinishedStreams } from "./streams/unfinished.ts";
 
 export type Answer = { result: unknown } | { error: WavecacheError };
 type Reply = (serial: number, answer: Answer) => void;
@@ -28,21 +33,32 @@ type RemoveRequest = KeeperRequest<"remove">;
 /** Waits for the disk, and touches nothing that commits and removals touch. */
 type SlowCall = "flush" | "checkpoint" | "syncRecordings" | "repairRecordings";
 
+/** What the keeper's thread gives it. */
+export interface KeeperHost {
+  syncFileSystem: SyncFileSystem;
+  /** Receives each answer with the serial of its request. */
+  reply: Reply;
+  notify: (notice: StoreNotice) => void;
+}
+
 export class Keeper {
   readonly #layout: CacheLayout;
   readonly #catalog: Catalog;
+  readonly #unfinished: UnfinishedStreams;
   readonly #recordings: RecordingKeeper;
   readonly #devices: DeviceCatalog;
+  readonly #background: Background;
   readonly #syncFileSystem: SyncFileSystem;
   readonly #reply: Reply;
   readonly #quickCalls: { [C in QuickCall]: (args: KeeperArgs<C>) => KeeperResult<C> } = {
-    reserve: (args) => this.#reserve(args),
-    resume: (args) => this.#resume(args),
-    leave: (args) => this.#leave(args),
-    find: (args) => this.#catalog.find(args.streamId) ?? null,
-    list: (args) => this.#catalog.list(args),
-    expire: (args) => this.#expire(args),
-    totals: () => this.#catalog.totals(),
+    reserve: (args) => this.#unfinished.reserve(args),
+    resume: (args) => this.#unfinished.resume(args),
+    leave: (args) => this.#unfinished.leave(args),
+    find: (args) => this.#unfinished.find(args),
+    list: (args) => this.#unfinished.list(args),
+    idle: (args) => this.#unfinished.idle(args),
+    expire: (args) => this.#unfinished.expire(args),
+    totals: () => this.#totals(),
     listRecordings: (args) => this.#recordings.list(args),
     listDevices: () => this.#devices.all(),
     saveDevices: (args) => this.#saveDevices(args),
@@ -56,21 +72,29 @@ export class Keeper {
   #waiting: (FinishRequest | RemoveRequest)[] = [];
   #group: Promise<void> | undefined;
 
-  /** Opens the store in `cacheDir`. `reply` receives each answer with the serial of its request. */
-  constructor(cacheDir: string, syncFileSystem: SyncFileSystem, reply: Reply) {
+  /** Opens the catalog. Call `open` next. */
+  constructor({ cacheDir, keyPrefix, keepOrphans }: OpenArgs, { syncFileSystem, reply, notify }: KeeperHost) {
     this.#layout = new CacheLayout(cacheDir);
     this.#layout.create();
     const catalog = new SqliteCatalog(this.#layout.catalog);
+    const drift = new Drift(catalog);
+    const lostFound = new LostFound(this.#layout, catalog);
+    const store = { layout: this.#layout, catalog, drift, lostFound, keyPrefix };
     this.#catalog = catalog;
+    this.#unfinished = new UnfinishedStreams(this.#layout, catalog, drift);
     this.#recordings = new RecordingKeeper(catalog, syncFileSystem);
     this.#devices = catalog.devices;
+    this.#background = new Background(store, keepOrphans, notify);
     this.#syncFileSystem = syncFileSystem;
     this.#reply = reply;
   }
 
-  /** Brings catalog and disk, as an earlier run left them, into step. */
-  recover(at: number): KeeperResult<"open"> {
-    return { recovery: recover(this.#layout, this.#catalog, thisBoot(), at), totals: this.#catalog.totals() };
+  /** Recovers from the end of the run before, and starts the background check. */
+  open(at: number): KeeperResult<"open"> {
+    const recovery = recover(this.#layout, this.#catalog, thisBoot(), at);
+    const totals = this.#catalog.totals();
+    this.#background.start();
+    return { recovery, totals };
   }
 
   /** Handles requests that arrived together, in their order. */
@@ -84,7 +108,7 @@ export class Keeper {
 
   /** Waits for commits in progress and closes the catalog. */
   async close(): Promise<void> {
-    await this.#group;
+    await Promise.all([this.#group, this.#background.stop()]);
     this.#catalog.close();
   }
 
@@ -98,6 +122,7 @@ export class Keeper {
       answers.splice(0, answers.length, ...requests.map(() => ({ error: toWavecacheError(error) })));
     }
     requests.forEach((request, index) => this.#reply(request.serial, answers[index]!));
+    this.#background.notifyDrift();
   }
 
   #tryAnswer(request: KeeperRequest): Answer {
@@ -113,47 +138,10 @@ export class Keeper {
     return run(args);
   }
 
-  #reserve(args: KeeperArgs<"reserve">): null {
-    if (this.#catalog.reserve(args.streamId, args.key, args.at, args.metadata)) return null;
-    throw new WavecacheError("STREAM_EXISTS");
-  }
-
-  #leave(args: KeeperArgs<"leave">): StreamRow | null {
-    const left = this.#settled(args.streamId, args.at);
-    if (left?.state === "unfinished") this.#catalog.touch(left.streamId, left.size, args.at);
-    return left ?? null;
-  }
-
-  /** The row of a stream, after `settle` has brought it into step with the disk. */
-  #settled(streamId: string, at: number): StreamRow | undefined {
-    const row = this.#catalog.find(streamId);
-    if (row === undefined || row.state === "finished") return row;
-    return settle(this.#layout, this.#catalog, row, at);
-  }
-
-  #resume(args: KeeperArgs<"resume">): KeeperResult<"resume"> {
-    const settled = this.#settled(args.streamId, args.at);
-    if (settled === undefined) {
-      this.#catalog.reserve(args.streamId, args.key, args.at, args.metadata);
-      return { kind: "new" };
-    }
-    if (settled.state === "finished") return { kind: "finished", row: settled };
-    this.#catalog.touch(settled.streamId, settled.size, args.at);
-    const { key, size, metadata } = settled;
-    return { kind: "unfinished", key, size, metadata };
-  }
-
-  #expire(args: KeeperArgs<"expire">): KeeperResult<"expire"> {
-    const inUse = new Set(args.except);
-    const rows = this.#catalog.untouchedSince(args.before).filter((row) => !inUse.has(row.streamId));
-    for (const row of rows) {
-      this.#catalog.remove(row.streamId);
-      removeFile(this.#layout.incomingPath(row.key));
-    }
-    return {
-      streamIds: rows.map((row) => row.streamId),
-      bytes: rows.reduce((sum, row) => sum + row.size, 0),
-    };
+  /** The totals contain every drift so far: whoever takes them must have counted it before. */
+  #totals(): KeeperResult<"totals"> {
+    this.#background.notifyDrift();
+    return this.#catalog.totals();
   }
 
   #saveDevices({ devices, forgotten }: KeeperArgs<"saveDevices">): null {
@@ -203,7 +191,12 @@ export class Keeper {
   async #flush({ streamId, key }: KeeperArgs<"flush">): Promise<null> {
     const path = this.#layout.incomingPath(key);
     const size = sizeOfFile(path) ?? 0;
-    await syncFile(path);
+    try {
+      await syncFile(path);
+    } catch (error) {
+      this.#catalog.transaction(() => this.#catalog.distrust(streamId, key), true);
+      throw error;
+    }
     this.#catalog.transaction(() => this.#catalog.markDurable(streamId, key, size), true);
     return null;
   }

@@ -6,6 +6,7 @@
  *     incoming/<key>         an unfinished upload; the key is in its catalog row
  *     objects-v1/<2 hex>/<sha-256>   audio of finished streams, immutable
  *     tls/                   the server's self-signed certificate and its key
+ *     lost+found/<yyyymmdd>/ files that no catalog row accounts for (check/lost-found.ts)
  *     sounds/<sha-256>       Opus packets of a sound for devices; the hash is that of the source's key
  */
 import * as fs from "node:fs";
@@ -20,6 +21,7 @@ export class CacheLayout {
   readonly catalog: string;
   readonly tls: string;
   readonly sounds: string;
+  readonly lostFound: string;
 
   constructor(root: string) {
     this.root = root;
@@ -29,6 +31,7 @@ export class CacheLayout {
     this.catalog = join(root, "catalog.db");
     this.tls = join(root, "tls");
     this.sounds = join(root, "sounds");
+    this.lostFound = join(root, "lost+found");
   }
 
   incomingPath(key: string): string {

@@ -35,6 +35,12 @@ export const maxResidentFiles = 1024;
 export const maxKnownStreams = 4096;
 /** Streams in one page of a listing; a request for more is refused. */
 export const maxListedStreams = 1000;
+/** Interrupted uploads that expire in one transaction; the others follow in the next ones. */
+export const maxExpiredTogether = 200;
+/** Damaged streams, or errors, of one check of the store that the log names; it only counts the others. */
+export const maxCheckReports = 100;
+/** Files set aside in lost+found/ are removed after they were there for this long. */
+export const lostFoundDays = 30;
 
 /** Description of a stream: lengths in UTF-16 units. A longer text makes the message malformed. */
 export const maxContentTypeChars = 128;

@@ -44,6 +44,13 @@ export class StreamCounts {
     if (objectBytes > 0) this.objects -= 1;
   }
 
+  /** The keeper's background work has changed the catalog. */
+  drifted({ finished, unfinished, objects }: Totals): void {
+    this.finished += finished;
+    this.unfinished += unfinished;
+    this.objects += objects;
+  }
+
   expired(streams: number): void {
     this.unfinished -= streams;
   }

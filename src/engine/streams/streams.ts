@@ -1,13 +1,12 @@
 /** The rules about streams: which may be uploaded, resumed, read and removed, and what the thread pool does for that. */
 import { randomBytes } from "node:crypto";
 import { WavecacheError } from "../../base/errors.ts";
-import { maxKnownStreams, maxOutboundBytes } from "../../base/limits/streams.ts";
+import { maxExpiredTogether, maxKnownStreams, maxOutboundBytes } from "../../base/limits/streams.ts";
 import type { Log } from "../../base/log.ts";
 import { Lru } from "../../base/lru.ts";
 import { isStreamId } from "../../base/stream-id.ts";
 import type { Pool } from "../../pool/pool.ts";
 import type { FileRef, Reader } from "../../pool/readers.ts";
-import type { KeeperResult } from "../../store/keeper-calls.ts";
 import type { CacheLayout } from "../../store/layout.ts";
 import type { ListQuery, StreamRow } from "../../store/streams/catalog.ts";
 import { describeStream, noMetadata, type StreamMetadata } from "../../store/streams/metadata.ts";
@@ -15,11 +14,14 @@ import { Admission, type AdmissionLimits } from "./admission.ts";
 import { StreamCounts } from "./counts.ts";
 import { type Follower, Followers } from "./followers.ts";
 import { OutboundBudget } from "./outbound-budget.ts";
+import { StoreWatch } from "./store-watch.ts";
 import { Upload, type UploadOwner } from "./upload.ts";
 import { UploadStorage } from "./upload-storage.ts";
 
 export interface StreamsSettings extends AdmissionLimits {
   incompleteTtlSeconds: number;
+  /** Keep the files in lost+found/ forever. */
+  keepOrphans: boolean;
 }
 
 /** The part of a stream that can be read now. */
@@ -63,6 +65,9 @@ export class Streams {
   readonly #log: Log;
   readonly #uploads = new Map<string, Upload>();
   readonly #counts = new StreamCounts();
+  readonly #watch: StoreWatch;
+  /** File names of this process's uploads begin with it: no other run's files do. */
+  readonly #keyPrefix = randomBytes(4).toString("hex");
   readonly #storage: UploadStorage;
   readonly #followers = new Followers((streamId) => this.#uploads.get(streamId));
   /** Finished streams that were committed or read lately. */
@@ -76,6 +81,9 @@ export class Streams {
     this.#settings = settings;
     this.#log = log;
     this.admission = new Admission(settings);
+    const { keepOrphans } = settings;
+    const watched = { lostFound: layout.lostFound, keepOrphans };
+    this.#watch = new StoreWatch(watched, this.#counts, this.admission, log);
     const owner = {
       uploadCommitted: (row: StreamRow) => void this.#known.set(row.streamId, this.#readableObject(row)),
       uploadReleased: (upload: Upload) => this.#release(upload),
@@ -83,13 +91,20 @@ export class Streams {
     this.#storage = new UploadStorage(pool, this.admission, this.#counts, owner, log);
   }
 
-  /** Opens the store and repairs it. Call it before anything else. */
+  /** Opens the store, which begins to check itself in the background. Call it before anything else. */
   async open(): Promise<void> {
-    const opened = await this.#pool.keeper.call("open", { cacheDir: this.#layout.root, at: Date.now() });
-    this.#counts.set(opened.totals);
-    this.admission.objectBytes = opened.totals.objectBytes;
-    this.admission.unfinishedBytes = opened.recovery.resumableBytes;
-    this.#logRecovery(opened);
+    const { keepOrphans } = this.#settings;
+    const args = {
+      cacheDir: this.#layout.root,
+      keyPrefix: this.#keyPrefix,
+      keepOrphans,
+      at: Date.now(),
+    };
+    const { totals, recovery } = await this.#pool.keeper.open(args, (notice) => this.#watch.receive(notice));
+    this.#counts.set(totals);
+    this.admission.objectBytes = totals.objectBytes;
+    this.admission.unfinishedBytes = totals.unfinishedBytes;
+    this.#log.info("store open", { ...totals, ...recovery });
     await this.#expire();
     const { incompleteTtlSeconds } = this.#settings;
     const interval = Math.min(maxExpiryIntervalMs, Math.max(500, incompleteTtlSeconds * 500));
@@ -102,7 +117,7 @@ export class Streams {
     if (this.#uploads.has(streamId)) throw new WavecacheError("STREAM_EXISTS");
     const upload = new Upload(streamId, metadata, owner, this.#storage);
     this.#uploads.set(streamId, upload);
-    const key = newKey();
+    const key = this.#newKey();
     upload.start(key, this.#storage.reserve(streamId, key, metadata));
     return upload;
   }
@@ -114,7 +129,7 @@ export class Streams {
     const upload = new Upload(streamId, metadata, owner, this.#storage);
     this.#uploads.set(streamId, upload);
     previous?.evict(new WavecacheError("STREAM_TAKEN_OVER"));
-    const key = newKey();
+    const key = this.#newKey();
     upload.resume(key, this.#storage.findUnfinished(streamId, key, metadata, previous));
     return upload;
   }
@@ -183,6 +198,11 @@ export class Streams {
       unfinishedBytes,
       limitBytes: this.#settings.maxCacheBytes,
     };
+  }
+
+  /** How far the background check of the store is. */
+  get check(): Pick<StoreWatch, "isRunning" | "figures"> {
+    return this.#watch;
   }
 
   /** Bytes that a current upload has received; undefined if nobody uploads the stream. */
@@ -256,29 +276,35 @@ export class Streams {
   }
 
   async #expire(): Promise<void> {
-    const before = Date.now() - this.#settings.incompleteTtlSeconds * 1000;
     try {
-      const except = [...this.#uploads.keys()];
-      const expired = await this.#pool.keeper.call("expire", { before, except });
-      this.admission.unfinishedBytes -= expired.bytes;
-      this.#counts.expired(expired.streamIds.length);
-      for (const streamId of expired.streamIds)
-        this.#log.info("an unfinished upload has expired", { streamId });
+      while (await this.#expireSome());
       await this.#storage.recountIfDue();
     } catch (error) {
       this.#log.error("unfinished uploads could not be checked for expiry", { error });
     }
   }
 
-  #logRecovery({ recovery, totals }: KeeperResult<"open">): void {
-    const { damaged, ...counts } = recovery;
-    this.#log.info("store open", { finished: totals.finished, objectBytes: totals.objectBytes, ...counts });
-    for (const streamId of damaged)
-      this.#log.error("the audio of a finished stream is missing or truncated", { streamId });
+  /** Returns false if no more uploads have expired. */
+  async #expireSome(): Promise<boolean> {
+    const { keeper } = this.#pool;
+    const ms = this.#settings.incompleteTtlSeconds * 1000;
+    const idle = await keeper.call("idle", { ms, limit: maxExpiredTogether });
+    if (idle.length === 0) return false;
+    // A resume after this sends its call after this one, and finds the stream gone.
+    const [inUse, expired] = partition(idle, ({ streamId }) => this.#uploads.has(streamId));
+    const { streamIds, bytes } = await keeper.call("expire", { expired, inUse, at: Date.now() });
+    this.admission.unfinishedBytes -= bytes;
+    this.#counts.expired(streamIds.length);
+    for (const streamId of streamIds) this.#log.info("an unfinished upload has expired", { streamId });
+    return idle.length === maxExpiredTogether;
+  }
+
+  /** Makes a unique file name for incoming/. */
+  #newKey(): string {
+    return `${this.#keyPrefix}-${randomBytes(8).toString("hex")}`;
   }
 }
 
-/** Makes a unique file name for incoming/. */
-function newKey(): string {
-  return `${Date.now().toString(36)}-${randomBytes(8).toString("hex")}`;
+function partition<T>(items: readonly T[], test: (item: T) => boolean): [T[], T[]] {
+  return [items.filter(test), items.filter((item) => !test(item))];
 }

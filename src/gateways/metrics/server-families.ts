@@ -13,6 +13,7 @@ export function serverFamilies(sources: Sources): Family[] {
     },
     ...gatewayFamilies(sources),
     ...streamFamilies(sources),
+    ...checkFamilies(sources),
     ...threadFamilies(sources),
     ...recordingFamilies(sources),
     ...soundFamilies(sources),
@@ -127,6 +128,48 @@ function streamFamilies({ streams, writers }: Sources): Family[] {
       name: "wavecache_writer_slots",
       help: "Uploads and recordings open in the writer threads.",
       values: () => writers.slots,
+    },
+  ];
+}
+
+function checkFamilies({ streams }: Sources): Family[] {
+  return [
+    {
+      type: "gauge",
+      name: "wavecache_check_running",
+      help: "1 while the store is checked in the background, after a start.",
+      values: () => (streams.check.isRunning ? 1 : 0),
+    },
+    {
+      type: "counter",
+      name: "wavecache_checked_total",
+      help: "What the check of the store has looked at: upload (unfinished), object (of a finished stream).",
+      labels: ["kind"],
+      values: () => {
+        const { settledRows, checkedObjects } = streams.check.figures;
+        return [
+          [{ kind: "upload" }, settledRows],
+          [{ kind: "object" }, checkedObjects],
+        ];
+      },
+    },
+    {
+      type: "counter",
+      name: "wavecache_orphan_files_total",
+      help: "Files that belong to no known stream, set aside in lost+found.",
+      values: () => streams.check.figures.orphanFiles,
+    },
+    {
+      type: "counter",
+      name: "wavecache_orphan_bytes_total",
+      help: "Bytes of the files that were set aside in lost+found.",
+      values: () => streams.check.figures.orphanBytes,
+    },
+    {
+      type: "gauge",
+      name: "wavecache_missing_objects",
+      help: "Finished streams whose object is missing or has another size, as the check found them.",
+      values: () => streams.check.figures.damagedStreams,
     },
   ];
 }

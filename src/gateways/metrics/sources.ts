@@ -21,7 +21,7 @@ export interface CalledThread {
 export interface Sources {
   version: string;
   meters: Pick<GatewayMeters, "all">;
-  streams: Pick<Streams, "figures" | "outbound">;
+  streams: Pick<Streams, "figures" | "outbound" | "check">;
   recordings: Pick<Recordings, "figures">;
   devices: Pick<Devices, "connected" | "playing">;
   sounds: Pick<Sounds, "count" | "bytes" | "encoded" | "loaded">;

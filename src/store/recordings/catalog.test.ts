@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { RecordingEntry } from "../../base/recording-entry.ts";
 import { temporaryFolder } from "../../testing/fixtures/temporary-folder.ts";
 import type { RecordingQuery } from "./catalog.ts";
+import { migrations } from "../streams/sqlite-schema.ts";
 import { SqliteCatalog } from "../streams/sqlite.ts";
 
 let folder: ReturnType<typeof temporaryFolder>;
@@ -148,7 +149,7 @@ test("a catalog of version 1 keeps its streams and accepts recordings", () => {
   expect(catalog.find("old")).toBeDefined();
   catalog.close();
   const after = new Database(old);
-  expect(after.query("PRAGMA user_version").get()).toEqual({ user_version: 5 });
+  expect(after.query("PRAGMA user_version").get()).toEqual({ user_version: migrations.length });
   after.close();
   catalog = new SqliteCatalog(old);
 });

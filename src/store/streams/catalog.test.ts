@@ -1,8 +1,10 @@
 import { Database } from "bun:sqlite";
 import { afterEach, describe, expect, test } from "bun:test";
+import fc from "fast-check";
 import { join } from "node:path";
 import { temporaryFolder } from "../../testing/fixtures/temporary-folder.ts";
-import type { Catalog, SealedStream } from "./catalog.ts";
+import type { Catalog, SealedStream, StreamRow, Totals } from "./catalog.ts";
+import { migrations } from "./sqlite-schema.ts";
 import { SqliteCatalog } from "./sqlite.ts";
 
 const open: Disposable[] = [];
@@ -10,8 +12,11 @@ afterEach(() => {
   for (const each of open.splice(0).toReversed()) each[Symbol.dispose]();
 });
 
+/** The monotonic clock of the catalogs. */
+let nowMs = 0;
+
 function openCatalog(path: string): Catalog {
-  const catalog = new SqliteCatalog(path);
+  const catalog = new SqliteCatalog(path, () => nowMs);
   open.push({ [Symbol.dispose]: () => catalog.close() });
   return catalog;
 }
@@ -93,16 +98,88 @@ describe.each(kinds)("a catalog %s", (_name, make) => {
     expect(catalog.find("x")).toMatchObject({ state: "finished", durableBytes: 10, updatedAt: 7 });
   });
 
-  test("stores one boot of the system, the last", () => {
+  test("tells which rows are in step with their files, and what counts for the others", () => {
     const catalog = make();
-    expect(catalog.boot()).toBeUndefined();
-    for (const boot of [
-      { id: "a", startedAt: 1 },
-      { id: null, startedAt: 2 },
-    ]) {
-      catalog.setBoot(boot);
-      expect(catalog.boot()).toEqual(boot);
+    const trust = (id: string) => catalog.trustIn(catalog.find(id)!);
+    catalog.startRun({ id: "first", startedAt: 1 });
+    catalog.reserve("x", "k", 1);
+    catalog.reserve("settled", "k2", 1);
+    expect(trust("x")).toBe("row");
+    catalog.startRun({ id: "first", startedAt: 1 });
+    expect(trust("x")).toBe("file");
+    expect(catalog.unsettled("", 10).map((row) => row.streamId)).toEqual(["settled", "x"]);
+    expect(catalog.unsettled("settled", 10).map((row) => row.streamId)).toEqual(["x"]);
+    expect(catalog.unsettled("", 1)).toHaveLength(1);
+    catalog.settle("settled", 7);
+    expect(catalog.find("settled")!.size).toBe(7);
+    expect(trust("settled")).toBe("row");
+    catalog.startRun({ id: "second", startedAt: 1_000_000 });
+    expect([trust("x"), trust("settled")]).toEqual(["durable bytes", "durable bytes"]);
+    catalog.settle("x", 0);
+    expect(trust("x")).toBe("row");
+  });
+
+  test("an upload whose sync failed is neither durable nor sealed before it is settled", () => {
+    const catalog = make();
+    catalog.startRun({ id: "first", startedAt: 1 });
+    catalog.reserve("x", "k", 1);
+    catalog.touch("x", 9, 1);
+    catalog.markDurable("x", "k", 4);
+    catalog.distrust("x", "of another upload");
+    expect(catalog.trustIn(catalog.find("x")!)).toBe("row");
+    catalog.distrust("x", "k");
+    expect(catalog.trustIn(catalog.find("x")!)).toBe("durable bytes");
+    catalog.markDurable("x", "k", 9);
+    expect(catalog.seal(sealed("x", a64), 2)).toBe(false);
+    expect(catalog.find("x")).toMatchObject({ state: "unfinished", durableBytes: 4 });
+    catalog.settle("x", 4);
+    expect(catalog.seal(sealed("x", a64), 2)).toBe(true);
+  });
+
+  test("knows the sealed streams, and the files of all that are not finished", () => {
+    const catalog = make();
+    catalog.reserve("x", "kx", 1);
+    catalog.reserve("y", "ky", 1);
+    catalog.seal(sealed("y", a64), 2);
+    finish(catalog, "z", b64);
+    expect(catalog.sealed().map((row) => row.streamId)).toEqual(["y"]);
+    expect(["kx", "ky", "key-z", "none"].map((key) => catalog.hasKey(key))).toEqual([
+      true,
+      true,
+      false,
+      false,
+    ]);
+  });
+
+  test("pages through the objects of a folder, a row for each stream", () => {
+    const catalog = make();
+    finish(catalog, "one", a64);
+    finish(catalog, "two", a64);
+    finish(catalog, "other", b64);
+    const ab64 = `ab${"0".repeat(62)}`;
+    finish(catalog, "three", ab64, 5);
+    catalog.reserve("sealed", "k", 1);
+    catalog.seal(sealed("sealed", a64), 2);
+    const ids: string[] = [];
+    let page = catalog.objects("aa", undefined, 2);
+    while (page.length > 0) {
+      ids.push(...page.map((row) => row.streamId));
+      page = catalog.objects("aa", page.at(-1), 2);
     }
+    expect(ids).toEqual(["one", "sealed", "two"]);
+    expect(catalog.objects("ab", undefined, 9)).toEqual([
+      { streamId: "three", sha256: ab64, state: "finished", size: 5 },
+    ]);
+  });
+
+  test("stores facts by name", () => {
+    const catalog = make();
+    expect(catalog.meta("a")).toBeUndefined();
+    catalog.setMeta("a", "1");
+    catalog.setMeta("a", "2");
+    expect(catalog.meta("a")).toBe("2");
+    catalog.setMeta("a", undefined);
+    expect(catalog.meta("a")).toBeUndefined();
   });
 
   test("makes a sealed stream unfinished again", () => {
@@ -132,7 +209,9 @@ describe.each(kinds)("a catalog %s", (_name, make) => {
     finish(catalog, "two", a64, 100);
     finish(catalog, "three", b64, 5);
     catalog.reserve("four", "k", 1);
-    expect(catalog.totals()).toEqual({ finished: 3, unfinished: 1, objects: 2, objectBytes: 105 });
+    catalog.touch("four", 7, 1);
+    const totals = { finished: 3, unfinished: 1, unfinishedBytes: 7, objects: 2, objectBytes: 105 };
+    expect(catalog.totals()).toEqual(totals);
     expect(catalog.hasObject(a64, "one")).toBe(true);
     expect(catalog.hasObject(b64, "three")).toBe(false);
     catalog.remove("two");
@@ -140,13 +219,31 @@ describe.each(kinds)("a catalog %s", (_name, make) => {
     expect(catalog.totals().objectBytes).toBe(105);
   });
 
-  test("finds the streams not updated since a time, except finished ones", () => {
+  test("finds the unfinished streams that are idle, by running time and not by the wall clock", () => {
     const catalog = make();
-    catalog.reserve("old", "k", 10);
-    catalog.reserve("touched", "k", 10);
-    catalog.touch("touched", 5, 30);
+    const idle = (ms: number, limit = 10) => catalog.idleFor(ms, limit).map((row) => row.streamId);
+    const twoDaysMs = 2 * 24 * 3_600_000;
+    catalog.reserve("old", "k", Date.now() - twoDaysMs);
+    catalog.reserve("touched", "k", Date.now() - twoDaysMs);
     finish(catalog, "finished", a64);
-    expect(catalog.untouchedSince(20).map((row) => row.streamId)).toEqual(["old"]);
+    nowMs += 1000;
+    catalog.touch("touched", 5, Date.now() + twoDaysMs);
+    nowMs += 500;
+    expect(idle(1500)).toEqual(["old"]);
+    expect(idle(500)).toEqual(["old", "touched"]);
+    expect(idle(500, 1)).toEqual(["old"]);
+    expect(idle(1501)).toEqual([]);
+  });
+
+  test("keeps its totals through every change of a stream", () => {
+    fc.assert(
+      fc.property(fc.array(changes, { maxLength: 60 }), (list) => {
+        const catalog = make();
+        for (const change of list) apply(catalog, change);
+        expect(catalog.totals()).toEqual(countOf(catalog.list({ state: undefined, after: "", limit: 1000 })));
+      }),
+      { numRuns: 50 },
+    );
   });
 
   test("rolls back a transaction that throws", () => {
@@ -162,13 +259,75 @@ describe.each(kinds)("a catalog %s", (_name, make) => {
   });
 });
 
+/** Changes of a few streams, which share a few objects. An object always has the same size. */
+const changes = fc.record({
+  verb: fc.constantFrom("reserve", "touch", "seal", "unseal", "finish", "remove", "settle"),
+  id: fc.constantFrom("a", "b", "c", "d"),
+  size: fc.constantFrom(0, 1, 20),
+});
+
+function apply(catalog: Catalog, { verb, id, size }: { verb: string; id: string; size: number }): void {
+  if (verb === "reserve") catalog.reserve(id, id, 1);
+  if (verb === "touch") catalog.touch(id, size, 1);
+  if (verb === "seal") catalog.seal(sealed(id, String(size).padStart(64, "0"), size), 1);
+  if (verb === "unseal") catalog.unseal(id, size, 1);
+  if (verb === "finish") catalog.finish(id, 1);
+  if (verb === "remove") catalog.remove(id);
+  if (verb === "settle") catalog.settle(id, size);
+}
+
+function countOf(rows: StreamRow[]): Totals {
+  const finished = rows.filter((row) => row.state === "finished");
+  const unfinished = rows.filter((row) => row.state !== "finished");
+  const objects = new Map(finished.filter(({ size }) => size > 0).map(({ sha256, size }) => [sha256, size]));
+  return {
+    finished: finished.length,
+    unfinished: unfinished.length,
+    unfinishedBytes: unfinished.reduce((sum, { size }) => sum + size, 0),
+    objects: objects.size,
+    objectBytes: [...objects.values()].reduce((sum, size) => sum + size, 0),
+  };
+}
+
 describe("a catalog file", () => {
+  test("keeps its running time, and does not count the time in which it was closed", () => {
+    const path = join(folder(), "catalog.db");
+    const first = new SqliteCatalog(path, () => nowMs);
+    nowMs += 5000;
+    first.close();
+    nowMs += 1_000_000;
+    const second = openCatalog(path);
+    nowMs += 7;
+    expect(second.runningMs()).toBe(5007);
+  });
+
+  test("of an older version gets its totals, and its uploads their whole time to live", () => {
+    const path = join(folder(), "catalog.db");
+    const old = new Database(path, { create: true });
+    for (const migration of migrations.slice(0, 5)) old.run(migration);
+    old.run("PRAGMA user_version = 5");
+    const insert = "INSERT INTO streams (id, state, key, size, sha256, created_at, updated_at) VALUES";
+    old.run(
+      `${insert} ('a', 2, 'ka', 4, 's', 1, 1), ('b', 2, 'kb', 4, 's', 1, 1), ('c', 0, 'kc', 9, NULL, 1, 1)`,
+    );
+    old.close();
+    const catalog = openCatalog(path);
+    expect(catalog.isNew).toBe(false);
+    const totals = { finished: 2, unfinished: 1, unfinishedBytes: 9, objects: 1, objectBytes: 4 };
+    expect(catalog.totals()).toEqual(totals);
+    expect(catalog.idleFor(1000, 10)).toEqual([]);
+    nowMs += 1000;
+    expect(catalog.idleFor(1000, 10).map((row) => row.streamId)).toEqual(["c"]);
+  });
+
   test("keeps its rows when it is reopened", () => {
     const path = join(folder(), "catalog.db");
     const first = new SqliteCatalog(path);
     finish(first, "x", a64);
     first.close();
-    expect(openCatalog(path).find("x")).toMatchObject({ state: "finished", sha256: a64 });
+    const second = openCatalog(path);
+    expect(second.isNew).toBe(false);
+    expect(second.find("x")).toMatchObject({ state: "finished", sha256: a64 });
   });
 
   test("cannot be opened twice at once, and the error says why", () => {

@@ -31,6 +31,27 @@ export interface StreamRow {
   createdAt: number;
   updatedAt: number;
   finishedAt: number | null;
+  /** The run of the store in which row and file were last in step, or -1 if it is distrusted; see `Catalog`. */
+  epoch: number;
+}
+
+/**
+ * What counts for a row that is not finished. `row`: it is in step with its file. `file`: an earlier run of this boot
+ * wrote the file, whose size counts. `durable bytes`: the system has rebooted or a sync has failed since, and bytes past
+ * the durable ones may be lost or damaged.
+ */
+export type Trust = "row" | "file" | "durable bytes";
+
+/** A position in the order of SHA-256 and stream id. */
+export interface ObjectPosition {
+  sha256: string;
+  streamId: string;
+}
+
+/** An object as one of its streams names it. */
+export interface ObjectRow extends ObjectPosition {
+  state: StreamState;
+  size: number;
 }
 
 export interface ListQuery {
@@ -43,6 +64,8 @@ export interface ListQuery {
 export interface Totals {
   finished: number;
   unfinished: number;
+  /** Of unfinished and sealed streams, as their rows say. */
+  unfinishedBytes: number;
   /** Objects that are not empty. */
   objects: number;
   /** Bytes of all objects; an object that streams share counts once. */
@@ -57,15 +80,17 @@ export interface SealedStream {
 }
 
 export interface Catalog {
+  /** Whether this catalog was created when it was opened. */
+  readonly isNew: boolean;
   find(streamId: string): StreamRow | undefined;
   /** Inserts an unfinished stream. Returns false, and changes nothing, if the id is in use. */
   reserve(streamId: string, key: string, at: number, metadata?: StreamMetadata): boolean;
-  /** Updates the size of an unfinished stream; does nothing in any other state. */
+  /** Updates the size of an unfinished stream and renews its time to live; does nothing in any other state. */
   touch(streamId: string, size: number, at: number): void;
   /** Raises the durable bytes of an unfinished stream. The key must match: the id may have a new upload by now. */
   markDurable(streamId: string, key: string, bytes: number): void;
-  /** An unfinished stream whose file is synced as a whole becomes sealed. */
-  seal(stream: SealedStream, at: number): void;
+  /** An unfinished stream whose file is synced as a whole becomes sealed. Returns false for any other. */
+  seal(stream: SealedStream, at: number): boolean;
   /** A sealed stream becomes unfinished again. */
   unseal(streamId: string, size: number, at: number): void;
   /** A sealed stream becomes finished. */
@@ -73,15 +98,37 @@ export interface Catalog {
   remove(streamId: string): void;
   /** Whether any other stream has this object. */
   hasObject(sha256: string, exceptStreamId: string): boolean;
+  /** Whether a stream that is not finished has this file of incoming/. */
+  hasKey(key: string): boolean;
   list(query: ListQuery): StreamRow[];
-  /** Unfinished streams that were last updated before this time. */
-  untouchedSince(time: number): StreamRow[];
+  /** Unfinished streams that were last touched this long ago in running time, longest first. */
+  idleFor(ms: number, limit: number): StreamRow[];
+  /** Reads one row: the catalog keeps count. */
   totals(): Totals;
-  /** Every row, sealed ones too. */
-  rows(): StreamRow[];
-  /** The boot of the operating system in which rows and files were last in step; undefined for a new catalog. */
-  boot(): Boot | undefined;
-  setBoot(boot: Boot): void;
+  /** Every sealed stream. There are only as many as were in the commit that a crash cut off. */
+  sealed(): StreamRow[];
+  /** Unfinished streams with an id greater than this one that are not in step with their files, by id. */
+  unsettled(afterStreamId: string, limit: number): StreamRow[];
+  /** Objects whose SHA-256 starts with `prefix`, after this position. One row for each stream, sealed ones too. */
+  objects(prefix: string, after: ObjectPosition | undefined, limit: number): ObjectRow[];
+
+  /** Begins a run of the store: no row that is not finished is in step with its file until it is settled. */
+  startRun(boot: Boot): void;
+  trustIn(row: StreamRow): Trust;
+  /** The row of an unfinished stream is in step with its file, which has this size. */
+  settle(streamId: string, size: number): void;
+  /**
+   * A sync of this upload's file failed, and the system may have dropped its bytes: a later sync would succeed without
+   * them. From now on only the durable bytes count. The upload can be neither sealed nor made durable before it is
+   * settled. The key must match: the id may have a new upload by now.
+   */
+  distrust(streamId: string, key: string): void;
+  /** Running time of the store in all its runs together, in ms. It advances with no wall clock. */
+  runningMs(): number;
+  /** A fact about the store as a whole. */
+  meta(name: string): string | undefined;
+  /** Undefined removes the fact. */
+  setMeta(name: string, value: string | undefined): void;
   /**
    * Runs `change` as one transaction and rolls it back if `change` throws. A durable transaction is on the disk when
    * this returns. Any other survives a crash of the process, but a power cut may undo it.

@@ -4,13 +4,15 @@
  *     1  the files and their folder are synced; for many files, the file system as a whole
  *     2  the rows record how many bytes are durable (synced, which also makes the rows themselves durable)
  *
+ * A failed sync makes the upload distrusted: its bytes past the durable ones no longer count.
+ *
  * Only after step 2 may the server acknowledge the bytes. A crash before that leaves the previous checkpoint. After a
  * crash of the process the file's size decides how much is kept, since the file may have grown past its row. After a
  * power cut the row decides, since bytes past it may be lost (recover.ts).
  */
-import { errorNumber, toWavecacheError } from "../../base/errors.ts";
+import { errorNumber, toWavecacheError, WavecacheError } from "../../base/errors.ts";
 import { maxFilesSyncedSingly } from "../../base/limits/streams.ts";
-import type { Catalog } from "./catalog.ts";
+import type { Catalog, StreamRow } from "./catalog.ts";
 import { type CacheLayout, isMissing, syncFile, syncFolder } from "../layout.ts";
 import type { SyncFileSystem } from "../sync-file-system.ts";
 
@@ -32,15 +34,18 @@ export type CheckpointOutcome = CheckpointFailure | null;
 
 export async function checkpointGroup(
   layout: CacheLayout,
-  catalog: Pick<Catalog, "transaction" | "touch" | "markDurable">,
+  catalog: Pick<Catalog, "transaction" | "find" | "touch" | "markDurable" | "distrust">,
   syncFileSystem: SyncFileSystem,
   items: CheckpointItem[],
   at: number,
 ): Promise<CheckpointOutcome[]> {
-  const outcomes = await syncFiles(layout, syncFileSystem, items);
+  const outcomes = await syncFiles(layout, syncFileSystem, items).catch((error: unknown) =>
+    items.map(() => failureOf(error)),
+  );
   catalog.transaction(() => {
     items.forEach(({ streamId, key, size }, index) => {
-      if (outcomes[index] !== null) return;
+      if (outcomes[index] !== null) return catalog.distrust(streamId, key);
+      if (isDistrusted(catalog.find(streamId), key)) outcomes[index] = failedBefore(streamId);
       catalog.touch(streamId, size, at);
       catalog.markDurable(streamId, key, size);
     });
@@ -68,7 +73,19 @@ async function syncIncoming(path: string): Promise<CheckpointOutcome> {
     return null;
   } catch (error) {
     if (isMissing(error)) return null;
-    const { code, detail } = toWavecacheError(error);
-    return { errorNumber: errorNumber(code), detail: detail ?? "" };
+    return failureOf(error);
   }
+}
+
+function isDistrusted(row: StreamRow | undefined, key: string): boolean {
+  return row !== undefined && row.key === key && row.epoch < 0;
+}
+
+function failedBefore(streamId: string): CheckpointFailure {
+  return failureOf(new WavecacheError("STORE_FAILED", `an earlier sync of ${streamId} has failed`));
+}
+
+function failureOf(error: unknown): CheckpointFailure {
+  const { code, detail } = toWavecacheError(error);
+  return { errorNumber: errorNumber(code), detail: detail ?? "" };
 }

@@ -10,9 +10,11 @@
  *     6  duplicates are removed             a finished stream; a duplicate is an incoming file whose object existed
  *     7  the uploads are acknowledged       a finished stream
  *
- * Recovery is in recover.ts. If one file fails in step 1 or 3, only its upload fails. If step 4 or 5 fails, the whole
+ * Recovery is in recover.ts. If one file fails in step 1 or 3, only its upload fails. A file whose sync has failed, here
+ * or before, is distrusted: its upload resumes at its durable bytes. If step 4 or 5 fails, the whole
  * group fails; `settle` of recover.ts then brings each row into step with the disk at its next use.
  */
+import { WavecacheError } from "../../base/errors.ts";
 import { failpoint } from "../../base/failpoint.ts";
 import type { Catalog, SealedStream } from "./catalog.ts";
 import { type CacheLayout, removeFile, syncFile } from "../layout.ts";
@@ -44,7 +46,12 @@ export async function commitGroup(
   );
   try {
     failpoint("commit.1");
-    catalog.transaction(() => pending().forEach((item) => catalog.seal(item, at)), false);
+    catalog.transaction(() => {
+      for (const item of items) {
+        if (outcomes.has(item)) catalog.distrust(item.streamId, item.key);
+        else if (!catalog.seal(item, at)) outcomes.set(item, { error: notSealed(item) });
+      }
+    }, false);
     failpoint("commit.2");
     const installed = installAll(layout, pending(), outcomes);
     failpoint("commit.3");
@@ -61,6 +68,11 @@ export async function commitGroup(
     failAll(error);
   }
   return items.map((item) => outcomes.get(item)!);
+}
+
+/** The row is gone, or an earlier sync of the file has failed and this one may have succeeded without the bytes. */
+function notSealed({ streamId }: CommitItem): WavecacheError {
+  return new WavecacheError("STORE_FAILED", `an earlier sync of ${streamId} has failed, or it was removed`);
 }
 
 function installAll(

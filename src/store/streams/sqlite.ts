@@ -1,71 +1,56 @@
 /** The catalog in one SQLite file, in WAL mode, with one connection that locks the file exclusively. */
 import { Database } from "bun:sqlite";
-import type { Boot } from "../../base/boot.ts";
+import { type Boot, isSameBoot } from "../../base/boot.ts";
 import { systemCode, WavecacheError } from "../../base/errors.ts";
-import type { Catalog, ListQuery, SealedStream, StreamRow, StreamState, Totals } from "./catalog.ts";
-import { deviceSchema, SqliteDevices } from "../devices/sqlite.ts";
-import { recordingSchema, SqliteRecordings } from "../recordings/sqlite.ts";
+import { SqliteDevices } from "../devices/sqlite.ts";
+import { SqliteRecordings } from "../recordings/sqlite.ts";
+import { RunningTime } from "../running-time.ts";
+import type {
+  Catalog,
+  ListQuery,
+  ObjectPosition,
+  ObjectRow,
+  SealedStream,
+  StreamRow,
+  StreamState,
+  Totals,
+  Trust,
+} from "./catalog.ts";
 import { metadataFromJson, metadataToJson, noMetadata, type StreamMetadata } from "./metadata.ts";
+import { migrate } from "./sqlite-schema.ts";
+import { prepareStatements, type SqlRow, type Statements } from "./sqlite-statements.ts";
 
-const streamSchema = `
-  CREATE TABLE streams (
-    id          TEXT    NOT NULL PRIMARY KEY,
-    state       INTEGER NOT NULL,
-    key         TEXT    NOT NULL,
-    size        INTEGER NOT NULL,
-    sha256      TEXT,
-    format      TEXT,
-    created_at  INTEGER NOT NULL,
-    updated_at  INTEGER NOT NULL,
-    finished_at INTEGER
-  ) STRICT, WITHOUT ROWID;
-  CREATE INDEX streams_by_object ON streams (sha256) WHERE sha256 IS NOT NULL;
-  CREATE INDEX streams_unfinished ON streams (updated_at) WHERE state = 0;
-`;
-
-const metadataColumn = "ALTER TABLE streams ADD COLUMN metadata TEXT";
-
-/** Older rows start with `durable = size`: their size is that of the last checkpoint or interruption. */
-const durableColumn = `
-  ALTER TABLE streams ADD COLUMN durable INTEGER NOT NULL DEFAULT 0;
-  UPDATE streams SET durable = size;
-  CREATE TABLE boots (one INTEGER NOT NULL PRIMARY KEY, id TEXT, started_at INTEGER NOT NULL) STRICT;
-`;
-
-/** The migration of each schema version; a file's version is the number of migrations applied to it. */
-const migrations = [streamSchema, recordingSchema, deviceSchema, metadataColumn, durableColumn];
-
-const stateNumbers: Record<StreamState, number> = { unfinished: 0, sealed: 1, finished: 2 };
 const stateNames: StreamState[] = ["unfinished", "sealed", "finished"];
 
-interface SqlRow {
-  id: string;
-  state: number;
-  key: string;
-  size: number;
-  durable: number;
-  sha256: string | null;
-  format: string | null;
-  metadata: string | null;
-  created_at: number;
-  updated_at: number;
-  finished_at: number | null;
-}
+/** Facts of `meta` that belong to the catalog itself. */
+const runningMsFact = "running_ms";
+const epochFact = "epoch";
+/** The first run of this boot of the system. */
+const bootEpochFact = "boot_epoch";
 
 export class SqliteCatalog implements Catalog {
+  readonly isNew: boolean;
   readonly #database: Database;
-  readonly #statements: ReturnType<typeof prepareStatements>;
+  readonly #statements: Statements;
+  readonly #runningTime: RunningTime;
   /** In the same file, so that they take part in the same transactions. */
   readonly recordings: SqliteRecordings;
   readonly devices: SqliteDevices;
   #durable = true;
+  #epoch: number;
+  #bootEpoch: number;
 
   /** Opens or creates the catalog at `path`; ":memory:" keeps it in memory. */
-  constructor(path: string) {
-    this.#database = openDatabase(path);
-    this.#statements = prepareStatements(this.#database);
-    this.recordings = new SqliteRecordings(this.#database);
-    this.devices = new SqliteDevices(this.#database);
+  constructor(path: string, monotonicMs: () => number = () => performance.now()) {
+    const { database, isNew } = openDatabase(path);
+    this.isNew = isNew;
+    this.#database = database;
+    this.#statements = prepareStatements(database);
+    this.recordings = new SqliteRecordings(database);
+    this.devices = new SqliteDevices(database);
+    this.#runningTime = new RunningTime(this.#number(runningMsFact), monotonicMs);
+    this.#epoch = this.#number(epochFact);
+    this.#bootEpoch = this.#number(bootEpochFact);
   }
 
   find(streamId: string): StreamRow | undefined {
@@ -74,24 +59,34 @@ export class SqliteCatalog implements Catalog {
   }
 
   reserve(streamId: string, key: string, at: number, metadata: StreamMetadata = noMetadata): boolean {
-    return this.#statements.reserve.run(streamId, key, metadataToJson(metadata), at, at).changes === 1;
+    const json = metadataToJson(metadata);
+    const { changes } = this.#statements.reserve.run(
+      streamId,
+      key,
+      json,
+      at,
+      at,
+      this.runningMs(),
+      this.#epoch,
+    );
+    return changes === 1;
   }
 
   touch(streamId: string, size: number, at: number): void {
-    this.#statements.touch.run(size, at, streamId);
+    this.#statements.touch.run(size, at, this.runningMs(), streamId);
   }
 
   markDurable(streamId: string, key: string, bytes: number): void {
     this.#statements.markDurable.run(bytes, streamId, key);
   }
 
-  seal(stream: SealedStream, at: number): void {
+  seal(stream: SealedStream, at: number): boolean {
     const { size, sha256, format, streamId } = stream;
-    this.#statements.seal.run(size, size, sha256, format, at, streamId);
+    return this.#statements.seal.run(size, sha256, format, at, streamId).changes === 1;
   }
 
   unseal(streamId: string, size: number, at: number): void {
-    this.#statements.unseal.run(size, at, streamId);
+    this.#statements.unseal.run(size, at, this.#epoch, streamId);
   }
 
   finish(streamId: string, at: number): void {
@@ -106,44 +101,106 @@ export class SqliteCatalog implements Catalog {
     return this.#statements.hasObject.get(sha256, exceptStreamId) !== null;
   }
 
-  list(query: ListQuery): StreamRow[] {
-    const low = query.state === "finished" ? stateNumbers.finished : stateNumbers.unfinished;
-    const high = query.state === "unfinished" ? stateNumbers.sealed : stateNumbers.finished;
-    return this.#statements.list.all(query.after, low, high, query.limit).map(toRow);
+  hasKey(key: string): boolean {
+    return this.#statements.hasKey.get(key) !== null;
   }
 
-  untouchedSince(time: number): StreamRow[] {
-    return this.#statements.untouched.all(time).map(toRow);
+  list({ state, after, limit }: ListQuery): StreamRow[] {
+    const { listAll, listFinished, listUnfinished } = this.#statements;
+    if (state === "finished") return listFinished.all(after, limit).map(toRow);
+    if (state === "unfinished") return listUnfinished.all(after, limit).map(toRow);
+    return listAll.all(after, limit).map(toRow);
+  }
+
+  idleFor(ms: number, limit: number): StreamRow[] {
+    return this.#statements.idle.all(this.runningMs() - ms, limit).map(toRow);
   }
 
   totals(): Totals {
     return this.#statements.totals.get()!;
   }
 
-  rows(): StreamRow[] {
-    return this.#statements.rows.all().map(toRow);
+  sealed(): StreamRow[] {
+    return this.#statements.sealed.all().map(toRow);
   }
 
-  boot(): Boot | undefined {
-    const row = this.#statements.boot.get();
-    return row === null ? undefined : { id: row.id, startedAt: row.started_at };
+  unsettled(afterStreamId: string, limit: number): StreamRow[] {
+    return this.#statements.unsettled.all(afterStreamId, this.#epoch, limit).map(toRow);
   }
 
-  setBoot({ id, startedAt }: Boot): void {
-    this.#statements.setBoot.run(id, startedAt);
+  objects(prefix: string, after: ObjectPosition | undefined, limit: number): ObjectRow[] {
+    const { sha256, streamId } = after ?? { sha256: prefix, streamId: "" };
+    // "g" follows the hexadecimal digits.
+    const rows = this.#statements.objects.all(`${prefix}g`, sha256, streamId, limit);
+    return rows.map(({ id, sha256, state, size }) => ({
+      streamId: id,
+      sha256,
+      state: stateNames[state]!,
+      size,
+    }));
+  }
+
+  startRun(boot: Boot): void {
+    const before = this.#statements.boot.get();
+    this.#epoch += 1;
+    this.setMeta(epochFact, String(this.#epoch));
+    if (before !== null && !isSameBoot({ id: before.id, startedAt: before.started_at }, boot)) {
+      this.#bootEpoch = this.#epoch;
+      this.setMeta(bootEpochFact, String(this.#epoch));
+    }
+    this.#statements.setBoot.run(boot.id, boot.startedAt);
+  }
+
+  trustIn({ epoch }: StreamRow): Trust {
+    if (epoch === this.#epoch) return "row";
+    return epoch >= this.#bootEpoch ? "file" : "durable bytes";
+  }
+
+  settle(streamId: string, size: number): void {
+    this.#statements.settle.run(size, this.#epoch, streamId);
+  }
+
+  distrust(streamId: string, key: string): void {
+    this.#statements.distrust.run(streamId, key);
+  }
+
+  runningMs(): number {
+    return this.#runningTime.ms;
+  }
+
+  meta(name: string): string | undefined {
+    return this.#statements.meta.get(name)?.value;
+  }
+
+  setMeta(name: string, value: string | undefined): void {
+    if (value === undefined) this.#statements.removeMeta.run(name);
+    else this.#statements.setMeta.run(name, value);
   }
 
   transaction<T>(change: () => T, durable: boolean): T {
     this.#setDurable(durable);
-    return this.#database.transaction(change)();
+    return this.#database.transaction(() => {
+      const result = change();
+      if (this.#runningTime.isSaveDue) this.#saveRunningTime();
+      return result;
+    })();
   }
 
   /** Finalizes every statement first: a connection with open statements would keep the file locked. */
   close(): void {
+    this.#saveRunningTime();
     for (const statement of Object.values(this.#statements)) statement.finalize();
     this.recordings.close();
     this.devices.close();
     this.#database.close();
+  }
+
+  #saveRunningTime(): void {
+    this.setMeta(runningMsFact, String(this.#runningTime.save()));
+  }
+
+  #number(fact: string): number {
+    return Number(this.meta(fact) ?? 0);
   }
 
   #setDurable(durable: boolean): void {
@@ -153,7 +210,7 @@ export class SqliteCatalog implements Catalog {
   }
 }
 
-function openDatabase(path: string): Database {
+function openDatabase(path: string): { database: Database; isNew: boolean } {
   const database = new Database(path, { create: true, strict: true });
   try {
     // One connection locks the file until the process ends: a second server on the same folder fails to start.
@@ -162,68 +219,12 @@ function openDatabase(path: string): Database {
     database.run("PRAGMA synchronous = FULL");
     // Has an effect on macOS only, where a plain fsync does not reach the disk.
     database.run("PRAGMA fullfsync = ON");
-    migrate(database, path);
-    return database;
+    return { database, isNew: migrate(database, path) };
   } catch (error) {
     database.close();
     if (systemCode(error) !== "SQLITE_BUSY") throw error;
     throw new WavecacheError("STORE_IN_USE", path);
   }
-}
-
-function migrate(database: Database, path: string): void {
-  database.transaction(() => {
-    const found = database.query<{ user_version: number }, []>("PRAGMA user_version").get()!.user_version;
-    if (found > migrations.length) {
-      throw new WavecacheError("STORE_TOO_NEW", `${path} (schema ${found})`);
-    }
-    for (const migration of migrations.slice(found)) database.run(migration);
-    database.run(`PRAGMA user_version = ${migrations.length}`);
-  })();
-}
-
-function prepareStatements(database: Database) {
-  const one = <R, P extends (string | number | null)[]>(sql: string) => database.prepare<R, P>(sql);
-  return {
-    find: one<SqlRow, [string]>("SELECT * FROM streams WHERE id = ?"),
-    reserve: one<never, [string, string, string | null, number, number]>(
-      "INSERT INTO streams (id, state, key, size, metadata, created_at, updated_at) VALUES (?, 0, ?, 0, ?, ?, ?) " +
-        "ON CONFLICT DO NOTHING",
-    ),
-    touch: one<never, [number, number, string]>(
-      "UPDATE streams SET size = ?1, durable = min(durable, ?1), updated_at = ?2 WHERE id = ?3 AND state = 0",
-    ),
-    markDurable: one<never, [number, string, string]>(
-      "UPDATE streams SET durable = max(durable, ?) WHERE id = ? AND key = ? AND state = 0",
-    ),
-    seal: one<never, [number, number, string, string | null, number, string]>(
-      "UPDATE streams SET state = 1, size = ?, durable = ?, sha256 = ?, format = ?, updated_at = ? WHERE id = ? AND state = 0",
-    ),
-    unseal: one<never, [number, number, string]>(
-      "UPDATE streams SET state = 0, size = ?1, durable = min(durable, ?1), sha256 = NULL, updated_at = ?2 " +
-        "WHERE id = ?3 AND state = 1",
-    ),
-    finish: one<never, [number, number, string]>(
-      "UPDATE streams SET state = 2, updated_at = ?, finished_at = ? WHERE id = ? AND state = 1",
-    ),
-    remove: one<never, [string]>("DELETE FROM streams WHERE id = ?"),
-    hasObject: one<{ id: string }, [string, string]>(
-      "SELECT id FROM streams WHERE sha256 = ? AND id <> ? LIMIT 1",
-    ),
-    list: one<SqlRow, [string, number, number, number]>(
-      "SELECT * FROM streams WHERE id > ? AND state BETWEEN ? AND ? ORDER BY id LIMIT ?",
-    ),
-    untouched: one<SqlRow, [number]>("SELECT * FROM streams WHERE state = 0 AND updated_at < ?"),
-    totals: one<Totals, []>(
-      `SELECT (SELECT count(*) FROM streams WHERE state = 2) AS finished,
-              (SELECT count(*) FROM streams WHERE state < 2) AS unfinished,
-              count(*) AS objects, coalesce(sum(size), 0) AS objectBytes
-       FROM (SELECT DISTINCT sha256, size FROM streams WHERE state = 2 AND size > 0)`,
-    ),
-    rows: one<SqlRow, []>("SELECT * FROM streams"),
-    boot: one<{ id: string | null; started_at: number }, []>("SELECT id, started_at FROM boots"),
-    setBoot: one<never, [string | null, number]>("INSERT OR REPLACE INTO boots VALUES (1, ?, ?)"),
-  };
 }
 
 function toRow(row: SqlRow): StreamRow {
@@ -239,5 +240,6 @@ function toRow(row: SqlRow): StreamRow {
     createdAt: row.created_at,
     updatedAt: row.updated_at,
     finishedAt: row.finished_at,
+    epoch: row.epoch,
   };
 }

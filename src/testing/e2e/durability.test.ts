@@ -7,7 +7,7 @@ import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { AudioCachePeer } from "../harness/peers/audio-cache.ts";
 import { Random, seeded, sha256 } from "../harness/bytes.ts";
-import { debrisIn } from "../harness/cache-folder.ts";
+import { debrisAfterCheck, lostAndFound } from "../harness/cache-folder.ts";
 import { TestServer, useServers } from "../harness/server.ts";
 import { until } from "../harness/until.ts";
 import { UploadLedger, type Upload } from "../harness/upload-ledger.ts";
@@ -176,7 +176,7 @@ test(
   roundsLimitMs,
 );
 
-test("a start removes orphan files, and only those", async () => {
+test("a start sets files aside that belong to no stream, and only those", async () => {
   await using server = await TestServer.start();
   using peer = await AudioCachePeer.open(server.url);
   const audio = new Random(1).bytes(50_000);
@@ -190,7 +190,13 @@ test("a start removes orphan files, and only those", async () => {
   await Bun.write(join(server.cacheDir, "objects-v1", "ab", `${stray}.tmp`), audio);
   await Bun.write(join(server.cacheDir, "incoming", "stray"), audio);
   await server.restart();
-  expect(await debrisIn(server.cacheDir, server.httpBase)).toEqual([]);
+  expect(await debrisAfterCheck(server.cacheDir, server.httpBase)).toEqual([]);
+  expect(await lostAndFound(server.cacheDir)).toEqual([
+    `incoming/stray`,
+    `objects/${stray}`,
+    `objects/${stray}.tmp`,
+  ]);
+  await until("the warning", 5_000, () => /files=3 bytes=150000 folder=\S+lost\+found/.test(server.log));
   using next = await AudioCachePeer.open(server.url);
   expect(sha256(await next.download("finished", audio.length))).toBe(sha256(audio));
   expect(await next.resume("unfinished")).toBe(audio.length);

@@ -11,6 +11,7 @@ import { MiB } from "../../base/limits/units.ts";
 import { freshId } from "../harness/peers/audio-cache.ts";
 import { Random, sha256 } from "../harness/bytes.ts";
 import { incomingFiles } from "../harness/cache-folder.ts";
+import { until } from "../harness/until.ts";
 import { TestServer, useServers } from "../harness/server.ts";
 import { V1Peer } from "../harness/peers/v1.ts";
 
@@ -41,7 +42,7 @@ test("after a power cut an upload resumes from its durable bytes and is whole", 
   await interrupted(server, id, new Uint8Array(MiB / 2));
   startSystemAnew(server);
   await server.restart();
-  expect(server.log).toContain("cutBytes=524288");
+  await until("the end of the check", 5_000, () => server.log.includes("cutBytes=524288"));
   using peer = await V1Peer.open(server.url);
   expect((await peer.resume(1, id)).offset).toBe(durableBytes);
   await peer.write(1, audio, durableBytes);

@@ -4,6 +4,8 @@ import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { listStreams } from "./http/streams.ts";
 
+const checkLimitMs = 5_000;
+
 export interface StoredFile {
   /** Relative to the folder that was listed. */
   path: string;
@@ -55,6 +57,23 @@ export async function debrisIn(cacheDir: string, httpBase: string): Promise<stri
     faults.push(`${incoming.length} incoming files for ${unfinished} unfinished streams: ${names}`);
   }
   return faults;
+}
+
+/** As `debrisIn`, once the check that a server runs after its start has had time to set debris aside. */
+export async function debrisAfterCheck(cacheDir: string, httpBase: string): Promise<string[]> {
+  const deadline = performance.now() + checkLimitMs;
+  let faults = await debrisIn(cacheDir, httpBase);
+  while (faults.length > 0 && performance.now() < deadline) {
+    await Bun.sleep(20);
+    faults = await debrisIn(cacheDir, httpBase);
+  }
+  return faults;
+}
+
+/** The files that the server has set aside, without the folder of the day. */
+export async function lostAndFound(cacheDir: string): Promise<string[]> {
+  const files = await filesUnder(join(cacheDir, "lost+found"));
+  return files.map(({ path }) => path.slice(path.indexOf("/") + 1)).toSorted();
 }
 
 async function readdirOrEmpty(folder: string): Promise<string[]> {

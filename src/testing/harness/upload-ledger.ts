@@ -4,7 +4,7 @@
  */
 import { AudioCachePeer, freshId } from "./peers/audio-cache.ts";
 import { type Random, sha256 } from "./bytes.ts";
-import { debrisIn } from "./cache-folder.ts";
+import { debrisAfterCheck } from "./cache-folder.ts";
 import type { TestServer } from "./server.ts";
 import { listStreams, removeStream, type StreamInfo } from "./http/streams.ts";
 
@@ -96,7 +96,7 @@ export class UploadLedger {
     for (const upload of this.kept) {
       if (!finished.has(upload.id)) faults.push(`acknowledged, but not finished: ${describe(upload)}`);
     }
-    return [...faults, ...(await debrisIn(server.cacheDir, server.httpBase))];
+    return [...faults, ...(await debrisAfterCheck(server.cacheDir, server.httpBase))];
   }
 
   private faultOf(stream: StreamInfo): string | undefined {

@@ -1,0 +1,82 @@
+/**
+ * Files that no row of the catalog accounts for. They may be all that is left of a stream whose row was lost, so they
+ * are set aside and not deleted: `lost+found/<yyyymmdd>/<where it was>/<name>`. A folder of a day is removed after it
+ * has been there for `keptMs` of running time; the catalog has the running time at which it was first seen.
+ */
+import * as fs from "node:fs";
+import { join } from "node:path";
+import { type CacheLayout, isMissing } from "../layout.ts";
+import type { Catalog } from "../streams/catalog.ts";
+
+export type Origin = "incoming" | "objects" | "catalog";
+
+const dayFolder = /^\d{8}$/;
+
+export class LostFound {
+  readonly #layout: CacheLayout;
+  readonly #catalog: Pick<Catalog, "meta" | "setMeta" | "runningMs" | "transaction">;
+
+  constructor(layout: CacheLayout, catalog: Pick<Catalog, "meta" | "setMeta" | "runningMs" | "transaction">) {
+    this.#layout = layout;
+    this.#catalog = catalog;
+  }
+
+  /** Sets a file or folder aside. Returns its bytes. */
+  take(path: string, name: string, origin: Origin): number {
+    const folder = join(this.#layout.lostFound, today(), origin);
+    fs.mkdirSync(folder, { recursive: true });
+    const { size } = fs.statSync(path);
+    fs.renameSync(path, freePath(folder, name));
+    return size;
+  }
+
+  /** Removes the folders of days that have been there for this long. Returns their names. */
+  async expire(keptMs: number): Promise<string[]> {
+    const expired = this.#days().filter((day) => this.#ageMs(day) >= keptMs);
+    for (const day of expired) {
+      await fs.promises.rm(join(this.#layout.lostFound, day), { recursive: true });
+      this.#setFirstSeen(day, undefined);
+    }
+    return expired;
+  }
+
+  #days(): string[] {
+    try {
+      return fs.readdirSync(this.#layout.lostFound).filter((name) => dayFolder.test(name));
+    } catch (error) {
+      if (isMissing(error)) return [];
+      throw error;
+    }
+  }
+
+  #ageMs(day: string): number {
+    const now = this.#catalog.runningMs();
+    const seen = this.#catalog.meta(firstSeenFact(day));
+    if (seen !== undefined && Number(seen) <= now) return now - Number(seen);
+    // New, or of a catalog that was lost and counts from the beginning again.
+    this.#setFirstSeen(day, now);
+    return 0;
+  }
+
+  #setFirstSeen(day: string, runningMs: number | undefined): void {
+    const value = runningMs === undefined ? undefined : String(runningMs);
+    this.#catalog.transaction(() => this.#catalog.setMeta(firstSeenFact(day), value), false);
+  }
+}
+
+function firstSeenFact(day: string): string {
+  return `lost+found/${day}`;
+}
+
+/** The date only names the folder; its age is running time. */
+function today(): string {
+  return new Date().toISOString().slice(0, 10).replaceAll("-", "");
+}
+
+/** `name`, or with a number if that is taken. */
+function freePath(folder: string, name: string): string {
+  for (let count = 0; ; count++) {
+    const path = join(folder, count === 0 ? name : `${name}.${count}`);
+    if (!fs.existsSync(path)) return path;
+  }
+}

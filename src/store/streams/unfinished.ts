@@ -1,0 +1,97 @@
+/**
+ * Uploads as the catalog knows them: reserved, interrupted, resumed, expired. A row of an earlier run is settled before
+ * anybody sees it.
+ */
+import { WavecacheError } from "../../base/errors.ts";
+import type { Drift } from "../check/drift.ts";
+import type { KeeperArgs, KeeperResult, UploadRef } from "../keeper-calls.ts";
+import { type CacheLayout, removeFile } from "../layout.ts";
+import type { Catalog, ListQuery, StreamRow } from "./catalog.ts";
+import { settle } from "./settle.ts";
+
+export class UnfinishedStreams {
+  readonly #layout: CacheLayout;
+  readonly #catalog: Catalog;
+  readonly #drift: Drift;
+
+  constructor(layout: CacheLayout, catalog: Catalog, drift: Drift) {
+    this.#layout = layout;
+    this.#catalog = catalog;
+    this.#drift = drift;
+  }
+
+  reserve({ streamId, key, at, metadata }: KeeperArgs<"reserve">): null {
+    if (this.#catalog.reserve(streamId, key, at, metadata)) return null;
+    throw new WavecacheError("STREAM_EXISTS");
+  }
+
+  resume(args: KeeperArgs<"resume">): KeeperResult<"resume"> {
+    const settled = this.#drift.around(() => this.#settled(args.streamId, args.at));
+    if (settled === undefined) {
+      this.#catalog.reserve(args.streamId, args.key, args.at, args.metadata);
+      return { kind: "new" };
+    }
+    if (settled.state === "finished") return { kind: "finished", row: settled };
+    this.#catalog.touch(settled.streamId, settled.size, args.at);
+    const { key, size, metadata } = settled;
+    return { kind: "unfinished", key, size, metadata };
+  }
+
+  /** The caller knows from the answer how the totals changed: no drift. */
+  leave(args: KeeperArgs<"leave">): StreamRow | null {
+    const left = this.#settled(args.streamId, args.at);
+    if (left?.state === "unfinished") this.#catalog.touch(left.streamId, left.size, args.at);
+    return left ?? null;
+  }
+
+  find({ streamId }: KeeperArgs<"find">): StreamRow | null {
+    const row = this.#catalog.find(streamId);
+    return row === undefined ? null : (this.#shown(row) ?? null);
+  }
+
+  /** A page is full as long as there are more streams: rows that turn out to have no file are replaced by others. */
+  list(query: ListQuery): StreamRow[] {
+    const rows = this.#catalog.list(query).map((row) => this.#shown(row));
+    const shown = rows.filter((row) => row !== undefined);
+    return shown.length === rows.length ? shown : this.list(query);
+  }
+
+  idle({ ms, limit }: KeeperArgs<"idle">): UploadRef[] {
+    return this.#catalog.idleFor(ms, limit).map(({ streamId, key }) => ({ streamId, key }));
+  }
+
+  expire({ expired, inUse, at }: KeeperArgs<"expire">): KeeperResult<"expire"> {
+    for (const row of this.#unfinished(inUse)) this.#catalog.touch(row.streamId, row.size, at);
+    const removed = this.#unfinished(expired);
+    for (const row of removed) {
+      this.#catalog.remove(row.streamId);
+      removeFile(this.#layout.incomingPath(row.key));
+    }
+    return {
+      streamIds: removed.map((row) => row.streamId),
+      bytes: removed.reduce((sum, row) => sum + row.size, 0),
+    };
+  }
+
+  #unfinished(uploads: UploadRef[]): StreamRow[] {
+    return uploads
+      .map(({ streamId, key }) => ({ key, row: this.#catalog.find(streamId) }))
+      .filter(({ key, row }) => row?.state === "unfinished" && row.key === key)
+      .map(({ row }) => row!);
+  }
+
+  /** The row of a stream that nobody uploads now, in step with its file. */
+  #settled(streamId: string, at: number): StreamRow | undefined {
+    const row = this.#catalog.find(streamId);
+    if (row === undefined || row.state === "finished") return row;
+    return settle(this.#layout, this.#catalog, row, at).row;
+  }
+
+  /** The row as a reader may see it. */
+  #shown(row: StreamRow): StreamRow | undefined {
+    if (row.state !== "unfinished" || this.#catalog.trustIn(row) === "row") return row;
+    // A writer may still have a distrusted file open: it must not be truncated before the upload is over.
+    if (row.epoch < 0) return { ...row, size: Math.min(row.size, row.durableBytes) };
+    return this.#drift.around(() => settle(this.#layout, this.#catalog, row, row.updatedAt).row);
+  }
+}
