@@ -26,6 +26,7 @@ import { V1Gateway } from "./gateways/v1/gateway.ts";
 import { Certificates } from "./listen/certificates.ts";
 import { ConnectionLimit } from "./listen/connection-limit.ts";
 import { Listeners } from "./listen/listeners.ts";
+import { openPort } from "./listen/open-port.ts";
 import { closePool, openPool, type Pool } from "./pool/pool.ts";
 import { CacheLayout } from "./store/layout.ts";
 import { lockFolders } from "./store/lock.ts";
@@ -110,7 +111,8 @@ async function openDeviceGateway(parts: Parts): Promise<DeviceGateway | undefine
   const certificates = grpcTls ? parts.certificates : undefined;
   const meter = parts.meters.add("devices");
   const { devices } = parts;
-  return await DeviceGateway.open({ host, port, certificates, devices, meter, log: openLog("devices") });
+  const settings = { host, port, certificates, devices, meter, log: openLog("devices") };
+  return await openPort(host, port, () => DeviceGateway.open(settings));
 }
 
 function openMetrics(pool: Pool, parts: Parts): Metrics {
@@ -171,14 +173,16 @@ async function openSongsTls({ config, certificates, songs, meters }: Parts) {
   const { host, tlsPort: port } = config;
   if (port === "off" || certificates === undefined) return undefined;
   const meter = meters.add("songs-tls");
-  return await SongsTlsGateway.open({ host, port, certificates, songs, meter, log: openLog("songs-tls") });
+  const settings = { host, port, certificates, songs, meter, log: openLog("songs-tls") };
+  return await openPort(host, port, () => SongsTlsGateway.open(settings));
 }
 
 async function openSongsUdp({ config, songs, meters }: Parts) {
   const { host, udpPort: port, udpAllow: allow, udpRateMbps: rateMbps } = config;
   if (port === "off") return undefined;
   const meter = meters.add("songs-udp");
-  return await SongsUdpGateway.open({ host, port, allow, rateMbps, songs, meter, log: openLog("songs-udp") });
+  const settings = { host, port, allow, rateMbps, songs, meter, log: openLog("songs-udp") };
+  return await openPort(host, port, () => SongsUdpGateway.open(settings));
 }
 
 /** Peers of v1 learn first that the server leaves; what others have sent is made durable before their ports close. */

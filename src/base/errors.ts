@@ -110,10 +110,10 @@ const table = {
     "remove streams or raise --max-cache-bytes; the cache evicts nothing by itself"),
   DISK_FULL: row(507, close.TRY_LATER, grpc.RESOURCE_EXHAUSTED, "disk is full",
     "free space on the disk of the cache folder; audio already written is kept"),
-  STORE_UNWRITABLE: row(507, close.INTERNAL, grpc.INTERNAL, "cache folder cannot be written",
-    "check the owner and the mode of the cache folder"),
+  STORE_UNWRITABLE: row(507, close.INTERNAL, grpc.INTERNAL, "folder cannot be written",
+    "check that it is a folder, its owner and mode, and that its file system is not read-only"),
   STORE_FAILED: row(500, close.INTERNAL, grpc.INTERNAL, "storage failed",
-    "see the server's log"),
+    "the disk or its file system failed; see the logs of the server and of the system"),
   STORE_IN_USE: row(500, close.INTERNAL, grpc.FAILED_PRECONDITION, "folder is in use by another server",
     "stop the other server, or give this one folders of its own with --cache-dir and --recordings-dir"),
   STORE_TOO_NEW: row(500, close.INTERNAL, grpc.FAILED_PRECONDITION, "cache folder is of a newer version",
@@ -220,6 +220,7 @@ function codeOfSystemError(code: string | undefined): ErrorCode {
     case "EACCES":
     case "EPERM":
     case "EROFS":
+    case "ENOTDIR":
     case "SQLITE_READONLY":
     case "SQLITE_CANTOPEN":
       return "STORE_UNWRITABLE";

@@ -1,5 +1,6 @@
 /** Why the server does not start: one line for the user, and the exit code. */
-import { errorRow, systemCode, toWavecacheError } from "../base/errors.ts";
+import { errorRow, toWavecacheError } from "../base/errors.ts";
+import { PortError } from "../listen/open-port.ts";
 import { ConfigError } from "./schema.ts";
 
 export interface StartFailure {
@@ -8,14 +9,28 @@ export interface StartFailure {
 }
 
 export function startFailure(error: unknown): StartFailure {
-  if (error instanceof ConfigError) return { message: error.message, exitCode: 2 };
-  return { message: explain(error), exitCode: 1 };
+  if (error instanceof ConfigError) return { message: oneLine(error.message), exitCode: 2 };
+  return { message: oneLine(explain(error)), exitCode: 1 };
 }
 
+const addressHint =
+  "--host takes an address of this machine: 127.0.0.1, 0.0.0.0 for all of them, or :: for IPv6 too";
+const privilegeHint =
+  "ports below 1024 are for privileged programs: choose a port from 1024 on, or grant CAP_NET_BIND_SERVICE";
+const portHints: Record<string, string> = {
+  EADDRINUSE:
+    "choose another port with --port, --ingest-port, --tls-port, --udp-port or --grpc-port, or stop the program that uses it",
+  EACCES: privilegeHint,
+  EPERM: privilegeHint,
+};
+
 function explain(error: unknown): string {
+  if (error instanceof PortError) return `${error.message} (${portHints[error.code ?? ""] ?? addressHint})`;
   const { message, code } = toWavecacheError(error);
-  if (error instanceof Error && systemCode(error) === "EADDRINUSE") {
-    return `${error.message} (choose another port with --port, --ingest-port, --tls-port, --udp-port or --grpc-port, or stop the program that uses it)`;
-  }
   return `${message} (${errorRow(code).hint})`;
+}
+
+/** Messages of libraries may have several lines. */
+function oneLine(text: string): string {
+  return text.replaceAll(/\s*[\r\n]\s*/g, " ");
 }

@@ -1,5 +1,6 @@
 /** The HTTP and WebSocket ports of a server: they open together and close together. */
 import { Listener, type ListenerSettings } from "./listener.ts";
+import { openPort } from "./open-port.ts";
 
 export class Listeners {
   readonly #all: Listener[] = [];
@@ -8,7 +9,9 @@ export class Listeners {
   static async open(settings: readonly ListenerSettings[]): Promise<Listeners> {
     const listeners = new Listeners();
     try {
-      for (const each of settings) listeners.#all.push(new Listener(each));
+      for (const each of settings) {
+        listeners.#all.push(await openPort(each.host, each.port, () => new Listener(each)));
+      }
       return listeners;
     } catch (error) {
       await listeners.close();

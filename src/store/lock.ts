@@ -35,8 +35,8 @@ export function recordingsLockPath(folder: string): string {
 
 /** Locks the folders of a server, and creates them if they are missing. Throws STORE_IN_USE with neither locked. */
 export function lockFolders(cacheDir: string, recordingsDir: string): { release(): void } {
-  fs.mkdirSync(cacheDir, { recursive: true, mode: 0o700 });
-  fs.mkdirSync(recordingsDir, { recursive: true });
+  createFolder(cacheDir, 0o700);
+  createFolder(recordingsDir, 0o777);
   const cache = acquireLock(new CacheLayout(cacheDir).lock);
   try {
     const recordings = acquireLock(recordingsLockPath(recordingsDir));
@@ -53,6 +53,15 @@ export function lockFolders(cacheDir: string, recordingsDir: string): { release(
  */
 export function acquireLock(path: string, flock: Flock | "none" = systemFlock ?? "none"): Lock {
   return flock === "none" ? lockByExistence(path) : lockByCall(path, flock);
+}
+
+function createFolder(path: string, mode: number): void {
+  try {
+    fs.mkdirSync(path, { recursive: true, mode });
+  } catch (error) {
+    if (systemCode(error) === "EEXIST") throw new WavecacheError("STORE_UNWRITABLE", `${path} is no folder`);
+    throw error;
+  }
 }
 
 function lockByCall(path: string, flock: Flock): Lock {

@@ -8,6 +8,8 @@ import { AudioCachePeer } from "../harness/peers/audio-cache.ts";
 import { Random, sha256 } from "../harness/bytes.ts";
 import { debrisIn } from "../harness/cache-folder.ts";
 import { runServerToExit, TestServer, useServers } from "../harness/server.ts";
+import { canMountSmallDisk, onReadOnlyDisk } from "../harness/small-disk.ts";
+import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 import { until } from "../harness/until.ts";
 
 useServers();
@@ -157,6 +159,44 @@ test("an unusable cache folder fails the start with one line that names it", asy
     await rm(folder, { recursive: true });
   }
 });
+
+test("an address that the server cannot have fails the start with one line that says what to do", async () => {
+  using folder = temporaryFolder();
+  const folders = ["cache", "recordings", "library"].flatMap((n) => [`--${n}-dir`, join(folder.path, n)]);
+  for (const port of ["port", "ingest-port", "tls-port", "udp-port", "grpc-port"]) {
+    for (const [host, reason] of [
+      ["8.8.8.8", "EADDRNOTAVAIL"],
+      ["no-such-host.invalid", ""],
+    ] as const) {
+      const ports = port === "port" ? ["--port", "0"] : ["--port", "0", `--${port}`, "0"];
+      const run = await runServerToExit([...ports, "--host", host, ...folders], {}, 15_000);
+      expect(run.code).toBe(1);
+      expect(run.stderr).toMatch(
+        new RegExp(`^wavecache: cannot listen on ${host}:0: .*${reason}.* \\(--host takes`),
+      );
+      expect(run.stderr.trim().split("\n").length, run.stderr).toBe(1);
+    }
+  }
+});
+
+test.skipIf(!canMountSmallDisk())(
+  "a folder on a read-only file system fails the start and is named",
+  async () => {
+    using folder = temporaryFolder();
+    const disk = join(folder.path, "disk");
+    for (const readOnly of ["cache", "recordings"]) {
+      const args = ["cache", "recordings", "library"].flatMap((name) => [
+        `--${name}-dir`,
+        join(name === readOnly ? disk : folder.path, name),
+      ]);
+      const run = await runServerToExit(["--port", "0", ...args], {}, 5_000, onReadOnlyDisk(disk));
+      expect(run.code).toBe(1);
+      expect(run.stderr).toMatch(
+        /^wavecache: folder cannot be written: .*EROFS.*disk.* \(check .*read-only\)\n$/,
+      );
+    }
+  },
+);
 
 for (const workers of [1, 3, 8]) {
   test(`with ${workers} workers uploads, reads and resumes all work`, async () => {

@@ -1,8 +1,8 @@
 /** A start takes every lock and port before it changes anything: a refused server leaves all folders as they are. */
 import { expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 import { AudioCachePeer } from "../harness/peers/audio-cache.ts";
 import { countingPayload, IngestDevice, pcmFormat } from "../harness/peers/ingest-device.ts";
 import { sha256 } from "../harness/bytes.ts";
@@ -10,11 +10,6 @@ import { type FinishedRun, runServerToExit, TestServer, useServers } from "../ha
 import { until } from "../harness/until.ts";
 
 useServers();
-
-function temporaryFolder() {
-  const path = mkdtempSync(join(tmpdir(), "wavecache-e2e-"));
-  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
-}
 
 const recordingsOf = (server: TestServer) => join(server.folder, "received");
 

@@ -222,8 +222,9 @@ export async function runServerToExit(
   args: string[],
   env: Record<string, string> = {},
   limitMs = 5_000,
+  launcher: string[] = [],
 ): Promise<FinishedRun> {
-  const server = spawnServer(serverCommand(args), env);
+  const server = spawnServer([...launcher, ...serverCommand(args)], env);
   try {
     const code = await within("the program's end", limitMs, server.exit, () => server.output.text());
     return { code, stdout: server.output.stdout, stderr: server.output.stderr };

@@ -30,6 +30,11 @@ export function onSmallDisk(mebibytes: number): ServerOptions {
   };
 }
 
+/** The beginning of a command that mounts an empty, read-only disk first. */
+export function onReadOnlyDisk(mountPoint: string): string[] {
+  return mountCommand(mountPoint, 1, "ro,");
+}
+
 /** Fills the disk with a file until about `bytesLeft` bytes are free. */
 export async function fillDisk(server: TestServer, bytesLeft: number): Promise<void> {
   const disk = diskOf(server);
@@ -46,8 +51,8 @@ function diskOf(server: TestServer): string {
   return join(`/proc/${server.pid}/root`, server.folder, diskFolder);
 }
 
-function mountCommand(mountPoint: string, mebibytes: number): string[] {
-  const script = `mkdir -p "$0" && mount -t tmpfs -o size=${mebibytes}m tmpfs "$0" && exec "$@"`;
+function mountCommand(mountPoint: string, mebibytes: number, options = ""): string[] {
+  const script = `mkdir -p "$0" && mount -t tmpfs -o ${options}size=${mebibytes}m tmpfs "$0" && exec "$@"`;
   const namespace = process.getuid?.() === 0 ? ["--mount"] : ["--user", "--map-root-user", "--mount"];
   return ["unshare", ...namespace, "--", "sh", "-c", script, mountPoint];
 }
