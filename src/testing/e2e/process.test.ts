@@ -34,7 +34,7 @@ const defaults: [string, string][] = [
   ["--ingest-port", ""],
   ["--udp-port", "9998"],
   ["--udp-rate-mbps", "10"],
-  ["--udp-allow", "192.168.0.0/16"],
+  ["--udp-allow", "127.0.0.0/8,::1/128)"],
   ["--tls-port", "9999"],
   ["--tls", "false"],
   ["--tls-cert", "none"],
