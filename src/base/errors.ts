@@ -62,6 +62,8 @@ const table = {
     "try again later, or raise --max-connections"),
   PEER_STALLED: row(408, close.POLICY, grpc.DEADLINE_EXCEEDED, "peer does not read its answers",
     "read faster, or request less at once"),
+  PEER_UNRESPONSIVE: row(408, close.TRY_LATER, grpc.DEADLINE_EXCEEDED, "peer does not answer pings",
+    "connect again, and answer pings with pongs (RFC 6455, section 5.5)"),
   BAD_HOST: row(400, close.POLICY, grpc.INVALID_ARGUMENT, "Host header missing or malformed",
     "send one Host header with a name or an address, and the port"),
   HOST_REFUSED: row(421, close.POLICY, grpc.PERMISSION_DENIED, "this server is not known by that host name",

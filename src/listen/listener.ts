@@ -44,7 +44,7 @@ interface Connection {
 
 type WebSocketPeer = ServerWebSocket<Connection>;
 
-/** Bun must not send pings: clients of the old protocol fail on them. */
+/** Bun must not send pings by itself: clients of the old protocol fail on them. */
 const webSocketSettings = {
   perMessageDeflate: false,
   sendPings: false,
@@ -92,6 +92,8 @@ export class Listener {
         ...webSocketSettings,
         open: (socket) => this.#open(socket),
         message: ({ data }, message) => data.peer!.message(message),
+        ping: ({ data }) => data.peer!.controlFrame(),
+        pong: ({ data }) => data.peer!.controlFrame(),
         drain: ({ data }) => data.peer!.drained(),
         close: ({ data }) => this.#peers.closed(data.peer!),
       },
@@ -206,6 +208,7 @@ function toPeerSocket(socket: WebSocketPeer): PeerSocket {
     bufferedBytes: () => socket.getBufferedAmount(),
     pause: () => socket.pause(),
     resume: () => socket.resume(),
+    ping: () => void socket.ping(),
     close: (code, reason) => socket.close(code, reason),
     terminate: () => socket.terminate(),
   };

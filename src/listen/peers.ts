@@ -127,6 +127,10 @@ export class Peer implements Socket {
     else this.session!.binary(message);
   }
 
+  controlFrame(): void {
+    this.session!.controlFrame?.();
+  }
+
   drained(): void {
     this.stalledSince = undefined;
     this.session!.drained();
@@ -149,6 +153,10 @@ export class Peer implements Socket {
 
   resume(): void {
     this.#socket.resume();
+  }
+
+  ping(): void {
+    this.#socket.ping();
   }
 
   close(code: number, reason: string): void {

@@ -9,6 +9,8 @@ export interface Socket {
   bufferedBytes(): number;
   pause(): void;
   resume(): void;
+  /** Sends a ping. Only for gateways whose clients all bear one. */
+  ping(): void;
   close(code: number, reason: string): void;
 }
 
@@ -17,6 +19,8 @@ export interface Session {
   text(message: string): void;
   /** The session owns the frame and its buffer. */
   binary(frame: Uint8Array): void;
+  /** A ping or a pong has arrived; the listener answers pings itself. */
+  controlFrame?(): void;
   drained(): void;
   closed(): void;
 }

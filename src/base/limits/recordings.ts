@@ -1,11 +1,17 @@
 /** Limits of live ingest, recordings, and live listening. */
-import { maxFrameBytes } from "./connections.ts";
+import { idleTimeoutSeconds, maxFrameBytes } from "./connections.ts";
 import { writeRingBytes } from "./lanes.ts";
 import { mustHold } from "./relation.ts";
 import { GiB, KiB, MiB } from "./units.ts";
 
 /** A frame of live ingest with its header; a longer one closes the connection with 1009. */
 export const maxIngestFrameBytes = 1 * MiB;
+/** A device that sends nothing for this long is pinged: it may have lost its power or its network. */
+export const ingestIdleMs = 20_000;
+/** A device that sends nothing for this long after a ping is disconnected. */
+export const ingestAnswerTimeoutMs = 20_000;
+/** Interval at which the two are checked. */
+export const ingestCheckMs = 1_000;
 /** Each buffer of a recording (frames, samples) holds twice this; a full buffer is written before its time. */
 export const recordingFlushBytes = 64 * KiB;
 /** Audio older than this is written with the next tick: a crash costs no more than that. */
@@ -33,6 +39,10 @@ export const maxUnenteredSegments = 100_000;
 export const maxListedRecordings = 1000;
 
 mustHold("an ingest frame fits a WebSocket message", maxIngestFrameBytes <= maxFrameBytes);
+mustHold(
+  "a device that answers pings is never idle",
+  ingestIdleMs + ingestAnswerTimeoutMs < idleTimeoutSeconds * 1000,
+);
 mustHold("four ingest frames fit their ring", maxIngestFrameBytes <= writeRingBytes / 4);
 mustHold("a crash costs at most a second", recordingFlushMs + recordingTickMs <= 1_000);
 mustHold("the nibble order is settled before audio is overdue", nibbleHoldMs <= recordingFlushMs);

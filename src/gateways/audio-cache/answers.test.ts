@@ -47,6 +47,7 @@ class Stage implements AnswerControl {
       bufferedBytes: () => this.buffered,
       pause: () => {},
       resume: () => {},
+      ping: () => {},
       close: () => {},
     };
     const reader = {
@@ -196,7 +197,7 @@ describe("answers", () => {
     const other = new Stage();
     stage.get(80);
     const second = new Answers(
-      { send: () => "sent", bufferedBytes: () => 0, pause() {}, resume() {}, close() {} },
+      { send: () => "sent", bufferedBytes: () => 0, pause() {}, resume() {}, ping() {}, close() {} },
       {
         read: (_file, offset, length, sink) => void other.reads.push({ offset, length, sink }),
         resident: () => undefined,

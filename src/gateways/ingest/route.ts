@@ -1,6 +1,8 @@
 /** Routes of live ingest: `/ws` and `/ws/{hwid}` for devices, `/ws/echo` and `POST /echo` to test a connection. */
 import type { GatewayMeter } from "../../base/gateway-meter.ts";
+import { ingestCheckMs } from "../../base/limits/recordings.ts";
 import type { Log } from "../../base/log.ts";
+import { Ticker } from "../../base/ticker.ts";
 import type { HttpRoute, SocketRoute } from "../../listen/route.ts";
 import { EchoSession } from "./echo.ts";
 import { type Ingest, IngestSession } from "./session.ts";
@@ -9,11 +11,12 @@ const devicePath = /^\/ws(?:\/([^/]*))?$/;
 const echoPath = "/ws/echo";
 
 export function ingestRoute(ingest: Ingest, meter: GatewayMeter, log: Log): SocketRoute {
+  const host = { ingest, meter, log, ticks: new Ticker(ingestCheckMs) };
   return {
     meter,
     accepts: (path) => devicePath.test(path) && path !== echoPath,
     open: (socket, { path }) =>
-      new IngestSession(socket, ingest, decodeSegment(devicePath.exec(path)?.[1] ?? ""), meter, log),
+      new IngestSession(socket, decodeSegment(devicePath.exec(path)?.[1] ?? ""), host),
   };
 }
 

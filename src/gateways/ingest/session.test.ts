@@ -1,7 +1,9 @@
 import { GatewayMeter } from "../../base/gateway-meter.ts";
 import { describe, expect, test } from "bun:test";
 import { WavecacheError } from "../../base/errors.ts";
+import { ingestCheckMs } from "../../base/limits/recordings.ts";
 import { openLog } from "../../base/log.ts";
+import type { Ticks } from "../../base/ticker.ts";
 import type { RecordingOwner } from "../../engine/recordings/recording.ts";
 import {
   adpcmFormat,
@@ -22,6 +24,7 @@ class Stage {
   refusal: WavecacheError | undefined;
   owner: RecordingOwner | undefined;
   readonly session: IngestSession;
+  readonly #checks = new Set<() => void>();
 
   constructor() {
     const socket: Socket = {
@@ -29,7 +32,13 @@ class Stage {
       bufferedBytes: () => 0,
       pause: () => void this.calls.push("pause"),
       resume: () => void this.calls.push("resume"),
+      ping: () => void this.calls.push("ping"),
       close: (code, reason) => void this.calls.push(`close ${code} ${reason}`),
+    };
+    const ticks: Ticks = {
+      now: () => 0,
+      add: (check) => void this.#checks.add(check),
+      remove: (check) => void this.#checks.delete(check),
     };
     const ingest = {
       start: (handshake: { streamId: number }, hwid: string, owner: RecordingOwner) => {
@@ -42,7 +51,18 @@ class Stage {
         };
       },
     };
-    this.session = new IngestSession(socket, ingest, "AA:BB", new GatewayMeter("ingest"), openLog("test"));
+    const host = { ingest, meter: new GatewayMeter("ingest"), log: openLog("test"), ticks };
+    this.session = new IngestSession(socket, "AA:BB", host);
+  }
+
+  get isChecked(): boolean {
+    return this.#checks.size > 0;
+  }
+
+  /** Lets seconds pass. */
+  pass(seconds: number): void {
+    const checks = (seconds * 1000) / ingestCheckMs;
+    for (let count = 0; count < checks; count++) for (const check of this.#checks) check();
   }
 
   #write(message: Uint8Array): boolean {
@@ -96,6 +116,54 @@ describe("an ingest session", () => {
     stage.owner!.recordingHasRoom();
     stage.owner!.recordingFailed(new WavecacheError("DISK_FULL"));
     expect(stage.calls.slice(1)).toEqual(["pause", "end"]);
+  });
+
+  test("pings a device that sends nothing, and closes the connection if no answer comes", () => {
+    const stage = new Stage();
+    stage.session.binary(handshakeMessage(pcmFormat));
+    stage.session.binary(frame);
+    stage.pass(20);
+    expect(stage.calls).toEqual(["start 7 AA:BB"]);
+    stage.pass(1);
+    expect(stage.calls).toEqual(["start 7 AA:BB", "ping"]);
+    stage.pass(19);
+    expect(stage.calls.length).toBe(2);
+    stage.pass(1);
+    expect(stage.calls.slice(2)).toEqual(["close 1013 peer does not answer pings"]);
+    stage.session.closed();
+    stage.pass(100);
+    expect(stage.calls.slice(3)).toEqual(["end"]);
+    expect(stage.isChecked).toBe(false);
+  });
+
+  test("keeps a quiet device that answers, and never pings a device that sends", () => {
+    const quiet = new Stage();
+    quiet.session.binary(handshakeMessage(pcmFormat));
+    for (let pings = 1; pings <= 100; pings++) {
+      quiet.pass(39);
+      expect(quiet.calls).toEqual(Array.from({ length: pings }, () => "ping"));
+      quiet.session.controlFrame();
+    }
+    const sending = new Stage();
+    sending.session.binary(handshakeMessage(pcmFormat));
+    for (let frames = 0; frames < 100; frames++) {
+      sending.session.binary(frame);
+      sending.pass(19);
+    }
+    expect(sending.calls).toEqual(["start 7 AA:BB"]);
+  });
+
+  test("does not blame a device that it has paused for sending nothing", () => {
+    const stage = new Stage();
+    stage.session.binary(handshakeMessage(pcmFormat));
+    stage.hasRoom = false;
+    stage.session.binary(frame);
+    stage.pass(100);
+    stage.owner!.recordingHasRoom();
+    stage.pass(20);
+    expect(stage.calls.slice(1)).toEqual(["pause", "resume"]);
+    stage.pass(1);
+    expect(stage.calls.slice(3)).toEqual(["ping"]);
   });
 
   test("closes the connection once when its recording fails or cannot start", () => {

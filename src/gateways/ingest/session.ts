@@ -7,6 +7,7 @@ import { errorRow, toWavecacheError, WavecacheError } from "../../base/errors.ts
 import { maxIngestFrameBytes } from "../../base/limits/recordings.ts";
 import type { Log } from "../../base/log.ts";
 import type { RecordingOwner } from "../../engine/recordings/recording.ts";
+import type { Ticks } from "../../base/ticker.ts";
 import type { Session, Socket } from "../../listen/route.ts";
 import {
   decodeHandshake,
@@ -16,6 +17,7 @@ import {
   refuseFrame,
   textMessageClose,
 } from "../../wire/ingest.ts";
+import { Keepalive } from "./keepalive.ts";
 
 /** A recording in progress. */
 export interface IngestRecording {
@@ -29,6 +31,15 @@ export interface Ingest {
   start(handshake: Handshake, hwid: string, owner: RecordingOwner): IngestRecording;
 }
 
+/** What a session needs, besides its socket. */
+export interface IngestHost {
+  ingest: Ingest;
+  meter: GatewayMeter;
+  log: Log;
+  /** Every `ingestCheckMs`. */
+  ticks: Ticks;
+}
+
 /** Close code "try again later", for a recording that fails: the device may reconnect. */
 const tryAgainCode = 1013;
 
@@ -36,31 +47,30 @@ const maxLoggedChars = 128;
 
 export class IngestSession implements Session, RecordingOwner {
   readonly #socket: Socket;
-  readonly #ingest: Ingest;
   readonly #hwid: string;
-  readonly #meter: GatewayMeter;
-  readonly #log: Log;
+  readonly #host: IngestHost;
+  readonly #keepalive = new Keepalive();
   #handshake: Handshake | undefined;
   #recording: IngestRecording | undefined;
   #isPaused = false;
   #isOver = false;
 
   /** `hwid`: unsanitized, as the device sent it. */
-  constructor(socket: Socket, ingest: Ingest, hwid: string, meter: GatewayMeter, log: Log) {
+  constructor(socket: Socket, hwid: string, host: IngestHost) {
     this.#socket = socket;
-    this.#ingest = ingest;
     this.#hwid = hwid;
-    this.#meter = meter;
-    this.#log = log;
+    this.#host = host;
+    host.ticks.add(this.#check);
   }
 
   text(): void {
-    this.#meter.refused += 1;
+    this.#host.meter.refused += 1;
     this.#end(textMessageClose.code, textMessageClose.reason);
   }
 
   binary(message: Uint8Array): void {
     if (this.#isOver) return;
+    this.#keepalive.received();
     if (this.#handshake === undefined) return this.#handleHandshake(message);
     const refusal = refuseFrame(this.#handshake, message);
     if (refusal !== undefined) return this.#refuse(refusal);
@@ -70,10 +80,15 @@ export class IngestSession implements Session, RecordingOwner {
     if (this.#recording?.write(message) === false) this.#pause();
   }
 
+  controlFrame(): void {
+    this.#keepalive.received();
+  }
+
   drained(): void {}
 
   closed(): void {
     this.#isOver = true;
+    this.#host.ticks.remove(this.#check);
     this.#recording?.end();
   }
 
@@ -96,7 +111,7 @@ export class IngestSession implements Session, RecordingOwner {
   /** Starts the recording. If that fails, closes the connection and returns undefined. */
   #start(handshake: Handshake): IngestRecording | undefined {
     try {
-      return this.#ingest.start(handshake, this.#hwid, this);
+      return this.#host.ingest.start(handshake, this.#hwid, this);
     } catch (error) {
       const failure = toWavecacheError(error);
       const isShuttingDown = failure.code === "SHUTTING_DOWN";
@@ -105,6 +120,14 @@ export class IngestSession implements Session, RecordingOwner {
     }
   }
 
+  readonly #check = (): void => {
+    // Nothing is read from a paused socket, so nothing can arrive.
+    if (this.#isPaused) return this.#keepalive.received();
+    const due = this.#keepalive.check();
+    if (due === "ping") this.#socket.ping();
+    else if (due === "close") this.#fail(new WavecacheError("PEER_UNRESPONSIVE"), tryAgainCode);
+  };
+
   #pause(): void {
     if (this.#isPaused) return;
     this.#isPaused = true;
@@ -112,14 +135,14 @@ export class IngestSession implements Session, RecordingOwner {
   }
 
   #refuse(refusal: IngestRefusal): void {
-    this.#meter.refused += 1;
-    this.#log.warn("a device sent an invalid message", { ...this.#identity(), refusal });
+    this.#host.meter.refused += 1;
+    this.#host.log.warn("a device sent an invalid message", { ...this.#identity(), refusal });
     this.#end(refusalCloseCode, refusal);
   }
 
   #fail(error: WavecacheError, closeCode: number): void {
-    this.#meter.failed(error.code);
-    this.#log.warn("a device is disconnected", { ...this.#identity(), code: error.code, error });
+    this.#host.meter.failed(error.code);
+    this.#host.log.warn("a device is disconnected", { ...this.#identity(), code: error.code, error });
     this.#end(closeCode, errorRow(error.code).reason);
   }
 

@@ -35,6 +35,7 @@ class FakeSocket {
 
   pause(): void {}
   resume(): void {}
+  ping(): void {}
   close(): void {}
 }
 

@@ -94,6 +94,7 @@ class Stage implements V1SessionHost {
         bufferedBytes: () => 0,
         pause() {},
         resume() {},
+        ping() {},
         close: (code) => {
           this.closes.push(code);
           this.session.closed();
