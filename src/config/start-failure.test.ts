@@ -21,7 +21,7 @@ async function messageOf(error: Error): Promise<string> {
 }
 
 describe("a port that cannot be opened", () => {
-  const taken = "cannot listen on 8.8.8.8:80: EADDRINUSE (choose another port";
+  const taken = "cannot listen on 8.8.8.8:80: EADDRINUSE (the port is in use: choose another";
   const foreign = "cannot listen on 8.8.8.8:80: EADDRNOTAVAIL (--host takes an address of this machine";
   const refused = "cannot listen on 8.8.8.8:80: EACCES (ports below 1024";
   const cases: [kind: string, error: Error, start: string][] = [
