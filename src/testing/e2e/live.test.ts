@@ -1,5 +1,5 @@
 /** Live listening to a recording in progress. */
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import {
@@ -147,6 +147,125 @@ test("a listener of ADPCM hears the recorded samples", async () => {
   const heard = listener.samples;
   expect(heard.length).toBeGreaterThan(0);
   expect(heard).toEqual(recorded.subarray(recorded.length - heard.length));
+});
+
+/** Reads the beginning of an endless answer, and leaves. */
+async function beginningOf(response: Response, bytes: number): Promise<Buffer> {
+  let read = Buffer.alloc(0);
+  for await (const chunk of response.body!) {
+    read = Buffer.concat([read, chunk]);
+    if (read.length >= bytes) break;
+  }
+  return read;
+}
+
+const samplesOf = (pcm: Buffer) => new Int16Array(new Uint8Array(pcm.subarray(0, pcm.length & ~1)).buffer);
+
+describe("a part of the endless WAV file", () => {
+  const total = 44 + 0xffffffff;
+  let server: TestServer;
+  let device: IngestDevice;
+  let sending: Promise<void>;
+  let isOver = false;
+
+  beforeAll(async () => {
+    server = await TestServer.start();
+    device = await IngestDevice.open(server.httpBase, { ...pcmFormat, channels: 2 }, "porch");
+    sending = sendWhile(device, () => !isOver);
+    await until("a recording to listen to", 5000, async () => (await get({ method: "HEAD" })).status === 200);
+  });
+
+  afterAll(async () => {
+    isOver = true;
+    await sending;
+    await server.dispose();
+  });
+
+  const get = (init: RequestInit) => fetch(`${server.httpBase}/live/porch.wav`, init);
+  const part = (range: string, headers: Record<string, string> = {}) =>
+    get({ headers: { range, ...headers } });
+
+  async function listeners(): Promise<number> {
+    const text = await (await fetch(`${server.httpBase}/metrics`)).text();
+    return Number(/^wavecache_live_listeners (\d+)$/m.exec(text)![1]);
+  }
+
+  test("is what Safari probes for, without becoming a listener", async () => {
+    const probe = await part("bytes=0-1");
+    expect([probe.status, await probe.text()]).toEqual([206, "RI"]);
+    expect(probe.headers.get("content-range")).toBe(`bytes 0-1/${total}`);
+    expect(probe.headers.get("content-length")).toBe("2");
+    expect(probe.headers.get("accept-ranges")).toBe("bytes");
+    expect(probe.headers.get("content-type")).toBe("audio/wav");
+    expect(await (await part("bytes=22-23")).bytes()).toEqual(Uint8Array.of(2, 0));
+    expect(await listeners()).toBe(0);
+  });
+
+  test("is the whole stream, as Safari asks for it after its probe", async () => {
+    const whole = await part(`bytes=0-${total - 1}`);
+    expect(whole.status).toBe(206);
+    expect(whole.headers.get("content-range")).toBe(`bytes 0-${total - 1}/${total}`);
+    const read = await beginningOf(whole, 20_000);
+    expect(read.toString("latin1", 0, 4)).toBe("RIFF");
+    const samples = samplesOf(read.subarray(44));
+    expect(isCounting(samples, samples[0])).toBe(true);
+    const longer = await part(`bytes=0-${total + 5}`);
+    expect(longer.headers.get("content-range")).toBe(`bytes 0-${total - 1}/${total}`);
+    await beginningOf(longer, 1);
+    await until("the listeners to be gone", 5000, async () => (await listeners()) === 0);
+  });
+
+  test("ends where it is asked to end", async () => {
+    const both = await part("bytes=40-20043");
+    expect([both.status, both.headers.get("content-range")]).toEqual([206, `bytes 40-20043/${total}`]);
+    const read = Buffer.from(await both.bytes());
+    expect([read.length, read.readUInt32LE(0)]).toEqual([20_004, 0xffffffff]);
+    const samples = samplesOf(read.subarray(4));
+    expect(isCounting(samples, samples[0])).toBe(true);
+    // The 200 ms of the past are longer than this.
+    await beginningOf(await part("bytes=0-"), 1);
+    expect((await (await part("bytes=43-50")).bytes()).length).toBe(8);
+    await until("the listeners to be gone", 5000, async () => (await listeners()) === 0);
+  });
+
+  test("goes on with the audio of now, for a player that had the part before it", async () => {
+    // The second channel has the odd samples.
+    for (const [from, isOdd] of [
+      [44 + 4000, 0],
+      [44 + 4002, 1],
+    ] as const) {
+      const rest = await part(`bytes=${from}-`);
+      expect(rest.status).toBe(206);
+      expect(rest.headers.get("content-range")).toBe(`bytes ${from}-${total - 1}/${total}`);
+      const samples = samplesOf(await beginningOf(rest, 20_000));
+      expect(samples[0]! & 1).toBe(isOdd);
+      expect(isCounting(samples, samples[0])).toBe(true);
+    }
+  });
+
+  test("is not given for ranges that are invalid, several, or relative to the end", async () => {
+    const ignored = ["bytes=0-", "bytes=5-2", "bytes=-500", "bytes=0-1,4-5", "items=0-1", "bytes=a-b"];
+    const whole = ignored.map((range) => part(range));
+    for (const response of await Promise.all([...whole, part("bytes=0-1", { "if-range": '"x"' })])) {
+      expect([response.status, response.headers.get("content-range")]).toEqual([200, null]);
+      expect((await beginningOf(response, 4)).toString("latin1", 0, 4)).toBe("RIFF");
+    }
+    for (const range of [`bytes=${total}-`, "bytes=99999999999999999999-", `bytes=${total}-${total + 1}`]) {
+      const outside = await part(range);
+      expect([outside.status, outside.headers.get("content-range")]).toEqual([416, `bytes */${total}`]);
+    }
+  });
+
+  test("is not needed to ask with HEAD, which makes no listener", async () => {
+    for (const range of ["", "bytes=0-1"]) {
+      const head = await get({ method: "HEAD", headers: { range } });
+      expect([head.status, head.headers.get("content-type")]).toEqual([200, "audio/wav"]);
+      expect(head.headers.get("content-length")).toBeNull();
+      expect((await head.bytes()).length).toBe(0);
+    }
+    expect((await fetch(`${server.httpBase}/live/nobody.wav`, { method: "HEAD" })).status).toBe(404);
+    await until("no listeners", 5000, async () => (await listeners()) === 0);
+  });
 });
 
 test("without a recording the answer is 404, and other requests are rejected", async () => {

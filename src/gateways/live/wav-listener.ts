@@ -1,0 +1,130 @@
+/** A listener to a recording in progress, as a body of HTTP: a WAV file of unknown length, or a part of it. */
+import type { GatewayMeter } from "../../base/gateway-meter.ts";
+import { liveBufferMs, maxLiveBufferBytes } from "../../base/limits/recordings.ts";
+import type { Log } from "../../base/log.ts";
+import { encodeWavHeader, wavHeaderBytes } from "../../codec/wav.ts";
+import type { LiveListener } from "../../engine/recordings/live-feed.ts";
+import type { WavPart } from "./range.ts";
+
+/** A recording in progress. */
+export interface LiveRecording {
+  handshake: { sampleRate: number; channels: number };
+  live: { add(listener: LiveListener): void; remove(listener: LiveListener): void };
+}
+
+export interface ListenerHost {
+  meter: GatewayMeter;
+  log: Log;
+}
+
+/** `name` is for the log. */
+export function listenTo(
+  recording: LiveRecording,
+  part: WavPart,
+  name: string,
+  host: ListenerHost,
+): ReadableStream<Uint8Array> {
+  const { sampleRate, channels } = recording.handshake;
+  const bufferBytes = Math.min((sampleRate * channels * 2 * liveBufferMs) / 1000, maxLiveBufferBytes);
+  let listener: WavListener;
+  return new ReadableStream<Uint8Array>(
+    {
+      start(controller) {
+        listener = new WavListener(recording, part, name, host, controller);
+        listener.open();
+      },
+      cancel() {
+        listener.leave();
+      },
+    },
+    { highWaterMark: bufferBytes, size: (chunk) => chunk?.byteLength ?? 0 },
+  );
+}
+
+class WavListener implements LiveListener {
+  readonly #recording: LiveRecording;
+  readonly #name: string;
+  readonly #host: ListenerHost;
+  readonly #controller: ReadableStreamDefaultController<Uint8Array>;
+  /** Bytes of the file before the part. */
+  #bytesBefore: number;
+  #bytesLeft: number;
+  #skippedBytes = 0;
+  #isOver = false;
+
+  constructor(
+    recording: LiveRecording,
+    { from, bytes }: WavPart,
+    name: string,
+    host: ListenerHost,
+    controller: ReadableStreamDefaultController<Uint8Array>,
+  ) {
+    this.#recording = recording;
+    this.#name = name;
+    this.#host = host;
+    this.#controller = controller;
+    this.#bytesBefore = bytesToDrop(from, 2 * recording.handshake.channels);
+    this.#bytesLeft = bytes;
+  }
+
+  open(): void {
+    const { sampleRate, channels } = this.#recording.handshake;
+    this.#host.meter.opened();
+    this.#send(encodeWavHeader(sampleRate, channels, undefined));
+    this.#recording.live.add(this);
+    // The most recent audio, which `add` passes on, may complete the part.
+    if (this.#isOver) this.#recording.live.remove(this);
+  }
+
+  push(pcm: Uint8Array): void {
+    if (this.#isOver) return;
+    if ((this.#controller.desiredSize ?? 0) > 0) return this.#send(pcm);
+    this.#skippedBytes += pcm.length;
+    this.#host.meter.skippedBytes += pcm.length;
+  }
+
+  end(): void {
+    if (this.#isOver) return;
+    this.#controller.close();
+    this.leave();
+  }
+
+  /** Stops listening. */
+  leave(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#recording.live.remove(this);
+    this.#host.meter.closed();
+    if (this.#skippedBytes === 0) return;
+    this.#host.log.info("a listener did not keep up", {
+      name: this.#name,
+      skippedBytes: this.#skippedBytes,
+    });
+  }
+
+  #send(bytes: Uint8Array): void {
+    const wanted = this.#cut(bytes);
+    if (wanted.length === 0) return;
+    this.#host.meter.bytesOut += wanted.length;
+    this.#controller.enqueue(wanted);
+    if (this.#bytesLeft === 0) this.end();
+  }
+
+  /** The bytes that belong to the part. */
+  #cut(bytes: Uint8Array): Uint8Array {
+    const before = Math.min(this.#bytesBefore, bytes.length);
+    this.#bytesBefore -= before;
+    const wanted = bytes.subarray(before, before + this.#bytesLeft);
+    this.#bytesLeft -= wanted.length;
+    return wanted;
+  }
+}
+
+/**
+ * Bytes to drop from header and audio so that they continue a file at byte `from`. The audio before that is past, but
+ * the part has to begin at the same byte of a sample frame.
+ */
+function bytesToDrop(from: number, frameBytes: number): number {
+  if (from <= wavHeaderBytes) return from;
+  return wavHeaderBytes + ((from - wavHeaderBytes) % frameBytes);
+}
