@@ -94,7 +94,7 @@ class PacedUpload extends PacedStream {
     const { peer, streamId, audio } = this.stream;
     if (step === 0) {
       this.#startDueMs = dueMs;
-      peer.send(encodeStart(streamId, false));
+      peer.send(encodeStart(streamId));
     }
     const frame = audio.frame(step) as Buffer<ArrayBuffer>;
     peer.send(frame);

@@ -108,7 +108,7 @@ class Upload extends PeerTransfer {
 
   start(): void {
     this.#askedAt = performance.now();
-    this.stream.peer.send(encodeStart(this.stream.streamId, false));
+    this.stream.peer.send(encodeStart(this.stream.streamId));
   }
 
   /** Sends until `highBytes` are buffered in the socket. */

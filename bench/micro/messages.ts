@@ -46,7 +46,7 @@ const stopped = (index: number) => encodeStopped("upper", `stream-${index}`, ind
 await compare("CONTROL MESSAGES", [
   decoding(
     "decode START",
-    texts((index) => encodeStart(`stream-${index}`, false)),
+    texts((index) => encodeStart(`stream-${index}`)),
     decodeRequest,
   ),
   decoding("decode GET", texts(get), decodeRequest),

@@ -102,6 +102,8 @@ const table = {
     "finish streams of this connection before starting more, or use another connection"),
   OFFSET_WRONG: row(409, close.POLICY, grpc.OUT_OF_RANGE, "audio does not continue where the stream ends",
     "resume the stream and send from the offset in the answer"),
+  DIGEST_WRONG: row(400, close.POLICY, grpc.DATA_LOSS, "stream does not match its sender's digest",
+    "the stream stays unfinished: start it again and send all of its audio"),
   NO_DATA: row(416, close.POLICY, grpc.OUT_OF_RANGE, "no data there",
     "ask for an offset below the stream's size"),
   OBJECT_MISSING: row(500, close.INTERNAL, grpc.DATA_LOSS, "the audio of this stream is missing on disk",

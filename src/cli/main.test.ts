@@ -225,7 +225,7 @@ describe("upload and download", () => {
   });
 
   test("upload resumes an unfinished stream", async () => {
-    const server = mock({ resumable: true, confirms: true });
+    const server = mock({ resumable: true, compares: true, confirms: true });
     server.streams.set("half", { chunks: [Buffer.from(bytes.subarray(0, 290_000))], finished: false });
     expect((await run("upload", "in.mp3", "-s", server.url, "--resume", "half")).code).toBe(0);
     expect(server.frameBytes).toEqual([8192, 1808]);

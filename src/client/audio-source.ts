@@ -8,6 +8,8 @@ export interface AudioSource {
    * the next call, so that a source may reuse its buffer.
    */
   read(offset: number, length: number): Uint8Array<ArrayBuffer> | Promise<Uint8Array<ArrayBuffer>>;
+  /** Whether something may have written to the source since it was opened; sources without it never change. */
+  isTouched?(): Promise<boolean>;
 }
 
 /** A source of the bytes in memory; they are not copied. */

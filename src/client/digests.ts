@@ -10,15 +10,30 @@ interface DigestPlatform {
 
 /** Hashes every byte of a stream once and in order. */
 export class StreamDigests {
-  readonly #running: [DigestName, Digest][];
+  readonly #platform: DigestPlatform;
+  readonly #names: readonly DigestName[];
+  #running: [DigestName, Digest][] = [];
   #positionBytes = 0;
 
   /** On a platform without digests it counts bytes and hashes nothing. */
   constructor(platform: DigestPlatform, names: readonly DigestName[]) {
-    this.#running = [...new Set(names)].flatMap((name): [DigestName, Digest][] => {
-      const digest = platform.newDigest?.(name);
+    this.#platform = platform;
+    this.#names = [...new Set(names)];
+    this.restart();
+  }
+
+  /** Forgets all bytes, to hash the stream from its beginning. */
+  restart(): void {
+    this.#positionBytes = 0;
+    this.#running = this.#names.flatMap((name): [DigestName, Digest][] => {
+      const digest = this.#platform.newDigest?.(name);
       return digest === undefined ? [] : [[name, digest]];
     });
+  }
+
+  /** New digests of the same platform, which have hashed nothing. */
+  another(names: readonly DigestName[]): StreamDigests {
+    return new StreamDigests(this.#platform, names);
   }
 
   /** The offset of the next byte to hash. */
@@ -36,8 +51,8 @@ export class StreamDigests {
     this.#positionBytes += fresh.length;
   }
 
-  /** The digests of all hashed bytes, in lower-case hex. No more bytes can be hashed after this. */
-  finish(): Digests {
+  /** The digests of the bytes hashed so far. */
+  values(): Digests {
     return Object.fromEntries(this.#running.map(([name, digest]) => [name, digest.hex()]));
   }
 }

@@ -36,6 +36,16 @@ const table = {
     hint: "start the upload again under another id",
     again: false,
   },
+  OTHER_AUDIO: {
+    reason: "the server has other audio under this id",
+    hint: "remove the stream, or upload under another id",
+    again: false,
+  },
+  PREFIX_UNKNOWN: {
+    reason: "the server does not tell which audio it has under this id",
+    hint: "remove the stream, or upload under another id",
+    again: false,
+  },
   REFUSED: { reason: "the server refused", hint: "the server's message says why", again: false },
   UNEXPECTED: {
     reason: "the server violates the protocol",

@@ -14,6 +14,12 @@ export function newStreamId(nowMs: number = Date.now()): string {
   return `stream-${nowMs}-${hex}`;
 }
 
+/** The error for an id whose stream is finished, and cannot be replaced. */
+export function streamExists(id: string): ClientError {
+  const hint = "choose another id, or remove the stream";
+  return new ClientError("REFUSED", `another stream has the id ${id}`, hint, { serverCode: "STREAM_EXISTS" });
+}
+
 /** Returns the id; throws BAD_ARGUMENT if it is not allowed. */
 export function checkedStreamId(id: string): string {
   if (isStreamId(id)) return id;

@@ -3,9 +3,11 @@ import { errorOfNumber, type WavecacheError } from "../base/errors.ts";
 import {
   type Body,
   decodeFailure,
+  decodeKept,
   decodeNumber,
   decodeSealed,
   encodeOpen,
+  type Kept,
   type Sealed,
   WRITE_CLOSE,
   WRITE_CLOSED,
@@ -22,8 +24,8 @@ import type { SlotOwner, Writer } from "./writer.ts";
 
 /** Events of a writer for one upload. After `failed` only `closed` follows, after `lost` nothing. */
 export interface UploadEvents {
-  /** The file is open. It has `keptBytes` if the upload is resumed. */
-  opened(keptBytes: number): void;
+  /** The file is open. */
+  opened(kept: Kept): void;
   /** Answers the oldest open `fence`: all audio before it is in the file, which has `bytes`. */
   fenced(bytes: number): void;
   sealed(sealed: Sealed): void;
@@ -77,7 +79,7 @@ export class UploadSlot implements SlotOwner {
   result(kind: number, body: Body): boolean {
     switch (kind) {
       case WRITE_OPENED:
-        this.#events.opened(decodeNumber(body));
+        this.#events.opened(decodeKept(body));
         return false;
       case WRITE_FENCED:
         this.#events.fenced(decodeNumber(body));

@@ -14,6 +14,8 @@ import type { StreamMetadata } from "./streams/metadata.ts";
 export type ResumeAnswer =
   /** The id was free; the catalog now has a row for it. */
   | { kind: "new" }
+  /** The same, after an unfinished stream of the id was removed. */
+  | { kind: "restarted"; discardedBytes: number }
   /** An interrupted upload: its file in incoming/ and the bytes in it. */
   | { kind: "unfinished"; key: string; size: number; metadata: StreamMetadata }
   | { kind: "finished"; row: StreamRow };
@@ -39,9 +41,12 @@ export interface KeeperCalls {
   open: [args: OpenArgs, result: { recovery: Recovery; totals: Totals }];
   /** Inserts an unfinished stream. Fails with STREAM_EXISTS if the id is in use. */
   reserve: [args: { streamId: string; key: string; metadata: StreamMetadata; at: number }, result: null];
-  /** Looks up what an upload with this id can resume from. Reserves a new id with `key`. */
+  /**
+   * Looks up what an upload with this id can resume from. Reserves a new id with `key`. `restart` removes an unfinished
+   * stream first, and fails with STREAM_FINISHED for a finished one.
+   */
   resume: [
-    args: { streamId: string; key: string; metadata: StreamMetadata; at: number },
+    args: { streamId: string; key: string; metadata: StreamMetadata; restart: boolean; at: number },
     result: ResumeAnswer,
   ];
   /** Records that an upload was interrupted. Results in the row that remains, or null if nothing does. */

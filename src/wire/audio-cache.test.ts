@@ -16,27 +16,35 @@ const sha256 = "0123456789abcdef".repeat(4);
 
 describe("the decoder of the server", () => {
   test.each([
-    ['{"type":"START","streamId":"X"}', { type: "START", typeCase: "upper", streamId: "X", resume: false }],
+    ['{"type":"START","streamId":"X"}', { type: "START", typeCase: "upper", streamId: "X", mode: "create" }],
     [
       '{ "streamId" : "X",\n "type" : "start" }',
-      { type: "START", typeCase: "lower", streamId: "X", resume: false },
+      { type: "START", typeCase: "lower", streamId: "X", mode: "create" },
     ],
     [
       '{"type":"Start","streamId":"X","resume":true}',
-      { type: "START", typeCase: "capital", streamId: "X", resume: true },
+      { type: "START", typeCase: "capital", streamId: "X", mode: "resume" },
     ],
     [
       '{"type":"START","streamId":"X","resume":"yes"}',
-      { type: "START", typeCase: "upper", streamId: "X", resume: false },
+      { type: "START", typeCase: "upper", streamId: "X", mode: "create" },
     ],
     [
       '{"type":"STOP","streamId":null,"offset":null}',
       { type: "STOP", typeCase: "upper", streamId: undefined },
     ],
+    [
+      '{"type":"START","streamId":"X","resume":true,"restart":true}',
+      { type: "START", typeCase: "upper", streamId: "X", mode: "restart" },
+    ],
+    [
+      `{"type":"STOP","sha256":"${sha256.toUpperCase()}"}`,
+      { type: "STOP", typeCase: "upper", streamId: undefined, sha256 },
+    ],
     ['{"type":"STOP","streamId":""}', { type: "STOP", typeCase: "upper", streamId: undefined }],
     [
       '{"type":"START","streamId":7}',
-      { type: "START", typeCase: "upper", streamId: undefined, resume: false },
+      { type: "START", typeCase: "upper", streamId: undefined, mode: "create" },
     ],
     [
       '{"type":"GET","streamId":"X"}',
@@ -66,6 +74,7 @@ describe("the decoder of the server", () => {
     ['{"type":"GET","streamId":"X","offset":1.5}', "Invalid offset"],
     ['{"type":"GET","streamId":"X","length":"9"}', "Invalid length"],
     ['{"type":"GET","streamId":"X","length":1e300}', "Invalid length"],
+    ['{"type":"STOP","streamId":"X","sha256":"abc"}', "Invalid sha256"],
   ])("answers %s with a text", (text, message) => {
     expect(decodeRequest(text)).toEqual({ type: "MALFORMED", message });
   });
@@ -78,6 +87,8 @@ describe("the decoder of the server", () => {
         offset: fc.jsonValue(),
         length: fc.jsonValue(),
         resume: fc.jsonValue(),
+        restart: fc.jsonValue(),
+        sha256: fc.jsonValue(),
       },
       { requiredKeys: [] },
     );
@@ -119,10 +130,11 @@ describe("a message of the server", () => {
 
   test("is understood by the client, in any case", () => {
     for (const typeCase of ["upper", "lower", "capital"] as const) {
-      expect(decodeReply(encodeStarted(typeCase, "X", 7))).toEqual({
+      expect(decodeReply(encodeStarted(typeCase, "X", { size: 7, sha256 }))).toEqual({
         type: "STARTED",
         streamId: "X",
         offset: 7,
+        sha256,
         resumable: true,
       });
       expect(decodeReply(encodeStopped(typeCase, "X", 5, sha256))).toEqual({
@@ -138,8 +150,9 @@ describe("a message of the server", () => {
 
 describe("a message of the client", () => {
   test("has the form that every server accepts: upper case, no null, no extra keys", () => {
-    expect(encodeStart("X", false)).toBe('{"type":"START","streamId":"X"}');
-    expect(encodeStart("X", true)).toBe('{"type":"START","streamId":"X","resume":true}');
+    expect(encodeStart("X")).toBe('{"type":"START","streamId":"X"}');
+    expect(encodeStart("X", "resume")).toBe('{"type":"START","streamId":"X","resume":true}');
+    expect(encodeStart("X", "restart")).toBe('{"type":"START","streamId":"X","restart":true}');
     expect(encodeStop("X")).toBe('{"type":"STOP","streamId":"X"}');
     expect(encodeGet("X", 0, 65536)).toBe('{"type":"GET","streamId":"X","offset":0,"length":65536}');
   });
@@ -151,8 +164,10 @@ describe("a message of the client", () => {
       offset: 5,
       length: 6,
     });
-    expect(decodeRequest(encodeStart("X", true))).toMatchObject({ type: "START", resume: true });
-    expect(decodeRequest(encodeStop("X"))).toMatchObject({ type: "STOP", streamId: "X" });
+    expect(decodeRequest(encodeStart("X", "resume"))).toMatchObject({ type: "START", mode: "resume" });
+    expect(decodeRequest(encodeStart("X", "restart"))).toMatchObject({ type: "START", mode: "restart" });
+    expect(decodeRequest(encodeStop("X"))).toMatchObject({ type: "STOP", streamId: "X", sha256: undefined });
+    expect(decodeRequest(encodeStop("X", sha256))).toMatchObject({ type: "STOP", streamId: "X", sha256 });
   });
 });
 

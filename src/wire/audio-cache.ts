@@ -4,9 +4,12 @@
  *     client                          server
  *     START {streamId}         ->     STARTED {streamId, message}
  *     audio, audio, ...        ->
- *     STOP {streamId?}         ->     STOPPED {streamId, message, size, sha256}
+ *     STOP {streamId?, sha256?}  ->   STOPPED {streamId, message, size, sha256}
  *     GET {streamId, offset?, length?} ->  one binary frame
  *                                     ERROR {message} instead of any answer
+ *
+ * START with `resume` or `restart` continues an unfinished stream or replaces it: STARTED then has the `offset` to send
+ * from and the `sha256` of the bytes before it.
  *
  * The protocol is older than this program: its peers, in a dozen languages, differ in case, spacing, key order and the
  * name of the stream id field. Decoders here are tolerant. Encoders are strict: compact JSON, the keys in the order
@@ -19,10 +22,13 @@ type ReplyType = "CONNECTED" | "STARTED" | "STOPPED" | "ERROR";
 /** The case of a request's type; the answer uses the same case. */
 export type TypeCase = "upper" | "lower" | "capital";
 
+/** What START does with an unfinished stream of its id: refuses, continues it, or discards what it has. */
+export type StartMode = "create" | "resume" | "restart";
+
 /** A control message to the server. `streamId` is undefined where the message has none. */
 export type Request =
-  | { type: "START"; typeCase: TypeCase; streamId: string | undefined; resume: boolean }
-  | { type: "STOP"; typeCase: TypeCase; streamId: string | undefined }
+  | { type: "START"; typeCase: TypeCase; streamId: string | undefined; mode: StartMode }
+  | { type: "STOP"; typeCase: TypeCase; streamId: string | undefined; sha256: string | undefined }
   | { type: "GET"; typeCase: TypeCase; streamId: string | undefined; offset: number; length: number };
 
 /** Why a text frame is not a request; `message` is the text that existing peers expect. */
@@ -34,7 +40,14 @@ export interface Malformed {
 /** A control message from the server, as a client reads it. */
 export type Reply =
   | { type: "CONNECTED"; message: string }
-  | { type: "STARTED"; streamId: string | undefined; offset: number | undefined; resumable: boolean }
+  | {
+      type: "STARTED";
+      streamId: string | undefined;
+      offset: number | undefined;
+      /** Of the bytes before `offset`. */
+      sha256: string | undefined;
+      resumable: boolean;
+    }
   | { type: "STOPPED"; streamId: string | undefined; size: number | undefined; sha256: string | undefined }
   | { type: "ERROR"; message: string };
 
@@ -48,14 +61,31 @@ export function decodeRequest(text: string): Request | Malformed {
   const typeCase = caseOf(spelled);
   switch (spelled.toUpperCase()) {
     case "START":
-      return { type: "START", typeCase, streamId, resume: fields.resume === true };
+      return { type: "START", typeCase, streamId, mode: startModeOf(fields) };
     case "STOP":
-      return { type: "STOP", typeCase, streamId };
+      return decodeStop(fields, typeCase, streamId);
     case "GET":
       return decodeGet(fields, typeCase, streamId);
     default:
       return { type: "MALFORMED", message: `Unknown message type: ${spelled.slice(0, 64)}` };
   }
+}
+
+function startModeOf({ resume, restart }: Record<string, unknown>): StartMode {
+  if (restart === true) return "restart";
+  return resume === true ? "resume" : "create";
+}
+
+function decodeStop(
+  fields: Record<string, unknown>,
+  typeCase: TypeCase,
+  streamId: string | undefined,
+): Request | Malformed {
+  const sha256 = textField(fields.sha256)?.toLowerCase();
+  if (sha256 !== undefined && !/^[0-9a-f]{64}$/.test(sha256)) {
+    return { type: "MALFORMED", message: "Invalid sha256" };
+  }
+  return { type: "STOP", typeCase, streamId, sha256 };
 }
 
 function decodeGet(
@@ -75,14 +105,21 @@ export function encodeConnected(): string {
   return '{"type":"CONNECTED","message":"Connection established"}';
 }
 
-/** STARTED. A resumed upload has an `offset`: the byte at which the client continues. */
-export function encodeStarted(typeCase: TypeCase, streamId: string, offset?: number): string {
+/** What the server has of a stream: a byte count, and the SHA-256 of these bytes in lower-case hex. */
+export interface Prefix {
+  size: number;
+  sha256: string;
+}
+
+/** STARTED. `kept` is for a resumed upload: its size is the offset at which the client continues. */
+export function encodeStarted(typeCase: TypeCase, streamId: string, kept?: Prefix): string {
   return JSON.stringify({
     type: spell("STARTED", typeCase),
     streamId,
-    message: offset === undefined ? "Stream started successfully" : "Stream resumed successfully",
+    message: kept === undefined ? "Stream started successfully" : "Stream resumed successfully",
     resumable: true,
-    offset,
+    offset: kept?.size,
+    sha256: kept?.sha256,
   });
 }
 
@@ -101,15 +138,15 @@ export function encodeError(message: string, typeCase: TypeCase = "upper"): stri
   return JSON.stringify({ type: spell("ERROR", typeCase), message });
 }
 
-/** START in the form that every server accepts. Only a server that announced `resumable` understands `resume`. */
-export function encodeStart(streamId: string, resume: boolean): string {
-  return resume
-    ? JSON.stringify({ type: "START", streamId, resume: true })
-    : JSON.stringify({ type: "START", streamId });
+/** START. Every server accepts `create`; only one that announced `resumable` understands the other modes. */
+export function encodeStart(streamId: string, mode: StartMode = "create"): string {
+  const key = mode === "create" ? {} : { [mode]: true };
+  return JSON.stringify({ type: "START", streamId, ...key });
 }
 
-export function encodeStop(streamId: string): string {
-  return JSON.stringify({ type: "STOP", streamId });
+/** STOP. Only a server that announced `resumable` refuses to finish a stream that does not match `sha256`. */
+export function encodeStop(streamId: string, sha256?: string): string {
+  return JSON.stringify({ type: "STOP", streamId, sha256 });
 }
 
 /** GET of `length` bytes from byte `offset`. At least 1 byte: some servers fail on 0. */
@@ -131,6 +168,7 @@ export function decodeReply(text: string): Reply | undefined {
         type: "STARTED",
         streamId,
         offset: countField(fields.offset, undefined),
+        sha256: textField(fields.sha256)?.toLowerCase(),
         resumable: fields.resumable === true,
       };
     case "STOPPED":

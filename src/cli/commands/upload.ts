@@ -13,7 +13,7 @@ import { humanBytes, safeJson, table, visible } from "../kit/text.ts";
 import { openTransferSession } from "../streams/open-session.ts";
 import { chunkOption, parallelOf, parallelOption, transferOptions } from "../streams/transfer-options.ts";
 import { digestRows, speedText, timed } from "../streams/transfer-report.ts";
-import type { TransferSession, Uploaded } from "../streams/transfer-session.ts";
+import type { TransferSession } from "../streams/transfer-session.ts";
 
 export function registerUpload(cli: CAC, context: Context): void {
   const command = cli
@@ -133,7 +133,7 @@ async function uploadFile(
 ): Promise<UploadedFile> {
   const source = await openSource(path);
   try {
-    const resume = session.protocol === "v1";
+    const resume = session.protocol === "v1" || "if-used";
     const result = await session.upload({ source, name, streamId, resume, onProgress });
     refuseUnacknowledged(result);
     onProgress(result.sizeBytes);
@@ -148,7 +148,7 @@ async function uploadFile(
   }
 }
 
-function uploadedFile(path: string, streamId: string, result: Uploaded): UploadedFile {
+function uploadedFile(path: string, streamId: string, result: UploadResult): UploadedFile {
   const { sizeBytes: size, keptBytes: kept, reconnects, digests } = result;
   const verified = result.acknowledgement === "verified";
   return { path, streamId, size, kept, sha256: digests.sha256, verified, reconnects };

@@ -23,8 +23,12 @@ export async function openSource(path: string): Promise<FileSource> {
   try {
     await refuseUnlessRegularFile(path);
     const file = await open(path, "r");
-    const { size } = await file.stat();
-    return { sizeBytes: size, read: reader(path, file), close: () => file.close() };
+    const { size, mtimeMs } = await file.stat();
+    const isTouched = async () => {
+      const now = await file.stat();
+      return now.size !== size || now.mtimeMs !== mtimeMs;
+    };
+    return { sizeBytes: size, read: reader(path, file), isTouched, close: () => file.close() };
   } catch (error) {
     throw fileError(path, error);
   }

@@ -1,8 +1,9 @@
-/** Notices about a v1 connection: losses and recoveries always, the rest with --verbose. */
+/** Notices about a v1 connection and its uploads: losses and recoveries always, the rest with --verbose. */
 import type { ConnectionEvent } from "../../client/v1/link/reconnector.ts";
 import { retryText } from "../connect/server-options.ts";
 import { flagOption, type Options } from "../kit/arguments.ts";
 import type { Context } from "../kit/context.ts";
+import { startedOverText } from "./transfer-options.ts";
 
 export class ConnectionNotices {
   /** Connections lost so far. */
@@ -20,6 +21,11 @@ export class ConnectionNotices {
   add(event: ConnectionEvent): void {
     const line = this.#lineOf(event);
     if (line !== undefined) this.#context.terminal.note(line);
+  }
+
+  /** The server had other audio under this id. */
+  startedOver(streamId: string): void {
+    this.#context.terminal.note(startedOverText(streamId));
   }
 
   #lineOf(event: ConnectionEvent): string | undefined {

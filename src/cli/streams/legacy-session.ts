@@ -3,13 +3,13 @@ import { ClientError, type ClientErrorCode } from "../../client/errors.ts";
 import { getStream, type ListedStream } from "../../client/http/streams.ts";
 import { download } from "../../client/legacy/download.ts";
 import type { TransferOptions } from "../../client/legacy/options.ts";
-import { upload } from "../../client/legacy/upload.ts";
+import { upload, type UploadResult } from "../../client/legacy/upload.ts";
 import type { Connection } from "../../client/transport/connection.ts";
 import { apiSettings } from "../connect/server-options.ts";
 import { flagOption, type Options } from "../kit/arguments.ts";
 import type { Context } from "../kit/context.ts";
 import type { LegacyOptions } from "./transfer-options.ts";
-import type { Downloaded, DownloadJob, TransferSession, Uploaded, UploadJob } from "./transfer-session.ts";
+import type { Downloaded, DownloadJob, TransferSession, UploadJob } from "./transfer-session.ts";
 
 /** A server without the HTTP API may leave the request unanswered; after this the size counts as unknown. */
 const infoTimeoutMs = 5_000;
@@ -36,9 +36,8 @@ export class LegacyTransferSession implements TransferSession {
     this.#context = context;
   }
 
-  async upload({ source, streamId, resume, onProgress }: UploadJob): Promise<Uploaded> {
-    const result = await upload({ ...this.#settings, source, onProgress, streamId, resume });
-    return { ...result, keptBytes: 0 };
+  async upload({ source, streamId, resume, onProgress }: UploadJob): Promise<UploadResult> {
+    return await upload({ ...this.#settings, source, onProgress, streamId, resume });
   }
 
   async download({ streamId, sink, sizeBytes, sha256, onProgress }: DownloadJob): Promise<Downloaded> {

@@ -80,10 +80,15 @@ export function transferSettings(options: Options, context: Context, url?: strin
     limits: { answerTimeoutMs: countOption(options, "timeout", 1, maxTimeoutSeconds) * 1000 },
     signal: context.signal,
     onEvent: (event) => {
-      // Without a notice of retries, a waiting client would look stuck.
-      if (verbose || event.type === "retrying") context.terminal.note(eventText(event));
+      // Without a notice of retries, a waiting client would look stuck; one that sends all again, slow.
+      if (verbose || event.type === "retrying" || event.type === "startedOver")
+        context.terminal.note(eventText(event));
     },
   };
+}
+
+export function startedOverText(streamId: string): string {
+  return `starting ${streamId} again at byte 0: the server had other audio under this id`;
 }
 
 function eventText(event: ClientEvent): string {
@@ -96,6 +101,8 @@ function eventText(event: ClientEvent): string {
       return `resuming ${event.streamId} at byte ${event.offset}`;
     case "restarted":
       return `starting again as ${event.streamId}; ${event.oldStreamId} stays incomplete`;
+    case "startedOver":
+      return startedOverText(event.streamId);
     case "stopping":
       return `sent all of ${event.streamId}`;
     case "reading":

@@ -9,8 +9,8 @@ export interface UploadJob {
   /** Name of the file; its extension determines the media type. */
   name: string;
   streamId: string | undefined;
-  /** Resume the unfinished stream of this id. */
-  resume: boolean;
+  /** Resume the unfinished stream of this id; `if-used` if there is one. */
+  resume: boolean | "if-used";
   onProgress: (bytes: number) => void;
 }
 
@@ -23,11 +23,6 @@ export interface DownloadJob {
   onProgress: (bytes: number) => void;
 }
 
-export interface Uploaded extends UploadResult {
-  /** Bytes that the server already had; 0 with the legacy protocol, which does not report them. */
-  keptBytes: number;
-}
-
 export interface Downloaded extends DownloadResult {
   /** Whether the SHA-256 of the bytes equals the one that the server stores. */
   verified: boolean;
@@ -35,7 +30,7 @@ export interface Downloaded extends DownloadResult {
 
 export interface TransferSession {
   readonly protocol: "v1" | "legacy";
-  upload(job: UploadJob): Promise<Uploaded>;
+  upload(job: UploadJob): Promise<UploadResult>;
   download(job: DownloadJob): Promise<Downloaded>;
   /** Undefined if the stream does not exist; "unknown" if the server has no stream list. */
   info(streamId: string): Promise<ListedStream | undefined | "unknown">;

@@ -1,11 +1,13 @@
 /** Uploads and downloads over protocol v1. */
 import type { ListedStream } from "../../client/http/streams.ts";
+import type { UploadResult } from "../../client/legacy/upload.ts";
 import type { TransferOptions } from "../../client/legacy/options.ts";
 import type { Client } from "../../client/v1/client.ts";
+import { newStreamId } from "../../client/stream-id.ts";
 import { streamInfoOf } from "./catalog.ts";
 import type { ConnectionNotices } from "./connection-notices.ts";
 import { mediaTypeOf } from "./media-types.ts";
-import type { Downloaded, DownloadJob, TransferSession, Uploaded, UploadJob } from "./transfer-session.ts";
+import type { Downloaded, DownloadJob, TransferSession, UploadJob } from "./transfer-session.ts";
 
 export class V1TransferSession implements TransferSession {
   readonly protocol = "v1";
@@ -19,17 +21,22 @@ export class V1TransferSession implements TransferSession {
     this.#notices = notices;
   }
 
-  async upload({ source, name, streamId, resume, onProgress }: UploadJob): Promise<Uploaded> {
+  async upload({ source, name, streamId, resume, onProgress }: UploadJob): Promise<UploadResult> {
     const lossesBefore = this.#notices.losses;
+    const id = streamId ?? newStreamId();
     let keptBytes: number | undefined;
     const receipt = await this.#client.upload(source, {
-      id: streamId,
-      resume,
+      id,
+      resume: resume !== false,
       metadata: { contentType: mediaTypeOf(name) },
       digests: this.#settings.digests,
       signal: this.#settings.signal,
       // Reconnections open the stream again; only the first offset precedes this upload.
       onOpen: (offset) => void (keptBytes ??= offset),
+      onRestart: () => {
+        keptBytes = 0;
+        this.#notices.startedOver(id);
+      },
       onProgress: ({ written }) => onProgress(written),
     });
     return {

@@ -87,7 +87,7 @@ class LegacyDownload {
     const { signal, streamId } = this.#options;
     const hooks = { signal, progress: () => this.#offset, onRetry: this.#onRetry };
     const ending = await withRetries(retryPolicy(this.#options), hooks, () => this.#attempt());
-    const digests = this.#digests.finish();
+    const digests = this.#digests.values();
     this.#verify(digests);
     return { streamId, sizeBytes: this.#offset, digests, ending, reconnects: this.#reconnects };
   }

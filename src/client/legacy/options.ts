@@ -17,6 +17,8 @@ export type ClientEvent =
   | { type: "started"; streamId: string; resumable: boolean }
   | { type: "resumed"; streamId: string; offset: number }
   | { type: "restarted"; oldStreamId: string; streamId: string }
+  /** The server had other bytes of the stream: they are discarded, and the upload begins at byte 0. */
+  | { type: "startedOver"; streamId: string }
   | { type: "stopping"; streamId: string }
   | { type: "reading"; streamId: string; offset: number }
   | ({ type: "retrying" } & RetryNotice);

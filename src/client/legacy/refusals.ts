@@ -11,8 +11,13 @@ const transientCodes: readonly ErrorCode[] = [
   "PEER_STALLED",
 ];
 
+/** Codes that an upload reacts to. */
+const uploadCodes: readonly ErrorCode[] = ["STREAM_EXISTS", "STREAM_FINISHED", "DIGEST_WRONG"];
+
 /** BUSY if a later attempt may succeed, else REFUSED. */
 export function refusalOf(message: string): ClientError {
-  const isTransient = transientCodes.some((code) => message.includes(errorRow(code).reason));
-  return new ClientError(isTransient ? "BUSY" : "REFUSED", message);
+  const isIn = (code: ErrorCode) => message.includes(errorRow(code).reason);
+  if (transientCodes.some(isIn)) return new ClientError("BUSY", message);
+  const serverCode = uploadCodes.find(isIn);
+  return new ClientError("REFUSED", message, undefined, serverCode === undefined ? {} : { serverCode });
 }

@@ -254,19 +254,66 @@ describe("a lost connection", () => {
 
 describe("resuming an earlier upload", () => {
   test("hashes what the server has and sends only the rest", async () => {
-    const server = mock({ resumable: true, confirms: true });
+    const server = mock({ resumable: true, compares: true, confirms: true });
     const bytes = noise(50_000);
     server.streams.set("earlier", { chunks: [Buffer.from(bytes.subarray(0, 45_000))], finished: false });
     const result = await quick(server.url, bytes, { streamId: "earlier", resume: true });
-    expect(result.acknowledgement).toBe("verified");
+    expect(result).toMatchObject({ acknowledgement: "verified", keptBytes: 45_000 });
     expect(server.frameBytes).toEqual([5_000]);
   });
 
-  test("fails if the server has more than the source", async () => {
-    const server = mock({ resumable: true });
-    server.streams.set("earlier", { chunks: [Buffer.alloc(100)], finished: false });
-    const error = await failureOf(quick(server.url, noise(99), { streamId: "earlier", resume: true }));
-    expect(error.code).toBe("MISMATCH");
+  test.each([
+    ["other bytes", 45_000],
+    ["more bytes than the source", 50_001],
+  ])("sends everything under the same id if the server has %s", async (_what, size) => {
+    const server = mock({ resumable: true, compares: true, confirms: true });
+    const bytes = noise(50_000);
+    server.streams.set("earlier", { chunks: [Buffer.alloc(size)], finished: false });
+    const events: string[] = [];
+    const result = await quick(server.url, bytes, {
+      streamId: "earlier",
+      resume: true,
+      digests: ["md5"],
+      onEvent: ({ type }) => void events.push(type),
+    });
+    expect(result).toMatchObject({ streamId: "earlier", acknowledgement: "verified", keptBytes: 0 });
+    expect(server.bytesOf("earlier").equals(bytes)).toBe(true);
+    expect(events).toContain("startedOver");
+  });
+
+  test("never continues bytes that the server does not tell the digest of", async () => {
+    const server = mock({ resumable: true, confirms: true });
+    const bytes = noise(50_000);
+    server.streams.set("earlier", { chunks: [Buffer.from(bytes.subarray(0, 45_000))], finished: false });
+    const error = await failureOf(quick(server.url, bytes, { streamId: "earlier", resume: true }));
+    expect(error.code).toBe("PREFIX_UNKNOWN");
+    expect(server.frameBytes).toEqual([]);
+  });
+
+  test("sends everything again if the source changes between two connections", async () => {
+    const server = mock({ resumable: true, compares: true, confirms: true, cutAfterBytes: [200_000] });
+    const [before, after] = [noise(400_000), noise(400_000).map((byte) => byte ^ 1)];
+    const source: AudioSource = {
+      sizeBytes: before.length,
+      read: (offset, length) => (server.connections > 1 ? after : before).subarray(offset, offset + length),
+    };
+    const result = await quick(server.url, before, { source });
+    expect(result.acknowledgement).toBe("verified");
+    expect(server.bytesOf(result.streamId).equals(after)).toBe(true);
+  });
+
+  test("ends an upload whose source was written to while it was read", async () => {
+    const server = mock({ resumable: true, compares: true, confirms: true });
+    const bytes = noise(600_000);
+    const read = (offset: number, length: number) => {
+      const block = bytes.slice(offset, offset + length);
+      bytes[0]! += 1;
+      return block;
+    };
+    const source: AudioSource = { sizeBytes: bytes.length, read, isTouched: async () => true };
+    const error = await failureOf(quick(server.url, bytes, { source, streamId: "torn" }));
+    expect(error.code).toBe("SOURCE_CHANGED");
+    expect(server.streams.get("torn")?.finished).toBe(false);
   });
 
   test("sends nothing to a server that cannot resume and would append", async () => {

@@ -1,13 +1,15 @@
 /**
  * Uploads over the older protocol: START, audio, STOP. After a lost connection the upload resumes at the server's
- * offset. If the server cannot resume, the upload restarts under a new id, because some servers would append to the
- * bytes of the old one.
+ * offset. If the server has other bytes than the source, the upload replaces them. If the server cannot resume, the
+ * upload restarts under a new id, because some servers would append to the bytes of the old one.
  */
-import { decodeReply, encodeStart, encodeStop, type Reply } from "../../wire/audio-cache.ts";
+import { decodeReply, encodeStart, encodeStop, type Reply, type StartMode } from "../../wire/audio-cache.ts";
+import type { ErrorCode } from "../../base/errors.ts";
 import type { Connection, SocketFrame } from "../transport/connection.ts";
 import { type Digests, StreamDigests } from "../digests.ts";
 import { ClientError } from "../errors.ts";
-import { checkedStreamId, newStreamId } from "../stream-id.ts";
+import { refuseChangedSource } from "../source-check.ts";
+import { checkedStreamId, newStreamId, streamExists } from "../stream-id.ts";
 import { blockBytes, defaultChunkBytes, maxChunkBytes, sendSliceMs } from "../limits.ts";
 import {
   connectionFor,
@@ -26,8 +28,11 @@ export interface UploadOptions extends TransferOptions {
   chunkBytes?: number;
   /** The stream's id; a new unique one by default. With an id given, the upload never restarts under another one. */
   streamId?: string;
-  /** Resumes the unfinished stream `streamId` of an earlier upload of the same audio. */
-  resume?: boolean;
+  /**
+   * Resumes the unfinished stream `streamId` of an earlier upload. `if-used` starts it, and resumes it only if the server
+   * refuses because the id is in use: for servers that may not know `resume`.
+   */
+  resume?: boolean | "if-used";
 }
 
 /** How the server acknowledged the end of an upload. */
@@ -44,13 +49,18 @@ export interface UploadResult {
   sizeBytes: number;
   digests: Digests;
   acknowledgement: Acknowledgement;
+  /** Bytes that the server had before this upload, and kept. */
+  keptBytes: number;
   /** Connections lost during the upload. */
   reconnects: number;
 }
 
+/** Attempts to replace other bytes at the server; the next difference is an error. */
+const maxRestarts = 3;
+
 /**
- * Uploads a source. Throws BAD_ARGUMENT, REFUSED, NOT_RESUMABLE (the given id cannot be resumed), MISMATCH (the server
- * has other bytes), SOURCE_CHANGED, errors of the connection after the policy's retries, or the reason of the signal.
+ * Uploads a source. Throws BAD_ARGUMENT, REFUSED, NOT_RESUMABLE (the given id cannot be resumed), PREFIX_UNKNOWN,
+ * OTHER_AUDIO or MISMATCH (the server has other bytes), SOURCE_CHANGED, errors of the connection after the policy's retries, or the reason of the signal.
  */
 export function upload(options: UploadOptions): Promise<UploadResult> {
   return new LegacyUpload(options).run();
@@ -63,11 +73,12 @@ class LegacyUpload {
   readonly #chunkBytes: number;
   readonly #blockBytes: number;
   readonly #digests: StreamDigests;
-  #finalDigests: Digests | undefined;
   #streamId: string;
   /** Whether the server may hold bytes under this id. */
   #used: boolean;
   #resumable: boolean;
+  #keptBytes: number | undefined;
+  #restarts = 0;
   /** The furthest offset at which an attempt has resumed. */
   #resumedBytes = 0;
   #reconnects = 0;
@@ -78,7 +89,10 @@ class LegacyUpload {
     this.#source = options.source;
     this.#chunkBytes = checkedChunkBytes(options.chunkBytes ?? defaultChunkBytes);
     this.#blockBytes = Math.max(1, Math.floor(blockBytes / this.#chunkBytes)) * this.#chunkBytes;
-    this.#digests = new StreamDigests(options.platform, options.digests ?? ["sha256"]);
+    const { digests = ["sha256"] } = options;
+    // A resumed upload needs SHA-256, to compare what the server has.
+    const names = (options.resume ?? false) === false ? digests : (["sha256", ...digests] as const);
+    this.#digests = new StreamDigests(options.platform, names);
     this.#streamId = checkedStreamId(options.streamId ?? newStreamId());
     this.#used = options.resume === true;
     this.#resumable = this.#used;
@@ -95,8 +109,9 @@ class LegacyUpload {
     return {
       streamId: this.#streamId,
       sizeBytes: this.#source.sizeBytes,
-      digests: this.#digestsOfAll(),
+      digests: this.#digests.values(),
       acknowledgement,
+      keptBytes: this.#keptBytes ?? 0,
       reconnects: this.#reconnects,
     };
   }
@@ -104,10 +119,7 @@ class LegacyUpload {
   async #attempt(): Promise<Acknowledgement> {
     const connection = await connectionFor(this.#options, this.#limits);
     try {
-      const offset = await this.#start(connection);
-      await this.#catchUp(offset);
-      await this.#send(connection, offset);
-      return await this.#stop(connection);
+      return await this.#createOrResume(connection);
     } catch (error) {
       // A server may send ERROR and close: the ERROR says more than the close.
       throw errorAmong(connection.drain()) ?? error;
@@ -116,23 +128,54 @@ class LegacyUpload {
     }
   }
 
-  /** Sends START and returns the offset to send from. */
-  async #start(connection: Connection): Promise<number> {
-    if (this.#used && !this.#resumable) this.#restart();
-    const resume = this.#used;
+  async #createOrResume(connection: Connection): Promise<Acknowledgement> {
+    if (this.#used && !this.#resumable) this.#changeId();
+    const mode = this.#used ? "resume" : "create";
     this.#used = true;
-    connection.send(encodeStart(this.#streamId, resume));
+    try {
+      return await this.#transfer(connection, mode);
+    } catch (error) {
+      if (isOtherAudio(error) && this.#restarts < maxRestarts) return await this.#startOver(connection);
+      const mayResume = mode === "create" && this.#options.resume === "if-used";
+      if (!mayResume || !isRefusedBecause(error, "STREAM_EXISTS")) throw error;
+    }
+    this.#resumable = true;
+    return await this.#createOrResume(connection);
+  }
+
+  async #startOver(connection: Connection): Promise<Acknowledgement> {
+    this.#restarts += 1;
+    this.#digests.restart();
+    this.#keptBytes = 0;
+    try {
+      return await this.#transfer(connection, "restart");
+    } catch (error) {
+      throw isRefusedBecause(error, "STREAM_FINISHED") ? streamExists(this.#streamId) : error;
+    }
+  }
+
+  async #transfer(connection: Connection, mode: StartMode): Promise<Acknowledgement> {
+    const offset = await this.#start(connection, mode);
+    await this.#send(connection, offset);
+    return await this.#stop(connection);
+  }
+
+  /** Sends START and returns the offset to send from: what the server has up to there is compared. */
+  async #start(connection: Connection, mode: StartMode): Promise<number> {
+    const { onEvent } = this.#options;
+    const streamId = this.#streamId;
+    connection.send(encodeStart(streamId, mode));
     const reply = await this.#reply(connection, "STARTED");
     if (reply === undefined) throw new ClientError("ANSWER_TIMEOUT", "START");
-    if (reply.type === "ERROR") throw this.#startRefused(reply.message, resume);
-    if (resume) return this.#resumed(reply.offset);
+    if (reply.type === "ERROR") throw this.#startRefused(reply.message, mode);
+    if (mode === "resume") return await this.#resumed(reply);
     this.#resumable = reply.resumable;
-    const event = { type: "started", streamId: this.#streamId, resumable: reply.resumable } as const;
-    this.#options.onEvent?.(event);
+    if (mode === "restart") onEvent?.({ type: "startedOver", streamId });
+    else onEvent?.({ type: "started", streamId, resumable: reply.resumable });
     return 0;
   }
 
-  #restart(): void {
+  #changeId(): void {
     if (this.#options.streamId !== undefined) throw new ClientError("NOT_RESUMABLE", this.#streamId);
     const oldStreamId = this.#streamId;
     this.#streamId = newStreamId();
@@ -140,26 +183,41 @@ class LegacyUpload {
     this.#options.onEvent?.({ type: "restarted", oldStreamId, streamId: this.#streamId });
   }
 
-  #startRefused(message: string, resume: boolean): ClientError {
+  #startRefused(message: string, mode: StartMode): ClientError {
     const error = refusalOf(message);
-    if (!resume || error.again || this.#options.streamId !== undefined) return error;
+    if (mode !== "resume" || error.again || this.#options.streamId !== undefined) return error;
     this.#resumable = false;
     return new ClientError("RESUME_REFUSED", message);
   }
 
-  #resumed(offset: number | undefined): number {
+  async #resumed({ offset, sha256 }: Started): Promise<number> {
     // Without an offset the server has ignored `resume`, and may append to the bytes that it has.
     if (offset === undefined) {
       this.#resumable = false;
       throw new ClientError("RESUME_REFUSED", "it sends no offset to resume from");
     }
-    if (offset > this.#source.sizeBytes) {
-      const detail = `the server has ${offset} bytes of ${this.#streamId}, more than the file`;
-      throw new ClientError("MISMATCH", detail, "is it the same file?");
-    }
+    await this.#compare(offset, sha256);
+    this.#keptBytes ??= offset;
     this.#resumedBytes = Math.max(this.#resumedBytes, offset);
     this.#options.onEvent?.({ type: "resumed", streamId: this.#streamId, offset });
     return offset;
+  }
+
+  /**
+   * Throws if the server's bytes are not those of the source. Bytes that this upload has sent are compared at STOP only:
+   * their digest goes on past the server's offset.
+   */
+  async #compare(offset: number, sha256: string | undefined): Promise<void> {
+    if (sha256 !== undefined && offset > this.#source.sizeBytes)
+      throw new ClientError("OTHER_AUDIO", this.#streamId);
+    if (offset > this.#source.sizeBytes) throw new ClientError("PREFIX_UNKNOWN", this.#streamId);
+    const isOwn = this.#digests.positionBytes >= offset;
+    await this.#catchUp(offset);
+    if (sha256 === undefined && !isOwn) throw new ClientError("PREFIX_UNKNOWN", this.#streamId);
+    const isComparable = sha256 !== undefined && this.#digests.positionBytes === offset;
+    if (isComparable && this.#digests.values().sha256 !== sha256) {
+      throw new ClientError("OTHER_AUDIO", this.#streamId);
+    }
   }
 
   /** Hashes the bytes that the server has from an earlier upload, which this one has not read yet. */
@@ -200,8 +258,9 @@ class LegacyUpload {
   }
 
   async #stop(connection: Connection): Promise<Acknowledgement> {
+    await refuseChangedSource(this.#source, this.#digests, this.#options.signal);
     this.#options.onEvent?.({ type: "stopping", streamId: this.#streamId });
-    connection.send(encodeStop(this.#streamId));
+    connection.send(encodeStop(this.#streamId, this.#resumable ? this.#digests.values().sha256 : undefined));
     const reply = await this.#reply(connection, "STOPPED");
     if (reply === undefined) {
       if (this.#resumable) throw new ClientError("ANSWER_TIMEOUT", "STOP");
@@ -218,15 +277,10 @@ class LegacyUpload {
     if (size !== undefined && size !== sizeBytes) {
       throw new ClientError("MISMATCH", `the server got ${size} of ${sizeBytes} bytes`);
     }
-    const own = this.#digestsOfAll().sha256;
+    const own = this.#digests.values().sha256;
     if (sha256 === undefined || own === undefined) return "stopped";
     if (sha256 !== own) throw new ClientError("MISMATCH", `SHA-256 is ${own} here, ${sha256} at the server`);
     return "verified";
-  }
-
-  #digestsOfAll(): Digests {
-    this.#finalDigests ??= this.#digests.finish();
-    return this.#finalDigests;
   }
 
   /** Waits for a reply of this type, or ERROR, and skips others; undefined after the answer timeout. */
@@ -243,6 +297,19 @@ class LegacyUpload {
       if (performance.now() > deadline) return undefined;
     }
   }
+}
+
+type Started = Extract<Reply, { type: "STARTED" }>;
+
+/** The server has other bytes than the source, as a comparison or the server has found. */
+function isOtherAudio(error: unknown): boolean {
+  return (
+    (error instanceof ClientError && error.code === "OTHER_AUDIO") || isRefusedBecause(error, "DIGEST_WRONG")
+  );
+}
+
+function isRefusedBecause(error: unknown, serverCode: ErrorCode): boolean {
+  return error instanceof ClientError && error.serverCode === serverCode;
 }
 
 function isReply<T extends Reply["type"]>(

@@ -25,6 +25,6 @@ function newDigest(name: DigestName): Digest {
   const hasher = new Bun.CryptoHasher(name);
   return {
     update: (bytes) => void hasher.update(bytes),
-    hex: () => hasher.digest("hex"),
+    hex: () => hasher.copy().digest("hex"),
   };
 }

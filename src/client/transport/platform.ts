@@ -21,7 +21,7 @@ export type DigestName = "sha256" | "md5";
 /** An incremental digest. */
 export interface Digest {
   update(bytes: Uint8Array): void;
-  /** The digest in lower-case hex. It cannot be updated after this. */
+  /** The digest of the bytes so far, in lower-case hex. More bytes may follow. */
   hex(): string;
 }
 

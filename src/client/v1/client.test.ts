@@ -3,7 +3,7 @@ import { cleanups, failureOf, noise, quickRetry } from "../../testing/fixtures/c
 import { Random, seeded, sha256 } from "../../testing/harness/bytes.ts";
 import { until, within } from "../../testing/harness/until.ts";
 import { MockV1Server, type V1Behaviour } from "../../testing/mocks/v1-server.ts";
-import { bytesSource } from "../audio-source.ts";
+import { type AudioSource, bytesSource } from "../audio-source.ts";
 import { connect } from "./bun.ts";
 import type { Client, ConnectOptions } from "./client.ts";
 import type { ConnectionEvent } from "./link/reconnector.ts";
@@ -357,6 +357,71 @@ describe("a writer", () => {
     }
     const error = await failureOf(client.upload(bytesSource(bytes), { id: "other", resume: true }));
     expect(error.serverCode).toBe("STREAM_EXISTS");
+  });
+
+  test.each([
+    ["other bytes", 200_000],
+    ["more bytes than the source", 500_001],
+  ])("sends everything under the same id if the server has %s", async (_what, size) => {
+    const server = mock();
+    const bytes = noise(500_000);
+    server.put("half", new Uint8Array(size), false);
+    const client = await open(server);
+    let restarts = 0;
+    const receipt = await client.upload(bytesSource(bytes), {
+      id: "half",
+      resume: true,
+      digests: [],
+      onRestart: () => void (restarts += 1),
+    });
+    expect(receipt).toMatchObject({ id: "half", verified: true });
+    expect(restarts).toBe(1);
+    expect(server.streams.get("half")?.bytes.equals(bytes)).toBe(true);
+  });
+
+  test("replaces no finished stream that has other bytes of the same length", async () => {
+    const server = mock();
+    server.put("done", new Uint8Array(500_000));
+    const client = await open(server);
+    const uploading = client.upload(bytesSource(noise(500_000)), { id: "done", resume: true });
+    expect(await failureOf(uploading)).toMatchObject({ code: "REFUSED", serverCode: "STREAM_EXISTS" });
+  });
+
+  test("never continues bytes that the server does not tell the digest of", async () => {
+    const server = mock({ revision: 1 });
+    const bytes = noise(500_000);
+    server.put("half", bytes.subarray(0, 200_000), false);
+    const client = await open(server);
+    const error = await failureOf(client.upload(bytesSource(bytes), { id: "half", resume: true }));
+    expect(error.code).toBe("PREFIX_UNKNOWN");
+    expect(await client.upload(bytesSource(bytes), { id: "new" })).toMatchObject({ verified: true });
+  });
+
+  test("sends everything again if the source changes between two connections", async () => {
+    const server = mock({ cutAfterBytes: [300_000] });
+    const [before, after] = [noise(500_000), noise(500_000).map((byte) => byte ^ 1)];
+    const source: AudioSource = {
+      sizeBytes: before.length,
+      read: (offset, length) => (server.connections > 1 ? after : before).subarray(offset, offset + length),
+    };
+    const client = await open(server);
+    const { id, verified } = await client.upload(source);
+    expect(verified).toBe(true);
+    expect(server.streams.get(id)?.bytes.equals(after)).toBe(true);
+  });
+
+  test("ends an upload whose source was written to while it was read", async () => {
+    const server = mock();
+    const bytes = noise(900_000);
+    const read = (offset: number, length: number) => {
+      const block = bytes.slice(offset, offset + length);
+      bytes[0]! += 1;
+      return block;
+    };
+    const client = await open(server);
+    const source: AudioSource = { sizeBytes: bytes.length, read, isTouched: async () => true };
+    expect((await failureOf(client.upload(source, { id: "torn" }))).code).toBe("SOURCE_CHANGED");
+    expect(server.streams.get("torn")?.finished).toBe(false);
   });
 
   test("resumes at an offset if only the rest is available", async () => {

@@ -28,7 +28,7 @@ function nodePlatform(socketClass: SocketClass): StreamPlatform {
     openSocket: openerOf(socketClass),
     newDigest: (name) => {
       const hash = createHash(name);
-      return { update: (bytes) => void hash.update(bytes), hex: () => hash.digest("hex") };
+      return { update: (bytes) => void hash.update(bytes), hex: () => hash.copy().digest("hex") };
     },
     // Node has crc32 since 20.15. A named import would fail to load on older versions, hence the namespace.
     crc32: "crc32" in zlib ? (bytes) => zlib.crc32(bytes) : undefined,

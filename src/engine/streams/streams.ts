@@ -124,13 +124,24 @@ export class Streams {
 
   /** Resumes an interrupted stream, evicting its current upload, or starts a new one with this metadata. */
   resumeUpload(streamId: string, owner: UploadOwner, metadata: StreamMetadata = noMetadata): Upload {
+    return this.#continueUpload(streamId, owner, metadata, false);
+  }
+
+  /** As `resumeUpload`, but discards what the stream has. Rejects with STREAM_FINISHED for a finished stream. */
+  restartUpload(streamId: string, owner: UploadOwner, metadata: StreamMetadata = noMetadata): Upload {
+    return this.#continueUpload(streamId, owner, metadata, true);
+  }
+
+  #continueUpload(streamId: string, owner: UploadOwner, metadata: StreamMetadata, restart: boolean): Upload {
     this.#checkStart(streamId);
     const previous = this.#uploads.get(streamId);
     const upload = new Upload(streamId, metadata, owner, this.#storage);
     this.#uploads.set(streamId, upload);
     previous?.evict(new WavecacheError("STREAM_TAKEN_OVER"));
     const key = this.#newKey();
-    upload.resume(key, this.#storage.findUnfinished(streamId, key, metadata, previous));
+    upload.resume(key, this.#storage.findUnfinished(streamId, key, metadata, previous, restart));
+    // Followers have read audio that the new upload replaces.
+    if (restart) this.#followers.end(streamId);
     return upload;
   }
 

@@ -8,6 +8,7 @@ import type { StreamRow } from "../../store/streams/catalog.ts";
 import { Admission } from "./admission.ts";
 import { Upload, type UploadHost, type UploadOwner } from "./upload.ts";
 
+const nothingKept = { size: 0, sha256: "" };
 const sealedAudio: Sealed = { size: 3, sha256: "a".repeat(64), format: null };
 const finishedRow = { size: 3, sha256: sealedAudio.sha256, metadata: noMetadata } as StreamRow;
 
@@ -64,7 +65,7 @@ describe("an upload's end", () => {
     const recorder = new Recorder();
     const reservation = Promise.withResolvers<null>();
     recorder.upload.start("key", reservation.promise);
-    recorder.upload.opened(0);
+    recorder.upload.opened(nothingKept);
     recorder.upload.write(new Uint8Array(3));
     const finished = recorder.upload.finish();
     recorder.upload.sealed(sealedAudio);

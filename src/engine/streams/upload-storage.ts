@@ -43,16 +43,22 @@ export class UploadStorage implements UploadHost {
     this.#counts.reserved();
   }
 
-  /** Finds what an id can be resumed from, once its previous upload is over. Enters the id if it is free. */
+  /**
+   * Finds what an id can be resumed from, once its previous upload is over. Enters the id if it is free. `restart`
+   * discards an unfinished stream, and rejects with STREAM_FINISHED for a finished one.
+   */
   async findUnfinished(
     streamId: string,
     key: string,
     metadata: StreamMetadata,
     previous: Upload | undefined,
+    restart: boolean,
   ): Promise<ResumeAnswer> {
     await previous?.over;
-    const found = await this.#pool.keeper.call("resume", { streamId, key, metadata, at: Date.now() });
+    const call = { streamId, key, metadata, restart, at: Date.now() };
+    const found = await this.#pool.keeper.call("resume", call);
     this.#counts.resumed(found);
+    if (found.kind === "restarted") this.admission.unfinishedBytes -= found.discardedBytes;
     return found;
   }
 

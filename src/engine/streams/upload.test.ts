@@ -9,6 +9,7 @@ import { Admission } from "./admission.ts";
 import { noMetadata } from "../../store/streams/metadata.ts";
 import { Upload, type UploadHost, type UploadOwner } from "./upload.ts";
 
+const nothingKept = { size: 0, sha256: "" };
 const sealedAudio: Sealed = { size: 3, sha256: "a".repeat(64), format: null };
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
@@ -80,7 +81,7 @@ class Stage implements UploadHost, UploadOwner {
   /** The id is free and the file is open; forgets what was asked so far. */
   async ready(): Promise<void> {
     this.reservation.resolve(null);
-    this.upload.opened(0);
+    this.upload.opened(nothingKept);
     expect(await this.upload.ready).toBe(0);
     this.asked.length = 0;
   }
@@ -89,7 +90,7 @@ class Stage implements UploadHost, UploadOwner {
 describe("an upload", () => {
   test("takes audio before the id is known to be free, and throws it away if it is not", async () => {
     const stage = new Stage();
-    stage.upload.opened(0);
+    stage.upload.opened(nothingKept);
     expect(stage.upload.write(new Uint8Array(10))).toBe(true);
     stage.reservation.reject(new WavecacheError("STREAM_EXISTS"));
     await expect(stage.upload.ready).rejects.toThrow("already in use");
@@ -99,7 +100,7 @@ describe("an upload", () => {
 
   test("commits nothing for an id that is not its own, though it was finished meanwhile", async () => {
     const stage = new Stage();
-    stage.upload.opened(0);
+    stage.upload.opened(nothingKept);
     const finished = stage.upload.finish();
     stage.upload.sealed(sealedAudio);
     await turn();

@@ -5,7 +5,7 @@
  * id turns out to be in use, the file is removed.
  */
 import { toWavecacheError, WavecacheError } from "../../base/errors.ts";
-import type { Sealed } from "../../lane/messages/streams.ts";
+import type { Kept, Sealed } from "../../lane/messages/streams.ts";
 import type { UploadEvents, UploadSlot } from "../../pool/upload-slot.ts";
 import type { StreamRow } from "../../store/streams/catalog.ts";
 import type { ResumeAnswer } from "../../store/keeper-calls.ts";
@@ -53,6 +53,7 @@ export class Upload implements UploadEvents {
   #ready: Promise<number>;
   #finish: Promise<Receipt> | undefined;
   #key = "";
+  #keptSha256 = "";
   #metadata: StreamMetadata;
 
   constructor(streamId: string, metadata: StreamMetadata, owner: UploadOwner, host: UploadHost) {
@@ -72,6 +73,11 @@ export class Upload implements UploadEvents {
   /** Resolves with the bytes that the file already has, once the id is ours and the file is open. */
   get ready(): Promise<number> {
     return this.#ready;
+  }
+
+  /** SHA-256 of the bytes that `ready` resolved with, in lower-case hex; empty before. */
+  get keptSha256(): string {
+    return this.#keptSha256;
   }
 
   /** Resolves when nothing of this upload runs any more, however it ended. */
@@ -115,7 +121,7 @@ export class Upload implements UploadEvents {
     this.#open(key, false);
   }
 
-  /** Continues whatever the keeper finds under the id. If it finds nothing, `key` names the new file. */
+  /** Continues what the keeper finds under the id. If it finds nothing, or discards it, `key` names the new file. */
   resume(key: string, answer: Promise<ResumeAnswer>): void {
     const opened = answer.then((found) => this.#resumeFrom(found, key));
     this.#begin(answer, opened);
@@ -142,10 +148,16 @@ export class Upload implements UploadEvents {
     return this.#flow.write(audio);
   }
 
-  /** Ends the audio; resolves once the stream is durable. */
-  finish(): Promise<Receipt> {
-    this.#finish ??= this.#finishOnce();
-    return this.#finish;
+  /**
+   * Ends the audio; resolves once the stream is durable. With the sender's `sha256`, other audio rejects with
+   * DIGEST_WRONG: it is never committed, and the stream stays unfinished.
+   */
+  async finish(sha256?: string): Promise<Receipt> {
+    this.#finish ??= this.#finishOnce(sha256);
+    const receipt = await this.#finish;
+    // A stream that was finished before the upload resumed it was not checked yet.
+    refuseOtherDigest(receipt, sha256);
+    return receipt;
   }
 
   /**
@@ -190,8 +202,9 @@ export class Upload implements UploadEvents {
     this.#end("evicted", error);
   }
 
-  opened(keptBytes: number): void {
-    this.#flow.onOpened(keptBytes);
+  opened({ size, sha256 }: Kept): void {
+    this.#keptSha256 = sha256;
+    this.#flow.onOpened(size);
   }
 
   fenced(bytes: number): void {
@@ -254,12 +267,14 @@ export class Upload implements UploadEvents {
   async #resumeFrom(found: ResumeAnswer, newKey: string): Promise<number> {
     this.#throwIfEnded();
     if (found.kind === "finished") return this.#resumeFinished(found.row);
-    if (found.kind === "unfinished") {
-      this.#metadata = found.metadata;
-      // The catalog counts these bytes as unfinished, so an end before `opened` has to account for them too.
-      this.#flow.countKept(found.size);
+    if (found.kind !== "unfinished") {
+      this.#open(newKey, false);
+      return await this.#flow.opened;
     }
-    this.#open(found.kind === "new" ? newKey : found.key, found.kind === "unfinished");
+    this.#metadata = found.metadata;
+    // The catalog counts these bytes as unfinished, so an end before `opened` has to account for them too.
+    this.#flow.countKept(found.size);
+    this.#open(found.key, true);
     return await this.#flow.opened;
   }
 
@@ -267,6 +282,7 @@ export class Upload implements UploadEvents {
   #resumeFinished(row: StreamRow): number {
     const receipt = receiptOf(row);
     this.#metadata = describeStream(row);
+    this.#keptSha256 = receipt.sha256;
     this.#state = { name: "finished", receipt };
     this.#finish ??= Promise.resolve(receipt);
     this.#host.release(this);
@@ -291,13 +307,13 @@ export class Upload implements UploadEvents {
     }
   }
 
-  async #finishOnce(): Promise<Receipt> {
+  async #finishOnce(sha256: string | undefined): Promise<Receipt> {
     try {
       this.#throwIfEnded();
       this.#state = { name: "sealing" };
       this.#flow.seal();
       await this.#ready;
-      return this.#storedReceipt ?? (await this.#commit(await this.#sealedFile()));
+      return this.#storedReceipt ?? (await this.#commit(await this.#sealedFile(sha256)));
     } catch (error) {
       this.#end("uncommitted", toWavecacheError(error));
       await this.#over.promise;
@@ -305,11 +321,12 @@ export class Upload implements UploadEvents {
     }
   }
 
-  /** The sealed file, closed, once no background sync can fail any more. */
-  async #sealedFile(): Promise<Sealed> {
+  /** The sealed file, closed, once no background sync can fail any more. Throws DIGEST_WRONG. */
+  async #sealedFile(sha256: string | undefined): Promise<Sealed> {
     const sealed = await this.#flow.sealed;
     void this.#flow.close(false);
     await this.#flow.flushing;
+    if (isOtherDigest(sealed, sha256)) this.#end("failed", new WavecacheError("DIGEST_WRONG"));
     this.#throwIfEnded();
     return sealed;
   }
@@ -358,6 +375,14 @@ export class Upload implements UploadEvents {
 
 function receiptOf({ size, sha256 }: StreamRow): Receipt {
   return { size, sha256: sha256! };
+}
+
+function isOtherDigest(found: { sha256: string }, sha256: string | undefined): boolean {
+  return sha256 !== undefined && sha256 !== found.sha256;
+}
+
+function refuseOtherDigest(found: Receipt, sha256: string | undefined): void {
+  if (isOtherDigest(found, sha256)) throw new WavecacheError("DIGEST_WRONG");
 }
 
 function reportedElsewhere(): void {}

@@ -15,6 +15,7 @@ import {
   encodeStarted,
   encodeStopped,
   type Request,
+  type StartMode,
   type TypeCase,
 } from "../../wire/audio-cache.ts";
 import { Answers, type RangeReader } from "./answers.ts";
@@ -26,9 +27,14 @@ import { type Get, type ReadableStreams, ReadPlanner } from "./read-planner.ts";
 export interface Streams extends ReadableStreams {
   startUpload(streamId: string, owner: UploadOwner): Upload;
   resumeUpload(streamId: string, owner: UploadOwner): Upload;
+  /** As `resumeUpload`, but discards what an unfinished stream has. */
+  restartUpload(streamId: string, owner: UploadOwner): Upload;
   assignReader(): RangeReader;
   readonly outbound: OutboundBudget;
 }
+
+/** The engine's function for each mode of START. */
+const openers = { create: "startUpload", resume: "resumeUpload", restart: "restartUpload" } as const;
 
 type RequestOf<Type> = Extract<Request, { type: Type }>;
 
@@ -41,6 +47,8 @@ export class AudioCacheSession implements Session, UploadOwner {
   readonly #uploads = new Map<string, Upload>();
   /** The upload that binary frames belong to: the one started last. */
   #current: Upload | undefined;
+  /** The upload that a START of the same peer is replacing: its end is no news to that peer. */
+  #replaced: Upload | undefined;
   /** Uploads that hold audio, because their writers have no room. */
   readonly #held = new Set<Upload>();
   #hasRefusedAudio = false;
@@ -96,21 +104,22 @@ export class AudioCacheSession implements Session, UploadOwner {
 
   uploadFailed(upload: Upload, error: WavecacheError): void {
     this.#setHeld(upload, false);
-    if (this.#uploads.get(upload.streamId) !== upload) return;
+    if (this.#uploads.get(upload.streamId) !== upload || upload === this.#replaced) return;
     this.#answers.text(this.#errors.uploadFailed(upload.streamId, error));
   }
 
   async #start(request: RequestOf<"START">): Promise<void> {
-    const { streamId, typeCase, resume } = request;
+    const { streamId, typeCase, mode } = request;
     if (streamId === undefined) return this.#refuse("Missing streamId", typeCase);
     const slot = this.#answers.reserveText();
     // Audio after this START belongs to this stream. If the server refuses it, the audio must not reach another stream.
     this.#current = undefined;
     let upload: Upload | undefined;
     try {
-      upload = this.#openUpload(streamId, resume);
-      const keptBytes = await upload.ready;
-      slot.fill(encodeStarted(typeCase, streamId, resume ? keptBytes : undefined));
+      upload = this.#openUpload(streamId, mode);
+      const size = await upload.ready;
+      const kept = mode === "create" ? undefined : { size, sha256: upload.keptSha256 };
+      slot.fill(encodeStarted(typeCase, streamId, kept));
     } catch (error) {
       if (upload !== undefined) {
         this.#forget(upload);
@@ -120,14 +129,18 @@ export class AudioCacheSession implements Session, UploadOwner {
     }
   }
 
-  #openUpload(streamId: string, resume: boolean): Upload {
-    if (this.#uploads.size >= maxStreamsPerConnection) throw new WavecacheError("STREAMS_EXHAUSTED");
-    const upload = resume
-      ? this.#streams.resumeUpload(streamId, this)
-      : this.#streams.startUpload(streamId, this);
-    this.#uploads.set(streamId, upload);
-    this.#current = upload;
-    return upload;
+  #openUpload(streamId: string, mode: StartMode): Upload {
+    const isFull = this.#uploads.size >= maxStreamsPerConnection && !this.#uploads.has(streamId);
+    if (isFull) throw new WavecacheError("STREAMS_EXHAUSTED");
+    this.#replaced = this.#uploads.get(streamId);
+    try {
+      const upload = this.#streams[openers[mode]](streamId, this);
+      this.#uploads.set(streamId, upload);
+      this.#current = upload;
+      return upload;
+    } finally {
+      this.#replaced = undefined;
+    }
   }
 
   async #stop(request: RequestOf<"STOP">): Promise<void> {
@@ -139,7 +152,7 @@ export class AudioCacheSession implements Session, UploadOwner {
     if (upload !== undefined) this.#forget(upload);
     try {
       if (upload === undefined) throw new WavecacheError("STREAM_UNKNOWN");
-      const { size, sha256 } = await upload.finish();
+      const { size, sha256 } = await upload.finish(request.sha256);
       slot.fill(encodeStopped(typeCase, streamId, size, sha256));
     } catch (error) {
       slot.fill(this.#errors.requestFailed(`Failed to finalize stream: ${streamId}`, error, typeCase));

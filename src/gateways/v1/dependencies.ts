@@ -13,6 +13,7 @@ export type OpenUpload = Pick<
   Upload,
   | "streamId"
   | "ready"
+  | "keptSha256"
   | "over"
   | "receivedBytes"
   | "writtenBytes"
@@ -29,6 +30,8 @@ export type OpenUpload = Pick<
 export interface Streams {
   startUpload(streamId: string, owner: UploadOwner, metadata: StreamMetadata): OpenUpload;
   resumeUpload(streamId: string, owner: UploadOwner, metadata: StreamMetadata): OpenUpload;
+  /** As `resumeUpload`, but discards what an unfinished stream has. */
+  restartUpload(streamId: string, owner: UploadOwner, metadata: StreamMetadata): OpenUpload;
   /** A finished stream in memory, without a look-up. */
   locateKnown(streamId: string): Readable | undefined;
   /** An unfinished stream resolves once `wantedBytes` of what it received are readable. Throws STREAM_UNKNOWN. */

@@ -15,7 +15,7 @@ import type { StreamRow } from "../../store/streams/catalog.ts";
 import { noMetadata } from "../../store/streams/metadata.ts";
 import { decodeServerMessage } from "../../wire/v1/decode.ts";
 import { encodeMessage } from "../../wire/v1/encode.ts";
-import type { ClientMessage } from "../../wire/v1/messages.ts";
+import { type ClientMessage, revision } from "../../wire/v1/messages.ts";
 import type { OpenUpload, Streams } from "./dependencies.ts";
 import { V1Session, type V1SessionHost } from "./session.ts";
 
@@ -30,6 +30,7 @@ class FakeUpload {
   readonly over = Promise.resolve();
   readonly metadata = noMetadata;
   readonly finishing = undefined;
+  readonly keptSha256 = "0".repeat(64);
   receivedBytes = 0;
   writtenBytes = 0;
   hasRoom = true;
@@ -104,7 +105,7 @@ class Stage implements V1SessionHost {
     );
     this.receive({
       type: "HELLO",
-      revision: 1,
+      revision,
       name: "",
       connectionCredit: 2 ** 20,
       channelCredit: 2 ** 20,
@@ -124,6 +125,7 @@ class Stage implements V1SessionHost {
     return {
       startUpload: start,
       resumeUpload: start,
+      restartUpload: start,
       locateKnown: () => undefined,
       locate: () => Promise.reject(new WavecacheError("STREAM_UNKNOWN")),
       follow: () => false,

@@ -24,6 +24,7 @@ import {
   type Credit,
   type Data,
   type End,
+  type Finish,
   type Follow,
   type Hello,
   type Info,
@@ -163,6 +164,10 @@ export class V1Session implements Session, ChannelHost {
     await Promise.all(uploads.map((channel) => channel.settle()));
   }
 
+  get peerRevision(): number {
+    return this.#peer!.revision;
+  }
+
   firstCredit(): SendCredit {
     return new SendCredit(this.#peer!.channelCredit);
   }
@@ -225,7 +230,7 @@ export class V1Session implements Session, ChannelHost {
       case "CREDIT":
         return this.#credit(message);
       case "FINISH":
-        return this.#finish(message.channel, message.size);
+        return this.#finish(message);
       case "CLOSE":
         return this.#channels.get(message.channel)?.close(message.discard);
       case "PING":
@@ -267,10 +272,10 @@ export class V1Session implements Session, ChannelHost {
     this.scheduler.wake(source, false);
   }
 
-  #finish(number: number, size: number): void {
+  #finish({ channel: number, size, sha256 }: Finish): void {
     const channel = this.#channels.get(number);
     if (channel === undefined) return;
-    if (channel instanceof UploadChannel) channel.finish(size);
+    if (channel instanceof UploadChannel) channel.finish(size, sha256);
     else this.fault("BAD_REQUEST", "FINISH on a channel without an upload");
   }
 

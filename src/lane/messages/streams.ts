@@ -12,7 +12,7 @@
  *
  * From a writer:
  *
- *     WRITE_OPENED  f64 bytes kept (0 unless resumed)
+ *     WRITE_OPENED  f64 bytes kept (0 unless resumed), 32 bytes SHA-256 of them
  *     WRITE_FENCED  f64 bytes in the file
  *     WRITE_SEALED  f64 size, 32 bytes SHA-256, then the audio format (MIME type) or nothing
  *     WRITE_FAILED  u32 error number, then detail   at most once per slot; data is discarded until WRITE_CLOSE
@@ -52,6 +52,14 @@ export const READ_LAST = 50;
 export const READ_FAILED = 51;
 
 export const digestBytes = 32;
+
+/** What the file of an upload has when the writer opens it. */
+export interface Kept {
+  /** In bytes; 0 unless the upload is resumed. */
+  size: number;
+  /** Of these bytes, in lower-case hex. */
+  sha256: string;
+}
 
 /** The result of a complete upload. */
 export interface Sealed {
@@ -114,6 +122,17 @@ export function encodeRange(offset: number, length: number): Uint8Array {
   return body;
 }
 
+export function encodeKept(size: number, digest: Uint8Array): Uint8Array {
+  const body = new Uint8Array(numberBytes + digestBytes);
+  body.set(encodeNumber(size));
+  body.set(digest, numberBytes);
+  return body;
+}
+
+export function decodeKept(body: Body): Kept {
+  return { size: decodeNumber(body), sha256: digestAt(body, numberBytes) };
+}
+
 export function encodeSealed(size: number, digest: Uint8Array, format: string | undefined): Uint8Array {
   const text = encoder.encode(format ?? "");
   const body = new Uint8Array(numberBytes + digestBytes + text.length);
@@ -124,11 +143,9 @@ export function encodeSealed(size: number, digest: Uint8Array, format: string | 
 }
 
 export function decodeSealed(body: Body): Sealed {
-  const start = body.offset + numberBytes;
-  const digest = body.bytes.slice(start, start + digestBytes);
   return {
     size: decodeNumber(body),
-    sha256: digest.toHex(),
+    sha256: digestAt(body, numberBytes),
     format: textAt(body, numberBytes + digestBytes) || null,
   };
 }
@@ -150,6 +167,12 @@ export function decodeFailure(body: Body): Failure {
 
 function viewOf(body: Body): DataView {
   return new DataView(body.bytes.buffer, body.offset, body.length);
+}
+
+/** The digest at byte `skip` of a body, in lower-case hex. */
+function digestAt(body: Body, skip: number): string {
+  const start = body.offset + skip;
+  return body.bytes.slice(start, start + digestBytes).toHex();
 }
 
 /** The text from byte `skip` of a body to its end. It is copied first, since TextDecoder refuses shared memory. */

@@ -83,6 +83,11 @@ export class IncomingFile {
     return this.#hashed === this.#size;
   }
 
+  /** The SHA-256 of the bytes hashed so far. */
+  digest(): Uint8Array {
+    return this.#hasher.copy().digest();
+  }
+
   /** A block for `rehash`: long enough to be fast, short enough not to delay other streams of the thread. */
   static rehashBlock(): Uint8Array {
     return new Uint8Array(rehashBlockBytes);

@@ -31,10 +31,20 @@ export class UnfinishedStreams {
       this.#catalog.reserve(args.streamId, args.key, args.at, args.metadata);
       return { kind: "new" };
     }
+    if (args.restart) return this.#restart(settled, args);
     if (settled.state === "finished") return { kind: "finished", row: settled };
     this.#catalog.touch(settled.streamId, settled.size, args.at);
     const { key, size, metadata } = settled;
     return { kind: "unfinished", key, size, metadata };
+  }
+
+  /** A crash between the two steps leaves a row without a file, which is removed when it is settled. */
+  #restart(row: StreamRow, args: KeeperArgs<"resume">): KeeperResult<"resume"> {
+    if (row.state === "finished") throw new WavecacheError("STREAM_FINISHED");
+    this.#catalog.remove(row.streamId);
+    removeFile(this.#layout.incomingPath(row.key));
+    this.#catalog.reserve(row.streamId, args.key, args.at, args.metadata);
+    return { kind: "restarted", discardedBytes: row.size };
   }
 
   /** The caller knows from the answer how the totals changed: no drift. */

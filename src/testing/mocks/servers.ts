@@ -12,6 +12,8 @@ export interface MockBehaviour {
   dialect?: "plain" | "foreign";
   /** STARTED has `resumable`, and START understands `resume`. */
   resumable?: boolean;
+  /** STARTED of a resume has the SHA-256 of the kept bytes, START understands `restart`, STOP `sha256`. */
+  compares?: boolean;
   /** STOPPED carries size and SHA-256. */
   confirms?: boolean;
   /** Replaces the correct SHA-256 in STOPPED. */
@@ -153,8 +155,8 @@ class Mock {
     if (this.#counted("silent", this.#behaviour.silentTo, type)) return;
     const cut = this.#counted("cut", this.#behaviour.cutsAt, type);
     if (cut && type !== "STOP") ws.terminate();
-    else if (type === "START") this.#start(ws, id, message.resume === true);
-    else if (type === "STOP") this.#stop(ws, id, cut);
+    else if (type === "START") this.#start(ws, id, message);
+    else if (type === "STOP") this.#stop(ws, id, cut, message.sha256);
     else if (type === "GET") this.#get(ws, id, Number(message.offset), Number(message.length));
     else this.#reply(ws, "ERROR", { message: `Unknown message type: ${type}` });
   }
@@ -165,23 +167,28 @@ class Mock {
     return true;
   }
 
-  #start(ws: Peer, id: string, resume: boolean): void {
-    const { refusal, resumable } = this.#behaviour;
+  #start(ws: Peer, id: string, { resume, restart }: Record<string, unknown>): void {
+    const { refusal, resumable, compares } = this.#behaviour;
     if (refusal !== undefined) {
       this.#reply(ws, "ERROR", { message: refusal });
       return;
     }
+    if (compares === true && restart === true) this.handle.streams.delete(id);
     const old = this.handle.streams.get(id);
     // START of a used id without `resume` keeps the old bytes and appends new ones.
     if (old === undefined) this.handle.streams.set(id, { chunks: [], finished: false });
     ws.data.streamId = id;
     const extra = resumable === true ? { resumable: true } : {};
-    const offset = resume && resumable === true ? { offset: this.handle.bytesOf(id).length } : {};
+    const bytes = this.handle.bytesOf(id);
+    const isResumed = resumable === true && (resume === true || (compares === true && restart === true));
+    const offset = isResumed ? { offset: bytes.length } : {};
+    const sha256 = isResumed && compares === true ? { sha256: digestOf(bytes) } : {};
     this.#reply(ws, "STARTED", {
       streamId: id,
       message: "Stream started successfully",
       ...extra,
       ...offset,
+      ...sha256,
     });
   }
 
@@ -204,12 +211,17 @@ class Mock {
     }
   }
 
-  #stop(ws: Peer, id: string, cut: boolean): void {
-    const { confirms, refusesEmpty, wrongSha256 } = this.#behaviour;
+  #stop(ws: Peer, id: string, cut: boolean, sent: unknown): void {
+    const { confirms, refusesEmpty, wrongSha256, compares } = this.#behaviour;
     const stream = this.handle.streams.get(id);
     const bytes = this.handle.bytesOf(id);
     if (stream === undefined || (refusesEmpty === true && bytes.length === 0)) {
       this.#reply(ws, "ERROR", { message: `Failed to finalize stream: ${id}` });
+      return;
+    }
+    if (compares === true && sent !== undefined && sent !== digestOf(bytes)) {
+      const message = `Failed to finalize stream: ${id} (stream does not match its sender's digest)`;
+      this.#reply(ws, "ERROR", { message });
       return;
     }
     stream.finished = true;
@@ -217,7 +229,7 @@ class Mock {
       ws.terminate();
       return;
     }
-    const sha256 = wrongSha256 ?? createHash("sha256").update(bytes).digest("hex");
+    const sha256 = wrongSha256 ?? digestOf(bytes);
     const extra = confirms === true ? { size: bytes.length, sha256 } : {};
     this.#reply(ws, "STOPPED", { streamId: id, message: "Stream finalized successfully", ...extra });
   }
@@ -270,6 +282,10 @@ class Mock {
     };
     ws.send(JSON.stringify({ ...foreign, type: type.toLowerCase() }, undefined, 2));
   }
+}
+
+function digestOf(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
 }
 
 function isJson(frame: Buffer): boolean {

@@ -41,6 +41,8 @@ export interface V1Behaviour {
   isDeaf?: boolean;
   /** Selects the subprotocol, but never sends HELLO. */
   isSilent?: boolean;
+  /** The revision of the protocol; below 2 without digests and `restart`. */
+  revision?: number;
   /** Payload bytes per DATA. */
   pieceBytes?: number;
 }
@@ -111,6 +113,10 @@ export class MockV1Server {
     }
   }
 
+  get #revision(): number {
+    return this.#behaviour.revision ?? 2;
+  }
+
   goodbye(deadlineMs: number): void {
     for (const ws of this.#sockets) this.#send(ws, { type: "GOODBYE", deadlineMs });
   }
@@ -176,7 +182,15 @@ export class MockV1Server {
     } = this.#behaviour;
     this.#sockets.add(ws);
     const name = "mock";
-    const hello = { revision: 1, name, connectionCredit, channelCredit, maxChannels, maxDataBytes, idleMs };
+    const hello = {
+      revision: this.#revision,
+      name,
+      connectionCredit,
+      channelCredit,
+      maxChannels,
+      maxDataBytes,
+      idleMs,
+    };
     if (this.#behaviour.isSilent !== true) this.#send(ws, { type: "HELLO", ...hello });
   }
 
@@ -217,7 +231,7 @@ export class MockV1Server {
         this.#data(ws, message);
         return;
       case "FINISH":
-        this.#finishUpload(ws, message.channel, message.size);
+        this.#finishUpload(ws, message);
         return;
       case "CLOSE":
         this.#close(ws, message.channel, message.discard);
@@ -256,6 +270,7 @@ export class MockV1Server {
 
   #write(ws: Socket, message: Extract<ClientMessage, { type: "WRITE" }>): void {
     const { channel, streamId = "chosen", mode, metadata } = message;
+    if (mode === "restart") this.streams.delete(streamId);
     const known = this.streams.get(streamId);
     if (known !== undefined && mode === "create") {
       this.#fault(ws, channel, "STREAM_EXISTS");
@@ -275,7 +290,8 @@ export class MockV1Server {
   #openedMessage(channel: number, streamId: string, offset: number): Opened {
     const { bytes, finished, metadata } = this.#stream(streamId);
     const size = finished ? bytes.length : undefined;
-    return { type: "OPENED", channel, streamId, offset, size, metadata };
+    const sha256 = this.#revision < 2 ? undefined : digest(bytes.subarray(0, offset));
+    return { type: "OPENED", channel, streamId, offset, size, metadata, sha256 };
   }
 
   #data(ws: Socket, message: Extract<ClientMessage, { type: "DATA" }>): void {
@@ -312,12 +328,16 @@ export class MockV1Server {
     }
   }
 
-  #finishUpload(ws: Socket, channel: number, size: number): void {
+  #finishUpload(ws: Socket, { channel, size, sha256 }: Extract<ClientMessage, { type: "FINISH" }>): void {
     const open = ws.data.channels.get(channel);
     if (open?.kind !== "write") return;
     const stream = this.#stream(open.streamId);
     if (size !== stream.bytes.length) {
       this.#fault(ws, channel, "OFFSET_WRONG");
+      return;
+    }
+    if (sha256 !== undefined && sha256 !== digest(stream.bytes)) {
+      this.#fault(ws, channel, "DIGEST_WRONG");
       return;
     }
     stream.finished = true;
@@ -434,9 +454,7 @@ export class MockV1Server {
   }
 
   #sha256(streamId: string): string {
-    return (
-      this.#behaviour.wrongSha256 ?? createHash("sha256").update(this.#stream(streamId).bytes).digest("hex")
-    );
+    return this.#behaviour.wrongSha256 ?? digest(this.#stream(streamId).bytes);
   }
 
   #stream(streamId: string): V1Stream {
@@ -448,4 +466,8 @@ export class MockV1Server {
   #send(ws: Socket, message: ServerMessage): void {
     if (this.#sockets.has(ws)) ws.send(encodeMessage(message));
   }
+}
+
+function digest(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
 }

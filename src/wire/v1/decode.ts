@@ -139,7 +139,12 @@ function clientMessage(type: TypeName, fields: Fields): ClientMessage | undefine
     case "REMOVE":
       return { type, channel: fields.channel(), streamId: streamIdOf(fields) };
     case "FINISH":
-      return { type, channel: fields.channel(), size: fields.whole("size") };
+      return {
+        type,
+        channel: fields.channel(),
+        size: fields.whole("size"),
+        sha256: fields.appended(() => fields.sha256()),
+      };
     case "CLOSE":
       return { type, channel: fields.channel(), discard: fields.flag("discard") };
     default:
@@ -162,6 +167,7 @@ function serverMessage(type: TypeName, fields: Fields): ServerMessage | undefine
         offset: fields.whole("offset"),
         size: fields.optional(() => fields.whole("size")),
         metadata: metadataOf(fields),
+        sha256: fields.appended(() => fields.sha256()),
       };
     case "END":
       return {
@@ -232,8 +238,10 @@ function writeOf(fields: Fields): ClientMessage {
   const channel = fields.channel();
   const streamId = fields.optional(streamIdOf);
   const mode = fields.choice("mode", writeModes);
-  if (mode === "resume" && streamId === undefined) throw new BadField("the stream to resume is missing");
-  return { type: "WRITE", channel, streamId, mode, metadata: metadataOf(fields) };
+  if (mode !== "create" && streamId === undefined) throw new BadField(`the stream to ${mode} is missing`);
+  const metadata = metadataOf(fields);
+  const size = fields.appended(() => fields.whole("size"));
+  return { type: "WRITE", channel, streamId, mode, metadata, size };
 }
 
 function followOf(fields: Fields): ClientMessage {

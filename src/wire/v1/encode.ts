@@ -62,7 +62,12 @@ type OnChannel = Exclude<
 function channelFields(message: OnChannel): unknown[] {
   switch (message.type) {
     case "WRITE":
-      return [message.streamId, writeModes.indexOf(message.mode), metadataFields(message.metadata)];
+      return [
+        message.streamId,
+        writeModes.indexOf(message.mode),
+        metadataFields(message.metadata),
+        ...trailing(message.size),
+      ];
     case "READ":
       return [message.streamId, message.offset, message.length];
     case "FOLLOW":
@@ -73,16 +78,27 @@ function channelFields(message: OnChannel): unknown[] {
     case "REMOVE":
       return [message.streamId];
     case "FINISH":
-      return [message.size];
+      return [message.size, ...trailing(digestField(message.sha256))];
     case "CLOSE":
       return [message.discard];
     case "OPENED":
-      return [message.streamId, message.offset, message.size, metadataFields(message.metadata)];
+      return [
+        message.streamId,
+        message.offset,
+        message.size,
+        metadataFields(message.metadata),
+        ...trailing(digestField(message.sha256)),
+      ];
     case "END":
       return [outcomes.indexOf(message.outcome), message.size, digestField(message.sha256)];
     case "STREAMS":
       return [message.streams.map(infoFields), message.next];
   }
+}
+
+/** The last element of a message, which revision 1 does not have: left out if there is no value. */
+function trailing<T>(value: T | undefined): T[] {
+  return value === undefined ? [] : [value];
 }
 
 function metadataFields({ contentType, format, tags }: Metadata): unknown[] {

@@ -89,6 +89,11 @@ export class Fields {
     return undefined;
   }
 
+  /** An element that a later revision has appended: undefined if it is missing or nil, otherwise the result of `take`. */
+  appended<T>(take: (fields: Fields) => T): T | undefined {
+    return this.#next < this.#elements.length ? this.optional(take) : undefined;
+  }
+
   #take(what: string): unknown {
     if (this.#next >= this.#elements.length) throw new BadField(`${what} is missing`);
     return this.#elements[this.#next++];

@@ -20,7 +20,7 @@ const sha256 = "15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225
 const times = { createdAt: 1_700_000_000_000, updatedAt: 1_700_000_000_500, finishedAt: undefined };
 const hello = {
   type: "HELLO",
-  revision: 1,
+  revision: 2,
   name: "x",
   connectionCredit: 16_777_216,
   channelCredit: 65_536,
@@ -43,6 +43,7 @@ const examples: (ClientMessage | ServerMessage)[] = [
   { type: "WRITE", channel: 1, streamId: "a", mode: "create", metadata: song },
   { type: "WRITE", channel: 1, streamId: undefined, mode: "create", metadata: none },
   { type: "WRITE", channel: 300, streamId: "a", mode: "resume", metadata: none },
+  { type: "WRITE", channel: 1, streamId: "a", mode: "restart", metadata: none, size: 9 },
   { type: "READ", channel: 2, streamId: "a", offset: 0, length: undefined },
   { type: "READ", channel: 2, streamId: "a", offset: 4, length: 5 },
   { type: "FOLLOW", channel: 4, source: "stream", name: "a", offset: 0 },
@@ -51,8 +52,10 @@ const examples: (ClientMessage | ServerMessage)[] = [
   { type: "INFO", channel: 5, streamId: "a" },
   { type: "REMOVE", channel: 5, streamId: "a" },
   { type: "FINISH", channel: 1, size: 9 },
+  { type: "FINISH", channel: 1, size: 9, sha256 },
   { type: "CLOSE", channel: 1, discard: true },
   { type: "OPENED", channel: 1, streamId: "a", offset: 0, size: undefined, metadata: song },
+  { type: "OPENED", channel: 1, streamId: "a", offset: 9, size: undefined, metadata: none, sha256 },
   { type: "END", channel: 1, outcome: "finished", size: 9, sha256 },
   { type: "END", channel: 4, outcome: "ended", size: 9, sha256: undefined },
   {

@@ -11,7 +11,7 @@
 export const subprotocol = "wavecache.v1";
 
 /** The revision of v1 that this program speaks. A peer of a lower revision gets only what that revision defines. */
-export const revision = 1;
+export const revision = 2;
 
 /** The channel number of messages about the connection itself. */
 export const connectionChannel = 0;
@@ -39,7 +39,8 @@ export const messageTypes = {
 } as const;
 
 /** On the wire, each of these is its index here. */
-export const writeModes = ["create", "resume"] as const;
+/** `restart` is of revision 2: it discards what an unfinished stream has. */
+export const writeModes = ["create", "resume", "restart"] as const;
 export const followSources = ["stream", "recording"] as const;
 export const streamStates = ["unfinished", "finished"] as const;
 export const listFilters = ["all", ...streamStates] as const;
@@ -168,6 +169,8 @@ export interface Write {
   mode: WriteMode;
   /** Stored when the stream is created; ignored when one is resumed. */
   metadata: Metadata;
+  /** Of the whole stream, if the client knows it. Revision 2. */
+  size?: number | undefined;
 }
 
 export interface Read {
@@ -217,6 +220,8 @@ export interface Finish {
   channel: number;
   /** Of the whole stream. */
   size: number;
+  /** Of the whole stream. The server refuses to finish other audio. Revision 2. */
+  sha256?: string | undefined;
 }
 
 /** The client cancels the channel. */
@@ -237,6 +242,8 @@ export interface Opened {
   /** Undefined while the stream may grow. */
   size: number | undefined;
   metadata: Metadata;
+  /** On a writing channel: of the bytes before `offset`. Revision 2. */
+  sha256?: string | undefined;
 }
 
 /** Ends a channel without an error. */

@@ -95,6 +95,7 @@ const clientMessage: fc.Arbitrary<ClientMessage> = fc.oneof(
       streamId: optional(streamId),
       mode: fc.constantFrom(...writeModes),
       metadata,
+      size: optional(size),
     })
     .filter(({ mode, streamId }) => mode === "create" || streamId !== undefined),
   fc.record({
@@ -122,7 +123,7 @@ const clientMessage: fc.Arbitrary<ClientMessage> = fc.oneof(
   }),
   fc.record({ type: is("INFO"), channel, streamId }),
   fc.record({ type: is("REMOVE"), channel, streamId }),
-  fc.record({ type: is("FINISH"), channel, size }),
+  fc.record({ type: is("FINISH"), channel, size, sha256: optional(sha256) }),
   fc.record({ type: is("CLOSE"), channel, discard: fc.boolean() }),
 );
 const serverMessage: fc.Arbitrary<ServerMessage> = fc.oneof(
@@ -132,7 +133,15 @@ const serverMessage: fc.Arbitrary<ServerMessage> = fc.oneof(
   fc
     .record({ type: is("ACK"), channel, written: size, durable: size })
     .filter(({ written, durable }) => durable <= written),
-  fc.record({ type: is("OPENED"), channel, streamId, offset: size, size: optional(size), metadata }),
+  fc.record({
+    type: is("OPENED"),
+    channel,
+    streamId,
+    offset: size,
+    size: optional(size),
+    metadata,
+    sha256: optional(sha256),
+  }),
   fc.record({
     type: is("END"),
     channel,
@@ -328,6 +337,12 @@ describe("DATA", () => {
   });
 });
 
+/** With those that revision 2 has appended, which are left out if they have no value. */
+function knownElements({ type }: ClientMessage): number {
+  if (type === "WRITE") return 6;
+  return type === "FINISH" ? 4 : 0;
+}
+
 describe("a peer of a later revision", () => {
   test("may send unknown types with any elements", () => {
     expect(decodeClientMessage(encode([100, { a: [1] }]))).toEqual({ type: "UNKNOWN", number: 100 });
@@ -338,6 +353,7 @@ describe("a peer of a later revision", () => {
     fc.assert(
       fc.property(clientMessage, (message) => {
         const elements = decode(encodeMessage(message)) as unknown[];
+        while (elements.length < knownElements(message)) elements.push(null);
         expect(decodeClientMessage(encode([...elements, [1, "later"], null]))).toEqual(message);
       }),
     );
@@ -347,8 +363,10 @@ describe("a peer of a later revision", () => {
 describe("a malformed message", () => {
   test("fails its channel if it opens one", () => {
     const wrong = [
-      [messageTypes.WRITE, 9, "id", 2, [null, null, {}]],
+      [messageTypes.WRITE, 9, "id", 3, [null, null, {}]],
       [messageTypes.WRITE, 9, null, 1, [null, null, {}]],
+      [messageTypes.WRITE, 9, null, 2, [null, null, {}]],
+      [messageTypes.WRITE, 9, "id", 1, [null, null, {}], -1],
       [messageTypes.WRITE, 9, "id", 0, [null, null, { "1st": "a" }]],
       [messageTypes.READ, 9, "", 0, null],
       [messageTypes.READ, 9, "id", 0, 0],
@@ -365,6 +383,7 @@ describe("a malformed message", () => {
   test("fails the connection otherwise", () => {
     const wrong = [
       [messageTypes.FINISH, 9, -1],
+      [messageTypes.FINISH, 9, 1, new Uint8Array(31)],
       [messageTypes.CREDIT, 9, 0],
       [messageTypes.CREDIT, 9, maxCreditBytes + 1],
       [messageTypes.CLOSE, 9, 1],

@@ -5,6 +5,7 @@ import {
   type Body,
   decodeOpen,
   encodeFailure,
+  encodeKept,
   encodeNumber,
   encodeSealed,
   WRITE_CLOSE,
@@ -67,7 +68,7 @@ export class UploadJobs implements Jobs {
     if (upload?.file === undefined || upload.isEnded) return this.#rehashing.length > 0;
     const file = upload.file;
     this.#guard(slot, upload, () => {
-      if (file.rehash(this.#block)) this.#send(WRITE_OPENED, slot, encodeNumber(file.size));
+      if (file.rehash(this.#block)) this.#sendOpened(slot, file);
       else this.#rehashing.push(slot);
     });
     return this.#rehashing.length > 0;
@@ -86,8 +87,12 @@ export class UploadJobs implements Jobs {
     this.#guard(slot, upload, () => {
       upload.file = resume ? IncomingFile.reopen(path) : IncomingFile.create(path);
       if (upload.file.size > 0) this.#rehashing.push(slot);
-      else this.#send(WRITE_OPENED, slot, encodeNumber(0));
+      else this.#sendOpened(slot, upload.file);
     });
+  }
+
+  #sendOpened(slot: number, file: IncomingFile): void {
+    this.#send(WRITE_OPENED, slot, encodeKept(file.size, file.digest()));
   }
 
   #append(slot: number, body: Body): void {

@@ -236,7 +236,7 @@ export class ReadTask {
   #result({ outcome, size, sha256 }: End): ReadResult {
     this.#checkLength(outcome, size);
     const isWhole = this.#hashes && sha256 !== undefined && this.#digests.positionBytes === size;
-    const digests = this.#hashes ? this.#digests.finish() : {};
+    const digests = this.#hashes ? this.#digests.values() : {};
     const own = digests.sha256;
     const verified = isWhole && own !== undefined;
     if (verified && own !== sha256) {

@@ -8,6 +8,8 @@ import {
   streamBlockBytes,
 } from "../../limits.ts";
 import type { AudioSource } from "../../audio-source.ts";
+import type { StreamDigests } from "../../digests.ts";
+import { refuseChangedSource } from "../../source-check.ts";
 
 export interface ReplayBuffer {
   /** The size of the stream; undefined until it is known. */
@@ -19,6 +21,8 @@ export interface ReplayBuffer {
    * until the next call.
    */
   read(offset: number): Promise<Uint8Array | undefined>;
+  /** Throws SOURCE_CHANGED if the bytes are no longer those that were sent. */
+  refuseChanged(sent: StreamDigests, signal: AbortSignal): Promise<void>;
   /** Frees the bytes before `offset`: they are durable and will not be read again. */
   discardBefore(offset: number): void;
   /** Frees everything. Waiting and later calls throw this reason. */
@@ -51,6 +55,10 @@ export class SourceReplayBuffer implements ReplayBuffer {
     });
     this.#reads = block.catch(() => undefined);
     return block;
+  }
+
+  refuseChanged(sent: StreamDigests, signal: AbortSignal): Promise<void> {
+    return refuseChangedSource(this.#source, sent, signal);
   }
 
   discardBefore(): void {}
@@ -129,6 +137,9 @@ export class MemoryReplayBuffer implements ReplayBuffer {
     }
     return undefined;
   }
+
+  /** Nobody else can write to these bytes. */
+  async refuseChanged(): Promise<void> {}
 
   /** Frees whole blocks; the last one stays until it is full. */
   discardBefore(offset: number): void {

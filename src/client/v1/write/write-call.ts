@@ -16,6 +16,10 @@ export interface WriteState {
   discardsUpload(): boolean;
   /** Throws if the server's stream cannot be the one to upload. */
   onOpened(message: Opened): void;
+  /** The bytes that the server has are hashed, if they can be read. Throws if they are others. */
+  onCaughtUp(message: Opened): void;
+  /** Throws if the source has changed since its bytes were sent. */
+  refuseChanged(): Promise<void>;
   onAck(ack: Ack): void;
 }
 
@@ -70,12 +74,14 @@ export class WriteCall extends Call<End> implements AudioSender {
     this.expectWithin(undefined);
     this.#state.onOpened(message);
     this.#offset = message.offset;
-    this.#sendAll().catch((error: unknown) => this.abandon(error));
+    this.#sendAll(message).catch((error: unknown) => this.abandon(error));
   }
 
-  /** Sends block after block, then FINISH. */
-  async #sendAll(): Promise<void> {
+  /** Compares what the server has, sends block after block, then FINISH. */
+  async #sendAll(opened: Opened): Promise<void> {
     await this.#catchUp();
+    if (this.isOver) return;
+    this.#state.onCaughtUp(opened);
     while (!this.isOver) {
       const block = await this.#state.replay.read(this.#offset);
       if (this.isOver) return;
@@ -86,9 +92,17 @@ export class WriteCall extends Call<End> implements AudioSender {
       this.link.schedule(this);
       await sent;
     }
+    await this.#state.refuseChanged();
     if (this.isOver) return;
-    this.link.send({ type: "FINISH", channel: this.channel, size: this.#offset });
+    this.link.send({ type: "FINISH", channel: this.channel, size: this.#offset, sha256: this.#sha256 });
     this.expectWithin(finishTimeoutMs);
+  }
+
+  /** Of the whole stream; undefined if it is unknown, or if the server's revision cannot compare it. */
+  get #sha256(): string | undefined {
+    const { digests } = this.#state;
+    if (this.link.server.revision < 2 || digests.positionBytes !== this.#offset) return undefined;
+    return digests.values().sha256;
   }
 
   /** Hashes the bytes that the server has from an earlier upload, which this one has not read yet. */

@@ -5,7 +5,7 @@
 import type { Ack, End, Metadata, Opened, WriteMode } from "../../../wire/v1/messages.ts";
 import { type Digests, StreamDigests } from "../../digests.ts";
 import { ClientError } from "../../errors.ts";
-import { checkedStreamId, newStreamId } from "../../stream-id.ts";
+import { checkedStreamId, newStreamId, streamExists } from "../../stream-id.ts";
 import type { DigestName } from "../../transport/platform.ts";
 import type { Link } from "../link/link.ts";
 import type { Reconnector } from "../link/reconnector.ts";
@@ -36,7 +36,12 @@ export interface WriteOptions {
   onProgress?: ((progress: WriteProgress) => void) | undefined;
   /** Called when the server opens the stream, first and after each reconnection, with the offset that it needs next. */
   onOpen?: ((offset: number) => void) | undefined;
+  /** Called when the server has other bytes of the stream than this upload, which begins again at byte 0. */
+  onRestart?: (() => void) | undefined;
 }
+
+/** Attempts to replace other bytes at the server; the next difference is an error. */
+const maxRestarts = 3;
 
 /** Bytes from the beginning of the stream. */
 export interface WriteProgress {
@@ -71,6 +76,7 @@ export class WriteTask {
   #isOpened = false;
   #attempts = 0;
   #discards = false;
+  #restarts = 0;
 
   constructor(reconnector: Reconnector, replay: ReplayBuffer, options: WriteOptions, signal: AbortSignal) {
     this.#reconnector = reconnector;
@@ -78,8 +84,7 @@ export class WriteTask {
     this.#options = options;
     this.#signal = signal;
     this.id = checkedStreamId(options.id ?? newStreamId());
-    const names = replay.firstOffset > 0 ? [] : (options.digests ?? ["sha256"]);
-    this.#digests = new StreamDigests(reconnector.platform, names);
+    this.#digests = new StreamDigests(reconnector.platform, digestNames(replay, options));
   }
 
   get progress(): WriteProgress {
@@ -109,6 +114,27 @@ export class WriteTask {
   }
 
   async #attempt(link: Link): Promise<End> {
+    try {
+      return await this.#createOrResume(link);
+    } catch (error) {
+      if (!this.#mayRestart(error, link)) throw error;
+      this.#restarts += 1;
+      this.#digests.restart();
+      this.#progress = { written: 0, durable: 0 };
+      this.#options.onRestart?.();
+      return await this.#write(link, "restart");
+    }
+  }
+
+  /** Whether the server has other bytes, and this upload still has all of its own. */
+  #mayRestart(error: unknown, link: Link): boolean {
+    const isOther =
+      isRefusal(error, "DIGEST_WRONG") || (error instanceof ClientError && error.code === "OTHER_AUDIO");
+    const canRestart = link.server.revision >= 2 && this.#replay.firstOffset === 0;
+    return isOther && canRestart && this.#restarts < maxRestarts;
+  }
+
+  async #createOrResume(link: Link): Promise<End> {
     this.#attempts += 1;
     const resumes = this.#isOpened || this.#options.resume === true;
     try {
@@ -127,6 +153,8 @@ export class WriteTask {
       digests: this.#digests,
       discardsUpload: () => this.#discards,
       onOpened: (message: Opened) => this.#onOpened(message, requiredOffset),
+      onCaughtUp: (message: Opened) => this.#onCaughtUp(message),
+      refuseChanged: () => this.#replay.refuseChanged(this.#digests, this.#signal),
       onAck: (ack: Ack) => this.#onAck(ack),
     };
     const { contentType, format, tags = {} } = this.#options.metadata ?? {};
@@ -138,15 +166,25 @@ export class WriteTask {
     const { sizeBytes, firstOffset } = this.#replay;
     const isForeign =
       (requiredOffset !== undefined && offset !== requiredOffset) ||
-      (size !== undefined && size !== sizeBytes) ||
-      (sizeBytes !== undefined && offset > sizeBytes);
+      (size !== undefined && size !== sizeBytes);
     if (isForeign) throw streamExists(this.id);
+    if (sizeBytes !== undefined && offset > sizeBytes) throw new ClientError("OTHER_AUDIO", this.id);
     if (offset < firstOffset) {
       throw new ClientError("INCOMPLETE", `it has ${offset} bytes, ${firstOffset} are needed to continue`);
     }
-    this.#isOpened = true;
     this.#progress = { ...this.#progress, written: Math.max(offset, this.#progress.written) };
     this.#options.onOpen?.(offset);
+  }
+
+  /** Bytes that this task has sent are compared at FINISH only: their digest goes on past the server's offset. */
+  #onCaughtUp({ offset, size, sha256 }: Opened): void {
+    const isFirst = !this.#isOpened;
+    this.#isOpened = true;
+    const own = this.#digests.positionBytes === offset ? this.#digests.values().sha256 : undefined;
+    if (own === undefined || own === sha256) return;
+    if (sha256 !== undefined)
+      throw size === undefined ? new ClientError("OTHER_AUDIO", this.id) : streamExists(this.id);
+    if (isFirst && offset > 0) throw new ClientError("PREFIX_UNKNOWN", this.id);
   }
 
   #onAck({ written, durable }: Ack): void {
@@ -163,7 +201,7 @@ export class WriteTask {
       throw new ClientError("UNEXPECTED", `the upload ended as ${outcome}`);
     }
     const isWhole = this.#digests.positionBytes === size;
-    const digests = isWhole ? this.#digests.finish() : {};
+    const digests = isWhole ? this.#digests.values() : {};
     if (size !== this.#replay.sizeBytes) throw new ClientError("MISMATCH", `the server has ${size} bytes`);
     if (digests.sha256 !== undefined && digests.sha256 !== sha256) {
       throw new ClientError("MISMATCH", `SHA-256 is ${digests.sha256} here, ${sha256} at the server`);
@@ -173,7 +211,11 @@ export class WriteTask {
   }
 }
 
-function streamExists(id: string): ClientError {
-  const hint = "choose another id, or remove the stream";
-  return new ClientError("REFUSED", `another stream has the id ${id}`, hint, { serverCode: "STREAM_EXISTS" });
+/** A resumed upload needs SHA-256, to compare what the server has. */
+function digestNames(
+  replay: ReplayBuffer,
+  { digests = ["sha256"], resume }: WriteOptions,
+): readonly DigestName[] {
+  if (replay.firstOffset > 0) return [];
+  return resume === true ? ["sha256", ...digests] : digests;
 }

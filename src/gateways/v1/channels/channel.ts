@@ -26,6 +26,8 @@ export interface ChannelHost {
   readonly reader: RangeReader;
   readonly scheduler: SendScheduler;
   readonly meter: GatewayMeter;
+  /** Of the client: it gets nothing that a later revision defines. */
+  readonly peerRevision: number;
   /** The send credit that a new channel starts with. */
   firstCredit(): SendCredit;
   /** The receive window of one upload channel, in bytes. */

@@ -13,6 +13,9 @@ import type { Data, Write } from "../../../wire/v1/messages.ts";
 import type { Channel, ChannelHost } from "./channel.ts";
 import type { OpenUpload } from "../dependencies.ts";
 
+/** The engine's function for each mode of WRITE. */
+const openers = { create: "startUpload", resume: "resumeUpload", restart: "restartUpload" } as const;
+
 export class UploadChannel implements Channel, UploadOwner {
   readonly number: number;
   readonly source = undefined;
@@ -37,17 +40,14 @@ export class UploadChannel implements Channel, UploadOwner {
     this.#host = host;
     this.#request = request;
     this.#streamId = request.streamId ?? `stream-${crypto.randomUUID()}`;
-    if (request.mode === "create") this.#nextOffset = 0;
+    if (request.mode !== "resume") this.#nextOffset = 0;
   }
 
   open(): void {
     const { streams } = this.#host;
     const { mode, metadata } = this.#request;
     try {
-      this.#upload =
-        mode === "create"
-          ? streams.startUpload(this.#streamId, this, metadata)
-          : streams.resumeUpload(this.#streamId, this, metadata);
+      this.#upload = streams[openers[mode]](this.#streamId, this, metadata);
     } catch (error) {
       return this.#host.fail(this, error);
     }
@@ -67,6 +67,7 @@ export class UploadChannel implements Channel, UploadOwner {
         offset,
         size: upload.finishing !== undefined && this.#state !== "finishing" ? offset : undefined,
         metadata: upload.metadata,
+        sha256: this.#host.peerRevision >= 2 ? upload.keptSha256 : undefined,
       });
       this.#grant();
     } catch (error) {
@@ -89,12 +90,13 @@ export class UploadChannel implements Channel, UploadOwner {
     this.#grant();
   }
 
-  finish(size: number): void {
+  /** With `sha256`, only audio that has this digest becomes a finished stream. */
+  finish(size: number, sha256?: string): void {
     if (this.#state === "ending") return;
     if (this.#state === "finishing") return this.#host.fault("BAD_REQUEST", "FINISH after FINISH");
     if (size !== this.#nextOffset) return void this.#refuse("OFFSET_WRONG");
     this.#state = "finishing";
-    void this.#finish();
+    void this.#finish(sha256);
   }
 
   close(discard: boolean): void {
@@ -168,9 +170,9 @@ export class UploadChannel implements Channel, UploadOwner {
     this.#isCheckpointing = false;
   }
 
-  async #finish(): Promise<void> {
+  async #finish(expectedSha256: string | undefined): Promise<void> {
     try {
-      const { size, sha256 } = await this.#upload!.finish();
+      const { size, sha256 } = await this.#upload!.finish(expectedSha256);
       this.#host.end(this, { type: "END", channel: this.number, outcome: "finished", size, sha256 });
     } catch (error) {
       this.#host.fail(this, error);
