@@ -6,6 +6,8 @@ import { version } from "../package.json";
 import { GatewayMeters } from "./base/gateway-meter.ts";
 import { shutdownGraceMs, stallTimeoutMs } from "./base/limits/connections.ts";
 import { goodbyeMs, messageIdleTimeoutMs } from "./base/limits/v1.ts";
+import type { LineWriter } from "./base/line-writer.ts";
+import { logFlushMs } from "./base/limits/log.ts";
 import { configureLog, type Log, openLog } from "./base/log.ts";
 import { Readiness } from "./base/readiness.ts";
 import { closeOnSignal } from "./base/shutdown.ts";
@@ -47,7 +49,7 @@ const entries = {
 };
 
 /** Starts everything; rejects, with nothing left running or repaired, if a part cannot start. */
-async function startServer(config: Config, log: Log): Promise<Running> {
+async function startServer(config: Config, log: Log, logOutput: LineWriter): Promise<Running> {
   const { cacheDir, recordingsDir, workers, libraryDir } = config;
   // Disposed of here if a later part cannot start, otherwise by `close`.
   await using opened = new AsyncDisposableStack();
@@ -67,7 +69,7 @@ async function startServer(config: Config, log: Log): Promise<Running> {
   const certificates = tls && (await Certificates.open({ ...tls, log: openLog("tls") }));
   opened.defer(() => certificates?.close());
   const meters = new GatewayMeters();
-  const parts: Parts = { ...engine, config, certificates, meters, readiness };
+  const parts: Parts = { ...engine, config, certificates, meters, readiness, logOutput };
 
   const deviceGateway = await openDeviceGateway(parts);
   // Leaving ends the streams of the devices; only then may their port close.
@@ -103,6 +105,7 @@ interface Parts extends Engine {
   certificates: Certificates | undefined;
   meters: GatewayMeters;
   readiness: Readiness;
+  logOutput: LineWriter;
 }
 
 async function openDeviceGateway(parts: Parts): Promise<DeviceGateway | undefined> {
@@ -199,16 +202,19 @@ async function closeListeners(
 
 /** Runs the server until a signal ends it. `args` are the flags. */
 export async function main(args: string[]): Promise<void> {
+  let logOutput: LineWriter | undefined;
   try {
     const config = readConfig(args, process.env);
     if (config === undefined) return;
-    configureLog(config.logLevel);
+    logOutput = configureLog(config.logLevel);
+    const flushLog = logOutput.flush.bind(logOutput, logFlushMs);
     const log = openLog("server");
-    const { addresses, close } = await startServer(config, log);
+    const { addresses, close } = await startServer(config, log, logOutput);
     log.info(`ready ${addresses.join(" ")}`);
-    closeOnSignal(close, shutdownGraceMs, log);
+    closeOnSignal({ close, flushLog, graceMs: shutdownGraceMs, log });
   } catch (error) {
     const { message, exitCode } = startFailure(error);
+    await logOutput?.flush(logFlushMs);
     process.stderr.write(`wavecache: ${message}\n`);
     process.exit(exitCode);
   }

@@ -1,9 +1,15 @@
 /** Logging by LogTape: one line per event on standard output, with the fields behind the message. */
 import { configureSync, getLogger, getTextFormatter, type LogRecord } from "@logtape/logtape";
+import { maxLogFieldChars } from "./limits/log.ts";
+import { LineWriter } from "./line-writer.ts";
+import { escapeInJson, unsafeCharacters } from "./unsafe-characters.ts";
 
 export type Fields = Record<string, unknown>;
 
-/** The interface of logging for the rest of the program. */
+/**
+ * The interface of logging for the rest of the program. A message is fixed text; whatever comes from a peer, a file or
+ * the system goes into fields, which are escaped.
+ */
 export interface Log {
   debug(message: string, fields?: Fields): void;
   info(message: string, fields?: Fields): void;
@@ -12,18 +18,25 @@ export interface Log {
 }
 
 export const logLevels = ["debug", "info", "warning", "error"] as const;
-type LogLevel = (typeof logLevels)[number];
+export type LogLevel = (typeof logLevels)[number];
 
-/** Logs events of `level` and above to standard output. Call it once, before the first event. */
-export function configureLog(level: LogLevel): void {
+const standardOutput = 1;
+
+/**
+ * Logs events of `level` and above to standard output. Call it once, before the first event. The writer that it
+ * returns drops lines if standard output cannot take them: losing the log must not end the server.
+ */
+export function configureLog(level: LogLevel): LineWriter {
+  const writer = new LineWriter(standardOutput, describeLoss);
   configureSync({
     reset: true,
-    sinks: { out: (record) => void process.stdout.write(formatLine(record)) },
+    sinks: { out: (record) => writer.write(formatLine(record)) },
     loggers: [
       { category: "wavecache", lowestLevel: level, sinks: ["out"] },
       { category: ["logtape", "meta"], lowestLevel: "error", sinks: ["out"] },
     ],
   });
+  return writer;
 }
 
 /** The log of one part of the program. */
@@ -37,6 +50,17 @@ export function openLog(part: string): Log {
   };
 }
 
+function describeLoss(lines: number): string {
+  return formatLine({
+    category: ["wavecache", "log"],
+    level: "warning",
+    message: ["lines of the log were dropped"],
+    rawMessage: "lines of the log were dropped",
+    timestamp: Date.now(),
+    properties: { lines },
+  });
+}
+
 const formatHead = getTextFormatter({
   timestamp: "rfc3339",
   level: "L",
@@ -44,15 +68,26 @@ const formatHead = getTextFormatter({
   format: ({ timestamp, level, category, message }) => `${timestamp} ${level} ${category}: ${message}`,
 });
 
-function formatLine(record: LogRecord): string {
+/** One line, whatever the event holds: without further line breaks, and without anything that a terminal obeys. */
+export function formatLine(record: LogRecord): string {
+  const head = formatHead(record).trimEnd().replace(unsafeCharacters, escapeInJson);
   const fields = Object.entries(record.properties).map(([name, value]) => ` ${name}=${formatValue(value)}`);
-  return `${formatHead(record).trimEnd()}${fields.join("")}\n`;
+  return `${head}${fields.join("")}\n`;
 }
 
-/** Unquoted if that is unambiguous, otherwise as JSON: text from a peer can neither end a line nor control a terminal. */
+/** Unquoted if that is unambiguous, otherwise as JSON. */
 function formatValue(value: unknown): string {
-  if (typeof value === "number" || typeof value === "boolean") return String(value);
-  const text =
-    value instanceof Error ? value.message : typeof value === "string" ? value : JSON.stringify(value);
-  return /^[\w.:/@+-]+$/.test(text ?? "") ? text : JSON.stringify(text ?? null);
+  const text = shorten(textOf(value));
+  if (/^[\w.:/@+-]+$/.test(text)) return text;
+  return JSON.stringify(text).replace(unsafeCharacters, escapeInJson);
+}
+
+function textOf(value: unknown): string {
+  if (value instanceof Error) return value.message;
+  if (typeof value === "object" && value !== null) return JSON.stringify(value);
+  return value === undefined ? "null" : String(value);
+}
+
+function shorten(text: string): string {
+  return text.length <= maxLogFieldChars ? text : `${text.slice(0, maxLogFieldChars)}...`;
 }

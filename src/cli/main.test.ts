@@ -376,3 +376,22 @@ test("a reader that closes the pipe early is no error", async () => {
   expect(await child.stderr.text()).toBe("");
   expect(await child.exited).toBe(0);
 });
+
+test.skipIf(process.platform !== "linux")(
+  "a full disk under standard output is one line on stderr",
+  async () => {
+    const url = api(() => Response.json({ streams: [stream("a")], next: null }));
+    const command = [process.execPath, "run", program, "list", "-s", url];
+    const child = Bun.spawn(command, { stdout: Bun.file("/dev/full"), stderr: "pipe" });
+    expect(await child.stderr.text()).toBe(
+      "error: the disk is full: standard output (free some space or choose another disk)\n",
+    );
+    expect(await child.exited).toBe(1);
+  },
+);
+
+test.skipIf(process.platform !== "linux")("notices that cannot be written change no exit code", async () => {
+  const command = [process.execPath, "run", program, "list", "--bogus"];
+  const child = Bun.spawn(command, { stdout: "ignore", stderr: Bun.file("/dev/full") });
+  expect(await child.exited).toBe(2);
+});

@@ -1,6 +1,7 @@
 /** The command line client: `bun run client`. */
 import { type CAC, cac } from "cac";
 import packageJson from "../../package.json" with { type: "json" };
+import { systemCode } from "../base/errors.ts";
 import { registerDevice } from "./commands/device.ts";
 import { registerDevices } from "./commands/devices.ts";
 import { registerDownload } from "./commands/download.ts";
@@ -18,7 +19,7 @@ import { registerStream } from "./commands/stream.ts";
 import { registerUpload } from "./commands/upload.ts";
 import { runCommand } from "./kit/arguments.ts";
 import type { Context } from "./kit/context.ts";
-import { failureOf, Interrupted } from "./kit/failures.ts";
+import { failureOf, fileError, Interrupted } from "./kit/failures.ts";
 import { Terminal } from "./kit/terminal.ts";
 
 const programName = "bun run client";
@@ -93,12 +94,18 @@ function abortOnSignals(): AbortSignal {
   return controller.signal;
 }
 
-/** The reader of a pipe may close it early (`list | head`); that is no error. */
-function exitOnClosedPipe(stream: NodeJS.WriteStream): void {
-  stream.on("error", (error) => {
-    if ("code" in error && error.code === "EPIPE") process.exit(0);
-    throw error;
+/**
+ * Ends the program if the result cannot be written. The reader of a pipe may close it early (`list | head`), which is
+ * no error. Notices that nobody can read change nothing.
+ */
+function endOnFailedOutput(terminal: Terminal): void {
+  process.stdout.on("error", (error) => {
+    if (systemCode(error) === "EPIPE") process.exit(0);
+    const { line, exitCode } = failureOf(fileError("standard output", error));
+    terminal.note(line);
+    process.exit(exitCode);
   });
+  process.stderr.on("error", () => undefined);
 }
 
 if (import.meta.main) {
@@ -106,8 +113,8 @@ if (import.meta.main) {
   if (args[0] === serverCommand) {
     await startServer(args.slice(1));
   } else {
-    exitOnClosedPipe(process.stdout);
     const terminal = new Terminal(process.stdout, process.stderr);
+    endOnFailedOutput(terminal);
     process.exitCode = await run(args, { terminal, signal: abortOnSignals() });
   }
 }

@@ -1,30 +1,20 @@
 /** Formatting of output: escaping of untrusted text, units, JSON, tables. */
-
-/**
- * Control and format characters, lone surrogates and line separators. They can move the cursor, reverse the writing
- * direction, or be invisible.
- */
-const unsafe = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+import { escapeInJson, unsafeCharacters } from "../../base/unsafe-characters.ts";
 
 /** Escapes untrusted text (from a server, or a file name), so that it prints as one line and controls nothing. */
 export function visible(text: string): string {
-  return text.replace(unsafe, (char) => escaped(char.codePointAt(0) ?? 0));
+  return text.replace(unsafeCharacters, (char) => escaped(char.codePointAt(0) ?? 0));
 }
 
 /** JSON of the same value without characters that a terminal obeys; `indentation` 0 gives a single line. */
 export function safeJson(value: unknown, indentation = 2): string {
   const json = JSON.stringify(value, undefined, indentation);
   // All line breaks are indentation: JSON strings contain none.
-  return json.replace(unsafe, (char) => (char === "\n" ? char : jsonEscaped(char)));
+  return json.replace(unsafeCharacters, (char) => (char === "\n" ? char : escapeInJson(char)));
 }
 
 function escaped(code: number): string {
   return code < 0x100 ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u{${code.toString(16)}}`;
-}
-
-function jsonEscaped(char: string): string {
-  const units = Array.from({ length: char.length }, (_, i) => char.charCodeAt(i));
-  return units.map((unit) => `\\u${unit.toString(16).padStart(4, "0")}`).join("");
 }
 
 const byteUnits = ["KiB", "MiB", "GiB", "TiB", "PiB"];

@@ -142,7 +142,7 @@ export class Sounds implements SoundSource {
     this.#entries.set(entry.key, entry);
     const opened = sound.open();
     entry.over = this.#make(entry, file).catch((error: unknown) => {
-      this.#log.error(`${name}: its file cannot be closed`, { reason: String(error) });
+      this.#log.error("the file of a sound cannot be closed", { name, error });
     });
     return opened;
   }
@@ -162,7 +162,8 @@ export class Sounds implements SoundSource {
       const { code, detail } = toWavecacheError(error);
       const named = new WavecacheError(code, detail === undefined ? entry.name : `${entry.name}: ${detail}`);
       // Players report the failure themselves. Without one, log it here.
-      if (entry.sound.users === 0 && !entry.isAbandoned) this.#log.warn(named.message, { code });
+      if (entry.sound.users === 0 && !entry.isAbandoned)
+        this.#log.warn("a sound cannot be prepared", { code, error: named });
       this.#forget(entry, named);
     } finally {
       await file.close();
@@ -177,7 +178,7 @@ export class Sounds implements SoundSource {
     );
     if (found === "missing") return false;
     if (found !== "read") {
-      this.#log.warn(`${entry.name}: its packets in the cache cannot be used`, { reason: found });
+      this.#log.warn("the stored packets of a sound cannot be used", { name: entry.name, reason: found });
       return false;
     }
     this.loaded += 1;
@@ -200,9 +201,11 @@ export class Sounds implements SoundSource {
   }
 
   #report(entry: Entry, end: Exclude<EncodingEnd, { kind: "cancelled" }>, tookMs: number): void {
-    const seconds = (entry.sound.packets.length * 0.02).toFixed(1);
-    this.#log.info(`${entry.name}: encoded ${seconds} s`, { tookMs: Math.round(tookMs) });
-    if (end.storeProblem !== undefined) this.#log.warn(`${entry.name}: not stored: ${end.storeProblem}`);
+    const { name, sound } = entry;
+    const seconds = (sound.packets.length * 0.02).toFixed(1);
+    this.#log.info("encoded a sound", { name, seconds, tookMs: Math.round(tookMs) });
+    if (end.storeProblem !== undefined)
+      this.#log.warn("a sound is not stored", { name, reason: end.storeProblem });
   }
 
   #add(entry: Entry, packets: readonly Uint8Array[]): void {

@@ -11,6 +11,12 @@ export function serverFamilies(sources: Sources): Family[] {
       labels: ["version", "bun"],
       values: () => [[{ version: sources.version, bun: Bun.version }, 1]],
     },
+    {
+      type: "counter",
+      name: "wavecache_log_lines_dropped_total",
+      help: "Lines of the log that standard output could not take: its reader is gone or too slow, or its disk full.",
+      values: () => sources.logOutput.droppedLines,
+    },
     ...gatewayFamilies(sources),
     ...streamFamilies(sources),
     ...checkFamilies(sources),

@@ -1,4 +1,5 @@
 /** What the metrics read. The server keeps these figures anyway: a scrape only reads them. */
+import type { LineWriter } from "../../base/line-writer.ts";
 import type { GatewayMeters } from "../../base/gateway-meter.ts";
 import type { Devices } from "../../engine/devices/devices.ts";
 import type { Recordings } from "../../engine/recordings/recordings.ts";
@@ -20,6 +21,7 @@ export interface CalledThread {
 
 export interface Sources {
   version: string;
+  logOutput: Pick<LineWriter, "droppedLines">;
   meters: Pick<GatewayMeters, "all">;
   streams: Pick<Streams, "figures" | "outbound" | "check">;
   recordings: Pick<Recordings, "figures">;

@@ -64,7 +64,7 @@ test("after a restart a sound comes from the cache", async () => {
   using before = await connect("early");
   await before.pressed("mode", "mode");
   const first = await play(before, 300);
-  await until("the whole sound", limitMs, () => server.log.includes("music.mp3: encoded"));
+  await until("the whole sound", limitMs, () => server.log.includes("encoded a sound name=music.mp3"));
   await server.restart({ env: { WAVECACHE_FLASH: "no" } });
   using after = await connect("late");
   await after.pressed("mode", "mode");

@@ -1,7 +1,7 @@
 /** A library of sounds with its encoding threads and cache, in a temporary folder. */
 import { mkdirSync, readdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Log } from "../../../base/log.ts";
+import type { Fields, Log } from "../../../base/log.ts";
 import { type SoundSettings, soundNames, Sounds } from "../../../engine/sounds/sounds.ts";
 import type { Sound } from "../../../engine/sounds/sound.ts";
 import { Encoders } from "../../../pool/encoders.ts";
@@ -10,16 +10,21 @@ import { Library } from "../../../store/library/library.ts";
 import { testLimitMs, within } from "../until.ts";
 import { temporaryFolder } from "../../fixtures/temporary-folder.ts";
 
+/** A line with its fields, which may hold errors. */
+function lineOf(message: string, fields: Fields = {}): string {
+  return [message, ...Object.values(fields).map(String)].join(" ");
+}
+
 /** Keeps warnings and errors. */
 export class WarningLog implements Log {
   readonly lines: string[] = [];
   debug(): void {}
   info(): void {}
-  warn(message: string): void {
-    this.lines.push(message);
+  warn(message: string, fields?: Fields): void {
+    this.lines.push(lineOf(message, fields));
   }
-  error(message: string): void {
-    this.lines.push(message);
+  error(message: string, fields?: Fields): void {
+    this.lines.push(lineOf(message, fields));
   }
 }
 
