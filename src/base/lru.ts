@@ -33,7 +33,7 @@ export class Lru<T> {
   set(key: string, value: T): void {
     this.#entries.delete(key);
     this.#entries.set(key, value);
-    if (this.#entries.size > this.#maxEntries) this.#evictOldest();
+    if (this.#entries.size > this.#maxEntries) this.evictOldest();
   }
 
   /** Returns the value that was removed. */
@@ -47,8 +47,11 @@ export class Lru<T> {
     this.#entries.clear();
   }
 
-  #evictOldest(): void {
-    const [key, value] = this.#entries.entries().next().value!;
+  /** Evicts the least recently used entry, if there is any. */
+  evictOldest(): void {
+    const oldest = this.#entries.entries().next();
+    if (oldest.done) return;
+    const [key, value] = oldest.value;
     this.#entries.delete(key);
     this.#onEvict(key, value);
   }

@@ -5,6 +5,7 @@
  *     catalog.db             the catalog, with its -wal file beside it
  *     incoming/<key>         an unfinished upload; the key is in its catalog row
  *     objects-v1/<2 hex>/<sha-256>   audio of finished streams, immutable
+ *     sums-v1/<2 hex>/<sha-256>      block checksums of that object (streams/sums.ts); made again if missing
  *     tls/                   the server's self-signed certificate and its key
  *     lost+found/<yyyymmdd>/ files that no catalog row accounts for (check/lost-found.ts)
  *     sounds/<sha-256>       Opus packets of a sound for devices; the hash is that of the source's key
@@ -18,6 +19,7 @@ export class CacheLayout {
   readonly lock: string;
   readonly incoming: string;
   readonly objects: string;
+  readonly sums: string;
   readonly catalog: string;
   readonly tls: string;
   readonly sounds: string;
@@ -28,6 +30,7 @@ export class CacheLayout {
     this.lock = join(root, "lock");
     this.incoming = join(root, "incoming");
     this.objects = join(root, "objects-v1");
+    this.sums = join(root, "sums-v1");
     this.catalog = join(root, "catalog.db");
     this.tls = join(root, "tls");
     this.sounds = join(root, "sounds");
@@ -49,6 +52,10 @@ export class CacheLayout {
 
   objectPath(sha256: string): string {
     return join(this.objectFolder(sha256), sha256);
+  }
+
+  sumsPath(sha256: string): string {
+    return join(this.sums, sha256.slice(0, 2), sha256);
   }
 
   /** Creates missing folders and syncs their names. */
@@ -92,6 +99,25 @@ export function removeFile(path: string): boolean {
     if (isMissing(error)) return false;
     throw error;
   }
+}
+
+const { O_RDONLY, O_NONBLOCK = 0 } = fs.constants;
+
+/**
+ * Opens a file for reading. Undefined if the path leads to anything but a regular file: opening a pipe would wait for a
+ * writer. Throws the system's error.
+ */
+export function openRegularFile(path: string): { descriptor: number; stat: fs.BigIntStats } | undefined {
+  const descriptor = fs.openSync(path, O_RDONLY | O_NONBLOCK);
+  try {
+    const stat = fs.fstatSync(descriptor, { bigint: true });
+    if (stat.isFile()) return { descriptor, stat };
+  } catch (error) {
+    fs.closeSync(descriptor);
+    throw error;
+  }
+  fs.closeSync(descriptor);
+  return undefined;
 }
 
 /** Size of a file in bytes, or undefined if it does not exist. */

@@ -9,6 +9,7 @@ import * as fs from "node:fs";
 import { failpoint } from "../../base/failpoint.ts";
 import { MiB } from "../../base/limits/units.ts";
 import { sniffAudioFormat } from "../../codec/sniff.ts";
+import { type BlockSums, SumsBuilder } from "./sums.ts";
 
 /** Enough of the beginning to detect the audio format. */
 const headBytes = 64;
@@ -18,12 +19,14 @@ export interface SealedFile {
   size: number;
   digest: Uint8Array;
   format: string | undefined;
+  sums: BlockSums;
 }
 
 export class IncomingFile {
   readonly #path: string;
   readonly #descriptor: number;
   readonly #hasher = new Bun.CryptoHasher("sha256");
+  readonly #sums = new SumsBuilder();
   readonly #head = new Uint8Array(headBytes);
   #size: number;
   #hashed = 0;
@@ -93,12 +96,17 @@ export class IncomingFile {
     return new Uint8Array(rehashBlockBytes);
   }
 
-  /** Finishes the digest and closes the file. */
+  /** Finishes the digest and the block checksums, and closes the file. */
   seal(): SealedFile {
     failpoint("upload.seal");
     this.close();
     const head = this.#head.subarray(0, Math.min(this.#size, headBytes));
-    return { size: this.#size, digest: this.#hasher.digest(), format: sniffAudioFormat(head) };
+    return {
+      size: this.#size,
+      digest: this.#hasher.digest(),
+      format: sniffAudioFormat(head),
+      sums: this.#sums.finish(),
+    };
   }
 
   /** Closes the file without sealing it. Idempotent. */
@@ -113,6 +121,7 @@ export class IncomingFile {
       this.#head.set(bytes.subarray(0, headBytes - this.#hashed), this.#hashed);
     }
     this.#hasher.update(bytes);
+    this.#sums.add(bytes);
     this.#hashed += bytes.length;
   }
 }

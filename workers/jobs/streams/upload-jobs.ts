@@ -20,6 +20,7 @@ import {
   WRITE_SEALED,
 } from "../../../src/lane/messages/streams.ts";
 import { IncomingFile } from "../../../src/store/streams/incoming.ts";
+import { writeSums } from "../../../src/store/streams/sums-files.ts";
 import { type CacheLayout, removeFile } from "../../../src/store/layout.ts";
 import type { Jobs } from "../../lane-loop.ts";
 
@@ -110,7 +111,9 @@ export class UploadJobs implements Jobs {
     if (upload?.file === undefined || upload.isEnded) return;
     const file = upload.file;
     this.#guard(slot, upload, () => {
-      const { size, digest, format } = file.seal();
+      const { size, digest, format, sums } = file.seal();
+      // Before the commit, so that the first read of the object finds them.
+      if (size > 0) writeSums(this.#layout, digest.toHex(), sums);
       upload.isEnded = true;
       this.#send(WRITE_SEALED, slot, encodeSealed(size, digest, format));
     });
