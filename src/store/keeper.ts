@@ -176,7 +176,7 @@ export class Keeper {
           : { result: { row: this.#catalog.find(request.args.streamId)!, addedBytes: outcome.addedBytes } },
       );
     });
-    failpoint("commit.7");
+    failpoint("commit.6");
   }
 
   /** Runs concurrently with everything else. */

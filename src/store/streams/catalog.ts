@@ -100,6 +100,8 @@ export interface Catalog {
   hasObject(sha256: string, exceptStreamId: string): boolean;
   /** Whether a stream that is not finished has this file of incoming/. */
   hasKey(key: string): boolean;
+  /** Whether a finished stream has this object. */
+  hasFinished(sha256: string): boolean;
   list(query: ListQuery): StreamRow[];
   /** Unfinished streams that were last touched this long ago in running time, longest first. */
   idleFor(ms: number, limit: number): StreamRow[];

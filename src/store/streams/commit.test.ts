@@ -61,12 +61,25 @@ describe("a commit", () => {
     expect(catalog.find("gone")!.state).toBe("unfinished");
   });
 
-  test("replaces an object of the wrong size, which a damaged disk may leave", async () => {
+  test("replaces an object that exists: only the new file is known to be right", async () => {
     const item = upload("x", "whole");
     fs.mkdirSync(layout.objectFolder(item.sha256), { recursive: true });
-    fs.writeFileSync(layout.objectPath(item.sha256), "who");
+    fs.writeFileSync(layout.objectPath(item.sha256), "wrong");
     await commit(item);
     expect(fs.readFileSync(layout.objectPath(item.sha256), "utf8")).toBe("whole");
+    fs.writeFileSync(layout.objectPath(item.sha256), "wro");
+    expect(await commit(upload("y", "whole"))).toEqual([{ addedBytes: 0 }]);
+    expect(fs.readFileSync(layout.objectPath(item.sha256), "utf8")).toBe("whole");
+  });
+
+  test("moves a folder in the place of an object aside", async () => {
+    const item = upload("x", "whole");
+    fs.mkdirSync(layout.objectPath(item.sha256), { recursive: true });
+    fs.writeFileSync(`${layout.objectPath(item.sha256)}/file`, "of somebody");
+    expect(await commit(item)).toEqual([{ addedBytes: 5 }]);
+    expect(fs.readFileSync(layout.objectPath(item.sha256), "utf8")).toBe("whole");
+    const aside = fs.readdirSync(layout.objectFolder(item.sha256)).filter((name) => name !== item.sha256);
+    expect(aside).toEqual([expect.stringMatching(/^[0-9a-f]{64}\.aside-/)]);
   });
 
   test("fails an upload whose file had a failed sync before, although its own sync succeeds", async () => {

@@ -6,9 +6,11 @@
  *     3  the files are renamed to objects   a sealed row with its object: recovery finishes the stream. A power cut
  *                                           may undo the row alone: then recovery removes row and object
  *     4  the object folders are synced      the same
- *     5  the rows say "finished" (synced)   a finished stream without an acknowledgement, and perhaps duplicates
- *     6  duplicates are removed             a finished stream; a duplicate is an incoming file whose object existed
- *     7  the uploads are acknowledged       a finished stream
+ *     5  the rows say "finished" (synced)   a finished stream without an acknowledgement
+ *     6  the uploads are acknowledged       a finished stream
+ *
+ * An object that exists already is replaced in step 3: the upload's own file was hashed just now, and the old one may be
+ * damaged.
  *
  * Recovery is in recover.ts. If one file fails in step 1 or 3, only its upload fails. A file whose sync has failed, here
  * or before, is distrusted: its upload resumes at its durable bytes. If step 4 or 5 fails, the whole
@@ -17,7 +19,7 @@
 import { WavecacheError } from "../../base/errors.ts";
 import { failpoint } from "../../base/failpoint.ts";
 import type { Catalog, SealedStream } from "./catalog.ts";
-import { type CacheLayout, removeFile, syncFile } from "../layout.ts";
+import { type CacheLayout, syncFile } from "../layout.ts";
 import { installObject, syncObjectFolders } from "./objects.ts";
 
 export interface CommitItem extends SealedStream {
@@ -53,17 +55,13 @@ export async function commitGroup(
       }
     }, false);
     failpoint("commit.2");
-    const installed = installAll(layout, pending(), outcomes);
+    const touched = installAll(layout, pending(), outcomes);
     failpoint("commit.3");
-    syncObjectFolders(installed.touched);
+    syncObjectFolders(touched);
     failpoint("commit.4");
-    catalog.transaction(() => pending().forEach((item) => catalog.finish(item.streamId, at)), true);
+    const finished = catalog.transaction(() => pending().map((item) => finish(catalog, item, at)), true);
+    for (const { item, addedBytes } of finished) outcomes.set(item, { addedBytes });
     failpoint("commit.5");
-    for (const item of pending()) {
-      if (!installed.moved.has(item)) removeFile(layout.incomingPath(item.key));
-      outcomes.set(item, { addedBytes: installed.moved.has(item) ? item.size : 0 });
-    }
-    failpoint("commit.6");
   } catch (error) {
     failAll(error);
   }
@@ -75,20 +73,25 @@ function notSealed({ streamId }: CommitItem): WavecacheError {
   return new WavecacheError("STORE_FAILED", `an earlier sync of ${streamId} has failed, or it was removed`);
 }
 
+/** Returns the touched folders. */
 function installAll(
   layout: CacheLayout,
   items: CommitItem[],
   outcomes: Map<CommitItem, CommitOutcome>,
-): { moved: Set<CommitItem>; touched: Set<string> } {
-  const moved = new Set<CommitItem>();
+): Set<string> {
   const touched = new Set<string>();
   for (const item of items) {
     try {
-      const path = layout.incomingPath(item.key);
-      if (installObject(layout, path, item.sha256, item.size, touched)) moved.add(item);
+      installObject(layout, layout.incomingPath(item.key), item.sha256, touched);
     } catch (error) {
       outcomes.set(item, { error });
     }
   }
-  return { moved, touched };
+  return touched;
+}
+
+function finish(catalog: Catalog, item: CommitItem, at: number): { item: CommitItem; addedBytes: number } {
+  const addedBytes = catalog.hasFinished(item.sha256) ? 0 : item.size;
+  catalog.finish(item.streamId, at);
+  return { item, addedBytes };
 }

@@ -1,28 +1,36 @@
 /**
  * Finished audio, content-addressed: one immutable file for each SHA-256. A file gets its name only after its bytes
- * are on the disk and is never written again, so readers may memory-map it. Unlinking a mapped file is safe.
+ * are on the disk and is never written again. Readers compare what they read with its block checksums (sums.ts).
  */
 import * as fs from "node:fs";
-import { type CacheLayout, removeFile, sizeOfFile, syncFolder } from "../layout.ts";
+import { systemCode } from "../../base/errors.ts";
+import { type CacheLayout, removeFile, syncFolder } from "../layout.ts";
 
 /**
- * Renames a synced file of incoming/ to its object. If the object exists, leaves the file alone and returns false.
- * Adds the folders that the caller must sync to `touched`.
+ * Renames a synced file of incoming/ to its object. It replaces an object that exists: the writer has just hashed the new
+ * file, while nobody knows whether the old one is still whole. Adds the folders that the caller must sync to `touched`.
  */
 export function installObject(
   layout: CacheLayout,
   incomingPath: string,
   sha256: string,
-  size: number,
   touched: Set<string>,
-): boolean {
-  const path = layout.objectPath(sha256);
+): void {
   const folder = layout.objectFolder(sha256);
   touched.add(folder);
-  if (sizeOfFile(path) === size) return false;
   if (fs.mkdirSync(folder, { recursive: true }) !== undefined) touched.add(layout.objects);
-  fs.renameSync(incomingPath, path);
-  return true;
+  replace(incomingPath, layout.objectPath(sha256));
+}
+
+/** No file can replace a folder. One in the place of an object is moved aside, as a file without a stream. */
+function replace(from: string, to: string): void {
+  try {
+    fs.renameSync(from, to);
+  } catch (error) {
+    if (systemCode(error) !== "EISDIR") throw error;
+    fs.renameSync(to, `${to}.aside-${Date.now()}`);
+    fs.renameSync(from, to);
+  }
 }
 
 /** Makes the names of installed objects durable. */
@@ -32,6 +40,7 @@ export function syncObjectFolders(touched: Iterable<string>): void {
 
 export function removeObject(layout: CacheLayout, sha256: string): void {
   removeFile(layout.objectPath(sha256));
+  removeFile(layout.sumsPath(sha256));
 }
 
 /** Every file below objects-v1/ as [folder, name], orphans included. */

@@ -80,6 +80,9 @@ function queries(database: Database) {
     hasObject: one<{ id: string }, [string, string]>(
       "SELECT id FROM streams WHERE sha256 = ? AND id <> ? LIMIT 1",
     ),
+    hasFinished: one<{ id: string }, [string]>(
+      "SELECT id FROM streams WHERE sha256 = ? AND state = 2 LIMIT 1",
+    ),
     hasKey: one<{ id: string }, [string]>("SELECT id FROM streams WHERE key = ? AND state < 2 LIMIT 1"),
     listAll: one<SqlRow, [string, number]>("SELECT * FROM streams WHERE id > ? ORDER BY id LIMIT ?"),
     listFinished: one<SqlRow, [string, number]>(

@@ -105,6 +105,10 @@ export class SqliteCatalog implements Catalog {
     return this.#statements.hasKey.get(key) !== null;
   }
 
+  hasFinished(sha256: string): boolean {
+    return this.#statements.hasFinished.get(sha256) !== null;
+  }
+
   list({ state, after, limit }: ListQuery): StreamRow[] {
     const { listAll, listFinished, listUnfinished } = this.#statements;
     if (state === "finished") return listFinished.all(after, limit).map(toRow);

@@ -144,7 +144,7 @@ async function finishAll(server: TestServer, ledger: UploadLedger): Promise<void
   await judge(server, ledger, "every upload was finished", ledger.kept);
 }
 
-const commitSteps = ["commit.1", "commit.2", "commit.3", "commit.4", "commit.5", "commit.6", "commit.7"];
+const commitSteps = ["commit.1", "commit.2", "commit.3", "commit.4", "commit.5", "commit.6"];
 const uploadSteps = ["upload.open", "upload.write", "upload.seal"];
 
 test(
