@@ -108,6 +108,8 @@ const table = {
     "ask for an offset below the stream's size"),
   OBJECT_MISSING: row(500, close.INTERNAL, grpc.DATA_LOSS, "the audio of this stream is missing on disk",
     "another program removed or damaged it; remove the stream and upload it again"),
+  OBJECT_DAMAGED: row(500, close.INTERNAL, grpc.DATA_LOSS, "this part of the audio is damaged on disk",
+    "read the rest of the stream; upload the same audio again to repair it, and check the disk"),
 
   // The store
   CACHE_FULL: row(507, close.TRY_LATER, grpc.RESOURCE_EXHAUSTED, "cache is full",

@@ -4,7 +4,7 @@
  */
 import { readDataRingBytes, readRequestRingBytes } from "../base/limits/lanes.ts";
 import { maxOpenFilesPerReader } from "../base/limits/streams.ts";
-import { errorOfNumber, WavecacheError } from "../base/errors.ts";
+import { type ErrorCode, errorOfNumber, WavecacheError } from "../base/errors.ts";
 import { Lru } from "../base/lru.ts";
 import {
   type Body,
@@ -17,7 +17,9 @@ import {
   READ_OPEN,
   READ_PART,
   READ_RANGE,
+  READ_VOID,
 } from "../lane/messages/streams.ts";
+import { CacheLayout } from "../store/layout.ts";
 import { GarbageWatch } from "./garbage-watch.ts";
 import { ResidentFiles } from "./resident.ts";
 import {
@@ -27,7 +29,7 @@ import {
   type ThreadOwner,
 } from "./supervised-thread.ts";
 
-/** A file to read from: an object, which is immutable and mapped, or the growing file of an upload. */
+/** A file to read from: an object, which is immutable and verified, or the growing file of an upload. */
 export interface FileRef {
   path: string;
   immutable: boolean;
@@ -40,17 +42,27 @@ export interface ReadSink {
   failed(error: WavecacheError): void;
 }
 
+/** An object could not be read, because it is damaged or missing. */
+export type DamageListener = (path: string, error: WavecacheError) => void;
+
 export class Readers {
   readonly #readers: Reader[];
-  readonly #resident = new ResidentFiles();
+  readonly #resident: ResidentFiles;
   readonly #garbage = new GarbageWatch();
   #next = 0;
+  #onDamage: DamageListener = () => {};
 
   constructor(settings: PoolThreadSettings) {
+    this.#resident = new ResidentFiles(new CacheLayout(settings.cacheDir));
     this.#readers = Array.from(
       { length: settings.count },
-      (_, index) => new Reader(settings, index, this.#resident),
+      (_, index) => new Reader(settings, index, this.#resident, (path, error) => this.#onDamage(path, error)),
     );
+  }
+
+  /** Reports each read that finds damage. */
+  watchDamage(listener: DamageListener): void {
+    this.#onDamage = listener;
   }
 
   /** The reader for a new connection. */
@@ -59,7 +71,7 @@ export class Readers {
     return this.#readers[this.#next]!;
   }
 
-  /** Closes a file that is about to be deleted: while it is open or mapped, its disk space stays in use. */
+  /** Closes a file that is about to be deleted: while it is open, its disk space stays in use. */
   forget(path: string): void {
     this.#resident.forget(path);
     for (const reader of this.#readers) reader.forget(path);
@@ -75,6 +87,7 @@ export class Readers {
   }
 }
 
+const damageCodes: ReadonlySet<ErrorCode> = new Set(["OBJECT_DAMAGED", "OBJECT_MISSING"]);
 const emptyBody = new Uint8Array(0);
 
 interface Read {
@@ -85,6 +98,7 @@ interface Read {
 export class Reader implements ThreadOwner {
   readonly #resident: ResidentFiles;
   readonly #onLost: (reason: string) => void;
+  readonly #onDamage: DamageListener;
   readonly #thread: SupervisedThread;
   /** Reads without a complete answer, oldest first. The thread answers in this order. */
   #reads: Read[] = [];
@@ -92,8 +106,14 @@ export class Reader implements ThreadOwner {
   readonly #handles = new Lru<number>(maxOpenFilesPerReader, (_path, handle) => this.#closeFile(handle));
   #nextHandle = 1;
 
-  constructor(settings: PoolThreadSettings, index: number, resident: ResidentFiles) {
+  constructor(
+    settings: PoolThreadSettings,
+    index: number,
+    resident: ResidentFiles,
+    onDamage: DamageListener,
+  ) {
     this.#resident = resident;
+    this.#onDamage = onDamage;
     this.#onLost = settings.onLost;
     this.#thread = new SupervisedThread(
       {
@@ -119,7 +139,7 @@ export class Reader implements ThreadOwner {
     this.#thread.lane.send(READ_RANGE, handle, encodeRange(offset, length));
   }
 
-  /** The range at once, if its file is immutable and the whole range is in memory. The view may be sent, not kept. */
+  /** The range at once, if its file is an object and the whole range is in memory. The view is valid until the next call. */
   resident(file: FileRef, offset: number, length: number): Uint8Array | undefined {
     return file.immutable ? this.#resident.view(file.path, offset, length) : undefined;
   }
@@ -134,6 +154,7 @@ export class Reader implements ThreadOwner {
   }
 
   onResult(kind: number, _subject: number, body: Body): void {
+    if (kind === READ_VOID) return;
     const { file, sink } = this.#reads[0]!;
     if (kind === READ_PART) return sink.part(view(body), false);
     this.#reads.shift();
@@ -143,7 +164,9 @@ export class Reader implements ThreadOwner {
     }
     if (kind !== READ_FAILED) throw new RangeError(`a reader has no result of kind ${kind}`);
     const failure = decodeFailure(body);
-    sink.failed(errorOfNumber(failure.number, failure.detail));
+    const error = errorOfNumber(failure.number, failure.detail);
+    if (file.immutable && damageCodes.has(error.code)) this.#onDamage(file.path, error);
+    sink.failed(error);
   }
 
   /** Requests that do not fit wait in the lane: no feeder is held. */

@@ -1,107 +1,142 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { type Pointer, toArrayBuffer } from "bun:ffi";
 import * as fs from "node:fs";
-import { join } from "node:path";
 import { maxResidentFiles } from "../base/limits/streams.ts";
-import { isMapped } from "../testing/harness/memory-maps.ts";
+import { KiB, MiB } from "../base/limits/units.ts";
+import { CacheLayout } from "../store/layout.ts";
+import { blockBytes } from "../store/streams/sums.ts";
+import { putObject } from "../testing/fixtures/object.ts";
 import { temporaryFolder } from "../testing/fixtures/temporary-folder.ts";
-import { ResidentFiles, type System } from "./resident.ts";
+import { Random, sha256 } from "../testing/harness/bytes.ts";
+import { flipByte } from "../testing/harness/damage.ts";
+import { type ReadNow, ResidentFiles } from "./resident.ts";
 
-const pageBytes = 4096;
 let folder: ReturnType<typeof temporaryFolder>;
+let layout: CacheLayout;
 let path: string;
-const audio = Uint8Array.from({ length: 10 * pageBytes + 100 }, (_, index) => (index * 31) & 255);
+const audio = new Random(1).bytes(2 * MiB + 100);
 
 beforeEach(() => {
   folder = temporaryFolder();
-  path = join(folder.path, "object");
-  fs.writeFileSync(path, audio);
+  layout = new CacheLayout(folder.path);
+  path = putObject(layout, audio);
 });
-
 afterEach(() => folder[Symbol.dispose]());
 
-/** A system with all pages but one in memory; -1 for all. */
-function systemWithout(missingPage: number): System {
-  let base: number | undefined;
-  return {
-    pageBytes,
-    mincore(address: Pointer, bytes: number, pages: Pointer): number {
-      base ??= address;
-      const first = (address - base) / pageBytes;
-      const answer = new Uint8Array(toArrayBuffer(pages, 0, Math.ceil(bytes / pageBytes)));
-      answer.forEach((_, index) => (answer[index] = first + index === missingPage ? 0 : 1));
-      return 0;
-    },
+/** A system with everything in the page cache except for one block of a file; -1 for everything. */
+function withoutBlock(missing: number): (buffer: Uint8Array) => ReadNow {
+  return (buffer) => (descriptor, length, offset) => {
+    if (offset <= missing * blockBytes && missing * blockBytes < offset + length) return false;
+    return fs.readSync(descriptor, buffer, 0, length, offset) === length;
   };
+}
+
+function admitted(load?: (buffer: Uint8Array) => ReadNow | undefined): ResidentFiles {
+  const files = new ResidentFiles(layout, load);
+  files.admit(path);
+  return files;
+}
+
+/** Descriptors of this process that lead to the object. */
+function opened(): number {
+  const links = fs.readdirSync("/proc/self/fd").map((name) => {
+    try {
+      return fs.readlinkSync(`/proc/self/fd/${name}`);
+    } catch {
+      // The descriptor that listed the folder.
+      return "";
+    }
+  });
+  return links.filter((link) => link === path).length;
 }
 
 describe("resident files", () => {
   test("return ranges that are wholly in memory, at any offset", () => {
-    const files = new ResidentFiles(systemWithout(-1));
-    files.admit(path);
+    const files = admitted(withoutBlock(-1));
     for (const [offset, length] of [
       [0, 1],
-      [pageBytes - 1, 2],
-      [5, 3 * pageBytes],
+      [blockBytes - 1, 2],
+      [5, 3 * blockBytes],
+      [blockBytes, blockBytes],
       [audio.length - 1, 1],
-      [0, audio.length],
+      [7, MiB],
+      [audio.length - MiB, MiB],
     ] as const) {
       expect(files.view(path, offset, length)).toEqual(audio.subarray(offset, offset + length));
     }
   });
 
-  test("return nothing of a range that touches a page outside of memory", () => {
-    const files = new ResidentFiles(systemWithout(3));
-    files.admit(path);
-    expect(files.view(path, 0, 3 * pageBytes)).toBeDefined();
-    expect(files.view(path, 0, 3 * pageBytes + 1)).toBeUndefined();
-    expect(files.view(path, 4 * pageBytes - 1, 10)).toBeUndefined();
-    expect(files.view(path, 4 * pageBytes, 10)).toBeDefined();
+  test("return nothing of a range that touches a block outside of memory", () => {
+    const files = admitted(withoutBlock(3));
+    expect(files.view(path, 0, 3 * blockBytes)).toBeDefined();
+    expect(files.view(path, 0, 3 * blockBytes + 1)).toBeUndefined();
+    expect(files.view(path, 4 * blockBytes - 1, 10)).toBeUndefined();
+    expect(files.view(path, 4 * blockBytes, 10)).toBeDefined();
   });
 
-  test("return nothing of files that are not admitted, missing, too short or forgotten", () => {
-    const files = new ResidentFiles(systemWithout(-1));
+  test("return nothing of a range that touches a damaged block, whether they have read it before or not", () => {
+    const files = admitted(withoutBlock(-1));
+    expect(files.view(path, 0, 8 * blockBytes)).toBeDefined();
+    flipByte(path, 3 * blockBytes + 5);
+    expect(files.view(path, 0, 3 * blockBytes)).toBeDefined();
+    expect(files.view(path, 0, 3 * blockBytes + 1)).toBeUndefined();
+    expect(files.view(path, 4 * blockBytes, 10)).toBeDefined();
+  });
+
+  test("return nothing past the end of a truncated file", () => {
+    const files = admitted(withoutBlock(-1));
+    fs.truncateSync(path, blockBytes + 10);
+    expect(files.view(path, 0, blockBytes)).toBeDefined();
+    expect(files.view(path, blockBytes, 1)).toBeUndefined();
+    fs.truncateSync(path, 0);
     expect(files.view(path, 0, 1)).toBeUndefined();
-    files.admit(join(folder.path, "missing"));
-    expect(files.view(join(folder.path, "missing"), 0, 1)).toBeUndefined();
+  });
+
+  test("return nothing of files that are not admitted, missing, without checksums, too short or forgotten", () => {
+    const files = new ResidentFiles(layout, withoutBlock(-1));
+    expect(files.view(path, 0, 1)).toBeUndefined();
+    const missing = layout.objectPath("ab".repeat(32));
+    files.admit(missing);
+    expect(files.view(missing, 0, 1)).toBeUndefined();
     files.admit(path);
     expect(files.view(path, audio.length, 1)).toBeUndefined();
+    expect(files.view(path, 0, MiB + 1)).toBeUndefined();
     files.forget(path);
     expect(files.view(path, 0, 1)).toBeUndefined();
+    fs.rmSync(layout.sumsPath(sha256(audio)));
+    const others = new ResidentFiles(layout, withoutBlock(-1));
+    others.admit(path);
+    expect(others.view(path, 0, 1)).toBeUndefined();
   });
 
-  test.skipIf(process.platform !== "linux")("unmap a forgotten file at once", () => {
-    const files = new ResidentFiles(systemWithout(-1));
+  test("return nothing without the system's help", () => {
+    expect(admitted(() => undefined).view(path, 0, 1)).toBeUndefined();
+    expect(admitted(() => () => false).view(path, 0, 1)).toBeUndefined();
+  });
+});
+
+describe.skipIf(process.platform !== "linux")("resident files on Linux", () => {
+  test("return a range of a file that was just written", () => {
+    const files = admitted();
+    expect(files.view(path, 100, 5 * KiB)).toEqual(audio.subarray(100, 100 + 5 * KiB));
+  });
+
+  test("open a file once, and close a forgotten file at once", () => {
+    const files = admitted(withoutBlock(-1));
     files.admit(path);
-    expect(isMapped(path)).toBe(true);
+    expect(opened()).toBe(1);
     files.forget(path);
-    expect(isMapped(path)).toBe(false);
+    expect(opened()).toBe(0);
   });
 
-  test.skipIf(process.platform !== "linux")(
-    "unmap the least recently used file when there are too many",
-    () => {
-      const files = new ResidentFiles(systemWithout(-1));
-      files.admit(path);
-      for (let other = 0; other < maxResidentFiles; other += 1) {
-        const otherPath = join(folder.path, `other-${other}`);
-        fs.writeFileSync(otherPath, "x");
-        files.admit(otherPath);
-      }
-      expect(isMapped(path)).toBe(false);
-      expect(isMapped(join(folder.path, "other-0"))).toBe(true);
-    },
-  );
-
-  test("return nothing if mincore fails", () => {
-    const files = new ResidentFiles({ pageBytes, mincore: () => -1 });
-    files.admit(path);
+  test("close the least recently used file when there are too many", () => {
+    const files = admitted(withoutBlock(-1));
+    for (let other = 0; other < maxResidentFiles; other += 1) {
+      files.admit(putObject(layout, Buffer.from(`object ${other}`)));
+    }
+    expect(opened()).toBe(0);
     expect(files.view(path, 0, 1)).toBeUndefined();
-  });
-
-  test.skipIf(process.platform !== "linux")("return a range of a file that was just written", () => {
-    const files = new ResidentFiles();
-    files.admit(path);
-    expect(files.view(path, 100, 5000)).toEqual(audio.subarray(100, 5100));
+    expect(files.view(layout.objectPath(sha256(Buffer.from("object 0"))), 0, 8)).toEqual(
+      new Uint8Array(Buffer.from("object 0")),
+    );
   });
 });

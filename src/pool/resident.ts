@@ -1,106 +1,100 @@
 /**
- * Views of files in the page cache. Reads go through a reader thread, because the main thread must not wait for a disk.
- * Audio in the page cache needs no disk, so the main thread sends it without that hop. mincore(2) tells whether a range is
- * there; it takes about 1 us for 64 KiB. A reader thread reads all other ranges, and all ranges on systems without
- * mincore.
+ * Reads of objects in the page cache. Reads go through a reader thread, because the main thread must not wait for a disk.
+ * Audio in the page cache needs no disk, so the main thread reads it without that hop: preadv2(2) with RWF_NOWAIT fails
+ * instead of waiting. Every block is verified each time, as in a reader thread. Whatever is not there at once, or not
+ * right, is left to a reader thread, which waits, or reports the damage. Without preadv2, that is everything.
  *
- * Measured gain (downloads of one stream in 64 KiB GETs, 2 cores, before and after in turns): 1.3 times the throughput of
- * one connection, for a sixth less processor time.
+ * Objects are not memory-mapped: another program may truncate one, and then a touch of its map kills the process.
+ *
+ * Measured for 64 KiB on one core: 6.5 us to read from the page cache and 1.2 us to verify. A download takes about 8 %
+ * more processor time than from a map without any check, which took a sixth less than by way of a reader thread.
  */
-import { dlopen, type Pointer, ptr } from "bun:ffi";
-import { detach } from "../base/detach.ts";
-import { maxResidentFiles } from "../base/limits/streams.ts";
-import { Lru } from "../base/lru.ts";
+import { FFIType, ptr } from "bun:ffi";
+import * as fs from "node:fs";
+import { basename } from "node:path";
+import { loadCFunctions } from "../base/c-library.ts";
+import { systemCode } from "../base/errors.ts";
+import { maxCachedSumsBytes, maxResidentFiles, maxResidentSumsBytes } from "../base/limits/streams.ts";
 import { MiB } from "../base/limits/units.ts";
+import { Lru } from "../base/lru.ts";
+import { type CacheLayout, openRegularFile } from "../store/layout.ts";
+import { blockBytes } from "../store/streams/sums.ts";
+import { SumsCache } from "../store/streams/sums-files.ts";
 
 /** Longer ranges go to a reader thread. */
 const maxRangeBytes = 1 * MiB;
 
-export interface System {
-  mincore(address: Pointer, bytes: number, pages: Pointer): number;
-  pageBytes: number;
-}
-
-interface MappedFile {
-  map: Uint8Array;
-  address: number;
-}
+/** Reads `length` bytes at `offset` of a file into the buffer, if it can without waiting. Returns false if not. */
+export type ReadNow = (descriptor: number, length: number, offset: number) => boolean;
 
 export class ResidentFiles {
-  readonly #system: System | undefined;
-  /** Filled by mincore: a byte per page, with its lowest bit set if the page is in memory. */
-  readonly #pages: Uint8Array;
-  readonly #pagesAddress: Pointer;
-  /** By path. */
-  readonly #files = new Lru<MappedFile>(maxResidentFiles, (_path, file) => detach(file.map));
+  /** The whole blocks of one range. `send` copies what the kernel does not accept at once, so one buffer is enough. */
+  readonly #buffer = new Uint8Array(maxRangeBytes + 2 * blockBytes);
+  readonly #readNow: ReadNow | undefined;
+  readonly #sums: SumsCache;
+  /** Descriptors by path. */
+  readonly #files = new Lru<number>(maxResidentFiles, (_path, descriptor) => fs.closeSync(descriptor));
 
-  constructor(system: System | undefined = loadSystem()) {
-    this.#system = system;
-    this.#pages = new Uint8Array(maxRangeBytes / (system?.pageBytes ?? maxRangeBytes) + 1);
-    this.#pagesAddress = ptr(this.#pages);
+  constructor(layout: CacheLayout, load: (buffer: Uint8Array) => ReadNow | undefined = loadReadNow) {
+    this.#sums = new SumsCache(layout, maxCachedSumsBytes);
+    this.#readNow = load(this.#buffer);
   }
 
-  /** Maps an immutable file. Call this when a reader has just read from it: opening it then waits for no disk either. */
+  /** Opens an object. Call this when a reader has just read from it: opening it then waits for no disk either. */
   admit(path: string): void {
-    if (this.#system === undefined || this.#files.has(path)) return;
-    const file = mapFile(path);
-    if (file !== undefined) this.#files.set(path, file);
+    if (this.#readNow === undefined) return;
+    const sha256 = basename(path);
+    if (this.#files.has(path) && this.#sums.find(sha256) !== undefined) return;
+    if (this.#sums.load(sha256, maxResidentSumsBytes) === undefined || this.#files.has(path)) return;
+    const descriptor = openIfPossible(path);
+    if (descriptor !== undefined) this.#files.set(path, descriptor);
   }
 
-  /** The range of an admitted file, if all of it is in memory now. The view may be sent, not kept. */
+  /** The range of an admitted object, if all of it is in memory now and right. The view is valid until the next call. */
   view(path: string, offset: number, length: number): Uint8Array | undefined {
-    const file = this.#files.get(path);
-    if (file === undefined || length > maxRangeBytes || offset + length > file.map.length) return undefined;
-    if (!this.#isResident(this.#system!, file.address + offset, length)) return undefined;
-    return file.map.subarray(offset, offset + length);
+    const descriptor = length <= maxRangeBytes ? this.#files.get(path) : undefined;
+    const sums = descriptor === undefined ? undefined : this.#sums.find(basename(path));
+    if (descriptor === undefined || sums === undefined || offset + length > sums.size) return undefined;
+    const first = Math.floor(offset / blockBytes);
+    const start = first * blockBytes;
+    const end = Math.min(sums.size, Math.ceil((offset + length) / blockBytes) * blockBytes);
+    if (!this.#readNow!(descriptor, end - start, start)) return undefined;
+    if (sums.firstDamaged(first, this.#buffer.subarray(0, end - start)) !== undefined) return undefined;
+    return this.#buffer.subarray(offset - start, offset - start + length);
   }
 
-  /** Unmaps a file at once. */
+  /** Closes a file at once. */
   forget(path: string): void {
-    const file = this.#files.delete(path);
-    if (file !== undefined) detach(file.map);
-  }
-
-  #isResident(system: System, address: number, length: number): boolean {
-    const before = address % system.pageBytes;
-    const bytes = before + length;
-    if (system.mincore((address - before) as Pointer, bytes, this.#pagesAddress) !== 0) return false;
-    const pages = Math.ceil(bytes / system.pageBytes);
-    for (let page = 0; page < pages; page += 1) {
-      if ((this.#pages[page]! & 1) === 0) return false;
-    }
-    return true;
+    const descriptor = this.#files.delete(path);
+    if (descriptor !== undefined) fs.closeSync(descriptor);
   }
 }
 
-/** Undefined for a file that is missing or cannot be mapped: a reader thread reads it, or reports the error. */
-function mapFile(path: string): MappedFile | undefined {
+/** Undefined for a file that cannot be opened: a reader thread reads it, or reports the error. */
+function openIfPossible(path: string): number | undefined {
   try {
-    const map = Bun.mmap(path);
-    return { map, address: ptr(map) };
+    return openRegularFile(path)?.descriptor;
   } catch (error) {
-    if (error instanceof Error) return undefined;
-    throw error;
+    if (systemCode(error) === undefined) throw error;
+    return undefined;
   }
 }
 
-const libraries: Partial<Record<NodeJS.Platform, string>> = {
-  linux: "libc.so.6",
-  darwin: "libSystem.B.dylib",
-};
+/** Linux: return an error instead of waiting for a disk. */
+const RWF_NOWAIT = 8;
 
-/** Undefined if the C library has another name or lacks the functions. */
-function loadSystem(): System | undefined {
-  const library = libraries[process.platform];
+/** Undefined if the C library lacks preadv2. */
+function loadReadNow(buffer: Uint8Array): ReadNow | undefined {
+  if (process.platform !== "linux") return undefined;
+  const library = loadCFunctions({
+    preadv2: { args: ["i32", "ptr", "i32", "i64", "i32"], returns: FFIType.i64_fast },
+  });
   if (library === undefined) return undefined;
-  try {
-    const { symbols } = dlopen(library, {
-      mincore: { args: ["ptr", "u64", "ptr"], returns: "i32" },
-      getpagesize: { args: [], returns: "i32" },
-    });
-    return { mincore: symbols.mincore as System["mincore"], pageBytes: symbols.getpagesize() };
-  } catch (error) {
-    if (error instanceof Error) return undefined;
-    throw error;
-  }
+  // struct iovec: where to, and how many bytes.
+  const vector = new BigUint64Array([BigInt(ptr(buffer)), 0n]);
+  const address = ptr(vector);
+  return (descriptor, length, offset) => {
+    vector[1] = BigInt(length);
+    return Number(library.preadv2(descriptor, address, 1, offset, RWF_NOWAIT)) === length;
+  };
 }

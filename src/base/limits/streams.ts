@@ -27,10 +27,18 @@ export const flushBytes = 32 * MiB;
 export const maxUnflushedBytes = 4 * flushBytes;
 /** Uploads that are synced file by file; a larger batch syncs the whole file system at once where that is possible. */
 export const maxFilesSyncedSingly = 4;
-/** Files that one reader keeps open or mapped; the oldest is closed. */
+/** Files that one reader keeps open; the oldest is closed. */
 export const maxOpenFilesPerReader = 128;
-/** Files that the main thread keeps mapped beside those of the readers; the oldest is unmapped. */
-export const maxResidentFiles = 1024;
+/** Objects that the main thread keeps open beside those of the readers; the oldest is closed. */
+export const maxResidentFiles = 256;
+/** Block checksums that a thread keeps in memory, enough for 32 GiB of objects; the oldest are read again when needed. */
+export const maxCachedSumsBytes = 16 * MiB;
+/** Objects with more block checksums than this (8 GiB) are read by reader threads only: loading them takes a while. */
+export const maxResidentSumsBytes = 4 * MiB;
+/** An object without block checksums is hashed before its first read; a longer one in the background, beside reads. */
+export const maxBytesHashedAtOnce = 32 * MiB;
+/** Such an object is hashed in pieces of this size: reads of other objects come between them. */
+export const verificationPieceBytes = 1 * MiB;
 /** Catalog rows that the main thread caches; the oldest is evicted. */
 export const maxKnownStreams = 4096;
 /** Streams in one page of a listing; a request for more is refused. */

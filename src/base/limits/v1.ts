@@ -1,5 +1,6 @@
 /** Limits of protocol v1. */
 import { maxFrameBytes, shutdownGraceMs } from "./connections.ts";
+import { readSliceBytes } from "./lanes.ts";
 import { mustHold } from "./relation.ts";
 import { GiB, KiB, MiB } from "./units.ts";
 
@@ -61,6 +62,7 @@ mustHold(
   "the initial credit of all channels stays near the budget of a connection",
   initialChannelCreditBytes * maxChannels <= 2 * receiveBudgetBytes,
 );
+mustHold("a quantum arrives in one part", streamQuantumBytes <= readSliceBytes);
 mustHold("a connection's turn lets several streams send", streamQuantumBytes <= connectionQuantumBytes);
 mustHold("uploads are acknowledged before a connection is idle", ackIntervalMs < messageIdleTimeoutMs / 3);
 mustHold("peers may finish within the shutdown", goodbyeMs < shutdownGraceMs);

@@ -1,12 +1,16 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import * as fs from "node:fs";
 import { join, resolve } from "node:path";
+import { WavecacheError } from "../../base/errors.ts";
 import { openLog } from "../../base/log.ts";
+import type { FileRef, ReadSink } from "../../pool/readers.ts";
 import type { StreamRow } from "../../store/streams/catalog.ts";
 import { CacheLayout } from "../../store/layout.ts";
 import { Library } from "../../store/library/library.ts";
 import { temporaryFolder } from "../../testing/fixtures/temporary-folder.ts";
-import { type Song, Songs } from "./songs.ts";
+import type { Song } from "./song.ts";
+import { Songs } from "./songs.ts";
+import type { RangeReader } from "./stream-song.ts";
 
 const samples = resolve(import.meta.dir, "../../../data/samples");
 const sha256 = "ab".repeat(32);
@@ -16,15 +20,39 @@ let library: Library;
 let songs: Songs;
 let stream: Partial<StreamRow> | null;
 
+/** Reads in two parts what is not resident; fails ranges that touch the damaged byte. */
+class FakeReader implements RangeReader {
+  isResident = false;
+  damagedAt: number | undefined;
+
+  read(file: FileRef, offset: number, length: number, sink: ReadSink): void {
+    const bytes = fs.readFileSync(file.path).subarray(offset, offset + length);
+    const at = this.damagedAt;
+    queueMicrotask(() => {
+      sink.part(bytes.subarray(0, 1), false);
+      if (at !== undefined && at >= offset && at < offset + length)
+        return sink.failed(new WavecacheError("OBJECT_DAMAGED"));
+      sink.part(bytes.subarray(1), true);
+    });
+  }
+
+  resident(file: FileRef, offset: number, length: number): Uint8Array | undefined {
+    return this.isResident ? fs.readFileSync(file.path).subarray(offset, offset + length) : undefined;
+  }
+}
+let reader: FakeReader;
+
 beforeEach(async () => {
   folder = temporaryFolder();
   stream = null;
+  reader = new FakeReader();
   const layout = new CacheLayout(join(folder.path, "cache"));
   layout.create();
   fs.mkdirSync(layout.objectFolder(sha256));
   fs.writeFileSync(layout.objectPath(sha256), "of the cache");
   library = await Library.open(join(folder.path, "library"), openLog("test"));
-  songs = new Songs(library, { find: async () => stream as StreamRow | null }, layout);
+  const find = async () => stream as StreamRow | null;
+  songs = new Songs(library, { find, assignReader: () => reader }, layout);
 });
 afterEach(() => {
   library.close();
@@ -43,7 +71,7 @@ test("a name means a file of the library first, then a finished stream", async (
   expect(songs.open("take-1")).rejects.toThrow("no such song");
   stream = { state: "unfinished", sha256: null, key: "x" };
   expect(songs.open("take-1")).rejects.toThrow("no such song");
-  stream = { state: "finished", sha256 };
+  stream = { state: "finished", sha256, size: 12 };
   const song = await songs.open("take-1");
   expect(song.sha256).toBe(sha256);
   expect(await textOf(song)).toBe("of the cache");
@@ -52,8 +80,29 @@ test("a name means a file of the library first, then a finished stream", async (
 });
 
 test("a stream whose audio was removed from outside has its own error", async () => {
-  stream = { state: "finished", sha256: "cd".repeat(32) };
+  stream = { state: "finished", sha256: "cd".repeat(32), size: 1 };
   expect(songs.open("take-1")).rejects.toThrow("missing on disk");
+});
+
+test("a stream is read from memory, or in parts by a reader", async () => {
+  stream = { state: "finished", sha256, size: 12 };
+  for (const isResident of [false, true]) {
+    reader.isResident = isResident;
+    const song = await songs.open("take-1");
+    expect(await song.read(3, 9, new Uint8Array(20))).toEqual(new Uint8Array(Buffer.from("the cache")));
+    expect(await song.read(12, 0)).toEqual(new Uint8Array(0));
+    expect(song.read(3, 10)).rejects.toThrow("not within");
+  }
+});
+
+test("damaged audio of a stream fails the read, and a stream that is too short does not open", async () => {
+  stream = { state: "finished", sha256, size: 12 };
+  reader.damagedAt = 5;
+  const song = await songs.open("take-1");
+  expect(song.read(3, 9)).rejects.toThrow("damaged on disk");
+  expect(await song.read(6, 3)).toEqual(new Uint8Array(Buffer.from(" ca")));
+  stream.size = 13;
+  expect(songs.open("take-1")).rejects.toThrow("damaged on disk");
 });
 
 test("a digest is remembered until the file changes", async () => {

@@ -9,25 +9,10 @@ import { type AudioDetails, inspectAudio } from "../../store/library/audio-detai
 import type { StreamRow } from "../../store/streams/catalog.ts";
 import type { CacheLayout } from "../../store/layout.ts";
 import type { Library } from "../../store/library/library.ts";
-import { openBelow, type OpenedFile } from "../../store/library/file.ts";
+import type { OpenedFile } from "../../store/library/file.ts";
 import { Lru } from "../../base/lru.ts";
-
-/** An open song. The caller of `open` has to close it. */
-export interface Song {
-  readonly name: string;
-  /** Bytes, fixed when the song was opened. */
-  readonly size: number;
-  /** Lower-case hex; undefined if it is not known yet. */
-  readonly sha256: string | undefined;
-  /**
-   * Reads exactly these bytes, which must be within `size`, into the beginning of `into` if that is given. Rejects with
-   * SONG_CHANGED if the file does not have them any more.
-   */
-  read(offset: number, length: number, into?: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>>;
-  /** Remembers the SHA-256 of the whole song for later openers, unless the file has changed. */
-  noteDigest(sha256: string): Promise<void>;
-  close(): Promise<void>;
-}
+import type { Song } from "./song.ts";
+import { checkObject, type RangeReader, StreamSong } from "./stream-song.ts";
 
 /** A song in a listing. */
 export interface SongRow extends AudioDetails {
@@ -48,19 +33,20 @@ export interface SongPage {
   next: string | null;
 }
 
-/** Finds streams in the catalog. */
-export interface StreamLookup {
+/** Finds streams in the catalog, and reads them. */
+export interface StreamSource {
   find(streamId: string): Promise<StreamRow | null>;
+  assignReader(): RangeReader;
 }
 
 export class Songs {
   readonly #library: Library;
-  readonly #streams: StreamLookup;
+  readonly #streams: StreamSource;
   readonly #layout: CacheLayout;
   readonly #digests = new Lru<string>(maxKnownSongs);
   readonly #details = new Lru<AudioDetails>(maxKnownSongs);
 
-  constructor(library: Library, streams: StreamLookup, layout: CacheLayout) {
+  constructor(library: Library, streams: StreamSource, layout: CacheLayout) {
     this.#library = library;
     this.#streams = streams;
     this.#layout = layout;
@@ -69,7 +55,7 @@ export class Songs {
   /** Rejects with SONG_UNKNOWN, or with STORE_FAILED and the like if the disk fails. */
   async open(name: string): Promise<Song> {
     const file = await this.#library.find(name);
-    if (file !== undefined) return new OpenSong(name, file, this.#digests.get(file.key), this.#digests);
+    if (file !== undefined) return new LibrarySong(name, file, this.#digests.get(file.key), this.#digests);
     const stream = isStreamId(name) ? await this.#openStream(name) : undefined;
     if (stream === undefined) throw new WavecacheError("SONG_UNKNOWN", name);
     return stream;
@@ -88,9 +74,9 @@ export class Songs {
     const row = await this.#streams.find(streamId);
     if (row === null || row.state !== "finished" || row.sha256 === null) return undefined;
     const path = this.#layout.objectPath(row.sha256);
-    const file = await openBelow(this.#layout.objects, path);
-    if (file === undefined) throw new WavecacheError("OBJECT_MISSING", path);
-    return new OpenSong(streamId, file, row.sha256, this.#digests);
+    await checkObject(path, row.size);
+    const file = { path, immutable: true };
+    return new StreamSong(streamId, row.size, row.sha256, file, this.#streams.assignReader());
   }
 
   /** Keeps the order of the names. Leaves out songs that were removed meanwhile. */
@@ -120,7 +106,7 @@ export class Songs {
   }
 }
 
-class OpenSong implements Song {
+class LibrarySong implements Song {
   readonly name: string;
   readonly sha256: string | undefined;
   readonly #file: OpenedFile;

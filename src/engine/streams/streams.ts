@@ -85,7 +85,7 @@ export class Streams {
     const watched = { lostFound: layout.lostFound, keepOrphans };
     this.#watch = new StoreWatch(watched, this.#counts, this.admission, log);
     const owner = {
-      uploadCommitted: (row: StreamRow) => void this.#known.set(row.streamId, this.#readableObject(row)),
+      uploadCommitted: (row: StreamRow) => this.#committed(row),
       uploadReleased: (upload: Upload) => this.#release(upload),
     };
     this.#storage = new UploadStorage(pool, this.admission, this.#counts, owner, log);
@@ -231,7 +231,7 @@ export class Streams {
     this.#counts.removed(removed);
     this.admission.objectBytes -= removed.objectBytes;
     this.admission.unfinishedBytes -= removed.unfinishedBytes;
-    // A read may have mapped the file again during the call.
+    // A read may have opened the file again during the call.
     if (known !== undefined && removed.objectBytes > 0) this.#pool.readers.forget(known.file.path);
   }
 
@@ -242,6 +242,13 @@ export class Streams {
     const uploads = [...this.#uploads.values()];
     for (const upload of uploads) upload.leave(new WavecacheError("SHUTTING_DOWN"));
     await Promise.all(uploads.map((upload) => upload.over));
+  }
+
+  #committed(row: StreamRow): void {
+    const readable = this.#readableObject(row);
+    // The upload has replaced an object that readers may have open, and that may be damaged.
+    this.#pool.readers.forget(readable.file.path);
+    this.#known.set(row.streamId, readable);
   }
 
   #release(upload: Upload): void {

@@ -20,7 +20,7 @@
  *
  * To a reader, the subject is a file's handle:
  *
- *     READ_OPEN     u8 1 = immutable (mapped), then the path
+ *     READ_OPEN     u8 1 = object (verified), then the path
  *     READ_RANGE    f64 offset, f64 length          in bytes
  *     READ_CLOSE    -
  *
@@ -29,6 +29,7 @@
  *     READ_PART     audio                           more of this answer follows
  *     READ_LAST     audio                           ends this answer
  *     READ_FAILED   u32 error number, then detail   ends this answer; its parts are void
+ *     READ_VOID     -                               room of a part that could not be read; READ_FAILED follows
  */
 
 export const WRITE_OPEN = 1;
@@ -50,6 +51,7 @@ export const READ_CLOSE = 35;
 export const READ_PART = 49;
 export const READ_LAST = 50;
 export const READ_FAILED = 51;
+export const READ_VOID = 52;
 
 export const digestBytes = 32;
 

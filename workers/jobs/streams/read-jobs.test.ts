@@ -2,7 +2,8 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import * as fs from "node:fs";
 import { join } from "node:path";
 import { errorOfNumber } from "../../../src/base/errors.ts";
-import { GiB, KiB, MiB } from "../../../src/base/limits/units.ts";
+import { maxBytesHashedAtOnce } from "../../../src/base/limits/streams.ts";
+import { KiB, MiB } from "../../../src/base/limits/units.ts";
 import { BlockingEnd } from "../../../src/lane/blocking-end.ts";
 import { allocateLane } from "../../../src/lane/lane.ts";
 import {
@@ -14,9 +15,15 @@ import {
   READ_LAST,
   READ_OPEN,
   READ_RANGE,
+  READ_VOID,
 } from "../../../src/lane/messages/streams.ts";
 import { RingConsumer } from "../../../src/lane/ring.ts";
-import { isMapped } from "../../../src/testing/harness/memory-maps.ts";
+import { CacheLayout } from "../../../src/store/layout.ts";
+import { blockBytes } from "../../../src/store/streams/sums.ts";
+import { readSums } from "../../../src/store/streams/sums-files.ts";
+import { putObject } from "../../../src/testing/fixtures/object.ts";
+import { Random, sha256 } from "../../../src/testing/harness/bytes.ts";
+import { flipByte } from "../../../src/testing/harness/damage.ts";
 import { temporaryFolder } from "../../../src/testing/fixtures/temporary-folder.ts";
 import { ReadJobs } from "./read-jobs.ts";
 
@@ -24,13 +31,15 @@ let folder: ReturnType<typeof temporaryFolder>;
 let results: RingConsumer;
 let jobs: ReadJobs;
 let lane: BlockingEnd;
+let layout: CacheLayout;
 
 beforeEach(() => {
   folder = temporaryFolder();
   const memory = allocateLane(64 * KiB, MiB);
   results = new RingConsumer(memory.results);
   lane = new BlockingEnd(memory);
-  jobs = new ReadJobs(lane);
+  layout = new CacheLayout(folder.path);
+  jobs = new ReadJobs(lane, layout);
 });
 
 afterEach(() => {
@@ -53,6 +62,7 @@ function read(handle: number, offset: number, length: number): Uint8Array | stri
       results.release();
       return code;
     }
+    if (results.kind === READ_VOID) continue;
     parts.push(results.bytes.slice(results.offset, results.offset + results.length));
     if (results.kind === READ_LAST) break;
   }
@@ -66,42 +76,56 @@ function file(name: string, bytes: Uint8Array): string {
   return path;
 }
 
-const audio = Uint8Array.from({ length: 600 * KiB }, (_, index) => (index * 7) & 255);
+const audio = new Random(1).bytes(600 * KiB + 5);
+
+function object(bytes: Uint8Array): string {
+  return putObject(layout, bytes);
+}
 
 describe.each([
-  ["a mapped file", true],
+  ["an object", true],
   ["a growing file", false],
-])("%s", (_name, immutable) => {
+])("%s", (_name, isObject) => {
+  const put = (): string => (isObject ? object(audio) : file("x", audio));
+
   test("is read by range, in one slice or several", () => {
-    run(READ_OPEN, 1, encodeOpen(immutable, file("x", audio)));
+    run(READ_OPEN, 1, encodeOpen(isObject, put()));
     for (const [offset, length] of [
       [0, 1],
       [5, 1000],
       [1000, 512 * KiB],
+      [blockBytes, 2 * blockBytes],
+      [blockBytes - 1, 2],
       [audio.length - 1, 1],
+      [audio.length - blockBytes - 5, blockBytes + 5],
       [0, audio.length],
     ] as const) {
       expect(read(1, offset, length)).toEqual(Buffer.from(audio.subarray(offset, offset + length)));
     }
   });
 
-  test("that is too short fails the read, at its start or in the middle of it", () => {
-    run(READ_OPEN, 1, encodeOpen(immutable, file("x", audio)));
-    expect(read(1, audio.length - 10, 11)).toBe("STORE_FAILED");
-    expect(read(1, audio.length - 300 * KiB, 400 * KiB)).toBe("STORE_FAILED");
-    expect(read(1, 0, 10)).toEqual(Buffer.from(audio.subarray(0, 10)));
+  test("that is missing fails each read until it is there", () => {
+    const path = put();
+    fs.renameSync(path, `${path}.away`);
+    run(READ_OPEN, 1, encodeOpen(isObject, path));
+    expect(read(1, 0, 1)).toBe("OBJECT_MISSING");
+    expect(read(1, 0, 1)).toBe("OBJECT_MISSING");
+    fs.renameSync(`${path}.away`, path);
+    expect(read(1, 0, 5)).toEqual(Buffer.from(audio.subarray(0, 5)));
+    run(READ_CLOSE, 1, new Uint8Array(0));
   });
 
-  test("that is missing fails each read", () => {
-    run(READ_OPEN, 1, encodeOpen(immutable, join(folder.path, "missing")));
-    expect(read(1, 0, 1)).toBe("OBJECT_MISSING");
-    expect(read(1, 0, 1)).toBe("OBJECT_MISSING");
-    run(READ_CLOSE, 1, new Uint8Array(0));
+  test("is read to its end after it was unlinked", () => {
+    const path = put();
+    run(READ_OPEN, 1, encodeOpen(isObject, path));
+    read(1, 0, 1);
+    fs.unlinkSync(path);
+    expect(read(1, 0, audio.length)).toEqual(Buffer.from(audio));
   });
 });
 
-describe("a reader", () => {
-  test("reads a growing file up to its current end", () => {
+describe("a growing file", () => {
+  test("is read up to its current end", () => {
     const path = file("x", audio.subarray(0, 10));
     run(READ_OPEN, 1, encodeOpen(false, path));
     expect(read(1, 0, 10)).toEqual(Buffer.from(audio.subarray(0, 10)));
@@ -109,27 +133,116 @@ describe("a reader", () => {
     expect(read(1, 5, 15)).toEqual(Buffer.from(audio.subarray(5, 20)));
   });
 
-  test("reads a mapped file to its end after it was unlinked", () => {
-    const path = file("x", audio);
+  test("that is too short fails the read, at its start or in the middle of it", () => {
+    run(READ_OPEN, 1, encodeOpen(false, file("x", audio)));
+    expect(read(1, audio.length - 10, 11)).toBe("STORE_FAILED");
+    expect(read(1, audio.length - 300 * KiB, 400 * KiB)).toBe("STORE_FAILED");
+    expect(read(1, 0, 10)).toEqual(Buffer.from(audio.subarray(0, 10)));
+  });
+});
+
+describe("a damaged object", () => {
+  test("fails the reads that touch a damaged block, and no others", () => {
+    const path = object(audio);
     run(READ_OPEN, 1, encodeOpen(true, path));
-    fs.unlinkSync(path);
+    expect(read(1, 0, audio.length)).toEqual(Buffer.from(audio));
+    flipByte(path, 3 * blockBytes + 5);
+    expect(read(1, 0, audio.length)).toBe("OBJECT_DAMAGED");
+    expect(read(1, 3 * blockBytes + 1000, 1)).toBe("OBJECT_DAMAGED");
+    expect(read(1, 3 * blockBytes - 1, 2)).toBe("OBJECT_DAMAGED");
+    const before = 3 * blockBytes;
+    expect(read(1, 0, before)).toEqual(Buffer.from(audio.subarray(0, before)));
+    expect(read(1, before + blockBytes, 100 * KiB)).toEqual(
+      Buffer.from(audio.subarray(before + blockBytes, before + blockBytes + 100 * KiB)),
+    );
+    flipByte(path, 3 * blockBytes + 5);
     expect(read(1, 0, audio.length)).toEqual(Buffer.from(audio));
   });
 
-  test.skipIf(process.platform !== "linux")("unmaps a closed file at once", () => {
-    const path = file("x", audio);
+  test("that is too short fails reads past its end, and one that is too long fails none", () => {
+    const path = object(audio);
     run(READ_OPEN, 1, encodeOpen(true, path));
-    expect(isMapped(path)).toBe(true);
-    run(READ_CLOSE, 1, new Uint8Array(0));
-    expect(isMapped(path)).toBe(false);
+    fs.appendFileSync(path, "more");
+    expect(read(1, 0, audio.length)).toEqual(Buffer.from(audio));
+    fs.truncateSync(path, 2 * blockBytes + 10);
+    expect(read(1, 0, 2 * blockBytes)).toEqual(Buffer.from(audio.subarray(0, 2 * blockBytes)));
+    expect(read(1, 2 * blockBytes, 5)).toBe("OBJECT_DAMAGED");
+    expect(read(1, audio.length - 1, 1)).toBe("OBJECT_DAMAGED");
+    expect(read(1, audio.length, 1)).toBe("OBJECT_DAMAGED");
   });
 
-  test("reads an object that is too long for a map", () => {
-    const path = file("x", new Uint8Array(0));
-    const descriptor = fs.openSync(path, "r+");
-    fs.writeSync(descriptor, audio, 0, 100, 4 * GiB + 50);
-    fs.closeSync(descriptor);
+  test("that another program replaces is read from the new file", () => {
+    const path = object(audio);
     run(READ_OPEN, 1, encodeOpen(true, path));
-    expect(read(1, 4 * GiB + 50, 100)).toEqual(Buffer.from(audio.subarray(0, 100)));
+    flipByte(path, 5);
+    expect(read(1, 0, 10)).toBe("OBJECT_DAMAGED");
+    fs.writeFileSync(`${path}.new`, audio);
+    fs.renameSync(`${path}.new`, path);
+    expect(read(1, 0, 10)).toEqual(Buffer.from(audio.subarray(0, 10)));
+  });
+
+  test.skipIf(process.platform === "win32")("may be no file at all", () => {
+    const path = object(audio);
+    fs.unlinkSync(path);
+    run(READ_OPEN, 1, encodeOpen(true, path));
+    for (const put of [() => fs.mkdirSync(path), () => Bun.spawnSync(["mkfifo", path])]) {
+      put();
+      expect(read(1, 0, 10)).toBe("OBJECT_DAMAGED");
+      fs.rmSync(path, { recursive: true });
+    }
+    expect(read(1, 0, 10)).toBe("OBJECT_MISSING");
+  });
+});
+
+function withoutSums(bytes: Uint8Array): { path: string; sums: string } {
+  const path = object(bytes);
+  const sums = layout.sumsPath(sha256(bytes));
+  fs.rmSync(sums);
+  return { path, sums };
+}
+
+describe("an object without block checksums", () => {
+  test("is hashed before its first read, and gets them again", () => {
+    const { path, sums } = withoutSums(audio);
+    run(READ_OPEN, 1, encodeOpen(true, path));
+    expect(read(1, 7, 100)).toEqual(Buffer.from(audio.subarray(7, 107)));
+    expect(readSums(layout, sha256(audio))!.firstDamaged(0, audio)).toBeUndefined();
+    fs.writeFileSync(sums, "broken");
+    run(READ_OPEN, 2, encodeOpen(true, path));
+    flipByte(path, 1000);
+    expect(read(2, 1000, 1)).toBe("OBJECT_DAMAGED");
+  });
+
+  test("fails every read if it is damaged anywhere, until it is right again", () => {
+    const { path, sums } = withoutSums(audio);
+    flipByte(path, 5);
+    run(READ_OPEN, 1, encodeOpen(true, path));
+    expect(read(1, 300 * KiB, 1)).toBe("OBJECT_DAMAGED");
+    expect(read(1, 0, 10)).toBe("OBJECT_DAMAGED");
+    expect(fs.existsSync(sums)).toBe(false);
+    fs.writeFileSync(path, audio);
+    expect(read(1, 0, 10)).toEqual(Buffer.from(audio.subarray(0, 10)));
+  });
+
+  test("is hashed in the background if it is long, and read meanwhile", () => {
+    const long = new Uint8Array(maxBytesHashedAtOnce + MiB + 5).fill(7);
+    const { path } = withoutSums(long);
+    run(READ_OPEN, 1, encodeOpen(true, path));
+    expect(read(1, 5, 10)).toEqual(Buffer.alloc(10, 7));
+    expect(readSums(layout, sha256(long))).toBeUndefined();
+    while (jobs.background());
+    expect(readSums(layout, sha256(long))!.firstDamaged(0, long)).toBeUndefined();
+    flipByte(path, 9);
+    expect(read(1, 5, 10)).toBe("OBJECT_DAMAGED");
+  });
+
+  test("fails its reads once it is found to be damaged in the background", () => {
+    const long = new Uint8Array(maxBytesHashedAtOnce + 5).fill(8);
+    const { path } = withoutSums(long);
+    flipByte(path, MiB);
+    run(READ_OPEN, 1, encodeOpen(true, path));
+    expect(read(1, 5, 10)).toEqual(Buffer.alloc(10, 8));
+    while (jobs.background());
+    expect(read(1, 5, 10)).toBe("OBJECT_DAMAGED");
   });
 });

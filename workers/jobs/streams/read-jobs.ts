@@ -1,5 +1,6 @@
 /** The open files and the ranges of one reader thread. */
 import { errorNumber, toWavecacheError, WavecacheError } from "../../../src/base/errors.ts";
+import { maxCachedSumsBytes } from "../../../src/base/limits/streams.ts";
 import { failpoint } from "../../../src/base/failpoint.ts";
 import { readSliceBytes } from "../../../src/base/limits/lanes.ts";
 import type { BlockingEnd } from "../../../src/lane/blocking-end.ts";
@@ -15,18 +16,31 @@ import {
   READ_OPEN,
   READ_PART,
   READ_RANGE,
+  READ_VOID,
 } from "../../../src/lane/messages/streams.ts";
-import { isMissing } from "../../../src/store/layout.ts";
+import { type CacheLayout, isMissing } from "../../../src/store/layout.ts";
+import { SumsCache } from "../../../src/store/streams/sums-files.ts";
 import type { Jobs } from "../../lane-loop.ts";
-import { openReadableFile, type ReadableFile } from "./readable-file.ts";
+import { ObjectFile } from "./object-file.ts";
+import { GrowingFile, type ReadableFile } from "./readable-file.ts";
+
+interface Handle {
+  path: string;
+  isObject: boolean;
+  /** Undefined before the first read, and while the file cannot be opened: each read tries again. */
+  file: ReadableFile | undefined;
+}
 
 export class ReadJobs implements Jobs {
   readonly #lane: BlockingEnd;
-  /** By handle. For a file that could not be opened, the error that answers its reads. */
-  readonly #files = new Map<number, ReadableFile | WavecacheError>();
+  readonly #sums: SumsCache;
+  readonly #handles = new Map<number, Handle>();
+  /** Files with background work. */
+  readonly #busy = new Set<ReadableFile>();
 
-  constructor(lane: BlockingEnd) {
+  constructor(lane: BlockingEnd, layout: CacheLayout) {
     this.#lane = lane;
+    this.#sums = new SumsCache(layout, maxCachedSumsBytes);
   }
 
   run(kind: number, subject: number, body: Body): void {
@@ -43,39 +57,47 @@ export class ReadJobs implements Jobs {
   }
 
   background(): boolean {
-    return false;
+    for (const file of this.#busy) {
+      this.#busy.delete(file);
+      // At the end of the set: the files take turns.
+      file.work();
+      if (file.hasWork) this.#busy.add(file);
+      break;
+    }
+    return this.#busy.size > 0;
   }
 
   close(): void {
-    for (const handle of Array.from(this.#files.keys())) this.#close(handle);
+    for (const handle of Array.from(this.#handles.keys())) this.#close(handle);
   }
 
   #open(handle: number, body: Body): void {
-    const { flag: isImmutable, text: path } = decodeOpen(body);
-    try {
-      this.#files.set(handle, openReadableFile(path, isImmutable));
-    } catch (error) {
-      this.#files.set(
-        handle,
-        isMissing(error) ? new WavecacheError("OBJECT_MISSING", path) : toWavecacheError(error),
-      );
-    }
+    const { flag: isObject, text: path } = decodeOpen(body);
+    this.#handles.set(handle, { path, isObject, file: undefined });
   }
 
   #close(handle: number): void {
-    const file = this.#files.get(handle);
-    this.#files.delete(handle);
-    if (file === undefined || file instanceof WavecacheError) return;
+    const file = this.#handles.get(handle)?.file;
+    this.#handles.delete(handle);
+    if (file === undefined) return;
+    this.#busy.delete(file);
     file.close();
+  }
+
+  /** Throws the error that answers the read. */
+  #fileOf(number: number): ReadableFile {
+    const handle = this.#handles.get(number);
+    if (handle === undefined) throw new RangeError(`a read of handle ${number}, which is not open`);
+    const { path, isObject } = handle;
+    handle.file ??= isObject ? new ObjectFile(path, this.#sums) : openGrowing(path);
+    return handle.file;
   }
 
   /** Answers one range, in slices if it is long. A failure may follow some slices. */
   #read(handle: number, offset: number, length: number): void {
     try {
       failpoint("reader.read");
-      const file = this.#files.get(handle);
-      if (file === undefined) throw new RangeError(`a read of handle ${handle}, which is not open`);
-      if (file instanceof WavecacheError) throw file;
+      const file = this.#fileOf(handle);
       let done = 0;
       do {
         const slice = Math.min(length - done, readSliceBytes);
@@ -92,9 +114,10 @@ export class ReadJobs implements Jobs {
     const at = this.#lane.reserveResult(last ? READ_LAST : READ_PART, 0, length);
     try {
       file.copy(offset, length, results.bytes, at);
+      if (file.hasWork) this.#busy.add(file);
     } catch (error) {
-      // Its room is already reserved: it goes as a part, and the failure that follows makes it void.
-      results.relabel(READ_PART);
+      // Its room is already reserved, and holds what nobody may see.
+      results.relabel(READ_VOID);
       throw error;
     }
     // The main thread sends this slice while the next one is copied.
@@ -105,5 +128,15 @@ export class ReadJobs implements Jobs {
     const body = encodeFailure({ number: errorNumber(error.code), detail: error.detail ?? "" });
     const at = this.#lane.reserveResult(READ_FAILED, 0, body.length);
     this.#lane.results.bytes.set(body, at);
+  }
+}
+
+/** The upload may have finished: then its audio is at another path. */
+function openGrowing(path: string): GrowingFile {
+  try {
+    return new GrowingFile(path);
+  } catch (error) {
+    if (isMissing(error)) throw new WavecacheError("OBJECT_MISSING", path);
+    throw error;
   }
 }
