@@ -35,6 +35,11 @@ export interface UploadRef {
   key: string;
 }
 
+/** An unfinished stream, by its last use. */
+export interface IdleUpload extends UploadRef {
+  size: number;
+}
+
 /** Arguments and result of each call. Times are milliseconds since 1970. */
 export interface KeeperCalls {
   /** Opens the store, recovers it, and starts the background check. Must be the first call. */
@@ -68,7 +73,7 @@ export interface KeeperCalls {
     result: { finished: boolean; objectBytes: number; unfinishedBytes: number },
   ];
   /** Unfinished streams that nobody has touched for this long in running time, longest first. */
-  idle: [args: { ms: number; limit: number }, result: UploadRef[]];
+  idle: [args: { ms: number; limit: number }, result: IdleUpload[]];
   /** Removes interrupted uploads, and renews those that are in use. An id may have another upload by now. */
   expire: [
     args: { expired: UploadRef[]; inUse: UploadRef[]; at: number },

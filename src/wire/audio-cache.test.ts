@@ -16,26 +16,37 @@ const sha256 = "0123456789abcdef".repeat(4);
 
 describe("the decoder of the server", () => {
   test.each([
-    ['{"type":"START","streamId":"X"}', { type: "START", typeCase: "upper", streamId: "X", mode: "create" }],
+    [
+      '{"type":"START","streamId":"X"}',
+      { type: "START", typeCase: "upper", streamId: "X", mode: "create", size: undefined },
+    ],
     [
       '{ "streamId" : "X",\n "type" : "start" }',
-      { type: "START", typeCase: "lower", streamId: "X", mode: "create" },
+      { type: "START", typeCase: "lower", streamId: "X", mode: "create", size: undefined },
     ],
     [
       '{"type":"Start","streamId":"X","resume":true}',
-      { type: "START", typeCase: "capital", streamId: "X", mode: "resume" },
+      { type: "START", typeCase: "capital", streamId: "X", mode: "resume", size: undefined },
     ],
     [
       '{"type":"START","streamId":"X","resume":"yes"}',
-      { type: "START", typeCase: "upper", streamId: "X", mode: "create" },
+      { type: "START", typeCase: "upper", streamId: "X", mode: "create", size: undefined },
     ],
     [
       '{"type":"STOP","streamId":null,"offset":null}',
       { type: "STOP", typeCase: "upper", streamId: undefined },
     ],
     [
+      '{"type":"START","streamId":"X","size":9}',
+      { type: "START", typeCase: "upper", streamId: "X", mode: "create", size: 9 },
+    ],
+    [
+      '{"type":"START","streamId":"X","size":"large"}',
+      { type: "START", typeCase: "upper", streamId: "X", mode: "create", size: undefined },
+    ],
+    [
       '{"type":"START","streamId":"X","resume":true,"restart":true}',
-      { type: "START", typeCase: "upper", streamId: "X", mode: "restart" },
+      { type: "START", typeCase: "upper", streamId: "X", mode: "restart", size: undefined },
     ],
     [
       `{"type":"STOP","sha256":"${sha256.toUpperCase()}"}`,
@@ -44,7 +55,7 @@ describe("the decoder of the server", () => {
     ['{"type":"STOP","streamId":""}', { type: "STOP", typeCase: "upper", streamId: undefined }],
     [
       '{"type":"START","streamId":7}',
-      { type: "START", typeCase: "upper", streamId: undefined, mode: "create" },
+      { type: "START", typeCase: "upper", streamId: undefined, mode: "create", size: undefined },
     ],
     [
       '{"type":"GET","streamId":"X"}',

@@ -8,6 +8,7 @@
  *     GET {streamId, offset?, length?} ->  one binary frame
  *                                     ERROR {message} instead of any answer
  *
+ * START may tell the `size` of the whole stream, so that one that is too large is refused before its audio is sent.
  * START with `resume` or `restart` continues an unfinished stream or replaces it: STARTED then has the `offset` to send
  * from and the `sha256` of the bytes before it.
  *
@@ -27,7 +28,13 @@ export type StartMode = "create" | "resume" | "restart";
 
 /** A control message to the server. `streamId` is undefined where the message has none. */
 export type Request =
-  | { type: "START"; typeCase: TypeCase; streamId: string | undefined; mode: StartMode }
+  | {
+      type: "START";
+      typeCase: TypeCase;
+      streamId: string | undefined;
+      mode: StartMode;
+      size: number | undefined;
+    }
   | { type: "STOP"; typeCase: TypeCase; streamId: string | undefined; sha256: string | undefined }
   | { type: "GET"; typeCase: TypeCase; streamId: string | undefined; offset: number; length: number };
 
@@ -61,7 +68,7 @@ export function decodeRequest(text: string): Request | Malformed {
   const typeCase = caseOf(spelled);
   switch (spelled.toUpperCase()) {
     case "START":
-      return { type: "START", typeCase, streamId, mode: startModeOf(fields) };
+      return decodeStart(fields, typeCase, streamId);
     case "STOP":
       return decodeStop(fields, typeCase, streamId);
     case "GET":
@@ -69,6 +76,16 @@ export function decodeRequest(text: string): Request | Malformed {
     default:
       return { type: "MALFORMED", message: `Unknown message type: ${spelled.slice(0, 64)}` };
   }
+}
+
+function decodeStart(
+  fields: Record<string, unknown>,
+  typeCase: TypeCase,
+  streamId: string | undefined,
+): Request {
+  // Clients that are older than this field may use its name for something else.
+  const size = countField(fields.size, undefined);
+  return { type: "START", typeCase, streamId, mode: startModeOf(fields), size };
 }
 
 function startModeOf({ resume, restart }: Record<string, unknown>): StartMode {

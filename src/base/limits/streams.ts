@@ -5,10 +5,15 @@ import { GiB, KiB, MiB } from "./units.ts";
 
 /** Bytes of one stream (`--max-stream-bytes`); an upload that grows beyond ends with STREAM_TOO_LARGE. */
 export const defaultMaxStreamBytes = 4 * GiB;
-/** Bytes in the cache (`--max-cache-bytes`); a full cache refuses uploads with CACHE_FULL and evicts nothing. */
+/**
+ * Bytes in the cache (`--max-cache-bytes`); a full cache removes interrupted uploads to
+ * make room, and refuses uploads with CACHE_FULL if there are none. It never removes a finished stream.
+ */
 export const defaultMaxCacheBytes = 8 * GiB;
 /** An interrupted upload is removed after this long without a resume (`--incomplete-ttl`). */
 export const defaultIncompleteTtlSeconds = 24 * 3600;
+/** A full cache that found no interrupted upload to remove looks again after this; it refuses uploads until then. */
+export const reclaimPauseMs = 1_000;
 /** Length of a stream id; a longer one is refused with BAD_STREAM_ID. */
 export const maxStreamIdChars = 128;
 /** Unfinished streams of one connection; one more is refused with STREAMS_EXHAUSTED. */

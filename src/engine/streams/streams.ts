@@ -1,7 +1,7 @@
 /** The rules about streams: which may be uploaded, resumed, read and removed, and what the thread pool does for that. */
 import { randomBytes } from "node:crypto";
 import { WavecacheError } from "../../base/errors.ts";
-import { maxExpiredTogether, maxKnownStreams, maxOutboundBytes } from "../../base/limits/streams.ts";
+import { maxKnownStreams, maxOutboundBytes } from "../../base/limits/streams.ts";
 import type { Log } from "../../base/log.ts";
 import { Lru } from "../../base/lru.ts";
 import { isStreamId } from "../../base/stream-id.ts";
@@ -13,6 +13,7 @@ import { describeStream, noMetadata, type StreamMetadata } from "../../store/str
 import { Admission, type AdmissionLimits } from "./admission.ts";
 import { StreamCounts } from "./counts.ts";
 import { type Follower, Followers } from "./followers.ts";
+import { InterruptedUploads } from "./interrupted-uploads.ts";
 import { OutboundBudget } from "./outbound-budget.ts";
 import { StoreWatch } from "./store-watch.ts";
 import { Upload, type UploadOwner } from "./upload.ts";
@@ -22,6 +23,13 @@ export interface StreamsSettings extends AdmissionLimits {
   incompleteTtlSeconds: number;
   /** Keep the files in lost+found/ forever. */
   keepOrphans: boolean;
+}
+
+/** What a client says about the stream that it uploads. */
+export interface NewStream {
+  metadata?: StreamMetadata | undefined;
+  /** In bytes. */
+  size?: number | undefined;
 }
 
 /** The part of a stream that can be read now. */
@@ -69,6 +77,7 @@ export class Streams {
   /** File names of this process's uploads begin with it: no other run's files do. */
   readonly #keyPrefix = randomBytes(4).toString("hex");
   readonly #storage: UploadStorage;
+  readonly #interrupted: InterruptedUploads;
   readonly #followers = new Followers((streamId) => this.#uploads.get(streamId));
   /** Finished streams that were committed or read lately. */
   readonly #known = new Lru<Readable>(maxKnownStreams);
@@ -80,10 +89,16 @@ export class Streams {
     this.#layout = layout;
     this.#settings = settings;
     this.#log = log;
-    this.admission = new Admission(settings);
+    this.admission = new Admission(settings, { reclaim: (bytes) => this.#interrupted.reclaim(bytes) });
     const { keepOrphans } = settings;
     const watched = { lostFound: layout.lostFound, keepOrphans };
     this.#watch = new StoreWatch(watched, this.#counts, this.admission, log);
+    const host = {
+      call: pool.keeper.call.bind(pool.keeper),
+      uploads: this.#uploads,
+      ttlMs: settings.incompleteTtlSeconds * 1000,
+    };
+    this.#interrupted = new InterruptedUploads(host, this.admission, this.#counts, log);
     const owner = {
       uploadCommitted: (row: StreamRow) => this.#committed(row),
       uploadReleased: (upload: Upload) => this.#release(upload),
@@ -112,8 +127,9 @@ export class Streams {
   }
 
   /** Starts a new stream. Throws what can be refused at once; a later refusal rejects `ready` of the upload. */
-  startUpload(streamId: string, owner: UploadOwner, metadata: StreamMetadata = noMetadata): Upload {
-    this.#checkStart(streamId);
+  startUpload(streamId: string, owner: UploadOwner, { metadata = noMetadata, size }: NewStream = {}): Upload {
+    this.#checkId(streamId);
+    this.admission.checkStart(size);
     if (this.#uploads.has(streamId)) throw new WavecacheError("STREAM_EXISTS");
     const upload = new Upload(streamId, metadata, owner, this.#storage);
     this.#uploads.set(streamId, upload);
@@ -123,17 +139,25 @@ export class Streams {
   }
 
   /** Resumes an interrupted stream, evicting its current upload, or starts a new one with this metadata. */
-  resumeUpload(streamId: string, owner: UploadOwner, metadata: StreamMetadata = noMetadata): Upload {
-    return this.#continueUpload(streamId, owner, metadata, false);
+  resumeUpload(streamId: string, owner: UploadOwner, stream: NewStream = {}): Upload {
+    return this.#continueUpload(streamId, owner, stream, false);
   }
 
   /** As `resumeUpload`, but discards what the stream has. Rejects with STREAM_FINISHED for a finished stream. */
-  restartUpload(streamId: string, owner: UploadOwner, metadata: StreamMetadata = noMetadata): Upload {
-    return this.#continueUpload(streamId, owner, metadata, true);
+  restartUpload(streamId: string, owner: UploadOwner, stream: NewStream = {}): Upload {
+    return this.#continueUpload(streamId, owner, stream, true);
   }
 
-  #continueUpload(streamId: string, owner: UploadOwner, metadata: StreamMetadata, restart: boolean): Upload {
-    this.#checkStart(streamId);
+  #continueUpload(
+    streamId: string,
+    owner: UploadOwner,
+    { metadata = noMetadata, size }: NewStream,
+    restart: boolean,
+  ): Upload {
+    this.#checkId(streamId);
+    this.admission.checkSize(size);
+    // How much of the size is missing is not known yet.
+    this.admission.checkStart(undefined);
     const previous = this.#uploads.get(streamId);
     const upload = new Upload(streamId, metadata, owner, this.#storage);
     this.#uploads.set(streamId, upload);
@@ -211,6 +235,11 @@ export class Streams {
     };
   }
 
+  /** Interrupted uploads, and their bytes, that were removed to make room. */
+  get reclaimed(): { readonly uploads: number; readonly bytes: number } {
+    return this.#interrupted.reclaimed;
+  }
+
   /** How far the background check of the store is. */
   get check(): Pick<StoreWatch, "isRunning" | "figures"> {
     return this.#watch;
@@ -259,10 +288,9 @@ export class Streams {
     this.#followers.end(upload.streamId);
   }
 
-  #checkStart(streamId: string): void {
+  #checkId(streamId: string): void {
     if (this.#closing) throw new WavecacheError("SHUTTING_DOWN");
     if (!isStreamId(streamId)) throw new WavecacheError("BAD_STREAM_ID");
-    this.admission.checkStart();
   }
 
   async #locateUpload(upload: Upload, wantedBytes: number): Promise<Readable> {
@@ -295,34 +323,15 @@ export class Streams {
 
   async #expire(): Promise<void> {
     try {
-      while (await this.#expireSome());
+      await this.#interrupted.expire();
       await this.#storage.recountIfDue();
     } catch (error) {
       this.#log.error("unfinished uploads could not be checked for expiry", { error });
     }
   }
 
-  /** Returns false if no more uploads have expired. */
-  async #expireSome(): Promise<boolean> {
-    const { keeper } = this.#pool;
-    const ms = this.#settings.incompleteTtlSeconds * 1000;
-    const idle = await keeper.call("idle", { ms, limit: maxExpiredTogether });
-    if (idle.length === 0) return false;
-    // A resume after this sends its call after this one, and finds the stream gone.
-    const [inUse, expired] = partition(idle, ({ streamId }) => this.#uploads.has(streamId));
-    const { streamIds, bytes } = await keeper.call("expire", { expired, inUse, at: Date.now() });
-    this.admission.unfinishedBytes -= bytes;
-    this.#counts.expired(streamIds.length);
-    for (const streamId of streamIds) this.#log.info("an unfinished upload has expired", { streamId });
-    return idle.length === maxExpiredTogether;
-  }
-
   /** Makes a unique file name for incoming/. */
   #newKey(): string {
     return `${this.#keyPrefix}-${randomBytes(8).toString("hex")}`;
   }
-}
-
-function partition<T>(items: readonly T[], test: (item: T) => boolean): [T[], T[]] {
-  return [items.filter(test), items.filter((item) => !test(item))];
 }

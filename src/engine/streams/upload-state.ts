@@ -5,7 +5,7 @@
  *         '---------'----------'---------'-------------'-------------'--> ended, with a reason
  *
  * `finish` leads from `starting` or `open` to `sealing`. An upload that has ended keeps what is in its file, unless it
- * was discarded, and can be resumed.
+ * was discarded or too large, and can be resumed.
  */
 import type { WavecacheError } from "../../base/errors.ts";
 
@@ -23,6 +23,8 @@ export type EndReason =
   | "left"
   /** The sender wants the stream removed. */
   | "discarded"
+  /** The stream is over its limit. A new one could never be finished, and is removed; a resumed one keeps what it had. */
+  | "tooLarge"
   /** Another connection resumes the stream. */
   | "evicted"
   /** A limit, a writer or the disk. */
@@ -46,6 +48,7 @@ export const endableStates: Record<EndReason, readonly EndableState[]> = {
   refused: ["starting", "sealing", "sealed"],
   left: ["starting", "open"],
   discarded: ["starting", "open"],
+  tooLarge: ["starting", "open"],
   evicted: ["starting", "open"],
   failed: ["starting", "open", "sealing", "sealed"],
   lost: ["starting", "open", "sealing"],

@@ -52,6 +52,8 @@ export class Upload implements UploadEvents {
   #isEntered: Promise<boolean> = Promise.resolve(false);
   #ready: Promise<number>;
   #finish: Promise<Receipt> | undefined;
+  /** All bytes of the stream are of this upload. */
+  #isNew = false;
   #key = "";
   #keptSha256 = "";
   #metadata: StreamMetadata;
@@ -107,7 +109,8 @@ export class Upload implements UploadEvents {
 
   /** The catalog must not keep the stream. */
   get isDiscarded(): boolean {
-    return this.#state.name === "ended" && this.#state.reason === "discarded";
+    if (this.#state.name !== "ended") return false;
+    return this.#state.reason === "discarded" || this.#state.reason === "tooLarge";
   }
 
   /** The promise of `finish`, once that was called, or if the stream was finished before. */
@@ -117,6 +120,7 @@ export class Upload implements UploadEvents {
 
   /** Starts a new stream while `reservation` asks whether its id is free. */
   start(key: string, reservation: Promise<unknown>): void {
+    this.#isNew = true;
     this.#begin(reservation, this.#flow.opened);
     this.#open(key, false);
   }
@@ -141,7 +145,7 @@ export class Upload implements UploadEvents {
     const { admission } = this.#host;
     const refusal = admission.refuseWrite(this.#flow.receivedBytes, audio.length);
     if (refusal !== undefined) {
-      this.#end("failed", refusal);
+      this.#end(this.#isNew && refusal.code === "STREAM_TOO_LARGE" ? "tooLarge" : "failed", refusal);
       return true;
     }
     admission.unfinishedBytes += audio.length;
@@ -268,6 +272,7 @@ export class Upload implements UploadEvents {
     this.#throwIfEnded();
     if (found.kind === "finished") return this.#resumeFinished(found.row);
     if (found.kind !== "unfinished") {
+      this.#isNew = true;
       this.#open(newKey, false);
       return await this.#flow.opened;
     }

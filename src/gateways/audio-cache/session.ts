@@ -8,6 +8,7 @@ import { maxControlChars } from "../../base/limits/connections.ts";
 import { maxStreamsPerConnection } from "../../base/limits/streams.ts";
 import type { Log } from "../../base/log.ts";
 import type { OutboundBudget } from "../../engine/streams/outbound-budget.ts";
+import type { NewStream } from "../../engine/streams/streams.ts";
 import type { Upload, UploadOwner } from "../../engine/streams/upload.ts";
 import type { Session, Socket } from "../../listen/route.ts";
 import {
@@ -25,10 +26,10 @@ import { type Get, type ReadableStreams, ReadPlanner } from "./read-planner.ts";
 
 /** What this gateway needs of the engine. */
 export interface Streams extends ReadableStreams {
-  startUpload(streamId: string, owner: UploadOwner): Upload;
-  resumeUpload(streamId: string, owner: UploadOwner): Upload;
+  startUpload(streamId: string, owner: UploadOwner, stream: NewStream): Upload;
+  resumeUpload(streamId: string, owner: UploadOwner, stream: NewStream): Upload;
   /** As `resumeUpload`, but discards what an unfinished stream has. */
-  restartUpload(streamId: string, owner: UploadOwner): Upload;
+  restartUpload(streamId: string, owner: UploadOwner, stream: NewStream): Upload;
   assignReader(): RangeReader;
   readonly outbound: OutboundBudget;
 }
@@ -109,16 +110,16 @@ export class AudioCacheSession implements Session, UploadOwner {
   }
 
   async #start(request: RequestOf<"START">): Promise<void> {
-    const { streamId, typeCase, mode } = request;
+    const { streamId, typeCase, mode, size } = request;
     if (streamId === undefined) return this.#refuse("Missing streamId", typeCase);
     const slot = this.#answers.reserveText();
     // Audio after this START belongs to this stream. If the server refuses it, the audio must not reach another stream.
     this.#current = undefined;
     let upload: Upload | undefined;
     try {
-      upload = this.#openUpload(streamId, mode);
-      const size = await upload.ready;
-      const kept = mode === "create" ? undefined : { size, sha256: upload.keptSha256 };
+      upload = this.#openUpload(streamId, mode, size);
+      const keptBytes = await upload.ready;
+      const kept = mode === "create" ? undefined : { size: keptBytes, sha256: upload.keptSha256 };
       slot.fill(encodeStarted(typeCase, streamId, kept));
     } catch (error) {
       if (upload !== undefined) {
@@ -129,12 +130,12 @@ export class AudioCacheSession implements Session, UploadOwner {
     }
   }
 
-  #openUpload(streamId: string, mode: StartMode): Upload {
+  #openUpload(streamId: string, mode: StartMode, size: number | undefined): Upload {
     const isFull = this.#uploads.size >= maxStreamsPerConnection && !this.#uploads.has(streamId);
     if (isFull) throw new WavecacheError("STREAMS_EXHAUSTED");
     this.#replaced = this.#uploads.get(streamId);
     try {
-      const upload = this.#streams[openers[mode]](streamId, this);
+      const upload = this.#streams[openers[mode]](streamId, this, { size });
       this.#uploads.set(streamId, upload);
       this.#current = upload;
       return upload;

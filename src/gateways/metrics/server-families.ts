@@ -124,6 +124,18 @@ function streamFamilies({ streams, writers }: Sources): Family[] {
       values: () => streams.figures().limitBytes,
     },
     {
+      type: "counter",
+      name: "wavecache_reclaimed_uploads_total",
+      help: "Interrupted uploads removed from a full cache to make room.",
+      values: () => streams.reclaimed.uploads,
+    },
+    {
+      type: "counter",
+      name: "wavecache_reclaimed_bytes_total",
+      help: "Bytes of these uploads.",
+      values: () => streams.reclaimed.bytes,
+    },
+    {
       type: "gauge",
       name: "wavecache_outbound_bytes",
       help: "Outbound audio of the audio cache and protocol v1: being read, or queued for the peer.",

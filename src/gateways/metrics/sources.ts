@@ -23,7 +23,7 @@ export interface Sources {
   version: string;
   logOutput: Pick<LineWriter, "droppedLines">;
   meters: Pick<GatewayMeters, "all">;
-  streams: Pick<Streams, "figures" | "outbound" | "check">;
+  streams: Pick<Streams, "figures" | "outbound" | "check" | "reclaimed">;
   recordings: Pick<Recordings, "figures">;
   devices: Pick<Devices, "connected" | "playing">;
   sounds: Pick<Sounds, "count" | "bytes" | "encoded" | "loaded">;

@@ -1,12 +1,11 @@
 /** What protocol v1 needs of the engine. */
 import type { LiveListener } from "../../engine/recordings/live-feed.ts";
 import type { Follower } from "../../engine/streams/followers.ts";
-import type { Readable } from "../../engine/streams/streams.ts";
+import type { NewStream, Readable } from "../../engine/streams/streams.ts";
 import type { OutboundBudget } from "../../engine/streams/outbound-budget.ts";
 import type { Upload, UploadOwner } from "../../engine/streams/upload.ts";
 import type { FileRef, ReadSink } from "../../pool/readers.ts";
 import type { ListQuery, StreamRow } from "../../store/streams/catalog.ts";
-import type { StreamMetadata } from "../../store/streams/metadata.ts";
 
 /** The parts of an upload that a channel uses. */
 export type OpenUpload = Pick<
@@ -28,10 +27,10 @@ export type OpenUpload = Pick<
 >;
 
 export interface Streams {
-  startUpload(streamId: string, owner: UploadOwner, metadata: StreamMetadata): OpenUpload;
-  resumeUpload(streamId: string, owner: UploadOwner, metadata: StreamMetadata): OpenUpload;
+  startUpload(streamId: string, owner: UploadOwner, stream: NewStream): OpenUpload;
+  resumeUpload(streamId: string, owner: UploadOwner, stream: NewStream): OpenUpload;
   /** As `resumeUpload`, but discards what an unfinished stream has. */
-  restartUpload(streamId: string, owner: UploadOwner, metadata: StreamMetadata): OpenUpload;
+  restartUpload(streamId: string, owner: UploadOwner, stream: NewStream): OpenUpload;
   /** A finished stream in memory, without a look-up. */
   locateKnown(streamId: string): Readable | undefined;
   /** An unfinished stream resolves once `wantedBytes` of what it received are readable. Throws STREAM_UNKNOWN. */

@@ -4,7 +4,7 @@
  */
 import { WavecacheError } from "../../base/errors.ts";
 import type { Drift } from "../check/drift.ts";
-import type { KeeperArgs, KeeperResult, UploadRef } from "../keeper-calls.ts";
+import type { IdleUpload, KeeperArgs, KeeperResult, UploadRef } from "../keeper-calls.ts";
 import { type CacheLayout, removeFile } from "../layout.ts";
 import type { Catalog, ListQuery, StreamRow } from "./catalog.ts";
 import { settle } from "./settle.ts";
@@ -66,8 +66,8 @@ export class UnfinishedStreams {
     return shown.length === rows.length ? shown : this.list(query);
   }
 
-  idle({ ms, limit }: KeeperArgs<"idle">): UploadRef[] {
-    return this.#catalog.idleFor(ms, limit).map(({ streamId, key }) => ({ streamId, key }));
+  idle({ ms, limit }: KeeperArgs<"idle">): IdleUpload[] {
+    return this.#catalog.idleFor(ms, limit).map(({ streamId, key, size }) => ({ streamId, key, size }));
   }
 
   expire({ expired, inUse, at }: KeeperArgs<"expire">): KeeperResult<"expire"> {

@@ -158,7 +158,8 @@ export class WriteTask {
       onAck: (ack: Ack) => this.#onAck(ack),
     };
     const { contentType, format, tags = {} } = this.#options.metadata ?? {};
-    const write = { streamId: this.id, mode, metadata: { contentType, format, tags } };
+    const size = link.server.revision < 2 ? undefined : this.#replay.sizeBytes;
+    const write = { streamId: this.id, mode, metadata: { contentType, format, tags }, size };
     return new WriteCall(link, state).run((channel) => ({ type: "WRITE", channel, ...write }), this.#signal);
   }
 

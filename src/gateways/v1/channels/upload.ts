@@ -45,9 +45,9 @@ export class UploadChannel implements Channel, UploadOwner {
 
   open(): void {
     const { streams } = this.#host;
-    const { mode, metadata } = this.#request;
+    const { mode, metadata, size } = this.#request;
     try {
-      this.#upload = streams[openers[mode]](this.#streamId, this, metadata);
+      this.#upload = streams[openers[mode]](this.#streamId, this, { metadata, size });
     } catch (error) {
       return this.#host.fail(this, error);
     }
