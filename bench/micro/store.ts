@@ -9,6 +9,7 @@ import * as fs from "node:fs";
 import { join } from "node:path";
 import { KiB } from "../../src/base/limits/units.ts";
 import { type CommitItem, commitGroup } from "../../src/store/streams/commit.ts";
+import { Journal } from "../../src/store/journal/journal.ts";
 import { CacheLayout } from "../../src/store/layout.ts";
 import { SqliteCatalog } from "../../src/store/streams/sqlite.ts";
 import { temporaryFolder } from "../../src/testing/fixtures/temporary-folder.ts";
@@ -23,6 +24,7 @@ using folder = temporaryFolder();
 const layout = new CacheLayout(folder.path);
 layout.create();
 const catalog = new SqliteCatalog(layout.catalog);
+const journal = new Journal(layout.journal);
 const audio = Buffer.alloc(streamBytes);
 let serial = 0;
 
@@ -39,7 +41,7 @@ function uploaded(): CommitItem {
 
 async function commit(group: number): Promise<number> {
   const items = catalog.transaction(() => Array.from({ length: group }, uploaded), false);
-  const outcomes = await commitGroup(layout, catalog, items, serial);
+  const outcomes = await commitGroup({ layout, catalog, journal }, items, serial);
   if (outcomes.some((outcome) => "error" in outcome)) throw new Error("a commit failed");
   return group;
 }

@@ -122,6 +122,8 @@ const table = {
     "the disk or its file system failed; see the logs of the server and of the system"),
   STORE_IN_USE: row(500, close.INTERNAL, grpc.FAILED_PRECONDITION, "folder is in use by another server",
     "stop the other server, or give this one folders of its own with --cache-dir and --recordings-dir"),
+  CATALOG_LOST: row(500, close.INTERNAL, grpc.DATA_LOSS, "catalog is missing or damaged",
+    "restore catalog.db, or run `bun run server doctor --rebuild-catalog`"),
   STORE_TOO_NEW: row(500, close.INTERNAL, grpc.FAILED_PRECONDITION, "cache folder is of a newer version",
     "run that version, or use another --cache-dir"),
 

@@ -18,9 +18,11 @@ import { checkpointGroup } from "./streams/checkpoint.ts";
 import { commitGroup } from "./streams/commit.ts";
 import type { DeviceCatalog } from "./devices/catalog.ts";
 import type { KeeperArgs, KeeperCall, KeeperRequest, KeeperResult, OpenArgs } from "./keeper-calls.ts";
+import type { JournalEntry } from "./journal/entry.ts";
+import { Journal } from "./journal/journal.ts";
 import { CacheLayout, removeFile, sizeOfFile, syncFile } from "./layout.ts";
 import { removeObject } from "./streams/objects.ts";
-import { recover } from "./streams/recover.ts";
+import { isCatalogLost, recover } from "./streams/recover.ts";
 import { RecordingKeeper } from "./recordings/keeper.ts";
 import type { SyncFileSystem } from "./sync-file-system.ts";
 import { SqliteCatalog } from "./streams/sqlite.ts";
@@ -47,6 +49,7 @@ export class Keeper {
   readonly #unfinished: UnfinishedStreams;
   readonly #recordings: RecordingKeeper;
   readonly #devices: DeviceCatalog;
+  readonly #journal: Journal;
   readonly #background: Background;
   readonly #syncFileSystem: SyncFileSystem;
   readonly #reply: Reply;
@@ -76,10 +79,13 @@ export class Keeper {
   constructor({ cacheDir, keyPrefix, keepOrphans }: OpenArgs, { syncFileSystem, reply, notify }: KeeperHost) {
     this.#layout = new CacheLayout(cacheDir);
     this.#layout.create();
+    // Before a new catalog is created, which would hide the loss from the next start.
+    if (isCatalogLost(this.#layout)) throw new WavecacheError("CATALOG_LOST", this.#layout.catalog);
     const catalog = new SqliteCatalog(this.#layout.catalog);
     const drift = new Drift(catalog);
     const lostFound = new LostFound(this.#layout, catalog);
-    const store = { layout: this.#layout, catalog, drift, lostFound, keyPrefix };
+    this.#journal = new Journal(this.#layout.journal);
+    const store = { layout: this.#layout, catalog, journal: this.#journal, drift, lostFound, keyPrefix };
     this.#catalog = catalog;
     this.#unfinished = new UnfinishedStreams(this.#layout, catalog, drift);
     this.#recordings = new RecordingKeeper(catalog, syncFileSystem);
@@ -109,6 +115,7 @@ export class Keeper {
   /** Waits for commits in progress and closes the catalog. */
   async close(): Promise<void> {
     await Promise.all([this.#group, this.#background.stop()]);
+    await this.#journal.close();
     this.#catalog.close();
   }
 
@@ -157,7 +164,7 @@ export class Keeper {
       const group = this.#waiting;
       this.#waiting = [];
       await this.#finishGroup(group.filter((request) => request.call === "finish") as FinishRequest[]);
-      this.#removeGroup(group.filter((request) => request.call === "remove") as RemoveRequest[]);
+      await this.#removeGroup(group.filter((request) => request.call === "remove") as RemoveRequest[]);
     }
     this.#group = undefined;
   }
@@ -166,7 +173,8 @@ export class Keeper {
     if (requests.length === 0) return;
     const at = Math.max(...requests.map((request) => request.args.at));
     const items = requests.map((request) => request.args);
-    const outcomes = await commitGroup(this.#layout, this.#catalog, items, at);
+    const store = { layout: this.#layout, catalog: this.#catalog, journal: this.#journal };
+    const outcomes = await commitGroup(store, items, at);
     requests.forEach((request, index) => {
       const outcome = outcomes[index]!;
       this.#reply(
@@ -205,18 +213,34 @@ export class Keeper {
     return checkpointGroup(this.#layout, this.#catalog, this.#syncFileSystem, items, at);
   }
 
-  #removeGroup(requests: RemoveRequest[]): void {
-    for (const { serial, args } of requests) {
+  async #removeGroup(requests: RemoveRequest[]): Promise<void> {
+    const removed: JournalEntry[] = [];
+    const answers = requests.map(({ args }): Answer => {
       try {
-        this.#reply(serial, { result: this.#remove(args.streamId) });
+        return { result: this.#remove(args.streamId, removed) };
       } catch (error) {
-        this.#reply(serial, { error: toWavecacheError(error) });
+        return { error: toWavecacheError(error) };
       }
+    });
+    await this.#journalRemovals(removed);
+    requests.forEach(({ serial }, index) => this.#reply(serial, answers[index]!));
+  }
+
+  /**
+   * After the streams are gone, so that a full disk does not prevent a removal. An entry that cannot be written is no
+   * reason to report a failure: the journal is then written anew from the catalog.
+   */
+  async #journalRemovals(removed: JournalEntry[]): Promise<void> {
+    try {
+      this.#journal.append(removed);
+      if (removed.length > 0) await this.#journal.sync();
+    } catch (error) {
+      this.#background.fail(error);
     }
   }
 
-  /** Removes the row first, durably: a crash before the unlink leaves an orphan file, which recovery removes. */
-  #remove(streamId: string): KeeperResult<"remove"> {
+  /** Removes the row first, durably: a crash before the unlink leaves an object, and the journal brings its row back. */
+  #remove(streamId: string, removed: JournalEntry[]): KeeperResult<"remove"> {
     const row = this.#catalog.find(streamId);
     if (row === undefined) throw new WavecacheError("STREAM_UNKNOWN");
     this.#catalog.transaction(() => this.#catalog.remove(streamId), true);
@@ -224,6 +248,7 @@ export class Keeper {
       removeFile(this.#layout.incomingPath(row.key));
       return { finished: false, objectBytes: 0, unfinishedBytes: row.size };
     }
+    removed.push({ remove: { streamId, key: row.key } });
     const shared = this.#catalog.hasObject(row.sha256!, streamId);
     if (!shared) removeObject(this.#layout, row.sha256!);
     return { finished: true, objectBytes: shared ? 0 : row.size, unfinishedBytes: 0 };

@@ -3,6 +3,7 @@
  *
  *     lock                   locked by the server that uses the folder (lock.ts)
  *     catalog.db             the catalog, with its -wal file beside it
+ *     journal-v1/            what the catalog says about finished streams, as a log (journal/journal.ts)
  *     incoming/<key>         an unfinished upload; the key is in its catalog row
  *     objects-v1/<2 hex>/<sha-256>   audio of finished streams, immutable
  *     sums-v1/<2 hex>/<sha-256>      block checksums of that object (streams/sums.ts); made again if missing
@@ -24,6 +25,7 @@ export class CacheLayout {
   readonly tls: string;
   readonly sounds: string;
   readonly lostFound: string;
+  readonly journal: string;
 
   constructor(root: string) {
     this.root = root;
@@ -34,6 +36,7 @@ export class CacheLayout {
     this.catalog = join(root, "catalog.db");
     this.tls = join(root, "tls");
     this.sounds = join(root, "sounds");
+    this.journal = join(root, "journal-v1");
     this.lostFound = join(root, "lost+found");
   }
 

@@ -58,7 +58,9 @@ export class StoreWatch {
 
   #finish(state: "done" | "failed"): void {
     if (state === "done") this.#log.info("the store has been checked", { ...this.#figures });
-    const { orphanFiles: files, orphanBytes: bytes } = this.#figures;
+    const { enteredStreams, forgottenStreams, orphanFiles: files, orphanBytes: bytes } = this.#figures;
+    if (enteredStreams + forgottenStreams > 0)
+      this.#log.warn("the catalog was older than its journal", { enteredStreams, forgottenStreams });
     if (files === 0) return;
     const { lostFound: folder, keepOrphans } = this.#settings;
     this.#log.warn("files that belong to no known stream were set aside", {

@@ -2,12 +2,13 @@
 import { lostFoundDays } from "../../base/limits/streams.ts";
 import { StoreCheck } from "./check.ts";
 import { CheckContext, type CheckedStore } from "./context.ts";
+import { rewriteJournal } from "./journal-pass.ts";
 import type { StoreNotice } from "./notice.ts";
 import { Pace } from "./pace.ts";
 
 /** While the check runs. */
 const noticeIntervalMs = 1000;
-const expiryIntervalMs = 3_600_000;
+const choreIntervalMs = 3_600_000;
 const lostFoundMs = lostFoundDays * 24 * 3_600_000;
 
 export class Background {
@@ -18,7 +19,7 @@ export class Background {
   readonly #context: CheckContext;
   readonly #check: StoreCheck;
   readonly #timers: Timer[] = [];
-  #running: Promise<void> | undefined;
+  #running: Promise<void> = Promise.resolve();
 
   constructor(store: CheckedStore, keepOrphans: boolean, notify: (notice: StoreNotice) => void) {
     this.#store = store;
@@ -31,8 +32,9 @@ export class Background {
   start(): void {
     const notices = setInterval(() => this.notify(), noticeIntervalMs);
     this.#timers.push(notices);
-    if (!this.#keepOrphans) this.#timers.push(setInterval(() => void this.#expire(), expiryIntervalMs));
-    this.#running = this.#run().finally(() => clearInterval(notices));
+    this.#running = this.#check.run(this.#abort.signal).then(() => clearInterval(notices));
+    this.#doChores();
+    this.#timers.push(setInterval(() => this.#doChores(), choreIntervalMs));
   }
 
   /** Ends whatever runs. The catalog may be closed afterwards. */
@@ -40,6 +42,12 @@ export class Background {
     for (const timer of this.#timers) clearInterval(timer);
     this.#abort.abort();
     await this.#running;
+  }
+
+  /** Reports an error of work that no caller waits for. */
+  fail(error: unknown): void {
+    this.#context.fail(error);
+    this.notify();
   }
 
   /** Sends what has changed. */
@@ -52,19 +60,22 @@ export class Background {
     if (!this.#store.drift.isEmpty) this.notify();
   }
 
-  async #run(): Promise<void> {
-    await this.#check.run(this.#abort.signal);
-    if (this.#abort.signal.aborted) return;
-    if (!this.#keepOrphans) await this.#expire();
-    this.notify();
+  /** What has to be done now and then. Whatever runs in the background runs one after the other. */
+  #doChores(): void {
+    this.#running = this.#running.then(async () => {
+      if (this.#check.isDone)
+        await this.#try(() => rewriteJournal(this.#store, () => this.#context.pace.rest()));
+      if (!this.#keepOrphans) await this.#try(() => this.#store.lostFound.expire(lostFoundMs));
+      if (!this.#abort.signal.aborted) this.notify();
+    });
   }
 
-  async #expire(): Promise<void> {
+  async #try(chore: () => Promise<unknown>): Promise<void> {
+    if (this.#abort.signal.aborted) return;
     try {
-      await this.#store.lostFound.expire(lostFoundMs);
+      await chore();
     } catch (error) {
-      this.#context.fail(error);
-      this.notify();
+      if (!this.#abort.signal.aborted) this.#context.fail(error);
     }
   }
 }

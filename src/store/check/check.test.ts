@@ -2,12 +2,15 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import * as fs from "node:fs";
 import { join } from "node:path";
 import { temporaryFolder } from "../../testing/fixtures/temporary-folder.ts";
+import { finishOf } from "../journal/entry.ts";
+import { Journal } from "../journal/journal.ts";
 import { CacheLayout } from "../layout.ts";
 import { recover } from "../streams/recover.ts";
 import { SqliteCatalog } from "../streams/sqlite.ts";
 import { StoreCheck } from "./check.ts";
 import { CheckContext } from "./context.ts";
 import { Drift } from "./drift.ts";
+import { notePosition } from "./journal-pass.ts";
 import { LostFound } from "./lost-found.ts";
 import { Pace } from "./pace.ts";
 
@@ -59,7 +62,15 @@ function unfinished(streamId: string, text: string): void {
 function start(signal = new AbortController().signal) {
   recover(layout, catalog, boot, 2);
   const drift = new Drift(catalog);
-  const store = { layout, catalog, drift, lostFound: new LostFound(layout, catalog), keyPrefix: "run" };
+  const journal = new Journal(layout.journal);
+  const store = {
+    layout,
+    catalog,
+    journal,
+    drift,
+    lostFound: new LostFound(layout, catalog),
+    keyPrefix: "run",
+  };
   const check = new StoreCheck(new CheckContext(store, new Pace(signal)));
   return { check, drift, done: check.run(signal) };
 }
@@ -173,6 +184,93 @@ describe("the check of a store", () => {
     expect(next).toMatch(/^[0-9a-f]{2}$/);
     expect((await runCheck()).figures.checkedObjects).toBe(600);
     expect(catalog.meta("check_folder")).toBeUndefined();
+  });
+});
+
+describe("the check of a store whose catalog is an older copy", () => {
+  const journaled = (streamId: string, text: string) => ({
+    streamId,
+    key: `key-${streamId}`,
+    sha256: digest(text),
+    size: text.length,
+    format: null,
+    metadata,
+    createdAt: 4,
+    finishedAt: 5,
+  });
+  const metadata = { contentType: "audio/x", format: undefined, tags: { a: "b" } };
+
+  test("enters the streams again that the journal knows, also those that share an object", async () => {
+    finished("one", "same");
+    object("lost");
+    const journal = new Journal(layout.journal);
+    for (const [id, text] of [
+      ["one", "same"],
+      ["twin", "same"],
+      ["lost", "lost"],
+      ["gone", "removed later"],
+    ] as const)
+      journal.append([finishOf(journaled(id, text))]);
+    object("removed later, of a crash");
+    const { figures, drift } = await runCheck();
+    expect(figures).toMatchObject({ enteredStreams: 2, orphanFiles: 1 });
+    expect(drift).toMatchObject({ finished: 2, objects: 1, objectBytes: 4 });
+    expect(catalog.find("lost")).toMatchObject({ state: "finished", metadata, createdAt: 4, finishedAt: 5 });
+    expect(catalog.find("twin")).toMatchObject({ state: "finished", size: 4 });
+    expect(catalog.find("gone")).toBeUndefined();
+  });
+
+  test("enters streams also if only their rows are gone", async () => {
+    const journal = new Journal(layout.journal);
+    finished("x", "audio");
+    journal.append([finishOf(journaled("x", "audio"))]);
+    notePosition(catalog, journal.position);
+    catalog.remove("x");
+    expect((await runCheck()).figures).toMatchObject({ enteredStreams: 1, orphanFiles: 0 });
+    expect(catalog.find("x")!.state).toBe("finished");
+  });
+
+  test("forgets the streams that the journal knows to be removed, and no others", async () => {
+    finished("kept", "same");
+    finished("removed", "same");
+    fs.unlinkSync(layout.objectPath(finished("removed-with-its-object", "other")));
+    fs.unlinkSync(layout.objectPath(finished("damaged", "third")));
+    finished("again", "fourth");
+    const journal = new Journal(layout.journal);
+    journal.append(
+      [
+        ["removed", "key-removed"],
+        ["again", "key-of-an-earlier-upload"],
+      ].map(([streamId, key]) => ({
+        remove: { streamId: streamId!, key: key! },
+      })),
+    );
+    const { figures, damaged } = await runCheck();
+    expect(figures).toMatchObject({ forgottenStreams: 1, orphanFiles: 0 });
+    expect(damaged.toSorted()).toEqual(["damaged", "removed-with-its-object"]);
+    expect(["kept", "removed", "again"].map((id) => catalog.find(id)?.state)).toEqual([
+      "finished",
+      undefined,
+      "finished",
+    ]);
+  });
+
+  test("gives an object under an id that has another stream by now to lost and found", async () => {
+    finished("x", "new");
+    object("old");
+    new Journal(layout.journal).append([finishOf({ ...journaled("x", "old"), key: "old-key" })]);
+    expect((await runCheck()).figures).toMatchObject({ enteredStreams: 0, orphanFiles: 1 });
+    expect(catalog.find("x")).toMatchObject({ size: 3, sha256: digest("new") });
+  });
+
+  test("reads no journal that the catalog is in step with", async () => {
+    const journal = new Journal(layout.journal);
+    journal.append([finishOf(journaled("x", "audio"))]);
+    notePosition(catalog, journal.position);
+    fs.writeFileSync(`${layout.root}/journal-index.tmp`, "not overwritten");
+    finished("y", "other");
+    expect((await runCheck()).figures.enteredStreams).toBe(0);
+    expect(fs.existsSync(`${layout.root}/journal-index.tmp`)).toBe(true);
   });
 });
 

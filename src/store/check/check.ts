@@ -1,17 +1,21 @@
 /**
  * The background check, after each start: what needs a look at each row or file.
  *
- *     1  unfinished rows of earlier runs are brought into step with their files
- *     2  files in incoming/ that no row accounts for are set aside in lost+found/
- *     3  objects and the rows of finished streams are compared. Finished streams whose object is missing or has another
- *        size are reported; objects that no row accounts for are set aside. An interrupted check continues with the
- *        folder that it was at
+ *     1  what the journal knows of finished and removed streams, and the catalog does not, is done again: the catalog may
+ *        be an older copy
+ *     2  unfinished rows of earlier runs are brought into step with their files
+ *     3  files in incoming/ that no row accounts for are set aside in lost+found/
+ *     4  objects and the rows of finished streams are compared. An object without a row gets the rows that the journal
+ *        knows, or is set aside. Finished streams whose object is missing or has another size are reported, unless the
+ *        journal knows that they were removed: then the catalog is an older copy, and their rows go. An interrupted check
+ *        continues with the folder that it was at
  *
  * It runs in the keeper, between calls: each step takes milliseconds, and the check rests between steps. Since calls
  * run meanwhile, whatever looks wrong is looked at again right before something is done about it.
  */
 import type { CheckContext } from "./context.ts";
 import { checkIncoming } from "./incoming-pass.ts";
+import { replayJournal } from "./journal-pass.ts";
 import type { StoreNotice } from "./notice.ts";
 import { checkObjects } from "./object-pass.ts";
 import { settleUnfinished } from "./unfinished-pass.ts";
@@ -29,6 +33,7 @@ export class StoreCheck {
   /** Resolves when everything has been checked, or when the signal has ended the check. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
     try {
+      await replayJournal(this.#context);
       await settleUnfinished(this.#context);
       await checkIncoming(this.#context);
       await checkObjects(this.#context);
@@ -37,7 +42,13 @@ export class StoreCheck {
       if (signal.aborted) return;
       this.#state = "failed";
       this.#context.fail(error);
+    } finally {
+      await this.#context.closeIndex();
     }
+  }
+
+  get isDone(): boolean {
+    return this.#state === "done";
   }
 
   /** The figures so far, with what was found since the last report. */

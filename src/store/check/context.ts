@@ -1,6 +1,8 @@
 /** What the passes of the background check share. */
 import { toWavecacheError } from "../../base/errors.ts";
 import { maxCheckReports } from "../../base/limits/streams.ts";
+import type { Journal } from "../journal/journal.ts";
+import { JournalIndex } from "../journal/journal-index.ts";
 import type { CacheLayout } from "../layout.ts";
 import type { Catalog } from "../streams/catalog.ts";
 import type { Drift } from "./drift.ts";
@@ -14,12 +16,14 @@ export const stepItems = 200;
 export interface CheckedStore {
   layout: CacheLayout;
   catalog: Catalog;
+  journal: Journal;
   drift: Drift;
   lostFound: LostFound;
   /** Uploads that have started since the store was opened have keys that begin with this. */
   keyPrefix: string;
 }
 
+/** What the passes of one check share. */
 export class CheckContext {
   readonly store: CheckedStore;
   readonly pace: Pace;
@@ -27,10 +31,23 @@ export class CheckContext {
   /** Since the last report: streams found damaged, and errors of the check itself. */
   readonly damaged: string[] = [];
   readonly failures: string[] = [];
+  #index: Promise<JournalIndex> | undefined;
 
   constructor(store: CheckedStore, pace: Pace) {
     this.store = store;
     this.pace = pace;
+  }
+
+  /** What the journal says about streams: read at the first use, since files and catalog usually agree. */
+  index(): Promise<JournalIndex> {
+    this.#index ??= JournalIndex.load(this.store.layout.journal, () => this.pace.rest());
+    return this.#index;
+  }
+
+  async closeIndex(): Promise<void> {
+    const index = await this.#index?.catch((error: unknown) => this.fail(error));
+    this.#index = undefined;
+    index?.close();
   }
 
   /** Sets aside what no row accounts for. If that fails it stays where it is. */

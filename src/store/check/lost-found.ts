@@ -23,30 +23,19 @@ export class LostFound {
 
   /** Sets a file or folder aside. Returns its bytes. */
   take(path: string, name: string, origin: Origin): number {
-    const folder = join(this.#layout.lostFound, today(), origin);
-    fs.mkdirSync(folder, { recursive: true });
     const { size } = fs.statSync(path);
-    fs.renameSync(path, freePath(folder, name));
+    setAside(this.#layout, path, name, origin);
     return size;
   }
 
   /** Removes the folders of days that have been there for this long. Returns their names. */
   async expire(keptMs: number): Promise<string[]> {
-    const expired = this.#days().filter((day) => this.#ageMs(day) >= keptMs);
+    const expired = daysIn(this.#layout).filter((day) => this.#ageMs(day) >= keptMs);
     for (const day of expired) {
       await fs.promises.rm(join(this.#layout.lostFound, day), { recursive: true });
       this.#setFirstSeen(day, undefined);
     }
     return expired;
-  }
-
-  #days(): string[] {
-    try {
-      return fs.readdirSync(this.#layout.lostFound).filter((name) => dayFolder.test(name));
-    } catch (error) {
-      if (isMissing(error)) return [];
-      throw error;
-    }
   }
 
   #ageMs(day: string): number {
@@ -61,6 +50,36 @@ export class LostFound {
   #setFirstSeen(day: string, runningMs: number | undefined): void {
     const value = runningMs === undefined ? undefined : String(runningMs);
     this.#catalog.transaction(() => this.#catalog.setMeta(firstSeenFact(day), value), false);
+  }
+}
+
+/** Moves a file or folder to the lost and found of today. Returns its path there. */
+export function setAside(layout: CacheLayout, path: string, name: string, origin: Origin): string {
+  const folder = join(layout.lostFound, today(), origin);
+  fs.mkdirSync(folder, { recursive: true });
+  const target = freePath(folder, name);
+  fs.renameSync(path, target);
+  return target;
+}
+
+/** The files in all lost and founds that were once in `origin`, by path. */
+export function* listSetAside(layout: CacheLayout, origin: Origin): Generator<string> {
+  for (const day of daysIn(layout)) {
+    const folder = join(layout.lostFound, day, origin);
+    for (const name of namesIn(folder)) yield join(folder, name);
+  }
+}
+
+function daysIn(layout: CacheLayout): string[] {
+  return namesIn(layout.lostFound).filter((name) => dayFolder.test(name));
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return fs.readdirSync(folder);
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw error;
   }
 }
 

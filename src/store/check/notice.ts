@@ -12,6 +12,10 @@ export interface CheckFigures {
   checkedObjects: number;
   /** Finished streams whose object is missing or has another size. */
   damagedStreams: number;
+  /** Finished streams without a row that the journal knows: their rows are back. */
+  enteredStreams: number;
+  /** Finished streams with a row that the journal knows to be removed: their rows are gone. */
+  forgottenStreams: number;
   /** Files that no row accounts for, set aside in lost+found. */
   orphanFiles: number;
   orphanBytes: number;
@@ -36,6 +40,8 @@ export function noFigures(): CheckFigures {
     cutBytes: 0,
     checkedObjects: 0,
     damagedStreams: 0,
+    enteredStreams: 0,
+    forgottenStreams: 0,
     orphanFiles: 0,
     orphanBytes: 0,
   };

@@ -5,8 +5,8 @@
  */
 import * as fs from "node:fs";
 import { join } from "node:path";
-import { isMissing, sizeOfFile } from "../layout.ts";
-import type { ObjectPosition, ObjectRow } from "../streams/catalog.ts";
+import { isMissing, removeFile, sizeOfFile } from "../layout.ts";
+import type { FinishedStream, ObjectPosition, ObjectRow } from "../streams/catalog.ts";
 import { type CheckContext, stepItems } from "./context.ts";
 
 /** Files looked at concurrently: more would delay the syncs of commits, which use the same threads. */
@@ -41,7 +41,7 @@ async function checkFolder(context: CheckContext, prefix: string): Promise<void>
     after = rows.at(-1);
   } while (after !== undefined);
   for (const name of orphans) {
-    setOrphanAside(context, folder, name);
+    await adopt(context, prefix, name);
     await context.pace.rest();
   }
 }
@@ -53,26 +53,56 @@ async function checkRows(context: CheckContext, rows: ObjectRow[]): Promise<void
     const sizes = await Promise.all(
       group.map(({ sha256 }) => sizeOf(context.store.layout.objectPath(sha256))),
     );
-    group.forEach((row, index) => {
-      context.figures.checkedObjects += 1;
-      if (sizes[index] !== row.size) checkAgain(context, row);
-    });
+    context.figures.checkedObjects += group.length;
+    for (const [index, row] of group.entries()) if (sizes[index] !== row.size) await checkAgain(context, row);
   }
 }
 
-/** The stream may have been removed meanwhile. */
-function checkAgain(context: CheckContext, { streamId, sha256 }: ObjectRow): void {
+/** The object of a row is missing or has another size. */
+async function checkAgain(context: CheckContext, { streamId, sha256 }: ObjectRow): Promise<void> {
+  const index = await context.index();
   const { layout, catalog } = context.store;
   const row = catalog.find(streamId);
+  // The stream may have been removed meanwhile.
   if (row?.state !== "finished" || row.sha256 !== sha256) return;
-  if (sizeOfFile(layout.objectPath(sha256)) !== row.size) context.reportDamaged(streamId);
+  const size = sizeOfFile(layout.objectPath(sha256));
+  if (size === row.size) return;
+  if (size === undefined && index.isRemoved(streamId, row.key)) forget(context, streamId);
+  else context.reportDamaged(streamId);
 }
 
-function setOrphanAside(context: CheckContext, folder: string, name: string): void {
-  // A stream may have got this object meanwhile. The name may also be no SHA-256, or be in the wrong folder.
-  if (context.store.catalog.hasObject(name, "") && name.startsWith(folder.slice(-2))) return;
-  const path = join(folder, name);
-  if (fs.existsSync(path)) context.setAside(path, name, "objects");
+/** The catalog is older than the journal, which knows that this stream was removed. */
+function forget({ store, figures }: CheckContext, streamId: string): void {
+  const { catalog, drift } = store;
+  drift.around(() => catalog.transaction(() => catalog.remove(streamId), false));
+  figures.forgottenStreams += 1;
+}
+
+/** A file that no row accounts for: it gets back the rows that the journal knows, or is set aside. */
+async function adopt(context: CheckContext, prefix: string, name: string): Promise<void> {
+  const { layout, catalog } = context.store;
+  const path = join(layout.objects, prefix, name);
+  const streams = name.startsWith(prefix) ? (await context.index()).streamsOf(name) : [];
+  // From here on without a pause. The stream may have been committed or removed meanwhile.
+  const size = sizeOfFile(path);
+  if (size === undefined || (name.startsWith(prefix) && catalog.hasObject(name, ""))) return;
+  const entered = enterAll(
+    context,
+    streams.filter((stream) => stream.size === size),
+  );
+  if (entered > 0) return;
+  context.setAside(path, name, "objects");
+  if (name.startsWith(prefix)) removeFile(layout.sumsPath(name));
+}
+
+/** Returns how many of the streams have rows now. An id may have been given to another stream since. */
+function enterAll({ store, figures }: CheckContext, streams: FinishedStream[]): number {
+  const { catalog, drift } = store;
+  const entered = drift.around(() =>
+    catalog.transaction(() => streams.filter((stream) => catalog.enter(stream)).length, false),
+  );
+  figures.enteredStreams += entered;
+  return entered;
 }
 
 /** Whatever lies in objects-v1/ beside the folders that belong there. */

@@ -42,6 +42,14 @@ export interface StreamRow {
  */
 export type Trust = "row" | "file" | "durable bytes";
 
+/** What the catalog knows of a finished stream, apart from what follows from that. */
+export interface FinishedStream extends SealedStream {
+  key: string;
+  metadata: StreamMetadata;
+  createdAt: number;
+  finishedAt: number;
+}
+
 /** A position in the order of SHA-256 and stream id. */
 export interface ObjectPosition {
   sha256: string;
@@ -95,6 +103,8 @@ export interface Catalog {
   unseal(streamId: string, size: number, at: number): void;
   /** A sealed stream becomes finished. */
   finish(streamId: string, at: number): void;
+  /** Inserts a finished stream, whose object is there. Returns false, and changes nothing, if the id is in use. */
+  enter(stream: FinishedStream): boolean;
   remove(streamId: string): void;
   /** Whether any other stream has this object. */
   hasObject(sha256: string, exceptStreamId: string): boolean;

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import * as fs from "node:fs";
 import { temporaryFolder } from "../../testing/fixtures/temporary-folder.ts";
 import { type CommitItem, commitGroup } from "./commit.ts";
+import { Journal } from "../journal/journal.ts";
 import { CacheLayout } from "../layout.ts";
 import { listObjectFiles } from "./objects.ts";
 import { SqliteCatalog } from "./sqlite.ts";
@@ -9,16 +10,19 @@ import { SqliteCatalog } from "./sqlite.ts";
 let folder: ReturnType<typeof temporaryFolder>;
 let layout: CacheLayout;
 let catalog: SqliteCatalog;
+let journal: Journal;
 
 beforeEach(() => {
   folder = temporaryFolder();
   layout = new CacheLayout(folder.path);
   layout.create();
   catalog = new SqliteCatalog(layout.catalog);
+  journal = new Journal(layout.journal);
 });
 
-afterEach(() => {
+afterEach(async () => {
   catalog.close();
+  await journal.close();
   folder[Symbol.dispose]();
 });
 
@@ -31,7 +35,7 @@ function upload(streamId: string, text: string): CommitItem {
   return { streamId, key, size: text.length, sha256, format: null };
 }
 
-const commit = (...items: CommitItem[]) => commitGroup(layout, catalog, items, 100);
+const commit = (...items: CommitItem[]) => commitGroup({ layout, catalog, journal }, items, 100);
 const incoming = () => fs.readdirSync(layout.incoming);
 const objects = () => Array.from(listObjectFiles(layout), ([, name]) => name);
 

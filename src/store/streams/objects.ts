@@ -43,6 +43,16 @@ export function removeObject(layout: CacheLayout, sha256: string): void {
   removeFile(layout.sumsPath(sha256));
 }
 
+/** Whether a file of objects-v1/ has the name of an object: a SHA-256 in lower-case hex. */
+export function isObjectName(name: string): boolean {
+  return /^[0-9a-f]{64}$/.test(name);
+}
+
+export function hasObjects(layout: CacheLayout): boolean {
+  const { done } = listObjectFiles(layout)[Symbol.iterator]().next();
+  return done !== true;
+}
+
 /** Every file below objects-v1/ as [folder, name], orphans included. */
 export function* listObjectFiles(layout: CacheLayout): Iterable<[folder: string, name: string]> {
   for (const folder of fs.readdirSync(layout.objects)) {

@@ -9,8 +9,9 @@
  * needs a look at each row or file is left to the background check (check.ts).
  */
 import type { Boot } from "../../base/boot.ts";
-import type { CacheLayout } from "../layout.ts";
+import { type CacheLayout, sizeOfFile } from "../layout.ts";
 import type { Catalog } from "./catalog.ts";
+import { hasObjects } from "./objects.ts";
 import { settle } from "./settle.ts";
 
 export interface Recovery {
@@ -18,6 +19,11 @@ export interface Recovery {
   completed: number;
   /** Sealed streams without a file: a power cut has undone both names. */
   removed: number;
+}
+
+/** Whether there are objects and no catalog: a start without their rows would take all of them for orphans. */
+export function isCatalogLost(layout: CacheLayout): boolean {
+  return (sizeOfFile(layout.catalog) ?? 0) === 0 && hasObjects(layout);
 }
 
 export function recover(layout: CacheLayout, catalog: Catalog, boot: Boot, at: number): Recovery {

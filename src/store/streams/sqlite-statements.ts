@@ -63,6 +63,11 @@ function changes(database: Database) {
     finish: one<never, [number, number, string]>(
       "UPDATE streams SET state = 2, updated_at = ?, finished_at = ? WHERE id = ? AND state = 1",
     ),
+    enter: one<never, [string, string, number, string, string | null, string | null, number, number]>(
+      `INSERT INTO streams
+         (id, state, key, size, durable, sha256, format, metadata, created_at, updated_at, finished_at)
+       VALUES (?1, 2, ?2, ?3, ?3, ?4, ?5, ?6, ?7, ?8, ?8) ON CONFLICT DO NOTHING`,
+    ),
     remove: one<never, [string]>("DELETE FROM streams WHERE id = ?"),
     settle: one<never, [number, number, string]>(
       "UPDATE streams SET size = ?1, durable = min(durable, ?1), epoch = ?2 WHERE id = ?3 AND state = 0",

@@ -7,6 +7,7 @@ import { SqliteRecordings } from "../recordings/sqlite.ts";
 import { RunningTime } from "../running-time.ts";
 import type {
   Catalog,
+  FinishedStream,
   ListQuery,
   ObjectPosition,
   ObjectRow,
@@ -91,6 +92,13 @@ export class SqliteCatalog implements Catalog {
 
   finish(streamId: string, at: number): void {
     this.#statements.finish.run(at, at, streamId);
+  }
+
+  enter(stream: FinishedStream): boolean {
+    const { streamId, key, size, sha256, format, metadata, createdAt, finishedAt } = stream;
+    const json = metadataToJson(metadata);
+    const { enter } = this.#statements;
+    return enter.run(streamId, key, size, sha256, format, json, createdAt, finishedAt).changes === 1;
   }
 
   remove(streamId: string): void {
@@ -226,8 +234,19 @@ function openDatabase(path: string): { database: Database; isNew: boolean } {
     return { database, isNew: migrate(database, path) };
   } catch (error) {
     database.close();
-    if (systemCode(error) !== "SQLITE_BUSY") throw error;
-    throw new WavecacheError("STORE_IN_USE", path);
+    throw openError(error, path);
+  }
+}
+
+function openError(error: unknown, path: string): unknown {
+  switch (systemCode(error)) {
+    case "SQLITE_BUSY":
+      return new WavecacheError("STORE_IN_USE", path);
+    case "SQLITE_NOTADB":
+    case "SQLITE_CORRUPT":
+      return new WavecacheError("CATALOG_LOST", path);
+    default:
+      return error;
   }
 }
 

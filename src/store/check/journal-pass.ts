@@ -1,0 +1,82 @@
+/**
+ * Keeps catalog and journal in step. The catalog has the position of the journal at its last commit. If the journal goes
+ * on after that, the catalog may be an older copy, and what the journal knows is done again.
+ */
+import { type JournalEntry, parseLine } from "../journal/entry.ts";
+import type { JournalPosition } from "../journal/journal.ts";
+import { readJournal } from "../journal/reader.ts";
+import { sizeOfFile } from "../layout.ts";
+import type { Catalog, FinishedStream, StreamRow } from "../streams/catalog.ts";
+import { type CheckContext, type CheckedStore, stepItems } from "./context.ts";
+
+const positionFact = "journal_position";
+
+/** Call it in the transaction of a commit. */
+export function notePosition(catalog: Pick<Catalog, "setMeta">, { number, bytes }: JournalPosition): void {
+  catalog.setMeta(positionFact, `${number}:${bytes}`);
+}
+
+/** Enters finished streams, and removes removed ones, that only the journal knows of. */
+export async function replayJournal(context: CheckContext): Promise<void> {
+  const { layout, catalog, drift } = context.store;
+  const [number, bytes] = (catalog.meta(positionFact) ?? "0:0").split(":").map(Number);
+  for await (const lines of readJournal(layout.journal, { number: number!, bytes: bytes! })) {
+    const entries = lines.map(parseLine).filter((entry) => entry !== undefined);
+    drift.around(() => catalog.transaction(() => entries.forEach((entry) => replay(context, entry)), false));
+    await context.pace.rest();
+  }
+}
+
+function replay({ store, figures }: CheckContext, entry: JournalEntry): void {
+  const { catalog, layout } = store;
+  if ("finish" in entry) {
+    const { streamId, sha256, size } = entry.finish;
+    const isMissing = catalog.find(streamId) === undefined && sizeOfFile(layout.objectPath(sha256)) === size;
+    if (isMissing && catalog.enter(entry.finish)) figures.enteredStreams += 1;
+    return;
+  }
+  const { streamId, key } = entry.remove;
+  const row = catalog.find(streamId);
+  if (row?.state !== "finished" || row.key !== key) return;
+  catalog.remove(streamId);
+  figures.forgottenStreams += 1;
+}
+
+/**
+ * Writes the journal anew if it has become much larger than the catalog, or does not have every stream. Only for a
+ * catalog that has been checked: an older copy would make the journal forget what only the journal knows.
+ */
+export async function rewriteJournal(
+  { catalog, journal }: Pick<CheckedStore, "catalog" | "journal">,
+  rest: () => Promise<void>,
+): Promise<void> {
+  if (journal.isRewriteDue) await replaceJournal({ catalog, journal }, rest);
+}
+
+/** Writes the journal anew. */
+export async function replaceJournal(
+  { catalog, journal }: Pick<CheckedStore, "catalog" | "journal">,
+  rest: () => Promise<void> = async () => {},
+): Promise<void> {
+  await journal.rewrite(finishedPages(catalog, rest));
+  catalog.transaction(() => notePosition(catalog, journal.position), false);
+}
+
+/** All finished streams, page by page. */
+async function* finishedPages(
+  catalog: Pick<Catalog, "list">,
+  rest: () => Promise<void>,
+): AsyncGenerator<FinishedStream[]> {
+  let after: string | undefined = "";
+  while (after !== undefined) {
+    const rows: StreamRow[] = catalog.list({ state: "finished", after, limit: stepItems });
+    yield rows.map(finishedOf);
+    await rest();
+    after = rows.at(-1)?.streamId;
+  }
+}
+
+function finishedOf(row: StreamRow): FinishedStream {
+  const { streamId, key, sha256, size, format, metadata, createdAt, finishedAt } = row;
+  return { streamId, key, sha256: sha256!, size, format, metadata, createdAt, finishedAt: finishedAt! };
+}
