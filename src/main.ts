@@ -3,6 +3,7 @@
  * engine opens last: a server that cannot have its folders or its ports must not repair what another one is writing.
  */
 import { version } from "../package.json";
+import { permitsMoreThan } from "./base/file-mode.ts";
 import { GatewayMeters } from "./base/gateway-meter.ts";
 import { shutdownGraceMs, stallTimeoutMs } from "./base/limits/connections.ts";
 import { goodbyeMs, messageIdleTimeoutMs } from "./base/limits/v1.ts";
@@ -55,6 +56,7 @@ async function startServer(config: Config, log: Log, logOutput: LineWriter): Pro
   await using opened = new AsyncDisposableStack();
   const locks = lockFolders(cacheDir, recordingsDir);
   opened.defer(() => locks.release());
+  warnIfShared(cacheDir, log);
   const onLost = (reason: string) => log.error("a worker died and is restarted", { reason });
   const pool = openPool({ entries, cacheDir, workers, onLost });
   opened.defer(() => closePool(pool));
@@ -97,6 +99,14 @@ async function startServer(config: Config, log: Log, logOutput: LineWriter): Pro
   ].filter((address) => address !== undefined);
   const running = opened.move();
   return { addresses, close: () => running.disposeAsync() };
+}
+
+/** The server creates the folder for its own user alone; a folder that exists keeps its mode. */
+function warnIfShared(cacheDir: string, log: Log): void {
+  if (!permitsMoreThan(cacheDir, 0o700)) return;
+  log.warn("other users of this machine can read the cache folder; chmod 700 keeps it to its owner", {
+    cacheDir,
+  });
 }
 
 /** What the gateways are built from. */

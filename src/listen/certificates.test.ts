@@ -77,6 +77,31 @@ describe("a self-signed certificate", () => {
     expect(fs.statSync(join(folder.path, "key.pem")).mode & 0o777).toBe(0o600);
   });
 
+  test.skipIf(process.platform === "win32")("warns once of a key that others can read", async () => {
+    using folder = temporaryFolder();
+    const made = await makeCertificate();
+    const { cert, key } = await writeCertificate(folder.path, made);
+    for (const [mode, warnings] of [
+      [0o600, 0],
+      [0o640, 0],
+      [0o644, 1],
+      [0o604, 1],
+    ] as const) {
+      fs.chmodSync(key, mode);
+      const { log, certificates } = await openCertificates({
+        files: { cert, key },
+        folder: "unused",
+        checkMs: 10,
+      });
+      // The error shows that the files were checked again.
+      await Bun.write(cert, "nonsense");
+      await until("a check of the files", waitMs, () => log.count("error") === 1);
+      expect(log.lines.filter((line) => line.includes("read the private key")).length).toBe(warnings);
+      certificates.close();
+      await writeCertificate(folder.path, made);
+    }
+  });
+
   test("is made anew shortly before it expires, and after a crash that left only half of it", async () => {
     using folder = temporaryFolder();
     const old = await makeCertificate({ fromDays: -800, toDays: 3 });

@@ -4,6 +4,7 @@
  */
 import { type FSWatcher, watch } from "node:fs";
 import { dirname } from "node:path";
+import { permitsMoreThan } from "../base/file-mode.ts";
 import { errorRow, toWavecacheError } from "../base/errors.ts";
 import { certificateCheckMs, certificateSettleMs } from "../base/limits/connections.ts";
 import type { Log } from "../base/log.ts";
@@ -54,6 +55,7 @@ export class Certificates {
       expires: current.expires.toISOString(),
     });
     warnIfExpired(current, log);
+    warnIfKeyIsShared(settings);
     return new Certificates(settings, current);
   }
 
@@ -123,6 +125,7 @@ export class Certificates {
     const { fingerprint, expires } = certificate;
     this.#settings.log.info("new certificate", { sha256: fingerprint, expires: expires.toISOString() });
     warnIfExpired(certificate, this.#settings.log);
+    warnIfKeyIsShared(this.#settings);
     for (const listener of this.#listeners) listener(certificate);
   }
 
@@ -141,4 +144,13 @@ export class Certificates {
 function warnIfExpired({ expires }: Certificate, log: Log): void {
   if (expires.getTime() > Date.now()) return;
   log.warn("the certificate has expired: clients refuse it", { expires: expires.toISOString() });
+}
+
+/** A group may read the key: some systems keep keys in a group of their own. */
+const widestKeyMode = 0o640;
+
+function warnIfKeyIsShared({ files, folder, log }: CertificateSettings): void {
+  const { key } = files ?? selfSignedPaths(folder);
+  if (!permitsMoreThan(key, widestKeyMode)) return;
+  log.warn("other users of this machine can read the private key; chmod 600 keeps it to its owner", { key });
 }

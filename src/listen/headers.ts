@@ -1,6 +1,8 @@
 /** Headers that every HTTP answer has, and those that let pages of allowed origins read it (CORS). */
 
 const embedding = "frame-ancestors 'none'";
+/** Of answers that are no page. Chromium plays audio that a user opens in a tab only with the media source. */
+const policyWithoutPage = "default-src 'none'; media-src 'self'";
 
 /**
  * Sets the headers of an answer. The browser then guesses no content type, shows no answer in a frame, runs no code
@@ -8,7 +10,7 @@ const embedding = "frame-ancestors 'none'";
  */
 export function withHeaders(response: Response, allowedOrigin: string | undefined): Response {
   const { headers } = response;
-  const policy = headers.get("content-security-policy") ?? "default-src 'none'";
+  const policy = headers.get("content-security-policy") ?? policyWithoutPage;
   headers.set("content-security-policy", `${policy}; ${embedding}`);
   headers.set("x-content-type-options", "nosniff");
   headers.set("cross-origin-resource-policy", "same-origin");

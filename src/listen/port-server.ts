@@ -6,6 +6,7 @@
 import type { Server } from "bun";
 import type { Log } from "../base/log.ts";
 import type { Certificates } from "./certificates.ts";
+import { type TlsContext, tlsContext } from "./tls-context.ts";
 
 type Certificate = Certificates["current"];
 
@@ -21,7 +22,7 @@ export interface PortSettings<Data> {
 
 export interface OpenOptions {
   port: number;
-  tls: Pick<Certificate, "cert" | "key"> | undefined;
+  tls: TlsContext | undefined;
   reusePort: boolean;
 }
 
@@ -59,7 +60,7 @@ export class PortServer<Data> {
   }
 
   #open(port: number, certificate: Certificate | undefined): Server<Data> {
-    const tls = certificate && { cert: certificate.cert, key: certificate.key };
+    const tls = certificate && tlsContext(certificate);
     const reusePort = tls !== undefined && canReplace;
     return this.#settings.open({ port, tls, reusePort });
   }

@@ -1,5 +1,6 @@
 /** The certificate of the gRPC port. Connections opened after a renewal get the new one. */
 import { ServerCredentials } from "@grpc/grpc-js";
+import { tlsContext } from "../../listen/tls-context.ts";
 
 /** In PEM. */
 export interface ServerCertificate {
@@ -16,12 +17,12 @@ export interface CertificateSource {
 
 /** The SSL credentials of grpc-js keep their first certificate; these can replace it. */
 export class RenewableCredentials extends ServerCredentials {
-  constructor({ cert, key }: ServerCertificate) {
-    super({}, { cert, key });
+  constructor(certificate: ServerCertificate) {
+    super({}, tlsContext(certificate));
   }
 
-  renew({ cert, key }: ServerCertificate): void {
-    this.updateSecureContextOptions({ cert, key });
+  renew(certificate: ServerCertificate): void {
+    this.updateSecureContextOptions(tlsContext(certificate));
   }
 
   override _equals(other: ServerCredentials): boolean {

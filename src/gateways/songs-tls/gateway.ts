@@ -12,17 +12,13 @@ import {
   songStallTimeoutMs,
 } from "../../base/limits/songs.ts";
 import { authorityOf } from "../../listen/authority.ts";
+import { type KeyPair, tlsContext } from "../../listen/tls-context.ts";
 import { type SongTlsSettings, SongTlsSession } from "./session.ts";
 
 /** The current certificate, in PEM, and its replacements. */
 export interface CertificateSource {
   readonly current: KeyPair;
   onChange(listener: (certificate: KeyPair) => void): () => void;
-}
-
-interface KeyPair {
-  readonly cert: string;
-  readonly key: string;
 }
 
 export interface SongsTlsSettings extends Pick<SongTlsSettings, "songs" | "meter" | "log"> {
@@ -60,14 +56,14 @@ export class SongsTlsGateway {
     this.#settings = settings;
     this.#limits = { ...defaultLimits, ...settings.limits };
     this.#server = createServer({
-      ...secureContext(settings.certificates.current),
+      ...tlsContext(settings.certificates.current),
       allowHalfOpen: true,
       noDelay: true,
     });
     // Bun passes the TLS socket before its handshake, so a peer that never completes one counts against the limits too.
     this.#server.on("connection", (socket) => this.#accept(socket));
     this.#stopRenewal = settings.certificates.onChange((certificate) =>
-      this.#server.setSecureContext(secureContext(certificate)),
+      this.#server.setSecureContext(tlsContext(certificate)),
     );
   }
 
@@ -141,8 +137,4 @@ export class SongsTlsGateway {
     if (remaining === 0) this.#addresses.delete(address);
     else this.#addresses.set(address, remaining);
   }
-}
-
-function secureContext({ cert, key }: KeyPair) {
-  return { cert, key, minVersion: "TLSv1.2" } as const;
 }

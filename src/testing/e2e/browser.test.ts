@@ -182,6 +182,19 @@ describe.skipIf(executable === null)("a web page", () => {
   );
 
   test(
+    "is not needed to hear live audio in a tab",
+    async () => {
+      await using context = await browser.newContext();
+      const page = await context.newPage();
+      await page.goto(`http://localhost:${port}/live/device.wav`, { waitUntil: "commit" });
+      await until("live audio in the tab", 20_000, () =>
+        page.evaluate<boolean>("(document.querySelector('video')?.readyState ?? 0) > 0"),
+      );
+    },
+    limitMs,
+  );
+
+  test(
     "cannot show this server in a frame",
     async () => {
       await using context = await browser.newContext();

@@ -1,6 +1,6 @@
 /** The server as a program: flags, environment, signals and output. */
 import { expect, test } from "bun:test";
-import { mkdtempSync } from "node:fs";
+import { chmodSync, mkdtempSync, statSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -195,6 +195,20 @@ test.skipIf(!canMountSmallDisk())(
         /^wavecache: folder cannot be written: .*EROFS.*disk.* \(check .*read-only\)\n$/,
       );
     }
+  },
+);
+
+test.skipIf(process.platform === "win32")(
+  "a start creates the cache folder for its owner alone, and warns once of a wider one",
+  async () => {
+    await using server = await TestServer.start();
+    expect(statSync(server.cacheDir).mode & 0o777).toBe(0o700);
+    expect(server.log).not.toContain("read the cache folder");
+    await server.stop();
+    chmodSync(server.cacheDir, 0o755);
+    await server.restart();
+    expect(server.log.split("read the cache folder").length).toBe(2);
+    expect(statSync(server.cacheDir).mode & 0o777).toBe(0o755);
   },
 );
 

@@ -14,6 +14,7 @@ beforeAll(async () => {
   server = await TestServer.start({
     flags: {
       "ingest-port": 0,
+      "grpc-port": 0,
       "allow-host": "music.example,*.home.example",
       "allow-origin": "https://player.example,file://",
     },
@@ -235,6 +236,17 @@ test("every HTTP answer has the headers that keep browsers from embedding and gu
     expect(headers.get("x-content-type-options")).toBe("nosniff");
     expect(headers.get("cross-origin-resource-policy")).toBe("same-origin");
     expect(headers.get("content-security-policy")).toMatch(/^default-src 'none'; .*frame-ancestors 'none'$/);
+  }
+});
+
+test("the gRPC port answers nothing to HTTP/1.1, which is all that a page can send there", async () => {
+  const own = { Host: `localhost:${server.grpcPort}` };
+  for (const headers of [
+    own,
+    { ...own, Upgrade: "h2c", Connection: "Upgrade, HTTP2-Settings", "HTTP2-Settings": "" },
+  ]) {
+    expect((await get("/", headers, "GET", server.grpcPort)).body).not.toContain("HTTP/1.1");
+    expect((await get("/", headers, "POST", server.grpcPort)).status).toBeNaN();
   }
 });
 

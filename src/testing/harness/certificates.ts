@@ -1,5 +1,5 @@
 /** Certificates for tests: self-signed or signed by a test authority, for any name and validity. */
-import { mkdir } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { generate } from "selfsigned";
 import type { CertificatePaths } from "../../listen/certificate-files.ts";
@@ -48,7 +48,7 @@ export async function writeCertificate(
 ): Promise<CertificatePaths> {
   await mkdir(folder, { recursive: true });
   const paths = { cert: join(folder, "cert.pem"), key: join(folder, "key.pem") };
-  await Bun.write(paths.key, key);
+  await writeFile(paths.key, key, { mode: 0o600 });
   await Bun.write(paths.cert, cert);
   return paths;
 }
