@@ -1,5 +1,6 @@
 /** Why the server does not start: one line for the user, and the exit code. */
 import { errorRow, toWavecacheError } from "../base/errors.ts";
+import { escapeInJson, unsafeCharacters } from "../base/unsafe-characters.ts";
 import { PortError } from "../listen/open-port.ts";
 import { ConfigError } from "./schema.ts";
 
@@ -30,7 +31,7 @@ function explain(error: unknown): string {
   return `${message} (${errorRow(code).hint})`;
 }
 
-/** Messages of libraries may have several lines. */
+/** Messages of libraries may have several lines, and quote values with characters that a terminal obeys. */
 function oneLine(text: string): string {
-  return text.replaceAll(/\s*[\r\n]\s*/g, " ");
+  return text.replaceAll(/\s*[\r\n]\s*/g, " ").replaceAll(unsafeCharacters, escapeInJson);
 }

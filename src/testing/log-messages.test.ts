@@ -3,9 +3,8 @@ import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { projectFolder } from "./harness/documents.ts";
 
-/** A call of a log with the beginning of its first argument. */
-const call =
-  /\b(?:#?log|logger|#?rateLimitedLog|#refusals)\)?\??\.(?:debug|info|warn|error)\(\s*(.{1,160})/gis;
+/** A call of a log, or of one of its functions, with the beginning of its first argument. */
+const call = /(?:\b|#)(?:(?:\w*log|logger|refusals)\??\.(?:debug|info|warn|error)|log)\(\s*(.{1,160})/gis;
 /** One fixed text, or one of two. */
 const fixed = /^(?:"[^"\\{]*"|[^"`,]*\? "[^"\\{]*" : "[^"\\{]*")\s*[,)]/;
 
@@ -40,6 +39,8 @@ test("a message that is no fixed text is found", () => {
     'this.#log.warn("a " + name, {})',
     "log.error(\n  message,\n  {},\n)",
     'settings.log.debug("a {name}", { name })',
+    "this.#rateLimitedLog.warn(text, {})",
+    "log(what, { error })",
   ];
   for (const text of found) expect(looseMessages("x.ts", text).length, text).toBe(1);
   const passed = ['log.info("a", { name })', 'this.#log.warn(\n  isOpen ? "open" : "closed",\n  {})'];

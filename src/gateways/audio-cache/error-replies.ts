@@ -36,7 +36,7 @@ export class ErrorReplies {
     const known = toWavecacheError(error);
     this.#meter.failed(known.code);
     const log = errorRow(known.code).http >= 500 ? this.#log.error : this.#log.debug;
-    log(what, { code: known.code, error: known });
+    log("a request failed", { request: what, code: known.code, error: known });
     return encodeError(`${what} (${reasonOf(known)})`, typeCase);
   }
 
