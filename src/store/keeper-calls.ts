@@ -66,6 +66,8 @@ export interface KeeperCalls {
     result: { row: StreamRow; addedBytes: number },
   ];
   find: [args: { streamId: string }, result: StreamRow | null];
+  /** The stream of this id, or else the only one whose tag `name`, or the end after its last slash, is this name. */
+  lookUp: [args: { idOrName: string }, result: StreamRow | null];
   list: [args: ListQuery, result: StreamRow[]];
   /** Removes a stream, and its object if no other stream uses it. Fails with STREAM_UNKNOWN if there is none. */
   remove: [

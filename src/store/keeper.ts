@@ -58,6 +58,7 @@ export class Keeper {
     resume: (args) => this.#unfinished.resume(args),
     leave: (args) => this.#unfinished.leave(args),
     find: (args) => this.#unfinished.find(args),
+    lookUp: (args) => this.#unfinished.lookUp(args),
     list: (args) => this.#unfinished.list(args),
     idle: (args) => this.#unfinished.idle(args),
     expire: (args) => this.#unfinished.expire(args),

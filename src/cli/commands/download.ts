@@ -49,7 +49,7 @@ async function downloadOne(
   const output = await OutputFile.create(path ?? defaultOutput(fileNameOf(id, info)));
   try {
     const { result, ms } = await timed(context, "download", info?.size, (onProgress) =>
-      session.download({ streamId: id, sink: output, ...expected(info), onProgress }),
+      session.download({ streamId: info?.streamId ?? id, sink: output, ...expected(info), onProgress }),
     );
     await output.commit();
     context.terminal.printAll(reportOne(result, ms, output.path));
@@ -96,7 +96,12 @@ async function downloadFile(
     folder === undefined ? defaultOutput(name) : join(folder, safeFileName(name)),
   );
   try {
-    const result = await session.download({ streamId: id, sink: output, ...expected(info), onProgress });
+    const result = await session.download({
+      streamId: info?.streamId ?? id,
+      sink: output,
+      ...expected(info),
+      onProgress,
+    });
     await output.commit();
     const state = result.verified ? "identical" : "not verified";
     terminal.print(visible(`${state}  ${id}  ${humanBytes(result.sizeBytes)}  ${output.path}`));

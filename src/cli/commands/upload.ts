@@ -1,5 +1,5 @@
 /** `upload FILE...`: uploads files and folders, and prints their stream ids. */
-import { basename } from "node:path";
+import { basename, resolve } from "node:path";
 import type { CAC } from "cac";
 import { ClientError } from "../../client/errors.ts";
 import type { UploadResult } from "../../client/legacy/upload.ts";
@@ -7,9 +7,10 @@ import { flagOption, jsonOption, type Options, textOption } from "../kit/argumen
 import type { Context } from "../kit/context.ts";
 import { CliError, failureOf, usageError } from "../kit/failures.ts";
 import { isFolder, openSource } from "../kit/files.ts";
-import { listFiles, streamIdsOf, type UnreadableFile } from "../kit/input-files.ts";
+import { listFiles, type ListedFile, type UnreadableFile } from "../kit/input-files.ts";
 import { type Outcomes, runParallel, sharedProgress } from "../kit/parallel.ts";
 import { humanBytes, safeJson, table, visible } from "../kit/text.ts";
+import { fileStreamId } from "../streams/file-stream-id.ts";
 import { openTransferSession } from "../streams/open-session.ts";
 import { chunkOption, parallelOf, parallelOption, transferOptions } from "../streams/transfer-options.ts";
 import { digestRows, speedText, timed } from "../streams/transfer-report.ts";
@@ -65,11 +66,8 @@ async function uploadOne(file: string, options: Options, context: Context): Prom
   }
 }
 
-interface Job {
-  path: string;
-  name: string;
+interface Job extends ListedFile {
   streamId: string;
-  sizeBytes: number;
 }
 
 /** One uploaded file, as --json prints it. */
@@ -113,11 +111,22 @@ async function jobsOf(paths: readonly string[]): Promise<{ jobs: Job[]; unreadab
   if (files.length + unreadable.length === 0) {
     throw new CliError("no files found", "hidden files are skipped");
   }
-  const streamIds = streamIdsOf(files.map(({ name }) => name));
-  const jobs = files.map(({ path, name, sizeBytes }, index) => {
-    return { path, name, sizeBytes, streamId: streamIds[index] ?? name };
-  });
-  return { jobs, unreadable };
+  const jobs = new Map<string, Job>();
+  for (const file of files) {
+    const streamId = fileStreamId(file.fullName);
+    const other = jobs.get(streamId);
+    if (other === undefined) jobs.set(streamId, { ...file, streamId });
+    else if (resolve(other.path) !== resolve(file.path)) throw sameId(other, file);
+  }
+  return { jobs: [...jobs.values()], unreadable };
+}
+
+function sameId(a: ListedFile, b: ListedFile): CliError {
+  const hint = "upload a folder that contains both";
+  return usageError(
+    `two files would be one stream, ${fileStreamId(a.fullName)}: ${a.path} and ${b.path}`,
+    hint,
+  );
 }
 
 function noteFailure(name: string, error: unknown, { terminal }: Context): void {
@@ -125,7 +134,7 @@ function noteFailure(name: string, error: unknown, { terminal }: Context): void 
 }
 
 async function uploadFile(
-  { path, name, streamId }: Job,
+  { path, fullName, streamId }: Job,
   session: TransferSession,
   options: Options,
   { terminal }: Context,
@@ -134,7 +143,7 @@ async function uploadFile(
   const source = await openSource(path);
   try {
     const resume = session.protocol === "v1" || "if-used";
-    const result = await session.upload({ source, name, streamId, resume, onProgress });
+    const result = await session.upload({ source, name: fullName, streamId, resume, onProgress });
     refuseUnacknowledged(result);
     onProgress(result.sizeBytes);
     const file = uploadedFile(path, streamId, result);

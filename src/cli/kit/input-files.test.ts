@@ -1,10 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import fc from "fast-check";
-import { isStreamId } from "../../base/stream-id.ts";
+import { basename, join } from "node:path";
 import { temporaryFolder } from "../../testing/fixtures/temporary-folder.ts";
-import { streamIdsOf, listFiles } from "./input-files.ts";
+import { listFiles } from "./input-files.ts";
 
 describe("the input files of a command line", () => {
   test("are its files and all files in its folders, except for hidden ones", async () => {
@@ -28,6 +26,14 @@ describe("the input files of a command line", () => {
     const { files, unreadable } = await listFiles([join(path, "one.wav"), join(path, "music")]);
     expect(unreadable).toEqual([]);
     expect(files.map(({ name }) => name)).toEqual(["one.wav", "a.wav", "b.wav", "sub/c.wav", "sub/d.wav"]);
+    const root = basename(path);
+    expect(files.map(({ fullName }) => fullName)).toEqual([
+      `${root}/one.wav`,
+      "music/a.wav",
+      "music/b.wav",
+      "music/sub/c.wav",
+      "music/sub/d.wav",
+    ]);
     expect(files.map(({ sizeBytes }) => sizeBytes)).toEqual([7, 11, 11, 15, 7]);
   });
 
@@ -59,25 +65,5 @@ describe("the input files of a command line", () => {
       [join(music, "gone.wav"), "the link leads to nothing"],
     ]);
     for (const { path, error } of unreadable) expect(String(error)).toContain(path);
-  });
-});
-
-describe("stream ids of names", () => {
-  test("keep all characters that ids can have", () => {
-    expect(streamIdsOf(["a.wav", "sub/b c.wav", "é.mp3"])).toEqual(["a.wav", "sub.b_c.wav", "_.mp3"]);
-  });
-
-  test("are valid, unique, and the same in every run", () => {
-    fc.assert(
-      fc.property(fc.uniqueArray(fc.string({ minLength: 1, maxLength: 200 })), (names) => {
-        const ids = streamIdsOf(names);
-        expect(ids.filter((id) => !isStreamId(id))).toEqual([]);
-        expect(new Set(ids).size).toBe(names.length);
-        expect(streamIdsOf(names)).toEqual(ids);
-      }),
-    );
-    const [first, second] = streamIdsOf(["a b", "a_b"]);
-    expect(first).toMatch(/^a_b-[0-9a-f]{8}$/);
-    expect(second).not.toBe(first!);
   });
 });

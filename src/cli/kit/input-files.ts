@@ -1,22 +1,20 @@
-/** The input files of a command line, folders included, and the stream ids derived from their names. */
-import { createHash } from "node:crypto";
+/** The input files of a command line, folders included. */
 import { lstat, readdir, readlink, stat } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { systemCode } from "../../base/errors.ts";
-import { maxStreamIdChars } from "../../base/limits/streams.ts";
-import { isStreamId } from "../../base/stream-id.ts";
 import { CliError, fileError, usageError } from "./failures.ts";
 
 /** Files per command; one more is an error. */
 const maxFiles = 100_000;
 /** Nested folders; a folder below them is unreadable. */
 const maxFolderDepth = 32;
-const suffixChars = 8;
 
 export interface ListedFile {
   path: string;
   /** The path relative to the folder on the command line, with slashes; for a single file its name. */
   name: string;
+  /** The same with the name of the folder in front: files of equal names in two folders are two streams. */
+  fullName: string;
   sizeBytes: number;
 }
 
@@ -46,9 +44,13 @@ export async function listFiles(paths: readonly string[]): Promise<FileListing> 
     const name = basename(path);
     await listReadable(path, name, listing, async () => {
       const stats = await stat(path);
-      if (stats.isDirectory()) await listFolder(path, "", 1, listing);
-      // Opening refuses anything that is not a regular file.
-      else listing.files.push({ path, name, sizeBytes: stats.size });
+      const place = resolve(path);
+      if (stats.isDirectory()) await listFolder({ path, prefix: "", root: basename(place) }, 1, listing);
+      else {
+        // Opening refuses anything that is not a regular file.
+        const fullName = underRoot(basename(dirname(place)), basename(place));
+        listing.files.push({ path, name, fullName, sizeBytes: stats.size });
+      }
     });
   }
   return listing;
@@ -87,50 +89,42 @@ async function unreadableError(path: string, error: unknown): Promise<unknown> {
   return new CliError(`the link leads to nothing: ${path}`, `it names ${link}; correct or remove it`);
 }
 
-async function listFolder(
-  folder: string,
-  prefix: string,
-  depth: number,
-  listing: FileListing,
-): Promise<void> {
-  const entries = await readdir(folder, { withFileTypes: true });
+interface Folder {
+  path: string;
+  /** In front of the names of its files: the path below the folder on the command line, with a slash; or empty. */
+  prefix: string;
+  /** Name of the folder on the command line; empty for `/`. */
+  root: string;
+}
+
+async function listFolder(folder: Folder, depth: number, listing: FileListing): Promise<void> {
+  const { prefix, root } = folder;
+  const entries = await readdir(folder.path, { withFileTypes: true });
   for (const entry of entries.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
     if (entry.name.startsWith(".")) continue;
-    const [path, name] = [join(folder, entry.name), prefix + entry.name];
+    const [path, name] = [join(folder.path, entry.name), prefix + entry.name];
     await listReadable(path, name, listing, async () => {
-      if (entry.isDirectory()) await listSubfolder(path, name, depth + 1, listing);
-      else if (entry.isFile() || entry.isSymbolicLink()) await listFile(path, name, listing);
+      if (entry.isDirectory()) await listSubfolder({ path, prefix: `${name}/`, root }, depth + 1, listing);
+      else if (entry.isFile() || entry.isSymbolicLink()) await listFile(path, name, root, listing);
     });
   }
 }
 
-async function listSubfolder(path: string, name: string, depth: number, listing: FileListing): Promise<void> {
-  if (depth <= maxFolderDepth) return await listFolder(path, `${name}/`, depth, listing);
+async function listSubfolder(folder: Folder, depth: number, listing: FileListing): Promise<void> {
+  if (depth <= maxFolderDepth) return await listFolder(folder, depth, listing);
+  const { path, prefix } = folder;
+  const name = prefix.slice(0, -1);
   const error = new CliError(`folders are nested too deeply: ${path}`, "upload the inner folders separately");
   listing.unreadable.push({ path, name, error });
 }
 
-async function listFile(path: string, name: string, { files }: FileListing): Promise<void> {
+async function listFile(path: string, name: string, root: string, { files }: FileListing): Promise<void> {
   const stats = await stat(path);
   if (!stats.isFile()) return;
   if (files.length >= maxFiles) throw new CliError(`more than ${maxFiles} files`, "upload fewer at once");
-  files.push({ path, name, sizeBytes: stats.size });
+  files.push({ path, name, fullName: underRoot(root, name), sizeBytes: stats.size });
 }
 
-/**
- * Derives a stream id from each name: a slash becomes ".", other characters that ids cannot have become "_". If an id
- * would be too long or equal to another, it gets a hash of the name as a suffix, which is the same in every run.
- */
-export function streamIdsOf(names: readonly string[]): string[] {
-  const plain = names.map((name) => name.replaceAll("/", ".").replace(/[^A-Za-z0-9_.-]/g, "_"));
-  const counts = new Map<string, number>();
-  for (const id of plain) counts.set(id, (counts.get(id) ?? 0) + 1);
-  return plain.map((id, index) => {
-    if (counts.get(id) === 1 && isStreamId(id)) return id;
-    const suffix = createHash("sha256")
-      .update(names[index] ?? "")
-      .digest("hex")
-      .slice(0, suffixChars);
-    return `${id.slice(0, maxStreamIdChars - suffixChars - 1)}-${suffix}`;
-  });
+function underRoot(root: string, name: string): string {
+  return root === "" ? name : `${root}/${name}`;
 }

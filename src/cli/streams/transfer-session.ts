@@ -6,7 +6,7 @@ import type { AudioSource } from "../../client/audio-source.ts";
 
 export interface UploadJob {
   source: AudioSource;
-  /** Name of the file; its extension determines the media type. */
+  /** Name of the file, kept as the tag `name` over protocol v1; its extension determines the media type. */
   name: string;
   streamId: string | undefined;
   /** Resume the unfinished stream of this id; `if-used` if there is one. */
@@ -32,7 +32,7 @@ export interface TransferSession {
   readonly protocol: "v1" | "legacy";
   upload(job: UploadJob): Promise<UploadResult>;
   download(job: DownloadJob): Promise<Downloaded>;
-  /** Undefined if the stream does not exist; "unknown" if the server has no stream list. */
-  info(streamId: string): Promise<ListedStream | undefined | "unknown">;
+  /** By id or name. Undefined if the stream does not exist; "unknown" if the server has no stream list. */
+  info(idOrName: string): Promise<ListedStream | undefined | "unknown">;
   close(): void;
 }

@@ -1,4 +1,5 @@
 /** Uploads and downloads over protocol v1. */
+import { maxTagValueChars } from "../../base/limits/streams.ts";
 import type { ListedStream } from "../../client/http/streams.ts";
 import type { UploadResult } from "../../client/legacy/upload.ts";
 import type { TransferOptions } from "../../client/legacy/options.ts";
@@ -28,7 +29,7 @@ export class V1TransferSession implements TransferSession {
     const receipt = await this.#client.upload(source, {
       id,
       resume: resume !== false,
-      metadata: { contentType: mediaTypeOf(name) },
+      metadata: { contentType: mediaTypeOf(name), tags: { name: tagOf(name) } },
       digests: this.#settings.digests,
       signal: this.#settings.signal,
       // Reconnections open the stream again; only the first offset precedes this upload.
@@ -67,4 +68,9 @@ export class V1TransferSession implements TransferSession {
   close(): void {
     this.#client.close();
   }
+}
+
+/** The end of a name that is too long, because it has the name of the file. */
+function tagOf(name: string): string {
+  return name.slice(-maxTagValueChars).toWellFormed();
 }

@@ -154,9 +154,12 @@ export class Client {
     return list(this.#reconnector, options);
   }
 
-  /** Describes a stream; undefined if it does not exist. */
-  info(streamId: string, signal?: AbortSignal): Promise<StreamInfo | undefined> {
-    return info(this.#reconnector, streamId, signal);
+  /**
+   * Describes the stream of an id, or else the only one whose tag `name`, or what follows its last slash, is this
+   * text; undefined if there is none.
+   */
+  info(idOrName: string, signal?: AbortSignal): Promise<StreamInfo | undefined> {
+    return info(this.#reconnector, idOrName, signal);
   }
 
   /** Removes a stream; false if it does not exist. Throws REFUSED while the stream is uploaded. */

@@ -213,6 +213,11 @@ export class Streams {
     return this.#pool.keeper.call("find", { streamId });
   }
 
+  /** A stream by its id, or else the only one of this name; null for none, or for several of the name. */
+  lookUp(idOrName: string): Promise<StreamRow | null> {
+    return this.#pool.keeper.call("lookUp", { idOrName });
+  }
+
   list(query: ListQuery): Promise<StreamRow[]> {
     return this.#pool.keeper.call("list", query);
   }

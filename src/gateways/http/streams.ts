@@ -2,7 +2,7 @@
  * The streams as JSON:
  *
  *     GET    /api/streams?state=finished|unfinished&after=ID&limit=N   {"streams": [...], "next": ID or null}
- *     GET    /api/streams/ID                                           one stream, or 404
+ *     GET    /api/streams/ID                                           one stream, or 404; ID or the name of its file
  *     DELETE /api/streams/ID                                           204, or 404, or 409 while it is uploaded
  */
 import {
@@ -28,7 +28,8 @@ import { answer, decodeSegment, json, methodNotAllowed } from "./answer.ts";
 
 /** What the routes need of the engine. */
 export interface Streams {
-  find(streamId: string): Promise<StreamRow | null>;
+  /** A stream by its id, or else the only one of this name. */
+  lookUp(idOrName: string): Promise<StreamRow | null>;
   list(query: ListQuery): Promise<StreamRow[]>;
   remove(streamId: string): Promise<void>;
   /** Bytes received of an upload in progress; undefined if there is none. */
@@ -76,18 +77,18 @@ async function listStreams(
 async function oneStream(
   streams: Streams,
   request: Request,
-  streamId: string,
+  idOrName: string,
   meter: GatewayMeter,
 ): Promise<Response> {
-  if (!isStreamId(streamId)) throw new WavecacheError("STREAM_UNKNOWN");
   switch (request.method) {
     case "GET": {
-      const row = await streams.find(streamId);
+      const row = await streams.lookUp(idOrName);
       if (row === null) throw new WavecacheError("STREAM_UNKNOWN");
       return json(describe(row, streams), meter);
     }
     case "DELETE":
-      await streams.remove(streamId);
+      if (!isStreamId(idOrName)) throw new WavecacheError("STREAM_UNKNOWN");
+      await streams.remove(idOrName);
       return new Response(null, { status: 204 });
     default:
       return methodNotAllowed("GET, DELETE");

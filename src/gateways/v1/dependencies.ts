@@ -40,7 +40,8 @@ export interface Streams {
   unfollow(streamId: string, follower: Follower): void;
   assignReader(): RangeReader;
   readonly outbound: OutboundBudget;
-  find(streamId: string): Promise<StreamRow | null>;
+  /** A stream by its id, or else the only one of this name. */
+  lookUp(idOrName: string): Promise<StreamRow | null>;
   list(query: ListQuery): Promise<StreamRow[]>;
   receivedBytes(streamId: string): number | undefined;
   remove(streamId: string): Promise<void>;

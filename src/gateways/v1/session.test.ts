@@ -132,7 +132,7 @@ class Stage implements V1SessionHost {
       unfollow() {},
       assignReader: () => ({ read: () => fail(), resident: () => undefined }),
       outbound: new OutboundBudget(MiB),
-      find: () => {
+      lookUp: () => {
         const answer = Promise.withResolvers<StreamRow | null>();
         this.finds.push(answer);
         return answer.promise;

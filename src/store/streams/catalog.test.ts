@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { join } from "node:path";
 import { temporaryFolder } from "../../testing/fixtures/temporary-folder.ts";
 import type { Catalog, SealedStream, StreamRow, Totals } from "./catalog.ts";
+import { noMetadata } from "./metadata.ts";
 import { migrations } from "./sqlite-schema.ts";
 import { SqliteCatalog } from "./sqlite.ts";
 
@@ -201,6 +202,26 @@ describe.each(kinds)("a catalog %s", (_name, make) => {
     expect(ids(undefined, "", 100)).toEqual(["B", "a", "c", "d-1", "d.1", "sealed", "unfinished"]);
     expect(ids("finished", "a", 2)).toEqual(["c", "d-1"]);
     expect(ids("unfinished", "", 100)).toEqual(["sealed", "unfinished"]);
+  });
+
+  test("finds the only stream of a name, by all of it or by what follows its last slash", () => {
+    const catalog = make();
+    const add = (id: string, name: string) => catalog.reserve(id, id, 1, { ...noMetadata, tags: { name } });
+    add("one", "live/cd 1/Été.wav");
+    add("two", "one/track01.wav");
+    add("three", "two/track01.wav");
+    add("four", "plain.wav");
+    catalog.reserve("unnamed", "k", 1, { ...noMetadata, tags: { title: "plain.wav" } });
+    const idOf = (name: string) => catalog.findNamed(name)?.streamId;
+    expect(idOf("Été.wav")).toBe("one");
+    expect(idOf("live/cd 1/Été.wav")).toBe("one");
+    expect(idOf("cd 1/Été.wav")).toBeUndefined();
+    expect(idOf("track01.wav")).toBeUndefined();
+    expect(idOf("two/track01.wav")).toBe("three");
+    expect(idOf("plain.wav")).toBe("four");
+    expect(idOf("")).toBeUndefined();
+    catalog.remove("two");
+    expect(idOf("track01.wav")).toBe("three");
   });
 
   test("counts a shared object once, and knows whether other streams have it", () => {

@@ -91,6 +91,8 @@ export interface Catalog {
   /** Whether this catalog was created when it was opened. */
   readonly isNew: boolean;
   find(streamId: string): StreamRow | undefined;
+  /** The only stream whose tag `name`, or what follows its last slash, is this name; undefined if there are several. */
+  findNamed(name: string): StreamRow | undefined;
   /** Inserts an unfinished stream. Returns false, and changes nothing, if the id is in use. */
   reserve(streamId: string, key: string, at: number, metadata?: StreamMetadata): boolean;
   /** Updates the size of an unfinished stream and renews its time to live; does nothing in any other state. */

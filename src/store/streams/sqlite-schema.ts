@@ -105,6 +105,13 @@ const totalsTable = `
   END;
 `;
 
+/** The tag `name` of a stream: the name of the file that was uploaded, and perhaps the folders above it. */
+export const nameTag = "json_extract(metadata, '$.tags.name')";
+/** What follows the last slash of `nameTag`. Statements must spell it as the index does. */
+export const baseName = `substr(${nameTag}, length(rtrim(${nameTag}, replace(${nameTag}, '/', ''))) + 1)`;
+
+const nameIndex = `CREATE INDEX streams_by_name ON streams (${baseName}) WHERE metadata IS NOT NULL`;
+
 /** The migration of each schema version; a file's version is the number of migrations applied to it. */
 export const migrations = [
   streamSchema,
@@ -115,6 +122,7 @@ export const migrations = [
   metaTable,
   startColumns,
   totalsTable,
+  nameIndex,
 ];
 
 /** Brings the file to the newest version. Returns whether it was empty. Throws STORE_TOO_NEW. */

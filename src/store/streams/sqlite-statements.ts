@@ -1,6 +1,7 @@
 /** The statements of the stream catalog. Each one reads an index or a primary key, never the whole table. */
 import type { Database } from "bun:sqlite";
 import type { Totals } from "./catalog.ts";
+import { baseName, nameTag } from "./sqlite-schema.ts";
 
 export interface SqlRow {
   id: string;
@@ -82,6 +83,10 @@ function queries(database: Database) {
   const one = on(database);
   return {
     find: one<SqlRow, [string]>("SELECT * FROM streams WHERE id = ?"),
+    named: one<SqlRow, [string, string]>(
+      `SELECT * FROM streams INDEXED BY streams_by_name
+       WHERE metadata IS NOT NULL AND ${baseName} = ?1 AND (?2 = ?1 OR ${nameTag} = ?2) LIMIT 2`,
+    ),
     hasObject: one<{ id: string }, [string, string]>(
       "SELECT id FROM streams WHERE sha256 = ? AND id <> ? LIMIT 1",
     ),

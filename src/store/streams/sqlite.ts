@@ -59,6 +59,11 @@ export class SqliteCatalog implements Catalog {
     return row === null ? undefined : toRow(row);
   }
 
+  findNamed(name: string): StreamRow | undefined {
+    const rows = this.#statements.named.all(name.slice(name.lastIndexOf("/") + 1), name);
+    return rows.length === 1 ? toRow(rows[0]!) : undefined;
+  }
+
   reserve(streamId: string, key: string, at: number, metadata: StreamMetadata = noMetadata): boolean {
     const json = metadataToJson(metadata);
     const { changes } = this.#statements.reserve.run(

@@ -59,6 +59,12 @@ export class UnfinishedStreams {
     return row === undefined ? null : (this.#shown(row) ?? null);
   }
 
+  /** By the id, or else by the name. */
+  lookUp({ idOrName }: KeeperArgs<"lookUp">): StreamRow | null {
+    const row = this.#catalog.find(idOrName) ?? this.#catalog.findNamed(idOrName);
+    return row === undefined ? null : (this.#shown(row) ?? null);
+  }
+
   /** A page is full as long as there are more streams: rows that turn out to have no file are replaced by others. */
   list(query: ListQuery): StreamRow[] {
     const rows = this.#catalog.list(query).map((row) => this.#shown(row));

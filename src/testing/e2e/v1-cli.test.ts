@@ -2,6 +2,7 @@
 import { expect, test } from "bun:test";
 import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileStreamId } from "../../cli/streams/file-stream-id.ts";
 import { connect } from "../../client/v1/bun.ts";
 import { runClient, startClient } from "../harness/client-process.ts";
 import { type Random, seeded, sha256 } from "../harness/bytes.ts";
@@ -20,7 +21,7 @@ function writeFiles(folder: string, count: number, bytes: number, random: Random
     const audio = random.bytes(random.int(bytes >> 1, bytes));
     const name = i % 4 === 0 ? `sub/song ${i}.wav` : `song${i}.wav`;
     writeFileSync(join(folder, name), audio);
-    files.set(name.replace("/", ".").replace(" ", "_"), audio);
+    files.set(fileStreamId(`music/${name}`), audio);
   }
   return files;
 }
@@ -68,23 +69,25 @@ test(
 test("a file that fails does not affect the others", async () => {
   await using server = await TestServer.start();
   using folder = temporaryFolder();
-  const file = (name: string, text: string) => writeFileSync(join(folder.path, name), text);
+  const music = join(folder.path, "in");
+  mkdirSync(music);
+  const file = (name: string, text: string) => writeFileSync(join(music, name), text);
   file("a.wav", "one");
   file("b.wav", "two");
   const peer = await connect(server.url);
-  const writer = peer.openWrite({ id: "b.wav" }).writable.getWriter();
+  const writer = peer.openWrite({ id: "in.b.wav" }).writable.getWriter();
   await writer.write(new TextEncoder().encode("other"));
   await writer.close();
   peer.close();
-  const up = await runClient(["upload", folder.path, "-s", server.url]);
+  const up = await runClient(["upload", music, "-s", server.url]);
   expect(up.code).toBe(1);
-  expect(up.out).toContain("verified  a.wav");
+  expect(up.out).toContain("verified  in.a.wav");
   expect(up.err).toMatch(
-    /^b\.wav: error: .*another stream has the id b\.wav .*\nerror: 1 of 2 files are not/,
+    /^b\.wav: error: .*another stream has the id in\.b\.wav .*\nerror: 1 of 2 files are not/,
   );
   const down = await runClient([
     "download",
-    "a.wav",
+    "in.a.wav",
     "none",
     "-o",
     join(folder.path, "back/"),
@@ -92,22 +95,24 @@ test("a file that fails does not affect the others", async () => {
     server.url,
   ]);
   expect(down.code).toBe(1);
-  expect(down.out).toContain("identical  a.wav");
+  expect(down.out).toContain("identical  in.a.wav");
   expect(down.err).toMatch(/^none: error: no such stream: none .*\nerror: 1 of 2 streams are not/);
 });
 
 test("a file that cannot be read is named, and the others are uploaded", async () => {
   await using server = await TestServer.start();
   using folder = temporaryFolder();
-  const path = (name: string) => join(folder.path, name);
+  const music = join(folder.path, "in");
+  mkdirSync(music);
+  const path = (name: string) => join(music, name);
   writeFileSync(path("a.wav"), "one");
   writeFileSync(path("z.wav"), "two");
   symlinkSync("/nowhere/old.wav", path("gone.wav"));
   symlinkSync("loop.wav", path("loop.wav"));
-  const { code, out, err } = await runClient(["upload", folder.path, "-s", server.url]);
+  const { code, out, err } = await runClient(["upload", music, "-s", server.url]);
   expect(code).toBe(1);
-  expect(out).toContain("verified  a.wav");
-  expect(out).toContain("verified  z.wav");
+  expect(out).toContain("verified  in.a.wav");
+  expect(out).toContain("verified  in.z.wav");
   expect(out).toContain("Files   2 of 4\n");
   expect(err.split("\n")).toEqual([
     `gone.wav: error: the link leads to nothing: ${path("gone.wav")} (it names /nowhere/old.wav; correct or remove it)`,
@@ -128,13 +133,16 @@ test("list, info and rm agree with the HTTP API", async () => {
   await using server = await TestServer.start();
   using folder = temporaryFolder();
   // The server derives the same from the file as the client from its name.
-  copyFileSync(join(samples, "speech-16k-mono.wav"), join(folder.path, "a.wav"));
-  copyFileSync(join(samples, "music-44k-stereo.mp3"), join(folder.path, "b.mp3"));
-  expect(await runClient(["upload", folder.path, "-s", server.url])).toMatchObject({ code: 0 });
+  const music = join(folder.path, "in");
+  mkdirSync(music);
+  copyFileSync(join(samples, "speech-16k-mono.wav"), join(music, "a.wav"));
+  copyFileSync(join(samples, "music-44k-stereo.mp3"), join(music, "b.mp3"));
+  expect(await runClient(["upload", music, "-s", server.url])).toMatchObject({ code: 0 });
   for (const args of [
     ["list", "--json"],
     ["list", "--limit", "1"],
-    ["info", "b.mp3"],
+    ["info", "in.b.mp3"],
+    ["info", "in.b.mp3", "--json"],
     ["info", "b.mp3", "--json"],
   ]) {
     const [v1, http] = await Promise.all(
@@ -143,8 +151,8 @@ test("list, info and rm agree with the HTTP API", async () => {
     expect(v1!).toEqual(http!);
     expect(v1!.code).toBe(0);
   }
-  expect((await runClient(["rm", "a.wav", "-s", server.url])).out).toBe("removed a.wav\n");
-  expect((await runClient(["rm", "a.wav", "-s", server.url])).code).toBe(1);
+  expect((await runClient(["rm", "in.a.wav", "-s", server.url])).out).toBe("removed in.a.wav\n");
+  expect((await runClient(["rm", "in.a.wav", "-s", server.url])).code).toBe(1);
 });
 
 test("follow writes a stream to standard output while it is uploaded", async () => {

@@ -205,6 +205,7 @@ export interface List {
 export interface Info {
   type: "INFO";
   channel: number;
+  /** Or the name of the stream, as `maxStreamIdChars` allows. */
   streamId: string;
 }
 

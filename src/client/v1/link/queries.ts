@@ -1,5 +1,6 @@
 /** LIST, INFO and REMOVE: one message out, one answer back. */
 import { isStreamId } from "../../../base/stream-id.ts";
+import { maxStreamIdChars } from "../../../base/limits/streams.ts";
 import { maxListedOnChannel } from "../../../base/limits/v1.ts";
 import type { ClientMessage, End, ListFilter, StreamInfo, StreamList } from "../../../wire/v1/messages.ts";
 import { ClientError } from "../../errors.ts";
@@ -35,14 +36,14 @@ export async function list(reconnector: Reconnector, options: ListOptions): Prom
   return { streams: streamsOf(answer), next: answer.type === "STREAMS" ? answer.next : undefined };
 }
 
-/** Describes a stream; undefined if it does not exist. */
+/** Describes the stream of an id, or else the only one of a name; undefined if it does not exist. */
 export async function info(
   reconnector: Reconnector,
-  streamId: string,
+  idOrName: string,
   signal?: AbortSignal,
 ): Promise<StreamInfo | undefined> {
-  if (!isStreamId(streamId)) return undefined;
-  const opening = (channel: number) => ({ type: "INFO", channel, streamId }) as const;
+  if (idOrName === "" || idOrName.length > maxStreamIdChars || !idOrName.isWellFormed()) return undefined;
+  const opening = (channel: number) => ({ type: "INFO", channel, streamId: idOrName }) as const;
   try {
     return streamsOf(await queryWithRetries(reconnector, opening, signal))[0];
   } catch (error) {

@@ -78,12 +78,12 @@ async function answerTo(query: Query, streams: Streams): Promise<End | StreamLis
   const { channel } = query;
   if (query.type === "LIST") return listStreams(query, streams);
   const { streamId } = query;
-  if (!isStreamId(streamId)) throw new WavecacheError("STREAM_UNKNOWN");
   if (query.type === "REMOVE") {
+    if (!isStreamId(streamId)) throw new WavecacheError("STREAM_UNKNOWN");
     await streams.remove(streamId);
     return { type: "END", channel, outcome: "removed", size: 0, sha256: undefined };
   }
-  const row = await streams.find(streamId);
+  const row = await streams.lookUp(streamId);
   if (row === null) throw new WavecacheError("STREAM_UNKNOWN");
   return { type: "STREAMS", channel, streams: [infoOf(row, streams)], next: undefined };
 }
