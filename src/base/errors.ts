@@ -25,6 +25,7 @@ const grpc = {
   FAILED_PRECONDITION: 9,
   ABORTED: 10,
   OUT_OF_RANGE: 11,
+  UNIMPLEMENTED: 12,
   INTERNAL: 13,
   UNAVAILABLE: 14,
   DATA_LOSS: 15,
@@ -48,6 +49,10 @@ const table = {
   // Requests, messages and connections
   BAD_REQUEST: row(400, close.POLICY, grpc.INVALID_ARGUMENT, "bad request",
     "see the documentation of the protocol for the fields of this request"),
+  ROUTE_UNKNOWN: row(404, close.POLICY, grpc.UNIMPLEMENTED, "nothing is served at this address",
+    "GET /api/openapi.json lists all operations"),
+  METHOD_NOT_ALLOWED: row(405, close.POLICY, grpc.UNIMPLEMENTED, "method not allowed here",
+    "the Allow header lists the methods of this address"),
   MESSAGE_TOO_LARGE: row(413, close.TOO_BIG, grpc.RESOURCE_EXHAUSTED, "message is larger than allowed",
     "control messages are short; send audio in binary frames"),
   READ_TOO_LARGE: row(413, close.TOO_BIG, grpc.RESOURCE_EXHAUSTED, "answer would be larger than allowed",
@@ -186,6 +191,19 @@ export class WavecacheError extends Error {
     super(detail === undefined ? table[code].reason : `${table[code].reason}: ${detail}`);
     this.name = "WavecacheError";
     this.code = code;
+    this.detail = detail;
+  }
+}
+
+/** A query parameter of a request is wrong. Its detail is written for the peer: it never repeats the value. */
+export class ParameterError extends WavecacheError {
+  readonly parameter: string;
+  override readonly detail: string;
+
+  constructor(parameter: string, detail: string) {
+    super("BAD_REQUEST", `${parameter}: ${detail}`);
+    this.name = "ParameterError";
+    this.parameter = parameter;
     this.detail = detail;
   }
 }

@@ -1,33 +1,12 @@
-/**
- * The devices as JSON, sorted by id:
- *
- *     GET  /api/devices?connected=true|false&after=ID&limit=N   {"devices": [...], "next": ID or null}
- *     GET  /api/devices/ID                                      one device, or 404; ?refresh=1 first asks it for its state
- *     POST /api/devices/ID/play|stop|mode                       the action of the button; ?mode=N sets a mode from 0 to 5
- *
- * A POST returns the device after the action; play returns 409 while the device is offline. `leds` is what the server
- * wants shown. `report` is the device's last report, or null if it never sent one. Colors are "#RRGGBBAA".
- */
-import {
-  integer,
-  maxValue,
-  minValue,
-  object,
-  optional,
-  picklist,
-  pipe,
-  regex,
-  safeParse,
-  string,
-  transform,
-} from "valibot";
-import type { GatewayMeter } from "../../base/gateway-meter.ts";
-import { WavecacheError } from "../../base/errors.ts";
+/** The operations on devices. Each button has an operation that returns the device after it. */
+import * as v from "valibot";
 import { maxListedDevices } from "../../base/limits/devices.ts";
-import type { HttpRoute } from "../../listen/route.ts";
-import { answer, decodeSegment, json, methodNotAllowed } from "./answer.ts";
+import type { ErrorCode } from "../../base/errors.ts";
+import { json, type Operation, operation } from "./operation.ts";
+import { after, choice, limit, whole } from "./parameters.ts";
+import { timeSchema } from "./schemas.ts";
 
-/** What the routes need of the engine. All but `list` throw DEVICE_UNKNOWN. */
+/** What the operations need of the engine. All but `list` throw DEVICE_UNKNOWN. */
 export interface Devices {
   list(query: { connected: boolean | undefined; after: string; limit: number }): DeviceDescription[];
   find(deviceId: string): DeviceDescription;
@@ -50,85 +29,123 @@ interface DeviceDescription {
   report: { leds: number[]; pressed: boolean[]; battery: number | null; at: number } | undefined;
 }
 
-const root = "/api/devices";
-const onePath = /^\/api\/devices\/([^/]+)(?:\/(play|stop|mode))?$/;
+/** `#RRGGBBAA`. */
+const colorSchema = v.pipe(v.string(), v.regex(/^#[0-9A-F]{8}$/));
 
-const listSchema = object({
-  connected: optional(picklist(["true", "false"])),
-  after: optional(string(), ""),
-  limit: optional(
-    pipe(string(), transform(Number), integer(), minValue(1), maxValue(maxListedDevices)),
-    "100",
+const deviceSchema = v.strictObject({
+  deviceId: v.string(),
+  connected: v.boolean(),
+  connectedSince: v.nullable(timeSchema),
+  firstSeen: timeSchema,
+  lastSeen: timeSchema,
+  mode: v.number(),
+  /** The mode whose sound plays. */
+  playing: v.nullable(v.number()),
+  /** The colors that the server has set. */
+  leds: v.array(colorSchema),
+  battery: v.nullable(v.number()),
+  /** The device's last report; null if it never sent one. */
+  report: v.nullable(
+    v.strictObject({ leds: v.array(colorSchema), pressed: v.array(v.boolean()), at: timeSchema }),
   ),
 });
 
-const oneSchema = object({ refresh: optional(picklist(["0", "1"])) });
-const modeSchema = object({ mode: optional(pipe(string(), regex(/^[0-5]$/), transform(Number))) });
+const pageSchema = v.strictObject({ devices: v.array(deviceSchema), next: v.nullable(v.string()) });
 
-export function devicesRoute(devices: Devices, meter: GatewayMeter): HttpRoute {
-  return {
-    handle(request, url) {
-      if (url.pathname === root) return answer(meter, async () => list(devices, request, url, meter));
-      if (!url.pathname.startsWith(`${root}/`)) return undefined;
-      return answer(meter, () => one(devices, request, url, meter));
+const tag = "devices";
+const segments = { id: "The id of the device." };
+const maxMode = 5;
+const afterAction = { 200: { description: "The device after the action.", schema: deviceSchema } };
+
+export function deviceOperations(devices: Devices): Operation[] {
+  return [
+    listOperation(devices),
+    findOperation(devices),
+    buttonOperation(devices, "play", "Plays the sound of the mode.", ["DEVICE_AWAY"]),
+    buttonOperation(devices, "stop", "Ends the sound and returns to mode 0.", []),
+    modeOperation(devices),
+  ];
+}
+
+function listOperation(devices: Devices): Operation {
+  return operation({
+    method: "get",
+    route: "/api/devices",
+    tag,
+    summary: "Lists devices in the order of their ids.",
+    parameters: {
+      connected: choice(["true", "false"], "Only devices that are connected, or are not."),
+      after: after("an id"),
+      limit: limit(maxListedDevices),
     },
-  };
+    answers: { 200: { description: "A page of devices.", schema: pageSchema } },
+    errors: [],
+    handle({ query, meter }) {
+      const connected = query.connected === undefined ? undefined : query.connected === "true";
+      const page = devices.list({ connected, after: query.after, limit: query.limit });
+      const next = page.length === query.limit ? page.at(-1)!.deviceId : null;
+      return json({ devices: page.map(describe), next }, meter);
+    },
+  });
 }
 
-function list(devices: Devices, request: Request, url: URL, meter: GatewayMeter): Response {
-  if (request.method !== "GET") return methodNotAllowed("GET");
-  const query = safeParse(listSchema, Object.fromEntries(url.searchParams));
-  if (!query.success) throw new WavecacheError("BAD_REQUEST");
-  const { connected, after, limit } = query.output;
-  const wanted = connected === undefined ? undefined : connected === "true";
-  const page = devices.list({ connected: wanted, after, limit });
-  const next = page.length === limit ? page.at(-1)!.deviceId : null;
-  return json({ devices: page.map(describe), next }, meter);
+function findOperation(devices: Devices): Operation {
+  return operation({
+    method: "get",
+    route: "/api/devices/:id",
+    tag,
+    summary: "Describes a device.",
+    segments,
+    parameters: { refresh: choice(["0", "1"], "1 asks the device for its state first.") },
+    answers: { 200: { description: "The device.", schema: deviceSchema } },
+    errors: ["DEVICE_UNKNOWN"],
+    async handle({ path, query, meter }) {
+      const id = path["id"]!;
+      const device = query.refresh === "1" ? await devices.refresh(id) : devices.find(id);
+      return json(describe(device), meter);
+    },
+  });
 }
 
-async function one(devices: Devices, request: Request, url: URL, meter: GatewayMeter): Promise<Response> {
-  const [, encoded, action] = onePath.exec(url.pathname) ?? [];
-  if (encoded === undefined) throw new WavecacheError("DEVICE_UNKNOWN");
-  const deviceId = decodeSegment(encoded);
-  if (request.method !== (action === undefined ? "GET" : "POST"))
-    return methodNotAllowed(action === undefined ? "GET" : "POST");
-  const device =
-    action === undefined
-      ? await read(devices, deviceId, url)
-      : act(devices, deviceId, action as "play" | "stop" | "mode", url);
-  return json(describe(device), meter);
-}
-
-function read(devices: Devices, deviceId: string, url: URL): DeviceDescription | Promise<DeviceDescription> {
-  const query = safeParse(oneSchema, Object.fromEntries(url.searchParams));
-  if (!query.success) throw new WavecacheError("BAD_REQUEST");
-  return query.output.refresh === "1" ? devices.refresh(deviceId) : devices.find(deviceId);
-}
-
-function act(
+function buttonOperation(
   devices: Devices,
-  deviceId: string,
-  action: "play" | "stop" | "mode",
-  url: URL,
-): DeviceDescription {
-  const query = safeParse(modeSchema, Object.fromEntries(url.searchParams));
-  if (!query.success) throw new WavecacheError("BAD_REQUEST");
-  const { mode } = query.output;
-  if (mode === undefined) return devices.act(deviceId, action);
-  if (action !== "mode") throw new WavecacheError("BAD_REQUEST");
-  return devices.setMode(deviceId, mode);
+  action: "play" | "stop",
+  summary: string,
+  errors: ErrorCode[],
+): Operation {
+  return operation({
+    method: "post",
+    route: `/api/devices/:id/${action}`,
+    tag,
+    summary,
+    segments,
+    parameters: {},
+    answers: afterAction,
+    errors: ["DEVICE_UNKNOWN", ...errors],
+    handle: ({ path, meter }) => json(describe(devices.act(path["id"]!, action)), meter),
+  });
 }
 
-function describe({
-  deviceId,
-  connectedAt,
-  createdAt,
-  seenAt,
-  mode,
-  playing,
-  leds,
-  report,
-}: DeviceDescription) {
+function modeOperation(devices: Devices): Operation {
+  return operation({
+    method: "post",
+    route: "/api/devices/:id/mode",
+    tag,
+    summary: "Goes to the next mode, or to a given one.",
+    segments,
+    parameters: { mode: whole(0, maxMode, "The mode to set.") },
+    answers: afterAction,
+    errors: ["DEVICE_UNKNOWN"],
+    handle({ path, query, meter }) {
+      const id = path["id"]!;
+      const device = query.mode === undefined ? devices.act(id, "mode") : devices.setMode(id, query.mode);
+      return json(describe(device), meter);
+    },
+  });
+}
+
+function describe(device: DeviceDescription): v.InferOutput<typeof deviceSchema> {
+  const { deviceId, connectedAt, createdAt, seenAt, mode, playing, leds, report } = device;
   return {
     deviceId,
     connected: connectedAt !== undefined,

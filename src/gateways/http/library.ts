@@ -1,46 +1,38 @@
-/**
- * The songs of the library as JSON, sorted by name:
- *
- *     GET /api/library?after=NAME&limit=N   {"songs": [{"name", "size", "type", "duration"}, ...], "next": NAME or null}
- *
- * `size` is in bytes, `type` a MIME type, `duration` in seconds, or null if unknown.
- */
-import { integer, maxValue, minValue, object, optional, pipe, safeParse, string, transform } from "valibot";
-import type { GatewayMeter } from "../../base/gateway-meter.ts";
-import { WavecacheError } from "../../base/errors.ts";
+/** The operations on the songs of the library. */
+import * as v from "valibot";
 import { maxListedSongs } from "../../base/limits/library.ts";
-import type { HttpRoute } from "../../listen/route.ts";
-import { answer, json, methodNotAllowed } from "./answer.ts";
+import { json, type Operation, operation } from "./operation.ts";
+import { after, limit } from "./parameters.ts";
+import { countSchema } from "./schemas.ts";
 
-/** What the route needs of the engine. */
+/** What the operations need of the engine. */
 export interface Songs {
-  list(query: { after: string; limit: number }): Promise<SongPage>;
+  list(query: { after: string; limit: number }): Promise<v.InferOutput<typeof pageSchema>>;
 }
 
-interface SongPage {
-  songs: { name: string; size: number; type: string; duration: number | null }[];
-  next: string | null;
-}
-
-const root = "/api/library";
-
-const querySchema = object({
-  after: optional(string(), ""),
-  limit: optional(pipe(string(), transform(Number), integer(), minValue(1), maxValue(maxListedSongs)), "100"),
+const songSchema = v.strictObject({
+  name: v.string(),
+  /** In bytes. */
+  size: countSchema,
+  /** A MIME type. */
+  type: v.string(),
+  /** In seconds; null if it is unknown. */
+  duration: v.nullable(v.number()),
 });
 
-export function libraryRoute(songs: Songs, meter: GatewayMeter): HttpRoute {
-  return {
-    handle(request, url) {
-      if (url.pathname !== root) return undefined;
-      if (request.method !== "GET") return methodNotAllowed("GET");
-      return answer(meter, () => list(songs, url, meter));
-    },
-  };
-}
+const pageSchema = v.strictObject({ songs: v.array(songSchema), next: v.nullable(v.string()) });
 
-async function list(songs: Songs, url: URL, meter: GatewayMeter): Promise<Response> {
-  const query = safeParse(querySchema, Object.fromEntries(url.searchParams));
-  if (!query.success) throw new WavecacheError("BAD_REQUEST");
-  return json(await songs.list(query.output), meter);
+export function libraryOperations(songs: Songs): Operation[] {
+  return [
+    operation({
+      method: "get",
+      route: "/api/library",
+      tag: "library",
+      summary: "Lists songs in the order of their names.",
+      parameters: { after: after("a name"), limit: limit(maxListedSongs) },
+      answers: { 200: { description: "A page of songs.", schema: pageSchema } },
+      errors: ["LIBRARY_UNUSABLE"],
+      handle: async ({ query, meter }) => json(await songs.list(query), meter),
+    }),
+  ];
 }

@@ -1,84 +1,92 @@
-/**
- * The recordings as JSON, in order of their start:
- *
- *     GET /api/recordings?device=HWID&from=TIME&to=TIME&limit=N&after=PLACE   {"recordings": [...], "next": PLACE or null}
- *
- * `from` (inclusive) and `to` (exclusive) select by start time, in ISO 8601 or milliseconds since 1970. `after` takes
- * the `next` of the previous page. Paths are relative to the recordings folder of the server.
- */
-import {
-  check,
-  integer,
-  maxValue,
-  minValue,
-  object,
-  optional,
-  pipe,
-  safeParse,
-  string,
-  transform,
-} from "valibot";
-import type { GatewayMeter } from "../../base/gateway-meter.ts";
-import { WavecacheError } from "../../base/errors.ts";
+/** The operations on recordings. */
+import * as v from "valibot";
 import { maxListedRecordings } from "../../base/limits/recordings.ts";
 import type { RecordedFile } from "../../base/recording-entry.ts";
 import type { RecordingCursor, RecordingQuery, RecordingRow } from "../../store/recordings/catalog.ts";
-import type { HttpRoute } from "../../listen/route.ts";
 import { sanitizeHwid } from "../../wire/ingest.ts";
-import { answer, json, methodNotAllowed } from "./answer.ts";
+import { json, type Operation, operation } from "./operation.ts";
+import { limit, type Parameter, text } from "./parameters.ts";
+import { countSchema, sha256Schema, timeSchema } from "./schemas.ts";
 
-/** What the route needs of the engine. */
+/** What the operations need of the engine. */
 export interface Recordings {
   list(query: RecordingQuery): Promise<RecordingRow[]>;
 }
 
-const root = "/api/recordings";
-
-const time = pipe(
-  string(),
-  transform((text) => (/^\d+$/.test(text) ? Number(text) : Date.parse(text))),
-  check((ms) => Number.isSafeInteger(ms)),
-);
-
-const querySchema = object({
-  device: optional(string()),
-  from: optional(time),
-  to: optional(time),
-  limit: optional(
-    pipe(string(), transform(Number), integer(), minValue(1), maxValue(maxListedRecordings)),
-    "100",
-  ),
-  after: optional(
-    pipe(
-      string(),
-      transform(decodeCursor),
-      check((place) => place !== undefined),
-    ),
-  ),
+const fileSchema = v.strictObject({
+  /** Relative to the server's folder of recordings. */
+  path: v.string(),
+  bytes: countSchema,
+  sha256: sha256Schema,
 });
 
-export function recordingsRoute(recordings: Recordings, meter: GatewayMeter): HttpRoute {
-  return {
-    handle(request, url) {
-      if (url.pathname !== root) return undefined;
-      if (request.method !== "GET") return methodNotAllowed("GET");
-      return answer(meter, () => list(recordings, url, meter));
+/** The columns of a recording that are shown as they are, beside those named here. */
+const recordingSchema = v.looseObject({
+  device: v.nullable(v.string()),
+  startedAt: timeSchema,
+  endedAt: timeSchema,
+  bin: fileSchema,
+  wav: fileSchema,
+});
+
+const pageSchema = v.strictObject({ recordings: v.array(recordingSchema), next: v.nullable(v.string()) });
+
+const expectedTime = "expected a time in ISO 8601, or milliseconds since 1970";
+const expectedCursor = "expected the `next` of a page";
+
+const timeText = v.pipe(
+  v.string(),
+  v.transform((value) => (/^\d+$/.test(value) ? Number(value) : Date.parse(value))),
+  v.check((ms) => Number.isSafeInteger(ms), expectedTime),
+);
+
+const cursorText = v.pipe(
+  v.string(),
+  v.transform(decodeCursor),
+  v.check((cursor) => cursor !== undefined, expectedCursor),
+);
+
+const cursor: Parameter<RecordingCursor | undefined> = {
+  description: "Continues a list: the `next` of the previous page.",
+  describes: { type: "string" },
+  schema: v.optional(cursorText),
+};
+
+function time(description: string): Parameter<number | undefined> {
+  return { description, describes: { type: "string" }, schema: v.optional(timeText) };
+}
+
+export function recordingOperations(recordings: Recordings): Operation[] {
+  return [listOperation(recordings)];
+}
+
+function listOperation(recordings: Recordings): Operation {
+  return operation({
+    method: "get",
+    route: "/api/recordings",
+    tag: "recordings",
+    summary: "Lists recordings in the order of their start.",
+    parameters: {
+      device: text("Only recordings of the device with this hardware id."),
+      from: time("Only recordings that started then or later, in ISO 8601 or milliseconds since 1970."),
+      to: time("Only recordings that started before."),
+      after: cursor,
+      limit: limit(maxListedRecordings),
     },
-  };
+    answers: { 200: { description: "A page of recordings.", schema: pageSchema } },
+    errors: [],
+    async handle({ query, meter }) {
+      const { device, from = 0, to = Number.MAX_SAFE_INTEGER, limit: max, after } = query;
+      // A name without any character that file names allow matches no recording.
+      const sanitized = device === undefined ? undefined : (sanitizeHwid(device) ?? "");
+      const rows = await recordings.list({ device: sanitized, from, to, after, limit: max });
+      const next = rows.length === max ? encodeCursor(rows.at(-1)!) : null;
+      return json({ recordings: rows.map(describe), next }, meter);
+    },
+  });
 }
 
-async function list(recordings: Recordings, url: URL, meter: GatewayMeter): Promise<Response> {
-  const parsed = safeParse(querySchema, Object.fromEntries(url.searchParams));
-  if (!parsed.success) throw new WavecacheError("BAD_REQUEST");
-  const { device, from = 0, to = Number.MAX_SAFE_INTEGER, limit, after } = parsed.output;
-  // A name without any character that file names allow matches no recording.
-  const sanitized = device === undefined ? undefined : (sanitizeHwid(device) ?? "");
-  const rows = await recordings.list({ device: sanitized, from, to, after, limit });
-  const next = rows.length === limit ? encodeCursor(rows.at(-1)!) : null;
-  return json({ recordings: rows.map(describe), next }, meter);
-}
-
-function describe(row: RecordingRow) {
+function describe(row: RecordingRow): v.InferOutput<typeof recordingSchema> {
   const { name, startedAt, endedAt, bin, wav, ...rest } = row;
   return {
     ...rest,
@@ -97,7 +105,7 @@ function encodeCursor({ startedAt, id }: RecordingCursor): string {
   return `${startedAt}.${id}`;
 }
 
-function decodeCursor(text: string): RecordingCursor | undefined {
-  const match = /^(\d{1,15})\.(\d{1,15})$/.exec(text);
+function decodeCursor(value: string): RecordingCursor | undefined {
+  const match = /^(\d{1,15})\.(\d{1,15})$/.exec(value);
   return match === null ? undefined : { startedAt: Number(match[1]), id: Number(match[2]) };
 }

@@ -2,12 +2,13 @@
 import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import type { Readiness } from "../../base/readiness.ts";
 import type { HttpRoute } from "../../listen/route.ts";
-import { type Devices, devicesRoute } from "./devices.ts";
+import { apiRoute } from "./api.ts";
+import { deviceOperations, type Devices } from "./devices.ts";
 import { healthRoute } from "./health.ts";
 import { homeRoute, type HomeSettings } from "./home.ts";
-import { libraryRoute, type Songs } from "./library.ts";
-import { type Recordings, recordingsRoute } from "./recordings.ts";
-import { type Streams, streamsRoute } from "./streams.ts";
+import { libraryOperations, type Songs } from "./library.ts";
+import { recordingOperations, type Recordings } from "./recordings.ts";
+import { streamOperations, type Streams } from "./streams.ts";
 
 /** What the API serves. */
 export interface HttpApi {
@@ -19,12 +20,11 @@ export interface HttpApi {
 }
 
 export function httpRoutes(api: HttpApi, home: HomeSettings, meter: GatewayMeter): HttpRoute[] {
-  return [
-    healthRoute(api.readiness),
-    homeRoute(home),
-    streamsRoute(api.streams, meter),
-    recordingsRoute(api.recordings, meter),
-    libraryRoute(api.songs, meter),
-    devicesRoute(api.devices, meter),
+  const operations = [
+    ...streamOperations(api.streams),
+    ...recordingOperations(api.recordings),
+    ...libraryOperations(api.songs),
+    ...deviceOperations(api.devices),
   ];
+  return [healthRoute(api.readiness), homeRoute(home), apiRoute(operations, home.version, meter)];
 }

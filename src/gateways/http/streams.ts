@@ -1,32 +1,15 @@
-/**
- * The streams as JSON:
- *
- *     GET    /api/streams?state=finished|unfinished&after=ID&limit=N   {"streams": [...], "next": ID or null}
- *     GET    /api/streams/ID                                           one stream, or 404; ID or the name of its file
- *     DELETE /api/streams/ID                                           204, or 404, or 409 while it is uploaded
- */
-import {
-  safeParse,
-  object,
-  optional,
-  picklist,
-  pipe,
-  string,
-  transform,
-  integer,
-  minValue,
-  maxValue,
-} from "valibot";
-import type { GatewayMeter } from "../../base/gateway-meter.ts";
+/** The operations on streams, without their audio. */
+import * as v from "valibot";
 import { WavecacheError } from "../../base/errors.ts";
 import { maxListedStreams } from "../../base/limits/streams.ts";
 import { isStreamId } from "../../base/stream-id.ts";
 import type { ListQuery, StreamRow } from "../../store/streams/catalog.ts";
 import { describeStream } from "../../store/streams/metadata.ts";
-import type { HttpRoute } from "../../listen/route.ts";
-import { answer, decodeSegment, json, methodNotAllowed } from "./answer.ts";
+import { json, type Operation, operation } from "./operation.ts";
+import { after, choice, limit } from "./parameters.ts";
+import { countSchema, sha256Schema, timeSchema } from "./schemas.ts";
 
-/** What the routes need of the engine. */
+/** What the operations need of the engine. */
 export interface Streams {
   /** A stream by its id, or else the only one of this name. */
   lookUp(idOrName: string): Promise<StreamRow | null>;
@@ -36,66 +19,94 @@ export interface Streams {
   receivedBytes(streamId: string): number | undefined;
 }
 
-const root = "/api/streams";
-
-const listSchema = object({
-  state: optional(picklist(["finished", "unfinished"])),
-  after: optional(string(), ""),
-  limit: optional(
-    pipe(string(), transform(Number), integer(), minValue(1), maxValue(maxListedStreams)),
-    "100",
-  ),
+const streamSchema = v.strictObject({
+  streamId: v.string(),
+  state: v.picklist(["finished", "unfinished"]),
+  size: countSchema,
+  sha256: v.nullable(sha256Schema),
+  format: v.nullable(v.string()),
+  metadata: v.strictObject({
+    contentType: v.nullable(v.string()),
+    format: v.nullable(v.record(v.string(), v.unknown())),
+    tags: v.record(v.string(), v.string()),
+  }),
+  createdAt: timeSchema,
+  finishedAt: v.nullable(timeSchema),
 });
 
-export function streamsRoute(streams: Streams, meter: GatewayMeter): HttpRoute {
-  return {
-    handle(request, url) {
-      if (url.pathname === root) return answer(meter, () => listStreams(streams, request, url, meter));
-      if (!url.pathname.startsWith(`${root}/`)) return undefined;
-      return answer(meter, () =>
-        oneStream(streams, request, decodeSegment(url.pathname.slice(root.length + 1)), meter),
-      );
+const pageSchema = v.strictObject({ streams: v.array(streamSchema), next: v.nullable(v.string()) });
+
+const tag = "streams";
+const route = "/api/streams/:id";
+const segments = { id: "The id of the stream." };
+
+export function streamOperations(streams: Streams): Operation[] {
+  return [listOperation(streams), findOperation(streams), removeOperation(streams)];
+}
+
+function listOperation(streams: Streams): Operation {
+  return operation({
+    method: "get",
+    route: "/api/streams",
+    tag,
+    summary: "Lists streams in the order of their ids.",
+    parameters: {
+      state: choice(["finished", "unfinished"], "Only streams in this state."),
+      after: after("an id"),
+      limit: limit(maxListedStreams),
     },
-  };
+    answers: { 200: { description: "A page of streams.", schema: pageSchema } },
+    errors: [],
+    async handle({ query, meter }) {
+      const rows = await streams.list(query);
+      const next = rows.length === query.limit ? rows.at(-1)!.streamId : null;
+      return json({ streams: rows.map((row) => describe(row, streams)), next }, meter);
+    },
+  });
 }
 
-async function listStreams(
-  streams: Streams,
-  request: Request,
-  url: URL,
-  meter: GatewayMeter,
-): Promise<Response> {
-  if (request.method !== "GET") return methodNotAllowed("GET");
-  const query = safeParse(listSchema, Object.fromEntries(url.searchParams));
-  if (!query.success) throw new WavecacheError("BAD_REQUEST");
-  const { state, after, limit } = query.output;
-  const rows = await streams.list({ state, after, limit });
-  const next = rows.length === limit ? rows.at(-1)!.streamId : null;
-  return json({ streams: rows.map((row) => describe(row, streams)), next }, meter);
-}
-
-async function oneStream(
-  streams: Streams,
-  request: Request,
-  idOrName: string,
-  meter: GatewayMeter,
-): Promise<Response> {
-  switch (request.method) {
-    case "GET": {
-      const row = await streams.lookUp(idOrName);
+function findOperation(streams: Streams): Operation {
+  return operation({
+    method: "get",
+    route,
+    tag,
+    summary: "Describes a stream.",
+    segments: { id: "The id of the stream, or the name of its file if no other stream has it." },
+    parameters: {},
+    answers: { 200: { description: "The stream.", schema: streamSchema } },
+    errors: ["STREAM_UNKNOWN"],
+    async handle({ path, meter }) {
+      const row = await streams.lookUp(path["id"]!);
       if (row === null) throw new WavecacheError("STREAM_UNKNOWN");
       return json(describe(row, streams), meter);
-    }
-    case "DELETE":
-      if (!isStreamId(idOrName)) throw new WavecacheError("STREAM_UNKNOWN");
-      await streams.remove(idOrName);
-      return new Response(null, { status: 204 });
-    default:
-      return methodNotAllowed("GET, DELETE");
-  }
+    },
+  });
 }
 
-function describe(row: StreamRow, streams: Streams) {
+function removeOperation(streams: Streams): Operation {
+  return operation({
+    method: "delete",
+    route,
+    tag,
+    summary: "Removes a stream.",
+    segments,
+    parameters: {},
+    answers: { 204: { description: "The stream is removed." } },
+    errors: ["STREAM_UNKNOWN", "STREAM_UNFINISHED"],
+    async handle({ path }) {
+      await streams.remove(knownId(path["id"]!));
+      return new Response(null, { status: 204 });
+    },
+  });
+}
+
+/** A segment that is no id names no stream. */
+function knownId(segment: string): string {
+  if (!isStreamId(segment)) throw new WavecacheError("STREAM_UNKNOWN");
+  return segment;
+}
+
+function describe(row: StreamRow, streams: Streams): v.InferOutput<typeof streamSchema> {
   const { contentType, format, tags } = describeStream(row);
   const finished = row.state === "finished";
   return {
@@ -104,7 +115,7 @@ function describe(row: StreamRow, streams: Streams) {
     size: finished ? row.size : (streams.receivedBytes(row.streamId) ?? row.size),
     sha256: finished ? row.sha256 : null,
     format: row.format,
-    metadata: { contentType: contentType ?? null, format: format ?? null, tags },
+    metadata: { contentType: contentType ?? null, format: format === undefined ? null : { ...format }, tags },
     createdAt: new Date(row.createdAt).toISOString(),
     finishedAt: row.finishedAt === null ? null : new Date(row.finishedAt).toISOString(),
   };

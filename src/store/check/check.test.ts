@@ -206,7 +206,7 @@ describe("the check of a store whose catalog is an older copy", () => {
     const journal = new Journal(layout.journal);
     for (const [id, text] of [
       ["one", "same"],
-      ["twin", "same"],
+      ["same-audio", "same"],
       ["lost", "lost"],
       ["gone", "removed later"],
     ] as const)
@@ -216,7 +216,7 @@ describe("the check of a store whose catalog is an older copy", () => {
     expect(figures).toMatchObject({ enteredStreams: 2, orphanFiles: 1 });
     expect(drift).toMatchObject({ finished: 2, objects: 1, objectBytes: 4 });
     expect(catalog.find("lost")).toMatchObject({ state: "finished", metadata, createdAt: 4, finishedAt: 5 });
-    expect(catalog.find("twin")).toMatchObject({ state: "finished", size: 4 });
+    expect(catalog.find("same-audio")).toMatchObject({ state: "finished", size: 4 });
     expect(catalog.find("gone")).toBeUndefined();
   });
 

@@ -65,12 +65,12 @@ describe("a catalog that is built anew", () => {
     object("two");
     journal(
       stream("a", "one"),
-      stream("twin", "one"),
+      stream("same-audio", "one"),
       stream("b", "two"),
       stream("without an object", "three"),
     );
     expect(await rebuild()).toMatchObject({ objects: 2, known: 3, unknown: 0, damaged: [] });
-    expect(rows().map((row) => row.streamId)).toEqual(["a", "b", "twin"]);
+    expect(rows().map((row) => row.streamId)).toEqual(["a", "b", "same-audio"]);
     expect(rows()[0]).toMatchObject({
       state: "finished",
       key: "key-a",

@@ -93,7 +93,7 @@ test("the HTTP API answers what it cannot do with an error", async () => {
   const post = { method: "POST" };
   expect(await refusal(httpBase, "/nobody")).toBe("404 DEVICE_UNKNOWN");
   expect(await refusal(httpBase, "/nobody/play", post)).toBe("404 DEVICE_UNKNOWN");
-  expect(await refusal(httpBase, "/gone/dance", post)).toBe("404 DEVICE_UNKNOWN");
+  expect(await refusal(httpBase, "/gone/dance", post)).toBe("404 ROUTE_UNKNOWN");
   expect(await refusal(httpBase, "/%zz")).toBe("404 DEVICE_UNKNOWN");
   expect(await refusal(httpBase, "/gone/play", post)).toBe("409 DEVICE_AWAY");
   expect(await refusal(httpBase, "/gone/mode?mode=6", post)).toBe("400 BAD_REQUEST");

@@ -212,8 +212,8 @@ describe("a page of this server, or of an allowed origin", () => {
     const { headers } = await get("/api/streams", page);
     expect(headers.get("access-control-allow-origin")).toBe("https://player.example");
     expect(headers.get("vary")).toBe("Origin");
-    const question = { ...page, "Access-Control-Request-Method": "DELETE" };
-    const answer = await get("/api/streams/x", question, "OPTIONS");
+    const preflight = { ...page, "Access-Control-Request-Method": "DELETE" };
+    const answer = await get("/api/streams/x", preflight, "OPTIONS");
     expect(answer.status).toBe(204);
     expect(answer.headers.get("access-control-allow-methods")).toContain("DELETE");
     expect(answer.headers.get("access-control-allow-origin")).toBe("https://player.example");

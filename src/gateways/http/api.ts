@@ -1,0 +1,91 @@
+/**
+ * The HTTP API: routes its operations, and answers every error with a row of the error table. hono finds the operation
+ * of a path; everything else of a request lies in the operation itself.
+ */
+import { type Context, Hono } from "hono";
+import { TrieRouter } from "hono/router/trie-router";
+import type { GatewayMeter } from "../../base/gateway-meter.ts";
+import { WavecacheError } from "../../base/errors.ts";
+import { errorResponse } from "../../listen/error-response.ts";
+import type { HttpConnection, HttpRoute } from "../../listen/route.ts";
+import { openApiDocument } from "./openapi.ts";
+import { json, type Method, type Operation, operation } from "./operation.ts";
+
+interface Bindings {
+  url: URL;
+  connection: HttpConnection;
+}
+
+type Env = { Bindings: Bindings };
+
+const root = "/api/";
+
+/** The route of everything below `/api/`, the OpenAPI document included. */
+export function apiRoute(operations: readonly Operation[], version: string, meter: GatewayMeter): HttpRoute {
+  const all = [...operations, documentOperation(() => document)];
+  const document = openApiDocument(all, version);
+  const methods = methodsByPath(all);
+  // The listener has parsed the target, whatever the Host header holds.
+  const app = new Hono<Env>({ getPath: (_, options) => options!.env!.url.pathname });
+  for (const each of all) {
+    app.on(each.method.toUpperCase(), each.route, (context) => run(each, context, meter));
+  }
+  app.notFound((context) => withoutOperation(context, methods(context.env.url.pathname), meter));
+  app.onError((error) => errorResponse(error, meter));
+  return {
+    handle(request, url, connection) {
+      if (!url.pathname.startsWith(root)) return undefined;
+      return app.fetch(request, { url, connection });
+    },
+  };
+}
+
+async function run(each: Operation, context: Context<Env>, meter: GatewayMeter): Promise<Response> {
+  const { url, connection } = context.env;
+  meter.opened();
+  try {
+    const request = context.req.raw;
+    return await each.handle({
+      request,
+      path: context.req.param(),
+      query: url.searchParams,
+      connection,
+      meter,
+    });
+  } finally {
+    meter.closed();
+  }
+}
+
+/** A path without this method, or no path of the API. */
+function withoutOperation(context: Context<Env>, methods: string[], meter: GatewayMeter): Response {
+  if (methods.length === 0) return errorResponse(new WavecacheError("ROUTE_UNKNOWN"), meter);
+  const allow = methods.join(", ");
+  if (context.req.method === "OPTIONS") return new Response(null, { status: 204, headers: { allow } });
+  const refusal = errorResponse(new WavecacheError("METHOD_NOT_ALLOWED"), meter);
+  refusal.headers.set("allow", allow);
+  return refusal;
+}
+
+/** Finds the methods that a path has. A GET answers HEAD, too. */
+function methodsByPath(operations: readonly Operation[]): (path: string) => string[] {
+  const router = new TrieRouter<Method>();
+  for (const { method, route } of operations) router.add("ALL", route, method);
+  return (path) => {
+    const found = router.match("ALL", path)[0].map(([method]) => method.toUpperCase());
+    return [...new Set(found.flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method])))];
+  };
+}
+
+function documentOperation(document: () => unknown): Operation {
+  return operation({
+    method: "get",
+    route: "/api/openapi.json",
+    tag: "api",
+    summary: "This description of the API, as OpenAPI 3.1.",
+    parameters: {},
+    answers: { 200: { description: "The document.", content: ["application/json"] } },
+    errors: [],
+    handle: ({ meter }) => json(document(), meter),
+  });
+}

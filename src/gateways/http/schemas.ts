@@ -1,0 +1,20 @@
+/** Parts of the API's JSON that several operations share. */
+import * as v from "valibot";
+
+/** A time in ISO 8601, in UTC and to the millisecond. */
+export const timeSchema = v.pipe(v.string(), v.isoTimestamp());
+
+export const sha256Schema = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
+
+/** A count of bytes, samples or frames. */
+export const countSchema = v.pipe(v.number(), v.integer(), v.minValue(0));
+
+export const errorSchema = v.strictObject({
+  error: v.strictObject({
+    code: v.string(),
+    message: v.string(),
+    hint: v.string(),
+    /** The query parameter that caused the error. */
+    parameter: v.optional(v.string()),
+  }),
+});

@@ -1,0 +1,109 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { AudioCachePeer, freshId } from "../harness/peers/audio-cache.ts";
+import { ApiContract } from "../harness/http/contract.ts";
+import { TestServer, useServers } from "../harness/server.ts";
+
+useServers();
+
+let server: TestServer;
+let api: ApiContract;
+
+beforeAll(async () => {
+  server = await TestServer.start();
+  api = await ApiContract.open(server.httpBase);
+});
+
+afterAll(async () => {
+  await server.dispose();
+});
+
+interface Failure {
+  error: { code: string; message: string; hint: string; parameter?: string };
+}
+
+async function failure(method: string, target: string): Promise<Failure["error"] & { status: number }> {
+  const response = await api.request(method, target);
+  const { error } = (await response.json()) as Failure;
+  return { ...error, status: response.status };
+}
+
+async function upload(): Promise<string> {
+  using peer = await AudioCachePeer.open(server.url);
+  const id = freshId("api");
+  await peer.upload(id, new Uint8Array(1000));
+  return id;
+}
+
+describe("the OpenAPI document", () => {
+  test("describes every answer of every operation", async () => {
+    const id = await upload();
+    await api.request("GET", "/api/openapi.json");
+    for (const list of ["streams", "recordings", "library", "devices"]) {
+      expect((await api.request("GET", `/api/${list}?limit=1`)).status).toBe(200);
+    }
+    expect((await api.request("GET", `/api/streams/${id}`)).status).toBe(200);
+    expect((await api.request("HEAD", `/api/streams/${id}`)).status).toBe(200);
+    expect((await api.request("DELETE", `/api/streams/${id}`)).status).toBe(204);
+    expect((await api.request("DELETE", `/api/streams/${id}`)).status).toBe(404);
+    expect((await api.request("GET", "/api/devices/nobody")).status).toBe(404);
+    for (const action of ["play", "stop", "mode"]) {
+      expect((await api.request("POST", `/api/devices/nobody/${action}`)).status).toBe(404);
+    }
+    expect(api.untried).toEqual([]);
+  });
+
+  test("is OpenAPI 3.1 with an operation id of its own for each operation", () => {
+    const document = api.document as unknown as { openapi: string };
+    expect(document.openapi).toBe("3.1.0");
+    const ids = Object.values(api.document.paths)
+      .flatMap((methods) => Object.values(methods))
+      .map((each) => (each as unknown as { operationId: string }).operationId);
+    expect(ids.length).toBeGreaterThan(8);
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+});
+
+describe("a wrong query", () => {
+  for (const [target, parameter] of [
+    ["/api/streams?limit=0", "limit"],
+    ["/api/streams?limit=1001", "limit"],
+    ["/api/streams?limit=1e2", "limit"],
+    ["/api/streams?limit=5&limit=6", "limit"],
+    ["/api/streams?state=done", "state"],
+    ["/api/streams?lmit=5", "lmit"],
+    ["/api/streams?__proto__=5", "__proto__"],
+    ["/api/recordings?from=yesterday", "from"],
+    ["/api/recordings?after=1", "after"],
+    ["/api/library?q=x", "q"],
+    ["/api/devices?connected=yes", "connected"],
+    ["/api/openapi.json?x", "x"],
+  ] as const) {
+    test(`is refused with the name of its parameter: ${target}`, async () => {
+      expect(await failure("GET", target)).toMatchObject({ status: 400, code: "BAD_REQUEST", parameter });
+    });
+  }
+
+  test("names what would be right, and never repeats its own text", async () => {
+    const { message } = await failure("GET", "/api/streams?state=<script>");
+    expect(message).toContain("expected one of finished, unfinished");
+    expect(message).not.toContain("script");
+    expect((await failure("GET", "/api/streams?lmit=1")).message).toContain("known: state, after, limit");
+  });
+});
+
+describe("an address without an operation", () => {
+  test("is 404 with a code", async () => {
+    for (const path of ["/api/", "/api/nothing", "/api/streams/a/b", "/api/devices/x/jump"]) {
+      expect(await failure("GET", path)).toMatchObject({ status: 404, code: "ROUTE_UNKNOWN" });
+    }
+  });
+
+  test("lists its methods in Allow if it has others", async () => {
+    const response = await api.request("POST", "/api/streams/x");
+    expect(response.status).toBe(405);
+    expect(response.headers.get("allow")).toBe("GET, HEAD, DELETE");
+    expect(await failure("DELETE", "/api/library")).toMatchObject({ code: "METHOD_NOT_ALLOWED" });
+    const options = await api.request("OPTIONS", "/api/devices/x/play");
+    expect([options.status, options.headers.get("allow")]).toEqual([204, "POST"]);
+  });
+});
