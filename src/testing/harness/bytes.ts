@@ -78,7 +78,8 @@ export function seeded(body: (random: Random) => Promise<void>): () => Promise<v
   };
 }
 
-function testSeed(): number {
+/** The seed to use: WAVECACHE_TEST_SEED, or a new one. */
+export function testSeed(): number {
   const given = process.env[seedVariable];
   if (given === undefined) return Math.floor(Math.random() * 2 ** 32);
   const seed = Number(given);

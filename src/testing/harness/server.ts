@@ -89,13 +89,24 @@ export class TestServer {
     this.cacheDir = join(folder, options.cacheFolder ?? "cache");
   }
 
-  private async launch(): Promise<void> {
+  private spawn(): RunningServer {
     const { flags = {}, env = {}, launcher } = this.options;
     const before = launcher?.(this.folder) ?? [];
     const server = spawnServer([...before, ...serverCommand(this.flagsOf(flags))], env);
     this.current = server;
     this.address = "";
-    const output = server.output;
+    return server;
+  }
+
+  /** Starts the server, which must not run, and kills it after this time, wherever its start is by then. */
+  async killDuringStart(afterMs: number): Promise<void> {
+    this.spawn();
+    await Bun.sleep(afterMs);
+    await this.kill9();
+  }
+
+  private async launch(): Promise<void> {
+    const { output } = this.spawn();
     this.address = await until(
       "a line that says ready",
       readyLimitMs,

@@ -3,6 +3,7 @@
  * server, so it can check the server after a crash.
  */
 import { AudioCachePeer, freshId } from "./peers/audio-cache.ts";
+import type { V1Peer } from "./peers/v1.ts";
 import { type Random, sha256 } from "./bytes.ts";
 import { debrisAfterCheck } from "./cache-folder.ts";
 import type { TestServer } from "./server.ts";
@@ -14,14 +15,24 @@ export interface Upload {
   sha256: string;
   /** Before this, the server must not finish the stream; after it, the server may at any time. */
   stopSent: boolean;
-  /** STOPPED has arrived: from here on the stream must exist, whatever happens. */
+  /** STOPPED or END has arrived: from here on the stream must exist, whatever happens. */
   acknowledged: boolean;
-  /** After a removal was requested the stream may be gone; after its confirmation it must be. */
-  removal: "none" | "asked" | "confirmed";
+  /** Bytes that an ACK of v1 has called written: an unfinished stream keeps them, even if the process dies. */
+  writtenBytes: number;
+  /** After a removal was requested the stream may be gone. */
+  removal: "none" | "asked";
 }
+
+/** The server's answer contradicts the ledger, whatever happens to the server afterwards. */
+export class BrokenPromise extends Error {}
 
 export class UploadLedger {
   readonly uploads = new Map<string, Upload>();
+  /** Ids of streams whose removal was confirmed: they must not exist. */
+  readonly removed = new Set<string>();
+  /** Their readers may expect that nobody removes them meanwhile. */
+  readonly beingRead = new Set<Upload>();
+  acknowledgements = 0;
   private readonly random: Random;
 
   constructor(random: Random) {
@@ -39,6 +50,7 @@ export class UploadLedger {
       sha256: sha256(bytes),
       stopSent: false,
       acknowledged: false,
+      writtenBytes: 0,
       removal: "none",
     };
     this.uploads.set(id, upload);
@@ -58,19 +70,48 @@ export class UploadLedger {
     }
     upload.stopSent = true;
     const stopped = await peer.stop(upload.id);
-    if (stopped.size !== upload.audio.length || stopped.sha256 !== upload.sha256) {
-      throw new Error(`${stopped.text} is not the acknowledgement of ${describe(upload)}`);
-    }
-    upload.acknowledged = true;
+    this.acknowledge(upload, stopped.size, stopped.sha256);
   }
 
-  /** Removes one of the streams that must exist. */
+  /** The same over protocol v1. `channel` must be free, and the peer must speak revision 2. */
+  async runV1(peer: V1Peer, channel: number, upload: Upload): Promise<void> {
+    const { offset, sha256: digest } = await peer.resume(channel, upload.id);
+    if (offset < upload.writtenBytes)
+      throw new BrokenPromise(`resumed at ${offset}, but ${describe(upload)}`);
+    const had = upload.audio.subarray(0, offset);
+    if (digest !== sha256(had))
+      throw new BrokenPromise(`the first ${offset} bytes differ: ${describe(upload)}`);
+    try {
+      await peer.write(channel, upload.audio, offset);
+      upload.stopSent = true;
+      const end = await peer.finish(channel, upload.audio.length);
+      this.acknowledge(upload, end.size, end.sha256);
+    } finally {
+      upload.writtenBytes = Math.max(upload.writtenBytes, peer.acked(channel).written);
+    }
+  }
+
+  private acknowledge(upload: Upload, size: number | undefined, digest: string | undefined): void {
+    if (size !== upload.audio.length || digest !== upload.sha256) {
+      throw new BrokenPromise(
+        `${size} bytes, SHA-256 ${digest} is no acknowledgement of ${describe(upload)}`,
+      );
+    }
+    upload.acknowledged = true;
+    this.acknowledgements += 1;
+  }
+
+  /** Removes one of the streams that must exist, other than those that somebody reads. */
   async removeOne(server: TestServer): Promise<void> {
-    const upload = this.random.pick(this.kept);
+    const candidates = this.kept.filter((upload) => !this.beingRead.has(upload));
+    if (candidates.length === 0) return;
+    const upload = this.random.pick(candidates);
     upload.removal = "asked";
     const status = await removeStream(server.httpBase, upload.id);
-    if (status !== 204) throw new Error(`removal of ${describe(upload)} failed with status ${status}`);
-    upload.removal = "confirmed";
+    if (status !== 204)
+      throw new BrokenPromise(`removal of ${describe(upload)} failed with status ${status}`);
+    this.uploads.delete(upload.id);
+    this.removed.add(upload.id);
   }
 
   /** The uploads that must exist, whatever happens. */
@@ -93,6 +134,11 @@ export class UploadLedger {
     const finished = new Set(
       listed.filter((stream) => stream.state === "finished").map((stream) => stream.streamId),
     );
+    const there = new Set(listed.map((stream) => stream.streamId));
+    for (const upload of this.unacknowledged) {
+      const isGone = upload.writtenBytes > 0 && !there.has(upload.id);
+      if (isGone) faults.push(`written, but gone: ${describe(upload)}`);
+    }
     for (const upload of this.kept) {
       if (!finished.has(upload.id)) faults.push(`acknowledged, but not finished: ${describe(upload)}`);
     }
@@ -102,9 +148,10 @@ export class UploadLedger {
   private faultOf(stream: StreamInfo): string | undefined {
     const upload = this.uploads.get(stream.streamId);
     const shown = JSON.stringify(stream);
+    if (this.removed.has(stream.streamId)) return `removed, but it exists again: ${shown}`;
     if (upload === undefined) return `a stream that was never sent: ${shown}`;
-    if (upload.removal === "confirmed") return `removed, but it exists again: ${shown}`;
     if (stream.state === "unfinished") {
+      if (stream.size < upload.writtenBytes) return `shorter than ${describe(upload)}: ${shown}`;
       return stream.size <= upload.audio.length ? undefined : `longer than the audio sent: ${shown}`;
     }
     if (!upload.stopSent) return `finished without a STOP: ${shown}`;
@@ -124,5 +171,6 @@ export class UploadLedger {
 }
 
 function describe(upload: Upload): string {
-  return `${upload.id} of ${upload.audio.length} bytes, SHA-256 ${upload.sha256}`;
+  const { id, audio, writtenBytes } = upload;
+  return `${id} of ${audio.length} bytes, ${writtenBytes} called written, SHA-256 ${upload.sha256}`;
 }
