@@ -52,6 +52,11 @@ const table = {
     hint: "is this the address of an audio cache?",
     again: false,
   },
+  TEXT_NOT_UTF8: {
+    reason: "the server sends bytes that are not UTF-8 as text, which WebSockets do not allow",
+    hint: "it has to send audio in binary frames: see its documentation, or download with a program that came with it",
+    again: false,
+  },
   INCOMPLETE: {
     reason: "the server has less of the stream than expected",
     hint: "upload the file again",

@@ -42,6 +42,8 @@ export const maxGetBytes = 16 * MiB;
 export const defaultWindowGets = 16;
 export const maxWindowGets = 256;
 
+/** Text before the first answer is a greeting if a binary frame follows within this time; otherwise it is audio. */
+export const greetingMs = 1_000;
 /** Some servers send nothing at the end of a stream. If the size is unknown, this idle time ends it. */
 export const endIdleMs = 5_000;
 

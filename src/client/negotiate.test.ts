@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { cleanups, failureOf, mockServers, noise, quickRetry } from "../testing/fixtures/client.ts";
 import { deadAddress, startSilentServer } from "../testing/mocks/servers.ts";
 import { MockV1Server, type V1Behaviour } from "../testing/mocks/v1-server.ts";
+import { helloTimeoutMs } from "./limits.ts";
 import { bunPlatform } from "./transport/bun.ts";
 import { type Agreement, negotiate, type ProtocolChoice } from "./negotiate.ts";
 import { bytesSource } from "./audio-source.ts";
@@ -41,7 +42,7 @@ describe("auto", () => {
     const agreement = await agree(server.url);
     if (agreement.protocol !== "legacy" || agreement.connection === undefined) throw new Error("not legacy");
     expect(server.requests.map(({ headers }) => headers.get("Sec-WebSocket-Protocol"))).toEqual([
-      "wavecache.v1",
+      "none.wavecache, wavecache.v1",
       null,
     ]);
     const source = bytesSource(noise(20_000));
@@ -54,8 +55,11 @@ describe("auto", () => {
   test("sends nothing to a server that agrees to any offer, and chooses legacy", async () => {
     for (const greeting of [false, true]) {
       const server = mock({ echoesProtocol: true, greeting });
+      const startMs = performance.now();
       const agreement = await agree(server.url);
       expect(agreement.protocol).toBe("legacy");
+      // It does not wait for a HELLO.
+      expect(performance.now() - startMs).toBeLessThan(helloTimeoutMs);
       expect({ texts: server.texts, frames: server.frameBytes }).toEqual({ texts: [], frames: [] });
     }
   });

@@ -2,7 +2,13 @@ import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
 import { failureOf, mockServers, noise, quickRetry } from "../../testing/fixtures/client.ts";
 import { sha256 } from "../../testing/harness/bytes.ts";
-import { type MockBehaviour, type MockServer, startMockServer } from "../../testing/mocks/servers.ts";
+import {
+  type MockBehaviour,
+  type MockServer,
+  startBrokenTextServer,
+  startMockServer,
+} from "../../testing/mocks/servers.ts";
+import { connect } from "../transport/connection.ts";
 import { bunPlatform } from "../transport/bun.ts";
 import { download, type DownloadOptions } from "./download.ts";
 
@@ -190,6 +196,38 @@ describe("data in text frames", () => {
       expect(result.bytes.equals(bytes)).toBe(true);
     }
   });
+});
+
+describe("text before the first answer", () => {
+  const hello = "Welcome to AudioServer 1.0";
+
+  test("is no audio if the answers are binary, on every connection of the download", async () => {
+    const bytes = noise(10_000);
+    for (const sizeBytes of [undefined, bytes.length]) {
+      const server = serving(bytes, { hello, cutAfterBytes: [4_000, 3_000] });
+      const result = await quick(server.url, { sizeBytes, getBytes: 500, windowGets: 4 });
+      expect(result.bytes.equals(bytes)).toBe(true);
+      expect(result.reconnects).toBe(2);
+    }
+  });
+
+  test("is no audio if it comes before the first GET", async () => {
+    const bytes = noise(1_000);
+    const server = serving(bytes);
+    const connection = await connect(bunPlatform, server.url);
+    server.say(hello);
+    await connection.peek(performance.now() + 2_000);
+    const result = await quick(server.url, { openConnections: [connection], sizeBytes: bytes.length });
+    expect(result.bytes.equals(bytes)).toBe(true);
+  });
+});
+
+test("audio in text frames that are not UTF-8 ends the download at once, and the error names the cause", async () => {
+  const server = startBrokenTextServer();
+  const error = await failureOf(quick(server.url));
+  server.stop();
+  expect(error.code).toBe("TEXT_NOT_UTF8");
+  expect(server.connections()).toBe(1);
 });
 
 describe("a foreign server", () => {

@@ -3,11 +3,18 @@
  * a short frame, an empty frame, an ERROR or a timeout ends the stream. After a lost connection the download resumes at
  * its offset.
  */
-import { decodeReply, encodeGet } from "../../wire/audio-cache.ts";
+import { decodeReply, encodeGet, type Reply } from "../../wire/audio-cache.ts";
 import type { Connection, SocketFrame } from "../transport/connection.ts";
 import { type Digests, StreamDigests } from "../digests.ts";
 import { ClientError } from "../errors.ts";
-import { defaultGetBytes, defaultWindowGets, maxGetBytes, maxTextBytes, maxWindowGets } from "../limits.ts";
+import {
+  defaultGetBytes,
+  greetingMs,
+  defaultWindowGets,
+  maxGetBytes,
+  maxTextBytes,
+  maxWindowGets,
+} from "../limits.ts";
 import {
   connectionFor,
   retryPolicy,
@@ -16,7 +23,7 @@ import {
   transferLimits,
 } from "./options.ts";
 import { Reassembly } from "./reassembly.ts";
-import { refusalOf } from "./refusals.ts";
+import { refusalAmong, refusalOf } from "./refusals.ts";
 import { type RetryNotice, withRetries } from "../transport/retry.ts";
 
 /** Receives the bytes in order. The next bytes come once the promise has resolved. */
@@ -70,6 +77,8 @@ class LegacyDownload {
   /** Bytes written to the sink. */
   #offset = 0;
   #reconnects = 0;
+  /** The server answers GETs with binary frames: it has done so once. */
+  #hasBinaryAnswers = false;
 
   constructor(options: DownloadOptions) {
     this.#options = options;
@@ -112,16 +121,19 @@ class LegacyDownload {
   async #read(connection: Connection): Promise<Ending> {
     const from = this.#offset;
     const ranges = new Reassembly(from, this.#endBytes, this.#getBytes, this.#windowGets);
+    // What the server has sent by now, such as a greeting, answers no GET.
+    const refusal = refusalAmong(connection.drain());
+    if (refusal !== undefined) throw refusal;
     let isFirst = true;
     while (!ranges.done) {
       this.#request(connection, ranges);
       const frame = await this.#nextAnswer(connection);
       if (frame === undefined) return this.#endByTimeout();
       const reply = typeof frame === "string" ? decodeReply(frame) : undefined;
-      const isGreeting = isFirst && reply?.type === "CONNECTED";
-      isFirst = false;
-      if (isGreeting) continue;
       if (reply?.type === "ERROR") return this.#endByError(reply.message, this.#offset > from);
+      if (isFirst && (await this.#isGreeting(frame, reply, ranges, connection))) continue;
+      isFirst = false;
+      this.#hasBinaryAnswers ||= typeof frame !== "string";
       const outcome = ranges.answer(this.#bytesOf(frame));
       if (outcome === "unrequested") {
         throw new ClientError("UNEXPECTED", "it sends data that was not requested");
@@ -131,6 +143,23 @@ class LegacyDownload {
       if (outcome === "short" && !this.#isSizeKnown) return "short";
     }
     return "size";
+  }
+
+  /**
+   * Whether a frame before the first answer on a connection is text that the server sends by itself. Unless it is known
+   * for one, only the next frame tells it from audio in a text frame: answers of one server have one type.
+   */
+  async #isGreeting(
+    frame: SocketFrame,
+    reply: Reply | undefined,
+    ranges: Reassembly,
+    connection: Connection,
+  ): Promise<boolean> {
+    if (typeof frame !== "string") return false;
+    if (reply?.type === "CONNECTED" || this.#hasBinaryAnswers) return true;
+    if (this.#bytesOf(frame).length === ranges.awaitedBytes) return false;
+    const next = await connection.peek(performance.now() + Math.min(this.#limits.endIdleMs, greetingMs));
+    return next !== undefined && typeof next !== "string";
   }
 
   #request(connection: Connection, ranges: Reassembly): void {

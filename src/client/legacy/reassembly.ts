@@ -40,6 +40,11 @@ export class Reassembly {
     return this.#takenBytes >= this.#endBytes;
   }
 
+  /** Length of the oldest range in flight; undefined if there is none. */
+  get awaitedBytes(): number | undefined {
+    return this.#inFlight[0]?.length;
+  }
+
   /** The next range to request; undefined while the window is full, and once everything is requested. */
   next(): GetRange | undefined {
     if (this.#inFlight.length >= this.#window) return undefined;

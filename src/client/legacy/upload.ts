@@ -5,7 +5,7 @@
  */
 import { decodeReply, encodeStart, encodeStop, type Reply, type StartMode } from "../../wire/audio-cache.ts";
 import type { ErrorCode } from "../../base/errors.ts";
-import type { Connection, SocketFrame } from "../transport/connection.ts";
+import type { Connection } from "../transport/connection.ts";
 import { type Digests, StreamDigests } from "../digests.ts";
 import { ClientError } from "../errors.ts";
 import { refuseChangedSource } from "../source-check.ts";
@@ -18,7 +18,7 @@ import {
   type TransferOptions,
   transferLimits,
 } from "./options.ts";
-import { refusalOf } from "./refusals.ts";
+import { refusalAmong, refusalOf } from "./refusals.ts";
 import { pause, withRetries, type RetryNotice } from "../transport/retry.ts";
 import type { AudioSource } from "../audio-source.ts";
 
@@ -122,7 +122,7 @@ class LegacyUpload {
       return await this.#createOrResume(connection);
     } catch (error) {
       // A server may send ERROR and close: the ERROR says more than the close.
-      throw errorAmong(connection.drain()) ?? error;
+      throw refusalAmong(connection.drain()) ?? error;
     } finally {
       connection.close();
     }
@@ -242,7 +242,7 @@ class LegacyUpload {
       else if (performance.now() > sliceEnd) await pause(0, this.#options.signal);
       else continue;
       this.#options.onProgress?.(offset - connection.bufferedBytes);
-      const refused = errorAmong(connection.drain());
+      const refused = refusalAmong(connection.drain());
       if (refused !== undefined) throw refused;
       sliceEnd = performance.now() + sendSliceMs;
     }
@@ -328,15 +328,6 @@ function sendFrames(connection: Connection, block: Uint8Array<ArrayBuffer>, chun
   for (let at = 0; at < block.length; at += chunkBytes) {
     connection.send(block.subarray(at, at + chunkBytes));
   }
-}
-
-/** A server may refuse in the middle of an upload; its other messages do not matter there. */
-function errorAmong(frames: readonly SocketFrame[]): ClientError | undefined {
-  for (const frame of frames) {
-    const reply = typeof frame === "string" ? decodeReply(frame) : undefined;
-    if (reply?.type === "ERROR") return refusalOf(reply.message);
-  }
-  return undefined;
 }
 
 function checkedChunkBytes(bytes: number): number {

@@ -233,7 +233,7 @@ export class Connection {
     this.#failure ??=
       this.#state === "connecting"
         ? connectError(this.#url, this.#errorText, this.#error)
-        : closeError(code, reason);
+        : closeError(code, reason, this.#errorText);
     this.#state = "closed";
     this.#signal?.removeEventListener("abort", this.#onAbort);
     this.#wakeWaiter?.();
@@ -284,7 +284,11 @@ function connectError(url: string, text: string, error: unknown): ClientError {
   return new ClientError("REFUSED", `${url} answers HTTP status ${status} instead of a WebSocket`, hint);
 }
 
-function closeError(code: number, reason: string): ClientError {
+/** The texts of Bun and of ws for a text frame that is not UTF-8. Others only have the close code 1007. */
+const notUtf8 = /invalid utf-?8/i;
+
+function closeError(code: number, reason: string, errorText: string): ClientError {
+  if (notUtf8.test(errorText)) return new ClientError("TEXT_NOT_UTF8");
   if (!finalCloseCodes.has(code)) return new ClientError("CONNECTION_LOST", reason);
   const hint = code === 1009 ? "send smaller frames" : undefined;
   return new ClientError("REFUSED", `closed with ${code}${reason === "" ? "" : ` (${reason})`}`, hint);

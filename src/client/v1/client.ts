@@ -2,7 +2,7 @@
  * The client of protocol v1: many streams at once on one connection. A lost connection is replaced; writes then resume
  * at the server's offset and reads at the next byte needed, so that callers see no more than a pause.
  */
-import { subprotocol } from "../../wire/v1/messages.ts";
+import { decoySubprotocol, subprotocol } from "../../wire/v1/messages.ts";
 import { connect as connectSocket, type Connection, type ConnectionLimits } from "../transport/connection.ts";
 import { ClientError } from "../errors.ts";
 import { defaultStreamRetries } from "../limits.ts";
@@ -77,9 +77,13 @@ export async function connectWith(url: string, options: PlatformConnectOptions):
   }
 }
 
-/** Connects once and offers v1. The connection can be passed to `Client` if the server accepts the subprotocol. */
+/**
+ * Connects once and offers v1. The connection can be passed to `Client` if the server accepts the subprotocol. Servers
+ * that agree to any offer agree to the first one, the decoy.
+ */
 export function offerStreams(url: string, options: PlatformConnectOptions): Promise<Connection> {
-  return connectSocket(options.platform, url, options.signal, options.limits, [subprotocol]);
+  const { platform, signal, limits } = options;
+  return connectSocket(platform, url, signal, limits, [decoySubprotocol, subprotocol]);
 }
 
 /** Calls throw ClientError, or the reason of the signal that aborted them. */

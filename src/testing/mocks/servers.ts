@@ -3,11 +3,14 @@
  * code with the server and its codec, so that the client is not tested against itself.
  */
 import { createHash } from "node:crypto";
+import { type AddressInfo, createServer } from "node:net";
 import type { Server, ServerWebSocket } from "bun";
 
 export interface MockBehaviour {
   /** Sends CONNECTED first. */
   greeting?: boolean;
+  /** Sends this text before its first answer to a GET. */
+  hello?: string;
   /** Shapes every control message: `foreign` has spaces, other case, `stream_id`, nulls and extra keys. */
   dialect?: "plain" | "foreign";
   /** STARTED has `resumable`, and START understands `resume`. */
@@ -70,6 +73,8 @@ export interface MockServer {
   /** The highest number of GETs that were unanswered at once. */
   openGets: number;
   bytesOf(streamId: string): Buffer;
+  /** Sends text on every connection. */
+  say(text: string): void;
   stop(): Promise<void>;
 }
 
@@ -83,6 +88,9 @@ interface Session {
 }
 
 type Peer = ServerWebSocket<Session>;
+
+/** The topic of all connections. */
+const everybody = "all";
 
 export function startMockServer(behaviour: MockBehaviour = {}): MockServer {
   const mock = new Mock(behaviour);
@@ -122,6 +130,7 @@ class Mock {
       requests: [],
       connections: 0,
       openGets: 0,
+      say: (text) => void this.#server.publish(everybody, text),
       bytesOf: (id) => Buffer.concat(streams.get(id)?.chunks ?? []),
       stop: () => this.#server.stop(true),
     };
@@ -143,6 +152,7 @@ class Mock {
   }
 
   #opened(ws: Peer): void {
+    ws.subscribe(everybody);
     if (this.#behaviour.greeting === true)
       this.#reply(ws, "CONNECTED", { message: "Connection established" });
   }
@@ -246,7 +256,9 @@ class Mock {
   }
 
   #answer(ws: Peer, get: { id: string; offset: number; length: number }): void {
-    const { end, answerBytes } = this.#behaviour;
+    const { end, answerBytes, hello } = this.#behaviour;
+    if (hello !== undefined && !ws.data.greeted) ws.send(hello);
+    ws.data.greeted = true;
     const bytes = this.handle.bytesOf(get.id);
     const available = Math.min(get.length, bytes.length - get.offset);
     if (!this.handle.streams.has(get.id)) {
@@ -309,4 +321,22 @@ export function deadAddress(): string {
   const { port } = listener;
   listener.stop(true);
   return `ws://127.0.0.1:${port}/audio`;
+}
+
+/** A server that answers any message with a text frame that is not UTF-8, as some PHP servers send audio. */
+export function startBrokenTextServer(): { url: string; connections: () => number; stop: () => void } {
+  let connections = 0;
+  const server = createServer((socket) => {
+    connections += 1;
+    socket.on("error", () => undefined);
+    socket.once("data", (request) => {
+      const key = /^sec-websocket-key: *(\S+)/im.exec(request.toString("latin1"))?.[1] ?? "";
+      const accept = createHash("sha1").update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
+      const headers = `Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}`;
+      socket.write(`HTTP/1.1 101 Switching Protocols\r\n${headers}\r\n\r\n`);
+      socket.on("data", () => socket.write(Buffer.of(0x81, 3, 0xff, 0xfe, 0x41)));
+    });
+  }).listen(0, "127.0.0.1");
+  const { port } = server.address() as AddressInfo;
+  return { url: `ws://127.0.0.1:${port}/`, connections: () => connections, stop: () => void server.close() };
 }

@@ -8,13 +8,14 @@ import type { Server, ServerWebSocket } from "bun";
 import { maxDataBytes } from "../../base/limits/v1.ts";
 import { decodeClientMessage } from "../../wire/v1/decode.ts";
 import { encodeMessage } from "../../wire/v1/encode.ts";
-import type {
-  ClientMessage,
-  Metadata,
-  Opened,
-  Outcome,
-  ServerMessage,
-  StreamInfo,
+import {
+  type ClientMessage,
+  type Metadata,
+  type Opened,
+  type Outcome,
+  type ServerMessage,
+  type StreamInfo,
+  subprotocol,
 } from "../../wire/v1/messages.ts";
 
 export interface V1Behaviour {
@@ -168,7 +169,8 @@ export class MockV1Server {
       channels: new Map(),
     };
     this.connections += 1;
-    return server.upgrade(request, { data })
+    const headers = { "Sec-WebSocket-Protocol": subprotocol };
+    return server.upgrade(request, { data, headers })
       ? undefined
       : new Response("WebSocket upgrade required", { status: 426 });
   }

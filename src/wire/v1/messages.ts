@@ -9,6 +9,8 @@
  */
 
 export const subprotocol = "wavecache.v1";
+/** No server speaks it. A client offers it first: a server that agrees to it agrees to any subprotocol. */
+export const decoySubprotocol = "none.wavecache";
 
 /** The revision of v1 that this program speaks. A peer of a lower revision gets only what that revision defines. */
 export const revision = 2;
