@@ -62,11 +62,11 @@ async function startServer(config: Config, log: Log, logOutput: LineWriter): Pro
   opened.defer(() => closePool(pool));
   const library = await Library.open(libraryDir, openLog("library"));
   opened.defer(() => library.close());
-  const base = { pool, layout: new CacheLayout(cacheDir), library };
-  const engine = buildEngine(base, engineSettings(config));
-  opened.defer(() => engine.sounds.close());
   const readiness = new Readiness();
   readiness.set("STARTING");
+  const base = { pool, layout: new CacheLayout(cacheDir), library, readiness };
+  const engine = buildEngine(base, engineSettings(config));
+  opened.defer(() => engine.sounds.close());
   const tls = certificateSettings(config);
   const certificates = tls && (await Certificates.open({ ...tls, log: openLog("tls") }));
   opened.defer(() => certificates?.close());

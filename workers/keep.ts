@@ -1,12 +1,12 @@
 /** The keeper thread: the catalog, commits and removals. */
 import { errorNumber, toWavecacheError, WavecacheError } from "../src/base/errors.ts";
-import type { KeeperNotice, KeeperReply, KeeperRequest } from "../src/store/keeper-calls.ts";
+import type { KeeperCondition, KeeperNotice, KeeperReply, KeeperRequest } from "../src/store/keeper-calls.ts";
 import { type Answer, Keeper } from "../src/store/keeper.ts";
 import { Syncer } from "./jobs/syncer.ts";
 
 declare const self: {
   onmessage: ((event: { data: unknown }) => void) | null;
-  postMessage(message: KeeperReply | KeeperNotice): void;
+  postMessage(message: KeeperReply | KeeperNotice | KeeperCondition): void;
 };
 
 const syncer = new Syncer();
@@ -26,6 +26,7 @@ function open(request: KeeperRequest<"open">): void {
       syncFileSystem: (folder) => syncer.sync(folder),
       reply,
       notify: (notice) => self.postMessage({ notice }),
+      report: (condition) => self.postMessage({ condition }),
     });
     reply(request.serial, { result: keeper.open(request.args.at) });
   } catch (error) {

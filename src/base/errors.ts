@@ -125,6 +125,10 @@ const table = {
     "check that it is a folder, its owner and mode, and that its file system is not read-only"),
   STORE_FAILED: row(500, close.INTERNAL, grpc.INTERNAL, "storage failed",
     "the disk or its file system failed; see the logs of the server and of the system"),
+  STORE_LOST: row(503, close.INTERNAL, grpc.DATA_LOSS, "cache folder was removed or replaced",
+    "bring the folder back or mount its disk, then restart the server; until then it accepts no uploads"),
+  RECORDINGS_LOST: row(503, close.INTERNAL, grpc.DATA_LOSS, "recordings folder was removed or replaced",
+    "bring the folder back or mount its disk, then restart the server; until then it records nothing"),
   STORE_IN_USE: row(500, close.INTERNAL, grpc.FAILED_PRECONDITION, "folder is in use by another server",
     "stop the other server, or give this one folders of its own with --cache-dir and --recordings-dir"),
   CATALOG_LOST: row(500, close.INTERNAL, grpc.DATA_LOSS, "catalog is missing or damaged",
@@ -180,6 +184,19 @@ export const errorCodes = Object.keys(table) as ErrorCode[];
 /** The columns of a code. */
 export function errorRow(code: ErrorCode): ErrorRow {
   return table[code];
+}
+
+/** Logged once, when they begin or end, and not for each peer that meets them. */
+const lastingFaults: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  "STARTING",
+  "SHUTTING_DOWN",
+  "STORE_LOST",
+  "RECORDINGS_LOST",
+]);
+
+/** Whether a peer's error is the server's fault, and news for its log. */
+export function isServerFault(code: ErrorCode): boolean {
+  return table[code].http >= 500 && !lastingFaults.has(code);
 }
 
 /** An error of the table. `detail` is for the log and may name files; no peer ever gets it. */

@@ -1,11 +1,13 @@
 /** The parts of the engine: first built, so that the gateways can take their ports, then opened. */
 import { openLog } from "../base/log.ts";
+import type { Readiness } from "../base/readiness.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { CacheLayout } from "../store/layout.ts";
 import type { Library } from "../store/library/library.ts";
 import { catalogStore, Devices, type DeviceSettings } from "./devices/devices.ts";
 import { Recordings, type RecordingSettings } from "./recordings/recordings.ts";
 import { Songs } from "./songs/songs.ts";
+import { StoreConditions } from "./store-conditions.ts";
 import { soundNames, Sounds } from "./sounds/sounds.ts";
 import { Streams, type StreamsSettings } from "./streams/streams.ts";
 
@@ -30,12 +32,15 @@ export interface EngineBase {
   pool: Pool;
   layout: CacheLayout;
   library: Library;
+  readiness: Readiness;
 }
 
 /** Builds the parts. Before `openEngine` they refuse all work, and nothing on the disk changes. */
-export function buildEngine({ pool, layout, library }: EngineBase, settings: EngineSettings): Engine {
-  const streams = new Streams(pool, layout, settings.streams, openLog("engine"));
-  const recordings = new Recordings(pool, settings.recordings, openLog("recordings"));
+export function buildEngine(base: EngineBase, settings: EngineSettings): Engine {
+  const { pool, layout, library, readiness } = base;
+  const conditions = new StoreConditions(readiness, openLog("store"));
+  const streams = new Streams({ pool, layout, conditions }, settings.streams, openLog("engine"));
+  const recordings = new Recordings(pool, conditions, settings.recordings, openLog("recordings"));
   const songs = new Songs(library, streams, layout);
   const soundSettings = { names: soundNames(settings.sounds), layout };
   const sounds = new Sounds(library, pool.encoders, soundSettings, openLog("sounds"));

@@ -1,10 +1,11 @@
 /** The keeper thread, seen from the main thread: calls return promises. */
 import { errorOfNumber, WavecacheError } from "../base/errors.ts";
 import type { JobFigures } from "../lane/thread-stats.ts";
-import type { StoreNotice } from "../store/check/notice.ts";
 import type {
   KeeperArgs,
   KeeperCall,
+  KeeperCondition,
+  KeeperListener,
   KeeperNotice,
   KeeperReply,
   KeeperRequest,
@@ -17,6 +18,8 @@ export interface KeeperSettings {
   entry: URL;
   onLost: (reason: string) => void;
 }
+
+type KeeperMessage = KeeperReply | KeeperNotice | KeeperCondition;
 
 interface PendingCall {
   call: KeeperCall;
@@ -35,7 +38,7 @@ export class KeeperClient {
   #nextSerial = 1;
   #isClosing = false;
   #openArgs: KeeperArgs<"open"> | undefined;
-  #onNotice: (notice: StoreNotice) => void = () => {};
+  #listener: KeeperListener | undefined;
 
   constructor(settings: KeeperSettings) {
     this.#settings = settings;
@@ -53,10 +56,10 @@ export class KeeperClient {
     });
   }
 
-  /** The first call: opens the store. `onNotice` hears of the work that the keeper does in the background. */
-  open(args: KeeperArgs<"open">, onNotice: (notice: StoreNotice) => void): Promise<KeeperResult<"open">> {
+  /** The first call: opens the store. `listener` hears what the keeper tells of its own accord. */
+  open(args: KeeperArgs<"open">, listener: KeeperListener): Promise<KeeperResult<"open">> {
     this.#openArgs = args;
-    this.#onNotice = onNotice;
+    this.#listener = listener;
     return this.call("open", args);
   }
 
@@ -84,8 +87,9 @@ export class KeeperClient {
   #start(isReplacement: boolean): Worker {
     const settings = { entry: this.#settings.entry, name: "keeper", isReplacement };
     const worker = startWorker(settings, (reason) => this.#onEnd(reason));
-    worker.addEventListener("message", ({ data }: MessageEvent<KeeperReply | KeeperNotice>) => {
-      if ("notice" in data) this.#onNotice(data.notice);
+    worker.addEventListener("message", ({ data }: MessageEvent<KeeperMessage>) => {
+      if ("notice" in data) this.#listener?.notified(data.notice);
+      else if ("condition" in data) this.#listener?.conditionChanged(data.condition);
       else this.#settle(data);
     });
     return worker;
@@ -122,8 +126,10 @@ export class KeeperClient {
   #reopen(): void {
     this.#worker = this.#start(true);
     if (this.#openArgs === undefined) return;
-    this.call("open", { ...this.#openArgs, at: Date.now() }).catch((error: WavecacheError) => {
-      this.#settings.onLost(`keeper cannot open the store again: ${error.message}`);
-    });
+    this.call("open", { ...this.#openArgs, isReopened: true, at: Date.now() }).catch(
+      (error: WavecacheError) => {
+        this.#settings.onLost(`keeper cannot open the store again: ${error.message}`);
+      },
+    );
   }
 }

@@ -3,6 +3,7 @@
  * stream's life makes one call; a frame makes none. That is rare enough for messages instead of a ring.
  */
 import type { RecordingEntry } from "../base/recording-entry.ts";
+import type { StoreCondition } from "./store-guard.ts";
 import type { StoreNotice } from "./check/notice.ts";
 import type { CheckpointItem, CheckpointOutcome } from "./streams/checkpoint.ts";
 import type { ListQuery, StreamRow, Totals } from "./streams/catalog.ts";
@@ -26,6 +27,8 @@ export interface OpenArgs {
   keyPrefix: string;
   /** Keep what was set aside in lost+found/ forever. */
   keepOrphans: boolean;
+  /** An earlier keeper of this process has opened the store, so it must be there. */
+  isReopened: boolean;
   at: number;
 }
 
@@ -89,7 +92,16 @@ export interface KeeperCalls {
   ];
   /** Syncs recordings to the disk and inserts the closed ones; `open` names those in progress. */
   syncRecordings: [args: { folder: string; open: string[]; closed: RecordingEntry[] }, result: null];
-  listRecordings: [args: RecordingQuery, result: RecordingRow[]];
+  /** Recordings without files are removed from the catalog; `removed` has their names. */
+  listRecordings: [
+    args: { folder: string; query: RecordingQuery },
+    result: { rows: RecordingRow[]; removed: string[] },
+  ];
+  /** Looks for the files of the recordings after this id. Results in the last id looked at, or null at the end. */
+  lookAtRecordings: [
+    args: { folder: string; after: number; limit: number },
+    result: { last: number | null; removed: string[] },
+  ];
   /** The devices in the catalog, least recently seen first. */
   listDevices: [args: null, result: DeviceRow[]];
   saveDevices: [args: { devices: DeviceRow[]; forgotten: string[] }, result: null];
@@ -119,4 +131,15 @@ export interface KeeperReply {
 /** Keeper to main thread, of its own accord. */
 export interface KeeperNotice {
   notice: StoreNotice;
+}
+
+/** Keeper to main thread: a lasting fault of the store has begun or ended. */
+export interface KeeperCondition {
+  condition: StoreCondition;
+}
+
+/** Hears what the keeper tells of its own accord. */
+export interface KeeperListener {
+  notified(notice: StoreNotice): void;
+  conditionChanged(condition: StoreCondition): void;
 }

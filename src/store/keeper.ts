@@ -20,10 +20,11 @@ import type { DeviceCatalog } from "./devices/catalog.ts";
 import type { KeeperArgs, KeeperCall, KeeperRequest, KeeperResult, OpenArgs } from "./keeper-calls.ts";
 import type { JournalEntry } from "./journal/entry.ts";
 import { Journal } from "./journal/journal.ts";
-import { CacheLayout, removeFile, sizeOfFile, syncFile } from "./layout.ts";
-import { removeObject } from "./streams/objects.ts";
+import { CacheLayout, sizeOfFile, syncFile } from "./layout.ts";
 import { isCatalogLost, recover } from "./streams/recover.ts";
+import { Removals } from "./streams/removals.ts";
 import { RecordingKeeper } from "./recordings/keeper.ts";
+import { type StoreCondition, StoreGuard } from "./store-guard.ts";
 import type { SyncFileSystem } from "./sync-file-system.ts";
 import { SqliteCatalog } from "./streams/sqlite.ts";
 import { UnfinishedStreams } from "./streams/unfinished.ts";
@@ -33,7 +34,8 @@ type Reply = (serial: number, answer: Answer) => void;
 type FinishRequest = KeeperRequest<"finish">;
 type RemoveRequest = KeeperRequest<"remove">;
 /** Waits for the disk, and touches nothing that commits and removals touch. */
-type SlowCall = "flush" | "checkpoint" | "syncRecordings" | "repairRecordings";
+type SlowCall =
+  "flush" | "checkpoint" | "syncRecordings" | "repairRecordings" | "listRecordings" | "lookAtRecordings";
 
 /** What the keeper's thread gives it. */
 export interface KeeperHost {
@@ -41,21 +43,25 @@ export interface KeeperHost {
   /** Receives each answer with the serial of its request. */
   reply: Reply;
   notify: (notice: StoreNotice) => void;
+  report: (condition: StoreCondition) => void;
 }
 
 export class Keeper {
   readonly #layout: CacheLayout;
+  readonly #guard: StoreGuard;
   readonly #catalog: Catalog;
   readonly #unfinished: UnfinishedStreams;
+  readonly #removals: Removals;
   readonly #recordings: RecordingKeeper;
   readonly #devices: DeviceCatalog;
   readonly #journal: Journal;
   readonly #background: Background;
   readonly #syncFileSystem: SyncFileSystem;
   readonly #reply: Reply;
+  #isRecovered = false;
   readonly #quickCalls: { [C in QuickCall]: (args: KeeperArgs<C>) => KeeperResult<C> } = {
-    reserve: (args) => this.#unfinished.reserve(args),
-    resume: (args) => this.#unfinished.resume(args),
+    reserve: (args) => this.#reserve(args),
+    resume: (args) => this.#resume(args),
     leave: (args) => this.#unfinished.leave(args),
     find: (args) => this.#unfinished.find(args),
     lookUp: (args) => this.#unfinished.lookUp(args),
@@ -63,7 +69,6 @@ export class Keeper {
     idle: (args) => this.#unfinished.idle(args),
     expire: (args) => this.#unfinished.expire(args),
     totals: () => this.#totals(),
-    listRecordings: (args) => this.#recordings.list(args),
     listDevices: () => this.#devices.all(),
     saveDevices: (args) => this.#saveDevices(args),
   };
@@ -72,40 +77,61 @@ export class Keeper {
     checkpoint: (args) => this.#checkpoint(args),
     syncRecordings: (args) => this.#recordings.sync(args),
     repairRecordings: (args) => this.#recordings.repair(args),
+    listRecordings: (args) => this.#recordings.list(args),
+    lookAtRecordings: (args) => this.#recordings.look(args),
   };
   #waiting: (FinishRequest | RemoveRequest)[] = [];
   #group: Promise<void> | undefined;
 
   /** Opens the catalog. Call `open` next. */
-  constructor({ cacheDir, keyPrefix, keepOrphans }: OpenArgs, { syncFileSystem, reply, notify }: KeeperHost) {
+  constructor({ cacheDir, keyPrefix, keepOrphans, isReopened }: OpenArgs, host: KeeperHost) {
+    const { syncFileSystem, reply, notify, report } = host;
     this.#layout = new CacheLayout(cacheDir);
-    this.#layout.create();
-    // Before a new catalog is created, which would hide the loss from the next start.
-    if (isCatalogLost(this.#layout)) throw new WavecacheError("CATALOG_LOST", this.#layout.catalog);
-    const catalog = new SqliteCatalog(this.#layout.catalog);
+    this.#guard = new StoreGuard(this.#layout, report);
+    if (isReopened) requireStore(this.#layout);
+    const catalog = this.#guard.withBallast(() => openCatalog(this.#layout));
     const drift = new Drift(catalog);
     const lostFound = new LostFound(this.#layout, catalog);
     this.#journal = new Journal(this.#layout.journal);
     const store = { layout: this.#layout, catalog, journal: this.#journal, drift, lostFound, keyPrefix };
     this.#catalog = catalog;
     this.#unfinished = new UnfinishedStreams(this.#layout, catalog, drift);
+    this.#removals = new Removals(this.#layout, catalog, this.#guard);
     this.#recordings = new RecordingKeeper(catalog, syncFileSystem);
     this.#devices = catalog.devices;
-    this.#background = new Background(store, keepOrphans, notify);
+    this.#background = new Background(store, keepOrphans, notify, () => this.#guard.lost !== undefined);
     this.#syncFileSystem = syncFileSystem;
     this.#reply = reply;
   }
 
   /** Recovers from the end of the run before, and starts the background check. */
   open(at: number): KeeperResult<"open"> {
-    const recovery = recover(this.#layout, this.#catalog, thisBoot(), at);
+    const recovery = this.#recover(at);
     const totals = this.#catalog.totals();
-    this.#background.start();
+    this.#guard.start(() => this.#recoverIfDue());
     return { recovery, totals };
   }
 
+  /** A full disk does not prevent the start: reads need no recovery. It happens once there is room. */
+  #recover(at: number): KeeperResult<"open">["recovery"] {
+    try {
+      const recovery = this.#guard.withBallast(() => recover(this.#layout, this.#catalog, thisBoot(), at));
+      this.#isRecovered = true;
+      this.#background.start();
+      return recovery;
+    } catch (error) {
+      if (toWavecacheError(error).code !== "DISK_FULL") throw error;
+      return { completed: 0, removed: 0 };
+    }
+  }
+
+  #recoverIfDue(): void {
+    if (!this.#isRecovered) this.#recover(Date.now());
+  }
+
   /** Handles requests that arrived together, in their order. */
-  handle(requests: KeeperRequest[]): void {
+  handle(all: KeeperRequest[]): void {
+    const requests = this.#refuseWrites(all);
     const quick = requests.filter((request) => !isCommit(request) && !isSlow(request));
     for (const request of requests.filter(isSlow)) void this.#answerLater(request);
     this.#waiting.push(...requests.filter(isCommit));
@@ -116,21 +142,50 @@ export class Keeper {
   /** Waits for commits in progress and closes the catalog. */
   async close(): Promise<void> {
     await Promise.all([this.#group, this.#background.stop()]);
+    this.#guard.stop();
     await this.#journal.close();
     this.#catalog.close();
   }
 
+  /** A lost store is not written any more, and one that waits for its recovery only by removals. */
+  #refuseWrites(requests: KeeperRequest[]): KeeperRequest[] {
+    if (!this.#isRecovered) this.#guard.look();
+    const { lost } = this.#guard;
+    if (lost !== undefined) return this.#refuse(requests, writes, lost);
+    if (this.#isRecovered) return requests;
+    const needsRecovery = (request: KeeperRequest) => writes(request) && request.call !== "remove";
+    return this.#refuse(requests, needsRecovery, new WavecacheError("DISK_FULL"));
+  }
+
+  /** Answers the requests that `isRefused` chooses, and returns the others. */
+  #refuse(
+    requests: KeeperRequest[],
+    isRefused: (request: KeeperRequest) => boolean,
+    error: WavecacheError,
+  ): KeeperRequest[] {
+    for (const { serial } of requests.filter(isRefused)) this.#reply(serial, { error });
+    return requests.filter((request) => !isRefused(request));
+  }
+
+  /** Replies, unless the store was lost meanwhile: what was written then is not where a path leads. */
+  #replyIfPresent(request: KeeperRequest, answer: Answer): void {
+    const lost = writes(request) ? this.#guard.lost : undefined;
+    this.#reply(request.serial, lost === undefined ? answer : { error: lost });
+  }
+
   #answerTogether(requests: KeeperRequest[]): void {
-    const answers: Answer[] = [];
+    let answers: Answer[];
     try {
-      this.#catalog.transaction(() => {
-        for (const request of requests) answers.push(this.#tryAnswer(request));
-      }, false);
+      answers = this.#guard.withBallast(() => this.#answerInTransaction(requests));
     } catch (error) {
-      answers.splice(0, answers.length, ...requests.map(() => ({ error: toWavecacheError(error) })));
+      answers = requests.map(() => ({ error: toWavecacheError(error) }));
     }
-    requests.forEach((request, index) => this.#reply(request.serial, answers[index]!));
+    requests.forEach((request, index) => this.#replyIfPresent(request, answers[index]!));
     this.#background.notifyDrift();
+  }
+
+  #answerInTransaction(requests: KeeperRequest[]): Answer[] {
+    return this.#catalog.transaction(() => requests.map((request) => this.#tryAnswer(request)), false);
   }
 
   #tryAnswer(request: KeeperRequest): Answer {
@@ -144,6 +199,17 @@ export class Keeper {
   #answer<C extends KeeperCall>(call: C, args: KeeperArgs<C>): unknown {
     const run = this.#quickCalls[call as QuickCall] as (args: KeeperArgs<C>) => unknown;
     return run(args);
+  }
+
+  #reserve(args: KeeperArgs<"reserve">): null {
+    this.#guard.checkRoom();
+    return this.#unfinished.reserve(args);
+  }
+
+  /** A finished stream only gets its receipt again, which needs no room. */
+  #resume(args: KeeperArgs<"resume">): KeeperResult<"resume"> {
+    if (this.#catalog.find(args.streamId)?.state !== "finished") this.#guard.checkRoom();
+    return this.#unfinished.resume(args);
   }
 
   /** The totals contain every drift so far: whoever takes them must have counted it before. */
@@ -178,8 +244,8 @@ export class Keeper {
     const outcomes = await commitGroup(store, items, at);
     requests.forEach((request, index) => {
       const outcome = outcomes[index]!;
-      this.#reply(
-        request.serial,
+      this.#replyIfPresent(
+        request,
         "error" in outcome
           ? { error: toWavecacheError(outcome.error) }
           : { result: { row: this.#catalog.find(request.args.streamId)!, addedBytes: outcome.addedBytes } },
@@ -189,11 +255,11 @@ export class Keeper {
   }
 
   /** Runs concurrently with everything else. */
-  async #answerLater<C extends SlowCall>({ serial, call, args }: KeeperRequest<C>): Promise<void> {
+  async #answerLater<C extends SlowCall>(request: KeeperRequest<C>): Promise<void> {
     try {
-      this.#reply(serial, { result: await this.#slowCalls[call](args) });
+      this.#replyIfPresent(request, { result: await this.#slowCalls[request.call](request.args) });
     } catch (error) {
-      this.#reply(serial, { error: toWavecacheError(error) });
+      this.#replyIfPresent(request, { error: toWavecacheError(error) });
     }
   }
 
@@ -216,15 +282,16 @@ export class Keeper {
 
   async #removeGroup(requests: RemoveRequest[]): Promise<void> {
     const removed: JournalEntry[] = [];
-    const answers = requests.map(({ args }): Answer => {
+    const answers: Answer[] = [];
+    for (const { args } of requests) {
       try {
-        return { result: this.#remove(args.streamId, removed) };
+        answers.push({ result: await this.#removals.remove(args.streamId, removed) });
       } catch (error) {
-        return { error: toWavecacheError(error) };
+        answers.push({ error: toWavecacheError(error) });
       }
-    });
+    }
     await this.#journalRemovals(removed);
-    requests.forEach(({ serial }, index) => this.#reply(serial, answers[index]!));
+    requests.forEach((request, index) => this.#replyIfPresent(request, answers[index]!));
   }
 
   /**
@@ -239,21 +306,6 @@ export class Keeper {
       this.#background.fail(error);
     }
   }
-
-  /** Removes the row first, durably: a crash before the unlink leaves an object, and the journal brings its row back. */
-  #remove(streamId: string, removed: JournalEntry[]): KeeperResult<"remove"> {
-    const row = this.#catalog.find(streamId);
-    if (row === undefined) throw new WavecacheError("STREAM_UNKNOWN");
-    this.#catalog.transaction(() => this.#catalog.remove(streamId), true);
-    if (row.state !== "finished") {
-      removeFile(this.#layout.incomingPath(row.key));
-      return { finished: false, objectBytes: 0, unfinishedBytes: row.size };
-    }
-    removed.push({ remove: { streamId, key: row.key } });
-    const shared = this.#catalog.hasObject(row.sha256!, streamId);
-    if (!shared) removeObject(this.#layout, row.sha256!);
-    return { finished: true, objectBytes: shared ? 0 : row.size, unfinishedBytes: 0 };
-  }
 }
 
 type QuickCall = Exclude<KeeperCall, "open" | "close" | "finish" | "remove" | SlowCall>;
@@ -263,7 +315,35 @@ const slowCalls: ReadonlySet<KeeperCall> = new Set<SlowCall>([
   "checkpoint",
   "syncRecordings",
   "repairRecordings",
+  "listRecordings",
+  "lookAtRecordings",
 ]);
+
+/** The calls that work without writing. */
+const readingCalls: ReadonlySet<KeeperCall> = new Set<KeeperCall>([
+  "find",
+  "list",
+  "idle",
+  "totals",
+  "listRecordings",
+  "listDevices",
+]);
+
+function writes({ call }: KeeperRequest): boolean {
+  return !readingCalls.has(call);
+}
+
+function openCatalog(layout: CacheLayout): SqliteCatalog {
+  layout.create();
+  // Before a new catalog is created, which would hide the loss from the next start.
+  if (isCatalogLost(layout)) throw new WavecacheError("CATALOG_LOST", layout.catalog);
+  return new SqliteCatalog(layout.catalog);
+}
+
+/** Opening a store that is gone would create an empty one in its place. */
+function requireStore({ catalog }: CacheLayout): void {
+  if (sizeOfFile(catalog) === undefined) throw new WavecacheError("STORE_LOST", catalog);
+}
 
 function isSlow(request: KeeperRequest): request is KeeperRequest<SlowCall> {
   return slowCalls.has(request.call);

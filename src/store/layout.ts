@@ -2,6 +2,7 @@
  * The layout of the cache folder. A name carries a version where the layout below it might change.
  *
  *     lock                   locked by the server that uses the folder (lock.ts)
+ *     ballast                space that is kept for removals on a full disk (ballast.ts)
  *     catalog.db             the catalog, with its -wal file beside it
  *     journal-v1/            what the catalog says about finished streams, as a log (journal/journal.ts)
  *     incoming/<key>         an unfinished upload; the key is in its catalog row
@@ -12,12 +13,13 @@
  *     sounds/<sha-256>       Opus packets of a sound for devices; the hash is that of the source's key
  */
 import * as fs from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { systemCode } from "../base/errors.ts";
 
 export class CacheLayout {
   readonly root: string;
   readonly lock: string;
+  readonly ballast: string;
   readonly incoming: string;
   readonly objects: string;
   readonly sums: string;
@@ -30,6 +32,7 @@ export class CacheLayout {
   constructor(root: string) {
     this.root = root;
     this.lock = join(root, "lock");
+    this.ballast = join(root, "ballast");
     this.incoming = join(root, "incoming");
     this.objects = join(root, "objects-v1");
     this.sums = join(root, "sums-v1");
@@ -90,6 +93,22 @@ export async function syncFile(path: string): Promise<void> {
     await file.datasync();
   } finally {
     await file.close();
+  }
+}
+
+/**
+ * Creates a folder if it is missing, and those between it and `root`. Returns whether it did. `root` must exist: if that
+ * was removed, a new one in its place would be filled.
+ */
+export function createFolder(path: string, root: string = dirname(path)): boolean {
+  try {
+    fs.mkdirSync(path);
+    return true;
+  } catch (error) {
+    if (systemCode(error) === "EEXIST") return false;
+    if (!isMissing(error) || dirname(path) === root) throw error;
+    createFolder(dirname(path), root);
+    return createFolder(path, root);
   }
 }
 

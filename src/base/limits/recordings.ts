@@ -35,6 +35,9 @@ export const maxLiveBufferBytes = 512 * KiB;
 export const maxLiveListeners = 1024;
 /** Closed segments without a catalog entry yet; above this the oldest wait for the repair at the next start. */
 export const maxUnenteredSegments = 100_000;
+/** Look for the files of this many recordings at this interval; recordings whose files were removed leave the list. */
+export const recordingsLookedAt = 50;
+export const recordingLookMs = 2_000;
 /** Recordings in one page of a listing; a request for more is refused. */
 export const maxListedRecordings = 1000;
 

@@ -54,6 +54,12 @@ export const maxExpiredTogether = 200;
 export const maxCheckReports = 100;
 /** Files set aside in lost+found/ are removed after they were there for this long. */
 export const lostFoundDays = 30;
+/** Space that a file in the cache folder keeps for removals on a full disk; without it a full disk could not be freed. */
+export const ballastBytes = 1 * MiB;
+/** With less free space on its disk the server accepts no new uploads (DISK_FULL); reads and removals work. */
+export const minUploadRoomBytes = 256 * KiB;
+/** Interval at which the server looks whether its folders are still there and their disk has room. */
+export const storeLookMs = 2_000;
 
 /** Description of a stream: lengths in UTF-16 units. A longer text makes the message malformed. */
 export const maxContentTypeChars = 128;

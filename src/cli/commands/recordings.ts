@@ -63,6 +63,6 @@ function row(recording: ListedRecording): string[] {
     humanDuration(sampleRate === 0 ? 0 : (samples * 1000) / sampleRate),
     `${codec} ${sampleRate} Hz x${channels}`,
     String(recording.lostFrames),
-    recording.wav.path,
+    recording.missing?.includes("wav") === true ? `${recording.wav.path} (missing)` : recording.wav.path,
   ];
 }

@@ -38,6 +38,8 @@ const recordingSchema = v.object({
   nibbleOrderBy: v.nullable(v.picklist(["matched", "fallback", "forced"])),
   bin: fileSchema,
   wav: fileSchema,
+  /** Files that are not in the server's folder any more; absent if both are there. */
+  missing: v.optional(v.array(v.picklist(["bin", "wav"]))),
 });
 
 const pageSchema = v.object({ recordings: v.array(recordingSchema), next: v.nullable(id) });

@@ -2,9 +2,13 @@
  * The rules about recordings: admission of streams and listeners, periodic syncs, catalog entries for complete segments,
  * and repair of unfinished ones.
  */
-import { mkdirSync } from "node:fs";
-import { WavecacheError } from "../../base/errors.ts";
-import { maxLiveListeners, maxUnenteredSegments } from "../../base/limits/recordings.ts";
+import { toWavecacheError, WavecacheError } from "../../base/errors.ts";
+import {
+  maxLiveListeners,
+  maxUnenteredSegments,
+  recordingLookMs,
+  recordingsLookedAt,
+} from "../../base/limits/recordings.ts";
 import type { Log } from "../../base/log.ts";
 import type { RecordingEntry } from "../../base/recording-entry.ts";
 import type { NibbleOrder } from "../../codec/ima-adpcm.ts";
@@ -13,6 +17,7 @@ import type { Pool } from "../../pool/pool.ts";
 import type { RecordingEvents, RecordingSlot } from "../../pool/recording-slot.ts";
 import type { RecordingQuery, RecordingRow } from "../../store/recordings/catalog.ts";
 import { type Handshake, sanitizeHwid } from "../../wire/ingest.ts";
+import type { StoreConditions } from "../store-conditions.ts";
 import { Recording, type RecordingHost, type RecordingOwner } from "./recording.ts";
 
 export interface RecordingSettings {
@@ -36,32 +41,41 @@ export interface RecordingsFigures {
 export class Recordings implements RecordingHost {
   readonly log: Log;
   readonly #pool: Pool;
+  readonly #conditions: StoreConditions;
   readonly #settings: RecordingSettings;
   /** Oldest first; some may still be ending. */
   readonly #all = new Set<Recording>();
   /** Complete segments that are not in the catalog yet, oldest first. */
   #unentered: RecordingEntry[] = [];
-  #timer: Timer | undefined;
+  readonly #timers: Timer[] = [];
   #syncing: Promise<void> | undefined;
+  #looking: Promise<void> | undefined;
+  /** The last recording whose files were looked for, by id. */
+  #lookedAt = 0;
   #closing = false;
   #skippedLiveBytes = 0;
 
-  constructor(pool: Pool, settings: RecordingSettings, log: Log) {
+  constructor(pool: Pool, conditions: StoreConditions, settings: RecordingSettings, log: Log) {
     this.#pool = pool;
+    this.#conditions = conditions;
     this.#settings = settings;
     this.log = log;
   }
 
   /** Repairs the segments of an earlier run. Call it once the store is open. */
   async open(): Promise<void> {
-    mkdirSync(this.#settings.folder, { recursive: true });
     await this.#repair(null);
-    this.#timer = setInterval(() => void this.#syncOnce(), this.#settings.syncMs);
+    this.#timers.push(setInterval(() => void this.#syncOnce(), this.#settings.syncMs));
+    this.#timers.push(setInterval(() => void this.#lookOnce(), recordingLookMs));
   }
 
-  /** Starts to record a stream. `hwid` is the unsanitised id of the device. Throws SHUTTING_DOWN, WORKER_LOST. */
+  /**
+   * Starts to record a stream. `hwid` is the unsanitised id of the device. Throws SHUTTING_DOWN, RECORDINGS_LOST,
+   * WORKER_LOST.
+   */
   start(handshake: Handshake, hwid: string, owner: RecordingOwner): Recording {
     if (this.#closing) throw new WavecacheError("SHUTTING_DOWN");
+    this.#conditions.refuse("RECORDINGS_LOST");
     const { folder, rotateMs, nibbles, fillGaps } = this.#settings;
     const spec: RecordingSpec = {
       handshake,
@@ -90,8 +104,11 @@ export class Recordings implements RecordingHost {
     return recording;
   }
 
-  list(query: RecordingQuery): Promise<RecordingRow[]> {
-    return this.#pool.keeper.call("listRecordings", query);
+  async list(query: RecordingQuery): Promise<RecordingRow[]> {
+    const { folder } = this.#settings;
+    const { rows, removed } = await this.#pool.keeper.call("listRecordings", { folder, query });
+    this.#logRemoved(removed);
+    return rows;
   }
 
   figures(): RecordingsFigures {
@@ -103,7 +120,8 @@ export class Recordings implements RecordingHost {
   /** Ends every recording, and enters its segments in the catalog. */
   async close(): Promise<void> {
     this.#closing = true;
-    clearInterval(this.#timer);
+    for (const timer of this.#timers) clearInterval(timer);
+    await this.#looking;
     const recordings = [...this.#all];
     for (const recording of recordings) recording.end();
     await Promise.all(recordings.map((recording) => recording.over));
@@ -145,11 +163,13 @@ export class Recordings implements RecordingHost {
     const open: string[] = [];
     for (const recording of this.#all) open.push(...recording.unfinished);
     if (closed.length === 0 && open.length === 0) return;
+    if (this.#conditions.has("STORE_LOST") || this.#conditions.has("RECORDINGS_LOST")) return;
     this.#unentered = [];
     try {
       await this.#pool.keeper.call("syncRecordings", { folder: this.#settings.folder, open, closed });
     } catch (error) {
       this.#unentered = [...closed, ...this.#unentered];
+      if (this.#noteLoss(error)) return;
       const left = this.#unentered.splice(0, Math.max(0, this.#unentered.length - maxUnenteredSegments));
       this.log.error("recordings could not be synced", {
         error,
@@ -168,7 +188,48 @@ export class Recordings implements RecordingHost {
       for (const name of damaged)
         this.log.warn("an unknown file among the recordings was left alone", { name });
     } catch (error) {
-      this.log.error("recordings could not be repaired", { error });
+      if (!this.#noteLoss(error)) this.log.error("recordings could not be repaired", { error });
     }
+  }
+
+  /** Single flight. */
+  #lookOnce(): Promise<void> {
+    this.#looking ??= this.#look().finally(() => {
+      this.#looking = undefined;
+    });
+    return this.#looking;
+  }
+
+  /** Looks for the files of a few recordings, in turns of all of them. */
+  async #look(): Promise<void> {
+    if (this.#conditions.has("STORE_LOST") || this.#conditions.has("RECORDINGS_LOST")) return;
+    const { folder } = this.#settings;
+    const args = { folder, after: this.#lookedAt, limit: recordingsLookedAt };
+    try {
+      const { last, removed } = await this.#pool.keeper.call("lookAtRecordings", args);
+      this.#lookedAt = last ?? 0;
+      this.#logRemoved(removed);
+    } catch (error) {
+      if (!this.#noteLoss(error))
+        this.log.error("the files of recordings could not be looked for", { error });
+    }
+  }
+
+  #logRemoved(names: string[]): void {
+    if (names.length === 0) return;
+    this.log.warn("recordings without files are no longer listed: both files of each were removed", {
+      count: names.length,
+      first: names[0],
+    });
+  }
+
+  /** The folder of recordings was removed or replaced: whatever is still recorded would be lost. */
+  #noteLoss(error: unknown): boolean {
+    const failure = toWavecacheError(error);
+    if (failure.code === "STORE_LOST") return true;
+    if (failure.code !== "RECORDINGS_LOST") return false;
+    this.#conditions.change("RECORDINGS_LOST", this.#settings.folder);
+    for (const recording of this.#all) recording.failed(failure);
+    return true;
   }
 }

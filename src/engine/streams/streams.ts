@@ -8,8 +8,10 @@ import { isStreamId } from "../../base/stream-id.ts";
 import type { Pool } from "../../pool/pool.ts";
 import type { FileRef, Reader } from "../../pool/readers.ts";
 import type { CacheLayout } from "../../store/layout.ts";
+import type { StoreCondition } from "../../store/store-guard.ts";
 import type { ListQuery, StreamRow } from "../../store/streams/catalog.ts";
 import { describeStream, noMetadata, type StreamMetadata } from "../../store/streams/metadata.ts";
+import type { StoreConditions } from "../store-conditions.ts";
 import { Admission, type AdmissionLimits } from "./admission.ts";
 import { StreamCounts } from "./counts.ts";
 import { type Follower, Followers } from "./followers.ts";
@@ -18,6 +20,13 @@ import { OutboundBudget } from "./outbound-budget.ts";
 import { StoreWatch } from "./store-watch.ts";
 import { Upload, type UploadOwner } from "./upload.ts";
 import { UploadStorage } from "./upload-storage.ts";
+
+/** What streams are built on. */
+export interface StreamsBase {
+  pool: Pool;
+  layout: CacheLayout;
+  conditions: StoreConditions;
+}
 
 export interface StreamsSettings extends AdmissionLimits {
   incompleteTtlSeconds: number;
@@ -70,6 +79,7 @@ export class Streams {
   readonly #pool: Pool;
   readonly #layout: CacheLayout;
   readonly #settings: StreamsSettings;
+  readonly #conditions: StoreConditions;
   readonly #log: Log;
   readonly #uploads = new Map<string, Upload>();
   readonly #counts = new StreamCounts();
@@ -84,10 +94,11 @@ export class Streams {
   #expiry: Timer | undefined;
   #closing = false;
 
-  constructor(pool: Pool, layout: CacheLayout, settings: StreamsSettings, log: Log) {
+  constructor({ pool, layout, conditions }: StreamsBase, settings: StreamsSettings, log: Log) {
     this.#pool = pool;
     this.#layout = layout;
     this.#settings = settings;
+    this.#conditions = conditions;
     this.#log = log;
     this.admission = new Admission(settings, { reclaim: (bytes) => this.#interrupted.reclaim(bytes) });
     const { keepOrphans } = settings;
@@ -113,9 +124,13 @@ export class Streams {
       cacheDir: this.#layout.root,
       keyPrefix: this.#keyPrefix,
       keepOrphans,
+      isReopened: false,
       at: Date.now(),
     };
-    const { totals, recovery } = await this.#pool.keeper.open(args, (notice) => this.#watch.receive(notice));
+    const { totals, recovery } = await this.#pool.keeper.open(args, {
+      notified: (notice) => this.#watch.receive(notice),
+      conditionChanged: (condition) => this.#changeCondition(condition),
+    });
     this.#counts.set(totals);
     this.admission.objectBytes = totals.objectBytes;
     this.admission.unfinishedBytes = totals.unfinishedBytes;
@@ -296,6 +311,14 @@ export class Streams {
   #checkId(streamId: string): void {
     if (this.#closing) throw new WavecacheError("SHUTTING_DOWN");
     if (!isStreamId(streamId)) throw new WavecacheError("BAD_STREAM_ID");
+    this.#conditions.refuse("STORE_LOST");
+  }
+
+  /** What an upload of a lost store still sends would go into a file that no path leads to. */
+  #changeCondition({ code, detail }: StoreCondition): void {
+    this.#conditions.change(code, detail);
+    if (code !== "STORE_LOST" || detail === null) return;
+    for (const upload of this.#uploads.values()) upload.failed(new WavecacheError(code));
   }
 
   async #locateUpload(upload: Upload, wantedBytes: number): Promise<Readable> {

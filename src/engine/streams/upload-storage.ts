@@ -1,4 +1,5 @@
 /** What uploads need of the thread pool and the catalog; keeps the admission and the counts in step with it. */
+import { toWavecacheError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import type { Sealed } from "../../lane/messages/streams.ts";
 import type { Pool } from "../../pool/pool.ts";
@@ -94,7 +95,9 @@ export class UploadStorage implements UploadHost {
       else if (entered) await this.#leave(streamId);
     } catch (error) {
       this.#isRecountDue = true;
-      this.#log.error("the catalog did not note an interrupted upload", { streamId, error });
+      // The loss of the whole store was logged as such.
+      if (toWavecacheError(error).code === "STORE_LOST") this.#log.debug("the store is lost", { streamId });
+      else this.#log.error("the catalog did not note an interrupted upload", { streamId, error });
     }
     this.release(upload);
   }

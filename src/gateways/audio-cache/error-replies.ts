@@ -1,5 +1,5 @@
 /** The ERROR messages of one connection. Counts each, and logs the failures behind them. */
-import { errorRow, toWavecacheError, type WavecacheError } from "../../base/errors.ts";
+import { errorRow, isServerFault, toWavecacheError, type WavecacheError } from "../../base/errors.ts";
 import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import type { Log } from "../../base/log.ts";
 import { encodeError, type TypeCase } from "../../wire/audio-cache.ts";
@@ -35,7 +35,7 @@ export class ErrorReplies {
   requestFailed(what: string, error: unknown, typeCase: TypeCase): string {
     const known = toWavecacheError(error);
     this.#meter.failed(known.code);
-    const log = errorRow(known.code).http >= 500 ? this.#log.error : this.#log.debug;
+    const log = isServerFault(known.code) ? this.#log.error : this.#log.debug;
     log("a request failed", { request: what, code: known.code, error: known });
     return encodeError(`${what} (${reasonOf(known)})`, typeCase);
   }

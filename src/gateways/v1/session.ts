@@ -5,7 +5,13 @@
  *         '------------------'-----------------'---------^
  */
 import type { GatewayMeter } from "../../base/gateway-meter.ts";
-import { type ErrorCode, errorRow, toWavecacheError, WavecacheError } from "../../base/errors.ts";
+import {
+  type ErrorCode,
+  errorRow,
+  isServerFault,
+  toWavecacheError,
+  WavecacheError,
+} from "../../base/errors.ts";
 import {
   initialChannelCreditBytes,
   initialConnectionCreditBytes,
@@ -359,7 +365,7 @@ export class V1Session implements Session, ChannelHost {
   #recordFailure(error: WavecacheError, channel: number): void {
     this.meter.failed(error.code);
     const { log } = this.#host;
-    const write = errorRow(error.code).http >= 500 && error.code !== "SHUTTING_DOWN" ? log.error : log.debug;
+    const write = isServerFault(error.code) ? log.error : log.debug;
     write(channel === connectionChannel ? "a connection failed" : "a channel failed", {
       channel,
       code: error.code,

@@ -21,11 +21,20 @@ export class Background {
   readonly #timers: Timer[] = [];
   #running: Promise<void> = Promise.resolve();
 
-  constructor(store: CheckedStore, keepOrphans: boolean, notify: (notice: StoreNotice) => void) {
+  /** `isLost` says that the store must not be touched any more. */
+  constructor(
+    store: CheckedStore,
+    keepOrphans: boolean,
+    notify: (notice: StoreNotice) => void,
+    isLost: () => boolean,
+  ) {
     this.#store = store;
     this.#keepOrphans = keepOrphans;
     this.#notify = notify;
-    this.#context = new CheckContext(store, new Pace(this.#abort.signal));
+    const stopIfLost = () => {
+      if (isLost()) void this.stop();
+    };
+    this.#context = new CheckContext(store, new Pace(this.#abort.signal, stopIfLost));
     this.#check = new StoreCheck(this.#context);
   }
 

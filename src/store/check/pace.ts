@@ -7,19 +7,23 @@ const restFactor = 3;
 
 export class Pace {
   readonly #signal: AbortSignal;
+  readonly #beforeWork: () => void;
   #workingSinceMs = performance.now();
 
-  /** `signal` ends the work: `rest` throws then. */
-  constructor(signal: AbortSignal) {
+  /** `signal` ends the work: `rest` throws then. `beforeWork` may abort it. */
+  constructor(signal: AbortSignal, beforeWork: () => void = () => {}) {
     this.#signal = signal;
+    this.#beforeWork = beforeWork;
   }
 
   /** Call it after each step; a step takes milliseconds. */
   async rest(): Promise<void> {
+    this.#beforeWork();
     this.#signal.throwIfAborted();
     const workedMs = performance.now() - this.#workingSinceMs;
     if (workedMs < workMs) return;
     await sleep(workedMs * restFactor, this.#signal);
+    this.#beforeWork();
     this.#signal.throwIfAborted();
     this.#workingSinceMs = performance.now();
   }

@@ -107,6 +107,17 @@ describe("the catalog of recordings", () => {
     expect(namesOf({ after: { startedAt: 20, id: 3 }, from: 0 })).toEqual(["b", "d", "e"]);
   });
 
+  test("removes a recording by its id, and pages through all of them by id", () => {
+    const { recordings } = catalog;
+    for (const name of ["c", "a", "b"]) recordings.enter(entry(name));
+    const rows = recordings.after(0, 10);
+    expect(rows.map(({ name }) => name)).toEqual(["c", "a", "b"]);
+    expect(recordings.after(rows[0]!.id, 1).map(({ name }) => name)).toEqual(["a"]);
+    recordings.remove(rows[1]!.id);
+    expect(recordings.after(0, 10).map(({ name }) => name)).toEqual(["c", "b"]);
+    expect(recordings.has("a")).toBe(false);
+  });
+
   test("is rolled back with the rest of a failed transaction", () => {
     expect(() => catalog.transaction(enterAndFail, true)).toThrow("no");
     expect(namesOf()).toEqual([]);

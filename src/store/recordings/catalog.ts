@@ -3,6 +3,8 @@ import type { RecordingEntry } from "../../base/recording-entry.ts";
 
 export interface RecordingRow extends RecordingEntry {
   id: number;
+  /** Files that are not in the recordings folder any more; absent if both are there. */
+  missing?: ("bin" | "wav")[];
 }
 
 /** The last recording of a page; the next page starts after it. */
@@ -25,6 +27,9 @@ export interface RecordingCatalog {
   /** Inserts a recording. Replaces a row of the same name, since its files have been replaced too. */
   enter(recording: RecordingEntry): void;
   has(name: string): boolean;
+  remove(id: number): void;
+  /** Ordered by id, after this one. */
+  after(id: number, limit: number): RecordingRow[];
   /** Ordered by `startedAt`, then by id. */
   list(query: RecordingQuery): RecordingRow[];
 }

@@ -11,8 +11,13 @@ import type { Catalog } from "../streams/catalog.ts";
 import type { KeeperArgs, KeeperResult } from "../keeper-calls.ts";
 import { isMissing, syncFile, syncFolder } from "../layout.ts";
 import type { SyncFileSystem } from "../sync-file-system.ts";
-import type { RecordingCatalog, RecordingQuery, RecordingRow } from "./catalog.ts";
+import { FolderWatch } from "../folder-watch.ts";
+import type { RecordingCatalog, RecordingRow } from "./catalog.ts";
+import { type LookedAt, lookForFiles } from "./presence.ts";
 import { listSegments, repairSegment } from "./repair.ts";
+
+/** Pages of recordings without files that one listing removes; further ones are left to the background. */
+const maxListRounds = 10;
 
 /** The part of the catalog that this needs. */
 type Transactions = Pick<Catalog, "transaction"> & { readonly recordings: RecordingCatalog };
@@ -21,6 +26,7 @@ export class RecordingKeeper {
   readonly #catalog: Transactions;
   readonly #recordings: RecordingCatalog;
   readonly #syncFileSystem: SyncFileSystem;
+  #watch: FolderWatch | undefined;
 
   constructor(catalog: Transactions, syncFileSystem: SyncFileSystem) {
     this.#catalog = catalog;
@@ -28,19 +34,41 @@ export class RecordingKeeper {
     this.#syncFileSystem = syncFileSystem;
   }
 
-  list(query: RecordingQuery): RecordingRow[] {
-    return this.#recordings.list(query);
+  /** Lists recordings whose files are there. What the last round still finds without files is listed as such. */
+  async list({ folder, query }: KeeperArgs<"listRecordings">): Promise<KeeperResult<"listRecordings">> {
+    const removed: string[] = [];
+    for (let round = 1; ; round += 1) {
+      const { present, gone } = await this.#lookedAt(folder, this.#recordings.list(query));
+      if (gone.length === 0) return { rows: present, removed };
+      removed.push(...this.#forget(gone));
+      if (round === maxListRounds) return { rows: this.#recordings.list(query), removed };
+    }
+  }
+
+  /** Looks for the files of the next recordings. Throws RECORDINGS_LOST. */
+  async look({
+    folder,
+    after,
+    limit,
+  }: KeeperArgs<"lookAtRecordings">): Promise<KeeperResult<"lookAtRecordings">> {
+    this.#checkPresent(folder);
+    const rows = this.#recordings.after(after, limit);
+    const { gone } = await this.#lookedAt(folder, rows);
+    return { last: rows.length < limit ? null : rows.at(-1)!.id, removed: this.#forget(gone) };
   }
 
   /** Makes segments durable, then inserts the closed ones. */
   async sync({ folder, open, closed }: KeeperArgs<"syncRecordings">): Promise<null> {
+    this.#checkPresent(folder);
     await this.#sync(folder, [...open, ...closed.map((recording) => recording.name)]);
+    this.#checkPresent(folder);
     this.#enter(closed);
     return null;
   }
 
   /** Repairs segments that are not in the catalog, makes them durable and inserts them. */
   async repair({ folder, names }: KeeperArgs<"repairRecordings">): Promise<KeeperResult<"repairRecordings">> {
+    this.#checkPresent(folder);
     const repaired: RecordingEntry[] = [];
     const result = { entered: 0, removed: 0, damaged: [] as string[] };
     for (const name of names ?? listSegments(folder)) {
@@ -59,6 +87,31 @@ export class RecordingKeeper {
     return result;
   }
 
+  /** Throws RECORDINGS_LOST if the folder is not the one that it was at the first call. */
+  #checkPresent(folder: string): void {
+    if (this.#isLost(folder)) throw new WavecacheError("RECORDINGS_LOST", folder);
+  }
+
+  #isLost(folder: string): boolean {
+    if (this.#watch === undefined && !fs.existsSync(folder)) return true;
+    this.#watch ??= new FolderWatch([folder]);
+    return this.#watch.lost() !== undefined;
+  }
+
+  /** Files of a folder that is not there say nothing about recordings. */
+  async #lookedAt(folder: string, rows: RecordingRow[]): Promise<LookedAt> {
+    const looked = await lookForFiles(folder, rows);
+    return this.#isLost(folder) ? { present: rows, gone: [] } : looked;
+  }
+
+  /** Returns the names. */
+  #forget(recordings: RecordingRow[]): string[] {
+    if (recordings.length > 0) {
+      this.#catalog.transaction(() => recordings.forEach(({ id }) => this.#recordings.remove(id)), false);
+    }
+    return recordings.map(({ name }) => name);
+  }
+
   #enter(recordings: RecordingEntry[]): void {
     if (recordings.length === 0) return;
     this.#catalog.transaction(() => {
@@ -67,7 +120,6 @@ export class RecordingKeeper {
   }
 
   async #sync(folder: string, names: string[]): Promise<void> {
-    if (!fs.existsSync(folder)) throw new WavecacheError("STORE_FAILED", `${folder} is gone`);
     if (await this.#syncFileSystem(folder)) return;
     const paths = names.flatMap((name) => [join(folder, `${name}.bin`), join(folder, `${name}.wav`)]);
     await Promise.all(paths.map(syncIfThere));

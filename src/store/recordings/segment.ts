@@ -19,7 +19,7 @@ import { failpoint } from "../../base/failpoint.ts";
 import type { RecordedFile } from "../../base/recording-entry.ts";
 import { encodeWavHeader, wavHeaderBytes } from "../../codec/wav.ts";
 import type { AppendBuffer } from "./append-buffer.ts";
-import { isMissing, removeFile } from "../layout.ts";
+import { createFolder, isMissing, removeFile } from "../layout.ts";
 
 /** The content of a segment; `samples` counts per channel. */
 export interface SegmentCounts {
@@ -201,7 +201,8 @@ function createNew(path: string): number | undefined {
   } catch (error) {
     if (systemCode(error) === "EEXIST") return undefined;
     if (!isMissing(error)) throw error;
-    fs.mkdirSync(dirname(path), { recursive: true });
+    // The folder of a device, not the one of all recordings: if that is gone, so is its disk.
+    createFolder(dirname(path));
     // Another thread may have created the folder as well, and this file in it: try again instead of assuming success.
     return createNew(path);
   }

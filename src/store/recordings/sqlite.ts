@@ -74,6 +74,14 @@ export class SqliteRecordings implements RecordingCatalog {
     return this.#statements.has.get(name) !== null;
   }
 
+  remove(id: number): void {
+    this.#statements.remove.run(id);
+  }
+
+  after(id: number, limit: number): RecordingRow[] {
+    return this.#statements.after.all(id, limit).map(toRow);
+  }
+
   list({ device, from, to, after, limit }: RecordingQuery): RecordingRow[] {
     const { startedAt, id } = after ?? { startedAt: from, id: -1 };
     const page = [startedAt, id, from, to, limit] as const;
@@ -98,6 +106,10 @@ function prepareStatements(database: Database) {
       `INSERT OR REPLACE INTO recordings (${columns.join(", ")}) VALUES (${columns.map(() => "?").join(", ")})`,
     ),
     has: database.prepare<{ id: number }, [string]>("SELECT id FROM recordings WHERE name = ?"),
+    remove: database.prepare<never, [number]>("DELETE FROM recordings WHERE id = ?"),
+    after: database.prepare<SqlRow, [number, number]>(
+      "SELECT * FROM recordings WHERE id > ? ORDER BY id LIMIT ?",
+    ),
     list: database.prepare<SqlRow, [number, number, number, number, number]>(
       `SELECT * FROM recordings WHERE ${pageCondition}`,
     ),

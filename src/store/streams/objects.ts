@@ -4,7 +4,7 @@
  */
 import * as fs from "node:fs";
 import { systemCode } from "../../base/errors.ts";
-import { type CacheLayout, removeFile, syncFolder } from "../layout.ts";
+import { type CacheLayout, createFolder, removeFile, syncFolder } from "../layout.ts";
 
 /**
  * Renames a synced file of incoming/ to its object. It replaces an object that exists: the writer has just hashed the new
@@ -18,7 +18,7 @@ export function installObject(
 ): void {
   const folder = layout.objectFolder(sha256);
   touched.add(folder);
-  if (fs.mkdirSync(folder, { recursive: true }) !== undefined) touched.add(layout.objects);
+  if (createFolder(folder)) touched.add(layout.objects);
   replace(incomingPath, layout.objectPath(sha256));
 }
 

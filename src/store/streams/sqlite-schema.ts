@@ -132,6 +132,8 @@ export function migrate(database: Database, path: string): boolean {
     if (found > migrations.length) {
       throw new WavecacheError("STORE_TOO_NEW", `${path} (schema ${found})`);
     }
+    // Without a change nothing is written: a full disk must not prevent the start.
+    if (found === migrations.length) return false;
     for (const migration of migrations.slice(found)) database.run(migration);
     database.run(`PRAGMA user_version = ${migrations.length}`);
     return found === 0;

@@ -1,7 +1,7 @@
 /** The catalog in one SQLite file, in WAL mode, with one connection that locks the file exclusively. */
 import { Database } from "bun:sqlite";
 import { type Boot, isSameBoot } from "../../base/boot.ts";
-import { systemCode, WavecacheError } from "../../base/errors.ts";
+import { systemCode, toWavecacheError, WavecacheError } from "../../base/errors.ts";
 import { SqliteDevices } from "../devices/sqlite.ts";
 import { SqliteRecordings } from "../recordings/sqlite.ts";
 import { RunningTime } from "../running-time.ts";
@@ -205,11 +205,20 @@ export class SqliteCatalog implements Catalog {
 
   /** Finalizes every statement first: a connection with open statements would keep the file locked. */
   close(): void {
-    this.#saveRunningTime();
+    this.#tryToSaveRunningTime();
     for (const statement of Object.values(this.#statements)) statement.finalize();
     this.recordings.close();
     this.devices.close();
     this.#database.close();
+  }
+
+  /** On a full disk the time since the last save does not count. */
+  #tryToSaveRunningTime(): void {
+    try {
+      this.#saveRunningTime();
+    } catch (error) {
+      if (toWavecacheError(error).code !== "DISK_FULL") throw error;
+    }
   }
 
   #saveRunningTime(): void {

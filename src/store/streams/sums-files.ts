@@ -4,7 +4,7 @@ import * as fs from "node:fs";
 import { dirname } from "node:path";
 import { systemCode } from "../../base/errors.ts";
 import { Lru } from "../../base/lru.ts";
-import { type CacheLayout, openRegularFile, removeFile } from "../layout.ts";
+import { type CacheLayout, createFolder, openRegularFile, removeFile } from "../layout.ts";
 import { BlockSums } from "./sums.ts";
 
 /**
@@ -16,7 +16,7 @@ export function writeSums(layout: CacheLayout, sha256: string, sums: BlockSums):
   // Under a name of its own first: another thread may read or write the file of the same object.
   const draft = `${path}.${randomBytes(6).toString("hex")}`;
   try {
-    fs.mkdirSync(dirname(path), { recursive: true });
+    createFolder(dirname(path), layout.root);
     fs.writeFileSync(draft, sums.encode(), { flag: "wx" });
     fs.renameSync(draft, path);
     return true;

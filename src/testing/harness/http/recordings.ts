@@ -23,6 +23,7 @@ export interface ListedRecording {
   nibbleOrderBy: string | null;
   bin: ListedFile;
   wav: ListedFile;
+  missing?: string[];
 }
 
 export interface RecordingsPage {

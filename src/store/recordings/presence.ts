@@ -1,0 +1,40 @@
+/** Which files of recordings are there. People make room by removing files by hand, and the catalog has to notice. */
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import { systemCode } from "../../base/errors.ts";
+import type { RecordingRow } from "./catalog.ts";
+
+export interface LookedAt {
+  /** With what is missing of each. */
+  present: RecordingRow[];
+  /** Both files are missing. */
+  gone: RecordingRow[];
+}
+
+/** Looks for the files of recordings. Runs on the runtime's I/O threads: a disk may take long to look up names. */
+export async function lookForFiles(folder: string, rows: RecordingRow[]): Promise<LookedAt> {
+  const looked = await Promise.all(rows.map((row) => withMissing(folder, row)));
+  return { present: looked.filter((row) => !isGone(row)), gone: looked.filter(isGone) };
+}
+
+const fileKinds = ["bin", "wav"] as const;
+
+function isGone({ missing }: RecordingRow): boolean {
+  return missing?.length === fileKinds.length;
+}
+
+async function withMissing(folder: string, row: RecordingRow): Promise<RecordingRow> {
+  const isThere = await Promise.all(fileKinds.map((kind) => exists(join(folder, `${row.name}.${kind}`))));
+  const missing = fileKinds.filter((_, index) => !isThere[index]);
+  return missing.length === 0 ? row : { ...row, missing };
+}
+
+/** A file that cannot be looked up for another reason may be there. */
+async function exists(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    return !["ENOENT", "ENOTDIR"].includes(systemCode(error) ?? "");
+  }
+}

@@ -1,0 +1,80 @@
+/**
+ * Removals of streams:
+ *
+ *     1  the row is removed (synced)    a crash after this leaves an object, and the journal brings its row back
+ *     2  the file is unlinked           if no other stream has the same object
+ *
+ * They have to work on a full disk, or nobody could make room: step 1 then gets the space of the ballast. If even that is
+ * too little, step 2 comes first, and a crash in between leaves a stream that says that its audio is missing.
+ */
+import { toWavecacheError, WavecacheError } from "../../base/errors.ts";
+import type { JournalEntry } from "../journal/entry.ts";
+import type { KeeperResult } from "../keeper-calls.ts";
+import { type CacheLayout, removeFile } from "../layout.ts";
+import type { StoreGuard } from "../store-guard.ts";
+import type { Catalog, StreamRow } from "./catalog.ts";
+import { removeObject } from "./objects.ts";
+
+/** How often, and for how long, a removal waits for the space of its file. */
+const maxTries = 50;
+const retryMs = 20;
+
+type Removed = KeeperResult<"remove">;
+
+export class Removals {
+  readonly #layout: CacheLayout;
+  readonly #catalog: Catalog;
+  readonly #guard: StoreGuard;
+
+  constructor(layout: CacheLayout, catalog: Catalog, guard: StoreGuard) {
+    this.#layout = layout;
+    this.#catalog = catalog;
+    this.#guard = guard;
+  }
+
+  /** Removes a stream. Adds what the journal must get to `removed`. Rejects with STREAM_UNKNOWN. */
+  async remove(streamId: string, removed: JournalEntry[]): Promise<Removed> {
+    const row = this.#catalog.find(streamId);
+    if (row === undefined) throw new WavecacheError("STREAM_UNKNOWN");
+    const result = await this.#removeSomehow(row);
+    if (result.finished) removed.push({ remove: { streamId, key: row.key } });
+    return result;
+  }
+
+  async #removeSomehow(row: StreamRow): Promise<Removed> {
+    try {
+      return this.#guard.withBallast(() => this.#removeRowFirst(row));
+    } catch (error) {
+      if (toWavecacheError(error).code !== "DISK_FULL") throw error;
+      return await this.#removeFileFirst(row);
+    }
+  }
+
+  /** The space is free only when the last reader has closed the file. */
+  async #removeFileFirst(row: StreamRow): Promise<Removed> {
+    this.#unlink(row);
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return this.#removeRowFirst(row);
+      } catch (error) {
+        if (toWavecacheError(error).code !== "DISK_FULL" || tries === maxTries) throw error;
+        await Bun.sleep(retryMs);
+      }
+    }
+  }
+
+  #removeRowFirst(row: StreamRow): Removed {
+    this.#catalog.transaction(() => this.#catalog.remove(row.streamId), true);
+    const isUnlinked = this.#unlink(row);
+    if (row.state !== "finished") return { finished: false, objectBytes: 0, unfinishedBytes: row.size };
+    return { finished: true, objectBytes: isUnlinked ? row.size : 0, unfinishedBytes: 0 };
+  }
+
+  /** False if another stream has the same object. */
+  #unlink({ streamId, state, key, sha256 }: StreamRow): boolean {
+    if (state !== "finished") removeFile(this.#layout.incomingPath(key));
+    else if (this.#catalog.hasObject(sha256!, streamId)) return false;
+    else removeObject(this.#layout, sha256!);
+    return true;
+  }
+}
