@@ -14,6 +14,15 @@ export class RateLimitedLog {
 
   /** `message` must be one of a few fixed texts: each takes an entry. */
   warn(message: string, fields: Fields): void {
+    this.#write("warn", message, fields);
+  }
+
+  /** Like `warn`, for failures of the server itself. */
+  error(message: string, fields: Fields): void {
+    this.#write("error", message, fields);
+  }
+
+  #write(level: "warn" | "error", message: string, fields: Fields): void {
     const logged = this.#logged.get(message);
     const now = performance.now();
     if (logged !== undefined && now - logged.at < periodMs) {
@@ -21,6 +30,6 @@ export class RateLimitedLog {
       return;
     }
     this.#logged.set(message, { at: now, suppressed: 0 });
-    this.#log.warn(message, { ...fields, suppressed: logged?.suppressed ?? 0 });
+    this.#log[level](message, { ...fields, suppressed: logged?.suppressed ?? 0 });
   }
 }

@@ -28,15 +28,22 @@ export class GarbageWatch {
 
   #check(): void {
     const bytes = objectBytes();
+    if (bytes === 0) return;
     // The collector may have run by itself meanwhile.
     this.#liveBytes = Math.min(this.#liveBytes, bytes);
     if (bytes < 1.5 * this.#liveBytes || bytes < this.#liveBytes + slackBytes) return;
     Bun.gc(true);
-    this.#liveBytes = objectBytes();
+    this.#liveBytes = objectBytes() || this.#liveBytes;
   }
 }
 
-/** The heap of this thread without the external memory that its objects refer to. */
+/** The heap of this thread without the external memory that its objects refer to; 0 while no descriptor is free. */
 function objectBytes(): number {
-  return process.memoryUsage().heapTotal;
+  try {
+    return process.memoryUsage().heapTotal;
+  } catch (error) {
+    // Bun reads a file for the figures beside the heap.
+    if (error instanceof Error) return 0;
+    throw error;
+  }
 }

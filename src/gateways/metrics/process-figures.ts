@@ -40,7 +40,7 @@ export function processFamilies(): Family[] {
       type: "gauge",
       name: "process_resident_memory_bytes",
       help: "Resident memory, including mapped files.",
-      values: () => process.memoryUsage.rss(),
+      values: () => orUnknown(Promise.try(() => process.memoryUsage.rss())),
     },
     ...(process.platform === "linux" ? linuxFamilies() : []),
   ];
