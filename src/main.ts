@@ -12,6 +12,7 @@ import { logFlushMs } from "./base/limits/log.ts";
 import { configureLog, type Log, openLog } from "./base/log.ts";
 import { Readiness } from "./base/readiness.ts";
 import { closeOnSignal } from "./base/shutdown.ts";
+import { surviveUncaught } from "./base/uncaught.ts";
 import { readConfig } from "./config/config.ts";
 import type { Config } from "./config/schema.ts";
 import { certificateSettings, engineSettings } from "./config/settings.ts";
@@ -27,7 +28,8 @@ import { SongsTlsGateway } from "./gateways/songs-tls/gateway.ts";
 import { SongsUdpGateway } from "./gateways/songs-udp/gateway.ts";
 import { V1Gateway } from "./gateways/v1/gateway.ts";
 import { Certificates } from "./listen/certificates.ts";
-import { ConnectionLimit } from "./listen/connection-limit.ts";
+import { type Connections, openConnections } from "./listen/connections/connections.ts";
+import { planDescriptors } from "./listen/connections/descriptor-plan.ts";
 import { Listeners } from "./listen/listeners.ts";
 import { openPort } from "./listen/open-port.ts";
 import { closePool, openPool, type Pool } from "./pool/pool.ts";
@@ -57,6 +59,9 @@ async function startServer(config: Config, log: Log, logOutput: LineWriter): Pro
   const locks = lockFolders(cacheDir, recordingsDir);
   opened.defer(() => locks.release());
   warnIfShared(cacheDir, log);
+  // Each worker is a writer and a reader; the keeper, its sync thread and the encoder come on top.
+  const connections = openConnections(config, planDescriptors(2 * workers + 3), log);
+  opened.defer(() => connections.close());
   const onLost = (reason: string) => log.error("a worker died and is restarted", { reason });
   const pool = openPool({ entries, cacheDir, workers, onLost });
   opened.defer(() => closePool(pool));
@@ -71,7 +76,7 @@ async function startServer(config: Config, log: Log, logOutput: LineWriter): Pro
   const certificates = tls && (await Certificates.open({ ...tls, log: openLog("tls") }));
   opened.defer(() => certificates?.close());
   const meters = new GatewayMeters();
-  const parts: Parts = { ...engine, config, certificates, meters, readiness, logOutput };
+  const parts: Parts = { ...engine, config, certificates, connections, meters, readiness, logOutput };
 
   const deviceGateway = await openDeviceGateway(parts);
   // Leaving ends the streams of the devices; only then may their port close.
@@ -113,6 +118,7 @@ function warnIfShared(cacheDir: string, log: Log): void {
 interface Parts extends Engine {
   config: Config;
   certificates: Certificates | undefined;
+  connections: Connections;
   meters: GatewayMeters;
   readiness: Readiness;
   logOutput: LineWriter;
@@ -123,8 +129,9 @@ async function openDeviceGateway(parts: Parts): Promise<DeviceGateway | undefine
   if (port === "off") return undefined;
   const certificates = grpcTls ? parts.certificates : undefined;
   const meter = parts.meters.add("devices");
-  const { devices } = parts;
-  const settings = { host, port, certificates, devices, meter, log: openLog("devices") };
+  const { devices, connections } = parts;
+  const { limit } = connections;
+  const settings = { host, port, certificates, devices, limit, meter, log: openLog("devices") };
   return await openPort(host, port, () => DeviceGateway.open(settings));
 }
 
@@ -150,7 +157,7 @@ function openV1({ config, streams, recordings, meters }: Parts): V1Gateway {
 
 /** The main port serves every route; live ingest has a second port, unless it is off. */
 async function openListeners(parts: Parts, v1: V1Gateway, metrics: Metrics, log: Log): Promise<Listeners> {
-  const { config, streams, recordings, meters, readiness } = parts;
+  const { config, streams, recordings, connections, meters, readiness } = parts;
   const { host, port, path, ingestPort } = config;
   const ingest = {
     sockets: [
@@ -159,7 +166,11 @@ async function openListeners(parts: Parts, v1: V1Gateway, metrics: Metrics, log:
     ],
     http: [ingestHttpRoute, liveRoute(recordings, meters.add("live"), openLog("live"))],
   };
-  const audioCache = audioCacheRoute(path, streams, meters.add("audio-cache"), openLog("audio-cache"));
+  const { maxMessageBytes } = config;
+  const audioCache = {
+    ...audioCacheRoute(path, streams, meters.add("audio-cache"), openLog("audio-cache")),
+    maxMessageBytes,
+  };
   const api = httpRoutes(parts, { version, audioPath: path }, meters.add("api"));
   const main = {
     sockets: [v1.route, audioCache, ...ingest.sockets],
@@ -169,7 +180,8 @@ async function openListeners(parts: Parts, v1: V1Gateway, metrics: Metrics, log:
   const common = {
     host,
     certificates,
-    limit: new ConnectionLimit(config.maxConnections),
+    ...connections,
+    maxMessageBytes,
     stallTimeoutMs,
     allowHost: config.allowHost,
     allowOrigin: config.allowOrigin,
@@ -182,11 +194,12 @@ async function openListeners(parts: Parts, v1: V1Gateway, metrics: Metrics, log:
   return await Listeners.open(ports);
 }
 
-async function openSongsTls({ config, certificates, songs, meters }: Parts) {
+async function openSongsTls({ config, certificates, songs, connections, meters }: Parts) {
   const { host, tlsPort: port } = config;
+  const { limit } = connections;
   if (port === "off" || certificates === undefined) return undefined;
   const meter = meters.add("songs-tls");
-  const settings = { host, port, certificates, songs, meter, log: openLog("songs-tls") };
+  const settings = { host, port, certificates, songs, limit, meter, log: openLog("songs-tls") };
   return await openPort(host, port, () => SongsTlsGateway.open(settings));
 }
 
@@ -219,6 +232,7 @@ export async function main(args: string[]): Promise<void> {
     logOutput = configureLog(config.logLevel);
     const flushLog = logOutput.flush.bind(logOutput, logFlushMs);
     const log = openLog("server");
+    surviveUncaught(log);
     const { addresses, close } = await startServer(config, log, logOutput);
     log.info(`ready ${addresses.join(" ")}`);
     closeOnSignal({ close, flushLog, graceMs: shutdownGraceMs, log });

@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { exitFailure } from "../../src/cli/kit/failures.ts";
+import { defaultMaxMessageBytes } from "../../src/base/limits/connections.ts";
 import { GiB } from "../../src/base/limits/units.ts";
 import { runBench, writeReport } from "./command.ts";
 import { thisMachine } from "./machine.ts";
@@ -85,6 +86,7 @@ async function run(settings: Settings): Promise<number> {
     workers,
     maxCacheBytes: Math.max(8 * GiB, 2 * settings.bytesPerStream * streams),
     maxConnections: streams + spareConnections,
+    ...(settings.frameBytes > defaultMaxMessageBytes ? { maxMessageBytes: settings.frameBytes } : {}),
   });
   using progress = new Progress();
   const outcome = await (settings.rateMbps === undefined

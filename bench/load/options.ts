@@ -1,6 +1,5 @@
 /** The options of `bun run bench`, checked. */
 import { cac } from "cac";
-import { maxFrameBytes } from "../../src/base/limits/connections.ts";
 import { maxReadBytes } from "../../src/base/limits/streams.ts";
 import { GiB, KiB, MiB } from "../../src/base/limits/units.ts";
 import {
@@ -110,7 +109,7 @@ function settingsOf(options: Options): Settings {
   return {
     server,
     streams: countOption(options, "streams", 1, maxStreams),
-    frameBytes: sizeOption(options, "frame-bytes", Math.min(maxFrameBytes, maxReadBytes)),
+    frameBytes: sizeOption(options, "frame-bytes", maxReadBytes),
     bytesPerStream: sizeOption(options, "bytes-per-stream", 4 * GiB),
     window: countOption(options, "window", 1, maxWindow),
     v1Connections: v1ConnectionsOption(options),

@@ -19,13 +19,20 @@ export interface SubjectSettings {
   workers: number;
   maxCacheBytes: number;
   maxConnections: number;
+  /** Of one message to the audio cache; the server's own limit if undefined. */
+  maxMessageBytes?: number;
 }
 
 export async function openSubject(settings: SubjectSettings): Promise<Subject> {
-  const { server: url, workers, maxCacheBytes, maxConnections } = settings;
+  const { server: url, workers, maxCacheBytes, maxConnections, maxMessageBytes } = settings;
   if (url !== undefined) return foreignSubject(url);
   const server = await TestServer.start({
-    flags: { workers, "max-cache-bytes": maxCacheBytes, "max-connections": maxConnections },
+    flags: {
+      workers,
+      "max-cache-bytes": maxCacheBytes,
+      "max-connections": maxConnections,
+      ...(maxMessageBytes === undefined ? {} : { "max-message-bytes": maxMessageBytes }),
+    },
   });
   return {
     url: server.url,

@@ -65,6 +65,14 @@ const table = {
     "resume the stream; the damaged message was discarded"),
   CONNECTIONS_EXHAUSTED: row(503, close.TRY_LATER, grpc.RESOURCE_EXHAUSTED, "too many connections",
     "try again later, or raise --max-connections"),
+  ADDRESS_EXHAUSTED: row(429, close.TRY_LATER, grpc.RESOURCE_EXHAUSTED, "too many connections of this address",
+    "close some, or raise --max-connections-per-address"),
+  DESCRIPTORS_EXHAUSTED: row(503, close.TRY_LATER, grpc.RESOURCE_EXHAUSTED, "too many open files",
+    "try again later, or raise the server's limit of open files (ulimit -n)"),
+  PEER_SILENT: row(408, close.POLICY, grpc.DEADLINE_EXCEEDED, "no first message in time",
+    "connect when there is something to send"),
+  MESSAGE_UNFINISHED: row(408, close.POLICY, grpc.DEADLINE_EXCEEDED, "message was not completed in time",
+    "send shorter messages over a slow link"),
   PEER_STALLED: row(408, close.POLICY, grpc.DEADLINE_EXCEEDED, "peer does not read its answers",
     "read faster, or request less at once"),
   PEER_UNRESPONSIVE: row(408, close.TRY_LATER, grpc.DEADLINE_EXCEEDED, "peer does not answer pings",
@@ -267,6 +275,9 @@ function codeOfSystemError(code: string | undefined): ErrorCode {
     case "SQLITE_READONLY":
     case "SQLITE_CANTOPEN":
       return "STORE_UNWRITABLE";
+    case "EMFILE":
+    case "ENFILE":
+      return "DESCRIPTORS_EXHAUSTED";
     default:
       return "STORE_FAILED";
   }

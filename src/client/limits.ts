@@ -31,7 +31,10 @@ export const maxInboxFrames = 65_536;
 
 // The older protocol of the audio cache.
 
-/** An upload frame. Every server accepts the default; a size outside 1 to the maximum is BAD_ARGUMENT. */
+/**
+ * An upload frame. Every server accepts the default, and this one 1 MiB unless its `--max-message-bytes` allows more; a
+ * size outside 1 to the maximum is BAD_ARGUMENT.
+ */
 export const defaultChunkBytes = 8 * KiB;
 export const maxChunkBytes = 16 * MiB;
 

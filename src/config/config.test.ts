@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import { GiB, MiB } from "../base/limits/units.ts";
 import { readConfig } from "./config.ts";
-import { ConfigError } from "./schema.ts";
+import { type Config, ConfigError } from "./schema.ts";
 
 function refusal(args: string[], environment: Record<string, string> = {}): string {
   try {
@@ -10,6 +11,10 @@ function refusal(args: string[], environment: Record<string, string> = {}): stri
     throw error;
   }
   return "not refused";
+}
+
+function readWithin8GiB(args: string[]): Config {
+  return readConfig(args, {}, 8 * GiB)!;
 }
 
 describe("the configuration", () => {
@@ -109,6 +114,9 @@ describe("the configuration", () => {
     [["--port", "-1"], "--port"],
     [["--port"], "--port"],
     [["--workers", "0"], "--workers"],
+    [["--max-connections-per-address", "0"], "--max-connections-per-address"],
+    [["--max-message-bytes", "512KiB"], "--max-message-bytes"],
+    [["--max-message-bytes", "65MiB"], "--max-message-bytes"],
     [["--path", "audio"], "--path"],
     [["--log-level", "loud"], "--log-level"],
     [["--max-cache-bytes", "4GB"], "--max-cache-bytes"],
@@ -134,6 +142,31 @@ describe("the configuration", () => {
     const message = refusal(args);
     expect(message).toContain(culprit);
     expect(message).not.toContain("\n");
+  });
+
+  test("refuses messages of all connections beyond half of the memory, and names both flags", () => {
+    expect(readWithin8GiB([])).toMatchObject({ maxConnections: 4096, maxMessageBytes: MiB });
+    expect(readWithin8GiB(["--max-message-bytes", "16MiB", "--max-connections", "256"])).toMatchObject({
+      maxConnections: 256,
+      maxMessageBytes: 16 * MiB,
+    });
+    for (const args of [
+      ["--max-message-bytes", "16MiB", "--max-connections", "257"],
+      ["--max-connections", "4097"],
+      ["--max-message-bytes", "2MiB"],
+    ]) {
+      expect(() => readWithin8GiB(args)).toThrow(/--max-connections \d+ times --max-message-bytes \d+MiB/);
+    }
+  });
+
+  test("lowers the default limit of connections on machines with little memory", () => {
+    expect(readConfig([], {}, 2 * GiB)!.maxConnections).toBe(1024);
+    expect(readConfig(["--max-connections", "1000"], {}, 2 * GiB)!.maxConnections).toBe(1000);
+  });
+
+  test("has a limit of connections per address, which is automatic unless given", () => {
+    expect(readConfig([], {})!.maxConnectionsPerAddress).toBeUndefined();
+    expect(readConfig(["--max-connections-per-address", "7"], {})!.maxConnectionsPerAddress).toBe(7);
   });
 
   test("names the environment variable that is wrong", () => {

@@ -4,6 +4,7 @@
  */
 import * as v from "valibot";
 import { readFlags } from "./flags.ts";
+import { connectionsInMemory, machineMemoryBytes } from "./message-memory.ts";
 import { type Config, ConfigError, flagOf, type Name, optionNames, options, variableOf } from "./schema.ts";
 
 /**
@@ -13,13 +14,14 @@ import { type Config, ConfigError, flagOf, type Name, optionNames, options, vari
 export function readConfig(
   args: readonly string[],
   environment: Readonly<Record<string, string | undefined>>,
+  memoryBytes: number = machineMemoryBytes(),
 ): Config | undefined {
   const flags = readFlags(args);
   if (flags === undefined) return undefined;
   const entries = optionNames.map((name) => [name, readOption(name, flags.get(name), environment)]);
-  const config: Config = Object.freeze(Object.fromEntries(entries));
+  const config: Config = Object.fromEntries(entries);
   refuseHalfCertificate(config);
-  return config;
+  return Object.freeze({ ...config, maxConnections: connectionsInMemory(config, memoryBytes) });
 }
 
 function readOption(

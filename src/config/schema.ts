@@ -2,14 +2,19 @@
 import * as v from "valibot";
 import { availableParallelism } from "node:os";
 import { loopbackNetworks } from "../base/address-list.ts";
-import { defaultMaxConnections } from "../base/limits/connections.ts";
+import {
+  defaultMaxConnections,
+  defaultMaxConnectionsPerAddress,
+  defaultMaxMessageBytes,
+  highestMaxMessageBytes,
+} from "../base/limits/connections.ts";
 import { defaultUdpRateMbps, maxUdpTotalMbps } from "../base/limits/songs.ts";
 import {
   defaultIncompleteTtlSeconds,
   defaultMaxCacheBytes,
   defaultMaxStreamBytes,
 } from "../base/limits/streams.ts";
-import { GiB } from "../base/limits/units.ts";
+import { GiB, MiB } from "../base/limits/units.ts";
 import { logLevels } from "../base/log.ts";
 import {
   hostNames,
@@ -18,11 +23,13 @@ import {
   origins,
   port,
   size,
+  sizeBetween,
   soundFiles,
   text,
   trueOrFalse,
   urlPath,
   wholeNumber,
+  wholeNumberOrAuto,
 } from "./values.ts";
 
 /** A value that is wrong, or a command line that makes no sense; the message is one line for the user. */
@@ -68,7 +75,12 @@ export const options = {
   logLevel: option("level", "info", v.picklist(logLevels, `one of ${logLevels.join(", ")}`),
     "lowest level that is logged: debug, info, warning, error"),
   maxConnections: option("n", String(defaultMaxConnections), wholeNumber(1, 1_000_000),
-    "limit of open WebSocket connections"),
+    "limit of open connections on all TCP ports; the oldest that is silent makes room for a new one"),
+  maxConnectionsPerAddress: option("n", "auto", wholeNumberOrAuto(1, 1_000_000),
+    `limit of open connections of one address; auto: ${defaultMaxConnectionsPerAddress}, and none for loopback`),
+  maxMessageBytes: option("size", `${defaultMaxMessageBytes / MiB}MiB`,
+    sizeBetween(defaultMaxMessageBytes, highestMaxMessageBytes),
+    "limit of the bytes of one message to the audio cache"),
   allowHost: option("names", "", hostNames,
     "host names that web pages may use for this server, also as *.example.com, besides its addresses and localhost"),
   allowOrigin: option("origins", "", origins,

@@ -67,6 +67,20 @@ export const size = v.pipe(
   v.minValue(1, "at least 1 byte"),
 );
 
+export function sizeBetween(min: number, max: number) {
+  const expected = `a size from ${min / MiB}MiB to ${max / MiB}MiB`;
+  return v.pipe(size, v.minValue(min, expected), v.maxValue(max, expected));
+}
+
+/** A number, or "auto" for undefined. */
+export function wholeNumberOrAuto(min: number, max: number) {
+  const auto = v.pipe(
+    v.literal("auto"),
+    v.transform((): number | undefined => undefined),
+  );
+  return v.union([auto, wholeNumber(min, max)], `a whole number from ${min} to ${max}, or auto`);
+}
+
 export const trueOrFalse = v.pipe(
   v.string(),
   v.regex(/^(?:true|1|yes|on|false|0|no|off|)$/i, "true or false"),

@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { GatewayMeter } from "../base/gateway-meter.ts";
 import { openLog } from "../base/log.ts";
+import { connectionLimit } from "../testing/fixtures/connection-limit.ts";
 import { RawWebSocket } from "../testing/harness/peers/raw-websocket.ts";
 import { until } from "../testing/harness/until.ts";
-import { ConnectionLimit } from "./connection-limit.ts";
 import { HostNames } from "./host.ts";
 import { Listener, type ListenerSettings } from "./listener.ts";
 import { Origins } from "./origin.ts";
@@ -49,7 +49,7 @@ function listen(gateway: FakeGateway, settings: Partial<ListenerSettings> = {}):
   const listener = new Listener({
     host: "127.0.0.1",
     port: 0,
-    limit: new ConnectionLimit(10),
+    limit: connectionLimit(),
     stallTimeoutMs: 60_000,
     sockets: [gateway],
     http: [],

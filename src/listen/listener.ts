@@ -5,16 +5,26 @@
 import type { Server, ServerWebSocket } from "bun";
 import { type ErrorCode, WavecacheError } from "../base/errors.ts";
 import type { GatewayMeter } from "../base/gateway-meter.ts";
-import { idleTimeoutSeconds, maxFrameBytes, webSocketBufferBytes } from "../base/limits/connections.ts";
+import {
+  defaultMaxMessageBytes,
+  httpIdleSeconds,
+  idleTimeoutSeconds,
+  webSocketBufferBytes,
+} from "../base/limits/connections.ts";
+import { KiB } from "../base/limits/units.ts";
 import { RateLimitedLog } from "../base/rate-limited-log.ts";
 import { authorityOf } from "./authority.ts";
 import type { Certificates } from "./certificates.ts";
+import type { ConnectionWatch, WatchedPort } from "./connections/connection-watch.ts";
+import type { KernelSocket, KernelSockets } from "./connections/kernel-sockets.ts";
+import type { PeerSocket } from "./connections/peer.ts";
+import { type Admitted, Peers, type PeersSettings } from "./connections/peers.ts";
+import { type PeerAddress, PlainConnections } from "./connections/plain-connections.ts";
 import { errorResponse } from "./error-response.ts";
 import { isPreflight, preflightResponse, withHeaders } from "./headers.ts";
 import type { HostNames } from "./host.ts";
 import type { Origins } from "./origin.ts";
 import { agreementHeaders, handshakeOf, isUpgrade, upgradeRequired } from "./handshake.ts";
-import { type Admitted, type Peer, Peers, type PeerSocket, type PeersSettings } from "./peers.ts";
 import { type OpenOptions, PortServer } from "./port-server.ts";
 import type { HttpRoute } from "./route.ts";
 import { type WebAccess, webRefusal } from "./web-access.ts";
@@ -34,30 +44,32 @@ export interface ListenerSettings extends PeersSettings {
   meter: GatewayMeter;
   /** While true, requests and upgrades get STARTING, except on routes that serve while starting. */
   isStarting?: () => boolean;
+  /** Sees the connections that are no WebSockets; undefined, or without a view of them, they are not counted. */
+  watch?: ConnectionWatch;
+  /** The largest message of any route. */
+  maxMessageBytes?: number;
 }
 
-/** The data that Bun stores with a connection: the admitted handshake, and the peer once it is open. */
-interface Connection {
-  admitted: Admitted;
-  peer: Peer | undefined;
-}
-
-type WebSocketPeer = ServerWebSocket<Connection>;
+/** Bun stores the admitted handshake with the connection. */
+type WebSocketPeer = ServerWebSocket<Admitted>;
 
 /** Bun must not send pings by itself: clients of the old protocol fail on them. */
 const webSocketSettings = {
   perMessageDeflate: false,
   sendPings: false,
   idleTimeout: idleTimeoutSeconds,
-  maxPayloadLength: maxFrameBytes,
   backpressureLimit: webSocketBufferBytes,
   closeOnBackpressureLimit: false,
 };
 
-export class Listener {
+/** Messages that are somewhat too large reach the gateway, whose error says more than the close of Bun. */
+const payloadMarginBytes = 256 * KiB;
+
+export class Listener implements WatchedPort {
   readonly #settings: ListenerSettings;
-  readonly #server: PortServer<Connection>;
+  readonly #server: PortServer<Admitted>;
   readonly #peers: Peers;
+  readonly #plain: PlainConnections | undefined;
   readonly #access: WebAccess;
   readonly #refusals: RateLimitedLog;
   #closing = false;
@@ -65,7 +77,8 @@ export class Listener {
   constructor(settings: ListenerSettings) {
     this.#settings = settings;
     this.#peers = new Peers(settings);
-    const { host, port, certificates, log, allowHost, allowOrigin } = settings;
+    const { host, port, certificates, log, allowHost, allowOrigin, watch, limit, meter } = settings;
+    this.#plain = watch?.seesConnections ? new PlainConnections(limit, meter) : undefined;
     this.#access = {
       scheme: certificates === undefined ? "http" : "https",
       listenHost: host,
@@ -79,23 +92,26 @@ export class Listener {
       log,
       open: (options) => this.#serve(options),
     });
+    watch?.add(this);
   }
 
-  #serve(options: OpenOptions): Server<Connection> {
-    return Bun.serve<Connection>({
+  #serve(options: OpenOptions): Server<Admitted> {
+    return Bun.serve<Admitted>({
       ...options,
       hostname: this.#settings.host,
-      maxRequestBodySize: maxFrameBytes,
+      idleTimeout: httpIdleSeconds,
+      maxRequestBodySize: defaultMaxMessageBytes,
       fetch: (request, server) => this.#answer(request, server),
       error: (error) => this.#internalError(error),
       websocket: {
         ...webSocketSettings,
-        open: (socket) => this.#open(socket),
+        maxPayloadLength: (this.#settings.maxMessageBytes ?? defaultMaxMessageBytes) + payloadMarginBytes,
+        open: (socket) => void this.#peers.open(socket.data, toPeerSocket(socket)),
         message: ({ data }, message) => data.peer!.message(message),
         ping: ({ data }) => data.peer!.controlFrame(),
         pong: ({ data }) => data.peer!.controlFrame(),
         drain: ({ data }) => data.peer!.drained(),
-        close: ({ data }) => this.#peers.closed(data.peer!),
+        close: ({ data }) => this.#peers.closed(data),
       },
     });
   }
@@ -123,34 +139,59 @@ export class Listener {
   /** Closes every connection and frees the port. */
   async close(): Promise<void> {
     this.#closing = true;
+    this.#settings.watch?.remove(this);
     this.#peers.close();
     await this.#server.stop();
+    this.#plain?.clear();
+  }
+
+  observe(sockets: ReadonlyMap<string, KernelSocket>, kernel: KernelSockets): void {
+    this.#plain?.update(sockets, (peer) => this.#peers.has(peer), kernel);
+    this.#peers.observe(sockets);
   }
 
   /** Every answer gets the same headers, errors included. */
-  #answer(request: Request, server: Server<Connection>): Response | Promise<Response> | undefined {
-    const finish = (response: Response) => withHeaders(response, this.#allowedOrigin(request));
+  #answer(request: Request, server: Server<Admitted>): Response | Promise<Response> | undefined {
+    const finish = (response: Response) => this.#finish(request, response);
     const response = this.#fetch(request, server);
     if (response instanceof Promise) return response.then(finish);
     return response === undefined ? undefined : finish(response);
   }
 
-  #fetch(request: Request, server: Server<Connection>): Response | Promise<Response> | undefined {
+  #finish(request: Request, response: Response): Response {
+    // The place of the connection goes to the next one, which may be the first of an honest peer.
+    const answer = this.#settings.limit.isReached ? closing(response) : response;
+    return withHeaders(answer, this.#allowedOrigin(request));
+  }
+
+  #fetch(request: Request, server: Server<Admitted>): Response | Promise<Response> | undefined {
     const url = targetOf(request);
     if (this.#closing) return errorResponse(new WavecacheError("SHUTTING_DOWN"));
     const refusal = webRefusal(request, url.pathname, this.#access);
     if (refusal !== undefined) return this.#refuse(request, refusal);
-    const isStarting = this.#settings.isStarting?.() === true;
-    if (isUpgrade(request.headers) && !isStarting) return this.#upgrade(request, url, server);
+    const address = server.requestIP(request) ?? unknownAddress;
+    if (isUpgrade(request.headers) && !this.#isStarting) return this.#upgrade(request, url, server, address);
     if (isPreflight(request)) return preflightResponse();
+    const unavailable = this.#unavailable(address);
     for (const route of this.#settings.http) {
-      if (isStarting && route.servesWhileStarting !== true) continue;
+      if (unavailable !== undefined && route.servesWhileStarting !== true) continue;
       const response = route.handle(request, url, { keepOpen: () => server.timeout(request, 0) });
       if (response !== undefined) return response;
     }
-    if (isStarting) return errorResponse(new WavecacheError("STARTING"));
+    if (unavailable !== undefined)
+      return errorResponse(new WavecacheError(unavailable), this.#settings.meter);
     if (this.#peers.knows(url.pathname)) return upgradeRequired();
     return new Response("not found\n", { status: 404 });
+  }
+
+  get #isStarting(): boolean {
+    return this.#settings.isStarting?.() === true;
+  }
+
+  /** Why the connection of a request gets no more than the state of the server; undefined if it gets everything. */
+  #unavailable(address: PeerAddress): ErrorCode | undefined {
+    const refusal = this.#plain?.requested(address);
+    return this.#isStarting ? "STARTING" : refusal;
   }
 
   #refuse({ headers }: Request, code: ErrorCode): Response {
@@ -166,17 +207,14 @@ export class Listener {
     return origin !== null && this.#access.origins.has(origin) ? origin : undefined;
   }
 
-  #upgrade(request: Request, url: URL, server: Server<Connection>): Response | undefined {
-    const admitted = this.#peers.admit(handshakeOf(request, url.pathname));
+  #upgrade(request: Request, url: URL, server: Server<Admitted>, address: PeerAddress): Response | undefined {
+    this.#plain?.upgraded(address);
+    const admitted = this.#peers.admit(handshakeOf(request, url.pathname), address);
     if (admitted instanceof Response) return admitted;
     const headers = agreementHeaders(admitted.route.protocol);
-    if (server.upgrade(request, { data: { admitted, peer: undefined }, headers })) return undefined;
-    this.#peers.abandon();
+    if (server.upgrade(request, { data: admitted, headers })) return undefined;
+    admitted.slot.release();
     return new Response("not a WebSocket handshake\n", { status: 400 });
-  }
-
-  #open(socket: WebSocketPeer): void {
-    socket.data.peer = this.#peers.open(socket.data.admitted, toPeerSocket(socket));
   }
 
   #internalError(error: Error): Response {
@@ -184,6 +222,15 @@ export class Listener {
     return withHeaders(errorResponse(error), undefined);
   }
 }
+
+/** The connection ends after this answer. */
+function closing(response: Response): Response {
+  response.headers.set("connection", "close");
+  return response;
+}
+
+/** Of a request over a socket without addresses, or whose connection has ended. */
+const unknownAddress: PeerAddress = { address: "", port: 0 };
 
 /**
  * The path and the query of a request, whatever its Host header says. Bun puts a malformed one into a URL that cannot

@@ -38,6 +38,8 @@ export interface SocketRoute {
   meter: GatewayMeter;
   /** The subprotocol of the gateway. Only peers that offer it get here, and the answer agrees to it. */
   protocol?: string;
+  /** A longer message closes the connection with 1009; by default `defaultMaxMessageBytes`. */
+  maxMessageBytes?: number;
   /** Whether this gateway serves an upgrade on this path. */
   accepts(path: string): boolean;
   open(socket: Socket, handshake: Handshake): Session;

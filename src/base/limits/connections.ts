@@ -2,10 +2,39 @@
 import { mustHold } from "./relation.ts";
 import { KiB, MiB } from "./units.ts";
 
-/** WebSocket connections over all ports (`--max-connections`); the handshake of one more is answered with 503. */
+/**
+ * Connections over all TCP ports (`--max-connections`). One more gets the place of the oldest silent connection; if all
+ * have spoken, it is refused with CONNECTIONS_EXHAUSTED.
+ */
 export const defaultMaxConnections = 4096;
-/** A WebSocket message, or the body of an HTTP request. A longer message closes the connection with 1009. */
-export const maxFrameBytes = 16 * MiB;
+/** Connections of one address (`--max-connections-per-address`); likewise, with ADDRESS_EXHAUSTED. */
+export const defaultMaxConnectionsPerAddress = 256;
+/** A connection without a first message or request after this long is closed with PEER_SILENT. */
+export const firstMessageMs = 30_000;
+/**
+ * A silent connection is not evicted before this age, as its first message may be on its way; unless there are as many
+ * silent connections as in a flood.
+ */
+export const evictionGraceMs = 250;
+export const silentFlood = 16;
+/** HTTP: a connection without a request is closed after this long. */
+export const httpIdleSeconds = 10;
+/**
+ * A WebSocket message (`--max-message-bytes`), or the body of a short HTTP request. A longer message closes the
+ * connection with 1009. The flag may raise it to the highest value.
+ */
+export const defaultMaxMessageBytes = 1 * MiB;
+export const highestMaxMessageBytes = 64 * MiB;
+/** A WebSocket message, or the body of a short HTTP request, must be complete after this long. */
+export const messageTimeoutMs = 60_000;
+/** All connections together may hold incomplete messages of this part of the memory; flags beyond it stop the start. */
+export const maxMessageMemoryShare = 1 / 2;
+/** Descriptors that no connection gets, as a share of the process's limit and at least: files and threads need some. */
+export const descriptorReserveShare = 1 / 16;
+export const minDescriptorReserve = 16;
+export const maxDescriptorReserve = 256;
+/** Descriptors that a thread needs for itself. */
+export const descriptorsPerThread = 4;
 /** A control message of the audio cache protocol, in UTF-16 units; a longer one is answered with an error. */
 export const maxControlChars = 64 * KiB;
 /** Unsent bytes that Bun buffers for one connection; it drops messages beyond them, so no gateway may send that far. */
@@ -35,7 +64,9 @@ export const selfSignedRenewalDays = 30;
 /** The process exits after this long even if acknowledgements or answers are still unsent. */
 export const shutdownGraceMs = 8_000;
 
-mustHold("a whole message fits the send buffer", maxFrameBytes <= webSocketBufferBytes);
+mustHold("a whole message fits the send buffer", highestMaxMessageBytes <= webSocketBufferBytes);
+mustHold("a message may take longer than the first one", firstMessageMs <= messageTimeoutMs);
+mustHold("silent connections can be evicted", evictionGraceMs < firstMessageMs);
 mustHold("a self-signed certificate is renewed later than made", selfSignedRenewalDays < selfSignedDays);
 mustHold("changed certificates are read before the next check", certificateSettleMs < certificateCheckMs);
 mustHold("a stalled peer is closed before an idle one", stallTimeoutMs < idleTimeoutSeconds * 1000);

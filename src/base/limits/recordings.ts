@@ -1,5 +1,5 @@
 /** Limits of live ingest, recordings, and live listening. */
-import { idleTimeoutSeconds, maxFrameBytes } from "./connections.ts";
+import { idleTimeoutSeconds, defaultMaxMessageBytes } from "./connections.ts";
 import { writeRingBytes } from "./lanes.ts";
 import { mustHold } from "./relation.ts";
 import { GiB, KiB, MiB } from "./units.ts";
@@ -41,7 +41,7 @@ export const recordingLookMs = 2_000;
 /** Recordings in one page of a listing; a request for more is refused. */
 export const maxListedRecordings = 1000;
 
-mustHold("an ingest frame fits a WebSocket message", maxIngestFrameBytes <= maxFrameBytes);
+mustHold("an ingest frame fits a WebSocket message", maxIngestFrameBytes <= defaultMaxMessageBytes);
 mustHold(
   "a device that answers pings is never idle",
   ingestIdleMs + ingestAnswerTimeoutMs < idleTimeoutSeconds * 1000,

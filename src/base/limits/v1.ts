@@ -1,5 +1,5 @@
 /** Limits of protocol v1. */
-import { maxFrameBytes, shutdownGraceMs } from "./connections.ts";
+import { defaultMaxMessageBytes, shutdownGraceMs } from "./connections.ts";
 import { readSliceBytes } from "./lanes.ts";
 import { mustHold } from "./relation.ts";
 import { GiB, KiB, MiB } from "./units.ts";
@@ -52,7 +52,7 @@ export const maxPeerNameChars = 128;
 export const maxErrorTextChars = 1024;
 
 mustHold("a usual message is allowed", usualDataBytes <= maxDataBytes);
-mustHold("a message of v1 fits a WebSocket message", maxMessageBytes <= maxFrameBytes);
+mustHold("a message of v1 fits a WebSocket message", maxMessageBytes <= defaultMaxMessageBytes);
 mustHold("every channel has a number", maxChannels <= maxChannelNumber);
 mustHold("a channel starts with credit for a usual message", initialChannelCreditBytes >= usualDataBytes);
 mustHold("a channel window is whole messages", maxChannelWindowBytes % usualDataBytes === 0);

@@ -3,6 +3,8 @@ import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import { ingestCheckMs } from "../../base/limits/recordings.ts";
 import type { Log } from "../../base/log.ts";
 import { Ticker } from "../../base/ticker.ts";
+import { errorResponse } from "../../listen/error-response.ts";
+import { readBody } from "../../listen/request-body.ts";
 import type { HttpRoute, SocketRoute } from "../../listen/route.ts";
 import { EchoSession } from "./echo.ts";
 import { type Ingest, IngestSession } from "./session.ts";
@@ -40,9 +42,12 @@ export const ingestHttpRoute: HttpRoute = {
 };
 
 async function echo(request: Request): Promise<Response> {
-  return new Response(await request.arrayBuffer(), {
-    headers: { "content-type": "application/octet-stream" },
-  });
+  try {
+    const headers = { "content-type": "application/octet-stream" };
+    return new Response(await readBody(request), { headers });
+  } catch (error) {
+    return errorResponse(error);
+  }
 }
 
 /** Decodes one segment of a path. Invalid percent-encoding stays as it is: device names may contain "%". */

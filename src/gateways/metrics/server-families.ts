@@ -18,6 +18,7 @@ export function serverFamilies(sources: Sources): Family[] {
       values: () => sources.logOutput.droppedLines,
     },
     ...gatewayFamilies(sources),
+    ...connectionFamilies(sources),
     ...streamFamilies(sources),
     ...checkFamilies(sources),
     ...threadFamilies(sources),
@@ -79,6 +80,23 @@ function gatewayFamilies({ meters }: Sources): Family[] {
             count,
           ]),
         ),
+    },
+  ];
+}
+
+function connectionFamilies({ connections: { limit } }: Sources): Family[] {
+  return [
+    {
+      type: "gauge",
+      name: "wavecache_tcp_connections",
+      help: "Open connections of all TCP ports, also silent ones and those that HTTP keeps alive.",
+      values: () => limit.open,
+    },
+    {
+      type: "gauge",
+      name: "wavecache_tcp_connections_limit",
+      help: "Limit of connections, from --max-connections and the limit of open files.",
+      values: () => limit.max,
     },
   ];
 }

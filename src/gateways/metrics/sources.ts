@@ -5,6 +5,7 @@ import type { Devices } from "../../engine/devices/devices.ts";
 import type { Recordings } from "../../engine/recordings/recordings.ts";
 import type { Sounds } from "../../engine/sounds/sounds.ts";
 import type { Streams } from "../../engine/streams/streams.ts";
+import type { ConnectionLimit } from "../../listen/connections/connection-limit.ts";
 import type { KeeperClient } from "../../pool/keeper-client.ts";
 import type { ThreadFigures } from "../../pool/supervised-thread.ts";
 import type { Readers } from "../../pool/readers.ts";
@@ -23,6 +24,8 @@ export interface Sources {
   version: string;
   logOutput: Pick<LineWriter, "droppedLines">;
   meters: Pick<GatewayMeters, "all">;
+  /** Of all TCP ports together. */
+  connections: { limit: Pick<ConnectionLimit, "open" | "max"> };
   streams: Pick<Streams, "figures" | "outbound" | "check" | "reclaimed">;
   recordings: Pick<Recordings, "figures">;
   devices: Pick<Devices, "connected" | "playing">;

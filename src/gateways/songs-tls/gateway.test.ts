@@ -2,10 +2,12 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { type AddressInfo, connect as connectTcp, createServer as createTcpServer } from "node:net";
 import { GatewayMeter } from "../../base/gateway-meter.ts";
 import { WavecacheError } from "../../base/errors.ts";
+import { evictionGraceMs } from "../../base/limits/connections.ts";
 import { songReadBytes } from "../../base/limits/songs.ts";
 import { MiB } from "../../base/limits/units.ts";
 import { openLog } from "../../base/log.ts";
 import { Random, sha256 } from "../../testing/harness/bytes.ts";
+import { connectionLimit } from "../../testing/fixtures/connection-limit.ts";
 import { makeCertificate, type TestCertificate } from "../../testing/harness/certificates.ts";
 import { fetchSong, SongPeer } from "../../testing/harness/peers/song-peer.ts";
 import { until, within } from "../../testing/harness/until.ts";
@@ -67,11 +69,21 @@ afterEach(async () => {
   await Promise.all(opened.splice(0).map((gateway) => gateway.close()));
 });
 
-async function openGateway(limits: SongsTlsSettings["limits"] = {}) {
+/** A peer in the middle of the song `long`. */
+async function busyPeer(port: number): Promise<SongPeer> {
+  const peer = await SongPeer.open(port);
+  peer.ask("long");
+  await until("the song is under way", waitMs, () => peer.receivedBytes > 0);
+  peer.socket.pause();
+  return peer;
+}
+
+async function openGateway(limits: SongsTlsSettings["limits"] = {}, limit = connectionLimit()) {
   const songs = new Songs();
   const certificates = new FakeCertificates(first);
   const meter = new GatewayMeter("songs-tls");
-  const settings = { host: "127.0.0.1", port: 0, songs, certificates, meter, limits, log: openLog("test") };
+  const log = openLog("test");
+  const settings = { host: "127.0.0.1", port: 0, songs, certificates, limit, meter, limits, log };
   const gateway = await SongsTlsGateway.open(settings);
   opened.push(gateway);
   return { gateway, port: gateway.port, songs, certificates, meter };
@@ -269,16 +281,37 @@ describe("a peer of the TLS gateway", () => {
     expect(songs.readBytes).toBeLessThan(64 * MiB);
   });
 
-  test("is refused above the limit, until another one disconnects", async () => {
+  test("is refused above the limit while all others are busy, until one of them disconnects", async () => {
     const { port, songs, meter } = await openGateway({ connectionsPerAddress: 2 });
     songs.audio.set("song", Buffer.from("audio"));
-    using one = await SongPeer.open(port);
-    using _two = await SongPeer.open(port);
+    songs.audio.set("long", new Random(1).bytes(64 * MiB));
+    using one = await busyPeer(port);
+    using _two = await busyPeer(port);
     await expect(SongPeer.open(port)).rejects.toThrow();
-    await until("it is counted", waitMs, () => meter.errors.get("CONNECTIONS_EXHAUSTED") === 1);
+    await until("it is counted", waitMs, () => meter.errors.get("ADDRESS_EXHAUSTED") === 1);
     one.socket.destroy();
     await until("one has gone", waitMs, () => meter.connections === 1);
     expect((await fetchSong(port, "song")).bytes.toString()).toBe("audio");
+  });
+
+  test("takes the place of the oldest silent one at a limit, be it of the address, the port or the server", async () => {
+    for (const [limits, limit] of [
+      [{ connectionsPerAddress: 3 }, connectionLimit()],
+      [{ connections: 3 }, connectionLimit()],
+      [{}, connectionLimit({ max: 3 })],
+    ] as const) {
+      const { port, songs, meter } = await openGateway(limits, limit);
+      songs.audio.set("song", Buffer.from("audio"));
+      songs.audio.set("long", new Random(1).bytes(64 * MiB));
+      using busy = await busyPeer(port);
+      using oldest = await SongPeer.open(port);
+      using younger = await SongPeer.open(port);
+      await Bun.sleep(evictionGraceMs);
+      expect((await fetchSong(port, "song")).bytes.toString()).toBe("audio");
+      await within("the end of the oldest silent one", waitMs, oldest.heard);
+      expect([busy, younger].map(({ socket }) => socket.destroyed)).toEqual([false, false]);
+      expect(meter.connections).toBeGreaterThanOrEqual(2);
+    }
   });
 
   test("is reset when the server closes, whatever its state", async () => {

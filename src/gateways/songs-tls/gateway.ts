@@ -4,7 +4,6 @@
  */
 import type { AddressInfo, Socket } from "node:net";
 import { createServer, type Server } from "node:tls";
-import { WavecacheError } from "../../base/errors.ts";
 import {
   maxSongTlsConnections,
   maxSongTlsConnectionsPerAddress,
@@ -13,6 +12,8 @@ import {
 } from "../../base/limits/songs.ts";
 import { authorityOf } from "../../listen/authority.ts";
 import { type KeyPair, tlsContext } from "../../listen/tls-context.ts";
+import { admitSocket } from "../../listen/connections/admit-socket.ts";
+import { ConnectionLimit } from "../../listen/connections/connection-limit.ts";
 import { type SongTlsSettings, SongTlsSession } from "./session.ts";
 
 /** The current certificate, in PEM, and its replacements. */
@@ -26,6 +27,8 @@ export interface SongsTlsSettings extends Pick<SongTlsSettings, "songs" | "meter
   /** 0 picks a free port. */
   port: number;
   certificates: CertificateSource;
+  /** Of the server; this port has a lower one besides. */
+  limit: ConnectionLimit;
   /** Lower limits, for tests. */
   limits?: Partial<GatewayLimits>;
 }
@@ -47,14 +50,15 @@ export class SongsTlsGateway {
   readonly #limits: GatewayLimits;
   readonly #server: Server;
   readonly #sessions = new Set<SongTlsSession>();
-  /** Open connections per address. */
-  readonly #addresses = new Map<string, number>();
+  readonly #limit: ConnectionLimit;
   readonly #stopRenewal: () => void;
   #isClosing = false;
 
   private constructor(settings: SongsTlsSettings) {
     this.#settings = settings;
     this.#limits = { ...defaultLimits, ...settings.limits };
+    const { connections: max, connectionsPerAddress: maxPerAddress } = this.#limits;
+    this.#limit = new ConnectionLimit({ max, maxPerAddress, limitsLoopback: true });
     this.#server = createServer({
       ...tlsContext(settings.certificates.current),
       allowHalfOpen: true,
@@ -87,6 +91,7 @@ export class SongsTlsGateway {
   async close(): Promise<void> {
     this.#isClosing = true;
     this.#stopRenewal();
+    this.#limit.close();
     for (const session of this.#sessions) session.cut();
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
   }
@@ -101,40 +106,29 @@ export class SongsTlsGateway {
     });
     return promise.catch((error: unknown) => {
       this.#stopRenewal();
+      this.#limit.close();
       throw error;
     });
   }
 
   #accept(socket: Socket): void {
-    const address = socket.remoteAddress ?? "";
-    const ofAddress = this.#addresses.get(address) ?? 0;
-    const { connections, connectionsPerAddress } = this.#limits;
-    if (this.#isClosing || this.#sessions.size >= connections || ofAddress >= connectionsPerAddress) {
-      this.#refuse(socket, address);
+    const { meter, log, limit } = this.#settings;
+    if (this.#isClosing) {
+      meter.failed("SHUTTING_DOWN");
+      socket.destroy();
       return;
     }
-    const session = new SongTlsSession(socket, address, { ...this.#settings, ...this.#limits });
+    // The address of a closed socket is unknown.
+    const address = socket.remoteAddress ?? "";
+    const slot = admitSocket(socket, { limits: [this.#limit, limit], meter, log });
+    if (slot === undefined) return;
+    const settings = { ...this.#settings, ...this.#limits, onRequest: () => slot.spoke() };
+    const session = new SongTlsSession(socket, address, settings);
     this.#sessions.add(session);
-    this.#addresses.set(address, ofAddress + 1);
-    this.#settings.meter.opened();
-    socket.once("close", () => this.#closed(session, address));
-  }
-
-  #refuse(socket: Socket, address: string): void {
-    const { code } = new WavecacheError(this.#isClosing ? "SHUTTING_DOWN" : "CONNECTIONS_EXHAUSTED");
-    this.#settings.meter.failed(code);
-    this.#settings.log.debug("a connection was refused", { address, code });
-    socket.on("error", (error) =>
-      this.#settings.log.debug("a refused connection failed", { address, error }),
-    );
-    socket.destroy();
-  }
-
-  #closed(session: SongTlsSession, address: string): void {
-    this.#sessions.delete(session);
-    this.#settings.meter.closed();
-    const remaining = this.#addresses.get(address)! - 1;
-    if (remaining === 0) this.#addresses.delete(address);
-    else this.#addresses.set(address, remaining);
+    meter.opened();
+    socket.once("close", () => {
+      this.#sessions.delete(session);
+      meter.closed();
+    });
   }
 }

@@ -28,6 +28,7 @@ export interface SongTlsSettings {
   nameTimeoutMs: number;
   /** For a peer that reads nothing. */
   stallTimeoutMs: number;
+  onRequest: () => void;
 }
 
 /** Errors after which the server closes properly, without data. */
@@ -50,7 +51,6 @@ export class SongTlsSession {
     this.#address = address;
     this.#settings = settings;
     this.#timer = setTimeout(() => this.#giveUp("no name came"), settings.nameTimeoutMs);
-    socket.on("error", (error) => settings.log.debug("a connection failed", { address, error }));
     socket.on("data", (bytes: Uint8Array) => this.#received(bytes));
     socket.once("end", () => {
       if (!this.#hasRequest) socket.end();
@@ -66,6 +66,7 @@ export class SongTlsSession {
   #received(bytes: Uint8Array): void {
     if (this.#hasRequest) return this.#discard(bytes);
     this.#hasRequest = true;
+    this.#settings.onRequest();
     void this.#answer(bytes);
   }
 

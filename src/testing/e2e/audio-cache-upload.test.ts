@@ -13,7 +13,7 @@ const emptySha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b785
 let server: TestServer;
 
 beforeAll(async () => {
-  server = await TestServer.start();
+  server = await TestServer.start({ flags: { "max-message-bytes": "16MiB", "max-connections": 64 } });
 });
 
 afterAll(async () => {
@@ -29,6 +29,18 @@ async function expectStored(peer: AudioCachePeer, id: string, audio: Uint8Array)
   const whole = await peer.download(id, audio.length, MiB);
   expect(sha256(whole)).toBe(sha256(audio));
 }
+
+test("a frame of more than --max-message-bytes closes the connection with 1009, and the stream can be resumed", async () => {
+  await using small = await TestServer.start();
+  using peer = await AudioCachePeer.open(small.url);
+  await peer.start("x");
+  peer.socket.binary(new Uint8Array(MiB));
+  await peer.untilReceived("x", MiB);
+  peer.socket.binary(new Uint8Array(MiB + 1));
+  expect(describeFrame(await peer.next())).toStartWith("close 1009");
+  using second = await AudioCachePeer.open(small.url);
+  expect(await second.resume("x")).toBe(MiB);
+});
 
 for (const frameBytes of [1, 125, 126, 127, 8 * KiB, 65535, 64 * KiB, MiB, 16 * MiB]) {
   test(`audio in frames of ${frameBytes} bytes is stored unchanged, and no frame is acknowledged`, async () => {

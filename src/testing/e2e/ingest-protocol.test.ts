@@ -281,6 +281,8 @@ test("the connections of both ports share one limit", async () => {
   using first = await open("/ws", small.httpBase);
   using second = await open("/ws", other);
   expect([first.response.status, second.response.status]).toEqual([101, 101]);
+  // A connection that has sent nothing would make room.
+  for (const socket of [first, second]) socket.binary(handshakeMessage(pcmFormat));
   for (const base of [small.httpBase, other]) {
     using third = await open("/ws", base);
     expect(third.response.status).toBe(503);

@@ -147,7 +147,12 @@ test("the same content is stored once, even if it is uploaded concurrently", asy
 test("a connection past --max-connections is rejected clearly, and fits once another has closed", async () => {
   await using server = await TestServer.start({ flags: { "max-connections": 3 } });
   const peers = [];
-  for (let index = 0; index < 3; index++) peers.push(await AudioCachePeer.open(server.url));
+  for (let index = 0; index < 3; index++) {
+    const peer = await AudioCachePeer.open(server.url);
+    // A connection that has sent nothing would make room.
+    await peer.start(`stream-${index}`);
+    peers.push(peer);
+  }
   using refused = await RawWebSocket.open(server.url);
   if (refused.response.status === 101) expect(describeFrame(await refused.next())).toStartWith("close 1013");
   else expect(refused.response.status).toBe(503);

@@ -5,6 +5,7 @@ import { type Fields, type Log } from "../../../base/log.ts";
 import { Devices, type DeviceSettings, type DeviceStore } from "../../../engine/devices/devices.ts";
 import type { Sound, SoundSource } from "../../../engine/sounds/sound.ts";
 import { DeviceGateway, type DeviceGatewaySettings } from "../../../gateways/devices/gateway.ts";
+import { connectionLimit } from "../../fixtures/connection-limit.ts";
 import type { DeviceRow } from "../../../store/devices/catalog.ts";
 
 /** A recognizable packet: number `n` of the sound of a mode. */
@@ -145,6 +146,7 @@ export class DeviceServer {
       port: 0,
       certificates: undefined,
       devices,
+      limit: connectionLimit(),
       meter,
       log,
       ...options.gateway,

@@ -1,0 +1,103 @@
+/** One WebSocket connection: its socket, its session, and what the listener must know of its progress. */
+import { errorRow } from "../../base/errors.ts";
+import type { GatewayMeter } from "../../base/gateway-meter.ts";
+import { defaultMaxMessageBytes } from "../../base/limits/connections.ts";
+import type { Session, Socket, SocketRoute } from "../route.ts";
+import type { ConnectionSlot } from "./connection-limit.ts";
+import { MessageProgress } from "./message-progress.ts";
+
+/** A socket that can also be cut without a close handshake. */
+export interface PeerSocket extends Socket {
+  readonly address: string;
+  terminate(): void;
+}
+
+export class Peer implements Socket {
+  readonly meter: GatewayMeter;
+  readonly progress = new MessageProgress();
+  readonly #socket: PeerSocket;
+  readonly #slot: ConnectionSlot;
+  readonly #maxMessageBytes: number;
+  session: Session | undefined;
+  /** Undefined while the peer reads its answers. */
+  stalledSince: number | undefined;
+  #isTooLarge = false;
+
+  constructor(socket: PeerSocket, slot: ConnectionSlot, route: SocketRoute) {
+    this.#socket = socket;
+    this.#slot = slot;
+    this.meter = route.meter;
+    this.#maxMessageBytes = route.maxMessageBytes ?? defaultMaxMessageBytes;
+  }
+
+  get address(): string {
+    return this.#socket.address;
+  }
+
+  message(message: string | Uint8Array): void {
+    if (this.progress.messages === 0) this.#slot.spoke();
+    this.progress.messages += 1;
+    const bytes = payloadBytes(message);
+    this.meter.bytesIn += bytes;
+    if (bytes > this.#maxMessageBytes) return this.#refuse();
+    if (this.#isTooLarge) return;
+    if (typeof message === "string") this.session!.text(message);
+    else this.session!.binary(message);
+  }
+
+  controlFrame(): void {
+    this.progress.receivedControlFrame();
+    this.session!.controlFrame?.();
+  }
+
+  drained(): void {
+    this.stalledSince = undefined;
+    this.session!.drained();
+  }
+
+  send(message: string | Uint8Array): "sent" | "queued" | "dropped" {
+    const outcome = this.#socket.send(message);
+    if (outcome !== "dropped") this.meter.bytesOut += payloadBytes(message);
+    if (outcome === "queued") this.stalledSince ??= performance.now();
+    return outcome;
+  }
+
+  bufferedBytes(): number {
+    return this.#socket.bufferedBytes();
+  }
+
+  pause(): void {
+    this.progress.isPaused = true;
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.progress.isPaused = false;
+    this.#socket.resume();
+  }
+
+  ping(): void {
+    this.#socket.ping();
+  }
+
+  close(code: number, reason: string): void {
+    this.#socket.close(code, reason);
+  }
+
+  terminate(): void {
+    this.#socket.terminate();
+  }
+
+  /** Bun refuses only messages that are too large for every route of the port. */
+  #refuse(): void {
+    if (this.#isTooLarge) return;
+    this.#isTooLarge = true;
+    this.meter.failed("MESSAGE_TOO_LARGE");
+    const { close, reason } = errorRow("MESSAGE_TOO_LARGE");
+    this.close(close, reason);
+  }
+}
+
+function payloadBytes(message: string | Uint8Array): number {
+  return typeof message === "string" ? Buffer.byteLength(message) : message.length;
+}
