@@ -16,12 +16,15 @@
  *       u8   bytes[];          // the sum of the lengths
  *     } pages[];
  *
- * A packet consists of segments of 255 bytes and one shorter segment, and may span pages. This parser accepts one stream
- * per file: it refuses multiplexed and chained streams, and missing or damaged pages.
+ * A packet consists of segments of 255 bytes and one shorter segment, and may span pages. The pages of several streams may
+ * be multiplexed, and whole streams may follow each other (be chained).
+ *
+ * Damage costs the damaged pages only: the parser goes on with the next page whose checksum is right, and packets that lack
+ * a part are dropped. Bytes that belong to no page, such as tags in front and zeros at the end, are skipped.
  *
  * Source: RFC 3533, section 6.
  */
-import { maxOggPacketBytes } from "../base/limits/sounds.ts";
+import { maxOggDamageBytes, maxOggPacketBytes } from "../base/limits/sounds.ts";
 
 export const oggPageHeaderBytes = 27;
 
@@ -49,21 +52,22 @@ export type OggPageResult =
   | { kind: "page"; page: OggPage }
   /** The page needs this many bytes from `at` on. */
   | { kind: "more"; bytes: number }
-  | { kind: "refused"; reason: string };
+  /** There is no page, which took the checksum of `bytes` bytes to tell. */
+  | { kind: "refused"; bytes: number };
 
 /** Parses the page that begins at `source[at]`. Never throws. */
 export function parseOggPage(source: Uint8Array, at: number): OggPageResult {
   const rest = source.length - at;
   if (rest < oggPageHeaderBytes) return { kind: "more", bytes: oggPageHeaderBytes };
   const view = new DataView(source.buffer, source.byteOffset + at, rest);
-  if (view.getUint32(0) !== 0x4f676753) return refused("no Ogg page where one should begin");
-  if (view.getUint8(4) !== 0) return refused("an unknown version of Ogg");
+  if (view.getUint32(0) !== 0x4f676753) return refused(0);
+  if (view.getUint8(4) !== 0) return refused(0);
   const headBytes = oggPageHeaderBytes + view.getUint8(26);
   if (rest < headBytes) return { kind: "more", bytes: headBytes };
   const lengths = source.subarray(at + oggPageHeaderBytes, at + headBytes);
   const bytes = headBytes + lengths.reduce((sum, length) => sum + length, 0);
   if (rest < bytes) return { kind: "more", bytes };
-  if (oggCrc(source, at, bytes) !== view.getUint32(22, true)) return refused("a damaged Ogg page");
+  if (oggCrc(source, at, bytes) !== view.getUint32(22, true)) return refused(bytes);
   const flags = view.getUint8(5);
   const page: OggPage = {
     isContinued: (flags & flagContinued) !== 0,
@@ -79,59 +83,123 @@ export function parseOggPage(source: Uint8Array, at: number): OggPageResult {
   return { kind: "page", page };
 }
 
+const capturePattern = Buffer.from("OggS");
+
+/** Finds the pages of a file that is given piece by piece. */
+export class OggPages {
+  /** Bytes that are not parsed yet. */
+  #rest: Uint8Array = new Uint8Array(0);
+  /** Bytes of what looked like pages and was none. */
+  #damageBytes = 0;
+
+  /**
+   * Whether the file has so much damage that parsing ended. Each place that looks like a page is checked by its checksum, so
+   * a hostile file of such places would take time without end.
+   */
+  get isHopeless(): boolean {
+    return this.#damageBytes > maxOggDamageBytes;
+  }
+
+  /** Returns the pages that these bytes complete, as views of them or of a copy. */
+  push(bytes: Uint8Array): OggPage[] {
+    return this.#parse(this.#rest.length === 0 ? bytes : concatenated(this.#rest, bytes), false);
+  }
+
+  /** The file has ended: returns the pages behind one that is cut off, which may have been none. */
+  end(): OggPage[] {
+    return this.#parse(this.#rest, true);
+  }
+
+  #parse(source: Uint8Array, isEnd: boolean): OggPage[] {
+    const search = Buffer.from(source.buffer, source.byteOffset, source.byteLength);
+    const pages: OggPage[] = [];
+    let at = 0;
+    while (!this.isHopeless) {
+      const next = search.indexOf(capturePattern, at);
+      // The last bytes may be the beginning of a capture pattern.
+      if (next < 0) at = Math.max(at, source.length - capturePattern.length + 1);
+      if (next < 0) break;
+      at = next;
+      const result = parseOggPage(source, at);
+      if (result.kind === "more" && !isEnd) break;
+      if (result.kind === "page") {
+        pages.push(result.page);
+        at += result.page.bytes;
+      } else {
+        if (result.kind === "refused") this.#damageBytes += result.bytes;
+        at += 1;
+      }
+    }
+    this.#rest = this.isHopeless ? new Uint8Array(0) : source.slice(at);
+    return pages;
+  }
+}
+
 /** Reassembles the packets of one stream. */
 export class OggPackets {
-  #next: { serial: number; number: number } | undefined;
+  /** The number of the next page; undefined before the first. */
+  #nextNumber: number | undefined;
   /** Pieces of a packet that continues on the next page. */
   #open: Uint8Array[] = [];
   #openBytes = 0;
+  /** Whether the next segments continue a packet, kept or not. */
   #isContinuing = false;
+  /** Whether the beginning of that packet is lost. */
+  #isTorn = false;
 
-  /** Returns copies of the packets that end on the next page, or a text that says why the stream is refused. */
-  push(page: OggPage): Uint8Array[] | string {
-    const problem = this.#problemWith(page);
-    if (problem !== undefined) return problem;
-    this.#next = { serial: page.serial, number: (page.number + 1) >>> 0 };
+  /**
+   * Returns copies of the packets that end on the page. A packet that lacks a part is dropped. Only the first
+   * `maxOggPacketBytes` bytes of a packet are returned.
+   */
+  push(page: OggPage): Uint8Array[] {
+    if (page.number !== this.#nextNumber || page.isContinued !== this.#isContinuing) this.#tear(page);
+    this.#nextNumber = (page.number + 1) >>> 0;
     const packets: Uint8Array[] = [];
     let start = 0;
     let end = 0;
     for (const length of page.lengths) {
       end += length;
       this.#isContinuing = length === 255;
-      if (this.#openBytes + end - start > maxOggPacketBytes) return "an Ogg packet is too long";
       if (this.#isContinuing) continue;
-      packets.push(this.#finish(page.body.subarray(start, end)));
+      const packet = this.#finish(page.body.subarray(start, end));
+      if (packet !== undefined) packets.push(packet);
       start = end;
     }
     if (this.#isContinuing) this.#keep(page.body.subarray(start, end));
     return packets;
   }
 
-  #problemWith(page: OggPage): string | undefined {
-    if (this.#next === undefined) {
-      return page.isFirst && !page.isContinued ? undefined : "the first Ogg page is missing";
-    }
-    if (page.isFirst || page.serial !== this.#next.serial) return "more than one stream in the Ogg file";
-    if (page.number !== this.#next.number) return "an Ogg page is missing";
-    if (page.isContinued !== this.#isContinuing) return "a packet of the Ogg file is truncated";
-    return undefined;
+  /** The end of the last packet, or the beginning of the first, is lost. */
+  #tear(page: OggPage): void {
+    this.#open = [];
+    this.#openBytes = 0;
+    this.#isContinuing = page.isContinued;
+    this.#isTorn = page.isContinued;
   }
 
   #keep(piece: Uint8Array): void {
-    this.#open.push(piece.slice());
-    this.#openBytes += piece.length;
+    const kept = piece.slice(0, maxOggPacketBytes - this.#openBytes);
+    this.#open.push(kept);
+    this.#openBytes += kept.length;
   }
 
-  #finish(piece: Uint8Array): Uint8Array {
-    const packet = new Uint8Array(this.#openBytes + piece.length);
+  #finish(piece: Uint8Array): Uint8Array | undefined {
+    const packet = this.#isTorn ? undefined : this.#joined(piece);
+    this.#open = [];
+    this.#openBytes = 0;
+    this.#isTorn = false;
+    return packet;
+  }
+
+  #joined(piece: Uint8Array): Uint8Array {
+    const last = piece.subarray(0, maxOggPacketBytes - this.#openBytes);
+    const packet = new Uint8Array(this.#openBytes + last.length);
     let at = 0;
     for (const part of this.#open) {
       packet.set(part, at);
       at += part.length;
     }
-    packet.set(piece, at);
-    this.#open = [];
-    this.#openBytes = 0;
+    packet.set(last, at);
     return packet;
   }
 }
@@ -160,6 +228,13 @@ function makeCrcTable(): Int32Array {
   });
 }
 
-function refused(reason: string): OggPageResult {
-  return { kind: "refused", reason };
+function refused(bytes: number): OggPageResult {
+  return { kind: "refused", bytes };
+}
+
+function concatenated(first: Uint8Array, second: Uint8Array): Uint8Array {
+  const both = new Uint8Array(first.length + second.length);
+  both.set(first);
+  both.set(second, first.length);
+  return both;
 }

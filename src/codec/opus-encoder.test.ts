@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { OpusDecoder } from "opus-decoder";
+import { level } from "../testing/fixtures/sound.ts";
 import { isPlainOpusPacket, opusFrameSamples } from "./opus.ts";
-import { OpusEncoder } from "./opus-encoder.ts";
+import { opusEncoderDelay, OpusEncoder } from "./opus-encoder.ts";
 
 function frame(number: number, pitch: number): Int16Array {
   return Int16Array.from({ length: opusFrameSamples }, (_, at) => {
@@ -15,6 +16,14 @@ function encodeWhole(pitch: number, frames: number): Uint8Array[] {
   const packets = Array.from({ length: frames }, (_, number) => encoder.encode(frame(number, pitch)));
   encoder.free();
   return packets;
+}
+
+async function decoded(packets: Uint8Array[]): Promise<Float32Array> {
+  const decoder = new OpusDecoder({ channels: 1 });
+  await decoder.ready;
+  const { channelData } = decoder.decodeFrames(packets);
+  decoder.free();
+  return channelData[0]!;
 }
 
 describe("the Opus encoder", () => {
@@ -49,6 +58,36 @@ describe("the Opus encoder", () => {
       encoder.encode(frame(0, 0.1));
       encoder.free();
     }
+  });
+
+  test("delays the samples by as much as it says", async () => {
+    const click = new Int16Array(3 * opusFrameSamples);
+    click.fill(20_000, 1_000, 1_016);
+    const encoder = new OpusEncoder();
+    const packets = [0, 1, 2].map((at) =>
+      encoder.encode(click.subarray(at * opusFrameSamples, (at + 1) * opusFrameSamples)),
+    );
+    encoder.free();
+    const sound = await decoded(packets);
+    const loudest = sound.reduce(
+      (best, sample, at) => (Math.abs(sample) > Math.abs(sound[best]!) ? at : best),
+      0,
+    );
+    expect(loudest - opusEncoderDelay).toBeWithin(1_000, 1_016);
+  });
+
+  test("makes packets that decode the same without those before them, if they are independent", async () => {
+    const encoder = new OpusEncoder();
+    const silence = encoder.encode(new Int16Array(opusFrameSamples));
+    encoder.isIndependent = true;
+    const packets = [encoder.encode(frame(0, 0.03))];
+    encoder.isIndependent = false;
+    for (let number = 1; number < 10; number++) packets.push(encoder.encode(frame(number, 0.03)));
+    encoder.free();
+    const whole = (await decoded([silence, ...packets])).subarray(opusFrameSamples);
+    const cut = await decoded(packets);
+    const difference = cut.map((sample, at) => sample - whole[at]!);
+    expect(level(difference)).toBeLessThan(level(whole) / 100);
   });
 
   test("accepts whole frames only", () => {

@@ -9,9 +9,16 @@ import { opusFrameSamples, opusSampleRate } from "./opus.ts";
 
 const applicationAudio = 2049;
 const optionBitrate = 4002;
+const optionPredictionDisabled = 4046;
 
 /** Bits per second: at this rate music in mono is hard to tell from its source. */
 const opusBitrate = 64_000;
+
+/**
+ * Samples by which the output of a decoder lags behind the encoder's input: 2.5 ms of overlap and 4 ms of lookahead at
+ * 48 kHz, as OPUS_GET_LOOKAHEAD returns it. `opus-encoder.test.ts` measures it.
+ */
+export const opusEncoderDelay = 312;
 
 /** Limit of the build. */
 const maxPacketBytes = 3 * 1276;
@@ -35,6 +42,11 @@ export class OpusEncoder {
     this.#output = this.#build._malloc(maxPacketBytes);
     if (this.#input === 0 || this.#output === 0) throw new Error("no memory for another Opus encoder");
     checked(this.#handler._encoder_ctl(optionBitrate, opusBitrate));
+  }
+
+  /** Whether the next packets can be decoded without those before them; by default they cannot, which saves bits. */
+  set isIndependent(value: boolean) {
+    checked(this.#handler._encoder_ctl(optionPredictionDisabled, value ? 1 : 0));
   }
 
   /** Encodes `opusFrameSamples` samples at 48 kHz mono to one packet. */

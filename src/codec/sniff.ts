@@ -1,7 +1,10 @@
 /**
  * Detects the audio format of a file from its first bytes.
  *
- *     RIFF....WAVE                      audio/wav          (also RF64 and BW64, its 64-bit forms)
+ *     RIFF....WAVE                      audio/wav          (also RIFX, and the 64-bit forms RF64 and BW64)
+ *     FORM....AIFF or AIFC              audio/aiff
+ *     .snd                              audio/basic
+ *     caff                              audio/x-caf
  *     OggS, first packet "OpusHead"     audio/ogg; codecs=opus      RFC 3533, RFC 7845
  *     OggS, first packet 01 "vorbis"    audio/ogg; codecs=vorbis    Vorbis I specification, 4.2.1
  *     fLaC                              audio/flac         RFC 9639
@@ -12,17 +15,22 @@
  * Players trust the type, so a wrong guess is worse than none: an uncertain format is undefined.
  */
 
+import { id3TagBytes } from "./id3.ts";
+import { parseMpegHeader } from "./mpeg.ts";
+
 /** Bytes from the start of a file that detection needs; it ignores any others. */
 export const sniffBytes = 64;
 
 /** Brands of ISO files that may contain audio; pictures (heic, avif) use the same boxes. */
 const mp4Brands = /^(M4[ABP] |isom|iso[2-9]|mp4[12]|dash)$/;
 
+const riffMagics = new Set(["RIFF", "RIFX", "RF64", "BW64"]);
+
 /** The MIME type of a file that begins with `head`, which may have fewer than `sniffBytes`. */
 export function sniffAudioFormat(head: Uint8Array): string | undefined {
   const container = sniffContainer(head);
   if (container !== undefined) return container;
-  const tagEnd = endOfId3Tag(head);
+  const tagEnd = id3TagBytes(head);
   if (tagEnd === 0) return sniffFrameHeader(head, 0);
   // A tag belongs to an MP3 unless the bytes after it are known and say otherwise.
   if (tagEnd > head.length - 4) return "audio/mpeg";
@@ -30,8 +38,10 @@ export function sniffAudioFormat(head: Uint8Array): string | undefined {
 }
 
 function sniffContainer(head: Uint8Array): string | undefined {
-  if (hasText(head, 8, "WAVE") && (hasText(head, 0, "RIFF") || hasText(head, 0, "RF64"))) return "audio/wav";
-  if (hasText(head, 8, "WAVE") && hasText(head, 0, "BW64")) return "audio/wav";
+  if (hasText(head, 8, "WAVE") && riffMagics.has(textAt(head, 0, 4))) return "audio/wav";
+  if (hasText(head, 0, "FORM") && /^AIF[FC]$/.test(textAt(head, 8, 4))) return "audio/aiff";
+  if (hasText(head, 0, ".snd")) return "audio/basic";
+  if (hasText(head, 0, "caff\0\x01")) return "audio/x-caf";
   if (hasText(head, 0, "OggS")) return sniffOgg(head);
   if (hasText(head, 0, "fLaC")) return "audio/flac";
   if (hasText(head, 4, "ftyp") && mp4Brands.test(textAt(head, 8, 4))) return "audio/mp4";
@@ -46,37 +56,23 @@ function sniffOgg(head: Uint8Array): string {
   return "audio/ogg";
 }
 
-/** End of an ID3v2 tag (its size has 4 times 7 bits); 0 without a tag. */
-function endOfId3Tag(head: Uint8Array): number {
-  if (!hasText(head, 0, "ID3") || head.length < 10 || byteAt(head, 3) === 0xff) return 0;
-  let bytes = 0;
-  for (let at = 6; at < 10; at++) {
-    if (byteAt(head, at) > 0x7f) return 0;
-    bytes = (bytes << 7) | byteAt(head, at);
-  }
-  return 10 + bytes;
-}
-
 function sniffFrameHeader(head: Uint8Array, at: number): string | undefined {
   if (isMpegFrameHeader(head, at)) return "audio/mpeg";
   return isAdtsFrameHeader(head, at) ? "audio/aac" : undefined;
 }
 
-/**
- * 11 bits of sync, version (01 reserved), layer, bit rate (1111 forbidden), rate (11 reserved), emphasis (10
- * reserved). Layer I is excluded: no encoder uses it, and UTF-16 text begins with FF FE. The "free" bit rate 0000 is
- * excluded too: zeros after an accidental FF Fx would match it.
- */
+/** The "free" bit rate 0000 is excluded: zeros after an accidental FF Fx would match it. */
 function isMpegFrameHeader(head: Uint8Array, at: number): boolean {
-  if (at + 4 > head.length || byteAt(head, at) !== 0xff || (byteAt(head, at + 1) & 0xe0) !== 0xe0)
-    return false;
-  const version = (byteAt(head, at + 1) >> 3) & 3;
-  const layer = (byteAt(head, at + 1) >> 1) & 3;
-  const bitRate = byteAt(head, at + 2) >> 4;
-  const rate = (byteAt(head, at + 2) >> 2) & 3;
-  const emphasis = byteAt(head, at + 3) & 3;
-  const isLayer2Or3 = layer === 1 || layer === 2;
-  return version !== 1 && isLayer2Or3 && bitRate !== 0 && bitRate !== 15 && rate !== 3 && emphasis !== 2;
+  const header = parseMpegHeader(head, at);
+  return header !== undefined && header.bytes > 0;
+}
+
+/** How many frames of ADTS `head` begins with, up to `maxFrames`. */
+export function adtsFramesInRow(head: Uint8Array, maxFrames: number): number {
+  let frames = 0;
+  for (let at = 0; frames < maxFrames && isAdtsFrameHeader(head, at); frames++)
+    at += adtsFrameBytes(head, at);
+  return frames;
 }
 
 /** 12 bits of sync, layer 00, sampling index up to 12, and a frame at least as long as its 7-byte header. */
@@ -84,9 +80,11 @@ function isAdtsFrameHeader(head: Uint8Array, at: number): boolean {
   if (at + 7 > head.length || byteAt(head, at) !== 0xff || (byteAt(head, at + 1) & 0xf6) !== 0xf0)
     return false;
   const samplingIndex = (byteAt(head, at + 2) >> 2) & 15;
-  const frameBytes =
-    ((byteAt(head, at + 3) & 3) << 11) | (byteAt(head, at + 4) << 3) | (byteAt(head, at + 5) >> 5);
-  return samplingIndex <= 12 && frameBytes >= 7;
+  return samplingIndex <= 12 && adtsFrameBytes(head, at) >= 7;
+}
+
+function adtsFrameBytes(head: Uint8Array, at: number): number {
+  return ((byteAt(head, at + 3) & 3) << 11) | (byteAt(head, at + 4) << 3) | (byteAt(head, at + 5) >> 5);
 }
 
 /** The byte at `at`, or 0 past the end. */

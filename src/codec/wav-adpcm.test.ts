@@ -3,11 +3,18 @@ import * as fc from "fast-check";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { wavAdpcmFile } from "../testing/fixtures/wav.ts";
-import { decodeWavAdpcmBlock, parseWavAdpcmHead, wavAdpcmSamples } from "./wav-adpcm.ts";
-import { encodeWavHeader, parseWavHead } from "./wav.ts";
+import { decodeWavAdpcmBlock, wavAdpcmSamples } from "./wav-adpcm.ts";
+import { decodeWavFrames, wavSamples } from "./wav-samples.ts";
+import { parseWavHead, type WavFormat } from "./wav.ts";
 
 const golden = (name: string) =>
   new Uint8Array(readFileSync(join(import.meta.dir, "../../data/golden", name)));
+
+function formatOf(file: Uint8Array): WavFormat {
+  const head = parseWavHead(file, file.length);
+  if (head.kind !== "format") throw new Error(head.kind);
+  return head.format;
+}
 
 describe("IMA ADPCM in WAV", () => {
   test.each([
@@ -32,14 +39,37 @@ describe("IMA ADPCM in WAV", () => {
     expect([...decodeWavAdpcmBlock(block, 1)!]).toEqual(Array.from({ length: 9 }, () => 0x1234));
   });
 
-  test("is distinguished from other files, PCM among them", () => {
+  test("is found in a file, with its blocks and samples", () => {
     const file = wavAdpcmFile(new Int16Array(2_000), 1, 8_000);
-    const head = parseWavAdpcmHead(file, file.length);
-    if (head.kind !== "format") throw new Error(head.kind);
-    expect(head.format).toMatchObject({ sampleRate: 8_000, channels: 1, blockBytes: 256, dataAt: 60 });
-    expect(head.format.dataBytes).toBe(file.length - 60);
-    expect(parseWavHead(file, file.length).kind).toBe("refused");
-    expect(parseWavAdpcmHead(encodeWavHeader(8_000, 1, 0), 44).kind).toBe("refused");
+    const format = formatOf(file);
+    expect(format).toMatchObject({ sampleRate: 8_000, channels: 1, encoding: "ima-adpcm", frameBytes: 256 });
+    expect(format).toMatchObject({ dataAt: 60, dataBytes: file.length - 60 });
+    expect(wavSamples(format, format.dataBytes!)).toBe(2_000);
+  });
+
+  test("has the samples of its blocks if the file does not state them, or states nonsense", () => {
+    const file = wavAdpcmFile(new Int16Array(2_000), 1, 8_000);
+    const format = formatOf(file);
+    for (const statedSamples of [undefined, 0, 1, 2_020, 4_000_000_000]) {
+      const { statedSamples: _, ...rest } = format;
+      const stated = statedSamples === undefined ? rest : { ...rest, statedSamples };
+      expect(wavSamples(stated, 4 * 256)).toBe(4 * 505);
+      expect(wavSamples(stated, 3 * 256 + 104)).toBe(3 * 505 + 201);
+    }
+  });
+
+  test("with a damaged block loses that block alone", () => {
+    const pcm = Int16Array.from({ length: 4 * 505 }, (_, at) => 8_000 * Math.sin(at / 9));
+    const file = wavAdpcmFile(pcm, 1, 8_000);
+    const format = formatOf(file);
+    const whole = decodeWavFrames(file.subarray(60), format);
+    file[60 + 256 + 2] = 89;
+    const damaged = decodeWavFrames(file.subarray(60), format);
+    expect(damaged.subarray(505, 1_010)).toEqual(new Int16Array(505));
+    expect([damaged.subarray(0, 505), damaged.subarray(1_010)]).toEqual([
+      whole.subarray(0, 505),
+      whole.subarray(1_010),
+    ]);
   });
 
   test("never throws for any block", () => {

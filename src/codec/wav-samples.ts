@@ -3,11 +3,57 @@
  *
  * Samples of more than 16 bits are rounded to the nearest, halves up, without dither; a float of 1.0 is 32768. The
  * result is clipped to -32768..32767, and NaN becomes 0. Samples of 8 bits (unsigned around 128) and of 16 bits are
- * converted exactly.
+ * converted exactly, A-law and mu-law by the tables of ITU-T G.711, scaled to 16 bits.
  */
-import type { WavEncoding } from "./wav.ts";
+import { decodeWavAdpcmBlock, wavAdpcmSamples } from "./wav-adpcm.ts";
+import type { PcmEncoding, WavCoding } from "./wav-format.ts";
+import type { WavFormat } from "./wav.ts";
 
-const sampleBytes: Record<WavEncoding, number> = { u8: 1, s16: 2, s24: 3, s32: 4, f32: 4, f64: 8 };
+/** Samples per channel in a whole frame of the file. */
+export function wavFrameSamples({ encoding, frameBytes, channels }: WavCoding): number {
+  return encoding === "ima-adpcm" ? wavAdpcmSamples(frameBytes, channels) : 1;
+}
+
+/**
+ * Samples per channel in the first `bytes` bytes of the audio. The last ADPCM block may be cut short; if its end is only
+ * padding, the file states so.
+ */
+export function wavSamples(format: WavFormat, bytes: number): number {
+  const { encoding, frameBytes, channels, statedSamples } = format;
+  const frames = Math.floor(bytes / frameBytes);
+  if (encoding !== "ima-adpcm") return frames;
+  const frameSamples = wavFrameSamples(format);
+  const samples = frames * frameSamples + wavAdpcmSamples(bytes % frameBytes, channels);
+  const isStated =
+    statedSamples !== undefined && statedSamples < samples && statedSamples > samples - frameSamples;
+  return isStated ? statedSamples : samples;
+}
+
+/**
+ * Decodes consecutive frames to PCM16, interleaved. Only the last ADPCM block may be shorter; a damaged one becomes
+ * silence, because the blocks after it do not depend on it.
+ */
+export function decodeWavFrames(frames: Uint8Array, coding: WavCoding): Int16Array {
+  const { encoding, frameBytes, channels } = coding;
+  if (encoding === "ima-adpcm") return decodeBlocks(frames, frameBytes, channels);
+  const pcm = new Int16Array(Math.floor(frames.length / frameBytes) * channels);
+  convertToPcm16(frames, 0, pcm.length, encoding, pcm, 0);
+  return pcm;
+}
+
+function decodeBlocks(blocks: Uint8Array, blockBytes: number, channels: number): Int16Array {
+  const whole = Math.floor(blocks.length / blockBytes);
+  const samples =
+    whole * wavAdpcmSamples(blockBytes, channels) + wavAdpcmSamples(blocks.length % blockBytes, channels);
+  const pcm = new Int16Array(samples * channels);
+  for (let block = 0, at = 0; at < pcm.length; block++) {
+    const bytes = blocks.subarray(block * blockBytes, (block + 1) * blockBytes);
+    const decoded = decodeWavAdpcmBlock(bytes, channels);
+    if (decoded !== undefined) pcm.set(decoded, at);
+    at += wavAdpcmSamples(bytes.length, channels) * channels;
+  }
+  return pcm;
+}
 
 /**
  * Converts `samples` samples at `source[at]`, interleaved and counted over all channels, to `out[outAt]`. Throws a
@@ -17,27 +63,28 @@ export function convertToPcm16(
   source: Uint8Array,
   at: number,
   samples: number,
-  encoding: WavEncoding,
+  encoding: PcmEncoding,
   out: Int16Array,
   outAt: number,
 ): void {
-  if (at + samples * sampleBytes[encoding] > source.length)
-    throw new RangeError("the source has fewer samples");
+  const bytes = pcmSampleBytes(encoding);
+  if (at + samples * bytes > source.length) throw new RangeError("the source has fewer samples");
   if (outAt + samples > out.length) throw new RangeError("no room for the samples");
-  switch (encoding) {
-    case "u8":
-      return convertU8(source, at, samples, out, outAt);
-    case "s16":
-      return convertS16(source, at, samples, out, outAt);
-    case "s24":
-      return convertS24(source, at, samples, out, outAt);
-    case "s32":
-      return convertS32(source, at, samples, out, outAt);
-    case "f32":
-      return convertF32(source, at, samples, out, outAt);
-    default:
-      return convertF64(source, at, samples, out, outAt);
-  }
+  const isBigEndian = encoding.endsWith("be");
+  if (encoding === "u8") convertU8(source, at, samples, out, outAt);
+  else if (encoding === "alaw") convertByTable(source, at, samples, aLaw, out, outAt);
+  else if (encoding === "mulaw") convertByTable(source, at, samples, muLaw, out, outAt);
+  else if (encoding === "s16") convertS16(source, at, samples, out, outAt);
+  else if (encoding === "s16be") convertS16BigEndian(source, at, samples, out, outAt);
+  else if (encoding.startsWith("f32")) convertF32(source, at, samples, !isBigEndian, out, outAt);
+  else if (encoding.startsWith("f64")) convertF64(source, at, samples, !isBigEndian, out, outAt);
+  else if (isBigEndian) convertWide(source, at + 2, samples, -1, bytes, out, outAt);
+  else convertWide(source, at + bytes - 3, samples, 1, bytes, out, outAt);
+}
+
+/** Bytes of one sample of one channel. */
+export function pcmSampleBytes(encoding: PcmEncoding): number {
+  return encoding.endsWith("law") ? 1 : Number.parseInt(encoding.slice(1), 10) / 8;
 }
 
 function convertU8(source: Uint8Array, at: number, samples: number, out: Int16Array, outAt: number): void {
@@ -50,31 +97,62 @@ function convertS16(source: Uint8Array, at: number, samples: number, out: Int16A
   }
 }
 
-function convertS24(source: Uint8Array, at: number, samples: number, out: Int16Array, outAt: number): void {
-  for (let sample = 0, from = at; sample < samples; sample++, from += 3) {
-    const top17 = (source[from]! >> 7) | (source[from + 1]! << 1) | ((source[from + 2]! << 24) >> 15);
+function convertS16BigEndian(
+  source: Uint8Array,
+  at: number,
+  samples: number,
+  out: Int16Array,
+  outAt: number,
+): void {
+  for (let sample = 0, from = at; sample < samples; sample++, from += 2) {
+    out[outAt + sample] = (source[from]! << 8) | source[from + 1]!;
+  }
+}
+
+/**
+ * Integers of 24 bits and more, of which the highest 17 bits decide. `at` is the lowest of the highest three bytes of the
+ * first sample, `up` leads to the next higher byte, `stride` to the next sample.
+ */
+function convertWide(
+  source: Uint8Array,
+  at: number,
+  samples: number,
+  up: 1 | -1,
+  stride: number,
+  out: Int16Array,
+  outAt: number,
+): void {
+  for (let sample = 0, from = at; sample < samples; sample++, from += stride) {
+    const top17 = (source[from]! >> 7) | (source[from + up]! << 1) | ((source[from + 2 * up]! << 24) >> 15);
     out[outAt + sample] = Math.min(32767, (top17 + 1) >> 1);
   }
 }
 
-function convertS32(source: Uint8Array, at: number, samples: number, out: Int16Array, outAt: number): void {
-  for (let sample = 0, from = at; sample < samples; sample++, from += 4) {
-    const top17 = (source[from + 1]! >> 7) | (source[from + 2]! << 1) | ((source[from + 3]! << 24) >> 15);
-    out[outAt + sample] = Math.min(32767, (top17 + 1) >> 1);
-  }
-}
-
-function convertF32(source: Uint8Array, at: number, samples: number, out: Int16Array, outAt: number): void {
+function convertF32(
+  source: Uint8Array,
+  at: number,
+  samples: number,
+  isLittle: boolean,
+  out: Int16Array,
+  outAt: number,
+): void {
   const view = new DataView(source.buffer, source.byteOffset, source.byteLength);
   for (let sample = 0, from = at; sample < samples; sample++, from += 4) {
-    out[outAt + sample] = pcm16Of(view.getFloat32(from, true));
+    out[outAt + sample] = pcm16Of(view.getFloat32(from, isLittle));
   }
 }
 
-function convertF64(source: Uint8Array, at: number, samples: number, out: Int16Array, outAt: number): void {
+function convertF64(
+  source: Uint8Array,
+  at: number,
+  samples: number,
+  isLittle: boolean,
+  out: Int16Array,
+  outAt: number,
+): void {
   const view = new DataView(source.buffer, source.byteOffset, source.byteLength);
   for (let sample = 0, from = at; sample < samples; sample++, from += 8) {
-    out[outAt + sample] = pcm16Of(view.getFloat64(from, true));
+    out[outAt + sample] = pcm16Of(view.getFloat64(from, isLittle));
   }
 }
 
@@ -82,3 +160,29 @@ function convertF64(source: Uint8Array, at: number, samples: number, out: Int16A
 function pcm16Of(value: number): number {
   return Math.max(-32768, Math.min(32767, Math.floor(value * 32768 + 0.5)));
 }
+
+function convertByTable(
+  source: Uint8Array,
+  at: number,
+  samples: number,
+  table: Int16Array,
+  out: Int16Array,
+  outAt: number,
+): void {
+  for (let sample = 0; sample < samples; sample++) out[outAt + sample] = table[source[at + sample]!]!;
+}
+
+/** G.711: a sign, 3 bits of exponent and 4 of mantissa. A-law sends every second bit inverted, mu-law every bit. */
+const aLaw = Int16Array.from({ length: 256 }, (_, code) => {
+  const value = code ^ 0x55;
+  const exponent = (value >> 4) & 7;
+  const mantissa = ((value & 15) << 4) + 8;
+  const magnitude = exponent === 0 ? mantissa : (mantissa + 256) << (exponent - 1);
+  return (value & 0x80) === 0 ? -magnitude : magnitude;
+});
+
+const muLaw = Int16Array.from({ length: 256 }, (_, code) => {
+  const value = code ^ 0xff;
+  const magnitude = ((((value & 15) << 3) + 0x84) << ((value >> 4) & 7)) - 0x84;
+  return (value & 0x80) === 0 ? magnitude : -magnitude;
+});

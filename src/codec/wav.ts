@@ -1,10 +1,10 @@
 /**
  * WAV: audio in a RIFF file.
  *
- * -- Format (all numbers little-endian)
+ * -- Format (all numbers little-endian; big-endian if the magic is "RIFX")
  *
  *     struct {
- *       char magic[4];         // "RIFF"
+ *       char magic[4];         // "RIFF"; "RF64" and "BW64" are the 64-bit forms
  *       u32  size;             // of everything that follows
  *       char form[4];          // "WAVE"
  *       struct {
@@ -14,195 +14,207 @@
  *       } chunks[];
  *     }
  *
- * Chunk "fmt ":
- *
- *     u16 tag                  // 1 integers, 3 floats, 0xFFFE extensible: the tag is the first u16 of the sub-format
- *     u16 channels
- *     u32 sampleRate
- *     u32 byteRate
- *     u16 blockBytes           // one sample of each channel
- *     u16 bits                 // of one sample: 8 (unsigned), 16, 24, 32, float 32, float 64
- *     u16 extraBytes, u16 validBits, u32 channelMask, u8 subFormat[16]      // extensible only
+ * Chunk "fmt " is in `wav-format.ts`. Chunk "fact" has a u32, the samples per channel of a coded file. Chunk "ds64" of a
+ * 64-bit form has three u64: the sizes of the file and of the data, and the samples; they replace sizes of 0xFFFFFFFF.
  *
  * Chunk "data" holds the samples, interleaved. A reader must accept unknown chunks, a data chunk that the end of the
- * file truncates, and a data size that was never filled in: with 0 or 0xFFFFFFFF the audio extends to the end.
+ * file truncates, and a data size that was never filled in: with 0 or 0xFFFFFFFF the audio extends to the end. Taggers put
+ * ID3 tags in front of a file; they are skipped.
  *
  * The header written here has the 44 bytes that every reader accepts: "fmt " of 16 bytes with integers of 16 bits, then
  * "data".
  *
- * Sources: IBM and Microsoft, Multimedia Programming Interface and Data Specifications 1.0, 1991; Microsoft, Multiple
- * Channel Audio Data and WAVE Files, 2007.
+ * Sources: IBM and Microsoft, Multimedia Programming Interface and Data Specifications 1.0, 1991; EBU Tech 3306, RF64, 2009;
+ * ITU-R BS.2088, BW64, 2019.
  */
+import { maxWavHeadChunks, maxWavSkippedBytes } from "../base/limits/sounds.ts";
+import { id3HeaderBytes, id3TagBytes } from "./id3.ts";
+import { maxFormatBytes, parseWavFormat, type WavCoding } from "./wav-format.ts";
 
 /** Bytes of the header from `encodeWavHeader`. */
 export const wavHeaderBytes = 44;
 
-/** The audio must begin within this many bytes; otherwise the file is refused. */
-export const maxWavHeadBytes = 1024 * 1024;
-
-export const maxWavChannels = 32;
-
-/** The format of a sample: unsigned or signed integer, or float, and its bits. */
-export type WavEncoding = "u8" | "s16" | "s24" | "s32" | "f32" | "f64";
-
-export interface WavFormat {
-  /** In Hz, at least 1. */
-  sampleRate: number;
-  /** 1 to `maxWavChannels`. */
-  channels: number;
-  encoding: WavEncoding;
-  /** Bytes of one sample of every channel. */
-  frameBytes: number;
+export interface WavFormat extends WavCoding {
   /** Offset of the samples in the file. */
   dataAt: number;
-  /** Bytes of whole sample frames; undefined if only the end of the input tells. */
+  /** Bytes of the samples, whole frames except for ADPCM; undefined if only the end of the input tells. */
   dataBytes: number | undefined;
+  /** Samples per channel as the file states them; coded files only. */
+  statedSamples?: number;
 }
 
-/** A format; or the bytes from the start of the file that parsing needs; or why the file cannot be read. */
+/** A format; or which bytes of the file the parser needs next; or why the file cannot be read. */
 export type WavHead =
   | { kind: "format"; format: WavFormat }
-  | { kind: "more"; bytes: number }
+  | { kind: "more"; at: number; bytes: number }
   | { kind: "refused"; reason: string };
 
-const readable = "supported are integers of 8, 16, 24 or 32 bits and floats of 32 or 64 bits";
-
 const unknownSize = 0xffffffff;
+/** Programs that write to a pipe state the largest size of their format, somewhat below 2 GiB, or more. */
+const minEndlessBytes = 0x7fff_0000;
+const riffHeaderBytes = 12;
 const chunkHeaderBytes = 8;
 const plainFormatBytes = 16;
-const extensibleFormatBytes = 40;
-
+const sizesBytes = 24;
+const factBytes = 4;
 const tagInteger = 1;
-const tagFloat = 3;
-const tagExtensible = 0xfffe;
-
-/** The sub-format of an extensible file behind its first u16; it is the same for every tag of WAVE. */
-const subFormatTail = Uint8Array.of(0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71);
-
-const tagNames: Record<number, string> = {
-  2: "Microsoft ADPCM",
-  6: "A-law",
-  7: "mu-law",
-  0x11: "IMA ADPCM",
-  0x50: "MPEG",
-  0x55: "MP3",
-};
 
 /**
  * Parses the chunks before the samples. `head` is the beginning of the file, `fileBytes` the size of the file if it is
- * known. The result is "more" while `head` is too short, but never beyond `fileBytes`: a caller that reads from a pipe
- * passes it once the pipe has ended. Never throws.
+ * known. The result is "more" while `head` is too short, but never beyond `fileBytes`. Never throws.
  */
 export function parseWavHead(head: Uint8Array, fileBytes?: number): WavHead {
-  return parseRiff(head, fileBytes, parseFormat);
+  return new WavHeadParser(fileBytes).parse(head, 0);
 }
 
-/** The result of `parseRiff`, with a format of any kind. */
-export type RiffHead<Format> =
-  | { kind: "format"; format: Format & { dataAt: number; dataBytes: number | undefined } }
-  | Exclude<WavHead, { kind: "format" }>;
+/** Parses the chunks before the samples piece by piece. It never looks at a byte twice, and needs no chunk as a whole. */
+export class WavHeadParser {
+  #fileBytes: number | undefined;
+  /** Offset of the next header, or of the body of the chunk `#body`. */
+  #at = 0;
+  #body: { id: string; size: number } | undefined;
+  /** Of the RIFF header in the file; undefined until it is parsed. */
+  #riffAt: number | undefined;
+  #isBigEndian = false;
+  #riffBytes = 0;
+  #sizes: { dataBytes: number; samples: number } | undefined;
+  #coding: WavCoding | undefined;
+  #statedSamples: number | undefined;
+  #chunks = 0;
+  #skippedBytes = 0;
 
-/** Parses the format chunk of `bytes` bytes at `at`: a format, or why it cannot be read. */
-type FormatParser<Format> = (view: DataView, at: number, bytes: number) => Format | string;
+  /** `fileBytes` is the size of the file if it is known. */
+  constructor(fileBytes?: number) {
+    this.#fileBytes = fileBytes;
+  }
 
-/** Like `parseWavHead`, with `formatOf` as the parser of the format chunk. */
-export function parseRiff<Format extends { frameBytes: number }>(
-  head: Uint8Array,
-  fileBytes: number | undefined,
-  formatOf: FormatParser<Format>,
-): RiffHead<Format> {
-  const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
-  if (head.length < 12) return more(12, fileBytes);
-  if (textAt(view, 0) !== "RIFF" || textAt(view, 8) !== "WAVE") return refused("not a WAV file");
-  let format: Format | undefined;
-  for (let at = 12; ;) {
-    if (at + chunkHeaderBytes > maxWavHeadBytes) return refused("no audio in the first MiB of the WAV file");
-    if (at + chunkHeaderBytes > head.length) return more(at + chunkHeaderBytes, fileBytes);
-    const id = textAt(view, at);
-    const size = view.getUint32(at + 4, true);
-    const body = at + chunkHeaderBytes;
-    if (id === "data") {
-      if (format === undefined) return refused("the WAV file has audio before its format");
-      const dataBytes = sizeOfData(view, size, body, format.frameBytes, fileBytes);
-      return { kind: "format", format: { ...format, dataAt: body, dataBytes } };
+  /** The input has ended after this many bytes. */
+  end(fileBytes: number): void {
+    this.#fileBytes = fileBytes;
+  }
+
+  /** Whether the input is WAV, though it may be refused. */
+  get isWav(): boolean {
+    return this.#riffAt !== undefined;
+  }
+
+  /** Offset of the next header; above 0 if the input begins like a WAV file, or like a tag in front of one. */
+  get at(): number {
+    return this.#at;
+  }
+
+  /**
+   * Parses as far as `window` goes, the bytes of the file from `windowAt` on. The result is "more" if the parser needs bytes
+   * beyond the window; they may lie far behind it. Never throws.
+   */
+  parse(window: Uint8Array, windowAt: number): WavHead {
+    const view = new DataView(window.buffer, window.byteOffset, window.byteLength);
+    for (;;) {
+      const bytes = this.#neededBytes;
+      const from = this.#at - windowAt;
+      if (from < 0 || from + bytes > window.length) return this.#more(bytes);
+      const result =
+        this.#riffAt === undefined
+          ? this.#parseStart(view, window, from)
+          : this.#body === undefined
+            ? this.#parseChunk(view, from)
+            : this.#parseBody(this.#body, view, from, bytes);
+      if (result !== undefined) return result;
     }
+  }
+
+  get #neededBytes(): number {
+    if (this.#riffAt === undefined) return riffHeaderBytes;
+    if (this.#body === undefined) return chunkHeaderBytes;
+    const { id, size } = this.#body;
+    return Math.min(size, id === "fmt " ? maxFormatBytes : id === "ds64" ? sizesBytes : factBytes);
+  }
+
+  #parseStart(view: DataView, window: Uint8Array, from: number): WavHead | undefined {
+    const tagBytes = id3TagBytes(window.subarray(from, from + id3HeaderBytes));
+    if (tagBytes > 0) return this.#skip(tagBytes);
+    const magic = textAt(view, from);
+    const isRiff = magic === "RIFF" || magic === "RIFX" || magic === "RF64" || magic === "BW64";
+    if (!isRiff || textAt(view, from + 8) !== "WAVE") return refused("not a WAV file");
+    this.#isBigEndian = magic === "RIFX";
+    this.#riffBytes = this.#u32(view, from + 4);
+    this.#riffAt = this.#at;
+    this.#at += riffHeaderBytes;
+    return undefined;
+  }
+
+  #parseChunk(view: DataView, from: number): WavHead | undefined {
+    const id = textAt(view, from);
+    const size = this.#u32(view, from + 4);
+    this.#at += chunkHeaderBytes;
+    if (++this.#chunks > maxWavHeadChunks)
+      return refused("the WAV file has too many chunks before its audio");
+    if (id === "data") return this.#parseData(size);
+    if (id !== "fmt " && id !== "ds64" && id !== "fact") return this.#skip(size + (size & 1));
+    this.#body = { id, size };
+    return undefined;
+  }
+
+  #parseBody({ id, size }: { id: string; size: number }, view: DataView, from: number, bytes: number) {
+    this.#body = undefined;
     if (id === "fmt ") {
-      const needed = Math.min(size, extensibleFormatBytes);
-      if (body + needed > head.length) return more(body + needed, fileBytes);
-      const parsed = formatOf(view, body, needed);
-      if (typeof parsed === "string") return refused(parsed);
-      format = parsed;
+      const coding = parseWavFormat(view, from, bytes, this.#isBigEndian);
+      if (typeof coding === "string") return refused(coding);
+      this.#coding = coding;
+    } else if (id === "ds64" && bytes === sizesBytes) {
+      this.#riffBytes = Number(view.getBigUint64(from, true));
+      const dataBytes = Number(view.getBigUint64(from + 8, true));
+      this.#sizes = { dataBytes, samples: Number(view.getBigUint64(from + 16, true)) };
+    } else if (id === "fact" && bytes === factBytes) {
+      this.#statedSamples = this.#u32(view, from);
     }
-    at = body + size + (size & 1);
+    return this.#skip(size + (size & 1));
+  }
+
+  #parseData(size: number): WavHead {
+    const coding = this.#coding;
+    if (coding === undefined) return refused("the WAV file has audio before its format");
+    const dataBytes = this.#dataBytes(size, coding);
+    const format: WavFormat = { ...coding, dataAt: this.#at, dataBytes };
+    const stated = this.#statedSamples === unknownSize ? this.#sizes?.samples : this.#statedSamples;
+    if (coding.encoding === "ima-adpcm" && stated !== undefined) format.statedSamples = stated;
+    return { kind: "format", format };
+  }
+
+  /**
+   * Bytes of audio. A size of 0 counts as never filled in. But if the RIFF size covers the whole file, the file has no audio.
+   */
+  #dataBytes(size: number, { encoding, frameBytes }: WavCoding): number | undefined {
+    const fileBytes = this.#fileBytes;
+    const isEmpty = fileBytes !== undefined && this.#riffBytes + 8 >= fileBytes - this.#riffAt!;
+    const is64 = this.#sizes !== undefined && (size === unknownSize || size === 0);
+    const stated = is64 ? this.#sizes!.dataBytes : size;
+    const isUnknown = (!is64 && size === unknownSize) || (stated === 0 && !isEmpty);
+    if (fileBytes === undefined && (isUnknown || (!is64 && stated >= minEndlessBytes))) return undefined;
+    const rest = Math.max(0, (fileBytes ?? Infinity) - this.#at);
+    const bytes = isUnknown ? rest : Math.min(stated, rest);
+    return encoding === "ima-adpcm" ? bytes : bytes - (bytes % frameBytes);
+  }
+
+  /** Chunks of any size follow: without a limit, a file or a pipe without audio would be read for ever. */
+  #skip(bytes: number): WavHead | undefined {
+    this.#at += bytes;
+    this.#skippedBytes += bytes;
+    if (this.#skippedBytes <= maxWavSkippedBytes) return undefined;
+    return refused(`no audio in the first ${maxWavSkippedBytes >> 20} MiB of the WAV file`);
+  }
+
+  #more(bytes: number): WavHead {
+    const isOver = this.#fileBytes !== undefined && this.#at + bytes > this.#fileBytes;
+    return isOver ? refused("the WAV file ends before its audio") : { kind: "more", at: this.#at, bytes };
+  }
+
+  #u32(view: DataView, at: number): number {
+    return view.getUint32(at, !this.#isBigEndian);
   }
 }
 
-function parseFormat(
-  view: DataView,
-  at: number,
-  bytes: number,
-): Omit<WavFormat, "dataAt" | "dataBytes"> | string {
-  if (bytes < plainFormatBytes) return "the format of the WAV file is cut off";
-  const tag = tagAt(view, at, bytes);
-  const channels = view.getUint16(at + 2, true);
-  const sampleRate = view.getUint32(at + 4, true);
-  const frameBytes = view.getUint16(at + 12, true);
-  const bits = view.getUint16(at + 14, true);
-  const encoding = encodingOf(tag, bits);
-  if (encoding === undefined) return `the WAV file contains ${describe(tag, bits)}; ${readable}`;
-  if (channels < 1 || channels > maxWavChannels)
-    return `the WAV file has ${channels} channels, not 1 to ${maxWavChannels}`;
-  if (sampleRate < 1) return "the WAV file has a sample rate of 0";
-  if (frameBytes !== (channels * bits) / 8)
-    return "the WAV file has a block size that does not fit its format";
-  return { sampleRate, channels, encoding, frameBytes };
-}
-
-/** The tag of the format. An extensible format has it inside; if that is not a tag of WAVE, it stays 0xFFFE. */
-function tagAt(view: DataView, at: number, bytes: number): number {
-  const tag = view.getUint16(at, true);
-  if (tag !== tagExtensible || bytes < extensibleFormatBytes) return tag;
-  const isWaveTag = subFormatTail.every((byte, offset) => view.getUint8(at + 26 + offset) === byte);
-  return isWaveTag ? view.getUint16(at + 24, true) : tag;
-}
-
-function encodingOf(tag: number, bits: number): WavEncoding | undefined {
-  if (tag === tagFloat) return bits === 32 ? "f32" : bits === 64 ? "f64" : undefined;
-  if (tag !== tagInteger) return undefined;
-  return bits === 8 ? "u8" : bits === 16 ? "s16" : bits === 24 ? "s24" : bits === 32 ? "s32" : undefined;
-}
-
-function describe(tag: number, bits: number): string {
-  if (tag === tagInteger) return `integers of ${bits} bits`;
-  if (tag === tagFloat) return `floats of ${bits} bits`;
-  return tagNames[tag] ?? `format 0x${tag.toString(16).padStart(4, "0")}`;
-}
-
-/**
- * Bytes of audio in whole sample frames. A size of 0 counts as never filled in. But if the RIFF size covers the whole
- * file, the file has no audio.
- */
-function sizeOfData(
-  view: DataView,
-  size: number,
-  dataAt: number,
-  frameBytes: number,
-  fileBytes: number | undefined,
-): number | undefined {
-  const isEmpty = fileBytes !== undefined && view.getUint32(4, true) + 8 >= fileBytes;
-  const isUnknown = size === unknownSize || (size === 0 && !isEmpty);
-  if (isUnknown && fileBytes === undefined) return undefined;
-  const rest = Math.max(0, (fileBytes ?? Infinity) - dataAt);
-  const bytes = isUnknown ? rest : Math.min(size, rest);
-  return bytes - (bytes % frameBytes);
-}
-
-function more(bytes: number, fileBytes: number | undefined): Exclude<WavHead, { kind: "format" }> {
-  if (fileBytes !== undefined && bytes > fileBytes) return refused("the WAV file ends before its audio");
-  return { kind: "more", bytes };
-}
-
-function refused(reason: string): Exclude<WavHead, { kind: "format" }> {
+function refused(reason: string): WavHead {
   return { kind: "refused", reason };
 }
 

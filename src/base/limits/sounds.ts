@@ -1,11 +1,23 @@
 /** Limits of sounds for devices. */
 import { mustHold } from "./relation.ts";
-import { MiB } from "./units.ts";
+import { KiB, MiB } from "./units.ts";
 
 /** Duration of a sound; a longer one is refused with SOUND_TOO_LONG. */
 export const maxSoundMs = 3_600_000;
-/** A packet of an Ogg file, including the tags, which may hold a picture; a longer one makes the file unreadable. */
-export const maxOggPacketBytes = 16 * MiB;
+/**
+ * Bytes of an Ogg packet that are kept. Opus packets are shorter; of longer ones, such as tags with a picture, only the
+ * beginning is needed.
+ */
+export const maxOggPacketBytes = 64 * KiB;
+/** Streams of an Ogg file that follow each other; a file with more is refused, because each needs a decoder. */
+export const maxOpusLinks = 1_000;
+/** Bytes of damaged pages in an Ogg file; after more the rest of the file counts as unreadable. */
+export const maxOggDamageBytes = 64 * MiB;
+/** Bytes of a sound's file that are read without finding audio in them; after more the sound is refused as unreadable. */
+export const maxSoundGapBytes = 64 * MiB;
+/** Chunks of a WAV file before its audio, and their bytes; a file with more of either is refused as unreadable. */
+export const maxWavHeadChunks = 10_000;
+export const maxWavSkippedBytes = 64 * MiB;
 /**
  * Sounds in memory, and the bytes of their packets. Above either the least recently used are evicted; if all are
  * playing, a further sound is refused with SOUNDS_EXHAUSTED.
@@ -25,4 +37,4 @@ export const encoderWatchdogMs = 30_000;
 
 mustHold("the cache folder holds more than memory", maxSoundBytes <= maxSoundCacheBytes);
 mustHold("every sound that is encoded has its place in memory", maxEncodings <= maxSounds);
-mustHold("an Ogg packet leaves memory for other sounds", maxOggPacketBytes < maxSoundBytes);
+mustHold("the parsed part of every file is limited before its audio", maxWavSkippedBytes <= maxSoundGapBytes);

@@ -174,7 +174,12 @@ describe("a failure is one line after the summary, and the exit code is not 0", 
   const cases: [title: string, args: () => string[], line: RegExp, code: number][] = [
     ["no audio", () => [], /no audio to send \(give a WAV file/, 2],
     ["no such file", () => ["--wav", "none.wav"], /no such file or folder: none\.wav \(/, 1],
-    ["no WAV file", () => ["--wav", "song.mp3"], /cannot be sent: not a WAV file \(convert it/, 1],
+    [
+      "no WAV file",
+      () => ["--wav", "song.mp3"],
+      /cannot be sent: not a WAV file, but audio\/mpeg \(convert it/,
+      1,
+    ],
     ["a loop of an empty file", () => ["--wav", "empty.wav", "--loop"], /the file has no audio \(/, 1],
     ["a loop of standard input", () => ["--wav", "-", "--loop"], /--loop needs a file \(/, 2],
     ["standard input many times", () => ["--wav", "-", "--streams", "2"], /--streams needs a file \(/, 2],

@@ -2,8 +2,11 @@
  * Audio from a pipe, as PCM16: raw samples, or a WAV file, recognised by its first bytes. It reads from the pipe only when
  * samples are requested: a slow consumer applies backpressure.
  */
-import { convertToPcm16 } from "../../codec/wav-samples.ts";
-import { parseWavHead, type WavEncoding } from "../../codec/wav.ts";
+import { findMpegFrames } from "../../codec/mpeg.ts";
+import { adtsFramesInRow, sniffAudioFormat, sniffBytes } from "../../codec/sniff.ts";
+import { decodeWavFrames, wavSamples } from "../../codec/wav-samples.ts";
+import { type WavFormat, WavHeadParser } from "../../codec/wav.ts";
+import { KiB } from "../../base/limits/units.ts";
 import { ClientError } from "../errors.ts";
 import { concatBytes } from "../concat-bytes.ts";
 
@@ -13,102 +16,160 @@ interface Reader {
   cancel(): Promise<void>;
 }
 
-interface PipeFormat {
-  sampleRate: number;
-  channels: number;
-  encoding: WavEncoding;
-  /** Bytes of one sample of all channels. */
-  frameBytes: number;
-  /** Bytes of audio; Infinity if unknown. */
-  dataBytes: number;
-}
+/** Bytes in which compressed audio shows several frames. */
+const maxFramesBytes = 16 * KiB;
+/** Raw samples look like one frame of MPEG audio by chance, and hardly ever like this many. */
+const framesInRow = 3;
 
 export class PipedAudio {
   readonly sampleRate: number;
   readonly channels: number;
-  readonly #reader: Reader;
-  readonly #format: PipeFormat;
-  /** Bytes read from the pipe and not returned yet. */
-  #pending: Uint8Array;
+  readonly #input: BufferedInput;
+  readonly #format: WavFormat;
   #remainingBytes: number;
+  /** Samples per channel. */
+  #remainingSamples: number;
 
-  private constructor(reader: Reader, format: PipeFormat, pending: Uint8Array) {
-    this.#reader = reader;
+  private constructor(input: BufferedInput, format: WavFormat) {
+    this.#input = input;
     this.#format = format;
-    this.#pending = pending;
-    this.#remainingBytes = format.dataBytes;
+    this.#remainingBytes = format.dataBytes ?? Infinity;
+    this.#remainingSamples = format.dataBytes === undefined ? Infinity : wavSamples(format, format.dataBytes);
     this.sampleRate = format.sampleRate;
     this.channels = format.channels;
   }
 
   /**
    * Waits for the first bytes of the input. `raw` is the format of PCM16 samples without a WAV header. The signal ends the
-   * input, now or later. Throws BAD_AUDIO for a WAV file that is not supported.
+   * input, now or later. Throws BAD_AUDIO for a WAV file that is not supported, and for compressed audio.
    */
   static async open(
-    input: ReadableStream<Uint8Array>,
+    stream: ReadableStream<Uint8Array>,
     raw: { sampleRate: number; channels: number },
     signal?: AbortSignal,
   ): Promise<PipedAudio> {
-    const reader = input.getReader();
-    // Cancelling also ends a pending read.
-    signal?.addEventListener("abort", () => void reader.cancel());
-    let head: Uint8Array = new Uint8Array(0);
-    for (let isOver = false; ;) {
-      const parsed = parseWavHead(head, isOver ? head.length : undefined);
-      if (parsed.kind === "more") {
-        const { value } = await reader.read();
-        isOver = value === undefined;
-        if (value !== undefined) head = concatBytes(head, value);
-      } else if (parsed.kind === "format") {
-        const { dataAt, dataBytes = Infinity, ...format } = parsed.format;
-        return new PipedAudio(reader, { ...format, dataBytes }, head.subarray(dataAt));
-      } else if (!isWav(head)) {
-        const format = {
-          ...raw,
-          encoding: "s16",
-          frameBytes: 2 * raw.channels,
-          dataBytes: Infinity,
-        } as const;
-        return new PipedAudio(reader, format, head);
-      } else {
-        throw new ClientError("BAD_AUDIO", parsed.reason);
+    const input = new BufferedInput(stream.getReader(), signal);
+    const parser = new WavHeadParser();
+    for (;;) {
+      const head = parser.parse(input.bytes, input.at);
+      if (head.kind === "format") {
+        input.skipTo(head.format.dataAt);
+        return new PipedAudio(input, head.format);
       }
+      if (head.kind === "refused") {
+        await refuseUnlessRaw(input, parser, head.reason);
+        return new PipedAudio(input, rawFormat(raw));
+      }
+      input.skipTo(head.at);
+      if (!(await input.fill())) parser.end(input.at + input.bytes.length);
     }
   }
 
   /** Waits for the next samples, interleaved, the same number for each channel, at least one; undefined at the end. */
   async read(): Promise<Int16Array | undefined> {
-    const { frameBytes, encoding, channels } = this.#format;
-    while (this.#wholeBytes() === 0) {
-      if (this.#remainingBytes < frameBytes) return undefined;
-      const { value } = await this.#reader.read();
-      // A partial sample at the end is dropped.
-      if (value === undefined) return undefined;
-      this.#pending = concatBytes(this.#pending, value);
+    while (this.#remainingSamples > 0) {
+      const whole = this.#wholeBytes();
+      const isOver =
+        whole === 0 && (this.#remainingBytes <= this.#input.bytes.length || !(await this.#input.fill()));
+      if (whole === 0 && !isOver) continue;
+      // What is left at the end of the input is a short block of ADPCM, or a part of a sample, which is dropped.
+      const bytes = isOver ? Math.min(this.#remainingBytes, this.#input.bytes.length) : whole;
+      const pcm = this.#decode(this.#input.take(bytes));
+      if (isOver) this.#remainingSamples = 0;
+      if (pcm.length > 0) return pcm;
     }
-    const bytes = this.#wholeBytes();
-    const samples = (bytes / frameBytes) * channels;
-    const pcm = new Int16Array(samples);
-    convertToPcm16(this.#pending, 0, samples, encoding, pcm, 0);
-    this.#pending = this.#pending.slice(bytes);
-    this.#remainingBytes -= bytes;
-    return pcm;
+    return undefined;
   }
 
-  /** The pending bytes that form whole samples of all channels. */
+  #decode(bytes: Uint8Array): Int16Array {
+    this.#remainingBytes -= bytes.length;
+    const pcm = decodeWavFrames(bytes, this.#format);
+    const wanted = pcm.subarray(0, Math.min(pcm.length, this.#remainingSamples * this.channels));
+    this.#remainingSamples -= wanted.length / this.channels;
+    return wanted;
+  }
+
+  /** The buffered bytes that form whole frames. */
   #wholeBytes(): number {
-    const bytes = Math.min(this.#pending.length, this.#remainingBytes);
+    const bytes = Math.min(this.#input.bytes.length, this.#remainingBytes);
     return bytes - (bytes % this.#format.frameBytes);
   }
 }
 
-function isWav(head: Uint8Array): boolean {
-  return (
-    head.length >= 12 && textOf(head.subarray(0, 4)) === "RIFF" && textOf(head.subarray(8, 12)) === "WAVE"
-  );
+/** What has been read from the pipe and not been used. */
+class BufferedInput {
+  /** Offset of `bytes` in the input. */
+  at = 0;
+  bytes: Uint8Array = new Uint8Array(0);
+  readonly signal: AbortSignal | undefined;
+  readonly #reader: Reader;
+  /** Bytes to be dropped when they arrive. */
+  #toSkip = 0;
+
+  constructor(reader: Reader, signal: AbortSignal | undefined) {
+    this.#reader = reader;
+    this.signal = signal;
+    // Cancelling also ends a pending read.
+    signal?.addEventListener("abort", () => void reader.cancel());
+    if (signal?.aborted === true) void reader.cancel();
+  }
+
+  /** Waits for more bytes; false at the end of the input. */
+  async fill(): Promise<boolean> {
+    const { value } = await this.#reader.read();
+    if (value === undefined) return false;
+    const skipped = Math.min(this.#toSkip, value.length);
+    this.#toSkip -= skipped;
+    this.at += skipped;
+    this.bytes = concatBytes(this.bytes, value.subarray(skipped));
+    return true;
+  }
+
+  take(bytes: number): Uint8Array {
+    const taken = this.bytes.subarray(0, bytes);
+    this.bytes = this.bytes.slice(bytes);
+    this.at += bytes;
+    return taken;
+  }
+
+  /** Drops the bytes before an offset, which may not have arrived. */
+  skipTo(offset: number): void {
+    const dropped = Math.min(offset - this.at, this.bytes.length);
+    this.take(dropped);
+    this.#toSkip = offset - this.at;
+  }
 }
 
-function textOf(bytes: Uint8Array): string {
-  return String.fromCharCode(...bytes);
+function rawFormat({ sampleRate, channels }: { sampleRate: number; channels: number }): WavFormat {
+  return { sampleRate, channels, encoding: "s16", frameBytes: 2 * channels, dataAt: 0, dataBytes: undefined };
+}
+
+/** Raw samples have no header, so anything unknown counts as such. What is known to be something else is refused. */
+async function refuseUnlessRaw(input: BufferedInput, parser: WavHeadParser, reason: string): Promise<void> {
+  const isRaw = parser.at === 0;
+  // After the end that the signal caused, the input is no reason for a refusal.
+  if (!isRaw) input.signal?.throwIfAborted();
+  const hasArrived = parser.at <= input.at + input.bytes.length;
+  if (parser.isWav || !hasArrived) throw new ClientError("BAD_AUDIO", reason);
+  input.skipTo(parser.at);
+  const format = await compressedFormat(input);
+  if (format !== undefined) {
+    throw new ClientError("BAD_AUDIO", `the input is ${format}`, "send WAV, or raw 16-bit samples");
+  }
+  if (!isRaw) throw new ClientError("BAD_AUDIO", reason);
+}
+
+async function compressedFormat(input: BufferedInput): Promise<string | undefined> {
+  while (input.bytes.length < sniffBytes && (await input.fill()));
+  const format = sniffAudioFormat(input.bytes.subarray(0, sniffBytes));
+  if (format === "audio/wav") return undefined;
+  if (format !== "audio/mpeg" && format !== "audio/aac") return format;
+  while (input.bytes.length < maxFramesBytes && (await input.fill()));
+  const frames =
+    format === "audio/mpeg" ? framesAtStart(input.bytes) : adtsFramesInRow(input.bytes, framesInRow);
+  return frames >= framesInRow ? format : undefined;
+}
+
+function framesAtStart(bytes: Uint8Array): number {
+  return findMpegFrames(bytes.subarray(0, maxFramesBytes), framesInRow) === 0 ? framesInRow : 0;
 }

@@ -3,8 +3,13 @@ import { parseFromTokenizer } from "music-metadata";
 import { AbstractTokenizer, EndOfStreamError, type IFileInfo, type IReadChunkOptions } from "strtok3";
 import { WavecacheError } from "../../base/errors.ts";
 import { inspectBytes, maxScannedSongBytes } from "../../base/limits/library.ts";
-import { sniffAudioFormat, sniffBytes } from "../../codec/sniff.ts";
-import { parseWavHead } from "../../codec/wav.ts";
+import { KiB } from "../../base/limits/units.ts";
+import { MpegDuration, MpegFrames } from "../../codec/mpeg.ts";
+import { OggOpusError, OggOpusParser } from "../../codec/ogg-opus.ts";
+import { opusSampleRate } from "../../codec/opus.ts";
+import { probeAudio, type ReadAt } from "../../codec/probe.ts";
+import { wavSamples } from "../../codec/wav-samples.ts";
+import { WavHeadParser } from "../../codec/wav.ts";
 import type { OpenedFile } from "./file.ts";
 
 export interface AudioDetails {
@@ -13,6 +18,9 @@ export interface AudioDetails {
   /** Seconds; null if unknown. */
   duration: number | null;
 }
+
+/** One read of the head of a WAV file. */
+const headReadBytes = 16 * KiB;
 
 const unknownType = "application/octet-stream";
 
@@ -36,18 +44,74 @@ const typesByExtension: Record<string, string> = {
 
 /** Reads a file's type and duration. A file that is damaged or not audio has no duration; only disk failures throw. */
 export async function inspectAudio(name: string, file: OpenedFile): Promise<AudioDetails> {
-  const head = await file.read(0, Math.min(file.size, inspectBytes));
-  const sniffed = sniffAudioFormat(head.subarray(0, sniffBytes));
-  const type = sniffed ?? typesByExtension[/\.([^./]+)$/.exec(name)?.[1]?.toLowerCase() ?? ""] ?? unknownType;
+  const read = (at: number, bytes: number) =>
+    file.read(Math.min(at, file.size), bytesWithin(file, at, bytes));
+  const probe = await probeAudio(read);
+  const type =
+    probe.format ?? typesByExtension[/\.([^./]+)$/.exec(name)?.[1]?.toLowerCase() ?? ""] ?? unknownType;
   if (type === unknownType) return { type, duration: null };
-  return { type, duration: wavDuration(head, file.size) ?? (await parsedDuration(name, type, file)) };
+  const duration = await ownDuration(read, probe.at, type, file.size);
+  return { type, duration: duration === undefined ? await parsedDuration(name, type, file) : duration };
 }
 
-function wavDuration(head: Uint8Array, fileBytes: number): number | undefined {
-  const wav = parseWavHead(head, fileBytes);
-  if (wav.kind !== "format") return undefined;
-  const { dataBytes, frameBytes, sampleRate } = wav.format;
-  return dataBytes === undefined ? undefined : dataBytes / frameBytes / sampleRate;
+/** The duration of what sounds are made of, exactly as it is played. Undefined for other files. */
+async function ownDuration(
+  read: ReadAt,
+  audioAt: number,
+  type: string,
+  fileBytes: number,
+): Promise<number | null | undefined> {
+  if (type === "audio/wav") return await wavDuration(read, fileBytes);
+  if (fileBytes > maxScannedSongBytes) return undefined;
+  if (type === "audio/mpeg") return await mpegDuration(read, audioAt);
+  return type === "audio/ogg; codecs=opus" ? await opusDuration(read) : undefined;
+}
+
+function bytesWithin(file: OpenedFile, at: number, bytes: number): number {
+  return Math.max(0, Math.min(bytes, file.size - at));
+}
+
+async function wavDuration(read: ReadAt, fileBytes: number): Promise<number | undefined> {
+  const parser = new WavHeadParser(fileBytes);
+  for (let at = 0; ;) {
+    const head = parser.parse(await read(at, headReadBytes), at);
+    if (head.kind === "refused") return undefined;
+    if (head.kind === "format") {
+      const { dataAt, dataBytes = fileBytes - dataAt, sampleRate } = head.format;
+      return wavSamples(head.format, dataBytes) / sampleRate;
+    }
+    at = head.at;
+  }
+}
+
+/** Counts all frames: tags state wrong lengths, and the bit rate and sample rate may change. */
+async function mpegDuration(read: ReadAt, from: number): Promise<number | null> {
+  const parser = new MpegFrames();
+  const counter = new MpegDuration();
+  for await (const bytes of pieces(read, from)) counter.add(parser.push(bytes));
+  counter.add(parser.end());
+  return counter.seconds > 0 ? counter.seconds : null;
+}
+
+async function opusDuration(read: ReadAt): Promise<number | null> {
+  const parser = new OggOpusParser();
+  try {
+    for await (const bytes of pieces(read, 0)) parser.push(bytes);
+    parser.end();
+  } catch (error) {
+    if (error instanceof OggOpusError) return null;
+    throw error;
+  }
+  return parser.audibleSamples > 0 ? parser.audibleSamples / opusSampleRate : null;
+}
+
+async function* pieces(read: ReadAt, from: number): AsyncGenerator<Uint8Array, void, void> {
+  for (let at = from; ;) {
+    const bytes = await read(at, inspectBytes);
+    if (bytes.length === 0) return;
+    yield bytes;
+    at += bytes.length;
+  }
 }
 
 async function parsedDuration(name: string, type: string, file: OpenedFile): Promise<number | null> {

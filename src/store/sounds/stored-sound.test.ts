@@ -56,6 +56,14 @@ describe("a stored sound", () => {
     expect((await read(join(folder.path, "b"))).result).toBe("missing");
   });
 
+  test("of an earlier version counts as missing, because its packets may be wrong", async () => {
+    using folder = temporaryFolder();
+    const path = join(folder.path, "a");
+    write(path, [new Uint8Array(50)]);
+    writeFileSync(path, (await Bun.file(path).bytes()).with(8, 1));
+    expect(await read(path)).toEqual({ result: "missing", packets: [] });
+  });
+
   test("leaves no file if it is discarded, and does not touch an existing one", async () => {
     using folder = temporaryFolder();
     const path = join(folder.path, "a");

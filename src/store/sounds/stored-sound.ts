@@ -4,7 +4,7 @@
  * -- Format (all numbers little-endian)
  *
  *     char magic[8];           // "wvcsound"
- *     u32  version;            // 1
+ *     u32  version;            // 2; it also changes when the same file makes other packets
  *     u32  packets;
  *     u32  bytes;              // after the header
  *     u32  crc;                // CRC-32 (zlib) of the bytes after the header
@@ -24,7 +24,7 @@ import { failpoint } from "../../base/failpoint.ts";
 import { isMissing, removeFile } from "../layout.ts";
 
 const magic = "wvcsound";
-const version = 1;
+const version = 2;
 const headerBytes = 24;
 const temporarySuffix = ".tmp";
 
@@ -93,7 +93,7 @@ export class SoundWriter {
 
 /**
  * Passes the packets of a stored sound to `onPackets`, batch by batch, and marks the sound as used. Passes nothing of a
- * damaged file. Throws the system's error.
+ * damaged file; one of an earlier version counts as missing. Throws the system's error.
  */
 export async function readStoredSound(
   path: string,
@@ -106,6 +106,7 @@ export async function readStoredSound(
     if (isMissing(error)) return "missing";
     throw error;
   }
+  if (isOutdated(file)) return "missing";
   if (!isWhole(file)) return "damaged";
   const now = new Date();
   // A read-only folder works too; without new timestamps, trimming only picks other sounds.
@@ -144,6 +145,12 @@ function filesOf(folder: string): { path: string; bytes: number; usedMs: number 
     const stat = fs.statSync(path, { throwIfNoEntry: false });
     return stat?.isFile() ? [{ path, bytes: stat.size, usedMs: stat.mtimeMs }] : [];
   });
+}
+
+function isOutdated(file: Uint8Array): boolean {
+  if (file.length < headerBytes) return false;
+  const stated = new DataView(file.buffer, file.byteOffset).getUint32(8, true);
+  return stated > 0 && stated < version;
 }
 
 /** Whether header and checksum match, and the packets fill the file exactly. */

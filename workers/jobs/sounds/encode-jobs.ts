@@ -1,11 +1,12 @@
 /**
- * The sounds of the encoding thread. Several are encoded at once, one batch of packets of each in turn: a short sound
- * does not wait for a long one, and a cancelled one ends soon.
+ * The sounds of the encoding thread. Several are encoded at once, one short step of each in turn: no sound waits for a
+ * longer one, or for one whose file is damaged, and a cancelled one ends soon.
  */
 import { errorNumber, toWavecacheError, WavecacheError } from "../../../src/base/errors.ts";
 import { failpoint } from "../../../src/base/failpoint.ts";
 import { maxEncodings } from "../../../src/base/limits/sounds.ts";
 import type { EncodeEnd, EncoderReply, EncoderRequest } from "../../../src/store/sounds/encoder-calls.ts";
+import { CancelledError, EncodingPace } from "./encoding-pace.ts";
 import { OptionalSoundWriter } from "./optional-sound-writer.ts";
 import { packetsOf } from "./sound-packets.ts";
 import { SoundSourceFile } from "./sound-source-file.ts";
@@ -16,7 +17,7 @@ export class EncodeJobs {
   readonly #post: (reply: EncoderReply, transfer?: ArrayBuffer[]) => void;
   readonly #queue: EncodeRequest[] = [];
   readonly #running = new Set<number>();
-  /** Running requests that end after their current batch. */
+  /** Running requests that end after their current step. */
   readonly #cancelled = new Set<number>();
 
   constructor(post: (reply: EncoderReply, transfer?: ArrayBuffer[]) => void) {
@@ -58,8 +59,7 @@ export class EncodeJobs {
     try {
       result = await this.#encode(request);
     } catch (error) {
-      const { code, detail } = toSoundError(error);
-      result = { kind: "failed", errorNumber: errorNumber(code), detail: detail ?? "" };
+      result = error instanceof CancelledError ? { kind: "cancelled" } : failureOf(error);
     }
     this.#running.delete(request.id);
     this.#cancelled.delete(request.id);
@@ -69,17 +69,15 @@ export class EncodeJobs {
 
   async #encode({ id, descriptor, size, storePath }: EncodeRequest): Promise<EncodeEnd> {
     const source = new SoundSourceFile(descriptor, size);
+    const pace = new EncodingPace(() => this.#cancelled.has(id));
     const writer = new OptionalSoundWriter(storePath, id);
     try {
-      for await (const packets of packetsOf(source)) {
+      for await (const packets of packetsOf(source, pace)) {
         failpoint("sound.encode");
-        if (this.#cancelled.has(id)) return { kind: "cancelled" };
         writer.append(packets);
         this.#sendPackets(id, packets);
-        // Yields to incoming messages and to the other sounds.
-        await new Promise<void>((resolve) => setImmediate(resolve));
+        await pace.step();
       }
-      if (this.#cancelled.has(id)) return { kind: "cancelled" };
       writer.finish(source.isUnchanged);
       return { kind: "complete", storeProblem: writer.problem };
     } finally {
@@ -101,6 +99,11 @@ export class EncodeJobs {
   #end(id: number, result: EncodeEnd): void {
     this.#post({ kind: "ended", id, end: result });
   }
+}
+
+function failureOf(error: unknown): EncodeEnd {
+  const { code, detail } = toSoundError(error);
+  return { kind: "failed", errorNumber: errorNumber(code), detail: detail ?? "" };
 }
 
 /** An error with a system code is about the system; all others of decoders and parsers are about the sound. */

@@ -1,10 +1,15 @@
 /** A decoded sound: mono samples, piece by piece. */
 export interface MonoAudio {
-  /** In Hz. */
-  readonly sampleRate: number;
-  /** The next samples, full scale 1.0; undefined at the end. Throws SOUND_UNREADABLE. */
-  read(): Float32Array | undefined;
+  /** The next piece; undefined at the end. Throws SOUND_UNREADABLE, SONG_CHANGED or CancelledError. */
+  read(): Promise<MonoPiece | undefined>;
   free(): void;
+}
+
+export interface MonoPiece {
+  /** Full scale is 1.0. */
+  samples: Float32Array;
+  /** In Hz; it may differ from that of the piece before. */
+  sampleRate: number;
 }
 
 /** Pieces are short: the first packet of a sound is ready soon. */

@@ -1,63 +1,154 @@
 import { MPEGDecoder } from "mpg123-decoder";
 import { WavecacheError } from "../../../src/base/errors.ts";
 import { KiB } from "../../../src/base/limits/units.ts";
-import { mixPlanes, type MonoAudio } from "./mono-audio.ts";
+import {
+  isFreeFormat,
+  isSameMpegFormat,
+  type MpegFrame,
+  MpegFrames,
+  type MpegTag,
+} from "../../../src/codec/mpeg.ts";
+import type { EncodingPace } from "./encoding-pace.ts";
+import { mixPlanes, type MonoAudio, type MonoPiece } from "./mono-audio.ts";
 import type { SoundSourceFile } from "./sound-source-file.ts";
 
-/** About a second of MP3 at 128 kbit/s. */
-const pieceBytes = 16 * KiB;
+/** Half a second of MP3 at 128 kbit/s. */
+const pieceBytes = 8 * KiB;
+/** Bytes at the beginning in which frames of free format are searched for. */
+const freeFormatBytes = 64 * KiB;
+/** Samples by which the output of every decoder lags behind its input. */
+const decoderDelay = 529;
 
-/** Decodes MP3 with mpg123 and skips damaged parts, as players do. Throws SOUND_UNREADABLE if nothing can be decoded. */
-export async function openMp3(file: SoundSourceFile): Promise<MonoAudio> {
-  const decoder = new MPEGDecoder();
+/** Decodes the MPEG audio between two offsets of a file, and skips what is damaged. Throws SOUND_UNREADABLE. */
+export async function openMp3(
+  file: SoundSourceFile,
+  from: number,
+  to: number,
+  pace: EncodingPace,
+): Promise<MonoAudio> {
+  const decoder = new MPEGDecoder({ enableGapless: false });
   await decoder.ready;
-  try {
-    return new Mp3Audio(file, decoder);
-  } catch (error) {
-    decoder.free();
-    throw error;
-  }
+  return new Mp3Audio(file, from, to, decoder, pace);
 }
 
+/**
+ * mpg123 gets whole frames, never damage: it takes garbage for audio, and hides a change of the sample rate within a piece.
+ * It starts anew where another file was appended.
+ */
 class Mp3Audio implements MonoAudio {
-  readonly sampleRate: number;
   readonly #file: SoundSourceFile;
+  readonly #from: number;
+  readonly #to: number;
+  readonly #pace: EncodingPace;
   readonly #decoder: MPEGDecoder;
-  #at = 0;
-  /** Decoded by the constructor, which needs them for the sample rate. */
-  #first: Float32Array | undefined;
+  readonly #parser = new MpegFrames();
+  #at: number;
+  #isParsed = false;
+  /** Frames that are not decoded yet. */
+  #frames: MpegFrame[] = [];
+  #last: MpegFrame | undefined;
+  #trim: GaplessTrim = new GaplessTrim(undefined);
+  #hasAudio = false;
 
-  constructor(file: SoundSourceFile, decoder: MPEGDecoder) {
+  constructor(file: SoundSourceFile, from: number, to: number, decoder: MPEGDecoder, pace: EncodingPace) {
     this.#file = file;
+    this.#from = from;
+    this.#to = to;
+    this.#at = from;
     this.#decoder = decoder;
-    const first = this.#decode();
-    if (first === undefined) throw new WavecacheError("SOUND_UNREADABLE", "no MP3 audio in it");
-    this.sampleRate = first.sampleRate;
-    this.#first = first.samples;
+    this.#pace = pace;
   }
 
-  read(): Float32Array | undefined {
-    const first = this.#first;
-    this.#first = undefined;
-    if (first !== undefined) return first;
-    const next = this.#decode();
-    if (next !== undefined && next.sampleRate !== this.sampleRate) {
-      throw new WavecacheError("SOUND_UNREADABLE", "its sample rate changes, or it is damaged");
+  async read(): Promise<MonoPiece | undefined> {
+    while (await this.#parse()) {
+      const run = this.#takeRun();
+      if (run.length === 0) continue;
+      const { channelData } = this.#decoder.decode(joined(run));
+      const samples = this.#trim.cut(mixPlanes(channelData));
+      if (samples.length > 0) return { samples, sampleRate: run[0]!.header.sampleRate };
     }
-    return next?.samples;
+    if (!this.#hasAudio) throw new WavecacheError("SOUND_UNREADABLE", this.#whatInstead());
+    return undefined;
   }
 
   free(): void {
     this.#decoder.free();
   }
 
-  #decode(): { samples: Float32Array; sampleRate: number } | undefined {
-    while (this.#at < this.#file.size) {
-      const bytes = this.#file.read(this.#at, pieceBytes);
+  /** Reads until there are frames; false at the end of the audio. */
+  async #parse(): Promise<boolean> {
+    while (this.#frames.length === 0) {
+      if (this.#isParsed) return false;
+      const bytes = this.#file.read(this.#at, Math.min(pieceBytes, this.#to - this.#at));
       this.#at += bytes.length;
-      const { channelData, samplesDecoded, sampleRate } = this.#decoder.decode(bytes);
-      if (samplesDecoded > 0) return { samples: mixPlanes(channelData), sampleRate };
+      this.#isParsed = bytes.length === 0;
+      this.#frames = this.#isParsed ? this.#parser.end() : this.#parser.push(bytes);
+      await this.#pace.stepOver(bytes.length, this.#frames.length > 0);
     }
-    return undefined;
+    if (this.#beginsAnew(this.#frames[0]!)) await this.#restart(this.#frames[0]!);
+    return true;
   }
+
+  /** Takes the frames that the decoder can decode in one go, without those that hold no audio. */
+  #takeRun(): MpegFrame[] {
+    const end = this.#frames.findIndex(
+      (frame, at) => at > 0 && this.#beginsAnew(frame, this.#frames[at - 1]),
+    );
+    const run = this.#frames.splice(0, end < 0 ? this.#frames.length : end);
+    this.#last = run.at(-1);
+    this.#hasAudio = true;
+    return run.filter(({ tag }) => tag === undefined);
+  }
+
+  #beginsAnew(frame: MpegFrame, last = this.#last): boolean {
+    return frame.tag !== undefined || last === undefined || !isSameMpegFormat(frame.header, last.header);
+  }
+
+  /** Only the tag of the first frame counts, as in other players: one that follows may be of a file that was cut. */
+  async #restart(first: MpegFrame): Promise<void> {
+    if (this.#last !== undefined) await this.#decoder.reset();
+    this.#trim = new GaplessTrim(this.#last === undefined ? first.tag : undefined);
+  }
+
+  #whatInstead(): string {
+    const isFree = isFreeFormat(this.#file.read(this.#from, freeFormatBytes));
+    return isFree ? "MP3 of free format, which cannot be played" : "no MP3 audio in it";
+  }
+}
+
+/** Cuts off what the encoder and the decoder put before the audio, and what fills the last frame. */
+class GaplessTrim {
+  #toSkip: number;
+  readonly #toHold: number;
+  /** The last samples so far: they are padding unless more follow. */
+  #held = new Float32Array(0);
+
+  constructor(tag: MpegTag | undefined) {
+    const isKnown = tag !== undefined && tag.delay + tag.padding > 0;
+    this.#toSkip = isKnown ? tag.delay + decoderDelay : 0;
+    this.#toHold = isKnown ? Math.max(0, tag.padding - decoderDelay) : 0;
+  }
+
+  cut(samples: Float32Array): Float32Array {
+    const skipped = Math.min(this.#toSkip, samples.length);
+    this.#toSkip -= skipped;
+    const rest = samples.subarray(skipped);
+    if (this.#toHold === 0) return rest;
+    const all = new Float32Array(this.#held.length + rest.length);
+    all.set(this.#held);
+    all.set(rest, this.#held.length);
+    const ready = Math.max(0, all.length - this.#toHold);
+    this.#held = all.slice(ready);
+    return all.subarray(0, ready);
+  }
+}
+
+function joined(frames: readonly MpegFrame[]): Uint8Array {
+  const bytes = new Uint8Array(frames.reduce((sum, frame) => sum + frame.bytes.length, 0));
+  let at = 0;
+  for (const frame of frames) {
+    bytes.set(frame.bytes, at);
+    at += frame.bytes.length;
+  }
+  return bytes;
 }

@@ -2,45 +2,48 @@
 import { WavecacheError } from "../../../src/base/errors.ts";
 import { maxSoundMs } from "../../../src/base/limits/sounds.ts";
 import { opusFrameSamples, opusSampleRate } from "../../../src/codec/opus.ts";
+import { probeAudio } from "../../../src/codec/probe.ts";
 import { maxResampleRate, minResampleRate, Resampler } from "../../../src/codec/resample.ts";
-import { sniffAudioFormat, sniffBytes } from "../../../src/codec/sniff.ts";
+import type { EncodingPace } from "./encoding-pace.ts";
 import { FrameEncoder } from "./frame-encoder.ts";
-import type { MonoAudio } from "./mono-audio.ts";
+import { type MonoAudio, type MonoPiece, piecesPerSecond } from "./mono-audio.ts";
 import { openMp3 } from "./mp3-audio.ts";
 import { inspectOpus, openOpus, opusPackets } from "./opus-audio.ts";
 import type { SoundSourceFile } from "./sound-source-file.ts";
-import { openWav } from "./wav-audio.ts";
+import { openWav, readWavFormat } from "./wav-audio.ts";
 
 const maxPackets = (maxSoundMs / 1000) * (opusSampleRate / opusFrameSamples);
 /** The largest batch: some 5 ms of work. The first batches are smaller, to start the playback soon. */
 const maxBatchPackets = 25;
 
 /**
- * Packets of 20 ms at 48 kHz, mono. The packets of an Ogg/Opus file that has this format are passed through. Its pre-skip
- * and end trimming are then ignored, which adds some milliseconds of silence. Throws SOUND_UNREADABLE, SOUND_TOO_LONG or
- * SONG_CHANGED.
+ * Packets of 20 ms at 48 kHz, mono. The packets of an Ogg/Opus file that has this format are passed through. Throws
+ * SOUND_UNREADABLE, SOUND_TOO_LONG, SONG_CHANGED or CancelledError.
  */
-export async function* packetsOf(file: SoundSourceFile): AsyncGenerator<Uint8Array[], void, void> {
-  const format = sniffAudioFormat(file.read(0, sniffBytes));
+export async function* packetsOf(
+  file: SoundSourceFile,
+  pace: EncodingPace,
+): AsyncGenerator<Uint8Array[], void, void> {
+  const { format, at } = await probeAudio((from, bytes) => file.read(from, bytes));
   if (format === "audio/ogg; codecs=opus") {
-    const opus = inspectOpus(file);
-    if (opus.isPlain) yield* opusPackets(file);
-    else yield* encode(await openOpus(file, opus));
+    const opus = await inspectOpus(file, pace);
+    if (opus.plainPackets !== undefined) yield* opusPackets(file, opus.plainPackets, pace);
+    else yield* encode(openOpus(file, opus, pace), pace);
   } else if (format === "audio/wav") {
-    yield* encode(openWav(file));
+    yield* encode(openWav(file, await readWavFormat(file, pace), pace), pace);
   } else if (format === "audio/mpeg") {
-    yield* encode(await openMp3(file));
+    yield* encode(await openMp3(file, at, file.size, pace), pace);
   } else {
     const what = file.size === 0 ? "an empty file" : (format ?? "an unknown audio format");
     throw new WavecacheError("SOUND_UNREADABLE", `${what}; WAV, MP3 and Opus in Ogg can be played`);
   }
 }
 
-function* encode(audio: MonoAudio): Generator<Uint8Array[], void, void> {
+async function* encode(audio: MonoAudio, pace: EncodingPace): AsyncGenerator<Uint8Array[], void, void> {
   try {
     const encoder = new FrameEncoder();
     try {
-      yield* encodeSamples(resample(audio), encoder);
+      yield* encodeSamples(resample(audio, pace), encoder);
     } finally {
       encoder.free();
     }
@@ -49,13 +52,13 @@ function* encode(audio: MonoAudio): Generator<Uint8Array[], void, void> {
   }
 }
 
-function* encodeSamples(
-  samples: Iterable<Float32Array>,
+async function* encodeSamples(
+  samples: AsyncIterable<Float32Array>,
   encoder: FrameEncoder,
-): Generator<Uint8Array[], void, void> {
+): AsyncGenerator<Uint8Array[], void, void> {
   let packets: Uint8Array[] = [];
   let encodedPackets = 0;
-  for (const piece of samples) {
+  for await (const piece of samples) {
     encoder.push(piece, packets);
     if (packets.length < Math.min(maxBatchPackets, encodedPackets + 1)) continue;
     encodedPackets += packets.length;
@@ -67,14 +70,35 @@ function* encodeSamples(
   if (packets.length > 0) yield packets;
 }
 
-function* resample(audio: MonoAudio): Generator<Float32Array, void, void> {
-  const { sampleRate } = audio;
+/** The audio at 48 kHz. Where the sample rate of the source changes, another resampler takes over. */
+async function* resample(audio: MonoAudio, pace: EncodingPace): AsyncGenerator<Float32Array, void, void> {
+  let resampler: Resampler | undefined;
+  let rate = opusSampleRate;
+  for (let piece = await audio.read(); piece !== undefined; piece = await audio.read()) {
+    if (piece.sampleRate !== rate) {
+      if (resampler !== undefined) yield resampler.end();
+      rate = piece.sampleRate;
+      resampler = resamplerOf(rate);
+    }
+    for (const [at, part] of parts(piece).entries()) {
+      if (at > 0) await pace.step();
+      yield resampler?.push(part) ?? part;
+    }
+  }
+  if (resampler !== undefined) yield resampler.end();
+}
+
+function resamplerOf(sampleRate: number): Resampler | undefined {
   if (sampleRate < minResampleRate || sampleRate > maxResampleRate) {
     throw new WavecacheError("SOUND_UNREADABLE", `a sample rate of ${sampleRate} Hz`);
   }
-  const resampler = sampleRate === opusSampleRate ? undefined : new Resampler(sampleRate, opusSampleRate);
-  for (let samples = audio.read(); samples !== undefined; samples = audio.read()) {
-    yield resampler?.push(samples) ?? samples;
-  }
-  if (resampler !== undefined) yield resampler.end();
+  return sampleRate === opusSampleRate ? undefined : new Resampler(sampleRate, opusSampleRate);
+}
+
+/** A block of ADPCM or MP3 may be long: encoding it in one step would hold up other sounds. */
+function parts({ samples, sampleRate }: MonoPiece): Float32Array[] {
+  const length = Math.ceil(sampleRate / piecesPerSecond);
+  return Array.from({ length: Math.ceil(samples.length / length) }, (_, at) =>
+    samples.subarray(at * length, (at + 1) * length),
+  );
 }
