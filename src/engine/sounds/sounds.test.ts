@@ -99,7 +99,7 @@ describe("sounds", () => {
     ["a changed length", (bytes) => bytes.with(24, bytes[24]! ^ 1)],
     ["a cut end", (bytes) => bytes.subarray(0, bytes.length - 10)],
     ["nothing in it", () => new Uint8Array(0)],
-    ["another version", (bytes) => bytes.with(8, 2)],
+    ["another version", (bytes) => bytes.with(8, 3)],
   ])("are encoded again if the file in the cache has %s", async (_, damage) => {
     await using bench = new TestSounds();
     bench.put("mode_1.wav", wav(0.3));
