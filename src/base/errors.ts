@@ -200,11 +200,18 @@ const lastingFaults: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "SHUTTING_DOWN",
   "STORE_LOST",
   "RECORDINGS_LOST",
+  "OBJECT_DAMAGED",
+  "OBJECT_MISSING",
 ]);
+
+/** Whether the log has a line about this fault already. */
+export function isLastingFault(code: ErrorCode): boolean {
+  return lastingFaults.has(code);
+}
 
 /** Whether a peer's error is the server's fault, and news for its log. */
 export function isServerFault(code: ErrorCode): boolean {
-  return table[code].http >= 500 && !lastingFaults.has(code);
+  return table[code].http >= 500 && !isLastingFault(code);
 }
 
 /** An error of the table. `detail` is for the log and may name files; no peer ever gets it. */

@@ -13,10 +13,12 @@ import {
   defaultIncompleteTtlSeconds,
   defaultMaxCacheBytes,
   defaultMaxStreamBytes,
+  defaultScrubDays,
 } from "../base/limits/streams.ts";
 import { GiB, MiB } from "../base/limits/units.ts";
 import { logLevels } from "../base/log.ts";
 import {
+  days,
   hostNames,
   networks,
   optionalText,
@@ -97,6 +99,8 @@ export const options = {
     "how long an interrupted upload can be resumed, in time that the server runs"),
   keepOrphans: toggle("false",
     "keep files of the cache that belong to no known stream in lost+found forever, instead of 30 days"),
+  scrubDays: option("days", String(defaultScrubDays), days,
+    "verify all audio of the cache once in this time, in the background; off for never"),
 
   // Recordings
   ingestPort: option("port", "5096", port,

@@ -4,13 +4,16 @@ import type { CertificateSettings } from "../listen/certificates.ts";
 import { CacheLayout } from "../store/layout.ts";
 import type { Config } from "./schema.ts";
 
+const dayMs = 24 * 3600 * 1000;
 /** How long the LEDs of a device flash when it connects. */
 const flashMs = 200;
 
 export function engineSettings(config: Config): EngineSettings {
-  const { maxStreamBytes, maxCacheBytes, incompleteTtl, keepOrphans, leadMs, flash, sounds } = config;
+  const { maxStreamBytes, maxCacheBytes, incompleteTtl, keepOrphans, scrubDays, leadMs, flash, sounds } =
+    config;
+  const scrub = { intervalMs: scrubDays === "off" ? undefined : scrubDays * dayMs };
   return {
-    streams: { maxStreamBytes, maxCacheBytes, incompleteTtlSeconds: incompleteTtl, keepOrphans },
+    streams: { maxStreamBytes, maxCacheBytes, incompleteTtlSeconds: incompleteTtl, keepOrphans, scrub },
     recordings: {
       folder: config.recordingsDir,
       rotateMs: config.rotateSeconds * 1000,

@@ -17,6 +17,15 @@ export function wholeNumber(min: number, max: number) {
   );
 }
 
+/** Days, or "off". A fraction is allowed. */
+export const days = v.union(
+  [
+    v.literal("off"),
+    v.pipe(v.string(), v.regex(/^\d+(?:\.\d+)?$/), v.transform(Number), v.gtValue(0), v.maxValue(3650)),
+  ],
+  "a number of days up to 3650, such as 30 or 0.5, or off",
+);
+
 export const text = v.pipe(v.string(), v.nonEmpty("a text that is not empty"));
 
 /** Undefined for an empty text. */

@@ -5,6 +5,7 @@
  */
 import { RECORD_CLOSE, RECORD_FRAMES, RECORD_LISTEN, RECORD_OPEN } from "./messages/recordings.ts";
 import {
+  READ_CHECK,
   READ_CLOSE,
   READ_OPEN,
   READ_RANGE,
@@ -41,6 +42,7 @@ const jobNames: Record<number, string> = {
   [READ_OPEN]: "read open",
   [READ_RANGE]: "read range",
   [READ_CLOSE]: "read close",
+  [READ_CHECK]: "read check",
   [RECORD_OPEN]: "recording open",
   [RECORD_FRAMES]: "recording frames",
   [RECORD_LISTEN]: "recording listen",

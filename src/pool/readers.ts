@@ -10,7 +10,8 @@ import {
   type Body,
   decodeFailure,
   encodeOpen,
-  encodeRange,
+  encodeNumbers,
+  READ_CHECK,
   READ_CLOSE,
   READ_FAILED,
   READ_LAST,
@@ -46,18 +47,19 @@ export interface ReadSink {
 export type DamageListener = (path: string, error: WavecacheError) => void;
 
 export class Readers {
+  readonly #settings: PoolThreadSettings;
   readonly #readers: Reader[];
+  /** Verifies objects that nobody reads, while the scrub runs. */
+  #scrubber: Reader | undefined;
   readonly #resident: ResidentFiles;
   readonly #garbage = new GarbageWatch();
   #next = 0;
   #onDamage: DamageListener = () => {};
 
   constructor(settings: PoolThreadSettings) {
+    this.#settings = settings;
     this.#resident = new ResidentFiles(new CacheLayout(settings.cacheDir));
-    this.#readers = Array.from(
-      { length: settings.count },
-      (_, index) => new Reader(settings, index, this.#resident, (path, error) => this.#onDamage(path, error)),
-    );
+    this.#readers = Array.from({ length: settings.count }, (_, index) => this.#start(`reader ${index + 1}`));
   }
 
   /** Reports each read that finds damage. */
@@ -71,19 +73,39 @@ export class Readers {
     return this.#readers[this.#next]!;
   }
 
+  /** Starts a thread for the scrub: no other read may wait for a sector that the disk tries again and again. */
+  startScrubber(): Reader {
+    this.#scrubber ??= this.#start("scrubber");
+    return this.#scrubber;
+  }
+
+  async stopScrubber(): Promise<void> {
+    const scrubber = this.#scrubber;
+    this.#scrubber = undefined;
+    await scrubber?.close();
+  }
+
   /** Closes a file that is about to be deleted: while it is open, its disk space stays in use. */
   forget(path: string): void {
     this.#resident.forget(path);
-    for (const reader of this.#readers) reader.forget(path);
+    for (const reader of this.#all) reader.forget(path);
   }
 
   figures(): ThreadFigures[] {
-    return this.#readers.map((reader) => reader.figures());
+    return this.#all.map((reader) => reader.figures());
   }
 
   async close(): Promise<void> {
     this.#garbage.close();
-    await Promise.all(this.#readers.map((reader) => reader.close()));
+    await Promise.all(this.#all.map((reader) => reader.close()));
+  }
+
+  get #all(): Reader[] {
+    return this.#scrubber === undefined ? this.#readers : [...this.#readers, this.#scrubber];
+  }
+
+  #start(name: string): Reader {
+    return new Reader(this.#settings, name, this.#resident, (path, error) => this.#onDamage(path, error));
   }
 }
 
@@ -93,6 +115,8 @@ const emptyBody = new Uint8Array(0);
 interface Read {
   file: FileRef;
   sink: ReadSink;
+  /** Somebody wants the audio, not only its verification. */
+  hasAudio: boolean;
 }
 
 export class Reader implements ThreadOwner {
@@ -106,19 +130,14 @@ export class Reader implements ThreadOwner {
   readonly #handles = new Lru<number>(maxOpenFilesPerReader, (_path, handle) => this.#closeFile(handle));
   #nextHandle = 1;
 
-  constructor(
-    settings: PoolThreadSettings,
-    index: number,
-    resident: ResidentFiles,
-    onDamage: DamageListener,
-  ) {
+  constructor(settings: PoolThreadSettings, name: string, resident: ResidentFiles, onDamage: DamageListener) {
     this.#resident = resident;
     this.#onDamage = onDamage;
     this.#onLost = settings.onLost;
     this.#thread = new SupervisedThread(
       {
         entry: settings.entry,
-        name: `reader ${index + 1}`,
+        name,
         start: { cacheDir: settings.cacheDir },
         taskRingBytes: readRequestRingBytes,
         resultRingBytes: readDataRingBytes,
@@ -129,14 +148,19 @@ export class Reader implements ThreadOwner {
 
   /** Reads `length` bytes (1 or more) from `offset`; the file must have them. Calls the sink only after this returns. */
   read(file: FileRef, offset: number, length: number, sink: ReadSink): void {
-    if (this.#thread.isDead) {
-      return queueMicrotask(() =>
-        sink.failed(new WavecacheError("WORKER_LOST", "the reader is starting again")),
-      );
-    }
-    const handle = this.#handleOf(file);
-    this.#reads.push({ file, sink });
-    this.#thread.lane.send(READ_RANGE, handle, encodeRange(offset, length));
+    this.#send(READ_RANGE, [offset, length], { file, sink, hasAudio: true });
+  }
+
+  /**
+   * Verifies a range of an object. All ranges have to be checked in order, from the beginning, and before `forget`.
+   * `size` is that of the whole object. Rejects with OBJECT_DAMAGED, OBJECT_MISSING, or another error.
+   */
+  check(path: string, offset: number, length: number, size: number): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const sink = { part: () => resolve(), failed: reject };
+    const read = { file: { path, immutable: true }, sink, hasAudio: false };
+    this.#send(READ_CHECK, [offset, length, size], read);
+    return promise;
   }
 
   /** The range at once, if its file is an object and the whole range is in memory. The view is valid until the next call. */
@@ -155,11 +179,11 @@ export class Reader implements ThreadOwner {
 
   onResult(kind: number, _subject: number, body: Body): void {
     if (kind === READ_VOID) return;
-    const { file, sink } = this.#reads[0]!;
+    const { file, sink, hasAudio } = this.#reads[0]!;
     if (kind === READ_PART) return sink.part(view(body), false);
     this.#reads.shift();
     if (kind === READ_LAST) {
-      if (file.immutable) this.#resident.admit(file.path);
+      if (file.immutable && hasAudio) this.#resident.admit(file.path);
       return sink.part(view(body), true);
     }
     if (kind !== READ_FAILED) throw new RangeError(`a reader has no result of kind ${kind}`);
@@ -182,6 +206,16 @@ export class Reader implements ThreadOwner {
 
   close(): Promise<void> {
     return this.#thread.close();
+  }
+
+  #send(kind: number, numbers: number[], read: Read): void {
+    if (this.#thread.isDead) {
+      const error = new WavecacheError("WORKER_LOST", "the reader is starting again");
+      return queueMicrotask(() => read.sink.failed(error));
+    }
+    const handle = this.#handleOf(read.file);
+    this.#reads.push(read);
+    this.#thread.lane.send(kind, handle, encodeNumbers(...numbers));
   }
 
   #handleOf(file: FileRef): number {

@@ -6,7 +6,8 @@ import type { RecordingEntry } from "../base/recording-entry.ts";
 import type { StoreCondition } from "./store-guard.ts";
 import type { StoreNotice } from "./check/notice.ts";
 import type { CheckpointItem, CheckpointOutcome } from "./streams/checkpoint.ts";
-import type { ListQuery, StreamRow, Totals } from "./streams/catalog.ts";
+import type { ListQuery, StoredObject, StreamRow, Totals } from "./streams/catalog.ts";
+import type { ScrubState } from "./streams/scrub-state.ts";
 import type { DeviceRow } from "./devices/catalog.ts";
 import type { RecordingQuery, RecordingRow } from "./recordings/catalog.ts";
 import type { Recovery } from "./streams/recover.ts";
@@ -43,6 +44,14 @@ export interface IdleUpload extends UploadRef {
   size: number;
 }
 
+export interface RemovedStream {
+  finished: boolean;
+  /** Of the object that went with the stream: null and 0 bytes if there was none, or other streams have it too. */
+  objectSha256: string | null;
+  objectBytes: number;
+  unfinishedBytes: number;
+}
+
 /** Arguments and result of each call. Times are milliseconds since 1970. */
 export interface KeeperCalls {
   /** Opens the store, recovers it, and starts the background check. Must be the first call. */
@@ -73,10 +82,7 @@ export interface KeeperCalls {
   lookUp: [args: { idOrName: string }, result: StreamRow | null];
   list: [args: ListQuery, result: StreamRow[]];
   /** Removes a stream, and its object if no other stream uses it. Fails with STREAM_UNKNOWN if there is none. */
-  remove: [
-    args: { streamId: string },
-    result: { finished: boolean; objectBytes: number; unfinishedBytes: number },
-  ];
+  remove: [args: { streamId: string }, result: RemovedStream];
   /** Unfinished streams that nobody has touched for this long in running time, longest first. */
   idle: [args: { ms: number; limit: number }, result: IdleUpload[]];
   /** Removes interrupted uploads, and renews those that are in use. An id may have another upload by now. */
@@ -85,6 +91,16 @@ export interface KeeperCalls {
     result: { streamIds: string[]; bytes: number },
   ];
   totals: [args: null, result: Totals];
+  /** Marks the streams of an object as damaged, or as whole. Results in those marked otherwise before. */
+  markDamaged: [args: { sha256: string; isDamaged: boolean }, result: { streamIds: string[] }];
+  countDamaged: [args: null, result: number];
+  /** Objects after this SHA-256, for the scrub. */
+  nextObjects: [args: { after: string; limit: number }, result: StoredObject[]];
+  /** How far the scrub has come. */
+  scrubState: [args: null, result: ScrubState];
+  saveScrubState: [args: ScrubState, result: null];
+  /** Removes checksums of objects that are gone; `folder` is one of the 256. Results in how many. */
+  sweepSums: [args: { folder: number }, result: number];
   /** Repairs segments that are not in the catalog and inserts them; only those in `names` unless it is null. */
   repairRecordings: [
     args: { folder: string; names: string[] | null },

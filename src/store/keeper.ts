@@ -23,6 +23,8 @@ import { Journal } from "./journal/journal.ts";
 import { CacheLayout, sizeOfFile, syncFile } from "./layout.ts";
 import { isCatalogLost, recover } from "./streams/recover.ts";
 import { Removals } from "./streams/removals.ts";
+import { readScrubState, saveScrubState } from "./streams/scrub-state.ts";
+import { sweepSums } from "./streams/sums-files.ts";
 import { RecordingKeeper } from "./recordings/keeper.ts";
 import { type StoreCondition, StoreGuard } from "./store-guard.ts";
 import type { SyncFileSystem } from "./sync-file-system.ts";
@@ -35,7 +37,13 @@ type FinishRequest = KeeperRequest<"finish">;
 type RemoveRequest = KeeperRequest<"remove">;
 /** Waits for the disk, and touches nothing that commits and removals touch. */
 type SlowCall =
-  "flush" | "checkpoint" | "syncRecordings" | "repairRecordings" | "listRecordings" | "lookAtRecordings";
+  | "flush"
+  | "checkpoint"
+  | "sweepSums"
+  | "syncRecordings"
+  | "repairRecordings"
+  | "listRecordings"
+  | "lookAtRecordings";
 
 /** What the keeper's thread gives it. */
 export interface KeeperHost {
@@ -69,12 +77,18 @@ export class Keeper {
     idle: (args) => this.#unfinished.idle(args),
     expire: (args) => this.#unfinished.expire(args),
     totals: () => this.#totals(),
+    markDamaged: ({ sha256, isDamaged }) => ({ streamIds: this.#catalog.markDamaged(sha256, isDamaged) }),
+    countDamaged: () => this.#catalog.countDamaged(),
+    nextObjects: ({ after, limit }) => this.#catalog.nextObjects(after, limit),
+    scrubState: () => readScrubState(this.#catalog),
+    saveScrubState: (state) => saveScrubState(this.#catalog, state),
     listDevices: () => this.#devices.all(),
     saveDevices: (args) => this.#saveDevices(args),
   };
   readonly #slowCalls: { [C in SlowCall]: (args: KeeperArgs<C>) => Promise<KeeperResult<C>> } = {
     flush: (args) => this.#flush(args),
     checkpoint: (args) => this.#checkpoint(args),
+    sweepSums: ({ folder }) => sweepSums(this.#layout, folder),
     syncRecordings: (args) => this.#recordings.sync(args),
     repairRecordings: (args) => this.#recordings.repair(args),
     listRecordings: (args) => this.#recordings.list(args),
@@ -313,6 +327,7 @@ type QuickCall = Exclude<KeeperCall, "open" | "close" | "finish" | "remove" | Sl
 const slowCalls: ReadonlySet<KeeperCall> = new Set<SlowCall>([
   "flush",
   "checkpoint",
+  "sweepSums",
   "syncRecordings",
   "repairRecordings",
   "listRecordings",
@@ -325,6 +340,9 @@ const readingCalls: ReadonlySet<KeeperCall> = new Set<KeeperCall>([
   "list",
   "idle",
   "totals",
+  "countDamaged",
+  "nextObjects",
+  "scrubState",
   "listRecordings",
   "listDevices",
 ]);

@@ -44,6 +44,22 @@ export const maxResidentSumsBytes = 4 * MiB;
 export const maxBytesHashedAtOnce = 32 * MiB;
 /** Such an object is hashed in pieces of this size: reads of other objects come between them. */
 export const verificationPieceBytes = 1 * MiB;
+/** Every object is verified once in this time (`--scrub-days`). */
+export const defaultScrubDays = 30;
+/** The scrub reads at least this fast, and faster if a pass would take too long otherwise. */
+export const minScrubBytesPerSecond = 1 * MiB;
+/** The scrub reads objects in pieces of this size, and rests after each. */
+export const scrubPieceBytes = 256 * KiB;
+/** The scrub rests after an object as if it had read this many bytes more: opening files costs time too. */
+export const minScrubBytesPerObject = 4 * KiB;
+/** Objects that the scrub asks the catalog for at a time. */
+export const scrubPageObjects = 100;
+/** The scrub tries again after this, if the cache is empty or a thread died. */
+export const scrubRetryMs = 30_000;
+/** Reads that find the same object damaged again within this time change neither the catalog nor the log. */
+export const damageReportIntervalMs = 60_000;
+/** Damaged objects that the main thread remembers; the oldest is reported again. */
+export const maxKnownDamage = 1024;
 /** Catalog rows that the main thread caches; the oldest is evicted. */
 export const maxKnownStreams = 4096;
 /** Streams in one page of a listing; a request for more is refused. */
@@ -76,5 +92,6 @@ export const maxDescribedChannels = 32;
 mustHold("a stream fits the cache", defaultMaxStreamBytes <= defaultMaxCacheBytes);
 mustHold("a GET may ask for the default", defaultReadBytes <= maxReadBytes);
 mustHold("a whole answer fits the send buffer", maxReadBytes + readAheadBytes <= webSocketBufferBytes);
+mustHold("the scrub hashes what it reads", scrubPieceBytes <= verificationPieceBytes);
 mustHold("many connections read ahead at once", 64 * readAheadBytes <= maxOutboundBytes);
 mustHold("the largest tag fits the tags", maxTagKeyChars + maxTagValueChars <= maxTagsChars);

@@ -7,6 +7,7 @@ import { Lru } from "../../base/lru.ts";
 import { isStreamId } from "../../base/stream-id.ts";
 import type { Pool } from "../../pool/pool.ts";
 import type { FileRef, Reader } from "../../pool/readers.ts";
+import type { StoreNotice } from "../../store/check/notice.ts";
 import type { CacheLayout } from "../../store/layout.ts";
 import type { StoreCondition } from "../../store/store-guard.ts";
 import type { ListQuery, StreamRow } from "../../store/streams/catalog.ts";
@@ -14,9 +15,11 @@ import { describeStream, noMetadata, type StreamMetadata } from "../../store/str
 import type { StoreConditions } from "../store-conditions.ts";
 import { Admission, type AdmissionLimits } from "./admission.ts";
 import { StreamCounts } from "./counts.ts";
+import { Damage } from "./damage.ts";
 import { type Follower, Followers } from "./followers.ts";
 import { InterruptedUploads } from "./interrupted-uploads.ts";
 import { OutboundBudget } from "./outbound-budget.ts";
+import { Scrub, type ScrubHost, type ScrubSettings } from "./scrub.ts";
 import { StoreWatch } from "./store-watch.ts";
 import { Upload, type UploadOwner } from "./upload.ts";
 import { UploadStorage } from "./upload-storage.ts";
@@ -32,6 +35,7 @@ export interface StreamsSettings extends AdmissionLimits {
   incompleteTtlSeconds: number;
   /** Keep the files in lost+found/ forever. */
   keepOrphans: boolean;
+  scrub: ScrubSettings;
 }
 
 /** What a client says about the stream that it uploads. */
@@ -75,6 +79,8 @@ const maxExpiryIntervalMs = 600_000;
 
 export class Streams {
   readonly admission: Admission;
+  readonly damage: Damage;
+  readonly scrub: Scrub;
   readonly outbound = new OutboundBudget(maxOutboundBytes);
   readonly #pool: Pool;
   readonly #layout: CacheLayout;
@@ -110,6 +116,9 @@ export class Streams {
       ttlMs: settings.incompleteTtlSeconds * 1000,
     };
     this.#interrupted = new InterruptedUploads(host, this.admission, this.#counts, log);
+    this.damage = new Damage(pool.keeper, log);
+    pool.readers.watchDamage((path, error) => this.damage.report(path, error));
+    this.scrub = new Scrub(pool, layout, settings.scrub, this.#scrubHost(), log);
     const owner = {
       uploadCommitted: (row: StreamRow) => this.#committed(row),
       uploadReleased: (upload: Upload) => this.#release(upload),
@@ -128,7 +137,7 @@ export class Streams {
       at: Date.now(),
     };
     const { totals, recovery } = await this.#pool.keeper.open(args, {
-      notified: (notice) => this.#watch.receive(notice),
+      notified: (notice) => this.#noticed(notice),
       conditionChanged: (condition) => this.#changeCondition(condition),
     });
     this.#counts.set(totals);
@@ -139,6 +148,8 @@ export class Streams {
     const { incompleteTtlSeconds } = this.#settings;
     const interval = Math.min(maxExpiryIntervalMs, Math.max(500, incompleteTtlSeconds * 500));
     this.#expiry = setInterval(() => void this.#expire(), interval);
+    await this.damage.recount();
+    this.scrub.start();
   }
 
   /** Starts a new stream. Throws what can be refused at once; a later refusal rejects `ready` of the upload. */
@@ -280,23 +291,39 @@ export class Streams {
     this.#counts.removed(removed);
     this.admission.objectBytes -= removed.objectBytes;
     this.admission.unfinishedBytes -= removed.unfinishedBytes;
-    // A read may have opened the file again during the call.
-    if (known !== undefined && removed.objectBytes > 0) this.#pool.readers.forget(known.file.path);
+    // Also if the stream was not known: songs and reads during the call may have the file open.
+    if (removed.objectSha256 !== null)
+      this.#pool.readers.forget(this.#layout.objectPath(removed.objectSha256));
+    await this.damage.recountIfAny();
   }
 
   /** Waits for uploads that are finishing, and keeps the others for a resume. */
   async close(): Promise<void> {
     this.#closing = true;
     clearInterval(this.#expiry);
+    const scrub = this.scrub.close();
     const uploads = [...this.#uploads.values()];
     for (const upload of uploads) upload.leave(new WavecacheError("SHUTTING_DOWN"));
-    await Promise.all(uploads.map((upload) => upload.over));
+    await Promise.all([scrub, ...uploads.map((upload) => upload.over)]);
+  }
+
+  #noticed(notice: StoreNotice): void {
+    this.#watch.receive(notice);
+    if (notice.check.damaged.length > 0) void this.damage.recount();
+  }
+
+  #scrubHost(): ScrubHost {
+    return {
+      objectBytes: () => this.admission.objectBytes,
+      disproved: (sha256) => this.damage.disproved(sha256),
+    };
   }
 
   #committed(row: StreamRow): void {
     const readable = this.#readableObject(row);
     // The upload has replaced an object that readers may have open, and that may be damaged.
     this.#pool.readers.forget(readable.file.path);
+    void this.damage.replaced(row.sha256!);
     this.#known.set(row.streamId, readable);
   }
 

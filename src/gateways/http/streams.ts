@@ -25,6 +25,7 @@ const streamSchema = v.strictObject({
   size: countSchema,
   sha256: v.nullable(sha256Schema),
   format: v.nullable(v.string()),
+  damaged: v.boolean(),
   metadata: v.strictObject({
     contentType: v.nullable(v.string()),
     format: v.nullable(v.record(v.string(), v.unknown())),
@@ -115,6 +116,7 @@ function describe(row: StreamRow, streams: Streams): v.InferOutput<typeof stream
     size: finished ? row.size : (streams.receivedBytes(row.streamId) ?? row.size),
     sha256: finished ? row.sha256 : null,
     format: row.format,
+    damaged: row.isDamaged,
     metadata: { contentType: contentType ?? null, format: format === undefined ? null : { ...format }, tags },
     createdAt: new Date(row.createdAt).toISOString(),
     finishedAt: row.finishedAt === null ? null : new Date(row.finishedAt).toISOString(),

@@ -21,6 +21,7 @@ export function serverFamilies(sources: Sources): Family[] {
     ...connectionFamilies(sources),
     ...streamFamilies(sources),
     ...checkFamilies(sources),
+    ...damageFamilies(sources),
     ...threadFamilies(sources),
     ...recordingFamilies(sources),
     ...soundFamilies(sources),
@@ -206,6 +207,47 @@ function checkFamilies({ streams }: Sources): Family[] {
       name: "wavecache_missing_objects",
       help: "Finished streams whose object is missing or has another size, as the check found them.",
       values: () => streams.check.figures.damagedStreams,
+    },
+  ];
+}
+
+function damageFamilies({ streams: { damage, scrub } }: Sources): Family[] {
+  return [
+    {
+      type: "gauge",
+      name: "wavecache_damaged_streams",
+      help: "Finished streams whose audio was found damaged or missing.",
+      values: () => damage.streams,
+    },
+    {
+      type: "counter",
+      name: "wavecache_damage_found_total",
+      help: "Reads and checks that found damaged or missing audio.",
+      values: () => damage.found,
+    },
+    {
+      type: "gauge",
+      name: "wavecache_scrub_progress_ratio",
+      help: "The part of the current scrub that is done; 0 between two scrubs.",
+      values: () => scrub.progress,
+    },
+    {
+      type: "counter",
+      name: "wavecache_scrubbed_objects_total",
+      help: "Objects that the scrub has verified.",
+      values: () => scrub.objects,
+    },
+    {
+      type: "counter",
+      name: "wavecache_scrubbed_bytes_total",
+      help: "Bytes that the scrub has verified.",
+      values: () => scrub.bytes,
+    },
+    {
+      type: "gauge",
+      name: "wavecache_scrub_timestamp_seconds",
+      help: "When the last scrub ended; 0 if none has.",
+      values: () => (scrub.finishedAt ?? 0) / 1000,
     },
   ];
 }

@@ -26,7 +26,7 @@ export interface Sources {
   meters: Pick<GatewayMeters, "all">;
   /** Of all TCP ports together. */
   connections: { limit: Pick<ConnectionLimit, "open" | "max"> };
-  streams: Pick<Streams, "figures" | "outbound" | "check" | "reclaimed">;
+  streams: Pick<Streams, "figures" | "outbound" | "check" | "reclaimed" | "damage" | "scrub">;
   recordings: Pick<Recordings, "figures">;
   devices: Pick<Devices, "connected" | "playing">;
   sounds: Pick<Sounds, "count" | "bytes" | "encoded" | "loaded">;

@@ -1,7 +1,7 @@
 /** One TLS connection: the client sends a name, the server sends the song and closes. The close marks the end. */
 import type { Socket } from "node:net";
 import type { GatewayMeter } from "../../base/gateway-meter.ts";
-import { type ErrorCode, toWavecacheError, WavecacheError } from "../../base/errors.ts";
+import { type ErrorCode, isLastingFault, toWavecacheError, WavecacheError } from "../../base/errors.ts";
 import { maxSongSurplusBytes, songLingerMs, songReadBytes } from "../../base/limits/songs.ts";
 import type { Log } from "../../base/log.ts";
 import { decodeSongName } from "../../wire/song-name.ts";
@@ -142,7 +142,8 @@ export class SongTlsSession {
       log.debug("a song was refused", fields);
       this.#end();
     } else {
-      log.error("sending a song failed", fields);
+      const write = isLastingFault(failure.code) ? log.debug : log.error;
+      write("sending a song failed", fields);
       this.cut();
     }
   }

@@ -7,7 +7,7 @@
 import type { udp } from "bun";
 import type { AddressList } from "../../base/address-list.ts";
 import type { GatewayMeter } from "../../base/gateway-meter.ts";
-import { toWavecacheError, WavecacheError } from "../../base/errors.ts";
+import { isLastingFault, toWavecacheError, WavecacheError } from "../../base/errors.ts";
 import { reliableRateFactor } from "../../base/limits/songs.ts";
 import type { Log } from "../../base/log.ts";
 import { RateLimitedLog } from "../../base/rate-limited-log.ts";
@@ -162,7 +162,9 @@ export class SongsUdpGateway implements TransferHost {
   }
 
   failed({ peer, name }: Transfer, error: unknown): void {
-    this.#settings.log.warn("sending a song failed", { name, to: keyOf(peer), error });
+    const { log } = this.#settings;
+    const write = isLastingFault(toWavecacheError(error).code) ? log.debug : log.warn;
+    write("sending a song failed", { name, to: keyOf(peer), error });
   }
 
   #receivePlain(peer: Peer, datagram: Uint8Array): void {

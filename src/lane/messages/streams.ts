@@ -22,9 +22,10 @@
  *
  *     READ_OPEN     u8 1 = object (verified), then the path
  *     READ_RANGE    f64 offset, f64 length          in bytes
+ *     READ_CHECK    f64 offset, f64 length, f64 size of the object: verifies the range, answers with no audio
  *     READ_CLOSE    -
  *
- * From a reader, for each READ_RANGE, in order:
+ * From a reader, for each READ_RANGE and READ_CHECK, in order:
  *
  *     READ_PART     audio                           more of this answer follows
  *     READ_LAST     audio                           ends this answer
@@ -47,6 +48,7 @@ export const WRITE_CLOSED = 21;
 export const READ_OPEN = 33;
 export const READ_RANGE = 34;
 export const READ_CLOSE = 35;
+export const READ_CHECK = 36;
 
 export const READ_PART = 49;
 export const READ_LAST = 50;
@@ -115,12 +117,11 @@ export function decodeNumber(body: Body, at = 0): number {
   return viewOf(body).getFloat64(at, true);
 }
 
-/** The body of READ_RANGE. */
-export function encodeRange(offset: number, length: number): Uint8Array {
-  const body = new Uint8Array(2 * numberBytes);
+/** The body of READ_RANGE and READ_CHECK. */
+export function encodeNumbers(...numbers: number[]): Uint8Array {
+  const body = new Uint8Array(numbers.length * numberBytes);
   const view = new DataView(body.buffer);
-  view.setFloat64(0, offset, true);
-  view.setFloat64(numberBytes, length, true);
+  numbers.forEach((number, index) => view.setFloat64(index * numberBytes, number, true));
   return body;
 }
 

@@ -68,7 +68,13 @@ async function checkAgain(context: CheckContext, { streamId, sha256 }: ObjectRow
   const size = sizeOfFile(layout.objectPath(sha256));
   if (size === row.size) return;
   if (size === undefined && index.isRemoved(streamId, row.key)) forget(context, streamId);
-  else context.reportDamaged(streamId);
+  else markDamaged(context, streamId, sha256);
+}
+
+function markDamaged(context: CheckContext, streamId: string, sha256: string): void {
+  const { catalog } = context.store;
+  catalog.transaction(() => catalog.markDamaged(sha256, true), false);
+  context.reportDamaged(streamId);
 }
 
 /** The catalog is older than the journal, which knows that this stream was removed. */

@@ -267,6 +267,30 @@ describe.each(kinds)("a catalog %s", (_name, make) => {
     );
   });
 
+  test("marks the finished streams of an object as damaged and as whole, and lists objects for the scrub", () => {
+    const catalog = make();
+    finish(catalog, "one", a64, 100);
+    finish(catalog, "two", a64, 100);
+    finish(catalog, "three", b64, 5);
+    finish(catalog, "empty", "0".repeat(64), 0);
+    catalog.reserve("sealed", "k", 1);
+    catalog.seal(sealed("sealed", "c".repeat(64)), 2);
+    expect(catalog.markDamaged(a64, true).toSorted()).toEqual(["one", "two"]);
+    expect(catalog.markDamaged(a64, true)).toEqual([]);
+    expect(catalog.countDamaged()).toBe(2);
+    expect([catalog.find("two")!.isDamaged, catalog.find("three")!.isDamaged]).toEqual([true, false]);
+    expect(catalog.nextObjects("", 10)).toEqual([
+      { sha256: a64, size: 100, isDamaged: true },
+      { sha256: b64, size: 5, isDamaged: false },
+    ]);
+    expect(catalog.nextObjects("", 1)).toHaveLength(1);
+    expect(catalog.nextObjects(a64, 10)).toMatchObject([{ sha256: b64 }]);
+    catalog.remove("one");
+    expect(catalog.countDamaged()).toBe(1);
+    expect(catalog.markDamaged(a64, false)).toEqual(["two"]);
+    expect([catalog.countDamaged(), catalog.find("two")!.isDamaged]).toEqual([0, false]);
+  });
+
   test("rolls back a transaction that throws", () => {
     const catalog = make();
     const change = () => {

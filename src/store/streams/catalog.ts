@@ -33,6 +33,8 @@ export interface StreamRow {
   finishedAt: number | null;
   /** The run of the store in which row and file were last in step, or -1 if it is distrusted; see `Catalog`. */
   epoch: number;
+  /** The object of a finished stream was found to be damaged or missing. */
+  isDamaged: boolean;
 }
 
 /**
@@ -60,6 +62,13 @@ export interface ObjectPosition {
 export interface ObjectRow extends ObjectPosition {
   state: StreamState;
   size: number;
+}
+
+/** An object of one or more finished streams. */
+export interface StoredObject {
+  sha256: string;
+  size: number;
+  isDamaged: boolean;
 }
 
 export interface ListQuery {
@@ -125,6 +134,13 @@ export interface Catalog {
   unsettled(afterStreamId: string, limit: number): StreamRow[];
   /** Objects whose SHA-256 starts with `prefix`, after this position. One row for each stream, sealed ones too. */
   objects(prefix: string, after: ObjectPosition | undefined, limit: number): ObjectRow[];
+
+  /** Objects of finished streams that are not empty, with a SHA-256 greater than this one, in order. */
+  nextObjects(afterSha256: string, limit: number): StoredObject[];
+  /** Marks the finished streams of an object as damaged, or as whole. Returns those that were marked otherwise. */
+  markDamaged(sha256: string, isDamaged: boolean): string[];
+  /** Finished streams that are marked as damaged. */
+  countDamaged(): number;
 
   /** Begins a run of the store: no row that is not finished is in step with its file until it is settled. */
   startRun(boot: Boot): void;

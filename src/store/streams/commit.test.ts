@@ -76,6 +76,14 @@ describe("a commit", () => {
     expect(fs.readFileSync(layout.objectPath(item.sha256), "utf8")).toBe("whole");
   });
 
+  test("ends the damage of all streams with the same content", async () => {
+    const item = upload("x", "whole");
+    await commit(item);
+    catalog.markDamaged(item.sha256, true);
+    await commit(upload("y", "whole"));
+    expect([catalog.find("x")!.isDamaged, catalog.find("y")!.isDamaged]).toEqual([false, false]);
+  });
+
   test("moves a folder in the place of an object aside", async () => {
     const item = upload("x", "whole");
     fs.mkdirSync(layout.objectPath(item.sha256), { recursive: true });

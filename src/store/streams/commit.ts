@@ -126,5 +126,6 @@ function installAll(
 function finish(catalog: Catalog, item: CommitItem, at: number): { item: CommitItem; addedBytes: number } {
   const addedBytes = catalog.hasFinished(item.sha256) ? 0 : item.size;
   catalog.finish(item.streamId, at);
+  catalog.markDamaged(item.sha256, false);
   return { item, addedBytes };
 }

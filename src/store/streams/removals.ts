@@ -66,8 +66,10 @@ export class Removals {
   #removeRowFirst(row: StreamRow): Removed {
     this.#catalog.transaction(() => this.#catalog.remove(row.streamId), true);
     const isUnlinked = this.#unlink(row);
-    if (row.state !== "finished") return { finished: false, objectBytes: 0, unfinishedBytes: row.size };
-    return { finished: true, objectBytes: isUnlinked ? row.size : 0, unfinishedBytes: 0 };
+    const nothing = { objectSha256: null, objectBytes: 0, unfinishedBytes: 0 };
+    if (row.state !== "finished") return { ...nothing, finished: false, unfinishedBytes: row.size };
+    if (!isUnlinked) return { ...nothing, finished: true };
+    return { ...nothing, finished: true, objectSha256: row.sha256, objectBytes: row.size };
   }
 
   /** False if another stream has the same object. */

@@ -112,6 +112,12 @@ export const baseName = `substr(${nameTag}, length(rtrim(${nameTag}, replace(${n
 
 const nameIndex = `CREATE INDEX streams_by_name ON streams (${baseName}) WHERE metadata IS NOT NULL`;
 
+/** Finished streams whose object was found to be damaged or missing. */
+const damagedColumn = `
+  ALTER TABLE streams ADD COLUMN damaged INTEGER NOT NULL DEFAULT 0;
+  CREATE INDEX streams_damaged ON streams (id) WHERE damaged = 1;
+`;
+
 /** The migration of each schema version; a file's version is the number of migrations applied to it. */
 export const migrations = [
   streamSchema,
@@ -123,6 +129,7 @@ export const migrations = [
   startColumns,
   totalsTable,
   nameIndex,
+  damagedColumn,
 ];
 
 /** Brings the file to the newest version. Returns whether it was empty. Throws STORE_TOO_NEW. */

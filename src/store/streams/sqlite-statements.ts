@@ -16,6 +16,7 @@ export interface SqlRow {
   updated_at: number;
   finished_at: number | null;
   epoch: number;
+  damaged: number;
 }
 
 interface SqlObjectRow {
@@ -73,6 +74,9 @@ function changes(database: Database) {
     settle: one<never, [number, number, string]>(
       "UPDATE streams SET size = ?1, durable = min(durable, ?1), epoch = ?2 WHERE id = ?3 AND state = 0",
     ),
+    markDamaged: one<{ id: string }, [number, string]>(
+      "UPDATE streams SET damaged = ?1 WHERE sha256 = ?2 AND state = 2 AND damaged <> ?1 RETURNING id",
+    ),
     distrust: one<never, [string, string]>(
       "UPDATE streams SET epoch = -1 WHERE id = ? AND key = ? AND state = 0",
     ),
@@ -117,6 +121,14 @@ function queries(database: Database) {
       `SELECT id, sha256, state, size FROM streams INDEXED BY streams_by_object
        WHERE sha256 IS NOT NULL AND sha256 < ? AND (sha256, id) > (?, ?)
        ORDER BY sha256, id LIMIT ?`,
+    ),
+    nextObjects: one<{ sha256: string; size: number; damaged: number }, [string, number]>(
+      `SELECT sha256, size, max(damaged) AS damaged FROM streams INDEXED BY streams_by_object
+       WHERE sha256 IS NOT NULL AND sha256 > ? AND state = 2 AND size > 0
+       GROUP BY sha256 ORDER BY sha256 LIMIT ?`,
+    ),
+    countDamaged: one<{ count: number }, []>(
+      "SELECT count(*) AS count FROM streams INDEXED BY streams_damaged WHERE damaged = 1",
     ),
     totals: one<Totals, []>(
       `SELECT finished, unfinished, unfinished_bytes AS unfinishedBytes, objects, object_bytes AS objectBytes FROM totals`,

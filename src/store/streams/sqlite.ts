@@ -12,6 +12,7 @@ import type {
   ObjectPosition,
   ObjectRow,
   SealedStream,
+  StoredObject,
   StreamRow,
   StreamState,
   Totals,
@@ -157,6 +158,19 @@ export class SqliteCatalog implements Catalog {
     }));
   }
 
+  nextObjects(after: string, limit: number): StoredObject[] {
+    const rows = this.#statements.nextObjects.all(after, limit);
+    return rows.map(({ sha256, size, damaged }) => ({ sha256, size, isDamaged: damaged === 1 }));
+  }
+
+  markDamaged(sha256: string, isDamaged: boolean): string[] {
+    return this.#statements.markDamaged.all(isDamaged ? 1 : 0, sha256).map(({ id }) => id);
+  }
+
+  countDamaged(): number {
+    return this.#statements.countDamaged.get()!.count;
+  }
+
   startRun(boot: Boot): void {
     const before = this.#statements.boot.get();
     this.#epoch += 1;
@@ -278,5 +292,6 @@ function toRow(row: SqlRow): StreamRow {
     updatedAt: row.updated_at,
     finishedAt: row.finished_at,
     epoch: row.epoch,
+    isDamaged: row.damaged === 1,
   };
 }

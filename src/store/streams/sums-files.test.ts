@@ -5,7 +5,7 @@ import { temporaryFolder } from "../../testing/fixtures/temporary-folder.ts";
 import { Random, sha256 } from "../../testing/harness/bytes.ts";
 import { CacheLayout } from "../layout.ts";
 import { blockBytes, type BlockSums, SumsBuilder } from "./sums.ts";
-import { readSums, SumsCache, writeSums } from "./sums-files.ts";
+import { readSums, SumsCache, sweepSums, writeSums } from "./sums-files.ts";
 
 let folder: ReturnType<typeof temporaryFolder>;
 let layout: CacheLayout;
@@ -42,6 +42,25 @@ test("checksums that are missing, broken or too long read as none", () => {
   fs.rmSync(layout.sumsPath(digest));
   fs.mkdirSync(layout.sumsPath(digest));
   expect(readSums(layout, digest)).toBeUndefined();
+});
+
+test("a sweep removes checksums without an object and drafts, but nothing that may be new", async () => {
+  const folderNumber = Number.parseInt(digest.slice(0, 2), 16);
+  const others = [
+    `${digest.slice(0, 2)}${"0".repeat(62)}`,
+    `${digest}.draft`,
+    `${digest.slice(0, 2)}${"1".repeat(62)}`,
+  ];
+  for (const name of [digest, ...others]) writeSums(layout, name, sumsOf(audio));
+  fs.mkdirSync(layout.objectFolder(digest), { recursive: true });
+  fs.writeFileSync(layout.objectPath(digest), audio);
+  const old = new Date(Date.now() - 2 * 3_600_000);
+  for (const name of [digest, ...others.slice(0, 2)]) fs.utimesSync(layout.sumsPath(name), old, old);
+  expect(await sweepSums(layout, folderNumber)).toBe(2);
+  expect(fs.readdirSync(dirname(layout.sumsPath(digest))).toSorted()).toEqual(
+    [digest, others[2]!].toSorted(),
+  );
+  expect(await sweepSums(layout, (folderNumber + 1) % 256)).toBe(0);
 });
 
 test("a disk that refuses them is no failure", () => {

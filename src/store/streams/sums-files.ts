@@ -1,10 +1,10 @@
 /** The files of block checksums (sums.ts), and a cache of their contents. None of them is needed to serve an object. */
 import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { systemCode } from "../../base/errors.ts";
 import { Lru } from "../../base/lru.ts";
-import { type CacheLayout, createFolder, openRegularFile, removeFile } from "../layout.ts";
+import { type CacheLayout, createFolder, isMissing, openRegularFile, removeFile } from "../layout.ts";
 import { BlockSums } from "./sums.ts";
 
 /**
@@ -89,5 +89,44 @@ export class SumsCache {
     this.#bytes += sums.bytes - (this.#entries.delete(sha256)?.bytes ?? 0);
     this.#entries.set(sha256, sums);
     while (this.#bytes > this.#maxBytes && this.#entries.size > 1) this.#entries.evictOldest();
+  }
+}
+
+/** A writer stores the checksums of an object before the object gets its name; this is longer than that takes. */
+const minOrphanMs = 3_600_000;
+
+/**
+ * Removes the checksum files of one folder (0 to 255) whose object is gone, and drafts that a crash left. Returns how many.
+ */
+export async function sweepSums(layout: CacheLayout, folder: number): Promise<number> {
+  const prefix = folder.toString(16).padStart(2, "0");
+  const path = join(layout.sums, prefix);
+  let removed = 0;
+  for (const name of await namesIn(path)) {
+    const file = join(path, name);
+    const object = await statOf(layout.objectPath(name));
+    const stat = object === undefined || !name.startsWith(prefix) ? await statOf(file) : undefined;
+    if (stat === undefined || Date.now() - stat.mtimeMs < minOrphanMs) continue;
+    await fs.promises.rm(file, { force: true });
+    removed += 1;
+  }
+  return removed;
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await fs.promises.readdir(folder);
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw error;
+  }
+}
+
+async function statOf(path: string): Promise<fs.Stats | undefined> {
+  try {
+    return await fs.promises.stat(path);
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
   }
 }

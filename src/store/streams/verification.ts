@@ -8,29 +8,30 @@ import { type BlockSums, SumsBuilder } from "./sums.ts";
 
 export class Verification {
   readonly #descriptor: number;
+  readonly #size: number;
   readonly #sha256: string;
   readonly #hasher = new Bun.CryptoHasher("sha256");
   readonly #builder = new SumsBuilder();
   #hashedBytes = 0;
 
-  /** `sha256` is what the object should have. */
-  constructor(descriptor: number, sha256: string) {
+  /** `size` is that of the file, `sha256` what the object should have. */
+  constructor(descriptor: number, size: number, sha256: string) {
     this.#descriptor = descriptor;
+    this.#size = size;
     this.#sha256 = sha256;
   }
 
   /**
-   * Hashes as many bytes as `piece` holds. Returns undefined until the end of the file, and then the checksums. Throws
+   * Hashes as many bytes as `piece` holds. Returns the checksums with the last piece, and undefined before. Throws
    * OBJECT_DAMAGED if the SHA-256 differs, and the system's error if the file cannot be read.
    */
   step(piece: Uint8Array): BlockSums | undefined {
     const got = fs.readSync(this.#descriptor, piece, 0, piece.length, this.#hashedBytes);
-    if (got === 0) return this.#finish();
     const bytes = piece.subarray(0, got);
     this.#hasher.update(bytes);
     this.#builder.add(bytes);
     this.#hashedBytes += got;
-    return undefined;
+    return got === 0 || this.#hashedBytes >= this.#size ? this.#finish() : undefined;
   }
 
   #finish(): BlockSums {

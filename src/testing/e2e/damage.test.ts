@@ -4,15 +4,19 @@ import * as fs from "node:fs";
 import { AudioCachePeer, freshId } from "../harness/peers/audio-cache.ts";
 import { Random, sha256 } from "../harness/bytes.ts";
 import { flipByte, objectPath } from "../harness/damage.ts";
+import { scrape } from "../harness/http/exposition.ts";
+import { removeStream, streamInfo } from "../harness/http/streams.ts";
 import { fetchSong } from "../harness/peers/song-peer.ts";
 import { V1Peer } from "../harness/peers/v1.ts";
 import { TestServer, useServers } from "../harness/server.ts";
 import { openSongUdp } from "../../client/songs/udp.ts";
+import { until } from "../harness/until.ts";
 
 useServers();
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
+const waitMs = 20_000;
 /** In the middle of the audio, and in the middle of a range that starts at a multiple of 64 KiB. */
 const damagedAt = MiB + 100_000;
 const damagedRange = { offset: MiB + 64 * KiB, length: 64 * KiB };
@@ -76,7 +80,7 @@ describe.each(["before its first read", "after it was read", "before a restart"]
       expect(overTls.failure).toBe("ECONNRESET");
       expect(Buffer.compare(overTls.bytes, audio.subarray(0, overTls.bytes.length))).toBe(0);
       await expectCutSong(server, id, audio);
-      expect(server.log).toMatch(new RegExp(`${id}.*OBJECT_DAMAGED`));
+      expect(server.log).toMatch(new RegExp(`audio is damaged on the disk.*${id}`));
       expect(server.isRunning).toBe(true);
     });
   },
@@ -193,4 +197,66 @@ test("without block checksums, an object is verified as a whole and gets them ag
   flipByte(path, damagedAt);
   reader.get(id, damagedAt, 10);
   await reader.expectError(`Failed to read from stream: ${id}`);
+});
+
+/** Waits until the metric has this value. */
+async function untilMetric(server: TestServer, name: string, wanted: number): Promise<void> {
+  let last: number | undefined;
+  const reached = async (): Promise<boolean> => {
+    last = (await scrape(server.httpBase))!.sum(name);
+    return last === wanted;
+  };
+  await until(`${name} of ${wanted}`, waitMs, reached, () => `it is ${last}`);
+}
+
+const isDamaged = async (server: TestServer, id: string): Promise<boolean | undefined> =>
+  (await streamInfo(server.httpBase, id))?.damaged;
+
+test("a read that finds damage marks the streams of that audio, and warns of them once", async () => {
+  const { server, peer, id, audio, path } = await uploaded({});
+  await using _ = server;
+  await peer.upload("copy", audio);
+  await peer.upload("other", Buffer.from("audio"));
+  flipByte(path, 10);
+  for (let times = 0; times < 5; times += 1) {
+    peer.get(times % 2 === 0 ? id : "copy", 0, 100);
+    await peer.expectError(/Failed to read from stream/);
+  }
+  await untilMetric(server, "wavecache_damaged_streams", 2);
+  expect((await scrape(server.httpBase))!.sum("wavecache_damage_found_total")).toBe(5);
+  const marks = await Promise.all([id, "copy", "other"].map((each) => isDamaged(server, each)));
+  expect(marks).toEqual([true, true, false]);
+  expect(server.log.match(/audio is damaged on the disk/g)).toHaveLength(1);
+  expect(server.log).toContain(`copy ${id}`);
+  await server.restart();
+  await untilMetric(server, "wavecache_damaged_streams", 2);
+  using next = await AudioCachePeer.open(server.url);
+  expect(await removeStream(server.httpBase, "copy")).toBe(204);
+  await untilMetric(server, "wavecache_damaged_streams", 1);
+  await next.upload("repair", audio);
+  await untilMetric(server, "wavecache_damaged_streams", 0);
+  expect(await isDamaged(server, id)).toBe(false);
+});
+
+test("the scrub finds damage that nobody reads, and makes missing checksums again", async () => {
+  const { server, peer, id, audio, path } = await uploaded({ "scrub-days": 0.00001 });
+  await using _ = server;
+  const whole = new Random(5).bytes(100_000);
+  await peer.upload("whole", whole);
+  flipByte(path, audio.length - 1);
+  await untilMetric(server, "wavecache_damaged_streams", 1);
+  expect(await isDamaged(server, id)).toBe(true);
+  expect(server.log).toMatch(new RegExp(`audio is damaged on the disk.*${id}`));
+  flipByte(path, audio.length - 1);
+  await untilMetric(server, "wavecache_damaged_streams", 0);
+  await server.stop();
+  fs.rmSync(`${server.cacheDir}/sums-v1`, { recursive: true });
+  flipByte(objectPath(server, sha256(whole)), 1);
+  await server.restart();
+  await untilMetric(server, "wavecache_damaged_streams", 1);
+  expect([await isDamaged(server, id), await isDamaged(server, "whole")]).toEqual([false, true]);
+  const digest = sha256(audio);
+  const sums = `${server.cacheDir}/sums-v1/${digest.slice(0, 2)}/${digest}`;
+  await until("the checksums", waitMs, () => fs.existsSync(sums));
+  expect(await server.stop()).toBe(0);
 });

@@ -150,7 +150,7 @@ test("a stream that fails to seal is not acknowledged, and a resume finishes it"
   await expectWhole(server, "x", audio);
 });
 
-for (const step of [1, 2, 3, 4, 5, 6, 7]) {
+for (const step of [1, 2, 3, 4, 5, 6]) {
   test(`an error at step ${step} of a commit is answered truthfully, whether with ERROR or STOPPED`, async () => {
     await using server = await withFailpoints(`commit.${step}*3=EIO`);
     for (const id of ["a", "b"]) expect(await tryUpload(server, id, Buffer.from(id))).toBeUndefined();

@@ -17,7 +17,7 @@ import { type ReadableFile, readFully } from "./readable-file.ts";
 
 /** A block that a read wants a part of. A read is synchronous, so all files share it. */
 const partial = new Uint8Array(blockBytes);
-/** What a verification hashes at a time; few threads ever need it. */
+/** What a verification hashes at a time, and the scrub reads; few threads ever need it. */
 let piece: Uint8Array | undefined;
 
 export class ObjectFile implements ReadableFile {
@@ -44,6 +44,20 @@ export class ObjectFile implements ReadableFile {
     } catch (error) {
       if (!isDamage(error) || !this.#reopenIfChanged()) throw error;
       this.#copy(offset, length, bytes, at);
+    }
+  }
+
+  /**
+   * Verifies the range. All ranges of an object have to be checked in order, from its beginning: without checksums they
+   * are hashed one after the other, and the last one tells; nothing does if the file is replaced meanwhile. `size` is what
+   * the catalog says.
+   */
+  check(offset: number, length: number, size: number): void {
+    try {
+      this.#check(offset, length, size);
+    } catch (error) {
+      if (!isDamage(error) || !this.#reopenIfChanged()) throw error;
+      this.#check(offset, length, size);
     }
   }
 
@@ -75,6 +89,21 @@ export class ObjectFile implements ReadableFile {
     this.#copyPart(sums, offset, firstWhole, bytes, at);
     this.#copyWhole(sums, firstWhole, lastWhole, bytes, at + firstWhole - offset);
     this.#copyPart(sums, lastWhole, end, bytes, at + lastWhole - offset);
+  }
+
+  #check(offset: number, length: number, size: number): void {
+    if (this.#opened.size !== size) throw this.#damaged(`${this.#opened.size} bytes instead of ${size}`);
+    if (offset === 0) this.#endVerification(undefined);
+    const sums = this.#verification === undefined ? this.#cache.load(this.#sha256) : undefined;
+    if (sums !== undefined) return this.#checkBlocks(sums, offset, Math.min(length, size - offset));
+    this.#verification ??= this.#newVerification();
+    this.work();
+    if (this.#damage !== undefined) throw this.#damage;
+  }
+
+  #checkBlocks(sums: BlockSums, offset: number, length: number): void {
+    piece ??= new Uint8Array(verificationPieceBytes);
+    this.#copyWhole(sums, offset, offset + length, piece, 0);
   }
 
   /** Copies whole blocks to their destination and verifies them there. */
@@ -117,11 +146,15 @@ export class ObjectFile implements ReadableFile {
   }
 
   #startVerification(): BlockSums | undefined {
-    this.#verification = new Verification(this.#opened.descriptor, this.#sha256);
+    this.#verification = this.#newVerification();
     if (this.#opened.size > maxBytesHashedAtOnce) return undefined;
     while (this.hasWork) this.work();
     if (this.#damage !== undefined) throw this.#damage;
     return this.#cache.load(this.#sha256);
+  }
+
+  #newVerification(): Verification {
+    return new Verification(this.#opened.descriptor, this.#opened.size, this.#sha256);
   }
 
   #verifyPiece(verification: Verification): void {

@@ -9,7 +9,8 @@ import { allocateLane } from "../../../src/lane/lane.ts";
 import {
   decodeFailure,
   encodeOpen,
-  encodeRange,
+  encodeNumbers,
+  READ_CHECK,
   READ_CLOSE,
   READ_FAILED,
   READ_LAST,
@@ -53,7 +54,7 @@ function run(kind: number, subject: number, bytes: Uint8Array): void {
 
 /** Returns the answer to one read: its bytes, or the code of its failure. */
 function read(handle: number, offset: number, length: number): Uint8Array | string {
-  run(READ_RANGE, handle, encodeRange(offset, length));
+  run(READ_RANGE, handle, encodeNumbers(offset, length));
   lane.publishResults();
   const parts: Uint8Array[] = [];
   while (results.next()) {
@@ -200,6 +201,65 @@ function withoutSums(bytes: Uint8Array): { path: string; sums: string } {
   fs.rmSync(sums);
   return { path, sums };
 }
+
+/** Returns undefined, or the code of the first failure, of a check of all pieces. */
+function check(handle: number, size: number): string | undefined {
+  for (let offset = 0; offset < size; offset += 256 * KiB) {
+    run(READ_CHECK, handle, encodeNumbers(offset, 256 * KiB, size));
+    lane.publishResults();
+    results.next();
+    const failure = results.kind === READ_FAILED ? decodeFailure(results) : undefined;
+    expect(failure !== undefined || results.length === 0).toBe(true);
+    results.release();
+    if (failure !== undefined) return errorOfNumber(failure.number).code;
+  }
+  return undefined;
+}
+
+describe("a check of an object", () => {
+  test("verifies it without an answer's audio, and finds damage, a wrong size and a missing file", () => {
+    const path = object(audio);
+    run(READ_OPEN, 1, encodeOpen(true, path));
+    expect(check(1, audio.length)).toBeUndefined();
+    expect(check(1, audio.length)).toBeUndefined();
+    flipByte(path, audio.length - 1);
+    expect(check(1, audio.length)).toBe("OBJECT_DAMAGED");
+    flipByte(path, audio.length - 1);
+    expect(check(1, audio.length)).toBeUndefined();
+    run(READ_CLOSE, 1, new Uint8Array(0));
+    fs.appendFileSync(path, "more");
+    run(READ_OPEN, 2, encodeOpen(true, path));
+    expect(check(2, audio.length)).toBe("OBJECT_DAMAGED");
+    run(READ_OPEN, 3, encodeOpen(true, layout.objectPath("ab".repeat(32))));
+    expect(check(3, 10)).toBe("OBJECT_MISSING");
+  });
+
+  test("makes missing checksums again, piece by piece, and finds damage without them", () => {
+    const { path, sums } = withoutSums(audio);
+    run(READ_OPEN, 1, encodeOpen(true, path));
+    expect(check(1, audio.length)).toBeUndefined();
+    expect(readSums(layout, sha256(audio))!.firstDamaged(0, audio)).toBeUndefined();
+    fs.rmSync(sums);
+    flipByte(path, 5);
+    jobs.close();
+    jobs = new ReadJobs(lane, layout);
+    run(READ_OPEN, 1, encodeOpen(true, path));
+    expect(check(1, audio.length)).toBe("OBJECT_DAMAGED");
+    flipByte(path, 5);
+    expect(check(1, audio.length)).toBeUndefined();
+    expect(fs.existsSync(sums)).toBe(true);
+  });
+
+  test("looks at the new file if it was replaced meanwhile", () => {
+    const path = object(audio);
+    flipByte(path, 5);
+    run(READ_OPEN, 1, encodeOpen(true, path));
+    expect(check(1, audio.length)).toBe("OBJECT_DAMAGED");
+    fs.writeFileSync(`${path}.new`, audio);
+    fs.renameSync(`${path}.new`, path);
+    expect(check(1, audio.length)).toBeUndefined();
+  });
+});
 
 describe("an object without block checksums", () => {
   test("is hashed before its first read, and gets them again", () => {

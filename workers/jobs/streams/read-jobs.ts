@@ -10,6 +10,7 @@ import {
   decodeOpen,
   encodeFailure,
   numberBytes,
+  READ_CHECK,
   READ_CLOSE,
   READ_FAILED,
   READ_LAST,
@@ -47,6 +48,8 @@ export class ReadJobs implements Jobs {
     switch (kind) {
       case READ_RANGE:
         return this.#read(subject, decodeNumber(body), decodeNumber(body, numberBytes));
+      case READ_CHECK:
+        return this.#check(subject, body);
       case READ_OPEN:
         return this.#open(subject, body);
       case READ_CLOSE:
@@ -91,6 +94,17 @@ export class ReadJobs implements Jobs {
     const { path, isObject } = handle;
     handle.file ??= isObject ? new ObjectFile(path, this.#sums) : openGrowing(path);
     return handle.file;
+  }
+
+  #check(handle: number, body: Body): void {
+    try {
+      const file = this.#fileOf(handle);
+      if (!(file instanceof ObjectFile)) throw new RangeError("only objects can be checked");
+      file.check(decodeNumber(body), decodeNumber(body, numberBytes), decodeNumber(body, 2 * numberBytes));
+      this.#lane.reserveResult(READ_LAST, 0, 0);
+    } catch (error) {
+      this.#sendFailure(toWavecacheError(error));
+    }
   }
 
   /** Answers one range, in slices if it is long. A failure may follow some slices. */

@@ -11,6 +11,7 @@ const streamSchema = v.strictObject({
   size: count,
   sha256: v.nullable(digest),
   format: v.nullable(v.string()),
+  damaged: v.boolean(),
   metadata: v.strictObject({
     contentType: v.nullable(v.string()),
     format: v.nullable(v.strictObject({ codec: v.string(), sampleRate: count, channels: count })),
