@@ -60,17 +60,18 @@ async function startServer(config: Config, log: Log, logOutput: LineWriter): Pro
   opened.defer(() => locks.release());
   warnIfShared(cacheDir, log);
   // Each worker is a writer and a reader; the keeper, its sync thread and the encoder come on top.
-  const connections = openConnections(config, planDescriptors(2 * workers + 3), log);
+  const plan = planDescriptors(2 * workers + 3);
+  const connections = openConnections(config, plan, log);
   opened.defer(() => connections.close());
   const onLost = (reason: string) => log.error("a worker died and is restarted", { reason });
-  const pool = openPool({ entries, cacheDir, workers, onLost });
+  const pool = openPool({ entries, cacheDir, workers, maxReadFiles: plan.maxReadFiles, onLost });
   opened.defer(() => closePool(pool));
   const library = await Library.open(libraryDir, openLog("library"));
   opened.defer(() => library.close());
   const readiness = new Readiness();
   readiness.set("STARTING");
   const base = { pool, layout: new CacheLayout(cacheDir), library, readiness };
-  const engine = buildEngine(base, engineSettings(config));
+  const engine = buildEngine(base, engineSettings(config, plan.maxUploads));
   opened.defer(() => engine.sounds.close());
   const tls = certificateSettings(config);
   const certificates = tls && (await Certificates.open({ ...tls, log: openLog("tls") }));

@@ -112,7 +112,7 @@ const table = {
   STREAM_TOO_LARGE: row(413, close.TOO_BIG, grpc.RESOURCE_EXHAUSTED, "stream is larger than allowed",
     "raise --max-stream-bytes or split the audio"),
   STREAMS_EXHAUSTED: row(429, close.TRY_LATER, grpc.RESOURCE_EXHAUSTED, "too many unfinished streams",
-    "finish streams of this connection before starting more, or use another connection"),
+    "finish or remove some before starting more; --max-unfinished-streams limits those of all connections"),
   OFFSET_WRONG: row(409, close.POLICY, grpc.OUT_OF_RANGE, "audio does not continue where the stream ends",
     "resume the stream and send from the offset in the answer"),
   DIGEST_WRONG: row(400, close.POLICY, grpc.DATA_LOSS, "stream does not match its sender's digest",
@@ -126,7 +126,7 @@ const table = {
 
   // The store
   CACHE_FULL: row(507, close.TRY_LATER, grpc.RESOURCE_EXHAUSTED, "cache is full",
-    "remove streams or raise --max-cache-bytes; finished streams are never removed to make room"),
+    "remove streams or raise --max-cache-bytes, or --max-streams; finished streams are never removed to make room"),
   DISK_FULL: row(507, close.TRY_LATER, grpc.RESOURCE_EXHAUSTED, "disk is full",
     "free space on the disk of the cache folder; audio already written is kept"),
   STORE_UNWRITABLE: row(507, close.INTERNAL, grpc.INTERNAL, "folder cannot be written",

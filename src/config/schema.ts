@@ -13,6 +13,8 @@ import {
   defaultIncompleteTtlSeconds,
   defaultMaxCacheBytes,
   defaultMaxStreamBytes,
+  defaultMaxStreams,
+  defaultMaxUnfinishedStreams,
   defaultScrubDays,
 } from "../base/limits/streams.ts";
 import { GiB, MiB } from "../base/limits/units.ts";
@@ -95,6 +97,10 @@ export const options = {
     "limit of the bytes of one stream"),
   maxCacheBytes: option("size", `${defaultMaxCacheBytes / GiB}GiB`, size,
     "limit of the bytes in the cache; a full cache refuses uploads and evicts nothing"),
+  maxStreams: option("n", String(defaultMaxStreams), wholeNumber(1, 1_000_000_000),
+    "limit of the number of streams; each counts as 4KiB of the cache at least"),
+  maxUnfinishedStreams: option("n", String(defaultMaxUnfinishedStreams), wholeNumber(1, 1_000_000_000),
+    "limit of the number of uploads that are in progress or interrupted"),
   incompleteTtl: option("seconds", String(defaultIncompleteTtlSeconds), wholeNumber(1, 10 * 365 * 24 * 3600),
     "how long an interrupted upload can be resumed, in time that the server runs"),
   keepOrphans: toggle("false",

@@ -8,12 +8,21 @@ const dayMs = 24 * 3600 * 1000;
 /** How long the LEDs of a device flash when it connects. */
 const flashMs = 200;
 
-export function engineSettings(config: Config): EngineSettings {
-  const { maxStreamBytes, maxCacheBytes, incompleteTtl, keepOrphans, scrubDays, leadMs, flash, sounds } =
-    config;
-  const scrub = { intervalMs: scrubDays === "off" ? undefined : scrubDays * dayMs };
+/** `maxUploads`: as many as may have their files open at once. */
+export function engineSettings(config: Config, maxUploads: number): EngineSettings {
+  const { maxStreamBytes, maxCacheBytes, maxStreams, maxUnfinishedStreams } = config;
+  const { incompleteTtl, keepOrphans, scrubDays, leadMs, flash, sounds } = config;
   return {
-    streams: { maxStreamBytes, maxCacheBytes, incompleteTtlSeconds: incompleteTtl, keepOrphans, scrub },
+    streams: {
+      maxStreamBytes,
+      maxCacheBytes,
+      maxStreams,
+      maxUnfinishedStreams,
+      maxUploads,
+      incompleteTtlSeconds: incompleteTtl,
+      keepOrphans,
+      scrub: { intervalMs: scrubDays === "off" ? undefined : scrubDays * dayMs },
+    },
     recordings: {
       folder: config.recordingsDir,
       rotateMs: config.rotateSeconds * 1000,

@@ -17,6 +17,8 @@ export interface PoolSettings {
   cacheDir: string;
   /** Writer threads, and also reader threads. */
   workers: number;
+  /** Files that all readers together keep open. */
+  maxReadFiles: number;
   /** A thread died by itself, and is restarted. */
   onLost: (reason: string) => void;
 }
@@ -29,10 +31,10 @@ export interface Pool {
 }
 
 export function openPool(settings: PoolSettings): Pool {
-  const { entries, cacheDir, workers, onLost } = settings;
+  const { entries, cacheDir, workers, maxReadFiles, onLost } = settings;
   return {
     writers: new Writers({ entry: entries.write, cacheDir, count: workers, onLost }),
-    readers: new Readers({ entry: entries.read, cacheDir, count: workers, onLost }),
+    readers: new Readers({ entry: entries.read, cacheDir, count: workers, maxReadFiles, onLost }),
     keeper: new KeeperClient({ entry: entries.keep, onLost }),
     encoders: new Encoders({ entry: entries.encode, onLost }),
   };

@@ -10,6 +10,7 @@ test("a reader whose thread dies at once fails reads later, never within the cal
     entry,
     cacheDir: "",
     count: 1,
+    maxReadFiles: 10,
     onLost: (reason) => void losses.push(reason),
   });
   const reader = readers.assign();

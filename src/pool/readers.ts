@@ -46,8 +46,13 @@ export interface ReadSink {
 /** An object could not be read, because it is damaged or missing. */
 export type DamageListener = (path: string, error: WavecacheError) => void;
 
+export interface ReadersSettings extends PoolThreadSettings {
+  /** Files that all readers together keep open, and the main thread for them. */
+  maxReadFiles: number;
+}
+
 export class Readers {
-  readonly #settings: PoolThreadSettings;
+  readonly #settings: ReadersSettings;
   readonly #readers: Reader[];
   /** Verifies objects that nobody reads, while the scrub runs. */
   #scrubber: Reader | undefined;
@@ -56,9 +61,10 @@ export class Readers {
   #next = 0;
   #onDamage: DamageListener = () => {};
 
-  constructor(settings: PoolThreadSettings) {
+  constructor(settings: ReadersSettings) {
+    const { cacheDir, maxReadFiles } = settings;
     this.#settings = settings;
-    this.#resident = new ResidentFiles(new CacheLayout(settings.cacheDir));
+    this.#resident = new ResidentFiles(new CacheLayout(cacheDir), undefined, Math.ceil(maxReadFiles / 2));
     this.#readers = Array.from({ length: settings.count }, (_, index) => this.#start(`reader ${index + 1}`));
   }
 
@@ -127,13 +133,16 @@ export class Reader implements ThreadOwner {
   /** Reads without a complete answer, oldest first. The thread answers in this order. */
   #reads: Read[] = [];
   /** Handles of the files that the thread has open, by path. */
-  readonly #handles = new Lru<number>(maxOpenFilesPerReader, (_path, handle) => this.#closeFile(handle));
+  readonly #handles: Lru<number>;
   #nextHandle = 1;
 
-  constructor(settings: PoolThreadSettings, name: string, resident: ResidentFiles, onDamage: DamageListener) {
+  constructor(settings: ReadersSettings, name: string, resident: ResidentFiles, onDamage: DamageListener) {
     this.#resident = resident;
     this.#onDamage = onDamage;
     this.#onLost = settings.onLost;
+    const share = Math.ceil(settings.maxReadFiles / 2 / settings.count);
+    const maxFiles = Math.min(maxOpenFilesPerReader, share);
+    this.#handles = new Lru(maxFiles, (_path, handle) => this.#closeFile(handle));
     this.#thread = new SupervisedThread(
       {
         entry: settings.entry,

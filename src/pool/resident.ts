@@ -33,9 +33,16 @@ export class ResidentFiles {
   readonly #readNow: ReadNow | undefined;
   readonly #sums: SumsCache;
   /** Descriptors by path. */
-  readonly #files = new Lru<number>(maxResidentFiles, (_path, descriptor) => fs.closeSync(descriptor));
+  readonly #files: Lru<number>;
 
-  constructor(layout: CacheLayout, load: (buffer: Uint8Array) => ReadNow | undefined = loadReadNow) {
+  constructor(
+    layout: CacheLayout,
+    load: (buffer: Uint8Array) => ReadNow | undefined = loadReadNow,
+    maxFiles: number = maxResidentFiles,
+  ) {
+    this.#files = new Lru(Math.min(maxFiles, maxResidentFiles), (_path, descriptor) =>
+      fs.closeSync(descriptor),
+    );
     this.#sums = new SumsCache(layout, maxCachedSumsBytes);
     this.#readNow = load(this.#buffer);
   }

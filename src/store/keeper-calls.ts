@@ -2,6 +2,7 @@
  * The calls to the keeper, the thread that owns the catalog and makes finished streams durable. Each event in a
  * stream's life makes one call; a frame makes none. That is rare enough for messages instead of a ring.
  */
+import type { ErrorCode } from "../base/errors.ts";
 import type { RecordingEntry } from "../base/recording-entry.ts";
 import type { StoreCondition } from "./store-guard.ts";
 import type { StoreNotice } from "./check/notice.ts";
@@ -59,11 +60,19 @@ export interface KeeperCalls {
   /** Inserts an unfinished stream. Fails with STREAM_EXISTS if the id is in use. */
   reserve: [args: { streamId: string; key: string; metadata: StreamMetadata; at: number }, result: null];
   /**
-   * Looks up what an upload with this id can resume from. Reserves a new id with `key`. `restart` removes an unfinished
-   * stream first, and fails with STREAM_FINISHED for a finished one.
+   * Looks up what an upload with this id can resume from. Reserves a new id with `key`, unless `refusal` says why there
+   * may be none. `restart` removes an unfinished stream first, and fails with STREAM_FINISHED for a
+   * finished one.
    */
   resume: [
-    args: { streamId: string; key: string; metadata: StreamMetadata; restart: boolean; at: number },
+    args: {
+      streamId: string;
+      key: string;
+      metadata: StreamMetadata;
+      restart: boolean;
+      refusal: ErrorCode | null;
+      at: number;
+    },
     result: ResumeAnswer,
   ];
   /** Records that an upload was interrupted. Results in the row that remains, or null if nothing does. */

@@ -33,6 +33,8 @@ export const maxMessageMemoryShare = 1 / 2;
 export const descriptorReserveShare = 1 / 16;
 export const minDescriptorReserve = 16;
 export const maxDescriptorReserve = 256;
+/** The part of the descriptors for files that readers get; uploads get the rest. */
+export const readFilesShare = 1 / 4;
 /** Descriptors that a thread needs for itself. */
 export const descriptorsPerThread = 4;
 /** A control message of the audio cache protocol, in UTF-16 units; a longer one is answered with an error. */

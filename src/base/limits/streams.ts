@@ -10,6 +10,14 @@ export const defaultMaxStreamBytes = 4 * GiB;
  * make room, and refuses uploads with CACHE_FULL if there are none. It never removes a finished stream.
  */
 export const defaultMaxCacheBytes = 8 * GiB;
+/**
+ * Streams in the cache (`--max-streams`), and the bytes that each counts as at least: with more of them the cache is full,
+ * and refuses new ones with CACHE_FULL.
+ */
+export const defaultMaxStreams = 10_000_000;
+export const minStreamBytes = 4 * KiB;
+/** Unfinished streams (`--max-unfinished-streams`); one more is refused with STREAMS_EXHAUSTED. */
+export const defaultMaxUnfinishedStreams = 10_000;
 /** An interrupted upload is removed after this long without a resume (`--incomplete-ttl`). */
 export const defaultIncompleteTtlSeconds = 24 * 3600;
 /** A full cache that found no interrupted upload to remove looks again after this; it refuses uploads until then. */

@@ -11,6 +11,8 @@ export class StreamCounts {
   unfinished = 0;
   /** Objects that are not empty. */
   objects = 0;
+  /** Streams that may have been entered in the catalog, before its answer. */
+  pending = 0;
 
   /** Takes the catalog's own count. */
   set({ finished, unfinished, objects }: Totals): void {

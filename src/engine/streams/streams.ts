@@ -21,6 +21,7 @@ import { InterruptedUploads } from "./interrupted-uploads.ts";
 import { OutboundBudget } from "./outbound-budget.ts";
 import { Scrub, type ScrubHost, type ScrubSettings } from "./scrub.ts";
 import { StoreWatch } from "./store-watch.ts";
+import { StreamQuota, type StreamQuotaLimits } from "./stream-quota.ts";
 import { Upload, type UploadOwner } from "./upload.ts";
 import { UploadStorage } from "./upload-storage.ts";
 
@@ -31,7 +32,7 @@ export interface StreamsBase {
   conditions: StoreConditions;
 }
 
-export interface StreamsSettings extends AdmissionLimits {
+export interface StreamsSettings extends AdmissionLimits, StreamQuotaLimits {
   incompleteTtlSeconds: number;
   /** Keep the files in lost+found/ forever. */
   keepOrphans: boolean;
@@ -89,6 +90,7 @@ export class Streams {
   readonly #log: Log;
   readonly #uploads = new Map<string, Upload>();
   readonly #counts = new StreamCounts();
+  readonly #quota: StreamQuota;
   readonly #watch: StoreWatch;
   /** File names of this process's uploads begin with it: no other run's files do. */
   readonly #keyPrefix = randomBytes(4).toString("hex");
@@ -107,6 +109,7 @@ export class Streams {
     this.#conditions = conditions;
     this.#log = log;
     this.admission = new Admission(settings, { reclaim: (bytes) => this.#interrupted.reclaim(bytes) });
+    this.#quota = new StreamQuota(settings, this.#counts);
     const { keepOrphans } = settings;
     const watched = { lostFound: layout.lostFound, keepOrphans };
     this.#watch = new StoreWatch(watched, this.#counts, this.admission, log);
@@ -123,7 +126,8 @@ export class Streams {
       uploadCommitted: (row: StreamRow) => this.#committed(row),
       uploadReleased: (upload: Upload) => this.#release(upload),
     };
-    this.#storage = new UploadStorage(pool, this.admission, this.#counts, owner, log);
+    const figures = { admission: this.admission, counts: this.#counts, quota: this.#quota };
+    this.#storage = new UploadStorage(pool, figures, owner, log);
   }
 
   /** Opens the store, which begins to check itself in the background. Call it before anything else. */
@@ -157,6 +161,8 @@ export class Streams {
     this.#checkId(streamId);
     this.admission.checkStart(size);
     if (this.#uploads.has(streamId)) throw new WavecacheError("STREAM_EXISTS");
+    this.#quota.checkNew();
+    this.#quota.checkUpload(this.#uploads.size);
     const upload = new Upload(streamId, metadata, owner, this.#storage);
     this.#uploads.set(streamId, upload);
     const key = this.#newKey();
@@ -185,6 +191,7 @@ export class Streams {
     // How much of the size is missing is not known yet.
     this.admission.checkStart(undefined);
     const previous = this.#uploads.get(streamId);
+    if (previous === undefined) this.#quota.checkUpload(this.#uploads.size);
     const upload = new Upload(streamId, metadata, owner, this.#storage);
     this.#uploads.set(streamId, upload);
     previous?.evict(new WavecacheError("STREAM_TAKEN_OVER"));

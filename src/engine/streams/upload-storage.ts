@@ -4,12 +4,13 @@ import type { Log } from "../../base/log.ts";
 import type { Sealed } from "../../lane/messages/streams.ts";
 import type { Pool } from "../../pool/pool.ts";
 import type { UploadEvents, UploadSlot } from "../../pool/upload-slot.ts";
-import type { ResumeAnswer } from "../../store/keeper-calls.ts";
+import type { KeeperArgs, ResumeAnswer } from "../../store/keeper-calls.ts";
 import type { StreamRow } from "../../store/streams/catalog.ts";
 import type { StreamMetadata } from "../../store/streams/metadata.ts";
 import type { Admission } from "./admission.ts";
 import { Checkpoints } from "./checkpoints.ts";
 import type { StreamCounts } from "./counts.ts";
+import type { StreamQuota } from "./stream-quota.ts";
 import type { Upload, UploadHost } from "./upload.ts";
 
 export interface UploadStorageOwner {
@@ -19,20 +20,29 @@ export interface UploadStorageOwner {
   uploadReleased(upload: Upload): void;
 }
 
+/** What is in the cache, and what may come. */
+export interface StreamFigures {
+  admission: Admission;
+  counts: StreamCounts;
+  quota: StreamQuota;
+}
+
 export class UploadStorage implements UploadHost {
   readonly admission: Admission;
   readonly #pool: Pool;
   readonly #counts: StreamCounts;
+  readonly #quota: StreamQuota;
   readonly #owner: UploadStorageOwner;
   readonly #log: Log;
   readonly #checkpoints: Checkpoints;
   /** The catalog did not say how an upload ended: the counts may be wrong. */
   #isRecountDue = false;
 
-  constructor(pool: Pool, admission: Admission, counts: StreamCounts, owner: UploadStorageOwner, log: Log) {
+  constructor(pool: Pool, { admission, counts, quota }: StreamFigures, owner: UploadStorageOwner, log: Log) {
     this.#pool = pool;
     this.admission = admission;
     this.#counts = counts;
+    this.#quota = quota;
     this.#owner = owner;
     this.#log = log;
     this.#checkpoints = new Checkpoints((items) => pool.keeper.call("checkpoint", { items, at: Date.now() }));
@@ -40,8 +50,13 @@ export class UploadStorage implements UploadHost {
 
   /** Enters a new stream. Rejects with STREAM_EXISTS if the id is in use. */
   async reserve(streamId: string, key: string, metadata: StreamMetadata): Promise<void> {
-    await this.#pool.keeper.call("reserve", { streamId, key, metadata, at: Date.now() });
-    this.#counts.reserved();
+    this.#counts.pending += 1;
+    try {
+      await this.#pool.keeper.call("reserve", { streamId, key, metadata, at: Date.now() });
+      this.#counts.reserved();
+    } finally {
+      this.#counts.pending -= 1;
+    }
   }
 
   /**
@@ -56,11 +71,22 @@ export class UploadStorage implements UploadHost {
     restart: boolean,
   ): Promise<ResumeAnswer> {
     await previous?.over;
-    const call = { streamId, key, metadata, restart, at: Date.now() };
-    const found = await this.#pool.keeper.call("resume", call);
-    this.#counts.resumed(found);
+    const refusal = this.#quota.refusal() ?? null;
+    const call = { streamId, key, metadata, restart, refusal, at: Date.now() };
+    const found = await this.#resume(call);
     if (found.kind === "restarted") this.admission.unfinishedBytes -= found.discardedBytes;
     return found;
+  }
+
+  async #resume(call: KeeperArgs<"resume">): Promise<ResumeAnswer> {
+    this.#counts.pending += 1;
+    try {
+      const found = await this.#pool.keeper.call("resume", call);
+      this.#counts.resumed(found);
+      return found;
+    } finally {
+      this.#counts.pending -= 1;
+    }
   }
 
   openSlot(key: string, resume: boolean, events: UploadEvents): UploadSlot {

@@ -8,6 +8,7 @@ import {
   descriptorsPerThread,
   maxDescriptorReserve,
   minDescriptorReserve,
+  readFilesShare,
 } from "../../base/limits/connections.ts";
 import type { Log } from "../../base/log.ts";
 
@@ -15,14 +16,18 @@ export interface DescriptorPlan {
   /** Above this number of descriptors they count as short. */
   maxDescriptors: number;
   maxConnections: number;
-  maxFiles: number;
+  /** Uploads in progress, each with a file. */
+  maxUploads: number;
+  /** Files that all readers together keep open. */
+  maxReadFiles: number;
 }
 
 /** Without a known limit nothing is short. */
 const unlimited: DescriptorPlan = {
   maxDescriptors: Number.POSITIVE_INFINITY,
   maxConnections: Number.POSITIVE_INFINITY,
-  maxFiles: Number.POSITIVE_INFINITY,
+  maxUploads: Number.POSITIVE_INFINITY,
+  maxReadFiles: Number.POSITIVE_INFINITY,
 };
 
 /** `threads`: those that are still to be started. */
@@ -39,7 +44,8 @@ export function shareOut(limit: number, used: number): DescriptorPlan {
   const reserve = Math.floor(limit * descriptorReserveShare);
   const maxDescriptors = limit - Math.min(maxDescriptorReserve, Math.max(minDescriptorReserve, reserve));
   const half = Math.max(1, Math.floor((maxDescriptors - used) / 2));
-  return { maxDescriptors, maxConnections: half, maxFiles: half };
+  const maxReadFiles = Math.ceil(half * readFilesShare);
+  return { maxDescriptors, maxConnections: half, maxUploads: Math.max(1, half - maxReadFiles), maxReadFiles };
 }
 
 /** The limit of connections that both the flag and the descriptors allow. Warns if the flag asks for more. */

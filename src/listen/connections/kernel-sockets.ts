@@ -3,10 +3,11 @@
  * request, and a WebSocket message only when it is complete; the kernel also knows the connections that are silent, and
  * the bytes that have arrived.
  *
- * Only Linux with the GNU C library has this view. Elsewhere the idle timeout of Bun alone closes silent connections.
+ * Only Linux has this view. Elsewhere the idle timeout of Bun alone closes silent connections.
  */
-import { dlopen, ptr } from "bun:ffi";
+import { ptr } from "bun:ffi";
 import { closeSync, openSync, readdirSync } from "node:fs";
+import { loadCFunctions } from "../../base/c-library.ts";
 
 /** An accepted connection that neither side has ended. */
 export interface KernelSocket {
@@ -134,18 +135,12 @@ export class KernelSockets {
 
 type System = NonNullable<ReturnType<typeof loadSystem>>;
 
-/** Undefined for another C library, for example musl. */
 function loadSystem() {
-  try {
-    return dlopen("libc.so.6", {
-      getsockname: { args: ["i32", "ptr", "ptr"], returns: "i32" },
-      getpeername: { args: ["i32", "ptr", "ptr"], returns: "i32" },
-      getsockopt: { args: ["i32", "i32", "i32", "ptr", "ptr"], returns: "i32" },
-      shutdown: { args: ["i32", "i32"], returns: "i32" },
-      inet_ntop: { args: ["i32", "ptr", "ptr", "u32"], returns: "ptr" },
-    }).symbols;
-  } catch (error) {
-    if (error instanceof Error) return undefined;
-    throw error;
-  }
+  return loadCFunctions({
+    getsockname: { args: ["i32", "ptr", "ptr"], returns: "i32" },
+    getpeername: { args: ["i32", "ptr", "ptr"], returns: "i32" },
+    getsockopt: { args: ["i32", "i32", "i32", "ptr", "ptr"], returns: "i32" },
+    shutdown: { args: ["i32", "i32"], returns: "i32" },
+    inet_ntop: { args: ["i32", "ptr", "ptr", "u32"], returns: "ptr" },
+  });
 }

@@ -28,6 +28,7 @@ export class UnfinishedStreams {
   resume(args: KeeperArgs<"resume">): KeeperResult<"resume"> {
     const settled = this.#drift.around(() => this.#settled(args.streamId, args.at));
     if (settled === undefined) {
+      if (args.refusal !== null) throw new WavecacheError(args.refusal);
       this.#catalog.reserve(args.streamId, args.key, args.at, args.metadata);
       return { kind: "new" };
     }

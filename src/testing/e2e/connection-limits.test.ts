@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { connect, type Socket } from "node:net";
 import { Random } from "../harness/bytes.ts";
-import { AudioCachePeer, freshId } from "../harness/peers/audio-cache.ts";
+import { AudioCachePeer, controlOf, freshId } from "../harness/peers/audio-cache.ts";
 import { RawWebSocket } from "../harness/peers/raw-websocket.ts";
 import { runServerToExit, TestServer, useServers } from "../harness/server.ts";
 import { until } from "../harness/until.ts";
@@ -113,6 +113,25 @@ describe.skipIf(!isLinux)("a server with few descriptors survives", () => {
   test("300 WebSockets that send nothing", async () => {
     await using server = await startWithDescriptors(256);
     await openSilent(httpPort(server), 300, handshake);
+    await expectToWork(server);
+  });
+
+  test("uploads that would use up the descriptors", async () => {
+    await using server = await startWithDescriptors(256);
+    const refusals: string[] = [];
+    const peers: AudioCachePeer[] = [];
+    for (let index = 0; index < 12; index++) {
+      const peer = await AudioCachePeer.open(server.url);
+      peers.push(peer);
+      for (let stream = 0; stream < 16; stream++) {
+        peer.send({ type: "START", streamId: `peer-${index}-${stream}` });
+        const answer = controlOf(await peer.next());
+        if (answer?.type === "ERROR") refusals.push(answer.message ?? "");
+      }
+    }
+    expect(refusals.length).toBeGreaterThan(50);
+    expect(refusals.filter((message) => !message.includes("too many open files"))).toEqual([]);
+    for (const peer of peers) await peer.close();
     await expectToWork(server);
   });
 

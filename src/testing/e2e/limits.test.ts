@@ -266,3 +266,43 @@ test("a handshake of garbage, or none at all, does not affect the server", async
   using peer = await AudioCachePeer.open(shared.url);
   await peer.expectQuiet();
 });
+
+test("empty uploads are refused above --max-unfinished-streams, and interrupted ones can still be resumed", async () => {
+  await using server = await TestServer.start({ flags: { "max-unfinished-streams": 20 } });
+  using first = await AudioCachePeer.open(server.url);
+  using second = await AudioCachePeer.open(server.url);
+  for (let index = 0; index < 40; index++) {
+    const peer = index < 16 ? first : second;
+    peer.send({ type: "START", streamId: `empty-${index}` });
+    const answer = controlOf(await peer.next());
+    expect(answer?.type, `upload ${index}`).toBe(index < 20 ? "STARTED" : "ERROR");
+    if (index >= 20) expect(answer?.message).toMatch(/too many unfinished streams/);
+  }
+  await second.close();
+  using third = await AudioCachePeer.open(server.url);
+  expect(await third.resume("empty-19")).toBe(0);
+  third.send({ type: "START", streamId: "new", resume: true });
+  expect(controlOf(await third.next())?.message).toMatch(/too many unfinished streams/);
+  await third.stop("empty-19");
+  await third.upload("now-there-is-room", Buffer.from("audio"));
+});
+
+test("starts that are pipelined cannot pass --max-unfinished-streams", async () => {
+  await using server = await TestServer.start({ flags: { "max-unfinished-streams": 5 } });
+  using peer = await AudioCachePeer.open(server.url);
+  for (let index = 0; index < 12; index++) peer.send({ type: "START", streamId: `s-${index}` });
+  const types = [];
+  for (let index = 0; index < 12; index++) types.push(controlOf(await peer.next())?.type);
+  expect(types).toEqual([...Array<string>(5).fill("STARTED"), ...Array<string>(7).fill("ERROR")]);
+});
+
+test("the cache is full with --max-streams streams, or with as many as its bytes have room for", async () => {
+  for (const [flag, value] of Object.entries({ "max-streams": 3, "max-cache-bytes": 3 * 4 * KiB })) {
+    await using server = await TestServer.start({ flags: { [flag]: value } });
+    for (let index = 0; index < 3; index++)
+      expect(await tryUpload(server, `small-${index}`, Buffer.from("audio"))).toBeUndefined();
+    expect(await tryUpload(server, "one-more", Buffer.from("audio"))).toMatch(/cache is full/);
+    expect(await removeStream(server.httpBase, "small-1")).toBe(204);
+    expect(await tryUpload(server, "one-more", Buffer.from("audio"))).toBeUndefined();
+  }
+});
