@@ -200,19 +200,22 @@ export class WavHeadParser {
   #skip(bytes: number): WavHead | undefined {
     this.#at += bytes;
     this.#skippedBytes += bytes;
+    if (this.#fileBytes !== undefined && this.#at > this.#fileBytes) return refused(endsTooEarly);
     if (this.#skippedBytes <= maxWavSkippedBytes) return undefined;
     return refused(`no audio in the first ${maxWavSkippedBytes >> 20} MiB of the WAV file`);
   }
 
   #more(bytes: number): WavHead {
     const isOver = this.#fileBytes !== undefined && this.#at + bytes > this.#fileBytes;
-    return isOver ? refused("the WAV file ends before its audio") : { kind: "more", at: this.#at, bytes };
+    return isOver ? refused(endsTooEarly) : { kind: "more", at: this.#at, bytes };
   }
 
   #u32(view: DataView, at: number): number {
     return view.getUint32(at, !this.#isBigEndian);
   }
 }
+
+const endsTooEarly = "the WAV file ends before its audio";
 
 function refused(reason: string): WavHead {
   return { kind: "refused", reason };

@@ -19,6 +19,8 @@ export const deviceMessagesPerSecond = 50;
 export const deviceAnswerMs = 2_000;
 /** A sound is given up if the device has not opened its audio stream after this long. */
 export const deviceAudioWaitMs = 10_000;
+/** A request to play a sound is answered after this long, even if the sound has no packet yet and may still fail. */
+export const playAnswerMs = 5_000;
 /** Delay of the first request for a device's state, then the interval of the following ones. */
 export const deviceFirstGetMs = 2_000;
 export const deviceGetMs = 30_000;

@@ -33,9 +33,14 @@ test("a player gets its input and its start position as arguments", () => {
   const [ffplay, mpv] = ["ffplay", "mpv"].map((name) =>
     choosePlayer({ format: undefined, seekSeconds: 90.5 }, among(name))!,
   );
-  expect(ffplay!.args(undefined, 90.5).join(" ")).toEndWith("-af atrim=start=90.5 -i pipe:0");
+  expect(ffplay!.args(undefined, 90.5).join(" ")).toEndWith(
+    "-af asetpts=PTS-STARTPTS,atrim=start=90.5 -i pipe:0",
+  );
   expect(ffplay!.args("/tmp/a", undefined).join(" ")).toEndWith("error -i /tmp/a");
-  expect(mpv!.args(undefined, 90.5).slice(-2)).toEqual(["--af=lavfi=[atrim=start=90.5]", "-"]);
+  expect(mpv!.args(undefined, 90.5).slice(-2)).toEqual([
+    "--af=lavfi=[asetpts=PTS-STARTPTS,atrim=start=90.5]",
+    "-",
+  ]);
 });
 
 const mp4 = (box: string) => Buffer.from(`\0\0\0\u0010ftypM4A \0\0\0\0\0\0\0\u0010${box}`, "latin1");

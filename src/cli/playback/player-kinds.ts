@@ -18,6 +18,11 @@ export interface PlayerKind {
   faultPattern?: RegExp;
 }
 
+/** The audio from a position on. Times count from its beginning, also where the file states another, as broadcasts do. */
+function filterFrom(seekSeconds: number): string {
+  return `asetpts=PTS-STARTPTS,atrim=start=${seekSeconds}`;
+}
+
 const libsndfileFormats = ["audio/wav", "audio/flac", "audio/ogg"] as const;
 
 export const playerKinds: readonly PlayerKind[] = [
@@ -27,7 +32,7 @@ export const playerKinds: readonly PlayerKind[] = [
     takesPipe: true,
     seeks: true,
     args: (path, seek) => {
-      const filter = seek === undefined ? [] : ["-af", `atrim=start=${seek}`];
+      const filter = seek === undefined ? [] : ["-af", filterFrom(seek)];
       return ["-nodisp", "-autoexit", "-loglevel", "error", ...filter, "-i", path ?? "pipe:0"];
     },
     faultPattern: /audio open failed/,
@@ -38,7 +43,7 @@ export const playerKinds: readonly PlayerKind[] = [
     takesPipe: true,
     seeks: true,
     args: (path, seek) => {
-      const filter = seek === undefined ? [] : [`--af=lavfi=[atrim=start=${seek}]`];
+      const filter = seek === undefined ? [] : [`--af=lavfi=[${filterFrom(seek)}]`];
       return ["--no-video", "--no-input-terminal", "--msg-level=all=error", ...filter, path ?? "-"];
     },
   },

@@ -112,17 +112,20 @@ describe("what is no WAV is refused by its name, and not recorded as noise:", ()
       riffFile(Array.from({ length: 60_000 }, () => riffChunk("JUNK", []))),
       "too many chunks",
     ],
-    [
-      "WAV without audio",
-      riffFile([riffChunk("JUNK", [], maxWavSkippedBytes + 2)]),
-      "no audio in the first 64 MiB",
-    ],
+    ["WAV without audio", riffFile([riffChunk("JUNK", [], 1_000)]), "ends before its audio"],
   ])("%s", async (_, file, reason) => {
     const failures = [await failureOf(heardFromPipe(file)), await failureOf(heardFromFile(file))];
     for (const failure of failures) {
       expect(failure.code).toBe("BAD_AUDIO");
       expect(failure.message).toContain(reason);
     }
+  });
+
+  test("WAV whose audio begins beyond the limit, at once", async () => {
+    const head = riffFile([riffChunk("JUNK", [], maxWavSkippedBytes + 2)]);
+    const endless = new ReadableStream<Uint8Array>({ start: (controller) => controller.enqueue(head) });
+    const failure = await failureOf(PipedAudio.open(endless, { sampleRate: 16_000, channels: 1 }));
+    expect(failure.message).toContain("no audio in the first 64 MiB");
   });
 
   test("and raw samples that look like the beginning of it are sent", async () => {

@@ -3,7 +3,7 @@
  * new connection, which takes over the device: `takeover.ts` decides which other streams end.
  */
 import { errorRow, WavecacheError } from "../../base/errors.ts";
-import { deviceMessageBurst, deviceMessagesPerSecond } from "../../base/limits/devices.ts";
+import { deviceMessageBurst, deviceMessagesPerSecond, playAnswerMs } from "../../base/limits/devices.ts";
 import type { Log } from "../../base/log.ts";
 import type { DeviceReport, DeviceRow } from "../../store/devices/catalog.ts";
 import {
@@ -166,6 +166,19 @@ export class Device {
     this.#setState(afterAction(this.#state, action));
     if (action === "play") this.#play();
     this.#show();
+  }
+
+  /**
+   * Acts as the play button, and waits for the first packet of the sound, but not longer than `playAnswerMs`. Throws
+   * DEVICE_AWAY, or why the sound cannot be played.
+   */
+  async play(): Promise<void> {
+    this.act("play");
+    const { promise: patience, resolve } = Promise.withResolvers<undefined>();
+    const timer = setTimeout(resolve, playAnswerMs, undefined);
+    const error = await Promise.race([this.#playback?.begun, patience]);
+    clearTimeout(timer);
+    if (error !== undefined) throw error;
   }
 
   /** 0 to 5. */

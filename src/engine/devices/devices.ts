@@ -140,6 +140,13 @@ export class Devices implements DeviceHost {
     return device.snapshot;
   }
 
+  /** As the play button. Also throws why the sound cannot be played. */
+  async play(deviceId: string): Promise<DeviceSnapshot> {
+    const device = this.#find(deviceId);
+    await device.play();
+    return device.snapshot;
+  }
+
   /** Sets the mode, 0 to 5. Throws DEVICE_UNKNOWN. */
   setMode(deviceId: string, mode: number): DeviceSnapshot {
     const device = this.#find(deviceId);

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from "bun:test";
 import { stallTimeoutMs } from "../../base/limits/connections.ts";
 import { deviceAudioWaitMs } from "../../base/limits/devices.ts";
-import type { WavecacheError } from "../../base/errors.ts";
+import { WavecacheError } from "../../base/errors.ts";
 import { FakeSounds } from "../../testing/harness/servers/device-gateway.ts";
 import type { AudioSink, SoundPacket } from "./device-streams.ts";
 import { Playback } from "./playback.ts";
@@ -169,5 +169,31 @@ describe("a playback", () => {
       sounds: 0,
       opened: 1,
     });
+  });
+
+  test("has begun with its first packet, whether or not anybody hears it", async () => {
+    expect(await (await play(0)).begun).toBeUndefined();
+    expect(await (await play(0, "nobody")).begun).toBeUndefined();
+    const stopped = new Playback(0, { sounds, ticker: ticks, leadMs: 0, onEnd });
+    stopped.start(sink);
+    stopped.stop();
+    expect(await stopped.begun).toBeUndefined();
+  });
+
+  test("tells why it cannot begin", async () => {
+    const unreadable = new WavecacheError("SOUND_UNREADABLE", "startup.wav");
+    const failing = {
+      open: () =>
+        Promise.resolve({
+          packets: [],
+          isComplete: false,
+          waitBeyond: () => Promise.reject(unreadable),
+          release: () => undefined,
+        }),
+    };
+    const playback = new Playback(0, { sounds: failing, ticker: ticks, leadMs: 0, onEnd });
+    playback.start(sink);
+    expect(await playback.begun).toBe(unreadable);
+    expect(ends).toEqual(["SOUND_UNREADABLE"]);
   });
 });

@@ -29,6 +29,9 @@ const noData = new Uint8Array(0);
 export class Playback {
   /** The mode of the sound, 0 to 5. */
   readonly mode: number;
+  /** Resolves when the sound has its first packet or is over; with an error if it cannot be made. */
+  readonly begun: Promise<WavecacheError | undefined>;
+  readonly #begin: (error: WavecacheError | undefined) => void;
   readonly #settings: PlaybackSettings;
   readonly #pump = () => this.#sendDue();
   #sink: AudioSink | undefined;
@@ -43,6 +46,9 @@ export class Playback {
 
   constructor(mode: number, settings: PlaybackSettings) {
     this.mode = mode;
+    const { promise, resolve } = Promise.withResolvers<WavecacheError | undefined>();
+    this.begun = promise;
+    this.#begin = resolve;
     this.#settings = settings;
     this.#waitingSince = settings.ticker.now();
   }
@@ -90,6 +96,8 @@ export class Playback {
       this.#sound = sound;
       if (sound.isComplete && sound.packets.length === 0) this.#finish(undefined);
       else this.#sendDue();
+      await sound.waitBeyond(0);
+      this.#begin(undefined);
     } catch (error) {
       this.#finish(toWavecacheError(error));
     }
@@ -156,12 +164,14 @@ export class Playback {
 
   #finish(error: WavecacheError | undefined): void {
     if (this.#isOver) return;
+    this.#begin(error);
     this.stop();
     this.#settings.onEnd(error);
   }
 
   #release(): void {
     this.#isOver = true;
+    this.#begin(undefined);
     this.#settings.ticker.remove(this.#pump);
     this.#sound?.release();
     this.#sound = undefined;

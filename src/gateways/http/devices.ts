@@ -1,7 +1,6 @@
 /** The operations on devices. Each button has an operation that returns the device after it. */
 import * as v from "valibot";
 import { maxListedDevices } from "../../base/limits/devices.ts";
-import type { ErrorCode } from "../../base/errors.ts";
 import { json, type Operation, operation } from "./operation.ts";
 import { after, choice, limit, whole } from "./parameters.ts";
 import { timeSchema } from "./schemas.ts";
@@ -12,8 +11,9 @@ export interface Devices {
   find(deviceId: string): DeviceDescription;
   /** Asks the device for its state if it is connected. */
   refresh(deviceId: string): Promise<DeviceDescription>;
-  /** Also throws DEVICE_AWAY. */
-  act(deviceId: string, action: "play" | "stop" | "mode"): DeviceDescription;
+  act(deviceId: string, action: "stop" | "mode"): DeviceDescription;
+  /** Also throws DEVICE_AWAY, or why the sound cannot be played. */
+  play(deviceId: string): Promise<DeviceDescription>;
   setMode(deviceId: string, mode: number): DeviceDescription;
 }
 
@@ -61,8 +61,8 @@ export function deviceOperations(devices: Devices): Operation[] {
   return [
     listOperation(devices),
     findOperation(devices),
-    buttonOperation(devices, "play", "Plays the sound of the mode.", ["DEVICE_AWAY"]),
-    buttonOperation(devices, "stop", "Ends the sound and returns to mode 0.", []),
+    playOperation(devices),
+    stopOperation(devices),
     modeOperation(devices),
   ];
 }
@@ -107,22 +107,38 @@ function findOperation(devices: Devices): Operation {
   });
 }
 
-function buttonOperation(
-  devices: Devices,
-  action: "play" | "stop",
-  summary: string,
-  errors: ErrorCode[],
-): Operation {
+function playOperation(devices: Devices): Operation {
   return operation({
     method: "post",
-    route: `/api/devices/:id/${action}`,
+    route: "/api/devices/:id/play",
     tag,
-    summary,
+    summary: "Plays the sound of the mode.",
     segments,
     parameters: {},
     answers: afterAction,
-    errors: ["DEVICE_UNKNOWN", ...errors],
-    handle: ({ path, meter }) => json(describe(devices.act(path["id"]!, action)), meter),
+    errors: [
+      "DEVICE_UNKNOWN",
+      "DEVICE_AWAY",
+      "SOUND_UNKNOWN",
+      "SOUND_UNREADABLE",
+      "SOUND_TOO_LONG",
+      "SOUNDS_EXHAUSTED",
+    ],
+    handle: async ({ path, meter }) => json(describe(await devices.play(path["id"]!)), meter),
+  });
+}
+
+function stopOperation(devices: Devices): Operation {
+  return operation({
+    method: "post",
+    route: "/api/devices/:id/stop",
+    tag,
+    summary: "Ends the sound and returns to mode 0.",
+    segments,
+    parameters: {},
+    answers: afterAction,
+    errors: ["DEVICE_UNKNOWN"],
+    handle: ({ path, meter }) => json(describe(devices.act(path["id"]!, "stop")), meter),
   });
 }
 

@@ -8,6 +8,7 @@
 import * as fs from "node:fs";
 import { failpoint } from "../../base/failpoint.ts";
 import { MiB } from "../../base/limits/units.ts";
+import { id3TagBytes } from "../../codec/id3.ts";
 import { sniffAudioFormat } from "../../codec/sniff.ts";
 import { type BlockSums, SumsBuilder } from "./sums.ts";
 
@@ -99,14 +100,24 @@ export class IncomingFile {
   /** Finishes the digest and the block checksums, and closes the file. */
   seal(): SealedFile {
     failpoint("upload.seal");
+    const format = this.#format();
     this.close();
-    const head = this.#head.subarray(0, Math.min(this.#size, headBytes));
     return {
       size: this.#size,
       digest: this.#hasher.digest(),
-      format: sniffAudioFormat(head),
+      format,
       sums: this.#sums.finish(),
     };
+  }
+
+  /** By the first bytes, or by those behind a tag that any kind of audio may have in front. */
+  #format(): string | undefined {
+    const head = this.#head.subarray(0, Math.min(this.#size, headBytes));
+    const tagBytes = id3TagBytes(head);
+    if (tagBytes === 0 || tagBytes >= this.#size) return sniffAudioFormat(head);
+    const behind = new Uint8Array(headBytes);
+    const got = fs.readSync(this.#descriptor, behind, 0, headBytes, tagBytes);
+    return sniffAudioFormat(behind.subarray(0, got)) ?? sniffAudioFormat(head);
   }
 
   /** Closes the file without sealing it. Idempotent. */

@@ -105,6 +105,21 @@ test("the HTTP API answers what it cannot do with an error", async () => {
   expect((await fetch(`${httpBase}/api/devices`, post)).status).toBe(405);
 });
 
+test("playing a sound that cannot be read, or that does not exist, says so", async () => {
+  const { httpBase } = server;
+  using _ = await connect("deaf");
+  const post = { method: "POST" };
+  const playIn = async (mode: number) => {
+    await device(httpBase, `deaf/mode?mode=${mode}`, "POST");
+    return await refusal(httpBase, "/deaf/play", post);
+  };
+  await Bun.write(join(server.folder, "library", "mode_4.wav"), "RIFF....WAVEnothing more");
+  expect(await playIn(4)).toBe("500 SOUND_UNREADABLE");
+  expect(server.log).toContain("mode_4.wav: the WAV file ends before its audio");
+  expect(await playIn(5)).toBe("404 SOUND_UNKNOWN");
+  expect(await device(httpBase, "deaf")).toMatchObject({ playing: null });
+});
+
 test("`client devices` lists devices once, or continuously with --watch", async () => {
   using one = await connect("cli-1");
   await one.pressed("mode");
