@@ -6,6 +6,7 @@ import { runClient, startClient } from "../../testing/harness/client-process.ts"
 import { until } from "../../testing/harness/until.ts";
 import { handshakeFrom, heardFrom, mockIngestServers } from "../../testing/fixtures/ingest.ts";
 import { deadAddress } from "../../testing/mocks/servers.ts";
+import { riffChunk, riffFile } from "../../testing/fixtures/riff.ts";
 import { melody, pcmBytes, signalToNoise, wavFile } from "../../testing/fixtures/wav.ts";
 
 const mock = mockIngestServers();
@@ -18,6 +19,10 @@ beforeAll(() => {
   writeFileSync(join(folder, "stereo.wav"), wavFile(stereo, 2));
   writeFileSync(join(folder, "mono.wav"), wavFile(mono, 1));
   writeFileSync(join(folder, "empty.wav"), wavFile(new Int16Array(0), 1));
+  writeFileSync(
+    join(folder, "chunks.wav"),
+    riffFile(Array.from({ length: 60_000 }, () => riffChunk("JUNK", []))),
+  );
   writeFileSync(join(folder, "song.mp3"), "ID3 and some more bytes, but no WAV");
 });
 
@@ -119,6 +124,25 @@ describe("an interrupt", () => {
     child.kill("SIGINT");
     expect(await child.exited).toBe(130);
     expect(heardFrom(server.devices[0])).toEqual(melody(1_000, 1));
+  });
+
+  test("ends a WAV file on standard input that has not come to its audio", async () => {
+    let pieces = 0;
+    const head = riffFile([riffChunk("JUNK", [], 60_000_000)]);
+    const endless = new ReadableStream<Uint8Array>(
+      {
+        pull(controller) {
+          // The pipe holds 64 KiB: the client has read from it once it took more.
+          if (pieces < 20) controller.enqueue(pieces++ === 0 ? head : new Uint8Array(16_384));
+          else return new Promise(() => undefined);
+        },
+      },
+      { highWaterMark: 0 },
+    );
+    const child = startClient(["stream", "--wav", "-", "--url", mock().url], { cwd: folder, input: endless });
+    await until("the client to read", 10_000, () => pieces === 20);
+    child.kill("SIGTERM");
+    expect(await child.exited).toBe(143);
   });
 
   test("does not wait long for a server that reads nothing", async () => {
