@@ -2,52 +2,15 @@
  * The reader threads. A connection uses one of them for all its reads, so answers keep the order of its requests. Readers
  * share nothing with writers, so a read never waits behind a write.
  */
-import { readDataRingBytes, readRequestRingBytes } from "../base/limits/lanes.ts";
-import { maxOpenFilesPerReader } from "../base/limits/streams.ts";
-import { type ErrorCode, errorOfNumber, WavecacheError } from "../base/errors.ts";
-import { Lru } from "../base/lru.ts";
-import {
-  type Body,
-  decodeFailure,
-  encodeOpen,
-  encodeNumbers,
-  READ_CHECK,
-  READ_CLOSE,
-  READ_FAILED,
-  READ_LAST,
-  READ_OPEN,
-  READ_PART,
-  READ_RANGE,
-  READ_VOID,
-} from "../lane/messages/streams.ts";
+import { maxOpenFilesPerReader, maxResidentFiles } from "../base/limits/streams.ts";
 import { CacheLayout } from "../store/layout.ts";
 import { GarbageWatch } from "./garbage-watch.ts";
+import { type DamageListener, Reader } from "./reader.ts";
 import { ResidentFiles } from "./resident.ts";
-import {
-  type PoolThreadSettings,
-  SupervisedThread,
-  type ThreadFigures,
-  type ThreadOwner,
-} from "./supervised-thread.ts";
-
-/** A file to read from: an object, which is immutable and verified, or the growing file of an upload. */
-export interface FileRef {
-  path: string;
-  immutable: boolean;
-}
-
-/** Receives the answer to one read: its parts in order, up to the one marked `last`, or a failure. */
-export interface ReadSink {
-  /** `audio` is a view of shared memory that is valid until this returns. */
-  part(audio: Uint8Array, last: boolean): void;
-  failed(error: WavecacheError): void;
-}
-
-/** An object could not be read, because it is damaged or missing. */
-export type DamageListener = (path: string, error: WavecacheError) => void;
+import type { PoolThreadSettings, ThreadFigures } from "./supervised-thread.ts";
 
 export interface ReadersSettings extends PoolThreadSettings {
-  /** Files that all readers together keep open, and the main thread for them. */
+  /** Files that the readers and the main thread keep open together, if there is room for one each. */
   maxReadFiles: number;
 }
 
@@ -62,9 +25,9 @@ export class Readers {
   #onDamage: DamageListener = () => {};
 
   constructor(settings: ReadersSettings) {
-    const { cacheDir, maxReadFiles } = settings;
     this.#settings = settings;
-    this.#resident = new ResidentFiles(new CacheLayout(cacheDir), undefined, Math.ceil(maxReadFiles / 2));
+    const maxResident = share(settings.maxReadFiles / 2, maxResidentFiles);
+    this.#resident = new ResidentFiles(new CacheLayout(settings.cacheDir), maxResident);
     this.#readers = Array.from({ length: settings.count }, (_, index) => this.#start(`reader ${index + 1}`));
   }
 
@@ -111,137 +74,17 @@ export class Readers {
   }
 
   #start(name: string): Reader {
-    return new Reader(this.#settings, name, this.#resident, (path, error) => this.#onDamage(path, error));
+    const { count, maxReadFiles } = this.#settings;
+    return new Reader({
+      ...this.#settings,
+      name,
+      maxOpenFiles: share(maxReadFiles / 2 / count, maxOpenFilesPerReader),
+      resident: this.#resident,
+      onDamage: (path, error) => this.#onDamage(path, error),
+    });
   }
 }
 
-const damageCodes: ReadonlySet<ErrorCode> = new Set(["OBJECT_DAMAGED", "OBJECT_MISSING"]);
-const emptyBody = new Uint8Array(0);
-
-interface Read {
-  file: FileRef;
-  sink: ReadSink;
-  /** Somebody wants the audio, not only its verification. */
-  hasAudio: boolean;
-}
-
-export class Reader implements ThreadOwner {
-  readonly #resident: ResidentFiles;
-  readonly #onLost: (reason: string) => void;
-  readonly #onDamage: DamageListener;
-  readonly #thread: SupervisedThread;
-  /** Reads without a complete answer, oldest first. The thread answers in this order. */
-  #reads: Read[] = [];
-  /** Handles of the files that the thread has open, by path. */
-  readonly #handles: Lru<number>;
-  #nextHandle = 1;
-
-  constructor(settings: ReadersSettings, name: string, resident: ResidentFiles, onDamage: DamageListener) {
-    this.#resident = resident;
-    this.#onDamage = onDamage;
-    this.#onLost = settings.onLost;
-    const share = Math.ceil(settings.maxReadFiles / 2 / settings.count);
-    const maxFiles = Math.min(maxOpenFilesPerReader, share);
-    this.#handles = new Lru(maxFiles, (_path, handle) => this.#closeFile(handle));
-    this.#thread = new SupervisedThread(
-      {
-        entry: settings.entry,
-        name,
-        start: { cacheDir: settings.cacheDir },
-        taskRingBytes: readRequestRingBytes,
-        resultRingBytes: readDataRingBytes,
-      },
-      this,
-    );
-  }
-
-  /** Reads `length` bytes (1 or more) from `offset`; the file must have them. Calls the sink only after this returns. */
-  read(file: FileRef, offset: number, length: number, sink: ReadSink): void {
-    this.#send(READ_RANGE, [offset, length], { file, sink, hasAudio: true });
-  }
-
-  /**
-   * Verifies a range of an object. All ranges have to be checked in order, from the beginning, and before `forget`.
-   * `size` is that of the whole object. Rejects with OBJECT_DAMAGED, OBJECT_MISSING, or another error.
-   */
-  check(path: string, offset: number, length: number, size: number): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const sink = { part: () => resolve(), failed: reject };
-    const read = { file: { path, immutable: true }, sink, hasAudio: false };
-    this.#send(READ_CHECK, [offset, length, size], read);
-    return promise;
-  }
-
-  /** The range at once, if its file is an object and the whole range is in memory. The view is valid until the next call. */
-  resident(file: FileRef, offset: number, length: number): Uint8Array | undefined {
-    return file.immutable ? this.#resident.view(file.path, offset, length) : undefined;
-  }
-
-  figures(): ThreadFigures {
-    return this.#thread.figures();
-  }
-
-  forget(path: string): void {
-    const handle = this.#handles.delete(path);
-    if (handle !== undefined && !this.#thread.isDead) this.#closeFile(handle);
-  }
-
-  onResult(kind: number, _subject: number, body: Body): void {
-    if (kind === READ_VOID) return;
-    const { file, sink, hasAudio } = this.#reads[0]!;
-    if (kind === READ_PART) return sink.part(view(body), false);
-    this.#reads.shift();
-    if (kind === READ_LAST) {
-      if (file.immutable && hasAudio) this.#resident.admit(file.path);
-      return sink.part(view(body), true);
-    }
-    if (kind !== READ_FAILED) throw new RangeError(`a reader has no result of kind ${kind}`);
-    const failure = decodeFailure(body);
-    const error = errorOfNumber(failure.number, failure.detail);
-    if (file.immutable && damageCodes.has(error.code)) this.#onDamage(file.path, error);
-    sink.failed(error);
-  }
-
-  /** Requests that do not fit wait in the lane: no feeder is held. */
-  onRoom(): void {}
-
-  onLost(reason: string): void {
-    const reads = this.#reads;
-    this.#reads = [];
-    this.#handles.clear();
-    this.#onLost(reason);
-    for (const { sink } of reads) sink.failed(new WavecacheError("WORKER_LOST", reason));
-  }
-
-  close(): Promise<void> {
-    return this.#thread.close();
-  }
-
-  #send(kind: number, numbers: number[], read: Read): void {
-    if (this.#thread.isDead) {
-      const error = new WavecacheError("WORKER_LOST", "the reader is starting again");
-      return queueMicrotask(() => read.sink.failed(error));
-    }
-    const handle = this.#handleOf(read.file);
-    this.#reads.push(read);
-    this.#thread.lane.send(kind, handle, encodeNumbers(...numbers));
-  }
-
-  #handleOf(file: FileRef): number {
-    const open = this.#handles.get(file.path);
-    if (open !== undefined) return open;
-    const handle = this.#nextHandle++;
-    this.#handles.set(file.path, handle);
-    this.#thread.lane.send(READ_OPEN, handle, encodeOpen(file.immutable, file.path));
-    return handle;
-  }
-
-  /** Reads sent before this are answered first: a lane keeps its order. */
-  #closeFile(handle: number): void {
-    this.#thread.lane.send(READ_CLOSE, handle, emptyBody);
-  }
-}
-
-function view(body: Body): Uint8Array {
-  return body.bytes.subarray(body.offset, body.offset + body.length);
+function share(files: number, max: number): number {
+  return Math.max(1, Math.min(max, Math.floor(files)));
 }

@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import * as fs from "node:fs";
-import { maxResidentFiles } from "../base/limits/streams.ts";
 import { KiB, MiB } from "../base/limits/units.ts";
 import { CacheLayout } from "../store/layout.ts";
 import { blockBytes } from "../store/streams/sums.ts";
@@ -13,6 +12,7 @@ import { type ReadNow, ResidentFiles } from "./resident.ts";
 let folder: ReturnType<typeof temporaryFolder>;
 let layout: CacheLayout;
 let path: string;
+const maxFiles = 20;
 const audio = new Random(1).bytes(2 * MiB + 100);
 
 beforeEach(() => {
@@ -31,7 +31,7 @@ function withoutBlock(missing: number): (buffer: Uint8Array) => ReadNow {
 }
 
 function admitted(load?: (buffer: Uint8Array) => ReadNow | undefined): ResidentFiles {
-  const files = new ResidentFiles(layout, load);
+  const files = new ResidentFiles(layout, maxFiles, load);
   files.admit(path);
   return files;
 }
@@ -92,7 +92,7 @@ describe("resident files", () => {
   });
 
   test("return nothing of files that are not admitted, missing, without checksums, too short or forgotten", () => {
-    const files = new ResidentFiles(layout, withoutBlock(-1));
+    const files = new ResidentFiles(layout, maxFiles, withoutBlock(-1));
     expect(files.view(path, 0, 1)).toBeUndefined();
     const missing = layout.objectPath("ab".repeat(32));
     files.admit(missing);
@@ -103,7 +103,7 @@ describe("resident files", () => {
     files.forget(path);
     expect(files.view(path, 0, 1)).toBeUndefined();
     fs.rmSync(layout.sumsPath(sha256(audio)));
-    const others = new ResidentFiles(layout, withoutBlock(-1));
+    const others = new ResidentFiles(layout, maxFiles, withoutBlock(-1));
     others.admit(path);
     expect(others.view(path, 0, 1)).toBeUndefined();
   });
@@ -130,7 +130,7 @@ describe.skipIf(process.platform !== "linux")("resident files on Linux", () => {
 
   test("close the least recently used file when there are too many", () => {
     const files = admitted(withoutBlock(-1));
-    for (let other = 0; other < maxResidentFiles; other += 1) {
+    for (let other = 0; other < maxFiles; other += 1) {
       files.admit(putObject(layout, Buffer.from(`object ${other}`)));
     }
     expect(opened()).toBe(0);

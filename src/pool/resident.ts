@@ -14,7 +14,7 @@ import * as fs from "node:fs";
 import { basename } from "node:path";
 import { loadCFunctions } from "../base/c-library.ts";
 import { systemCode } from "../base/errors.ts";
-import { maxCachedSumsBytes, maxResidentFiles, maxResidentSumsBytes } from "../base/limits/streams.ts";
+import { maxCachedSumsBytes, maxResidentSumsBytes } from "../base/limits/streams.ts";
 import { MiB } from "../base/limits/units.ts";
 import { Lru } from "../base/lru.ts";
 import { type CacheLayout, openRegularFile } from "../store/layout.ts";
@@ -37,12 +37,10 @@ export class ResidentFiles {
 
   constructor(
     layout: CacheLayout,
+    maxFiles: number,
     load: (buffer: Uint8Array) => ReadNow | undefined = loadReadNow,
-    maxFiles: number = maxResidentFiles,
   ) {
-    this.#files = new Lru(Math.min(maxFiles, maxResidentFiles), (_path, descriptor) =>
-      fs.closeSync(descriptor),
-    );
+    this.#files = new Lru(maxFiles, (_path, descriptor) => fs.closeSync(descriptor));
     this.#sums = new SumsCache(layout, maxCachedSumsBytes);
     this.#readNow = load(this.#buffer);
   }

@@ -40,10 +40,10 @@ export const flushBytes = 32 * MiB;
 export const maxUnflushedBytes = 4 * flushBytes;
 /** Uploads that are synced file by file; a larger batch syncs the whole file system at once where that is possible. */
 export const maxFilesSyncedSingly = 4;
-/** Files that one reader keeps open; the oldest is closed. */
+/** Files that one reader keeps open, if the process may have so many; the oldest is closed. */
 export const maxOpenFilesPerReader = 128;
-/** Objects that the main thread keeps open beside those of the readers; the oldest is closed. */
-export const maxResidentFiles = 256;
+/** Objects that the main thread keeps open beside those of the readers, if it may; the oldest is closed. */
+export const maxResidentFiles = 1024;
 /** Block checksums that a thread keeps in memory, enough for 32 GiB of objects; the oldest are read again when needed. */
 export const maxCachedSumsBytes = 16 * MiB;
 /** Objects with more block checksums than this (8 GiB) are read by reader threads only: loading them takes a while. */

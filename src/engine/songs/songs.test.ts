@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import { join, resolve } from "node:path";
 import { WavecacheError } from "../../base/errors.ts";
 import { openLog } from "../../base/log.ts";
-import type { FileRef, ReadSink } from "../../pool/readers.ts";
+import type { FileRef, ReadSink } from "../../pool/reader.ts";
 import type { StreamRow } from "../../store/streams/catalog.ts";
 import { CacheLayout } from "../../store/layout.ts";
 import { Library } from "../../store/library/library.ts";

@@ -1,7 +1,7 @@
 /** A finished stream as a song. It is read like any stream, so damaged audio fails the read. */
 import * as fs from "node:fs/promises";
 import { WavecacheError } from "../../base/errors.ts";
-import type { FileRef, ReadSink } from "../../pool/readers.ts";
+import type { FileRef, ReadSink } from "../../pool/reader.ts";
 import { isMissing } from "../../store/layout.ts";
 import type { Song } from "./song.ts";
 

@@ -14,7 +14,7 @@ import {
 } from "../../base/limits/streams.ts";
 import type { Log } from "../../base/log.ts";
 import type { Pool } from "../../pool/pool.ts";
-import type { Reader } from "../../pool/readers.ts";
+import type { Reader } from "../../pool/reader.ts";
 import type { CacheLayout } from "../../store/layout.ts";
 import type { StoredObject } from "../../store/streams/catalog.ts";
 import type { ScrubState } from "../../store/streams/scrub-state.ts";

@@ -6,7 +6,7 @@ import type { Log } from "../../base/log.ts";
 import { Lru } from "../../base/lru.ts";
 import { isStreamId } from "../../base/stream-id.ts";
 import type { Pool } from "../../pool/pool.ts";
-import type { FileRef, Reader } from "../../pool/readers.ts";
+import type { FileRef, Reader } from "../../pool/reader.ts";
 import type { StoreNotice } from "../../store/check/notice.ts";
 import type { CacheLayout } from "../../store/layout.ts";
 import type { StoreCondition } from "../../store/store-guard.ts";

@@ -4,7 +4,7 @@ import { WavecacheError } from "../../base/errors.ts";
 import { maxWaitingRequestsPaused } from "../../base/limits/connections.ts";
 import { readAheadBytes } from "../../base/limits/streams.ts";
 import { OutboundBudget } from "../../engine/streams/outbound-budget.ts";
-import type { FileRef, ReadSink } from "../../pool/readers.ts";
+import type { FileRef, ReadSink } from "../../pool/reader.ts";
 import type { Socket } from "../../listen/route.ts";
 import { type AnswerControl, Answers, type Planner, type ReadPlan } from "./answers.ts";
 

@@ -10,7 +10,7 @@ import type { WavecacheError } from "../../base/errors.ts";
 import { maxWaitingRequests, maxWaitingRequestsPaused } from "../../base/limits/connections.ts";
 import { readAheadBytes } from "../../base/limits/streams.ts";
 import type { OutboundBudget } from "../../engine/streams/outbound-budget.ts";
-import type { FileRef, ReadSink } from "../../pool/readers.ts";
+import type { FileRef, ReadSink } from "../../pool/reader.ts";
 import type { Socket } from "../../listen/route.ts";
 
 /** At least 1 byte of a file. */

@@ -4,7 +4,7 @@ import type { Follower } from "../../engine/streams/followers.ts";
 import type { NewStream, Readable } from "../../engine/streams/streams.ts";
 import type { OutboundBudget } from "../../engine/streams/outbound-budget.ts";
 import type { Upload, UploadOwner } from "../../engine/streams/upload.ts";
-import type { FileRef, ReadSink } from "../../pool/readers.ts";
+import type { FileRef, ReadSink } from "../../pool/reader.ts";
 import type { ListQuery, StreamRow } from "../../store/streams/catalog.ts";
 
 /** The parts of an upload that a channel uses. */

@@ -3,7 +3,7 @@ import { readAheadBytes } from "../../base/limits/streams.ts";
 import { KiB } from "../../base/limits/units.ts";
 import { maxUnreadAnswerBytes, streamQuantumBytes, usualDataBytes } from "../../base/limits/v1.ts";
 import { OutboundBudget } from "../../engine/streams/outbound-budget.ts";
-import type { ReadSink } from "../../pool/readers.ts";
+import type { ReadSink } from "../../pool/reader.ts";
 import { SendCredit } from "../../wire/v1/credit.ts";
 import { decodeServerMessage } from "../../wire/v1/decode.ts";
 import { type AudioSource, SendScheduler } from "./send-scheduler.ts";

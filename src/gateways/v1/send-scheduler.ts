@@ -15,7 +15,7 @@ import {
   usualDataBytes,
 } from "../../base/limits/v1.ts";
 import type { OutboundBudget } from "../../engine/streams/outbound-budget.ts";
-import type { ReadSink } from "../../pool/readers.ts";
+import type { ReadSink } from "../../pool/reader.ts";
 import type { Socket } from "../../listen/route.ts";
 import { SendCredit } from "../../wire/v1/credit.ts";
 import { dataHeadBytes, writeDataHead } from "../../wire/v1/data.ts";

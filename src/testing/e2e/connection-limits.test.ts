@@ -1,5 +1,6 @@
 /** Peers that open connections and send nothing, or too little: they neither end the server nor keep others out. */
 import { afterEach, describe, expect, test } from "bun:test";
+import { readdirSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { Random } from "../harness/bytes.ts";
 import { AudioCachePeer, controlOf, freshId } from "../harness/peers/audio-cache.ts";
@@ -114,6 +115,17 @@ describe.skipIf(!isLinux)("a server with few descriptors survives", () => {
     await using server = await startWithDescriptors(256);
     await openSilent(httpPort(server), 300, handshake);
     await expectToWork(server);
+  });
+
+  test("reads of more streams than it can have open", async () => {
+    await using server = await startWithDescriptors(256);
+    using peer = await AudioCachePeer.open(server.url);
+    const ids = Array.from({ length: 300 }, (_, index) => `stream-${index}`);
+    for (const id of ids) await peer.upload(id, Buffer.from(`audio of ${id}`));
+    for (let round = 0; round < 3; round++) {
+      for (const id of ids) expect((await peer.read(id, 0, 100)).toString()).toBe(`audio of ${id}`);
+    }
+    expect(readdirSync(`/proc/${server.pid}/fd`).length).toBeLessThan(200);
   });
 
   test("uploads that would use up the descriptors", async () => {

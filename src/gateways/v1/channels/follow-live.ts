@@ -1,7 +1,7 @@
 /** A channel that follows a recording in progress. Audio without credit is skipped, so the listener stays live. */
 import { maxLiveBufferBytes } from "../../../base/limits/recordings.ts";
 import type { LiveListener } from "../../../engine/recordings/live-feed.ts";
-import type { ReadSink } from "../../../pool/readers.ts";
+import type { ReadSink } from "../../../pool/reader.ts";
 import type { SendCredit } from "../../../wire/v1/credit.ts";
 import type { AudioFormat, Follow, Outcome } from "../../../wire/v1/messages.ts";
 import type { Channel, ChannelHost } from "./channel.ts";
