@@ -207,6 +207,17 @@ test("the search for the largest number of devices ends at the number given", as
   ]);
 });
 
+test("the start bench fills a cache, starts the server on it, and waits for the end of the check", async () => {
+  const json = join(folder.path, "start.json");
+  const few = ["--finished", "300", "--unfinished", "20", "--starts", "2", "--requests", "3"];
+  const { code, out, err } = await bench("start.ts", ...few, "--json", json);
+  expect([err, code]).toEqual(["", 0]);
+  expect(out).toContain("300 finished streams, 20 interrupted uploads");
+  const start = v.object({ readyMs: positive, residentBytes: positive });
+  const { starts } = await figuresOf(json, v.object({ starts: v.array(start), checkSeconds: positive }));
+  expect(starts).toHaveLength(2);
+});
+
 test("the churn bench rejects a duration too short to show growth", async () => {
   const { code, err } = await bench("churn.ts", "--minutes", "0.001");
   expect(code).toBe(2);

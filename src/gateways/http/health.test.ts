@@ -2,9 +2,13 @@ import { expect, test } from "bun:test";
 import { Readiness } from "../../base/readiness.ts";
 import { healthRoute } from "./health.ts";
 
+const check = { isRunning: false, figures: { settledRows: 3, checkedObjects: 40 } };
+
 async function get(readiness: Readiness, path: string, method = "GET"): Promise<Response | undefined> {
   const request = new Request(`http://localhost${path}`, { method });
-  return await healthRoute(readiness).handle(request, new URL(request.url), { keepOpen: () => {} });
+  return await healthRoute(readiness, { check }).handle(request, new URL(request.url), {
+    keepOpen: () => {},
+  });
 }
 
 test("/readyz is 503 with every reason until the last one is cleared", async () => {
@@ -27,6 +31,14 @@ test("/readyz is 503 with every reason until the last one is cleared", async () 
   expect((await get(readiness, "/readyz"))!.status).toBe(503);
   readiness.clear("DISK_FULL");
   expect((await get(readiness, "/readyz"))!.status).toBe(200);
+});
+
+test("/readyz tells how far the check of the store is", async () => {
+  const checking = healthRoute(new Readiness(), { check: { ...check, isRunning: true } });
+  const request = new Request("http://localhost/readyz");
+  const answer = await checking.handle(request, new URL(request.url), { keepOpen: () => {} });
+  expect(answer!.status).toBe(200);
+  expect(await answer!.text()).toBe("ready\nthe store is being checked: 3 uploads and 40 objects so far\n");
 });
 
 test("/healthz is 200 while the process lives, ready or not", async () => {

@@ -5,21 +5,33 @@
 import type { Readiness } from "../../base/readiness.ts";
 import type { HttpRoute } from "../../listen/route.ts";
 
+/** The check of the store, which runs in the background after a start and does not make a server unready. */
+export interface StoreCheck {
+  isRunning: boolean;
+  figures: { settledRows: number; checkedObjects: number };
+}
+
 const headers = { "cache-control": "no-store" };
 
-export function healthRoute(readiness: Readiness): HttpRoute {
+export function healthRoute(readiness: Readiness, streams: { readonly check: StoreCheck }): HttpRoute {
   return {
     servesWhileStarting: true,
     handle({ method }, { pathname }) {
       if (method !== "GET" && method !== "HEAD") return undefined;
       if (pathname === "/healthz") return new Response("ok\n", { headers });
-      if (pathname === "/readyz") return answerReadiness(readiness);
+      if (pathname === "/readyz") return answerReadiness(readiness, streams.check);
       return undefined;
     },
   };
 }
 
-function answerReadiness({ isReady, reasons }: Readiness): Response {
-  if (isReady) return new Response("ready\n", { headers });
+function answerReadiness({ isReady, reasons }: Readiness, check: StoreCheck): Response {
+  if (isReady) return new Response(`ready\n${describe(check)}`, { headers });
   return Response.json({ ready: false, reasons }, { status: 503, headers });
+}
+
+function describe({ isRunning, figures }: StoreCheck): string {
+  if (!isRunning) return "";
+  const { settledRows: uploads, checkedObjects: objects } = figures;
+  return `the store is being checked: ${uploads} uploads and ${objects} objects so far\n`;
 }

@@ -4,7 +4,7 @@ import type { Readiness } from "../../base/readiness.ts";
 import type { HttpRoute } from "../../listen/route.ts";
 import { apiRoute } from "./api.ts";
 import { deviceOperations, type Devices } from "./devices.ts";
-import { healthRoute } from "./health.ts";
+import { healthRoute, type StoreCheck } from "./health.ts";
 import { homeRoute, type HomeSettings } from "./home.ts";
 import { libraryOperations, type Songs } from "./library.ts";
 import { recordingOperations, type Recordings } from "./recordings.ts";
@@ -12,7 +12,7 @@ import { streamOperations, type Streams } from "./streams.ts";
 
 /** What the API serves. */
 export interface HttpApi {
-  streams: Streams;
+  streams: Streams & { readonly check: StoreCheck };
   recordings: Recordings;
   songs: Songs;
   devices: Devices;
@@ -26,5 +26,9 @@ export function httpRoutes(api: HttpApi, home: HomeSettings, meter: GatewayMeter
     ...libraryOperations(api.songs),
     ...deviceOperations(api.devices),
   ];
-  return [healthRoute(api.readiness), homeRoute(home), apiRoute(operations, home.version, meter)];
+  return [
+    healthRoute(api.readiness, api.streams),
+    homeRoute(home),
+    apiRoute(operations, home.version, meter),
+  ];
 }

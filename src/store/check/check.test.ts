@@ -95,7 +95,7 @@ describe("the check of a store", () => {
     finished("empty", "");
     const { state, figures, damaged, failures } = await runCheck();
     expect({ state, damaged, failures }).toEqual({ state: "done", damaged: [], failures: [] });
-    expect(figures).toMatchObject({ checkedObjects: 3, orphanFiles: 0, settledRows: 0 });
+    expect(figures).toMatchObject({ checkedObjects: 2, orphanFiles: 0, settledRows: 0 });
     expect(fs.existsSync(layout.lostFound)).toBe(false);
   });
 

@@ -48,14 +48,19 @@ async function checkFolder(context: CheckContext, prefix: string): Promise<void>
 
 async function checkRows(context: CheckContext, rows: ObjectRow[]): Promise<void> {
   const finished = rows.filter(({ state }) => state === "finished");
-  for (let from = 0; from < finished.length; from += maxConcurrentStats) {
-    const group = finished.slice(from, from + maxConcurrentStats);
-    const sizes = await Promise.all(
-      group.map(({ sha256 }) => sizeOf(context.store.layout.objectPath(sha256))),
-    );
-    context.figures.checkedObjects += group.length;
-    for (const [index, row] of group.entries()) if (sizes[index] !== row.size) await checkAgain(context, row);
+  const sizes = await sizesOf(context, [...new Set(finished.map(({ sha256 }) => sha256))]);
+  context.figures.checkedObjects += sizes.size;
+  for (const row of finished) if (sizes.get(row.sha256) !== row.size) await checkAgain(context, row);
+}
+
+async function sizesOf({ store }: CheckContext, objects: string[]): Promise<Map<string, number | undefined>> {
+  const sizes = new Map<string, number | undefined>();
+  for (let from = 0; from < objects.length; from += maxConcurrentStats) {
+    const group = objects.slice(from, from + maxConcurrentStats);
+    const found = await Promise.all(group.map((sha256) => sizeOf(store.layout.objectPath(sha256))));
+    group.forEach((sha256, index) => sizes.set(sha256, found[index]));
   }
+  return sizes;
 }
 
 /** The object of a row is missing or has another size. */

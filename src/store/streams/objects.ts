@@ -55,7 +55,8 @@ export function hasObjects(layout: CacheLayout): boolean {
 
 /** Every file below objects-v1/ as [folder, name], orphans included. */
 export function* listObjectFiles(layout: CacheLayout): Iterable<[folder: string, name: string]> {
-  for (const folder of fs.readdirSync(layout.objects)) {
-    for (const name of fs.readdirSync(`${layout.objects}/${folder}`)) yield [folder, name];
+  for (const folder of fs.readdirSync(layout.objects, { withFileTypes: true })) {
+    if (!folder.isDirectory()) continue;
+    for (const name of fs.readdirSync(`${layout.objects}/${folder.name}`)) yield [folder.name, name];
   }
 }

@@ -1,0 +1,189 @@
+/**
+ * `bun run bench:start`: starts the server on a cache that is full of streams. Prints how long it takes to be ready, how
+ * much memory it has then, and how long lookups and lists take while it checks the store in the background.
+ */
+import { cac } from "cac";
+import { linkSync, mkdirSync, writeFileSync } from "node:fs";
+import { countOption, textOption } from "../../src/cli/kit/arguments.ts";
+import { humanBytes, table } from "../../src/cli/kit/text.ts";
+import { scrape } from "../../src/testing/harness/http/exposition.ts";
+import { TestServer } from "../../src/testing/harness/server.ts";
+import { CacheLayout } from "../../src/store/layout.ts";
+import { noMetadata } from "../../src/store/streams/metadata.ts";
+import { SqliteCatalog } from "../../src/store/streams/sqlite.ts";
+import { readCommandLine, runBench, writeReport } from "./command.ts";
+import { Latency, type Percentiles } from "./latency.ts";
+import { Progress } from "./progress.ts";
+
+interface Settings {
+  finished: number;
+  unfinished: number;
+  starts: number;
+  requests: number;
+  json: string | undefined;
+}
+
+interface Start {
+  readyMs: number;
+  residentBytes: number;
+}
+
+interface Requests {
+  what: string;
+  latency: Percentiles;
+}
+
+const maxStreams = 10_000_000;
+const audio = "audio";
+/** Of one file; ext4 allows 65,000. */
+const maxLinks = 60_000;
+const rowsPerTransaction = 10_000;
+
+function readSettings(args: string[]): Settings | undefined {
+  const cli = cac("bun run bench:start");
+  cli
+    .command("[...rest]", "Start on a full cache")
+    .usage("[options]\n\nStarts the server on a cache full of streams of a few bytes each.")
+    .option("--finished <count>", "Finished streams, each with its own file", { default: "1000000" })
+    .option("--unfinished <count>", "Interrupted uploads", { default: "0" })
+    .option("--starts <count>", "Starts to measure", { default: "3" })
+    .option("--requests <count>", "Requests of each kind", { default: "2000" })
+    .option("--json <file>", "Write all figures to this file");
+  return readCommandLine(cli, args, (options) => ({
+    finished: countOption(options, "finished", 1, maxStreams),
+    unfinished: countOption(options, "unfinished", 0, maxStreams),
+    starts: countOption(options, "starts", 1, 100),
+    requests: countOption(options, "requests", 1, 1_000_000),
+    json: textOption(options, "json"),
+  }));
+}
+
+const finishedId = (index: number) => `finished-${String(index).padStart(8, "0")}`;
+
+/** Fills the cache of a server that is stopped, without its own way of doing so, which would take hours. */
+function fill(cacheDir: string, { finished, unfinished }: Settings): void {
+  const layout = new CacheLayout(cacheDir);
+  layout.create();
+  const catalog = new SqliteCatalog(layout.catalog);
+  const inTransactions = (count: number, act: (index: number) => void) => {
+    for (let from = 0; from < count; from += rowsPerTransaction) {
+      const to = Math.min(count, from + rowsPerTransaction);
+      catalog.transaction(() => {
+        for (let index = from; index < to; index++) act(index);
+      }, false);
+    }
+  };
+  for (let folder = 0; folder < 256; folder++) {
+    mkdirSync(layout.objectFolder(folder.toString(16).padStart(2, "0")), { recursive: true });
+  }
+  inTransactions(finished, (index) => enterFinished(layout, catalog, index));
+  inTransactions(unfinished, (index) => {
+    catalog.reserve(`unfinished-${index}`, `earlier-${index}`, Date.now());
+    writeFileSync(layout.incomingPath(`earlier-${index}`), "begun");
+  });
+  catalog.close();
+}
+
+/** Objects are hard links of a few files, which is faster: nothing reads them here. */
+function enterFinished(layout: CacheLayout, catalog: SqliteCatalog, index: number): void {
+  const sha256 = new Bun.CryptoHasher("sha256").update(String(index)).digest("hex");
+  const source = `${layout.root}/source-${Math.floor(index / maxLinks)}`;
+  if (index % maxLinks === 0) writeFileSync(source, audio);
+  linkSync(source, layout.objectPath(sha256));
+  const streamId = finishedId(index);
+  const times = { createdAt: Date.now(), finishedAt: Date.now() };
+  const key = `earlier-${index}-of-finished`;
+  catalog.enter({ streamId, key, sha256, size: audio.length, format: null, metadata: noMetadata, ...times });
+}
+
+async function startOnce(server: TestServer): Promise<Start> {
+  const before = performance.now();
+  await server.restart();
+  const readyMs = performance.now() - before;
+  const { residentBytes } = await server.memory();
+  return { readyMs, residentBytes };
+}
+
+/** Requests one after the other, so that each has the server to itself, apart from its background work. */
+async function measure(settings: Settings, what: string, urlOf: () => string): Promise<Requests> {
+  const latency = new Latency();
+  for (let count = 0; count < settings.requests; count++) {
+    const before = performance.now();
+    const response = await fetch(urlOf());
+    await response.arrayBuffer();
+    latency.record(performance.now() - before);
+    if (response.status !== 200) throw new Error(`${urlOf()} answered ${response.status}`);
+  }
+  return { what, latency: latency.percentiles() };
+}
+
+async function measureAll(settings: Settings, server: TestServer, when: string): Promise<Requests[]> {
+  const anyId = () => finishedId(Math.floor(Math.random() * settings.finished));
+  const list = (query: string) => `${server.httpBase}/api/streams?${query}&after=${anyId()}`;
+  return [
+    await measure(settings, `look a stream up, ${when}`, () => `${server.httpBase}/api/streams/${anyId()}`),
+    await measure(settings, `list 100 streams, ${when}`, () => list("limit=100")),
+    await measure(settings, `list 100 finished ones, ${when}`, () => list("state=finished&limit=100")),
+    await measure(settings, `list 100 unfinished ones, ${when}`, () => list("state=unfinished&limit=100")),
+  ];
+}
+
+/** Resolves with the seconds that the check took, from when it is called. */
+async function untilChecked(server: TestServer): Promise<number> {
+  const before = performance.now();
+  while ((await scrape(server.httpBase))?.sum("wavecache_check_running") !== 0) await Bun.sleep(200);
+  return (performance.now() - before) / 1000;
+}
+
+const ms = (value: number) => value.toFixed(1);
+
+function report(settings: Settings, starts: Start[], requests: Requests[], checkSeconds: number): string[] {
+  return [
+    `${settings.finished} finished streams, ${settings.unfinished} interrupted uploads`,
+    "",
+    ...table(
+      [
+        ["START", "ready after ms", "resident"],
+        ...starts.map((start, index) => [
+          String(index + 1),
+          ms(start.readyMs),
+          humanBytes(start.residentBytes),
+        ]),
+      ],
+      [1, 2],
+    ),
+    "",
+    ...table(
+      [
+        ["REQUEST, ms", "p50", "p99", "max"],
+        ...requests.map(({ what, latency }) => [what, ms(latency.p50), ms(latency.p99), ms(latency.max)]),
+      ],
+      [1, 2, 3],
+    ),
+    "",
+    `The check of the store took another ${checkSeconds.toFixed(1)} s`,
+  ];
+}
+
+async function run(settings: Settings): Promise<number> {
+  await using server = await TestServer.start();
+  await server.stop();
+  using progress = new Progress();
+  progress.phase(`fills a cache with ${settings.finished + settings.unfinished} streams`);
+  fill(server.cacheDir, settings);
+  progress.phase("starts the server");
+  const starts: Start[] = [];
+  for (let count = 0; count < settings.starts; count++) starts.push(await startOnce(server));
+  progress.phase("requests streams and lists");
+  const during = await measureAll(settings, server, "during the check");
+  const checkSeconds = await untilChecked(server);
+  const after = await measureAll(settings, server, "after it");
+  const { residentBytes } = await server.memory();
+  progress[Symbol.dispose]();
+  const requests = [...during, ...after];
+  process.stdout.write(`${report(settings, starts, requests, checkSeconds).join("\n")}\n`);
+  await writeReport(settings, { starts, requests, checkSeconds, residentBytes });
+  return 0;
+}
+
+await runBench(readSettings, run);
