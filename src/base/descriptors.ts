@@ -5,10 +5,24 @@ import { systemText } from "./system-text.ts";
 
 const folder = "/proc/self/fd";
 
-/** How many descriptors the process may have; undefined on other systems. Bun raises the soft limit to the hard one. */
-export function descriptorLimit(): number | undefined {
+/**
+ * How many descriptors the process may have; undefined on other systems. Bun raises the soft limit to the hard one. It is
+ * read at once: later there may be no descriptor to read it with.
+ */
+export const descriptorLimit = readLimit();
+
+function readLimit(): number | undefined {
   const limit = /^Max open files\s+(\d+)/m.exec(systemText("/proc/self/limits") ?? "")?.[1];
   return limit === undefined ? undefined : Number(limit);
+}
+
+/** Bun ends the process if a thread finds no descriptor at its start, so none is started with fewer than this free. */
+const threadDescriptors = 16;
+
+/** Whether enough descriptors are free to start a thread; true on systems that do not tell. */
+export function canStartThread(): boolean {
+  const open = openDescriptors();
+  return descriptorLimit === undefined || open === undefined || open + threadDescriptors <= descriptorLimit;
 }
 
 /** How many descriptors are open; undefined on other systems. Needs no free descriptor on Linux 6.2 or later. */

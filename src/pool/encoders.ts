@@ -2,6 +2,7 @@
  * The thread that encodes sounds, seen from the main thread. The first request starts it. If it dies, its requests fail
  * and the next one starts it again.
  */
+import { canStartThread } from "../base/descriptors.ts";
 import { errorOfNumber, WavecacheError } from "../base/errors.ts";
 import { encoderWatchdogMs } from "../base/limits/sounds.ts";
 import type { JobFigures } from "../lane/thread-stats.ts";
@@ -63,6 +64,10 @@ export class Encoders {
     const { promise: ended, resolve, reject } = Promise.withResolvers<EncodingEnd>();
     if (this.#isClosing) {
       reject(new WavecacheError("SHUTTING_DOWN"));
+      return { ended, cancel: () => {} };
+    }
+    if (this.#thread === undefined && !canStartThread()) {
+      reject(new WavecacheError("DESCRIPTORS_EXHAUSTED"));
       return { ended, cancel: () => {} };
     }
     this.#pending.set(id, { onPackets, resolve, reject, requestedAtMs: performance.now() });

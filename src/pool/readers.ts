@@ -2,6 +2,8 @@
  * The reader threads. A connection uses one of them for all its reads, so answers keep the order of its requests. Readers
  * share nothing with writers, so a read never waits behind a write.
  */
+import { canStartThread } from "../base/descriptors.ts";
+import { WavecacheError } from "../base/errors.ts";
 import { maxOpenFilesPerReader, maxResidentFiles } from "../base/limits/streams.ts";
 import { CacheLayout } from "../store/layout.ts";
 import { GarbageWatch } from "./garbage-watch.ts";
@@ -44,6 +46,7 @@ export class Readers {
 
   /** Starts a thread for the scrub: no other read may wait for a sector that the disk tries again and again. */
   startScrubber(): Reader {
+    if (this.#scrubber === undefined && !canStartThread()) throw new WavecacheError("DESCRIPTORS_EXHAUSTED");
     this.#scrubber ??= this.#start("scrubber");
     return this.#scrubber;
   }

@@ -2,6 +2,8 @@
  * Restarts a thread that died: at once the first time, later each time it dies young. Without the backoff a thread that
  * fails at its start would take up a processor.
  */
+import { canStartThread } from "../base/descriptors.ts";
+
 const minDelayMs = 50;
 const maxDelayMs = 5_000;
 /** A thread that dies after this long was healthy: its delay starts over. */
@@ -9,13 +11,15 @@ const healthyMs = 30_000;
 
 export class RestartBackoff {
   readonly #start: () => void;
+  readonly #canStart: () => boolean;
   #delayMs = 0;
   #diedAt = -healthyMs;
   #timer: Timer | undefined;
   #restarts = 0;
 
-  constructor(start: () => void) {
+  constructor(start: () => void, canStart: () => boolean = canStartThread) {
     this.#start = start;
+    this.#canStart = canStart;
   }
 
   /** The thread is dead and not yet restarted. */
@@ -43,6 +47,10 @@ export class RestartBackoff {
   }
 
   #restart(): void {
+    if (!this.#canStart()) {
+      this.#timer = setTimeout(() => this.#restart(), minDelayMs);
+      return;
+    }
     this.#timer = undefined;
     this.#restarts += 1;
     this.#start();

@@ -1,4 +1,5 @@
 /** The sync thread, seen from the keeper that starts it. It runs one sync at a time; others queue. */
+import { canStartThread } from "../../src/base/descriptors.ts";
 import { WavecacheError } from "../../src/base/errors.ts";
 import type { SyncAnswer } from "../sync.ts";
 
@@ -6,8 +7,9 @@ export class Syncer {
   #worker: Worker | undefined;
   readonly #waiting: PromiseWithResolvers<boolean>[] = [];
 
-  /** Resolves once the folder's file system is synced; with false if the operating system has no such call. */
+  /** Resolves once the folder's file system is synced; with false if the operating system has no such call, or no thread can start. */
   sync(folder: string): Promise<boolean> {
+    if (this.#worker === undefined && !canStartThread()) return Promise.resolve(false);
     this.#worker ??= this.#start();
     const waiter = Promise.withResolvers<boolean>();
     this.#waiting.push(waiter);

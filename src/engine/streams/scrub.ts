@@ -122,8 +122,8 @@ export class Scrub {
     if (state.after === undefined && age >= 0 && age < intervalMs) return;
     const first = await this.#nextPage(state.after ?? "");
     if (first.length === 0 && state.after === undefined) return;
-    this.isRunning = true;
     const scrubber = this.#pool.readers.startScrubber();
+    this.isRunning = true;
     try {
       await this.#pass(scrubber, state, first, intervalMs);
     } finally {

@@ -32,7 +32,7 @@ const unlimited: DescriptorPlan = {
 
 /** `threads`: those that are still to be started. */
 export function planDescriptors(threads: number): DescriptorPlan {
-  const limit = descriptorLimit();
+  const limit = descriptorLimit;
   const open = openDescriptors();
   return limit === undefined || open === undefined
     ? unlimited
