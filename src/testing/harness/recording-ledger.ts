@@ -73,6 +73,15 @@ export function lastSentAt(devices: readonly RecordedDevice[]): number {
   return Math.max(0, ...devices.flatMap(({ sentAt }) => sentAt.slice(-1)));
 }
 
+/**
+ * The longest time in ms by which this process was late to send. A machine that starves the sender starves the server
+ * too, which then has received its last frames later than they were due.
+ */
+export function longestStall(devices: readonly RecordedDevice[]): number {
+  const gaps = devices.flatMap(({ sentAt }) => sentAt.map((time, at) => time - (sentAt[at - 1] ?? time)));
+  return Math.max(0, ...gaps.map((gap) => gap - frameMs));
+}
+
 /** What the server has lost or damaged of these devices' recordings, one line each. */
 export async function recordingFaults(
   server: TestServer,

@@ -4,7 +4,12 @@
  */
 import type { Random } from "../harness/bytes.ts";
 import { AudioCachePeer } from "../harness/peers/audio-cache.ts";
-import { lastSentAt, type RecordedDevice, recordingFaults } from "../harness/recording-ledger.ts";
+import {
+  lastSentAt,
+  longestStall,
+  type RecordedDevice,
+  recordingFaults,
+} from "../harness/recording-ledger.ts";
 import { TestServer } from "../harness/server.ts";
 import { UploadLedger } from "../harness/upload-ledger.ts";
 import { chooseCrash, type Crash } from "./crash.ts";
@@ -115,7 +120,8 @@ class Soak {
 
   async #judge(recorded: RecordedDevice[]): Promise<string[]> {
     const faults = await this.#ledger.faults(this.#server);
-    faults.push(...(await recordingFaults(this.#server, recorded, lastSentAt(recorded))));
+    const servedUntil = lastSentAt(recorded) - longestStall(recorded);
+    faults.push(...(await recordingFaults(this.#server, recorded, servedUntil)));
     if (faults.length > 0) return faults;
     using peer = await AudioCachePeer.open(this.#server.url);
     return await this.#ledger.unreadable(peer, this.#ledger.kept);
