@@ -4,6 +4,8 @@
  */
 import { version } from "../package.json";
 import { permitsMoreThan } from "./base/file-mode.ts";
+import { isAdminCommand, readAdminCommand } from "./admin/command.ts";
+import { runAdminCommand } from "./admin/run.ts";
 import { GatewayMeters } from "./base/gateway-meter.ts";
 import { shutdownGraceMs, stallTimeoutMs } from "./base/limits/connections.ts";
 import { goodbyeMs, messageIdleTimeoutMs } from "./base/limits/v1.ts";
@@ -19,6 +21,7 @@ import { certificateSettings, engineSettings } from "./config/settings.ts";
 import { startFailure } from "./config/start-failure.ts";
 import { buildEngine, type Engine, openEngine } from "./engine/engine.ts";
 import { audioCacheRoute } from "./gateways/audio-cache/route.ts";
+import { AdminGateway } from "./gateways/admin/gateway.ts";
 import { DeviceGateway } from "./gateways/devices/gateway.ts";
 import { httpRoutes } from "./gateways/http/routes.ts";
 import { echoRoute, ingestHttpRoute, ingestRoute } from "./gateways/ingest/route.ts";
@@ -93,6 +96,8 @@ async function startServer(config: Config, log: Log, logOutput: LineWriter): Pro
   opened.defer(() => songsUdp?.close());
   await openEngine(engine);
   readiness.clear("STARTING");
+  const admin = AdminGateway.open({ path: base.layout.admin, catalog: pool.keeper, log });
+  opened.defer(() => admin?.close());
 
   const [main, ingest] = listeners.all;
   const addresses = [
@@ -224,10 +229,17 @@ async function closeListeners(
   await listeners.close();
 }
 
-/** Runs the server until a signal ends it. `args` are the flags. */
+/** Runs a command on the store instead of a server. */
+async function runAdmin(args: string[]): Promise<void> {
+  const command = readAdminCommand(args, process.env);
+  if (command !== undefined) process.exitCode = await runAdminCommand(command);
+}
+
+/** Runs the server until a signal ends it, or a command on the store. `args` are the flags. */
 export async function main(args: string[]): Promise<void> {
   let logOutput: LineWriter | undefined;
   try {
+    if (isAdminCommand(args)) return await runAdmin(args);
     const config = readConfig(args, process.env);
     if (config === undefined) return;
     logOutput = configureLog(config.logLevel);

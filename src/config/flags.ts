@@ -30,7 +30,11 @@ function describeFlags(): CAC {
     command.option(`${flagOf(name)} ${placeholder}`, `${help} (default: ${preset || "none"})`);
   }
   command.action(() => {});
-  program.help((sections) => [...sections.filter(({ title }) => !isOfCommands(title)), environmentHelp()]);
+  program.help((sections) => [
+    ...sections.filter(({ title }) => !isOfCommands(title)),
+    environmentHelp(),
+    commandsHelp,
+  ]);
   program.version(version);
   return program;
 }
@@ -39,6 +43,15 @@ function describeFlags(): CAC {
 function isOfCommands(title: string | undefined): boolean {
   return title === "Commands" || title?.startsWith("For more info") === true;
 }
+
+const commandsHelp = {
+  title: "Commands on the store, instead of a server (each has --help)",
+  body: [
+    "  server backup <dir>   back the store up, also while the server runs",
+    "  server restore <dir>  restore a backup into an empty cache folder",
+    "  server doctor         compare the catalog with the files, and mend them with --repair",
+  ].join("\n"),
+};
 
 function environmentHelp(): { title: string; body: string } {
   const lines = optionNames.map((name) => `  ${flagOf(name).padEnd(20)} ${variableOf(name)}`);

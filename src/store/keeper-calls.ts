@@ -122,6 +122,8 @@ export interface KeeperCalls {
     args: { folder: string; query: RecordingQuery },
     result: { rows: RecordingRow[]; removed: string[] },
   ];
+  /** The recordings after this id, by id, whether their files are there or not. */
+  recordingsAfter: [args: { id: number; limit: number }, result: RecordingRow[]];
   /** Looks for the files of the recordings after this id. Results in the last id looked at, or null at the end. */
   lookAtRecordings: [
     args: { folder: string; after: number; limit: number },

@@ -82,6 +82,7 @@ export class Keeper {
     nextObjects: ({ after, limit }) => this.#catalog.nextObjects(after, limit),
     scrubState: () => readScrubState(this.#catalog),
     saveScrubState: (state) => saveScrubState(this.#catalog, state),
+    recordingsAfter: ({ id, limit }) => this.#recordings.after(id, limit),
     listDevices: () => this.#devices.all(),
     saveDevices: (args) => this.#saveDevices(args),
   };

@@ -3,6 +3,7 @@
  *
  *     lock                   locked by the server that uses the folder (lock.ts)
  *     ballast                space that is kept for removals on a full disk (ballast.ts)
+ *     admin.sock             a socket of the server that runs, for operations on the store (catalog-reader.ts)
  *     catalog.db             the catalog, with its -wal file beside it
  *     journal-v1/            what the catalog says about finished streams, as a log (journal/journal.ts)
  *     incoming/<key>         an unfinished upload; the key is in its catalog row
@@ -20,6 +21,7 @@ export class CacheLayout {
   readonly root: string;
   readonly lock: string;
   readonly ballast: string;
+  readonly admin: string;
   readonly incoming: string;
   readonly objects: string;
   readonly sums: string;
@@ -33,6 +35,7 @@ export class CacheLayout {
     this.root = root;
     this.lock = join(root, "lock");
     this.ballast = join(root, "ballast");
+    this.admin = join(root, "admin.sock");
     this.incoming = join(root, "incoming");
     this.objects = join(root, "objects-v1");
     this.sums = join(root, "sums-v1");

@@ -20,8 +20,9 @@ const floors: Record<string, number> = {
   "src/gateways": 6,
   "src/client": 6,
   "src/config": 7,
-  src: 8,
-  "src/cli": 9,
+  "src/admin": 8,
+  src: 9,
+  "src/cli": 10,
 };
 
 /** Folders without I/O and clocks. */

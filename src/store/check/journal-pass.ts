@@ -16,6 +16,11 @@ export function notePosition(catalog: Pick<Catalog, "setMeta">, { number, bytes 
   catalog.setMeta(positionFact, `${number}:${bytes}`);
 }
 
+/** The catalog is of another store or an older copy: the next check does again all that the journal knows. */
+export function forgetPosition(catalog: Pick<Catalog, "setMeta">): void {
+  catalog.setMeta(positionFact, undefined);
+}
+
 /** Enters finished streams, and removes removed ones, that only the journal knows of. */
 export async function replayJournal(context: CheckContext): Promise<void> {
   const { layout, catalog, drift } = context.store;

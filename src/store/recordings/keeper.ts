@@ -45,6 +45,10 @@ export class RecordingKeeper {
     }
   }
 
+  after(id: number, limit: number): RecordingRow[] {
+    return this.#recordings.after(id, limit);
+  }
+
   /** Looks for the files of the next recordings. Throws RECORDINGS_LOST. */
   async look({
     folder,

@@ -1,0 +1,55 @@
+import { describe, expect, test } from "bun:test";
+import { ConfigError } from "../config/schema.ts";
+import { type AdminCommand, isAdminCommand, readAdminCommand } from "./command.ts";
+
+function read(args: string, environment: Record<string, string> = {}): AdminCommand | undefined {
+  return readAdminCommand(args.split(" "), environment);
+}
+
+describe("the command line of the commands on the store", () => {
+  test("is recognised by its first argument", () => {
+    expect(["backup", "restore", "doctor"].map((name) => isAdminCommand([name]))).toEqual([true, true, true]);
+    expect([[], ["--port", "0"], ["backups"], ["--json", "doctor"]].some(isAdminCommand)).toBe(false);
+  });
+
+  test("has the folders of the server: a flag before its variable before its default", () => {
+    const environment = { WAVECACHE_CACHE_DIR: "/one", WAVECACHE_RECORDINGS_DIR: "/two" };
+    expect(read("doctor --cache-dir /three", environment)).toEqual({
+      name: "doctor",
+      cacheDir: "/three",
+      recordingsDir: "/two",
+      json: false,
+      deep: false,
+      repair: false,
+      rebuildCatalog: false,
+    });
+    expect(read("doctor")).toMatchObject({ cacheDir: "cache", recordingsDir: "data/received" });
+  });
+
+  test("has the options of each command", () => {
+    expect(read("backup 007 --recordings --copy --deep --json")).toMatchObject({
+      folder: "007",
+      recordings: true,
+      copy: true,
+      deep: true,
+      json: true,
+    });
+    expect(read("restore dir --force")).toMatchObject({ folder: "dir", force: true });
+    expect(read("doctor --repair --rebuild-catalog")).toMatchObject({ repair: true, rebuildCatalog: true });
+  });
+
+  for (const wrong of [
+    "backup",
+    "restore",
+    "backup a b",
+    "doctor a",
+    "doctor --force",
+    "backup a --repair",
+    "doctor --cache-dir",
+    "doctor --what",
+  ]) {
+    test(`refuses "${wrong}"`, () => {
+      expect(() => read(wrong)).toThrow(ConfigError);
+    });
+  }
+});

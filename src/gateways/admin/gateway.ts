@@ -1,0 +1,60 @@
+/**
+ * The socket for commands on the store of this server (store/catalog-reader.ts). It lies in the cache folder, so that
+ * whoever may read the folder may read the catalog, and nobody else. It only reads.
+ */
+import * as fs from "node:fs";
+import { systemCode, toWavecacheError } from "../../base/errors.ts";
+import type { Log } from "../../base/log.ts";
+import { type CatalogReader, type ReadCall, readCalls } from "../../store/catalog-reader.ts";
+import type { KeeperArgs } from "../../store/keeper-calls.ts";
+import { removeFile } from "../../store/layout.ts";
+
+export interface AdminSettings {
+  /** Of the socket. */
+  path: string;
+  catalog: CatalogReader;
+  log: Log;
+}
+
+export class AdminGateway {
+  readonly #server: Bun.Server<undefined>;
+
+  /**
+   * Undefined, with a warning, where the system refuses the socket: its path may be too long. The caller must hold the
+   * lock of the folder, since a socket that an earlier server left is replaced.
+   */
+  static open(settings: AdminSettings): AdminGateway | undefined {
+    const { path, log } = settings;
+    if (process.platform === "win32") return undefined;
+    try {
+      removeFile(path);
+      const gateway = new AdminGateway(settings);
+      fs.chmodSync(path, 0o600);
+      return gateway;
+    } catch (error) {
+      if (systemCode(error) === undefined) throw error;
+      log.warn("no backup of this server while it runs", { path, reason: systemCode(error) });
+      return undefined;
+    }
+  }
+
+  private constructor({ path, catalog }: AdminSettings) {
+    this.#server = Bun.serve({ unix: path, fetch: (request) => answer(catalog, request) });
+  }
+
+  async close(): Promise<void> {
+    await this.#server.stop(true);
+  }
+}
+
+async function answer(catalog: CatalogReader, request: Request): Promise<Response> {
+  const name = new URL(request.url).pathname.replace("/calls/", "");
+  const call = readCalls.find((each) => each === name);
+  if (call === undefined || request.method !== "POST") return new Response("no such call", { status: 404 });
+  try {
+    const args = (await request.json()) as KeeperArgs<ReadCall>;
+    return Response.json(await catalog.call(call, args));
+  } catch (error) {
+    return new Response(toWavecacheError(error).message, { status: 500 });
+  }
+}

@@ -1,0 +1,64 @@
+/**
+ * Reading the catalog from outside of the keeper. One connection locks the catalog's file, so a command that works on
+ * the folder of a running server asks that server, over a socket in the folder. Otherwise it opens the catalog itself.
+ *
+ *     POST /calls/<call>    the arguments of a keeper call as JSON; 200 with its result, or another status with a text
+ */
+import { systemCode, WavecacheError } from "../base/errors.ts";
+import type { KeeperArgs, KeeperResult } from "./keeper-calls.ts";
+import type { CacheLayout } from "./layout.ts";
+import type { DeviceCatalog } from "./devices/catalog.ts";
+import type { RecordingCatalog } from "./recordings/catalog.ts";
+import type { Catalog } from "./streams/catalog.ts";
+
+export const readCalls = ["find", "list", "recordingsAfter", "listDevices"] as const;
+/** The keeper's calls that only read. */
+export type ReadCall = (typeof readCalls)[number];
+
+export interface CatalogReader {
+  /** Rejects with an error of the table. */
+  call<C extends ReadCall>(call: C, args: KeeperArgs<C>): Promise<KeeperResult<C>>;
+}
+
+/** Asks the server that has the folder open. */
+export function readFromServer({ admin }: CacheLayout): CatalogReader {
+  return {
+    async call<C extends ReadCall>(call: C, args: KeeperArgs<C>) {
+      const url = `http://server/calls/${call}`;
+      const response = await send(url, { unix: admin, method: "POST", body: JSON.stringify(args) });
+      if (response.status !== 200) throw new WavecacheError("STORE_FAILED", await response.text());
+      return (await response.json()) as KeeperResult<C>;
+    },
+  };
+}
+
+/** A server that starts holds the lock before it has the socket. */
+const startLimitMs = 5_000;
+const retryMs = 100;
+
+async function send(url: string, options: BunFetchRequestInit): Promise<Response> {
+  const deadline = performance.now() + startLimitMs;
+  for (;;) {
+    try {
+      return await fetch(url, options);
+    } catch (error) {
+      const reason = systemCode(error) ?? String(error);
+      if (performance.now() < deadline) await Bun.sleep(retryMs);
+      else
+        throw new WavecacheError("STORE_IN_USE", `its server does not answer on ${options.unix} (${reason})`);
+    }
+  }
+}
+
+type OpenCatalog = Catalog & { recordings: RecordingCatalog; devices: DeviceCatalog };
+
+/** Reads a catalog that this process has open. */
+export function readFromCatalog(catalog: OpenCatalog): CatalogReader {
+  const calls: { [C in ReadCall]: (args: KeeperArgs<C>) => KeeperResult<C> } = {
+    find: ({ streamId }) => catalog.find(streamId) ?? null,
+    list: (query) => catalog.list(query),
+    recordingsAfter: ({ id, limit }) => catalog.recordings.after(id, limit),
+    listDevices: () => catalog.devices.all(),
+  };
+  return { call: async (call, args) => calls[call](args) };
+}
