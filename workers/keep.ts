@@ -1,6 +1,13 @@
 /** The keeper thread: the catalog, commits and removals. */
-import { errorNumber, toWavecacheError, WavecacheError } from "../src/base/errors.ts";
-import type { KeeperCondition, KeeperNotice, KeeperReply, KeeperRequest } from "../src/store/keeper-calls.ts";
+import { type ErrorCode, errorNumber, toWavecacheError, WavecacheError } from "../src/base/errors.ts";
+import type {
+  KeeperCondition,
+  KeeperNotice,
+  KeeperReply,
+  KeeperRequest,
+  KeeperResult,
+  OpenArgs,
+} from "../src/store/keeper-calls.ts";
 import { type Answer, Keeper } from "../src/store/keeper.ts";
 import { Syncer } from "./jobs/syncer.ts";
 
@@ -11,7 +18,14 @@ declare const self: {
 
 const syncer = new Syncer();
 let keeper: Keeper | undefined;
+/** A keeper whose catalog is not saved yet. */
+let failed: Keeper | undefined;
 let inbox: KeeperRequest[] = [];
+/** What calls get while there is no keeper. */
+let absence: ErrorCode = "STARTING";
+let reopening: Timer | undefined;
+/** The catalog is opened again this long after a fault of the disk, and again after each failure of that. */
+const reopenMs = 1_000;
 
 self.onmessage = (event) => {
   const request = event.data as KeeperRequest;
@@ -22,15 +36,48 @@ self.onmessage = (event) => {
 
 function open(request: KeeperRequest<"open">): void {
   try {
-    keeper = new Keeper(request.args, {
-      syncFileSystem: (folder) => syncer.sync(folder),
-      reply,
-      notify: (notice) => self.postMessage({ notice }),
-      report: (condition) => self.postMessage({ condition }),
-    });
-    reply(request.serial, { result: keeper.open(request.args.at) });
+    reply(request.serial, { result: openKeeper(request.args) });
   } catch (error) {
     reply(request.serial, { error: toWavecacheError(error) });
+  }
+}
+
+function openKeeper(args: OpenArgs): KeeperResult<"open"> {
+  const opened = new Keeper(args, {
+    syncFileSystem: (folder) => syncer.sync(folder),
+    reply,
+    notify: (notice) => self.postMessage({ notice }),
+    report: (condition) => self.postMessage({ condition }),
+    failed: () => reopenLater(args),
+  });
+  try {
+    const result = opened.open(args);
+    keeper = opened;
+    return result;
+  } catch (error) {
+    failed = opened;
+    throw error;
+  }
+}
+
+function reopenLater(args: OpenArgs): void {
+  absence = "STORE_FAILED";
+  clearTimeout(reopening);
+  reopening = setTimeout(() => void reopen(args), reopenMs);
+}
+
+/** Saves the catalog of the failed keeper, and opens it in a new one. */
+async function reopen(args: OpenArgs): Promise<void> {
+  try {
+    failed ??= keeper;
+    keeper = undefined;
+    await failed?.abandon();
+    failed = undefined;
+    openKeeper({ ...args, isReopened: true, afterFault: true, at: Date.now() });
+  } catch (error) {
+    const { message: detail } = toWavecacheError(error);
+    self.postMessage({ condition: { code: "STORE_FAILED", detail } });
+    reopenLater(args);
   }
 }
 
@@ -44,11 +91,12 @@ function handleInbox(): void {
   const requests = inbox;
   inbox = [];
   if (keeper !== undefined) keeper.handle(requests);
-  else for (const { serial } of requests) reply(serial, { error: new WavecacheError("STARTING") });
+  else for (const { serial } of requests) reply(serial, { error: new WavecacheError(absence) });
 }
 
 async function close(request: KeeperRequest): Promise<void> {
   handleInbox();
+  clearTimeout(reopening);
   await keeper?.close();
   syncer.close();
   reply(request.serial, { result: null });

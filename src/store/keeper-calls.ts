@@ -31,6 +31,8 @@ export interface OpenArgs {
   keepOrphans: boolean;
   /** An earlier keeper of this process has opened the store, so it must be there. */
   isReopened: boolean;
+  /** The disk has failed that keeper. */
+  afterFault: boolean;
   at: number;
 }
 

@@ -29,6 +29,7 @@ import { RecordingKeeper } from "./recordings/keeper.ts";
 import { type StoreCondition, StoreGuard } from "./store-guard.ts";
 import type { SyncFileSystem } from "./sync-file-system.ts";
 import { SqliteCatalog } from "./streams/sqlite.ts";
+import { copyCatalog, installCatalog } from "./streams/sqlite-rescue.ts";
 import { UnfinishedStreams } from "./streams/unfinished.ts";
 
 export type Answer = { result: unknown } | { error: WavecacheError };
@@ -52,6 +53,8 @@ export interface KeeperHost {
   reply: Reply;
   notify: (notice: StoreNotice) => void;
   report: (condition: StoreCondition) => void;
+  /** The catalog cannot be used any more: `abandon` this keeper, and open another one. */
+  failed: () => void;
 }
 
 export class Keeper {
@@ -67,6 +70,7 @@ export class Keeper {
   readonly #syncFileSystem: SyncFileSystem;
   readonly #reply: Reply;
   #isRecovered = false;
+  #fault: WavecacheError | undefined;
   readonly #quickCalls: { [C in QuickCall]: (args: KeeperArgs<C>) => KeeperResult<C> } = {
     reserve: (args) => this.#reserve(args),
     resume: (args) => this.#resume(args),
@@ -100,11 +104,13 @@ export class Keeper {
 
   /** Opens the catalog. Call `open` next. */
   constructor({ cacheDir, keyPrefix, keepOrphans, isReopened }: OpenArgs, host: KeeperHost) {
-    const { syncFileSystem, reply, notify, report } = host;
+    const { syncFileSystem, reply, notify, report, failed } = host;
     this.#layout = new CacheLayout(cacheDir);
     this.#guard = new StoreGuard(this.#layout, report);
     if (isReopened) requireStore(this.#layout);
-    const catalog = this.#guard.withBallast(() => openCatalog(this.#layout));
+    const catalog = this.#guard.withBallast(() =>
+      openCatalog(this.#layout, (error) => this.#fail(error, failed)),
+    );
     const drift = new Drift(catalog);
     const lostFound = new LostFound(this.#layout, catalog);
     this.#journal = new Journal(this.#layout.journal);
@@ -120,8 +126,10 @@ export class Keeper {
   }
 
   /** Recovers from the end of the run before, and starts the background check. */
-  open(at: number): KeeperResult<"open"> {
+  open({ at, isReopened, afterFault }: OpenArgs): KeeperResult<"open"> {
     const recovery = this.#recover(at);
+    if (afterFault) this.#catalog.transaction(() => this.#catalog.distrustAll(), true);
+    if (isReopened) this.#guard.clear();
     const totals = this.#catalog.totals();
     this.#guard.start(() => this.#recoverIfDue());
     return { recovery, totals };
@@ -156,10 +164,28 @@ export class Keeper {
 
   /** Waits for commits in progress and closes the catalog. */
   async close(): Promise<void> {
+    if (this.#fault !== undefined) return await this.abandon();
     await Promise.all([this.#group, this.#background.stop()]);
     this.#guard.stop();
     await this.#journal.close();
     this.#catalog.close();
+  }
+
+  /** Closes after a fault of the catalog, and saves what it had committed. Throws if that is impossible for now. */
+  async abandon(): Promise<void> {
+    await Promise.all([this.#group, this.#background.stop()]);
+    this.#guard.stop();
+    await this.#journal.close();
+    const copy = copyCatalog(this.#layout.catalog);
+    this.#catalog.abandon();
+    installCatalog(copy, this.#layout.catalog);
+  }
+
+  #fail(error: unknown, failed: () => void): void {
+    if (this.#fault !== undefined) return;
+    this.#fault = new WavecacheError("STORE_FAILED", toWavecacheError(error).detail);
+    this.#guard.fail(this.#fault.message);
+    failed();
   }
 
   /** A lost store is not written any more, and one that waits for its recovery only by removals. */
@@ -167,6 +193,7 @@ export class Keeper {
     if (!this.#isRecovered) this.#guard.look();
     const { lost } = this.#guard;
     if (lost !== undefined) return this.#refuse(requests, writes, lost);
+    if (this.#fault !== undefined) return this.#refuse(requests, () => true, this.#fault);
     if (this.#isRecovered) return requests;
     const needsRecovery = (request: KeeperRequest) => writes(request) && request.call !== "remove";
     return this.#refuse(requests, needsRecovery, new WavecacheError("DISK_FULL"));
@@ -352,11 +379,11 @@ function writes({ call }: KeeperRequest): boolean {
   return !readingCalls.has(call);
 }
 
-function openCatalog(layout: CacheLayout): SqliteCatalog {
+function openCatalog(layout: CacheLayout, onFault: (error: unknown) => void): SqliteCatalog {
   layout.create();
   // Before a new catalog is created, which would hide the loss from the next start.
   if (isCatalogLost(layout)) throw new WavecacheError("CATALOG_LOST", layout.catalog);
-  return new SqliteCatalog(layout.catalog);
+  return new SqliteCatalog(layout.catalog, undefined, onFault);
 }
 
 /** Opening a store that is gone would create an empty one in its place. */

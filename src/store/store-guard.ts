@@ -28,6 +28,7 @@ export class StoreGuard {
   #lost: WavecacheError | undefined;
   readonly #current = new Set<StoreCondition["code"]>();
   #timer: Timer | undefined;
+  #fault: string | undefined;
   #onRoom: () => void = () => {};
 
   constructor(layout: CacheLayout, report: (condition: StoreCondition) => void) {
@@ -61,6 +62,17 @@ export class StoreGuard {
     return this.#lost;
   }
 
+  /** The catalog cannot be written. Only another guard, of the catalog that is opened anew, ends that. */
+  fail(detail: string): void {
+    this.#fault = detail;
+    this.#set("STORE_FAILED", detail);
+  }
+
+  /** Ends what an earlier guard of this process has reported. */
+  clear(): void {
+    for (const code of ["DISK_FULL", "STORE_FAILED"] as const) this.#report({ code, detail: null });
+  }
+
   /** Throws DISK_FULL if there is no room for a new upload. */
   checkRoom(): void {
     const missing = this.#missingRoom();
@@ -88,7 +100,7 @@ export class StoreGuard {
     try {
       const missing = this.#missingRoom();
       this.#set("DISK_FULL", missing);
-      this.#set("STORE_FAILED", undefined);
+      this.#set("STORE_FAILED", this.#fault);
       if (missing === undefined) this.#onRoom();
     } catch (error) {
       this.#set("STORE_FAILED", toWavecacheError(error).message);

@@ -138,6 +138,7 @@ export class Streams {
       keyPrefix: this.#keyPrefix,
       keepOrphans,
       isReopened: false,
+      afterFault: false,
       at: Date.now(),
     };
     const { totals, recovery } = await this.#pool.keeper.open(args, {

@@ -165,4 +165,8 @@ export interface Catalog {
    */
   transaction<T>(change: () => T, durable: boolean): T;
   close(): void;
+  /** Closes after a failure of the disk: writes nothing. */
+  abandon(): void;
+  /** Distrusts every unfinished stream: it is not known any more which of their syncs have failed. */
+  distrustAll(): void;
 }

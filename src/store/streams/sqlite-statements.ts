@@ -77,6 +77,7 @@ function changes(database: Database) {
     markDamaged: one<{ id: string }, [number, string]>(
       "UPDATE streams SET damaged = ?1 WHERE sha256 = ?2 AND state = 2 AND damaged <> ?1 RETURNING id",
     ),
+    distrustAll: one<never, []>("UPDATE streams SET epoch = -1 WHERE state = 0"),
     distrust: one<never, [string, string]>(
       "UPDATE streams SET epoch = -1 WHERE id = ? AND key = ? AND state = 0",
     ),

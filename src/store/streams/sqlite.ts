@@ -35,6 +35,7 @@ export class SqliteCatalog implements Catalog {
   readonly #database: Database;
   readonly #statements: Statements;
   readonly #runningTime: RunningTime;
+  readonly #onFault: (error: unknown) => void;
   /** In the same file, so that they take part in the same transactions. */
   readonly recordings: SqliteRecordings;
   readonly devices: SqliteDevices;
@@ -42,8 +43,16 @@ export class SqliteCatalog implements Catalog {
   #epoch: number;
   #bootEpoch: number;
 
-  /** Opens or creates the catalog at `path`; ":memory:" keeps it in memory. */
-  constructor(path: string, monotonicMs: () => number = () => performance.now()) {
+  /**
+   * Opens or creates the catalog at `path`; ":memory:" keeps it in memory. `onFault` is called if the disk fails in a
+   * transaction, after which the connection must not be used any more (sqlite-rescue.ts).
+   */
+  constructor(
+    path: string,
+    monotonicMs: () => number = () => performance.now(),
+    onFault: (error: unknown) => void = () => {},
+  ) {
+    this.#onFault = onFault;
     const { database, isNew } = openDatabase(path);
     this.isNew = isNew;
     this.#database = database;
@@ -195,6 +204,10 @@ export class SqliteCatalog implements Catalog {
     this.#statements.distrust.run(streamId, key);
   }
 
+  distrustAll(): void {
+    this.#statements.distrustAll.run();
+  }
+
   runningMs(): number {
     return this.#runningTime.ms;
   }
@@ -209,17 +222,26 @@ export class SqliteCatalog implements Catalog {
   }
 
   transaction<T>(change: () => T, durable: boolean): T {
-    this.#setDurable(durable);
-    return this.#database.transaction(() => {
-      const result = change();
-      if (this.#runningTime.isSaveDue) this.#saveRunningTime();
-      return result;
-    })();
+    try {
+      this.#setDurable(durable);
+      return this.#database.transaction(() => {
+        const result = change();
+        if (this.#runningTime.isSaveDue) this.#saveRunningTime();
+        return result;
+      })();
+    } catch (error) {
+      if (isDiskFault(error)) this.#onFault(error);
+      throw error;
+    }
   }
 
-  /** Finalizes every statement first: a connection with open statements would keep the file locked. */
   close(): void {
     this.#tryToSaveRunningTime();
+    this.abandon();
+  }
+
+  /** Closes the connection as it is. Finalizes every statement first: open ones would keep the file locked. */
+  abandon(): void {
     for (const statement of Object.values(this.#statements)) statement.finalize();
     this.recordings.close();
     this.devices.close();
@@ -248,6 +270,11 @@ export class SqliteCatalog implements Catalog {
     this.#database.run(`PRAGMA synchronous = ${durable ? "FULL" : "NORMAL"}`);
     this.#durable = durable;
   }
+}
+
+/** A full disk is none: SQLite rolls that back, and continues. */
+function isDiskFault(error: unknown): boolean {
+  return /^SQLITE_(?:IOERR|CORRUPT|NOTADB)/.test(systemCode(error) ?? "");
 }
 
 function openDatabase(path: string): { database: Database; isNew: boolean } {
