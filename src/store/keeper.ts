@@ -18,6 +18,16 @@ import { checkpointGroup } from "./streams/checkpoint.ts";
 import { commitGroup } from "./streams/commit.ts";
 import type { DeviceCatalog } from "./devices/catalog.ts";
 import type { KeeperArgs, KeeperCall, KeeperRequest, KeeperResult, OpenArgs } from "./keeper-calls.ts";
+import {
+  type FinishRequest,
+  isCommit,
+  isSlow,
+  needsRecovery,
+  type QuickCall,
+  type RemoveRequest,
+  type SlowCall,
+  writes,
+} from "./keeper-call-kinds.ts";
 import type { JournalEntry } from "./journal/entry.ts";
 import { Journal } from "./journal/journal.ts";
 import { CacheLayout, sizeOfFile, syncFile } from "./layout.ts";
@@ -34,18 +44,6 @@ import { UnfinishedStreams } from "./streams/unfinished.ts";
 
 export type Answer = { result: unknown } | { error: WavecacheError };
 type Reply = (serial: number, answer: Answer) => void;
-type FinishRequest = KeeperRequest<"finish">;
-type RemoveRequest = KeeperRequest<"remove">;
-/** Waits for the disk, and touches nothing that commits and removals touch. */
-type SlowCall =
-  | "flush"
-  | "checkpoint"
-  | "sweepSums"
-  | "syncRecordings"
-  | "repairRecordings"
-  | "listRecordings"
-  | "lookAtRecordings";
-
 /** What the keeper's thread gives it. */
 export interface KeeperHost {
   syncFileSystem: SyncFileSystem;
@@ -195,7 +193,6 @@ export class Keeper {
     if (lost !== undefined) return this.#refuse(requests, writes, lost);
     if (this.#fault !== undefined) return this.#refuse(requests, () => true, this.#fault);
     if (this.#isRecovered) return requests;
-    const needsRecovery = (request: KeeperRequest) => writes(request) && request.call !== "remove";
     return this.#refuse(requests, needsRecovery, new WavecacheError("DISK_FULL"));
   }
 
@@ -350,35 +347,6 @@ export class Keeper {
   }
 }
 
-type QuickCall = Exclude<KeeperCall, "open" | "close" | "finish" | "remove" | SlowCall>;
-
-const slowCalls: ReadonlySet<KeeperCall> = new Set<SlowCall>([
-  "flush",
-  "checkpoint",
-  "sweepSums",
-  "syncRecordings",
-  "repairRecordings",
-  "listRecordings",
-  "lookAtRecordings",
-]);
-
-/** The calls that work without writing. */
-const readingCalls: ReadonlySet<KeeperCall> = new Set<KeeperCall>([
-  "find",
-  "list",
-  "idle",
-  "totals",
-  "countDamaged",
-  "nextObjects",
-  "scrubState",
-  "listRecordings",
-  "listDevices",
-]);
-
-function writes({ call }: KeeperRequest): boolean {
-  return !readingCalls.has(call);
-}
-
 function openCatalog(layout: CacheLayout, onFault: (error: unknown) => void): SqliteCatalog {
   layout.create();
   // Before a new catalog is created, which would hide the loss from the next start.
@@ -389,12 +357,4 @@ function openCatalog(layout: CacheLayout, onFault: (error: unknown) => void): Sq
 /** Opening a store that is gone would create an empty one in its place. */
 function requireStore({ catalog }: CacheLayout): void {
   if (sizeOfFile(catalog) === undefined) throw new WavecacheError("STORE_LOST", catalog);
-}
-
-function isSlow(request: KeeperRequest): request is KeeperRequest<SlowCall> {
-  return slowCalls.has(request.call);
-}
-
-function isCommit(request: KeeperRequest): request is FinishRequest | RemoveRequest {
-  return request.call === "finish" || request.call === "remove";
 }

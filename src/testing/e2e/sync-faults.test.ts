@@ -104,34 +104,30 @@ async function tryUpload(server: TestServer, index: number): Promise<boolean> {
   return controlOf(await peer.next())?.type === "STOPPED";
 }
 
-for (const [what, path, syncs] of [
-  ["log", "catalog.db-wal", [1, 2, 3]],
-  ["file", "cache/catalog.db", [1, 4]],
-] as const) {
-  for (const call of syncs) {
-    faulty(
-      `after sync ${call} of the catalog's ${what} has failed, nothing that was acknowledged is lost`,
-      async () => {
-        using fault = new SyncFault(path, call);
-        await using server = await TestServer.start(fault.options);
-        const acknowledged = new Set<number>();
-        for (let index = 0; index < 5; index++) if (await tryUpload(server, index)) acknowledged.add(index);
-        expect(acknowledged.size).toBe(5);
-        fault.arm();
-        for (let index = 5; index < 15; index++) if (await tryUpload(server, index)) acknowledged.add(index);
-        await until("uploads to work again", 15_000, async () => (await readiness(server)).length === 0);
-        for (let index = 15; index < 20; index++) {
-          expect(await tryUpload(server, index)).toBe(true);
-          acknowledged.add(index);
-        }
-        expect(await removeStream(server.httpBase, "x-15")).toBe(204);
-        acknowledged.delete(15);
-        await server.kill9();
-        await server.restart({ env: {} });
-        for (const index of acknowledged) await expectWhole(server, `x-${index}`, audioOf(index));
-        const ids = (await listStreams(server.httpBase, "finished")).map(({ streamId }) => streamId);
-        expect(ids).not.toContain("x-15");
-      },
-    );
-  }
+for (const call of [1, 2, 3]) {
+  faulty(
+    `after sync ${call} of the catalog has failed it recovers by itself, and nothing that was acknowledged is lost`,
+    async () => {
+      using fault = new SyncFault("catalog.db-wal", call);
+      await using server = await TestServer.start(fault.options);
+      const acknowledged = new Set<number>();
+      for (let index = 0; index < 5; index++) if (await tryUpload(server, index)) acknowledged.add(index);
+      expect(acknowledged.size).toBe(5);
+      fault.arm();
+      for (let index = 5; index < 15; index++) if (await tryUpload(server, index)) acknowledged.add(index);
+      expect(server.log).toMatch(/ E wavecache\.store: storage failed code=STORE_FAILED/);
+      await until("uploads to work again", 15_000, async () => (await readiness(server)).length === 0);
+      for (let index = 15; index < 20; index++) {
+        expect(await tryUpload(server, index)).toBe(true);
+        acknowledged.add(index);
+      }
+      expect(await removeStream(server.httpBase, "x-15")).toBe(204);
+      acknowledged.delete(15);
+      await server.kill9();
+      await server.restart({ env: {} });
+      for (const index of acknowledged) await expectWhole(server, `x-${index}`, audioOf(index));
+      const ids = (await listStreams(server.httpBase, "finished")).map(({ streamId }) => streamId);
+      expect(ids).not.toContain("x-15");
+    },
+  );
 }

@@ -1,0 +1,58 @@
+/** The kinds of calls to the keeper: how each is run, and whether it writes. */
+import type { KeeperCall, KeeperRequest } from "./keeper-calls.ts";
+
+export type FinishRequest = KeeperRequest<"finish">;
+export type RemoveRequest = KeeperRequest<"remove">;
+/** Waits for the disk, and touches nothing that commits and removals touch. */
+export type SlowCall =
+  | "flush"
+  | "checkpoint"
+  | "sweepSums"
+  | "syncRecordings"
+  | "repairRecordings"
+  | "listRecordings"
+  | "lookAtRecordings";
+
+/** Only touches the catalog. */
+export type QuickCall = Exclude<KeeperCall, "open" | "close" | "finish" | "remove" | SlowCall>;
+
+const slowCalls: ReadonlySet<KeeperCall> = new Set<SlowCall>([
+  "flush",
+  "checkpoint",
+  "sweepSums",
+  "syncRecordings",
+  "repairRecordings",
+  "listRecordings",
+  "lookAtRecordings",
+]);
+
+/** The calls that work without writing. */
+const readingCalls: ReadonlySet<KeeperCall> = new Set<KeeperCall>([
+  "find",
+  "lookUp",
+  "list",
+  "idle",
+  "totals",
+  "countDamaged",
+  "nextObjects",
+  "scrubState",
+  "listRecordings",
+  "listDevices",
+]);
+
+export function writes({ call }: KeeperRequest): boolean {
+  return !readingCalls.has(call);
+}
+
+/** A removal frees space on a full disk, and needs no recovery before it. */
+export function needsRecovery(request: KeeperRequest): boolean {
+  return writes(request) && request.call !== "remove";
+}
+
+export function isSlow(request: KeeperRequest): request is KeeperRequest<SlowCall> {
+  return slowCalls.has(request.call);
+}
+
+export function isCommit(request: KeeperRequest): request is FinishRequest | RemoveRequest {
+  return request.call === "finish" || request.call === "remove";
+}
