@@ -157,12 +157,7 @@ describe("an error is one line with a hint, and the exit code is not 0", () => {
       /--checksum is "crc" \(use sha256 or md5\)/,
       2,
     ],
-    [
-      "no WebSocket address",
-      () => ["-i", "in.mp3", "-s", "http://x"],
-      /not a WebSocket address: http:\/\/x \(/,
-      2,
-    ],
+    ["no address", () => ["-i", "in.mp3", "-s", "ftp://x"], /--server is no address: "ftp:\/\/x" \(/, 2],
     [
       "no stream list",
       () => ["list", "-s", mock().url],

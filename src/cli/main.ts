@@ -19,8 +19,9 @@ import { registerStream } from "./commands/stream.ts";
 import { registerUpload } from "./commands/upload.ts";
 import { runCommand } from "./kit/arguments.ts";
 import type { Context } from "./kit/context.ts";
-import { failureOf, fileError, Interrupted } from "./kit/failures.ts";
+import { failureOf, fileError, Interrupted, PartialFailure } from "./kit/failures.ts";
 import { Terminal } from "./kit/terminal.ts";
+import { safeJson } from "./kit/text.ts";
 
 const programName = "bun run client";
 const versionText = `${packageJson.name} ${packageJson.version}`;
@@ -69,16 +70,24 @@ function helpSection({ title, body }: HelpSection): HelpSection {
   return { ...(title !== undefined && { title }), body: lines.join("\n") };
 }
 
-/** Runs one command and returns the exit code; errors become one line on stderr. */
+/** Runs one command and returns the exit code; errors become one line on stderr, and with --json the result. */
 async function run(args: string[], context: Context): Promise<number> {
   try {
     await runCommand(newProgram(context), args);
     return 0;
   } catch (error) {
-    const { line, exitCode } = failureOf(error);
+    const { line, exitCode, ...details } = failureOf(error);
     context.terminal.note(line);
+    const isResult = asksForJson(args) && !(error instanceof PartialFailure);
+    if (isResult) context.terminal.result(safeJson({ error: details }, 0));
     return exitCode;
   }
+}
+
+/** Also where the command line is wrong in another place. */
+function asksForJson(args: readonly string[]): boolean {
+  const end = args.indexOf("--");
+  return args.slice(0, end === -1 ? args.length : end).includes("--json");
 }
 
 /** The first signal aborts the command, which then cleans up; a second one exits at once. */

@@ -39,7 +39,7 @@ function linesOf(out: string): string[] {
 describe("device --press", () => {
   test("runs the steps, prints each event, and saves the sound as it was sent", async () => {
     const server = await serve();
-    const args = ["--grpc", server.address, "--id", "lamp:1", "--press", "mode,play,wait-end"];
+    const args = ["--grpc", server.address, "--id", "lamp:1", "--press", "mode,play"];
     const { out, err, code } = await run(...args, "--output", "sounds");
     expect({ err, code }).toEqual({ err: "", code: 0 });
     const lines = linesOf(out);

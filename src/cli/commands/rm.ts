@@ -1,13 +1,14 @@
 /** `rm ID`: removes a stream from a server. */
 import type { CAC } from "cac";
 import { protocolOption, serverOption } from "../connect/server-options.ts";
-import { type Options } from "../kit/arguments.ts";
+import { jsonOption, type Options } from "../kit/arguments.ts";
 import type { Context } from "../kit/context.ts";
+import { printResult } from "../kit/results.ts";
 import { visible } from "../kit/text.ts";
 import { noSuchStream, withCatalog } from "../streams/catalog.ts";
 
 export function registerRm(cli: CAC, context: Context): void {
-  protocolOption(serverOption(cli.command("rm <id>", "Remove a stream from the server")))
+  jsonOption(protocolOption(serverOption(cli.command("rm <id>", "Remove a stream from the server"))))
     .example("  $ bun run client rm my-song")
     .action((id: string, options: Options) => remove(id, options, context));
 }
@@ -16,5 +17,5 @@ async function remove(id: string, options: Options, context: Context): Promise<v
   await withCatalog(options, context, async (catalog) => {
     if (!(await catalog.remove(id))) throw noSuchStream(id);
   });
-  context.terminal.print(visible(`removed ${id}`));
+  printResult(options, context.terminal, { json: { removed: id }, lines: [visible(`removed ${id}`)] });
 }

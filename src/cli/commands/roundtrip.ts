@@ -3,10 +3,12 @@ import { basename } from "node:path";
 import type { CAC } from "cac";
 import type { DownloadResult } from "../../client/legacy/download.ts";
 import type { UploadResult } from "../../client/legacy/upload.ts";
-import { type Options, textOption } from "../kit/arguments.ts";
+import { jsonOption, type Options, textOption } from "../kit/arguments.ts";
 import type { Context } from "../kit/context.ts";
-import { CliError, usageError } from "../kit/failures.ts";
-import { defaultOutput, type FileSource, isSameFile, openSource, OutputFile } from "../kit/files.ts";
+import { PartialFailure, usageError } from "../kit/failures.ts";
+import { defaultOutput, type FileSource, isSameFile, openSource } from "../kit/files.ts";
+import { OutputFile } from "../kit/output-file.ts";
+import { type CommandResult, printResult } from "../kit/results.ts";
 import { humanBytes, humanDuration, megabitsPerSecond, table } from "../kit/text.ts";
 import { openTransferSession } from "../streams/open-session.ts";
 import { chunkOption, transferOptions, windowOption } from "../streams/transfer-options.ts";
@@ -38,7 +40,7 @@ export function registerRoundTrip(cli: CAC, context: Context): void {
     .usage("--input FILE [options]\n  $ bun run client ws://HOST/audio IN [OUT] [options]")
     .option("-i, --input <file>", "File to upload")
     .option("-o, --output <file>", "Output file (default: audio/output/output-{time}-{name})");
-  windowOption(chunkOption(transferOptions(command)))
+  jsonOption(windowOption(chunkOption(transferOptions(command))))
     .example("  $ bun run client --input song.mp3")
     .example("  $ bun run client -i song.mp3 -o back.mp3 -s ws://192.168.0.9:8080/audio --verbose")
     .example("  $ bun run client ws://localhost:8080/audio song.mp3 back.mp3")
@@ -77,7 +79,7 @@ async function roundTrip(paths: Paths, options: Options, context: Context): Prom
     const output = await OutputFile.create(paths.output);
     try {
       const trip = await travel(source, output, options, context, paths);
-      context.terminal.printAll(report(trip, paths));
+      printResult(options, context.terminal, report(trip, paths));
       refuseDifferent(trip);
       await output.commit();
     } finally {
@@ -100,12 +102,12 @@ async function travel(
   const name = basename(paths.input);
   try {
     const startMs = performance.now();
-    const up = await timed(context, "upload  ", sizeBytes, (onProgress) =>
+    const up = await timed(context, `upload   ${name}`, sizeBytes, (onProgress) =>
       session.upload({ source, name, streamId: undefined, resume: false, onProgress }),
     );
     const { streamId } = up.result;
-    const down = await timed(context, "download", sizeBytes, (onProgress) =>
-      session.download({ streamId, sink, sizeBytes, sha256: undefined, onProgress }),
+    const down = await timed(context, `download ${name}`, sizeBytes, (onProgress) =>
+      session.download({ streamId, sink, offset: 0, sizeBytes, sha256: undefined, onProgress }),
     );
     const totalMs = performance.now() - startMs;
     return { sent: up.result, received: down.result, uploadMs: up.ms, downloadMs: down.ms, totalMs };
@@ -122,19 +124,21 @@ function isIdentical({ sent, received }: Trip): boolean {
 function refuseDifferent(trip: Trip): void {
   if (isIdentical(trip)) return;
   const hint = `no output is written; the server has the stream as ${trip.sent.streamId}`;
-  throw new CliError("verification failed: the file came back changed", hint);
+  throw new PartialFailure("verification failed: the file came back changed", hint);
 }
 
-function report(trip: Trip, paths: Paths): string[] {
+function report(trip: Trip, paths: Paths): CommandResult {
   const { sent, received, uploadMs, downloadMs, totalMs } = trip;
   const sizes = `${humanBytes(sent.sizeBytes)} sent, ${humanBytes(received.sizeBytes)} received`;
   const receivedDigests = digestRows(received.digests).map(([, hex]) => ["  back", hex ?? ""]);
-  return table([
+  const isShort = Math.min(uploadMs, downloadMs) < minJudgedMs;
+  const lines = table([
     ["Stream", sent.streamId],
     ["Input", paths.input],
     ["Upload", speedAgainstTarget(sent.sizeBytes, uploadMs, targetUploadMbps)],
     ["Download", speedAgainstTarget(received.sizeBytes, downloadMs, targetDownloadMbps)],
     ["Total", humanDuration(totalMs)],
+    ...(isShort ? [["Targets", `are for transfers of ${minJudgedMs} ms and longer`]] : []),
     ["Size", `${sizes} (${sent.sizeBytes} bytes)`],
     ...digestRows(sent.digests),
     ...(isIdentical(trip)
@@ -144,6 +148,15 @@ function report(trip: Trip, paths: Paths): string[] {
         ]
       : [...receivedDigests, ["Result", "DIFFERENT"]]),
   ]);
+  return { json: jsonOf(trip, paths), lines };
+}
+
+function jsonOf(trip: Trip, { input, output }: Paths): object {
+  const { sent, received, uploadMs, downloadMs, totalMs } = trip;
+  const { streamId, sizeBytes: size, digests } = sent;
+  const durations = { uploadMs, downloadMs, totalMs };
+  const identical = isIdentical(trip);
+  return { streamId, size, ...digests, received: received.sizeBytes, identical, input, output, ...durations };
 }
 
 function speedAgainstTarget(bytes: number, ms: number, targetMbps: number): string {

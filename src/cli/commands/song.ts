@@ -6,9 +6,10 @@ import { openSongUdp, type SongUdpOptions } from "../../client/songs/udp.ts";
 import { bunPlatform } from "../../client/transport/bun.ts";
 import { parseAddress } from "../connect/address.ts";
 import { trustOf, trustOptions } from "../connect/trust.ts";
-import { flagOption, type Options, textOption } from "../kit/arguments.ts";
+import { flagOption, jsonOption, type Options, textOption } from "../kit/arguments.ts";
 import type { Context } from "../kit/context.ts";
 import { CliError, usageError } from "../kit/failures.ts";
+import { type CommandResult, printResult } from "../kit/results.ts";
 import { humanBytes, humanDuration, table } from "../kit/text.ts";
 import { parseSeek } from "../playback/player-kinds.ts";
 import { refuseWithoutPlayer } from "../playback/player.ts";
@@ -35,7 +36,7 @@ export function registerSong(cli: CAC, context: Context): void {
     .option("--force", "Overwrite an existing file of the default name")
     .option("--play", "Play the song with ffplay, mpv or another installed player")
     .option("--seek <time>", "Start playing at this position: seconds, MM:SS or HH:MM:SS");
-  trustOptions(command)
+  jsonOption(trustOptions(command))
     .example("  $ bun run client song song.mp3 --tls localhost --ca cache/tls/cert.pem")
     .example("  $ bun run client song song.mp3 --udp 192.168.0.9")
     .example("  $ bun run client song albums/one/song.flac --tls music.example.org --play --seek 1:30")
@@ -57,7 +58,7 @@ async function song(name: string, options: Options, context: Context): Promise<v
   await using opened = new AsyncDisposableStack();
   const sinks = await openSinks(plan, context);
   for (const sink of sinks) opened.defer(() => sink.close());
-  await transfer(plan, await connect(), sinks, context);
+  await transfer(plan, await connect(), sinks, options, context);
 }
 
 /** Only opening the file can fail, and it comes first: an error leaves no sink open. */
@@ -77,7 +78,7 @@ function planOf(name: string, options: Options, { terminal }: Context): Plan {
   const given = textOption(options, "output");
   const play = flagOption(options, "play");
   const seekSeconds = seekOf(options, play);
-  if (given === "-") terminal.refuseAudioOnScreen("pipe it into a player, or give a file with --output FILE");
+  if (given === "-") terminal.giveStdoutToAudio("pipe it into a player, or give a file with --output FILE");
   const needsDefault = given === undefined && !play;
   const output = needsDefault ? outputPathOf(name, flagOption(options, "force")) : given;
   return { name, output, play, seekSeconds };
@@ -121,6 +122,7 @@ async function transfer(
   plan: Plan,
   download: SongDownload,
   sinks: readonly SongSink[],
+  options: Options,
   { terminal }: Context,
 ): Promise<void> {
   const digest = bunPlatform.newDigest("sha256");
@@ -136,9 +138,7 @@ async function transfer(
   if (failure !== undefined) throw failure;
   if (received === undefined) return;
   const ms = plan.play ? performance.now() - startMs : receivedMs;
-  const lines = report(plan, received, digest.hex(), ms);
-  if (plan.output !== "-") terminal.printAll(lines);
-  else for (const line of lines) terminal.note(line);
+  printResult(options, terminal, report(plan, received, digest.hex(), ms));
 }
 
 /** Passes the song to all sinks at the pace of the slowest. Undefined if every sink refused more before the end. */
@@ -169,9 +169,12 @@ function failureOfResult(name: string, result: SongResult, size: number | undefi
   return new CliError(`the song is incomplete: ${cause}`, hint);
 }
 
-function report(plan: Plan, { bytes, complete, verified }: SongResult, sha256: string, ms: number): string[] {
+function report(plan: Plan, song: SongResult, sha256: string, ms: number): CommandResult {
+  const { bytes, complete, verified } = song;
   const unverified = complete === true ? "complete" : "ended by the server";
-  return table([
+  const { name, output = null } = plan;
+  const json = { name, bytes, sha256, verified, output, durationMs: Math.round(ms) };
+  const lines = table([
     ["Song", plan.name],
     // A player reads at the speed of playback, which says nothing about the network.
     ["Received", plan.play ? `${humanBytes(bytes)} (${bytes} bytes)` : speedText(bytes, ms)],
@@ -185,4 +188,5 @@ function report(plan: Plan, { bytes, complete, verified }: SongResult, sha256: s
         : `${unverified}; not verified: the server provides no digest`,
     ],
   ]);
+  return { json, lines };
 }

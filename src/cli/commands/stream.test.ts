@@ -231,7 +231,7 @@ describe("a failure is one line after the summary, and the exit code is not 0", 
       /--stream-id-base is not/,
       2,
     ],
-    ["no WebSocket address", () => ["--wav", "mono.wav", "--url", "http://x"], /not a WebSocket address/, 2],
+    ["no address", () => ["--wav", "mono.wav", "--url", "ftp://x"], /--url is no address: "ftp/, 2],
     [
       "a hardware id without a valid character",
       () => ["--wav", "mono.wav", "--hwid", "//"],

@@ -4,12 +4,14 @@ import { deviceUrl } from "../../client/ingest/format.ts";
 import { defaultRetries } from "../../client/limits.ts";
 import { bunPlatformOf } from "../../client/transport/bun.ts";
 import { maxIngestChannels, maxSampleRate } from "../../wire/ingest.ts";
+import { webSocketUrl } from "../connect/address.ts";
 import { maxRetries } from "../connect/server-options.ts";
 import { trustOf, trustOptions } from "../connect/trust.ts";
 import {
   choiceOption,
   countOption,
   flagOption,
+  jsonOption,
   type Options,
   requiredText,
   textOption,
@@ -19,7 +21,9 @@ import { usageError } from "../kit/failures.ts";
 import { type Coding, openFileTrack, openInputTrack, type OpenTrack } from "../ingest/audio.ts";
 import { sendAll, streamLimits } from "../ingest/send.ts";
 
-const defaultUrl = "ws://localhost:5096/ws";
+const defaultPort = 5096;
+const defaultPath = "/ws";
+const defaultUrl = `ws://localhost:${defaultPort}${defaultPath}`;
 const defaultFrameMs = "20";
 const defaultRate = "16000";
 const defaultChannels = "1";
@@ -30,7 +34,7 @@ const maxFrameMs = 1_000;
 
 export function registerStream(cli: CAC, context: Context): void {
   const command = cli.command("stream", "Send audio like a device does, for the server to record");
-  trustOptions(sendOptions(audioOptions(command)))
+  jsonOption(trustOptions(sendOptions(audioOptions(command))))
     .example("  $ bun run client stream --wav speech.wav --realtime")
     .example("  $ bun run client stream --wav song.wav --codec pcm --hwid AA:BB:CC:DD:EE:FF")
     .example("  $ bun run client stream --wav speech.wav --streams 100 --realtime --loop")
@@ -53,7 +57,9 @@ function audioOptions(command: Command): Command {
 
 function sendOptions(command: Command): Command {
   return command
-    .option("--url <url>", "Address of the server's live ingest", { default: defaultUrl })
+    .option("-s, --url <url>", "Address of the server's live ingest: ws://, http://, or HOST:PORT", {
+      default: defaultUrl,
+    })
     .option("--hwid <id>", "Hardware id of the device")
     .option("--streams <count>", "Number of concurrent streams, each on its own connection", { default: "1" })
     .option("--stream-id-base <number>", "Id of the first stream; the others have the next ids", {
@@ -66,7 +72,10 @@ function sendOptions(command: Command): Command {
 }
 
 async function stream(options: Options, context: Context): Promise<void> {
-  const url = deviceUrl(requiredText(options, "url"), textOption(options, "hwid"));
+  const url = deviceUrl(
+    webSocketUrl("url", requiredText(options, "url"), defaultPort, defaultPath),
+    textOption(options, "hwid"),
+  );
   const streams = countOption(options, "streams", 1, maxStreams);
   const firstStreamId = countOption(options, "stream-id-base", 0, maxStreamId - streams + 1);
   const retries = countOption(options, "retries", 0, maxRetries);
@@ -75,7 +84,7 @@ async function stream(options: Options, context: Context): Promise<void> {
   try {
     const platform = bunPlatformOf(trustOf(options));
     const common = { platform, url, track, realtime, retry: { retries }, limits: streamLimits(streams) };
-    await sendAll({ format: track.format, streams, firstStreamId, realtime, url }, common, context);
+    await sendAll({ format: track.format, streams, firstStreamId, realtime, url }, common, options, context);
   } finally {
     await close();
   }

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { parseAddress } from "./address.ts";
+import { parseAddress, webSocketUrl } from "./address.ts";
 
 test.each([
   ["localhost:9999", "localhost", 9999],
@@ -24,4 +24,21 @@ test.each([
   "host:1/x",
 ])("%j is no address, and the error names the option", (text) => {
   expect(() => parseAddress("tls", text, 1234)).toThrow(`--tls is no address: "${text}"`);
+});
+
+test.each([
+  ["ws://host/other?a=b", "ws://host/other?a=b"],
+  ["wss://host", "wss://host"],
+  ["http://host:8080", "ws://host:8080/audio"],
+  ["https://host/", "wss://host/audio"],
+  ["HTTP://host:1/proxy/audio", "ws://host:1/proxy/audio"],
+  ["host", "ws://host:8080/audio"],
+  ["host:9000", "ws://host:9000/audio"],
+  ["[::1]:9000", "ws://[::1]:9000/audio"],
+])("%s is the server %s", (text, url) => {
+  expect(webSocketUrl("server", text, 8080, "/audio")).toBe(url);
+});
+
+test.each(["", "ftp://host", "http://", "host:port", "a b"])("%j is no server", (text) => {
+  expect(() => webSocketUrl("server", text, 8080, "/audio")).toThrow(`--server is no address: "${text}"`);
 });

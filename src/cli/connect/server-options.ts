@@ -8,16 +8,26 @@ import type { PlatformConnectOptions } from "../../client/v1/client.ts";
 import { choiceOption, countOption, type Options, requiredText, textOption } from "../kit/arguments.ts";
 import type { Context } from "../kit/context.ts";
 import { humanDuration } from "../kit/text.ts";
+import { webSocketUrl } from "./address.ts";
 import { trustOf, trustOptions } from "./trust.ts";
 
-const defaultServer = "ws://localhost:8080/audio";
+const defaultPort = 8080;
+const defaultPath = "/audio";
+export const defaultServer = `ws://localhost:${defaultPort}${defaultPath}`;
 export const maxRetries = 1_000;
 
 /** Declares --server, --ca and --insecure. */
 export function serverOption(command: Command): Command {
   return trustOptions(
-    command.option("-s, --server <url>", "Address of the server", { default: defaultServer }),
+    command.option("-s, --server <url>", "Address of the server: ws://, http://, or HOST:PORT", {
+      default: defaultServer,
+    }),
   );
+}
+
+/** The WebSocket address of the server; `text` overrides --server. */
+export function serverOf(options: Options, text = requiredText(options, "server")): string {
+  return webSocketUrl("server", text, defaultPort, defaultPath);
 }
 
 export function protocolOption(command: Command): Command {
@@ -43,7 +53,7 @@ export function retryText({ error, delayMs, retry, retries }: RetryNotice): stri
 /** For requests to the server's HTTP API. */
 export function apiSettings(options: Options, context: Context): ApiOptions {
   const fetch = bunFetchOf(trustOf(options));
-  return { url: requiredText(options, "server"), signal: context.signal, fetch };
+  return { url: serverOf(options), signal: context.signal, fetch };
 }
 
 /** For connections with protocol v1. */

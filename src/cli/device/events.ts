@@ -5,7 +5,11 @@ import type { Leds } from "../../wire/devices.ts";
 import { humanBytes, humanDuration } from "../kit/text.ts";
 import type { SavedSound } from "./recorder.ts";
 
-export type DeviceEvent = DeviceNotice | ({ type: "saved" } & SavedSound);
+export type DeviceEvent =
+  | DeviceNotice
+  | ({ type: "saved" } & SavedSound)
+  /** Play was pressed, and no sound has begun. */
+  | { type: "no-sound" };
 
 /** Undefined for events that are not shown. */
 export function eventLine(event: DeviceEvent): string | undefined {
@@ -32,6 +36,8 @@ export function eventLine(event: DeviceEvent): string | undefined {
       return undefined;
     case "sound-end":
       return `sound ${event.sound.number} ${endTexts[event.end]}: ${soundText(event.sound)}`;
+    case "no-sound":
+      return "no sound has begun: the server may have none for this mode";
     case "saved":
       return `saved ${event.path} (${humanDuration(event.audioMs)})${undecodableText(event)}`;
   }

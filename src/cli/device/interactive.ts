@@ -25,6 +25,8 @@ const drawMs = 100;
 const maxLogLines = 100;
 /** Ignores repeats of a key that is held down: they come faster than a finger presses. */
 const minPressMs = 150;
+/** A sound that has not begun this long after Play will probably not come. */
+const soundStartMs = 3_000;
 
 const keyButtons: Record<string, { button: ButtonName; holds: boolean }> = {
   c: { button: "connect", holds: false },
@@ -68,6 +70,8 @@ class InteractiveDevice {
   #latePackets = 0;
   #savedSounds = 0;
   #lastSaved: SavedSound | undefined;
+  /** Runs after Play until a sound must have begun. */
+  #soundTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(run: InteractiveRun, signal: AbortSignal) {
     this.#run = run;
@@ -125,6 +129,7 @@ class InteractiveDevice {
   }
 
   async close(): Promise<void> {
+    clearTimeout(this.#soundTimer);
     this.#device.close();
     await this.#player?.close();
     await this.#recorder.finish();
@@ -140,11 +145,21 @@ class InteractiveDevice {
   }
 
   async #push(button: ButtonName, holds: boolean): Promise<void> {
+    const soundsBefore = this.#device.sounds;
+    clearTimeout(this.#soundTimer);
     try {
       await push(this.#device, button, holds);
+      if (button === "play") this.#expectSound(soundsBefore);
     } catch (error) {
       this.#add(failureOf(error).line);
     }
+  }
+
+  #expectSound(soundsBefore: number): void {
+    clearTimeout(this.#soundTimer);
+    this.#soundTimer = setTimeout(() => {
+      if (this.#device.sounds === soundsBefore) this.#addEvent({ type: "no-sound" });
+    }, soundStartMs);
   }
 
   #onNotice(notice: DeviceNotice): void {

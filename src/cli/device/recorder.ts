@@ -6,7 +6,7 @@ import { systemCode } from "../../base/errors.ts";
 import type { DeviceNotice } from "../../client/devices/device.ts";
 import { SoundDecoder, soundSampleRate } from "../../client/devices/sound-decoder.ts";
 import { fileError } from "../kit/failures.ts";
-import { OutputFile } from "../kit/files.ts";
+import { OutputFile } from "../kit/output-file.ts";
 import type { SoundPlayer } from "../playback/sound-player.ts";
 
 /** Replaces a packet that cannot be decoded: 20 ms, so that later audio keeps its time. */

@@ -15,6 +15,11 @@ test("a script has buttons, holds and waits, separated by commas", () => {
   ]);
 });
 
+test("a script that ends with Play waits for the sound", () => {
+  expect(parseScript("mode,play").at(-1)).toEqual({ kind: "wait-end" });
+  expect(parseScript("play,wait:0.5").at(-1)).toEqual({ kind: "wait", ms: 500 });
+});
+
 test.each([
   "",
   "mode,",

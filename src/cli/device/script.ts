@@ -20,9 +20,12 @@ const ledButtons: ReadonlySet<ButtonName> = new Set(["mode", "play", "stop"]);
 export const scriptHint =
   "steps are mode, play, stop, connect, hold-stop, wait, wait:SECONDS and wait-end, with commas between them";
 
+/** A script that ends with Play also waits for the end of the sound: nobody could hear or save it otherwise. */
 export function parseScript(text: string): Step[] {
   const steps = text.split(",").map((step) => parseStep(step.trim()));
   if (steps.length > maxSteps) throw usageError(`--press has more than ${maxSteps} steps`);
+  const last = steps.at(-1);
+  if (last?.kind === "press" && last.button === "play") steps.push({ kind: "wait-end" });
   return steps;
 }
 

@@ -36,6 +36,8 @@ export async function runScripted(run: ScriptedRun, signal: AbortSignal): Promis
     const either = AbortSignal.any([signal, deviceFailed.signal]);
     await runScript(device, new DeviceConditions(device, waiter), run.steps, either);
     either.throwIfAborted();
+    const played = run.steps.some((step) => step.kind === "press" && step.button === "play");
+    if (played && device.sounds === 0) run.onEvent({ type: "no-sound" });
   } finally {
     device.close();
     await running;

@@ -84,7 +84,7 @@ describe("the end of a stream", () => {
   for (const [title, outcomes, line] of failures) {
     test(title, () => {
       const failure = failureAmong(outcomes);
-      const result = summary({ ...run, streams: outcomes.length }, totals, outcomes, 1_000).at(-1);
+      const result = summary({ ...run, streams: outcomes.length }, totals, outcomes, 1_000).lines.at(-1);
       if (line === undefined) {
         expect(failure).toBeUndefined();
         expect(result).not.toContain("FAILED");

@@ -3,6 +3,7 @@ import { ClientError } from "../../client/errors.ts";
 import type { IngestFormat } from "../../client/ingest/format.ts";
 import type { IngestResult } from "../../client/ingest/stream.ts";
 import { CliError } from "../kit/failures.ts";
+import type { CommandResult } from "../kit/results.ts";
 import { humanBytes, humanDuration, plural, table } from "../kit/text.ts";
 import type { IngestOutcome, IngestTotals } from "./fleet.ts";
 
@@ -48,7 +49,7 @@ export function summary(
   totals: IngestTotals,
   outcomes: readonly IngestOutcome[],
   elapsedMs: number,
-): string[] {
+): CommandResult {
   const { format, streams, firstStreamId } = run;
   const last = firstStreamId + streams - 1;
   const rows = [
@@ -65,11 +66,32 @@ export function summary(
   const lost = lostConnectionsOf(outcomes);
   if (lost > 0) rows.push(["Lost", `${lost} ${plural(lost, "connection")}, made again`]);
   rows.push(["Result", resultText(outcomes)]);
-  return table(rows);
+  const failed = outcomes.filter((outcome) => failureOfOne(outcome) !== undefined);
+  const { frames, bytes, samples, maxLagMs } = totals;
+  const json = {
+    streams,
+    firstStreamId,
+    codec: format.codec,
+    sampleRate: format.sampleRate,
+    channels: format.channels,
+    frames,
+    bytes,
+    samples,
+    lostConnections: lost,
+    maxLagMs: run.realtime ? Math.round(maxLagMs) : null,
+    failed: failed.map(failureJson),
+    durationMs: Math.round(elapsedMs),
+  };
+  return { json, lines: table(rows) };
+}
+
+function failureJson(outcome: IngestOutcome): object {
+  const { message, hint } = failureOfOne(outcome)!;
+  return { streamId: outcome.streamId, message, hint };
 }
 
 /** The error of the command; undefined if every stream was sent and its connection closed normally. */
-export function failureAmong(outcomes: readonly IngestOutcome[]): unknown {
+export function failureAmong(outcomes: readonly IngestOutcome[]): ClientError | CliError | undefined {
   const failures = outcomes.map(failureOfOne).filter((failure) => failure !== undefined);
   const [first] = failures;
   if (failures.length <= 1 && outcomes.length === 1) return first;

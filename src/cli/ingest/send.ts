@@ -4,7 +4,10 @@ import { ingestHighWaterBytes } from "../../client/limits.ts";
 import type { RetryNotice } from "../../client/transport/retry.ts";
 import { KiB, MiB } from "../../base/limits/units.ts";
 import { retryText } from "../connect/server-options.ts";
+import type { Options } from "../kit/arguments.ts";
 import type { Context } from "../kit/context.ts";
+import { failureOf, PartialFailure } from "../kit/failures.ts";
+import { printResult } from "../kit/results.ts";
 import type { Terminal } from "../kit/terminal.ts";
 import { ingestTotals, runIngestFleet } from "./fleet.ts";
 import { failureAmong, type IngestRun, liveLine, type Mark, summary } from "./report.ts";
@@ -31,7 +34,12 @@ export function streamLimits(streams: number): { highWaterBytes: number; lowWate
 }
 
 /** Throws the failure of a stream after the summary, or the signal's reason if the user interrupts. */
-export async function sendAll(run: IngestRun, common: CommonOptions, context: Context): Promise<void> {
+export async function sendAll(
+  run: IngestRun,
+  common: CommonOptions,
+  options: Options,
+  context: Context,
+): Promise<void> {
   const { terminal, signal: stop } = context;
   const end = abortAfter(stop, stopGraceMs);
   const notices = new RetryNotices(terminal);
@@ -45,10 +53,11 @@ export async function sendAll(run: IngestRun, common: CommonOptions, context: Co
   try {
     const outcomes = await runIngestFleet(streams, stop).finally(() => status.end());
     const elapsedMs = performance.now() - startMs;
-    terminal.printAll(summary(run, ingestTotals(streams), outcomes, elapsedMs));
+    printResult(options, terminal, summary(run, ingestTotals(streams), outcomes, elapsedMs));
     stop.throwIfAborted();
     const failure = failureAmong(outcomes);
-    if (failure !== undefined) throw failure;
+    if (failure !== undefined)
+      throw new PartialFailure(failure.message, failure.hint, failureOf(failure).exitCode);
   } finally {
     end.cancel();
   }

@@ -19,6 +19,9 @@ export class CliError extends Error {
   }
 }
 
+/** Some items of a command have failed. The result that is printed already names them. */
+export class PartialFailure extends CliError {}
+
 /** The command line is invalid: exit code 2. */
 export function usageError(message: string, hint = "see --help"): CliError {
   return new CliError(message, hint, exitUsage);
@@ -27,37 +30,57 @@ export function usageError(message: string, hint = "see --help"): CliError {
 /** The user or the system interrupted the program with a signal. */
 export class Interrupted extends Error {
   readonly exitCode: number;
+  /** How to continue, if that is possible. */
+  readonly hint: string | undefined;
 
-  constructor(signal: "SIGINT" | "SIGTERM") {
+  /** Shells report 128 plus the number of the signal as the exit code. */
+  constructor(signal: "SIGINT" | "SIGTERM" | { exitCode: number }, hint?: string) {
     super("interrupted");
     this.name = "Interrupted";
-    // Shells report 128 plus the number of the signal.
-    this.exitCode = signal === "SIGINT" ? 130 : 143;
+    this.exitCode = typeof signal === "string" ? signalExitCodes[signal] : signal.exitCode;
+    this.hint = hint;
   }
 }
 
+const signalExitCodes = { SIGINT: 130, SIGTERM: 143 };
+
 export interface Failure {
+  /** For people. */
   line: string;
+  /** For programs: a code of the client, `FAILED`, `USAGE` or `INTERRUPTED`. */
+  code: string;
+  message: string;
+  hint: string | null;
   exitCode: number;
 }
 
 export function failureOf(error: unknown): Failure {
-  if (error instanceof Interrupted) return { line: "interrupted", exitCode: error.exitCode };
-  if (error instanceof CliError) return { line: lineOf(error.message, error.hint), exitCode: error.exitCode };
+  if (error instanceof Interrupted) return interruption(error);
+  if (error instanceof CliError) return failure(error.message, error.hint, error.exitCode);
   if (error instanceof ClientError) {
     const exitCode = error.code === "BAD_URL" || error.code === "BAD_ARGUMENT" ? exitUsage : exitFailure;
-    return { line: lineOf(error.message, error.hint), exitCode };
+    return failure(error.message, error.hint, exitCode, error.serverCode ?? error.code);
   }
   const message = error instanceof Error ? error.message : String(error);
   // cac reports a missing argument or option value.
   if (error instanceof Error && error.name === "CACError") {
-    return { line: lineOf(message.replaceAll("`", '"'), "see --help"), exitCode: exitUsage };
+    return failure(message.replaceAll("`", '"'), "see --help", exitUsage);
   }
-  return { line: lineOf(`unexpected: ${message}`, "this is a bug in the program"), exitCode: exitFailure };
+  return failure(`unexpected: ${message}`, "this is a bug in the program", exitFailure);
 }
 
-function lineOf(message: string, hint: string): string {
-  return visible(`error: ${message} (${hint})`);
+function interruption({ message, hint, exitCode }: Interrupted): Failure {
+  const line = visible(hint === undefined ? message : `${message} (${hint})`);
+  return { line, code: "INTERRUPTED", message, hint: hint ?? null, exitCode };
+}
+
+function failure(
+  message: string,
+  hint: string,
+  exitCode: number,
+  code = exitCode === exitUsage ? "USAGE" : "FAILED",
+): Failure {
+  return { line: visible(`error: ${message} (${hint})`), code, message, hint, exitCode };
 }
 
 const systemHints: Record<string, [message: string, hint: string]> = {

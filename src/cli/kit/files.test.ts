@@ -11,7 +11,8 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CliError } from "./failures.ts";
-import { defaultOutput, isSameFile, openSource, OutputFile } from "./files.ts";
+import { defaultOutput, isSameFile, openSource } from "./files.ts";
+import { OutputFile } from "./output-file.ts";
 
 let folder = "";
 

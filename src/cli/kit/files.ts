@@ -1,10 +1,7 @@
-/** The source file of an upload and the output file of a download. */
-import { randomBytes } from "node:crypto";
-import { closeSync, openSync, writeSync } from "node:fs";
-import { mkdir, open, realpath, rename, rm, stat } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+/** The source file of an upload, and names of output files. */
+import { open, stat } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { systemCode } from "../../base/errors.ts";
-import type { AudioSink } from "../../client/legacy/download.ts";
 import type { AudioSource } from "../../client/audio-source.ts";
 import { CliError, fileError, usageError } from "./failures.ts";
 import { fileTime } from "./text.ts";
@@ -64,92 +61,8 @@ function reader(path: string, file: Readable): AudioSource["read"] {
   };
 }
 
-/**
- * An output file. The bytes go to a temporary file in the same folder, and `commit` renames it: a failed download never
- * leaves half a file under the final name. Devices and pipes are written directly.
- */
-export class OutputFile implements AudioSink {
-  /** The path as the user typed it. */
-  readonly path: string;
-  /** `path` with its links resolved: the rename replaces the target of a link, not the link. */
-  readonly #target: string;
-  readonly #temporary: string | undefined;
-  #descriptor: number | undefined;
-
-  private constructor(path: string, target: string, temporary: string | undefined) {
-    this.path = path;
-    this.#target = target;
-    this.#temporary = temporary;
-    this.#descriptor = temporary === undefined ? openSync(target, "w") : openSync(temporary, "wx");
-  }
-
-  /** Creates missing folders and the temporary file; throws a CliError that names the path. */
-  static async create(path: string): Promise<OutputFile> {
-    if (path === "") throw usageError("the output path is empty", "give the path of a file");
-    try {
-      const existing = await statOf(path);
-      if (existing?.isDirectory() === true || path.endsWith("/")) {
-        throw new CliError(`the output is a folder: ${path}`, "give the path of a file");
-      }
-      if (existing !== undefined && !existing.isFile()) return new OutputFile(path, path, undefined);
-      await mkdir(dirname(path), { recursive: true });
-      const target = existing === undefined ? path : await realpath(path);
-      const temporary = join(dirname(target), `.wavecache-${randomBytes(6).toString("hex")}.part`);
-      return new OutputFile(path, target, temporary);
-    } catch (error) {
-      throw fileError(path, error);
-    }
-  }
-
-  /** Synchronous: measured, a trip through the thread pool costs more than writing 64 KiB to the page cache. */
-  write(bytes: Uint8Array): void {
-    if (this.#descriptor === undefined) throw new RangeError(`${this.path} is closed`);
-    try {
-      for (let at = 0; at < bytes.length;) at += writeSync(this.#descriptor, bytes, at);
-    } catch (error) {
-      throw fileError(this.path, error);
-    }
-  }
-
-  /** Overwrites bytes at `position`. Returns false for a device or a pipe, where that is impossible. */
-  rewrite(position: number, bytes: Uint8Array): boolean {
-    if (this.#descriptor === undefined) throw new RangeError(`${this.path} is closed`);
-    if (this.#temporary === undefined) return false;
-    try {
-      for (let at = 0; at < bytes.length;) {
-        at += writeSync(this.#descriptor, bytes, at, bytes.length - at, position + at);
-      }
-      return true;
-    } catch (error) {
-      throw fileError(this.path, error);
-    }
-  }
-
-  /** Renames the temporary file to the target. */
-  async commit(): Promise<void> {
-    this.#close();
-    if (this.#temporary === undefined) return;
-    try {
-      await rename(this.#temporary, this.#target);
-    } catch (error) {
-      throw fileError(this.path, error);
-    }
-  }
-
-  /** Removes the temporary file unless it is committed; safe to call in any state. */
-  async discard(): Promise<void> {
-    this.#close();
-    if (this.#temporary !== undefined) await rm(this.#temporary, { force: true });
-  }
-
-  #close(): void {
-    if (this.#descriptor === undefined) return;
-    closeSync(this.#descriptor);
-    this.#descriptor = undefined;
-  }
-}
-
-async function statOf(path: string) {
+/** Undefined if there is no such file. */
+export async function statOf(path: string) {
   try {
     return await stat(path);
   } catch (error) {

@@ -16,6 +16,8 @@ export interface ListedFile {
   /** The same with the name of the folder in front: files of equal names in two folders are two streams. */
   fullName: string;
   sizeBytes: number;
+  /** Whether the command line names a folder above it, not the file itself. */
+  isInFolder: boolean;
 }
 
 /** A file, folder or link that exists but cannot be read. */
@@ -49,7 +51,7 @@ export async function listFiles(paths: readonly string[]): Promise<FileListing> 
       else {
         // Opening refuses anything that is not a regular file.
         const fullName = underRoot(basename(dirname(place)), basename(place));
-        listing.files.push({ path, name, fullName, sizeBytes: stats.size });
+        listing.files.push({ path, name, fullName, sizeBytes: stats.size, isInFolder: false });
       }
     });
   }
@@ -122,7 +124,7 @@ async function listFile(path: string, name: string, root: string, { files }: Fil
   const stats = await stat(path);
   if (!stats.isFile()) return;
   if (files.length >= maxFiles) throw new CliError(`more than ${maxFiles} files`, "upload fewer at once");
-  files.push({ path, name, fullName: underRoot(root, name), sizeBytes: stats.size });
+  files.push({ path, name, fullName: underRoot(root, name), sizeBytes: stats.size, isInFolder: true });
 }
 
 function underRoot(root: string, name: string): string {

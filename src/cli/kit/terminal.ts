@@ -3,10 +3,13 @@ import { SingleBar } from "cli-progress";
 import { clearLine, clearToLineEnd, clearToScreenEnd, cursorHome } from "./escape-codes.ts";
 import { usageError } from "./failures.ts";
 import { FullScreen } from "./full-screen.ts";
-import { humanBytes, visible } from "./text.ts";
+import { visible } from "./text.ts";
+import { TransferSpeed } from "./transfer-speed.ts";
 
 export interface Progress {
   update(bytes: number): void;
+  /** Replaces the label, such as the name of the file that is sent now. */
+  rename(label: string): void;
   /** Removes the bar. */
   end(): void;
 }
@@ -20,12 +23,14 @@ export interface LiveLine {
 
 /** Used if the terminal does not report its width. */
 const fallbackColumns = 79;
+const maxLabelChars = 32;
 
 export class Terminal {
   readonly #stdout: NodeJS.WriteStream;
   readonly #stderr: NodeJS.WriteStream;
   /** Whether the cursor is behind a progress bar or a live line. */
   #lineShown = false;
+  #stdoutIsAudio = false;
 
   constructor(stdout: NodeJS.WriteStream, stderr: NodeJS.WriteStream) {
     this.#stdout = stdout;
@@ -37,6 +42,18 @@ export class Terminal {
     // Otherwise the result would continue the line of a bar.
     if (this.#lineShown) this.#stderr.write(clearLine);
     this.#stdout.write(`${line}\n`);
+  }
+
+  /** Stdout is audio: results go to stderr. Throws a CliError if stdout is a terminal, which audio would garble. */
+  giveStdoutToAudio(hint: string): void {
+    if (this.printsToScreen) throw usageError("standard output is a terminal", hint);
+    this.#stdoutIsAudio = true;
+  }
+
+  /** Prints a line of the result, on stderr if stdout is audio. */
+  result(line: string): void {
+    if (!this.#stdoutIsAudio) return this.print(line);
+    this.#stderr.write(`${this.#lineShown ? clearLine : ""}${line}\n`);
   }
 
   printAll(lines: readonly string[]): void {
@@ -72,11 +89,6 @@ export class Terminal {
     return this.#stdout.isTTY;
   }
 
-  /** Throws a CliError if stdout is a terminal, which audio would garble. */
-  refuseAudioOnScreen(hint: string): void {
-    if (this.printsToScreen) throw usageError("standard output is a terminal", hint);
-  }
-
   /** Writes binary results; resolves when stdout has accepted the bytes (backpressure). */
   write(bytes: Uint8Array): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -110,14 +122,19 @@ export class Terminal {
 
   /** A progress bar on stderr; nothing if that is no terminal. Without `totalBytes` it only counts. */
   progress(label: string, totalBytes: number | undefined): Progress {
-    if (!this.#stderr.isTTY) return { update: () => undefined, end: () => undefined };
-    const amount = (bytes: number) =>
-      totalBytes === undefined ? humanBytes(bytes) : `${humanBytes(bytes)} of ${humanBytes(totalBytes)}`;
+    if (!this.#stderr.isTTY)
+      return { update: () => undefined, rename: () => undefined, end: () => undefined };
     const bar = newBar(this.#stderr, totalBytes !== undefined);
-    bar.start(totalBytes ?? 0, 0, { label: visible(label), amount: amount(0) });
+    const speed = new TransferSpeed(totalBytes);
+    const state = (bytes: number) => ({
+      amount: speed.amount(bytes),
+      rate: speed.rate(bytes, performance.now()),
+    });
+    bar.start(totalBytes ?? 0, 0, { label: barLabel(label), amount: speed.amount(0), rate: "" });
     this.#lineShown = true;
     return {
-      update: (bytes) => bar.update(bytes, { amount: amount(bytes) }),
+      update: (bytes) => bar.update(bytes, state(bytes)),
+      rename: (newLabel) => bar.update({ label: barLabel(newLabel) }),
       end: () => {
         bar.stop();
         this.#lineShown = false;
@@ -126,11 +143,17 @@ export class Terminal {
   }
 }
 
+/** The end of a name that is too long has its extension. A wrapped line could not be overwritten. */
+function barLabel(label: string): string {
+  const shown = visible(label);
+  return shown.length <= maxLabelChars ? shown : `...${shown.slice(3 - maxLabelChars)}`;
+}
+
 function newBar(stream: NodeJS.WriteStream, hasTotal: boolean): SingleBar {
   return new SingleBar({
-    format: hasTotal ? "{label} [{bar}] {percentage}% {amount}" : "{label} {amount}",
+    format: hasTotal ? "{label} [{bar}] {percentage}% {amount}{rate}" : "{label} {amount}{rate}",
     stream,
-    barsize: 30,
+    barsize: 20,
     hideCursor: true,
     clearOnComplete: true,
     forceRedraw: true,

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sniffAudioFormat } from "../../codec/sniff.ts";
 import { CliError } from "../kit/failures.ts";
-import { OutputFile } from "../kit/files.ts";
+import { OutputFile } from "../kit/output-file.ts";
 import { choosePlayer, isStreamable, type PlayerKind, playerKinds } from "./player-kinds.ts";
 import { PlayerProcess, type PlayOptions } from "./player-process.ts";
 

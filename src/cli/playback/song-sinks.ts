@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { sniffBytes } from "../../codec/sniff.ts";
 import { concatBytes } from "../../client/concat-bytes.ts";
 import { usageError } from "../kit/failures.ts";
-import { OutputFile } from "../kit/files.ts";
+import { OutputFile } from "../kit/output-file.ts";
 import type { Terminal } from "../kit/terminal.ts";
 import { openPlayer, type Player } from "./player.ts";
 import type { PlayOptions } from "./player-process.ts";

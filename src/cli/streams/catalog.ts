@@ -12,8 +12,8 @@ import {
 } from "../../client/http/streams.ts";
 import type { Client } from "../../client/v1/client.ts";
 import type { StreamInfo as V1StreamInfo } from "../../wire/v1/messages.ts";
-import { apiSettings, connectSettings, protocolOf } from "../connect/server-options.ts";
-import { type Options, requiredText } from "../kit/arguments.ts";
+import { apiSettings, connectSettings, protocolOf, serverOf } from "../connect/server-options.ts";
+import type { Options } from "../kit/arguments.ts";
 import type { Context } from "../kit/context.ts";
 import { CliError } from "../kit/failures.ts";
 
@@ -58,7 +58,7 @@ async function connectV1(options: Options, context: Context): Promise<Client | u
   const choice = protocolOf(options);
   const settings = { ...connectSettings(options, context), retry: { retries: 0 } };
   try {
-    const agreement = await negotiate(choice, requiredText(options, "server"), settings);
+    const agreement = await negotiate(choice, serverOf(options), settings);
     if (agreement.protocol === "v1") return agreement.client;
     agreement.connection?.close();
   } catch (error) {

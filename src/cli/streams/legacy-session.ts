@@ -1,8 +1,9 @@
 /** Uploads and downloads over the legacy protocol, with the HTTP API for stream information. */
+import { StreamDigests } from "../../client/digests.ts";
 import { ClientError, type ClientErrorCode } from "../../client/errors.ts";
 import { getStream, type ListedStream } from "../../client/http/streams.ts";
 import { download } from "../../client/legacy/download.ts";
-import type { TransferOptions } from "../../client/legacy/options.ts";
+import type { ClientEvent, TransferOptions } from "../../client/legacy/options.ts";
 import { upload, type UploadResult } from "../../client/legacy/upload.ts";
 import type { Connection } from "../../client/transport/connection.ts";
 import { apiSettings } from "../connect/server-options.ts";
@@ -36,13 +37,25 @@ export class LegacyTransferSession implements TransferSession {
     this.#context = context;
   }
 
-  async upload({ source, streamId, resume, onProgress }: UploadJob): Promise<UploadResult> {
-    return await upload({ ...this.#settings, source, onProgress, streamId, resume });
+  async upload({ source, streamId, resume, onProgress, onStarted }: UploadJob): Promise<UploadResult> {
+    const onEvent = (event: ClientEvent) => {
+      if ((event.type === "started" && event.resumable) || event.type === "resumed")
+        onStarted?.(event.streamId);
+      this.#settings.onEvent?.(event);
+    };
+    return await upload({ ...this.#settings, onEvent, source, onProgress, streamId, resume });
   }
 
-  async download({ streamId, sink, sizeBytes, sha256, onProgress }: DownloadJob): Promise<Downloaded> {
-    const settings = { ...this.#settings, streamId, sink, sizeBytes, sha256, onProgress };
-    return { ...(await download(settings)), verified: sha256 !== undefined };
+  async download({
+    streamId,
+    sink,
+    offset,
+    sizeBytes,
+    sha256,
+    onProgress,
+  }: DownloadJob): Promise<Downloaded> {
+    const settings = { ...this.#settings, streamId, sink, offset, sizeBytes, sha256, onProgress };
+    return { ...(await download(settings)), verified: offset === 0 && sha256 !== undefined };
   }
 
   async info(streamId: string): Promise<ListedStream | undefined | "unknown"> {
@@ -56,6 +69,11 @@ export class LegacyTransferSession implements TransferSession {
       }
       return "unknown";
     }
+  }
+
+  newDigests(): StreamDigests {
+    const { platform, digests = ["sha256"] } = this.#settings;
+    return new StreamDigests(platform, digests);
   }
 
   close(): void {

@@ -11,9 +11,9 @@ import {
   maxWindowGets,
 } from "../../client/limits.ts";
 import { bunPlatformOf } from "../../client/transport/bun.ts";
-import { protocolOption, retryOf, retryText, serverOption } from "../connect/server-options.ts";
+import { protocolOption, retryOf, retryText, serverOf, serverOption } from "../connect/server-options.ts";
 import { trustOf } from "../connect/trust.ts";
-import { choiceOption, countOption, flagOption, type Options, requiredText } from "../kit/arguments.ts";
+import { choiceOption, countOption, flagOption, type Options } from "../kit/arguments.ts";
 import type { Context } from "../kit/context.ts";
 
 const retriesText = `Reconnections without progress before giving up (default: ${defaultStreamRetries} with protocol v1, else ${defaultRetries})`;
@@ -74,7 +74,7 @@ export function transferSettings(options: Options, context: Context, url?: strin
   const verbose = flagOption(options, "verbose");
   return {
     platform: bunPlatformOf(trustOf(options)),
-    url: url ?? requiredText(options, "server"),
+    url: serverOf(options, url),
     digests: md5 ? ["sha256", "md5"] : ["sha256"],
     retry: retryOf(options),
     limits: { answerTimeoutMs: countOption(options, "timeout", 1, maxTimeoutSeconds) * 1000 },

@@ -1,6 +1,7 @@
 /** A connection for uploads and downloads, whichever protocol the server speaks. */
 import type { DownloadResult, AudioSink } from "../../client/legacy/download.ts";
 import type { UploadResult } from "../../client/legacy/upload.ts";
+import type { StreamDigests } from "../../client/digests.ts";
 import type { ListedStream } from "../../client/http/streams.ts";
 import type { AudioSource } from "../../client/audio-source.ts";
 
@@ -12,11 +13,15 @@ export interface UploadJob {
   /** Resume the unfinished stream of this id; `if-used` if there is one. */
   resume: boolean | "if-used";
   onProgress: (bytes: number) => void;
+  /** The server has the stream under this id: it can be resumed if the server can. */
+  onStarted?: (streamId: string) => void;
 }
 
 export interface DownloadJob {
   streamId: string;
   sink: AudioSink;
+  /** Of the first byte to write to the sink. From another one than 0 on nothing is verified. */
+  offset: number;
   /** Undefined if unknown, or if the stream is unfinished and may grow. */
   sizeBytes: number | undefined;
   sha256: string | undefined;
@@ -32,6 +37,8 @@ export interface TransferSession {
   readonly protocol: "v1" | "legacy";
   upload(job: UploadJob): Promise<UploadResult>;
   download(job: DownloadJob): Promise<Downloaded>;
+  /** For the digests that the user wants to see. */
+  newDigests(): StreamDigests;
   /** By id or name. Undefined if the stream does not exist; "unknown" if the server has no stream list. */
   info(idOrName: string): Promise<ListedStream | undefined | "unknown">;
   close(): void;

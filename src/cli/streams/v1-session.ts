@@ -1,5 +1,6 @@
 /** Uploads and downloads over protocol v1. */
 import { maxTagValueChars } from "../../base/limits/streams.ts";
+import { StreamDigests } from "../../client/digests.ts";
 import type { ListedStream } from "../../client/http/streams.ts";
 import type { UploadResult } from "../../client/legacy/upload.ts";
 import type { TransferOptions } from "../../client/legacy/options.ts";
@@ -22,7 +23,7 @@ export class V1TransferSession implements TransferSession {
     this.#notices = notices;
   }
 
-  async upload({ source, name, streamId, resume, onProgress }: UploadJob): Promise<UploadResult> {
+  async upload({ source, name, streamId, resume, onProgress, onStarted }: UploadJob): Promise<UploadResult> {
     const lossesBefore = this.#notices.losses;
     const id = streamId ?? newStreamId();
     let keptBytes: number | undefined;
@@ -33,7 +34,10 @@ export class V1TransferSession implements TransferSession {
       digests: this.#settings.digests,
       signal: this.#settings.signal,
       // Reconnections open the stream again; only the first offset precedes this upload.
-      onOpen: (offset) => void (keptBytes ??= offset),
+      onOpen: (offset) => {
+        keptBytes ??= offset;
+        onStarted?.(id);
+      },
       onRestart: () => {
         keptBytes = 0;
         this.#notices.startedOver(id);
@@ -50,19 +54,25 @@ export class V1TransferSession implements TransferSession {
     };
   }
 
-  async download({ streamId, sink, onProgress }: DownloadJob): Promise<Downloaded> {
+  async download({ streamId, sink, offset, onProgress }: DownloadJob): Promise<Downloaded> {
     const lossesBefore = this.#notices.losses;
     const { digests, signal } = this.#settings;
-    const reader = this.#client.openRead(streamId, { digests, signal, onProgress });
+    const onBytes = (received: number) => onProgress(offset + received);
+    const reader = this.#client.openRead(streamId, { offset, digests, signal, onProgress: onBytes });
     for await (const bytes of reader) await sink.write(bytes);
     const { received, digests: found, verified } = await reader.result;
     const reconnects = this.#notices.losses - lossesBefore;
-    return { streamId, sizeBytes: received, digests: found, ending: "size", reconnects, verified };
+    return { streamId, sizeBytes: offset + received, digests: found, ending: "size", reconnects, verified };
   }
 
   async info(streamId: string): Promise<ListedStream | undefined> {
     const info = await this.#client.info(streamId, this.#settings.signal);
     return info === undefined ? undefined : streamInfoOf(info);
+  }
+
+  newDigests(): StreamDigests {
+    const { platform, digests = ["sha256"] } = this.#settings;
+    return new StreamDigests(platform, digests);
   }
 
   close(): void {

@@ -34,6 +34,8 @@ export interface AudioSink {
 export interface DownloadOptions extends TransferOptions {
   streamId: string;
   sink: AudioSink;
+  /** The first byte, 0 by default. From another one on there are no digests, and `sha256` is not compared. */
+  offset?: number;
   /** The stream's size in bytes, if it is known. */
   sizeBytes?: number;
   /** The expected SHA-256 in lower-case hex, if it is known. */
@@ -74,8 +76,9 @@ class LegacyDownload {
   readonly #windowGets: number;
   readonly #digests: StreamDigests;
   readonly #encoder = new TextEncoder();
-  /** Bytes written to the sink. */
-  #offset = 0;
+  readonly #fromBytes: number;
+  /** Of the next byte to write to the sink. */
+  #offset: number;
   #reconnects = 0;
   /** The server answers GETs with binary frames: it has done so once. */
   #hasBinaryAnswers = false;
@@ -88,7 +91,10 @@ class LegacyDownload {
     this.#getBytes = checkedCount("bytes per GET", options.getBytes ?? defaultGetBytes, maxGetBytes);
     const window = checkedCount("GETs at once", options.windowGets ?? defaultWindowGets, maxWindowGets);
     this.#windowGets = this.#isSizeKnown ? window : 1;
-    this.#digests = new StreamDigests(options.platform, options.digests ?? ["sha256"]);
+    this.#offset = options.offset ?? 0;
+    this.#fromBytes = this.#offset;
+    const names = this.#offset > 0 ? [] : (options.digests ?? ["sha256"]);
+    this.#digests = new StreamDigests(options.platform, names);
     checkId(options.streamId);
   }
 
@@ -184,7 +190,7 @@ class LegacyDownload {
 
   async #writeReady(ranges: Reassembly): Promise<void> {
     for (let bytes = ranges.take(); bytes !== undefined; bytes = ranges.take()) {
-      this.#digests.update(this.#offset, bytes);
+      if (this.#fromBytes === 0) this.#digests.update(this.#offset, bytes);
       const written = this.#options.sink.write(bytes);
       this.#offset += bytes.length;
       if (written !== undefined) await written;

@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileStreamId } from "../../cli/streams/file-stream-id.ts";
+import { fileStreamId } from "../../cli/upload/file-stream-id.ts";
 import { connect } from "../../client/v1/bun.ts";
 import { runClient, startClient } from "../harness/client-process.ts";
 import { type Random, seeded, sha256 } from "../harness/bytes.ts";

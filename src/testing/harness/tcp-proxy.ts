@@ -1,15 +1,21 @@
 /** A TCP proxy whose connections can be cut, or stop forwarding without an event on either side. */
 import * as net from "node:net";
 
+interface State {
+  silent: boolean;
+  /** Bytes that the target may still send. */
+  downstreamBytes: number;
+}
+
 export class TcpProxy {
   readonly port: number;
   readonly #server: net.Server;
   readonly #sockets: Set<net.Socket>;
-  readonly #state: { silent: boolean };
+  readonly #state: State;
 
   static async open(target: number): Promise<TcpProxy> {
     const sockets = new Set<net.Socket>();
-    const state = { silent: false };
+    const state: State = { silent: false, downstreamBytes: Infinity };
     const server = net.createServer((near) => {
       const far = net.connect(target, "127.0.0.1");
       for (const [from, to] of [
@@ -19,6 +25,8 @@ export class TcpProxy {
         sockets.add(from);
         from.on("data", (bytes) => {
           if (!state.silent) to.write(bytes);
+          if (from === far) state.downstreamBytes -= bytes.length;
+          if (from === far && state.downstreamBytes <= 0) from.pause();
         });
         // Forward the end of each side: a cut must look like a cut.
         from.on("error", () => to.destroy());
@@ -34,7 +42,7 @@ export class TcpProxy {
     return new TcpProxy(server, sockets, state);
   }
 
-  private constructor(server: net.Server, sockets: Set<net.Socket>, state: { silent: boolean }) {
+  private constructor(server: net.Server, sockets: Set<net.Socket>, state: State) {
     this.#server = server;
     this.#sockets = sockets;
     this.#state = state;
@@ -44,6 +52,11 @@ export class TcpProxy {
   /** Destroys every connection, without a goodbye of the protocol on it. */
   cut(): void {
     for (const socket of this.#sockets) socket.resetAndDestroy();
+  }
+
+  /** Holds back what the target sends after about so many bytes. */
+  limitDownstream(bytes: number): void {
+    this.#state.downstreamBytes = bytes;
   }
 
   /** Reads but forwards nothing, as after a network failure. */
