@@ -16,13 +16,18 @@ export interface WatchedPort {
 
 /** Counting descriptors takes 3 us. */
 const countMs = 100;
-/** Listing takes 3 us a connection. It happens this often if something changes, and this often otherwise. */
+/**
+ * Listing takes 4 us a connection. It happens this often if the number of descriptors changes, and this often otherwise;
+ * less often if it would take more than this part of the time.
+ */
 const listMs = 1_000;
 const idleListMs = 5_000;
-/** So many new descriptors are listed at once. */
+const maxListShare = 1 / 100;
+/** So many new descriptors, and so many more for each that is open, are listed at once. */
 const burstDescriptors = 32;
-/** Listing to free places takes at most this part of the time. */
-const maxListShare = 1 / 10;
+const burstShare = 1 / 8;
+/** At a limit, listing frees places, and may take up to this part of the time. */
+const maxFreeingShare = 1 / 10;
 
 export class ConnectionWatch {
   readonly #limit: ConnectionLimit;
@@ -79,15 +84,16 @@ export class ConnectionWatch {
   #isDue(descriptors: number): boolean {
     const sinceMs = performance.now() - this.#listedAtMs;
     if (this.#limit.isShort || sinceMs >= idleListMs) return true;
-    if (descriptors >= this.#listedDescriptors + burstDescriptors) return true;
-    return sinceMs >= listMs && descriptors !== this.#listedDescriptors;
+    const newDescriptors = descriptors - this.#listedDescriptors;
+    if (newDescriptors >= burstDescriptors + burstShare * this.#listedDescriptors) return true;
+    return newDescriptors !== 0 && sinceMs >= Math.max(listMs, this.#listingTookMs / maxListShare);
   }
 
   /** Frees the places of connections that ended since the last list, and counts descriptors that are free by now. */
   #listAgain(): void {
     const descriptors = this.#count();
     const sinceMs = performance.now() - this.#listedAtMs;
-    if (!this.#isListing && sinceMs * maxListShare >= this.#listingTookMs) this.#list(descriptors);
+    if (!this.#isListing && sinceMs * maxFreeingShare >= this.#listingTookMs) this.#list(descriptors);
   }
 
   #list(descriptors: number): void {

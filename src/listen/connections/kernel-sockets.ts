@@ -5,7 +5,7 @@
  *
  * Only Linux has this view. Elsewhere the idle timeout of Bun alone closes silent connections.
  */
-import { ptr } from "bun:ffi";
+import { type Pointer, ptr } from "bun:ffi";
 import { closeSync, openSync, readdirSync } from "node:fs";
 import { loadCFunctions } from "../../base/c-library.ts";
 
@@ -37,11 +37,10 @@ export function peerKey({ address, port }: { address: string; port: number }): s
 
 export class KernelSockets {
   readonly #system: System;
-  readonly #address = new Uint8Array(128);
-  readonly #info = new Uint8Array(256);
-  readonly #infoView = new DataView(this.#info.buffer);
-  readonly #text = new Uint8Array(64);
-  readonly #length = new Uint32Array(1);
+  readonly #address = new NativeBuffer(128);
+  readonly #info = new NativeBuffer(256);
+  readonly #text = new NativeBuffer(64);
+  readonly #length = new NativeBuffer(4);
   /** Given up for a moment to list the descriptors: that takes one even if all are in use. */
   #spare: number;
 
@@ -66,7 +65,7 @@ export class KernelSockets {
       if (localPort === undefined || !ports.has(localPort)) continue;
       const peer = this.#peer(descriptor);
       if (peer === undefined || !this.#readInfo(descriptor)) continue;
-      const receivedBytes = Number(this.#infoView.getBigUint64(bytesReceivedOffset, true));
+      const receivedBytes = Number(this.#info.view.getBigUint64(bytesReceivedOffset, true));
       sockets.push({ descriptor, localPort, peer, receivedBytes });
     }
     return sockets;
@@ -98,38 +97,58 @@ export class KernelSockets {
   }
 
   #localPort(descriptor: number): number | undefined {
-    this.#length[0] = this.#address.length;
-    if (this.#system.getsockname(descriptor, ptr(this.#address), ptr(this.#length)) !== 0) return undefined;
-    const family = this.#address[0];
+    if (!this.#call(this.#system.getsockname, descriptor)) return undefined;
+    const family = this.#address.bytes[0];
     return family === AF_INET || family === AF_INET6 ? this.#port() : undefined;
   }
 
   #peer(descriptor: number): string | undefined {
-    this.#length[0] = this.#address.length;
-    if (this.#system.getpeername(descriptor, ptr(this.#address), ptr(this.#length)) !== 0) return undefined;
-    const address = this.#address[0] === AF_INET ? this.#address.subarray(4, 8).join(".") : this.#ipv6();
-    return peerKey({ address, port: this.#port() });
+    if (!this.#call(this.#system.getpeername, descriptor)) return undefined;
+    const { bytes } = this.#address;
+    if (bytes[0] === AF_INET) return `${bytes[4]}.${bytes[5]}.${bytes[6]}.${bytes[7]} ${this.#port()}`;
+    return peerKey({ address: this.#ipv6(), port: this.#port() });
+  }
+
+  /** Gets an address of a socket. */
+  #call(get: System["getsockname"], descriptor: number): boolean {
+    this.#length.view.setUint32(0, this.#address.bytes.length, true);
+    return get(descriptor, this.#address.pointer, this.#length.pointer) === 0;
   }
 
   /** False for a connection that one side has ended: Bun closes it in a moment. */
   #readInfo(descriptor: number): boolean {
-    this.#length[0] = this.#info.length;
     const { getsockopt } = this.#system;
-    if (getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, ptr(this.#info), ptr(this.#length)) !== 0) return false;
-    if (this.#length[0]! < bytesReceivedOffset + 8) return false;
-    return this.#info[stateOffset] === TCP_ESTABLISHED;
+    this.#length.view.setUint32(0, this.#info.bytes.length, true);
+    if (getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, this.#info.pointer, this.#length.pointer) !== 0)
+      return false;
+    if (this.#length.view.getUint32(0, true) < bytesReceivedOffset + 8) return false;
+    return this.#info.bytes[stateOffset] === TCP_ESTABLISHED;
   }
 
   /** `sin_port` and `sin6_port` of `<netinet/in.h>`, in network byte order. */
   #port(): number {
-    return (this.#address[2]! << 8) | this.#address[3]!;
+    return this.#address.view.getUint16(2);
   }
 
   /** The library writes the address as Bun does. */
   #ipv6(): string {
-    const { inet_ntop } = this.#system;
-    inet_ntop(AF_INET6, ptr(this.#address, 8), ptr(this.#text), this.#text.length);
-    return Buffer.from(this.#text.subarray(0, this.#text.indexOf(0))).toString("latin1");
+    const { bytes, pointer } = this.#text;
+    this.#system.inet_ntop(AF_INET6, ptr(this.#address.bytes, 8), pointer, bytes.length);
+    return Buffer.from(bytes.subarray(0, bytes.indexOf(0))).toString("latin1");
+  }
+}
+
+/** Memory for calls of the C library, which stays where it is: asking for its address each time takes longer than a call. */
+class NativeBuffer {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  readonly pointer: Pointer;
+
+  constructor(length: number) {
+    const memory = new ArrayBuffer(length);
+    this.bytes = new Uint8Array(memory);
+    this.view = new DataView(memory);
+    this.pointer = ptr(memory);
   }
 }
 
