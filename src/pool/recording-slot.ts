@@ -16,6 +16,7 @@ import {
   RECORD_ORDER,
   RECORD_SEGMENT,
   RECORD_SKIPPED,
+  RECORD_SPLIT,
   RECORD_STARTED,
   type RecordingSpec,
   type StartedSegment,
@@ -65,6 +66,11 @@ export class RecordingSlot implements SlotOwner {
   /** Starts or stops the `audio` events. */
   listen(isOn: boolean): void {
     this.#writer.send(RECORD_LISTEN, this.#slot, isOn ? yes : no);
+  }
+
+  /** Ends the segment. The next frame opens another one. */
+  split(): void {
+    this.#writer.send(RECORD_SPLIT, this.#slot, emptyBody);
   }
 
   /** Ends the recording; `closed` follows after its last segment. */

@@ -11,6 +11,7 @@ import type { ListQuery, StoredObject, StreamRow, Totals } from "./streams/catal
 import type { ScrubState } from "./streams/scrub-state.ts";
 import type { DeviceRow } from "./devices/catalog.ts";
 import type { RecordingQuery, RecordingRow } from "./recordings/catalog.ts";
+import type { RecordingLoss } from "./recordings/rewrite.ts";
 import type { Recovery } from "./streams/recover.ts";
 import type { StreamMetadata } from "./streams/metadata.ts";
 
@@ -117,8 +118,14 @@ export interface KeeperCalls {
     args: { folder: string; names: string[] | null },
     result: { entered: number; removed: number; damaged: string[] },
   ];
-  /** Syncs recordings to the disk and inserts the closed ones; `open` names those in progress. */
-  syncRecordings: [args: { folder: string; open: string[]; closed: RecordingEntry[] }, result: null];
+  /**
+   * Syncs recordings to the disk and inserts the closed ones; `open` names those in progress. Of the closed ones,
+   * `suspect` names those that an earlier sync has failed for; of these, `losses` are no longer what was recorded.
+   */
+  syncRecordings: [
+    args: { folder: string; open: string[]; closed: RecordingEntry[]; suspect: string[] },
+    result: { losses: RecordingLoss[] },
+  ];
   /** Recordings without files are removed from the catalog; `removed` has their names. */
   listRecordings: [
     args: { folder: string; query: RecordingQuery },

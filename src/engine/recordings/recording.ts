@@ -85,6 +85,11 @@ export class Recording implements RecordingEvents {
     return false;
   }
 
+  /** Continues in a new segment. */
+  split(): void {
+    if (this.#state === "recording") this.#slot.split();
+  }
+
   /** Ends the stream: all accepted frames go into the files, then the files are closed. */
   end(): void {
     if (this.#state !== "recording") return;

@@ -47,6 +47,8 @@ export class Recordings implements RecordingHost {
   readonly #all = new Set<Recording>();
   /** Complete segments that are not in the catalog yet, oldest first. */
   #unentered: RecordingEntry[] = [];
+  /** Segments that a sync has failed for: Linux may have dropped what it could not write. */
+  readonly #suspect = new Set<string>();
   readonly #timers: Timer[] = [];
   #syncing: Promise<void> | undefined;
   #looking: Promise<void> | undefined;
@@ -165,18 +167,32 @@ export class Recordings implements RecordingHost {
     if (closed.length === 0 && open.length === 0) return;
     if (this.#conditions.has("STORE_LOST") || this.#conditions.has("RECORDINGS_LOST")) return;
     this.#unentered = [];
+    const names = closed.map(({ name }) => name);
+    const suspect = names.filter((name) => this.#suspect.has(name));
     try {
-      await this.#pool.keeper.call("syncRecordings", { folder: this.#settings.folder, open, closed });
+      const args = { folder: this.#settings.folder, open, closed, suspect };
+      const { losses } = await this.#pool.keeper.call("syncRecordings", args);
+      for (const name of suspect) this.#suspect.delete(name);
+      for (const loss of losses)
+        this.log.error("audio of a recording was lost: its sync had failed", { ...loss });
     } catch (error) {
       this.#unentered = [...closed, ...this.#unentered];
       if (this.#noteLoss(error)) return;
+      this.#suspectAll([...open, ...names]);
       const left = this.#unentered.splice(0, Math.max(0, this.#unentered.length - maxUnenteredSegments));
+      for (const { name } of left) this.#suspect.delete(name);
       this.log.error("recordings could not be synced", {
         error,
         waiting: this.#unentered.length,
         leftToTheNextStart: left.length,
       });
     }
+  }
+
+  /** Closed segments are written anew at the next sync, so what is being recorded continues in new ones. */
+  #suspectAll(names: string[]): void {
+    for (const name of names) this.#suspect.add(name);
+    for (const recording of this.#all) recording.split();
   }
 
   /** Finishes segments: those with these names, or all unfinished ones of an earlier run. */

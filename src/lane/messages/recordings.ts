@@ -7,6 +7,7 @@
  *     RECORD_OPEN       JSON of a RecordingSpec
  *     RECORD_FRAMES     whole frame messages as received (wire/ingest.ts), one after the other
  *     RECORD_LISTEN     u8 1 = start sending audio, 0 = stop
+ *     RECORD_SPLIT      -                              ends the segment; the next frame opens another one
  *     RECORD_CLOSE      -                              frees the slot, in any state
  *
  * From a writer:
@@ -32,6 +33,7 @@ export const RECORD_OPEN = 65;
 export const RECORD_FRAMES = 66;
 export const RECORD_LISTEN = 67;
 export const RECORD_CLOSE = 68;
+export const RECORD_SPLIT = 69;
 
 export const RECORD_STARTED = 81;
 export const RECORD_SEGMENT = 82;

@@ -6,6 +6,7 @@
 import * as fs from "node:fs";
 import { dirname, join } from "node:path";
 import { WavecacheError } from "../../base/errors.ts";
+import { failpoint } from "../../base/failpoint.ts";
 import type { RecordingEntry } from "../../base/recording-entry.ts";
 import type { Catalog } from "../streams/catalog.ts";
 import type { KeeperArgs, KeeperResult } from "../keeper-calls.ts";
@@ -14,6 +15,7 @@ import type { SyncFileSystem } from "../sync-file-system.ts";
 import { FolderWatch } from "../folder-watch.ts";
 import type { RecordingCatalog, RecordingRow } from "./catalog.ts";
 import { type LookedAt, lookForFiles } from "./presence.ts";
+import { rewriteSuspects } from "./rewrite.ts";
 import { listSegments, repairSegment } from "./repair.ts";
 
 /** Pages of recordings without files that one listing removes; further ones are left to the background. */
@@ -62,12 +64,14 @@ export class RecordingKeeper {
   }
 
   /** Makes segments durable, then inserts the closed ones. */
-  async sync({ folder, open, closed }: KeeperArgs<"syncRecordings">): Promise<null> {
+  async sync(args: KeeperArgs<"syncRecordings">): Promise<KeeperResult<"syncRecordings">> {
+    const { folder, open, suspect } = args;
     this.#checkPresent(folder);
+    const { entries: closed, losses } = await rewriteSuspects(folder, args.closed, new Set(suspect));
     await this.#sync(folder, [...open, ...closed.map((recording) => recording.name)]);
     this.#checkPresent(folder);
     this.#enter(closed);
-    return null;
+    return { losses };
   }
 
   /** Repairs segments that are not in the catalog, makes them durable and inserts them. */
@@ -124,6 +128,7 @@ export class RecordingKeeper {
   }
 
   async #sync(folder: string, names: string[]): Promise<void> {
+    failpoint("record.sync");
     if (await this.#syncFileSystem(folder)) return;
     const paths = names.flatMap((name) => [join(folder, `${name}.bin`), join(folder, `${name}.wav`)]);
     await Promise.all(paths.map(syncIfThere));

@@ -3,7 +3,12 @@
  * that was dropped may be acknowledged, neither by a resume nor by a later commit.
  */
 import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { AudioCachePeer, controlOf } from "../harness/peers/audio-cache.ts";
+import { countingPayload, IngestDevice, isCounting, pcmFormat } from "../harness/peers/ingest-device.ts";
+import { joinedFrames, joinedSamples, recordedSegments } from "../harness/recorded-files.ts";
+import { allRecordings } from "../harness/http/recordings.ts";
 import { V1Peer } from "../harness/peers/v1.ts";
 import { canFailSyncs, SyncFault } from "../harness/faults/sync-fault.ts";
 import { Random, sha256 } from "../harness/bytes.ts";
@@ -103,6 +108,40 @@ async function tryUpload(server: TestServer, index: number): Promise<boolean> {
   peer.send({ type: "STOP", streamId });
   return controlOf(await peer.next())?.type === "STOPPED";
 }
+
+test("after a failed sync of recordings they continue in new segments, and no frame is lost or listed too early", async () => {
+  const env = { WAVECACHE_FAILPOINTS: "record.sync*2=EIO" };
+  await using server = await TestServer.start({ env, flags: { "sync-seconds": 1, "rotate-seconds": 600 } });
+  using device = await IngestDevice.open(server.httpBase, pcmFormat, "shed");
+  const sending = setInterval(() => device.send(countingPayload(device.seq * 320, 320)), 20);
+  try {
+    await until("a failed sync", 10_000, () => /recordings could not be synced/.test(server.log));
+    await until(
+      "the segment to be listed",
+      10_000,
+      async () => (await allRecordings(server.httpBase)).length > 0,
+    );
+  } finally {
+    clearInterval(sending);
+  }
+  await device.close();
+  const folder = join(server.folder, "received", "shed");
+  await until("the last segment", 10_000, async () => {
+    return (await allRecordings(server.httpBase)).length === recordedSegments(folder).length;
+  });
+  const segments = recordedSegments(folder);
+  expect(segments.length).toBeGreaterThan(1);
+  expect(joinedFrames(segments).map(({ seq }) => seq)).toEqual(
+    Array.from({ length: device.seq }, (_, seq) => seq),
+  );
+  expect(isCounting(joinedSamples(segments))).toBe(true);
+  for (const { bin, wav } of await allRecordings(server.httpBase)) {
+    for (const file of [bin, wav]) {
+      expect(sha256(readFileSync(join(server.folder, "received", file.path)))).toBe(file.sha256);
+    }
+  }
+  expect(server.log).not.toMatch(/audio of a recording was lost/);
+});
 
 for (const call of [1, 2, 3]) {
   faulty(

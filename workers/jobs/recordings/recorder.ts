@@ -138,7 +138,7 @@ export class Recorder {
     this.#listening = isOn;
   }
 
-  /** Finishes the segment, at the end of the stream or of the segment's time; a later frame opens the next one. */
+  /** Finishes the segment, at the end of the stream, of the segment's time, or for a split; a later frame opens the next. */
   end(): void {
     if (this.#heldFrames > 0) this.#decodeHeld(this.#settle());
     this.#finishSegment();

@@ -19,6 +19,7 @@ import {
   RECORD_ORDER,
   RECORD_SEGMENT,
   RECORD_SKIPPED,
+  RECORD_SPLIT,
   RECORD_STARTED,
   type RecordingSpec,
 } from "../../../src/lane/messages/recordings.ts";
@@ -75,6 +76,8 @@ export class RecordingJobs implements Jobs {
         return this.#open(slot, decodeJson(body));
       case RECORD_LISTEN:
         return this.#listen(slot, body.bytes[body.offset] === 1);
+      case RECORD_SPLIT:
+        return this.#split(slot);
       case RECORD_CLOSE:
         return this.#close(slot);
       default:
@@ -127,6 +130,16 @@ export class RecordingJobs implements Jobs {
     if (recording === undefined || recording.isEnded) return;
     try {
       recording.recorder.record(frames, performance.now());
+    } catch (error) {
+      this.#fail(slot, recording, error);
+    }
+  }
+
+  #split(slot: number): void {
+    const recording = this.#recordings.get(slot);
+    if (recording === undefined || recording.isEnded) return;
+    try {
+      recording.recorder.end();
     } catch (error) {
       this.#fail(slot, recording, error);
     }
