@@ -1,9 +1,8 @@
 /** Runs a command on the store and prints its outcome. */
-import * as fs from "node:fs";
 import { version } from "../../package.json";
 import { toWavecacheError, WavecacheError } from "../base/errors.ts";
 import { type CatalogReader, readFromCatalog, readFromServer } from "../store/catalog-reader.ts";
-import { CacheLayout } from "../store/layout.ts";
+import type { CacheLayout } from "../store/layout.ts";
 import { acquireLock } from "../store/lock.ts";
 import { isCatalogLost } from "../store/streams/recover.ts";
 import { SqliteCatalog } from "../store/streams/sqlite.ts";
@@ -12,6 +11,7 @@ import type { AdminCommand } from "./command.ts";
 import { examine } from "./doctor/doctor.ts";
 import { exitCode, type Outcome, printOutcome, type Progress, showProgress } from "./report.ts";
 import { restore } from "./restore.ts";
+import { openFolder } from "./store-folder.ts";
 
 /** Returns the exit code. Throws an error of the table if the command cannot do its work. */
 export async function runAdminCommand(command: AdminCommand): Promise<number> {
@@ -24,7 +24,7 @@ function outcomeOf(command: AdminCommand, progress: Progress): Promise<Outcome> 
   const { cacheDir, recordingsDir } = command;
   switch (command.name) {
     case "backup": {
-      const layout = new CacheLayout(cacheDir);
+      const layout = openFolder(cacheDir);
       return withReader(layout, (reader) =>
         backUp({ reader, layout, recordingsDir, version }, command.folder, command, progress),
       );
@@ -38,7 +38,6 @@ function outcomeOf(command: AdminCommand, progress: Progress): Promise<Outcome> 
 
 /** Reads from the server that has the folder, or opens the catalog while no server may start. */
 async function withReader<T>(layout: CacheLayout, use: (reader: CatalogReader) => Promise<T>): Promise<T> {
-  if (!fs.existsSync(layout.root)) throw new WavecacheError("STORE_FAILED", `${layout.root} does not exist`);
   const lock = tryLock(layout);
   if (lock === undefined) return await use(readFromServer(layout));
   try {

@@ -6,16 +6,17 @@
 import { Database } from "bun:sqlite";
 import * as fs from "node:fs";
 import { basename } from "node:path";
-import { systemCode, toWavecacheError, WavecacheError } from "../../base/errors.ts";
+import { systemCode, toWavecacheError } from "../../base/errors.ts";
 import { readFromCatalog, readFromServer } from "../../store/catalog-reader.ts";
 import { replaceJournal } from "../../store/check/journal-pass.ts";
 import { setAside } from "../../store/check/lost-found.ts";
 import { Journal } from "../../store/journal/journal.ts";
-import { CacheLayout, sizeOfFile } from "../../store/layout.ts";
+import { type CacheLayout, sizeOfFile } from "../../store/layout.ts";
 import { lockFolders } from "../../store/lock.ts";
 import { rebuildCatalog } from "../../store/streams/rebuild.ts";
 import { isCatalogLost } from "../../store/streams/recover.ts";
 import { SqliteCatalog } from "../../store/streams/sqlite.ts";
+import { openFolder } from "../store-folder.ts";
 import type { Outcome, Problem, Progress } from "../report.ts";
 import { type DoctorOptions, Examination } from "./examination.ts";
 import { countLostFound, examineOrphans } from "./orphans.ts";
@@ -32,8 +33,7 @@ export async function examine(
   options: DoctorOptions,
   progress: Progress,
 ): Promise<Outcome> {
-  const layout = new CacheLayout(folders.cacheDir);
-  if (!fs.existsSync(layout.root)) throw new WavecacheError("STORE_FAILED", `${layout.root} does not exist`);
+  const layout = openFolder(folders.cacheDir);
   const locks = tryLock(folders, options);
   try {
     if (locks === undefined) return await examineRunning(layout, folders, options, progress);

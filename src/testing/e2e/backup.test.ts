@@ -1,6 +1,6 @@
 /** `server backup` and `server restore`, on a store whose server runs and on one whose server does not. */
 import { expect, test } from "bun:test";
-import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { failedAdmin, runAdmin } from "../harness/admin.ts";
 import { Random, seeded, sha256 } from "../harness/bytes.ts";
@@ -10,7 +10,7 @@ import { listStreams, removeStream } from "../harness/http/streams.ts";
 import { AudioCachePeer } from "../harness/peers/audio-cache.ts";
 import { V1Peer } from "../harness/peers/v1.ts";
 import { openDevices, sendInRealTime } from "../harness/recording-ledger.ts";
-import { TestServer, useServers } from "../harness/server.ts";
+import { runServerToExit, TestServer, useServers } from "../harness/server.ts";
 import { until } from "../harness/until.ts";
 import { UploadLedger } from "../harness/upload-ledger.ts";
 
@@ -148,24 +148,30 @@ test("a backup reports audio that is missing or damaged in the store, with exit 
   expect(run.problems.map(({ code }) => code).toSorted()).toEqual(["object-damaged", "object-missing"]);
 });
 
-test("a backup refuses a folder with other files, and a restore one that is no backup or a store in use", async () => {
+test("a backup refuses a folder with other files, and what is no store", async () => {
   await using server = await TestServer.start();
-  const uploads = await uploadSome(server, 1);
+  await uploadSome(server, 1);
   const other = join(server.folder, "other");
   await Bun.write(join(other, "file"), "mine");
   expect(await failedAdmin(server, "backup", other)).toMatchObject({ code: 1 });
+  for (const command of [["backup", join(server.folder, "backup")], ["doctor"]]) {
+    const run = await failedAdmin({ folder: server.folder, cacheDir: other }, ...command);
+    expect(run).toMatchObject({ code: 1, stderr: expect.stringContaining("holds no store") });
+  }
+  expect(readdirSync(other)).toEqual(["file"]);
   expect(readFileSync(join(other, "file"), "utf8")).toBe("mine");
-  expect((await failedAdmin(server, "restore", other)).stderr).toContain("no usable backup");
+  expect(await failedAdmin(server, "backup")).toMatchObject({ code: 2 });
+});
+
+test("a restore refuses what is no backup, a store in use, and one that is not empty", async () => {
+  await using server = await TestServer.start();
+  const uploads = await uploadSome(server, 1);
   const dir = join(server.folder, "backup");
   await runAdmin(server, "backup", dir);
+  expect((await failedAdmin(server, "restore", server.folder)).stderr).toContain("no usable backup");
   expect((await failedAdmin(server, "restore", dir)).stderr).toContain("in use");
   await server.stop();
   expect((await failedAdmin(server, "restore", dir)).stderr).toContain("not empty");
-  expect(await failedAdmin(server, "backup")).toMatchObject({ code: 2 });
-  expect(await failedAdmin(server, "backup", dir, "--what")).toMatchObject({ code: 2 });
-  expect((await failedAdmin({ ...server, cacheDir: join(server.folder, "none") }, "backup", dir)).code).toBe(
-    1,
-  );
   await server.restart();
   await expectStreams(server, uploads);
 });
@@ -186,3 +192,34 @@ test("restore --force over a store keeps what was finished since the backup", as
   await expectStreams(server, uploads);
   expect(existsSync(join(server.cacheDir, "lost+found"))).toBe(true);
 });
+
+test(
+  "a backup that is killed leaves the one before, and the next continues",
+  seeded(async (random) => {
+    await using server = await TestServer.start();
+    const first = await uploadSome(server, 10);
+    const dir = join(server.folder, "backup");
+    // The server holds the lock of its own folder of recordings.
+    const unused = join(server.folder, "unused");
+    await runAdmin(server, "backup", dir, "--copy");
+    const all = new Map([...first, ...(await uploadSome(server, 30, 2))]);
+    for (let kill = 0; kill < 4; kill++) {
+      const limitMs = random.int(100, 600);
+      const run = runServerToExit(["backup", dir, "--copy", "--cache-dir", server.cacheDir], {}, limitMs);
+      const isKilled = await run.then(
+        () => false,
+        () => true,
+      );
+      const check = await runAdmin({ cacheDir: dir, folder: unused }, "doctor", "--deep");
+      const wrong = check.problems.filter(({ code }) => code !== "orphan");
+      expect(wrong).toEqual([]);
+      expect(check["streams"]).toBe(isKilled && check["streams"] !== all.size ? first.size : all.size);
+    }
+    expect(await runAdmin(server, "backup", dir)).toMatchObject({ code: 0, streams: all.size, problems: [] });
+    const restored = {
+      cacheDir: join(server.folder, "restored"),
+      folder: join(server.folder, "restored-too"),
+    };
+    expect(await runAdmin(restored, "restore", dir, "--deep")).toMatchObject({ code: 0, streams: all.size });
+  }),
+);
