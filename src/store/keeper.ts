@@ -115,7 +115,7 @@ export class Keeper {
     const store = { layout: this.#layout, catalog, journal: this.#journal, drift, lostFound, keyPrefix };
     this.#catalog = catalog;
     this.#unfinished = new UnfinishedStreams(this.#layout, catalog, drift);
-    this.#removals = new Removals(this.#layout, catalog, this.#guard);
+    this.#removals = new Removals(this.#layout, catalog, this.#guard, (entry) => this.#journalRemoval(entry));
     this.#recordings = new RecordingKeeper(catalog, syncFileSystem);
     this.#devices = catalog.devices;
     this.#background = new Background(store, keepOrphans, notify, () => this.#guard.lost !== undefined);
@@ -320,27 +320,26 @@ export class Keeper {
   }
 
   async #removeGroup(requests: RemoveRequest[]): Promise<void> {
-    const removed: JournalEntry[] = [];
+    if (requests.length === 0) return;
     const answers: Answer[] = [];
     for (const { args } of requests) {
       try {
-        answers.push({ result: await this.#removals.remove(args.streamId, removed) });
+        answers.push({ result: await this.#removals.remove(args.streamId) });
       } catch (error) {
         answers.push({ error: toWavecacheError(error) });
       }
     }
-    await this.#journalRemovals(removed);
+    await this.#journal.sync().catch((error: unknown) => this.#background.fail(error));
     requests.forEach((request, index) => this.#replyIfPresent(request, answers[index]!));
   }
 
   /**
-   * After the streams are gone, so that a full disk does not prevent a removal. An entry that cannot be written is no
+   * After the stream is gone, so that a full disk does not prevent a removal. An entry that cannot be written is no
    * reason to report a failure: the journal is then written anew from the catalog.
    */
-  async #journalRemovals(removed: JournalEntry[]): Promise<void> {
+  #journalRemoval(entry: JournalEntry): void {
     try {
-      this.#journal.append(removed);
-      if (removed.length > 0) await this.#journal.sync();
+      this.#journal.append([entry]);
     } catch (error) {
       this.#background.fail(error);
     }

@@ -11,7 +11,7 @@ import { noFigures } from "./notice.ts";
 import type { Pace } from "./pace.ts";
 
 /** Rows or names of one step of the check. */
-export const stepItems = 200;
+export const stepItems = 100;
 
 export interface CheckedStore {
   layout: CacheLayout;

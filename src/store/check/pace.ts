@@ -1,7 +1,7 @@
 /** Spreads background work out, so that the thread answers its calls and the disk serves others meanwhile. */
 
 /** Work this long without a rest. */
-const workMs = 4;
+const workMs = 2;
 /** Rest this many times as long as the work took: background work gets a quarter of the time. */
 const restFactor = 3;
 

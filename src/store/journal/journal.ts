@@ -50,6 +50,7 @@ export class Journal {
   /** The entries of the last append: their changes may not be in the catalog yet. */
   #last: JournalEntry[] = [];
   #syncing: Promise<unknown> = Promise.resolve();
+  #retired: Promise<void> = Promise.resolve();
   /** An append or a sync failed, so entries may be lost. */
   #isDamaged = false;
 
@@ -67,7 +68,7 @@ export class Journal {
     return { number: this.#number, bytes: this.#bytes };
   }
 
-  /** Appends entries. Only then call `sync`, in the same turn of the event loop, to make them durable. */
+  /** Appends entries. Call `sync` afterwards to make them durable. */
   append(entries: JournalEntry[]): void {
     if (entries.length === 0) return;
     this.#last = entries;
@@ -90,6 +91,9 @@ export class Journal {
    */
   async sync(): Promise<void> {
     const descriptor = this.#descriptor;
+    const retired = this.#retired;
+    this.#retired = Promise.resolve();
+    await retired;
     if (descriptor === undefined) return;
     try {
       failpoint("journal.sync");
@@ -99,7 +103,10 @@ export class Journal {
       this.#isNew = false;
     } catch (error) {
       this.#isDamaged = true;
-      if (this.#descriptor === descriptor) this.#continueIn(this.#number + 1);
+      if (this.#descriptor === descriptor) {
+        this.#continueIn(this.#number + 1);
+        fs.closeSync(descriptor);
+      }
       throw error;
     }
   }
@@ -108,9 +115,8 @@ export class Journal {
   async close(): Promise<void> {
     const descriptor = this.#descriptor;
     this.#descriptor = undefined;
-    if (descriptor === undefined) return;
-    await Promise.allSettled([this.#syncing]);
-    fs.closeSync(descriptor);
+    await Promise.allSettled([this.#syncing, this.#retired]);
+    if (descriptor !== undefined) fs.closeSync(descriptor);
   }
 
   /** Whether `rewrite` would save space, or the journal does not have every stream. */
@@ -128,6 +134,7 @@ export class Journal {
    */
   async rewrite(pages: Pages): Promise<void> {
     const whole = this.#number + 1;
+    this.#retire(this.#descriptor);
     this.#continueIn(whole + 1);
     this.append(this.#last);
     await writeWhole(filePath(this.#folder, whole), pages);
@@ -149,8 +156,26 @@ export class Journal {
     return descriptor;
   }
 
+  /** Syncs and closes a file that gets no more entries. The next sync waits for that. */
+  #retire(descriptor: number | undefined): void {
+    if (descriptor === undefined) return;
+    const syncing = this.#syncing;
+    const retire = async () => {
+      await Promise.allSettled([syncing]);
+      try {
+        await syncData(descriptor);
+      } finally {
+        fs.closeSync(descriptor);
+      }
+    };
+    this.#retired = retire();
+    this.#retired.catch(() => {
+      this.#isDamaged = true;
+    });
+  }
+
   #continueIn(number: number): void {
-    void this.close();
+    this.#descriptor = undefined;
     this.#number = number;
     this.#bytes = 0;
     this.#isTorn = false;

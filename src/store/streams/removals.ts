@@ -25,23 +25,25 @@ export class Removals {
   readonly #layout: CacheLayout;
   readonly #catalog: Catalog;
   readonly #guard: StoreGuard;
+  readonly #onRemoved: (entry: JournalEntry) => void;
 
-  constructor(layout: CacheLayout, catalog: Catalog, guard: StoreGuard) {
+  /** `onRemoved` gets the entry for the journal in the same turn in which a finished stream is removed. */
+  constructor(
+    layout: CacheLayout,
+    catalog: Catalog,
+    guard: StoreGuard,
+    onRemoved: (entry: JournalEntry) => void,
+  ) {
     this.#layout = layout;
     this.#catalog = catalog;
     this.#guard = guard;
+    this.#onRemoved = onRemoved;
   }
 
-  /** Removes a stream. Adds what the journal must get to `removed`. Rejects with STREAM_UNKNOWN. */
-  async remove(streamId: string, removed: JournalEntry[]): Promise<Removed> {
+  /** Removes a stream. Rejects with STREAM_UNKNOWN. */
+  async remove(streamId: string): Promise<Removed> {
     const row = this.#catalog.find(streamId);
     if (row === undefined) throw new WavecacheError("STREAM_UNKNOWN");
-    const result = await this.#removeSomehow(row);
-    if (result.finished) removed.push({ remove: { streamId, key: row.key } });
-    return result;
-  }
-
-  async #removeSomehow(row: StreamRow): Promise<Removed> {
     try {
       return this.#guard.withBallast(() => this.#removeRowFirst(row));
     } catch (error) {
@@ -68,6 +70,7 @@ export class Removals {
     const isUnlinked = this.#unlink(row);
     const nothing = { objectSha256: null, objectBytes: 0, unfinishedBytes: 0 };
     if (row.state !== "finished") return { ...nothing, finished: false, unfinishedBytes: row.size };
+    this.#onRemoved({ remove: { streamId: row.streamId, key: row.key } });
     if (!isUnlinked) return { ...nothing, finished: true };
     return { ...nothing, finished: true, objectSha256: row.sha256, objectBytes: row.size };
   }
