@@ -20,7 +20,12 @@ const deviceSchema = v.strictObject({
 });
 const pageSchema = v.strictObject({ devices: v.array(deviceSchema), next: v.nullable(v.string()) });
 const errorSchema = v.strictObject({
-  error: v.strictObject({ code: v.string(), message: v.string(), hint: v.string() }),
+  error: v.strictObject({
+    code: v.string(),
+    message: v.string(),
+    hint: v.string(),
+    parameter: v.optional(v.string()),
+  }),
 });
 
 export type DeviceInfo = v.InferOutput<typeof deviceSchema>;
