@@ -206,6 +206,6 @@ test.skipIf(!isLinux)(
   "a limit of open files below --max-connections is warned about at the start",
   async () => {
     await using server = await startWithDescriptors(256);
-    expect(server.log).toMatch(/limit of open files leaves room for fewer connections.*wanted=4096/);
+    await server.untilLogged(/limit of open files leaves room for fewer connections.*wanted=4096/);
   },
 );

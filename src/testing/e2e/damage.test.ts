@@ -80,7 +80,7 @@ describe.each(["before its first read", "after it was read", "before a restart"]
       expect(overTls.failure).toBe("ECONNRESET");
       expect(Buffer.compare(overTls.bytes, audio.subarray(0, overTls.bytes.length))).toBe(0);
       await expectCutSong(server, id, audio);
-      expect(server.log).toMatch(new RegExp(`audio is damaged on the disk.*${id}`));
+      await server.untilLogged(new RegExp(`audio is damaged on the disk.*${id}`));
       expect(server.isRunning).toBe(true);
     });
   },
@@ -227,7 +227,7 @@ test("a read that finds damage marks the streams of that audio, and warns of the
   const marks = await Promise.all([id, "copy", "other"].map((each) => isDamaged(server, each)));
   expect(marks).toEqual([true, true, false]);
   expect(server.log.match(/audio is damaged on the disk/g)).toHaveLength(1);
-  expect(server.log).toContain(`copy ${id}`);
+  await server.untilLogged(`copy ${id}`);
   await server.restart();
   await untilMetric(server, "wavecache_damaged_streams", 2);
   using next = await AudioCachePeer.open(server.url);
@@ -246,7 +246,7 @@ test("the scrub finds damage that nobody reads, and makes missing checksums agai
   flipByte(path, audio.length - 1);
   await untilMetric(server, "wavecache_damaged_streams", 1);
   expect(await isDamaged(server, id)).toBe(true);
-  expect(server.log).toMatch(new RegExp(`audio is damaged on the disk.*${id}`));
+  await server.untilLogged(new RegExp(`audio is damaged on the disk.*${id}`));
   flipByte(path, audio.length - 1);
   await untilMetric(server, "wavecache_damaged_streams", 0);
   await server.stop();

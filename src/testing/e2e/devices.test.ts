@@ -116,7 +116,7 @@ test("playing a sound that cannot be read, or that does not exist, says so", asy
   };
   await Bun.write(join(server.folder, "library", "mode_4.wav"), "RIFF....WAVEnothing more");
   expect(await playIn(4)).toBe("500 SOUND_UNREADABLE");
-  expect(server.log).toContain("mode_4.wav: the WAV file ends before its audio");
+  await server.untilLogged("mode_4.wav: the WAV file ends before its audio");
   expect(await playIn(5)).toBe("404 SOUND_UNKNOWN");
   expect(await device(httpBase, "deaf")).toMatchObject({ playing: null });
 });

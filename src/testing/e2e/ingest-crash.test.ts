@@ -82,7 +82,7 @@ test("a repaired recording is listed with the content of its files", async () =>
   await server.kill9();
   const before = readFileSync(join(server.folder, "received", "left", binOf(server)));
   await server.restart();
-  expect(server.log).toContain("recordings repaired entered=1 removed=0");
+  await server.untilLogged("recordings repaired entered=1 removed=0");
   const [listed, ...others] = await allRecordings(server.httpBase);
   const [segment] = recordedSegments(join(server.folder, "received", "left"));
   expect(others).toEqual([]);

@@ -229,7 +229,7 @@ describe("a close", () => {
     const segments = await recorded(format.streamId, "gaps");
     expect(isCounting(joinedSamples(segments))).toBe(true);
     expect(joinedSamples(segments).length).toBe(740);
-    expect(server.log).toMatch(/frames were lost .*gaps=1 lostFrames=39/);
+    await server.untilLogged(/frames were lost .*gaps=1 lostFrames=39/);
   });
 });
 

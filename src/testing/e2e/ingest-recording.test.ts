@@ -166,7 +166,7 @@ describe("the nibble order of ADPCM from an independent encoder", () => {
       expect(segment!.samples).toEqual(await expectedOf(file, channels, frameSamples));
       const listed = await untilListed(server, 1);
       expect([listed[0]!.nibbleOrder, listed[0]!.nibbleOrderBy]).toEqual([...found]);
-      expect(server.log).toContain(`nibble order streamId=7 device=coder order=${found[0]} by=${found[1]}`);
+      await server.untilLogged(`nibble order streamId=7 device=coder order=${found[0]} by=${found[1]}`);
     });
   }
 
@@ -333,7 +333,7 @@ describe("a disk that fails", () => {
       expect(isCounting(samples)).toBe(true);
       if (device !== failed) expect(samples.length).toBe(device.seq * 320);
     }
-    expect(server.log).toMatch(/a recording failed .*DISK_FULL/);
+    await server.untilLogged(/a recording failed .*DISK_FULL/);
     expect(await (await fetch(`${server.httpBase}/healthz`)).text()).toBe("ok\n");
     const listed = await untilListed(server, 2);
     for (const each of listed) {

@@ -125,7 +125,7 @@ test("an older copy of the catalog loses no stream that came after it, and bring
   fs.copyFileSync(copy, join(server.cacheDir, "catalog.db"));
   await server.restart();
   await until("the check", 5_000, () => server.log.includes("the catalog was older than its journal"));
-  expect(server.log).toContain("enteredStreams=14 forgottenStreams=1");
+  await server.untilLogged("enteredStreams=14 forgottenStreams=1");
   await expectAll(server, [...range(1, 7), ...range(8, 20)]);
   expect(await debrisAfterCheck(server.cacheDir, server.httpBase)).toEqual([]);
   expect(await lostAndFound(server.cacheDir)).toEqual([]);

@@ -82,5 +82,5 @@ test("a start on a full cache takes hardly longer, and no more memory, than on a
   expect((await peer.stop(last)).size).toBe(5);
   expect((await peer.read(`f${finishedStreams - 1}`, 0, 100)).toString()).toBe("audio 19");
   await until("the end of the check", 60_000, () => server.log.includes("the store has been checked"));
-  expect(server.log).toMatch(/settledRows=\d+ removedRows=0 .*damagedStreams=0 .*orphanFiles=0/);
+  await server.untilLogged(/settledRows=\d+ removedRows=0 .*damagedStreams=0 .*orphanFiles=0/);
 }, 120_000);

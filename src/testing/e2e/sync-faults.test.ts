@@ -154,7 +154,7 @@ for (const call of [1, 2, 3]) {
       expect(acknowledged.size).toBe(5);
       fault.arm();
       for (let index = 5; index < 15; index++) if (await tryUpload(server, index)) acknowledged.add(index);
-      expect(server.log).toMatch(/ E wavecache\.store: storage failed code=STORE_FAILED/);
+      await server.untilLogged(/ E wavecache\.store: storage failed code=STORE_FAILED/);
       await until("uploads to work again", 15_000, async () => (await readiness(server)).length === 0);
       for (let index = 15; index < 20; index++) {
         expect(await tryUpload(server, index)).toBe(true);

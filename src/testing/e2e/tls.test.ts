@@ -115,7 +115,7 @@ test("without files the certificate is self-signed and survives a restart", asyn
   const ca = await Bun.file(join(server.cacheDir, "tls", "cert.pem")).text();
   expect(await (await fetch(`${server.httpBase}/healthz`, { tls: { ca } })).text()).toBe("ok\n");
   const shown = await untilOtherThan([], server.url);
-  expect(server.log).toContain(shown);
+  await server.untilLogged(shown);
   await server.restart();
   expect(await fingerprintAt(server.url)).toBe(shown);
 });

@@ -78,7 +78,7 @@ for (const failpoint of ["upload.open", "upload.write", "upload.seal"]) {
     expect((await attempt(peer, failed.id)).error).toBeUndefined();
     await expectAudio(server, attempts);
     expect(await debrisIn(server.cacheDir, server.httpBase)).toEqual([]);
-    expect(server.log).toMatch(/writer|worker/i);
+    await server.untilLogged(/writer|worker/i);
   });
 }
 

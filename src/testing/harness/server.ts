@@ -159,6 +159,12 @@ export class TestServer {
     return this.process.output.text();
   }
 
+  /** Waits until the log has this: the server writes its lines after what they are about, not before. */
+  async untilLogged(wanted: string | RegExp, limitMs = 10_000): Promise<void> {
+    const found = () => (typeof wanted === "string" ? this.log.includes(wanted) : wanted.test(this.log));
+    await until(`"${wanted}" in the log`, limitMs, found);
+  }
+
   get stdout(): string {
     return this.process.output.stdout;
   }
