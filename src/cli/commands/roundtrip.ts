@@ -3,13 +3,14 @@ import { basename } from "node:path";
 import type { CAC } from "cac";
 import type { DownloadResult } from "../../client/legacy/download.ts";
 import type { UploadResult } from "../../client/legacy/upload.ts";
-import { jsonOption, type Options, textOption } from "../kit/arguments.ts";
+import { jsonOption, type Options, requiredText, textOption } from "../kit/arguments.ts";
 import type { Context } from "../kit/context.ts";
 import { PartialFailure, usageError } from "../kit/failures.ts";
 import { defaultOutput, type FileSource, isSameFile, openSource } from "../kit/files.ts";
 import { OutputFile } from "../kit/output-file.ts";
 import { type CommandResult, printResult } from "../kit/results.ts";
 import { humanBytes, humanDuration, megabitsPerSecond, table } from "../kit/text.ts";
+import { withResumeHint } from "../upload/one.ts";
 import { openTransferSession } from "../streams/open-session.ts";
 import { chunkOption, transferOptions, windowOption } from "../streams/transfer-options.ts";
 import { digestRows, speedText, timed } from "../streams/transfer-report.ts";
@@ -100,10 +101,12 @@ async function travel(
   const session = await openTransferSession(options, context, paths.url);
   const { sizeBytes } = source;
   const name = basename(paths.input);
+  let startedId: string | undefined;
+  const onStarted = (id: string) => void (startedId = id);
   try {
     const startMs = performance.now();
     const up = await timed(context, `upload   ${name}`, sizeBytes, (onProgress) =>
-      session.upload({ source, name, streamId: undefined, resume: false, onProgress }),
+      session.upload({ source, name, streamId: undefined, resume: false, onProgress, onStarted }),
     );
     const { streamId } = up.result;
     const down = await timed(context, `download ${name}`, sizeBytes, (onProgress) =>
@@ -111,6 +114,9 @@ async function travel(
     );
     const totalMs = performance.now() - startMs;
     return { sent: up.result, received: down.result, uploadMs: up.ms, downloadMs: down.ms, totalMs };
+  } catch (error) {
+    if (startedId === undefined) throw error;
+    throw withResumeHint(error, paths.input, startedId, paths.url ?? requiredText(options, "server"));
   } finally {
     session.close();
   }

@@ -38,7 +38,9 @@ export async function uploadOne(
     refuseUnacknowledged(result);
     printResult(options, context.terminal, resultOf(result, ms));
   } catch (error) {
-    throw startedId === undefined ? error : withHint(error, resumeCommand(path, startedId, options));
+    throw startedId === undefined
+      ? error
+      : withResumeHint(error, path, startedId, requiredText(options, "server"));
   } finally {
     session?.close();
     await source.close();
@@ -52,14 +54,10 @@ export function refuseUnacknowledged({ acknowledgement, sizeBytes, streamId }: U
   throw new CliError(message, "download it to see what is stored, or upload it again");
 }
 
-function resumeCommand(path: string, streamId: string, options: Options): string {
-  const server = requiredText(options, "server");
+/** Adds the command that continues, where the server may still have the stream and another attempt can succeed. */
+export function withResumeHint(error: unknown, path: string, streamId: string, server: string): unknown {
   const flags = server === defaultServer ? "" : ` -s ${shellWord(server)}`;
-  return `continue with: bun run client upload ${shellWord(path)} --resume ${streamId}${flags}`;
-}
-
-/** Only where the server may still have the stream, and another attempt can succeed. */
-function withHint(error: unknown, hint: string): unknown {
+  const hint = `continue with: bun run client upload ${shellWord(path)} --resume ${streamId}${flags}`;
   if (error instanceof Interrupted) return new Interrupted(error, hint);
   const isTransient = error instanceof ClientError && transientCodes.has(error.code);
   return isTransient ? new ClientError(error.code, error.detail, hint) : error;

@@ -4,6 +4,7 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 import { Random, sha256 } from "../harness/bytes.ts";
+import { ClientTerminal } from "../harness/client-terminal.ts";
 import { runClient, startClient } from "../harness/client-process.ts";
 import { AudioCachePeer } from "../harness/peers/audio-cache.ts";
 import { TestServer, useServers } from "../harness/server.ts";
@@ -96,4 +97,16 @@ describe.each(["v1", "legacy"])("download over %s", (protocol) => {
     expect(sha256(readFileSync(path))).toBe(sha256(audio));
     expect(readdirSync(folder.path)).toEqual(["song.wav"]);
   });
+});
+
+test("on a terminal, the progress of a transfer has its name, amount, speed and time left", async () => {
+  using folder = temporaryFolder();
+  using proxy = await TcpProxy.open(Number(new URL(server.url).port));
+  proxy.slowDownstream(1024);
+  const args = ["download", "song", "-o", "song.wav", "-s", `127.0.0.1:${proxy.port}`];
+  using terminal = new ClientTerminal(args, folder.path);
+  expect(await terminal.exit()).toBe(0);
+  expect(terminal.text).toMatch(
+    /download song \[[=-]+\] \d+% [\d.]+ MiB of 3\.00 MiB, [\d.]+ [KM]iB\/s, [\d.]+ m?s left/,
+  );
 });

@@ -6,7 +6,7 @@ import type { StreamReader } from "../../client/v1/read/stream-reader.ts";
 import type { StreamWriter } from "../../client/v1/write/stream-writer.ts";
 import { bytesSource } from "../../client/audio-source.ts";
 import { cleanups, quickRetry } from "../fixtures/client.ts";
-import { type Random, seeded, sha256 } from "../harness/bytes.ts";
+import { Random, seeded, sha256 } from "../harness/bytes.ts";
 import { countingPayload, IngestDevice, pcmFormat } from "../harness/peers/ingest-device.ts";
 import { TestServer, useServers } from "../harness/server.ts";
 import { TcpProxy } from "../harness/tcp-proxy.ts";
@@ -15,6 +15,7 @@ import { testLimitMs, until, within } from "../harness/until.ts";
 useServers();
 const cleanup = cleanups();
 const limitMs = testLimitMs - 10_000;
+const MiB = 1024 * 1024;
 
 async function open(url: string, options: ConnectOptions = {}): Promise<Client> {
   const client = await connect(url, { retry: { ...quickRetry, retries: 500 }, ...options });
@@ -226,3 +227,26 @@ test("a follower of a recording continues once server and device are back", asyn
 function filesOf(random: Random, count: number, bytes: number): Uint8Array[] {
   return Array.from({ length: count }, () => random.bytes(random.int(bytes >> 1, bytes)));
 }
+
+test("a stream is resumed by writing it again from its beginning, however much the server has", async () => {
+  await using server = await TestServer.start();
+  const audio = new Random(5).bytes(80 * MiB);
+  const first = await connect(server.url);
+  const half = first.openWrite({ id: "again" });
+  const writer = half.writable.getWriter();
+  await writer.write(audio.subarray(0, 70 * MiB));
+  await until("most of it to be durable", testLimitMs / 2, () => half.progress.durable > 65 * MiB);
+  first.close();
+  await writer.closed.catch(() => undefined);
+
+  const second = await connect(server.url);
+  const whole = second.openWrite({ id: "again", resume: true });
+  const again = whole.writable.getWriter();
+  await again.write(audio.subarray(0, MiB));
+  // From now on the server has nothing new to acknowledge until the writer has passed what is there.
+  await until("the acknowledgement", testLimitMs / 2, () => whole.progress.durable > 65 * MiB);
+  for (let at = MiB; at < audio.length; at += MiB) await again.write(audio.subarray(at, at + MiB));
+  await again.close();
+  expect(await whole.receipt).toMatchObject({ sha256: sha256(audio), verified: true });
+  second.close();
+});

@@ -5,6 +5,7 @@ interface State {
   silent: boolean;
   /** Bytes that the target may still send. */
   downstreamBytes: number;
+  downstreamBytesPerMs: number;
 }
 
 export class TcpProxy {
@@ -15,7 +16,7 @@ export class TcpProxy {
 
   static async open(target: number): Promise<TcpProxy> {
     const sockets = new Set<net.Socket>();
-    const state: State = { silent: false, downstreamBytes: Infinity };
+    const state: State = { silent: false, downstreamBytes: Infinity, downstreamBytesPerMs: Infinity };
     const server = net.createServer((near) => {
       const far = net.connect(target, "127.0.0.1");
       for (const [from, to] of [
@@ -27,6 +28,10 @@ export class TcpProxy {
           if (!state.silent) to.write(bytes);
           if (from === far) state.downstreamBytes -= bytes.length;
           if (from === far && state.downstreamBytes <= 0) from.pause();
+          else if (from === far && state.downstreamBytesPerMs < Infinity) {
+            from.pause();
+            setTimeout(() => from.resume(), bytes.length / state.downstreamBytesPerMs);
+          }
         });
         // Forward the end of each side: a cut must look like a cut.
         from.on("error", () => to.destroy());
@@ -57,6 +62,11 @@ export class TcpProxy {
   /** Holds back what the target sends after about so many bytes. */
   limitDownstream(bytes: number): void {
     this.#state.downstreamBytes = bytes;
+  }
+
+  /** Forwards what the target sends at about this speed. */
+  slowDownstream(bytesPerMs: number): void {
+    this.#state.downstreamBytesPerMs = bytesPerMs;
   }
 
   /** Reads but forwards nothing, as after a network failure. */

@@ -16,6 +16,8 @@ export interface WriteState {
   discardsUpload(): boolean;
   /** Throws if the server's stream cannot be the one to upload. */
   onOpened(message: Opened): void;
+  /** More of the bytes that the server has are hashed, and need not be kept. */
+  onHashed(): void;
   /** The bytes that the server has are hashed, if they can be read. Throws if they are others. */
   onCaughtUp(message: Opened): void;
   /** Throws if the source has changed since its bytes were sent. */
@@ -114,6 +116,7 @@ export class WriteCall extends Call<End> implements AudioSender {
       const block = await replay.read(at);
       if (block === undefined || this.isOver) return;
       digests.update(at, block.subarray(0, this.#offset - at));
+      this.#state.onHashed();
     }
   }
 

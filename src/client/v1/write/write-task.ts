@@ -154,6 +154,7 @@ export class WriteTask {
       discardsUpload: () => this.#discards,
       onOpened: (message: Opened) => this.#onOpened(message, requiredOffset),
       onCaughtUp: (message: Opened) => this.#onCaughtUp(message),
+      onHashed: () => this.#discardDurable(),
       refuseChanged: () => this.#replay.refuseChanged(this.#digests, this.#signal),
       onAck: (ack: Ack) => this.#onAck(ack),
     };
@@ -188,12 +189,20 @@ export class WriteTask {
     if (isFirst && offset > 0) throw new ClientError("PREFIX_UNKNOWN", this.id);
   }
 
+  /** Bytes that are not hashed yet stay, unless the beginning of the stream was never here. */
+  #discardDurable(): void {
+    const { positionBytes } = this.#digests;
+    const isHashing = this.#replay.firstOffset <= positionBytes;
+    const { durable } = this.#progress;
+    this.#replay.discardBefore(isHashing ? Math.min(durable, positionBytes) : durable);
+  }
+
   #onAck({ written, durable }: Ack): void {
     this.#progress = {
       written: Math.max(written, this.#progress.written),
       durable: Math.max(durable, this.#progress.durable),
     };
-    this.#replay.discardBefore(durable);
+    this.#discardDurable();
     this.#options.onProgress?.(this.#progress);
   }
 
