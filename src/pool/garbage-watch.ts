@@ -1,7 +1,7 @@
 /**
  * Runs the garbage collector earlier than it would run by itself. The collector lets the heap grow in proportion to its
- * size, and counts mapped files as heap: with a gigabyte of audio mapped, a hundred megabytes of garbage may pile up. This
- * watch looks at the objects alone.
+ * size, and counts buffers as heap: with large ones, a hundred megabytes of garbage may pile up. This watch looks at the
+ * objects alone.
  *
  * Measured gain (128 downloads in pieces of 8 KiB at full speed): 0.25 MiB a stream instead of 1 MiB, with no measurable
  * cost in processor time.

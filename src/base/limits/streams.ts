@@ -54,6 +54,8 @@ export const maxBytesHashedAtOnce = 32 * MiB;
 export const verificationPieceBytes = 1 * MiB;
 /** Every object is verified once in this time (`--scrub-days`). */
 export const defaultScrubDays = 30;
+/** The scrub begins this long after a start: clients that come back and the check of the store go first. */
+export const scrubDelayMs = 5_000;
 /** The scrub reads at least this fast, and faster if a pass would take too long otherwise. */
 export const minScrubBytesPerSecond = 1 * MiB;
 /** The scrub reads objects in pieces of this size, and rests after each. */

@@ -84,7 +84,7 @@ function open(intervalMs: number | undefined): Scrub {
     objectBytes: () => store.objects.reduce((sum, { size }) => sum + size, 0),
     disproved: async (sha256: string) => void store.disproved.push(sha256),
   };
-  scrub = new Scrub(store.pool, layout, { intervalMs }, host, openLog("test"));
+  scrub = new Scrub(store.pool, layout, { intervalMs, delayMs: 0 }, host, openLog("test"));
   scrub.start();
   return scrub;
 }

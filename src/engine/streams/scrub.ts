@@ -8,6 +8,7 @@ import { toWavecacheError } from "../../base/errors.ts";
 import {
   minScrubBytesPerObject,
   minScrubBytesPerSecond,
+  scrubDelayMs,
   scrubPageObjects,
   scrubPieceBytes,
   scrubRetryMs,
@@ -22,6 +23,8 @@ import type { ScrubState } from "../../store/streams/scrub-state.ts";
 export interface ScrubSettings {
   /** Every object is read once in this time; undefined for never. */
   intervalMs: number | undefined;
+  /** Default: `scrubDelayMs`. */
+  delayMs?: number;
 }
 
 /** What the scrub needs of the engine. */
@@ -88,6 +91,7 @@ export class Scrub {
   /** Never rejects. */
   async #run(intervalMs: number): Promise<void> {
     const { signal } = this.#abort;
+    await this.#wait(Math.min(intervalMs, this.#settings.delayMs ?? scrubDelayMs));
     while (!signal.aborted) {
       try {
         await this.#passIfDue(intervalMs);

@@ -238,6 +238,22 @@ test("a read that finds damage marks the streams of that audio, and warns of the
   expect(await isDamaged(server, id)).toBe(false);
 });
 
+test("a bad sector is an ERROR to the reads that touch it, and the scrub finds out when it is gone", async () => {
+  const env = { WAVECACHE_FAILPOINTS: "object.read*1=EIO" };
+  await using server = await TestServer.start({ env, flags: { workers: 1, "scrub-days": "off" } });
+  using peer = await AudioCachePeer.open(server.url);
+  const audio = new Random(6).bytes(300_000);
+  await peer.upload("sector", audio);
+  peer.get("sector", 0, 1000);
+  const { message } = await peer.expectError(/Failed to read from stream/);
+  expect(message).toContain("damaged");
+  expect(sha256(await peer.download("sector", audio.length))).toBe(sha256(audio));
+  await untilMetric(server, "wavecache_damaged_streams", 1);
+  await server.restart({ env: {}, flags: { "scrub-days": 0.00001 } });
+  await untilMetric(server, "wavecache_damaged_streams", 0);
+  expect(server.log).toContain("damaged audio is whole again");
+});
+
 test("the scrub finds damage that nobody reads, and makes missing checksums again", async () => {
   const { server, peer, id, audio, path } = await uploaded({ "scrub-days": 0.00001 });
   await using _ = server;

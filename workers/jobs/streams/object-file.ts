@@ -8,6 +8,7 @@
 import * as fs from "node:fs";
 import { basename } from "node:path";
 import { systemCode, toWavecacheError, WavecacheError } from "../../../src/base/errors.ts";
+import { failpoint } from "../../../src/base/failpoint.ts";
 import { maxBytesHashedAtOnce, verificationPieceBytes } from "../../../src/base/limits/streams.ts";
 import { isMissing, openRegularFile } from "../../../src/store/layout.ts";
 import { blockBytes, type BlockSums } from "../../../src/store/streams/sums.ts";
@@ -131,6 +132,7 @@ export class ObjectFile implements ReadableFile {
 
   #read(bytes: Uint8Array, at: number, length: number, position: number): void {
     try {
+      failpoint("object.read");
       const got = readFully(this.#opened.descriptor, bytes, at, length, position);
       if (got < length) throw this.#damaged(`it ends at ${position + got}`);
     } catch (error) {
