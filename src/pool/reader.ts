@@ -14,6 +14,7 @@ import {
   READ_OPEN,
   READ_PART,
   READ_RANGE,
+  READ_VERIFY,
   READ_VOID,
 } from "../lane/messages/streams.ts";
 import type { ResidentFiles } from "./resident.ts";
@@ -100,6 +101,20 @@ export class Reader implements ThreadOwner {
     const sink = { part: () => resolve(), failed: reject };
     const read = { file: { path, immutable: true }, sink, hasAudio: false };
     this.#send(READ_CHECK, [offset, length, size], read);
+    return promise;
+  }
+
+  /**
+   * Verifies a range of an object, which starts with a whole block. Resolves with the identity of the file that it found
+   * right (`identityOf`), or with "" while an object without checksums is still being hashed. Rejects like `check`.
+   */
+  verify(path: string, offset: number, length: number): Promise<string> {
+    const { promise, resolve, reject } = Promise.withResolvers<string>();
+    const sink = {
+      part: (identity: Uint8Array) => resolve(Buffer.from(identity).toString()),
+      failed: reject,
+    };
+    this.#send(READ_VERIFY, [offset, length], { file: { path, immutable: true }, sink, hasAudio: false });
     return promise;
   }
 

@@ -145,6 +145,11 @@ export function openRegularFile(path: string): { descriptor: number; stat: fs.Bi
   return undefined;
 }
 
+/** Differs between files, and between states of a file that was written to, as far as its size and times tell. */
+export function identityOf({ dev, ino, size, mtimeNs, ctimeNs }: fs.BigIntStats): string {
+  return `${dev}:${ino}:${size}:${mtimeNs}:${ctimeNs}`;
+}
+
 /** Size of a file in bytes, or undefined if it does not exist. */
 export function sizeOfFile(path: string): number | undefined {
   return fs.statSync(path, { throwIfNoEntry: false })?.size;

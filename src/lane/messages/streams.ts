@@ -23,9 +23,10 @@
  *     READ_OPEN     u8 1 = object (verified), then the path
  *     READ_RANGE    f64 offset, f64 length          in bytes
  *     READ_CHECK    f64 offset, f64 length, f64 size of the object: verifies the range, answers with no audio
+ *     READ_VERIFY   f64 offset, f64 length: verifies the range of an object, answers with the file's identity
  *     READ_CLOSE    -
  *
- * From a reader, for each READ_RANGE and READ_CHECK, in order:
+ * From a reader, for each READ_RANGE, READ_CHECK and READ_VERIFY, in order:
  *
  *     READ_PART     audio                           more of this answer follows
  *     READ_LAST     audio                           ends this answer
@@ -49,6 +50,7 @@ export const READ_OPEN = 33;
 export const READ_RANGE = 34;
 export const READ_CLOSE = 35;
 export const READ_CHECK = 36;
+export const READ_VERIFY = 37;
 
 export const READ_PART = 49;
 export const READ_LAST = 50;
@@ -117,7 +119,7 @@ export function decodeNumber(body: Body, at = 0): number {
   return viewOf(body).getFloat64(at, true);
 }
 
-/** The body of READ_RANGE and READ_CHECK. */
+/** The body of READ_RANGE, READ_CHECK and READ_VERIFY. */
 export function encodeNumbers(...numbers: number[]): Uint8Array {
   const body = new Uint8Array(numbers.length * numberBytes);
   const view = new DataView(body.buffer);

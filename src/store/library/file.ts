@@ -13,6 +13,7 @@ import * as fs from "node:fs";
 import { open, lstat, readlink, realpath, type FileHandle } from "node:fs/promises";
 import { sep } from "node:path";
 import { systemCode, WavecacheError } from "../../base/errors.ts";
+import { identityOf } from "../layout.ts";
 
 const { O_RDONLY, O_NONBLOCK = 0, O_NOFOLLOW = 0 } = fs.constants;
 
@@ -27,7 +28,7 @@ export class OpenedFile {
   constructor(handle: FileHandle, stat: fs.BigIntStats) {
     this.#handle = handle;
     this.size = Number(stat.size);
-    this.key = keyOf(stat);
+    this.key = identityOf(stat);
   }
 
   /** For reads by another thread of this process, while this file is open. */
@@ -57,7 +58,7 @@ export class OpenedFile {
 
   /** Whether size and timestamps are those at the time of opening. */
   async isUnchanged(): Promise<boolean> {
-    return keyOf(await this.#handle.stat({ bigint: true })) === this.key;
+    return identityOf(await this.#handle.stat({ bigint: true })) === this.key;
   }
 
   async close(): Promise<void> {
@@ -137,8 +138,4 @@ const absentCodes = new Set([
 /** Whether a system error means that there is no readable file, as opposed to a failing disk. */
 export function meansAbsent(error: unknown): boolean {
   return absentCodes.has(systemCode(error) ?? "");
-}
-
-function keyOf(stat: fs.BigIntStats): string {
-  return `${stat.dev}:${stat.ino}:${stat.size}:${stat.mtimeNs}:${stat.ctimeNs}`;
 }

@@ -10,7 +10,7 @@ import { basename } from "node:path";
 import { systemCode, toWavecacheError, WavecacheError } from "../../../src/base/errors.ts";
 import { failpoint } from "../../../src/base/failpoint.ts";
 import { maxBytesHashedAtOnce, verificationPieceBytes } from "../../../src/base/limits/streams.ts";
-import { isMissing, openRegularFile } from "../../../src/store/layout.ts";
+import { identityOf, isMissing, openRegularFile } from "../../../src/store/layout.ts";
 import { blockBytes, type BlockSums } from "../../../src/store/streams/sums.ts";
 import type { SumsCache } from "../../../src/store/streams/sums-files.ts";
 import { Verification } from "../../../src/store/streams/verification.ts";
@@ -62,6 +62,19 @@ export class ObjectFile implements ReadableFile {
     }
   }
 
+  /**
+   * Verifies the range, which starts with a whole block and may end behind the object. Returns the identity of the file,
+   * or "" while a long object without checksums is being hashed.
+   */
+  verify(offset: number, length: number): string {
+    try {
+      return this.#verifyRange(offset, length);
+    } catch (error) {
+      if (!isDamage(error) || !this.#reopenIfChanged()) throw error;
+      return this.#verifyRange(offset, length);
+    }
+  }
+
   /** A long object is being hashed. */
   get hasWork(): boolean {
     return this.#verification !== undefined;
@@ -100,6 +113,15 @@ export class ObjectFile implements ReadableFile {
     this.#verification ??= this.#newVerification();
     this.work();
     if (this.#damage !== undefined) throw this.#damage;
+  }
+
+  #verifyRange(offset: number, length: number): string {
+    const sums = this.#sums();
+    if (sums === undefined) return "";
+    const end = Math.min(sums.size, offset + length);
+    for (let at = offset; at < end; at += verificationPieceBytes)
+      this.#checkBlocks(sums, at, Math.min(verificationPieceBytes, end - at));
+    return this.#opened.identity;
   }
 
   #checkBlocks(sums: BlockSums, offset: number, length: number): void {
@@ -193,7 +215,6 @@ export class ObjectFile implements ReadableFile {
 interface Opened {
   descriptor: number;
   size: number;
-  /** Differs between files, and between states of a file that was written to. */
   identity: string;
 }
 
@@ -202,8 +223,7 @@ function openObject(path: string): Opened {
     const file = openRegularFile(path);
     if (file === undefined) throw new WavecacheError("OBJECT_DAMAGED", `${path}: it is no regular file`);
     const { descriptor, stat } = file;
-    const identity = `${stat.dev}:${stat.ino}:${stat.size}:${stat.mtimeNs}:${stat.ctimeNs}`;
-    return { descriptor, size: Number(stat.size), identity };
+    return { descriptor, size: Number(stat.size), identity: identityOf(stat) };
   } catch (error) {
     if (isMissing(error)) throw new WavecacheError("OBJECT_MISSING", path);
     throw damageFrom(error, path);

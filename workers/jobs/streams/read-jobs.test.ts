@@ -16,10 +16,11 @@ import {
   READ_LAST,
   READ_OPEN,
   READ_RANGE,
+  READ_VERIFY,
   READ_VOID,
 } from "../../../src/lane/messages/streams.ts";
 import { RingConsumer } from "../../../src/lane/ring.ts";
-import { CacheLayout } from "../../../src/store/layout.ts";
+import { CacheLayout, identityOf } from "../../../src/store/layout.ts";
 import { blockBytes } from "../../../src/store/streams/sums.ts";
 import { readSums } from "../../../src/store/streams/sums-files.ts";
 import { putObject } from "../../../src/testing/fixtures/object.ts";
@@ -258,6 +259,50 @@ describe("a check of an object", () => {
     fs.writeFileSync(`${path}.new`, audio);
     fs.renameSync(`${path}.new`, path);
     expect(check(1, audio.length)).toBeUndefined();
+  });
+});
+
+/** Returns the identity that the answer has, or the code of the failure. */
+function verify(handle: number, offset: number, length: number): string {
+  run(READ_VERIFY, handle, encodeNumbers(offset, length));
+  lane.publishResults();
+  results.next();
+  const failure = results.kind === READ_FAILED ? decodeFailure(results) : undefined;
+  const identity = Buffer.from(results.bytes.slice(results.offset, results.offset + results.length));
+  results.release();
+  return failure === undefined ? identity.toString() : errorOfNumber(failure.number).code;
+}
+
+function identity(path: string): string {
+  return identityOf(fs.statSync(path, { bigint: true }));
+}
+
+describe("a verification of a range of an object", () => {
+  const long = new Random(9).bytes(3 * MiB + 5);
+
+  test("tells which file it found right, in any order of ranges, and finds damage in its range alone", () => {
+    const path = object(long);
+    run(READ_OPEN, 1, encodeOpen(true, path));
+    expect(verify(1, 2 * MiB, 8 * MiB)).toBe(identity(path));
+    expect(verify(1, 0, MiB)).toBe(identity(path));
+    flipByte(path, 2 * MiB + 5);
+    expect(verify(1, 2 * MiB, MiB)).toBe("OBJECT_DAMAGED");
+    expect(verify(1, 0, 2 * MiB)).toBe(identity(path));
+    fs.truncateSync(path, MiB);
+    expect(verify(1, 0, 8 * MiB)).toBe("OBJECT_DAMAGED");
+  });
+
+  test("tells of the file that it read, which need not be the one that has the name now", () => {
+    const path = object(long);
+    run(READ_OPEN, 1, encodeOpen(true, path));
+    const before = verify(1, 0, MiB);
+    fs.writeFileSync(`${path}.new`, long);
+    fs.renameSync(`${path}.new`, path);
+    expect(verify(1, 0, MiB)).toBe(before);
+    expect(before).not.toBe(identity(path));
+    run(READ_CLOSE, 1, new Uint8Array(0));
+    run(READ_OPEN, 2, encodeOpen(true, path));
+    expect(verify(2, 0, MiB)).toBe(identity(path));
   });
 });
 

@@ -17,6 +17,7 @@ import {
   READ_OPEN,
   READ_PART,
   READ_RANGE,
+  READ_VERIFY,
   READ_VOID,
 } from "../../../src/lane/messages/streams.ts";
 import { type CacheLayout, isMissing } from "../../../src/store/layout.ts";
@@ -50,6 +51,8 @@ export class ReadJobs implements Jobs {
         return this.#read(subject, decodeNumber(body), decodeNumber(body, numberBytes));
       case READ_CHECK:
         return this.#check(subject, body);
+      case READ_VERIFY:
+        return this.#verify(subject, body);
       case READ_OPEN:
         return this.#open(subject, body);
       case READ_CLOSE:
@@ -96,12 +99,29 @@ export class ReadJobs implements Jobs {
     return handle.file;
   }
 
+  #objectOf(handle: number): ObjectFile {
+    const file = this.#fileOf(handle);
+    if (!(file instanceof ObjectFile)) throw new RangeError("only objects can be verified");
+    return file;
+  }
+
   #check(handle: number, body: Body): void {
     try {
-      const file = this.#fileOf(handle);
-      if (!(file instanceof ObjectFile)) throw new RangeError("only objects can be checked");
+      const file = this.#objectOf(handle);
       file.check(decodeNumber(body), decodeNumber(body, numberBytes), decodeNumber(body, 2 * numberBytes));
       this.#lane.reserveResult(READ_LAST, 0, 0);
+    } catch (error) {
+      this.#sendFailure(toWavecacheError(error));
+    }
+  }
+
+  #verify(handle: number, body: Body): void {
+    try {
+      const file = this.#objectOf(handle);
+      const identity = file.verify(decodeNumber(body), decodeNumber(body, numberBytes));
+      if (file.hasWork) this.#busy.add(file);
+      const text = Buffer.from(identity);
+      this.#lane.results.bytes.set(text, this.#lane.reserveResult(READ_LAST, 0, text.length));
     } catch (error) {
       this.#sendFailure(toWavecacheError(error));
     }
