@@ -53,6 +53,8 @@ const table = {
     "GET /api/openapi.json lists all operations"),
   METHOD_NOT_ALLOWED: row(405, close.POLICY, grpc.UNIMPLEMENTED, "method not allowed here",
     "the Allow header lists the methods of this address"),
+  PRECONDITION_FAILED: row(412, close.POLICY, grpc.FAILED_PRECONDITION, "precondition of the request failed",
+    "the audio is not the one that If-Match or If-Unmodified-Since names; ask again without the header"),
   MESSAGE_TOO_LARGE: row(413, close.TOO_BIG, grpc.RESOURCE_EXHAUSTED, "message is larger than allowed",
     "control messages are short; send audio in binary frames"),
   READ_TOO_LARGE: row(413, close.TOO_BIG, grpc.RESOURCE_EXHAUSTED, "answer would be larger than allowed",

@@ -9,10 +9,12 @@ import { Recordings, type RecordingSettings } from "./recordings/recordings.ts";
 import { Songs } from "./songs/songs.ts";
 import { StoreConditions } from "./store-conditions.ts";
 import { soundNames, Sounds } from "./sounds/sounds.ts";
+import { StreamAudios } from "./streams/stream-audio.ts";
 import { Streams, type StreamsSettings } from "./streams/streams.ts";
 
 export interface Engine {
   streams: Streams;
+  streamAudio: StreamAudios;
   recordings: Recordings;
   songs: Songs;
   sounds: Sounds;
@@ -40,12 +42,13 @@ export function buildEngine(base: EngineBase, settings: EngineSettings): Engine 
   const { pool, layout, library, readiness } = base;
   const conditions = new StoreConditions(readiness, openLog("store"));
   const streams = new Streams({ pool, layout, conditions }, settings.streams, openLog("engine"));
+  const streamAudio = new StreamAudios(pool.readers, streams);
   const recordings = new Recordings(pool, conditions, settings.recordings, openLog("recordings"));
   const songs = new Songs(library, streams, layout);
   const soundSettings = { names: soundNames(settings.sounds), layout };
   const sounds = new Sounds(library, pool.encoders, soundSettings, openLog("sounds"));
   const devices = new Devices(catalogStore(pool), sounds, settings.devices, openLog("devices"));
-  return { streams, recordings, songs, sounds, devices };
+  return { streams, streamAudio, recordings, songs, sounds, devices };
 }
 
 /** Opens the store and repairs what an earlier run left, then opens the parts in the order in which they need each other. */

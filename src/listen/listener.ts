@@ -175,7 +175,10 @@ export class Listener implements WatchedPort {
     const unavailable = this.#unavailable(address);
     for (const route of this.#settings.http) {
       if (unavailable !== undefined && route.servesWhileStarting !== true) continue;
-      const response = route.handle(request, url, { keepOpen: () => server.timeout(request, 0) });
+      const response = route.handle(request, url, {
+        keepOpen: () => server.timeout(request, 0),
+        setIdleSeconds: (seconds) => server.timeout(request, seconds),
+      });
       if (response !== undefined) return response;
     }
     if (unavailable !== undefined)

@@ -49,6 +49,8 @@ export interface SocketRoute {
 export interface HttpConnection {
   /** Disables the idle timeout: the answer has no end of its own. */
   keepOpen(): void;
+  /** Closes the connection after this long without progress, which replaces the usual idle timeout. At most 255. */
+  setIdleSeconds(seconds: number): void;
 }
 
 export interface HttpRoute {

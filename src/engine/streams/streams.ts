@@ -57,6 +57,8 @@ export interface Readable {
   /** Identifies the upload; does not change when the upload finishes. */
   key: string;
   metadata: StreamMetadata;
+  /** MIME type that the first bytes show; null if they show none, or may still come. */
+  format: string | null;
 }
 
 /** How full the cache is, and with what. */
@@ -374,14 +376,14 @@ export class Streams {
 
   #growing(key: string, size: number, metadata: StreamMetadata): Readable {
     const file = { path: this.#layout.incomingPath(key), immutable: false };
-    return { size, file, finishedAt: undefined, sha256: undefined, key, metadata };
+    return { size, file, finishedAt: undefined, sha256: undefined, key, metadata, format: null };
   }
 
   #readableObject(row: StreamRow): Readable {
     const sha256 = row.sha256!;
-    const { size, key } = row;
+    const { size, key, format } = row;
     const file = { path: this.#layout.objectPath(sha256), immutable: true };
-    return { size, file, finishedAt: row.finishedAt!, sha256, key, metadata: describeStream(row) };
+    return { size, file, finishedAt: row.finishedAt!, sha256, key, metadata: describeStream(row), format };
   }
 
   async #expire(): Promise<void> {

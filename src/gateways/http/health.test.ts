@@ -3,12 +3,11 @@ import { Readiness } from "../../base/readiness.ts";
 import { healthRoute } from "./health.ts";
 
 const check = { isRunning: false, figures: { settledRows: 3, checkedObjects: 40 } };
+const connection = { keepOpen: () => {}, setIdleSeconds: () => {} };
 
 async function get(readiness: Readiness, path: string, method = "GET"): Promise<Response | undefined> {
   const request = new Request(`http://localhost${path}`, { method });
-  return await healthRoute(readiness, { check }).handle(request, new URL(request.url), {
-    keepOpen: () => {},
-  });
+  return await healthRoute(readiness, { check }).handle(request, new URL(request.url), connection);
 }
 
 test("/readyz is 503 with every reason until the last one is cleared", async () => {
@@ -36,7 +35,7 @@ test("/readyz is 503 with every reason until the last one is cleared", async () 
 test("/readyz tells how far the check of the store is", async () => {
   const checking = healthRoute(new Readiness(), { check: { ...check, isRunning: true } });
   const request = new Request("http://localhost/readyz");
-  const answer = await checking.handle(request, new URL(request.url), { keepOpen: () => {} });
+  const answer = await checking.handle(request, new URL(request.url), connection);
   expect(answer!.status).toBe(200);
   expect(await answer!.text()).toBe("ready\nthe store is being checked: 3 uploads and 40 objects so far\n");
 });

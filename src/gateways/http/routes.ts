@@ -3,6 +3,7 @@ import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import type { Readiness } from "../../base/readiness.ts";
 import type { HttpRoute } from "../../listen/route.ts";
 import { apiRoute } from "./api.ts";
+import { type AudioStreams, type StreamAudios, streamAudioOperation } from "./audio/streams.ts";
 import { deviceOperations, type Devices } from "./devices.ts";
 import { healthRoute, type StoreCheck } from "./health.ts";
 import { homeRoute, type HomeSettings } from "./home.ts";
@@ -12,7 +13,8 @@ import { streamOperations, type Streams } from "./streams.ts";
 
 /** What the API serves. */
 export interface HttpApi {
-  streams: Streams & { readonly check: StoreCheck };
+  streams: Streams & AudioStreams & { readonly check: StoreCheck };
+  streamAudio: StreamAudios;
   recordings: Recordings;
   songs: Songs;
   devices: Devices;
@@ -22,6 +24,7 @@ export interface HttpApi {
 export function httpRoutes(api: HttpApi, home: HomeSettings, meter: GatewayMeter): HttpRoute[] {
   const operations = [
     ...streamOperations(api.streams),
+    streamAudioOperation(api.streams, api.streamAudio),
     ...recordingOperations(api.recordings),
     ...libraryOperations(api.songs),
     ...deviceOperations(api.devices),

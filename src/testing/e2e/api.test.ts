@@ -27,6 +27,22 @@ async function failure(method: string, target: string): Promise<Failure["error"]
   return { ...error, status: response.status };
 }
 
+/** Each answer that audio can get. */
+async function requestAudio(path: string): Promise<void> {
+  const ask = async (headers: Record<string, string>, method = "GET"): Promise<Response> =>
+    await api.request(method, path, { headers });
+  const whole = await ask({});
+  expect(whole.status).toBe(200);
+  expect((await ask({}, "HEAD")).status).toBe(200);
+  expect((await ask({ range: "bytes=0-1" })).status).toBe(206);
+  expect((await ask({ range: "bytes=0-0,-1" })).status).toBe(206);
+  expect((await ask({ range: "bytes=99999999-" })).status).toBe(416);
+  expect((await ask({ "if-none-match": whole.headers.get("etag")! })).status).toBe(304);
+  expect((await ask({ "if-match": '"other"' })).status).toBe(412);
+  expect((await api.request("GET", `${path}?format=mp3`)).status).toBe(400);
+  expect((await api.request("GET", path.replace(/[^/]+(?=\/audio$)/, "4711"))).status).toBe(404);
+}
+
 async function upload(): Promise<string> {
   using peer = await AudioCachePeer.open(server.url);
   const id = freshId("api");
@@ -43,6 +59,7 @@ describe("the OpenAPI document", () => {
     }
     expect((await api.request("GET", `/api/streams/${id}`)).status).toBe(200);
     expect((await api.request("HEAD", `/api/streams/${id}`)).status).toBe(200);
+    await requestAudio(`/api/streams/${id}/audio`);
     expect((await api.request("DELETE", `/api/streams/${id}`)).status).toBe(204);
     expect((await api.request("DELETE", `/api/streams/${id}`)).status).toBe(404);
     expect((await api.request("GET", "/api/devices/nobody")).status).toBe(404);
