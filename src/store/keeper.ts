@@ -207,9 +207,12 @@ export class Keeper {
   }
 
   /** Replies, unless the store was lost meanwhile: what was written then is not where a path leads. */
-  #replyIfPresent(request: KeeperRequest, answer: Answer): void {
-    const lost = writes(request) ? this.#guard.lost : undefined;
-    this.#reply(request.serial, lost === undefined ? answer : { error: lost });
+  #replyAll(requests: KeeperRequest[], answers: Answer[]): void {
+    const lost = requests.some(writes) ? this.#guard.lost : undefined;
+    requests.forEach((request, index) => {
+      const isLost = lost !== undefined && writes(request);
+      this.#reply(request.serial, isLost ? { error: lost } : answers[index]!);
+    });
   }
 
   #answerTogether(requests: KeeperRequest[]): void {
@@ -219,7 +222,7 @@ export class Keeper {
     } catch (error) {
       answers = requests.map(() => ({ error: toWavecacheError(error) }));
     }
-    requests.forEach((request, index) => this.#replyIfPresent(request, answers[index]!));
+    this.#replyAll(requests, answers);
     this.#background.notifyDrift();
   }
 
@@ -281,24 +284,21 @@ export class Keeper {
     const items = requests.map((request) => request.args);
     const store = { layout: this.#layout, catalog: this.#catalog, journal: this.#journal };
     const outcomes = await commitGroup(store, items, at);
-    requests.forEach((request, index) => {
-      const outcome = outcomes[index]!;
-      this.#replyIfPresent(
-        request,
-        "error" in outcome
-          ? { error: toWavecacheError(outcome.error) }
-          : { result: { row: this.#catalog.find(request.args.streamId)!, addedBytes: outcome.addedBytes } },
-      );
+    const answers = outcomes.map((outcome, index): Answer => {
+      if ("error" in outcome) return { error: toWavecacheError(outcome.error) };
+      const { streamId } = requests[index]!.args;
+      return { result: { row: this.#catalog.find(streamId)!, addedBytes: outcome.addedBytes } };
     });
+    this.#replyAll(requests, answers);
     failpoint("commit.6");
   }
 
   /** Runs concurrently with everything else. */
   async #answerLater<C extends SlowCall>(request: KeeperRequest<C>): Promise<void> {
     try {
-      this.#replyIfPresent(request, { result: await this.#slowCalls[request.call](request.args) });
+      this.#replyAll([request], [{ result: await this.#slowCalls[request.call](request.args) }]);
     } catch (error) {
-      this.#replyIfPresent(request, { error: toWavecacheError(error) });
+      this.#replyAll([request], [{ error: toWavecacheError(error) }]);
     }
   }
 
@@ -330,7 +330,7 @@ export class Keeper {
       }
     }
     await this.#journal.sync().catch((error: unknown) => this.#background.fail(error));
-    requests.forEach((request, index) => this.#replyIfPresent(request, answers[index]!));
+    this.#replyAll(requests, answers);
   }
 
   /**

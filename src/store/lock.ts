@@ -59,8 +59,10 @@ function createFolder(path: string, mode: number): void {
   try {
     fs.mkdirSync(path, { recursive: true, mode });
   } catch (error) {
-    if (systemCode(error) === "EEXIST") throw new WavecacheError("STORE_UNWRITABLE", `${path} is no folder`);
-    throw error;
+    const { code, detail } = toWavecacheError(error);
+    if (code === "DISK_FULL") throw error;
+    const reason = systemCode(error) === "EEXIST" ? "is no folder" : `cannot be created: ${detail}`;
+    throw new WavecacheError("STORE_UNWRITABLE", `${path} ${reason}`);
   }
 }
 
