@@ -1,8 +1,8 @@
 /**
  * Parses the format chunk of a WAV file:
  *
- *     u16 tag                  // 1 integers, 3 floats, 6 A-law, 7 mu-law, 0x11 IMA ADPCM; 0xFFFE extensible: the tag is
- *                              // the first u16 of the sub-format
+ *     u16 tag                  // 1 integers, 2 Microsoft ADPCM, 3 floats, 6 A-law, 7 mu-law, 0x11 IMA ADPCM, 0x50 and 0x55
+ *                              // MPEG audio; 0xFFFE extensible: the tag is the first u16 of the sub-format
  *     u16 channels
  *     u32 sampleRate
  *     u32 byteRate
@@ -16,6 +16,7 @@
  * Sources: IBM and Microsoft, Multimedia Programming Interface and Data Specifications 1.0, 1991; Microsoft, Multiple
  * Channel Audio Data and WAVE Files, 2007.
  */
+import { msAdpcmSamples } from "./ms-adpcm.ts";
 import { wavAdpcmSamples } from "./wav-adpcm.ts";
 
 export const maxWavChannels = 32;
@@ -23,7 +24,8 @@ export const maxWavChannels = 32;
 /** Integers of 8 bits are unsigned, all others signed. */
 type LittleEndianPcm = "u8" | "s16" | "s24" | "s32" | "s40" | "s48" | "s56" | "s64" | "f32" | "f64";
 export type PcmEncoding = LittleEndianPcm | `${Exclude<LittleEndianPcm, "u8">}be` | "alaw" | "mulaw";
-export type WavEncoding = PcmEncoding | "ima-adpcm";
+export type AdpcmEncoding = "ima-adpcm" | "ms-adpcm";
+export type WavEncoding = PcmEncoding | AdpcmEncoding;
 
 export interface WavCoding {
   /** In Hz, at least 1. */
@@ -35,8 +37,18 @@ export interface WavCoding {
   frameBytes: number;
 }
 
+/** Samples per channel in a block of `bytes` bytes of `channels` channels; 0 if that is no valid size. */
+export const adpcmBlockSamples: Record<AdpcmEncoding, (bytes: number, channels: number) => number> = {
+  "ima-adpcm": wavAdpcmSamples,
+  "ms-adpcm": msAdpcmSamples,
+};
+
+export function isAdpcm(encoding: WavEncoding): encoding is AdpcmEncoding {
+  return Object.hasOwn(adpcmBlockSamples, encoding);
+}
+
 const readable =
-  "supported are integers of 8 to 64 bits, floats of 32 or 64 bits, A-law, mu-law and IMA ADPCM";
+  "supported are integers of 8 to 64 bits, floats of 32 or 64 bits, A-law, mu-law, IMA and Microsoft ADPCM";
 
 /** Bytes of the format chunk that are parsed, at most. */
 export const maxFormatBytes = 40;
@@ -44,20 +56,19 @@ const minFormatBytes = 16;
 
 const tagInteger = 1;
 const tagFloat = 3;
+const tagMsAdpcm = 2;
 const tagALaw = 6;
 const tagMuLaw = 7;
 const tagImaAdpcm = 0x11;
+const tagMpeg = 0x50;
+const tagMp3 = 0x55;
 const tagExtensible = 0xfffe;
 
 /** The sub-format of an extensible file behind its first u16; it is the same for every tag of WAVE. */
 const subFormatTail = Uint8Array.of(0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71);
 
 const tagNames: Record<number, string> = {
-  2: "Microsoft ADPCM",
-  [tagImaAdpcm]: "IMA ADPCM",
   0x31: "GSM 6.10",
-  0x50: "MPEG",
-  0x55: "MP3",
   0xff: "AAC",
   0x161: "Windows Media Audio",
 };
@@ -72,23 +83,25 @@ interface Fields {
   bits: number;
 }
 
-/** Parses the first `bytes` bytes of the chunk, at `view[at]`: a coding, or why it cannot be read. */
+/** Parses the first `bytes` bytes of the chunk, at `view[at]`: a coding, "mpeg", or why it cannot be read. */
 export function parseWavFormat(
   view: DataView,
   at: number,
   bytes: number,
   isBigEndian: boolean,
-): WavCoding | string {
-  if (bytes < minFormatBytes) return "the format of the WAV file is cut off";
+): WavCoding | "mpeg" | { refusal: string } {
+  if (bytes < minFormatBytes) return { refusal: "the format of the WAV file is cut off" };
   const fields = fieldsOf(view, at, bytes, !isBigEndian);
   const { tag, channels, sampleRate, bits } = fields;
+  if (tag === tagMpeg || tag === tagMp3) return "mpeg";
   if (channels < 1 || channels > maxWavChannels)
-    return `the WAV file has ${channels} channels, not 1 to ${maxWavChannels}`;
-  if (sampleRate < 1) return "the WAV file has a sample rate of 0";
-  if (tag === tagImaAdpcm) return imaCoding(fields, isBigEndian);
+    return { refusal: `the WAV file has ${channels} channels, not 1 to ${maxWavChannels}` };
+  if (sampleRate < 1) return { refusal: "the WAV file has a sample rate of 0" };
+  if (tag === tagImaAdpcm) return adpcmCoding(fields, "ima-adpcm", "IMA ADPCM", isBigEndian);
+  if (tag === tagMsAdpcm) return adpcmCoding(fields, "ms-adpcm", "Microsoft ADPCM", isBigEndian);
   const sampleBytes = sampleBytesOf(fields);
   const encoding = encodingOf(tag, sampleBytes, isBigEndian);
-  if (encoding === undefined) return `the WAV file contains ${describe(tag, bits)}; ${readable}`;
+  if (encoding === undefined) return { refusal: `the WAV file contains ${describe(tag, bits)}; ${readable}` };
   return { sampleRate, channels, encoding, frameBytes: sampleBytes * channels };
 }
 
@@ -111,12 +124,18 @@ function tagAt(view: DataView, at: number, bytes: number, isLittle: boolean): nu
   return isWaveTag ? view.getUint16(at + 24, isLittle) : tag;
 }
 
-function imaCoding(fields: Fields, isBigEndian: boolean): WavCoding | string {
-  const { channels, sampleRate, blockBytes, bits } = fields;
-  if (isBigEndian) return "the WAV file contains big-endian IMA ADPCM";
-  if (bits !== 4) return `the WAV file contains IMA ADPCM of ${bits} bits; supported are 4`;
-  if (wavAdpcmSamples(blockBytes, channels) < 2) return "the WAV file has invalid blocks of IMA ADPCM";
-  return { sampleRate, channels, encoding: "ima-adpcm", frameBytes: blockBytes };
+function adpcmCoding(
+  { channels, sampleRate, blockBytes, bits }: Fields,
+  encoding: AdpcmEncoding,
+  name: string,
+  isBigEndian: boolean,
+): WavCoding | { refusal: string } {
+  if (isBigEndian) return { refusal: `the WAV file contains big-endian ${name}` };
+  if (bits !== 4) return { refusal: `the WAV file contains ${name} of ${bits} bits; supported are 4` };
+  if (adpcmBlockSamples[encoding](blockBytes, channels) < 2) {
+    return { refusal: `the WAV file has invalid blocks of ${name}` };
+  }
+  return { sampleRate, channels, encoding, frameBytes: blockBytes };
 }
 
 function sampleBytesOf({ tag, channels, sampleRate, byteRate, blockBytes, bits }: Fields): number {

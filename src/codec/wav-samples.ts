@@ -5,13 +5,20 @@
  * result is clipped to -32768..32767, and NaN becomes 0. Samples of 8 bits (unsigned around 128) and of 16 bits are
  * converted exactly, A-law and mu-law by the tables of ITU-T G.711, scaled to 16 bits.
  */
-import { decodeWavAdpcmBlock, wavAdpcmSamples } from "./wav-adpcm.ts";
-import type { PcmEncoding, WavCoding } from "./wav-format.ts";
+import { decodeMsAdpcmBlock } from "./ms-adpcm.ts";
+import { decodeWavAdpcmBlock } from "./wav-adpcm.ts";
+import {
+  adpcmBlockSamples,
+  type AdpcmEncoding,
+  isAdpcm,
+  type PcmEncoding,
+  type WavCoding,
+} from "./wav-format.ts";
 import type { WavFormat } from "./wav.ts";
 
 /** Samples per channel in a whole frame of the file. */
 export function wavFrameSamples({ encoding, frameBytes, channels }: WavCoding): number {
-  return encoding === "ima-adpcm" ? wavAdpcmSamples(frameBytes, channels) : 1;
+  return isAdpcm(encoding) ? adpcmBlockSamples[encoding](frameBytes, channels) : 1;
 }
 
 /**
@@ -21,9 +28,9 @@ export function wavFrameSamples({ encoding, frameBytes, channels }: WavCoding): 
 export function wavSamples(format: WavFormat, bytes: number): number {
   const { encoding, frameBytes, channels, statedSamples } = format;
   const frames = Math.floor(bytes / frameBytes);
-  if (encoding !== "ima-adpcm") return frames;
+  if (!isAdpcm(encoding)) return frames;
   const frameSamples = wavFrameSamples(format);
-  const samples = frames * frameSamples + wavAdpcmSamples(bytes % frameBytes, channels);
+  const samples = frames * frameSamples + adpcmBlockSamples[encoding](bytes % frameBytes, channels);
   const isStated =
     statedSamples !== undefined && statedSamples < samples && statedSamples > samples - frameSamples;
   return isStated ? statedSamples : samples;
@@ -35,22 +42,29 @@ export function wavSamples(format: WavFormat, bytes: number): number {
  */
 export function decodeWavFrames(frames: Uint8Array, coding: WavCoding): Int16Array {
   const { encoding, frameBytes, channels } = coding;
-  if (encoding === "ima-adpcm") return decodeBlocks(frames, frameBytes, channels);
+  if (isAdpcm(encoding)) return decodeBlocks(frames, frameBytes, channels, encoding);
   const pcm = new Int16Array(Math.floor(frames.length / frameBytes) * channels);
   convertToPcm16(frames, 0, pcm.length, encoding, pcm, 0);
   return pcm;
 }
 
-function decodeBlocks(blocks: Uint8Array, blockBytes: number, channels: number): Int16Array {
+const decodeBlock = { "ima-adpcm": decodeWavAdpcmBlock, "ms-adpcm": decodeMsAdpcmBlock };
+
+function decodeBlocks(
+  blocks: Uint8Array,
+  blockBytes: number,
+  channels: number,
+  encoding: AdpcmEncoding,
+): Int16Array {
+  const samplesIn = adpcmBlockSamples[encoding];
   const whole = Math.floor(blocks.length / blockBytes);
-  const samples =
-    whole * wavAdpcmSamples(blockBytes, channels) + wavAdpcmSamples(blocks.length % blockBytes, channels);
+  const samples = whole * samplesIn(blockBytes, channels) + samplesIn(blocks.length % blockBytes, channels);
   const pcm = new Int16Array(samples * channels);
   for (let block = 0, at = 0; at < pcm.length; block++) {
     const bytes = blocks.subarray(block * blockBytes, (block + 1) * blockBytes);
-    const decoded = decodeWavAdpcmBlock(bytes, channels);
+    const decoded = decodeBlock[encoding](bytes, channels);
     if (decoded !== undefined) pcm.set(decoded, at);
-    at += wavAdpcmSamples(bytes.length, channels) * channels;
+    at += samplesIn(bytes.length, channels) * channels;
   }
   return pcm;
 }

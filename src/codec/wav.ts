@@ -29,7 +29,7 @@
  */
 import { maxWavHeadChunks, maxWavSkippedBytes } from "../base/limits/sounds.ts";
 import { id3HeaderBytes, id3TagBytes } from "./id3.ts";
-import { maxFormatBytes, parseWavFormat, type WavCoding } from "./wav-format.ts";
+import { isAdpcm, maxFormatBytes, parseWavFormat, type WavCoding } from "./wav-format.ts";
 
 /** Bytes of the header from `encodeWavHeader`. */
 export const wavHeaderBytes = 44;
@@ -43,9 +43,10 @@ export interface WavFormat extends WavCoding {
   statedSamples?: number;
 }
 
-/** A format; or which bytes of the file the parser needs next; or why the file cannot be read. */
+/** A format; or where the file has MPEG audio with a frame structure of its own; or which bytes of the file the parser needs next; or why the file cannot be read. */
 export type WavHead =
   | { kind: "format"; format: WavFormat }
+  | { kind: "mpeg"; dataAt: number; dataBytes: number | undefined }
   | { kind: "more"; at: number; bytes: number }
   | { kind: "refused"; reason: string };
 
@@ -78,7 +79,7 @@ export class WavHeadParser {
   #isBigEndian = false;
   #riffBytes = 0;
   #sizes: { dataBytes: number; samples: number } | undefined;
-  #coding: WavCoding | undefined;
+  #coding: WavCoding | "mpeg" | undefined;
   #statedSamples: number | undefined;
   #chunks = 0;
   #skippedBytes = 0;
@@ -159,7 +160,7 @@ export class WavHeadParser {
     this.#body = undefined;
     if (id === "fmt ") {
       const coding = parseWavFormat(view, from, bytes, this.#isBigEndian);
-      if (typeof coding === "string") return refused(coding);
+      if (typeof coding === "object" && "refusal" in coding) return refused(coding.refusal);
       this.#coding = coding;
     } else if (id === "ds64" && bytes === sizesBytes) {
       this.#riffBytes = Number(view.getBigUint64(from, true));
@@ -174,17 +175,22 @@ export class WavHeadParser {
   #parseData(size: number): WavHead {
     const coding = this.#coding;
     if (coding === undefined) return refused("the WAV file has audio before its format");
-    const dataBytes = this.#dataBytes(size, coding);
+    const dataBytes = this.#dataBytes(size);
+    if (coding === "mpeg") return { kind: "mpeg", dataAt: this.#at, dataBytes };
+    if (!isAdpcm(coding.encoding)) {
+      const wholeBytes = dataBytes === undefined ? undefined : dataBytes - (dataBytes % coding.frameBytes);
+      return { kind: "format", format: { ...coding, dataAt: this.#at, dataBytes: wholeBytes } };
+    }
     const format: WavFormat = { ...coding, dataAt: this.#at, dataBytes };
     const stated = this.#statedSamples === unknownSize ? this.#sizes?.samples : this.#statedSamples;
-    if (coding.encoding === "ima-adpcm" && stated !== undefined) format.statedSamples = stated;
+    if (stated !== undefined) format.statedSamples = stated;
     return { kind: "format", format };
   }
 
   /**
    * Bytes of audio. A size of 0 counts as never filled in. But if the RIFF size covers the whole file, the file has no audio.
    */
-  #dataBytes(size: number, { encoding, frameBytes }: WavCoding): number | undefined {
+  #dataBytes(size: number): number | undefined {
     const fileBytes = this.#fileBytes;
     const isEmpty = fileBytes !== undefined && this.#riffBytes + 8 >= fileBytes - this.#riffAt!;
     const is64 = this.#sizes !== undefined && (size === unknownSize || size === 0);
@@ -192,8 +198,7 @@ export class WavHeadParser {
     const isUnknown = (!is64 && size === unknownSize) || (stated === 0 && !isEmpty);
     if (fileBytes === undefined && (isUnknown || (!is64 && stated >= minEndlessBytes))) return undefined;
     const rest = Math.max(0, (fileBytes ?? Infinity) - this.#at);
-    const bytes = isUnknown ? rest : Math.min(stated, rest);
-    return encoding === "ima-adpcm" ? bytes : bytes - (bytes % frameBytes);
+    return isUnknown ? rest : Math.min(stated, rest);
   }
 
   /** Chunks of any size follow: without a limit, a file or a pipe without audio would be read for ever. */

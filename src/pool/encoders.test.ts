@@ -48,6 +48,13 @@ describe("the encoding thread", () => {
     await encoders.close();
   });
 
+  test("is not replaced while it reports that it works", async () => {
+    const { encoders, lost } = open(3_000);
+    expect(await encode(encoders, "slow").ended).toEqual({ kind: "complete", storeProblem: undefined });
+    expect(lost).toEqual([]);
+    await encoders.close();
+  });
+
   test("ends when it is closed, and rejects later requests", async () => {
     const { encoders, lost } = open();
     await expectGood(encoders);

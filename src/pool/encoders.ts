@@ -126,7 +126,7 @@ export class Encoders {
     if (pending === undefined) return;
     if (reply.kind === "packets") {
       pending.onPackets(split(reply.bytes, reply.lengths));
-    } else {
+    } else if (reply.kind === "ended") {
       this.#pending.delete(reply.id);
       this.#done.count += 1;
       this.#done.ms += performance.now() - pending.requestedAtMs;

@@ -34,7 +34,10 @@ export const maxEncodings = 8;
 export const soundAbandonMs = 1_000;
 /** An encoding thread that reports nothing for this long while it has work is replaced. */
 export const encoderWatchdogMs = 30_000;
+/** An encoding thread that sends no packets, because it searches for audio, reports that it works at this interval. */
+export const encoderReportMs = 1_000;
 
 mustHold("the cache folder holds more than memory", maxSoundBytes <= maxSoundCacheBytes);
 mustHold("every sound that is encoded has its place in memory", maxEncodings <= maxSounds);
+mustHold("a thread that works is not replaced", encoderReportMs * 10 <= encoderWatchdogMs);
 mustHold("the parsed part of every file is limited before its audio", maxWavSkippedBytes <= maxSoundGapBytes);

@@ -1,10 +1,14 @@
 /** Live audio of a device while it is recorded: a WAV file without an end, over the HTTP API. */
 import { parseWavHead, type WavFormat } from "../../codec/wav.ts";
+import { KiB } from "../../base/limits/units.ts";
 import { sanitizeHwid } from "../../wire/ingest.ts";
 import { type ApiOptions, causeOf, httpOrigin, jsonOf, throwUnlessOk, unreachable } from "./api.ts";
 import { ClientError } from "../errors.ts";
 import { concatBytes } from "../concat-bytes.ts";
 import { answerTimeoutMs } from "../limits.ts";
+
+/** Servers send a head of 44 bytes. */
+const maxHeadBytes = 4 * KiB;
 
 export interface ListenOptions extends ApiOptions {
   /** The device's hardware id or its numeric stream id. */
@@ -51,8 +55,12 @@ export class LiveWav {
     let received: Uint8Array = new Uint8Array(0);
     for (;;) {
       const head = parseWavHead(received);
-      if (head.kind === "format") return new LiveWav(reader, signal, head.format, received);
+      const isPcm16 = head.kind === "format" && head.format.encoding === "s16";
+      if (isPcm16) return new LiveWav(reader, signal, head.format, received);
       if (head.kind === "refused") throw new ClientError("UNEXPECTED", head.reason);
+      if (head.kind !== "more" || received.length > maxHeadBytes) {
+        throw new ClientError("UNEXPECTED", "live audio that is not WAV with 16-bit samples");
+      }
       const chunk = await nextChunk(reader, signal);
       if (chunk === undefined) throw new ClientError("CONNECTION_LOST", "before any audio");
       received = concatBytes(received, chunk);

@@ -143,5 +143,5 @@ test("a pipe that ends before its WAV head is over, because the command is stopp
   });
   const opened = PipedAudio.open(endless, { sampleRate: 16_000, channels: 1 }, stop.signal);
   stop.abort(new Error("stopped"));
-  expect(opened).rejects.toThrow("stopped");
+  await expect(opened).rejects.toThrow("stopped");
 });

@@ -60,6 +60,7 @@ export class PipedAudio {
         await refuseUnlessRaw(input, parser, head.reason);
         return new PipedAudio(input, rawFormat(raw));
       }
+      if (head.kind === "mpeg") throw new ClientError("BAD_AUDIO", "the WAV file contains MP3");
       input.skipTo(head.at);
       if (!(await input.fill())) parser.end(input.at + input.bytes.length);
     }

@@ -41,6 +41,7 @@ export class WavSource {
         const isOther = format !== "audio/wav";
         throw new ClientError("BAD_AUDIO", isOther ? `not a WAV file, but ${format}` : head.reason);
       }
+      if (head.kind === "mpeg") throw new ClientError("BAD_AUDIO", "the WAV file contains MP3");
       at = head.at;
     }
   }

@@ -11,6 +11,7 @@ import {
 import { maxSoundMs } from "../../base/limits/sounds.ts";
 import { opusFrameSamples, opusSampleRate } from "../../codec/opus.ts";
 import { encodeWavHeader, wavHeaderBytes } from "../../codec/wav.ts";
+import { id3Tag } from "../../testing/fixtures/riff.ts";
 import { failureOf } from "../../testing/fixtures/failure-of.ts";
 import { testLimitMs, until, within } from "../../testing/harness/until.ts";
 import { packetsOfSound, TestSounds } from "../../testing/harness/servers/sounds.ts";
@@ -92,6 +93,22 @@ describe("sounds", () => {
     expect(performance.now() - startedAt).toBeLessThan(1_000);
     expect(await packetsOfSound(sound)).toEqual(first);
     expect(sounds).toMatchObject({ encoded: 0, loaded: 1 });
+  });
+
+  test("are not held up by a file in which audio is searched for a long time", async () => {
+    await using bench = new TestSounds();
+    bench.put("mode_1.mp3", id3Tag(10));
+    truncateSync(bench.pathOf("mode_1.mp3"), 2 ** 34);
+    bench.put("mode_2.wav", wav(1));
+    const sounds = await bench.start();
+    const hostile = await sounds.open(1);
+    let hasEnded = false;
+    const reason = hostile.waitBeyond(0).then(() => "played", String);
+    void reason.then(() => (hasEnded = true));
+    expect((await packetsOfSound(await sounds.open(2))).length).toBe(50);
+    expect(hasEnded).toBe(false);
+    expect(await reason).toContain("no audio in 64 MiB");
+    hostile.release();
   });
 
   test.each<[string, (bytes: Uint8Array) => Uint8Array]>([

@@ -71,7 +71,7 @@ function bytesWithin(file: OpenedFile, at: number, bytes: number): number {
   return Math.max(0, Math.min(bytes, file.size - at));
 }
 
-async function wavDuration(read: ReadAt, fileBytes: number): Promise<number | undefined> {
+async function wavDuration(read: ReadAt, fileBytes: number): Promise<number | null | undefined> {
   const parser = new WavHeadParser(fileBytes);
   for (let at = 0; ;) {
     const head = parser.parse(await read(at, headReadBytes), at);
@@ -80,6 +80,8 @@ async function wavDuration(read: ReadAt, fileBytes: number): Promise<number | un
       const { dataAt, dataBytes = fileBytes - dataAt, sampleRate } = head.format;
       return wavSamples(head.format, dataBytes) / sampleRate;
     }
+    if (head.kind === "mpeg")
+      return fileBytes > maxScannedSongBytes ? null : await mpegDuration(read, head.dataAt);
     at = head.at;
   }
 }

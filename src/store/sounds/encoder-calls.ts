@@ -18,6 +18,8 @@ export interface EncodeTask {
 export type EncoderReply =
   /** Packets back to back in `bytes`; `lengths` has the size of each. */
   | { kind: "packets"; id: number; bytes: Uint8Array<ArrayBuffer>; lengths: Uint16Array<ArrayBuffer> }
+  /** The thread works on this sound, though it has no packets to send yet. */
+  | { kind: "working"; id: number }
   /** The last reply for this sound. The thread no longer reads the source, so the descriptor may be closed. */
   | { kind: "ended"; id: number; end: EncodeEnd };
 

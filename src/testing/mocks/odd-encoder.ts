@@ -14,6 +14,20 @@ self.onmessage = ({ data }) => {
   if (storePath.endsWith("throw")) throw new Error("as requested");
   if (storePath.endsWith("hang")) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
   if (storePath.endsWith("wait")) return;
+  if (storePath.endsWith("slow")) void encodeSlowly(id);
+  else encodeAtOnce(id);
+};
+
+function encodeAtOnce(id: number): void {
   self.postMessage({ kind: "packets", id, bytes: Uint8Array.of(1, 2, 3), lengths: Uint16Array.of(1, 2) });
   self.postMessage({ kind: "ended", id, end: { kind: "complete", storeProblem: undefined } });
-};
+}
+
+/** Reports that it works for longer than the watchdog of the test waits. */
+async function encodeSlowly(id: number): Promise<void> {
+  for (let report = 0; report < 40; report++) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    self.postMessage({ kind: "working", id });
+  }
+  encodeAtOnce(id);
+}

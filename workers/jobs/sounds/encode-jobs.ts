@@ -4,7 +4,7 @@
  */
 import { errorNumber, toWavecacheError, WavecacheError } from "../../../src/base/errors.ts";
 import { failpoint } from "../../../src/base/failpoint.ts";
-import { maxEncodings } from "../../../src/base/limits/sounds.ts";
+import { encoderReportMs, maxEncodings } from "../../../src/base/limits/sounds.ts";
 import type { EncodeEnd, EncoderReply, EncoderRequest } from "../../../src/store/sounds/encoder-calls.ts";
 import { CancelledError, EncodingPace } from "./encoding-pace.ts";
 import { OptionalSoundWriter } from "./optional-sound-writer.ts";
@@ -19,6 +19,8 @@ export class EncodeJobs {
   readonly #running = new Set<number>();
   /** Running requests that end after their current step. */
   readonly #cancelled = new Set<number>();
+  /** When the last message was sent, by the monotonic clock. */
+  #reportedAtMs = performance.now();
 
   constructor(post: (reply: EncoderReply, transfer?: ArrayBuffer[]) => void) {
     this.#post = post;
@@ -69,7 +71,10 @@ export class EncodeJobs {
 
   async #encode({ id, descriptor, size, storePath }: EncodeRequest): Promise<EncodeEnd> {
     const source = new SoundSourceFile(descriptor, size);
-    const pace = new EncodingPace(() => this.#cancelled.has(id));
+    const pace = new EncodingPace(
+      () => this.#cancelled.has(id),
+      () => this.#reportWork(id),
+    );
     const writer = new OptionalSoundWriter(storePath, id);
     try {
       for await (const packets of packetsOf(source, pace)) {
@@ -85,6 +90,11 @@ export class EncodeJobs {
     }
   }
 
+  /** Tells the main thread, which replaces a thread that hangs, that this one does not. */
+  #reportWork(id: number): void {
+    if (performance.now() - this.#reportedAtMs > encoderReportMs) this.#send({ kind: "working", id });
+  }
+
   #sendPackets(id: number, packets: Uint8Array[]): void {
     const lengths = Uint16Array.from(packets, (packet) => packet.length);
     const bytes = new Uint8Array(packets.reduce((sum, packet) => sum + packet.length, 0));
@@ -93,11 +103,16 @@ export class EncodeJobs {
       bytes.set(packet, at);
       at += packet.length;
     }
-    this.#post({ kind: "packets", id, bytes, lengths }, [bytes.buffer, lengths.buffer]);
+    this.#send({ kind: "packets", id, bytes, lengths }, [bytes.buffer, lengths.buffer]);
   }
 
   #end(id: number, result: EncodeEnd): void {
-    this.#post({ kind: "ended", id, end: result });
+    this.#send({ kind: "ended", id, end: result });
+  }
+
+  #send(reply: EncoderReply, transfer?: ArrayBuffer[]): void {
+    this.#reportedAtMs = performance.now();
+    this.#post(reply, transfer);
   }
 }
 

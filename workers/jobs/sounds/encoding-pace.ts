@@ -10,14 +10,18 @@ export class CancelledError extends Error {}
  */
 export class EncodingPace {
   readonly #isCancelled: () => boolean;
+  readonly #onStep: () => void;
   #gapBytes = 0;
 
-  constructor(isCancelled: () => boolean) {
+  /** `onStep` is called after each step. */
+  constructor(isCancelled: () => boolean, onStep: () => void) {
     this.#isCancelled = isCancelled;
+    this.#onStep = onStep;
   }
 
   /** Ends a step. Throws CancelledError. */
   async step(): Promise<void> {
+    this.#onStep();
     await new Promise<void>((resolve) => setImmediate(resolve));
     if (this.#isCancelled()) throw new CancelledError("cancelled");
   }

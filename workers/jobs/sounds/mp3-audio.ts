@@ -12,8 +12,9 @@ import type { EncodingPace } from "./encoding-pace.ts";
 import { mixPlanes, type MonoAudio, type MonoPiece } from "./mono-audio.ts";
 import type { SoundSourceFile } from "./sound-source-file.ts";
 
-/** Half a second of MP3 at 128 kbit/s. */
+/** Half a second of MP3 at 128 kbit/s; more where no audio is found. */
 const pieceBytes = 8 * KiB;
+const gapPieceBytes = 64 * KiB;
 /** Bytes at the beginning in which frames of free format are searched for. */
 const freeFormatBytes = 64 * KiB;
 /** Samples by which the output of every decoder lags behind its input. */
@@ -43,6 +44,7 @@ class Mp3Audio implements MonoAudio {
   readonly #decoder: MPEGDecoder;
   readonly #parser = new MpegFrames();
   #at: number;
+  #pieceBytes = pieceBytes;
   #isParsed = false;
   /** Frames that are not decoded yet. */
   #frames: MpegFrame[] = [];
@@ -79,10 +81,11 @@ class Mp3Audio implements MonoAudio {
   async #parse(): Promise<boolean> {
     while (this.#frames.length === 0) {
       if (this.#isParsed) return false;
-      const bytes = this.#file.read(this.#at, Math.min(pieceBytes, this.#to - this.#at));
+      const bytes = this.#file.read(this.#at, Math.min(this.#pieceBytes, this.#to - this.#at));
       this.#at += bytes.length;
       this.#isParsed = bytes.length === 0;
       this.#frames = this.#isParsed ? this.#parser.end() : this.#parser.push(bytes);
+      this.#pieceBytes = this.#frames.length > 0 ? pieceBytes : gapPieceBytes;
       await this.#pace.stepOver(bytes.length, this.#frames.length > 0);
     }
     if (this.#beginsAnew(this.#frames[0]!)) await this.#restart(this.#frames[0]!);

@@ -8,8 +8,9 @@ import type { EncodingPace } from "./encoding-pace.ts";
 import { mixPlanes, type MonoAudio, type MonoPiece } from "./mono-audio.ts";
 import type { SoundSourceFile } from "./sound-source-file.ts";
 
-/** A few seconds of speech. */
+/** A few seconds of speech; more where no audio is found. */
 const pieceBytes = 8 * KiB;
+const gapPieceBytes = 64 * KiB;
 /** Packets that are decoded in one step. */
 const maxPacketsPerStep = 25;
 /** Bytes of a packet that the decoder has room for, for each channel; it throws at a longer one. */
@@ -74,10 +75,12 @@ async function* opusRuns(
   pace: EncodingPace,
   parser = new OggOpusParser(),
 ): AsyncGenerator<OpusRun, void, void> {
+  let wanted = pieceBytes;
   for (let at = 0; at < file.size;) {
-    const bytes = file.read(at, pieceBytes);
+    const bytes = file.read(at, wanted);
     at += bytes.length;
     const runs = unlessUnreadable(() => parser.push(bytes));
+    wanted = runs.length > 0 ? pieceBytes : gapPieceBytes;
     yield* runs;
     await pace.stepOver(bytes.length, runs.length > 0);
   }

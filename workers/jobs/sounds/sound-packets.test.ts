@@ -53,7 +53,10 @@ class CountingPace extends EncodingPace {
   #stepBytes = 0;
 
   constructor() {
-    super(() => false);
+    super(
+      () => false,
+      () => undefined,
+    );
   }
 
   count(bytes: number): void {
@@ -198,6 +201,12 @@ describe("a WAV file plays", () => {
     }
   });
 
+  test("of Microsoft ADPCM, as FFmpeg codes it", async () => {
+    // FFmpeg pads the last of 29 blocks, and states more samples than they have.
+    const seconds = (29 * 2_034) / 44_100;
+    await expectPlays(caseFile("wav-ms-adpcm.wav"), { seconds, minCorrelation: 0.98 });
+  });
+
   test("of IMA ADPCM with a damaged block, which becomes silence", async () => {
     const file = wavAdpcmFile(musicMono, 1, 44_100);
     file[60 + 5 * 256 + 2] = 100;
@@ -303,6 +312,14 @@ describe("an MP3 file plays", () => {
     expect(correlation(musicAt48k, sound, 1_300)).toBeGreaterThan(0.9);
     const second = sound.subarray(Math.round(1.3322 * opusSampleRate));
     expect(correlation(musicAt48k, second, 3_000)).toBeGreaterThan(0.9);
+  });
+
+  test("within WAV", async () => {
+    const format = formatChunk({ tag: 0x55, blockBytes: 1, bits: 0 });
+    await expectPlays(
+      riffFile([format, riffChunk("data", mp3), riffChunk("LIST", new Uint8Array(99))]),
+      delayed,
+    );
   });
 
   test("with a tag that states no frames, whose delay and padding still count", async () => {
@@ -434,7 +451,7 @@ describe("a sound is refused for what it is:", () => {
     ["a tag and nothing else", id3Tag(50), "no MP3 audio"],
     ["nothing", new Uint8Array(0), "an empty file"],
   ])("%s", async (_, bytes, reason) => {
-    expect(packetsOfBytes(bytes)).rejects.toThrow(reason);
+    await expect(packetsOfBytes(bytes)).rejects.toThrow(reason);
   });
 });
 
@@ -470,7 +487,7 @@ describe("no step for a sound holds up others:", () => {
     });
     expect(reason).toContain("no audio in 64 MiB");
     expect(pace.maxStepBytes).toBeLessThan(maxStepBytes);
-    expect(pace.steps).toBeLessThan(maxSoundGapBytes / (4 * KiB));
+    expect(pace.steps).toBeLessThan(maxSoundGapBytes / (32 * KiB));
   });
 
   test("an Ogg file of damaged pages", async () => {

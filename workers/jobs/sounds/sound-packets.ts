@@ -10,7 +10,7 @@ import { type MonoAudio, type MonoPiece, piecesPerSecond } from "./mono-audio.ts
 import { openMp3 } from "./mp3-audio.ts";
 import { inspectOpus, openOpus, opusPackets } from "./opus-audio.ts";
 import type { SoundSourceFile } from "./sound-source-file.ts";
-import { openWav, readWavFormat } from "./wav-audio.ts";
+import { openWav } from "./wav-audio.ts";
 
 const maxPackets = (maxSoundMs / 1000) * (opusSampleRate / opusFrameSamples);
 /** The largest batch: some 5 ms of work. The first batches are smaller, to start the playback soon. */
@@ -30,7 +30,7 @@ export async function* packetsOf(
     if (opus.plainPackets !== undefined) yield* opusPackets(file, opus.plainPackets, pace);
     else yield* encode(openOpus(file, opus, pace), pace);
   } else if (format === "audio/wav") {
-    yield* encode(openWav(file, await readWavFormat(file, pace), pace), pace);
+    yield* encode(await openWav(file, pace), pace);
   } else if (format === "audio/mpeg") {
     yield* encode(await openMp3(file, at, file.size, pace), pace);
   } else {

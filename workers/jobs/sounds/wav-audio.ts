@@ -4,6 +4,7 @@ import { KiB } from "../../../src/base/limits/units.ts";
 import { decodeWavFrames, wavFrameSamples, wavSamples } from "../../../src/codec/wav-samples.ts";
 import { type WavFormat, WavHeadParser } from "../../../src/codec/wav.ts";
 import type { EncodingPace } from "./encoding-pace.ts";
+import { openMp3 } from "./mp3-audio.ts";
 import { mixInterleaved, type MonoAudio, type MonoPiece, piecesPerSecond } from "./mono-audio.ts";
 import type { SoundSourceFile } from "./sound-source-file.ts";
 
@@ -11,21 +12,20 @@ import type { SoundSourceFile } from "./sound-source-file.ts";
 const minHeadBytes = 4 * KiB;
 const maxHeadBytes = 64 * KiB;
 
-/** Parses the head of a WAV file, step by step. Throws SOUND_UNREADABLE. */
-export async function readWavFormat(file: SoundSourceFile, pace: EncodingPace): Promise<WavFormat> {
+/** Decodes the audio of a WAV file. Throws SOUND_UNREADABLE or SOUND_TOO_LONG. */
+export async function openWav(file: SoundSourceFile, pace: EncodingPace): Promise<MonoAudio> {
   const parser = new WavHeadParser(file.size);
   for (let at = 0, bytes = minHeadBytes; ; bytes = Math.min(2 * bytes, maxHeadBytes)) {
     const head = parser.parse(file.read(at, bytes), at);
-    if (head.kind === "format") return head.format;
     if (head.kind === "refused") throw new WavecacheError("SOUND_UNREADABLE", head.reason);
+    if (head.kind === "format") return new WavAudio(file, head.format, pace);
+    if (head.kind === "mpeg") {
+      const { dataAt, dataBytes = file.size - dataAt } = head;
+      return await openMp3(file, dataAt, dataAt + dataBytes, pace);
+    }
     at = head.at;
     await pace.step();
   }
-}
-
-/** Decodes the audio of a WAV file. Throws SOUND_TOO_LONG. */
-export function openWav(file: SoundSourceFile, format: WavFormat, pace: EncodingPace): MonoAudio {
-  return new WavAudio(file, format, pace);
 }
 
 class WavAudio implements MonoAudio {
