@@ -54,7 +54,7 @@ const table = {
   },
   TEXT_NOT_UTF8: {
     reason: "the server sends bytes that are not UTF-8 as text, which WebSockets do not allow",
-    hint: "it has to send audio in binary frames: see its documentation, or download with a program that came with it",
+    hint: "it has to send audio in binary frames; the command line client downloads from it all the same",
     again: false,
   },
   INCOMPLETE: {

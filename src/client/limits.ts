@@ -41,6 +41,8 @@ export const maxChunkBytes = 16 * MiB;
 /** The length that one GET requests; one outside 1 to the maximum is BAD_ARGUMENT. */
 export const defaultGetBytes = 64 * KiB;
 export const maxGetBytes = 16 * MiB;
+/** Head of an answer to a WebSocket handshake; a longer one fails. */
+export const maxHandshakeBytes = 16 * KiB;
 /** Unanswered GETs; at the window the next GET waits. A window outside 1 to the maximum is BAD_ARGUMENT. */
 export const defaultWindowGets = 16;
 export const maxWindowGets = 256;

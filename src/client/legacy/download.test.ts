@@ -222,12 +222,28 @@ describe("text before the first answer", () => {
   });
 });
 
-test("audio in text frames that are not UTF-8 ends the download at once, and the error names the cause", async () => {
-  const server = startBrokenTextServer();
-  const error = await failureOf(quick(server.url));
-  server.stop();
-  expect(error.code).toBe("TEXT_NOT_UTF8");
-  expect(server.connections()).toBe(1);
+describe("audio in text frames that are not UTF-8", () => {
+  const zeros = new Uint8Array(1_000);
+  const bytes = new Uint8Array(Buffer.concat([zeros, noise(9_000), zeros]));
+
+  test("arrives whole, also after lost connections and a greeting", async () => {
+    for (const sizeBytes of [undefined, bytes.length]) {
+      const server = startBrokenTextServer(bytes, 4_000, '{"type":"CONNECTED"}');
+      const result = await quick(server.url, { sizeBytes, getBytes: 500, windowGets: 4 });
+      server.stop();
+      expect(result.bytes.equals(bytes)).toBe(true);
+      expect(result.digests.sha256).toBe(sha256(bytes));
+    }
+  });
+
+  test("ends the download at once on a platform that cannot read it, and the error names the cause", async () => {
+    const server = startBrokenTextServer(bytes);
+    const { openSocket, newDigest } = bunPlatform;
+    const error = await failureOf(quick(server.url, { platform: { openSocket, newDigest } }));
+    server.stop();
+    expect(error.code).toBe("TEXT_NOT_UTF8");
+    expect(server.connections()).toBe(1);
+  });
 });
 
 describe("a foreign server", () => {

@@ -4,7 +4,7 @@
  * its offset.
  */
 import { decodeReply, encodeGet, type Reply } from "../../wire/audio-cache.ts";
-import type { Connection, SocketFrame } from "../transport/connection.ts";
+import { connect, type Connection, type SocketFrame } from "../transport/connection.ts";
 import { type Digests, StreamDigests } from "../digests.ts";
 import { ClientError } from "../errors.ts";
 import {
@@ -82,6 +82,8 @@ class LegacyDownload {
   #reconnects = 0;
   /** The server answers GETs with binary frames: it has done so once. */
   #hasBinaryAnswers = false;
+  /** The server sends audio as text that is not UTF-8: connections accept it. */
+  #isLenient = false;
 
   constructor(options: DownloadOptions) {
     this.#options = options;
@@ -114,14 +116,26 @@ class LegacyDownload {
 
   async #attempt(): Promise<Ending> {
     if (this.#offset >= this.#endBytes) return "size";
-    const { onEvent, streamId } = this.#options;
-    const connection = await connectionFor(this.#options, this.#limits);
+    const { onEvent, streamId, platform } = this.#options;
+    const connection = await this.#connect();
     try {
       onEvent?.({ type: "reading", streamId, offset: this.#offset });
       return await this.#read(connection);
+    } catch (error) {
+      const isText = error instanceof ClientError && error.code === "TEXT_NOT_UTF8";
+      if (!isText || this.#isLenient || platform.openLenientSocket === undefined) throw error;
+      this.#isLenient = true;
     } finally {
       connection.close();
     }
+    return await this.#attempt();
+  }
+
+  #connect(): Promise<Connection> {
+    const { platform, url, signal, onEvent } = this.#options;
+    if (!this.#isLenient) return connectionFor(this.#options, this.#limits);
+    onEvent?.({ type: "connecting", url });
+    return connect({ openSocket: (to) => platform.openLenientSocket!(to) }, url, signal, this.#limits);
   }
 
   async #read(connection: Connection): Promise<Ending> {
@@ -162,7 +176,10 @@ class LegacyDownload {
     connection: Connection,
   ): Promise<boolean> {
     if (typeof frame !== "string") return false;
-    if (reply?.type === "CONNECTED" || this.#hasBinaryAnswers) return true;
+    if (reply?.type === "CONNECTED") return true;
+    // Here text and binary frames do not tell a greeting from audio.
+    if (this.#isLenient) return false;
+    if (this.#hasBinaryAnswers) return true;
     if (this.#bytesOf(frame).length === ranges.awaitedBytes) return false;
     const next = await connection.peek(performance.now() + Math.min(this.#limits.endIdleMs, greetingMs));
     return next !== undefined && typeof next !== "string";

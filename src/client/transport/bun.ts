@@ -1,4 +1,5 @@
 /** The client's platform on Bun. */
+import { LenientSocket } from "./lenient-socket.ts";
 import type { Digest, DigestName, Fetch, Platform } from "./platform.ts";
 import { type Trust, tlsOptions } from "./trust.ts";
 import type { StreamPlatform } from "../v1/platform.ts";
@@ -11,6 +12,7 @@ export function bunPlatformOf(trust: Trust): Platform & StreamPlatform {
   return {
     openSocket: (url, protocols) =>
       new WebSocket(url, { protocols: [...protocols], perMessageDeflate: false, tls }),
+    openLenientSocket: (url) => new LenientSocket(url, tls),
     newDigest,
     crc32: (bytes) => Bun.hash.crc32(bytes),
   };

@@ -38,5 +38,10 @@ export interface SocketPlatform {
 }
 
 export interface Platform extends SocketPlatform {
+  /**
+   * Opens a WebSocket that accepts text which is not UTF-8, and passes it on as bytes. Some old servers send audio that
+   * way; the platform's own WebSocket ends the connection.
+   */
+  openLenientSocket?(url: string): Socket;
   newDigest(name: DigestName): Digest;
 }

@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 import { type AddressInfo, createServer } from "node:net";
 import type { Server, ServerWebSocket } from "bun";
+import { encodeFrame, opcodes } from "../harness/peers/websocket-frames.ts";
 
 export interface MockBehaviour {
   /** Sends CONNECTED first. */
@@ -323,20 +324,67 @@ export function deadAddress(): string {
   return `ws://127.0.0.1:${port}/audio`;
 }
 
-/** A server that answers any message with a text frame that is not UTF-8, as some PHP servers send audio. */
-export function startBrokenTextServer(): { url: string; connections: () => number; stop: () => void } {
+export interface BrokenTextServer {
+  url: string;
+  /** Number of connections so far. */
+  connections(): number;
+  stop(): void;
+}
+
+/**
+ * A server that sends its audio in text frames, whatever the bytes are, as some PHP servers do. It cuts each connection
+ * after `cutAfterBytes` of audio, and greets with `greeting`.
+ */
+export function startBrokenTextServer(
+  audio: Uint8Array,
+  cutAfterBytes = Infinity,
+  greeting = "",
+): BrokenTextServer {
   let connections = 0;
   const server = createServer((socket) => {
     connections += 1;
+    let sentBytes = 0;
+    const sendText = (text: string | Uint8Array) =>
+      socket.write(encodeFrame({ opcode: opcodes.text, payload: Buffer.from(text) }));
+    const answer = (get: string) => {
+      const { offset, length } = JSON.parse(get) as { offset: number; length: number };
+      const part = audio.subarray(offset, offset + length);
+      sentBytes += part.length;
+      if (sentBytes > cutAfterBytes) socket.destroy();
+      else if (part.length > 0) sendText(part);
+      else sendText(JSON.stringify({ type: "ERROR", message: `No data available at offset ${offset}` }));
+    };
     socket.on("error", () => undefined);
     socket.once("data", (request) => {
-      const key = /^sec-websocket-key: *(\S+)/im.exec(request.toString("latin1"))?.[1] ?? "";
-      const accept = createHash("sha1").update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
-      const headers = `Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}`;
-      socket.write(`HTTP/1.1 101 Switching Protocols\r\n${headers}\r\n\r\n`);
-      socket.on("data", () => socket.write(Buffer.of(0x81, 3, 0xff, 0xfe, 0x41)));
+      socket.write(upgradeAnswer(request.toString("latin1")));
+      if (greeting !== "") sendText(greeting);
+      let pending: Buffer = Buffer.alloc(0);
+      socket.on("data", (bytes: Buffer) => {
+        pending = Buffer.concat([pending, bytes]);
+        pending = answerTexts(pending, answer);
+      });
     });
   }).listen(0, "127.0.0.1");
   const { port } = server.address() as AddressInfo;
   return { url: `ws://127.0.0.1:${port}/`, connections: () => connections, stop: () => void server.close() };
+}
+
+/** Passes on the texts of whole frames, all short and masked, and returns the rest. */
+function answerTexts(bytes: Buffer, answer: (text: string) => void): Buffer {
+  for (let rest = bytes; ;) {
+    const length = (rest[1] ?? 0) & 0x7f;
+    if (length > 125) throw new Error("a long frame");
+    if (rest.length < 2 || rest.length < 6 + length) return rest;
+    const mask = rest.subarray(2, 6);
+    const payload = Buffer.from(rest.subarray(6, 6 + length)).map((byte, at) => byte ^ mask[at & 3]!);
+    if ((rest[0]! & 0x0f) === opcodes.text) answer(Buffer.from(payload).toString());
+    rest = rest.subarray(6 + length);
+  }
+}
+
+function upgradeAnswer(request: string): string {
+  const key = /^sec-websocket-key: *(\S+)/im.exec(request)?.[1] ?? "";
+  const accept = createHash("sha1").update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
+  const headers = `Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}`;
+  return `HTTP/1.1 101 Switching Protocols\r\n${headers}\r\n\r\n`;
 }
