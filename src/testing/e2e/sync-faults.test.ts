@@ -10,7 +10,8 @@ import { countingPayload, IngestDevice, isCounting, pcmFormat } from "../harness
 import { joinedFrames, joinedSamples, recordedSegments } from "../harness/recorded-files.ts";
 import { allRecordings } from "../harness/http/recordings.ts";
 import { V1Peer } from "../harness/peers/v1.ts";
-import { canFailSyncs, SyncFault } from "../harness/faults/sync-fault.ts";
+import { canPreload } from "../harness/faults/preload.ts";
+import { SyncFault } from "../harness/faults/sync-fault.ts";
 import { Random, sha256 } from "../harness/bytes.ts";
 import { readiness } from "../harness/http/readiness.ts";
 import { listStreams, removeStream } from "../harness/http/streams.ts";
@@ -20,7 +21,7 @@ import { until } from "../harness/until.ts";
 useServers();
 
 const MiB = 1024 * 1024;
-const faulty = test.skipIf(!canFailSyncs);
+const faulty = test.skipIf(!canPreload);
 
 async function expectWhole(server: TestServer, id: string, audio: Uint8Array): Promise<void> {
   using peer = await AudioCachePeer.open(server.url);

@@ -3,9 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ServerOptions } from "../server.ts";
-
-/** Whether this machine can compile the library, and load it into the server. */
-export const canFailSyncs = process.platform === "linux" && Bun.which("gcc") !== null;
+import { compileLibrary } from "./preload.ts";
 
 /** Makes one sync of certain files fail, with the loss of what was not synced before. */
 export class SyncFault {
@@ -17,10 +15,7 @@ export class SyncFault {
   constructor(path: string, call = 1) {
     this.#path = path;
     this.#call = call;
-    const source = join(import.meta.dir, "sync-fault.c");
-    const command = ["gcc", "-shared", "-fPIC", "-O1", "-o", this.#library, source, "-ldl"];
-    const { exitCode, stderr } = Bun.spawnSync(command);
-    if (exitCode !== 0) throw new Error(`gcc: ${stderr.toString()}`);
+    compileLibrary("sync-fault.c", this.#folder);
   }
 
   get options(): ServerOptions {
