@@ -151,8 +151,8 @@ const table = {
     "run that version, or use another --cache-dir"),
 
   // Recordings
-  RECORDING_UNKNOWN: row(404, close.POLICY, grpc.NOT_FOUND, "no such stream is being recorded now",
-    "ask for it by its hardware id or stream id while the device is sending"),
+  RECORDING_UNKNOWN: row(404, close.POLICY, grpc.NOT_FOUND, "no such recording",
+    "list the recordings; to listen to one that runs, ask by hardware id or stream id while the device is sending"),
   LISTENERS_EXHAUSTED: row(503, close.TRY_LATER, grpc.RESOURCE_EXHAUSTED, "too many listeners",
     "try again later"),
 

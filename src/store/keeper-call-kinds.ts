@@ -11,6 +11,7 @@ export type SlowCall =
   | "syncRecordings"
   | "repairRecordings"
   | "listRecordings"
+  | "findRecording"
   | "lookAtRecordings";
 
 /** Only touches the catalog. */
@@ -23,6 +24,7 @@ const slowCalls: ReadonlySet<KeeperCall> = new Set<SlowCall>([
   "syncRecordings",
   "repairRecordings",
   "listRecordings",
+  "findRecording",
   "lookAtRecordings",
 ]);
 

@@ -133,6 +133,8 @@ export interface KeeperCalls {
   ];
   /** The recordings after this id, by id, whether their files are there or not. */
   recordingsAfter: [args: { id: number; limit: number }, result: RecordingRow[]];
+  /** A recording with what is missing of its files; null if there is none. */
+  findRecording: [args: { folder: string; id: number }, result: RecordingRow | null];
   /** Looks for the files of the recordings after this id. Results in the last id looked at, or null at the end. */
   lookAtRecordings: [
     args: { folder: string; after: number; limit: number },

@@ -95,6 +95,7 @@ export class Keeper {
     syncRecordings: (args) => this.#recordings.sync(args),
     repairRecordings: (args) => this.#recordings.repair(args),
     listRecordings: (args) => this.#recordings.list(args),
+    findRecording: (args) => this.#recordings.find(args),
     lookAtRecordings: (args) => this.#recordings.look(args),
   };
   #waiting: (FinishRequest | RemoveRequest)[] = [];

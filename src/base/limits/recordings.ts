@@ -41,6 +41,11 @@ export const recordingLookMs = 2_000;
 /** Recordings in one page of a listing; a request for more is refused. */
 export const maxListedRecordings = 1000;
 
+/** Recordings whose file was compared with its SHA-256; the least recently used is hashed again before it is sent. */
+export const maxVerifiedRecordings = 10_000;
+/** A recording is hashed in pieces of this size: other work of the main thread comes between them. */
+export const recordingHashBytes = 256 * KiB;
+
 mustHold("an ingest frame fits a WebSocket message", maxIngestFrameBytes <= defaultMaxMessageBytes);
 mustHold(
   "a device that answers pings is never idle",

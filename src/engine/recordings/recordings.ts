@@ -18,6 +18,8 @@ import type { RecordingEvents, RecordingSlot } from "../../pool/recording-slot.t
 import type { RecordingQuery, RecordingRow } from "../../store/recordings/catalog.ts";
 import { type Handshake, sanitizeHwid } from "../../wire/ingest.ts";
 import type { StoreConditions } from "../store-conditions.ts";
+import type { OpenedFile } from "../../store/library/file.ts";
+import { WavFiles } from "./wav-files.ts";
 import { Recording, type RecordingHost, type RecordingOwner } from "./recording.ts";
 
 export interface RecordingSettings {
@@ -50,6 +52,7 @@ export class Recordings implements RecordingHost {
   /** Segments that a sync has failed for: Linux may have dropped what it could not write. */
   readonly #suspect = new Set<string>();
   readonly #timers: Timer[] = [];
+  readonly #wavFiles: WavFiles;
   #syncing: Promise<void> | undefined;
   #looking: Promise<void> | undefined;
   /** The last recording whose files were looked for, by id. */
@@ -62,6 +65,7 @@ export class Recordings implements RecordingHost {
     this.#conditions = conditions;
     this.#settings = settings;
     this.log = log;
+    this.#wavFiles = new WavFiles(settings.folder, log);
   }
 
   /** Repairs the segments of an earlier run. Call it once the store is open. */
@@ -111,6 +115,18 @@ export class Recordings implements RecordingHost {
     const { rows, removed } = await this.#pool.keeper.call("listRecordings", { folder, query });
     this.#logRemoved(removed);
     return rows;
+  }
+
+  /** A finished recording. Rejects with RECORDING_UNKNOWN, also if its samples were removed. */
+  async find(id: number): Promise<RecordingRow> {
+    const row = await this.#pool.keeper.call("findRecording", { folder: this.#settings.folder, id });
+    if (row === null || row.missing?.includes("wav")) throw new WavecacheError("RECORDING_UNKNOWN");
+    return row;
+  }
+
+  /** The samples of a recording, which are right. The caller closes the file. Rejects with OBJECT_DAMAGED and the like. */
+  openWav(row: RecordingRow): Promise<OpenedFile> {
+    return this.#wavFiles.open(row.name, row.wav);
   }
 
   figures(): RecordingsFigures {

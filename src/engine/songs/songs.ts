@@ -5,7 +5,7 @@
 import { WavecacheError } from "../../base/errors.ts";
 import { maxKnownSongs, maxSongsInspected } from "../../base/limits/library.ts";
 import { isStreamId } from "../../base/stream-id.ts";
-import { type AudioDetails, inspectAudio } from "../../store/library/audio-details.ts";
+import { type AudioDetails, audioTypeOf, inspectAudio } from "../../store/library/audio-details.ts";
 import type { StreamRow } from "../../store/streams/catalog.ts";
 import type { CacheLayout } from "../../store/layout.ts";
 import type { Library } from "../../store/library/library.ts";
@@ -59,6 +59,18 @@ export class Songs {
     const stream = isStreamId(name) ? await this.#openStream(name) : undefined;
     if (stream === undefined) throw new WavecacheError("SONG_UNKNOWN", name);
     return stream;
+  }
+
+  /** Opens a file of the library, with its type. The caller closes it. Rejects with SONG_UNKNOWN. */
+  async openFile(name: string): Promise<{ file: OpenedFile; type: string }> {
+    const file = await this.#library.find(name);
+    if (file === undefined) throw new WavecacheError("SONG_UNKNOWN", name);
+    try {
+      return { file, type: this.#details.get(file.key)?.type ?? (await audioTypeOf(name, file)) };
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
   }
 
   /** Lists the library, a page at a time. Streams are not included. */

@@ -3,6 +3,8 @@ import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import type { Readiness } from "../../base/readiness.ts";
 import type { HttpRoute } from "../../listen/route.ts";
 import { apiRoute } from "./api.ts";
+import { type AudioSongs, songAudioOperation } from "./audio/library.ts";
+import { type AudioRecordings, recordingAudioOperation } from "./audio/recordings.ts";
 import { type AudioStreams, type StreamAudios, streamAudioOperation } from "./audio/streams.ts";
 import { deviceOperations, type Devices } from "./devices.ts";
 import { healthRoute, type StoreCheck } from "./health.ts";
@@ -15,8 +17,8 @@ import { streamOperations, type Streams } from "./streams.ts";
 export interface HttpApi {
   streams: Streams & AudioStreams & { readonly check: StoreCheck };
   streamAudio: StreamAudios;
-  recordings: Recordings;
-  songs: Songs;
+  recordings: Recordings & AudioRecordings;
+  songs: Songs & AudioSongs;
   devices: Devices;
   readiness: Readiness;
 }
@@ -25,6 +27,8 @@ export function httpRoutes(api: HttpApi, home: HomeSettings, meter: GatewayMeter
   const operations = [
     ...streamOperations(api.streams),
     streamAudioOperation(api.streams, api.streamAudio),
+    recordingAudioOperation(api.recordings),
+    songAudioOperation(api.songs),
     ...recordingOperations(api.recordings),
     ...libraryOperations(api.songs),
     ...deviceOperations(api.devices),

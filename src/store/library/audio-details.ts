@@ -44,14 +44,26 @@ const typesByExtension: Record<string, string> = {
 
 /** Reads a file's type and duration. A file that is damaged or not audio has no duration; only disk failures throw. */
 export async function inspectAudio(name: string, file: OpenedFile): Promise<AudioDetails> {
-  const read = (at: number, bytes: number) =>
-    file.read(Math.min(at, file.size), bytesWithin(file, at, bytes));
+  const read = readerOf(file);
   const probe = await probeAudio(read);
-  const type =
-    probe.format ?? typesByExtension[/\.([^./]+)$/.exec(name)?.[1]?.toLowerCase() ?? ""] ?? unknownType;
+  const type = probe.format ?? typeByName(name);
   if (type === unknownType) return { type, duration: null };
   const duration = await ownDuration(read, probe.at, type, file.size);
   return { type, duration: duration === undefined ? await parsedDuration(name, type, file) : duration };
+}
+
+/** The type that `inspectAudio` would find. */
+export async function audioTypeOf(name: string, file: OpenedFile): Promise<string> {
+  return (await probeAudio(readerOf(file))).format ?? typeByName(name);
+}
+
+function readerOf(file: OpenedFile): ReadAt {
+  return (at, bytes) => file.read(Math.min(at, file.size), bytesWithin(file, at, bytes));
+}
+
+function typeByName(name: string): string {
+  const extension = /\.([^./]+)$/.exec(name)?.[1]?.toLowerCase() ?? "";
+  return Object.hasOwn(typesByExtension, extension) ? typesByExtension[extension]! : unknownType;
 }
 
 /** The duration of what sounds are made of, exactly as it is played. Undefined for other files. */

@@ -13,6 +13,7 @@ import * as fs from "node:fs";
 import { open, lstat, readlink, realpath, type FileHandle } from "node:fs/promises";
 import { sep } from "node:path";
 import { systemCode, WavecacheError } from "../../base/errors.ts";
+import { pathOfDescriptor } from "../held-file.ts";
 import { identityOf } from "../layout.ts";
 
 const { O_RDONLY, O_NONBLOCK = 0, O_NOFOLLOW = 0 } = fs.constants;
@@ -23,12 +24,22 @@ export class OpenedFile {
   readonly size: number;
   /** Identifies the file and its content, as far as size and timestamps tell. */
   readonly key: string;
+  /** When its content changed last, in milliseconds since 1970. */
+  readonly modifiedAt: number;
   readonly #handle: FileHandle;
+  readonly #real: string;
 
-  constructor(handle: FileHandle, stat: fs.BigIntStats) {
+  constructor(handle: FileHandle, real: string, stat: fs.BigIntStats) {
     this.#handle = handle;
+    this.#real = real;
+    this.modifiedAt = Number(stat.mtimeMs);
     this.size = Number(stat.size);
     this.key = identityOf(stat);
+  }
+
+  /** A path that leads to this file while it is open, whatever happens to its name. */
+  get path(): string {
+    return pathOfDescriptor(this.#handle.fd, this.#real);
   }
 
   /** For reads by another thread of this process, while this file is open. */
@@ -82,7 +93,8 @@ async function openChecked(root: string, real: string): Promise<OpenedFile | und
   const handle = await open(real, O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
   try {
     const stat = await handle.stat({ bigint: true });
-    if (stat.isFile() && (await liesBelow(root, real, handle, stat))) return new OpenedFile(handle, stat);
+    if (stat.isFile() && (await liesBelow(root, real, handle, stat)))
+      return new OpenedFile(handle, real, stat);
   } catch (error) {
     await handle.close();
     throw error;
@@ -98,14 +110,14 @@ async function liesBelow(
   handle: FileHandle,
   stat: fs.BigIntStats,
 ): Promise<boolean> {
-  const opened = await pathOfDescriptor(handle.fd);
+  const opened = await nameOfDescriptor(handle.fd);
   if (opened !== undefined) return isBelow(root, opened);
   if ((await realpath(real)) !== real) return false;
   const there = await lstat(real, { bigint: true });
   return there.ino === stat.ino && there.dev === stat.dev && (await realpath(real)) === real;
 }
 
-async function pathOfDescriptor(descriptor: number): Promise<string | undefined> {
+async function nameOfDescriptor(descriptor: number): Promise<string | undefined> {
   if (process.platform !== "linux") return undefined;
   try {
     return await readlink(`/proc/self/fd/${descriptor}`);

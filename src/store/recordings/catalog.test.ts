@@ -116,6 +116,8 @@ describe("the catalog of recordings", () => {
     recordings.remove(rows[1]!.id);
     expect(recordings.after(0, 10).map(({ name }) => name)).toEqual(["c", "b"]);
     expect(recordings.has("a")).toBe(false);
+    expect(recordings.find(rows[1]!.id)).toBeUndefined();
+    expect(recordings.find(rows[0]!.id)).toEqual(rows[0]!);
   });
 
   test("is rolled back with the rest of a failed transaction", () => {

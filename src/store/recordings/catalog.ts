@@ -27,6 +27,7 @@ export interface RecordingCatalog {
   /** Inserts a recording. Replaces a row of the same name, since its files have been replaced too. */
   enter(recording: RecordingEntry): void;
   has(name: string): boolean;
+  find(id: number): RecordingRow | undefined;
   remove(id: number): void;
   /** Ordered by id, after this one. */
   after(id: number, limit: number): RecordingRow[];

@@ -51,6 +51,11 @@ export class RecordingKeeper {
     return this.#recordings.after(id, limit);
   }
 
+  async find({ folder, id }: KeeperArgs<"findRecording">): Promise<KeeperResult<"findRecording">> {
+    const row = this.#recordings.find(id);
+    return row === undefined ? null : ((await this.#lookedAt(folder, [row])).present[0] ?? null);
+  }
+
   /** Looks for the files of the next recordings. Throws RECORDINGS_LOST. */
   async look({
     folder,

@@ -74,6 +74,11 @@ export class SqliteRecordings implements RecordingCatalog {
     return this.#statements.has.get(name) !== null;
   }
 
+  find(id: number): RecordingRow | undefined {
+    const row = this.#statements.find.get(id);
+    return row === null ? undefined : toRow(row);
+  }
+
   remove(id: number): void {
     this.#statements.remove.run(id);
   }
@@ -106,6 +111,7 @@ function prepareStatements(database: Database) {
       `INSERT OR REPLACE INTO recordings (${columns.join(", ")}) VALUES (${columns.map(() => "?").join(", ")})`,
     ),
     has: database.prepare<{ id: number }, [string]>("SELECT id FROM recordings WHERE name = ?"),
+    find: database.prepare<SqlRow, [number]>("SELECT * FROM recordings WHERE id = ?"),
     remove: database.prepare<never, [number]>("DELETE FROM recordings WHERE id = ?"),
     after: database.prepare<SqlRow, [number, number]>(
       "SELECT * FROM recordings WHERE id > ? ORDER BY id LIMIT ?",

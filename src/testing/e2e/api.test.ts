@@ -1,7 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdirSync, utimesSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { AudioCachePeer, freshId } from "../harness/peers/audio-cache.ts";
 import { ApiContract } from "../harness/http/contract.ts";
+import { allRecordings } from "../harness/http/recordings.ts";
+import { countingPayload, IngestDevice, pcmFormat } from "../harness/peers/ingest-device.ts";
 import { TestServer, useServers } from "../harness/server.ts";
+import { until } from "../harness/until.ts";
 
 useServers();
 
@@ -9,7 +14,7 @@ let server: TestServer;
 let api: ApiContract;
 
 beforeAll(async () => {
-  server = await TestServer.start();
+  server = await TestServer.start({ flags: { "sync-seconds": 1 } });
   api = await ApiContract.open(server.httpBase);
 });
 
@@ -27,8 +32,25 @@ async function failure(method: string, target: string): Promise<Failure["error"]
   return { ...error, status: response.status };
 }
 
+/** Puts a song with an old date into the library. Returns its name for a path. */
+function putSong(): string {
+  const path = join(server.folder, "library", "album", "song.wav");
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, new Uint8Array(1000));
+  utimesSync(path, 1000, 1000);
+  return "album%2Fsong.wav";
+}
+
+/** Makes a recording. Returns its id. */
+async function record(): Promise<number> {
+  using device = await IngestDevice.open(server.httpBase, pcmFormat, "api");
+  device.send(countingPayload(0, 320));
+  await device.close();
+  return await until("the recording", 10_000, async () => (await allRecordings(server.httpBase))[0]?.id);
+}
+
 /** Each answer that audio can get. */
-async function requestAudio(path: string): Promise<void> {
+async function requestAudio(path: string, notFound: string): Promise<void> {
   const ask = async (headers: Record<string, string>, method = "GET"): Promise<Response> =>
     await api.request(method, path, { headers });
   const whole = await ask({});
@@ -40,7 +62,7 @@ async function requestAudio(path: string): Promise<void> {
   expect((await ask({ "if-none-match": whole.headers.get("etag")! })).status).toBe(304);
   expect((await ask({ "if-match": '"other"' })).status).toBe(412);
   expect((await api.request("GET", `${path}?format=mp3`)).status).toBe(400);
-  expect((await api.request("GET", path.replace(/[^/]+(?=\/audio$)/, "4711"))).status).toBe(404);
+  expect((await api.request("GET", notFound)).status).toBe(404);
 }
 
 async function upload(): Promise<string> {
@@ -59,7 +81,9 @@ describe("the OpenAPI document", () => {
     }
     expect((await api.request("GET", `/api/streams/${id}`)).status).toBe(200);
     expect((await api.request("HEAD", `/api/streams/${id}`)).status).toBe(200);
-    await requestAudio(`/api/streams/${id}/audio`);
+    await requestAudio(`/api/streams/${id}/audio`, "/api/streams/none/audio");
+    await requestAudio(`/api/library/${putSong()}/audio`, "/api/library/none/audio");
+    await requestAudio(`/api/recordings/${await record()}/audio`, "/api/recordings/4711/audio");
     expect((await api.request("DELETE", `/api/streams/${id}`)).status).toBe(204);
     expect((await api.request("DELETE", `/api/streams/${id}`)).status).toBe(404);
     expect((await api.request("GET", "/api/devices/nobody")).status).toBe(404);
