@@ -34,6 +34,13 @@ describe("the type of audio is detected from", () => {
   const heads: [string, Uint8Array, string | undefined][] = [
     ["RIFF of waves", latin1("RIFF\xff\xff\xff\xffWAVEfmt "), "audio/wav"],
     ["RF64 of waves", latin1("RF64\xff\xff\xff\xffWAVEds64"), "audio/wav"],
+    ["RIFX of waves", latin1("RIFX\0\0\0\x24WAVEfmt "), "audio/wav"],
+    ["AIFF", latin1("FORM\0\0\0\x24AIFFCOMM"), "audio/aiff"],
+    ["AIFF-C", latin1("FORM\0\0\0\x24AIFCFVER"), "audio/aiff"],
+    ["FORM of anything else", latin1("FORM\0\0\0\x24ILBMBMHD"), undefined],
+    ["AU", latin1(".snd\0\0\0\x18"), "audio/basic"],
+    ["CAF", latin1("caff\0\x01\0\0desc"), "audio/x-caf"],
+    ["Wave64", latin1("riff\x2e\x91\xcf\x11\xa5\xd6"), "audio/x-w64"],
     ["RIFF of anything else", latin1("RIFF\0\0\0\0AVI LIST"), undefined],
     ["Ogg with Opus", oggPage("OpusHead\x01\x01"), "audio/ogg; codecs=opus"],
     ["Ogg with Vorbis", oggPage("\x01vorbis\0\0"), "audio/ogg; codecs=vorbis"],

@@ -5,6 +5,7 @@
  *     FORM....AIFF or AIFC              audio/aiff
  *     .snd                              audio/basic
  *     caff                              audio/x-caf
+ *     riff, rest of a GUID              audio/x-w64        (Sony Wave64)
  *     OggS, first packet "OpusHead"     audio/ogg; codecs=opus      RFC 3533, RFC 7845
  *     OggS, first packet 01 "vorbis"    audio/ogg; codecs=vorbis    Vorbis I specification, 4.2.1
  *     fLaC                              audio/flac         RFC 9639
@@ -42,6 +43,7 @@ function sniffContainer(head: Uint8Array): string | undefined {
   if (hasText(head, 0, "FORM") && /^AIF[FC]$/.test(textAt(head, 8, 4))) return "audio/aiff";
   if (hasText(head, 0, ".snd")) return "audio/basic";
   if (hasText(head, 0, "caff\0\x01")) return "audio/x-caf";
+  if (hasText(head, 0, "riff\x2e\x91\xcf\x11")) return "audio/x-w64";
   if (hasText(head, 0, "OggS")) return sniffOgg(head);
   if (hasText(head, 0, "fLaC")) return "audio/flac";
   if (hasText(head, 4, "ftyp") && mp4Brands.test(textAt(head, 8, 4))) return "audio/mp4";

@@ -11,6 +11,7 @@ import { PipedAudio } from "./piped-audio.ts";
 import { WavSource } from "./wav-source.ts";
 
 const samples = new URL("../../../data/samples/", import.meta.url).pathname;
+const caseFile = (name: string) => new Uint8Array(readFileSync(join(samples, "../cases", name)));
 const pcm = melody(3_000, 2);
 const bytes = pcmBytes(pcm);
 const format = formatChunk({ blockBytes: 4, bits: 16 });
@@ -101,6 +102,8 @@ describe("what is no WAV is refused by its name, and not recorded as noise:", ()
   const frame = [0xff, 0xf1, 0x50, 0x80, 0x01, 0x7f, 0xfc, 1, 2, 3, 4];
   test.each<[string, Uint8Array<ArrayBuffer>, string]>([
     ["MP3", new Uint8Array(readFileSync(join(samples, "music-44k-stereo.mp3"))), "audio/mpeg"],
+    ["MP3 behind zeros", joined(new Uint8Array(1_000), caseFile("mp3-xing-noframes.mp3")), "audio/mpeg"],
+    ["MP3 of free format", caseFile("mp3-free.mp3"), "audio/mpeg"],
     ["Opus", new Uint8Array(readFileSync(join(samples, "speech-16k-mono.opus"))), "audio/ogg; codecs=opus"],
     ["FLAC", joined(new TextEncoder().encode("fLaC"), new Uint8Array(100)), "audio/flac"],
     ["FLAC behind a tag", joined(id3Tag(50), new TextEncoder().encode("fLaC".padEnd(99))), "audio/flac"],

@@ -2,7 +2,7 @@
  * Audio from a pipe, as PCM16: raw samples, or a WAV file, recognised by its first bytes. It reads from the pipe only when
  * samples are requested: a slow consumer applies backpressure.
  */
-import { findMpegFrames } from "../../codec/mpeg.ts";
+import { findMpegFrames, isFreeFormat, parseMpegHeader } from "../../codec/mpeg.ts";
 import { adtsFramesInRow, sniffAudioFormat, sniffBytes } from "../../codec/sniff.ts";
 import { decodeWavFrames, wavSamples } from "../../codec/wav-samples.ts";
 import { type WavFormat, WavHeadParser } from "../../codec/wav.ts";
@@ -126,6 +126,11 @@ class BufferedInput {
     return true;
   }
 
+  /** Waits until there are that many bytes, or the input ends. */
+  async fillTo(bytes: number): Promise<void> {
+    while (this.bytes.length < bytes && (await this.fill()));
+  }
+
   take(bytes: number): Uint8Array {
     const taken = this.bytes.subarray(0, bytes);
     this.bytes = this.bytes.slice(bytes);
@@ -161,16 +166,20 @@ async function refuseUnlessRaw(input: BufferedInput, parser: WavHeadParser, reas
 }
 
 async function compressedFormat(input: BufferedInput): Promise<string | undefined> {
-  while (input.bytes.length < sniffBytes && (await input.fill()));
+  await input.fillTo(sniffBytes);
   const format = sniffAudioFormat(input.bytes.subarray(0, sniffBytes));
   if (format === "audio/wav") return undefined;
-  if (format !== "audio/mpeg" && format !== "audio/aac") return format;
-  while (input.bytes.length < maxFramesBytes && (await input.fill()));
-  const frames =
-    format === "audio/mpeg" ? framesAtStart(input.bytes) : adtsFramesInRow(input.bytes, framesInRow);
-  return frames >= framesInRow ? format : undefined;
+  const isFree = parseMpegHeader(input.bytes, 0)?.bytes === 0;
+  const beginsWithFrame = format === "audio/mpeg" || format === "audio/aac" || isFree;
+  if (format !== undefined && !beginsWithFrame) return format;
+  // MPEG audio may have anything in front. Only silence waits for what may come behind it, so that live samples do not.
+  if (beginsWithFrame || isBlank(input.bytes)) await input.fillTo(maxFramesBytes);
+  const head = input.bytes.subarray(0, maxFramesBytes);
+  if (format === "audio/aac") return adtsFramesInRow(head, framesInRow) === framesInRow ? format : undefined;
+  const hasFrames = findMpegFrames(head, framesInRow) >= 0 || (isFree && isFreeFormat(head));
+  return hasFrames ? "audio/mpeg" : undefined;
 }
 
-function framesAtStart(bytes: Uint8Array): number {
-  return findMpegFrames(bytes.subarray(0, maxFramesBytes), framesInRow) === 0 ? framesInRow : 0;
+function isBlank(bytes: Uint8Array): boolean {
+  return bytes.every((byte) => byte === 0) || bytes.every((byte) => byte === 0xff);
 }
