@@ -433,6 +433,25 @@ test("a server with TLS sends whole audio, ranges, and what it was asked not to 
   expectBytes(await ask({ range: "bytes=0-5", "if-range": '"x"' }), audio, 0, audio.length);
 });
 
+test("clients that pause for longer than a connection may be idle still get all of the audio", async () => {
+  const audio = new Random(6).bytes(30 * MiB);
+  const id = await upload(audio);
+  const target = `/api/streams/${id}/audio`;
+  const size = audio.length;
+  const idle = await AudioReading.open(server.httpBase, target, {
+    headers: { connection: "keep-alive", range: "bytes=0-9" },
+  });
+  const ranges = [`bytes=0-${size - 1}`, `bytes=0-${size - 10},${size - 5}-`];
+  const readings = await Promise.all(
+    ranges.map((range) => AudioReading.open(server.httpBase, target, { headers: { range } })),
+  );
+  for (const reading of readings) reading.pause();
+  // The server ends a connection without a request.
+  expect((await idle.rest()).isComplete).toBe(true);
+  for (const reading of readings) reading.resume();
+  for (const reading of readings) expect((await reading.rest()).isComplete).toBe(true);
+});
+
 describe.skipIf(process.platform !== "linux")("clients that do not read", () => {
   const readers = 200;
   const bytesForAll = 64 * MiB;

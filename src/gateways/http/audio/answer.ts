@@ -1,6 +1,7 @@
 /** Answers GET and HEAD of audio: conditions, ranges, and the way in which the bytes are sent. */
 import type { GatewayMeter } from "../../../base/gateway-meter.ts";
 import { audioPieceBytes, audioStallSeconds } from "../../../base/limits/audio-http.ts";
+import { httpIdleSeconds } from "../../../base/limits/connections.ts";
 import { WavecacheError } from "../../../base/errors.ts";
 import { errorResponse } from "../../../listen/error-response.ts";
 import type { HttpConnection } from "../../../listen/route.ts";
@@ -97,7 +98,7 @@ async function sendRange(
 
 /** Bun sends the file with sendfile(2), without a copy in this process. Undefined if the range has to be read. */
 async function sendFromFile(
-  { request, meter }: AudioRequest,
+  { request, connection, meter }: AudioRequest,
   file: AudioFile,
   { offset, length }: ByteRange,
   head: Head,
@@ -112,18 +113,24 @@ async function sendFromFile(
   // Bun applies a Range header by itself to a body that is a whole file, but not to a slice that ends behind the file.
   const end = offset + length + (isIgnoring ? 1 : 0);
   meter.bytesOut += length;
-  // Bun opens the path when it gets the answer, which is before the next turn of the event loop.
-  setImmediate(() => void opened.close().then(() => file.close()));
+  // Bun opens the path when it gets the answer, which is before the next turn of the event loop. It also sets the usual
+  // idle timeout then.
+  setImmediate(() => {
+    connection.setIdleSeconds(audioStallSeconds);
+    void opened.close().then(() => file.close());
+  });
   return new Response(Bun.file(opened.path).slice(offset, end), head);
 }
 
 /** Short audio goes out at once and with its length; longer audio in pieces, as fast as the client takes them. */
 async function sendPieces(
-  { meter }: AudioRequest,
+  { connection, meter }: AudioRequest,
   file: AudioFile,
   pieces: readonly Piece[],
   head: Head,
 ): Promise<Response> {
   const body = await bodyOf(file, pieces, meter);
+  // The connection may be idle as usual after an answer that the kernel takes at once.
+  if (body instanceof Uint8Array) connection.setIdleSeconds(httpIdleSeconds);
   return new Response(body, head);
 }
