@@ -23,6 +23,8 @@ export const verifiedPieceBytes = 1 * MiB;
 export const verifiedAtOnceBytes = 8 * MiB;
 /** Objects whose verified pieces are remembered; the least recently used is verified again. */
 export const maxVerifiedObjects = 1024;
+/** After this long a piece is verified again: its pages may have left the page cache, and be read from a disk that rots. */
+export const verifiedMs = 300_000;
 /** An answer waits this long for its range to be verified; after that it is verified while it is sent. */
 export const maxVerificationMs = 250;
 

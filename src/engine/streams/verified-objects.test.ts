@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { verifiedPieceBytes as piece } from "../../base/limits/audio-http.ts";
+import { verifiedMs, verifiedPieceBytes as piece } from "../../base/limits/audio-http.ts";
 import { VerifiedObjects } from "./verified-objects.ts";
 
 const size = 3 * piece + 10;
@@ -24,4 +24,18 @@ test("another state of the file has to be verified anew, and replaces what was k
   verified.add("a", "2", size, 0, piece);
   expect(verified.firstUnverified("a", "2", 0, size)).toBe(piece);
   expect(verified.firstUnverified("a", "1", 0, size)).toBe(0);
+});
+
+test("after a while everything has to be verified anew", () => {
+  let now = 1000;
+  const verified = new VerifiedObjects(() => now);
+  verified.add("a", "1", size, 0, piece);
+  now += verifiedMs;
+  verified.add("a", "1", size, piece, 2 * piece);
+  expect(verified.firstUnverified("a", "1", 0, 2 * piece)).toBeUndefined();
+  now += 1;
+  expect(verified.firstUnverified("a", "1", 0, 2 * piece)).toBe(0);
+  verified.add("a", "1", size, piece, 2 * piece);
+  expect(verified.firstUnverified("a", "1", 0, 2 * piece)).toBe(0);
+  expect(verified.firstUnverified("a", "1", piece, 2 * piece)).toBeUndefined();
 });

@@ -14,6 +14,7 @@ useServers();
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
+const samples = resolve(import.meta.dir, "../../../data/samples");
 
 let server: TestServer;
 /** Short audio is sent from memory, long audio from its file. */
@@ -229,8 +230,6 @@ test("the reserved format and unknown parameters are 400, with the name of the p
 });
 
 describe("the type and name of audio", () => {
-  const samples = resolve(import.meta.dir, "../../../data/samples");
-
   test("are what its first bytes show, and its id; download=1 lets a browser save it", async () => {
     const wav = fs.readFileSync(`${samples}/speech-16k-mono.wav`);
     const id = await upload(wav);
@@ -307,6 +306,23 @@ describe("an upload in progress", () => {
     expect(answer.headers.get("accept-ranges")).toBe("none");
     expect(answer.headers.get("content-length")).toBeNull();
     expectBytes(answer, audio, 0, audio.length);
+  });
+
+  test("has the type that its first bytes show", async () => {
+    const id = freshId("wav");
+    using peer = await AudioCachePeer.open(server.url);
+    await peer.start(id);
+    await peer.sendAudio(fs.readFileSync(`${samples}/speech-16k-mono.wav`).subarray(0, 10_000));
+    await peer.untilReceived(id, 10_000);
+    const { headers } = await get(id);
+    expect(headers.get("content-type")).toBe("audio/wav");
+    expect(headers.get("content-disposition")).toBe(`inline; filename="${id}.wav"`);
+    const reading = await AudioReading.open(server.httpBase, `/api/streams/${id}/audio?follow=1`);
+    await reading.bytes(10_000);
+    const followed = await head(id, {}, "?follow=1");
+    expect([followed.status, followed.headers.get("content-length")]).toEqual([200, null]);
+    await peer.stop(id);
+    expect((await reading.rest()).headers.get("content-type")).toBe("audio/wav");
   });
 
   test("followed from before its first byte is complete, and a finished stream needs no following", async () => {
@@ -418,6 +434,21 @@ describe("damaged audio", () => {
     expectBytes(answer, other, 0, other.length);
     expectHeaders(answer, other);
   });
+});
+
+test("readers and followers do not keep a server from stopping", async () => {
+  await using stopped = await TestServer.start();
+  using peer = await AudioCachePeer.open(stopped.url);
+  await peer.upload("read", new Random(7).bytes(20 * MiB), MiB);
+  await peer.start("followed");
+  await peer.sendAudio(audios.short);
+  const targets = ["/api/streams/read/audio", "/api/streams/followed/audio?follow=1"];
+  const readings = await Promise.all(targets.map((target) => AudioReading.open(stopped.httpBase, target)));
+  await readings[1]!.bytes(audios.short.length);
+  readings[0]!.pause();
+  expect(await stopped.stop()).toBe(0);
+  expect(stopped.log).not.toMatch(/ [EW] wavecache/);
+  expect((await readings[1]!.rest()).isComplete).toBe(false);
 });
 
 test("a server with TLS sends whole audio, ranges, and what it was asked not to take as a range", async () => {
