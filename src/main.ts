@@ -3,18 +3,18 @@
  * engine opens last: a server that cannot have its folders or its ports must not repair what another one is writing.
  */
 import { version } from "../package.json";
-import { permitsMoreThan } from "./base/file-mode.ts";
+import { permitsMoreThan } from "./base/system/file-mode.ts";
 import { isAdminCommand, readAdminCommand } from "./admin/command.ts";
 import { runAdminCommand } from "./admin/run.ts";
 import { GatewayMeters } from "./base/gateway-meter.ts";
 import { shutdownGraceMs, stallTimeoutMs } from "./base/limits/connections.ts";
 import { goodbyeMs, messageIdleTimeoutMs } from "./base/limits/v1.ts";
-import type { LineWriter } from "./base/line-writer.ts";
+import type { LineWriter } from "./base/log/line-writer.ts";
 import { logFlushMs } from "./base/limits/log.ts";
-import { configureLog, type Log, openLog } from "./base/log.ts";
+import { configureLog, type Log, openLog } from "./base/log/log.ts";
 import { Readiness } from "./base/readiness.ts";
-import { closeOnSignal } from "./base/shutdown.ts";
-import { surviveUncaught } from "./base/uncaught.ts";
+import { closeOnSignal } from "./base/system/shutdown.ts";
+import { surviveUncaught } from "./base/system/uncaught.ts";
 import { readConfig } from "./config/config.ts";
 import type { Config } from "./config/schema.ts";
 import { certificateSettings, engineSettings } from "./config/settings.ts";
@@ -30,7 +30,7 @@ import { Metrics } from "./gateways/metrics/metrics.ts";
 import { SongsTlsGateway } from "./gateways/songs-tls/gateway.ts";
 import { SongsUdpGateway } from "./gateways/songs-udp/gateway.ts";
 import { V1Gateway } from "./gateways/v1/gateway.ts";
-import { Certificates } from "./listen/certificates.ts";
+import { Certificates } from "./listen/tls/certificates.ts";
 import { type Connections, openConnections } from "./listen/connections/connections.ts";
 import { planDescriptors } from "./listen/connections/descriptor-plan.ts";
 import { Listeners } from "./listen/listeners.ts";

@@ -1,6 +1,6 @@
 /** Describes the machine of a run as far as that explains the figures, without identifying it. */
 import { arch, availableParallelism, cpus, platform, release, totalmem } from "node:os";
-import { systemText } from "../../src/base/system-text.ts";
+import { systemText } from "../../src/base/system/system-text.ts";
 
 export interface Machine {
   processors: number;

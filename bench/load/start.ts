@@ -10,7 +10,7 @@ import { scrape } from "../../src/testing/harness/http/exposition.ts";
 import { TestServer } from "../../src/testing/harness/server.ts";
 import { CacheLayout } from "../../src/store/layout.ts";
 import { noMetadata } from "../../src/store/streams/metadata.ts";
-import { SqliteCatalog } from "../../src/store/streams/sqlite.ts";
+import { SqliteCatalog } from "../../src/store/streams/sqlite/catalog.ts";
 import { readCommandLine, runBench, writeReport } from "./command.ts";
 import { Latency, type Percentiles } from "./latency.ts";
 import { Progress } from "./progress.ts";

@@ -2,7 +2,7 @@
 import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { connect } from "node:tls";
-import type { CertificatePaths } from "../../src/listen/certificate-files.ts";
+import type { CertificatePaths } from "../../src/listen/tls/certificate-files.ts";
 import { until } from "../../src/testing/harness/until.ts";
 
 /** A server that sends one file to any client that requests it. */

@@ -11,7 +11,7 @@ import { KiB } from "../../src/base/limits/units.ts";
 import { type CommitItem, commitGroup } from "../../src/store/streams/commit.ts";
 import { Journal } from "../../src/store/journal/journal.ts";
 import { CacheLayout } from "../../src/store/layout.ts";
-import { SqliteCatalog } from "../../src/store/streams/sqlite.ts";
+import { SqliteCatalog } from "../../src/store/streams/sqlite/catalog.ts";
 import { temporaryFolder } from "../../src/testing/fixtures/temporary-folder.ts";
 import { type Case, compare, millions, quick } from "./measure.ts";
 

@@ -19,7 +19,7 @@ import { Journal } from "../store/journal/journal.ts";
 import { type CacheLayout, removeFile, sizeOfFile, syncFile, syncFolder } from "../store/layout.ts";
 import { acquireLock } from "../store/lock.ts";
 import type { FinishedStream } from "../store/streams/catalog.ts";
-import { SqliteCatalog } from "../store/streams/sqlite.ts";
+import { SqliteCatalog } from "../store/streams/sqlite/catalog.ts";
 import { BackupFolder } from "./backup-folder.ts";
 import { allRecordings, finishedStreams } from "./catalog-pages.ts";
 import { copy, isSound, linkOrCopy, namesIn, syncFolders } from "./files.ts";

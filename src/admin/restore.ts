@@ -12,7 +12,7 @@ import { setAside } from "../store/check/lost-found.ts";
 import { CacheLayout, removeFile, sizeOfFile, syncFile, syncFolder } from "../store/layout.ts";
 import { lockFolders } from "../store/lock.ts";
 import type { FinishedStream } from "../store/streams/catalog.ts";
-import { SqliteCatalog } from "../store/streams/sqlite.ts";
+import { SqliteCatalog } from "../store/streams/sqlite/catalog.ts";
 import { BackupFolder } from "./backup-folder.ts";
 import { allRecordings, finishedStreams } from "./catalog-pages.ts";
 import { copy, isSound, namesIn, syncFolders } from "./files.ts";

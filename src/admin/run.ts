@@ -5,7 +5,7 @@ import { type CatalogReader, readFromCatalog, readFromServer } from "../store/ca
 import type { CacheLayout } from "../store/layout.ts";
 import { acquireLock } from "../store/lock.ts";
 import { isCatalogLost } from "../store/streams/recover.ts";
-import { SqliteCatalog } from "../store/streams/sqlite.ts";
+import { SqliteCatalog } from "../store/streams/sqlite/catalog.ts";
 import { backUp } from "./backup.ts";
 import type { AdminCommand } from "./command.ts";
 import { examine } from "./doctor/doctor.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { isStreamId } from "../base/stream-id.ts";
+import { isStreamId } from "../base/ids/stream-id.ts";
 import { newStreamId } from "./stream-id.ts";
 
 test("new ids are valid, contain their time and are unique", () => {

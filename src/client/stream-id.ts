@@ -1,5 +1,5 @@
 /** Ids of new streams. */
-import { isStreamId } from "../base/stream-id.ts";
+import { isStreamId } from "../base/ids/stream-id.ts";
 import { ClientError } from "./errors.ts";
 
 const randomBytes = 8;

@@ -18,7 +18,7 @@ import {
   defaultScrubDays,
 } from "../base/limits/streams.ts";
 import { GiB, MiB } from "../base/limits/units.ts";
-import { logLevels } from "../base/log.ts";
+import { logLevels } from "../base/log/log.ts";
 import {
   days,
   hostNames,

@@ -1,6 +1,6 @@
 /** What each part of the server gets of the configuration. */
 import type { EngineSettings } from "../engine/engine.ts";
-import type { CertificateSettings } from "../listen/certificates.ts";
+import type { CertificateSettings } from "../listen/tls/certificates.ts";
 import { CacheLayout } from "../store/layout.ts";
 import type { Config } from "./schema.ts";
 

@@ -1,6 +1,6 @@
 /** Why the server does not start: one line for the user, and the exit code. */
 import { errorRow, toWavecacheError } from "../base/errors.ts";
-import { escapeInJson, unsafeCharacters } from "../base/unsafe-characters.ts";
+import { escapeInJson, unsafeCharacters } from "../base/log/unsafe-characters.ts";
 import { PortError } from "../listen/open-port.ts";
 import { ConfigError } from "./schema.ts";
 

@@ -4,7 +4,7 @@ import { AddressList } from "../base/address-list.ts";
 import { GiB, KiB, MiB } from "../base/limits/units.ts";
 import { HostNames } from "../listen/host.ts";
 import { Origins } from "../listen/origin.ts";
-import { isSongName } from "../base/song-name.ts";
+import { isSongName } from "../base/ids/song-name.ts";
 
 export function wholeNumber(min: number, max: number) {
   const expected = `a whole number from ${min} to ${max}`;

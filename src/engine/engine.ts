@@ -1,5 +1,5 @@
 /** The parts of the engine: first built, so that the gateways can take their ports, then opened. */
-import { openLog } from "../base/log.ts";
+import { openLog } from "../base/log/log.ts";
 import type { Readiness } from "../base/readiness.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { CacheLayout } from "../store/layout.ts";

@@ -1,6 +1,6 @@
 /** Lasting faults of the store, as the keeper reports them: they are logged once, and `/readyz` shows them. */
 import { type ErrorCode, errorRow, WavecacheError } from "../base/errors.ts";
-import type { Log } from "../base/log.ts";
+import type { Log } from "../base/log/log.ts";
 import type { Readiness } from "../base/readiness.ts";
 
 export class StoreConditions {

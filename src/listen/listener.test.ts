@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { GatewayMeter } from "../base/gateway-meter.ts";
-import { openLog } from "../base/log.ts";
+import { openLog } from "../base/log/log.ts";
 import { connectionLimit } from "../testing/fixtures/connection-limit.ts";
 import { RawWebSocket } from "../testing/harness/peers/raw-websocket.ts";
 import { until } from "../testing/harness/until.ts";

@@ -12,9 +12,9 @@ import {
   webSocketBufferBytes,
 } from "../base/limits/connections.ts";
 import { KiB } from "../base/limits/units.ts";
-import { RateLimitedLog } from "../base/rate-limited-log.ts";
+import { RateLimitedLog } from "../base/log/rate-limited-log.ts";
 import { authorityOf } from "./authority.ts";
-import type { Certificates } from "./certificates.ts";
+import type { Certificates } from "./tls/certificates.ts";
 import type { ConnectionWatch, WatchedPort } from "./connections/connection-watch.ts";
 import type { KernelSocket, KernelSockets } from "./connections/kernel-sockets.ts";
 import type { PeerSocket } from "./connections/peer.ts";

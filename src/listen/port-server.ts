@@ -4,9 +4,9 @@
  * A client that connects in that moment may have to connect again.
  */
 import type { Server } from "bun";
-import type { Log } from "../base/log.ts";
-import type { Certificates } from "./certificates.ts";
-import { type TlsContext, tlsContext } from "./tls-context.ts";
+import type { Log } from "../base/log/log.ts";
+import type { Certificates } from "./tls/certificates.ts";
+import { type TlsContext, tlsContext } from "./tls/context.ts";
 
 type Certificate = Certificates["current"];
 

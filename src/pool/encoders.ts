@@ -2,7 +2,7 @@
  * The thread that encodes sounds, seen from the main thread. The first request starts it. If it dies, its requests fail
  * and the next one starts it again.
  */
-import { canStartThread } from "../base/descriptors.ts";
+import { canStartThread } from "../base/system/descriptors.ts";
 import { errorOfNumber, WavecacheError } from "../base/errors.ts";
 import { encoderWatchdogMs } from "../base/limits/sounds.ts";
 import type { JobFigures } from "../lane/thread-stats.ts";

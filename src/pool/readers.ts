@@ -2,7 +2,7 @@
  * The reader threads. A connection uses one of them for all its reads, so answers keep the order of its requests. Readers
  * share nothing with writers, so a read never waits behind a write.
  */
-import { canStartThread } from "../base/descriptors.ts";
+import { canStartThread } from "../base/system/descriptors.ts";
 import { WavecacheError } from "../base/errors.ts";
 import { maxOpenFilesPerReader, maxResidentFiles } from "../base/limits/streams.ts";
 import { CacheLayout } from "../store/layout.ts";

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import * as fs from "node:fs";
 import { KiB, MiB } from "../base/limits/units.ts";
 import { CacheLayout } from "../store/layout.ts";
-import { blockBytes } from "../store/streams/sums.ts";
+import { blockBytes } from "../store/streams/sums/sums.ts";
 import { putObject } from "../testing/fixtures/object.ts";
 import { temporaryFolder } from "../testing/fixtures/temporary-folder.ts";
 import { Random, sha256 } from "../testing/harness/bytes.ts";

@@ -13,14 +13,14 @@
 import { FFIType, ptr } from "bun:ffi";
 import * as fs from "node:fs";
 import { basename } from "node:path";
-import { loadCFunctions } from "../base/c-library.ts";
+import { loadCFunctions } from "../base/system/c-library.ts";
 import { systemCode } from "../base/errors.ts";
 import { maxCachedSumsBytes, maxResidentSumsBytes } from "../base/limits/streams.ts";
 import { MiB } from "../base/limits/units.ts";
 import { Lru } from "../base/lru.ts";
 import { type CacheLayout, openRegularFile } from "../store/layout.ts";
-import { blockBytes } from "../store/streams/sums.ts";
-import { SumsCache } from "../store/streams/sums-files.ts";
+import { blockBytes } from "../store/streams/sums/sums.ts";
+import { SumsCache } from "../store/streams/sums/files.ts";
 
 /** Longer ranges go to a reader thread. */
 const maxRangeBytes = 1 * MiB;

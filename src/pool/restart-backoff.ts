@@ -2,7 +2,7 @@
  * Restarts a thread that died: at once the first time, later each time it dies young. Without the backoff a thread that
  * fails at its start would take up a processor.
  */
-import { canStartThread } from "../base/descriptors.ts";
+import { canStartThread } from "../base/system/descriptors.ts";
 
 const minDelayMs = 50;
 const maxDelayMs = 5_000;

@@ -6,7 +6,7 @@
  *     disk share the syncs of the next group, and a removal cannot interleave with a commit of the same object;
  *   - slow calls wait for the disk but touch nothing that the others do, so they run concurrently.
  */
-import { thisBoot } from "../base/boot.ts";
+import { thisBoot } from "../base/system/boot.ts";
 import { toWavecacheError, WavecacheError } from "../base/errors.ts";
 import { failpoint } from "../base/failpoint.ts";
 import { Background } from "./check/background.ts";
@@ -34,12 +34,12 @@ import { CacheLayout, sizeOfFile, syncFile } from "./layout.ts";
 import { isCatalogLost, recover } from "./streams/recover.ts";
 import { Removals } from "./streams/removals.ts";
 import { readScrubState, saveScrubState } from "./streams/scrub-state.ts";
-import { sweepSums } from "./streams/sums-files.ts";
+import { sweepSums } from "./streams/sums/files.ts";
 import { RecordingKeeper } from "./recordings/keeper.ts";
 import { type StoreCondition, StoreGuard } from "./store-guard.ts";
 import type { SyncFileSystem } from "./sync-file-system.ts";
-import { SqliteCatalog } from "./streams/sqlite.ts";
-import { copyCatalog, installCatalog } from "./streams/sqlite-rescue.ts";
+import { SqliteCatalog } from "./streams/sqlite/catalog.ts";
+import { copyCatalog, installCatalog } from "./streams/sqlite/rescue.ts";
 import { UnfinishedStreams } from "./streams/unfinished.ts";
 
 export type Answer = { result: unknown } | { error: WavecacheError };

@@ -5,9 +5,9 @@
  */
 import * as fs from "node:fs";
 import { join } from "node:path";
-import { loadCFunctions, loadErrno } from "../base/c-library.ts";
+import { loadCFunctions, loadErrno } from "../base/system/c-library.ts";
 import { systemCode, toWavecacheError, WavecacheError } from "../base/errors.ts";
-import { systemText } from "../base/system-text.ts";
+import { systemText } from "../base/system/system-text.ts";
 import { CacheLayout, removeFile } from "./layout.ts";
 
 export interface Lock {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { isStreamId } from "../base/stream-id.ts";
+import { isStreamId } from "../base/ids/stream-id.ts";
 import {
   decodeReply,
   decodeRequest,

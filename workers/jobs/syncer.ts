@@ -1,5 +1,5 @@
 /** The sync thread, seen from the keeper that starts it. It runs one sync at a time; others queue. */
-import { canStartThread } from "../../src/base/descriptors.ts";
+import { canStartThread } from "../../src/base/system/descriptors.ts";
 import { WavecacheError } from "../../src/base/errors.ts";
 import type { SyncAnswer } from "../sync.ts";
 

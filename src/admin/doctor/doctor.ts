@@ -15,7 +15,7 @@ import { type CacheLayout, sizeOfFile } from "../../store/layout.ts";
 import { lockFolders } from "../../store/lock.ts";
 import { rebuildCatalog } from "../../store/streams/rebuild.ts";
 import { isCatalogLost } from "../../store/streams/recover.ts";
-import { SqliteCatalog } from "../../store/streams/sqlite.ts";
+import { SqliteCatalog } from "../../store/streams/sqlite/catalog.ts";
 import { openFolder } from "../store-folder.ts";
 import type { Outcome, Problem, Progress } from "../report.ts";
 import { type DoctorOptions, Examination } from "./examination.ts";

@@ -1,7 +1,7 @@
 /** What the parts of the doctor share. */
 import type { CatalogReader } from "../../store/catalog-reader.ts";
 import type { CacheLayout } from "../../store/layout.ts";
-import type { SqliteCatalog } from "../../store/streams/sqlite.ts";
+import type { SqliteCatalog } from "../../store/streams/sqlite/catalog.ts";
 import type { Problem, Progress } from "../report.ts";
 
 export interface DoctorOptions {

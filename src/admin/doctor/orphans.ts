@@ -6,7 +6,7 @@ import * as fs from "node:fs";
 import { join } from "node:path";
 import { listSetAside, type Origin, setAside } from "../../store/check/lost-found.ts";
 import { isObjectName } from "../../store/streams/objects.ts";
-import type { SqliteCatalog } from "../../store/streams/sqlite.ts";
+import type { SqliteCatalog } from "../../store/streams/sqlite/catalog.ts";
 import { namesIn } from "../files.ts";
 import type { Examination } from "./examination.ts";
 

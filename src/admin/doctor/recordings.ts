@@ -1,12 +1,12 @@
 /** Recordings: the catalog against the files, both ways, and whether each WAV opens. */
 import * as fs from "node:fs";
 import { join } from "node:path";
-import { parseWavHead, wavHeaderBytes } from "../../codec/wav.ts";
+import { parseWavHead, wavHeaderBytes } from "../../codec/wav/wav.ts";
 import { sizeOfFile } from "../../store/layout.ts";
 import type { RecordingRow } from "../../store/recordings/catalog.ts";
 import { RecordingKeeper } from "../../store/recordings/keeper.ts";
 import { listSegments } from "../../store/recordings/repair.ts";
-import type { SqliteCatalog } from "../../store/streams/sqlite.ts";
+import type { SqliteCatalog } from "../../store/streams/sqlite/catalog.ts";
 import { allRecordings } from "../catalog-pages.ts";
 import { isSound } from "../files.ts";
 import type { Examination } from "./examination.ts";

@@ -1,8 +1,8 @@
 /** The block checksums that an object should have. */
 import * as fs from "node:fs";
 import { MiB } from "../../base/limits/units.ts";
-import type { BlockSums } from "../../store/streams/sums.ts";
-import { Verification } from "../../store/streams/verification.ts";
+import type { BlockSums } from "../../store/streams/sums/sums.ts";
+import { Verification } from "../../store/streams/sums/verification.ts";
 
 const pieceBytes = 1 * MiB;
 

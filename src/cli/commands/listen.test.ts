@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { encodeWavHeader } from "../../codec/wav.ts";
+import { encodeWavHeader } from "../../codec/wav/wav.ts";
 import { cleanups } from "../../testing/fixtures/client.ts";
 import { runClient, startClient } from "../../testing/harness/client-process.ts";
 import { until } from "../../testing/harness/until.ts";

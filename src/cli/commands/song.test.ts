@@ -11,7 +11,7 @@ import {
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { createServer, type TLSSocket } from "node:tls";
-import { encodeWavHeader } from "../../codec/wav.ts";
+import { encodeWavHeader } from "../../codec/wav/wav.ts";
 import { runClient, startClient } from "../../testing/harness/client-process.ts";
 import { Random, sha256 } from "../../testing/harness/bytes.ts";
 import { makeCertificate } from "../../testing/harness/certificates.ts";

@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, wr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemCode } from "../../base/errors.ts";
-import { wavHeaderBytes } from "../../codec/wav.ts";
+import { wavHeaderBytes } from "../../codec/wav/wav.ts";
 import { cleanups } from "../../testing/fixtures/client.ts";
 import { ClientTerminal } from "../../testing/harness/client-terminal.ts";
 import { until } from "../../testing/harness/until.ts";

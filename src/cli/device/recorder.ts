@@ -1,7 +1,7 @@
 /** Saves the sounds of a device as WAV files `ID_001.wav`, `ID_002.wav`, ... in a folder. */
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { encodeWavHeader } from "../../codec/wav.ts";
+import { encodeWavHeader } from "../../codec/wav/wav.ts";
 import { systemCode } from "../../base/errors.ts";
 import type { DeviceNotice } from "../../client/devices/device.ts";
 import { SoundDecoder, soundSampleRate } from "../../client/devices/sound-decoder.ts";

@@ -1,5 +1,5 @@
 /** Formatting of output: escaping of untrusted text, units, JSON, tables. */
-import { escapeInJson, unsafeCharacters } from "../../base/unsafe-characters.ts";
+import { escapeInJson, unsafeCharacters } from "../../base/log/unsafe-characters.ts";
 
 /** Escapes untrusted text (from a server, or a file name), so that it prints as one line and controls nothing. */
 export function visible(text: string): string {

@@ -1,5 +1,5 @@
 /** Plays the sounds of a device while they arrive, one at a time, with an installed player. */
-import { encodeWavHeader } from "../../codec/wav.ts";
+import { encodeWavHeader } from "../../codec/wav/wav.ts";
 import { soundSampleRate } from "../../client/devices/sound-decoder.ts";
 import { MiB } from "../../base/limits/units.ts";
 import { CliError } from "../kit/failures.ts";

@@ -15,7 +15,7 @@ import {
   toLedFields,
   toLeds,
 } from "../../wire/devices.ts";
-import { isDeviceId } from "../../base/device-id.ts";
+import { isDeviceId } from "../../base/ids/device-id.ts";
 import { AckQueue } from "./ack-queue.ts";
 import { DeviceLink, type DeviceLinkOptions } from "./link.ts";
 import { DeviceSound } from "./sound.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { encodeWavHeader } from "../../codec/wav.ts";
+import { encodeWavHeader } from "../../codec/wav/wav.ts";
 import { cleanups, failureOf, rejectionOf } from "../../testing/fixtures/client.ts";
 import { melody, pcmBytes, samplesOf } from "../../testing/fixtures/wav.ts";
 import { LiveWav } from "./live-wav.ts";

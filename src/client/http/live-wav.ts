@@ -1,5 +1,5 @@
 /** Live audio of a device while it is recorded: a WAV file without an end, over the HTTP API. */
-import { parseWavHead, type WavFormat } from "../../codec/wav.ts";
+import { parseWavHead, type WavFormat } from "../../codec/wav/wav.ts";
 import { KiB } from "../../base/limits/units.ts";
 import { sanitizeHwid } from "../../wire/ingest.ts";
 import { type ApiOptions, causeOf, httpOrigin, jsonOf, throwUnlessOk, unreachable } from "./api.ts";

@@ -4,7 +4,7 @@ import { handshakeOfTrack, heardIn, messagesOf, trackOf } from "../../testing/fi
 import { failureOf } from "../../testing/fixtures/client.ts";
 import { melody, roughness, signalToNoise, wavFile } from "../../testing/fixtures/wav.ts";
 import { coderOfHeader, AdpcmDecoder } from "../../codec/ima-adpcm.ts";
-import { encodeWavHeader } from "../../codec/wav.ts";
+import { encodeWavHeader } from "../../codec/wav/wav.ts";
 import { FileTrack } from "./file-track.ts";
 import { ingestFormat } from "./format.ts";
 import { bytesIn, samplesIn } from "./track.ts";

@@ -4,8 +4,8 @@
  */
 import { findMpegFrames, isFreeFormat, parseMpegHeader } from "../../codec/mpeg.ts";
 import { adtsFramesInRow, sniffAudioFormat, sniffBytes } from "../../codec/sniff.ts";
-import { decodeWavFrames, wavSamples } from "../../codec/wav-samples.ts";
-import { type WavFormat, WavHeadParser } from "../../codec/wav.ts";
+import { decodeWavFrames, wavSamples } from "../../codec/wav/samples.ts";
+import { type WavFormat, WavHeadParser } from "../../codec/wav/wav.ts";
 import { KiB } from "../../base/limits/units.ts";
 import { ClientError } from "../errors.ts";
 import { concatBytes } from "../concat-bytes.ts";

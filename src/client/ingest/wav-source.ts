@@ -1,7 +1,7 @@
 /** A WAV file of any supported encoding, read as PCM16 at any sample. */
 import { probeAudio } from "../../codec/probe.ts";
-import { decodeWavFrames, wavFrameSamples, wavSamples } from "../../codec/wav-samples.ts";
-import { type WavFormat, WavHeadParser } from "../../codec/wav.ts";
+import { decodeWavFrames, wavFrameSamples, wavSamples } from "../../codec/wav/samples.ts";
+import { type WavFormat, WavHeadParser } from "../../codec/wav/wav.ts";
 import { ClientError } from "../errors.ts";
 import { KiB } from "../../base/limits/units.ts";
 import type { AudioSource } from "../audio-source.ts";

@@ -4,7 +4,7 @@
  */
 import { errorRow, WavecacheError } from "../../base/errors.ts";
 import { deviceMessageBurst, deviceMessagesPerSecond, playAnswerMs } from "../../base/limits/devices.ts";
-import type { Log } from "../../base/log.ts";
+import type { Log } from "../../base/log/log.ts";
 import type { DeviceReport, DeviceRow } from "../../store/devices/catalog.ts";
 import {
   afterAction,

@@ -1,8 +1,8 @@
 /** The rules about devices: which ones may connect, which ones are remembered, and when their state is saved. */
 import { WavecacheError } from "../../base/errors.ts";
 import { deviceSaveMs, maxConnectedDevices, maxRememberedDevices } from "../../base/limits/devices.ts";
-import type { Log } from "../../base/log.ts";
-import { isDeviceId } from "../../base/device-id.ts";
+import type { Log } from "../../base/log/log.ts";
+import { isDeviceId } from "../../base/ids/device-id.ts";
 import type { Pool } from "../../pool/pool.ts";
 import type { DeviceRow } from "../../store/devices/catalog.ts";
 import { Device, type DeviceHost } from "./device.ts";

@@ -4,7 +4,7 @@
  */
 import type { WavecacheError } from "../../base/errors.ts";
 import { deviceAnswerMs, deviceFirstGetMs, deviceGetMs } from "../../base/limits/devices.ts";
-import type { Log } from "../../base/log.ts";
+import type { Log } from "../../base/log/log.ts";
 import type { Leds } from "../../wire/devices.ts";
 import type { DeviceStatus, StatusAnswer, StatusSink } from "./device-streams.ts";
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { WavecacheError } from "../../base/errors.ts";
-import { openLog } from "../../base/log.ts";
+import { openLog } from "../../base/log/log.ts";
 import type { RecordingSpec } from "../../lane/messages/recordings.ts";
 import type { RecordingSlot } from "../../pool/recording-slot.ts";
 import { Recording, type RecordingHost } from "./recording.ts";

@@ -6,7 +6,7 @@
  */
 import type { WavecacheError } from "../../base/errors.ts";
 import { liveHistoryMs } from "../../base/limits/recordings.ts";
-import type { Log } from "../../base/log.ts";
+import type { Log } from "../../base/log/log.ts";
 import type { RecordingEntry } from "../../base/recording-entry.ts";
 import type { OrderDecision } from "../../codec/nibble-order.ts";
 import type { RecordingSpec, StartedSegment } from "../../lane/messages/recordings.ts";

@@ -9,7 +9,7 @@ import {
   recordingLookMs,
   recordingsLookedAt,
 } from "../../base/limits/recordings.ts";
-import type { Log } from "../../base/log.ts";
+import type { Log } from "../../base/log/log.ts";
 import type { RecordingEntry } from "../../base/recording-entry.ts";
 import type { NibbleOrder } from "../../codec/ima-adpcm.ts";
 import type { RecordingSpec } from "../../lane/messages/recordings.ts";

@@ -5,9 +5,9 @@
 import { join } from "node:path";
 import { WavecacheError } from "../../base/errors.ts";
 import { maxVerifiedRecordings, recordingHashBytes } from "../../base/limits/recordings.ts";
-import type { Log } from "../../base/log.ts";
+import type { Log } from "../../base/log/log.ts";
 import { Lru } from "../../base/lru.ts";
-import { RateLimitedLog } from "../../base/rate-limited-log.ts";
+import { RateLimitedLog } from "../../base/log/rate-limited-log.ts";
 import type { RecordedFile } from "../../base/recording-entry.ts";
 import { openBelow, type OpenedFile } from "../../store/library/file.ts";
 

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import * as fs from "node:fs";
 import { join, resolve } from "node:path";
 import { WavecacheError } from "../../base/errors.ts";
-import { openLog } from "../../base/log.ts";
+import { openLog } from "../../base/log/log.ts";
 import type { FileRef, ReadSink } from "../../pool/reader.ts";
 import type { StreamRow } from "../../store/streams/catalog.ts";
 import { CacheLayout } from "../../store/layout.ts";

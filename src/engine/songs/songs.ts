@@ -4,7 +4,7 @@
  */
 import { WavecacheError } from "../../base/errors.ts";
 import { maxKnownSongs, maxSongsInspected } from "../../base/limits/library.ts";
-import { isStreamId } from "../../base/stream-id.ts";
+import { isStreamId } from "../../base/ids/stream-id.ts";
 import { type AudioDetails, audioTypeOf, inspectAudio } from "../../store/library/audio-details.ts";
 import type { StreamRow } from "../../store/streams/catalog.ts";
 import type { CacheLayout } from "../../store/layout.ts";

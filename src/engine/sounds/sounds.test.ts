@@ -10,7 +10,7 @@ import {
 } from "node:fs";
 import { maxSoundMs } from "../../base/limits/sounds.ts";
 import { opusFrameSamples, opusSampleRate } from "../../codec/opus.ts";
-import { encodeWavHeader, wavHeaderBytes } from "../../codec/wav.ts";
+import { encodeWavHeader, wavHeaderBytes } from "../../codec/wav/wav.ts";
 import { id3Tag } from "../../testing/fixtures/riff.ts";
 import { failureOf } from "../../testing/fixtures/failure-of.ts";
 import { testLimitMs, until, within } from "../../testing/harness/until.ts";

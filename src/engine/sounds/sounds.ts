@@ -7,7 +7,7 @@
  */
 import { toWavecacheError, WavecacheError } from "../../base/errors.ts";
 import { maxSoundBytes, maxSounds, soundAbandonMs } from "../../base/limits/sounds.ts";
-import type { Log } from "../../base/log.ts";
+import type { Log } from "../../base/log/log.ts";
 import type { Encoding, EncodingEnd } from "../../pool/encoders.ts";
 import type { EncodeTask } from "../../store/sounds/encoder-calls.ts";
 import type { OpenedFile } from "../../store/library/file.ts";

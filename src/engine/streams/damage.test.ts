@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { WavecacheError } from "../../base/errors.ts";
-import type { Fields, Log } from "../../base/log.ts";
+import type { Fields, Log } from "../../base/log/log.ts";
 import type { KeeperArgs, KeeperCall, KeeperResult } from "../../store/keeper-calls.ts";
 import { until } from "../../testing/harness/until.ts";
 import { Damage } from "./damage.ts";

@@ -2,7 +2,7 @@
 import { basename } from "node:path";
 import type { WavecacheError } from "../../base/errors.ts";
 import { damageReportIntervalMs, maxKnownDamage } from "../../base/limits/streams.ts";
-import type { Log } from "../../base/log.ts";
+import type { Log } from "../../base/log/log.ts";
 import { Lru } from "../../base/lru.ts";
 import type { Pool } from "../../pool/pool.ts";
 

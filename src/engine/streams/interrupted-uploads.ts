@@ -3,7 +3,7 @@
  * to live, and before that when other uploads need their room in a full cache: the least recently used first.
  */
 import { maxExpiredTogether, reclaimPauseMs } from "../../base/limits/streams.ts";
-import type { Log } from "../../base/log.ts";
+import type { Log } from "../../base/log/log.ts";
 import type { IdleUpload, KeeperArgs, KeeperCall, KeeperResult } from "../../store/keeper-calls.ts";
 import type { Admission, Reclaimer } from "./admission.ts";
 import type { StreamCounts } from "./counts.ts";

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { type ErrorCode, WavecacheError } from "../../base/errors.ts";
-import { openLog } from "../../base/log.ts";
+import { openLog } from "../../base/log/log.ts";
 import { scrubPieceBytes } from "../../base/limits/streams.ts";
 import type { Pool } from "../../pool/pool.ts";
 import type { KeeperArgs, KeeperCall, KeeperResult } from "../../store/keeper-calls.ts";

@@ -13,7 +13,7 @@ import {
   scrubPieceBytes,
   scrubRetryMs,
 } from "../../base/limits/streams.ts";
-import type { Log } from "../../base/log.ts";
+import type { Log } from "../../base/log/log.ts";
 import type { Pool } from "../../pool/pool.ts";
 import type { Reader } from "../../pool/reader.ts";
 import type { CacheLayout } from "../../store/layout.ts";

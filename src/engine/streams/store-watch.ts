@@ -1,6 +1,6 @@
 /** Follows the background check of the store: counts what it changes, logs its progress, keeps its figures. */
 import { lostFoundDays } from "../../base/limits/streams.ts";
-import type { Log } from "../../base/log.ts";
+import type { Log } from "../../base/log/log.ts";
 import { type CheckFigures, noFigures, type StoreNotice } from "../../store/check/notice.ts";
 import type { Admission } from "./admission.ts";
 import type { StreamCounts } from "./counts.ts";

@@ -2,9 +2,9 @@
 import { randomBytes } from "node:crypto";
 import { WavecacheError } from "../../base/errors.ts";
 import { maxKnownStreams, maxOutboundBytes } from "../../base/limits/streams.ts";
-import type { Log } from "../../base/log.ts";
+import type { Log } from "../../base/log/log.ts";
 import { Lru } from "../../base/lru.ts";
-import { isStreamId } from "../../base/stream-id.ts";
+import { isStreamId } from "../../base/ids/stream-id.ts";
 import type { Pool } from "../../pool/pool.ts";
 import type { FileRef, Reader } from "../../pool/reader.ts";
 import type { StoreNotice } from "../../store/check/notice.ts";

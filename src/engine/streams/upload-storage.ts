@@ -1,6 +1,6 @@
 /** What uploads need of the thread pool and the catalog; keeps the admission and the counts in step with it. */
 import { toWavecacheError } from "../../base/errors.ts";
-import type { Log } from "../../base/log.ts";
+import type { Log } from "../../base/log/log.ts";
 import type { Sealed } from "../../lane/messages/streams.ts";
 import type { Pool } from "../../pool/pool.ts";
 import type { UploadEvents, UploadSlot } from "../../pool/upload-slot.ts";

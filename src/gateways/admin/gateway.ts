@@ -4,7 +4,7 @@
  */
 import * as fs from "node:fs";
 import { systemCode, toWavecacheError } from "../../base/errors.ts";
-import type { Log } from "../../base/log.ts";
+import type { Log } from "../../base/log/log.ts";
 import { type CatalogReader, type ReadCall, readCalls } from "../../store/catalog-reader.ts";
 import type { KeeperArgs } from "../../store/keeper-calls.ts";
 import { removeFile } from "../../store/layout.ts";

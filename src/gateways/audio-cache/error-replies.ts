@@ -1,7 +1,7 @@
 /** The ERROR messages of one connection. Counts each, and logs the failures behind them. */
 import { errorRow, isServerFault, toWavecacheError, type WavecacheError } from "../../base/errors.ts";
 import type { GatewayMeter } from "../../base/gateway-meter.ts";
-import type { Log } from "../../base/log.ts";
+import type { Log } from "../../base/log/log.ts";
 import { encodeError, type TypeCase } from "../../wire/audio-cache.ts";
 
 export class ErrorReplies {

@@ -1,6 +1,6 @@
 /** The audio cache on the HTTP listener. */
 import type { GatewayMeter } from "../../base/gateway-meter.ts";
-import type { Log } from "../../base/log.ts";
+import type { Log } from "../../base/log/log.ts";
 import type { SocketRoute } from "../../listen/route.ts";
 import { encodeConnected } from "../../wire/audio-cache.ts";
 import { AudioCacheSession, type Streams } from "./session.ts";

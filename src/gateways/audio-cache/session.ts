@@ -6,7 +6,7 @@ import { WavecacheError } from "../../base/errors.ts";
 import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import { maxControlChars } from "../../base/limits/connections.ts";
 import { maxStreamsPerConnection } from "../../base/limits/streams.ts";
-import type { Log } from "../../base/log.ts";
+import type { Log } from "../../base/log/log.ts";
 import type { OutboundBudget } from "../../engine/streams/outbound-budget.ts";
 import type { NewStream } from "../../engine/streams/streams.ts";
 import type { Upload, UploadOwner } from "../../engine/streams/upload.ts";

@@ -5,7 +5,7 @@
 import { ServerInterceptingCall, type ServerInterceptor } from "@grpc/grpc-js";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
-import { tlsContext } from "../../listen/tls-context.ts";
+import { tlsContext } from "../../listen/tls/context.ts";
 import { admitSocket, type SocketAdmission, type SocketSlot } from "../../listen/connections/admit-socket.ts";
 
 /** In PEM. */

@@ -12,7 +12,7 @@ import {
   maxDeviceMessageBytes,
   maxDeviceStreams,
 } from "../../base/limits/devices.ts";
-import type { Log } from "../../base/log.ts";
+import type { Log } from "../../base/log/log.ts";
 import { authorityOf } from "../../listen/authority.ts";
 import { deviceServiceName } from "../../wire/devices.ts";
 import type { ConnectionLimit } from "../../listen/connections/connection-limit.ts";

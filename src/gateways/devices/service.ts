@@ -3,7 +3,7 @@ import type { Metadata, ServerDuplexStream, ServerWritableStream } from "@grpc/g
 import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import { toWavecacheError, WavecacheError } from "../../base/errors.ts";
 import { maxDeviceStreams } from "../../base/limits/devices.ts";
-import type { Log } from "../../base/log.ts";
+import type { Log } from "../../base/log/log.ts";
 import type {
   AudioSink,
   AudioStream,

@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import { WavecacheError } from "../../base/errors.ts";
 import { maxListedStreams } from "../../base/limits/streams.ts";
-import { isStreamId } from "../../base/stream-id.ts";
+import { isStreamId } from "../../base/ids/stream-id.ts";
 import type { ListQuery, StreamRow } from "../../store/streams/catalog.ts";
 import { describeStream } from "../../store/streams/metadata.ts";
 import { json, type Operation, operation } from "./operation.ts";

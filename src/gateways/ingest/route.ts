@@ -1,7 +1,7 @@
 /** Routes of live ingest: `/ws` and `/ws/{hwid}` for devices, `/ws/echo` and `POST /echo` to test a connection. */
 import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import { ingestCheckMs } from "../../base/limits/recordings.ts";
-import type { Log } from "../../base/log.ts";
+import type { Log } from "../../base/log/log.ts";
 import { Ticker } from "../../base/ticker.ts";
 import { errorResponse } from "../../listen/error-response.ts";
 import { readBody } from "../../listen/request-body.ts";

@@ -2,7 +2,7 @@ import { GatewayMeter } from "../../base/gateway-meter.ts";
 import { describe, expect, test } from "bun:test";
 import { WavecacheError } from "../../base/errors.ts";
 import { ingestCheckMs } from "../../base/limits/recordings.ts";
-import { openLog } from "../../base/log.ts";
+import { openLog } from "../../base/log/log.ts";
 import type { Ticks } from "../../base/ticker.ts";
 import type { RecordingOwner } from "../../engine/recordings/recording.ts";
 import {

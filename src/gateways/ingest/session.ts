@@ -5,7 +5,7 @@
 import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import { errorRow, toWavecacheError, WavecacheError } from "../../base/errors.ts";
 import { maxIngestFrameBytes } from "../../base/limits/recordings.ts";
-import type { Log } from "../../base/log.ts";
+import type { Log } from "../../base/log/log.ts";
 import type { RecordingOwner } from "../../engine/recordings/recording.ts";
 import type { Ticks } from "../../base/ticker.ts";
 import type { Session, Socket } from "../../listen/route.ts";

@@ -4,8 +4,8 @@
  */
 import { WavecacheError } from "../../base/errors.ts";
 import type { GatewayMeter } from "../../base/gateway-meter.ts";
-import type { Log } from "../../base/log.ts";
-import { encodeWavHeader, wavHeaderBytes } from "../../codec/wav.ts";
+import type { Log } from "../../base/log/log.ts";
+import { encodeWavHeader, wavHeaderBytes } from "../../codec/wav/wav.ts";
 import { errorResponse } from "../../listen/error-response.ts";
 import type { HttpConnection, HttpRoute } from "../../listen/route.ts";
 import { outsideHeaders, partHeaders, requestedPart, wholeWav } from "./range.ts";

@@ -7,7 +7,7 @@
  * now: a player asks for it after it has lost its connection. An open range from the start, `bytes=0-`, is the whole
  * file, without a size: other players would show one as the duration, or seek to the end of it.
  */
-import { wavHeaderBytes } from "../../codec/wav.ts";
+import { wavHeaderBytes } from "../../codec/wav/wav.ts";
 
 /** A part of the file. */
 export interface WavPart {

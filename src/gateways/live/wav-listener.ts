@@ -1,8 +1,8 @@
 /** A listener to a recording in progress, as a body of HTTP: a WAV file of unknown length, or a part of it. */
 import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import { liveBufferMs, maxLiveBufferBytes } from "../../base/limits/recordings.ts";
-import type { Log } from "../../base/log.ts";
-import { encodeWavHeader, wavHeaderBytes } from "../../codec/wav.ts";
+import type { Log } from "../../base/log/log.ts";
+import { encodeWavHeader, wavHeaderBytes } from "../../codec/wav/wav.ts";
 import type { LiveListener } from "../../engine/recordings/live-feed.ts";
 import type { WavPart } from "./range.ts";
 

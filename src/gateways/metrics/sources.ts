@@ -1,5 +1,5 @@
 /** What the metrics read. The server keeps these figures anyway: a scrape only reads them. */
-import type { LineWriter } from "../../base/line-writer.ts";
+import type { LineWriter } from "../../base/log/line-writer.ts";
 import type { GatewayMeters } from "../../base/gateway-meter.ts";
 import type { Devices } from "../../engine/devices/devices.ts";
 import type { Recordings } from "../../engine/recordings/recordings.ts";

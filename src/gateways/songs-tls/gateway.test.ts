@@ -5,7 +5,7 @@ import { WavecacheError } from "../../base/errors.ts";
 import { evictionGraceMs } from "../../base/limits/connections.ts";
 import { songReadBytes } from "../../base/limits/songs.ts";
 import { MiB } from "../../base/limits/units.ts";
-import { openLog } from "../../base/log.ts";
+import { openLog } from "../../base/log/log.ts";
 import { Random, sha256 } from "../../testing/harness/bytes.ts";
 import { connectionLimit } from "../../testing/fixtures/connection-limit.ts";
 import { makeCertificate, type TestCertificate } from "../../testing/harness/certificates.ts";

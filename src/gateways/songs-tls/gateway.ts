@@ -11,7 +11,7 @@ import {
   songStallTimeoutMs,
 } from "../../base/limits/songs.ts";
 import { authorityOf } from "../../listen/authority.ts";
-import { type KeyPair, tlsContext } from "../../listen/tls-context.ts";
+import { type KeyPair, tlsContext } from "../../listen/tls/context.ts";
 import { admitSocket } from "../../listen/connections/admit-socket.ts";
 import { ConnectionLimit } from "../../listen/connections/connection-limit.ts";
 import { type SongTlsSettings, SongTlsSession } from "./session.ts";

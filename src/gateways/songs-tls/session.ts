@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import { type ErrorCode, isLastingFault, toWavecacheError, WavecacheError } from "../../base/errors.ts";
 import { maxSongSurplusBytes, songLingerMs, songReadBytes } from "../../base/limits/songs.ts";
-import type { Log } from "../../base/log.ts";
+import type { Log } from "../../base/log/log.ts";
 import { decodeSongName } from "../../wire/song-name.ts";
 
 /** An open song. */

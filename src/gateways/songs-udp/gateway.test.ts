@@ -8,7 +8,7 @@ import {
   unvalidatedFactor,
   unvalidatedStartBytes,
 } from "../../base/limits/songs.ts";
-import { openLog } from "../../base/log.ts";
+import { openLog } from "../../base/log/log.ts";
 import { Random, sha256 } from "../../testing/harness/bytes.ts";
 import { RawUdp } from "../../testing/harness/peers/raw-udp.ts";
 import { ReliableUdpPeer } from "../../testing/harness/peers/reliable-udp-peer.ts";

@@ -9,8 +9,8 @@ import type { AddressList } from "../../base/address-list.ts";
 import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import { isLastingFault, toWavecacheError, WavecacheError } from "../../base/errors.ts";
 import { reliableRateFactor } from "../../base/limits/songs.ts";
-import type { Log } from "../../base/log.ts";
-import { RateLimitedLog } from "../../base/rate-limited-log.ts";
+import type { Log } from "../../base/log/log.ts";
+import { RateLimitedLog } from "../../base/log/rate-limited-log.ts";
 import { authorityOf } from "../../listen/authority.ts";
 import {
   type AckMessage,

@@ -2,7 +2,7 @@
 import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import { errorRow } from "../../base/errors.ts";
 import { ackIntervalMs, receiveBudgetBytes, totalReceiveBudgetBytes } from "../../base/limits/v1.ts";
-import type { Log } from "../../base/log.ts";
+import type { Log } from "../../base/log/log.ts";
 import { Ticker } from "../../base/ticker.ts";
 import type { SocketRoute } from "../../listen/route.ts";
 import { channelWindow } from "../../wire/v1/credit.ts";

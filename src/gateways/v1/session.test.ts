@@ -8,7 +8,7 @@ import {
   initialConnectionCreditBytes,
   maxConcurrentQueries,
 } from "../../base/limits/v1.ts";
-import type { Log } from "../../base/log.ts";
+import type { Log } from "../../base/log/log.ts";
 import { OutboundBudget } from "../../engine/streams/outbound-budget.ts";
 import type { Upload, UploadOwner } from "../../engine/streams/upload.ts";
 import type { StreamRow } from "../../store/streams/catalog.ts";

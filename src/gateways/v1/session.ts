@@ -20,7 +20,7 @@ import {
   maxErrorTextChars,
   maxMessageBytes,
 } from "../../base/limits/v1.ts";
-import type { Log } from "../../base/log.ts";
+import type { Log } from "../../base/log/log.ts";
 import type { Session, Socket } from "../../listen/route.ts";
 import { ReceiveWindow, SendCredit } from "../../wire/v1/credit.ts";
 import { decodeClientMessage } from "../../wire/v1/decode.ts";

@@ -2,7 +2,7 @@
 import type { Socket } from "node:net";
 import type { ErrorCode } from "../../base/errors.ts";
 import type { GatewayMeter } from "../../base/gateway-meter.ts";
-import type { Log } from "../../base/log.ts";
+import type { Log } from "../../base/log/log.ts";
 import type { ConnectionLimit, ConnectionSlot } from "./connection-limit.ts";
 
 /** What an accepted connection counts against. */

@@ -3,7 +3,7 @@
  * silent connections are closed, and new ones need the place of a silent one: without a free descriptor no file opens,
  * and Bun's servers spin at full processor time.
  */
-import { openDescriptors } from "../../base/descriptors.ts";
+import { openDescriptors } from "../../base/system/descriptors.ts";
 import type { ConnectionLimit } from "./connection-limit.ts";
 import { type KernelSocket, KernelSockets } from "./kernel-sockets.ts";
 

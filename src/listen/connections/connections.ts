@@ -1,6 +1,6 @@
 /** The connection limit that all TCP ports share, and what watches over it. */
 import { defaultMaxConnectionsPerAddress } from "../../base/limits/connections.ts";
-import type { Log } from "../../base/log.ts";
+import type { Log } from "../../base/log/log.ts";
 import { ConnectionLimit } from "./connection-limit.ts";
 import { ConnectionWatch } from "./connection-watch.ts";
 import { connectionsWithin, type DescriptorPlan } from "./descriptor-plan.ts";

@@ -2,7 +2,7 @@
  * How the descriptors of the process are shared out. Connections and files get half each of what is left beside threads
  * and a reserve: an upload, a recording or a read usually has one connection and one file.
  */
-import { descriptorLimit, openDescriptors } from "../../base/descriptors.ts";
+import { descriptorLimit, openDescriptors } from "../../base/system/descriptors.ts";
 import {
   descriptorReserveShare,
   descriptorsPerThread,
@@ -10,7 +10,7 @@ import {
   minDescriptorReserve,
   readFilesShare,
 } from "../../base/limits/connections.ts";
-import type { Log } from "../../base/log.ts";
+import type { Log } from "../../base/log/log.ts";
 
 export interface DescriptorPlan {
   /** Above this number of descriptors they count as short. */

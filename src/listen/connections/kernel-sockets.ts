@@ -7,7 +7,7 @@
  */
 import { type Pointer, ptr } from "bun:ffi";
 import { closeSync, openSync, readdirSync } from "node:fs";
-import { loadCFunctions } from "../../base/c-library.ts";
+import { loadCFunctions } from "../../base/system/c-library.ts";
 
 /** An accepted connection that neither side has ended. */
 export interface KernelSocket {

@@ -1,8 +1,8 @@
 /** The WebSocket connections of a port. */
 import { type ErrorCode, errorRow, WavecacheError } from "../../base/errors.ts";
 import { messageTimeoutMs } from "../../base/limits/connections.ts";
-import type { Log } from "../../base/log.ts";
-import { RateLimitedLog } from "../../base/rate-limited-log.ts";
+import type { Log } from "../../base/log/log.ts";
+import { RateLimitedLog } from "../../base/log/rate-limited-log.ts";
 import { errorResponse } from "../error-response.ts";
 import type { Handshake, SocketRoute } from "../route.ts";
 import type { ConnectionLimit, ConnectionSlot } from "./connection-limit.ts";

@@ -6,7 +6,7 @@ import { finishOf } from "../journal/entry.ts";
 import { Journal } from "../journal/journal.ts";
 import { CacheLayout } from "../layout.ts";
 import { recover } from "../streams/recover.ts";
-import { SqliteCatalog } from "../streams/sqlite.ts";
+import { SqliteCatalog } from "../streams/sqlite/catalog.ts";
 import { StoreCheck } from "./check.ts";
 import { CheckContext } from "./context.ts";
 import { Drift } from "./drift.ts";

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { temporaryFolder } from "../../testing/fixtures/temporary-folder.ts";
 import type { DeviceRow } from "./catalog.ts";
-import { SqliteCatalog } from "../streams/sqlite.ts";
+import { SqliteCatalog } from "../streams/sqlite/catalog.ts";
 
 let folder: ReturnType<typeof temporaryFolder>;
 let catalog: SqliteCatalog;

@@ -1,6 +1,6 @@
 /** The lines of the journal. What is read from a file is checked: hashes and keys become parts of paths. */
 import * as v from "valibot";
-import { isStreamId } from "../../base/stream-id.ts";
+import { isStreamId } from "../../base/ids/stream-id.ts";
 import type { FinishedStream } from "../streams/catalog.ts";
 import { noMetadata, type StreamMetadata } from "../streams/metadata.ts";
 

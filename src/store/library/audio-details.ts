@@ -8,8 +8,8 @@ import { MpegDuration, MpegFrames } from "../../codec/mpeg.ts";
 import { OggOpusError, OggOpusParser } from "../../codec/ogg-opus.ts";
 import { opusSampleRate } from "../../codec/opus.ts";
 import { probeAudio, type ReadAt } from "../../codec/probe.ts";
-import { wavSamples } from "../../codec/wav-samples.ts";
-import { WavHeadParser } from "../../codec/wav.ts";
+import { wavSamples } from "../../codec/wav/samples.ts";
+import { WavHeadParser } from "../../codec/wav/wav.ts";
 import type { OpenedFile } from "./file.ts";
 
 export interface AudioDetails {

@@ -2,8 +2,8 @@
 import { mkdir, lstat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { WavecacheError } from "../../base/errors.ts";
-import type { Log } from "../../base/log.ts";
-import { isSongName } from "../../base/song-name.ts";
+import type { Log } from "../../base/log/log.ts";
+import { isSongName } from "../../base/ids/song-name.ts";
 import { meansAbsent, openBelow, type OpenedFile } from "./file.ts";
 import { LibraryNames } from "./names.ts";
 

@@ -11,8 +11,8 @@ import {
   unwatchedLibraryMs,
   watchedLibraryMs,
 } from "../../base/limits/library.ts";
-import type { Log } from "../../base/log.ts";
-import { isSongName } from "../../base/song-name.ts";
+import type { Log } from "../../base/log/log.ts";
+import { isSongName } from "../../base/ids/song-name.ts";
 import { isBelow, meansAbsent } from "./file.ts";
 
 /** A folder to read. `prefix` is its name below the library with a trailing `/`, or "" for the library itself. */

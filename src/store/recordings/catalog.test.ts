@@ -4,8 +4,8 @@ import { join } from "node:path";
 import type { RecordingEntry } from "../../base/recording-entry.ts";
 import { temporaryFolder } from "../../testing/fixtures/temporary-folder.ts";
 import type { RecordingQuery } from "./catalog.ts";
-import { migrations } from "../streams/sqlite-schema.ts";
-import { SqliteCatalog } from "../streams/sqlite.ts";
+import { migrations } from "../streams/sqlite/schema.ts";
+import { SqliteCatalog } from "../streams/sqlite/catalog.ts";
 
 let folder: ReturnType<typeof temporaryFolder>;
 let catalog: SqliteCatalog;

@@ -5,7 +5,7 @@ import { sha256 } from "../../testing/harness/bytes.ts";
 import { countingPayload, frameMessage, isCounting } from "../../testing/harness/peers/ingest-device.ts";
 import { readSegment } from "../../testing/harness/recorded-files.ts";
 import { temporaryFolder } from "../../testing/fixtures/temporary-folder.ts";
-import { encodeWavHeader } from "../../codec/wav.ts";
+import { encodeWavHeader } from "../../codec/wav/wav.ts";
 import { listSegments, repairSegment } from "./repair.ts";
 
 const name = "mic/stream_7_mic_20260102_030405";

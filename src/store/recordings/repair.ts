@@ -13,7 +13,7 @@ import * as fs from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { MiB } from "../../base/limits/units.ts";
 import type { RecordedFile, RecordingEntry } from "../../base/recording-entry.ts";
-import { encodeWavHeader, parseWavHead, wavHeaderBytes } from "../../codec/wav.ts";
+import { encodeWavHeader, parseWavHead, wavHeaderBytes } from "../../codec/wav/wav.ts";
 import { codecOfFrame, frameBytesAt, frameSeq, codecPcm16, lostBetween, nextSeq } from "../../wire/ingest.ts";
 import { removeFile, sizeOfFile } from "../layout.ts";
 

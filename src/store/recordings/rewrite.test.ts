@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { RecordingEntry } from "../../base/recording-entry.ts";
-import { encodeWavHeader } from "../../codec/wav.ts";
+import { encodeWavHeader } from "../../codec/wav/wav.ts";
 import { temporaryFolder } from "../../testing/fixtures/temporary-folder.ts";
 import { countingPayload, frameMessage } from "../../testing/harness/peers/ingest-device.ts";
 import { sha256 } from "../../testing/harness/bytes.ts";

@@ -17,7 +17,7 @@ import { dirname, join } from "node:path";
 import { systemCode } from "../../base/errors.ts";
 import { failpoint } from "../../base/failpoint.ts";
 import type { RecordedFile } from "../../base/recording-entry.ts";
-import { encodeWavHeader, wavHeaderBytes } from "../../codec/wav.ts";
+import { encodeWavHeader, wavHeaderBytes } from "../../codec/wav/wav.ts";
 import type { AppendBuffer } from "./append-buffer.ts";
 import { createFolder, isMissing, removeFile } from "../layout.ts";
 

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { temporaryFolder } from "../../testing/fixtures/temporary-folder.ts";
 import type { Catalog, SealedStream, StreamRow, Totals } from "./catalog.ts";
 import { noMetadata } from "./metadata.ts";
-import { migrations } from "./sqlite-schema.ts";
-import { SqliteCatalog } from "./sqlite.ts";
+import { migrations } from "./sqlite/schema.ts";
+import { SqliteCatalog } from "./sqlite/catalog.ts";
 
 const open: Disposable[] = [];
 afterEach(() => {

@@ -3,7 +3,7 @@
  * synchronous. It is an interface because a deployment over several machines keeps its catalog elsewhere.
  */
 
-import type { Boot } from "../../base/boot.ts";
+import type { Boot } from "../../base/system/boot.ts";
 import type { StreamMetadata } from "./metadata.ts";
 
 /**

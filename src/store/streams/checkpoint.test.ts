@@ -5,7 +5,7 @@ import { maxFilesSyncedSingly } from "../../base/limits/streams.ts";
 import { temporaryFolder } from "../../testing/fixtures/temporary-folder.ts";
 import { checkpointGroup, type CheckpointItem } from "./checkpoint.ts";
 import { CacheLayout } from "../layout.ts";
-import { SqliteCatalog } from "./sqlite.ts";
+import { SqliteCatalog } from "./sqlite/catalog.ts";
 
 let folder: ReturnType<typeof temporaryFolder>;
 let layout: CacheLayout;

@@ -5,7 +5,7 @@ import { type CommitItem, commitGroup } from "./commit.ts";
 import { Journal } from "../journal/journal.ts";
 import { CacheLayout } from "../layout.ts";
 import { listObjectFiles } from "./objects.ts";
-import { SqliteCatalog } from "./sqlite.ts";
+import { SqliteCatalog } from "./sqlite/catalog.ts";
 
 let folder: ReturnType<typeof temporaryFolder>;
 let layout: CacheLayout;

@@ -10,7 +10,7 @@ import { failpoint } from "../../base/failpoint.ts";
 import { MiB } from "../../base/limits/units.ts";
 import { id3TagBytes } from "../../codec/id3.ts";
 import { sniffAudioFormat } from "../../codec/sniff.ts";
-import { type BlockSums, SumsBuilder } from "./sums.ts";
+import { type BlockSums, SumsBuilder } from "./sums/sums.ts";
 
 /** Enough of the beginning to detect the audio format. */
 const headBytes = 64;

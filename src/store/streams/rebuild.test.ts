@@ -8,7 +8,7 @@ import { Journal } from "../journal/journal.ts";
 import { CacheLayout } from "../layout.ts";
 import type { FinishedStream, StreamRow } from "./catalog.ts";
 import { rebuildCatalog } from "./rebuild.ts";
-import { SqliteCatalog } from "./sqlite.ts";
+import { SqliteCatalog } from "./sqlite/catalog.ts";
 
 let folder: ReturnType<typeof temporaryFolder>;
 let layout: CacheLayout;

@@ -18,7 +18,7 @@ import { type CacheLayout, sizeOfFile } from "../layout.ts";
 import type { Catalog, FinishedStream } from "./catalog.ts";
 import { noMetadata } from "./metadata.ts";
 import { isObjectName, syncObjectFolders } from "./objects.ts";
-import { SqliteCatalog } from "./sqlite.ts";
+import { SqliteCatalog } from "./sqlite/catalog.ts";
 
 export interface RebuildOptions {
   /** Reads every object whose row is missing, and enters only those whose SHA-256 is right. */

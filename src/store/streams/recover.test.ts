@@ -4,7 +4,7 @@ import { temporaryFolder } from "../../testing/fixtures/temporary-folder.ts";
 import { CacheLayout } from "../layout.ts";
 import { recover } from "./recover.ts";
 import { settle, type Settlement } from "./settle.ts";
-import { SqliteCatalog } from "./sqlite.ts";
+import { SqliteCatalog } from "./sqlite/catalog.ts";
 
 let folder: ReturnType<typeof temporaryFolder>;
 let layout: CacheLayout;

@@ -8,7 +8,7 @@
  * Both are one synced transaction. If a crash interrupts it, the next start does the same again. Everything that
  * needs a look at each row or file is left to the background check (check.ts).
  */
-import type { Boot } from "../../base/boot.ts";
+import type { Boot } from "../../base/system/boot.ts";
 import { type CacheLayout, sizeOfFile } from "../layout.ts";
 import type { Catalog } from "./catalog.ts";
 import { hasObjects } from "./objects.ts";

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { resolve } from "node:path";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
-import { encodeWavHeader } from "../../codec/wav.ts";
+import { encodeWavHeader } from "../../codec/wav/wav.ts";
 import { AudioCachePeer } from "../harness/peers/audio-cache.ts";
 import { TestServer, useServers } from "../harness/server.ts";
 

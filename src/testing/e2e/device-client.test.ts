@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { wavHeaderBytes } from "../../codec/wav.ts";
+import { wavHeaderBytes } from "../../codec/wav/wav.ts";
 import { runClient, startClient } from "../harness/client-process.ts";
 import { device } from "../harness/http/devices.ts";
 import { makeCertificate, writeCertificate } from "../harness/certificates.ts";

@@ -4,7 +4,7 @@ import * as fs from "node:fs";
 import { MiB } from "../../base/limits/units.ts";
 import { CacheLayout } from "../../store/layout.ts";
 import { noMetadata } from "../../store/streams/metadata.ts";
-import { SqliteCatalog } from "../../store/streams/sqlite.ts";
+import { SqliteCatalog } from "../../store/streams/sqlite/catalog.ts";
 import { sha256 } from "../harness/bytes.ts";
 import { streamInfo } from "../harness/http/streams.ts";
 import { AudioCachePeer } from "../harness/peers/audio-cache.ts";

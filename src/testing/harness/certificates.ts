@@ -2,7 +2,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { generate } from "selfsigned";
-import type { CertificatePaths } from "../../listen/certificate-files.ts";
+import type { CertificatePaths } from "../../listen/tls/certificate-files.ts";
 
 const dayMs = 24 * 3600 * 1000;
 

@@ -1,8 +1,8 @@
 import { WavecacheError } from "../../../src/base/errors.ts";
 import { maxSoundMs } from "../../../src/base/limits/sounds.ts";
 import { KiB } from "../../../src/base/limits/units.ts";
-import { decodeWavFrames, wavFrameSamples, wavSamples } from "../../../src/codec/wav-samples.ts";
-import { type WavFormat, WavHeadParser } from "../../../src/codec/wav.ts";
+import { decodeWavFrames, wavFrameSamples, wavSamples } from "../../../src/codec/wav/samples.ts";
+import { type WavFormat, WavHeadParser } from "../../../src/codec/wav/wav.ts";
 import type { EncodingPace } from "./encoding-pace.ts";
 import { openMp3 } from "./mp3-audio.ts";
 import { mixInterleaved, type MonoAudio, type MonoPiece, piecesPerSecond } from "./mono-audio.ts";

@@ -11,9 +11,9 @@ import { systemCode, toWavecacheError, WavecacheError } from "../../../src/base/
 import { failpoint } from "../../../src/base/failpoint.ts";
 import { maxBytesHashedAtOnce, verificationPieceBytes } from "../../../src/base/limits/streams.ts";
 import { identityOf, isMissing, openRegularFile } from "../../../src/store/layout.ts";
-import { blockBytes, type BlockSums } from "../../../src/store/streams/sums.ts";
-import type { SumsCache } from "../../../src/store/streams/sums-files.ts";
-import { Verification } from "../../../src/store/streams/verification.ts";
+import { blockBytes, type BlockSums } from "../../../src/store/streams/sums/sums.ts";
+import type { SumsCache } from "../../../src/store/streams/sums/files.ts";
+import { Verification } from "../../../src/store/streams/sums/verification.ts";
 import { type ReadableFile, readFully } from "./readable-file.ts";
 
 /** A block that a read wants a part of. A read is synchronous, so all files share it. */

@@ -21,8 +21,8 @@ import {
 } from "../../../src/lane/messages/streams.ts";
 import { RingConsumer } from "../../../src/lane/ring.ts";
 import { CacheLayout, identityOf } from "../../../src/store/layout.ts";
-import { blockBytes } from "../../../src/store/streams/sums.ts";
-import { readSums } from "../../../src/store/streams/sums-files.ts";
+import { blockBytes } from "../../../src/store/streams/sums/sums.ts";
+import { readSums } from "../../../src/store/streams/sums/files.ts";
 import { putObject } from "../../../src/testing/fixtures/object.ts";
 import { Random, sha256 } from "../../../src/testing/harness/bytes.ts";
 import { flipByte } from "../../../src/testing/harness/damage.ts";

@@ -21,7 +21,7 @@ import {
   READ_VOID,
 } from "../../../src/lane/messages/streams.ts";
 import { type CacheLayout, isMissing } from "../../../src/store/layout.ts";
-import { SumsCache } from "../../../src/store/streams/sums-files.ts";
+import { SumsCache } from "../../../src/store/streams/sums/files.ts";
 import type { Jobs } from "../../lane-loop.ts";
 import { ObjectFile } from "./object-file.ts";
 import { GrowingFile, type ReadableFile } from "./readable-file.ts";

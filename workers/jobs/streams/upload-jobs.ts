@@ -20,7 +20,7 @@ import {
   WRITE_SEALED,
 } from "../../../src/lane/messages/streams.ts";
 import { IncomingFile } from "../../../src/store/streams/incoming.ts";
-import { writeSums } from "../../../src/store/streams/sums-files.ts";
+import { writeSums } from "../../../src/store/streams/sums/files.ts";
 import { type CacheLayout, removeFile } from "../../../src/store/layout.ts";
 import type { Jobs } from "../../lane-loop.ts";
 

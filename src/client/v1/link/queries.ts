@@ -1,5 +1,5 @@
 /** LIST, INFO and REMOVE: one message out, one answer back. */
-import { isStreamId } from "../../../base/stream-id.ts";
+import { isStreamId } from "../../../base/ids/stream-id.ts";
 import { maxStreamIdChars } from "../../../base/limits/streams.ts";
 import { maxListedOnChannel } from "../../../base/limits/v1.ts";
 import type { ClientMessage, End, ListFilter, StreamInfo, StreamList } from "../../../wire/v1/messages.ts";

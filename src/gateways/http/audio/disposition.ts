@@ -1,5 +1,5 @@
 /** Content-Disposition (RFC 6266): the name that audio is saved under. */
-import { unsafeCharacters } from "../../../base/unsafe-characters.ts";
+import { unsafeCharacters } from "../../../base/log/unsafe-characters.ts";
 
 const maxNameChars = 200;
 

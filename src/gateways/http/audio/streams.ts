@@ -1,7 +1,7 @@
 /** `GET /api/streams/{id}/audio`: the audio of a stream, also while it is uploaded. */
 import { WavecacheError } from "../../../base/errors.ts";
 import type { GatewayMeter } from "../../../base/gateway-meter.ts";
-import { isStreamId } from "../../../base/stream-id.ts";
+import { isStreamId } from "../../../base/ids/stream-id.ts";
 import { sniffAudioFormat, sniffBytes } from "../../../codec/sniff.ts";
 import type { Readable } from "../../../engine/streams/streams.ts";
 import { type Operation, operation } from "../operation.ts";

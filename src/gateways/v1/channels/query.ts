@@ -4,7 +4,7 @@
  */
 import { WavecacheError } from "../../../base/errors.ts";
 import { maxConcurrentQueries } from "../../../base/limits/v1.ts";
-import { isStreamId } from "../../../base/stream-id.ts";
+import { isStreamId } from "../../../base/ids/stream-id.ts";
 import type { StreamRow } from "../../../store/streams/catalog.ts";
 import { describeStream } from "../../../store/streams/metadata.ts";
 import { fittingStreams } from "../../../wire/v1/encode.ts";

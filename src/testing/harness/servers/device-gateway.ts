@@ -1,7 +1,7 @@
 /** The device gateway and its engine within the test: a real gRPC port, fake sounds and a store in memory. */
 import { GatewayMeter } from "../../../base/gateway-meter.ts";
 import { WavecacheError } from "../../../base/errors.ts";
-import { type Fields, type Log } from "../../../base/log.ts";
+import { type Fields, type Log } from "../../../base/log/log.ts";
 import { Devices, type DeviceSettings, type DeviceStore } from "../../../engine/devices/devices.ts";
 import type { Sound, SoundSource } from "../../../engine/sounds/sound.ts";
 import { DeviceGateway, type DeviceGatewaySettings } from "../../../gateways/devices/gateway.ts";

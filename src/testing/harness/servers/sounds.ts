@@ -1,7 +1,7 @@
 /** A library of sounds with its encoding threads and cache, in a temporary folder. */
 import { mkdirSync, readdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Fields, Log } from "../../../base/log.ts";
+import type { Fields, Log } from "../../../base/log/log.ts";
 import { type SoundSettings, soundNames, Sounds } from "../../../engine/sounds/sounds.ts";
 import type { Sound } from "../../../engine/sounds/sound.ts";
 import { Encoders } from "../../../pool/encoders.ts";

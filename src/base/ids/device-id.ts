@@ -1,0 +1,9 @@
+/** Device ids, which become part of answers, logs and URLs, never of file names. */
+import { maxDeviceIdChars } from "../limits/devices.ts";
+
+const pattern = new RegExp(`^[A-Za-z0-9_.:-]{1,${maxDeviceIdChars}}$`);
+
+/** True for an id of 1 to 128 letters, digits, `-`, `_`, `.`, `:` that is not `.` or `..`. */
+export function isDeviceId(text: string): boolean {
+  return pattern.test(text) && text !== "." && text !== "..";
+}

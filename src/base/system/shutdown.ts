@@ -1,0 +1,57 @@
+/** The end of a process by a signal. */
+import type { Log } from "../log/log.ts";
+import { systemText } from "./system-text.ts";
+
+export interface ShutdownSettings {
+  close: () => Promise<void>;
+  /** Writes the last lines of the log; resolves in any case. */
+  flushLog: () => Promise<void>;
+  /** The process ends after this, even if `close` is not done. */
+  graceMs: number;
+  log: Log;
+}
+
+/** A terminal sends SIGINT for Ctrl-C, SIGQUIT for Ctrl-\, and SIGHUP when it is closed. */
+const endingSignals = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const;
+
+/**
+ * On the first signal, closes and exits: with 0 once `close` is done, with 1 if it fails or takes longer than
+ * `graceMs`. Later signals change nothing: Ctrl-C reaches a process that `bun run` started twice.
+ */
+export function closeOnSignal(settings: ShutdownSettings): void {
+  let isClosing = false;
+  for (const signal of endingSignals) {
+    if (signal === "SIGHUP" && ignoresHangup()) continue;
+    process.on(signal, () => {
+      if (isClosing) return settings.log.info("already shutting down", { signal });
+      isClosing = true;
+      void shutDown(signal, settings);
+    });
+  }
+}
+
+async function shutDown(signal: string, { close, flushLog, graceMs, log }: ShutdownSettings): Promise<void> {
+  log.info("shutting down", { signal });
+  const timer = setTimeout(() => {
+    log.error("the shutdown took too long; unfinished uploads stay resumable");
+    void flushLog().then(() => process.exit(1));
+  }, graceMs);
+  let exitCode = 0;
+  try {
+    await close();
+    log.info("bye");
+  } catch (error) {
+    log.error("the shutdown failed; unfinished uploads stay resumable", { error });
+    exitCode = 1;
+  }
+  clearTimeout(timer);
+  await flushLog();
+  process.exit(exitCode);
+}
+
+/** Whether `nohup` started the process: it ignores SIGHUP, and a handler would end that. */
+function ignoresHangup(): boolean {
+  const ignored = /^SigIgn:\s*([0-9a-f]+)$/m.exec(systemText("/proc/self/status") ?? "")?.[1];
+  // SIGHUP is signal 1, the lowest bit.
+  return ignored !== undefined && (BigInt(`0x${ignored}`) & 1n) === 1n;
+}
