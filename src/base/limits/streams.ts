@@ -72,6 +72,8 @@ export const damageReportIntervalMs = 60_000;
 export const maxKnownDamage = 1024;
 /** Catalog rows that the main thread caches; the oldest is evicted. */
 export const maxKnownStreams = 4096;
+/** Pages of the catalog in memory: the inner pages of a million streams fit. Others are read again. */
+export const catalogCacheBytes = 16 * MiB;
 /** Streams in one page of a listing; a request for more is refused. */
 export const maxListedStreams = 1000;
 /** Interrupted uploads that expire in one transaction; the others follow in the next ones. */

@@ -2,6 +2,8 @@
 import { Database } from "bun:sqlite";
 import { type Boot, isSameBoot } from "../../../base/system/boot.ts";
 import { systemCode, toWavecacheError, WavecacheError } from "../../../base/errors.ts";
+import { catalogCacheBytes } from "../../../base/limits/streams.ts";
+import { KiB } from "../../../base/limits/units.ts";
 import { SqliteDevices } from "../../devices/sqlite.ts";
 import { SqliteRecordings } from "../../recordings/sqlite.ts";
 import { RunningTime } from "../../running-time.ts";
@@ -284,6 +286,7 @@ function openDatabase(path: string): { database: Database; isNew: boolean } {
     database.run("PRAGMA locking_mode = EXCLUSIVE");
     database.run("PRAGMA journal_mode = WAL");
     database.run("PRAGMA synchronous = FULL");
+    database.run(`PRAGMA cache_size = -${catalogCacheBytes / KiB}`);
     // Has an effect on macOS only, where a plain fsync does not reach the disk.
     database.run("PRAGMA fullfsync = ON");
     return { database, isNew: migrate(database, path) };
