@@ -40,6 +40,8 @@ export interface SocketRoute {
   protocol?: string;
   /** A longer message closes the connection with 1009; by default `defaultMaxMessageBytes`. */
   maxMessageBytes?: number;
+  /** The session answers texts that are too long itself, and the connection stays. The port's own limit still holds. */
+  refusesLongTexts?: boolean;
   /** Whether this gateway serves an upgrade on this path. */
   accepts(path: string): boolean;
   open(socket: Socket, handshake: Handshake): Session;

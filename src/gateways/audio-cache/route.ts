@@ -12,6 +12,7 @@ const greetedAgent = /^ktor/i;
 export function audioCacheRoute(path: string, streams: Streams, meter: GatewayMeter, log: Log): SocketRoute {
   return {
     meter,
+    refusesLongTexts: true,
     accepts: (asked) => asked === "/" || asked === path || asked === `${path}/`,
     open(socket, { userAgent }) {
       if (greetedAgent.test(userAgent)) socket.send(encodeConnected());

@@ -18,6 +18,7 @@ export class Peer implements Socket {
   readonly #socket: PeerSocket;
   readonly #slot: ConnectionSlot;
   readonly #maxMessageBytes: number;
+  readonly #refusesLongTexts: boolean;
   session: Session | undefined;
   /** Undefined while the peer reads its answers. */
   stalledSince: number | undefined;
@@ -28,6 +29,7 @@ export class Peer implements Socket {
     this.#slot = slot;
     this.meter = route.meter;
     this.#maxMessageBytes = route.maxMessageBytes ?? defaultMaxMessageBytes;
+    this.#refusesLongTexts = route.refusesLongTexts ?? false;
   }
 
   get address(): string {
@@ -39,7 +41,8 @@ export class Peer implements Socket {
     this.progress.messages += 1;
     const bytes = payloadBytes(message);
     this.meter.bytesIn += bytes;
-    if (bytes > this.#maxMessageBytes) return this.#refuse();
+    const isForSession = this.#refusesLongTexts && typeof message === "string";
+    if (bytes > this.#maxMessageBytes && !isForSession) return this.#refuse();
     if (this.#isTooLarge) return;
     if (typeof message === "string") this.session!.text(message);
     else this.session!.binary(message);
