@@ -10,8 +10,8 @@ const fixed = /^(?:"[^"\\{]*"|[^"`,]*\? "[^"\\{]*" : "[^"\\{]*")\s*[,)]/;
 
 /** Calls that pass a message on, and the addresses of the line that says ready, which are configured. */
 const exceptions = [
-  "src/base/log.ts",
-  "src/base/rate-limited-log.ts",
+  "src/base/log/log.ts",
+  "src/base/log/rate-limited-log.ts",
   "src/main.ts: `ready ${addresses.join",
 ];
 
