@@ -155,6 +155,26 @@ export function sizeOfFile(path: string): number | undefined {
   return fs.statSync(path, { throwIfNoEntry: false })?.size;
 }
 
+/** Names in a folder; none if there is no such folder. */
+export function namesIn(folder: string): string[] {
+  try {
+    return fs.readdirSync(folder);
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw error;
+  }
+}
+
+/** The same without blocking the thread. */
+export async function readNames(folder: string): Promise<string[]> {
+  try {
+    return await fs.promises.readdir(folder);
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw error;
+  }
+}
+
 export function isMissing(error: unknown): boolean {
   return systemCode(error) === "ENOENT";
 }

@@ -5,7 +5,7 @@
  */
 import * as fs from "node:fs";
 import { join } from "node:path";
-import { type CacheLayout, isMissing } from "../layout.ts";
+import { type CacheLayout, namesIn } from "../layout.ts";
 import type { Catalog } from "../streams/catalog.ts";
 
 export type Origin = "incoming" | "objects" | "catalog";
@@ -72,15 +72,6 @@ export function* listSetAside(layout: CacheLayout, origin: Origin): Generator<st
 
 function daysIn(layout: CacheLayout): string[] {
   return namesIn(layout.lostFound).filter((name) => dayFolder.test(name));
-}
-
-function namesIn(folder: string): string[] {
-  try {
-    return fs.readdirSync(folder);
-  } catch (error) {
-    if (isMissing(error)) return [];
-    throw error;
-  }
 }
 
 function firstSeenFact(day: string): string {

@@ -5,7 +5,7 @@
  */
 import * as fs from "node:fs";
 import { join } from "node:path";
-import { isMissing, removeFile, sizeOfFile } from "../layout.ts";
+import { isMissing, removeFile, sizeOfFile, readNames } from "../layout.ts";
 import type { FinishedStream, ObjectPosition, ObjectRow } from "../streams/catalog.ts";
 import { type CheckContext, stepItems } from "./context.ts";
 
@@ -30,7 +30,7 @@ export async function checkObjects(context: CheckContext): Promise<void> {
 async function checkFolder(context: CheckContext, prefix: string): Promise<void> {
   const { layout, catalog } = context.store;
   const folder = join(layout.objects, prefix);
-  const names = new Set(await namesIn(folder));
+  const names = new Set(await readNames(folder));
   const orphans = new Set(names);
   let after: ObjectPosition | undefined;
   do {
@@ -119,17 +119,8 @@ function enterAll({ store, figures }: CheckContext, streams: FinishedStream[]): 
 /** Whatever lies in objects-v1/ beside the folders that belong there. */
 async function setStrayNamesAside(context: CheckContext): Promise<void> {
   const { layout } = context.store;
-  for (const name of await namesIn(layout.objects)) {
+  for (const name of await readNames(layout.objects)) {
     if (!prefixes.includes(name)) context.setAside(join(layout.objects, name), name, "objects");
-  }
-}
-
-async function namesIn(folder: string): Promise<string[]> {
-  try {
-    return await fs.promises.readdir(folder);
-  } catch (error) {
-    if (isMissing(error)) return [];
-    throw error;
   }
 }
 

@@ -18,7 +18,7 @@ import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { failpoint } from "../../base/failpoint.ts";
 import { MiB } from "../../base/limits/units.ts";
-import { isMissing, removeFile, sizeOfFile, syncFolder } from "../layout.ts";
+import { removeFile, sizeOfFile, syncFolder, namesIn } from "../layout.ts";
 import type { FinishedStream } from "../streams/catalog.ts";
 import { type JournalEntry, lineOf } from "./entry.ts";
 
@@ -249,15 +249,6 @@ function listJournal(folder: string): JournalFile[] {
       size: fs.statSync(join(folder, name)).size,
     }))
     .toSorted((one, other) => one.number - other.number);
-}
-
-function namesIn(folder: string): string[] {
-  try {
-    return fs.readdirSync(folder);
-  } catch (error) {
-    if (isMissing(error)) return [];
-    throw error;
-  }
 }
 
 function isWholeFile(path: string): boolean {

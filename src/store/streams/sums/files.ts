@@ -4,7 +4,14 @@ import * as fs from "node:fs";
 import { dirname, join } from "node:path";
 import { systemCode } from "../../../base/errors.ts";
 import { Lru } from "../../../base/lru.ts";
-import { type CacheLayout, createFolder, isMissing, openRegularFile, removeFile } from "../../layout.ts";
+import {
+  type CacheLayout,
+  createFolder,
+  isMissing,
+  openRegularFile,
+  removeFile,
+  readNames,
+} from "../../layout.ts";
 import { BlockSums } from "./sums.ts";
 
 /**
@@ -102,7 +109,7 @@ export async function sweepSums(layout: CacheLayout, folder: number): Promise<nu
   const prefix = folder.toString(16).padStart(2, "0");
   const path = join(layout.sums, prefix);
   let removed = 0;
-  for (const name of await namesIn(path)) {
+  for (const name of await readNames(path)) {
     const file = join(path, name);
     const object = await statOf(layout.objectPath(name));
     const stat = object === undefined || !name.startsWith(prefix) ? await statOf(file) : undefined;
@@ -111,15 +118,6 @@ export async function sweepSums(layout: CacheLayout, folder: number): Promise<nu
     removed += 1;
   }
   return removed;
-}
-
-async function namesIn(folder: string): Promise<string[]> {
-  try {
-    return await fs.promises.readdir(folder);
-  } catch (error) {
-    if (isMissing(error)) return [];
-    throw error;
-  }
 }
 
 async function statOf(path: string): Promise<fs.Stats | undefined> {
