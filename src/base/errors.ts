@@ -75,6 +75,8 @@ const table = {
     "connect when there is something to send"),
   MESSAGE_UNFINISHED: row(408, close.POLICY, grpc.DEADLINE_EXCEEDED, "message was not completed in time",
     "send shorter messages over a slow link"),
+  BODY_STALLED: row(408, close.POLICY, grpc.DEADLINE_EXCEEDED, "the rest of the body does not come",
+    "the stream stays unfinished: resume it, or start it again"),
   PEER_STALLED: row(408, close.POLICY, grpc.DEADLINE_EXCEEDED, "peer does not read its answers",
     "read faster, or request less at once"),
   PEER_UNRESPONSIVE: row(408, close.TRY_LATER, grpc.DEADLINE_EXCEEDED, "peer does not answer pings",

@@ -4,10 +4,11 @@ import { openLog } from "../base/log/log.ts";
 import { connectionLimit } from "../testing/fixtures/connection-limit.ts";
 import { RawWebSocket } from "../testing/harness/peers/raw-websocket.ts";
 import { until } from "../testing/harness/until.ts";
+import { endBody } from "./end-body.ts";
 import { HostNames } from "./host.ts";
 import { Listener, type ListenerSettings } from "./listener.ts";
 import { Origins } from "./origin.ts";
-import type { Session, Socket } from "./route.ts";
+import type { HttpRoute, Session, Socket } from "./route.ts";
 
 const open: Listener[] = [];
 
@@ -66,6 +67,48 @@ function listen(gateway: FakeGateway, settings: Partial<ListenerSettings> = {}):
 function answerAt(url: URL, path: string): Response | undefined {
   return url.pathname === path ? new Response(path) : undefined;
 }
+
+const longBody = new Uint8Array(2_000_000);
+
+async function lengthOf(request: Request): Promise<Response> {
+  return new Response(String((await request.arrayBuffer()).byteLength));
+}
+
+async function post(listener: Listener, path: string): Promise<string> {
+  const url = `http://127.0.0.1:${listener.port}${path}`;
+  const response = await fetch(url, { method: "POST", body: longBody });
+  return `${response.status} ${await response.text()}`;
+}
+
+/** What an answer says about the connection after a body of this length is refused. */
+function ending(length: string | undefined): string | null {
+  const headers = new Headers(length === undefined ? {} : { "content-length": length });
+  return endBody(new Response(), { headers, body: new ReadableStream() }).headers.get("connection");
+}
+
+describe("the body of a request", () => {
+  test("may be long for a route that takes it as it comes, and for no other", async () => {
+    const taking: HttpRoute = {
+      streamsBody: (request, url) => request.method === "POST" && url.pathname === "/long",
+      handle: (request, url) => (url.pathname.startsWith("/long") ? lengthOf(request) : undefined),
+    };
+    const other: HttpRoute = { handle: (_, url) => answerAt(url, "/other") };
+    const listener = listen(new FakeGateway(), { http: [taking, other] });
+    expect(await post(listener, "/long")).toBe("200 2000000");
+    for (const path of ["/longer", "/other", "/none"]) {
+      expect(await post(listener, path)).toMatch(/^413 .*MESSAGE_TOO_LARGE/);
+    }
+  });
+
+  test("that is refused is discarded if it is short, so that its sender gets the answer; else the connection ends", () => {
+    expect(ending("64000000")).toBeNull();
+    expect(ending("99000000")).toBe("close");
+    expect(ending(undefined)).toBe("close");
+    expect(
+      endBody(new Response(), { headers: new Headers(), body: null }).headers.get("connection"),
+    ).toBeNull();
+  });
+});
 
 describe("the listener", () => {
   test("routes messages and the end of a connection to the gateway that accepts its path", async () => {

@@ -20,6 +20,7 @@ import type { KernelSocket, KernelSockets } from "./connections/kernel-sockets.t
 import type { PeerSocket } from "./connections/peer.ts";
 import { type Admitted, Peers, type PeersSettings } from "./connections/peers.ts";
 import { type PeerAddress, PlainConnections } from "./connections/plain-connections.ts";
+import { endBody } from "./end-body.ts";
 import { errorResponse } from "./error-response.ts";
 import { isPreflight, preflightResponse, withHeaders } from "./headers.ts";
 import type { HostNames } from "./host.ts";
@@ -100,7 +101,8 @@ export class Listener implements WatchedPort {
       ...options,
       hostname: this.#settings.host,
       idleTimeout: httpIdleSeconds,
-      maxRequestBodySize: defaultMaxMessageBytes,
+      // The routes have limits: `streamsBody`, and `readBody`.
+      maxRequestBodySize: Number.MAX_SAFE_INTEGER,
       fetch: (request, server) => this.#answer(request, server),
       error: (error) => this.#internalError(error),
       websocket: {
@@ -173,6 +175,7 @@ export class Listener implements WatchedPort {
     if (isUpgrade(request.headers) && !this.#isStarting) return this.#upgrade(request, url, server, address);
     if (isPreflight(request)) return preflightResponse();
     const unavailable = this.#unavailable(address);
+    if (this.#isTooLong(request, url)) return this.#tooLong(request);
     for (const route of this.#settings.http) {
       if (unavailable !== undefined && route.servesWhileStarting !== true) continue;
       const response = route.handle(request, url, {
@@ -185,6 +188,15 @@ export class Listener implements WatchedPort {
       return errorResponse(new WavecacheError(unavailable), this.#settings.meter);
     if (this.#peers.knows(url.pathname)) return upgradeRequired();
     return new Response("not found\n", { status: 404 });
+  }
+
+  #isTooLong(request: Request, url: URL): boolean {
+    if (!(Number(request.headers.get("content-length")) > defaultMaxMessageBytes)) return false;
+    return !this.#settings.http.some((route) => route.streamsBody?.(request, url) === true);
+  }
+
+  #tooLong(request: Request): Response {
+    return endBody(errorResponse(new WavecacheError("MESSAGE_TOO_LARGE"), this.#settings.meter), request);
   }
 
   get #isStarting(): boolean {

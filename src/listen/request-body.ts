@@ -37,7 +37,7 @@ async function readAll(
   const pieces: Uint8Array[] = [];
   let bytes = 0;
   for (;;) {
-    const { value } = await reader.read().catch(toTooLarge);
+    const { value } = await reader.read();
     if (value === undefined) return new Uint8Array(Buffer.concat(pieces));
     bytes += value.length;
     if (bytes > maxBytes) {
@@ -46,11 +46,4 @@ async function readAll(
     }
     pieces.push(value);
   }
-}
-
-/** Bun reports a chunked body above its own limit with an error without a code, and ends the connection. */
-function toTooLarge(error: unknown): never {
-  if (error instanceof Error && /maxRequestBodySize/.test(error.message))
-    throw new WavecacheError("MESSAGE_TOO_LARGE");
-  throw error;
 }

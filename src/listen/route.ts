@@ -56,6 +56,8 @@ export interface HttpConnection {
 }
 
 export interface HttpRoute {
+  /** Whether the route takes the body of this request as it comes, of any length. Others get `defaultMaxMessageBytes`. */
+  streamsBody?(request: Request, url: URL): boolean;
   /** Serves requests before the server is ready, too; it must not need the store. */
   servesWhileStarting?: boolean;
   /** Answers a request without an upgrade; undefined if it is not for this gateway. */

@@ -8,6 +8,7 @@ import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import { WavecacheError } from "../../base/errors.ts";
 import { errorResponse } from "../../listen/error-response.ts";
 import type { HttpConnection, HttpRoute } from "../../listen/route.ts";
+import { endBody } from "../../listen/end-body.ts";
 import { openApiDocument } from "./openapi.ts";
 import { json, type Method, type Operation, operation } from "./operation.ts";
 
@@ -31,8 +32,10 @@ export function apiRoute(operations: readonly Operation[], version: string, mete
     app.on(each.method.toUpperCase(), each.route, (context) => run(each, context, meter));
   }
   app.notFound((context) => withoutOperation(context, methods(context.env.url.pathname), meter));
-  app.onError((error) => errorResponse(error, meter));
+  app.onError((error, context) => endBody(errorResponse(error, meter), context.req.raw));
+  const streaming = methodsByPath(all.filter(({ streamsBody }) => streamsBody === true));
   return {
+    streamsBody: ({ method }, { pathname }) => streaming(pathname).includes(method),
     handle(request, url, connection) {
       if (!url.pathname.startsWith(root)) return undefined;
       return app.fetch(request, { url, connection });

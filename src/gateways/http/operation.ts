@@ -42,6 +42,8 @@ interface Description {
   headers?: Readonly<Record<string, string>>;
   /** Media types of the request's body, with what it holds. */
   body?: { description: string; content: readonly string[]; schema?: v.GenericSchema };
+  /** The handler takes the body as it comes, of any length; bodies of others are short. */
+  streamsBody?: boolean;
   /** By HTTP status. */
   answers: Readonly<Record<number, Answer>>;
   /** Errors beside BAD_REQUEST, which a wrong query gets. */

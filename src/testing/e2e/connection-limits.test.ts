@@ -193,6 +193,11 @@ test("a start is refused if the messages of all connections could take up half o
   expect(run.stderr.trim().split("\n").length).toBe(1);
 });
 
+/** A body of unknown length. */
+async function* pieces(count: number, bytes: number): AsyncGenerator<Uint8Array> {
+  for (let piece = 0; piece < count; piece += 1) yield new Uint8Array(bytes);
+}
+
 test("POST /echo takes no more than 1 MiB", async () => {
   await using server = await TestServer.start();
   const post = (bytes: number) =>
@@ -200,6 +205,8 @@ test("POST /echo takes no more than 1 MiB", async () => {
   const whole = await post(1 << 20);
   expect([whole.status, (await whole.arrayBuffer()).byteLength]).toEqual([200, 1 << 20]);
   expect((await post((1 << 20) + 1)).status).toBe(413);
+  const body = pieces(17, 1 << 16);
+  expect((await fetch(`${server.httpBase}/echo`, { method: "POST", body })).status).toBe(413);
 });
 
 test.skipIf(!isLinux)(
