@@ -3,6 +3,7 @@
  * engine opens last: a server that cannot have its folders or its ports must not repair what another one is writing.
  */
 import { version } from "../package.json";
+import { type Access, openAccess } from "./access/access.ts";
 import { permitsMoreThan } from "./base/system/file-mode.ts";
 import { isAdminCommand, readAdminCommand } from "./admin/command.ts";
 import { runAdminCommand } from "./admin/run.ts";
@@ -80,7 +81,16 @@ async function startServer(config: Config, log: Log, logOutput: LineWriter): Pro
   const certificates = tls && (await Certificates.open({ ...tls, log: openLog("tls") }));
   opened.defer(() => certificates?.close());
   const meters = new GatewayMeters();
-  const parts: Parts = { ...engine, config, certificates, connections, meters, readiness, logOutput };
+  const parts: Parts = {
+    ...engine,
+    access: openAccess,
+    config,
+    certificates,
+    connections,
+    meters,
+    readiness,
+    logOutput,
+  };
 
   const deviceGateway = await openDeviceGateway(parts);
   // Leaving ends the streams of the devices; only then may their port close.
@@ -122,6 +132,7 @@ function warnIfShared(cacheDir: string, log: Log): void {
 
 /** What the gateways are built from. */
 interface Parts extends Engine {
+  access: Access;
   config: Config;
   certificates: Certificates | undefined;
   connections: Connections;
@@ -163,7 +174,7 @@ function openV1({ config, streams, recordings, meters }: Parts): V1Gateway {
 
 /** The main port serves every route; live ingest has a second port, unless it is off. */
 async function openListeners(parts: Parts, v1: V1Gateway, metrics: Metrics, log: Log): Promise<Listeners> {
-  const { config, streams, recordings, connections, meters, readiness } = parts;
+  const { config, streams, recordings, access, connections, meters, readiness } = parts;
   const { host, port, path, ingestPort } = config;
   const ingest = {
     sockets: [
@@ -187,6 +198,7 @@ async function openListeners(parts: Parts, v1: V1Gateway, metrics: Metrics, log:
     host,
     certificates,
     ...connections,
+    access,
     maxMessageBytes,
     stallTimeoutMs,
     allowHost: config.allowHost,

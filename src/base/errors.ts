@@ -12,6 +12,9 @@ const close = {
   TOO_BIG: 1009,
   INTERNAL: 1011,
   TRY_LATER: 1013,
+  /** Codes for applications begin at 4000; these repeat the HTTP status. */
+  UNAUTHENTICATED: 4401,
+  FORBIDDEN: 4403,
 } as const;
 
 /** gRPC status codes (grpc/doc/statuscodes.md). */
@@ -29,6 +32,7 @@ const grpc = {
   INTERNAL: 13,
   UNAVAILABLE: 14,
   DATA_LOSS: 15,
+  UNAUTHENTICATED: 16,
 } as const;
 
 interface ErrorRow {
@@ -89,6 +93,12 @@ const table = {
     "use the command line or a page that this server sent, or add the page's origin to --allow-origin"),
   ADDRESS_REFUSED: row(403, close.POLICY, grpc.PERMISSION_DENIED, "this address is not in --udp-allow",
     "add its network there, or use reliable UDP"),
+
+  // Access
+  UNAUTHENTICATED: row(401, close.UNAUTHENTICATED, grpc.UNAUTHENTICATED, "credential missing or wrong",
+    "send a token that is valid, or ask the operator for one: bun run server token create"),
+  FORBIDDEN: row(403, close.FORBIDDEN, grpc.PERMISSION_DENIED, "the credential does not allow this",
+    "ask the operator for a token with a grant for this action and resource"),
 
   // The server
   STARTING: row(503, close.TRY_LATER, grpc.UNAVAILABLE, "server is starting",

@@ -1,15 +1,17 @@
 /** WebSocket handshakes (RFC 6455, section 4): the headers of requests and answers. */
+import type { Principal } from "../access/principal.ts";
 import type { Handshake } from "./route.ts";
 
 export function isUpgrade(headers: Headers): boolean {
   return headers.get("upgrade")?.toLowerCase() === "websocket";
 }
 
-export function handshakeOf(request: Request, path: string): Handshake {
+export function handshakeOf(request: Request, path: string, principal: Principal): Handshake {
   return {
     path,
     userAgent: request.headers.get("user-agent") ?? "",
     protocols: splitProtocols(request.headers.get("sec-websocket-protocol")),
+    principal,
   };
 }
 

@@ -21,6 +21,16 @@ export function withHeaders(response: Response, allowedOrigin: string | undefine
   return response;
 }
 
+/**
+ * Which credentials a refused request may come with (RFC 9110, section 11.6.1). Browsers ask the user for a name and a
+ * password where Basic is offered, which is of no use to a script.
+ */
+export function challengeFor(headers: Headers): string {
+  const bearer = `Bearer realm="wavecache"`;
+  const mode = headers.get("sec-fetch-mode");
+  return mode === null || mode === "navigate" ? `Basic realm="wavecache", ${bearer}` : bearer;
+}
+
 /** Whether a browser asks if a page of another origin may send a request (Fetch standard, CORS preflight). */
 export function isPreflight({ method, headers }: Request): boolean {
   return method === "OPTIONS" && headers.has("access-control-request-method");

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import { openAccess } from "../access/access.ts";
 import { GatewayMeter } from "../base/gateway-meter.ts";
 import { openLog } from "../base/log/log.ts";
 import { connectionLimit } from "../testing/fixtures/connection-limit.ts";
@@ -53,6 +54,7 @@ function listen(gateway: FakeGateway, settings: Partial<ListenerSettings> = {}):
     limit: connectionLimit(),
     stallTimeoutMs: 60_000,
     sockets: [gateway],
+    access: openAccess,
     http: [],
     allowHost: HostNames.parse("")!,
     allowOrigin: Origins.parse("")!,

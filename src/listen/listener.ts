@@ -3,6 +3,9 @@
  * limits connections, closes stalled peers and shuts down.
  */
 import type { Server, ServerWebSocket } from "bun";
+import type { Access } from "../access/access.ts";
+import { takeCredentials } from "../access/credentials.ts";
+import { nobody, type Principal } from "../access/principal.ts";
 import { type ErrorCode, WavecacheError } from "../base/errors.ts";
 import type { GatewayMeter } from "../base/gateway-meter.ts";
 import {
@@ -22,13 +25,13 @@ import { type Admitted, Peers, type PeersSettings } from "./connections/peers.ts
 import { type PeerAddress, PlainConnections } from "./connections/plain-connections.ts";
 import { endBody } from "./end-body.ts";
 import { errorResponse } from "./error-response.ts";
-import { isPreflight, preflightResponse, withHeaders } from "./headers.ts";
+import { challengeFor, isPreflight, preflightResponse, withHeaders } from "./headers.ts";
 import type { HostNames } from "./host.ts";
-import type { Origins } from "./origin.ts";
+import { isOfOwnPage, type Origins } from "./origin.ts";
 import { agreementHeaders, handshakeOf, isUpgrade, upgradeRequired } from "./handshake.ts";
 import { type OpenOptions, PortServer } from "./port-server.ts";
-import type { HttpRoute } from "./route.ts";
-import { type WebAccess, webRefusal } from "./web-access.ts";
+import type { HttpConnection, HttpRoute } from "./route.ts";
+import { isHealthPath, type WebAccess, webRefusal } from "./web-access.ts";
 
 export interface ListenerSettings extends PeersSettings {
   host: string;
@@ -37,6 +40,7 @@ export interface ListenerSettings extends PeersSettings {
   /** For https and wss; undefined for http and ws. */
   certificates?: Certificates | undefined;
   http: HttpRoute[];
+  access: Access;
   /** Host names that browsers may use, besides addresses, loopback names and `host`. */
   allowHost: HostNames;
   /** Origins of other servers whose pages may use this one. */
@@ -49,6 +53,14 @@ export interface ListenerSettings extends PeersSettings {
   watch?: ConnectionWatch;
   /** The largest message of any route. */
   maxMessageBytes?: number;
+}
+
+/** A request that nothing has refused yet. */
+interface Arrived {
+  request: Request;
+  url: URL;
+  server: Server<Admitted>;
+  address: PeerAddress;
 }
 
 /** Bun stores the admitted handshake with the connection. */
@@ -161,6 +173,7 @@ export class Listener implements WatchedPort {
   }
 
   #finish(request: Request, response: Response): Response {
+    if (response.status === 401) response.headers.set("www-authenticate", challengeFor(request.headers));
     // The place of the connection goes to the next one, which may be the first of an honest peer.
     const answer = this.#settings.limit.isReached ? closing(response) : response;
     return withHeaders(answer, this.#allowedOrigin(request));
@@ -171,17 +184,58 @@ export class Listener implements WatchedPort {
     if (this.#closing) return errorResponse(new WavecacheError("SHUTTING_DOWN"));
     const refusal = webRefusal(request, url.pathname, this.#access);
     if (refusal !== undefined) return this.#refuse(request, refusal);
-    const address = server.requestIP(request) ?? unknownAddress;
-    if (isUpgrade(request.headers) && !this.#isStarting) return this.#upgrade(request, url, server, address);
     if (isPreflight(request)) return preflightResponse();
+    const arrived = { request, url, server, address: server.requestIP(request) ?? unknownAddress };
+    let principal: Principal | Promise<Principal>;
+    try {
+      principal = this.#principalOf(arrived);
+    } catch (error) {
+      return this.#denied(request, error);
+    }
+    if (!(principal instanceof Promise)) return this.#route(arrived, principal);
+    return this.#routeLater(arrived, principal);
+  }
+
+  /** Throws or rejects if the credential is wrong. */
+  #principalOf({ request, url, address }: Arrived): Principal | Promise<Principal> {
+    const credentials = takeCredentials(request.headers, url);
+    // Before the store is open nothing is known of tokens, and nothing but the state of the server is served.
+    if (this.#isStarting || isHealthPath(url.pathname)) return nobody(address.address);
+    if (credentials.session !== undefined && !this.#mayUseCookie(request)) {
+      throw new WavecacheError("FOREIGN_ORIGIN");
+    }
+    return this.#settings.access.authenticate(credentials, address.address);
+  }
+
+  /** A browser sends a cookie whoever asks it to: only a page of this server may change anything by that. */
+  #mayUseCookie({ method, headers }: Request): boolean {
+    if ((method === "GET" || method === "HEAD") && !isUpgrade(headers)) return true;
+    return isOfOwnPage(headers, this.#access.scheme);
+  }
+
+  /** The type of the answer leaves out what Bun expects after an upgrade, which is no answer. */
+  async #routeLater(arrived: Arrived, principal: Promise<Principal>): Promise<Response> {
+    const known = await principal.catch((error: unknown) => this.#denied(arrived.request, error));
+    return known instanceof Response ? known : ((await this.#route(arrived, known)) as Response);
+  }
+
+  #denied(request: Request, error: unknown): Response {
+    return endBody(errorResponse(error, this.#settings.meter), request);
+  }
+
+  #route(arrived: Arrived, principal: Principal): Response | Promise<Response> | undefined {
+    const { request, url, server, address } = arrived;
+    if (isUpgrade(request.headers) && !this.#isStarting) return this.#upgrade(arrived, principal);
     const unavailable = this.#unavailable(address);
     if (this.#isTooLong(request, url)) return this.#tooLong(request);
+    const connection: HttpConnection = {
+      principal,
+      keepOpen: () => server.timeout(request, 0),
+      setIdleSeconds: (seconds) => server.timeout(request, seconds),
+    };
     for (const route of this.#settings.http) {
       if (unavailable !== undefined && route.servesWhileStarting !== true) continue;
-      const response = route.handle(request, url, {
-        keepOpen: () => server.timeout(request, 0),
-        setIdleSeconds: (seconds) => server.timeout(request, seconds),
-      });
+      const response = route.handle(request, url, connection);
       if (response !== undefined) return response;
     }
     if (unavailable !== undefined)
@@ -222,9 +276,9 @@ export class Listener implements WatchedPort {
     return origin !== null && this.#access.origins.has(origin) ? origin : undefined;
   }
 
-  #upgrade(request: Request, url: URL, server: Server<Admitted>, address: PeerAddress): Response | undefined {
+  #upgrade({ request, url, server, address }: Arrived, principal: Principal): Response | undefined {
     this.#plain?.upgraded(address);
-    const admitted = this.#peers.admit(handshakeOf(request, url.pathname), address);
+    const admitted = this.#peers.admit(handshakeOf(request, url.pathname, principal), address);
     if (admitted instanceof Response) return admitted;
     const headers = agreementHeaders(admitted.route.protocol);
     if (server.upgrade(request, { data: admitted, headers })) return undefined;

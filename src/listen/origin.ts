@@ -74,7 +74,13 @@ export function isNavigation({ origin, mode, destination }: PageHeaders): boolea
   return origin === null && mode === "navigate" && destination === "document";
 }
 
-function isOwn(origin: string, { scheme, host }: OriginRules): boolean {
+/** Whether a page that this server sent made the request, as its Origin says. */
+export function isOfOwnPage(headers: Headers, scheme: "http" | "https"): boolean {
+  const origin = headers.get("origin");
+  return origin !== null && isOwn(origin, { scheme, host: parseHost(headers.get("host")) });
+}
+
+function isOwn(origin: string, { scheme, host }: Pick<OriginRules, "scheme" | "host">): boolean {
   return host !== undefined && normalOrigin(origin) === originText(scheme, host);
 }
 

@@ -1,4 +1,5 @@
 /** The interface between the listener and the gateways behind it. Gateways know nothing of each other. */
+import type { Principal } from "../access/principal.ts";
 import type { GatewayMeter } from "../base/gateway-meter.ts";
 
 /** The socket under a session. */
@@ -31,6 +32,8 @@ export interface Handshake {
   userAgent: string;
   /** Offered subprotocols, in the order of preference. */
   protocols: readonly string[];
+  /** Who connects. Its session ends when it ends. */
+  principal: Principal;
 }
 
 export interface SocketRoute {
@@ -49,6 +52,8 @@ export interface SocketRoute {
 
 /** The connection of an HTTP request. */
 export interface HttpConnection {
+  /** Who asks. */
+  principal: Principal;
   /** Disables the idle timeout: the answer has no end of its own. */
   keepOpen(): void;
   /** Closes the connection after this long without progress, which replaces the usual idle timeout. At most 255. */

@@ -18,6 +18,10 @@ export interface WebAccess {
 
 /** Answers of these paths say only whether the server runs. */
 const healthPaths: ReadonlySet<string> = new Set(["/healthz", "/readyz"]);
+export function isHealthPath(path: string): boolean {
+  return healthPaths.has(path);
+}
+
 /** Pages of other servers may link to this path. */
 const pagePath = "/";
 

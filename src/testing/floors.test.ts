@@ -15,6 +15,7 @@ const floors: Record<string, number> = {
   "src/store": 2,
   "src/pool": 3,
   workers: 3,
+  "src/access": 4,
   "src/engine": 4,
   "src/listen": 5,
   "src/gateways": 6,

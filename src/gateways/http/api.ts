@@ -4,13 +4,21 @@
  */
 import { type Context, Hono } from "hono";
 import { TrieRouter } from "hono/router/trie-router";
+import type { Principal } from "../../access/principal.ts";
 import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import { WavecacheError } from "../../base/errors.ts";
 import { errorResponse } from "../../listen/error-response.ts";
 import type { HttpConnection, HttpRoute } from "../../listen/route.ts";
 import { endBody } from "../../listen/end-body.ts";
 import { openApiDocument } from "./openapi.ts";
-import { json, type Method, type Operation, operation } from "./operation.ts";
+import {
+  type ApiRequest,
+  json,
+  type Method,
+  type Operation,
+  type OperationAccess,
+  operation,
+} from "./operation.ts";
 
 interface Bindings {
   url: URL;
@@ -47,17 +55,28 @@ async function run(each: Operation, context: Context<Env>, meter: GatewayMeter):
   const { url, connection } = context.env;
   meter.opened();
   try {
-    const request = context.req.raw;
+    const { principal } = connection;
+    const path = context.req.param();
+    requireAccess(each.access, path, principal);
     return await each.handle({
-      request,
-      path: context.req.param(),
+      request: context.req.raw,
+      path,
       query: url.searchParams,
       connection,
+      principal,
       meter,
     });
   } finally {
     meter.closed();
   }
+}
+
+/** Throws UNAUTHENTICATED, FORBIDDEN, or what the caller gets for a resource that does not exist. */
+function requireAccess(access: OperationAccess, path: ApiRequest["path"], principal: Principal): void {
+  if (access === "open") return;
+  if ("within" in access) return principal.requireSome(access.action, access.within);
+  const resource = access.on.replaceAll(/:(\w+)/g, (_, name: string) => path[name] ?? "");
+  principal.require(access.action, resource, access.unknown);
 }
 
 /** A path without this method, or no path of the API. */
@@ -85,6 +104,7 @@ function documentOperation(document: () => unknown): Operation {
     method: "get",
     route: "/api/openapi.json",
     tag: "api",
+    access: "open",
     summary: "This description of the API, as OpenAPI 3.1.",
     parameters: {},
     answers: { 200: { description: "The document.", content: ["application/json"] } },

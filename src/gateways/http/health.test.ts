@@ -1,9 +1,10 @@
 import { expect, test } from "bun:test";
+import { nobody } from "../../access/principal.ts";
 import { Readiness } from "../../base/readiness.ts";
 import { healthRoute } from "./health.ts";
 
 const check = { isRunning: false, figures: { settledRows: 3, checkedObjects: 40 } };
-const connection = { keepOpen: () => {}, setIdleSeconds: () => {} };
+const connection = { principal: nobody(""), keepOpen: () => {}, setIdleSeconds: () => {} };
 
 async function get(readiness: Readiness, path: string, method = "GET"): Promise<Response | undefined> {
   const request = new Request(`http://localhost${path}`, { method });

@@ -28,6 +28,7 @@ export function libraryOperations(songs: Songs): Operation[] {
       method: "get",
       route: "/api/library",
       tag: "library",
+      access: { action: "list", within: "library" },
       summary: "Lists songs in the order of their names.",
       parameters: { after: after("a name"), limit: limit(maxListedSongs) },
       answers: { 200: { description: "A page of songs.", schema: pageSchema } },

@@ -37,7 +37,7 @@ function describe(each: Operation): Json {
     summary: each.summary,
     parameters: [...pathParameters(each), ...headerParameters(each), ...queryParameters(each)],
     ...(each.body === undefined ? {} : { requestBody: describeBody(each.body) }),
-    responses: Object.fromEntries([...answers, ...describeErrors(["BAD_REQUEST", ...each.errors])]),
+    responses: Object.fromEntries([...answers, ...describeErrors([...commonErrors(each), ...each.errors])]),
   };
 }
 
@@ -98,6 +98,11 @@ function describeHeaders(headers: Readonly<Record<string, string>>): Json {
     { description, schema: { type: "string" } },
   ]);
   return Object.fromEntries(entries);
+}
+
+/** The errors that an operation has because of its query and its access. */
+function commonErrors({ access }: Operation): ErrorCode[] {
+  return access === "open" ? ["BAD_REQUEST"] : ["BAD_REQUEST", "UNAUTHENTICATED", "FORBIDDEN"];
 }
 
 /** One answer a status; its description lists the codes. */

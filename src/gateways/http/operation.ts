@@ -3,6 +3,8 @@
  * document are both made from these, so they cannot differ.
  */
 import type * as v from "valibot";
+import type { Action, ResourceFolder } from "../../access/actions.ts";
+import type { Principal } from "../../access/principal.ts";
 import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import type { ErrorCode } from "../../base/errors.ts";
 import type { HttpConnection } from "../../listen/route.ts";
@@ -27,14 +29,24 @@ export interface ApiRequest<Q = URLSearchParams> {
   path: Readonly<Record<string, string>>;
   query: Q;
   connection: HttpConnection;
+  principal: Principal;
   meter: GatewayMeter;
 }
+
+/**
+ * What the caller must be granted: an action on a resource, in which `:id` is a segment of the path; the same on anything
+ * in a folder, whose handler leaves out the rest; or nothing.
+ */
+export type OperationAccess =
+  { action: Action; on: string; unknown?: ErrorCode } | { action: Action; within: ResourceFolder } | "open";
 
 interface Description {
   method: Method;
   /** As `/api/streams/:id`; `:name{.+}` takes the slashes of a name, too. */
   route: string;
   tag: string;
+  /** Checked before the handler runs. */
+  access: OperationAccess;
   summary: string;
   /** What the segments of the path are, by their names. */
   segments?: Readonly<Record<string, string>>;

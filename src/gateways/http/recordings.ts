@@ -65,6 +65,7 @@ function listOperation(recordings: Recordings): Operation {
     method: "get",
     route: "/api/recordings",
     tag: "recordings",
+    access: { action: "list", within: "recordings" },
     summary: "Lists recordings in the order of their start.",
     parameters: {
       device: text("Only recordings of the device with this hardware id."),

@@ -50,6 +50,7 @@ function listOperation(streams: Streams): Operation {
     method: "get",
     route: "/api/streams",
     tag,
+    access: { action: "list", within: "streams" },
     summary: "Lists streams in the order of their ids.",
     parameters: {
       state: choice(["finished", "unfinished"], "Only streams in this state."),
@@ -71,6 +72,7 @@ function findOperation(streams: Streams): Operation {
     method: "get",
     route,
     tag,
+    access: { action: "read", within: "streams" },
     summary: "Describes a stream.",
     segments: { id: "The id of the stream, or the name of its file if no other stream has it." },
     parameters: {},
@@ -89,6 +91,7 @@ function removeOperation(streams: Streams): Operation {
     method: "delete",
     route,
     tag,
+    access: { action: "remove", on: "streams/:id", unknown: "STREAM_UNKNOWN" },
     summary: "Removes a stream.",
     segments,
     parameters: {},

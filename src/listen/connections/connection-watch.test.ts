@@ -2,6 +2,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { connect, type Socket as TcpSocket } from "node:net";
 import { connect as connectTls } from "node:tls";
+import { openAccess } from "../../access/access.ts";
 import { GatewayMeter } from "../../base/gateway-meter.ts";
 import { silentFlood } from "../../base/limits/connections.ts";
 import { openLog } from "../../base/log/log.ts";
@@ -48,6 +49,7 @@ function listen(limits: Partial<ConnectionLimits> = {}, settings: Partial<Listen
     stallTimeoutMs: 60_000,
     sockets: [route],
     http: [{ handle: () => new Response("hello") }],
+    access: openAccess,
     allowHost: HostNames.parse("")!,
     allowOrigin: Origins.parse("")!,
     meter,

@@ -33,6 +33,8 @@ export interface Admitted {
   slot: ConnectionSlot;
   /** Undefined until the handshake is complete. */
   peer: Peer | undefined;
+  /** Stops watching whether the principal of the connection ends. */
+  forget: () => void;
 }
 
 export class Peers {
@@ -71,7 +73,14 @@ export class Peers {
       this.#log.warn("a connection is refused", { address: address.address, code: slot });
       return errorResponse(new WavecacheError(slot), route.meter);
     }
-    const admitted: Admitted = { route, handshake, address, slot, peer: undefined };
+    const admitted: Admitted = {
+      route,
+      handshake,
+      address,
+      slot,
+      peer: undefined,
+      forget: () => undefined,
+    };
     return admitted;
   }
 
@@ -82,10 +91,12 @@ export class Peers {
     this.#peers.set(peerKey(address), peer);
     route.meter.opened();
     peer.session = route.open(peer, handshake);
+    this.#endWith(handshake.principal.ended, admitted);
     return peer;
   }
 
-  closed({ peer, address, slot }: Admitted): void {
+  closed({ peer, address, slot, forget }: Admitted): void {
+    forget();
     if (peer === undefined) return;
     const key = peerKey(address);
     // A later connection of the peer may have the same port already.
@@ -93,6 +104,14 @@ export class Peers {
     slot.release();
     peer.meter.closed();
     peer.session?.closed();
+  }
+
+  /** A connection must not outlive the right to it. */
+  #endWith(ended: AbortSignal, admitted: Admitted): void {
+    const end = () => this.#end(admitted.peer!, "UNAUTHENTICATED");
+    if (ended.aborted) return end();
+    ended.addEventListener("abort", end, { once: true });
+    admitted.forget = () => ended.removeEventListener("abort", end);
   }
 
   /** Closes peers that have not completed a message for too long: Bun does not report a message before its end. */

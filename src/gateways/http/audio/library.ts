@@ -23,6 +23,7 @@ export function songAudioOperation(songs: AudioSongs): Operation {
     method: "get",
     route: "/api/library/:name{.+}/audio",
     tag: "library",
+    access: { action: "read", on: "library/:name", unknown: "SONG_UNKNOWN" },
     summary: "The audio of a song.",
     segments: { name: "The name of the song, with %2F for its slashes." },
     parameters: audioParameters,

@@ -20,6 +20,7 @@ export function recordingAudioOperation(recordings: AudioRecordings): Operation 
     method: "get",
     route: "/api/recordings/:id/audio",
     tag: "recordings",
+    access: { action: "read", within: "recordings" },
     summary: "The samples of a finished recording, as WAV.",
     segments: { id: "The `id` of the recording in the list." },
     parameters: audioParameters,

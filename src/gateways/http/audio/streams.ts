@@ -28,6 +28,7 @@ export function streamAudioOperation(streams: AudioStreams, audios: StreamAudios
     method: "get",
     route: "/api/streams/:id/audio",
     tag: "streams",
+    access: { action: "read", on: "streams/:id", unknown: "STREAM_UNKNOWN" },
     summary: "The audio of a stream. While it is uploaded, what there is by now.",
     segments: { id: "The id of the stream." },
     parameters: {
