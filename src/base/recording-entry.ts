@@ -5,6 +5,22 @@ export interface RecordedFile {
   sha256: string;
 }
 
+/** The peaks of a recorded segment, in short; those at full detail are in its `.dat`. */
+export interface RecordedPeaks {
+  /** Of the overview. */
+  samplesPerPixel: number;
+  /** The minimum and the maximum of each channel of a pixel, as little-endian 16-bit integers in base64. */
+  overview: string;
+  /** The largest magnitude, 0 to 32768. */
+  peak: number;
+  /** The mean of the squares, 0 to 2 ** 30. */
+  meanSquare: number;
+  /** Samples at the limits of 16 bits. */
+  clipped: number;
+  /** Why the `.dat` could not be written; absent if it was. */
+  problem?: string;
+}
+
 /** A recorded segment: complete in its `.bin` and its `.wav`, which no longer change. */
 export interface RecordingEntry {
   /** Path of both files without their extensions, relative to the recordings folder, with `/` as separator. */
@@ -32,4 +48,6 @@ export interface RecordingEntry {
   nibbleOrderBy: "matched" | "fallback" | "forced" | null;
   bin: RecordedFile;
   wav: RecordedFile;
+  /** Absent if the samples were not measured; the keeper measures them later. */
+  peaks?: RecordedPeaks;
 }

@@ -135,10 +135,13 @@ export interface KeeperCalls {
   recordingsAfter: [args: { id: number; limit: number }, result: RecordingRow[]];
   /** A recording with what is missing of its files; null if there is none. */
   findRecording: [args: { folder: string; id: number }, result: RecordingRow | null];
-  /** Looks for the files of the recordings after this id. Results in the last id looked at, or null at the end. */
+  /**
+   * Looks for the files of the recordings after this id, and makes missing peaks. Results in the last id looked at, or
+   * null at the end; `peaksProblem` is why the peaks of one cannot be made.
+   */
   lookAtRecordings: [
     args: { folder: string; after: number; limit: number },
-    result: { last: number | null; removed: string[] },
+    result: { last: number | null; removed: string[]; peaksProblem: string | null },
   ];
   /** The devices in the catalog, least recently seen first. */
   listDevices: [args: null, result: DeviceRow[]];

@@ -10,6 +10,7 @@ import {
   recordingsLookedAt,
 } from "../../base/limits/recordings.ts";
 import type { Log } from "../../base/log/log.ts";
+import { RateLimitedLog } from "../../base/log/rate-limited-log.ts";
 import type { RecordingEntry } from "../../base/recording-entry.ts";
 import type { NibbleOrder } from "../../codec/ima-adpcm.ts";
 import type { RecordingSpec } from "../../lane/messages/recordings.ts";
@@ -53,6 +54,7 @@ export class Recordings implements RecordingHost {
   readonly #suspect = new Set<string>();
   readonly #timers: Timer[] = [];
   readonly #wavFiles: WavFiles;
+  readonly #peaksLog: RateLimitedLog;
   #syncing: Promise<void> | undefined;
   #looking: Promise<void> | undefined;
   /** The last recording whose files were looked for, by id. */
@@ -66,6 +68,7 @@ export class Recordings implements RecordingHost {
     this.#settings = settings;
     this.log = log;
     this.#wavFiles = new WavFiles(settings.folder, log);
+    this.#peaksLog = new RateLimitedLog(log);
   }
 
   /** Repairs the segments of an earlier run. Call it once the store is open. */
@@ -156,6 +159,8 @@ export class Recordings implements RecordingHost {
   }
 
   addSegment(segment: RecordingEntry): void {
+    const problem = segment.peaks?.problem;
+    if (problem !== undefined) this.#logPeaksProblem(problem);
     this.#unentered.push(segment);
   }
 
@@ -238,13 +243,18 @@ export class Recordings implements RecordingHost {
     const { folder } = this.#settings;
     const args = { folder, after: this.#lookedAt, limit: recordingsLookedAt };
     try {
-      const { last, removed } = await this.#pool.keeper.call("lookAtRecordings", args);
+      const { last, removed, peaksProblem } = await this.#pool.keeper.call("lookAtRecordings", args);
       this.#lookedAt = last ?? 0;
       this.#logRemoved(removed);
+      if (peaksProblem !== null) this.#logPeaksProblem(peaksProblem);
     } catch (error) {
       if (!this.#noteLoss(error))
         this.log.error("the files of recordings could not be looked for", { error });
     }
+  }
+
+  #logPeaksProblem(reason: string): void {
+    this.#peaksLog.warn("the peaks of a recording cannot be written; they are made again later", { reason });
   }
 
   #logRemoved(names: string[]): void {

@@ -10,10 +10,13 @@ import { failpoint } from "../../base/failpoint.ts";
 import type { RecordingEntry } from "../../base/recording-entry.ts";
 import type { Catalog } from "../streams/catalog.ts";
 import type { KeeperArgs, KeeperResult } from "../keeper-calls.ts";
-import { isMissing, syncFile, syncFolder } from "../layout.ts";
+import { isMissing, removeFile, syncFile, syncFolder } from "../layout.ts";
 import type { SyncFileSystem } from "../sync-file-system.ts";
 import { FolderWatch } from "../folder-watch.ts";
 import type { RecordingCatalog, RecordingRow } from "./catalog.ts";
+import type { PeakCatalog } from "./peaks/catalog.ts";
+import { PeakRepair } from "./peaks/repair.ts";
+import { peaksPath } from "./peaks/segment-peaks.ts";
 import { type LookedAt, lookForFiles } from "./presence.ts";
 import { rewriteSuspects } from "./rewrite.ts";
 import { listSegments, repairSegment } from "./repair.ts";
@@ -22,18 +25,23 @@ import { listSegments, repairSegment } from "./repair.ts";
 const maxListRounds = 10;
 
 /** The part of the catalog that this needs. */
-type Transactions = Pick<Catalog, "transaction"> & { readonly recordings: RecordingCatalog };
+type Transactions = Pick<Catalog, "transaction"> & {
+  readonly recordings: RecordingCatalog;
+  readonly overviews: PeakCatalog;
+};
 
 export class RecordingKeeper {
   readonly #catalog: Transactions;
   readonly #recordings: RecordingCatalog;
   readonly #syncFileSystem: SyncFileSystem;
+  readonly #peakRepair: PeakRepair;
   #watch: FolderWatch | undefined;
 
   constructor(catalog: Transactions, syncFileSystem: SyncFileSystem) {
     this.#catalog = catalog;
     this.#recordings = catalog.recordings;
     this.#syncFileSystem = syncFileSystem;
+    this.#peakRepair = new PeakRepair(catalog);
   }
 
   /** Lists recordings whose files are there. What the last round still finds without files is listed as such. */
@@ -42,7 +50,7 @@ export class RecordingKeeper {
     for (let round = 1; ; round += 1) {
       const { present, gone } = await this.#lookedAt(folder, this.#recordings.list(query));
       if (gone.length === 0) return { rows: present, removed };
-      removed.push(...this.#forget(gone));
+      removed.push(...this.#forget(folder, gone));
       if (round === maxListRounds) return { rows: this.#recordings.list(query), removed };
     }
   }
@@ -56,7 +64,7 @@ export class RecordingKeeper {
     return row === undefined ? null : ((await this.#lookedAt(folder, [row])).present[0] ?? null);
   }
 
-  /** Looks for the files of the next recordings. Throws RECORDINGS_LOST. */
+  /** Looks for the files of the next recordings, and makes missing peaks. Throws RECORDINGS_LOST. */
   async look({
     folder,
     after,
@@ -64,8 +72,10 @@ export class RecordingKeeper {
   }: KeeperArgs<"lookAtRecordings">): Promise<KeeperResult<"lookAtRecordings">> {
     this.#checkPresent(folder);
     const rows = this.#recordings.after(after, limit);
-    const { gone } = await this.#lookedAt(folder, rows);
-    return { last: rows.length < limit ? null : rows.at(-1)!.id, removed: this.#forget(gone) };
+    const { present, gone } = await this.#lookedAt(folder, rows);
+    const problem = await this.#peakRepair.run(folder, present);
+    const last = rows.length < limit ? null : rows.at(-1)!.id;
+    return { last, removed: this.#forget(folder, gone), peaksProblem: problem ?? null };
   }
 
   /** Makes segments durable, then inserts the closed ones. */
@@ -117,18 +127,23 @@ export class RecordingKeeper {
     return this.#isLost(folder) ? { present: rows, gone: [] } : looked;
   }
 
-  /** Returns the names. */
-  #forget(recordings: RecordingRow[]): string[] {
+  /** Returns the names. Peaks without samples are of no use. */
+  #forget(folder: string, recordings: RecordingRow[]): string[] {
     if (recordings.length > 0) {
       this.#catalog.transaction(() => recordings.forEach(({ id }) => this.#recordings.remove(id)), false);
     }
+    for (const { name } of recordings) removeFile(peaksPath(join(folder, name)));
     return recordings.map(({ name }) => name);
   }
 
   #enter(recordings: RecordingEntry[]): void {
     if (recordings.length === 0) return;
     this.#catalog.transaction(() => {
-      for (const recording of recordings) this.#recordings.enter(recording);
+      for (const recording of recordings) {
+        const { peaks } = recording;
+        if (peaks !== undefined) this.#catalog.overviews.enter(recording, peaks);
+        this.#recordings.enter(recording);
+      }
     }, true);
   }
 

@@ -5,6 +5,7 @@ import { sha256 } from "../../testing/harness/bytes.ts";
 import { countingPayload, frameMessage, isCounting } from "../../testing/harness/peers/ingest-device.ts";
 import { readSegment } from "../../testing/harness/recorded-files.ts";
 import { temporaryFolder } from "../../testing/fixtures/temporary-folder.ts";
+import { decodeDat } from "../../codec/peaks/dat.ts";
 import { encodeWavHeader } from "../../codec/wav/wav.ts";
 import { listSegments, repairSegment } from "./repair.ts";
 
@@ -60,10 +61,33 @@ describe("repair", () => {
         nibbleOrderBy: null,
         bin: sumOf(segment.bin),
         wav: sumOf(segment.wav),
+        peaks: expect.objectContaining({ peak: 959, clipped: 0 }),
       });
       expect(segment.frames.length).toBe(isWhole ? 3 : 2);
       expect(isCounting(segment.samples)).toBe(true);
     }
+  });
+
+  test("makes the peaks again, whatever is left of their file", () => {
+    for (const left of [new Uint8Array(0), new Uint8Array(5000)]) {
+      write(whole, Buffer.concat([header(undefined), pcm]));
+      fs.writeFileSync(join(folder.path, `${name}.dat`), left);
+      expect(repair()).toMatchObject({ peaks: { peak: 959, samplesPerPixel: 16_384 } });
+      const peaks = decodeDat(fs.readFileSync(join(folder.path, `${name}.dat`)));
+      expect(peaks).toEqual({
+        sampleRate: 16_000,
+        samplesPerPixel: 256,
+        channels: 1,
+        data: Int16Array.of(0, 255, 256, 511, 512, 767, 768, 959),
+      });
+    }
+  });
+
+  test("removes the peaks of a segment without frames", () => {
+    write(new Uint8Array(0), header(undefined));
+    fs.writeFileSync(join(folder.path, `${name}.dat`), "x");
+    expect(repair()).toBe("removed");
+    expect(there()).toEqual([]);
   });
 
   test("truncates a torn sample frame, whatever the sizes in the header", () => {

@@ -1,6 +1,6 @@
 /**
  * Repair of segments that a crash left outside the catalog, at step 1, 2 or 3 of segment.ts. Afterwards each segment is
- * either a whole recording or removed:
+ * either a whole recording, whose peaks are made again from its samples, or removed:
  *
  *     .bin                       .wav                result
  *     whole frames               header, samples     entered; a torn frame at the end of .bin and a torn sample frame
@@ -16,6 +16,8 @@ import type { RecordedFile, RecordingEntry } from "../../base/recording-entry.ts
 import { encodeWavHeader, parseWavHead, wavHeaderBytes } from "../../codec/wav/wav.ts";
 import { codecOfFrame, frameBytesAt, frameSeq, codecPcm16, lostBetween, nextSeq } from "../../wire/ingest.ts";
 import { removeFile, sizeOfFile } from "../layout.ts";
+import { measureSegment } from "./peaks/measure.ts";
+import { peaksPath } from "./peaks/segment-peaks.ts";
 
 export type RepairOutcome = RecordingEntry | "removed" | "damaged";
 
@@ -58,6 +60,7 @@ export function repairSegment(folder: string, name: string): RepairOutcome {
   const format = wavBytes === undefined ? undefined : repairWav(`${path}.wav`, wavBytes);
   if (format === undefined) return "damaged";
   if (frames.bytes < binBytes!) fs.truncateSync(`${path}.bin`, frames.bytes);
+  const peaks = measureSegment(path);
   return {
     name,
     ...identity,
@@ -71,6 +74,7 @@ export function repairSegment(folder: string, name: string): RepairOutcome {
     nibbleOrderBy: null,
     bin: hashFile(`${path}.bin`),
     wav: hashFile(`${path}.wav`),
+    ...(peaks === undefined ? {} : { peaks }),
   };
 }
 
@@ -86,6 +90,7 @@ function addSegment(names: Set<string>, prefix: string, fileName: string): void 
 function removeBoth(path: string): "removed" {
   removeFile(`${path}.bin`);
   removeFile(`${path}.wav`);
+  removeFile(peaksPath(path));
   return "removed";
 }
 

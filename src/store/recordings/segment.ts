@@ -1,6 +1,7 @@
 /**
  * One segment of a recording: `NAME.bin` has the frames as received, `NAME.wav` the decoded samples. A writer thread
- * owns it. A crash right after a step leaves:
+ * owns it. `NAME.dat` has the peaks (peaks/segment-peaks.ts), which are made again if they are lost. A crash right after
+ * a step leaves:
  *
  *     1  the files are created, the .wav with its header   no frame: repair removes both
  *     2  frames, then samples are appended, in batches     perhaps a torn frame, and no sizes in the header: repair
@@ -16,10 +17,11 @@ import * as fs from "node:fs";
 import { dirname, join } from "node:path";
 import { systemCode } from "../../base/errors.ts";
 import { failpoint } from "../../base/failpoint.ts";
-import type { RecordedFile } from "../../base/recording-entry.ts";
+import type { RecordedFile, RecordedPeaks } from "../../base/recording-entry.ts";
 import { encodeWavHeader, wavHeaderBytes } from "../../codec/wav/wav.ts";
 import type { AppendBuffer } from "./append-buffer.ts";
 import { createFolder, isMissing, removeFile } from "../layout.ts";
+import { peaksPath } from "./peaks/segment-peaks.ts";
 
 /** The content of a segment; `samples` counts per channel. */
 export interface SegmentCounts {
@@ -38,6 +40,8 @@ export class Segment {
   /** Milliseconds since 1970. */
   readonly startedAt: number;
   endedAt: number;
+  /** Undefined if a file failed: then the samples that were measured are not those that were written. */
+  peaks: RecordedPeaks | undefined;
   readonly counts: SegmentCounts = { frames: 0, samples: 0, gaps: 0, lostFrames: 0 };
   readonly #path: string;
   readonly #bin: number;
@@ -70,6 +74,11 @@ export class Segment {
   static open(folder: string, name: string, format: WavShape, startedAt: number): Segment {
     failpoint("record.open");
     return new Segment(openPair(folder, name, format), folder, format, startedAt);
+  }
+
+  /** The path of the files, without extension. */
+  get path(): string {
+    return this.#path;
   }
 
   /** Bytes of the larger file. */
@@ -211,4 +220,5 @@ function createNew(path: string): number | undefined {
 function removePair(path: string): void {
   removeFile(`${path}.bin`);
   removeFile(`${path}.wav`);
+  removeFile(peaksPath(path));
 }

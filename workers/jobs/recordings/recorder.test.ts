@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
-import { statSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import {
   liveHistoryMs,
   nibbleHoldMs,
@@ -14,6 +14,7 @@ import {
   adpcmFrameBytes,
   type NibbleOrder,
 } from "../../../src/codec/ima-adpcm.ts";
+import { decodeDat } from "../../../src/codec/peaks/dat.ts";
 import type { OrderDecision } from "../../../src/codec/nibble-order.ts";
 import type { RecordingSpec } from "../../../src/lane/messages/recordings.ts";
 import type { Body } from "../../../src/lane/messages/streams.ts";
@@ -117,12 +118,39 @@ const recordedNames = () =>
   Array.from(new Bun.Glob("**/*.bin").scanSync(folder.path), (path) => path.slice(0, -4));
 
 function expectTrue(entry: RecordingEntry): RecordedSegment {
+  const segment = expectTrueFiles(entry);
+  expectTruePeaks(entry, segment);
+  return segment;
+}
+
+function expectTrueFiles(entry: RecordingEntry): RecordedSegment {
   const segment = readSegment(folder.path, entry.name);
   expect(entry.bin).toEqual({ bytes: segment.bin.length, sha256: sha256(segment.bin) });
   expect(entry.wav).toEqual({ bytes: segment.wav.length, sha256: sha256(segment.wav) });
   expect(entry.frames).toBe(segment.frames.length);
   expect(entry.samples).toBe(segment.samples.length / segment.channels);
   return segment;
+}
+
+/** The peaks equal those of an offline pass over the samples. */
+function expectTruePeaks(
+  { name, peaks }: RecordingEntry,
+  { samples, channels, sampleRate }: RecordedSegment,
+): void {
+  const file = decodeDat(readFileSync(`${folder.path}/${name}.dat`));
+  const pixels = Math.ceil(samples.length / channels / 256);
+  const data = Array.from({ length: pixels * channels }, (_, at) => {
+    const from = Math.floor(at / channels) * 256 * channels;
+    const own = samples
+      .slice(from, from + 256 * channels)
+      .filter((_, each) => each % channels === at % channels);
+    return [Math.min(...own), Math.max(...own)];
+  }).flat();
+  expect(file).toEqual({ sampleRate, samplesPerPixel: 256, channels, data: Int16Array.from(data) });
+  const peak = samples.reduce((largest, sample) => Math.max(largest, Math.abs(sample)), 0);
+  expect(peaks).toMatchObject({ peak, samplesPerPixel: 16_384 });
+  const overview = new Int16Array(new Uint8Array(Buffer.from(peaks!.overview, "base64")).buffer);
+  expect(overview.length).toBe(Math.ceil(pixels / 64) * 2 * channels);
 }
 
 describe("a recorder", () => {
@@ -377,7 +405,9 @@ describe("files that fail", () => {
     stage.take(600, frameMessage(0, 1, new Uint8Array(640)));
     stage.recorder.fail();
     expect(stage.entries[0]).toMatchObject({ frames: 1, samples: 320 });
-    expectTrue(stage.entries[0]!);
+    expectTrueFiles(stage.entries[0]!);
+    // The samples that were measured are not those that were written.
+    expect(stage.entries[0]!.peaks).toBeUndefined();
     expect(recordedSegments(folder.path).length).toBe(1);
   });
 

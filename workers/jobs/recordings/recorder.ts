@@ -4,7 +4,8 @@
  *     frame --> bin buffer ------------------------------> .bin
  *                  |  held while their nibble order is unknown
  *                  '--> decode, silence for lost frames --> wav buffer --> .wav
- *                                                              '--------> live listeners
+ *                                                              |--------> live listeners
+ *                                                              '--------> peaks and levels
  *
  * Both buffers are flushed together. A segment is finished when its time is over, by a tick or by the next frame,
  * whichever comes first; the next frame opens the next one. A frame and its samples are in the same segment: all held
@@ -27,6 +28,7 @@ import { NibbleOrderFinder, type OrderDecision, type OrderVerdict } from "../../
 import type { RecordingSpec } from "../../../src/lane/messages/recordings.ts";
 import type { Body } from "../../../src/lane/messages/streams.ts";
 import { AppendBuffer } from "../../../src/store/recordings/append-buffer.ts";
+import { SegmentPeaks } from "../../../src/store/recordings/peaks/segment-peaks.ts";
 import { Segment } from "../../../src/store/recordings/segment.ts";
 import {
   codecPcm16,
@@ -65,6 +67,7 @@ export class Recorder {
   readonly #decoder: AdpcmDecoder;
   readonly #bin: AppendBuffer;
   readonly #wav: AppendBuffer;
+  readonly #peaks: SegmentPeaks;
   /** More unwritten bytes than this are flushed early, before the buffer would have to grow. */
   readonly #maxBinBytes: number;
   readonly #maxWavBytes: number;
@@ -103,6 +106,7 @@ export class Recorder {
     this.#bin = new AppendBuffer(binBytes);
     this.#maxWavBytes = wavBytes - wavBytes / 8 - this.#historyBytes;
     this.#maxBinBytes = binBytes - binBytes / 8;
+    this.#peaks = new SegmentPeaks(spec.handshake);
     this.#finder = new NibbleOrderFinder(channels, frameSamples, spec.nibbles ?? undefined);
     this.#decoder = new AdpcmDecoder(channels, frameSamples, spec.nibbles ?? "low");
     this.#reported = this.#finder.decision;
@@ -149,6 +153,7 @@ export class Recorder {
     const segment = this.#segment;
     this.#segment = undefined;
     if (segment === undefined) return;
+    this.#peaks.discard();
     try {
       if (segment.rollBack()) this.#finish(segment);
     } catch (error) {
@@ -280,7 +285,9 @@ export class Recorder {
 
   #noteSamples(from: number): void {
     const length = this.#wav.fill - from;
-    this.#segment!.counts.samples += length / this.#sampleFrameBytes;
+    const frames = length / this.#sampleFrameBytes;
+    this.#segment!.counts.samples += frames;
+    this.#peaks.push(this.#wav.samples, from / 2, frames);
     if (this.#listening && length > 0) this.#owner.audio(this.#wav.bytes, from, length);
   }
 
@@ -317,6 +324,7 @@ export class Recorder {
     const name = hwid === null ? base : `${hwid}/${base}`;
     const segment = Segment.open(folder, name, handshake, startedAt);
     segment.adopt(this.#bin, this.#wav);
+    this.#peaks.start(segment.path);
     this.#segment = segment;
     this.#openedAtMs = nowMs;
     this.#owner.started(segment);
@@ -334,6 +342,7 @@ export class Recorder {
     const segment = this.#segment;
     if (segment === undefined) return;
     if (this.#unwrittenBytes > 0) this.#flush();
+    segment.peaks = this.#peaks.finish();
     this.#finish(segment);
     this.#segment = undefined;
   }
@@ -370,5 +379,6 @@ export function describeSegment(
     nibbleOrder: decision?.order ?? null,
     nibbleOrderBy: decision?.by ?? null,
     ...segment.hashes(),
+    ...(segment.peaks === undefined ? {} : { peaks: segment.peaks }),
   };
 }

@@ -5,6 +5,7 @@ import { systemCode, toWavecacheError, WavecacheError } from "../../../base/erro
 import { catalogCacheBytes } from "../../../base/limits/streams.ts";
 import { KiB } from "../../../base/limits/units.ts";
 import { SqliteDevices } from "../../devices/sqlite.ts";
+import { SqliteOverviews } from "../../recordings/peaks/sqlite.ts";
 import { SqliteRecordings } from "../../recordings/sqlite.ts";
 import { RunningTime } from "../../running-time.ts";
 import type {
@@ -40,6 +41,7 @@ export class SqliteCatalog implements Catalog {
   readonly #onFault: (error: unknown) => void;
   /** In the same file, so that they take part in the same transactions. */
   readonly recordings: SqliteRecordings;
+  readonly overviews: SqliteOverviews;
   readonly devices: SqliteDevices;
   #durable = true;
   #epoch: number;
@@ -60,6 +62,7 @@ export class SqliteCatalog implements Catalog {
     this.#database = database;
     this.#statements = prepareStatements(database);
     this.recordings = new SqliteRecordings(database);
+    this.overviews = new SqliteOverviews(database);
     this.devices = new SqliteDevices(database);
     this.#runningTime = new RunningTime(this.#number(runningMsFact), monotonicMs);
     this.#epoch = this.#number(epochFact);
@@ -246,6 +249,7 @@ export class SqliteCatalog implements Catalog {
   abandon(): void {
     for (const statement of Object.values(this.#statements)) statement.finalize();
     this.recordings.close();
+    this.overviews.close();
     this.devices.close();
     this.#database.close();
   }

@@ -2,6 +2,7 @@
 import type { Database } from "bun:sqlite";
 import { WavecacheError } from "../../../base/errors.ts";
 import { deviceSchema } from "../../devices/sqlite.ts";
+import { overviewSchema } from "../../recordings/peaks/sqlite.ts";
 import { recordingSchema } from "../../recordings/sqlite.ts";
 
 const streamSchema = `
@@ -130,6 +131,7 @@ export const migrations = [
   totalsTable,
   nameIndex,
   damagedColumn,
+  overviewSchema,
 ];
 
 /** Brings the file to the newest version. Returns whether it was empty. Throws STORE_TOO_NEW. */

@@ -1,0 +1,32 @@
+/** The overviews of recordings, in the catalog: a day of a device is read without opening a file. */
+import type { RecordedPeaks, RecordingEntry } from "../../../base/recording-entry.ts";
+import type { Peaks } from "../../../codec/peaks/dat.ts";
+
+export interface OverviewRow {
+  /** Of the recording. */
+  name: string;
+  /** Milliseconds since 1970. */
+  startedAt: number;
+  overview: Peaks;
+}
+
+export interface OverviewQuery {
+  /** The sanitised hardware id, or the stream id of a device without one. */
+  source: string;
+  /** The page begins with the recording that starts last before, or at, this time: it may last longer. */
+  from: number;
+  /** Milliseconds since 1970, exclusive. */
+  to: number;
+  /** The last row of the page before. */
+  after: { startedAt: number; name: string } | undefined;
+  limit: number;
+}
+
+/** Overviews go with their recordings: a recording that is removed loses its overview. */
+export interface PeakCatalog {
+  /** Call it before the recording is entered: it may replace one of the same name, whose overview goes. */
+  enter(recording: RecordingEntry, peaks: RecordedPeaks): void;
+  has(recording: Pick<RecordingEntry, "device" | "streamId" | "startedAt" | "name">): boolean;
+  /** Ordered by `startedAt`, then by name. */
+  list(query: OverviewQuery): OverviewRow[];
+}

@@ -1,0 +1,114 @@
+/** The table of overviews in the catalog's SQLite file. */
+import type { Database } from "bun:sqlite";
+import type { RecordedPeaks, RecordingEntry } from "../../../base/recording-entry.ts";
+import type { OverviewQuery, OverviewRow, PeakCatalog } from "./catalog.ts";
+
+/** In the order in which a day is read. `source` is the device, or the stream id if the device has no id. */
+export const overviewSchema = `
+  CREATE TABLE recording_overviews (
+    source            TEXT    NOT NULL,
+    started_at        INTEGER NOT NULL,
+    name              TEXT    NOT NULL,
+    sample_rate       INTEGER NOT NULL,
+    channels          INTEGER NOT NULL,
+    samples_per_pixel INTEGER NOT NULL,
+    overview          BLOB    NOT NULL,
+    peak              INTEGER NOT NULL,
+    mean_square       REAL    NOT NULL,
+    clipped           INTEGER NOT NULL,
+    PRIMARY KEY (source, started_at, name)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TRIGGER recordings_overview_deleted AFTER DELETE ON recordings BEGIN
+    DELETE FROM recording_overviews
+    WHERE source = coalesce(OLD.device, CAST(OLD.stream_id AS TEXT)) AND started_at = OLD.started_at AND name = OLD.name;
+  END;
+`;
+
+interface SqlRow {
+  name: string;
+  started_at: number;
+  sample_rate: number;
+  channels: number;
+  samples_per_pixel: number;
+  overview: Uint8Array;
+}
+
+export class SqliteOverviews implements PeakCatalog {
+  readonly #statements: ReturnType<typeof prepareStatements>;
+
+  /** Expects a database with the current schema. */
+  constructor(database: Database) {
+    this.#statements = prepareStatements(database);
+  }
+
+  enter(recording: RecordingEntry, peaks: RecordedPeaks): void {
+    const { name, startedAt, sampleRate, channels } = recording;
+    const { samplesPerPixel, overview, peak, meanSquare, clipped } = peaks;
+    // A REPLACE of the recording fires no trigger.
+    this.#statements.forget.run(name);
+    const format = [sampleRate, channels, samplesPerPixel] as const;
+    const blob = Buffer.from(overview, "base64");
+    this.#statements.enter.run(
+      sourceOf(recording),
+      startedAt,
+      name,
+      ...format,
+      blob,
+      peak,
+      meanSquare,
+      clipped,
+    );
+  }
+
+  has(recording: Pick<RecordingEntry, "device" | "streamId" | "startedAt" | "name">): boolean {
+    return this.#statements.has.get(sourceOf(recording), recording.startedAt, recording.name) !== null;
+  }
+
+  list({ source, from, to, after, limit }: OverviewQuery): OverviewRow[] {
+    const first = this.#statements.last.get(source, from)?.started_at ?? from;
+    const { startedAt, name } = after ?? { startedAt: first, name: "" };
+    return this.#statements.list.all(source, startedAt, name, to, limit).map(toRow);
+  }
+
+  /** Finalizes the statements, which would keep the database open. */
+  close(): void {
+    for (const statement of Object.values(this.#statements)) statement.finalize();
+  }
+}
+
+type Values = [string, number, string, number, number, number, Uint8Array, number, number, number];
+
+function prepareStatements(database: Database) {
+  return {
+    forget: database.prepare<never, [string]>(
+      `DELETE FROM recording_overviews WHERE (source, started_at, name) IN
+       (SELECT coalesce(device, CAST(stream_id AS TEXT)), started_at, name FROM recordings WHERE name = ?)`,
+    ),
+    enter: database.prepare<never, Values>(
+      "INSERT OR REPLACE INTO recording_overviews VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    ),
+    has: database.prepare<{ name: string }, [string, number, string]>(
+      "SELECT name FROM recording_overviews WHERE source = ? AND started_at = ? AND name = ?",
+    ),
+    last: database.prepare<{ started_at: number }, [string, number]>(
+      `SELECT started_at FROM recording_overviews WHERE source = ? AND started_at <= ?
+       ORDER BY started_at DESC LIMIT 1`,
+    ),
+    list: database.prepare<SqlRow, [string, number, string, number, number]>(
+      `SELECT name, started_at, sample_rate, channels, samples_per_pixel, overview FROM recording_overviews
+       WHERE source = ? AND (started_at, name) > (?, ?) AND started_at < ?
+       ORDER BY started_at, name LIMIT ?`,
+    ),
+  };
+}
+
+function sourceOf({ device, streamId }: Pick<RecordingEntry, "device" | "streamId">): string {
+  return device ?? String(streamId);
+}
+
+function toRow(row: SqlRow): OverviewRow {
+  const { name, started_at, sample_rate, channels, samples_per_pixel } = row;
+  const data = new Int16Array(new Uint8Array(row.overview).buffer);
+  const overview = { sampleRate: sample_rate, channels, samplesPerPixel: samples_per_pixel, data };
+  return { name, startedAt: started_at, overview };
+}
