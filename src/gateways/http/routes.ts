@@ -12,10 +12,12 @@ import { homeRoute, type HomeSettings } from "./home.ts";
 import { libraryOperations, type Songs } from "./library.ts";
 import { recordingOperations, type Recordings } from "./recordings.ts";
 import { streamOperations, type Streams } from "./streams.ts";
+import { postOperation, type PostStreams } from "./upload/post.ts";
+import { putOperation, type PutStreams } from "./upload/put.ts";
 
 /** What the API serves. */
 export interface HttpApi {
-  streams: Streams & AudioStreams & { readonly check: StoreCheck };
+  streams: Streams & AudioStreams & PutStreams & PostStreams & { readonly check: StoreCheck };
   streamAudio: StreamAudios;
   recordings: Recordings & AudioRecordings;
   songs: Songs & AudioSongs;
@@ -26,6 +28,8 @@ export interface HttpApi {
 export function httpRoutes(api: HttpApi, home: HomeSettings, meter: GatewayMeter): HttpRoute[] {
   const operations = [
     ...streamOperations(api.streams),
+    putOperation(api.streams),
+    postOperation(api.streams),
     streamAudioOperation(api.streams, api.streamAudio),
     recordingAudioOperation(api.recordings),
     songAudioOperation(api.songs),

@@ -65,6 +65,21 @@ async function requestAudio(path: string, notFound: string): Promise<void> {
   expect((await api.request("GET", notFound)).status).toBe(404);
 }
 
+/** Each answer that audio can get which a client sends. */
+async function store(id: string): Promise<void> {
+  const path = `/api/streams/${id}/audio`;
+  const body = "audio";
+  const digest = `sha-256=:${new Bun.CryptoHasher("sha256").update(body).digest("base64")}:`;
+  const put = async (headers: Record<string, string>): Promise<number> =>
+    (await api.request("PUT", path, { body, headers })).status;
+  expect(await put({ "if-match": '"x"' })).toBe(412);
+  expect(await put({ "repr-digest": digest.replace(/=:../, "=:AA") })).toBe(400);
+  expect(await put({ "repr-digest": digest })).toBe(201);
+  expect(await put({ "repr-digest": digest })).toBe(200);
+  expect(await put({})).toBe(409);
+  expect((await api.request("POST", "/api/streams", { body })).status).toBe(201);
+}
+
 async function upload(): Promise<string> {
   using peer = await AudioCachePeer.open(server.url);
   const id = freshId("api");
@@ -81,6 +96,7 @@ describe("the OpenAPI document", () => {
     }
     expect((await api.request("GET", `/api/streams/${id}`)).status).toBe(200);
     expect((await api.request("HEAD", `/api/streams/${id}`)).status).toBe(200);
+    await store(`${id}-put`);
     await requestAudio(`/api/streams/${id}/audio`, "/api/streams/none/audio");
     await requestAudio(`/api/library/${putSong()}/audio`, "/api/library/none/audio");
     await requestAudio(`/api/recordings/${await record()}/audio`, "/api/recordings/4711/audio");

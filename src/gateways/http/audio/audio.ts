@@ -1,4 +1,5 @@
 /** Audio that HTTP serves: its description for clients, and how its bytes are read. */
+import { reprDigest } from "../upload/digests.ts";
 import { contentDisposition } from "./disposition.ts";
 import { formatHttpDate } from "./http-date.ts";
 import { extensionOf, unknownMediaType } from "./media-type.ts";
@@ -45,7 +46,7 @@ export function audioHeaders(audio: AudioDescription, download: boolean): Record
     "content-type": mediaType,
     "content-disposition": contentDisposition(kind, fileName(audio), audio.id),
     "accept-ranges": "bytes",
-    ...(sha256 === undefined || isGrowing ? {} : { "repr-digest": `sha-256=:${toBase64(sha256)}:` }),
+    ...(sha256 === undefined || isGrowing ? {} : { "repr-digest": reprDigest(sha256) }),
   };
 }
 
@@ -64,8 +65,4 @@ function fileName({ name, id, mediaType }: AudioDescription): string {
   if (name !== undefined) return name;
   const extension = extensionOf(mediaType);
   return extension === undefined || id.endsWith(`.${extension}`) ? id : `${id}.${extension}`;
-}
-
-function toBase64(hex: string): string {
-  return Buffer.from(hex, "hex").toString("base64");
 }

@@ -1,0 +1,58 @@
+/** A request whose body is audio: what it asks for, checked before the body is taken. */
+import { ParameterError, WavecacheError } from "../../../base/errors.ts";
+import type { NewStream } from "../../../engine/streams/streams.ts";
+import type { Receipt } from "../../../engine/streams/upload-state.ts";
+import type { UploadOwner } from "../../../engine/streams/upload.ts";
+import { type ApiRequest, json } from "../operation.ts";
+import { bodyPieces, BodyUpload, type OpenUpload } from "./body-upload.ts";
+import { describeAudio } from "./description.ts";
+import { declaredSha256, reprDigest } from "./digests.ts";
+
+export interface SentAudio {
+  stream: NewStream;
+  /** What the body must amount to, if the client says so. */
+  sha256: string | undefined;
+}
+
+/** Throws what is wrong with the headers. */
+export function readAudioHeaders({ headers, body }: Request, name: string | undefined): SentAudio {
+  // Half of a stream must not become a stream: to continue an upload is what tus is for.
+  if (headers.has("content-range")) throw new ParameterError("content-range", "parts are sent with tus");
+  if ((headers.get("content-encoding") ?? "identity") !== "identity")
+    throw new ParameterError("content-encoding", "expected the audio as it is");
+  const length = headers.get("content-length");
+  // Bun has no body of a request without a length or chunks, whatever follows.
+  if (body === null && length === null && !headers.has("transfer-encoding"))
+    throw new WavecacheError("BODY_MISSING");
+  const described = { type: headers.get("content-type"), disposition: headers.get("content-disposition") };
+  const metadata = describeAudio(name, described);
+  return {
+    stream: { metadata, size: length === null ? undefined : Number(length) },
+    sha256: declaredSha256(headers),
+  };
+}
+
+/** Takes the whole body as a stream that `start` begins; resolves once it is durable. */
+export async function storeBody(
+  { request, connection, meter }: Pick<ApiRequest, "request" | "connection" | "meter">,
+  sha256: string | undefined,
+  start: (owner: UploadOwner) => OpenUpload,
+): Promise<Receipt> {
+  const upload = new BodyUpload(start, { connection, meter });
+  await upload.receive(bodyPieces(request.body));
+  return await upload.finish(sha256);
+}
+
+/** The answer for a durable stream. */
+export function stored(
+  streamId: string,
+  { size, sha256 }: Receipt,
+  { meter }: Pick<ApiRequest, "meter">,
+  status: 200 | 201 = 201,
+): Response {
+  const answer = json({ streamId, size, sha256 }, meter, status);
+  answer.headers.set("location", `/api/streams/${streamId}`);
+  answer.headers.set("etag", `"${sha256}"`);
+  answer.headers.set("repr-digest", reprDigest(sha256));
+  return answer;
+}
