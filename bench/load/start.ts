@@ -93,7 +93,16 @@ function enterFinished(layout: CacheLayout, catalog: SqliteCatalog, index: numbe
   const streamId = finishedId(index);
   const times = { createdAt: Date.now(), finishedAt: Date.now() };
   const key = `earlier-${index}-of-finished`;
-  catalog.enter({ streamId, key, sha256, size: audio.length, format: null, metadata: noMetadata, ...times });
+  catalog.enter({
+    streamId,
+    key,
+    sha256,
+    size: audio.length,
+    format: null,
+    metadata: noMetadata,
+    audio: null,
+    ...times,
+  });
 }
 
 async function startOnce(server: TestServer): Promise<Start> {

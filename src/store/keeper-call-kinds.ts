@@ -33,6 +33,7 @@ const readingCalls: ReadonlySet<KeeperCall> = new Set<KeeperCall>([
   "find",
   "lookUp",
   "list",
+  "search",
   "idle",
   "totals",
   "countDamaged",

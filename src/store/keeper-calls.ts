@@ -7,7 +7,8 @@ import type { RecordingEntry } from "../base/recording-entry.ts";
 import type { StoreCondition } from "./store-guard.ts";
 import type { StoreNotice } from "./check/notice.ts";
 import type { CheckpointItem, CheckpointOutcome } from "./streams/checkpoint.ts";
-import type { ListQuery, StoredObject, StreamRow, Totals } from "./streams/catalog.ts";
+import type { StreamSearch } from "./streams/search.ts";
+import type { FoundRows, ListQuery, StoredObject, StreamRow, Totals } from "./streams/catalog.ts";
 import type { ScrubState } from "./streams/scrub-state.ts";
 import type { DeviceRow } from "./devices/catalog.ts";
 import type { RecordingQuery, RecordingRow } from "./recordings/catalog.ts";
@@ -93,6 +94,7 @@ export interface KeeperCalls {
   /** The stream of this id, or else the only one whose tag `name`, or the end after its last slash, is this name. */
   lookUp: [args: { idOrName: string }, result: StreamRow | null];
   list: [args: ListQuery, result: StreamRow[]];
+  search: [args: StreamSearch, result: FoundRows];
   /** Removes a stream, and its object if no other stream uses it. Fails with STREAM_UNKNOWN if there is none. */
   remove: [args: { streamId: string }, result: RemovedStream];
   /** Unfinished streams that nobody has touched for this long in running time, longest first. */

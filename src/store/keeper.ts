@@ -76,6 +76,7 @@ export class Keeper {
     find: (args) => this.#unfinished.find(args),
     lookUp: (args) => this.#unfinished.lookUp(args),
     list: (args) => this.#unfinished.list(args),
+    search: (args) => this.#unfinished.search(args),
     idle: (args) => this.#unfinished.idle(args),
     expire: (args) => this.#unfinished.expire(args),
     totals: () => this.#totals(),

@@ -76,6 +76,11 @@ export const maxKnownStreams = 4096;
 export const catalogCacheBytes = 16 * MiB;
 /** Streams in one page of a listing; a request for more is refused. */
 export const maxListedStreams = 1000;
+/** A search counts its matches up to this many: with more, its total is this number. */
+export const maxCountedStreams = 100_000;
+/** Text of a search, in UTF-16 units, and how many tags it may name; a longer one is refused with BAD_REQUEST. */
+export const maxSearchChars = 256;
+export const maxSearchTags = 8;
 /** Interrupted uploads that expire in one transaction; the others follow in the next ones. */
 export const maxExpiredTogether = 200;
 /** Damaged streams, or errors, of one check of the store that the log names; it only counts the others. */

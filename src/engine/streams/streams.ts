@@ -10,8 +10,9 @@ import type { FileRef, Reader } from "../../pool/reader.ts";
 import type { StoreNotice } from "../../store/check/notice.ts";
 import type { CacheLayout } from "../../store/layout.ts";
 import type { StoreCondition } from "../../store/store-guard.ts";
-import type { ListQuery, StreamRow } from "../../store/streams/catalog.ts";
+import type { FoundRows, ListQuery, StreamRow } from "../../store/streams/catalog.ts";
 import { describeStream, noMetadata, type StreamMetadata } from "../../store/streams/metadata.ts";
+import type { StreamSearch } from "../../store/streams/search.ts";
 import type { StoreConditions } from "../store-conditions.ts";
 import { Admission, type AdmissionLimits } from "./admission.ts";
 import { StreamCounts } from "./counts.ts";
@@ -256,6 +257,10 @@ export class Streams {
 
   list(query: ListQuery): Promise<StreamRow[]> {
     return this.#pool.keeper.call("list", query);
+  }
+
+  search(query: StreamSearch): Promise<FoundRows> {
+    return this.#pool.keeper.call("search", query);
   }
 
   figures(): CacheFigures {

@@ -3,6 +3,7 @@ import { toJsonSchema } from "@valibot/to-json-schema";
 import type * as v from "valibot";
 import { type ErrorCode, errorRow } from "../../base/errors.ts";
 import type { Answer, Operation } from "./operation.ts";
+import type { Family } from "./parameters.ts";
 import { errorSchema } from "./schemas.ts";
 
 /** JSON, as far as this file writes it. */
@@ -69,12 +70,23 @@ function headerParameters({ headers = {} }: Operation): Json[] {
 }
 
 function queryParameters({ parameters }: Operation): Json[] {
-  return Object.entries(parameters).map(([name, { description, describes }]) => ({
-    name,
-    in: "query",
-    description,
-    schema: describes,
-  }));
+  return Object.entries(parameters).map(([name, parameter]) => {
+    if ("member" in parameter) return describeFamily(name, parameter);
+    const { description, describes } = parameter;
+    return { name, in: "query", description, schema: describes };
+  });
+}
+
+/** An object in form style: each of its properties is a parameter of its own. */
+function describeFamily(name: string, { description, describes, maxMembers }: Family): Json {
+  const names = `^${name.slice(0, -1).replaceAll(".", String.raw`\.`)}.`;
+  const schema = {
+    type: "object",
+    patternProperties: { [names]: describes },
+    additionalProperties: false,
+    maxProperties: maxMembers,
+  };
+  return { name, in: "query", description, style: "form", explode: true, schema };
 }
 
 function describeBody({ description, content, schema }: NonNullable<Operation["body"]>): Json {

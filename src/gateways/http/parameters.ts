@@ -12,16 +12,59 @@ export interface Parameter<T = unknown> {
   schema: v.GenericSchema<string | undefined, T>;
 }
 
-export type Parameters = Readonly<Record<string, Parameter>>;
+/**
+ * Parameters whose names have the same beginning and any end. Under `tag.*`, `tag.artist=A&tag.album=B` is read as
+ * `{ artist: "A", album: "B" }`.
+ */
+export interface Family<T = unknown> {
+  description: string;
+  /** Describes one value. */
+  describes: ValueSchema;
+  /** Reads the text of one value. */
+  member: v.GenericSchema<string, T>;
+  /** One more is refused. */
+  maxMembers: number;
+}
+
+/** A name that ends with a star is that of a family. */
+export type Parameters = Readonly<Record<string, Parameter | Family>>;
 
 /** What the parameters of a query amount to once they are read. */
 export type Values<P extends Parameters> = {
-  readonly [K in keyof P]: P[K] extends Parameter<infer T> ? T : never;
+  readonly [K in keyof P]: P[K] extends Family<infer T>
+    ? Readonly<Record<string, T>>
+    : P[K] extends Parameter<infer T>
+      ? T
+      : never;
 };
 
 /** An optional text. */
-export function text(description: string): Parameter<string | undefined> {
-  return { description, describes: { type: "string" }, schema: v.optional(v.string()) };
+export function text(description: string, maxChars = Infinity): Parameter<string | undefined> {
+  const describes = { type: "string", ...(maxChars === Infinity ? {} : { maxLength: maxChars }) };
+  return { description, describes, schema: v.optional(shortText(maxChars)) };
+}
+
+/** Any number of texts, up to `maxMembers`. */
+export function texts(description: string, maxMembers: number, maxChars: number): Family<string> {
+  const describes = { type: "string", maxLength: maxChars };
+  return { description, describes, member: shortText(maxChars), maxMembers };
+}
+
+function shortText(maxChars: number) {
+  return v.pipe(v.string(), v.maxLength(maxChars, `expected at most ${maxChars} characters`));
+}
+
+const expectedTime = "expected a time in ISO 8601, or milliseconds since 1970";
+
+const timeText = v.pipe(
+  v.string(),
+  v.transform((value) => (/^\d+$/.test(value) ? Number(value) : Date.parse(value))),
+  v.check((ms) => Number.isSafeInteger(ms), expectedTime),
+);
+
+/** An optional time, read as milliseconds since 1970. */
+export function time(description: string): Parameter<number | undefined> {
+  return { description, describes: { type: "string" }, schema: v.optional(timeText) };
 }
 
 /** An optional text of a fixed list. */
@@ -78,24 +121,60 @@ function wholeSchema(min: number, max: number) {
  * one that the operation does not have: a typing error must not be ignored.
  */
 export function readQuery<P extends Parameters>(parameters: P, search: URLSearchParams): Values<P> {
-  const values: Record<string, unknown> = {};
   for (const name of new Set(search.keys())) {
-    if (!Object.hasOwn(parameters, name)) throw unknownParameter(name, parameters);
-    if (search.getAll(name).length > 1) throw new ParameterError(name, "the parameter comes twice");
+    if (!isKnown(parameters, name)) throw unknownParameter(name, parameters);
+    if (search.getAll(name).length > 1) throw wrong(name, "the parameter comes twice");
   }
-  for (const [name, { schema }] of Object.entries(parameters)) {
-    const result = v.safeParse(schema, search.get(name) ?? undefined);
-    if (!result.success) throw new ParameterError(name, result.issues[0].message);
-    values[name] = result.output;
-  }
-  return values as Values<P>;
+  const values = Object.entries(parameters).map(([name, parameter]) => [
+    name,
+    "member" in parameter
+      ? readFamily(name, parameter, search)
+      : readValue(name, parameter.schema, search.get(name) ?? undefined),
+  ]);
+  return Object.fromEntries(values) as Values<P>;
+}
+
+function isKnown(parameters: Parameters, name: string): boolean {
+  if (Object.hasOwn(parameters, name)) return !name.endsWith("*");
+  return Object.keys(parameters).some((each) => memberOf(each, name) !== undefined);
+}
+
+/** What the star of a family stands for in this name; undefined if the name is none of the family's. */
+function memberOf(family: string, name: string): string | undefined {
+  const prefix = family.slice(0, -1);
+  const isMember = family.endsWith("*") && name.startsWith(prefix) && name.length > prefix.length;
+  return isMember ? name.slice(prefix.length) : undefined;
+}
+
+function readFamily(
+  family: string,
+  { member, maxMembers }: Family,
+  search: URLSearchParams,
+): Record<string, unknown> {
+  const found = Array.from(search).flatMap(([name, text]) => {
+    const key = memberOf(family, name);
+    return key === undefined ? [] : [[key, readValue(name, member, text)] as const];
+  });
+  if (found.length > maxMembers)
+    throw new ParameterError(family, `at most ${maxMembers} of them are possible`);
+  return Object.fromEntries(found);
+}
+
+function readValue<I, T>(name: string, schema: v.GenericSchema<I, T>, text: I): T {
+  const result = v.safeParse(schema, text);
+  if (!result.success) throw wrong(name, result.issues[0].message);
+  return result.output;
 }
 
 /** The longest name of a parameter that an error repeats. */
 const maxNameChars = 64;
 
+function wrong(name: string, problem: string): ParameterError {
+  return new ParameterError(name.slice(0, maxNameChars), problem);
+}
+
 function unknownParameter(name: string, parameters: Parameters): ParameterError {
   const known = Object.keys(parameters);
   const instead = known.length === 0 ? "there are no parameters here" : `known: ${known.join(", ")}`;
-  return new ParameterError(name.slice(0, maxNameChars), `unknown parameter; ${instead}`);
+  return wrong(name, `unknown parameter; ${instead}`);
 }

@@ -5,7 +5,7 @@ import type { RecordedFile } from "../../base/recording-entry.ts";
 import type { RecordingCursor, RecordingQuery, RecordingRow } from "../../store/recordings/catalog.ts";
 import { sanitizeHwid } from "../../wire/ingest.ts";
 import { json, type Operation, operation } from "./operation.ts";
-import { limit, type Parameter, text } from "./parameters.ts";
+import { limit, type Parameter, text, time } from "./parameters.ts";
 import { countSchema, sha256Schema, timeSchema } from "./schemas.ts";
 
 /** What the operations need of the engine. */
@@ -31,14 +31,7 @@ const recordingSchema = v.looseObject({
 
 const pageSchema = v.strictObject({ recordings: v.array(recordingSchema), next: v.nullable(v.string()) });
 
-const expectedTime = "expected a time in ISO 8601, or milliseconds since 1970";
 const expectedCursor = "expected the `next` of a page";
-
-const timeText = v.pipe(
-  v.string(),
-  v.transform((value) => (/^\d+$/.test(value) ? Number(value) : Date.parse(value))),
-  v.check((ms) => Number.isSafeInteger(ms), expectedTime),
-);
 
 const cursorText = v.pipe(
   v.string(),
@@ -51,10 +44,6 @@ const cursor: Parameter<RecordingCursor | undefined> = {
   describes: { type: "string" },
   schema: v.optional(cursorText),
 };
-
-function time(description: string): Parameter<number | undefined> {
-  return { description, describes: { type: "string" }, schema: v.optional(timeText) };
-}
 
 export function recordingOperations(recordings: Recordings): Operation[] {
   return [listOperation(recordings)];

@@ -195,6 +195,7 @@ describe("the check of a store whose catalog is an older copy", () => {
     size: text.length,
     format: null,
     metadata,
+    audio: null,
     createdAt: 4,
     finishedAt: 5,
   });

@@ -3,9 +3,10 @@
  *
  *     1  what the journal knows of finished and removed streams, and the catalog does not, is done again: the catalog may
  *        be an older copy
- *     2  unfinished rows of earlier runs are brought into step with their files
- *     3  files in incoming/ that no row accounts for are set aside in lost+found/
- *     4  objects and the rows of finished streams are compared. An object without a row gets the rows that the journal
+ *     2  streams of an older version are added to the index of the search
+ *     3  unfinished rows of earlier runs are brought into step with their files
+ *     4  files in incoming/ that no row accounts for are set aside in lost+found/
+ *     5  objects and the rows of finished streams are compared. An object without a row gets the rows that the journal
  *        knows, or is set aside. Finished streams whose object is missing or has another size are reported, unless the
  *        journal knows that they were removed: then the catalog is an older copy, and their rows go. An interrupted check
  *        continues with the folder that it was at
@@ -18,6 +19,7 @@ import { checkIncoming } from "./incoming-pass.ts";
 import { replayJournal } from "./journal-pass.ts";
 import type { StoreNotice } from "./notice.ts";
 import { checkObjects } from "./object-pass.ts";
+import { fillSearch } from "./search-pass.ts";
 import { settleUnfinished } from "./unfinished-pass.ts";
 
 type Report = StoreNotice["check"];
@@ -34,6 +36,7 @@ export class StoreCheck {
   async run(signal: AbortSignal): Promise<void> {
     try {
       await replayJournal(this.#context);
+      await fillSearch(this.#context);
       await settleUnfinished(this.#context);
       await checkIncoming(this.#context);
       await checkObjects(this.#context);

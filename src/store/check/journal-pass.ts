@@ -82,6 +82,16 @@ async function* finishedPages(
 }
 
 function finishedOf(row: StreamRow): FinishedStream {
-  const { streamId, key, sha256, size, format, metadata, createdAt, finishedAt } = row;
-  return { streamId, key, sha256: sha256!, size, format, metadata, createdAt, finishedAt: finishedAt! };
+  const { streamId, key, sha256, size, format, metadata, audio, createdAt, finishedAt } = row;
+  return {
+    streamId,
+    key,
+    sha256: sha256!,
+    size,
+    format,
+    metadata,
+    audio,
+    createdAt,
+    finishedAt: finishedAt!,
+  };
 }

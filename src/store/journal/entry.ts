@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import { isStreamId } from "../../base/ids/stream-id.ts";
 import type { FinishedStream } from "../streams/catalog.ts";
-import { noMetadata, type StreamMetadata } from "../streams/metadata.ts";
+import { type AudioProperties, noMetadata, type StreamMetadata } from "../streams/metadata.ts";
 
 export type JournalEntry = { finish: FinishedStream } | { remove: { streamId: string; key: string } };
 
@@ -19,6 +19,17 @@ const metadata = v.pipe(
   v.transform(({ contentType, format, tags }): StreamMetadata => ({ contentType, format, tags })),
 );
 
+const figure = v.nullable(v.pipe(v.number(), v.finite(), v.minValue(0)));
+
+const audio: v.GenericSchema<unknown, AudioProperties> = v.object({
+  container: v.nullable(v.string()),
+  codec: v.nullable(v.string()),
+  duration: figure,
+  sampleRate: figure,
+  channels: figure,
+  bitRate: figure,
+});
+
 const finish: v.GenericSchema<unknown, FinishedStream> = v.object({
   streamId,
   key,
@@ -26,6 +37,7 @@ const finish: v.GenericSchema<unknown, FinishedStream> = v.object({
   size: count,
   format: v.nullable(v.string()),
   metadata: v.optional(metadata, noMetadata),
+  audio: v.optional(v.nullable(audio), null),
   createdAt: count,
   finishedAt: count,
 });
@@ -36,8 +48,8 @@ const entry: v.GenericSchema<unknown, JournalEntry> = v.union([
 ]);
 
 export function finishOf(stream: FinishedStream): JournalEntry {
-  const { streamId, key, sha256, size, format, metadata, createdAt, finishedAt } = stream;
-  return { finish: { streamId, key, sha256, size, format, metadata, createdAt, finishedAt } };
+  const { streamId, key, sha256, size, format, metadata, audio, createdAt, finishedAt } = stream;
+  return { finish: { streamId, key, sha256, size, format, metadata, audio, createdAt, finishedAt } };
 }
 
 /** One line, with its end. */

@@ -24,7 +24,7 @@ const sha = (character: string) => character.repeat(64);
 
 function stream(streamId: string, sha256 = sha("a"), key = `key-${streamId}`): FinishedStream {
   const metadata = { contentType: "audio/wav", format: undefined, tags: { title: 'Grüße, "x"\n' } };
-  return { streamId, key, sha256, size: 5, format: null, metadata, createdAt: 1, finishedAt: 2 };
+  return { streamId, key, sha256, size: 5, format: null, metadata, audio: null, createdAt: 1, finishedAt: 2 };
 }
 
 const finish = (streamId: string, sha256?: string, key?: string) => finishOf(stream(streamId, sha256, key));

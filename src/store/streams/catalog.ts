@@ -4,7 +4,8 @@
  */
 
 import type { Boot } from "../../base/system/boot.ts";
-import type { StreamMetadata } from "./metadata.ts";
+import type { AudioProperties, StreamMetadata } from "./metadata.ts";
+import type { FoundStreams, StreamSearch } from "./search.ts";
 
 /**
  * `unfinished`: being uploaded, or interrupted and resumable. `sealed`: complete, with a commit in progress or cut off
@@ -27,6 +28,8 @@ export interface StreamRow {
   format: string | null;
   /** From the client that created the stream. */
   metadata: StreamMetadata;
+  /** Read from the audio of a finished stream; null before that. */
+  audio: AudioProperties | null;
   /** Milliseconds since 1970. */
   createdAt: number;
   updatedAt: number;
@@ -48,6 +51,7 @@ export type Trust = "row" | "file" | "durable bytes";
 export interface FinishedStream extends SealedStream {
   key: string;
   metadata: StreamMetadata;
+  audio: AudioProperties | null;
   createdAt: number;
   finishedAt: number;
 }
@@ -76,6 +80,11 @@ export interface ListQuery {
   /** Lists ids greater than this one, in byte order. */
   after: string;
   limit: number;
+}
+
+/** A page of a search. */
+export interface FoundRows extends Omit<FoundStreams, "streamIds"> {
+  rows: StreamRow[];
 }
 
 export interface Totals {
@@ -124,6 +133,10 @@ export interface Catalog {
   /** Whether a finished stream has this object. */
   hasFinished(sha256: string): boolean;
   list(query: ListQuery): StreamRow[];
+  /** Streams of an older version are found once `fillSearch` has added them. */
+  search(query: StreamSearch): FoundStreams;
+  /** Adds streams of an older version to the index of the search. Returns whether there may be more. */
+  fillSearch(limit: number): boolean;
   /** Unfinished streams that were last touched this long ago in running time, longest first. */
   idleFor(ms: number, limit: number): StreamRow[];
   /** Reads one row: the catalog keeps count. */

@@ -95,7 +95,7 @@ async function writeJournal(
   const entries = rows.flatMap(({ item, row }) => {
     if (row === undefined) return [];
     const { createdAt, metadata } = row;
-    return finishOf({ ...item, createdAt, metadata, finishedAt: at });
+    return finishOf({ ...item, createdAt, metadata, audio: null, finishedAt: at });
   });
   journal.append(entries);
   await journal.sync();

@@ -9,6 +9,20 @@ export interface AudioDescription {
   channels: number;
 }
 
+/** What the audio says of itself. Each is null where it does not. */
+export interface AudioProperties {
+  /** For example "Ogg". */
+  container: string | null;
+  codec: string | null;
+  /** In seconds. */
+  duration: number | null;
+  /** In Hz. */
+  sampleRate: number | null;
+  channels: number | null;
+  /** Bits a second, on average. */
+  bitRate: number | null;
+}
+
 export interface StreamMetadata {
   /** MIME type. */
   contentType: string | undefined;
@@ -32,6 +46,17 @@ export function metadataFromJson(json: string | null): StreamMetadata {
   if (json === null) return noMetadata;
   const { contentType, format, tags } = JSON.parse(json) as StreamMetadata;
   return { contentType, format, tags };
+}
+
+/** What a person calls the stream; undefined if its tags have no title. */
+export function titleOf({ tags }: StreamMetadata): string | undefined {
+  return tags["title"] || undefined;
+}
+
+/** The name of the uploaded file, without the folders above it; undefined if its tags have none. */
+export function fileNameOf({ tags }: StreamMetadata): string | undefined {
+  const name = tags["name"];
+  return name?.slice(name.lastIndexOf("/") + 1) || undefined;
 }
 
 /** The client's metadata; if it has no content type, with the type that was detected from the first bytes. */

@@ -41,6 +41,7 @@ function stream(streamId: string, text: string): FinishedStream {
     size,
     format: null,
     metadata,
+    audio: null,
     createdAt: 4,
     finishedAt: 5,
   };

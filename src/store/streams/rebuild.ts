@@ -150,6 +150,7 @@ function unknownStream(path: string, sha256: string): FinishedStream {
     size,
     format,
     metadata: noMetadata,
+    audio: null,
     createdAt: at,
     finishedAt: at,
   };

@@ -6,7 +6,8 @@ import { WavecacheError } from "../../base/errors.ts";
 import type { Drift } from "../check/drift.ts";
 import type { IdleUpload, KeeperArgs, KeeperResult, UploadRef } from "../keeper-calls.ts";
 import { type CacheLayout, removeFile } from "../layout.ts";
-import type { Catalog, ListQuery, StreamRow } from "./catalog.ts";
+import type { Catalog, FoundRows, ListQuery, StreamRow } from "./catalog.ts";
+import { isPlain, type StreamSearch } from "./search.ts";
 import { settle } from "./settle.ts";
 
 export class UnfinishedStreams {
@@ -73,8 +74,26 @@ export class UnfinishedStreams {
     return shown.length === rows.length ? shown : this.list(query);
   }
 
+  /** Rows that turn out to have no file are left out. */
+  search(query: KeeperArgs<"search">): KeeperResult<"search"> {
+    if (isPlain(query)) return this.#listed(query);
+    const { streamIds, next, total } = this.#catalog.search(query);
+    const rows = streamIds.map((streamId) => this.find({ streamId })).filter((row) => row !== null);
+    return { rows, next, total };
+  }
+
   idle({ ms, limit }: KeeperArgs<"idle">): IdleUpload[] {
     return this.#catalog.idleFor(ms, limit).map(({ streamId, key, size }) => ({ streamId, key, size }));
+  }
+
+  /** The list in its own order needs no index of the search. */
+  #listed({ state, after, limit }: StreamSearch): FoundRows {
+    const rows = this.list({ state, after: String(after?.value ?? ""), limit });
+    const last = rows.length === limit ? rows.at(-1) : undefined;
+    const next = last === undefined ? undefined : { value: last.streamId, doc: 0 };
+    const { finished, unfinished } = this.#catalog.totals();
+    const total = { finished, unfinished, all: finished + unfinished }[state ?? "all"];
+    return { rows, next, total };
   }
 
   expire({ expired, inUse, at }: KeeperArgs<"expire">): KeeperResult<"expire"> {

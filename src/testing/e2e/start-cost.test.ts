@@ -49,7 +49,7 @@ function enterFinished(layout: CacheLayout, catalog: SqliteCatalog, index: numbe
     size: audio.length,
     format: null,
   };
-  catalog.enter({ ...stream, metadata: noMetadata, createdAt: 1, finishedAt: 1 });
+  catalog.enter({ ...stream, metadata: noMetadata, audio: null, createdAt: 1, finishedAt: 1 });
 }
 
 async function restart(server: TestServer): Promise<{ readyMs: number; residentBytes: number }> {

@@ -21,8 +21,16 @@ import type {
   Totals,
   Trust,
 } from "../catalog.ts";
-import { metadataFromJson, metadataToJson, noMetadata, type StreamMetadata } from "../metadata.ts";
+import {
+  type AudioProperties,
+  metadataFromJson,
+  metadataToJson,
+  noMetadata,
+  type StreamMetadata,
+} from "../metadata.ts";
+import type { FoundStreams, StreamSearch } from "../search.ts";
 import { migrate } from "./schema.ts";
+import { SqliteSearch } from "./search.ts";
 import { prepareStatements, type SqlRow, type Statements } from "./statements.ts";
 
 const stateNames: StreamState[] = ["unfinished", "sealed", "finished"];
@@ -32,11 +40,15 @@ const runningMsFact = "running_ms";
 const epochFact = "epoch";
 /** The first run of this boot of the system. */
 const bootEpochFact = "boot_epoch";
+/** The last id that `fillSearch` has added, or `filled` once there are no more. */
+const searchFact = "search_after";
+const filled = "/";
 
 export class SqliteCatalog implements Catalog {
   readonly isNew: boolean;
   readonly #database: Database;
   readonly #statements: Statements;
+  readonly #search: SqliteSearch;
   readonly #runningTime: RunningTime;
   readonly #onFault: (error: unknown) => void;
   /** In the same file, so that they take part in the same transactions. */
@@ -61,6 +73,7 @@ export class SqliteCatalog implements Catalog {
     this.isNew = isNew;
     this.#database = database;
     this.#statements = prepareStatements(database);
+    this.#search = new SqliteSearch(database);
     this.recordings = new SqliteRecordings(database);
     this.overviews = new SqliteOverviews(database);
     this.devices = new SqliteDevices(database);
@@ -115,10 +128,22 @@ export class SqliteCatalog implements Catalog {
   }
 
   enter(stream: FinishedStream): boolean {
-    const { streamId, key, size, sha256, format, metadata, createdAt, finishedAt } = stream;
-    const json = metadataToJson(metadata);
+    const { streamId, key, size, sha256, format, createdAt, finishedAt } = stream;
+    const metadata = metadataToJson(stream.metadata);
+    const audio = stream.audio === null ? null : JSON.stringify(stream.audio);
     const { enter } = this.#statements;
-    return enter.run(streamId, key, size, sha256, format, json, createdAt, finishedAt).changes === 1;
+    const { changes } = enter.run(
+      streamId,
+      key,
+      size,
+      sha256,
+      format,
+      metadata,
+      audio,
+      createdAt,
+      finishedAt,
+    );
+    return changes === 1;
   }
 
   remove(streamId: string): void {
@@ -142,6 +167,20 @@ export class SqliteCatalog implements Catalog {
     if (state === "finished") return listFinished.all(after, limit).map(toRow);
     if (state === "unfinished") return listUnfinished.all(after, limit).map(toRow);
     return listAll.all(after, limit).map(toRow);
+  }
+
+  search(query: StreamSearch): FoundStreams {
+    const { finished, unfinished } = this.totals();
+    const counted = { finished, unfinished, all: finished + unfinished };
+    return this.#search.find(query, counted[query.state ?? "all"]);
+  }
+
+  fillSearch(limit: number): boolean {
+    const after = this.meta(searchFact) ?? "";
+    if (after === filled) return false;
+    const last = this.#search.fill(after, limit);
+    this.setMeta(searchFact, last ?? filled);
+    return last !== undefined;
   }
 
   idleFor(ms: number, limit: number): StreamRow[] {
@@ -322,6 +361,7 @@ function toRow(row: SqlRow): StreamRow {
     sha256: row.sha256,
     format: row.format,
     metadata: metadataFromJson(row.metadata),
+    audio: row.audio === null ? null : (JSON.parse(row.audio) as AudioProperties),
     createdAt: row.created_at,
     updatedAt: row.updated_at,
     finishedAt: row.finished_at,

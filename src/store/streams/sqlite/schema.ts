@@ -4,6 +4,8 @@ import { WavecacheError } from "../../../base/errors.ts";
 import { deviceSchema } from "../../devices/sqlite.ts";
 import { overviewSchema } from "../../recordings/peaks/sqlite.ts";
 import { recordingSchema } from "../../recordings/sqlite.ts";
+import { searchSchema } from "./search-schema.ts";
+import { baseName } from "./stream-names.ts";
 
 const streamSchema = `
   CREATE TABLE streams (
@@ -106,11 +108,6 @@ const totalsTable = `
   END;
 `;
 
-/** The tag `name` of a stream: the name of the file that was uploaded, and perhaps the folders above it. */
-export const nameTag = "json_extract(metadata, '$.tags.name')";
-/** What follows the last slash of `nameTag`. Statements must spell it as the index does. */
-export const baseName = `substr(${nameTag}, length(rtrim(${nameTag}, replace(${nameTag}, '/', ''))) + 1)`;
-
 const nameIndex = `CREATE INDEX streams_by_name ON streams (${baseName}) WHERE metadata IS NOT NULL`;
 
 /** Finished streams whose object was found to be damaged or missing. */
@@ -132,6 +129,7 @@ export const migrations = [
   nameIndex,
   damagedColumn,
   overviewSchema,
+  searchSchema,
 ];
 
 /** Brings the file to the newest version. Returns whether it was empty. Throws STORE_TOO_NEW. */

@@ -1,7 +1,7 @@
 /** The statements of the stream catalog. Each one reads an index or a primary key, never the whole table. */
 import type { Database } from "bun:sqlite";
 import type { Totals } from "../catalog.ts";
-import { baseName, nameTag } from "./schema.ts";
+import { baseName, nameTag } from "./stream-names.ts";
 
 export interface SqlRow {
   id: string;
@@ -12,6 +12,7 @@ export interface SqlRow {
   sha256: string | null;
   format: string | null;
   metadata: string | null;
+  audio: string | null;
   created_at: number;
   updated_at: number;
   finished_at: number | null;
@@ -65,10 +66,13 @@ function changes(database: Database) {
     finish: one<never, [number, number, string]>(
       "UPDATE streams SET state = 2, updated_at = ?, finished_at = ? WHERE id = ? AND state = 1",
     ),
-    enter: one<never, [string, string, number, string, string | null, string | null, number, number]>(
+    enter: one<
+      never,
+      [string, string, number, string, string | null, string | null, string | null, number, number]
+    >(
       `INSERT INTO streams
-         (id, state, key, size, durable, sha256, format, metadata, created_at, updated_at, finished_at)
-       VALUES (?1, 2, ?2, ?3, ?3, ?4, ?5, ?6, ?7, ?8, ?8) ON CONFLICT DO NOTHING`,
+         (id, state, key, size, durable, sha256, format, metadata, audio, created_at, updated_at, finished_at)
+       VALUES (?1, 2, ?2, ?3, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9) ON CONFLICT DO NOTHING`,
     ),
     remove: one<never, [string]>("DELETE FROM streams WHERE id = ?"),
     settle: one<never, [number, number, string]>(

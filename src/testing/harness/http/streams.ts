@@ -8,9 +8,21 @@ const digest = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
 const streamSchema = v.strictObject({
   streamId: v.string(),
   state: v.picklist(["finished", "unfinished"]),
+  title: v.nullable(v.string()),
+  name: v.nullable(v.string()),
   size: count,
   sha256: v.nullable(digest),
   format: v.nullable(v.string()),
+  audio: v.nullable(
+    v.strictObject({
+      container: v.nullable(v.string()),
+      codec: v.nullable(v.string()),
+      duration: v.nullable(v.number()),
+      sampleRate: v.nullable(count),
+      channels: v.nullable(count),
+      bitRate: v.nullable(v.number()),
+    }),
+  ),
   damaged: v.boolean(),
   metadata: v.strictObject({
     contentType: v.nullable(v.string()),
@@ -20,7 +32,11 @@ const streamSchema = v.strictObject({
   createdAt: isoTime,
   finishedAt: v.nullable(isoTime),
 });
-const pageSchema = v.strictObject({ streams: v.array(streamSchema), next: v.nullable(v.string()) });
+const pageSchema = v.strictObject({
+  streams: v.array(streamSchema),
+  next: v.nullable(v.string()),
+  total: count,
+});
 const errorSchema = v.strictObject({
   error: v.strictObject({ code: v.string(), message: v.string(), hint: v.string() }),
 });
