@@ -1,8 +1,14 @@
 /** Uploads over plain HTTP: PUT of an id, and POST of a new stream. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { Random, sha256 } from "../harness/bytes.ts";
-import { HttpUpload } from "../harness/http/http-upload.ts";
-import { requestAudio } from "../harness/http/audio-http.ts";
+import {
+  audioPath,
+  digestOf,
+  expectStored as expectStoredAt,
+  HttpUpload,
+  refusal,
+  type Stored,
+} from "../harness/http/http-upload.ts";
 import { rawHttp } from "../harness/http/raw-http.ts";
 import { streamInfo } from "../harness/http/streams.ts";
 import { AudioCachePeer, freshId } from "../harness/peers/audio-cache.ts";
@@ -27,38 +33,16 @@ afterAll(async () => {
 
 type Body = Uint8Array<ArrayBuffer> | string | AsyncIterable<Uint8Array>;
 
-interface Stored {
-  streamId: string;
-  size: number;
-  sha256: string;
-}
-
-function audioPath(id: string): string {
-  return `/api/streams/${id}/audio`;
-}
-
 async function send(method: string, target: string, body: Body, headers: Record<string, string> = {}) {
   return await fetch(`${server.httpBase}${target}`, { method, body, headers });
 }
 
-/** `STATUS CODE`. */
-async function refusal(answer: Response): Promise<string> {
-  const { error } = (await answer.json()) as { error: { code: string } };
-  return `${answer.status} ${error.code}`;
-}
-
-async function expectStored(id: string, bytes: Uint8Array): Promise<void> {
-  expect(await streamInfo(server.httpBase, id)).toMatchObject({ state: "finished", sha256: sha256(bytes) });
-  const read = await requestAudio(server.httpBase, audioPath(id));
-  expect(sha256(read.body)).toBe(sha256(bytes));
+function expectStored(id: string, bytes: Uint8Array): Promise<void> {
+  return expectStoredAt(server.httpBase, id, bytes);
 }
 
 async function* inPieces(bytes: Uint8Array, pieceBytes: number): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += pieceBytes) yield bytes.subarray(at, at + pieceBytes);
-}
-
-function digestOf(bytes: Uint8Array): string {
-  return `sha-256=:${Buffer.from(sha256(bytes), "hex").toString("base64")}:`;
 }
 
 /** Waits until the server knows of this many bytes of an upload. */

@@ -4,7 +4,7 @@ import { ParameterError, WavecacheError } from "../../../base/errors.ts";
 /**
  * Of the body, and of the audio that it stands for. They are the same: no operation takes an encoded or partial body.
  */
-const digestHeaders = ["repr-digest", "content-digest"] as const;
+export const digestHeaders = ["repr-digest", "content-digest"] as const;
 
 const anySha256 = /(?:^|,)\s*sha-256\s*=/;
 /** A byte sequence of RFC 8941, section 3.3.5. */

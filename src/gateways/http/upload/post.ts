@@ -1,11 +1,15 @@
-/** `POST /api/streams`: uploads a stream, whose id the server chooses. */
+/** `POST /api/streams`: uploads a stream, or each file of a form, under an id that the server chooses. */
+import * as v from "valibot";
+import { resourceOf } from "../../../access/actions.ts";
+import { ParameterError, WavecacheError } from "../../../base/errors.ts";
 import type { NewStream } from "../../../engine/streams/streams.ts";
 import type { UploadOwner } from "../../../engine/streams/upload.ts";
-import { resourceOf } from "../../../access/actions.ts";
-import { type ApiRequest, type Operation, operation } from "../operation.ts";
-import type { OpenUpload } from "./body-upload.ts";
-import { nameParameter } from "./description.ts";
-import { readAudioHeaders, storeBody, stored } from "./request.ts";
+import { type ApiRequest, json, type Operation, operation } from "../operation.ts";
+import { bodyPieces, type OpenUpload } from "./body-upload.ts";
+import { describeAudio, nameParameter } from "./description.ts";
+import { digestHeaders } from "./digests.ts";
+import { formFiles, isForm } from "./form.ts";
+import { readAudioHeaders, stored, storePieces } from "./request.ts";
 import { storedHeaders, storedSchema, uploadErrors, uploadRequestHeaders } from "./schemas.ts";
 
 /** What the operation needs of the engine. */
@@ -13,32 +17,64 @@ export interface PostStreams {
   startUpload(streamId: string, owner: UploadOwner, stream: NewStream): OpenUpload;
 }
 
+type Asked = ApiRequest<{ readonly name: string | undefined }>;
+
+const filesSchema = v.strictObject({
+  streams: v.array(v.strictObject({ ...storedSchema.entries, name: v.nullable(v.string()) })),
+});
+
 export function postOperation(streams: PostStreams): Operation {
   return operation({
     method: "post",
     route: "/api/streams",
     tag: "streams",
     access: { action: "upload", within: "streams" },
-    summary: "Uploads a stream under a new id.",
+    summary: "Uploads a stream under a new id, or each file of a form.",
     parameters: { name: nameParameter },
     headers: uploadRequestHeaders,
-    body: { description: "The audio, of any length, also chunked.", content: ["*/*"] },
+    body: { description: "The audio, of any length, also chunked; or a form with files.", content: ["*/*"] },
     streamsBody: true,
-    answers: { 201: { description: "The stream is durable.", schema: storedSchema, headers: storedHeaders } },
-    errors: uploadErrors,
-    handle: (asked) => post(streams, asked, asked.query.name),
+    answers: {
+      201: {
+        description: "The stream is durable. For a form: each of its files is.",
+        schema: v.union([storedSchema, filesSchema]),
+        headers: storedHeaders,
+      },
+    },
+    errors: ["FORM_TOO_LARGE", ...uploadErrors],
+    handle: (asked) => (isForm(asked.request.headers) ? storeForm(streams, asked) : store(streams, asked)),
   });
 }
 
-async function post(streams: PostStreams, asked: ApiRequest<unknown>, name: string | undefined) {
-  const { stream, sha256 } = readAudioHeaders(asked.request, name);
+async function store(streams: PostStreams, asked: Asked): Promise<Response> {
+  const { stream, sha256 } = readAudioHeaders(asked.request, asked.query.name);
   const id = newStreamId(asked);
-  const receipt = await storeBody(asked, sha256, (owner) => streams.startUpload(id, owner, stream));
+  const pieces = bodyPieces(asked.request.body);
+  const receipt = await storePieces(pieces, asked, sha256, (owner) => streams.startUpload(id, owner, stream));
   return stored(id, receipt, asked);
 }
 
+/** The files before one that fails stay. */
+async function storeForm(streams: PostStreams, asked: Asked): Promise<Response> {
+  const { request, query, meter } = asked;
+  if (query.name !== undefined) throw new ParameterError("name", "the files of a form have their own names");
+  const digest = digestHeaders.find((name) => request.headers.has(name));
+  // That of the form says nothing about any of the streams.
+  if (digest !== undefined) throw new ParameterError(digest, "send one file as the body to have it compared");
+  const all: v.InferOutput<typeof filesSchema>["streams"] = [];
+  for await (const { name, type, pieces } of formFiles(request)) {
+    const streamId = newStreamId(asked);
+    const metadata = describeAudio(name, { type });
+    const start = (owner: UploadOwner) => streams.startUpload(streamId, owner, { metadata });
+    const { size, sha256 } = await storePieces(pieces, asked, undefined, start);
+    all.push({ streamId, size, sha256, name: name ?? null });
+  }
+  if (all.length === 0) throw new WavecacheError("BODY_MISSING");
+  return json({ streams: all }, meter, 201);
+}
+
 /** Throws FORBIDDEN if the caller's grants do not cover it. */
-export function newStreamId({ principal }: Pick<ApiRequest, "principal">): string {
+function newStreamId({ principal }: Pick<ApiRequest, "principal">): string {
   const id = `stream-${crypto.randomUUID()}`;
   principal.require("upload", resourceOf("streams", id));
   return id;

@@ -8,9 +8,9 @@ import type { NewStream } from "../../../engine/streams/streams.ts";
 import type { UploadOwner } from "../../../engine/streams/upload.ts";
 import type { StreamRow } from "../../../store/streams/catalog.ts";
 import { type ApiRequest, type Operation, operation } from "../operation.ts";
-import type { OpenUpload } from "./body-upload.ts";
+import { bodyPieces, type OpenUpload } from "./body-upload.ts";
 import { nameParameter } from "./description.ts";
-import { readAudioHeaders, storeBody, stored } from "./request.ts";
+import { readAudioHeaders, storePieces, stored } from "./request.ts";
 import { storedHeaders, storedSchema, uploadErrors, uploadRequestHeaders } from "./schemas.ts";
 
 /** What the operation needs of the engine. */
@@ -52,7 +52,7 @@ async function put(streams: PutStreams, asked: ApiRequest<unknown>, name: string
   const { stream, sha256 } = readAudioHeaders(request, name);
   const mustBeNew = isIdToBeNew(request.headers);
   try {
-    const receipt = await storeBody(asked, sha256, (owner) =>
+    const receipt = await storePieces(bodyPieces(request.body), asked, sha256, (owner) =>
       mustBeNew ? streams.startUpload(id, owner, stream) : streams.restartUpload(id, owner, stream),
     );
     return stored(id, receipt, asked);

@@ -4,7 +4,7 @@ import type { NewStream } from "../../../engine/streams/streams.ts";
 import type { Receipt } from "../../../engine/streams/upload-state.ts";
 import type { UploadOwner } from "../../../engine/streams/upload.ts";
 import { type ApiRequest, json } from "../operation.ts";
-import { bodyPieces, BodyUpload, type OpenUpload } from "./body-upload.ts";
+import { type AudioPieces, BodyUpload, type OpenUpload } from "./body-upload.ts";
 import { describeAudio } from "./description.ts";
 import { declaredSha256, reprDigest } from "./digests.ts";
 
@@ -32,14 +32,15 @@ export function readAudioHeaders({ headers, body }: Request, name: string | unde
   };
 }
 
-/** Takes the whole body as a stream that `start` begins; resolves once it is durable. */
-export async function storeBody(
-  { request, connection, meter }: Pick<ApiRequest, "request" | "connection" | "meter">,
+/** Takes all pieces as a stream that `start` begins; resolves once it is durable. */
+export async function storePieces(
+  pieces: AudioPieces,
+  { connection, meter }: Pick<ApiRequest, "connection" | "meter">,
   sha256: string | undefined,
   start: (owner: UploadOwner) => OpenUpload,
 ): Promise<Receipt> {
   const upload = new BodyUpload(start, { connection, meter });
-  await upload.receive(bodyPieces(request.body));
+  await upload.receive(pieces);
   return await upload.finish(sha256);
 }
 

@@ -1,6 +1,10 @@
-/** An upload over plain HTTP whose body a test sends piece by piece. */
+/** Uploads over plain HTTP: what they answer, and one whose body a test sends piece by piece. */
+import { expect } from "bun:test";
 import { connect, type Socket } from "node:net";
+import { sha256 } from "../bytes.ts";
 import { within } from "../until.ts";
+import { requestAudio } from "./audio-http.ts";
+import { streamInfo } from "./streams.ts";
 
 const limitMs = 10_000;
 
@@ -84,4 +88,33 @@ function outcomeOf(head: string, body: string): string {
   const status = head.split(" ")[1]!;
   const code = /"code":"(\w+)"/.exec(body)?.[1];
   return code === undefined ? status : `${status} ${code}`;
+}
+
+/** The answer for a durable stream. */
+export interface Stored {
+  streamId: string;
+  size: number;
+  sha256: string;
+}
+
+export function audioPath(id: string): string {
+  return `/api/streams/${id}/audio`;
+}
+
+/** `STATUS CODE`. */
+export async function refusal(answer: Response): Promise<string> {
+  const { error } = (await answer.json()) as { error: { code: string } };
+  return `${answer.status} ${error.code}`;
+}
+
+/** Of Repr-Digest and Content-Digest. */
+export function digestOf(bytes: Uint8Array): string {
+  return `sha-256=:${Buffer.from(sha256(bytes), "hex").toString("base64")}:`;
+}
+
+/** The stream is finished, and its audio is this. */
+export async function expectStored(httpBase: string, id: string, bytes: Uint8Array): Promise<void> {
+  expect(await streamInfo(httpBase, id)).toMatchObject({ state: "finished", sha256: sha256(bytes) });
+  const read = await requestAudio(httpBase, audioPath(id));
+  expect(sha256(read.body)).toBe(sha256(bytes));
 }
