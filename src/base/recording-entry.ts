@@ -21,6 +21,34 @@ export interface RecordedPeaks {
   problem?: string;
 }
 
+/** Frames that were lost inside a segment, and are not in its files. */
+export interface Loss {
+  /** Samples per channel of the segment before the loss. */
+  at: number;
+  /** Missing samples per channel. */
+  samples: number;
+}
+
+/**
+ * Where a segment lies in time. A session is audio of one connection without a pause. Its samples follow each other at
+ * the sample rate from the arrival of its first frame on, so its segments join without a gap or an overlap.
+ */
+export interface Placement {
+  /** Unique among all sessions. */
+  session: string;
+  /** When the first frame of the session arrived, in µs since 1970. */
+  sessionStartUs: number;
+  /** The run of the server; empty if a crash has left no record of it. */
+  run: string;
+  /** How far the system's clock had been set since the writer started, when the connection began. */
+  steppedMs: number;
+  /** The device's own clock at its handshake, in ms since 1970; null if it is not known. */
+  deviceTimeMs: number | null;
+  /** Samples per channel of the session before the segment, including lost ones. */
+  position: number;
+  losses: readonly Loss[];
+}
+
 /** A recorded segment: complete in its `.bin` and its `.wav`, which no longer change. */
 export interface RecordingEntry {
   /** Path of both files without their extensions, relative to the recordings folder, with `/` as separator. */
@@ -46,8 +74,26 @@ export interface RecordingEntry {
   /** Null for PCM, and for ADPCM whose nibble order could not be detected. */
   nibbleOrder: "low" | "high" | null;
   nibbleOrderBy: "matched" | "fallback" | "forced" | null;
+  placement: Placement;
   bin: RecordedFile;
   wav: RecordedFile;
   /** Absent if the samples were not measured; the keeper measures them later. */
   peaks?: RecordedPeaks;
+}
+
+/** A segment whose files are open. A repair after a crash needs what the files do not tell. */
+export interface StartedSegment {
+  /** As in `RecordingEntry`. */
+  name: string;
+  /** As far as it is known. */
+  placement: Placement;
+  /** Samples per channel of a full frame. */
+  frameSamples: number;
+  /** Lost frames are silence in the `.wav`. */
+  fillGaps: boolean;
+}
+
+/** The time that a segment covers: samples per channel, including lost ones. */
+export function spanOf({ samples, placement }: Pick<RecordingEntry, "samples" | "placement">): number {
+  return placement.losses.reduce((sum, loss) => sum + loss.samples, samples);
 }

@@ -1,6 +1,6 @@
 /** The slot of one live recording on its writer thread. */
 import { errorOfNumber, type WavecacheError } from "../base/errors.ts";
-import type { RecordingEntry } from "../base/recording-entry.ts";
+import type { RecordingEntry, StartedSegment } from "../base/recording-entry.ts";
 import type { OrderDecision } from "../codec/nibble-order.ts";
 import {
   decodeJson,
@@ -19,7 +19,6 @@ import {
   RECORD_SPLIT,
   RECORD_STARTED,
   type RecordingSpec,
-  type StartedSegment,
 } from "../lane/messages/recordings.ts";
 import { type Body, decodeFailure, decodeNumber } from "../lane/messages/streams.ts";
 import type { SlotOwner, Writer } from "./writer.ts";

@@ -41,6 +41,7 @@ const readingCalls: ReadonlySet<KeeperCall> = new Set<KeeperCall>([
   "scrubState",
   "listRecordings",
   "listDevices",
+  "timeline",
 ]);
 
 export function writes({ call }: KeeperRequest): boolean {

@@ -3,7 +3,7 @@
  * stream's life makes one call; a frame makes none. That is rare enough for messages instead of a ring.
  */
 import type { ErrorCode } from "../base/errors.ts";
-import type { RecordingEntry } from "../base/recording-entry.ts";
+import type { RecordingEntry, StartedSegment } from "../base/recording-entry.ts";
 import type { StoreCondition } from "./store-guard.ts";
 import type { StoreNotice } from "./check/notice.ts";
 import type { CheckpointItem, CheckpointOutcome } from "./streams/checkpoint.ts";
@@ -12,6 +12,7 @@ import type { FoundRows, ListQuery, StoredObject, StreamRow, Totals } from "./st
 import type { ScrubState } from "./streams/scrub-state.ts";
 import type { DeviceRow } from "./devices/catalog.ts";
 import type { RecordingQuery, RecordingRow } from "./recordings/catalog.ts";
+import type { EndedConnection, TimelineQuery, TimelineRows } from "./recordings/timeline/catalog.ts";
 import type { RecordingLoss } from "./recordings/rewrite.ts";
 import type { Recovery } from "./streams/recover.ts";
 import type { StreamMetadata } from "./streams/metadata.ts";
@@ -123,9 +124,16 @@ export interface KeeperCalls {
   /**
    * Syncs recordings to the disk and inserts the closed ones; `open` names those in progress. Of the closed ones,
    * `suspect` names those that an earlier sync has failed for; of these, `losses` are no longer what was recorded.
+   * `ended` are connections whose last segments are among the closed ones, or were before.
    */
   syncRecordings: [
-    args: { folder: string; open: string[]; closed: RecordingEntry[]; suspect: string[] },
+    args: {
+      folder: string;
+      open: string[];
+      closed: RecordingEntry[];
+      suspect: string[];
+      ended: EndedConnection[];
+    },
     result: { losses: RecordingLoss[] },
   ];
   /** Recordings without files are removed from the catalog; `removed` has their names. */
@@ -145,6 +153,10 @@ export interface KeeperCalls {
     args: { folder: string; after: number; limit: number },
     result: { last: number | null; removed: string[]; peaksProblem: string | null },
   ];
+  /** Keeps what a repair of a segment would need. */
+  startSegment: [args: StartedSegment, result: null];
+  /** When there is audio of a device, or of a stream without one. */
+  timeline: [args: Omit<TimelineQuery, "source"> & { name: string }, result: TimelineRows];
   /** The devices in the catalog, least recently seen first. */
   listDevices: [args: null, result: DeviceRow[]];
   saveDevices: [args: { devices: DeviceRow[]; forgotten: string[] }, result: null];

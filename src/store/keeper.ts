@@ -86,6 +86,8 @@ export class Keeper {
     scrubState: () => readScrubState(this.#catalog),
     saveScrubState: (state) => saveScrubState(this.#catalog, state),
     recordingsAfter: ({ id, limit }) => this.#recordings.after(id, limit),
+    startSegment: (segment) => this.#recordings.start(segment),
+    timeline: (args) => this.#recordings.timeline(args),
     listDevices: () => this.#devices.all(),
     saveDevices: (args) => this.#saveDevices(args),
   };

@@ -25,6 +25,10 @@ export const maxSegmentBytes = 2 * GiB;
 /** Silence that replaces the lost frames of one gap; a longer gap shortens the recording. */
 export const maxFilledMs = 10_000;
 export const maxFilledBytes = 1 * MiB;
+/** A device that sends nothing for this long continues in a new segment, and its silence is a gap in the timeline. */
+export const recordingPauseMs = 2_000;
+/** Places in one segment where frames were lost; further losses leave later samples of the segment too early. */
+export const maxSegmentLosses = 4_096;
 /** Audio before its request that a live listener gets first. */
 export const liveHistoryMs = 200;
 export const maxLiveHistoryBytes = 64 * KiB;

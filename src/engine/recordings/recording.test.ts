@@ -1,8 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { WavecacheError } from "../../base/errors.ts";
 import { openLog } from "../../base/log/log.ts";
+import type { StartedSegment } from "../../base/recording-entry.ts";
 import type { RecordingSpec } from "../../lane/messages/recordings.ts";
 import type { RecordingSlot } from "../../pool/recording-slot.ts";
+import { placementOf } from "../../testing/fixtures/placement.ts";
 import { Recording, type RecordingHost } from "./recording.ts";
 
 const spec: RecordingSpec = {
@@ -12,7 +14,15 @@ const spec: RecordingSpec = {
   rotateMs: 1000,
   nibbles: null,
   fillGaps: false,
+  connection: "c",
+  run: "r",
 };
+const started = (name: string): StartedSegment => ({
+  name,
+  placement: placementOf("c.0"),
+  frameSamples: 320,
+  fillGaps: false,
+});
 const message = (number: number) => Uint8Array.of(number);
 
 /** A writer, an owner and a host in one. `room` is the number of messages that fit the lane. */
@@ -37,6 +47,7 @@ class Stage {
       openSlot: () => slot as RecordingSlot,
       countSkippedLive: () => {},
       addSegment: () => {},
+      addStarted: () => {},
       release: (_, unfinished) => void (this.released = unfinished),
     };
     const owner = {
@@ -78,8 +89,8 @@ describe("a recording", () => {
 
   test("that fails tells its owner once, and releases its unfinished segments", async () => {
     const stage = new Stage();
-    stage.recording.started({ name: "a" });
-    stage.recording.started({ name: "b" });
+    stage.recording.started(started("a"));
+    stage.recording.started(started("b"));
     stage.recording.failed(new WavecacheError("DISK_FULL"));
     stage.recording.failed(new WavecacheError("STORE_FAILED"));
     stage.recording.end();
@@ -92,7 +103,7 @@ describe("a recording", () => {
 
   test("is over when its writer dies", async () => {
     const stage = new Stage();
-    stage.recording.started({ name: "a" });
+    stage.recording.started(started("a"));
     stage.recording.lost(new WavecacheError("WORKER_LOST"));
     await stage.recording.over;
     expect(stage.said).toEqual(["failed WORKER_LOST"]);

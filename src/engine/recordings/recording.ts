@@ -7,9 +7,9 @@
 import type { WavecacheError } from "../../base/errors.ts";
 import { liveHistoryMs } from "../../base/limits/recordings.ts";
 import type { Log } from "../../base/log/log.ts";
-import type { RecordingEntry } from "../../base/recording-entry.ts";
+import type { RecordingEntry, StartedSegment } from "../../base/recording-entry.ts";
 import type { OrderDecision } from "../../codec/nibble-order.ts";
-import type { RecordingSpec, StartedSegment } from "../../lane/messages/recordings.ts";
+import type { RecordingSpec } from "../../lane/messages/recordings.ts";
 import type { RecordingEvents, RecordingSlot } from "../../pool/recording-slot.ts";
 import type { Handshake } from "../../wire/ingest.ts";
 import { LiveFeed } from "./live-feed.ts";
@@ -30,6 +30,8 @@ export interface RecordingHost {
   countSkippedLive(bytes: number): void;
   /** Takes a complete segment, to enter it in the catalog. */
   addSegment(segment: RecordingEntry): void;
+  /** Keeps what a repair of the segment would need. */
+  addStarted(segment: StartedSegment): void;
   /** Forgets a recording that is over, and repairs the segments that its writer has not finished. */
   release(recording: Recording, unfinished: string[]): void;
 }
@@ -38,6 +40,8 @@ export class Recording implements RecordingEvents {
   readonly handshake: Handshake;
   /** The sanitised hardware id. */
   readonly hwid: string | null;
+  /** Identifies the connection. */
+  readonly connection: string;
   readonly live: LiveFeed;
   readonly #owner: RecordingOwner;
   readonly #host: RecordingHost;
@@ -54,6 +58,7 @@ export class Recording implements RecordingEvents {
   constructor(spec: RecordingSpec, owner: RecordingOwner, host: RecordingHost) {
     this.handshake = spec.handshake;
     this.hwid = spec.hwid;
+    this.connection = spec.connection;
     this.#owner = owner;
     this.#host = host;
     this.#slot = host.openSlot(spec, this);
@@ -65,6 +70,10 @@ export class Recording implements RecordingEvents {
   /** Accepts frames: it has neither ended nor failed. */
   get isRunning(): boolean {
     return this.#state === "recording";
+  }
+
+  get hasFailed(): boolean {
+    return this.#state === "failed";
   }
 
   /** Resolves when nothing of this recording runs any more. */
@@ -97,8 +106,10 @@ export class Recording implements RecordingEvents {
     if (this.#queue.length === 0) this.#slot.close();
   }
 
-  started({ name }: StartedSegment): void {
+  started(segment: StartedSegment): void {
+    const { name } = segment;
     this.#unfinished.add(name);
+    this.#host.addStarted(segment);
     this.#host.log.debug("a segment is open", { name });
   }
 

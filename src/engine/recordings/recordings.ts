@@ -2,6 +2,7 @@
  * The rules about recordings: admission of streams and listeners, periodic syncs, catalog entries for complete segments,
  * and repair of unfinished ones.
  */
+import { randomUUID } from "node:crypto";
 import { toWavecacheError, WavecacheError } from "../../base/errors.ts";
 import {
   maxLiveListeners,
@@ -11,7 +12,7 @@ import {
 } from "../../base/limits/recordings.ts";
 import type { Log } from "../../base/log/log.ts";
 import { RateLimitedLog } from "../../base/log/rate-limited-log.ts";
-import type { RecordingEntry } from "../../base/recording-entry.ts";
+import type { RecordingEntry, StartedSegment } from "../../base/recording-entry.ts";
 import type { NibbleOrder } from "../../codec/ima-adpcm.ts";
 import type { RecordingSpec } from "../../lane/messages/recordings.ts";
 import type { Pool } from "../../pool/pool.ts";
@@ -20,6 +21,8 @@ import type { RecordingQuery, RecordingRow } from "../../store/recordings/catalo
 import { type Handshake, sanitizeHwid } from "../../wire/ingest.ts";
 import type { StoreConditions } from "../store-conditions.ts";
 import type { OpenedFile } from "../../store/library/file.ts";
+import type { EndedConnection, SessionEnd, TimelineQuery } from "../../store/recordings/timeline/catalog.ts";
+import { type Timeline, timelineOf } from "./timeline.ts";
 import { WavFiles } from "./wav-files.ts";
 import { Recording, type RecordingHost, type RecordingOwner } from "./recording.ts";
 
@@ -32,6 +35,9 @@ export interface RecordingSettings {
   nibbles: NibbleOrder | undefined;
   fillGaps: boolean;
 }
+
+/** A period of a device, by its name: the hardware id, or the stream id of a device without one. */
+export type Period = Omit<TimelineQuery, "source" | "limit"> & { name: string };
 
 export interface RecordingsFigures {
   running: number;
@@ -52,9 +58,13 @@ export class Recordings implements RecordingHost {
   #unentered: RecordingEntry[] = [];
   /** Segments that a sync has failed for: Linux may have dropped what it could not write. */
   readonly #suspect = new Set<string>();
+  /** Connections that ended since the last sync. */
+  #ended: EndedConnection[] = [];
+  /** Identifies this run of the server. */
+  readonly #run = randomUUID();
+  readonly #rateLimitedLog: RateLimitedLog;
   readonly #timers: Timer[] = [];
   readonly #wavFiles: WavFiles;
-  readonly #peaksLog: RateLimitedLog;
   #syncing: Promise<void> | undefined;
   #looking: Promise<void> | undefined;
   /** The last recording whose files were looked for, by id. */
@@ -67,8 +77,8 @@ export class Recordings implements RecordingHost {
     this.#conditions = conditions;
     this.#settings = settings;
     this.log = log;
+    this.#rateLimitedLog = new RateLimitedLog(log);
     this.#wavFiles = new WavFiles(settings.folder, log);
-    this.#peaksLog = new RateLimitedLog(log);
   }
 
   /** Repairs the segments of an earlier run. Call it once the store is open. */
@@ -93,6 +103,8 @@ export class Recordings implements RecordingHost {
       rotateMs,
       nibbles: nibbles ?? null,
       fillGaps,
+      connection: randomUUID(),
+      run: this.#run,
     };
     const recording = new Recording(spec, owner, this);
     this.#all.add(recording);
@@ -118,6 +130,14 @@ export class Recordings implements RecordingHost {
     const { rows, removed } = await this.#pool.keeper.call("listRecordings", { folder, query });
     this.#logRemoved(removed);
     return rows;
+  }
+
+  /** When there is audio of a device, or of a stream without one. Rejects with RECORDING_UNKNOWN. */
+  async timeline(query: Period & { limit: number }): Promise<Timeline> {
+    const rows = await this.#pool.keeper.call("timeline", { ...query, name: sanitizeHwid(query.name) ?? "" });
+    const timeline = timelineOf(rows, query.fromUs, query.toUs, query.limit);
+    if (timeline === undefined) throw new WavecacheError("RECORDING_UNKNOWN");
+    return timeline;
   }
 
   /** A finished recording. Rejects with RECORDING_UNKNOWN, also if its samples were removed. */
@@ -164,8 +184,17 @@ export class Recordings implements RecordingHost {
     this.#unentered.push(segment);
   }
 
+  /** Without this a repair would place the segment by its name alone, which has whole seconds. */
+  addStarted(segment: StartedSegment): void {
+    this.#pool.keeper.call("startSegment", segment).catch((error: unknown) => {
+      this.#rateLimitedLog.warn("the start of a segment could not be kept", { error, name: segment.name });
+    });
+  }
+
   release(recording: Recording, unfinished: string[]): void {
     this.#all.delete(recording);
+    const reason: SessionEnd = this.#closing || recording.hasFailed ? "server" : "device";
+    this.#ended.push({ connection: recording.connection, reason });
     if (unfinished.length > 0) void this.#repair(unfinished);
   }
 
@@ -185,19 +214,22 @@ export class Recordings implements RecordingHost {
     const closed = this.#unentered;
     const open: string[] = [];
     for (const recording of this.#all) open.push(...recording.unfinished);
-    if (closed.length === 0 && open.length === 0) return;
+    const ended = this.#ended;
+    if (closed.length + open.length + ended.length === 0) return;
     if (this.#conditions.has("STORE_LOST") || this.#conditions.has("RECORDINGS_LOST")) return;
     this.#unentered = [];
+    this.#ended = [];
     const names = closed.map(({ name }) => name);
     const suspect = names.filter((name) => this.#suspect.has(name));
     try {
-      const args = { folder: this.#settings.folder, open, closed, suspect };
+      const args = { folder: this.#settings.folder, open, closed, suspect, ended };
       const { losses } = await this.#pool.keeper.call("syncRecordings", args);
       for (const name of suspect) this.#suspect.delete(name);
       for (const loss of losses)
         this.log.error("audio of a recording was lost: its sync had failed", { ...loss });
     } catch (error) {
       this.#unentered = [...closed, ...this.#unentered];
+      this.#ended = [...ended, ...this.#ended].slice(-maxUnenteredSegments);
       if (this.#noteLoss(error)) return;
       this.#suspectAll([...open, ...names]);
       const left = this.#unentered.splice(0, Math.max(0, this.#unentered.length - maxUnenteredSegments));
@@ -254,7 +286,7 @@ export class Recordings implements RecordingHost {
   }
 
   #logPeaksProblem(reason: string): void {
-    this.#peaksLog.warn("the peaks of a recording cannot be written; they are made again later", { reason });
+    this.#rateLimitedLog.warn("the peaks of a recording cannot be written; they are made again later", { reason });
   }
 
   #logRemoved(names: string[]): void {

@@ -86,6 +86,39 @@ export function whole(min: number, max: number, description: string): Parameter<
   return { description, describes: { type: "integer", minimum: min, maximum: max }, schema };
 }
 
+const rfc3339 = /^(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d(?::\d\d)?)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)$/;
+const expectedTime =
+  "expected a time as in RFC 3339, such as 2025-01-31T09:05:00.25Z, or milliseconds since 1970";
+
+/** A time, in µs since 1970. */
+export function time(description: string): Parameter<number | undefined> {
+  const schema = v.pipe(
+    v.string(),
+    v.transform(microsecondsOf),
+    v.check((us) => Number.isSafeInteger(us), expectedTime),
+  );
+  return { description, describes: { type: "string" }, schema: v.optional(schema) };
+}
+
+/** NaN if the text is no time. The zone of a time is never left to the server's own. */
+function microsecondsOf(text: string): number {
+  if (/^\d{1,15}(?:\.\d{1,3})?$/.test(text)) return Math.round(Number(text) * 1000);
+  if (/^\d{4}-\d\d-\d\d$/.test(text)) return midnightOf(text) * 1000;
+  // A `+` that was not encoded as %2B arrives as a space.
+  const match = rfc3339.exec(text.replace(/^(\S+) (\d\d:\d\d)$/, "$1+$2"));
+  if (match === null) return NaN;
+  const [, day, clock, fraction = "", zone] = match;
+  if (Number.isNaN(midnightOf(day!))) return NaN;
+  const ms = Date.parse(`${day}T${clock}${zone!.toUpperCase()}`);
+  return ms * 1000 + Math.round(Number(`0.${fraction || 0}`) * 1_000_000);
+}
+
+/** NaN for a day that its month does not have: dates would count on into the next month. */
+function midnightOf(day: string): number {
+  const ms = Date.parse(`${day}T00:00:00Z`);
+  return Number.isNaN(ms) || new Date(ms).getUTCDate() !== Number(day.slice(8)) ? NaN : ms;
+}
+
 /** The length of a page of a list. */
 export function limit(max: number): Parameter<number> {
   const fallback = Math.min(100, max);

@@ -58,7 +58,7 @@ function listOperation(recordings: Recordings): Operation {
     summary: "Lists recordings in the order of their start.",
     parameters: {
       device: text("Only recordings of the device with this hardware id."),
-      from: time("Only recordings that started then or later, in ISO 8601 or milliseconds since 1970."),
+      from: time("Only recordings that started then or later, in RFC 3339 or milliseconds since 1970."),
       to: time("Only recordings that started before."),
       after: cursor,
       limit: limit(maxListedRecordings),
@@ -67,9 +67,11 @@ function listOperation(recordings: Recordings): Operation {
     errors: [],
     async handle({ query, meter }) {
       const { device, from = 0, to = Number.MAX_SAFE_INTEGER, limit: max, after } = query;
+      // A recording starts at a whole millisecond.
+      const period = { from: Math.ceil(from / 1000), to: Math.ceil(to / 1000) };
       // A name without any character that file names allow matches no recording.
       const sanitized = device === undefined ? undefined : (sanitizeHwid(device) ?? "");
-      const rows = await recordings.list({ device: sanitized, from, to, after, limit: max });
+      const rows = await recordings.list({ device: sanitized, ...period, after, limit: max });
       const next = rows.length === max ? encodeCursor(rows.at(-1)!) : null;
       return json({ recordings: rows.map(describe), next }, meter);
     },
@@ -77,7 +79,7 @@ function listOperation(recordings: Recordings): Operation {
 }
 
 function describe(row: RecordingRow): v.InferOutput<typeof recordingSchema> {
-  const { name, startedAt, endedAt, bin, wav, ...rest } = row;
+  const { name, startedAt, endedAt, bin, wav, placement: _, ...rest } = row;
   return {
     ...rest,
     startedAt: new Date(startedAt).toISOString(),

@@ -14,12 +14,13 @@ import { recordingOperations, type Recordings } from "./recordings.ts";
 import { streamOperations, type Streams } from "./streams.ts";
 import { postOperation, type PostStreams } from "./upload/post.ts";
 import { putOperation, type PutStreams } from "./upload/put.ts";
+import { timelineOperation, type Timelines } from "./timeline.ts";
 
 /** What the API serves. */
 export interface HttpApi {
   streams: Streams & AudioStreams & PutStreams & PostStreams & { readonly check: StoreCheck };
   streamAudio: StreamAudios;
-  recordings: Recordings & AudioRecordings;
+  recordings: Recordings & AudioRecordings & Timelines;
   songs: Songs & AudioSongs;
   devices: Devices;
   readiness: Readiness;
@@ -34,6 +35,7 @@ export function httpRoutes(api: HttpApi, home: HomeSettings, meter: GatewayMeter
     recordingAudioOperation(api.recordings),
     songAudioOperation(api.songs),
     ...recordingOperations(api.recordings),
+    timelineOperation(api.recordings),
     ...libraryOperations(api.songs),
     ...deviceOperations(api.devices),
   ];

@@ -23,7 +23,7 @@
  *
  * JSON is for what happens once per stream or segment, never once per frame.
  */
-import type { RecordingEntry } from "../../base/recording-entry.ts";
+import type { RecordingEntry, StartedSegment } from "../../base/recording-entry.ts";
 import type { NibbleOrder } from "../../codec/ima-adpcm.ts";
 import type { OrderDecision } from "../../codec/nibble-order.ts";
 import type { Handshake } from "../../wire/ingest.ts";
@@ -56,11 +56,9 @@ export interface RecordingSpec {
   /** Null: detected from the frames. */
   nibbles: NibbleOrder | null;
   fillGaps: boolean;
-}
-
-export interface StartedSegment {
-  /** As in `RecordingEntry`. */
-  name: string;
+  /** Identifies the connection, and the run of the server. */
+  connection: string;
+  run: string;
 }
 
 const encoder = new TextEncoder();

@@ -2,6 +2,7 @@ import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import type { RecordingEntry } from "../../base/recording-entry.ts";
+import { placementOf } from "../../testing/fixtures/placement.ts";
 import { temporaryFolder } from "../../testing/fixtures/temporary-folder.ts";
 import type { RecordingQuery } from "./catalog.ts";
 import { migrations } from "../streams/sqlite/schema.ts";
@@ -36,6 +37,7 @@ function entry(name: string, changes: Partial<RecordingEntry> = {}): RecordingEn
     lostFrames: 2,
     nibbleOrder: "high",
     nibbleOrderBy: "matched",
+    placement: placementOf(name),
     bin: { bytes: 8800, sha256: "b".repeat(64) },
     wav: { bytes: 32_044, sha256: "a".repeat(64) },
     ...changes,

@@ -1,5 +1,7 @@
 /** The catalog of recordings: the complete, durable segments of live streams. */
-import type { RecordingEntry } from "../../base/recording-entry.ts";
+import type { RecordingEntry, StartedSegment } from "../../base/recording-entry.ts";
+
+import type { TimelineCatalog } from "./timeline/catalog.ts";
 
 export interface RecordingRow extends RecordingEntry {
   id: number;
@@ -24,6 +26,12 @@ export interface RecordingQuery {
 }
 
 export interface RecordingCatalog {
+  readonly timeline: TimelineCatalog;
+  /** Keeps what a repair of the segment needs, until the segment is inserted or removed. */
+  start(segment: StartedSegment): void;
+  started(name: string): StartedSegment | undefined;
+  /** Forgets segments that were started and have no files any more. */
+  abandon(name: string): void;
   /** Inserts a recording. Replaces a row of the same name, since its files have been replaced too. */
   enter(recording: RecordingEntry): void;
   has(name: string): boolean;

@@ -7,7 +7,7 @@ import * as fs from "node:fs";
 import { dirname, join } from "node:path";
 import { WavecacheError } from "../../base/errors.ts";
 import { failpoint } from "../../base/failpoint.ts";
-import type { RecordingEntry } from "../../base/recording-entry.ts";
+import type { RecordingEntry, StartedSegment } from "../../base/recording-entry.ts";
 import type { Catalog } from "../streams/catalog.ts";
 import type { KeeperArgs, KeeperResult } from "../keeper-calls.ts";
 import { isMissing, removeFile, syncFile, syncFolder } from "../layout.ts";
@@ -19,6 +19,7 @@ import { PeakRepair } from "./peaks/repair.ts";
 import { peaksPath } from "./peaks/segment-peaks.ts";
 import { type LookedAt, lookForFiles } from "./presence.ts";
 import { rewriteSuspects } from "./rewrite.ts";
+import type { EndedConnection, TimelineRows } from "./timeline/catalog.ts";
 import { listSegments, repairSegment } from "./repair.ts";
 
 /** Pages of recordings without files that one listing removes; further ones are left to the background. */
@@ -78,14 +79,24 @@ export class RecordingKeeper {
     return { last, removed: this.#forget(folder, gone), peaksProblem: problem ?? null };
   }
 
+  start(segment: StartedSegment): null {
+    this.#recordings.start(segment);
+    return null;
+  }
+
+  timeline({ name, ...period }: KeeperArgs<"timeline">): TimelineRows {
+    const { timeline } = this.#recordings;
+    return timeline.read({ source: timeline.sourceOf(name), ...period });
+  }
+
   /** Makes segments durable, then inserts the closed ones. */
   async sync(args: KeeperArgs<"syncRecordings">): Promise<KeeperResult<"syncRecordings">> {
-    const { folder, open, suspect } = args;
+    const { folder, open, suspect, ended } = args;
     this.#checkPresent(folder);
     const { entries: closed, losses } = await rewriteSuspects(folder, args.closed, new Set(suspect));
     await this.#sync(folder, [...open, ...closed.map((recording) => recording.name)]);
     this.#checkPresent(folder);
-    this.#enter(closed);
+    this.#enter(closed, ended);
     return { losses };
   }
 
@@ -96,7 +107,8 @@ export class RecordingKeeper {
     const result = { entered: 0, removed: 0, damaged: [] as string[] };
     for (const name of names ?? listSegments(folder)) {
       if (this.#recordings.has(name)) continue;
-      const outcome = repairSegment(folder, name);
+      const outcome = repairSegment(folder, name, this.#recordings.started(name));
+      if (outcome === "removed") this.#recordings.abandon(name);
       if (outcome === "removed") result.removed += 1;
       else if (outcome === "damaged") result.damaged.push(name);
       else repaired.push(outcome);
@@ -106,7 +118,7 @@ export class RecordingKeeper {
       const files = repaired.map(({ name }) => name);
       await this.#sync(folder, files);
     }
-    this.#enter(repaired);
+    this.#enter(repaired, []);
     return result;
   }
 
@@ -136,14 +148,15 @@ export class RecordingKeeper {
     return recordings.map(({ name }) => name);
   }
 
-  #enter(recordings: RecordingEntry[]): void {
-    if (recordings.length === 0) return;
+  #enter(recordings: RecordingEntry[], ended: EndedConnection[]): void {
+    if (recordings.length + ended.length === 0) return;
     this.#catalog.transaction(() => {
       for (const recording of recordings) {
         const { peaks } = recording;
-        if (peaks !== undefined) this.#catalog.overviews.enter(recording, peaks);
         this.#recordings.enter(recording);
+        if (peaks !== undefined) this.#catalog.overviews.enter(recording, peaks);
       }
+      for (const connection of ended) this.#recordings.timeline.end(connection);
     }, true);
   }
 

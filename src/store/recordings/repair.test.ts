@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { sha256 } from "../../testing/harness/bytes.ts";
 import { countingPayload, frameMessage, isCounting } from "../../testing/harness/peers/ingest-device.ts";
 import { readSegment } from "../../testing/harness/recorded-files.ts";
+import type { StartedSegment } from "../../base/recording-entry.ts";
+import { placementOf } from "../../testing/fixtures/placement.ts";
 import { temporaryFolder } from "../../testing/fixtures/temporary-folder.ts";
 import { decodeDat } from "../../codec/peaks/dat.ts";
 import { encodeWavHeader } from "../../codec/wav/wav.ts";
@@ -28,7 +30,7 @@ function write(bin: Uint8Array | undefined, wav: Uint8Array | undefined, as = na
   if (wav !== undefined) fs.writeFileSync(join(folder.path, `${as}.wav`), wav);
 }
 
-const repair = (as = name) => repairSegment(folder.path, as);
+const repair = (as = name, started?: StartedSegment) => repairSegment(folder.path, as, started);
 const there = () =>
   fs
     .readdirSync(folder.path, { recursive: true })
@@ -59,6 +61,7 @@ describe("repair", () => {
         lostFrames: isWhole ? 2 : 0,
         nibbleOrder: null,
         nibbleOrderBy: null,
+        placement: placementOf(name, { sessionStartUs: Date.UTC(2026, 0, 2, 3, 4, 5) * 1000, run: "" }),
         bin: sumOf(segment.bin),
         wav: sumOf(segment.wav),
         peaks: expect.objectContaining({ peak: 959, clipped: 0 }),
@@ -88,6 +91,16 @@ describe("repair", () => {
     fs.writeFileSync(join(folder.path, `${name}.dat`), "x");
     expect(repair()).toBe("removed");
     expect(there()).toEqual([]);
+  });
+
+  test("keeps the place in time that the writer reported, and finds the losses again", () => {
+    write(whole, Buffer.concat([header(undefined), pcm]));
+    const placement = placementOf("c.2", { position: 4_800 });
+    const started = { name, placement, frameSamples: 320, fillGaps: false };
+    expect(repair(name, started)).toMatchObject({
+      placement: { ...placement, losses: [{ at: 640, samples: 640 }] },
+    });
+    expect(repair(name, { ...started, fillGaps: true })).toMatchObject({ placement });
   });
 
   test("truncates a torn sample frame, whatever the sizes in the header", () => {

@@ -11,8 +11,15 @@
  */
 import * as fs from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { maxSegmentLosses } from "../../base/limits/recordings.ts";
 import { MiB } from "../../base/limits/units.ts";
-import type { RecordedFile, RecordingEntry } from "../../base/recording-entry.ts";
+import type {
+  Loss,
+  Placement,
+  RecordedFile,
+  RecordingEntry,
+  StartedSegment,
+} from "../../base/recording-entry.ts";
 import { encodeWavHeader, parseWavHead, wavHeaderBytes } from "../../codec/wav/wav.ts";
 import { codecOfFrame, frameBytesAt, frameSeq, codecPcm16, lostBetween, nextSeq } from "../../wire/ingest.ts";
 import { removeFile, sizeOfFile } from "../layout.ts";
@@ -42,8 +49,15 @@ export function listSegments(folder: string): Set<string> {
   return names;
 }
 
-/** Repairs the segment with this name, relative to the folder. Throws the system's error. */
-export function repairSegment(folder: string, name: string): RepairOutcome {
+/**
+ * Repairs the segment with this name, relative to the folder. `started` is what its writer reported when it opened the
+ * segment; without that, the segment is a session of its own. Throws the system's error.
+ */
+export function repairSegment(
+  folder: string,
+  name: string,
+  started: StartedSegment | undefined,
+): RepairOutcome {
   const path = join(folder, name);
   const identity = identityOf(name);
   const binBytes = sizeOfFile(`${path}.bin`);
@@ -72,10 +86,36 @@ export function repairSegment(folder: string, name: string): RepairOutcome {
     lostFrames: frames.lost,
     nibbleOrder: null,
     nibbleOrderBy: null,
+    placement: {
+      ...(started?.placement ?? placementAlone(name, identity.startedAt)),
+      losses:
+        started === undefined || started.fillGaps ? [] : lossesIn(frames.jumps, started, format.samples),
+    },
     bin: hashFile(`${path}.bin`),
     wav: hashFile(`${path}.wav`),
     ...(peaks === undefined ? {} : { peaks }),
   };
+}
+
+function placementAlone(name: string, startedAt: number): Placement {
+  return {
+    session: name,
+    sessionStartUs: startedAt * 1000,
+    run: "",
+    steppedMs: 0,
+    deviceTimeMs: null,
+    position: 0,
+    losses: [],
+  };
+}
+
+/** All frames but the last of a stream are full. */
+function lossesIn(jumps: readonly Jump[], { frameSamples }: StartedSegment, samples: number): Loss[] {
+  const losses = jumps.map(({ frames, lost }) => ({
+    at: frames * frameSamples,
+    samples: lost * frameSamples,
+  }));
+  return losses.filter((loss) => loss.at <= samples && loss.samples > 0).slice(0, maxSegmentLosses);
 }
 
 function entriesOf(folder: string): fs.Dirent[] {
@@ -114,6 +154,12 @@ function identityOf(
   return { device: device === "." ? null : device, streamId, startedAt };
 }
 
+/** Sequence numbers that are missing after some frames of the segment. */
+interface Jump {
+  frames: number;
+  lost: number;
+}
+
 interface WalkedFrames {
   codec: number | undefined;
   count: number;
@@ -121,12 +167,21 @@ interface WalkedFrames {
   bytes: number;
   gaps: number;
   lost: number;
+  jumps: Jump[];
   /** Whether nothing follows them but, at most, the beginning of a frame. */
   isTorn: boolean;
 }
 
 function walkFrames(path: string): WalkedFrames {
-  const found: WalkedFrames = { codec: undefined, count: 0, bytes: 0, gaps: 0, lost: 0, isTorn: true };
+  const found: WalkedFrames = {
+    codec: undefined,
+    count: 0,
+    bytes: 0,
+    gaps: 0,
+    lost: 0,
+    jumps: [],
+    isTorn: true,
+  };
   const descriptor = fs.openSync(path, "r");
   try {
     const block = new Uint8Array(blockBytes);
@@ -138,8 +193,10 @@ function walkFrames(path: string): WalkedFrames {
       for (let at = 0, whole = frameBytesAt(bytes, 0); whole > 0; whole = frameBytesAt(bytes, at)) {
         const seq = frameSeq(bytes, at);
         if (last !== undefined && seq !== nextSeq(last)) {
+          const lost = lostBetween(last, seq);
           found.gaps += 1;
-          found.lost += lostBetween(last, seq);
+          found.lost += lost;
+          found.jumps.push({ frames: found.count, lost });
         }
         last = seq;
         found.codec ??= codecOfFrame(bytes, at);

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { RecordingEntry } from "../../base/recording-entry.ts";
 import { encodeWavHeader } from "../../codec/wav/wav.ts";
+import { placementOf } from "../../testing/fixtures/placement.ts";
 import { temporaryFolder } from "../../testing/fixtures/temporary-folder.ts";
 import { countingPayload, frameMessage } from "../../testing/harness/peers/ingest-device.ts";
 import { sha256 } from "../../testing/harness/bytes.ts";
@@ -39,6 +40,7 @@ function recorded(): RecordingEntry {
     lostFrames: 0,
     nibbleOrder: null,
     nibbleOrderBy: null,
+    placement: placementOf("c.0"),
     bin: { bytes: bin.length, sha256: sha256(bin) },
     wav: { bytes: wav.length, sha256: sha256(wav) },
   };

@@ -36,8 +36,9 @@ export async function rewriteSuspects(
       entries.push(entry);
       continue;
     }
-    const repaired = repairSegment(folder, entry.name);
-    if (typeof repaired !== "string") entries.push({ ...entry, ...repaired });
+    const repaired = repairSegment(folder, entry.name, undefined);
+    const { placement } = entry;
+    if (typeof repaired !== "string") entries.push({ ...entry, ...repaired, placement });
     const keptBytes = typeof repaired === "string" ? 0 : repaired.bin.bytes;
     losses.push({ name: entry.name, lostBytes: entry.bin.bytes - keptBytes });
   }

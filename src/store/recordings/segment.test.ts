@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { sha256 } from "../../testing/harness/bytes.ts";
 import { countingPayload, frameMessage, isCounting } from "../../testing/harness/peers/ingest-device.ts";
 import { readSegment } from "../../testing/harness/recorded-files.ts";
+import { placementOf } from "../../testing/fixtures/placement.ts";
 import { temporaryFolder } from "../../testing/fixtures/temporary-folder.ts";
 import { AppendBuffer } from "./append-buffer.ts";
 import { Segment } from "./segment.ts";
@@ -13,7 +14,8 @@ beforeEach(() => (folder = temporaryFolder()));
 afterEach(() => folder[Symbol.dispose]());
 
 const format = { sampleRate: 16_000, channels: 1 };
-const open = (name = "mic/x") => Segment.open(folder.path, name, format, 1000);
+const start = { startedAt: 1000, placement: placementOf("c.0") };
+const open = (name = "mic/x") => Segment.open(folder.path, name, format, start);
 const fileNames = () => fs.readdirSync(join(folder.path, "mic")).sort();
 
 /** Writes a few bytes and then fails, as on a full disk. */

@@ -17,7 +17,7 @@ import * as fs from "node:fs";
 import { dirname, join } from "node:path";
 import { systemCode } from "../../base/errors.ts";
 import { failpoint } from "../../base/failpoint.ts";
-import type { RecordedFile, RecordedPeaks } from "../../base/recording-entry.ts";
+import type { Placement, RecordedFile, RecordedPeaks } from "../../base/recording-entry.ts";
 import { encodeWavHeader, wavHeaderBytes } from "../../codec/wav/wav.ts";
 import type { AppendBuffer } from "./append-buffer.ts";
 import { createFolder, isMissing, removeFile } from "../layout.ts";
@@ -42,6 +42,8 @@ export class Segment {
   endedAt: number;
   /** Undefined if a file failed: then the samples that were measured are not those that were written. */
   peaks: RecordedPeaks | undefined;
+  /** Final once the segment is finished. */
+  placement: Placement;
   readonly counts: SegmentCounts = { frames: 0, samples: 0, gaps: 0, lostFrames: 0 };
   readonly #path: string;
   readonly #bin: number;
@@ -57,7 +59,12 @@ export class Segment {
   #hashedBytes = 0;
   #isClosed = false;
 
-  private constructor(pair: OpenPair, folder: string, format: WavShape, startedAt: number) {
+  private constructor(
+    pair: OpenPair,
+    folder: string,
+    format: WavShape,
+    { startedAt, placement }: SegmentStart,
+  ) {
     this.name = pair.name;
     this.#path = join(folder, pair.name);
     this.#bin = pair.bin;
@@ -65,15 +72,16 @@ export class Segment {
     this.#format = format;
     this.startedAt = startedAt;
     this.endedAt = startedAt;
+    this.placement = placement;
   }
 
   /**
    * Creates both files under `name`, which is relative to `folder`. If the name exists, tries `name_2`, `name_3` and
    * so on.
    */
-  static open(folder: string, name: string, format: WavShape, startedAt: number): Segment {
+  static open(folder: string, name: string, format: WavShape, start: SegmentStart): Segment {
     failpoint("record.open");
-    return new Segment(openPair(folder, name, format), folder, format, startedAt);
+    return new Segment(openPair(folder, name, format), folder, format, start);
   }
 
   /** The path of the files, without extension. */
@@ -153,6 +161,12 @@ export class Segment {
     fs.closeSync(this.#bin);
     fs.closeSync(this.#wav);
   }
+}
+
+export interface SegmentStart {
+  /** Milliseconds since 1970. */
+  startedAt: number;
+  placement: Placement;
 }
 
 export interface WavShape {

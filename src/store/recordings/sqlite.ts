@@ -1,7 +1,14 @@
 /** The table of recordings in the catalog's SQLite file. */
 import type { Database } from "bun:sqlite";
-import type { RecordingEntry } from "../../base/recording-entry.ts";
+import {
+  type Loss,
+  type Placement,
+  type RecordingEntry,
+  spanOf,
+  type StartedSegment,
+} from "../../base/recording-entry.ts";
 import type { RecordingCatalog, RecordingQuery, RecordingRow } from "./catalog.ts";
+import { type PlacedRow, SqliteTimeline } from "./timeline/sqlite.ts";
 
 export const recordingSchema = `
   CREATE TABLE recordings (
@@ -49,6 +56,13 @@ interface SqlRow {
   bin_sha256: string;
   wav_bytes: number;
   wav_sha256: string;
+  losses: string | null;
+  position: number;
+  session_key: string;
+  session_start_us: number;
+  run: string;
+  stepped_ms: number;
+  device_time_ms: number | null;
 }
 
 type Values = (string | number | null)[];
@@ -56,18 +70,39 @@ type Values = (string | number | null)[];
 const columns = [
   ..."name device stream_id codec sample_rate channels started_at ended_at frames samples gaps".split(" "),
   ..."lost_frames nibble_order nibble_order_by bin_bytes bin_sha256 wav_bytes wav_sha256".split(" "),
+  ..."session position span losses".split(" "),
 ];
 
 export class SqliteRecordings implements RecordingCatalog {
+  readonly timeline: SqliteTimeline;
   readonly #statements: ReturnType<typeof prepareStatements>;
 
   /** Expects a database with the current schema. */
   constructor(database: Database) {
     this.#statements = prepareStatements(database);
+    this.timeline = new SqliteTimeline(database);
   }
 
   enter(recording: RecordingEntry): void {
-    this.#statements.enter.run(...valuesOf(recording));
+    const replaced = this.#statements.has.get(recording.name);
+    if (replaced !== null) this.remove(replaced.id);
+    const session = this.timeline.sessionOf(recording);
+    this.#statements.enter.run(...valuesOf(recording, session));
+    this.timeline.add(session, recording);
+    this.abandon(recording.name);
+  }
+
+  start(segment: StartedSegment): void {
+    this.#statements.start.run(segment.name, JSON.stringify(segment));
+  }
+
+  started(name: string): StartedSegment | undefined {
+    const row = this.#statements.started.get(name);
+    return row === null ? undefined : (JSON.parse(row.details) as StartedSegment);
+  }
+
+  abandon(name: string): void {
+    this.#statements.abandon.run(name);
   }
 
   has(name: string): boolean {
@@ -80,7 +115,8 @@ export class SqliteRecordings implements RecordingCatalog {
   }
 
   remove(id: number): void {
-    this.#statements.remove.run(id);
+    const removed = this.#statements.remove.get(id);
+    if (removed !== null) this.timeline.remove(removed);
   }
 
   after(id: number, limit: number): RecordingRow[] {
@@ -100,32 +136,45 @@ export class SqliteRecordings implements RecordingCatalog {
   /** Finalizes the statements, which would keep the database open. */
   close(): void {
     for (const statement of Object.values(this.#statements)) statement.finalize();
+    this.timeline.close();
   }
 }
 
+/** With the facts of its session. */
+const rows = `SELECT r.*, s.key AS session_key, s.start_us AS session_start_us, s.run, s.stepped_ms, s.device_time_ms
+  FROM recordings r JOIN recording_sessions s ON s.id = r.session`;
+
 function prepareStatements(database: Database) {
   const pageCondition =
-    "(started_at, id) > (?, ?) AND started_at >= ? AND started_at < ? ORDER BY started_at, id LIMIT ?";
+    "(r.started_at, r.id) > (?, ?) AND r.started_at >= ? AND r.started_at < ? ORDER BY r.started_at, r.id LIMIT ?";
   return {
     enter: database.prepare<never, Values>(
-      `INSERT OR REPLACE INTO recordings (${columns.join(", ")}) VALUES (${columns.map(() => "?").join(", ")})`,
+      `INSERT INTO recordings (${columns.join(", ")}) VALUES (${columns.map(() => "?").join(", ")})`,
     ),
     has: database.prepare<{ id: number }, [string]>("SELECT id FROM recordings WHERE name = ?"),
-    find: database.prepare<SqlRow, [number]>("SELECT * FROM recordings WHERE id = ?"),
-    remove: database.prepare<never, [number]>("DELETE FROM recordings WHERE id = ?"),
-    after: database.prepare<SqlRow, [number, number]>(
-      "SELECT * FROM recordings WHERE id > ? ORDER BY id LIMIT ?",
+    find: database.prepare<SqlRow, [number]>(`${rows} WHERE r.id = ?`),
+    remove: database.prepare<PlacedRow, [number]>(
+      "DELETE FROM recordings WHERE id = ? RETURNING session, position, span, samples, lost_frames",
     ),
+    after: database.prepare<SqlRow, [number, number]>(`${rows} WHERE r.id > ? ORDER BY r.id LIMIT ?`),
     list: database.prepare<SqlRow, [number, number, number, number, number]>(
-      `SELECT * FROM recordings WHERE ${pageCondition}`,
+      `${rows} WHERE ${pageCondition}`,
     ),
     listOfDevice: database.prepare<SqlRow, [string, number, number, number, number, number]>(
-      `SELECT * FROM recordings WHERE device = ? AND ${pageCondition}`,
+      `${rows} WHERE r.device = ? AND ${pageCondition}`,
     ),
+    start: database.prepare<never, [string, string]>(
+      "INSERT OR REPLACE INTO started_segments (name, details) VALUES (?, ?)",
+    ),
+    started: database.prepare<{ details: string }, [string]>(
+      "SELECT details FROM started_segments WHERE name = ?",
+    ),
+    abandon: database.prepare<never, [string]>("DELETE FROM started_segments WHERE name = ?"),
   };
 }
 
-function valuesOf(recording: RecordingEntry): Values {
+function valuesOf(recording: RecordingEntry, session: number): Values {
+  const { position, losses } = recording.placement;
   return [
     recording.name,
     recording.device,
@@ -145,6 +194,10 @@ function valuesOf(recording: RecordingEntry): Values {
     recording.bin.sha256,
     recording.wav.bytes,
     recording.wav.sha256,
+    session,
+    position,
+    spanOf(recording),
+    losses.length === 0 ? null : JSON.stringify(losses),
   ];
 }
 
@@ -165,7 +218,20 @@ function toRow(row: SqlRow): RecordingRow {
     lostFrames: row.lost_frames,
     nibbleOrder: row.nibble_order,
     nibbleOrderBy: row.nibble_order_by,
+    placement: placementOf(row),
     bin: { bytes: row.bin_bytes, sha256: row.bin_sha256 },
     wav: { bytes: row.wav_bytes, sha256: row.wav_sha256 },
+  };
+}
+
+function placementOf(row: SqlRow): Placement {
+  return {
+    session: row.session_key,
+    sessionStartUs: row.session_start_us,
+    run: row.run,
+    steppedMs: row.stepped_ms,
+    deviceTimeMs: row.device_time_ms,
+    position: row.position,
+    losses: row.losses === null ? [] : (JSON.parse(row.losses) as Loss[]),
   };
 }

@@ -103,6 +103,8 @@ describe("the OpenAPI document", () => {
     await requestAudio(`/api/streams/${id}/audio`, "/api/streams/none/audio");
     await requestAudio(`/api/library/${putSong()}/audio`, "/api/library/none/audio");
     await requestAudio(`/api/recordings/${await record()}/audio`, "/api/recordings/4711/audio");
+    expect((await api.request("GET", "/api/recordings/api/timeline")).status).toBe(200);
+    expect((await api.request("GET", "/api/recordings/nobody/timeline")).status).toBe(404);
     expect((await api.request("DELETE", `/api/streams/${id}`)).status).toBe(204);
     expect((await api.request("DELETE", `/api/streams/${id}`)).status).toBe(404);
     expect((await api.request("GET", "/api/devices/nobody")).status).toBe(404);
@@ -143,6 +145,7 @@ describe("a wrong query", () => {
     [`/api/streams?${"abcdefghi".replaceAll(/./g, "tag.$&=x&")}`, "tag.*"],
     ["/api/recordings?from=yesterday", "from"],
     ["/api/recordings?after=1", "after"],
+    ["/api/recordings/x/timeline?to=2025-01-31T09:05", "to"],
     ["/api/library?q=x", "q"],
     ["/api/devices?connected=yes", "connected"],
     ["/api/openapi.json?x", "x"],

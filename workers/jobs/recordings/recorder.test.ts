@@ -45,6 +45,8 @@ function specOf(changes: Partial<RecordingSpec> = {}, channels = 1): RecordingSp
     rotateMs: 1000,
     nibbles: null,
     fillGaps: false,
+    connection: "c",
+    run: "r",
     ...changes,
   };
 }

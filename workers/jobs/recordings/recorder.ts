@@ -20,9 +20,10 @@ import {
   nibbleHoldMs,
   recordingFlushBytes,
   recordingFlushMs,
+  recordingPauseMs,
   recordingTickMs,
 } from "../../../src/base/limits/recordings.ts";
-import type { RecordingEntry } from "../../../src/base/recording-entry.ts";
+import type { RecordingEntry, StartedSegment } from "../../../src/base/recording-entry.ts";
 import { AdpcmDecoder, adpcmSamples, invalidFrame } from "../../../src/codec/ima-adpcm.ts";
 import { NibbleOrderFinder, type OrderDecision, type OrderVerdict } from "../../../src/codec/nibble-order.ts";
 import type { RecordingSpec } from "../../../src/lane/messages/recordings.ts";
@@ -39,6 +40,7 @@ import {
   nextSeq,
   recordingName,
 } from "../../../src/wire/ingest.ts";
+import { SessionClock } from "./session-clock.ts";
 
 export interface RecorderOwner {
   started(segment: Segment): void;
@@ -65,6 +67,8 @@ export class Recorder {
   readonly #historyBytes: number;
   readonly #finder: NibbleOrderFinder;
   readonly #decoder: AdpcmDecoder;
+  readonly #clock: SessionClock;
+  readonly #wallMs: () => number;
   readonly #bin: AppendBuffer;
   readonly #wav: AppendBuffer;
   readonly #peaks: SegmentPeaks;
@@ -85,12 +89,18 @@ export class Recorder {
   /** In ms of the monotonic clock. */
   #heldSinceMs = 0;
   #openedAtMs = 0;
+  /** When the last frame arrived, and when the frames now at work did. */
+  #lastFrameMs = 0;
+  #nowMs = 0;
   #unwrittenSinceMs = 0;
 
-  constructor(spec: RecordingSpec, owner: RecorderOwner) {
+  /** `wallMs` is the system's clock, in ms since 1970. */
+  constructor(spec: RecordingSpec, owner: RecorderOwner, wallMs: () => number = Date.now) {
     const { channels, codec, frameSamples, sampleRate } = spec.handshake;
     this.#spec = spec;
     this.#owner = owner;
+    this.#wallMs = wallMs;
+    this.#clock = new SessionClock({ ...spec, sampleRate, deviceTimeMs: spec.handshake.timestampMs });
     this.#isPcm = codec === codecPcm16;
     this.#sampleFrameBytes = 2 * channels;
     this.#historyBytes = this.#bytesOf(
@@ -116,6 +126,7 @@ export class Recorder {
   record(frames: Body, nowMs: number): void {
     const { bytes, offset, length } = frames;
     const lostBefore = this.#lostFrames;
+    this.#nowMs = nowMs;
     let count = 0;
     for (let at = offset; at < offset + length;) {
       const frameBytes = frameBytesAt(bytes, at);
@@ -130,6 +141,7 @@ export class Recorder {
 
   /** Finishes a segment whose time is over; decodes what was held too long, and flushes what was unwritten too long. */
   tick(nowMs: number): void {
+    this.#nowMs = nowMs;
     if (this.#segment !== undefined && this.#isOver(nowMs)) return this.end();
     if (this.#heldFrames > 0 && nowMs - this.#heldSinceMs >= nibbleHoldMs) this.#decodeHeld(this.#settle());
     if (this.#unwrittenBytes > 0 && nowMs - this.#unwrittenSinceMs >= recordingFlushMs) this.#flush();
@@ -227,6 +239,7 @@ export class Recorder {
     const segment = this.#segment!;
     segment.counts.frames += 1;
     segment.endedAt = segment.startedAt + Math.round(nowMs - this.#openedAtMs);
+    this.#lastFrameMs = nowMs;
   }
 
   #hold(from: number, nowMs: number): void {
@@ -272,10 +285,15 @@ export class Recorder {
   #fillGap(seq: number): void {
     const lost = this.#decodedSeq < 0 ? 0 : lostBetween(this.#decodedSeq, seq);
     this.#decodedSeq = seq;
-    if (!this.#spec.fillGaps || lost === 0) return;
+    if (lost === 0) return;
     const { sampleRate, frameSamples } = this.#spec.handshake;
     const maxSamples = Math.min((sampleRate * maxFilledMs) / 1000, maxFilledBytes / this.#sampleFrameBytes);
-    const length = this.#bytesOf(Math.min(lost * frameSamples, Math.floor(maxSamples)));
+    const filled = this.#spec.fillGaps ? Math.min(lost * frameSamples, Math.floor(maxSamples)) : 0;
+    if (filled > 0) this.#appendSilence(this.#bytesOf(filled));
+    this.#clock.lose(this.#segment!.counts.samples, lost * frameSamples - filled, this.#nowMs);
+  }
+
+  #appendSilence(length: number): void {
     const from = this.#wav.fill;
     this.#wav.makeRoom(length);
     this.#wav.bytes.fill(0, from, from + length);
@@ -286,7 +304,9 @@ export class Recorder {
   #noteSamples(from: number): void {
     const length = this.#wav.fill - from;
     const frames = length / this.#sampleFrameBytes;
-    this.#segment!.counts.samples += frames;
+    const { counts } = this.#segment!;
+    counts.samples += frames;
+    this.#clock.heard(counts.samples, this.#nowMs);
     this.#peaks.push(this.#wav.samples, from / 2, frames);
     if (this.#listening && length > 0) this.#owner.audio(this.#wav.bytes, from, length);
   }
@@ -296,7 +316,8 @@ export class Recorder {
   }
 
   #isDue(nowMs: number): boolean {
-    return this.#isOver(nowMs) || this.#segment!.fileBytes >= maxSegmentBytes;
+    const isPaused = this.#segment!.counts.frames > 0 && nowMs - this.#lastFrameMs >= recordingPauseMs;
+    return isPaused || this.#isOver(nowMs) || this.#segment!.fileBytes >= maxSegmentBytes;
   }
 
   /** Whether the time of the segment is over. */
@@ -319,10 +340,11 @@ export class Recorder {
 
   #openSegment(nowMs: number): void {
     const { folder, hwid, handshake } = this.#spec;
-    const startedAt = Date.now();
+    const startedAt = this.#wallMs();
     const base = recordingName(handshake.streamId, hwid ?? undefined, startedAt);
     const name = hwid === null ? base : `${hwid}/${base}`;
-    const segment = Segment.open(folder, name, handshake, startedAt);
+    const placement = this.#clock.open(nowMs, startedAt);
+    const segment = Segment.open(folder, name, handshake, { startedAt, placement });
     segment.adopt(this.#bin, this.#wav);
     this.#peaks.start(segment.path);
     this.#segment = segment;
@@ -349,6 +371,7 @@ export class Recorder {
 
   #finish(segment: Segment): void {
     segment.finish();
+    segment.placement = this.#clock.close(segment.counts.samples);
     this.#owner.finished(segment, this.#isPcm ? undefined : this.#finder.decision);
   }
 }
@@ -357,6 +380,13 @@ export class Recorder {
 function bufferBytes(bytesPerSecond: number, keptBytes: number): number {
   const neededBytes = keptBytes + (bytesPerSecond * (recordingFlushMs + recordingTickMs)) / 1000;
   return Math.min(maxBufferBytes, Math.ceil(neededBytes / pageBytes) * pageBytes);
+}
+
+export function describeStarted(
+  { handshake, fillGaps }: RecordingSpec,
+  { name, placement }: Segment,
+): StartedSegment {
+  return { name, placement, frameSamples: handshake.frameSamples, fillGaps };
 }
 
 /** The catalog entry of a hashed segment. */
@@ -378,6 +408,7 @@ export function describeSegment(
     ...segment.counts,
     nibbleOrder: decision?.order ?? null,
     nibbleOrderBy: decision?.by ?? null,
+    placement: segment.placement,
     ...segment.hashes(),
     ...(segment.peaks === undefined ? {} : { peaks: segment.peaks }),
   };

@@ -28,7 +28,7 @@ import { type Body, encodeFailure, encodeNumber } from "../../../src/lane/messag
 import type { ThreadStats } from "../../../src/lane/thread-stats.ts";
 import type { Segment } from "../../../src/store/recordings/segment.ts";
 import type { Jobs } from "../../lane-loop.ts";
-import { describeSegment, Recorder } from "./recorder.ts";
+import { describeSegment, describeStarted, Recorder } from "./recorder.ts";
 
 interface Recording {
   spec: RecordingSpec;
@@ -109,7 +109,7 @@ export class RecordingJobs implements Jobs {
 
   #open(slot: number, spec: RecordingSpec): void {
     const recorder = new Recorder(spec, {
-      started: ({ name }) => this.#send(RECORD_STARTED, slot, encodeJson({ name })),
+      started: (segment) => this.#send(RECORD_STARTED, slot, encodeJson(describeStarted(spec, segment))),
       finished: (segment, decision) => this.#hashLater(slot, segment, decision),
       ordered: (decision) => this.#send(RECORD_ORDER, slot, encodeJson(decision)),
       audio: (bytes, at, length) => this.#sendAudio(slot, bytes, at, length),

@@ -24,7 +24,7 @@ export interface OverviewQuery {
 
 /** Overviews go with their recordings: a recording that is removed loses its overview. */
 export interface PeakCatalog {
-  /** Call it before the recording is entered: it may replace one of the same name, whose overview goes. */
+  /** Call it after the recording was entered: it may have replaced one of the same name, whose overview goes. */
   enter(recording: RecordingEntry, peaks: RecordedPeaks): void;
   has(recording: Pick<RecordingEntry, "device" | "streamId" | "startedAt" | "name">): boolean;
   /** Ordered by `startedAt`, then by name. */

@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, rmSync, statSync, truncateSync, writeFileSync } f
 import { join } from "node:path";
 import type { RecordingEntry } from "../../../base/recording-entry.ts";
 import { encodeWavHeader } from "../../../codec/wav/wav.ts";
+import { placementOf } from "../../../testing/fixtures/placement.ts";
 import { temporaryFolder } from "../../../testing/fixtures/temporary-folder.ts";
 import { SqliteCatalog } from "../../streams/sqlite/catalog.ts";
 import { PeakRepair } from "./repair.ts";
@@ -37,6 +38,7 @@ function entry(name: string, changes: Partial<RecordingEntry> = {}): RecordingEn
     lostFrames: 0,
     nibbleOrder: null,
     nibbleOrderBy: null,
+    placement: placementOf(name),
     bin: { bytes: 0, sha256: "b".repeat(64) },
     wav: { bytes: 44 + 2 * samples, sha256: "a".repeat(64) },
     ...changes,

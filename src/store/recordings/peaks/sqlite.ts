@@ -44,7 +44,7 @@ export class SqliteOverviews implements PeakCatalog {
   enter(recording: RecordingEntry, peaks: RecordedPeaks): void {
     const { name, startedAt, sampleRate, channels } = recording;
     const { samplesPerPixel, overview, peak, meanSquare, clipped } = peaks;
-    // A REPLACE of the recording fires no trigger.
+    // The recording may have been measured before.
     this.#statements.forget.run(name);
     const format = [sampleRate, channels, samplesPerPixel] as const;
     const blob = Buffer.from(overview, "base64");

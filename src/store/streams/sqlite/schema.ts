@@ -6,6 +6,7 @@ import { overviewSchema } from "../../recordings/peaks/sqlite.ts";
 import { recordingSchema } from "../../recordings/sqlite.ts";
 import { searchSchema } from "./search-schema.ts";
 import { baseName } from "./stream-names.ts";
+import { timelineSchema } from "../../recordings/timeline/sqlite.ts";
 
 const streamSchema = `
   CREATE TABLE streams (
@@ -130,6 +131,7 @@ export const migrations = [
   damagedColumn,
   overviewSchema,
   searchSchema,
+  timelineSchema,
 ];
 
 /** Brings the file to the newest version. Returns whether it was empty. Throws STORE_TOO_NEW. */

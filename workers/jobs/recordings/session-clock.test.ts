@@ -1,0 +1,116 @@
+import { describe, expect, test } from "bun:test";
+import type { Placement } from "../../../src/base/recording-entry.ts";
+import { SessionClock } from "./session-clock.ts";
+
+const rate = 16_000;
+const frame = 320;
+const frameMs = 20;
+const wallMs = Date.UTC(2026, 0, 1);
+
+/** Sends frames to a clock, and closes a segment where it is asked to. */
+class Sender {
+  readonly clock = new SessionClock({ connection: "c", run: "r", sampleRate: rate, deviceTimeMs: 5 });
+  readonly placements: Placement[] = [];
+  #samples = 0;
+
+  /** A segment of frames, the first of which arrives at `startMs`, and each `stepMs` after the one before. */
+  segment(startMs: number, frames: number, stepMs = frameMs, losses: Record<number, number> = {}): void {
+    this.clock.open(startMs, wallMs + startMs);
+    this.#samples = 0;
+    for (let index = 0; index < frames; index++) {
+      const nowMs = startMs + index * stepMs;
+      const lost = losses[index];
+      if (lost !== undefined) this.clock.lose(this.#samples, lost, nowMs);
+      this.#samples += frame;
+      this.clock.heard(this.#samples, nowMs);
+    }
+    this.placements.push(this.clock.close(this.#samples));
+  }
+}
+
+const summaryOf = ({ placements }: Sender) =>
+  placements.map(({ session, sessionStartUs, position }) => [
+    session,
+    sessionStartUs / 1000 - wallMs,
+    position,
+  ]);
+
+describe("the clock of a connection", () => {
+  test("places segments one after the other, whatever the jitter of their arrival", () => {
+    const sender = new Sender();
+    sender.segment(100, 50);
+    sender.segment(1_350, 50, 15);
+    sender.segment(2_060, 50);
+    expect(summaryOf(sender)).toEqual([
+      ["c.0", 100, 0],
+      ["c.0", 100, 50 * frame],
+      ["c.0", 100, 100 * frame],
+    ]);
+    expect(sender.placements[0]).toMatchObject({ run: "r", deviceTimeMs: 5, losses: [] });
+  });
+
+  test("begins another session after a pause, when its audio arrived", () => {
+    const sender = new Sender();
+    sender.segment(0, 50);
+    sender.segment(6_000, 50);
+    sender.segment(7_000, 50);
+    // The last frame before the pause ends at 1000 ms and arrived at 980 ms.
+    expect(summaryOf(sender)).toEqual([
+      ["c.0", 0, 0],
+      ["c.1", 5_980, 0],
+      ["c.1", 5_980, 50 * frame],
+    ]);
+  });
+
+  test("continues the session after a delay that the device catches up on", () => {
+    const sender = new Sender();
+    sender.segment(0, 50);
+    sender.segment(6_000, 300, 1);
+    expect(summaryOf(sender)[1]).toEqual(["c.0", 0, 50 * frame]);
+  });
+
+  test("counts lost frames as time", () => {
+    const sender = new Sender();
+    sender.segment(0, 50, frameMs, { 10: 3 * frame, 20: frame });
+    sender.segment(1_080, 50);
+    expect(sender.placements[0]!.losses).toEqual([
+      { at: 10 * frame, samples: 3 * frame },
+      { at: 20 * frame, samples: frame },
+    ]);
+    expect(summaryOf(sender)[1]).toEqual(["c.0", 0, 54 * frame]);
+  });
+
+  test("counts a loss of more than ten seconds only as far as time has passed", () => {
+    const sender = new Sender();
+    sender.segment(0, 50, frameMs, { 10: 1e9 });
+    expect(sender.placements[0]!.losses).toEqual([{ at: 10 * frame, samples: 10 * rate }]);
+    const late = new Sender();
+    late.clock.open(0, wallMs);
+    late.clock.lose(0, 1e9, 60_000);
+    expect(late.clock.close(0).losses).toEqual([{ at: 0, samples: 60 * rate }]);
+  });
+
+  test("forgets losses that a failed write has taken out of the files", () => {
+    const { clock } = new Sender();
+    clock.open(0, wallMs);
+    clock.lose(frame, frame, 0);
+    clock.lose(3 * frame, frame, 0);
+    expect(clock.close(2 * frame).losses).toEqual([{ at: frame, samples: frame }]);
+  });
+
+  test("leaves out a device's time that is none", () => {
+    for (const deviceTimeMs of [0, 2 ** 60]) {
+      const clock = new SessionClock({ connection: "c", run: "r", sampleRate: rate, deviceTimeMs });
+      expect(clock.open(0, wallMs).deviceTimeMs).toBeNull();
+    }
+  });
+
+  test("goes by the monotonic clock while the system's clock is set", () => {
+    const sender = new Sender();
+    sender.segment(0, 50);
+    sender.clock.open(1_000, wallMs + 3_600_000);
+    sender.clock.heard(frame, 1_000);
+    const { sessionStartUs, position } = sender.clock.close(frame);
+    expect([sessionStartUs, position]).toEqual([wallMs * 1000, 50 * frame]);
+  });
+});

@@ -1,0 +1,114 @@
+/**
+ * Places the samples of one connection in time. Within a session they follow each other at the sample rate, whatever the
+ * arrival of single frames does: networks delay frames, and deliver many at once afterwards.
+ *
+ * A session begins where its first frame arrives, by the system's clock. From there on the connection goes by the
+ * monotonic clock. A segment whose frames all arrive more than `recordingPauseMs` after their time begins another
+ * session at that later time: the device has paused, or its sample clock is slow. A delay that the device catches up on
+ * within the segment changes nothing. A fast sample clock runs ahead until the device connects again, since audio that
+ * was recorded must not be dropped for it.
+ */
+import { maxFilledMs, maxSegmentLosses, recordingPauseMs } from "../../../src/base/limits/recordings.ts";
+import type { Loss, Placement } from "../../../src/base/recording-entry.ts";
+
+export interface Connection {
+  /** Unique among all connections. */
+  connection: string;
+  run: string;
+  /** In Hz. */
+  sampleRate: number;
+  deviceTimeMs: number;
+}
+
+const usPerSecond = 1_000_000;
+/** The latest time that dates can express; a device without a clock sends 0 or nonsense. */
+const maxTimeMs = 8_640_000_000_000_000;
+
+export class SessionClock {
+  readonly #connection: Connection;
+  /** The system's clock minus the monotonic one, when the connection began. */
+  #offsetUs: number | undefined;
+  #steppedMs = 0;
+  #number = 0;
+  #startUs = 0;
+  /** Samples of the session before the open segment. */
+  #position = 0;
+  #losses: Loss[] = [];
+  #lostSamples = 0;
+  /** How long after their time the samples of the segment arrived, at the earliest. */
+  #minDelayUs = Infinity;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  /** Opens a segment, whose placement may still change until it is closed. `nowMs` is of the monotonic clock. */
+  open(nowMs: number, wallMs: number): Placement {
+    if (this.#offsetUs === undefined) {
+      this.#offsetUs = (wallMs - nowMs) * 1000;
+      this.#steppedMs = Math.round(wallMs - performance.timeOrigin - nowMs);
+      this.#startUs = wallMs * 1000;
+    }
+    this.#losses = [];
+    this.#lostSamples = 0;
+    this.#minDelayUs = Infinity;
+    return this.#placement();
+  }
+
+  /** Samples have arrived: the segment has this many now. */
+  heard(samples: number, nowMs: number): void {
+    this.#minDelayUs = Math.min(this.#minDelayUs, this.#delayUs(samples, nowMs));
+  }
+
+  /**
+   * Frames were lost after this many samples of the segment. A device that restarts may skip millions of numbers: a
+   * loss above `maxFilledMs` counts only as far as time has passed.
+   */
+  lose(at: number, samples: number, nowMs: number): void {
+    const passed = (Math.max(0, this.#delayUs(at, nowMs)) * this.#connection.sampleRate) / usPerSecond;
+    const max = Math.max(passed, (maxFilledMs * this.#connection.sampleRate) / 1000);
+    const lost = Math.min(samples, Math.floor(max));
+    if (lost <= 0 || this.#losses.length === maxSegmentLosses) return;
+    this.#losses.push({ at, samples: lost });
+    this.#lostSamples += lost;
+  }
+
+  /** The final placement of the segment, which has this many samples. */
+  close(samples: number): Placement {
+    // A failed write may have taken the end of the segment with it.
+    this.#losses = this.#losses.filter(({ at }) => at <= samples);
+    if (this.#position > 0 && this.#minDelayUs !== Infinity && this.#minDelayUs > recordingPauseMs * 1000)
+      this.#beginSession();
+    const placement = this.#placement();
+    this.#position += samples + this.#lostSamples;
+    return placement;
+  }
+
+  #beginSession(): void {
+    this.#startUs = Math.round(this.#timeOf(this.#position) + this.#minDelayUs);
+    this.#position = 0;
+    this.#number += 1;
+  }
+
+  #placement(): Placement {
+    const { connection, run, deviceTimeMs } = this.#connection;
+    return {
+      session: `${connection}.${this.#number}`,
+      sessionStartUs: this.#startUs,
+      run,
+      steppedMs: this.#steppedMs,
+      deviceTimeMs: deviceTimeMs > 0 && deviceTimeMs <= maxTimeMs ? deviceTimeMs : null,
+      position: this.#position,
+      losses: this.#losses,
+    };
+  }
+
+  #delayUs(samples: number, nowMs: number): number {
+    return this.#offsetUs! + nowMs * 1000 - this.#timeOf(this.#position + this.#lostSamples + samples);
+  }
+
+  /** The time of a sample of the session. */
+  #timeOf(position: number): number {
+    return this.#startUs + (position * usPerSecond) / this.#connection.sampleRate;
+  }
+}
