@@ -286,7 +286,9 @@ export class Recordings implements RecordingHost {
   }
 
   #logPeaksProblem(reason: string): void {
-    this.#rateLimitedLog.warn("the peaks of a recording cannot be written; they are made again later", { reason });
+    this.#rateLimitedLog.warn("the peaks of a recording cannot be written; they are made again later", {
+      reason,
+    });
   }
 
   #logRemoved(names: string[]): void {

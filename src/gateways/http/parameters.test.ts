@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { ParameterError } from "../../base/errors.ts";
-import { readQuery, time } from "./parameters.ts";
+import { exactTime, readQuery, time } from "./parameters.ts";
 
-const parameters = { from: time("") };
+const parameters = { from: exactTime(""), to: time("") };
 const read = (text: string) => readQuery(parameters, new URLSearchParams(`from=${text}`)).from;
 const noon = Date.UTC(2025, 0, 31, 12) * 1000;
 
@@ -23,6 +23,11 @@ describe("a time", () => {
     ["0", 0],
   ])("is read from %s", (text, us) => {
     expect(read(text)).toBe(us);
+  });
+
+  test("is read as the next whole millisecond where that is enough", () => {
+    const { to } = readQuery(parameters, new URLSearchParams("to=2025-01-31T12:00:00.0001Z"));
+    expect(to).toBe(noon / 1000 + 1);
   });
 
   test.each([

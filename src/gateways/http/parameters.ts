@@ -54,19 +54,6 @@ function shortText(maxChars: number) {
   return v.pipe(v.string(), v.maxLength(maxChars, `expected at most ${maxChars} characters`));
 }
 
-const expectedTime = "expected a time in ISO 8601, or milliseconds since 1970";
-
-const timeText = v.pipe(
-  v.string(),
-  v.transform((value) => (/^\d+$/.test(value) ? Number(value) : Date.parse(value))),
-  v.check((ms) => Number.isSafeInteger(ms), expectedTime),
-);
-
-/** An optional time, read as milliseconds since 1970. */
-export function time(description: string): Parameter<number | undefined> {
-  return { description, describes: { type: "string" }, schema: v.optional(timeText) };
-}
-
 /** An optional text of a fixed list. */
 export function choice<const T extends string>(
   values: readonly T[],
@@ -90,14 +77,25 @@ const rfc3339 = /^(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d(?::\d\d)?)(?:\.(\d{1,9}))?([Zz
 const expectedTime =
   "expected a time as in RFC 3339, such as 2025-01-31T09:05:00.25Z, or milliseconds since 1970";
 
-/** A time, in µs since 1970. */
+const exactTimeText = v.pipe(
+  v.string(),
+  v.transform(microsecondsOf),
+  v.check((us) => Number.isSafeInteger(us), expectedTime),
+);
+
+/** An optional time, read as µs since 1970. */
+export function exactTime(description: string): Parameter<number | undefined> {
+  return { description, describes: { type: "string" }, schema: v.optional(exactTimeText) };
+}
+
+const timeText = v.pipe(
+  exactTimeText,
+  v.transform((us) => Math.ceil(us / 1000)),
+);
+
+/** An optional time for what happens at whole milliseconds, read as milliseconds since 1970. */
 export function time(description: string): Parameter<number | undefined> {
-  const schema = v.pipe(
-    v.string(),
-    v.transform(microsecondsOf),
-    v.check((us) => Number.isSafeInteger(us), expectedTime),
-  );
-  return { description, describes: { type: "string" }, schema: v.optional(schema) };
+  return { description, describes: { type: "string" }, schema: v.optional(timeText) };
 }
 
 /** NaN if the text is no time. The zone of a time is never left to the server's own. */

@@ -67,11 +67,9 @@ function listOperation(recordings: Recordings): Operation {
     errors: [],
     async handle({ query, meter }) {
       const { device, from = 0, to = Number.MAX_SAFE_INTEGER, limit: max, after } = query;
-      // A recording starts at a whole millisecond.
-      const period = { from: Math.ceil(from / 1000), to: Math.ceil(to / 1000) };
       // A name without any character that file names allow matches no recording.
       const sanitized = device === undefined ? undefined : (sanitizeHwid(device) ?? "");
-      const rows = await recordings.list({ device: sanitized, ...period, after, limit: max });
+      const rows = await recordings.list({ device: sanitized, from, to, after, limit: max });
       const next = rows.length === max ? encodeCursor(rows.at(-1)!) : null;
       return json({ recordings: rows.map(describe), next }, meter);
     },

@@ -5,7 +5,7 @@ import type { Period } from "../../engine/recordings/recordings.ts";
 import { type Gap, type Timeline, timeOf } from "../../engine/recordings/timeline.ts";
 import type { SpanRow } from "../../store/recordings/timeline/catalog.ts";
 import { json, type Operation, operation } from "./operation.ts";
-import { limit, time, whole } from "./parameters.ts";
+import { exactTime, limit, whole } from "./parameters.ts";
 import { countSchema } from "./schemas.ts";
 
 /** What the operation needs of the engine. */
@@ -71,8 +71,10 @@ export function timelineOperation(recordings: Timelines): Operation {
     summary: "When there is audio of a device, and why there is none in between.",
     segments: { id: deviceSegment },
     parameters: {
-      from: time("The start of the period, in RFC 3339 or milliseconds since 1970; else the earliest audio."),
-      to: time("The end of the period; else the latest audio."),
+      from: exactTime(
+        "The start of the period, in RFC 3339 or milliseconds since 1970; else the earliest audio.",
+      ),
+      to: exactTime("The end of the period; else the latest audio."),
       stream: streamParameter,
       limit: limit(maxListedRecordings),
     },
@@ -89,8 +91,8 @@ export function timelineOperation(recordings: Timelines): Operation {
 function describe(timeline: Timeline): v.InferOutput<typeof timelineSchema> {
   const { totals, nextUs } = timeline;
   return {
-    earliest: exactTime(timeline.earliestUs),
-    latest: exactTime(timeline.latestUs),
+    earliest: formatTime(timeline.earliestUs),
+    latest: formatTime(timeline.latestUs),
     spans: timeline.spans.map(describeSpan),
     gaps: timeline.gaps.map(describeGap),
     totals: {
@@ -99,20 +101,20 @@ function describe(timeline: Timeline): v.InferOutput<typeof timelineSchema> {
       seconds: totals.audioUs / 1_000_000,
       lostFrames: totals.lostFrames,
     },
-    next: nextUs === undefined ? null : exactTime(nextUs),
+    next: nextUs === undefined ? null : formatTime(nextUs),
   };
 }
 
 function describeSpan(span: SpanRow): v.InferOutput<typeof spanSchema> {
   const { streamId, sampleRate, channels, session, ended, segments, samples, lostFrames } = span;
   return {
-    start: exactTime(timeOf(span, span.first)),
-    end: exactTime(timeOf(span, span.past)),
+    start: formatTime(timeOf(span, span.first)),
+    end: formatTime(timeOf(span, span.past)),
     streamId,
     sampleRate,
     channels,
     session,
-    deviceTime: span.deviceTimeMs === null ? null : exactTime(span.deviceTimeMs * 1000),
+    deviceTime: span.deviceTimeMs === null ? null : formatTime(span.deviceTimeMs * 1000),
     ended,
     segments,
     samples,
@@ -122,11 +124,11 @@ function describeSpan(span: SpanRow): v.InferOutput<typeof spanSchema> {
 
 function describeGap({ startUs, endUs, reason, steppedMs }: Gap): v.InferOutput<typeof gapSchema> {
   const stepped = steppedMs === undefined ? {} : { stepped: steppedMs / 1000 };
-  return { start: exactTime(startUs), end: exactTime(endUs), reason, ...stepped };
+  return { start: formatTime(startUs), end: formatTime(endUs), reason, ...stepped };
 }
 
 /** A time in RFC 3339, in UTC and with six digits of a second. */
-export function exactTime(us: number): string {
+export function formatTime(us: number): string {
   const micro = String(((us % 1000) + 1000) % 1000).padStart(3, "0");
   return `${new Date(Math.floor(us / 1000)).toISOString().slice(0, -1)}${micro}Z`;
 }
