@@ -72,6 +72,7 @@ export class Keeper {
   readonly #quickCalls: { [C in QuickCall]: (args: KeeperArgs<C>) => KeeperResult<C> } = {
     reserve: (args) => this.#reserve(args),
     resume: (args) => this.#resume(args),
+    declareSize: (args) => this.#unfinished.declareSize(args),
     leave: (args) => this.#unfinished.leave(args),
     find: (args) => this.#unfinished.find(args),
     lookUp: (args) => this.#unfinished.lookUp(args),

@@ -11,7 +11,7 @@ import type { StoreNotice } from "../../store/check/notice.ts";
 import type { CacheLayout } from "../../store/layout.ts";
 import type { StoreCondition } from "../../store/store-guard.ts";
 import type { FoundRows, ListQuery, StreamRow } from "../../store/streams/catalog.ts";
-import { describeStream, noMetadata, type StreamMetadata } from "../../store/streams/metadata.ts";
+import { describeStream, type StreamMetadata, withSize } from "../../store/streams/metadata.ts";
 import type { StreamSearch } from "../../store/streams/search.ts";
 import type { StoreConditions } from "../store-conditions.ts";
 import { Admission, type AdmissionLimits } from "./admission.ts";
@@ -24,7 +24,7 @@ import { Scrub, type ScrubHost, type ScrubSettings } from "./scrub.ts";
 import { StoreWatch } from "./store-watch.ts";
 import { StreamQuota, type StreamQuotaLimits } from "./stream-quota.ts";
 import { Upload, type UploadOwner } from "./upload.ts";
-import { UploadStorage } from "./upload-storage.ts";
+import { type Continuation, UploadStorage } from "./upload-storage.ts";
 
 /** What streams are built on. */
 export interface StreamsBase {
@@ -43,7 +43,7 @@ export interface StreamsSettings extends AdmissionLimits, StreamQuotaLimits {
 /** What a client says about the stream that it uploads. */
 export interface NewStream {
   metadata?: StreamMetadata | undefined;
-  /** In bytes. */
+  /** Bytes that the whole stream will have. */
   size?: number | undefined;
 }
 
@@ -161,12 +161,13 @@ export class Streams {
   }
 
   /** Starts a new stream. Throws what can be refused at once; a later refusal rejects `ready` of the upload. */
-  startUpload(streamId: string, owner: UploadOwner, { metadata = noMetadata, size }: NewStream = {}): Upload {
+  startUpload(streamId: string, owner: UploadOwner, stream: NewStream = {}): Upload {
     this.#checkId(streamId);
-    this.admission.checkStart(size);
+    this.admission.checkStart(stream.size);
     if (this.#uploads.has(streamId)) throw new WavecacheError("STREAM_EXISTS");
     this.#quota.checkNew();
     this.#quota.checkUpload(this.#uploads.size);
+    const metadata = withSize(stream.metadata, stream.size);
     const upload = new Upload(streamId, metadata, owner, this.#storage);
     this.#uploads.set(streamId, upload);
     const key = this.#newKey();
@@ -176,20 +177,26 @@ export class Streams {
 
   /** Resumes an interrupted stream, evicting its current upload, or starts a new one with this metadata. */
   resumeUpload(streamId: string, owner: UploadOwner, stream: NewStream = {}): Upload {
-    return this.#continueUpload(streamId, owner, stream, false);
+    return this.#continueUpload(streamId, owner, stream, "resume");
+  }
+
+  /** As `resumeUpload`, but only of a stream that exists: `ready` of the upload rejects with STREAM_UNKNOWN otherwise. */
+  reopenUpload(streamId: string, owner: UploadOwner): Upload {
+    return this.#continueUpload(streamId, owner, {}, "reopen");
   }
 
   /** As `resumeUpload`, but discards what the stream has. Rejects with STREAM_FINISHED for a finished stream. */
   restartUpload(streamId: string, owner: UploadOwner, stream: NewStream = {}): Upload {
-    return this.#continueUpload(streamId, owner, stream, true);
+    return this.#continueUpload(streamId, owner, stream, "restart");
   }
 
   #continueUpload(
     streamId: string,
     owner: UploadOwner,
-    { metadata = noMetadata, size }: NewStream,
-    restart: boolean,
+    { metadata: described, size }: NewStream,
+    how: Continuation,
   ): Upload {
+    const metadata = withSize(described, size);
     this.#checkId(streamId);
     this.admission.checkSize(size);
     // How much of the size is missing is not known yet.
@@ -200,9 +207,9 @@ export class Streams {
     this.#uploads.set(streamId, upload);
     previous?.evict(new WavecacheError("STREAM_TAKEN_OVER"));
     const key = this.#newKey();
-    upload.resume(key, this.#storage.findUnfinished(streamId, key, metadata, previous, restart));
+    upload.resume(key, this.#storage.findUnfinished(streamId, key, metadata, previous, how));
     // Followers have read audio that the new upload replaces.
-    if (restart) this.#followers.end(streamId);
+    if (how === "restart") this.#followers.end(streamId);
     return upload;
   }
 

@@ -35,6 +35,8 @@ class Recorder implements UploadHost, UploadOwner {
 
   async flush(): Promise<void> {}
 
+  async declareSize(): Promise<void> {}
+
   async secure(): Promise<void> {}
 
   async commit(): Promise<StreamRow> {

@@ -13,6 +13,9 @@ import type { StreamCounts } from "./counts.ts";
 import type { StreamQuota } from "./stream-quota.ts";
 import type { Upload, UploadHost } from "./upload.ts";
 
+/** What a client wants of a stream that may exist; see `Streams`. */
+export type Continuation = "resume" | "restart" | "reopen";
+
 export interface UploadStorageOwner {
   /** The upload is durable as this stream; `uploadReleased` follows. */
   uploadCommitted(row: StreamRow): void;
@@ -60,19 +63,20 @@ export class UploadStorage implements UploadHost {
   }
 
   /**
-   * Finds what an id can be resumed from, once its previous upload is over. Enters the id if it is free. `restart`
-   * discards an unfinished stream, and rejects with STREAM_FINISHED for a finished one.
+   * Finds what an id can be resumed from, once its previous upload is over. Enters the id if it is free, unless it is
+   * reopened: that rejects with STREAM_UNKNOWN. A restart discards an unfinished stream, and rejects with
+   * STREAM_FINISHED for a finished one.
    */
   async findUnfinished(
     streamId: string,
     key: string,
     metadata: StreamMetadata,
     previous: Upload | undefined,
-    restart: boolean,
+    how: Continuation,
   ): Promise<ResumeAnswer> {
     await previous?.over;
-    const refusal = this.#quota.refusal() ?? null;
-    const call = { streamId, key, metadata, restart, refusal, at: Date.now() };
+    const refusal = how === "reopen" ? "STREAM_UNKNOWN" : (this.#quota.refusal() ?? null);
+    const call = { streamId, key, metadata, restart: how === "restart", refusal, at: Date.now() } as const;
     const found = await this.#resume(call);
     if (found.kind === "restarted") this.admission.unfinishedBytes -= found.discardedBytes;
     return found;
@@ -95,6 +99,10 @@ export class UploadStorage implements UploadHost {
 
   flush({ streamId, key }: Upload): Promise<unknown> {
     return this.#pool.keeper.call("flush", { streamId, key });
+  }
+
+  declareSize({ streamId }: Upload, size: number): Promise<unknown> {
+    return this.#pool.keeper.call("declareSize", { streamId, size });
   }
 
   secure({ streamId, key }: Upload, bytes: number): Promise<void> {

@@ -51,6 +51,10 @@ class Stage implements UploadHost, UploadOwner {
     return flush.promise;
   }
 
+  async declareSize(_upload: Upload, size: number): Promise<void> {
+    this.asked.push(`declare ${size}`);
+  }
+
   async secure(_upload: Upload, bytes: number): Promise<void> {
     this.asked.push(`secure ${bytes}`);
   }
@@ -190,6 +194,28 @@ describe("an upload", () => {
 });
 
 const block = () => new Uint8Array(flushBytes);
+
+describe("the declared size of an upload", () => {
+  test("is entered once the upload is ready, and shows in its metadata", async () => {
+    const stage = new Stage();
+    const declared = stage.upload.declareSize(5);
+    await turn();
+    expect(stage.asked).not.toContain("declare 5");
+    stage.reservation.resolve(null);
+    stage.upload.opened(nothingKept);
+    await declared;
+    expect(stage.asked).toContain("declare 5");
+    expect(stage.upload.metadata.declaredSize).toBe(5);
+  });
+
+  test("is refused if no stream may be as large", async () => {
+    const stage = new Stage();
+    await stage.ready();
+    const error = await stage.upload.declareSize(1024 * MiB + 1).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: "STREAM_TOO_LARGE" });
+    expect(stage.upload.metadata.declaredSize).toBeUndefined();
+  });
+});
 
 describe("a large upload", () => {
   test("is sent to the disk while it comes, one flush at a time", async () => {

@@ -31,6 +31,8 @@ export interface UploadHost {
   openSlot(key: string, resume: boolean, events: UploadEvents): UploadSlot;
   /** Syncs the file in the background. */
   flush(upload: Upload): Promise<unknown>;
+  /** Enters the size that the whole stream will have. */
+  declareSize(upload: Upload, size: number): Promise<unknown>;
   /** Makes the stream's entry and these bytes of its file durable. */
   secure(upload: Upload, bytes: number): Promise<void>;
   /** Makes sealed audio durable. */
@@ -189,6 +191,15 @@ export class Upload implements UploadEvents {
     }
     this.#flow.countDurable(bytes);
     return bytes;
+  }
+
+  /** Sets the size that the whole stream will have, once the upload is ready. It is durable after the next checkpoint. */
+  async declareSize(size: number): Promise<void> {
+    this.#host.admission.checkSize(size);
+    await this.#ready;
+    this.#throwIfEnded();
+    await this.#host.declareSize(this, size);
+    this.#metadata = { ...this.#metadata, declaredSize: size };
   }
 
   /** As `leave`, and the stream is removed. */

@@ -48,6 +48,21 @@ const kinds: [string, () => Catalog][] = [
 ];
 
 describe.each(kinds)("a catalog %s", (_name, make) => {
+  test("keeps the declared size of an unfinished stream, beside its other metadata", () => {
+    const catalog = make();
+    const tags = { name: "a.wav" };
+    catalog.reserve("x", "k", 1, { ...noMetadata, tags, declaredSize: 5 });
+    catalog.reserve("bare", "b", 1);
+    expect(catalog.find("x")!.metadata).toEqual({ ...noMetadata, tags, declaredSize: 5 });
+    catalog.declareSize("x", 7);
+    catalog.declareSize("bare", 2 ** 40);
+    expect(catalog.find("x")!.metadata).toEqual({ ...noMetadata, tags, declaredSize: 7 });
+    expect(catalog.find("bare")!.metadata).toEqual({ ...noMetadata, declaredSize: 2 ** 40 });
+    finish(catalog, "done", a64);
+    catalog.declareSize("done", 7);
+    expect(catalog.find("done")!.metadata).toEqual(noMetadata);
+  });
+
   test("reserves an id once", () => {
     const catalog = make();
     expect(catalog.reserve("x", "k1", 1)).toBe(true);

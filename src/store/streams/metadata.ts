@@ -28,6 +28,8 @@ export interface StreamMetadata {
   contentType: string | undefined;
   format: AudioDescription | undefined;
   tags: Readonly<Record<string, string>>;
+  /** Bytes that the whole stream is to have, if the client has said so. Only counts until the stream is finished. */
+  declaredSize?: number | undefined;
 }
 
 export const noMetadata: StreamMetadata = Object.freeze({
@@ -36,16 +38,27 @@ export const noMetadata: StreamMetadata = Object.freeze({
   tags: Object.freeze({}),
 });
 
-export function metadataToJson({ contentType, format, tags }: StreamMetadata): string | null {
-  const isEmpty = contentType === undefined && format === undefined && Object.keys(tags).length === 0;
-  return isEmpty ? null : JSON.stringify({ contentType, format, tags });
+/** `metadata` with the size that the whole stream is to have. */
+export function withSize(metadata = noMetadata, size: number | undefined): StreamMetadata {
+  return size === undefined ? metadata : { ...metadata, declaredSize: size };
+}
+
+export function metadataToJson({ contentType, format, tags, declaredSize }: StreamMetadata): string | null {
+  const isEmpty =
+    contentType === undefined &&
+    format === undefined &&
+    declaredSize === undefined &&
+    Object.keys(tags).length === 0;
+  return isEmpty ? null : JSON.stringify({ contentType, format, tags, declaredSize });
 }
 
 /** The inverse of `metadataToJson`. */
 export function metadataFromJson(json: string | null): StreamMetadata {
   if (json === null) return noMetadata;
-  const { contentType, format, tags } = JSON.parse(json) as StreamMetadata;
-  return { contentType, format, tags };
+  const { contentType, format, tags, declaredSize } = JSON.parse(json) as StreamMetadata;
+  return declaredSize === undefined
+    ? { contentType, format, tags }
+    : { contentType, format, tags, declaredSize };
 }
 
 /** What a person calls the stream; undefined if its tags have no title. */

@@ -49,6 +49,11 @@ export class UnfinishedStreams {
     return { kind: "restarted", discardedBytes: row.size };
   }
 
+  declareSize({ streamId, size }: KeeperArgs<"declareSize">): null {
+    this.#catalog.declareSize(streamId, size);
+    return null;
+  }
+
   /** The caller knows from the answer how the totals changed: no drift. */
   leave(args: KeeperArgs<"leave">): StreamRow | null {
     const left = this.#settled(args.streamId, args.at);

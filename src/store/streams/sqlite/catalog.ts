@@ -110,6 +110,10 @@ export class SqliteCatalog implements Catalog {
     this.#statements.touch.run(size, at, this.runningMs(), streamId);
   }
 
+  declareSize(streamId: string, size: number): void {
+    this.#statements.declareSize.run(size, streamId);
+  }
+
   markDurable(streamId: string, key: string, bytes: number): void {
     this.#statements.markDurable.run(bytes, streamId, key);
   }

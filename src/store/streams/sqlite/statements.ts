@@ -52,6 +52,10 @@ function changes(database: Database) {
       `UPDATE streams SET size = ?1, durable = min(durable, ?1), updated_at = ?2, touched_ms = ?3
        WHERE id = ?4 AND state = 0`,
     ),
+    declareSize: one<never, [number, string]>(
+      `UPDATE streams SET metadata = json_set(coalesce(metadata, '{"tags":{}}'), '$.declaredSize', ?1)
+       WHERE id = ?2 AND state = 0`,
+    ),
     markDurable: one<never, [number, string, string]>(
       "UPDATE streams SET durable = max(durable, ?) WHERE id = ? AND key = ? AND state = 0 AND epoch >= 0",
     ),
