@@ -61,13 +61,19 @@ const table = {
     "the audio is not what If-Match, If-None-Match or If-Unmodified-Since asks for; ask again without the header"),
   MESSAGE_TOO_LARGE: row(413, close.TOO_BIG, grpc.RESOURCE_EXHAUSTED, "message is larger than allowed",
     "control messages are short; send audio in binary frames"),
+  MEDIA_TYPE_REFUSED: row(415, close.POLICY, grpc.INVALID_ARGUMENT, "media type of the body not supported here",
+    "see the documentation of this operation for the Content-Type that it takes"),
+  TUS_VERSION_REFUSED: row(412, close.POLICY, grpc.FAILED_PRECONDITION, "version of tus missing or not supported",
+    "send the header Tus-Resumable: 1.0.0"),
+  CHECKED_TOO_LARGE: row(413, close.TOO_BIG, grpc.RESOURCE_EXHAUSTED, "body with a checksum is larger than allowed",
+    "send up to 8 MiB in each request with Upload-Checksum, or leave the header out"),
   READ_TOO_LARGE: row(413, close.TOO_BIG, grpc.RESOURCE_EXHAUSTED, "answer would be larger than allowed",
     "ask for a shorter range"),
   REQUESTS_EXHAUSTED: row(429, close.TRY_LATER, grpc.RESOURCE_EXHAUSTED, "too many unanswered requests",
     "read answers before sending more requests"),
   CREDIT_EXCEEDED: row(429, close.POLICY, grpc.RESOURCE_EXHAUSTED, "more audio sent than the credit allows",
     "wait for credit of both the channel and the connection before sending more"),
-  CHECKSUM_WRONG: row(400, close.POLICY, grpc.DATA_LOSS, "audio does not match its checksum",
+  CHECKSUM_WRONG: row(460, close.POLICY, grpc.DATA_LOSS, "audio does not match its checksum",
     "resume the stream; the damaged message was discarded"),
   CONNECTIONS_EXHAUSTED: row(503, close.TRY_LATER, grpc.RESOURCE_EXHAUSTED, "too many connections",
     "try again later, or raise --max-connections"),
@@ -129,6 +135,8 @@ const table = {
     "only the connection that resumed last may write"),
   STREAM_TOO_LARGE: row(413, close.TOO_BIG, grpc.RESOURCE_EXHAUSTED, "stream is larger than allowed",
     "raise --max-stream-bytes or split the audio"),
+  LENGTH_EXCEEDED: row(413, close.POLICY, grpc.OUT_OF_RANGE, "more audio than the declared length",
+    "send no more than the stream still lacks; a stream of another length is another stream"),
   STREAMS_EXHAUSTED: row(429, close.TRY_LATER, grpc.RESOURCE_EXHAUSTED, "too many unfinished streams",
     "finish or remove some before starting more; --max-unfinished-streams limits those of all connections"),
   OFFSET_WRONG: row(409, close.POLICY, grpc.OUT_OF_RANGE, "audio does not continue where the stream ends",
@@ -249,7 +257,7 @@ export class WavecacheError extends Error {
   }
 }
 
-/** A query parameter of a request is wrong. Its detail is written for the peer: it never repeats the value. */
+/** A query parameter or a header of a request is wrong. Its detail is written for the peer: it never repeats the value. */
 export class ParameterError extends WavecacheError {
   readonly parameter: string;
   override readonly detail: string;

@@ -95,6 +95,9 @@ function decodeText(encoded: string): string | undefined {
 /** `Buffer.from` skips what is no base64: compare what it has understood. Padding may be missing. */
 function decodeBase64(encoded: string): Uint8Array | undefined {
   const bytes = Buffer.from(encoded, "base64");
-  const plain = (text: string) => text.replace(/={0,2}$/, "");
-  return plain(bytes.toString("base64")) === plain(encoded) ? bytes : undefined;
+  return withoutPadding(bytes.toString("base64")) === withoutPadding(encoded) ? bytes : undefined;
+}
+
+function withoutPadding(encoded: string): string {
+  return encoded.replace(/={0,2}$/, "");
 }

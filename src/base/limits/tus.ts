@@ -7,7 +7,7 @@ import { KiB, MiB } from "./units.ts";
 export const maxTusMetadataChars = 8 * KiB;
 /**
  * A body with a checksum stays in memory until it is verified: none of it may become part of the upload otherwise. A longer
- * one is refused with MESSAGE_TOO_LARGE.
+ * one is refused with CHECKED_TOO_LARGE, whose hint names this limit.
  */
 export const maxCheckedBodyBytes = 8 * MiB;
 /** Bodies with a checksum that are in memory at once; the next one waits unread. */

@@ -199,8 +199,8 @@ export class Streams {
     const metadata = withSize(described, size);
     this.#checkId(streamId);
     this.admission.checkSize(size);
-    // How much of the size is missing is not known yet.
-    this.admission.checkStart(undefined);
+    // How much of the size is missing is not known yet. What reopens a stream may only remove it.
+    if (how !== "reopen") this.admission.checkStart(undefined);
     const previous = this.#uploads.get(streamId);
     if (previous === undefined) this.#quota.checkUpload(this.#uploads.size);
     const upload = new Upload(streamId, metadata, owner, this.#storage);
@@ -291,6 +291,11 @@ export class Streams {
   /** Interrupted uploads, and their bytes, that were removed to make room. */
   get reclaimed(): { readonly uploads: number; readonly bytes: number } {
     return this.#interrupted.reclaimed;
+  }
+
+  /** What an upload may have, and how long it may be interrupted. */
+  get uploadLimits(): Pick<StreamsSettings, "maxStreamBytes" | "incompleteTtlSeconds"> {
+    return this.#settings;
   }
 
   /** How far the background check of the store is. */

@@ -19,6 +19,7 @@ import {
   type OperationAccess,
   operation,
 } from "./operation.ts";
+import { methodOf } from "./tus/method-override.ts";
 
 interface Bindings {
   url: URL;
@@ -37,16 +38,22 @@ export function apiRoute(operations: readonly Operation[], version: string, mete
   // The listener has parsed the target, whatever the Host header holds.
   const app = new Hono<Env>({ getPath: (_, options) => options!.env!.url.pathname });
   for (const each of all) {
-    app.on(each.method.toUpperCase(), each.route, (context) => run(each, context, meter));
+    // hono looks for the GET of a path to answer a HEAD.
+    const method = each.method === "head" ? "GET" : each.method.toUpperCase();
+    app.on(method, each.route, (context, next) =>
+      each.method === "head" && context.req.method !== "HEAD" ? next() : run(each, context, meter),
+    );
   }
   app.notFound((context) => withoutOperation(context, methods(context.env.url.pathname), meter));
   app.onError((error, context) => endBody(errorResponse(error, meter), context.req.raw));
   const streaming = methodsByPath(all.filter(({ streamsBody }) => streamsBody === true));
   return {
-    streamsBody: ({ method }, { pathname }) => streaming(pathname).includes(method),
+    streamsBody: (request, { pathname }) => streaming(pathname).includes(methodOf(request, pathname)),
     handle(request, url, connection) {
       if (!url.pathname.startsWith(root)) return undefined;
-      return app.fetch(request, { url, connection });
+      const method = methodOf(request, url.pathname);
+      const meant = method === request.method ? request : new Request(request, { method });
+      return app.fetch(meant, { url, connection });
     },
   };
 }

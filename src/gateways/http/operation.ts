@@ -10,7 +10,8 @@ import type { ErrorCode } from "../../base/errors.ts";
 import type { HttpConnection } from "../../listen/route.ts";
 import { type Parameters, readQuery, type Values } from "./parameters.ts";
 
-export type Method = "get" | "put" | "post" | "patch" | "delete";
+/** A "get" answers HEAD, too; a "head" answers HEAD alone. */
+export type Method = "get" | "head" | "put" | "post" | "patch" | "delete" | "options";
 
 /** A successful answer. Without `schema` and `content` it has no body. */
 export interface Answer {

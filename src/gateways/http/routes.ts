@@ -12,13 +12,15 @@ import { homeRoute, type HomeSettings } from "./home.ts";
 import { libraryOperations, type Songs } from "./library.ts";
 import { recordingOperations, type Recordings } from "./recordings.ts";
 import { streamOperations, type Streams } from "./streams.ts";
+import { tusOperations } from "./tus/operations.ts";
+import { type TusStreams, TusUploads } from "./tus/uploads.ts";
 import { postOperation, type PostStreams } from "./upload/post.ts";
 import { putOperation, type PutStreams } from "./upload/put.ts";
 import { timelineOperation, type Timelines } from "./timeline.ts";
 
 /** What the API serves. */
 export interface HttpApi {
-  streams: Streams & AudioStreams & PutStreams & PostStreams & { readonly check: StoreCheck };
+  streams: Streams & AudioStreams & PutStreams & PostStreams & TusStreams & { readonly check: StoreCheck };
   streamAudio: StreamAudios;
   recordings: Recordings & AudioRecordings & Timelines;
   songs: Songs & AudioSongs;
@@ -32,6 +34,7 @@ export function httpRoutes(api: HttpApi, home: HomeSettings, meter: GatewayMeter
     putOperation(api.streams),
     postOperation(api.streams),
     streamAudioOperation(api.streams, api.streamAudio),
+    ...tusOperations(new TusUploads(api.streams)),
     recordingAudioOperation(api.recordings),
     songAudioOperation(api.songs),
     ...recordingOperations(api.recordings),

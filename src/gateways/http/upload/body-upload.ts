@@ -25,6 +25,7 @@ export type OpenUpload = Pick<
   | "finish"
   | "readable"
   | "checkpoint"
+  | "declareSize"
   | "leave"
   | "discard"
 >;

@@ -70,7 +70,8 @@ export class ApiContract {
 
   #operationOf(method: string, path: string): OperationDescription | undefined {
     const found = this.#methodsOf(path);
-    const name = method === "HEAD" ? "get" : method.toLowerCase();
+    const isGet = method === "HEAD" && found?.[1]["head"] === undefined;
+    const name = isGet ? "get" : method.toLowerCase();
     const operation = found?.[1][name];
     if (operation !== undefined) this.#seen.add(`${name} ${found![0]}`);
     return operation;

@@ -1,0 +1,179 @@
+/**
+ * Uploads over tus: the same streams as those of the other protocols, so that one may begin what another finishes. Each
+ * request takes the upload over from the connection that had it, and leaves it when its body ends.
+ *
+ * A stream is finished by the request that brings its last byte. If a crash or a lost connection comes between that byte
+ * and the commit, the next HEAD finishes it: the client learns that nothing is missing, and sends no more.
+ */
+import { ParameterError, WavecacheError } from "../../../base/errors.ts";
+import { isStreamId } from "../../../base/ids/stream-id.ts";
+import type { NewStream, Readable } from "../../../engine/streams/streams.ts";
+import type { UploadOwner } from "../../../engine/streams/upload.ts";
+import {
+  type AudioPieces,
+  bodyPieces,
+  BodyUpload,
+  type BodyUploadOptions,
+  type OpenUpload,
+} from "../upload/body-upload.ts";
+
+/** What tus needs of the engine. */
+export interface TusStreams {
+  startUpload(streamId: string, owner: UploadOwner, stream: NewStream): OpenUpload;
+  /** Resumes a stream that exists: otherwise `ready` of the upload rejects with STREAM_UNKNOWN. */
+  reopenUpload(streamId: string, owner: UploadOwner): OpenUpload;
+  /** An unfinished stream resolves once `wantedBytes` of what it received are readable. Throws STREAM_UNKNOWN. */
+  locate(streamId: string, wantedBytes: number): Promise<Readable>;
+  /** Rejects with STREAM_UNFINISHED while the stream is uploaded. */
+  remove(streamId: string): Promise<void>;
+  readonly uploadLimits: { readonly maxStreamBytes: number; readonly incompleteTtlSeconds: number };
+}
+
+/** The body of a request that continues an upload. */
+export interface Chunk {
+  pieces: AudioPieces;
+  /** Undefined if only its end will tell. */
+  bytes: number | undefined;
+}
+
+/** How far an upload is after a request. */
+export interface Progress {
+  offset: number;
+  isFinished: boolean;
+}
+
+export const noChunk: Chunk = { pieces: bodyPieces(null), bytes: 0 };
+
+export class TusUploads {
+  readonly #streams: TusStreams;
+
+  constructor(streams: TusStreams) {
+    this.#streams = streams;
+  }
+
+  get maxBytes(): number {
+    return this.#streams.uploadLimits.maxStreamBytes;
+  }
+
+  /** When an upload that is interrupted now will be removed, in milliseconds since 1970. */
+  get expiresAt(): number {
+    return Date.now() + this.#streams.uploadLimits.incompleteTtlSeconds * 1000;
+  }
+
+  /** Resolves once the stream and its first audio are durable. */
+  async create(
+    streamId: string,
+    stream: NewStream,
+    chunk: Chunk,
+    options: BodyUploadOptions,
+  ): Promise<Progress> {
+    const body = new BodyUpload((owner) => this.#streams.startUpload(streamId, owner, stream), options);
+    return await receive(body, chunk, async () => undefined);
+  }
+
+  /** Appends to a stream; `length` declares its size. Resolves once the audio is durable. */
+  async append(
+    streamId: string,
+    { offset, length }: { offset: number; length: number | undefined },
+    chunk: Chunk,
+    options: BodyUploadOptions,
+  ): Promise<Progress> {
+    const body = this.#reopen(streamId, options);
+    return await receive(body, chunk, async (upload, kept) => {
+      if (offset !== kept) throw new WavecacheError("OFFSET_WRONG");
+      if (length !== undefined && upload.finishing === undefined) await declare(upload, kept, length);
+    });
+  }
+
+  /** What can be recovered of a stream after a crash. Finishes one that lacks nothing but that. */
+  async describe(streamId: string, options: BodyUploadOptions): Promise<Readable> {
+    const found = await this.#streams.locate(streamId, Number.POSITIVE_INFINITY);
+    if (found.finishedAt !== undefined || found.size !== found.metadata.declaredSize) return found;
+    await receive(this.#reopen(streamId, options), noChunk, async () => undefined);
+    return await this.#streams.locate(streamId, Number.POSITIVE_INFINITY);
+  }
+
+  /** Removes a stream, finished or not. */
+  async remove(streamId: string, options: BodyUploadOptions): Promise<void> {
+    try {
+      await this.#streams.remove(streamId);
+    } catch (error) {
+      if (!(error instanceof WavecacheError) || error.code !== "STREAM_UNFINISHED") throw error;
+      await this.#discard(streamId, options);
+    }
+  }
+
+  /** A client that aborts its upload may be faster than the end of its connection. */
+  async #discard(streamId: string, options: BodyUploadOptions): Promise<void> {
+    const body = this.#reopen(streamId, options);
+    try {
+      await body.upload.ready;
+      if (body.upload.finishing !== undefined) return await this.#streams.remove(streamId);
+      body.upload.discard();
+    } finally {
+      await body.keep();
+    }
+  }
+
+  #reopen(streamId: string, options: BodyUploadOptions): BodyUpload {
+    if (!isStreamId(streamId)) throw new WavecacheError("STREAM_UNKNOWN");
+    return new BodyUpload((owner) => this.#streams.reopenUpload(streamId, owner), options);
+  }
+}
+
+/** Appends a chunk to an upload that passes `check`, and finishes the stream if that was all. */
+async function receive(
+  body: BodyUpload,
+  chunk: Chunk,
+  check: (upload: OpenUpload, kept: number) => Promise<void>,
+): Promise<Progress> {
+  const { upload } = body;
+  try {
+    const kept = await upload.ready;
+    await check(upload, kept);
+    if (upload.finishing !== undefined) return await nothingMore(kept, chunk);
+    const pieces = within(chunk, missingBytes(upload, kept));
+    await body.receive(pieces);
+    const offset = upload.receivedBytes;
+    const isFinished = offset === upload.metadata.declaredSize;
+    if (isFinished) await body.finish();
+    else await upload.checkpoint();
+    return { offset, isFinished };
+  } finally {
+    // Does nothing to a finished upload.
+    await body.keep();
+  }
+}
+
+/** A client may ask again for what it has missed the answer to. */
+async function nothingMore(offset: number, { pieces }: Chunk): Promise<Progress> {
+  if ((await pieces.next()) !== undefined) throw new WavecacheError("STREAM_FINISHED");
+  return { offset, isFinished: true };
+}
+
+async function declare(upload: OpenUpload, kept: number, length: number): Promise<void> {
+  const { declaredSize } = upload.metadata;
+  if (declaredSize === length) return;
+  if (declaredSize !== undefined) throw new ParameterError("Upload-Length", "the upload has another length");
+  if (length < kept) throw new ParameterError("Upload-Length", "the upload is longer already");
+  await upload.declareSize(length);
+}
+
+function missingBytes({ metadata }: OpenUpload, kept: number): number {
+  return (metadata.declaredSize ?? Number.POSITIVE_INFINITY) - kept;
+}
+
+/** The pieces of a chunk that has no more than `maxBytes`. Throws LENGTH_EXCEEDED, or rejects with it. */
+function within({ pieces, bytes }: Chunk, maxBytes: number): AudioPieces {
+  if (bytes !== undefined && bytes > maxBytes) throw new WavecacheError("LENGTH_EXCEEDED");
+  let left = maxBytes;
+  return {
+    async next() {
+      const piece = await pieces.next();
+      left -= piece?.length ?? 0;
+      if (left < 0) throw new WavecacheError("LENGTH_EXCEEDED");
+      return piece;
+    },
+    cancel: () => pieces.cancel(),
+  };
+}
