@@ -2,6 +2,7 @@
 import * as net from "node:net";
 
 interface State {
+  target: number;
   silent: boolean;
   /** Bytes that the target may still send. */
   downstreamBytes: number;
@@ -16,9 +17,9 @@ export class TcpProxy {
 
   static async open(target: number): Promise<TcpProxy> {
     const sockets = new Set<net.Socket>();
-    const state: State = { silent: false, downstreamBytes: Infinity, downstreamBytesPerMs: Infinity };
+    const state: State = { target, silent: false, downstreamBytes: Infinity, downstreamBytesPerMs: Infinity };
     const server = net.createServer((near) => {
-      const far = net.connect(target, "127.0.0.1");
+      const far = net.connect(state.target, "127.0.0.1");
       for (const [from, to] of [
         [near, far],
         [far, near],
@@ -57,6 +58,11 @@ export class TcpProxy {
   /** Destroys every connection, without a goodbye of the protocol on it. */
   cut(): void {
     for (const socket of this.#sockets) socket.resetAndDestroy();
+  }
+
+  /** New connections go to this port: a server that was started again has another one. */
+  forwardTo(port: number): void {
+    this.#state.target = port;
   }
 
   /** Holds back what the target sends after about so many bytes. */
