@@ -83,6 +83,29 @@ async function store(id: string): Promise<void> {
   expect((await api.request("POST", "/api/streams", { body: form, headers })).status).toBe(201);
 }
 
+/** Each operation of tus. */
+async function uploadByTus(): Promise<void> {
+  const version = { "tus-resumable": "1.0.0" };
+  const tus = async (method: string, path: string, headers: Record<string, string>, body?: string) =>
+    await api.request(method, path, { headers: { ...version, ...headers }, ...(body && { body }) });
+  expect((await tus("OPTIONS", "/api/tus", {})).status).toBe(204);
+  const created = await tus("POST", "/api/tus", { "upload-length": "5" });
+  expect(created.status).toBe(201);
+  const path = created.headers.get("location")!;
+  expect((await tus("OPTIONS", path, {})).status).toBe(204);
+  const chunk = { "upload-offset": "0", "content-type": "application/offset+octet-stream" };
+  const wrong = { ...chunk, "upload-checksum": `sha1 ${Buffer.alloc(20).toString("base64")}` };
+  expect((await tus("PATCH", path, { ...chunk, "tus-resumable": "2.0.0" }, "audio")).status).toBe(412);
+  expect((await tus("PATCH", path, wrong, "audio")).status).toBe(460);
+  expect((await tus("PATCH", path, { ...chunk, "content-type": "text/plain" }, "audio")).status).toBe(415);
+  expect((await tus("PATCH", path, chunk, "too long")).status).toBe(413);
+  expect((await tus("PATCH", path, chunk, "audio")).status).toBe(204);
+  expect((await tus("PATCH", path, chunk, "audio")).status).toBe(409);
+  expect((await tus("HEAD", path, {})).status).toBe(200);
+  expect((await tus("DELETE", path, {})).status).toBe(204);
+  expect((await tus("HEAD", path, {})).status).toBe(404);
+}
+
 async function upload(): Promise<string> {
   using peer = await AudioCachePeer.open(server.url);
   const id = freshId("api");
@@ -100,6 +123,7 @@ describe("the OpenAPI document", () => {
     expect((await api.request("GET", `/api/streams/${id}`)).status).toBe(200);
     expect((await api.request("HEAD", `/api/streams/${id}`)).status).toBe(200);
     await store(`${id}-put`);
+    await uploadByTus();
     await requestAudio(`/api/streams/${id}/audio`, "/api/streams/none/audio");
     await requestAudio(`/api/library/${putSong()}/audio`, "/api/library/none/audio");
     await requestAudio(`/api/recordings/${await record()}/audio`, "/api/recordings/4711/audio");

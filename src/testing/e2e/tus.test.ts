@@ -169,7 +169,7 @@ describe("an upload over tus", () => {
 });
 
 describe("a request that tus does not allow", () => {
-  test("of another version, or of none, is told which there are", async () => {
+  test("of another version, or of none, gets the list of versions", async () => {
     for (const version of ["0.2.2", ""]) {
       const answer = await peer.request("HEAD", "/api/tus/x", { "tus-resumable": version });
       expect([answer.status, answer.headers.get("tus-version")]).toEqual([412, "1.0.0"]);
@@ -235,7 +235,7 @@ describe("a request that tus does not allow", () => {
       "Upload-Metadata",
     ],
   ])("with %s creates nothing", async (_what, headers, parameter) => {
-    const length = parameter === "Upload-Metadata" ? { "upload-length": "1" } : {};
+    const length: Record<string, string> = parameter === "Upload-Metadata" ? { "upload-length": "1" } : {};
     const answer = await peer.request("POST", "/api/tus", { ...length, ...headers });
     expect(answer).toMatchObject({ status: 400, code: "BAD_REQUEST", parameter });
   });
@@ -249,11 +249,13 @@ describe("a request that tus does not allow", () => {
   });
 });
 
-describe("a body with a checksum", () => {
-  const checksum = (algorithm: "sha1" | "sha256", bytes: Uint8Array) => ({
-    "upload-checksum": `${algorithm} ${new Bun.CryptoHasher(algorithm).update(bytes).digest("base64")}`,
-  });
+/** The header of a body that may be another one. */
+function checksum(algorithm: "sha1" | "sha256", bytes: Uint8Array): Record<string, string> {
+  const digest = new Bun.CryptoHasher(algorithm).update(bytes).digest("base64");
+  return { "upload-checksum": `${algorithm} ${digest}` };
+}
 
+describe("a body with a checksum", () => {
   test("is appended if it is the right one", async () => {
     const path = await peer.create(audio.length);
     const [first, second] = [audio.subarray(0, MiB), audio.subarray(MiB)];
