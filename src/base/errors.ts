@@ -145,6 +145,8 @@ const table = {
     "the stream stays unfinished: start it again and send all of its audio"),
   NO_DATA: row(416, close.POLICY, grpc.OUT_OF_RANGE, "no data there",
     "ask for an offset below the stream's size"),
+  OBJECT_UNKNOWN: row(404, close.POLICY, grpc.NOT_FOUND, "no stream has this audio",
+    "upload it"),
   OBJECT_MISSING: row(500, close.INTERNAL, grpc.DATA_LOSS, "the audio of this stream is missing on disk",
     "another program removed or damaged it; remove the stream and upload it again"),
   OBJECT_DAMAGED: row(500, close.INTERNAL, grpc.DATA_LOSS, "this part of the audio is damaged on disk",

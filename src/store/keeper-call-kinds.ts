@@ -3,6 +3,7 @@ import type { KeeperCall, KeeperRequest } from "./keeper-calls.ts";
 
 export type FinishRequest = KeeperRequest<"finish">;
 export type RemoveRequest = KeeperRequest<"remove">;
+export type AdoptRequest = KeeperRequest<"adopt">;
 /** Waits for the disk, and touches nothing that commits and removals touch. */
 export type SlowCall =
   | "flush"
@@ -15,7 +16,7 @@ export type SlowCall =
   | "lookAtRecordings";
 
 /** Only touches the catalog. */
-export type QuickCall = Exclude<KeeperCall, "open" | "close" | "finish" | "remove" | SlowCall>;
+export type QuickCall = Exclude<KeeperCall, "open" | "close" | "finish" | "remove" | "adopt" | SlowCall>;
 
 const slowCalls: ReadonlySet<KeeperCall> = new Set<SlowCall>([
   "flush",
@@ -30,6 +31,7 @@ const slowCalls: ReadonlySet<KeeperCall> = new Set<SlowCall>([
 
 /** The calls that work without writing. */
 const readingCalls: ReadonlySet<KeeperCall> = new Set<KeeperCall>([
+  "streamsOf",
   "find",
   "lookUp",
   "list",
@@ -57,6 +59,6 @@ export function isSlow(request: KeeperRequest): request is KeeperRequest<SlowCal
   return slowCalls.has(request.call);
 }
 
-export function isCommit(request: KeeperRequest): request is FinishRequest | RemoveRequest {
-  return request.call === "finish" || request.call === "remove";
+export function isCommit(request: KeeperRequest): request is FinishRequest | RemoveRequest | AdoptRequest {
+  return request.call === "finish" || request.call === "remove" || request.call === "adopt";
 }

@@ -93,6 +93,13 @@ export interface KeeperCalls {
     args: { streamId: string; key: string; size: number; sha256: string; format: string | null; at: number },
     result: { row: StreamRow; addedBytes: number },
   ];
+  /** Finished streams with this object, by id; none if the object is damaged or missing. */
+  streamsOf: [args: { sha256: string; limit: number }, result: StreamRow[]];
+  /** Enters a finished stream of an object. Fails with OBJECT_UNKNOWN if there is no such object, and STREAM_EXISTS. */
+  adopt: [
+    args: { streamId: string; key: string; sha256: string; metadata: StreamMetadata; at: number },
+    result: StreamRow,
+  ];
   find: [args: { streamId: string }, result: StreamRow | null];
   /** The stream of this id, or else the only one whose tag `name`, or the end after its last slash, is this name. */
   lookUp: [args: { idOrName: string }, result: StreamRow | null];

@@ -2,7 +2,7 @@
  * The keeper owns the catalog and makes finished streams durable. It handles three kinds of call:
  *
  *   - quick calls only touch the catalog: all that arrive together run at once, in one transaction;
- *   - commits and removals share one queue and run a group at a time. Uploads that end while a group waits for the
+ *   - commits, adoptions and removals share one queue and run a group at a time. Uploads that end while a group waits for the
  *     disk share the syncs of the next group, and a removal cannot interleave with a commit of the same object;
  *   - slow calls wait for the disk but touch nothing that the others do, so they run concurrently.
  */
@@ -13,12 +13,14 @@ import { Background } from "./check/background.ts";
 import { Drift } from "./check/drift.ts";
 import { LostFound } from "./check/lost-found.ts";
 import type { StoreNotice } from "./check/notice.ts";
+import { adoptObject, streamsOfObject } from "./streams/adoption.ts";
 import type { Catalog } from "./streams/catalog.ts";
 import { checkpointGroup } from "./streams/checkpoint.ts";
 import { commitGroup } from "./streams/commit.ts";
 import type { DeviceCatalog } from "./devices/catalog.ts";
 import type { KeeperArgs, KeeperCall, KeeperRequest, KeeperResult, OpenArgs } from "./keeper-calls.ts";
 import {
+  type AdoptRequest,
   type FinishRequest,
   isCommit,
   isSlow,
@@ -74,6 +76,7 @@ export class Keeper {
     resume: (args) => this.#resume(args),
     declareSize: (args) => this.#unfinished.declareSize(args),
     leave: (args) => this.#unfinished.leave(args),
+    streamsOf: (args) => streamsOfObject(this.#layout, this.#catalog, args),
     find: (args) => this.#unfinished.find(args),
     lookUp: (args) => this.#unfinished.lookUp(args),
     list: (args) => this.#unfinished.list(args),
@@ -102,7 +105,7 @@ export class Keeper {
     findRecording: (args) => this.#recordings.find(args),
     lookAtRecordings: (args) => this.#recordings.look(args),
   };
-  #waiting: (FinishRequest | RemoveRequest)[] = [];
+  #waiting: (FinishRequest | AdoptRequest | RemoveRequest)[] = [];
   #group: Promise<void> | undefined;
 
   /** Opens the catalog. Call `open` next. */
@@ -278,6 +281,7 @@ export class Keeper {
       const group = this.#waiting;
       this.#waiting = [];
       await this.#finishGroup(group.filter((request) => request.call === "finish") as FinishRequest[]);
+      for (const each of group) if (each.call === "adopt") await this.#adopt(each as AdoptRequest);
       await this.#removeGroup(group.filter((request) => request.call === "remove") as RemoveRequest[]);
     }
     this.#group = undefined;
@@ -296,6 +300,16 @@ export class Keeper {
     });
     this.#replyAll(requests, answers);
     failpoint("commit.6");
+  }
+
+  async #adopt(request: AdoptRequest): Promise<void> {
+    const store = { layout: this.#layout, catalog: this.#catalog, journal: this.#journal };
+    try {
+      this.#guard.checkRoom();
+      this.#replyAll([request], [{ result: await adoptObject(store, request.args) }]);
+    } catch (error) {
+      this.#replyAll([request], [{ error: toWavecacheError(error) }]);
+    }
   }
 
   /** Runs concurrently with everything else. */

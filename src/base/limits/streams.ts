@@ -94,6 +94,9 @@ export const minUploadRoomBytes = 256 * KiB;
 /** Interval at which the server looks whether its folders are still there and their disk has room. */
 export const storeLookMs = 2_000;
 
+/** Streams of an object that are looked at for one that the caller may read; beyond them it counts as unknown. */
+export const maxStreamsOfObject = 100;
+
 /** Description of a stream: lengths in UTF-16 units. A longer text makes the message malformed. */
 export const maxContentTypeChars = 128;
 export const maxCodecNameChars = 32;

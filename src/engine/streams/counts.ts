@@ -35,6 +35,11 @@ export class StreamCounts {
     if (addedBytes > 0) this.objects += 1;
   }
 
+  /** A finished stream was made of an object that was there. */
+  adopted(): void {
+    this.finished += 1;
+  }
+
   /** An upload ended without a receipt; `left` is its row in the catalog. */
   left(left: StreamRow | null): void {
     if (left === null) this.unfinished -= 1;

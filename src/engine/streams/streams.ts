@@ -21,6 +21,7 @@ import { type Follower, Followers } from "./followers.ts";
 import { InterruptedUploads } from "./interrupted-uploads.ts";
 import { OutboundBudget } from "./outbound-budget.ts";
 import { Scrub, type ScrubHost, type ScrubSettings } from "./scrub.ts";
+import { StoredObjects } from "./stored-objects.ts";
 import { StoreWatch } from "./store-watch.ts";
 import { StreamQuota, type StreamQuotaLimits } from "./stream-quota.ts";
 import { Upload, type UploadOwner } from "./upload.ts";
@@ -85,6 +86,7 @@ export class Streams {
   readonly admission: Admission;
   readonly damage: Damage;
   readonly scrub: Scrub;
+  readonly objects: StoredObjects;
   readonly outbound = new OutboundBudget(maxOutboundBytes);
   readonly #pool: Pool;
   readonly #layout: CacheLayout;
@@ -129,6 +131,8 @@ export class Streams {
       uploadCommitted: (row: StreamRow) => this.#committed(row),
       uploadReleased: (upload: Upload) => this.#release(upload),
     };
+    const rules = { checkId: (id: string) => this.#checkId(id), newKey: () => this.#newKey() };
+    this.objects = new StoredObjects(pool.keeper, { counts: this.#counts, quota: this.#quota }, rules);
     const figures = { admission: this.admission, counts: this.#counts, quota: this.#quota };
     this.#storage = new UploadStorage(pool, figures, owner, log);
   }

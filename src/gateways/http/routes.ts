@@ -14,13 +14,18 @@ import { recordingOperations, type Recordings } from "./recordings.ts";
 import { streamOperations, type Streams } from "./streams.ts";
 import { tusOperations } from "./tus/operations.ts";
 import { type TusStreams, TusUploads } from "./tus/uploads.ts";
+import { objectOperation, type Objects } from "./upload/objects.ts";
 import { postOperation, type PostStreams } from "./upload/post.ts";
 import { putOperation, type PutStreams } from "./upload/put.ts";
 import { timelineOperation, type Timelines } from "./timeline.ts";
 
 /** What the API serves. */
 export interface HttpApi {
-  streams: Streams & AudioStreams & PutStreams & PostStreams & TusStreams & { readonly check: StoreCheck };
+  streams: Streams &
+    AudioStreams &
+    PutStreams &
+    PostStreams &
+    TusStreams & { readonly objects: Objects; readonly check: StoreCheck };
   streamAudio: StreamAudios;
   recordings: Recordings & AudioRecordings & Timelines;
   songs: Songs & AudioSongs;
@@ -32,7 +37,8 @@ export function httpRoutes(api: HttpApi, home: HomeSettings, meter: GatewayMeter
   const operations = [
     ...streamOperations(api.streams),
     putOperation(api.streams),
-    postOperation(api.streams),
+    postOperation(api.streams, api.streams.objects),
+    objectOperation(api.streams.objects),
     streamAudioOperation(api.streams, api.streamAudio),
     ...tusOperations(new TusUploads(api.streams)),
     recordingAudioOperation(api.recordings),

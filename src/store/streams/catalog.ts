@@ -134,6 +134,8 @@ export interface Catalog {
   hasKey(key: string): boolean;
   /** Whether a finished stream has this object. */
   hasFinished(sha256: string): boolean;
+  /** Finished streams with this object, by id. */
+  streamsOf(sha256: string, limit: number): StreamRow[];
   list(query: ListQuery): StreamRow[];
   /** Streams of an older version are found once `fillSearch` has added them. */
   search(query: StreamSearch): FoundStreams;

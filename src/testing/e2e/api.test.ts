@@ -78,6 +78,11 @@ async function store(id: string): Promise<void> {
   expect(await put({ "repr-digest": digest })).toBe(200);
   expect(await put({})).toBe(409);
   expect((await api.request("POST", "/api/streams", { body })).status).toBe(201);
+  const adopted = { body: "", headers: { "repr-digest": digest } };
+  expect((await api.request("POST", "/api/streams", adopted)).status).toBe(201);
+  const sha256 = new Bun.CryptoHasher("sha256").update(body).digest("hex");
+  expect((await api.request("GET", `/api/objects/${sha256}`)).status).toBe(200);
+  expect((await api.request("GET", "/api/objects/none")).status).toBe(404);
   const form = `--x\r\nContent-Disposition: form-data; name="f"; filename="a.wav"\r\n\r\n${body}\r\n--x--\r\n`;
   const headers = { "content-type": "multipart/form-data; boundary=x" };
   expect((await api.request("POST", "/api/streams", { body: form, headers })).status).toBe(201);

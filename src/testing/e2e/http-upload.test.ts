@@ -207,6 +207,51 @@ describe("POST", () => {
   });
 });
 
+describe("audio that the server has", () => {
+  const known = new Uint8Array(new Random(6).bytes(100_000));
+  const target = `/api/objects/${sha256(known)}`;
+  const adopt = (headers = {}) =>
+    send("POST", "/api/streams", "", { "repr-digest": digestOf(known), ...headers });
+
+  test("is found by its SHA-256 once it is finished, and becomes a stream without an upload", async () => {
+    const id = freshId("known");
+    const has = async (): Promise<number> =>
+      (await fetch(`${server.httpBase}${target}`, { method: "HEAD" })).status;
+    expect(await has()).toBe(404);
+    expect(await refusal(await adopt())).toBe("404 OBJECT_UNKNOWN");
+    await send("PUT", audioPath(id), known);
+    expect(await has()).toBe(200);
+    const found = await fetch(`${server.httpBase}${target}`);
+    expect(await found.json()).toEqual({ sha256: sha256(known), size: known.length });
+
+    const answer = await adopt({
+      "content-type": "audio/wav",
+      "content-disposition": "x; filename=mine.wav",
+    });
+    expect(answer.status).toBe(201);
+    const { streamId, size } = (await answer.json()) as Stored;
+    expect(size).toBe(known.length);
+    const { metadata } = (await streamInfo(server.httpBase, streamId))!;
+    expect(metadata).toMatchObject({ contentType: "audio/wav", tags: { name: "mine.wav" } });
+    await fetch(`${server.httpBase}/api/streams/${id}`, { method: "DELETE" });
+    await expectStored(streamId, known);
+    await fetch(`${server.httpBase}/api/streams/${streamId}`, { method: "DELETE" });
+    expect(await has()).toBe(404);
+  });
+
+  test("is named by 64 hex digits alone", async () => {
+    for (const name of ["x", "..%2F..", "0".repeat(63), "0".repeat(64), "%00"]) {
+      expect(await refusal(await fetch(`${server.httpBase}/api/objects/${name}`))).toBe("404 OBJECT_UNKNOWN");
+    }
+  });
+
+  test("is no reference for an empty body with the digest of nothing", async () => {
+    const headers = { "repr-digest": digestOf(new Uint8Array(0)) };
+    const answer = await send("POST", "/api/streams", "", headers);
+    expect([answer.status, ((await answer.json()) as Stored).size]).toEqual([201, 0]);
+  });
+});
+
 describe("a live source", () => {
   test("is followed while it comes, and kept", async () => {
     const id = freshId("live");

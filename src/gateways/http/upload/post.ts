@@ -9,6 +9,7 @@ import { bodyPieces, type OpenUpload } from "./body-upload.ts";
 import { describeAudio, nameParameter } from "./description.ts";
 import { digestHeaders } from "./digests.ts";
 import { formFiles, isForm } from "./form.ts";
+import { type Objects, readableObject } from "./objects.ts";
 import { readAudioHeaders, stored, storePieces } from "./request.ts";
 import { storedHeaders, storedSchema, uploadErrors, uploadRequestHeaders } from "./schemas.ts";
 
@@ -23,7 +24,16 @@ const filesSchema = v.strictObject({
   streams: v.array(v.strictObject({ ...storedSchema.entries, name: v.nullable(v.string()) })),
 });
 
-export function postOperation(streams: PostStreams): Operation {
+/** What the operation uploads to, and what need not be uploaded. */
+interface Engine {
+  streams: PostStreams;
+  objects: Objects;
+}
+
+/** Of no bytes: a body without any is this audio, not a reference to it. */
+const emptySha256 = new Bun.CryptoHasher("sha256").digest("hex");
+
+export function postOperation(streams: PostStreams, objects: Objects): Operation {
   return operation({
     method: "post",
     route: "/api/streams",
@@ -41,14 +51,19 @@ export function postOperation(streams: PostStreams): Operation {
         headers: storedHeaders,
       },
     },
-    errors: ["FORM_TOO_LARGE", ...uploadErrors],
-    handle: (asked) => (isForm(asked.request.headers) ? storeForm(streams, asked) : store(streams, asked)),
+    errors: ["FORM_TOO_LARGE", "OBJECT_UNKNOWN", ...uploadErrors],
+    handle: (asked) =>
+      isForm(asked.request.headers) ? storeForm(streams, asked) : store({ streams, objects }, asked),
   });
 }
 
-async function store(streams: PostStreams, asked: Asked): Promise<Response> {
+async function store({ streams, objects }: Engine, asked: Asked): Promise<Response> {
   const { stream, sha256 } = readAudioHeaders(asked.request, asked.query.name);
   const id = newStreamId(asked);
+  if (stream.size === 0 && sha256 !== undefined && sha256 !== emptySha256) {
+    await readableObject(objects, sha256, asked.principal);
+    return stored(id, await objects.adopt(id, sha256, stream.metadata), asked);
+  }
   const pieces = bodyPieces(asked.request.body);
   const receipt = await storePieces(pieces, asked, sha256, (owner) => streams.startUpload(id, owner, stream));
   return stored(id, receipt, asked);

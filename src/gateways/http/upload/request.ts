@@ -3,13 +3,14 @@ import { ParameterError, WavecacheError } from "../../../base/errors.ts";
 import type { NewStream } from "../../../engine/streams/streams.ts";
 import type { Receipt } from "../../../engine/streams/upload-state.ts";
 import type { UploadOwner } from "../../../engine/streams/upload.ts";
+import type { StreamMetadata } from "../../../store/streams/metadata.ts";
 import { type ApiRequest, json } from "../operation.ts";
 import { type AudioPieces, BodyUpload, type OpenUpload } from "./body-upload.ts";
 import { describeAudio } from "./description.ts";
 import { declaredSha256, reprDigest } from "./digests.ts";
 
 export interface SentAudio {
-  stream: NewStream;
+  stream: NewStream & { metadata: StreamMetadata };
   /** What the body must amount to, if the client says so. */
   sha256: string | undefined;
 }

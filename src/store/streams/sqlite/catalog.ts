@@ -162,6 +162,10 @@ export class SqliteCatalog implements Catalog {
     return this.#statements.hasKey.get(key) !== null;
   }
 
+  streamsOf(sha256: string, limit: number): StreamRow[] {
+    return this.#statements.streamsOf.all(sha256, limit).map(toRow);
+  }
+
   hasFinished(sha256: string): boolean {
     return this.#statements.hasFinished.get(sha256) !== null;
   }

@@ -106,6 +106,10 @@ function queries(database: Database) {
     hasFinished: one<{ id: string }, [string]>(
       "SELECT id FROM streams WHERE sha256 = ? AND state = 2 LIMIT 1",
     ),
+    streamsOf: one<SqlRow, [string, number]>(
+      `SELECT * FROM streams INDEXED BY streams_by_object WHERE sha256 IS NOT NULL AND sha256 = ? AND state = 2
+       ORDER BY id LIMIT ?`,
+    ),
     hasKey: one<{ id: string }, [string]>("SELECT id FROM streams WHERE key = ? AND state < 2 LIMIT 1"),
     listAll: one<SqlRow, [string, number]>("SELECT * FROM streams WHERE id > ? ORDER BY id LIMIT ?"),
     listFinished: one<SqlRow, [string, number]>(
