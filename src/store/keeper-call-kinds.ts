@@ -4,6 +4,9 @@ import type { KeeperCall, KeeperRequest } from "./keeper-calls.ts";
 export type FinishRequest = KeeperRequest<"finish">;
 export type RemoveRequest = KeeperRequest<"remove">;
 export type AdoptRequest = KeeperRequest<"adopt">;
+export type ChangeRequest = KeeperRequest<"change">;
+/** They share one queue. */
+export type CommitRequest = FinishRequest | RemoveRequest | AdoptRequest | ChangeRequest;
 /** Waits for the disk, and touches nothing that commits and removals touch. */
 export type SlowCall =
   | "flush"
@@ -16,7 +19,10 @@ export type SlowCall =
   | "lookAtRecordings";
 
 /** Only touches the catalog. */
-export type QuickCall = Exclude<KeeperCall, "open" | "close" | "finish" | "remove" | "adopt" | SlowCall>;
+export type QuickCall = Exclude<
+  KeeperCall,
+  "open" | "close" | "finish" | "remove" | "adopt" | "change" | SlowCall
+>;
 
 const slowCalls: ReadonlySet<KeeperCall> = new Set<SlowCall>([
   "flush",
@@ -36,6 +42,7 @@ const readingCalls: ReadonlySet<KeeperCall> = new Set<KeeperCall>([
   "lookUp",
   "list",
   "search",
+  "undescribed",
   "idle",
   "totals",
   "countDamaged",
@@ -59,6 +66,6 @@ export function isSlow(request: KeeperRequest): request is KeeperRequest<SlowCal
   return slowCalls.has(request.call);
 }
 
-export function isCommit(request: KeeperRequest): request is FinishRequest | RemoveRequest | AdoptRequest {
-  return request.call === "finish" || request.call === "remove" || request.call === "adopt";
+export function isCommit(request: KeeperRequest): request is CommitRequest {
+  return ["finish", "remove", "adopt", "change"].includes(request.call);
 }

@@ -9,6 +9,7 @@ import type { StoreNotice } from "./check/notice.ts";
 import type { CheckpointItem, CheckpointOutcome } from "./streams/checkpoint.ts";
 import type { StreamSearch } from "./streams/search.ts";
 import type { FoundRows, ListQuery, StoredObject, StreamRow, Totals } from "./streams/catalog.ts";
+import type { StreamChange } from "./streams/changes.ts";
 import type { ScrubState } from "./streams/scrub-state.ts";
 import type { DeviceRow } from "./devices/catalog.ts";
 import type { RecordingQuery, RecordingRow } from "./recordings/catalog.ts";
@@ -104,6 +105,10 @@ export interface KeeperCalls {
   /** The stream of this id, or else the only one whose tag `name`, or the end after its last slash, is this name. */
   lookUp: [args: { idOrName: string }, result: StreamRow | null];
   list: [args: ListQuery, result: StreamRow[]];
+  /** Changes the tags of a stream, or describes its audio. Fails with STREAM_UNKNOWN, or BAD_REQUEST if it has too many. */
+  change: [args: StreamChange, result: StreamRow];
+  /** Finished streams whose audio properties are to be read. */
+  undescribed: [args: { limit: number }, result: StreamRow[]];
   search: [args: StreamSearch, result: FoundRows];
   /** Removes a stream, and its object if no other stream uses it. Fails with STREAM_UNKNOWN if there is none. */
   remove: [args: { streamId: string }, result: RemovedStream];

@@ -2,7 +2,7 @@
  * The keeper owns the catalog and makes finished streams durable. It handles three kinds of call:
  *
  *   - quick calls only touch the catalog: all that arrive together run at once, in one transaction;
- *   - commits, adoptions and removals share one queue and run a group at a time. Uploads that end while a group waits for the
+ *   - commits, adoptions, changes and removals share one queue and run a group at a time. Uploads that end while a group waits for the
  *     disk share the syncs of the next group, and a removal cannot interleave with a commit of the same object;
  *   - slow calls wait for the disk but touch nothing that the others do, so they run concurrently.
  */
@@ -19,8 +19,11 @@ import { checkpointGroup } from "./streams/checkpoint.ts";
 import { commitGroup } from "./streams/commit.ts";
 import type { DeviceCatalog } from "./devices/catalog.ts";
 import type { KeeperArgs, KeeperCall, KeeperRequest, KeeperResult, OpenArgs } from "./keeper-calls.ts";
+import { changeGroup } from "./streams/changes.ts";
 import {
   type AdoptRequest,
+  type ChangeRequest,
+  type CommitRequest,
   type FinishRequest,
   isCommit,
   isSlow,
@@ -80,6 +83,7 @@ export class Keeper {
     find: (args) => this.#unfinished.find(args),
     lookUp: (args) => this.#unfinished.lookUp(args),
     list: (args) => this.#unfinished.list(args),
+    undescribed: ({ limit }) => this.#catalog.undescribed(limit),
     search: (args) => this.#unfinished.search(args),
     idle: (args) => this.#unfinished.idle(args),
     expire: (args) => this.#unfinished.expire(args),
@@ -105,7 +109,7 @@ export class Keeper {
     findRecording: (args) => this.#recordings.find(args),
     lookAtRecordings: (args) => this.#recordings.look(args),
   };
-  #waiting: (FinishRequest | AdoptRequest | RemoveRequest)[] = [];
+  #waiting: CommitRequest[] = [];
   #group: Promise<void> | undefined;
 
   /** Opens the catalog. Call `open` next. */
@@ -282,6 +286,7 @@ export class Keeper {
       this.#waiting = [];
       await this.#finishGroup(group.filter((request) => request.call === "finish") as FinishRequest[]);
       for (const each of group) if (each.call === "adopt") await this.#adopt(each as AdoptRequest);
+      await this.#changeGroup(group.filter((request) => request.call === "change") as ChangeRequest[]);
       await this.#removeGroup(group.filter((request) => request.call === "remove") as RemoveRequest[]);
     }
     this.#group = undefined;
@@ -310,6 +315,17 @@ export class Keeper {
     } catch (error) {
       this.#replyAll([request], [{ error: toWavecacheError(error) }]);
     }
+  }
+
+  async #changeGroup(requests: ChangeRequest[]): Promise<void> {
+    if (requests.length === 0) return;
+    const store = { layout: this.#layout, catalog: this.#catalog, journal: this.#journal };
+    const outcomes = await changeGroup(
+      store,
+      requests.map((request) => request.args),
+    );
+    const answers = outcomes.map((each): Answer => ("row" in each ? { result: each.row } : each));
+    this.#replyAll(requests, answers);
   }
 
   /** Runs concurrently with everything else. */

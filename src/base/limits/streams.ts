@@ -105,6 +105,8 @@ export const maxTags = 32;
 export const maxTagKeyChars = 64;
 export const maxTagValueChars = 512;
 export const maxTagsChars = 4096;
+/** Body of a change of tags; a larger one is refused with MESSAGE_TOO_LARGE. */
+export const maxPatchBytes = 64 * KiB;
 /** Highest sample rate and channel count in the description of a stream's audio. */
 export const maxDescribedSampleRate = 768_000;
 export const maxDescribedChannels = 32;

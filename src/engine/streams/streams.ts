@@ -12,6 +12,7 @@ import type { CacheLayout } from "../../store/layout.ts";
 import type { StoreCondition } from "../../store/store-guard.ts";
 import type { FoundRows, ListQuery, StreamRow } from "../../store/streams/catalog.ts";
 import { describeStream, type StreamMetadata, withSize } from "../../store/streams/metadata.ts";
+import type { TagsChange } from "../../store/streams/changes.ts";
 import type { StreamSearch } from "../../store/streams/search.ts";
 import type { StoreConditions } from "../store-conditions.ts";
 import { Admission, type AdmissionLimits } from "./admission.ts";
@@ -268,6 +269,15 @@ export class Streams {
 
   list(query: ListQuery): Promise<StreamRow[]> {
     return this.#pool.keeper.call("list", query);
+  }
+
+  /** Null removes a tag. Rejects with STREAM_UNKNOWN, and with BAD_REQUEST if the stream has too many tags then. */
+  async changeTags(streamId: string, patch: TagsChange["patch"]): Promise<StreamRow> {
+    const row = await this.#pool.keeper.call("change", { streamId, patch });
+    if (row.state === "finished" && this.#known.has(streamId)) {
+      this.#known.set(streamId, this.#readableObject(row));
+    }
+    return row;
   }
 
   search(query: StreamSearch): Promise<FoundRows> {

@@ -3,11 +3,12 @@ import { WavecacheError } from "../../base/errors.ts";
 import { isStreamId } from "../../base/ids/stream-id.ts";
 import type { StreamRow } from "../../store/streams/catalog.ts";
 import { json, type Operation, operation } from "./operation.ts";
+import { changeOperation, type StreamTags } from "./stream-changes.ts";
 import { describe, streamSchema, type Uploads } from "./stream-json.ts";
 import { listOperation, type StreamLists } from "./stream-list.ts";
 
 /** What the operations need of the engine. */
-export interface Streams extends StreamLists, Uploads {
+export interface Streams extends StreamLists, StreamTags, Uploads {
   /** A stream by its id, or else the only one of this name. */
   lookUp(idOrName: string): Promise<StreamRow | null>;
   remove(streamId: string): Promise<void>;
@@ -18,7 +19,7 @@ const route = "/api/streams/:id";
 const segments = { id: "The id of the stream." };
 
 export function streamOperations(streams: Streams): Operation[] {
-  return [listOperation(streams), findOperation(streams), removeOperation(streams)];
+  return [listOperation(streams), findOperation(streams), changeOperation(streams), removeOperation(streams)];
 }
 
 function findOperation(streams: Streams): Operation {

@@ -21,7 +21,7 @@ export function forgetPosition(catalog: Pick<Catalog, "setMeta">): void {
   catalog.setMeta(positionFact, undefined);
 }
 
-/** Enters finished streams, and removes removed ones, that only the journal knows of. */
+/** Enters finished streams, changes changed ones, and removes removed ones, that only the journal knows of. */
 export async function replayJournal(context: CheckContext): Promise<void> {
   const { layout, catalog, drift } = context.store;
   const [number, bytes] = (catalog.meta(positionFact) ?? "0:0").split(":").map(Number);
@@ -35,8 +35,11 @@ export async function replayJournal(context: CheckContext): Promise<void> {
 function replay({ store, figures }: CheckContext, entry: JournalEntry): void {
   const { catalog, layout } = store;
   if ("finish" in entry) {
-    const { streamId, sha256, size } = entry.finish;
-    const isMissing = catalog.find(streamId) === undefined && sizeOfFile(layout.objectPath(sha256)) === size;
+    const { streamId, key, sha256, size, metadata, audio } = entry.finish;
+    const row = catalog.find(streamId);
+    // An upload that goes on may have got other tags since.
+    if (row?.state === "finished") catalog.describe(streamId, key, metadata, audio);
+    const isMissing = row === undefined && sizeOfFile(layout.objectPath(sha256)) === size;
     if (isMissing && catalog.enter(entry.finish)) figures.enteredStreams += 1;
     return;
   }

@@ -127,6 +127,8 @@ export interface Catalog {
   finish(streamId: string, at: number): void;
   /** Inserts a finished stream, whose object is there. Returns false, and changes nothing, if the id is in use. */
   enter(stream: FinishedStream): boolean;
+  /** Replaces what is known of a stream. The key must match: the id may have a new upload by now. */
+  describe(streamId: string, key: string, metadata: StreamMetadata, audio: AudioProperties | null): void;
   remove(streamId: string): void;
   /** Whether any other stream has this object. */
   hasObject(sha256: string, exceptStreamId: string): boolean;
@@ -139,6 +141,8 @@ export interface Catalog {
   list(query: ListQuery): StreamRow[];
   /** Streams of an older version are found once `fillSearch` has added them. */
   search(query: StreamSearch): FoundStreams;
+  /** Finished streams whose audio properties are to be read. */
+  undescribed(limit: number): StreamRow[];
   /** Adds streams of an older version to the index of the search. Returns whether there may be more. */
   fillSearch(limit: number): boolean;
   /** Unfinished streams that were last touched this long ago in running time, longest first. */

@@ -1,5 +1,8 @@
 /** What the client says about a stream. The catalog stores it as JSON, or as null if the client said nothing. */
 
+import { WavecacheError } from "../../base/errors.ts";
+import { maxTags, maxTagsChars } from "../../base/limits/streams.ts";
+
 /** The format of a stream's samples. */
 export interface AudioDescription {
   /** FFmpeg's name of the codec, for example "pcm_s16le". */
@@ -59,6 +62,35 @@ export function metadataFromJson(json: string | null): StreamMetadata {
   return declaredSize === undefined
     ? { contentType, format, tags }
     : { contentType, format, tags, declaredSize };
+}
+
+/** With some tags set, and those removed whose value is null. Throws BAD_REQUEST if they are too many or too long. */
+export function patchTags(
+  metadata: StreamMetadata,
+  patch: Readonly<Record<string, string | null>>,
+): StreamMetadata {
+  const { tags, ...rest } = metadata;
+  const merged = Object.entries({ ...tags, ...patch }).filter(
+    (tag): tag is [string, string] => tag[1] !== null,
+  );
+  if (merged.length > maxTags) throw new WavecacheError("BAD_REQUEST", `a stream has up to ${maxTags} tags`);
+  if (charsOf(merged) > maxTagsChars)
+    throw new WavecacheError("BAD_REQUEST", `the tags of a stream have up to ${maxTagsChars} characters`);
+  return { ...rest, tags: Object.fromEntries(merged) };
+}
+
+/** With further tags, as far as there is room for them. Tags that are there stay as they are. */
+export function addTags(metadata: StreamMetadata, further: Readonly<Record<string, string>>): StreamMetadata {
+  const all = Object.entries(metadata.tags);
+  for (const tag of Object.entries(further)) {
+    const hasRoom = all.length < maxTags && charsOf(all) + charsOf([tag]) <= maxTagsChars;
+    if (hasRoom && !Object.hasOwn(metadata.tags, tag[0])) all.push(tag);
+  }
+  return { ...metadata, tags: Object.fromEntries(all) };
+}
+
+function charsOf(tags: readonly [string, string][]): number {
+  return tags.reduce((sum, [key, value]) => sum + key.length + value.length, 0);
 }
 
 /** What a person calls the stream; undefined if its tags have no title. */

@@ -134,6 +134,10 @@ describe("the OpenAPI document", () => {
     await requestAudio(`/api/recordings/${await record()}/audio`, "/api/recordings/4711/audio");
     expect((await api.request("GET", "/api/recordings/api/timeline")).status).toBe(200);
     expect((await api.request("GET", "/api/recordings/nobody/timeline")).status).toBe(404);
+    const change = (body: string) => api.request("PATCH", `/api/streams/${id}`, { body });
+    expect((await change('{"title":"T"}')).status).toBe(200);
+    expect((await change("{")).status).toBe(400);
+    expect((await change(" ".repeat(70_000))).status).toBe(413);
     expect((await api.request("DELETE", `/api/streams/${id}`)).status).toBe(204);
     expect((await api.request("DELETE", `/api/streams/${id}`)).status).toBe(404);
     expect((await api.request("GET", "/api/devices/nobody")).status).toBe(404);
@@ -202,7 +206,7 @@ describe("an address without an operation", () => {
   test("lists its methods in Allow if it has others", async () => {
     const response = await api.request("POST", "/api/streams/x");
     expect(response.status).toBe(405);
-    expect(response.headers.get("allow")).toBe("GET, HEAD, DELETE");
+    expect(response.headers.get("allow")).toBe("GET, HEAD, PATCH, DELETE");
     expect(await failure("DELETE", "/api/library")).toMatchObject({ code: "METHOD_NOT_ALLOWED" });
     const options = await api.request("OPTIONS", "/api/devices/x/play");
     expect([options.status, options.headers.get("allow")]).toEqual([204, "POST"]);

@@ -134,7 +134,7 @@ export class SqliteCatalog implements Catalog {
   enter(stream: FinishedStream): boolean {
     const { streamId, key, size, sha256, format, createdAt, finishedAt } = stream;
     const metadata = metadataToJson(stream.metadata);
-    const audio = stream.audio === null ? null : JSON.stringify(stream.audio);
+    const audio = audioToJson(stream.audio);
     const { enter } = this.#statements;
     const { changes } = enter.run(
       streamId,
@@ -148,6 +148,10 @@ export class SqliteCatalog implements Catalog {
       finishedAt,
     );
     return changes === 1;
+  }
+
+  describe(streamId: string, key: string, metadata: StreamMetadata, audio: AudioProperties | null): void {
+    this.#statements.describe.run(metadataToJson(metadata), audioToJson(audio), streamId, key);
   }
 
   remove(streamId: string): void {
@@ -181,6 +185,10 @@ export class SqliteCatalog implements Catalog {
     const { finished, unfinished } = this.totals();
     const counted = { finished, unfinished, all: finished + unfinished };
     return this.#search.find(query, counted[query.state ?? "all"]);
+  }
+
+  undescribed(limit: number): StreamRow[] {
+    return this.#statements.undescribed.all(limit).map(toRow);
   }
 
   fillSearch(limit: number): boolean {
@@ -357,6 +365,10 @@ function openError(error: unknown, path: string): unknown {
     default:
       return error;
   }
+}
+
+function audioToJson(audio: AudioProperties | null): string | null {
+  return audio === null ? null : JSON.stringify(audio);
 }
 
 function toRow(row: SqlRow): StreamRow {

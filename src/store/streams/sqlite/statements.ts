@@ -78,6 +78,9 @@ function changes(database: Database) {
          (id, state, key, size, durable, sha256, format, metadata, audio, created_at, updated_at, finished_at)
        VALUES (?1, 2, ?2, ?3, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9) ON CONFLICT DO NOTHING`,
     ),
+    describe: one<never, [string | null, string | null, string, string]>(
+      "UPDATE streams SET metadata = ?, audio = ? WHERE id = ? AND key = ?",
+    ),
     remove: one<never, [string]>("DELETE FROM streams WHERE id = ?"),
     settle: one<never, [number, number, string]>(
       "UPDATE streams SET size = ?1, durable = min(durable, ?1), epoch = ?2 WHERE id = ?3 AND state = 0",
@@ -120,6 +123,10 @@ function queries(database: Database) {
        UNION ALL
        SELECT * FROM streams INDEXED BY streams_sealed_ids WHERE state = 1 AND id > ?1
        ORDER BY id LIMIT ?2`,
+    ),
+    undescribed: one<SqlRow, [number]>(
+      `SELECT streams.* FROM search_streams INDEXED BY search_undescribed CROSS JOIN streams USING (id)
+       WHERE is_described = 0 AND search_streams.state = 2 ORDER BY doc DESC LIMIT ?`,
     ),
     idle: one<SqlRow, [number, number]>(
       `SELECT * FROM streams INDEXED BY streams_by_touch WHERE state = 0 AND touched_ms <= ?
