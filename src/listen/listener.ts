@@ -12,6 +12,7 @@ import {
   defaultMaxMessageBytes,
   httpIdleSeconds,
   idleTimeoutSeconds,
+  lastAnswersMs,
   webSocketBufferBytes,
 } from "../base/limits/connections.ts";
 import { KiB } from "../base/limits/units.ts";
@@ -85,6 +86,7 @@ export class Listener implements WatchedPort {
   readonly #plain: PlainConnections | undefined;
   readonly #access: WebAccess;
   readonly #refusals: RateLimitedLog;
+  readonly #unanswered = new Set<Promise<Response>>();
   #closing = false;
 
   constructor(settings: ListenerSettings) {
@@ -155,6 +157,7 @@ export class Listener implements WatchedPort {
     this.#closing = true;
     this.#settings.watch?.remove(this);
     this.#peers.close();
+    await this.#answered();
     await this.#server.stop();
     this.#plain?.clear();
   }
@@ -168,8 +171,21 @@ export class Listener implements WatchedPort {
   #answer(request: Request, server: Server<Admitted>): Response | Promise<Response> | undefined {
     const finish = (response: Response) => this.#finish(request, response);
     const response = this.#fetch(request, server);
-    if (response instanceof Promise) return response.then(finish);
+    if (response instanceof Promise) return this.#track(response.then(finish));
     return response === undefined ? undefined : finish(response);
+  }
+
+  #track(answer: Promise<Response>): Promise<Response> {
+    this.#unanswered.add(answer);
+    const answered = (): void => void this.#unanswered.delete(answer);
+    answer.then(answered, answered);
+    return answer;
+  }
+
+  /** Waits for the answers to what others have ended already, such as uploads, until they are in their sockets. */
+  async #answered(): Promise<void> {
+    await Promise.race([Promise.allSettled(this.#unanswered), Bun.sleep(lastAnswersMs)]);
+    await new Promise((resolve) => setImmediate(resolve));
   }
 
   #finish(request: Request, response: Response): Response {

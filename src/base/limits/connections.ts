@@ -63,9 +63,12 @@ export const certificateSettleMs = 300;
 export const selfSignedDays = 825;
 export const selfSignedRenewalDays = 30;
 
+/** At a shutdown requests get this long for their answers; then their connections are closed. */
+export const lastAnswersMs = 1_000;
 /** The process exits after this long even if acknowledgements or answers are still unsent. */
 export const shutdownGraceMs = 8_000;
 
+mustHold("last answers come before the exit", lastAnswersMs < shutdownGraceMs);
 mustHold("a whole message fits the send buffer", highestMaxMessageBytes <= webSocketBufferBytes);
 mustHold("a message may take longer than the first one", firstMessageMs <= messageTimeoutMs);
 mustHold("silent connections can be evicted", evictionGraceMs < firstMessageMs);

@@ -48,6 +48,7 @@ class Stage {
   readonly upload = new FakeUpload();
   readonly timeouts: (number | "open")[] = [];
   readonly meter = new GatewayMeter("test");
+  readonly access = new AbortController();
   readonly body: BodyUpload;
 
   constructor(idleMs = 60_000) {
@@ -59,7 +60,8 @@ class Stage {
       this.upload.owner = owner;
       return this.upload as unknown as OpenUpload;
     };
-    this.body = new BodyUpload(start, { connection, meter: this.meter, idleMs });
+    const principal = { ended: this.access.signal, refusal: "UNAUTHENTICATED" as const };
+    this.body = new BodyUpload(start, { connection, meter: this.meter, principal, idleMs });
   }
 
   /** Receives these pieces; resolves with the code of the error, or "received". */
@@ -171,6 +173,15 @@ describe("a body", () => {
       expect(await received).toBe("DISK_FULL");
       expect(counts.cancelled).toBe(true);
     }
+  });
+
+  test("ends when the access of its sender does", async () => {
+    const stage = new Stage();
+    const received = stage.receive(body({ pieces: 1, thenHangs: true }).pieces);
+    await until("the piece", 5_000, () => stage.upload.written.length === 1);
+    stage.access.abort();
+    expect(await received).toBe("UNAUTHENTICATED");
+    expect(stage.upload.left).toBe("STREAM_UNFINISHED");
   });
 
   test("ends when the server leaves the upload", async () => {

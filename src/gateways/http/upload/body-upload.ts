@@ -4,6 +4,7 @@
  *
  * However the body ends, what came of it stays: an upload that is not finished can be resumed over any protocol.
  */
+import type { Principal } from "../../../access/principal.ts";
 import { WavecacheError } from "../../../base/errors.ts";
 import type { GatewayMeter } from "../../../base/gateway-meter.ts";
 import { httpIdleSeconds } from "../../../base/limits/connections.ts";
@@ -33,6 +34,8 @@ export type OpenUpload = Pick<
 export interface BodyUploadOptions {
   connection: Pick<HttpConnection, "keepOpen" | "setIdleSeconds">;
   meter: GatewayMeter;
+  /** Whoever uploads: no more is taken once its access has ended. */
+  principal: Pick<Principal, "ended" | "refusal">;
   idleMs?: number;
 }
 
@@ -59,7 +62,7 @@ export class BodyUpload implements UploadOwner {
   /** `start` begins or resumes the upload, which belongs to the owner that it gets. It may throw. */
   constructor(
     start: (owner: UploadOwner) => OpenUpload,
-    { connection, meter, idleMs = bodyIdleMs }: BodyUploadOptions,
+    { connection, meter, principal, idleMs = bodyIdleMs }: BodyUploadOptions,
   ) {
     this.#connection = connection;
     this.#meter = meter;
@@ -69,6 +72,7 @@ export class BodyUpload implements UploadOwner {
     this.upload = start(this);
     // Another connection may resume the stream, and a server that shuts down leaves all uploads.
     void this.upload.over.then(() => this.#end());
+    this.#endWith(principal);
   }
 
   /**
@@ -151,6 +155,12 @@ export class BodyUpload implements UploadOwner {
   async #settle(): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
     await this.upload.readable(this.upload.receivedBytes);
+  }
+
+  #endWith(principal: BodyUploadOptions["principal"]): void {
+    const end = (): void => this.#end(new WavecacheError(principal.refusal));
+    principal.ended.addEventListener("abort", end, { once: true });
+    void this.upload.over.then(() => principal.ended.removeEventListener("abort", end));
   }
 
   #end(failure?: WavecacheError): void {

@@ -36,11 +36,11 @@ export function readAudioHeaders({ headers, body }: Request, name: string | unde
 /** Takes all pieces as a stream that `start` begins; resolves once it is durable. */
 export async function storePieces(
   pieces: AudioPieces,
-  { connection, meter }: Pick<ApiRequest, "connection" | "meter">,
+  { connection, meter, principal }: Pick<ApiRequest, "connection" | "meter" | "principal">,
   sha256: string | undefined,
   start: (owner: UploadOwner) => OpenUpload,
 ): Promise<Receipt> {
-  const upload = new BodyUpload(start, { connection, meter });
+  const upload = new BodyUpload(start, { connection, meter, principal });
   await upload.receive(pieces);
   return await upload.finish(sha256);
 }
