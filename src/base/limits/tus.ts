@@ -14,5 +14,9 @@ export const maxCheckedBodyBytes = 8 * MiB;
 export const maxCheckedBodies = 8;
 /** A body with a checksum must be complete after this long; later it gets MESSAGE_UNFINISHED. */
 export const checkedBodyMs = 2 * messageTimeoutMs;
+/** An upload stays open this long for the next request; after that it is interrupted, and opening it costs a hash. */
+export const idleUploadMs = 5_000;
+/** Uploads that stay open without a request; with one more the longest idle is interrupted. */
+export const maxIdleUploads = 64;
 
 mustHold("a checked body has as long as a message", checkedBodyMs >= messageTimeoutMs);

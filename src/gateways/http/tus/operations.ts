@@ -220,7 +220,7 @@ function removeOperation(uploads: TusUploads): Operation {
     answers: { 204: { description: "The stream is removed." } },
     errors: ["STREAM_UNKNOWN", "STREAM_UNFINISHED"],
     async handle(asked) {
-      await uploads.remove(asked.path["id"]!, asked);
+      await uploads.remove(asked.path["id"]!);
       return empty(204, {});
     },
   });

@@ -1,11 +1,12 @@
 /**
  * Uploads over tus: the same streams as those of the other protocols, so that one may begin what another finishes. Each
- * request takes the upload over from the connection that had it, and leaves it when its body ends.
+ * request takes the upload over from the connection that had it.
  *
  * A stream is finished by the request that brings its last byte. If a crash or a lost connection comes between that byte
  * and the commit, the next HEAD finishes it: the client learns that nothing is missing, and sends no more.
  */
 import { ParameterError, WavecacheError } from "../../../base/errors.ts";
+import { httpIdleSeconds } from "../../../base/limits/connections.ts";
 import { isStreamId } from "../../../base/ids/stream-id.ts";
 import type { NewStream, Readable } from "../../../engine/streams/streams.ts";
 import type { UploadOwner } from "../../../engine/streams/upload.ts";
@@ -16,6 +17,7 @@ import {
   type BodyUploadOptions,
   type OpenUpload,
 } from "../upload/body-upload.ts";
+import { IdleUploads, SharedUpload } from "./idle-uploads.ts";
 
 /** What tus needs of the engine. */
 export interface TusStreams {
@@ -46,6 +48,7 @@ export const noChunk: Chunk = { pieces: bodyPieces(null), bytes: 0 };
 
 export class TusUploads {
   readonly #streams: TusStreams;
+  readonly #idle = new IdleUploads();
 
   constructor(streams: TusStreams) {
     this.#streams = streams;
@@ -67,8 +70,8 @@ export class TusUploads {
     chunk: Chunk,
     options: BodyUploadOptions,
   ): Promise<Progress> {
-    const body = new BodyUpload((owner) => this.#streams.startUpload(streamId, owner, stream), options);
-    return await receive(body, chunk, async () => undefined);
+    const shared = new SharedUpload((owner) => this.#streams.startUpload(streamId, owner, stream));
+    return await this.#receive(shared, chunk, options);
   }
 
   /** Appends to a stream; `length` declares its size. Resolves once the audio is durable. */
@@ -78,8 +81,8 @@ export class TusUploads {
     chunk: Chunk,
     options: BodyUploadOptions,
   ): Promise<Progress> {
-    const body = this.#reopen(streamId, options);
-    return await receive(body, chunk, async (upload, kept) => {
+    const shared = this.#idle.take(streamId) ?? this.#reopen(streamId);
+    return await this.#receive(shared, chunk, options, async (upload, kept) => {
       if (offset !== kept) throw new WavecacheError("OFFSET_WRONG");
       if (length !== undefined && upload.finishing === undefined) await declare(upload, kept, length);
     });
@@ -89,60 +92,74 @@ export class TusUploads {
   async describe(streamId: string, options: BodyUploadOptions): Promise<Readable> {
     const found = await this.#streams.locate(streamId, Number.POSITIVE_INFINITY);
     if (found.finishedAt !== undefined || found.size !== found.metadata.declaredSize) return found;
-    await receive(this.#reopen(streamId, options), noChunk, async () => undefined);
+    await this.#receive(this.#reopen(streamId), noChunk, options);
     return await this.#streams.locate(streamId, Number.POSITIVE_INFINITY);
   }
 
   /** Removes a stream, finished or not. */
-  async remove(streamId: string, options: BodyUploadOptions): Promise<void> {
+  async remove(streamId: string): Promise<void> {
     try {
       await this.#streams.remove(streamId);
     } catch (error) {
       if (!(error instanceof WavecacheError) || error.code !== "STREAM_UNFINISHED") throw error;
-      await this.#discard(streamId, options);
+      await this.#discard(streamId);
     }
   }
 
   /** A client that aborts its upload may be faster than the end of its connection. */
-  async #discard(streamId: string, options: BodyUploadOptions): Promise<void> {
-    const body = this.#reopen(streamId, options);
+  async #discard(streamId: string): Promise<void> {
+    const { upload } = this.#idle.take(streamId) ?? this.#reopen(streamId);
+    await upload.ready;
+    if (upload.finishing !== undefined) return await this.#streams.remove(streamId);
+    upload.discard();
+    await upload.over;
+  }
+
+  #reopen(streamId: string): SharedUpload {
+    if (!isStreamId(streamId)) throw new WavecacheError("STREAM_UNKNOWN");
+    return new SharedUpload((owner) => this.#streams.reopenUpload(streamId, owner));
+  }
+
+  /** Appends a chunk to an upload that passes `check`, and finishes the stream if that was all. */
+  async #receive(
+    shared: SharedUpload,
+    chunk: Chunk,
+    options: BodyUploadOptions,
+    check?: (upload: OpenUpload, kept: number) => Promise<void>,
+  ): Promise<Progress> {
+    const body = new BodyUpload((owner) => shared.giveTo(owner), options);
+    const { upload } = body;
     try {
-      await body.upload.ready;
-      if (body.upload.finishing !== undefined) return await this.#streams.remove(streamId);
-      body.upload.discard();
-    } finally {
+      const kept = await keptBytes(upload);
+      await check?.(upload, kept);
+      if (upload.finishing !== undefined) return await nothingMore(kept, chunk);
+      await body.receive(within(chunk, missingBytes(upload, kept)));
+      return await this.#makeDurable(shared, body);
+    } catch (error) {
       await body.keep();
+      throw error;
+    } finally {
+      options.connection.setIdleSeconds(httpIdleSeconds);
     }
   }
 
-  #reopen(streamId: string, options: BodyUploadOptions): BodyUpload {
-    if (!isStreamId(streamId)) throw new WavecacheError("STREAM_UNKNOWN");
-    return new BodyUpload((owner) => this.#streams.reopenUpload(streamId, owner), options);
-  }
-}
-
-/** Appends a chunk to an upload that passes `check`, and finishes the stream if that was all. */
-async function receive(
-  body: BodyUpload,
-  chunk: Chunk,
-  check: (upload: OpenUpload, kept: number) => Promise<void>,
-): Promise<Progress> {
-  const { upload } = body;
-  try {
-    const kept = await upload.ready;
-    await check(upload, kept);
-    if (upload.finishing !== undefined) return await nothingMore(kept, chunk);
-    const pieces = within(chunk, missingBytes(upload, kept));
-    await body.receive(pieces);
+  async #makeDurable(shared: SharedUpload, body: BodyUpload): Promise<Progress> {
+    const { upload } = body;
     const offset = upload.receivedBytes;
     const isFinished = offset === upload.metadata.declaredSize;
     if (isFinished) await body.finish();
     else await upload.checkpoint();
+    // An upload without audio costs nothing to open again.
+    if (!isFinished && offset > 0) this.#idle.add(shared);
+    else await body.keep();
     return { offset, isFinished };
-  } finally {
-    // Does nothing to a finished upload.
-    await body.keep();
   }
+}
+
+/** Once the upload is ready. Only a finished stream has no bytes of an upload. */
+async function keptBytes(upload: OpenUpload): Promise<number> {
+  const kept = await upload.ready;
+  return upload.finishing === undefined ? upload.receivedBytes : kept;
 }
 
 /** A client may ask again for what it has missed the answer to. */
