@@ -106,7 +106,7 @@ class TusSoak {
       onSuccess: () => resolve(upload.url!),
       onShouldRetry: (error) => {
         this.#outcome.retries += 1;
-        // As the client decides by itself, apart from its question to the browser whether there is a network.
+        // As the client decides by itself, without looking whether the browser is offline.
         const status = error.originalResponse?.getStatus() ?? 0;
         return status < 400 || status >= 500 || status === 409 || status === 423;
       },
