@@ -77,6 +77,7 @@ async function startServer(config: Config, log: Log, logOutput: LineWriter): Pro
   const base = { pool, layout: new CacheLayout(cacheDir), library, readiness };
   const engine = buildEngine(base, engineSettings(config, plan.maxUploads));
   opened.defer(() => engine.sounds.close());
+  opened.defer(() => engine.events.close());
   const tls = certificateSettings(config);
   const certificates = tls && (await Certificates.open({ ...tls, log: openLog("tls") }));
   opened.defer(() => certificates?.close());
@@ -106,6 +107,7 @@ async function startServer(config: Config, log: Log, logOutput: LineWriter): Pro
   opened.defer(() => songsUdp?.close());
   await openEngine(engine);
   readiness.clear("STARTING");
+  engine.events.add("server.started", "server", { version });
   const admin = AdminGateway.open({ path: base.layout.admin, catalog: pool.keeper, log });
   opened.defer(() => admin?.close());
 

@@ -2,6 +2,7 @@
 import { type ErrorCode, errorNumber, toWavecacheError, WavecacheError } from "../src/base/errors.ts";
 import type {
   KeeperCondition,
+  KeeperEvents,
   KeeperNotice,
   KeeperReply,
   KeeperRequest,
@@ -13,7 +14,7 @@ import { Syncer } from "./jobs/syncer.ts";
 
 declare const self: {
   onmessage: ((event: { data: unknown }) => void) | null;
-  postMessage(message: KeeperReply | KeeperNotice | KeeperCondition): void;
+  postMessage(message: KeeperReply | KeeperNotice | KeeperCondition | KeeperEvents): void;
 };
 
 const syncer = new Syncer();
@@ -47,6 +48,7 @@ function openKeeper(args: OpenArgs): KeeperResult<"open"> {
     syncFileSystem: (folder) => syncer.sync(folder),
     reply,
     notify: (notice) => self.postMessage({ notice }),
+    announce: (newestEvent) => self.postMessage({ newestEvent }),
     report: (condition) => self.postMessage({ condition }),
     failed: () => reopenLater(args),
   });

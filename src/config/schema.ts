@@ -8,6 +8,7 @@ import {
   defaultMaxMessageBytes,
   highestMaxMessageBytes,
 } from "../base/limits/connections.ts";
+import { defaultMaxEvents } from "../base/limits/events.ts";
 import { defaultUdpRateMbps, maxUdpTotalMbps } from "../base/limits/songs.ts";
 import {
   defaultIncompleteTtlSeconds,
@@ -153,6 +154,10 @@ export const options = {
     "flash the LEDs of a device when it connects; --no-flash leaves them alone"),
   sounds: option("list", "", soundFiles,
     "files of sounds for devices, instead of startup.* and mode_1.* to mode_5.*: startup=a.wav,1=b.mp3"),
+
+  // Events
+  maxEvents: option("n", String(defaultMaxEvents), wholeNumber(1_000, 10_000_000),
+    "limit of the events that are kept for replay, of the last 7 days; the oldest go first"),
 };
 
 export type Name = keyof typeof options;

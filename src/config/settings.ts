@@ -31,6 +31,7 @@ export function engineSettings(config: Config, maxUploads: number): EngineSettin
       fillGaps: config.fillGaps,
     },
     devices: { leadMs, flashMs: flash ? flashMs : 0 },
+    events: { maxEvents: config.maxEvents },
     sounds,
   };
 }

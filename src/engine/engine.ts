@@ -5,6 +5,7 @@ import type { Pool } from "../pool/pool.ts";
 import type { CacheLayout } from "../store/layout.ts";
 import type { Library } from "../store/library/library.ts";
 import { catalogStore, Devices, type DeviceSettings } from "./devices/devices.ts";
+import { EventLog, type EventLogSettings } from "./events/event-log.ts";
 import { Recordings, type RecordingSettings } from "./recordings/recordings.ts";
 import { Songs } from "./songs/songs.ts";
 import { StoreConditions } from "./store-conditions.ts";
@@ -19,12 +20,14 @@ export interface Engine {
   songs: Songs;
   sounds: Sounds;
   devices: Devices;
+  events: EventLog;
 }
 
 export interface EngineSettings {
   streams: StreamsSettings;
   recordings: RecordingSettings;
   devices: DeviceSettings;
+  events: EventLogSettings;
   /** File names by mode that replace the usual ones. */
   sounds: ReadonlyMap<number, string>;
 }
@@ -40,20 +43,23 @@ export interface EngineBase {
 /** Builds the parts. Before `openEngine` they refuse all work, and nothing on the disk changes. */
 export function buildEngine(base: EngineBase, settings: EngineSettings): Engine {
   const { pool, layout, library, readiness } = base;
-  const conditions = new StoreConditions(readiness, openLog("store"));
+  const events = new EventLog(pool.keeper, settings.events, openLog("events"));
+  const conditions = new StoreConditions(readiness, events, openLog("store"));
   const streams = new Streams({ pool, layout, conditions }, settings.streams, openLog("engine"));
   const streamAudio = new StreamAudios(pool.readers, streams);
   const recordings = new Recordings(pool, conditions, settings.recordings, openLog("recordings"));
   const songs = new Songs(library, streams, layout);
   const soundSettings = { names: soundNames(settings.sounds), layout };
   const sounds = new Sounds(library, pool.encoders, soundSettings, openLog("sounds"));
-  const devices = new Devices(catalogStore(pool), sounds, settings.devices, openLog("devices"));
-  return { streams, streamAudio, recordings, songs, sounds, devices };
+  const deviceBase = { store: catalogStore(pool), sounds, events };
+  const devices = new Devices(deviceBase, settings.devices, openLog("devices"));
+  return { streams, streamAudio, recordings, songs, sounds, devices, events };
 }
 
 /** Opens the store and repairs what an earlier run left, then opens the parts in the order in which they need each other. */
-export async function openEngine({ streams, recordings, devices }: Engine): Promise<void> {
+export async function openEngine({ streams, events, recordings, devices }: Engine): Promise<void> {
   await streams.open();
+  await events.open();
   await recordings.open();
   await devices.open();
 }

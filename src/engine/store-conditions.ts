@@ -2,13 +2,16 @@
 import { type ErrorCode, errorRow, WavecacheError } from "../base/errors.ts";
 import type { Log } from "../base/log/log.ts";
 import type { Readiness } from "../base/readiness.ts";
+import type { EventWriter } from "./events/event-writer.ts";
 
 export class StoreConditions {
   readonly #readiness: Readiness;
+  readonly #events: EventWriter;
   readonly #log: Log;
 
-  constructor(readiness: Readiness, log: Log) {
+  constructor(readiness: Readiness, events: EventWriter, log: Log) {
     this.#readiness = readiness;
+    this.#events = events;
     this.#log = log;
   }
 
@@ -19,6 +22,7 @@ export class StoreConditions {
       if (this.#readiness.clear(code)) this.#log.info("a fault of the store is over", { code });
     } else if (this.#readiness.set(code, reason)) {
       this.#log.error(reason, { code, detail, hint });
+      if (code === "DISK_FULL") this.#events.add("storage.low", "storage", { detail });
     }
   }
 

@@ -5,6 +5,7 @@ import type {
   KeeperArgs,
   KeeperCall,
   KeeperCondition,
+  KeeperEvents,
   KeeperListener,
   KeeperNotice,
   KeeperReply,
@@ -19,7 +20,7 @@ export interface KeeperSettings {
   onLost: (reason: string) => void;
 }
 
-type KeeperMessage = KeeperReply | KeeperNotice | KeeperCondition;
+type KeeperMessage = KeeperReply | KeeperNotice | KeeperCondition | KeeperEvents;
 
 interface PendingCall {
   call: KeeperCall;
@@ -39,6 +40,7 @@ export class KeeperClient {
   #isClosing = false;
   #openArgs: KeeperArgs<"open"> | undefined;
   #listener: KeeperListener | undefined;
+  #onEvents: (newest: number) => void = () => {};
 
   constructor(settings: KeeperSettings) {
     this.#settings = settings;
@@ -61,6 +63,11 @@ export class KeeperClient {
     this.#openArgs = args;
     this.#listener = listener;
     return this.call("open", args);
+  }
+
+  /** Calls this after events were committed, with the id of the newest one. */
+  watchEvents(onEvents: (newest: number) => void): void {
+    this.#onEvents = onEvents;
   }
 
   get restarts(): number {
@@ -89,6 +96,7 @@ export class KeeperClient {
     const worker = startWorker(settings, (reason) => this.#onEnd(reason));
     worker.addEventListener("message", ({ data }: MessageEvent<KeeperMessage>) => {
       if ("notice" in data) this.#listener?.notified(data.notice);
+      else if ("newestEvent" in data) this.#onEvents(data.newestEvent);
       else if ("condition" in data) this.#listener?.conditionChanged(data.condition);
       else this.#settle(data);
     });

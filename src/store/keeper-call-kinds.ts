@@ -51,6 +51,7 @@ const readingCalls: ReadonlySet<KeeperCall> = new Set<KeeperCall>([
   "listRecordings",
   "listDevices",
   "timeline",
+  "eventsAfter",
 ]);
 
 export function writes({ call }: KeeperRequest): boolean {

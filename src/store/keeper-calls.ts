@@ -11,6 +11,8 @@ import type { StreamSearch } from "./streams/search.ts";
 import type { FoundRows, ListQuery, StoredObject, StreamRow, Totals } from "./streams/catalog.ts";
 import type { StreamChange } from "./streams/changes.ts";
 import type { ScrubState } from "./streams/scrub-state.ts";
+import type { LiveStream } from "./events/facts.ts";
+import type { EventRow, NewEvent, OutboxLimits } from "./events/outbox.ts";
 import type { DeviceRow } from "./devices/catalog.ts";
 import type { RecordingQuery, RecordingRow } from "./recordings/catalog.ts";
 import type { EndedConnection, TimelineQuery, TimelineRows } from "./recordings/timeline/catalog.ts";
@@ -116,7 +118,7 @@ export interface KeeperCalls {
   idle: [args: { ms: number; limit: number }, result: IdleUpload[]];
   /** Removes interrupted uploads, and renews those that are in use. An id may have another upload by now. */
   expire: [
-    args: { expired: UploadRef[]; inUse: UploadRef[]; at: number },
+    args: { expired: UploadRef[]; inUse: UploadRef[]; reason: "idle" | "room"; at: number },
     result: { streamIds: string[]; bytes: number },
   ];
   totals: [args: null, result: Totals];
@@ -168,12 +170,21 @@ export interface KeeperCalls {
     result: { last: number | null; removed: string[]; peaksProblem: string | null },
   ];
   /** Keeps what a repair of a segment would need. */
-  startSegment: [args: StartedSegment, result: null];
+  startSegment: [args: { segment: StartedSegment; live: LiveStream; at: number }, result: null];
   /** When there is audio of a device, or of a stream without one. */
   timeline: [args: Omit<TimelineQuery, "source"> & { name: string }, result: TimelineRows];
   /** The devices in the catalog, least recently seen first. */
   listDevices: [args: null, result: DeviceRow[]];
   saveDevices: [args: { devices: DeviceRow[]; forgotten: string[] }, result: null];
+  /** Writes events whose facts have no transaction of their own. */
+  appendEvents: [args: { events: NewEvent[] }, result: null];
+  /** Events with a greater id, in order, and the ids of the oldest and the newest one. */
+  eventsAfter: [
+    args: { id: number; limit: number },
+    result: { events: EventRow[]; oldest: number; newest: number },
+  ];
+  /** Removes some of the events beyond the limits. Results in how many. */
+  pruneEvents: [args: OutboxLimits & { at: number }, result: number];
   /** Closes the catalog; the thread ends. Must be the last call. */
   close: [args: null, result: null];
 }
@@ -205,6 +216,11 @@ export interface KeeperNotice {
 /** Keeper to main thread: a lasting fault of the store has begun or ended. */
 export interface KeeperCondition {
   condition: StoreCondition;
+}
+
+/** Keeper to main thread: events were committed, up to this one. */
+export interface KeeperEvents {
+  newestEvent: number;
 }
 
 /** Hears what the keeper tells of its own accord. */

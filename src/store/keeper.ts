@@ -33,6 +33,8 @@ import {
   type SlowCall,
   writes,
 } from "./keeper-call-kinds.ts";
+import { noteDamage } from "./events/facts.ts";
+import { OutboxKeeper } from "./events/keeper.ts";
 import type { JournalEntry } from "./journal/entry.ts";
 import { Journal } from "./journal/journal.ts";
 import { CacheLayout, sizeOfFile, syncFile } from "./layout.ts";
@@ -56,6 +58,8 @@ export interface KeeperHost {
   reply: Reply;
   notify: (notice: StoreNotice) => void;
   report: (condition: StoreCondition) => void;
+  /** Events were committed, up to the one with this id. */
+  announce: (newestEvent: number) => void;
   /** The catalog cannot be used any more: `abandon` this keeper, and open another one. */
   failed: () => void;
 }
@@ -68,6 +72,7 @@ export class Keeper {
   readonly #removals: Removals;
   readonly #recordings: RecordingKeeper;
   readonly #devices: DeviceCatalog;
+  readonly #events: OutboxKeeper;
   readonly #journal: Journal;
   readonly #background: Background;
   readonly #syncFileSystem: SyncFileSystem;
@@ -88,16 +93,19 @@ export class Keeper {
     idle: (args) => this.#unfinished.idle(args),
     expire: (args) => this.#unfinished.expire(args),
     totals: () => this.#totals(),
-    markDamaged: ({ sha256, isDamaged }) => ({ streamIds: this.#catalog.markDamaged(sha256, isDamaged) }),
+    markDamaged: (args) => ({ streamIds: this.#markDamaged(args) }),
     countDamaged: () => this.#catalog.countDamaged(),
     nextObjects: ({ after, limit }) => this.#catalog.nextObjects(after, limit),
     scrubState: () => readScrubState(this.#catalog),
     saveScrubState: (state) => saveScrubState(this.#catalog, state),
     recordingsAfter: ({ id, limit }) => this.#recordings.after(id, limit),
-    startSegment: (segment) => this.#recordings.start(segment),
+    startSegment: (args) => this.#recordings.start(args),
     timeline: (args) => this.#recordings.timeline(args),
     listDevices: () => this.#devices.all(),
     saveDevices: (args) => this.#saveDevices(args),
+    appendEvents: (args) => this.#events.append(args),
+    eventsAfter: (args) => this.#events.after(args),
+    pruneEvents: (args) => this.#events.prune(args),
   };
   readonly #slowCalls: { [C in SlowCall]: (args: KeeperArgs<C>) => Promise<KeeperResult<C>> } = {
     flush: (args) => this.#flush(args),
@@ -114,7 +122,7 @@ export class Keeper {
 
   /** Opens the catalog. Call `open` next. */
   constructor({ cacheDir, keyPrefix, keepOrphans, isReopened }: OpenArgs, host: KeeperHost) {
-    const { syncFileSystem, reply, notify, report, failed } = host;
+    const { syncFileSystem, reply, notify, report, announce, failed } = host;
     this.#layout = new CacheLayout(cacheDir);
     this.#guard = new StoreGuard(this.#layout, report);
     if (isReopened) requireStore(this.#layout);
@@ -130,6 +138,7 @@ export class Keeper {
     this.#removals = new Removals(this.#layout, catalog, this.#guard, (entry) => this.#journalRemoval(entry));
     this.#recordings = new RecordingKeeper(catalog, syncFileSystem);
     this.#devices = catalog.devices;
+    this.#events = new OutboxKeeper(catalog.events, announce);
     this.#background = new Background(store, keepOrphans, notify, () => this.#guard.lost !== undefined);
     this.#syncFileSystem = syncFileSystem;
     this.#reply = reply;
@@ -177,6 +186,7 @@ export class Keeper {
     if (this.#fault !== undefined) return await this.abandon();
     await Promise.all([this.#group, this.#background.stop()]);
     this.#guard.stop();
+    this.#events.close();
     await this.#journal.close();
     this.#catalog.close();
   }
@@ -185,6 +195,7 @@ export class Keeper {
   async abandon(): Promise<void> {
     await Promise.all([this.#group, this.#background.stop()]);
     this.#guard.stop();
+    this.#events.close();
     await this.#journal.close();
     const copy = copyCatalog(this.#layout.catalog);
     this.#catalog.abandon();
@@ -270,6 +281,10 @@ export class Keeper {
   #totals(): KeeperResult<"totals"> {
     this.#background.notifyDrift();
     return this.#catalog.totals();
+  }
+
+  #markDamaged({ sha256, isDamaged }: KeeperArgs<"markDamaged">): string[] {
+    return isDamaged ? noteDamage(this.#catalog, sha256) : this.#catalog.markDamaged(sha256, false);
   }
 
   #saveDevices({ devices, forgotten }: KeeperArgs<"saveDevices">): null {

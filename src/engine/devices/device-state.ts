@@ -23,6 +23,12 @@ export type DeviceAction = "mode" | "play" | "stop";
 /** The meaning of a button event: `none` has no effect, `unknown` has none either and is logged. */
 export type Press = DeviceAction | "none" | "unknown";
 
+type ButtonName = keyof typeof buttons;
+type ButtonEventName = keyof typeof buttonEvents;
+
+const buttonNames: readonly ButtonName[] = ["connect", "mode", "stop", "play"];
+const buttonEventNames: readonly ButtonEventName[] = ["press", "hold", "release"];
+
 const modeColor = 0xff00ffff;
 const playingColor = 0x00ff00ff;
 const white = 0xffffffff;
@@ -51,6 +57,11 @@ export function meaningOf({ buttonId, event }: ButtonEvent): Press {
     default:
       return "unknown";
   }
+}
+
+/** The names of a button and of its event, neither of which is unknown. */
+export function namesOf({ buttonId, event }: ButtonEvent): { button: ButtonName; event: ButtonEventName } {
+  return { button: buttonNames[buttonId]!, event: buttonEventNames[event]! };
 }
 
 /** Returns the state after an action. `play` and `stop` end the sound that plays; `play` starts the mode's own. */

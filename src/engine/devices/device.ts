@@ -14,6 +14,7 @@ import {
   ledsOf,
   ledsOff,
   meaningOf,
+  namesOf,
 } from "./device-state.ts";
 import type {
   AudioSink,
@@ -27,6 +28,8 @@ import type {
   StatusStream,
 } from "./device-streams.ts";
 import { MessageRate } from "./message-rate.ts";
+import type { EventData } from "../../store/events/types.ts";
+import type { EventWriter } from "../events/event-writer.ts";
 import { Playback } from "./playback.ts";
 import type { SoundSource } from "../sounds/sound.ts";
 import { StatusExchange } from "./status-exchange.ts";
@@ -41,11 +44,14 @@ export interface DeviceHost {
   /** How long the LEDs flash when a device connects; 0 disables it. */
   readonly flashMs: number;
   readonly log: Log;
+  readonly events: EventWriter;
   /** The row of the device has changed. */
   rowChanged(device: Device): void;
   /** The device has connected, with its first stream, or has left, with its last. */
   connectionChanged(device: Device): void;
 }
+
+type DeviceEventType = "device.connected" | "device.lost" | "device.button" | "sound.started" | "sound.ended";
 
 interface OpenStream<S> extends StreamOrigin {
   readonly sink: S;
@@ -238,6 +244,7 @@ export class Device {
     this.#seenAt = Date.now();
     if (this.isConnected) return;
     this.#connectedAt = this.#seenAt;
+    this.#publish("device.connected", {});
     this.#host.connectionChanged(this);
     this.#host.rowChanged(this);
   }
@@ -249,6 +256,7 @@ export class Device {
     this.#clearPlayback();
     this.#connectedAt = undefined;
     this.#seenAt = Date.now();
+    this.#publish("device.lost", {});
     this.#host.connectionChanged(this);
     this.#host.rowChanged(this);
   }
@@ -264,6 +272,7 @@ export class Device {
     if (press === "unknown")
       return this.#host.log.warn("a device has an unknown button", { deviceId, ...event });
     this.#host.log.debug("button", { deviceId, press, ...event });
+    this.#publish("device.button", namesOf(event!));
     if (press !== "none") this.act(press);
   }
 
@@ -282,10 +291,13 @@ export class Device {
 
   #play(): void {
     const { sounds, ticker, leadMs } = this.#host;
-    const playback: Playback = new Playback(this.#state.mode, {
+    const { mode } = this.#state;
+    const playback: Playback = new Playback(mode, {
       sounds,
       ticker,
       leadMs,
+      onFirstPacket: () => this.#publish("sound.started", { mode }),
+      onOver: (error) => this.#publish("sound.ended", { mode, error: error?.code ?? null }),
       onEnd: (error) => this.#handleEnd(playback, error),
     });
     this.#playback = playback;
@@ -318,6 +330,11 @@ export class Device {
     const isOtherMode = state.mode !== this.#state.mode;
     this.#state = state;
     if (isOtherMode) this.#host.rowChanged(this);
+  }
+
+  #publish<T extends DeviceEventType>(type: T, data: Omit<EventData<T>, "deviceId">): void {
+    const { deviceId } = this;
+    this.#host.events.add(type, `devices/${deviceId}`, { ...data, deviceId } as EventData<T>);
   }
 
   #storeReport(status: DeviceStatus): void {

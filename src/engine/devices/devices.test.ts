@@ -1,7 +1,12 @@
 import { expect, test } from "bun:test";
 import { errorRow, WavecacheError } from "../../base/errors.ts";
 import { maxConnectedDevices, maxRememberedDevices } from "../../base/limits/devices.ts";
-import { FakeSounds, MemoryLog, MemoryStore } from "../../testing/harness/servers/device-gateway.ts";
+import {
+  FakeSounds,
+  MemoryEvents,
+  MemoryLog,
+  MemoryStore,
+} from "../../testing/harness/servers/device-gateway.ts";
 import type { DeviceRow } from "../../store/devices/catalog.ts";
 import { until } from "../../testing/harness/until.ts";
 import { Devices } from "./devices.ts";
@@ -10,7 +15,11 @@ import { MessageRate } from "./message-rate.ts";
 const sink = { end: () => undefined };
 
 async function open(store = new MemoryStore()): Promise<Devices> {
-  const devices = new Devices(store, new FakeSounds(), { leadMs: 0, flashMs: 0 }, new MemoryLog());
+  const devices = new Devices(
+    { store, sounds: new FakeSounds(), events: new MemoryEvents() },
+    { leadMs: 0, flashMs: 0 },
+    new MemoryLog(),
+  );
   await devices.open();
   return devices;
 }

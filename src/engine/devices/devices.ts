@@ -17,6 +17,7 @@ import type {
 } from "./device-streams.ts";
 import type { DeviceAction } from "./device-state.ts";
 import type { SoundSource } from "../sounds/sound.ts";
+import type { EventWriter } from "../events/event-writer.ts";
 import { Ticker } from "../../base/ticker.ts";
 
 /** Stores devices across restarts. */
@@ -32,6 +33,13 @@ export function catalogStore({ keeper }: Pool): DeviceStore {
     load: () => keeper.call("listDevices", null),
     save: (devices, forgotten) => keeper.call("saveDevices", { devices, forgotten }),
   };
+}
+
+/** What devices are built on. */
+export interface DevicesBase {
+  store: DeviceStore;
+  sounds: SoundSource;
+  events: EventWriter;
 }
 
 export interface DeviceSettings {
@@ -58,6 +66,7 @@ export class Devices implements DeviceHost {
   readonly leadMs: number;
   readonly flashMs: number;
   readonly log: Log;
+  readonly events: EventWriter;
   readonly #store: DeviceStore;
   readonly #all = new Map<string, Device>();
   readonly #connected = new Set<Device>();
@@ -71,9 +80,10 @@ export class Devices implements DeviceHost {
   #isOpen = false;
   #closing = false;
 
-  constructor(store: DeviceStore, sounds: SoundSource, { leadMs, flashMs }: DeviceSettings, log: Log) {
+  constructor({ store, sounds, events }: DevicesBase, { leadMs, flashMs }: DeviceSettings, log: Log) {
     this.#store = store;
     this.sounds = sounds;
+    this.events = events;
     this.leadMs = leadMs;
     this.flashMs = flashMs;
     this.log = log;

@@ -68,8 +68,10 @@ function onEnd(error: WavecacheError | undefined): void {
   ends.push(error?.code);
 }
 
+const callbacks = { onEnd, onFirstPacket: () => {}, onOver: () => {} };
+
 async function play(leadMs: number, to: FakeSink | "nobody" = sink): Promise<Playback> {
-  const playback = new Playback(0, { sounds, ticker: ticks, leadMs, onEnd });
+  const playback = new Playback(0, { sounds, ticker: ticks, leadMs, ...callbacks });
   playback.start(to === "nobody" ? undefined : to);
   // The sound opens in a microtask.
   await Bun.sleep(0);
@@ -160,7 +162,7 @@ describe("a playback", () => {
   });
 
   test("releases a sound that opens after the stop", async () => {
-    const playback = new Playback(0, { sounds, ticker: ticks, leadMs: 0, onEnd: () => undefined });
+    const playback = new Playback(0, { sounds, ticker: ticks, leadMs: 0, ...callbacks });
     playback.start(sink);
     playback.stop();
     await Bun.sleep(0);
@@ -174,7 +176,7 @@ describe("a playback", () => {
   test("has begun with its first packet, whether or not anybody hears it", async () => {
     expect(await (await play(0)).begun).toBeUndefined();
     expect(await (await play(0, "nobody")).begun).toBeUndefined();
-    const stopped = new Playback(0, { sounds, ticker: ticks, leadMs: 0, onEnd });
+    const stopped = new Playback(0, { sounds, ticker: ticks, leadMs: 0, ...callbacks });
     stopped.start(sink);
     stopped.stop();
     expect(await stopped.begun).toBeUndefined();
@@ -191,7 +193,7 @@ describe("a playback", () => {
           release: () => undefined,
         }),
     };
-    const playback = new Playback(0, { sounds: failing, ticker: ticks, leadMs: 0, onEnd });
+    const playback = new Playback(0, { sounds: failing, ticker: ticks, leadMs: 0, ...callbacks });
     playback.start(sink);
     expect(await playback.begun).toBe(unreadable);
     expect(ends).toEqual(["SOUND_UNREADABLE"]);

@@ -17,6 +17,10 @@ export interface PlaybackSettings {
   ticker: Ticks;
   /** How far packets are sent ahead of playback. */
   leadMs: number;
+  /** The device gets the first packet. */
+  onFirstPacket(): void;
+  /** The sound is over, in whatever way. */
+  onOver(error: WavecacheError | undefined): void;
   /** The sound is over without `stop`; with an error if it could not be made or the device did not take it. */
   onEnd(error: WavecacheError | undefined): void;
 }
@@ -43,6 +47,7 @@ export class Playback {
   #isBlocked = false;
   #isAwaitingPackets = false;
   #isOver = false;
+  #error: WavecacheError | undefined;
 
   constructor(mode: number, settings: PlaybackSettings) {
     this.mode = mode;
@@ -143,6 +148,7 @@ export class Playback {
   }
 
   #send(data: Uint8Array, now: number): void {
+    if (this.#next === 0) this.#settings.onFirstPacket();
     const hasRoom = this.#sink!.send({ isStart: this.#next === 0, isEnd: false, data });
     this.#next += 1;
     if (hasRoom) return;
@@ -165,6 +171,7 @@ export class Playback {
   #finish(error: WavecacheError | undefined): void {
     if (this.#isOver) return;
     this.#begin(error);
+    this.#error = error;
     this.stop();
     this.#settings.onEnd(error);
   }
@@ -175,5 +182,6 @@ export class Playback {
     this.#settings.ticker.remove(this.#pump);
     this.#sound?.release();
     this.#sound = undefined;
+    this.#settings.onOver(this.#error);
   }
 }

@@ -31,7 +31,7 @@ export interface RecordingHost {
   /** Takes a complete segment, to enter it in the catalog. */
   addSegment(segment: RecordingEntry): void;
   /** Keeps what a repair of the segment would need. */
-  addStarted(segment: StartedSegment): void;
+  addStarted(segment: StartedSegment, recording: Recording): void;
   /** Forgets a recording that is over, and repairs the segments that its writer has not finished. */
   release(recording: Recording, unfinished: string[]): void;
 }
@@ -109,7 +109,7 @@ export class Recording implements RecordingEvents {
   started(segment: StartedSegment): void {
     const { name } = segment;
     this.#unfinished.add(name);
-    this.#host.addStarted(segment);
+    this.#host.addStarted(segment, this);
     this.#host.log.debug("a segment is open", { name });
   }
 

@@ -18,7 +18,8 @@ import type { RecordingSpec } from "../../lane/messages/recordings.ts";
 import type { Pool } from "../../pool/pool.ts";
 import type { RecordingEvents, RecordingSlot } from "../../pool/recording-slot.ts";
 import type { RecordingQuery, RecordingRow } from "../../store/recordings/catalog.ts";
-import { type Handshake, sanitizeHwid } from "../../wire/ingest.ts";
+import { codecPcm16, type Handshake, sanitizeHwid } from "../../wire/ingest.ts";
+import type { LiveStream } from "../../store/events/facts.ts";
 import type { StoreConditions } from "../store-conditions.ts";
 import type { OpenedFile } from "../../store/library/file.ts";
 import type { EndedConnection, SessionEnd, TimelineQuery } from "../../store/recordings/timeline/catalog.ts";
@@ -185,8 +186,16 @@ export class Recordings implements RecordingHost {
   }
 
   /** Without this a repair would place the segment by its name alone, which has whole seconds. */
-  addStarted(segment: StartedSegment): void {
-    this.#pool.keeper.call("startSegment", segment).catch((error: unknown) => {
+  addStarted(segment: StartedSegment, { hwid: device, handshake }: Recording): void {
+    const { streamId, sampleRate, channels } = handshake;
+    const live: LiveStream = {
+      device,
+      streamId,
+      codec: handshake.codec === codecPcm16 ? "pcm" : "adpcm",
+      sampleRate,
+      channels,
+    };
+    this.#pool.keeper.call("startSegment", { segment, live, at: Date.now() }).catch((error: unknown) => {
       this.#rateLimitedLog.warn("the start of a segment could not be kept", { error, name: segment.name });
     });
   }

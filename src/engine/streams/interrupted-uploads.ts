@@ -50,7 +50,7 @@ export class InterruptedUploads implements Reclaimer {
     for (;;) {
       const idle = await this.#host.call("idle", { ms: this.#host.ttlMs, limit: maxExpiredTogether });
       if (idle.length === 0) return;
-      const { streamIds } = await this.#remove(idle, idle);
+      const { streamIds } = await this.#remove(idle, idle, "idle");
       for (const streamId of streamIds) this.#log.info("an unfinished upload has expired", { streamId });
       if (idle.length < maxExpiredTogether) return;
     }
@@ -84,7 +84,7 @@ export class InterruptedUploads implements Reclaimer {
       idle.filter(({ streamId }) => !this.#host.uploads.has(streamId)),
       bytes,
     );
-    const removed = await this.#remove(idle, oldest);
+    const removed = await this.#remove(idle, oldest, "room");
     this.reclaimed.uploads += removed.streamIds.length;
     this.reclaimed.bytes += removed.bytes;
     for (const streamId of removed.streamIds)
@@ -93,12 +93,16 @@ export class InterruptedUploads implements Reclaimer {
   }
 
   /** Removes `uploads` unless they are in progress. Those of `idle` that are get a new time to live. */
-  async #remove(idle: IdleUpload[], uploads: IdleUpload[]): Promise<KeeperResult<"expire">> {
+  async #remove(
+    idle: IdleUpload[],
+    uploads: IdleUpload[],
+    reason: "idle" | "room",
+  ): Promise<KeeperResult<"expire">> {
     // A resume after this sends its call after this one, and finds the stream gone.
     const isInUse = ({ streamId }: IdleUpload) => this.#host.uploads.has(streamId);
     const inUse = idle.filter(isInUse);
     const expired = uploads.filter((upload) => !isInUse(upload));
-    const removed = await this.#host.call("expire", { expired, inUse, at: Date.now() });
+    const removed = await this.#host.call("expire", { expired, inUse, reason, at: Date.now() });
     this.#admission.unfinishedBytes -= removed.bytes;
     this.#counts.expired(removed.streamIds.length);
     return removed;

@@ -2,6 +2,7 @@
  * Keeps catalog and journal in step. The catalog has the position of the journal at its last commit. If the journal goes
  * on after that, the catalog may be an older copy, and what the journal knows is done again.
  */
+import { streamFinished, streamRemoved } from "../events/facts.ts";
 import { type JournalEntry, parseLine } from "../journal/entry.ts";
 import type { JournalPosition } from "../journal/journal.ts";
 import { readJournal } from "../journal/reader.ts";
@@ -40,13 +41,16 @@ function replay({ store, figures }: CheckContext, entry: JournalEntry): void {
     // An upload that goes on may have got other tags since.
     if (row?.state === "finished") catalog.describe(streamId, key, metadata, audio);
     const isMissing = row === undefined && sizeOfFile(layout.objectPath(sha256)) === size;
-    if (isMissing && catalog.enter(entry.finish)) figures.enteredStreams += 1;
+    if (!isMissing || !catalog.enter(entry.finish)) return;
+    streamFinished(catalog.events, entry.finish);
+    figures.enteredStreams += 1;
     return;
   }
   const { streamId, key } = entry.remove;
   const row = catalog.find(streamId);
   if (row?.state !== "finished" || row.key !== key) return;
   catalog.remove(streamId);
+  streamRemoved(catalog.events, row, "request");
   figures.forgottenStreams += 1;
 }
 

@@ -5,8 +5,9 @@
  */
 import * as fs from "node:fs";
 import { join } from "node:path";
+import { noteDamage, streamFinished, streamRemoved } from "../events/facts.ts";
 import { isMissing, removeFile, sizeOfFile, readNames } from "../layout.ts";
-import type { FinishedStream, ObjectPosition, ObjectRow } from "../streams/catalog.ts";
+import type { FinishedStream, ObjectPosition, ObjectRow, StreamRow } from "../streams/catalog.ts";
 import { type CheckContext, stepItems } from "./context.ts";
 
 /** Files looked at concurrently: more would delay the syncs of commits, which use the same threads. */
@@ -72,20 +73,24 @@ async function checkAgain(context: CheckContext, { streamId, sha256 }: ObjectRow
   if (row?.state !== "finished" || row.sha256 !== sha256) return;
   const size = sizeOfFile(layout.objectPath(sha256));
   if (size === row.size) return;
-  if (size === undefined && index.isRemoved(streamId, row.key)) forget(context, streamId);
+  if (size === undefined && index.isRemoved(streamId, row.key)) forget(context, row);
   else markDamaged(context, streamId, sha256);
 }
 
 function markDamaged(context: CheckContext, streamId: string, sha256: string): void {
   const { catalog } = context.store;
-  catalog.transaction(() => catalog.markDamaged(sha256, true), false);
+  catalog.transaction(() => noteDamage(catalog, sha256), false);
   context.reportDamaged(streamId);
 }
 
 /** The catalog is older than the journal, which knows that this stream was removed. */
-function forget({ store, figures }: CheckContext, streamId: string): void {
+function forget({ store, figures }: CheckContext, row: StreamRow): void {
   const { catalog, drift } = store;
-  drift.around(() => catalog.transaction(() => catalog.remove(streamId), false));
+  const remove = () => {
+    catalog.remove(row.streamId);
+    streamRemoved(catalog.events, row, "request");
+  };
+  drift.around(() => catalog.transaction(remove, false));
   figures.forgottenStreams += 1;
 }
 
@@ -109,9 +114,12 @@ async function adopt(context: CheckContext, prefix: string, name: string): Promi
 /** Returns how many of the streams have rows now. An id may have been given to another stream since. */
 function enterAll({ store, figures }: CheckContext, streams: FinishedStream[]): number {
   const { catalog, drift } = store;
-  const entered = drift.around(() =>
-    catalog.transaction(() => streams.filter((stream) => catalog.enter(stream)).length, false),
-  );
+  const enter = () => {
+    const added = streams.filter((stream) => catalog.enter(stream));
+    for (const stream of added) streamFinished(catalog.events, stream);
+    return added.length;
+  };
+  const entered = drift.around(() => catalog.transaction(enter, false));
   figures.enteredStreams += entered;
   return entered;
 }

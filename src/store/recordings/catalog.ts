@@ -32,8 +32,8 @@ export interface RecordingCatalog {
   started(name: string): StartedSegment | undefined;
   /** Forgets segments that were started and have no files any more. */
   abandon(name: string): void;
-  /** Inserts a recording. Replaces a row of the same name, since its files have been replaced too. */
-  enter(recording: RecordingEntry): void;
+  /** Inserts a recording; returns its id. Replaces a row of the same name, since its files have been replaced too. */
+  enter(recording: RecordingEntry): number;
   has(name: string): boolean;
   find(id: number): RecordingRow | undefined;
   remove(id: number): void;

@@ -7,7 +7,8 @@ import * as fs from "node:fs";
 import { dirname, join } from "node:path";
 import { WavecacheError } from "../../base/errors.ts";
 import { failpoint } from "../../base/failpoint.ts";
-import type { RecordingEntry, StartedSegment } from "../../base/recording-entry.ts";
+import type { RecordingEntry } from "../../base/recording-entry.ts";
+import { recordingClosed, recordingOpened, recordingRemoved } from "../events/facts.ts";
 import type { Catalog } from "../streams/catalog.ts";
 import type { KeeperArgs, KeeperResult } from "../keeper-calls.ts";
 import { isMissing, removeFile, syncFile, syncFolder } from "../layout.ts";
@@ -26,7 +27,7 @@ import { listSegments, repairSegment } from "./repair.ts";
 const maxListRounds = 10;
 
 /** The part of the catalog that this needs. */
-type Transactions = Pick<Catalog, "transaction"> & {
+type Transactions = Pick<Catalog, "transaction" | "events"> & {
   readonly recordings: RecordingCatalog;
   readonly overviews: PeakCatalog;
 };
@@ -79,8 +80,9 @@ export class RecordingKeeper {
     return { last, removed: this.#forget(folder, gone), peaksProblem: problem ?? null };
   }
 
-  start(segment: StartedSegment): null {
+  start({ segment, live, at }: KeeperArgs<"startSegment">): null {
     this.#recordings.start(segment);
+    recordingOpened(this.#catalog.events, segment.name, live, at);
     return null;
   }
 
@@ -142,10 +144,15 @@ export class RecordingKeeper {
   /** Returns the names. Peaks without samples are of no use. */
   #forget(folder: string, recordings: RecordingRow[]): string[] {
     if (recordings.length > 0) {
-      this.#catalog.transaction(() => recordings.forEach(({ id }) => this.#recordings.remove(id)), false);
+      this.#catalog.transaction(() => recordings.forEach((recording) => this.#remove(recording)), false);
     }
     for (const { name } of recordings) removeFile(peaksPath(join(folder, name)));
     return recordings.map(({ name }) => name);
+  }
+
+  #remove(recording: RecordingRow): void {
+    this.#recordings.remove(recording.id);
+    recordingRemoved(this.#catalog.events, recording, "files-gone");
   }
 
   #enter(recordings: RecordingEntry[], ended: EndedConnection[]): void {
@@ -153,7 +160,10 @@ export class RecordingKeeper {
     this.#catalog.transaction(() => {
       for (const recording of recordings) {
         const { peaks } = recording;
-        this.#recordings.enter(recording);
+        const isNew = !this.#recordings.has(recording.name);
+        const id = this.#recordings.enter(recording);
+        // The answer to an earlier call may have been lost after its commit.
+        if (isNew) recordingClosed(this.#catalog.events, id, recording);
         if (peaks !== undefined) this.#catalog.overviews.enter(recording, peaks);
       }
       for (const connection of ended) this.#recordings.timeline.end(connection);

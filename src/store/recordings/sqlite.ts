@@ -83,13 +83,14 @@ export class SqliteRecordings implements RecordingCatalog {
     this.timeline = new SqliteTimeline(database);
   }
 
-  enter(recording: RecordingEntry): void {
+  enter(recording: RecordingEntry): number {
     const replaced = this.#statements.has.get(recording.name);
     if (replaced !== null) this.remove(replaced.id);
     const session = this.timeline.sessionOf(recording);
-    this.#statements.enter.run(...valuesOf(recording, session));
+    const { lastInsertRowid } = this.#statements.enter.run(...valuesOf(recording, session));
     this.timeline.add(session, recording);
     this.abandon(recording.name);
+    return Number(lastInsertRowid);
   }
 
   start(segment: StartedSegment): void {

@@ -8,6 +8,7 @@
  */
 import { WavecacheError } from "../../base/errors.ts";
 import { notePosition } from "../check/journal-pass.ts";
+import { streamFinished } from "../events/facts.ts";
 import { finishOf } from "../journal/entry.ts";
 import type { KeeperArgs } from "../keeper-calls.ts";
 import { type CacheLayout, sizeOfFile } from "../layout.ts";
@@ -41,7 +42,9 @@ export async function adoptObject(
   await journal.sync();
   const isEntered = catalog.transaction(() => {
     notePosition(catalog, journal.position);
-    return catalog.enter(stream);
+    if (!catalog.enter(stream)) return false;
+    streamFinished(catalog.events, stream);
+    return true;
   }, true);
   // An upload has taken the id during the sync.
   if (!isEntered) throw new WavecacheError("STREAM_EXISTS");

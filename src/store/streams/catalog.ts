@@ -4,6 +4,7 @@
  */
 
 import type { Boot } from "../../base/system/boot.ts";
+import type { EventOutbox } from "../events/outbox.ts";
 import type { AudioProperties, StreamMetadata } from "./metadata.ts";
 import type { FoundStreams, StreamSearch } from "./search.ts";
 
@@ -108,6 +109,8 @@ export interface SealedStream {
 export interface Catalog {
   /** Whether this catalog was created when it was opened. */
   readonly isNew: boolean;
+  /** Takes part in the same transactions. */
+  readonly events: EventOutbox;
   find(streamId: string): StreamRow | undefined;
   /** The only stream whose tag `name`, or what follows its last slash, is this name; undefined if there are several. */
   findNamed(name: string): StreamRow | undefined;

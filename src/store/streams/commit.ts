@@ -22,6 +22,7 @@
 import { WavecacheError } from "../../base/errors.ts";
 import { failpoint } from "../../base/failpoint.ts";
 import { notePosition } from "../check/journal-pass.ts";
+import { rowFinished } from "../events/facts.ts";
 import { finishOf } from "../journal/entry.ts";
 import type { CommitJournal } from "../journal/journal.ts";
 import { type CacheLayout, syncFile } from "../layout.ts";
@@ -126,6 +127,7 @@ function installAll(
 function finish(catalog: Catalog, item: CommitItem, at: number): { item: CommitItem; addedBytes: number } {
   const addedBytes = catalog.hasFinished(item.sha256) ? 0 : item.size;
   catalog.finish(item.streamId, at);
+  rowFinished(catalog, item.streamId);
   catalog.markDamaged(item.sha256, false);
   return { item, addedBytes };
 }

@@ -30,6 +30,7 @@ export function recover(layout: CacheLayout, catalog: Catalog, boot: Boot, at: n
   const recovery = { completed: 0, removed: 0 };
   catalog.transaction(() => {
     catalog.startRun(boot);
+    catalog.events.startRun(at);
     for (const row of catalog.sealed()) {
       const settled = settle(layout, catalog, row, at).row;
       if (settled === undefined) recovery.removed += 1;

@@ -8,6 +8,7 @@
  * too little, step 2 comes first, and a crash in between leaves a stream that says that its audio is missing.
  */
 import { toWavecacheError, WavecacheError } from "../../base/errors.ts";
+import { streamRemoved } from "../events/facts.ts";
 import type { JournalEntry } from "../journal/entry.ts";
 import type { KeeperResult } from "../keeper-calls.ts";
 import { type CacheLayout, removeFile } from "../layout.ts";
@@ -66,7 +67,10 @@ export class Removals {
   }
 
   #removeRowFirst(row: StreamRow): Removed {
-    this.#catalog.transaction(() => this.#catalog.remove(row.streamId), true);
+    this.#catalog.transaction(() => {
+      this.#catalog.remove(row.streamId);
+      streamRemoved(this.#catalog.events, row, "request");
+    }, true);
     const isUnlinked = this.#unlink(row);
     const nothing = { objectSha256: null, objectBytes: 0, unfinishedBytes: 0 };
     if (row.state !== "finished") return { ...nothing, finished: false, unfinishedBytes: row.size };

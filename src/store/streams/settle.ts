@@ -13,6 +13,7 @@
  * missing or damaged, whatever the file's size is. Then the file is first truncated to its durable bytes.
  */
 import * as fs from "node:fs";
+import { rowFinished, streamRemoved } from "../events/facts.ts";
 import { type CacheLayout, sizeOfFile } from "../layout.ts";
 import type { Catalog, StreamRow } from "./catalog.ts";
 import { syncObjectFolders } from "./objects.ts";
@@ -55,8 +56,10 @@ function settleWithoutFile(
     // The crash may have happened before step 4 of the commit, and "finished" promises synced folders.
     syncObjectFolders([layout.objectFolder(row.sha256!), layout.objects]);
     catalog.finish(row.streamId, at);
+    rowFinished(catalog, row.streamId);
   } else {
     catalog.remove(row.streamId);
+    streamRemoved(catalog.events, row, "lost");
   }
   return catalog.find(row.streamId);
 }

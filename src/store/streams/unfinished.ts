@@ -4,6 +4,7 @@
  */
 import { WavecacheError } from "../../base/errors.ts";
 import type { Drift } from "../check/drift.ts";
+import { streamExpired, streamRemoved, streamStarted, uploadInterrupted } from "../events/facts.ts";
 import type { IdleUpload, KeeperArgs, KeeperResult, UploadRef } from "../keeper-calls.ts";
 import { type CacheLayout, removeFile } from "../layout.ts";
 import type { Catalog, FoundRows, ListQuery, StreamRow } from "./catalog.ts";
@@ -22,15 +23,16 @@ export class UnfinishedStreams {
   }
 
   reserve({ streamId, key, at, metadata }: KeeperArgs<"reserve">): null {
-    if (this.#catalog.reserve(streamId, key, at, metadata)) return null;
-    throw new WavecacheError("STREAM_EXISTS");
+    if (!this.#catalog.reserve(streamId, key, at, metadata)) throw new WavecacheError("STREAM_EXISTS");
+    streamStarted(this.#catalog.events, streamId, metadata, at);
+    return null;
   }
 
   resume(args: KeeperArgs<"resume">): KeeperResult<"resume"> {
     const settled = this.#drift.around(() => this.#settled(args.streamId, args.at));
     if (settled === undefined) {
       if (args.refusal !== null) throw new WavecacheError(args.refusal);
-      this.#catalog.reserve(args.streamId, args.key, args.at, args.metadata);
+      this.#start(args);
       return { kind: "new" };
     }
     if (args.restart) return this.#restart(settled, args);
@@ -44,8 +46,9 @@ export class UnfinishedStreams {
   #restart(row: StreamRow, args: KeeperArgs<"resume">): KeeperResult<"resume"> {
     if (row.state === "finished") throw new WavecacheError("STREAM_FINISHED");
     this.#catalog.remove(row.streamId);
+    streamRemoved(this.#catalog.events, row, "restart");
     removeFile(this.#layout.incomingPath(row.key));
-    this.#catalog.reserve(row.streamId, args.key, args.at, args.metadata);
+    this.#start(args);
     return { kind: "restarted", discardedBytes: row.size };
   }
 
@@ -54,11 +57,18 @@ export class UnfinishedStreams {
     return null;
   }
 
+  #start({ streamId, key, at, metadata }: KeeperArgs<"reserve">): void {
+    this.#catalog.reserve(streamId, key, at, metadata);
+    streamStarted(this.#catalog.events, streamId, metadata, at);
+  }
+
   /** The caller knows from the answer how the totals changed: no drift. */
   leave(args: KeeperArgs<"leave">): StreamRow | null {
     const left = this.#settled(args.streamId, args.at);
-    if (left?.state === "unfinished") this.#catalog.touch(left.streamId, left.size, args.at);
-    return left ?? null;
+    if (left?.state !== "unfinished") return left ?? null;
+    this.#catalog.touch(left.streamId, left.size, args.at);
+    uploadInterrupted(this.#catalog.events, left, args.at);
+    return left;
   }
 
   find({ streamId }: KeeperArgs<"find">): StreamRow | null {
@@ -101,11 +111,12 @@ export class UnfinishedStreams {
     return { rows, next, total };
   }
 
-  expire({ expired, inUse, at }: KeeperArgs<"expire">): KeeperResult<"expire"> {
+  expire({ expired, inUse, reason, at }: KeeperArgs<"expire">): KeeperResult<"expire"> {
     for (const row of this.#unfinished(inUse)) this.#catalog.touch(row.streamId, row.size, at);
     const removed = this.#unfinished(expired);
     for (const row of removed) {
       this.#catalog.remove(row.streamId);
+      streamExpired(this.#catalog.events, row, reason, at);
       removeFile(this.#layout.incomingPath(row.key));
     }
     return {

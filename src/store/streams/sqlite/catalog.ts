@@ -5,6 +5,7 @@ import { systemCode, toWavecacheError, WavecacheError } from "../../../base/erro
 import { catalogCacheBytes } from "../../../base/limits/streams.ts";
 import { KiB } from "../../../base/limits/units.ts";
 import { SqliteDevices } from "../../devices/sqlite.ts";
+import { SqliteEvents } from "../../events/sqlite.ts";
 import { SqliteOverviews } from "../../recordings/peaks/sqlite.ts";
 import { SqliteRecordings } from "../../recordings/sqlite.ts";
 import { RunningTime } from "../../running-time.ts";
@@ -55,6 +56,7 @@ export class SqliteCatalog implements Catalog {
   readonly recordings: SqliteRecordings;
   readonly overviews: SqliteOverviews;
   readonly devices: SqliteDevices;
+  readonly events: SqliteEvents;
   #durable = true;
   #epoch: number;
   #bootEpoch: number;
@@ -77,6 +79,7 @@ export class SqliteCatalog implements Catalog {
     this.recordings = new SqliteRecordings(database);
     this.overviews = new SqliteOverviews(database);
     this.devices = new SqliteDevices(database);
+    this.events = new SqliteEvents(database);
     this.#runningTime = new RunningTime(this.#number(runningMsFact), monotonicMs);
     this.#epoch = this.#number(epochFact);
     this.#bootEpoch = this.#number(bootEpochFact);
@@ -306,6 +309,7 @@ export class SqliteCatalog implements Catalog {
     this.recordings.close();
     this.overviews.close();
     this.devices.close();
+    this.events.close();
     this.#database.close();
   }
 

@@ -2,6 +2,7 @@
 import type { Database } from "bun:sqlite";
 import { WavecacheError } from "../../../base/errors.ts";
 import { deviceSchema } from "../../devices/sqlite.ts";
+import { eventSchema } from "../../events/sqlite.ts";
 import { overviewSchema } from "../../recordings/peaks/sqlite.ts";
 import { recordingSchema } from "../../recordings/sqlite.ts";
 import { searchSchema } from "./search-schema.ts";
@@ -132,6 +133,7 @@ export const migrations = [
   overviewSchema,
   searchSchema,
   timelineSchema,
+  eventSchema,
 ];
 
 /** Brings the file to the newest version. Returns whether it was empty. Throws STORE_TOO_NEW. */

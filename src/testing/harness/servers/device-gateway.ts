@@ -1,4 +1,6 @@
 /** The device gateway and its engine within the test: a real gRPC port, fake sounds and a store in memory. */
+import type { EventWriter } from "../../../engine/events/event-writer.ts";
+import type { EventData, EventType } from "../../../store/events/types.ts";
 import { GatewayMeter } from "../../../base/gateway-meter.ts";
 import { WavecacheError } from "../../../base/errors.ts";
 import { type Fields, type Log } from "../../../base/log/log.ts";
@@ -120,6 +122,15 @@ export class MemoryLog implements Log {
   }
 }
 
+/** Keeps events in memory. */
+export class MemoryEvents implements EventWriter {
+  readonly all: { type: EventType; subject: string; data: object }[] = [];
+
+  add<T extends EventType>(type: T, subject: string, data: EventData<T>): void {
+    this.all.push({ type, subject, data });
+  }
+}
+
 export interface DeviceServerOptions extends Partial<DeviceSettings> {
   sounds?: FakeSounds;
   store?: MemoryStore;
@@ -138,7 +149,7 @@ export class DeviceServer {
   static async start(options: DeviceServerOptions = {}): Promise<DeviceServer> {
     const { sounds = new FakeSounds(), store = new MemoryStore(), leadMs = 1000, flashMs = 0 } = options;
     const log = new MemoryLog();
-    const devices = new Devices(store, sounds, { leadMs, flashMs }, log);
+    const devices = new Devices({ store, sounds, events: new MemoryEvents() }, { leadMs, flashMs }, log);
     await devices.open();
     const meter = new GatewayMeter("devices");
     const gateway = await DeviceGateway.open({

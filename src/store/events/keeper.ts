@@ -1,0 +1,46 @@
+/** The keeper's part in events: the calls of the outbox, and announcements of what is committed. */
+import { eventAnnounceMs } from "../../base/limits/events.ts";
+import type { KeeperArgs, KeeperResult } from "../keeper-calls.ts";
+import type { EventOutbox } from "./outbox.ts";
+
+export class OutboxKeeper {
+  readonly #outbox: EventOutbox;
+  readonly #announce: (newest: number) => void;
+  #timer: Timer | undefined;
+
+  /**
+   * `announce` gets the id of the newest event, at an interval: many events make one message. No transaction is open when
+   * the timer runs, as none awaits anything.
+   */
+  constructor(outbox: EventOutbox, announce: (newest: number) => void) {
+    this.#outbox = outbox;
+    this.#announce = announce;
+    outbox.watch(() => {
+      this.#timer ??= setTimeout(() => this.#run(), eventAnnounceMs);
+    });
+  }
+
+  append({ events }: KeeperArgs<"appendEvents">): null {
+    for (const event of events) this.#outbox.append(event);
+    return null;
+  }
+
+  after({ id, limit }: KeeperArgs<"eventsAfter">): KeeperResult<"eventsAfter"> {
+    return { events: this.#outbox.after(id, limit), ...this.#outbox.range() };
+  }
+
+  prune({ at, ...limits }: KeeperArgs<"pruneEvents">): number {
+    return this.#outbox.prune(limits, at);
+  }
+
+  /** Call it before the catalog is closed. */
+  close(): void {
+    this.#outbox.watch(() => {});
+    clearTimeout(this.#timer);
+  }
+
+  #run(): void {
+    this.#timer = undefined;
+    this.#announce(this.#outbox.range().newest);
+  }
+}

@@ -1,0 +1,94 @@
+/** The outbox as a table in the catalog's SQLite file. */
+import type { Database } from "bun:sqlite";
+import { eventsPrunedAtOnce } from "../../base/limits/events.ts";
+import type { EventOutbox, EventRow, NewEvent, OutboxLimits } from "./outbox.ts";
+
+/** AUTOINCREMENT never uses the id of a removed event again. */
+export const eventSchema = `
+  CREATE TABLE events (
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,
+    type    TEXT    NOT NULL,
+    subject TEXT    NOT NULL,
+    at      INTEGER NOT NULL,
+    data    TEXT    NOT NULL
+  ) STRICT;
+  INSERT INTO sqlite_sequence (name, seq) VALUES ('events', 0);
+`;
+
+/** The ids of a run begin at its time in microseconds: above all that this clock has seen, below 2^53 until 2255. */
+const idsPerMs = 1000;
+
+export class SqliteEvents implements EventOutbox {
+  readonly #statements: ReturnType<typeof prepareStatements>;
+  /** Counted at the first use: that reads the whole table. */
+  #count: number | undefined;
+  #onAppended: () => void = () => {};
+
+  /** Expects a database with the current schema. */
+  constructor(database: Database) {
+    this.#statements = prepareStatements(database);
+  }
+
+  append({ type, subject, at, data }: NewEvent): void {
+    this.#statements.append.run(type, subject, at, JSON.stringify(data));
+    if (this.#count !== undefined) this.#count += 1;
+    this.#onAppended();
+  }
+
+  after(id: number, limit: number): EventRow[] {
+    return this.#statements.after.all(id, limit);
+  }
+
+  range(): { oldest: number; newest: number } {
+    const newest = this.#statements.sequence.get()!.seq;
+    return { oldest: this.#statements.oldest.get()!.id ?? newest, newest };
+  }
+
+  startRun(at: number): void {
+    this.#statements.raise.run(at * idsPerMs);
+  }
+
+  prune({ maxEvents, maxAgeMs }: OutboxLimits, at: number): number {
+    this.#count ??= this.#statements.count.get()!.count;
+    const excess = Math.max(0, Math.min(this.#count - maxEvents, eventsPrunedAtOnce));
+    const old = eventsPrunedAtOnce - excess;
+    const pruned =
+      this.#statements.pruneOldest.run(excess).changes +
+      this.#statements.pruneOld.run(at - maxAgeMs, old).changes;
+    this.#count -= pruned;
+    return pruned;
+  }
+
+  watch(onAppended: () => void): void {
+    this.#onAppended = onAppended;
+  }
+
+  /** Finalizes the statements, which would keep the database open. */
+  close(): void {
+    for (const statement of Object.values(this.#statements)) statement.finalize();
+  }
+}
+
+function prepareStatements(database: Database) {
+  return {
+    append: database.prepare<never, [string, string, number, string]>(
+      "INSERT INTO events (type, subject, at, data) VALUES (?, ?, ?, ?)",
+    ),
+    after: database.prepare<EventRow, [number, number]>(
+      "SELECT id, type, subject, at, data FROM events WHERE id > ? ORDER BY id LIMIT ?",
+    ),
+    oldest: database.prepare<{ id: number | null }, []>("SELECT min(id) AS id FROM events"),
+    sequence: database.prepare<{ seq: number }, []>("SELECT seq FROM sqlite_sequence WHERE name = 'events'"),
+    raise: database.prepare<never, [number]>(
+      "UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'events'",
+    ),
+    count: database.prepare<{ count: number }, []>("SELECT count(*) AS count FROM events"),
+    pruneOldest: database.prepare<never, [number]>(
+      "DELETE FROM events WHERE id IN (SELECT id FROM events ORDER BY id LIMIT ?)",
+    ),
+    // Only the oldest are looked at: without an index on the time, a clock that went back delays them.
+    pruneOld: database.prepare<never, [number, number]>(
+      "DELETE FROM events WHERE at < ?1 AND id IN (SELECT id FROM events ORDER BY id LIMIT ?2)",
+    ),
+  };
+}

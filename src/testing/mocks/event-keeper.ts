@@ -1,0 +1,62 @@
+/** A keeper that only has an outbox, in memory. */
+import { WavecacheError } from "../../base/errors.ts";
+import type { KeeperClient } from "../../pool/keeper-client.ts";
+import type { KeeperArgs, KeeperCall, KeeperResult } from "../../store/keeper-calls.ts";
+import type { NewEvent } from "../../store/events/outbox.ts";
+import { SqliteCatalog } from "../../store/streams/sqlite/catalog.ts";
+
+export class EventKeeper implements Pick<KeeperClient, "call" | "watchEvents"> {
+  readonly catalog = new SqliteCatalog(":memory:");
+  /** The calls so far, by name. */
+  readonly calls: KeeperCall[] = [];
+  /** How many of the next calls fail. */
+  failures = 0;
+  #onEvents: (newest: number) => void = () => {};
+
+  watchEvents(onEvents: (newest: number) => void): void {
+    this.#onEvents = onEvents;
+  }
+
+  async call<C extends KeeperCall>(call: C, args: KeeperArgs<C>): Promise<KeeperResult<C>> {
+    this.calls.push(call);
+    await Promise.resolve();
+    if (this.failures > 0) {
+      this.failures -= 1;
+      throw new WavecacheError("WORKER_LOST");
+    }
+    return this.#answer(call, args) as KeeperResult<C>;
+  }
+
+  /** Writes events as the keeper does for its own facts, and announces them. */
+  append(events: NewEvent[]): void {
+    for (const event of events) this.catalog.events.append(event);
+    this.#onEvents(this.catalog.events.range().newest);
+  }
+
+  /** Writes this many events, which are about devices. */
+  appendMany(count: number): void {
+    this.append(Array.from({ length: count }, (_, n) => deviceEvent(`d${n}`)));
+  }
+
+  #answer(call: KeeperCall, args: KeeperArgs<KeeperCall>): unknown {
+    const { events } = this.catalog;
+    switch (call) {
+      case "appendEvents":
+        return this.append((args as KeeperArgs<"appendEvents">).events);
+      case "eventsAfter": {
+        const { id, limit } = args as KeeperArgs<"eventsAfter">;
+        return { events: events.after(id, limit), ...events.range() };
+      }
+      case "pruneEvents": {
+        const { at, ...limits } = args as KeeperArgs<"pruneEvents">;
+        return events.prune(limits, at);
+      }
+      default:
+        throw new Error(`no answer to ${call}`);
+    }
+  }
+}
+
+export function deviceEvent(deviceId: string): NewEvent<"device.connected"> {
+  return { type: "device.connected", subject: `devices/${deviceId}`, at: Date.now(), data: { deviceId } };
+}
