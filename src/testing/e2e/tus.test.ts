@@ -240,6 +240,12 @@ describe("a request that tus does not allow", () => {
     expect(answer).toMatchObject({ status: 400, code: "BAD_REQUEST", parameter });
   });
 
+  test("to get an upload is refused: its audio is elsewhere", async () => {
+    const answer = await peer.request("GET", await begun(1000), {});
+    expect(answer).toMatchObject({ status: 405, code: "METHOD_NOT_ALLOWED" });
+    expect(answer.headers.get("allow")).toBe("OPTIONS, HEAD, PATCH, DELETE");
+  });
+
   test("to create more than a stream may have is refused", async () => {
     const headers = { "upload-length": String(64 * MiB + 1) };
     expect(await peer.request("POST", "/api/tus", headers)).toMatchObject({
