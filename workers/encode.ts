@@ -1,6 +1,7 @@
 /** The thread that encodes sounds for devices. */
 import type { EncoderReply, EncoderRequest } from "../src/store/sounds/encoder-calls.ts";
 import { EncodeJobs } from "./jobs/sounds/encode-jobs.ts";
+import { inspect } from "./jobs/sounds/inspect-jobs.ts";
 
 declare const self: {
   onmessage: ((event: { data: EncoderRequest }) => void) | null;
@@ -15,6 +16,7 @@ const jobs = new EncodeJobs((reply, transfer) => self.postMessage(reply, transfe
 
 self.onmessage = ({ data }) => {
   if (data.kind === "encode") jobs.encode(data);
+  else if (data.kind === "inspect") void inspect(data, (reply) => self.postMessage(reply));
   else if (data.kind === "cancel") jobs.cancel(data.id);
   else {
     jobs.close();

@@ -6,7 +6,14 @@ import { canStartThread } from "../base/system/descriptors.ts";
 import { errorOfNumber, WavecacheError } from "../base/errors.ts";
 import { encoderWatchdogMs } from "../base/limits/sounds.ts";
 import type { JobFigures } from "../lane/thread-stats.ts";
-import type { EncodeEnd, EncoderReply, EncoderRequest, EncodeTask } from "../store/sounds/encoder-calls.ts";
+import type {
+  EncodeEnd,
+  EncoderReply,
+  EncoderRequest,
+  EncodeTask,
+  InspectTask,
+} from "../store/sounds/encoder-calls.ts";
+import type { AudioFindings } from "../store/streams/audio-reading.ts";
 import { startWorker } from "./start-worker.ts";
 
 export interface EncodersSettings {
@@ -40,12 +47,18 @@ interface PendingEncoding {
   requestedAtMs: number;
 }
 
+interface PendingInspection {
+  resolve(findings: AudioFindings): void;
+  reject(error: WavecacheError): void;
+}
+
 /** A thread that does not end by itself is terminated this long after `close`. */
 const maxCloseMs = 2_000;
 
 export class Encoders {
   readonly #settings: EncodersSettings;
   readonly #pending = new Map<number, PendingEncoding>();
+  readonly #inspections = new Map<number, PendingInspection>();
   #thread: Worker | undefined;
   #threadEnded: Promise<void> = Promise.resolve();
   /** How often the thread died, or was terminated because it hung. */
@@ -59,19 +72,27 @@ export class Encoders {
     this.#settings = settings;
   }
 
+  /** Reads what finished audio says of itself. Rejects with WORKER_LOST, SHUTTING_DOWN or DESCRIPTORS_EXHAUSTED. */
+  async inspect(task: InspectTask): Promise<AudioFindings> {
+    this.#requireThread();
+    const id = this.#nextId++;
+    const { promise, resolve, reject } = Promise.withResolvers<AudioFindings>();
+    this.#inspections.set(id, { resolve, reject });
+    this.#send({ kind: "inspect", id, ...task });
+    this.#restartWatchdog();
+    return await promise;
+  }
+
   encode(task: EncodeTask, onPackets: PacketSink): Encoding {
     const id = this.#nextId++;
     const { promise: ended, resolve, reject } = Promise.withResolvers<EncodingEnd>();
-    if (this.#isClosing) {
-      reject(new WavecacheError("SHUTTING_DOWN"));
-      return { ended, cancel: () => {} };
-    }
-    if (this.#thread === undefined && !canStartThread()) {
-      reject(new WavecacheError("DESCRIPTORS_EXHAUSTED"));
+    try {
+      this.#requireThread();
+    } catch (error) {
+      reject(error);
       return { ended, cancel: () => {} };
     }
     this.#pending.set(id, { onPackets, resolve, reject, requestedAtMs: performance.now() });
-    this.#thread ??= this.#start();
     this.#send({ kind: "encode", id, ...task });
     this.#restartWatchdog();
     return { ended, cancel: () => this.#pending.has(id) && this.#send({ kind: "cancel", id }) };
@@ -103,6 +124,12 @@ export class Encoders {
     clearTimeout(timer);
   }
 
+  #requireThread(): void {
+    if (this.#isClosing) throw new WavecacheError("SHUTTING_DOWN");
+    if (this.#thread === undefined && !canStartThread()) throw new WavecacheError("DESCRIPTORS_EXHAUSTED");
+    this.#thread ??= this.#start();
+  }
+
   #send(request: EncoderRequest): void {
     this.#thread?.postMessage(request);
   }
@@ -122,6 +149,12 @@ export class Encoders {
   }
 
   #receive(reply: EncoderReply): void {
+    if (reply.kind === "inspected") {
+      this.#inspections.get(reply.id)?.resolve(reply.findings);
+      this.#inspections.delete(reply.id);
+      this.#restartWatchdog();
+      return;
+    }
     const pending = this.#pending.get(reply.id);
     if (pending === undefined) return;
     if (reply.kind === "packets") {
@@ -140,7 +173,7 @@ export class Encoders {
   /** Without the watchdog a decoder that hangs would block all sounds for good. */
   #restartWatchdog(): void {
     clearTimeout(this.#watchdog);
-    if (this.#pending.size === 0) return;
+    if (this.#pending.size + this.#inspections.size === 0) return;
     this.#watchdog = setTimeout(() => {
       const thread = this.#thread;
       this.#lose("encoder hangs");
@@ -152,8 +185,9 @@ export class Encoders {
     clearTimeout(this.#watchdog);
     this.#thread = undefined;
     this.#losses += 1;
-    const orphans = [...this.#pending.values()];
+    const orphans = [...this.#pending.values(), ...this.#inspections.values()];
     this.#pending.clear();
+    this.#inspections.clear();
     for (const pending of orphans) pending.reject(new WavecacheError("WORKER_LOST", reason));
     if (!this.#isClosing) this.#settings.onLost(reason);
   }

@@ -105,6 +105,11 @@ export const maxTags = 32;
 export const maxTagKeyChars = 64;
 export const maxTagValueChars = 512;
 export const maxTagsChars = 4096;
+/** What the server reads of finished audio for its properties and tags; after either limit it counts as silent on them. */
+export const maxReadingBytes = 8 * MiB;
+export const maxReadingMs = 2_000;
+/** Streams whose audio waits to be read that the catalog is asked for at a time. */
+export const readingPageStreams = 20;
 /** Body of a change of tags; a larger one is refused with MESSAGE_TOO_LARGE. */
 export const maxPatchBytes = 64 * KiB;
 /** Highest sample rate and channel count in the description of a stream's audio. */

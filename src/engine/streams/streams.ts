@@ -15,6 +15,7 @@ import { describeStream, type StreamMetadata, withSize } from "../../store/strea
 import type { TagsChange } from "../../store/streams/changes.ts";
 import type { StreamSearch } from "../../store/streams/search.ts";
 import type { StoreConditions } from "../store-conditions.ts";
+import { AudioReadings } from "./audio-readings.ts";
 import { Admission, type AdmissionLimits } from "./admission.ts";
 import { StreamCounts } from "./counts.ts";
 import { Damage } from "./damage.ts";
@@ -98,6 +99,7 @@ export class Streams {
   readonly #counts = new StreamCounts();
   readonly #quota: StreamQuota;
   readonly #watch: StoreWatch;
+  readonly #readings: AudioReadings;
   /** File names of this process's uploads begin with it: no other run's files do. */
   readonly #keyPrefix = randomBytes(4).toString("hex");
   readonly #storage: UploadStorage;
@@ -128,6 +130,9 @@ export class Streams {
     this.damage = new Damage(pool.keeper, log);
     pool.readers.watchDamage((path, error) => this.damage.report(path, error));
     this.scrub = new Scrub(pool, layout, settings.scrub, this.#scrubHost(), log);
+    const { keeper, encoders } = pool;
+    const changed = (row: StreamRow) => this.#changed(row);
+    this.#readings = new AudioReadings({ keeper, encoders, layout, changed }, log);
     const owner = {
       uploadCommitted: (row: StreamRow) => this.#committed(row),
       uploadReleased: (upload: Upload) => this.#release(upload),
@@ -163,6 +168,7 @@ export class Streams {
     this.#expiry = setInterval(() => void this.#expire(), interval);
     await this.damage.recount();
     this.scrub.start();
+    this.#readings.start();
   }
 
   /** Starts a new stream. Throws what can be refused at once; a later refusal rejects `ready` of the upload. */
@@ -274,10 +280,13 @@ export class Streams {
   /** Null removes a tag. Rejects with STREAM_UNKNOWN, and with BAD_REQUEST if the stream has too many tags then. */
   async changeTags(streamId: string, patch: TagsChange["patch"]): Promise<StreamRow> {
     const row = await this.#pool.keeper.call("change", { streamId, patch });
-    if (row.state === "finished" && this.#known.has(streamId)) {
-      this.#known.set(streamId, this.#readableObject(row));
-    }
+    this.#changed(row);
     return row;
+  }
+
+  #changed(row: StreamRow): void {
+    const isKnown = this.#known.get(row.streamId)?.key === row.key;
+    if (row.state === "finished" && isKnown) this.#known.set(row.streamId, this.#readableObject(row));
   }
 
   search(query: StreamSearch): Promise<FoundRows> {
@@ -342,6 +351,7 @@ export class Streams {
   async close(): Promise<void> {
     this.#closing = true;
     clearInterval(this.#expiry);
+    this.#readings.close();
     const scrub = this.scrub.close();
     const uploads = [...this.#uploads.values()];
     for (const upload of uploads) upload.leave(new WavecacheError("SHUTTING_DOWN"));
@@ -350,6 +360,8 @@ export class Streams {
 
   #noticed(notice: StoreNotice): void {
     this.#watch.receive(notice);
+    // The check has added the streams of an older version to the index.
+    if (notice.check.state === "done") this.#readings.start();
     if (notice.check.damaged.length > 0) void this.damage.recount();
   }
 
@@ -366,6 +378,7 @@ export class Streams {
     this.#pool.readers.forget(readable.file.path);
     void this.damage.replaced(row.sha256!);
     this.#known.set(row.streamId, readable);
+    this.#readings.start();
   }
 
   #release(upload: Upload): void {

@@ -1,6 +1,5 @@
 /** The type and duration of an audio file. */
 import { parseFromTokenizer } from "music-metadata";
-import { AbstractTokenizer, EndOfStreamError, type IFileInfo, type IReadChunkOptions } from "strtok3";
 import { WavecacheError } from "../../base/errors.ts";
 import { inspectBytes, maxScannedSongBytes } from "../../base/limits/library.ts";
 import { KiB } from "../../base/limits/units.ts";
@@ -11,6 +10,7 @@ import { probeAudio, type ReadAt } from "../../codec/probe.ts";
 import { wavSamples } from "../../codec/wav/samples.ts";
 import { WavHeadParser } from "../../codec/wav/wav.ts";
 import type { OpenedFile } from "./file.ts";
+import { FileTokenizer } from "./file-tokenizer.ts";
 
 export interface AudioDetails {
   /** MIME type, by content, or else by the extension. */
@@ -139,58 +139,5 @@ async function parsedDuration(name: string, type: string, file: OpenedFile): Pro
     // Errors without a system call come from the parser: the file is damaged or of another type, the disk is fine.
     if (error instanceof WavecacheError || (error instanceof Error && "syscall" in error)) throw error;
     return null;
-  }
-}
-
-/** The parser's view of a file. The parser reads a few bytes at a time; a block cache saves a system call for each. */
-class FileTokenizer extends AbstractTokenizer {
-  fileInfo: IFileInfo;
-  readonly #file: OpenedFile;
-  #block: Uint8Array = new Uint8Array(0);
-  #blockAt = 0;
-
-  constructor(file: OpenedFile, fileInfo: IFileInfo) {
-    super();
-    this.#file = file;
-    this.fileInfo = fileInfo;
-  }
-
-  override supportsRandomAccess(): boolean {
-    return true;
-  }
-
-  /** Required of sources with random access. */
-  setPosition(position: number): void {
-    this.position = position;
-  }
-
-  override async readBuffer(into: Uint8Array, options?: IReadChunkOptions): Promise<number> {
-    const { position, length, mayBeLess } = this.normalizeOptions(into, options);
-    const read = await this.#copy(into, position, length, mayBeLess === true);
-    this.position = position + read;
-    return read;
-  }
-
-  override async peekBuffer(into: Uint8Array, options?: IReadChunkOptions): Promise<number> {
-    const { position, length, mayBeLess } = this.normalizeOptions(into, options);
-    return await this.#copy(into, position, length, mayBeLess === true);
-  }
-
-  async #copy(into: Uint8Array, position: number, length: number, mayBeLess: boolean): Promise<number> {
-    const bytes = Math.max(0, Math.min(length, this.#file.size - position));
-    if (bytes < length && !mayBeLess) throw new EndOfStreamError();
-    for (let copied = 0; copied < bytes;) {
-      const from = position + copied;
-      if (from < this.#blockAt || from >= this.#blockAt + this.#block.length) await this.#load(from);
-      const part = this.#block.subarray(from - this.#blockAt, from - this.#blockAt + bytes - copied);
-      into.set(part, copied);
-      copied += part.length;
-    }
-    return bytes;
-  }
-
-  async #load(at: number): Promise<void> {
-    this.#block = await this.#file.read(at, Math.min(inspectBytes, this.#file.size - at));
-    this.#blockAt = at;
   }
 }

@@ -1,10 +1,20 @@
 /** Messages between the main thread and the encoding thread. */
+import type { AudioFindings } from "../streams/audio-reading.ts";
 
 export type EncoderRequest =
   | ({ kind: "encode"; id: number } & EncodeTask)
   /** Ends the sound early. Each sound gets exactly one "ended", so this has no effect if that is already on its way. */
   | { kind: "cancel"; id: number }
+  /** Reads what finished audio says of itself. */
+  | ({ kind: "inspect"; id: number } & InspectTask)
   | { kind: "close" };
+
+export interface InspectTask {
+  /** Of the object. */
+  path: string;
+  /** MIME type that its first bytes show. */
+  format: string;
+}
 
 export interface EncodeTask {
   /** File descriptor of the source. The main thread keeps it open until the sound has ended. */
@@ -20,6 +30,8 @@ export type EncoderReply =
   | { kind: "packets"; id: number; bytes: Uint8Array<ArrayBuffer>; lengths: Uint16Array<ArrayBuffer> }
   /** The thread works on this sound, though it has no packets to send yet. */
   | { kind: "working"; id: number }
+  /** The only reply to "inspect". */
+  | { kind: "inspected"; id: number; findings: AudioFindings }
   /** The last reply for this sound. The thread no longer reads the source, so the descriptor may be closed. */
   | { kind: "ended"; id: number; end: EncodeEnd };
 
