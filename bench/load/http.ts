@@ -5,7 +5,7 @@
  */
 import autocannon from "autocannon";
 import { cac } from "cac";
-import { GiB, MiB } from "../../src/base/limits/units.ts";
+import { GiB } from "../../src/base/limits/units.ts";
 import { countOption, textOption } from "../../src/cli/kit/arguments.ts";
 import { exitFailure } from "../../src/cli/kit/failures.ts";
 import { table } from "../../src/cli/kit/text.ts";
@@ -14,17 +14,12 @@ import { bytesSource } from "../../src/client/audio-source.ts";
 import { upload } from "../../src/client/legacy/upload.ts";
 import { readConfig } from "../../src/config/config.ts";
 import { readCommandLine, runBench, writeReport } from "./command.ts";
-import { measurePuts, putLines } from "./http-put.ts";
-import { sizeOption } from "./options.ts";
 import { openBareServer, openSubject } from "./server.ts";
 
 interface Settings {
   connections: number;
   seconds: number;
   streams: number;
-  /** Size of each upload; undefined to load the routes. */
-  putBytes: number | undefined;
-  rounds: number;
   json: string | undefined;
 }
 
@@ -45,8 +40,6 @@ interface RouteFigures {
 const maxConnections = 1000;
 const maxSeconds = 600;
 const maxStreams = 1000;
-const maxRounds = 100;
-const putStreams = 8;
 const streamBytes = 64;
 const uploadsAtOnce = 32;
 
@@ -58,15 +51,11 @@ function readSettings(args: string[]): Settings | undefined {
     .option("--connections <count>", "Connections at once", { default: "50" })
     .option("--seconds <count>", "Time for each route", { default: "3" })
     .option("--streams <count>", "Streams that the server holds", { default: "200" })
-    .option("--put <size>", "Instead: PUT this much on 8 connections, beside the WebSocket")
-    .option("--rounds <count>", "Rounds of --put", { default: "3" })
     .option("--json <file>", "Write all figures to this file");
   return readCommandLine(cli, args, (options) => ({
     connections: countOption(options, "connections", 1, maxConnections),
     seconds: countOption(options, "seconds", 1, maxSeconds),
     streams: countOption(options, "streams", 1, maxStreams),
-    putBytes: options["put"] === undefined ? undefined : sizeOption(options, "put", GiB),
-    rounds: countOption(options, "rounds", 1, maxRounds),
     json: textOption(options, "json"),
   }));
 }
@@ -126,22 +115,7 @@ function lines(figures: RouteFigures[]): string[] {
   return table([head, ...rows], [1, 2, 3, 4, 5, 6, 7, 8]);
 }
 
-async function runPuts(settings: Settings, bytes: number): Promise<number> {
-  await using subject = await openSubject({
-    server: undefined,
-    workers: readConfig([], {})!.workers,
-    maxCacheBytes: 16 * GiB,
-    maxConnections,
-  });
-  const rounds = await measurePuts(subject, { count: putStreams, bytes, rounds: settings.rounds });
-  const title = `${putStreams} uploads of ${bytes / MiB} MiB at once, hashed and durable`;
-  process.stdout.write(`${[title, "", ...putLines(rounds)].join("\n")}\n`);
-  await writeReport(settings, { rounds });
-  return 0;
-}
-
 async function run(settings: Settings): Promise<number> {
-  if (settings.putBytes !== undefined) return await runPuts(settings, settings.putBytes);
   await using subject = await openSubject({
     server: undefined,
     workers: readConfig([], {})!.workers,

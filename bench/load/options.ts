@@ -144,7 +144,7 @@ function defaultWorkers(): string {
 const units: Record<string, number> = { "": 1, KiB, MiB, GiB };
 
 /** "65536", "64KiB", "8MiB": at least 1 byte. */
-export function sizeOption(options: Options, name: string, max: number): number {
+function sizeOption(options: Options, name: string, max: number): number {
   const text = requiredText(options, name);
   const match = /^(\d{1,15})(KiB|MiB|GiB)?$/.exec(text);
   const bytes = match === null ? Number.NaN : Number(match[1]) * units[match[2] ?? ""]!;
