@@ -96,6 +96,20 @@ describe("PUT", () => {
     }
   });
 
+  test("keeps tags, and refuses those that are not allowed", async () => {
+    const id = freshId("tags");
+    const query = "?tag.artist=Bj%C3%B6rk&tag.album=Post&name=a.wav";
+    expect((await send("PUT", audioPath(id) + query, "x")).status).toBe(201);
+    const tags = { artist: "Björk", album: "Post", name: "a.wav" };
+    expect((await streamInfo(server.httpBase, id))!.metadata.tags).toEqual(tags);
+    const many = Array.from({ length: 40 }, (_, index) => `tag.t${index}=x`).join("&");
+    const long = Array.from({ length: 20 }, (_, index) => `tag.t${index}=${"x".repeat(500)}`).join("&");
+    for (const wrong of ["tag.__proto__=x", "tag.1=x", "tag.a%20b=x", many, long]) {
+      const answer = await send("PUT", `${audioPath(freshId("tags"))}?${wrong}`, "x");
+      expect(await refusal(answer)).toBe("400 BAD_REQUEST");
+    }
+  });
+
   test("compares the digest before the stream is finished", async () => {
     const id = freshId("digest");
     for (const name of ["repr-digest", "content-digest"]) {

@@ -1,13 +1,8 @@
 /** Upload-Metadata as what the other protocols know of a stream, and back. */
 import { ParameterError } from "../../../base/errors.ts";
-import {
-  maxContentTypeChars,
-  maxTagKeyChars,
-  maxTags,
-  maxTagsChars,
-  maxTagValueChars,
-} from "../../../base/limits/streams.ts";
+import { maxContentTypeChars } from "../../../base/limits/streams.ts";
 import type { StreamMetadata } from "../../../store/streams/metadata.ts";
+import { faultOfTags } from "../upload/tags.ts";
 
 export interface NamedUpload {
   /** The id that the client wants for its stream. */
@@ -20,9 +15,6 @@ const idKey = "streamId";
 const nameKeys = ["filename", "name"] as const;
 const typeKeys = ["filetype", "type"] as const;
 const special: ReadonlySet<string> = new Set([idKey, ...nameKeys, ...typeKeys]);
-
-/** It begins with a letter: an index or `__proto__` as a key would break the object of the tags. */
-const tagKey = new RegExp(`^[A-Za-z][A-Za-z0-9_.-]{0,${maxTagKeyChars - 1}}$`);
 
 /** Throws BAD_REQUEST. */
 export function namedUpload(values: ReadonlyMap<string, string>): NamedUpload {
@@ -55,14 +47,8 @@ function firstOf(values: ReadonlyMap<string, string>, keys: readonly string[]): 
 }
 
 function checkTags(tags: (readonly [string, string])[]): void {
-  if (tags.length > maxTags) throw wrong(`there are more than ${maxTags} keys`);
-  let chars = 0;
-  for (const [key, value] of tags) {
-    if (!tagKey.test(key)) throw wrong("a key is not allowed: use letters, digits, '_', '.' and '-'");
-    if (value.length > maxTagValueChars) throw wrong(`a value is longer than ${maxTagValueChars} characters`);
-    chars += key.length + value.length;
-  }
-  if (chars > maxTagsChars) throw wrong(`there are more than ${maxTagsChars} characters`);
+  const fault = faultOfTags(tags);
+  if (fault !== undefined) throw wrong(fault);
 }
 
 function wrong(detail: string): ParameterError {

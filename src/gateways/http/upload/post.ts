@@ -6,7 +6,7 @@ import type { NewStream } from "../../../engine/streams/streams.ts";
 import type { UploadOwner } from "../../../engine/streams/upload.ts";
 import { type ApiRequest, json, type Operation, operation } from "../operation.ts";
 import { bodyPieces, type OpenUpload } from "./body-upload.ts";
-import { describeAudio, nameParameter } from "./description.ts";
+import { describeAudio, type DescriptionQuery, descriptionParameters } from "./description.ts";
 import { digestHeaders } from "./digests.ts";
 import { formFiles, isForm } from "./form.ts";
 import { type Objects, readableObject } from "./objects.ts";
@@ -18,7 +18,7 @@ export interface PostStreams {
   startUpload(streamId: string, owner: UploadOwner, stream: NewStream): OpenUpload;
 }
 
-type Asked = ApiRequest<{ readonly name: string | undefined }>;
+type Asked = ApiRequest<DescriptionQuery>;
 
 const filesSchema = v.strictObject({
   streams: v.array(v.strictObject({ ...storedSchema.entries, name: v.nullable(v.string()) })),
@@ -40,7 +40,7 @@ export function postOperation(streams: PostStreams, objects: Objects): Operation
     tag: "streams",
     access: { action: "upload", within: "streams" },
     summary: "Uploads a stream under a new id, or each file of a form.",
-    parameters: { name: nameParameter },
+    parameters: descriptionParameters,
     headers: uploadRequestHeaders,
     body: { description: "The audio, of any length, also chunked; or a form with files.", content: ["*/*"] },
     streamsBody: true,
@@ -58,7 +58,7 @@ export function postOperation(streams: PostStreams, objects: Objects): Operation
 }
 
 async function store({ streams, objects }: Engine, asked: Asked): Promise<Response> {
-  const { stream, sha256 } = readAudioHeaders(asked.request, asked.query.name);
+  const { stream, sha256 } = readAudioHeaders(asked.request, asked.query);
   const id = newStreamId(asked);
   if (stream.size === 0 && sha256 !== undefined && sha256 !== emptySha256) {
     await readableObject(objects, sha256, asked.principal);
@@ -79,7 +79,7 @@ async function storeForm(streams: PostStreams, asked: Asked): Promise<Response> 
   const all: v.InferOutput<typeof filesSchema>["streams"] = [];
   for await (const { name, type, pieces } of formFiles(request)) {
     const streamId = newStreamId(asked);
-    const metadata = describeAudio(name, { type });
+    const metadata = describeAudio({ ...query, name }, { type });
     const start = (owner: UploadOwner) => streams.startUpload(streamId, owner, { metadata });
     const { size, sha256 } = await storePieces(pieces, asked, undefined, start);
     all.push({ streamId, size, sha256, name: name ?? null });

@@ -9,7 +9,7 @@ import type { UploadOwner } from "../../../engine/streams/upload.ts";
 import type { StreamRow } from "../../../store/streams/catalog.ts";
 import { type ApiRequest, type Operation, operation } from "../operation.ts";
 import { bodyPieces, type OpenUpload } from "./body-upload.ts";
-import { nameParameter } from "./description.ts";
+import { type DescriptionQuery, descriptionParameters } from "./description.ts";
 import { readAudioHeaders, storePieces, stored } from "./request.ts";
 import { storedHeaders, storedSchema, uploadErrors, uploadRequestHeaders } from "./schemas.ts";
 
@@ -30,7 +30,7 @@ export function putOperation(streams: PutStreams): Operation {
     access: { action: "upload", on: "streams/:id" },
     summary: "Uploads a stream. An unfinished one of the id begins anew.",
     segments: { id: "The id of the stream." },
-    parameters: { name: nameParameter },
+    parameters: descriptionParameters,
     headers: {
       ...uploadRequestHeaders,
       "if-none-match": "`*` refuses an id that is in use, finished or not, with 412.",
@@ -42,14 +42,14 @@ export function putOperation(streams: PutStreams): Operation {
       201: { description: "The stream is durable.", ...answer },
     },
     errors: ["BAD_STREAM_ID", "STREAM_FINISHED", "PRECONDITION_FAILED", ...uploadErrors],
-    handle: (asked) => put(streams, asked, asked.query.name),
+    handle: (asked) => put(streams, asked),
   });
 }
 
-async function put(streams: PutStreams, asked: ApiRequest<unknown>, name: string | undefined) {
+async function put(streams: PutStreams, asked: ApiRequest<DescriptionQuery>) {
   const { request, path } = asked;
   const id = path["id"]!;
-  const { stream, sha256 } = readAudioHeaders(request, name);
+  const { stream, sha256 } = readAudioHeaders(request, asked.query);
   const mustBeNew = isIdToBeNew(request.headers);
   try {
     const receipt = await storePieces(bodyPieces(request.body), asked, sha256, (owner) =>

@@ -6,7 +6,7 @@ import type { UploadOwner } from "../../../engine/streams/upload.ts";
 import type { StreamMetadata } from "../../../store/streams/metadata.ts";
 import { type ApiRequest, json } from "../operation.ts";
 import { type AudioPieces, BodyUpload, type OpenUpload } from "./body-upload.ts";
-import { describeAudio } from "./description.ts";
+import { type DescriptionQuery, describeAudio } from "./description.ts";
 import { declaredSha256, reprDigest } from "./digests.ts";
 
 export interface SentAudio {
@@ -16,7 +16,7 @@ export interface SentAudio {
 }
 
 /** Throws what is wrong with the headers. */
-export function readAudioHeaders({ headers, body }: Request, name: string | undefined): SentAudio {
+export function readAudioHeaders({ headers, body }: Request, query: DescriptionQuery): SentAudio {
   // Half of a stream must not become a stream: to continue an upload is what tus is for.
   if (headers.has("content-range")) throw new ParameterError("content-range", "parts are sent with tus");
   if ((headers.get("content-encoding") ?? "identity") !== "identity")
@@ -26,7 +26,7 @@ export function readAudioHeaders({ headers, body }: Request, name: string | unde
   if (body === null && length === null && !headers.has("transfer-encoding"))
     throw new WavecacheError("BODY_MISSING");
   const described = { type: headers.get("content-type"), disposition: headers.get("content-disposition") };
-  const metadata = describeAudio(name, described);
+  const metadata = describeAudio(query, described);
   return {
     stream: { metadata, size: length === null ? undefined : Number(length) },
     sha256: declaredSha256(headers),
