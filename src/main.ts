@@ -3,10 +3,15 @@
  * engine opens last: a server that cannot have its folders or its ports must not repair what another one is writing.
  */
 import { version } from "../package.json";
-import { type Access, openAccess } from "./access/access.ts";
+import { Jwts } from "./access/jwt.ts";
+import { Links } from "./access/links.ts";
+import { ServerAccess } from "./access/server-access.ts";
+import { isLoopback } from "./base/address-list.ts";
 import { permitsMoreThan } from "./base/system/file-mode.ts";
 import { isAdminCommand, readAdminCommand } from "./admin/command.ts";
 import { runAdminCommand } from "./admin/run.ts";
+import { isTokenCommand, readTokenCommand } from "./admin/token/command.ts";
+import { runTokenCommand } from "./admin/token/run.ts";
 import { GatewayMeters } from "./base/gateway-meter.ts";
 import { shutdownGraceMs, stallTimeoutMs } from "./base/limits/connections.ts";
 import { goodbyeMs, messageIdleTimeoutMs } from "./base/limits/v1.ts";
@@ -18,7 +23,7 @@ import { closeOnSignal } from "./base/system/shutdown.ts";
 import { surviveUncaught } from "./base/system/uncaught.ts";
 import { readConfig } from "./config/config.ts";
 import type { Config } from "./config/schema.ts";
-import { certificateSettings, engineSettings } from "./config/settings.ts";
+import { certificateSettings, engineSettings, jwtSettings } from "./config/settings.ts";
 import { startFailure } from "./config/start-failure.ts";
 import { buildEngine, type Engine, openEngine } from "./engine/engine.ts";
 import { audioCacheRoute } from "./gateways/audio-cache/route.ts";
@@ -81,10 +86,12 @@ async function startServer(config: Config, log: Log, logOutput: LineWriter): Pro
   const tls = certificateSettings(config);
   const certificates = tls && (await Certificates.open({ ...tls, log: openLog("tls") }));
   opened.defer(() => certificates?.close());
+  const access = await openAccess(config, base.layout, pool);
+  opened.defer(() => access.close());
   const meters = new GatewayMeters();
   const parts: Parts = {
     ...engine,
-    access: openAccess,
+    access,
     config,
     certificates,
     connections,
@@ -106,9 +113,10 @@ async function startServer(config: Config, log: Log, logOutput: LineWriter): Pro
   const songsUdp = await openSongsUdp(parts);
   opened.defer(() => songsUdp?.close());
   await openEngine(engine);
+  await access.open();
   readiness.clear("STARTING");
   engine.events.add("server.started", "server", { version });
-  const admin = AdminGateway.open({ path: base.layout.admin, catalog: pool.keeper, log });
+  const admin = openAdmin(base.layout, pool, access, log);
   opened.defer(() => admin?.close());
 
   const [main, ingest] = listeners.all;
@@ -134,13 +142,34 @@ function warnIfShared(cacheDir: string, log: Log): void {
 
 /** What the gateways are built from. */
 interface Parts extends Engine {
-  access: Access;
+  access: ServerAccess;
   config: Config;
   certificates: Certificates | undefined;
   connections: Connections;
   meters: GatewayMeters;
   readiness: Readiness;
   logOutput: LineWriter;
+}
+
+async function openAccess(config: Config, layout: CacheLayout, { keeper }: Pool): Promise<ServerAccess> {
+  const { host, open: isOpen, anonymous } = config;
+  const log = openLog("access");
+  const jwts = await Jwts.open(jwtSettings(config), log);
+  const links = await Links.open(config.linkKeyFile, layout.linkKeys, log);
+  return new ServerAccess({
+    store: keeper,
+    isOpen,
+    anonymous,
+    isLoopback: isLoopback(host),
+    jwts,
+    links,
+    log,
+  });
+}
+
+function openAdmin({ admin: path }: CacheLayout, pool: Pool, access: ServerAccess, log: Log) {
+  const onTokensChanged = () => access.reload();
+  return AdminGateway.open({ path, catalog: pool.keeper, onTokensChanged, log });
 }
 
 async function openDeviceGateway(parts: Parts): Promise<DeviceGateway | undefined> {
@@ -249,11 +278,17 @@ async function runAdmin(args: string[]): Promise<void> {
   if (command !== undefined) process.exitCode = await runAdminCommand(command);
 }
 
+async function runToken(args: string[]): Promise<void> {
+  const command = readTokenCommand(args, process.env);
+  if (command !== undefined) await runTokenCommand(command);
+}
+
 /** Runs the server until a signal ends it, or a command on the store. `args` are the flags. */
 export async function main(args: string[]): Promise<void> {
   let logOutput: LineWriter | undefined;
   try {
     if (isAdminCommand(args)) return await runAdmin(args);
+    if (isTokenCommand(args)) return await runToken(args);
     const config = readConfig(args, process.env);
     if (config === undefined) return;
     logOutput = configureLog(config.logLevel);

@@ -61,7 +61,7 @@ function secretOfProtocols(headers: Headers): string | undefined {
   return Buffer.from(found.slice(subprotocolPrefix.length), "base64url").toString("utf8");
 }
 
-function cookieOf(headers: Headers, name: string): string | undefined {
+export function cookieOf(headers: Headers, name: string): string | undefined {
   const pairs = headers.get("cookie")?.split(";") ?? [];
   const found = pairs.map((pair) => pair.trim()).find((pair) => pair.startsWith(`${name}=`));
   return found?.slice(name.length + 1);

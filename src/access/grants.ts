@@ -51,8 +51,10 @@ export class Grants {
     return new Grants(texts.map(parseGrant));
   }
 
-  get isEmpty(): boolean {
-    return this.#grants.length === 0;
+  /** One action on one resource, whatever characters its name has. */
+  static of(action: Action, resource: string): Grants {
+    const encoded = resource.split("/").map(encodeURIComponent).join("/").replaceAll("*", "%2A");
+    return Grants.parse(`${action}:${encoded}`);
   }
 
   /** `address`: of the peer. */
@@ -69,6 +71,14 @@ export class Grants {
     if (rules === undefined) return false;
     for (const resource of rules.exact) if (resource.startsWith(prefix)) return true;
     return rules.globs.some(({ glob, networks }) => glob.reaches(prefix) && isIn(networks, address));
+  }
+
+  /** Whether one of them is for everything that this pattern matches. True only for the pattern itself, or `**`. */
+  covers(action: Action, pattern: string, address: string): boolean {
+    const globs = this.#rules.get(action)?.globs ?? [];
+    return globs.some(
+      ({ glob: { source }, networks }) => (source === "**" || source === pattern) && isIn(networks, address),
+    );
   }
 
   /** As `parse` reads them. */

@@ -1,6 +1,8 @@
 /** Who asks: a principal, with what it may do from its address. Every gateway decides by this alone. */
 import { type ErrorCode, WavecacheError } from "../base/errors.ts";
+import type { TokenLimits } from "../store/tokens/catalog.ts";
 import type { Action, ResourceFolder } from "./actions.ts";
+import type { Audit, AuditEntry } from "./audit.ts";
 import { Grants } from "./grants.ts";
 
 export type PrincipalKind = "anonymous" | "token" | "jwt" | "link" | "certificate";
@@ -16,23 +18,50 @@ export interface PrincipalFacts {
   ended: AbortSignal;
   /** When it expires, in milliseconds since 1970; undefined for never. */
   expiresAt?: number | undefined;
+  /** Of everything that the principal does, together. */
+  limits?: TokenLimits | undefined;
+  /** Hears of refusals, and of what is worth a line in the log. */
+  audit?: Pick<Audit, "record"> | undefined;
 }
 
 export class Principal {
-  readonly kind: PrincipalKind;
-  readonly id: string;
-  readonly address: string;
-  readonly ended: AbortSignal;
-  readonly expiresAt: number | undefined;
-  readonly #grants: Grants;
+  readonly #facts: PrincipalFacts;
 
-  constructor({ kind, id, grants, address, ended, expiresAt }: PrincipalFacts) {
-    this.kind = kind;
-    this.id = id;
-    this.address = address;
-    this.ended = ended;
-    this.expiresAt = expiresAt;
-    this.#grants = grants;
+  constructor(facts: PrincipalFacts) {
+    this.#facts = facts;
+  }
+
+  get kind(): PrincipalKind {
+    return this.#facts.kind;
+  }
+
+  get id(): string {
+    return this.#facts.id;
+  }
+
+  get address(): string {
+    return this.#facts.address;
+  }
+
+  get grants(): Grants {
+    return this.#facts.grants;
+  }
+
+  get ended(): AbortSignal {
+    return this.#facts.ended;
+  }
+
+  get expiresAt(): number | undefined {
+    return this.#facts.expiresAt;
+  }
+
+  get limits(): TokenLimits {
+    return this.#facts.limits ?? {};
+  }
+
+  /** The same one from another address. */
+  at(address: string): Principal {
+    return new Principal({ ...this.#facts, address });
   }
 
   /** For logs and limits: `token:ID`, or `anonymous`. */
@@ -45,12 +74,17 @@ export class Principal {
   }
 
   may(action: Action, resource: string): boolean {
-    return !this.ended.aborted && this.#grants.allows(action, resource, this.address);
+    return !this.ended.aborted && this.grants.allows(action, resource, this.address);
   }
 
   /** Whether there may be anything in the folder that it may do this to, as for a list. */
   maySome(action: Action, folder: ResourceFolder): boolean {
-    return !this.ended.aborted && this.#grants.reaches(action, `${folder}/`, this.address);
+    return !this.ended.aborted && this.grants.reaches(action, `${folder}/`, this.address);
+  }
+
+  /** Whether it may do this to everything in the folder, so that a list of it needs no filter. */
+  mayAll(action: Action, folder: ResourceFolder): boolean {
+    return !this.ended.aborted && this.grants.covers(action, `${folder}/**`, this.address);
   }
 
   /**
@@ -59,18 +93,32 @@ export class Principal {
    */
   require(action: Action, resource: string, unknown?: ErrorCode): void {
     if (this.may(action, resource)) return;
-    const isHidden = unknown !== undefined && !this.may("read", resource);
-    throw new WavecacheError(this.isAnonymous || !isHidden ? this.refusal : unknown);
+    const { refusal } = this;
+    this.#record(action, resource, refusal);
+    const isHidden = refusal === "FORBIDDEN" && unknown !== undefined && !this.may("read", resource);
+    throw new WavecacheError(isHidden ? unknown : refusal);
   }
 
   /** Like `require`, for lists. */
   requireSome(action: Action, folder: ResourceFolder): void {
-    if (!this.maySome(action, folder)) throw new WavecacheError(this.refusal);
+    if (this.maySome(action, folder)) return;
+    this.#record(action, `${folder}/**`, this.refusal);
+    throw new WavecacheError(this.refusal);
+  }
+
+  /** Puts what it did into the audit. */
+  did(action: Action, resource: string): void {
+    this.#record(action, resource, "allowed");
   }
 
   /** Why it may not do what it has no grant for. */
   get refusal(): ErrorCode {
     return this.isAnonymous || this.ended.aborted ? "UNAUTHENTICATED" : "FORBIDDEN";
+  }
+
+  #record(action: Action, resource: string, outcome: AuditEntry["outcome"]): void {
+    const { name: principal, address } = this;
+    this.#facts.audit?.record({ at: Date.now(), principal, action, resource, address, outcome });
   }
 }
 

@@ -2,7 +2,7 @@
  * The folder of a backup. It has the layout of a cache folder, so `doctor` checks it too:
  *
  *     backup.json       what the backup is; written first, and again when a backup is complete
- *     catalog.db        finished streams, recordings and devices
+ *     catalog.db        finished streams, recordings, devices and tokens
  *     journal-v1/       the finished streams once more
  *     objects-v1/       their audio
  *     recordings/       the files of recordings, if they were asked for

@@ -126,7 +126,11 @@ class Backup {
       this.#figures.recordings += page.length;
     }
     const devices = await reader.call("listDevices", null);
-    catalog.transaction(() => devices.forEach((device) => catalog.devices.enter(device)), false);
+    const tokens = await reader.call("listTokens", null);
+    catalog.transaction(() => {
+      for (const device of devices) catalog.devices.enter(device);
+      for (const token of tokens) catalog.tokens.enter(token);
+    }, false);
   }
 
   async #copyObjects(catalog: SqliteCatalog): Promise<void> {

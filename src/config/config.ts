@@ -21,6 +21,7 @@ export function readConfig(
   const entries = optionNames.map((name) => [name, readOption(name, flags.get(name), environment)]);
   const config: Config = Object.fromEntries(entries);
   refuseHalfCertificate(config);
+  refuseTwoKeys(config);
   return Object.freeze({ ...config, maxConnections: connectionsInMemory(config, memoryBytes) });
 }
 
@@ -40,4 +41,9 @@ function refuseHalfCertificate({ tlsCert, tlsKey }: Config): void {
   if ((tlsCert === undefined) === (tlsKey === undefined)) return;
   const [given, missing] = tlsCert === undefined ? ["key", "cert"] : ["cert", "key"];
   throw new ConfigError(`--tls-${given} needs --tls-${missing} too`);
+}
+
+function refuseTwoKeys({ jwtSecretFile, jwtJwks }: Config): void {
+  if (jwtSecretFile === undefined || jwtJwks === undefined) return;
+  throw new ConfigError("--jwt-secret-file and --jwt-jwks exclude each other");
 }

@@ -50,6 +50,7 @@ const commandsHelp = {
     "  server backup <dir>   back the store up, also while the server runs",
     "  server restore <dir>  restore a backup into an empty cache folder",
     "  server doctor         compare the catalog with the files, and mend them with --repair",
+    "  server token ...      create, list and revoke tokens, also while the server runs",
   ].join("\n"),
 };
 

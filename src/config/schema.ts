@@ -24,6 +24,7 @@ import {
   days,
   hostNames,
   networks,
+  optionalGrants,
   optionalText,
   origins,
   port,
@@ -90,6 +91,22 @@ export const options = {
     "host names that web pages may use for this server, also as *.example.com, besides its addresses and localhost"),
   allowOrigin: option("origins", "", origins,
     "origins of other servers whose web pages may use this one, such as https://music.example"),
+
+  // Access
+  open: toggle("false",
+    "let everybody who reaches the server do everything; needed beyond loopback without any token or key"),
+  anonymous: option("grants", "", optionalGrants,
+    "what peers without a credential may do on a closed server, such as read,list:library/**@10.0.0.0/8"),
+  jwtSecretFile: option("file", "", optionalText,
+    "file with the secret of JWTs (HS256), whose claim wavecache has the grants"),
+  jwtJwks: option("url|file", "", optionalText,
+    "key set (JWKS) of JWTs, instead of a secret"),
+  jwtIssuer: option("text", "", optionalText,
+    "the only issuer (iss) whose JWTs count"),
+  jwtAudience: option("text", "", optionalText,
+    "the audience (aud) that a JWT must have"),
+  linkKeyFile: option("file", "", optionalText,
+    "keys of shared links, one a line in base64url: the first signs, all verify; default: made in the cache folder"),
 
   // The cache
   cacheDir: option("dir", "cache", text,

@@ -1,4 +1,5 @@
 /** What each part of the server gets of the configuration. */
+import type { JwtSettings } from "../access/jwt.ts";
 import type { EngineSettings } from "../engine/engine.ts";
 import type { CertificateSettings } from "../listen/tls/certificates.ts";
 import { CacheLayout } from "../store/layout.ts";
@@ -34,6 +35,11 @@ export function engineSettings(config: Config, maxUploads: number): EngineSettin
     events: { maxEvents: config.maxEvents },
     sounds,
   };
+}
+
+export function jwtSettings(config: Config): JwtSettings {
+  const { jwtSecretFile: secretFile, jwtJwks: jwks, jwtIssuer: issuer, jwtAudience: audience } = config;
+  return { secretFile, jwks, issuer, audience };
 }
 
 /** Undefined if no port speaks TLS. */

@@ -1,5 +1,6 @@
 /** What the value of an option may look like: each schema turns its text into a value, or says what it expects. */
 import * as v from "valibot";
+import { GrantError, Grants } from "../access/grants.ts";
 import { AddressList } from "../base/address-list.ts";
 import { GiB, KiB, MiB } from "../base/limits/units.ts";
 import { HostNames } from "../listen/host.ts";
@@ -46,6 +47,21 @@ export const networks = v.pipe(
   v.string(),
   v.transform((given) => AddressList.parse(given)),
   v.custom<AddressList>((list) => list !== undefined, "networks separated by commas, such as 10.0.0.0/8"),
+);
+
+/** Grants, or undefined for an empty text. The message says what is wrong with them. */
+export const optionalGrants = v.pipe(
+  v.string(),
+  v.rawTransform(({ dataset, addIssue, NEVER }): Grants | undefined => {
+    if (dataset.value === "") return undefined;
+    try {
+      return Grants.parse(dataset.value);
+    } catch (error) {
+      if (!(error instanceof GrantError)) throw error;
+      addIssue({ message: `grants: ${error.message}` });
+      return NEVER;
+    }
+  }),
 );
 
 export const hostNames = v.pipe(

@@ -246,6 +246,7 @@ export class Listener implements WatchedPort {
     if (this.#isTooLong(request, url)) return this.#tooLong(request);
     const connection: HttpConnection = {
       principal,
+      isSecure: this.#access.scheme === "https",
       keepOpen: () => server.timeout(request, 0),
       setIdleSeconds: (seconds) => server.timeout(request, seconds),
     };

@@ -54,6 +54,8 @@ export interface SocketRoute {
 export interface HttpConnection {
   /** Who asks. */
   principal: Principal;
+  /** Whether it is over TLS. */
+  isSecure: boolean;
   /** Disables the idle timeout: the answer has no end of its own. */
   keepOpen(): void;
   /** Closes the connection after this long without progress, which replaces the usual idle timeout. At most 255. */

@@ -1,6 +1,7 @@
 /**
- * Reading the catalog from outside of the keeper. One connection locks the catalog's file, so a command that works on
- * the folder of a running server asks that server, over a socket in the folder. Otherwise it opens the catalog itself.
+ * The catalog from outside of the keeper: commands read it, and change tokens. One connection locks the catalog's file,
+ * so a command that works on the folder of a running server asks that server, over a socket in the folder. Otherwise it
+ * opens the catalog itself.
  *
  *     POST /calls/<call>    the arguments of a keeper call as JSON; 200 with its result, or another status with a text
  */
@@ -10,20 +11,34 @@ import type { CacheLayout } from "./layout.ts";
 import type { DeviceCatalog } from "./devices/catalog.ts";
 import type { RecordingCatalog } from "./recordings/catalog.ts";
 import type { Catalog } from "./streams/catalog.ts";
+import type { TokenCatalog } from "./tokens/catalog.ts";
+import { saveToken } from "./tokens/save.ts";
 
-export const readCalls = ["find", "list", "recordingsAfter", "listDevices"] as const;
+export const readCalls = ["find", "list", "recordingsAfter", "listDevices", "listTokens"] as const;
 /** The keeper's calls that only read. */
 export type ReadCall = (typeof readCalls)[number];
+
+export const tokenCalls = ["saveToken", "revokeToken"] as const;
+/** The keeper's calls that change tokens. */
+export type TokenCall = (typeof tokenCalls)[number];
+
+/** What commands may call. */
+export type CommandCall = ReadCall | TokenCall;
 
 export interface CatalogReader {
   /** Rejects with an error of the table. */
   call<C extends ReadCall>(call: C, args: KeeperArgs<C>): Promise<KeeperResult<C>>;
 }
 
+export interface CommandCatalog {
+  /** Rejects with an error of the table. */
+  call<C extends CommandCall>(call: C, args: KeeperArgs<C>): Promise<KeeperResult<C>>;
+}
+
 /** Asks the server that has the folder open. */
-export function readFromServer({ admin }: CacheLayout): CatalogReader {
+export function readFromServer({ admin }: CacheLayout): CommandCatalog {
   return {
-    async call<C extends ReadCall>(call: C, args: KeeperArgs<C>) {
+    async call<C extends CommandCall>(call: C, args: KeeperArgs<C>) {
       const url = `http://server/calls/${call}`;
       const response = await send(url, { unix: admin, method: "POST", body: JSON.stringify(args) });
       if (response.status !== 200) throw new WavecacheError("STORE_FAILED", await response.text());
@@ -50,15 +65,18 @@ async function send(url: string, options: BunFetchRequestInit): Promise<Response
   }
 }
 
-type OpenCatalog = Catalog & { recordings: RecordingCatalog; devices: DeviceCatalog };
+type OpenCatalog = Catalog & { recordings: RecordingCatalog; devices: DeviceCatalog; tokens: TokenCatalog };
 
-/** Reads a catalog that this process has open. */
-export function readFromCatalog(catalog: OpenCatalog): CatalogReader {
-  const calls: { [C in ReadCall]: (args: KeeperArgs<C>) => KeeperResult<C> } = {
+/** Uses a catalog that this process has open. */
+export function readFromCatalog(catalog: OpenCatalog): CommandCatalog {
+  const calls: { [C in CommandCall]: (args: KeeperArgs<C>) => KeeperResult<C> } = {
     find: ({ streamId }) => catalog.find(streamId) ?? null,
     list: (query) => catalog.list(query),
     recordingsAfter: ({ id, limit }) => catalog.recordings.after(id, limit),
     listDevices: () => catalog.devices.all(),
+    listTokens: () => catalog.tokens.all(),
+    saveToken: (token) => catalog.transaction(() => saveToken(catalog.tokens, token), true),
+    revokeToken: ({ id, at }) => catalog.transaction(() => catalog.tokens.revoke(id, at), true),
   };
   return { call: async (call, args) => calls[call](args) };
 }

@@ -52,6 +52,7 @@ const readingCalls: ReadonlySet<KeeperCall> = new Set<KeeperCall>([
   "listDevices",
   "timeline",
   "eventsAfter",
+  "listTokens",
 ]);
 
 export function writes({ call }: KeeperRequest): boolean {

@@ -14,6 +14,7 @@ import type { ScrubState } from "./streams/scrub-state.ts";
 import type { LiveStream } from "./events/facts.ts";
 import type { EventRow, NewEvent, OutboxLimits } from "./events/outbox.ts";
 import type { DeviceRow } from "./devices/catalog.ts";
+import type { TokenRow, TokenUse } from "./tokens/catalog.ts";
 import type { RecordingQuery, RecordingRow } from "./recordings/catalog.ts";
 import type { EndedConnection, TimelineQuery, TimelineRows } from "./recordings/timeline/catalog.ts";
 import type { RecordingLoss } from "./recordings/rewrite.ts";
@@ -185,6 +186,14 @@ export interface KeeperCalls {
   ];
   /** Removes some of the events beyond the limits. Results in how many. */
   pruneEvents: [args: OutboxLimits & { at: number }, result: number];
+  /** All tokens, those that have ended too. */
+  listTokens: [args: null, result: TokenRow[]];
+  /** Inserts a token. At the limit it replaces one that has ended; fails with TOKENS_EXHAUSTED if all are valid. */
+  saveToken: [args: TokenRow, result: null];
+  /** Results in whether there was a token that was not revoked. */
+  revokeToken: [args: { id: string; at: number }, result: boolean];
+  /** Records the last uses. */
+  useTokens: [args: { uses: TokenUse[] }, result: null];
   /** Closes the catalog; the thread ends. Must be the last call. */
   close: [args: null, result: null];
 }

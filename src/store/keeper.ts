@@ -18,6 +18,8 @@ import type { Catalog } from "./streams/catalog.ts";
 import { checkpointGroup } from "./streams/checkpoint.ts";
 import { commitGroup } from "./streams/commit.ts";
 import type { DeviceCatalog } from "./devices/catalog.ts";
+import { saveToken } from "./tokens/save.ts";
+import type { TokenCatalog } from "./tokens/catalog.ts";
 import type { KeeperArgs, KeeperCall, KeeperRequest, KeeperResult, OpenArgs } from "./keeper-calls.ts";
 import { changeGroup } from "./streams/changes.ts";
 import {
@@ -73,6 +75,7 @@ export class Keeper {
   readonly #recordings: RecordingKeeper;
   readonly #devices: DeviceCatalog;
   readonly #events: OutboxKeeper;
+  readonly #tokens: TokenCatalog;
   readonly #journal: Journal;
   readonly #background: Background;
   readonly #syncFileSystem: SyncFileSystem;
@@ -102,6 +105,10 @@ export class Keeper {
     startSegment: (args) => this.#recordings.start(args),
     timeline: (args) => this.#recordings.timeline(args),
     listDevices: () => this.#devices.all(),
+    listTokens: () => this.#tokens.all(),
+    saveToken: (token) => saveToken(this.#tokens, token),
+    revokeToken: ({ id, at }) => this.#tokens.revoke(id, at),
+    useTokens: ({ uses }) => (this.#tokens.use(uses), null),
     saveDevices: (args) => this.#saveDevices(args),
     appendEvents: (args) => this.#events.append(args),
     eventsAfter: (args) => this.#events.after(args),
@@ -139,6 +146,7 @@ export class Keeper {
     this.#recordings = new RecordingKeeper(catalog, syncFileSystem);
     this.#devices = catalog.devices;
     this.#events = new OutboxKeeper(catalog.events, announce);
+    this.#tokens = catalog.tokens;
     this.#background = new Background(store, keepOrphans, notify, () => this.#guard.lost !== undefined);
     this.#syncFileSystem = syncFileSystem;
     this.#reply = reply;

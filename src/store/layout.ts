@@ -9,6 +9,7 @@
  *     incoming/<key>         an unfinished upload; the key is in its catalog row
  *     objects-v1/<2 hex>/<sha-256>   audio of finished streams, immutable
  *     sums-v1/<2 hex>/<sha-256>      block checksums of that object (streams/sums.ts); made again if missing
+ *     links.key              the keys of shared links (access/links.ts)
  *     tls/                   the server's self-signed certificate and its key
  *     lost+found/<yyyymmdd>/ files that no catalog row accounts for (check/lost-found.ts)
  *     sounds/<sha-256>       Opus packets of a sound for devices; the hash is that of the source's key
@@ -27,6 +28,7 @@ export class CacheLayout {
   readonly sums: string;
   readonly catalog: string;
   readonly tls: string;
+  readonly linkKeys: string;
   readonly sounds: string;
   readonly lostFound: string;
   readonly journal: string;
@@ -41,6 +43,7 @@ export class CacheLayout {
     this.sums = join(root, "sums-v1");
     this.catalog = join(root, "catalog.db");
     this.tls = join(root, "tls");
+    this.linkKeys = join(root, "links.key");
     this.sounds = join(root, "sounds");
     this.journal = join(root, "journal-v1");
     this.lostFound = join(root, "lost+found");

@@ -55,6 +55,8 @@ export interface DeviceQuery {
   /** Only ids that sort after this one. */
   after: string;
   limit: number;
+  /** Leaves out the other devices; all are listed without it. */
+  isVisible?: (deviceId: string) => boolean;
 }
 
 /** Interval at which playbacks send what is due; a packet is late by less than this. */
@@ -123,9 +125,10 @@ export class Devices implements DeviceHost {
   }
 
   /** Returns devices, sorted by id. */
-  list({ connected, after, limit }: DeviceQuery): DeviceSnapshot[] {
+  list({ connected, after, limit, isVisible = () => true }: DeviceQuery): DeviceSnapshot[] {
     return [...this.#all.values()]
       .filter((device) => device.deviceId > after && device.isConnected === (connected ?? device.isConnected))
+      .filter(({ deviceId }) => isVisible(deviceId))
       .sort((a, b) => (a.deviceId < b.deviceId ? -1 : 1))
       .slice(0, limit)
       .map((device) => device.snapshot);

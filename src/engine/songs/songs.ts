@@ -25,6 +25,8 @@ export interface SongQuery {
   /** Only names that sort after this one, by UTF-16 units. */
   after: string;
   limit: number;
+  /** Leaves out the other names; all are listed without it. */
+  isVisible?: (name: string) => boolean;
 }
 
 export interface SongPage {
@@ -74,8 +76,8 @@ export class Songs {
   }
 
   /** Lists the library, a page at a time. Streams are not included. */
-  async list({ after, limit }: SongQuery): Promise<SongPage> {
-    const names = await this.#library.list();
+  async list({ after, limit, isVisible = () => true }: SongQuery): Promise<SongPage> {
+    const names = (await this.#library.list()).filter((name) => isVisible(name));
     const from = after === "" ? 0 : names.findIndex((name) => name > after);
     const page = from === -1 ? [] : names.slice(from, from + limit);
     const isLast = from === -1 || from + limit >= names.length;

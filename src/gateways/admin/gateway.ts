@@ -1,18 +1,19 @@
 /**
  * The socket for commands on the store of this server (store/catalog-reader.ts). It lies in the cache folder, so that
- * whoever may read the folder may read the catalog, and nobody else. It only reads.
+ * whoever owns the folder may read the catalog and change tokens, and nobody else.
  */
 import * as fs from "node:fs";
 import { systemCode, toWavecacheError } from "../../base/errors.ts";
 import type { Log } from "../../base/log/log.ts";
-import { type CatalogReader, type ReadCall, readCalls } from "../../store/catalog-reader.ts";
+import { type CommandCall, type CommandCatalog, readCalls, tokenCalls } from "../../store/catalog-reader.ts";
 import type { KeeperArgs } from "../../store/keeper-calls.ts";
 import { removeFile } from "../../store/layout.ts";
 
 export interface AdminSettings {
   /** Of the socket. */
   path: string;
-  catalog: CatalogReader;
+  catalog: CommandCatalog;
+  onTokensChanged: () => Promise<void>;
   log: Log;
 }
 
@@ -38,8 +39,8 @@ export class AdminGateway {
     }
   }
 
-  private constructor({ path, catalog }: AdminSettings) {
-    this.#server = Bun.serve({ unix: path, fetch: (request) => answer(catalog, request) });
+  private constructor(settings: AdminSettings) {
+    this.#server = Bun.serve({ unix: settings.path, fetch: (request) => answer(settings, request) });
   }
 
   async close(): Promise<void> {
@@ -47,14 +48,22 @@ export class AdminGateway {
   }
 }
 
-async function answer(catalog: CatalogReader, request: Request): Promise<Response> {
+const calls: readonly CommandCall[] = [...readCalls, ...tokenCalls];
+
+async function answer({ catalog, onTokensChanged }: AdminSettings, request: Request): Promise<Response> {
   const name = new URL(request.url).pathname.replace("/calls/", "");
-  const call = readCalls.find((each) => each === name);
+  const call = calls.find((each) => each === name);
   if (call === undefined || request.method !== "POST") return new Response("no such call", { status: 404 });
   try {
-    const args = (await request.json()) as KeeperArgs<ReadCall>;
-    return Response.json(await catalog.call(call, args));
+    const args = (await request.json()) as KeeperArgs<CommandCall>;
+    const result = await catalog.call(call, args);
+    if (changesTokens(call)) await onTokensChanged();
+    return Response.json(result);
   } catch (error) {
     return new Response(toWavecacheError(error).message, { status: 500 });
   }
+}
+
+function changesTokens(call: CommandCall): boolean {
+  return (tokenCalls as readonly CommandCall[]).includes(call);
 }

@@ -1,5 +1,6 @@
 /** The operations on devices. Each button has an operation that returns the device after it. */
 import * as v from "valibot";
+import { resourceOf } from "../../access/actions.ts";
 import { maxListedDevices } from "../../base/limits/devices.ts";
 import { json, type Operation, operation } from "./operation.ts";
 import { after, choice, limit, whole } from "./parameters.ts";
@@ -7,7 +8,12 @@ import { timeSchema } from "./schemas.ts";
 
 /** What the operations need of the engine. All but `list` throw DEVICE_UNKNOWN. */
 export interface Devices {
-  list(query: { connected: boolean | undefined; after: string; limit: number }): DeviceDescription[];
+  list(query: {
+    connected: boolean | undefined;
+    after: string;
+    limit: number;
+    isVisible: (deviceId: string) => boolean;
+  }): DeviceDescription[];
   find(deviceId: string): DeviceDescription;
   /** Asks the device for its state if it is connected. */
   refresh(deviceId: string): Promise<DeviceDescription>;
@@ -81,9 +87,10 @@ function listOperation(devices: Devices): Operation {
     },
     answers: { 200: { description: "A page of devices.", schema: pageSchema } },
     errors: [],
-    handle({ query, meter }) {
+    handle({ query, principal, meter }) {
+      const isVisible = (id: string) => principal.may("list", resourceOf("devices", id));
       const connected = query.connected === undefined ? undefined : query.connected === "true";
-      const page = devices.list({ connected, after: query.after, limit: query.limit });
+      const page = devices.list({ connected, after: query.after, limit: query.limit, isVisible });
       const next = page.length === query.limit ? page.at(-1)!.deviceId : null;
       return json({ devices: page.map(describe), next }, meter);
     },

@@ -1,5 +1,6 @@
 /** The operations on the songs of the library. */
 import * as v from "valibot";
+import { resourceOf } from "../../access/actions.ts";
 import { maxListedSongs } from "../../base/limits/library.ts";
 import { json, type Operation, operation } from "./operation.ts";
 import { after, limit } from "./parameters.ts";
@@ -7,7 +8,11 @@ import { countSchema } from "./schemas.ts";
 
 /** What the operations need of the engine. */
 export interface Songs {
-  list(query: { after: string; limit: number }): Promise<v.InferOutput<typeof pageSchema>>;
+  list(query: {
+    after: string;
+    limit: number;
+    isVisible: (name: string) => boolean;
+  }): Promise<v.InferOutput<typeof pageSchema>>;
 }
 
 const songSchema = v.strictObject({
@@ -33,7 +38,10 @@ export function libraryOperations(songs: Songs): Operation[] {
       parameters: { after: after("a name"), limit: limit(maxListedSongs) },
       answers: { 200: { description: "A page of songs.", schema: pageSchema } },
       errors: ["LIBRARY_UNUSABLE"],
-      handle: async ({ query, meter }) => json(await songs.list(query), meter),
+      async handle({ query, principal, meter }) {
+        const isVisible = (name: string) => principal.may("list", resourceOf("library", name));
+        return json(await songs.list({ ...query, isVisible }), meter);
+      },
     }),
   ];
 }

@@ -1,5 +1,6 @@
 /** The operations on recordings. */
 import * as v from "valibot";
+import { resourceOf } from "../../access/actions.ts";
 import { maxListedRecordings } from "../../base/limits/recordings.ts";
 import type { RecordedFile } from "../../base/recording-entry.ts";
 import type { RecordingCursor, RecordingQuery, RecordingRow } from "../../store/recordings/catalog.ts";
@@ -7,6 +8,7 @@ import { sanitizeHwid } from "../../wire/ingest.ts";
 import { json, type Operation, operation } from "./operation.ts";
 import { limit, type Parameter, text, time } from "./parameters.ts";
 import { countSchema, sha256Schema, timeSchema } from "./schemas.ts";
+import { visibleRows } from "./visible.ts";
 
 /** What the operations need of the engine. */
 export interface Recordings {
@@ -65,11 +67,15 @@ function listOperation(recordings: Recordings): Operation {
     },
     answers: { 200: { description: "A page of recordings.", schema: pageSchema } },
     errors: [],
-    async handle({ query, meter }) {
+    async handle({ query, principal, meter }) {
       const { device, from = 0, to = Number.MAX_SAFE_INTEGER, limit: max, after } = query;
       // A name without any character that file names allow matches no recording.
       const sanitized = device === undefined ? undefined : (sanitizeHwid(device) ?? "");
-      const rows = await recordings.list({ device: sanitized, from, to, after, limit: max });
+      const rows = await visibleRows<RecordingRow>({
+        limit: max,
+        read: (last, limit) => recordings.list({ device: sanitized, from, to, after: last ?? after, limit }),
+        isVisible: (row) => principal.may("list", resourceOf("recordings", row.device ?? "")),
+      });
       const next = rows.length === max ? encodeCursor(rows.at(-1)!) : null;
       return json({ recordings: rows.map(describe), next }, meter);
     },

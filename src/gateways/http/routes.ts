@@ -2,6 +2,9 @@
 import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import type { Readiness } from "../../base/readiness.ts";
 import type { HttpRoute } from "../../listen/route.ts";
+import { linkOperation, type LinkSigner } from "./access/links.ts";
+import { type BrowserSessions, sessionOperations } from "./access/session.ts";
+import { type TokenAdmin, tokenOperations } from "./access/tokens.ts";
 import { apiRoute } from "./api.ts";
 import { type AudioSongs, songAudioOperation } from "./audio/library.ts";
 import { type AudioRecordings, recordingAudioOperation } from "./audio/recordings.ts";
@@ -30,6 +33,7 @@ export interface HttpApi {
   recordings: Recordings & AudioRecordings & Timelines;
   songs: Songs & AudioSongs;
   devices: Devices;
+  access: BrowserSessions & LinkSigner & TokenAdmin;
   readiness: Readiness;
 }
 
@@ -47,6 +51,9 @@ export function httpRoutes(api: HttpApi, home: HomeSettings, meter: GatewayMeter
     timelineOperation(api.recordings),
     ...libraryOperations(api.songs),
     ...deviceOperations(api.devices),
+    linkOperation(api.access, api.streams),
+    ...sessionOperations(api.access),
+    ...tokenOperations(api.access),
   ];
   return [
     healthRoute(api.readiness, api.streams),

@@ -1,5 +1,7 @@
 /** Lists and searches streams. */
 import * as v from "valibot";
+import { resourceOf } from "../../access/actions.ts";
+import type { Principal } from "../../access/principal.ts";
 import { ParameterError } from "../../base/errors.ts";
 import {
   maxContentTypeChars,
@@ -8,7 +10,7 @@ import {
   maxSearchTags,
   maxTagValueChars,
 } from "../../base/limits/streams.ts";
-import type { FoundRows } from "../../store/streams/catalog.ts";
+import type { FoundRows, StreamRow } from "../../store/streams/catalog.ts";
 import {
   type SearchPosition,
   type SortKey,
@@ -28,9 +30,11 @@ export interface StreamLists {
 const pageSchema = v.strictObject({
   streams: v.array(streamSchema),
   next: v.nullable(v.string()),
-  /** On all pages together. */
-  total: countSchema,
+  /** On all pages together; null for callers that may list only some streams, which would learn of the others. */
+  total: v.nullable(countSchema),
 });
+
+type VisibleRows = Omit<FoundRows, "total"> & { total: number | null };
 
 const orders = sortKeys.flatMap((key) => [key, `-${key}`] as const);
 
@@ -65,14 +69,17 @@ export function listOperation(streams: StreamLists & Uploads): Operation {
     parameters,
     answers: { 200: { description: "A page of streams.", schema: pageSchema } },
     errors: [],
-    async handle({ query, meter }) {
+    async handle({ query, principal, meter }) {
       const { q, "tag.*": tags, sort = "id", after: cursor, ...rest } = query;
       // An empty field of a form asks for nothing.
       const text = q?.trim() === "" ? undefined : q;
       const isDescending = sort.startsWith("-");
       const by = (isDescending ? sort.slice(1) : sort) as SortKey;
       const position = cursor === "" ? undefined : decodeCursor(cursor, by);
-      const found = await streams.search({ ...rest, text, tags, by, isDescending, after: position });
+      const search = { ...rest, text, tags, by, isDescending, after: position };
+      const found: VisibleRows = principal.mayAll("list", "streams")
+        ? await streams.search(search)
+        : await searchVisible(streams, search, principal);
       const next = found.next === undefined ? null : encodeCursor(found.next, by);
       return json(
         { streams: found.rows.map((row) => describe(row, streams)), next, total: found.total },
@@ -80,6 +87,30 @@ export function listOperation(streams: StreamLists & Uploads): Operation {
       );
     },
   });
+}
+
+/**
+ * Searches on until there is a stream that the caller may list; the page ends with the last one, because `next` shows
+ * where it ends.
+ */
+async function searchVisible(
+  streams: StreamLists,
+  search: StreamSearch,
+  principal: Principal,
+): Promise<VisibleRows> {
+  const isVisible = ({ streamId }: StreamRow) => principal.may("list", resourceOf("streams", streamId));
+  let { after } = search;
+  for (;;) {
+    const found = await streams.search({ ...search, after });
+    const last = found.rows.findLastIndex(isVisible);
+    if (found.next === undefined || last === found.rows.length - 1)
+      return { rows: found.rows.filter(isVisible), next: found.next, total: null };
+    if (last >= 0) {
+      const page = await streams.search({ ...search, after, limit: last + 1 });
+      return { rows: page.rows.filter(isVisible), next: page.next, total: null };
+    }
+    after = found.next;
+  }
 }
 
 const cursorSchema = v.pipe(

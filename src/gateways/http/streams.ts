@@ -1,4 +1,5 @@
 /** The operations on streams, without their audio. */
+import { resourceOf } from "../../access/actions.ts";
 import { WavecacheError } from "../../base/errors.ts";
 import { isStreamId } from "../../base/ids/stream-id.ts";
 import type { StreamRow } from "../../store/streams/catalog.ts";
@@ -33,9 +34,10 @@ function findOperation(streams: Streams): Operation {
     parameters: {},
     answers: { 200: { description: "The stream.", schema: streamSchema } },
     errors: ["STREAM_UNKNOWN"],
-    async handle({ path, meter }) {
+    async handle({ path, principal, meter }) {
       const row = await streams.lookUp(path["id"]!);
-      if (row === null) throw new WavecacheError("STREAM_UNKNOWN");
+      if (row === null || !principal.may("read", resourceOf("streams", row.streamId)))
+        throw new WavecacheError("STREAM_UNKNOWN");
       return json(describe(row, streams), meter);
     },
   });
@@ -52,8 +54,10 @@ function removeOperation(streams: Streams): Operation {
     parameters: {},
     answers: { 204: { description: "The stream is removed." } },
     errors: ["STREAM_UNKNOWN", "STREAM_UNFINISHED"],
-    async handle({ path }) {
-      await streams.remove(knownId(path["id"]!));
+    async handle({ path, principal }) {
+      const id = knownId(path["id"]!);
+      await streams.remove(id);
+      principal.did("remove", resourceOf("streams", id));
       return new Response(null, { status: 204 });
     },
   });

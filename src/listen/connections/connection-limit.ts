@@ -6,7 +6,7 @@
 import { isLoopback } from "../../base/address-list.ts";
 import type { ErrorCode } from "../../base/errors.ts";
 import { evictionGraceMs, firstMessageMs, silentFlood } from "../../base/limits/connections.ts";
-import { networkOf } from "./address-network.ts";
+import { networkOf } from "../../base/address-network.ts";
 
 export interface ConnectionLimits {
   max: number;

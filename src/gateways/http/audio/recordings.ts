@@ -1,4 +1,5 @@
 /** `GET /api/recordings/{id}/audio`: the samples of a finished recording, as WAV. */
+import { resourceOf } from "../../../access/actions.ts";
 import { WavecacheError } from "../../../base/errors.ts";
 import type { RecordingRow } from "../../../store/recordings/catalog.ts";
 import { type Operation, operation } from "../operation.ts";
@@ -27,10 +28,12 @@ export function recordingAudioOperation(recordings: AudioRecordings): Operation 
     headers: audioRequestHeaders,
     answers: audioAnswers,
     errors: ["RECORDING_UNKNOWN", "PRECONDITION_FAILED", "NO_DATA", "OBJECT_DAMAGED"],
-    async handle({ request, path, query, connection, meter }) {
+    async handle({ request, path, query, connection, principal, meter }) {
       const id = path["id"]!;
       if (!/^\d{1,15}$/.test(id)) throw new WavecacheError("RECORDING_UNKNOWN");
       const row = await recordings.find(Number(id));
+      if (!principal.may("read", resourceOf("recordings", row.device ?? "")))
+        throw new WavecacheError("RECORDING_UNKNOWN");
       const asked = { request, connection, meter, download: query.download === "1" };
       return await answerAudio(asked, describe(row), async () =>
         audioOf(await recordings.openWav(row), true),

@@ -8,6 +8,7 @@ import { SqliteDevices } from "../../devices/sqlite.ts";
 import { SqliteEvents } from "../../events/sqlite.ts";
 import { SqliteOverviews } from "../../recordings/peaks/sqlite.ts";
 import { SqliteRecordings } from "../../recordings/sqlite.ts";
+import { SqliteTokens } from "../../tokens/sqlite.ts";
 import { RunningTime } from "../../running-time.ts";
 import type {
   Catalog,
@@ -57,6 +58,7 @@ export class SqliteCatalog implements Catalog {
   readonly overviews: SqliteOverviews;
   readonly devices: SqliteDevices;
   readonly events: SqliteEvents;
+  readonly tokens: SqliteTokens;
   #durable = true;
   #epoch: number;
   #bootEpoch: number;
@@ -80,6 +82,7 @@ export class SqliteCatalog implements Catalog {
     this.overviews = new SqliteOverviews(database);
     this.devices = new SqliteDevices(database);
     this.events = new SqliteEvents(database);
+    this.tokens = new SqliteTokens(database);
     this.#runningTime = new RunningTime(this.#number(runningMsFact), monotonicMs);
     this.#epoch = this.#number(epochFact);
     this.#bootEpoch = this.#number(bootEpochFact);
@@ -310,6 +313,7 @@ export class SqliteCatalog implements Catalog {
     this.overviews.close();
     this.devices.close();
     this.events.close();
+    this.tokens.close();
     this.#database.close();
   }
 

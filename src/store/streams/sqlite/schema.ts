@@ -8,6 +8,7 @@ import { recordingSchema } from "../../recordings/sqlite.ts";
 import { searchSchema } from "./search-schema.ts";
 import { baseName } from "./stream-names.ts";
 import { timelineSchema } from "../../recordings/timeline/sqlite.ts";
+import { tokenSchema } from "../../tokens/sqlite.ts";
 
 const streamSchema = `
   CREATE TABLE streams (
@@ -134,6 +135,7 @@ export const migrations = [
   searchSchema,
   timelineSchema,
   eventSchema,
+  tokenSchema,
 ];
 
 /** Brings the file to the newest version. Returns whether it was empty. Throws STORE_TOO_NEW. */

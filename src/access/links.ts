@@ -1,0 +1,74 @@
+/**
+ * Signed links: whoever has one may read one resource until it expires. As text, four parts separated by dots:
+ *
+ *     resource in base64url . expiry in seconds since 1970 . id of the token that shared it . HMAC-SHA-256 in base64url
+ *
+ * The HMAC covers the method and the other three, each on a line of its own. A link dies with the token that shared it,
+ * and with its key: the first line of the key file signs, and all lines verify.
+ */
+import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import { WavecacheError } from "../base/errors.ts";
+import { minSecretBytes } from "../base/limits/access.ts";
+import type { Log } from "../base/log/log.ts";
+import { createKeyFile, readKeyFile, unusable } from "./key-file.ts";
+
+export interface Link {
+  resource: string;
+  /** In seconds since 1970. */
+  expires: number;
+  /** The token that shared it; empty if that was none. */
+  issuer: string;
+}
+
+const method = "GET";
+
+export class Links {
+  /** The first one signs. */
+  readonly #keys: readonly Buffer[];
+
+  constructor(keys: readonly Buffer[]) {
+    this.#keys = keys;
+  }
+
+  /** Reads the keys. Makes a file with a new one if there is none at `defaultPath` and `path` is undefined. */
+  static async open(path: string | undefined, defaultPath: string, log: Log): Promise<Links> {
+    if (path === undefined) await createKeyFile(defaultPath, `${randomBytes(32).toString("base64url")}\n`);
+    const file = path ?? defaultPath;
+    const lines = (await readKeyFile(file, log)).split("\n").map((line) => line.trim());
+    const keys = lines.filter(Boolean).map((line) => Buffer.from(line, "base64url"));
+    if (keys.length === 0 || keys.some(({ length }) => length < minSecretBytes))
+      throw unusable(`${file} needs a key of at least ${minSecretBytes} bytes in base64url in each line`);
+    return new Links(keys);
+  }
+
+  sign(link: Link): string {
+    const signed = signedText(link);
+    const resource = Buffer.from(link.resource).toString("base64url");
+    return `${resource}.${link.expires}.${link.issuer}.${mac(this.#keys[0]!, signed).toString("base64url")}`;
+  }
+
+  /** Throws LINK_WRONG, LINK_EXPIRED. */
+  verify(text: string): Link {
+    const [, encoded = "", expires = "", issuer = "", signature = ""] =
+      /^([\w-]+)\.(\d{1,12})\.(\w*)\.([\w-]{43})$/.exec(text) ?? [];
+    const link = {
+      resource: Buffer.from(encoded, "base64url").toString("utf8"),
+      expires: Number(expires),
+      issuer,
+    };
+    const given = Buffer.from(signature, "base64url");
+    const signed = signedText(link);
+    if (given.length === 0 || !this.#keys.some((key) => timingSafeEqual(mac(key, signed), given)))
+      throw new WavecacheError("LINK_WRONG");
+    if (link.expires * 1000 <= Date.now()) throw new WavecacheError("LINK_EXPIRED");
+    return link;
+  }
+}
+
+function signedText({ resource, expires, issuer }: Link): string {
+  return [method, resource, expires, issuer].join("\n");
+}
+
+function mac(key: Buffer, text: string): Buffer {
+  return createHmac("sha256", key).update(text).digest();
+}

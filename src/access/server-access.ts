@@ -1,0 +1,189 @@
+/**
+ * Who a peer is. A server is open while nothing says otherwise: then anonymous may do everything. The first token or key
+ * closes it, and what anonymous peers have open ends.
+ */
+import { WavecacheError } from "../base/errors.ts";
+import { maxKnownJwts } from "../base/limits/access.ts";
+import type { Log } from "../base/log/log.ts";
+import { Lru } from "../base/lru.ts";
+import type { Access } from "./access.ts";
+import { resourceOf, serverResource } from "./actions.ts";
+import { Audit } from "./audit.ts";
+import type { Credentials } from "./credentials.ts";
+import { abortAt } from "./expiry.ts";
+import { Failures } from "./failures.ts";
+import { Grants } from "./grants.ts";
+import { Jwts, type VerifiedJwt } from "./jwt.ts";
+import type { Links } from "./links.ts";
+import { Principal, type PrincipalFacts } from "./principal.ts";
+import { Sessions } from "./sessions.ts";
+import { hashOfSecret } from "./token-text.ts";
+import { type NewToken, type TokenSpec, type TokenStore, Tokens } from "./tokens.ts";
+
+export interface AccessSettings {
+  store: TokenStore;
+  /** Anonymous may always do everything. */
+  isOpen: boolean;
+  /** What anonymous may do on a closed server; undefined if the operator did not say. */
+  anonymous: Grants | undefined;
+  /** Only this machine reaches the server. */
+  isLoopback: boolean;
+  jwts: Jwts | undefined;
+  links: Links;
+  log: Log;
+}
+
+const never = new AbortController().signal;
+
+export class ServerAccess implements Access {
+  readonly audit: Audit;
+  readonly tokens: Tokens;
+  readonly #settings: AccessSettings;
+  readonly #failures = new Failures();
+  readonly #sessions = new Sessions();
+  readonly #jwts = new Lru<PrincipalFacts>(maxKnownJwts);
+  /** Aborted when the server is closed for anonymous. */
+  readonly #openness = new AbortController();
+
+  constructor(settings: AccessSettings) {
+    this.#settings = settings;
+    this.audit = new Audit(settings.log);
+    this.tokens = new Tokens(settings.store, settings.log);
+  }
+
+  /** Reads the tokens. Rejects with ACCESS_UNDECIDED if others reach the server, and nothing says what they may do. */
+  async open(): Promise<void> {
+    await this.reload();
+    const { isOpen, isLoopback } = this.#settings;
+    if (!isOpen && !isLoopback && !this.#isClosed) throw new WavecacheError("ACCESS_UNDECIDED");
+  }
+
+  /** Reads the tokens again, which a command may have changed. */
+  async reload(): Promise<void> {
+    await this.tokens.load();
+    if (this.#isClosed) this.#openness.abort();
+  }
+
+  async close(): Promise<void> {
+    await this.tokens.close();
+  }
+
+  authenticate({ secret, link, session }: Credentials, address: string): Principal | Promise<Principal> {
+    if (secret !== undefined) return this.#principalOf(secret, address);
+    if (link !== undefined) return this.#linked(link, address);
+    const opener = session === undefined ? undefined : this.#sessions.find(session);
+    // A browser sends the cookie of a session that is over until it is told otherwise.
+    return opener?.at(address) ?? this.#anonymous(address);
+  }
+
+  /** The value of a cookie for a principal with a token or a JWT. */
+  openSession(principal: Principal): string {
+    return this.#sessions.open(principal);
+  }
+
+  closeSession(id: string): void {
+    this.#sessions.end(id);
+  }
+
+  /** A link to a stream, which the principal may read. `expires`: in seconds since 1970. */
+  shareStream(streamId: string, expires: number, principal: Principal): string {
+    const issuer = principal.kind === "token" ? principal.id : "";
+    return this.#settings.links.sign({ resource: resourceOf("streams", streamId), expires, issuer });
+  }
+
+  async createToken(spec: TokenSpec): Promise<NewToken> {
+    const created = await this.tokens.create(spec);
+    await this.reload();
+    return created;
+  }
+
+  /** Rejects with TOKEN_UNKNOWN. */
+  async revokeToken(id: string): Promise<void> {
+    await this.tokens.revoke(id);
+  }
+
+  get #isClosed(): boolean {
+    const { isOpen, anonymous, jwts } = this.#settings;
+    return !isOpen && (anonymous !== undefined || jwts !== undefined || this.tokens.count > 0);
+  }
+
+  #anonymous(address: string): Principal {
+    const { anonymous = Grants.none } = this.#settings;
+    const grants = this.#isClosed ? anonymous : Grants.everything;
+    const ended = this.#isClosed ? never : this.#openness.signal;
+    return new Principal({ kind: "anonymous", id: "", grants, address, ended, audit: this.audit });
+  }
+
+  /** A right token is never slowed down: whoever shares its address must not be able to lock it out. */
+  #principalOf(secret: string, address: string): Principal | Promise<Principal> {
+    const token = this.tokens.find(secret);
+    if (token !== undefined) {
+      const { row, grants, ended } = token;
+      const { id, limits, expiresAt } = row;
+      const facts = { grants, limits, ended, address, audit: this.audit };
+      return new Principal({ kind: "token", id, expiresAt: expiresAt ?? undefined, ...facts });
+    }
+    const { jwts } = this.#settings;
+    if (jwts === undefined || !Jwts.hasShape(secret)) return this.#fail(address);
+    const known = this.#jwts.get(hashOfSecret(secret));
+    if (known !== undefined && !known.ended.aborted) return new Principal({ ...known, address });
+    return this.#verify(jwts, secret, address);
+  }
+
+  async #verify(jwts: Jwts, secret: string, address: string): Promise<Principal> {
+    if (this.#failures.isBlocked(address)) return this.#fail(address);
+    let jwt: VerifiedJwt;
+    try {
+      jwt = await jwts.verify(secret);
+    } catch {
+      return this.#fail(address);
+    }
+    const end = new AbortController();
+    abortAt(end, jwt.expiresAt);
+    const { subject: id, grants, expiresAt } = jwt;
+    const facts = { grants, expiresAt, ended: end.signal, address, audit: this.audit };
+    const known: PrincipalFacts = { kind: "jwt", id, ...facts };
+    this.#jwts.set(hashOfSecret(secret), known);
+    return new Principal(known);
+  }
+
+  #linked(text: string, address: string): Principal {
+    try {
+      return this.#principalOfLink(text, address);
+    } catch (error) {
+      if (!(error instanceof WavecacheError)) throw error;
+      if (error.code === "LINK_WRONG") this.#count(address, error);
+      throw error;
+    }
+  }
+
+  /** Throws LINK_WRONG, also if the token that shared it has ended, and LINK_EXPIRED. */
+  #principalOfLink(text: string, address: string): Principal {
+    const { resource, expires, issuer } = this.#settings.links.verify(text);
+    const token = issuer === "" ? undefined : this.tokens.withId(issuer);
+    if (issuer !== "" && token === undefined) throw new WavecacheError("LINK_WRONG");
+    return new Principal({
+      kind: "link",
+      id: issuer,
+      grants: Grants.of("read", resource),
+      address,
+      ended: token?.ended ?? never,
+      expiresAt: expires * 1000,
+      audit: this.audit,
+    });
+  }
+
+  #fail(address: string): never {
+    const error = new WavecacheError("UNAUTHENTICATED");
+    this.#count(address, error);
+    throw error;
+  }
+
+  /** Throws GUESSES_EXHAUSTED instead if there were too many before. */
+  #count(address: string, { code: outcome }: WavecacheError): void {
+    if (this.#failures.isBlocked(address)) throw new WavecacheError("GUESSES_EXHAUSTED");
+    this.#failures.add(address);
+    const who = { principal: "unknown", action: "authenticate", resource: serverResource } as const;
+    this.audit.record({ at: Date.now(), ...who, address, outcome });
+  }
+}
