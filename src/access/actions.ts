@@ -31,6 +31,11 @@ export function resourceOf(folder: ResourceFolder, name: string): string {
   return `${folder}/${name}`;
 }
 
+/** A recording belongs to its device: by its hardware id, or without one by its stream id. */
+export function recordingResource(device: string | null, streamId: number): string {
+  return resourceOf("recordings", device ?? String(streamId));
+}
+
 export function isAction(text: string): text is Action {
   return (actions as readonly string[]).includes(text);
 }

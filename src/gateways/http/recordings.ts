@@ -1,6 +1,6 @@
 /** The operations on recordings. */
 import * as v from "valibot";
-import { resourceOf } from "../../access/actions.ts";
+import { recordingResource } from "../../access/actions.ts";
 import { maxListedRecordings } from "../../base/limits/recordings.ts";
 import type { RecordedFile } from "../../base/recording-entry.ts";
 import type { RecordingCursor, RecordingQuery, RecordingRow } from "../../store/recordings/catalog.ts";
@@ -74,7 +74,7 @@ function listOperation(recordings: Recordings): Operation {
       const rows = await visibleRows<RecordingRow>({
         limit: max,
         read: (last, limit) => recordings.list({ device: sanitized, from, to, after: last ?? after, limit }),
-        isVisible: (row) => principal.may("list", resourceOf("recordings", row.device ?? "")),
+        isVisible: (row) => principal.may("list", recordingResource(row.device, row.streamId)),
       });
       const next = rows.length === max ? encodeCursor(rows.at(-1)!) : null;
       return json({ recordings: rows.map(describe), next }, meter);

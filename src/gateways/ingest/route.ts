@@ -1,4 +1,5 @@
 /** Routes of live ingest: `/ws` and `/ws/{hwid}` for devices, `/ws/echo` and `POST /echo` to test a connection. */
+import type { Principal } from "../../access/principal.ts";
 import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import { ingestCheckMs } from "../../base/limits/recordings.ts";
 import type { Log } from "../../base/log/log.ts";
@@ -32,17 +33,19 @@ export function echoRoute(meter: GatewayMeter): SocketRoute {
 
 /** Plain HTTP requests on the same paths. */
 export const ingestHttpRoute: HttpRoute = {
-  handle(request, url) {
+  handle(request, url, { principal }) {
     if (devicePath.test(url.pathname)) return new Response("expected a WebSocket\n", { status: 400 });
     if (url.pathname !== "/echo") return undefined;
     if (request.method !== "POST")
       return new Response("post something\n", { status: 405, headers: { allow: "POST" } });
-    return echo(request);
+    return echo(request, principal);
   },
 };
 
-async function echo(request: Request): Promise<Response> {
+/** For whoever may send audio: it serves to test the way to the server. */
+async function echo(request: Request, principal: Principal): Promise<Response> {
   try {
+    principal.requireSome("ingest", "recordings");
     const headers = { "content-type": "application/octet-stream" };
     return new Response(await readBody(request), { headers });
   } catch (error) {

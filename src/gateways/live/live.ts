@@ -2,6 +2,8 @@
  * `GET /live/{hwid or stream id}.wav`: a recording in progress, as a WAV file of unknown length. It starts with the most
  * recent audio. A slow listener skips audio, so that it stays live and its buffer stays bounded.
  */
+import { recordingResource } from "../../access/actions.ts";
+import type { Principal } from "../../access/principal.ts";
 import { WavecacheError } from "../../base/errors.ts";
 import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import type { Log } from "../../base/log/log.ts";
@@ -36,7 +38,7 @@ export function liveRoute(recordings: LiveRecordings, meter: GatewayMeter, log: 
       if (request.method !== "GET" && request.method !== "HEAD")
         return new Response("method not allowed\n", { status: 405, headers: { allow: "GET, HEAD" } });
       try {
-        const recording = recordings.listen(decodeURIComponent(name));
+        const recording = find(recordings, decodeURIComponent(name), connection.principal);
         if (request.method === "HEAD") return new Response(null, { headers: headHeaders });
         return answer(recording, request, connection, name, host);
       } catch (error) {
@@ -45,6 +47,15 @@ export function liveRoute(recordings: LiveRecordings, meter: GatewayMeter, log: 
       }
     },
   };
+}
+
+/** Throws RECORDING_UNKNOWN, also for a recording that the caller may not hear. */
+function find(recordings: LiveRecordings, name: string, principal: Principal): LiveRecording {
+  principal.requireSome("listen", "recordings");
+  const recording = recordings.listen(name);
+  const resource = recordingResource(recording.hwid, recording.handshake.streamId);
+  principal.require("listen", resource, "RECORDING_UNKNOWN");
+  return recording;
 }
 
 function answer(
@@ -65,5 +76,8 @@ function answer(
     return new Response(header.subarray(part.from, end), { status, headers: partial });
   }
   connection.keepOpen();
-  return new Response(listenTo(recording, part, name, host), { status, headers: partial });
+  return new Response(listenTo(recording, part, { name, ended: connection.principal.ended, ...host }), {
+    status,
+    headers: partial,
+  });
 }

@@ -8,7 +8,9 @@ import type { WavPart } from "./range.ts";
 
 /** A recording in progress. */
 export interface LiveRecording {
-  handshake: { sampleRate: number; channels: number };
+  handshake: { sampleRate: number; channels: number; streamId: number };
+  /** Null if the device sent none. */
+  hwid: string | null;
   live: { add(listener: LiveListener): void; remove(listener: LiveListener): void };
 }
 
@@ -17,12 +19,17 @@ export interface ListenerHost {
   log: Log;
 }
 
-/** `name` is for the log. */
+export interface ListenerSettings extends ListenerHost {
+  /** For the log. */
+  name: string;
+  /** Aborted when the listener may not listen any more. */
+  ended: AbortSignal;
+}
+
 export function listenTo(
   recording: LiveRecording,
   part: WavPart,
-  name: string,
-  host: ListenerHost,
+  settings: ListenerSettings,
 ): ReadableStream<Uint8Array> {
   const { sampleRate, channels } = recording.handshake;
   const bufferBytes = Math.min((sampleRate * channels * 2 * liveBufferMs) / 1000, maxLiveBufferBytes);
@@ -30,7 +37,7 @@ export function listenTo(
   return new ReadableStream<Uint8Array>(
     {
       start(controller) {
-        listener = new WavListener(recording, part, name, host, controller);
+        listener = new WavListener(recording, part, settings, controller);
         listener.open();
       },
       cancel() {
@@ -43,8 +50,7 @@ export function listenTo(
 
 class WavListener implements LiveListener {
   readonly #recording: LiveRecording;
-  readonly #name: string;
-  readonly #host: ListenerHost;
+  readonly #settings: ListenerSettings;
   readonly #controller: ReadableStreamDefaultController<Uint8Array>;
   /** Bytes of the file before the part. */
   #bytesBefore: number;
@@ -55,13 +61,11 @@ class WavListener implements LiveListener {
   constructor(
     recording: LiveRecording,
     { from, bytes }: WavPart,
-    name: string,
-    host: ListenerHost,
+    settings: ListenerSettings,
     controller: ReadableStreamDefaultController<Uint8Array>,
   ) {
     this.#recording = recording;
-    this.#name = name;
-    this.#host = host;
+    this.#settings = settings;
     this.#controller = controller;
     this.#bytesBefore = bytesToDrop(from, 2 * recording.handshake.channels);
     this.#bytesLeft = bytes;
@@ -69,8 +73,9 @@ class WavListener implements LiveListener {
 
   open(): void {
     const { sampleRate, channels } = this.#recording.handshake;
-    this.#host.meter.opened();
+    this.#settings.meter.opened();
     this.#send(encodeWavHeader(sampleRate, channels, undefined));
+    this.#settings.ended.addEventListener("abort", this.#onEnded);
     this.#recording.live.add(this);
     // The most recent audio, which `add` passes on, may complete the part.
     if (this.#isOver) this.#recording.live.remove(this);
@@ -80,7 +85,7 @@ class WavListener implements LiveListener {
     if (this.#isOver) return;
     if ((this.#controller.desiredSize ?? 0) > 0) return this.#send(pcm);
     this.#skippedBytes += pcm.length;
-    this.#host.meter.skippedBytes += pcm.length;
+    this.#settings.meter.skippedBytes += pcm.length;
   }
 
   end(): void {
@@ -93,19 +98,22 @@ class WavListener implements LiveListener {
   leave(): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#settings.ended.removeEventListener("abort", this.#onEnded);
     this.#recording.live.remove(this);
-    this.#host.meter.closed();
+    this.#settings.meter.closed();
     if (this.#skippedBytes === 0) return;
-    this.#host.log.info("a listener did not keep up", {
-      name: this.#name,
+    this.#settings.log.info("a listener did not keep up", {
+      name: this.#settings.name,
       skippedBytes: this.#skippedBytes,
     });
   }
 
+  readonly #onEnded = () => this.end();
+
   #send(bytes: Uint8Array): void {
     const wanted = this.#cut(bytes);
     if (wanted.length === 0) return;
-    this.#host.meter.bytesOut += wanted.length;
+    this.#settings.meter.bytesOut += wanted.length;
     this.#controller.enqueue(wanted);
     if (this.#bytesLeft === 0) this.end();
   }

@@ -3,6 +3,9 @@
  * numbers; a scrape reads them, so it never waits for a thread.
  */
 import { Registry } from "prom-client";
+import { serverResource } from "../../access/actions.ts";
+import type { Principal } from "../../access/principal.ts";
+import { errorResponse } from "../../listen/error-response.ts";
 import type { HttpRoute } from "../../listen/route.ts";
 import { register } from "./families.ts";
 import { processFamilies } from "./process-figures.ts";
@@ -20,11 +23,11 @@ export class Metrics {
   }
 
   readonly route: HttpRoute = {
-    handle: (request, url) => {
+    handle: (request, url, { principal }) => {
       if (url.pathname !== "/metrics") return undefined;
       if (request.method !== "GET" && request.method !== "HEAD")
         return new Response("method not allowed\n", { status: 405, headers: { allow: "GET, HEAD" } });
-      return this.#expose();
+      return this.#expose(principal);
     },
   };
 
@@ -32,7 +35,12 @@ export class Metrics {
     this.#sampler.close();
   }
 
-  async #expose(): Promise<Response> {
+  async #expose(principal: Principal): Promise<Response> {
+    try {
+      principal.require("metrics", serverResource);
+    } catch (error) {
+      return errorResponse(error);
+    }
     return new Response(await this.#registry.metrics(), {
       headers: { "content-type": this.#registry.contentType, "cache-control": "no-store" },
     });

@@ -47,11 +47,16 @@ export class UploadFollower implements BodySource, Follower {
     this.#streams = streams;
     this.#audios = audios;
     this.#connection = connection;
+    connection.principal.ended.addEventListener("abort", this.#onEnded);
   }
+
+  /** The wait for more audio must not outlast the right to it. */
+  readonly #onEnded = () => this.#wake();
 
   /** Undefined once the stream is finished, and all of it is read. */
   async next(): Promise<Uint8Array<ArrayBuffer> | undefined> {
     while (!this.#isOver) {
+      if (this.#connection.principal.ended.aborted) throw new WavecacheError("UNAUTHENTICATED");
       if (this.#offset < this.#size) return await this.#read();
       if (this.#isFinished) return undefined;
       // Nothing is sent during the wait, which has no end of its own.
@@ -64,6 +69,7 @@ export class UploadFollower implements BodySource, Follower {
 
   close(): void {
     this.#isOver = true;
+    this.#connection.principal.ended.removeEventListener("abort", this.#onEnded);
     this.#streams.unfollow(this.#streamId, this);
     this.#wake();
   }

@@ -1,5 +1,5 @@
 /** `GET /api/recordings/{id}/audio`: the samples of a finished recording, as WAV. */
-import { resourceOf } from "../../../access/actions.ts";
+import { recordingResource } from "../../../access/actions.ts";
 import { WavecacheError } from "../../../base/errors.ts";
 import type { RecordingRow } from "../../../store/recordings/catalog.ts";
 import { type Operation, operation } from "../operation.ts";
@@ -32,7 +32,7 @@ export function recordingAudioOperation(recordings: AudioRecordings): Operation 
       const id = path["id"]!;
       if (!/^\d{1,15}$/.test(id)) throw new WavecacheError("RECORDING_UNKNOWN");
       const row = await recordings.find(Number(id));
-      if (!principal.may("read", resourceOf("recordings", row.device ?? "")))
+      if (!principal.may("read", recordingResource(row.device, row.streamId)))
         throw new WavecacheError("RECORDING_UNKNOWN");
       const asked = { request, connection, meter, download: query.download === "1" };
       return await answerAudio(asked, describe(row), async () =>

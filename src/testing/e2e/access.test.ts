@@ -1,0 +1,191 @@
+/** Every HTTP route with no credential, a wrong, an expired and a revoked one, one for other things, and the right one. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { bearer, createToken, type MadeToken, revokeToken } from "../harness/access.ts";
+import { ApiContract } from "../harness/http/contract.ts";
+import { TestServer, useServers } from "../harness/server.ts";
+import { until } from "../harness/until.ts";
+
+useServers();
+
+interface Route {
+  /** As in the OpenAPI document, or `GET /metrics`. */
+  name: string;
+  path: string;
+  /** Allows it. */
+  grant: string;
+  /** Allows nearly that. */
+  other: string;
+  /** What the right credential gets. */
+  right: number;
+  /** What one for other things gets: 404 where the resource may not be known. */
+  refused: 403 | 404;
+  body?: string;
+  headers?: Record<string, string>;
+}
+
+const stream = "shared.1";
+
+function route(
+  name: string,
+  path: string,
+  [grant, other]: readonly [string, string],
+  [right, refused]: readonly [number, 403 | 404],
+  more: Pick<Route, "body" | "headers"> = {},
+): Route {
+  return { name, path, grant, other, right, refused, ...more };
+}
+
+const readOne = ["read:streams/shared.1", "read:streams/shared.2"] as const;
+const control = ["control:devices/d1", "control:devices/d2"] as const;
+const admin = ["admin", "read,list,remove,upload,control,metrics"] as const;
+
+const routes: Route[] = [
+  route("GET /metrics", "/metrics", ["metrics", "read,list"], [200, 403]),
+  route("POST /echo", "/echo", ["ingest:recordings/a", "read"], [200, 403], { body: "x" }),
+  route("GET /live/{name}.wav", "/live/a.wav", ["listen:recordings/a", "read"], [404, 403]),
+  route("get /api/streams", "/api/streams", ["list:streams/*", "read:streams/*"], [200, 403]),
+  route("post /api/streams", "/api/streams", ["upload:streams/**", "read:streams/*"], [201, 403], {
+    body: "x",
+  }),
+  route("get /api/streams/{id}", `/api/streams/${stream}`, readOne, [200, 404]),
+  route(
+    "put /api/streams/{id}",
+    "/api/streams/put.1",
+    ["upload:streams/put.1", "upload:streams/put.2"],
+    [201, 403],
+    { body: "x" },
+  ),
+  route("get /api/streams/{id}/audio", `/api/streams/${stream}/audio`, readOne, [200, 404]),
+  route("post /api/streams/{id}/links", `/api/streams/${stream}/links`, readOne, [201, 404]),
+  route(
+    "delete /api/streams/{id}",
+    `/api/streams/put.1`,
+    ["remove:streams/put.1", "remove:streams/put.2"],
+    [204, 404],
+  ),
+  route("get /api/recordings", "/api/recordings", ["list:recordings/*", "read:recordings/*"], [200, 403]),
+  route(
+    "get /api/recordings/{id}/audio",
+    "/api/recordings/1/audio",
+    ["read:recordings/*", "list:recordings/*"],
+    [404, 403],
+  ),
+  route("get /api/library", "/api/library", ["list:library/**", "read:library/**"], [200, 403]),
+  route(
+    "get /api/library/{name}/audio",
+    "/api/library/a%2Fsong.wav/audio",
+    ["read:library/a/*", "read:library/*"],
+    [200, 404],
+  ),
+  route("get /api/devices", "/api/devices", ["list:devices/**", "read:devices/**"], [200, 403]),
+  route("get /api/devices/{id}", "/api/devices/d1", ["read:devices/d1", "read:devices/d2"], [404, 404]),
+  route("post /api/devices/{id}/play", "/api/devices/d1/play", control, [404, 404]),
+  route("post /api/devices/{id}/stop", "/api/devices/d1/stop", control, [404, 404]),
+  route("post /api/devices/{id}/mode", "/api/devices/d1/mode", control, [404, 404]),
+  route("get /api/tokens", "/api/tokens", admin, [200, 403]),
+  route("post /api/tokens", "/api/tokens", admin, [201, 403], { body: '{"grants":["read"]}' }),
+  route("delete /api/tokens/{id}", "/api/tokens/none", admin, [404, 403]),
+  route("get /api/audit", "/api/audit", admin, [200, 403]),
+];
+
+/** Whoever asks may know this. */
+const openRoutes = [
+  "GET /healthz",
+  "GET /readyz",
+  "GET /",
+  "get /api/openapi.json",
+  "get /api/session",
+  "delete /api/session",
+];
+
+/** Needs a credential, but no grant. */
+const sessionRoute = "post /api/session";
+
+let server: TestServer;
+let root: MadeToken;
+let expired: MadeToken;
+let revoked: MadeToken;
+
+beforeAll(async () => {
+  server = await TestServer.start();
+  mkdirSync(join(server.folder, "library", "a"), { recursive: true });
+  writeFileSync(join(server.folder, "library", "a", "song.wav"), "song");
+  root = await createToken(server, ["*"]);
+  expired = await createToken(server, ["*"], "--expires", "1s");
+  revoked = await createToken(server, ["*"]);
+  await revokeToken(server, revoked.id);
+  const stored = await fetch(`${server.httpBase}/api/streams/${stream}`, {
+    method: "PUT",
+    body: "audio",
+    headers: root.headers,
+  });
+  expect(stored.status).toBe(201);
+  await until(
+    "the token has expired",
+    5_000,
+    async () => (await ask("/api/streams", expired.headers)).status === 401,
+  );
+});
+
+afterAll(async () => {
+  await server.dispose();
+});
+
+async function ask(
+  path: string,
+  headers: Record<string, string> = {},
+  init: RequestInit = {},
+): Promise<Response> {
+  return await fetch(`${server.httpBase}${path}`, { ...init, headers: { ...headers } });
+}
+
+async function send(
+  { name, path, body, headers }: Route,
+  credential: Record<string, string>,
+): Promise<Response> {
+  const method = name.split(" ")[0]!.toUpperCase();
+  return await ask(path, { ...headers, ...credential }, { method, ...(body === undefined ? {} : { body }) });
+}
+
+/** By the server's own API: starting a command for each takes too long. */
+async function tokenFor(...grants: string[]): Promise<Record<string, string>> {
+  const body = JSON.stringify({ grants });
+  const answer = await ask("/api/tokens", root.headers, { method: "POST", body });
+  expect(answer.status).toBe(201);
+  return bearer(((await answer.json()) as { token: string }).token);
+}
+
+describe("the table of routes", () => {
+  test("names every operation of the API", async () => {
+    const { document } = await ApiContract.open(server.httpBase);
+    const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method} ${path}`),
+    );
+    const named = new Set([...routes.map(({ name }) => name), ...openRoutes, sessionRoute]);
+    expect(operations.filter((each) => !named.has(each))).toEqual([]);
+    expect(operations.length).toBeGreaterThan(20);
+  });
+
+  for (const name of openRoutes) {
+    test(`${name} needs no credential`, async () => {
+      const [method, path] = name.split(" ");
+      expect((await ask(path!, {}, { method: method!.toUpperCase() })).ok).toBe(true);
+    });
+  }
+
+  for (const each of routes) {
+    test(`${each.name} is for those who may ${each.grant}`, async () => {
+      for (const wrong of [{}, bearer("wc_wrong"), expired.headers, revoked.headers]) {
+        const refusal = await send(each, wrong);
+        expect([refusal.status, refusal.headers.get("www-authenticate")]).toEqual([
+          401,
+          expect.stringContaining("Bearer"),
+        ]);
+      }
+      expect((await send(each, await tokenFor(each.other))).status).toBe(each.refused);
+      expect((await send(each, await tokenFor(each.grant))).status).toBe(each.right);
+    });
+  }
+});
