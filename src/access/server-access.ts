@@ -72,7 +72,7 @@ export class ServerAccess implements Access {
     if (secret !== undefined) return this.#principalOf(secret, address);
     if (link !== undefined) return this.#linked(link, address);
     const opener = session === undefined ? undefined : this.#sessions.find(session);
-    // A browser sends the cookie of a session that is over until it is told otherwise.
+    // A browser keeps the cookie of a session that is over.
     return opener?.at(address) ?? this.#anonymous(address);
   }
 
@@ -123,6 +123,7 @@ export class ServerAccess implements Access {
       const facts = { grants, limits, ended, address, audit: this.audit };
       return new Principal({ kind: "token", id, expiresAt: expiresAt ?? undefined, ...facts });
     }
+    if (this.tokens.hasEnded(secret)) return this.#refuse(address, new WavecacheError("UNAUTHENTICATED"));
     const { jwts } = this.#settings;
     if (jwts === undefined || !Jwts.hasShape(secret)) return this.#fail(address);
     const known = this.#jwts.get(hashOfSecret(secret));
@@ -152,8 +153,7 @@ export class ServerAccess implements Access {
       return this.#principalOfLink(text, address);
     } catch (error) {
       if (!(error instanceof WavecacheError)) throw error;
-      if (error.code === "LINK_WRONG") this.#count(address, error);
-      throw error;
+      return error.code === "LINK_WRONG" ? this.#fail(address, error.code) : this.#refuse(address, error);
     }
   }
 
@@ -173,17 +173,16 @@ export class ServerAccess implements Access {
     });
   }
 
-  #fail(address: string): never {
-    const error = new WavecacheError("UNAUTHENTICATED");
-    this.#count(address, error);
-    throw error;
-  }
-
-  /** Throws GUESSES_EXHAUSTED instead if there were too many before. */
-  #count(address: string, { code: outcome }: WavecacheError): void {
+  /** A guess. Throws GUESSES_EXHAUSTED if there were too many before. */
+  #fail(address: string, code: "UNAUTHENTICATED" | "LINK_WRONG" = "UNAUTHENTICATED"): never {
     if (this.#failures.isBlocked(address)) throw new WavecacheError("GUESSES_EXHAUSTED");
     this.#failures.add(address);
+    return this.#refuse(address, new WavecacheError(code));
+  }
+
+  #refuse(address: string, error: WavecacheError): never {
     const who = { principal: "unknown", action: "authenticate", resource: serverResource } as const;
-    this.audit.record({ at: Date.now(), ...who, address, outcome });
+    this.audit.record({ at: Date.now(), ...who, address, outcome: error.code });
+    throw error;
   }
 }

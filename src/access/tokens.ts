@@ -116,6 +116,11 @@ export class Tokens {
     return token;
   }
 
+  /** Whether there is a token with this text that has ended: whoever sends it does not guess. */
+  hasEnded(secret: string): boolean {
+    return this.#bySha256.get(hashOfSecret(secret))?.isValid === false;
+  }
+
   /** The valid token with this id. */
   withId(id: string): KnownToken | undefined {
     const token = this.#byId.get(id);

@@ -18,7 +18,7 @@ describe("the container", () => {
       .exec(dockerfile)![1]!
       .split(" ")
       .map((each) => Number.parseInt(each, 10));
-    const published = Array.from(read("compose.yaml").matchAll(/"(\d+):\1(?:\/udp)?"/g), ([, each]) =>
+    const published = Array.from(read("compose.yaml").matchAll(/:(\d+):\1(?:\/udp)?"/g), ([, each]) =>
       Number(each),
     );
     expect(exposed).toEqual(expect.arrayContaining(ports));

@@ -111,6 +111,19 @@ async function uploadByTus(): Promise<void> {
   expect((await tus("HEAD", path, {})).status).toBe(404);
 }
 
+/** The operations on access, which an open server allows everybody. */
+async function requestAccess(id: string): Promise<void> {
+  expect((await api.request("POST", `/api/streams/${id}/links?expires=1h`)).status).toBe(201);
+  expect((await api.request("POST", `/api/streams/${id}/links?expires=2y`)).status).toBe(400);
+  expect((await api.request("GET", "/api/session")).status).toBe(200);
+  expect((await api.request("POST", "/api/session")).status).toBe(401);
+  expect((await api.request("DELETE", "/api/session")).status).toBe(204);
+  expect((await api.request("GET", "/api/tokens")).status).toBe(200);
+  expect((await api.request("GET", "/api/audit")).status).toBe(200);
+  expect((await api.request("DELETE", "/api/tokens/none")).status).toBe(404);
+  expect((await api.request("POST", "/api/tokens", { body: '{"grants":["fly"]}' })).status).toBe(400);
+}
+
 async function upload(): Promise<string> {
   using peer = await AudioCachePeer.open(server.url);
   const id = freshId("api");
@@ -138,6 +151,7 @@ describe("the OpenAPI document", () => {
     expect((await change('{"title":"T"}')).status).toBe(200);
     expect((await change("{")).status).toBe(400);
     expect((await change(" ".repeat(70_000))).status).toBe(413);
+    await requestAccess(id);
     expect((await api.request("DELETE", `/api/streams/${id}`)).status).toBe(204);
     expect((await api.request("DELETE", `/api/streams/${id}`)).status).toBe(404);
     expect((await api.request("GET", "/api/devices/nobody")).status).toBe(404);

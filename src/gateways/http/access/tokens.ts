@@ -140,8 +140,7 @@ function auditOperation({ audit }: TokenAdmin): Operation {
     parameters: { limit: limit(maxAuditEntries) },
     answers: { 200: { description: "The entries.", schema: auditSchema } },
     errors: [],
-    handle: ({ query, meter }) =>
-      json({ entries: audit.last(query.limit).map(({ at, ...rest }) => ({ at: time(at), ...rest })) }, meter),
+    handle: ({ query, meter }) => json({ entries: audit.last(query.limit).map(describeEntry) }, meter),
   });
 }
 
@@ -193,6 +192,10 @@ function describe(row: TokenRow): v.InferOutput<typeof listSchema>["tokens"][num
     usedAt: usedAt === null ? null : time(usedAt),
     revokedAt: revokedAt === null ? null : time(revokedAt),
   };
+}
+
+function describeEntry({ at, principal, action, resource, address, outcome }: AuditEntry) {
+  return { at: time(at), principal, action, resource, address, outcome };
 }
 
 function time(ms: number): string {
