@@ -84,8 +84,8 @@ export interface KeeperCalls {
     },
     result: ResumeAnswer,
   ];
-  /** Sets the size that an upload in progress will have. */
-  declareSize: [args: { streamId: string; size: number }, result: null];
+  /** Sets the size that an upload in progress will have; undefined for none. */
+  declareSize: [args: { streamId: string; size: number | undefined }, result: null];
   /** Records that an upload was interrupted. Results in the row that remains, or null if nothing does. */
   leave: [args: { streamId: string; at: number }, result: StreamRow | null];
   /** Syncs the file of an upload in progress, which shortens the sync at its end. */

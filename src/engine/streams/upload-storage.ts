@@ -101,7 +101,7 @@ export class UploadStorage implements UploadHost {
     return this.#pool.keeper.call("flush", { streamId, key });
   }
 
-  declareSize({ streamId }: Upload, size: number): Promise<unknown> {
+  declareSize({ streamId }: Upload, size: number | undefined): Promise<unknown> {
     return this.#pool.keeper.call("declareSize", { streamId, size });
   }
 

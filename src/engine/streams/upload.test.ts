@@ -51,7 +51,7 @@ class Stage implements UploadHost, UploadOwner {
     return flush.promise;
   }
 
-  async declareSize(_upload: Upload, size: number): Promise<void> {
+  async declareSize(_upload: Upload, size: number | undefined): Promise<void> {
     this.asked.push(`declare ${size}`);
   }
 

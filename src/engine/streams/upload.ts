@@ -31,8 +31,8 @@ export interface UploadHost {
   openSlot(key: string, resume: boolean, events: UploadEvents): UploadSlot;
   /** Syncs the file in the background. */
   flush(upload: Upload): Promise<unknown>;
-  /** Enters the size that the whole stream will have. */
-  declareSize(upload: Upload, size: number): Promise<unknown>;
+  /** Enters the size that the whole stream will have; undefined for none. */
+  declareSize(upload: Upload, size: number | undefined): Promise<unknown>;
   /** Makes the stream's entry and these bytes of its file durable. */
   secure(upload: Upload, bytes: number): Promise<void>;
   /** Makes sealed audio durable. */
@@ -342,9 +342,15 @@ export class Upload implements UploadEvents {
     const sealed = await this.#flow.sealed;
     void this.#flow.close(false);
     await this.#flow.flushing;
-    if (isOtherDigest(sealed, sha256)) this.#end("failed", new WavecacheError("DIGEST_WRONG"));
+    if (isOtherDigest(sealed, sha256)) await this.#refuseDigest();
     this.#throwIfEnded();
     return sealed;
+  }
+
+  /** Other audio of the declared size is not what was declared: a resume must not take it for complete. */
+  async #refuseDigest(): Promise<void> {
+    if (this.#metadata.declaredSize !== undefined) await this.#host.declareSize(this, undefined);
+    this.#end("failed", new WavecacheError("DIGEST_WRONG"));
   }
 
   async #commit(sealed: Sealed): Promise<Receipt> {

@@ -58,6 +58,10 @@ describe.each(kinds)("a catalog %s", (_name, make) => {
     catalog.declareSize("bare", 2 ** 40);
     expect(catalog.find("x")!.metadata).toEqual({ ...noMetadata, tags, declaredSize: 7 });
     expect(catalog.find("bare")!.metadata).toEqual({ ...noMetadata, declaredSize: 2 ** 40 });
+    catalog.declareSize("x", undefined);
+    catalog.declareSize("bare", undefined);
+    expect(catalog.find("x")!.metadata).toEqual({ ...noMetadata, tags });
+    expect(catalog.find("bare")!.metadata).toEqual(noMetadata);
     finish(catalog, "done", a64);
     catalog.declareSize("done", 7);
     expect(catalog.find("done")!.metadata).toEqual(noMetadata);

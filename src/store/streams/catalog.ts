@@ -118,8 +118,8 @@ export interface Catalog {
   reserve(streamId: string, key: string, at: number, metadata?: StreamMetadata): boolean;
   /** Updates the size of an unfinished stream and renews its time to live; does nothing in any other state. */
   touch(streamId: string, size: number, at: number): void;
-  /** Sets the declared size of an unfinished stream; does nothing in any other state. */
-  declareSize(streamId: string, size: number): void;
+  /** Sets or removes the declared size of an unfinished stream; does nothing in any other state. */
+  declareSize(streamId: string, size: number | undefined): void;
   /** Raises the durable bytes of an unfinished stream. The key must match: the id may have a new upload by now. */
   markDurable(streamId: string, key: string, bytes: number): void;
   /** An unfinished stream whose file is synced as a whole becomes sealed. Returns false for any other. */

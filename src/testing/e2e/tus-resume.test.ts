@@ -86,6 +86,23 @@ test("an upload whose last byte came, but not its end, is finished by the next H
   expect(await streamInfo(server.httpBase, streamId)).toMatchObject(finished);
 });
 
+test("audio that does not match its sender's digest is finished by no HEAD", async () => {
+  const streamId = freshId("digest");
+  const digest = Buffer.from(sha256(audio.subarray(1)), "hex").toString("base64");
+  const put = await fetch(`${server.httpBase}/api/streams/${streamId}/audio`, {
+    method: "PUT",
+    headers: { "repr-digest": `sha-256=:${digest}:` },
+    body: audio,
+  });
+  expect(put.status).toBe(400);
+  const { headers } = await peer.head(`/api/tus/${streamId}`);
+  expect([headers.get("upload-offset"), headers.get("upload-defer-length")]).toEqual([
+    String(audio.length),
+    "1",
+  ]);
+  expect(await streamInfo(server.httpBase, streamId)).toMatchObject({ state: "unfinished" });
+});
+
 test("length, metadata and offset survive kill -9, and the upload goes on from there", async () => {
   const path = await peer.create(audio.length, { filename: "a.wav", artist: "B" });
   const deferred = await peer.create(undefined);

@@ -116,8 +116,9 @@ export class SqliteCatalog implements Catalog {
     this.#statements.touch.run(size, at, this.runningMs(), streamId);
   }
 
-  declareSize(streamId: string, size: number): void {
-    this.#statements.declareSize.run(size, streamId);
+  declareSize(streamId: string, size: number | undefined): void {
+    if (size === undefined) this.#statements.removeSize.run(streamId);
+    else this.#statements.declareSize.run(size, streamId);
   }
 
   markDurable(streamId: string, key: string, bytes: number): void {

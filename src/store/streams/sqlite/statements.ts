@@ -56,6 +56,9 @@ function changes(database: Database) {
       `UPDATE streams SET metadata = json_set(coalesce(metadata, '{"tags":{}}'), '$.declaredSize', ?1)
        WHERE id = ?2 AND state = 0`,
     ),
+    removeSize: one<never, [string]>(
+      "UPDATE streams SET metadata = json_remove(metadata, '$.declaredSize') WHERE id = ? AND state = 0",
+    ),
     markDurable: one<never, [number, string, string]>(
       "UPDATE streams SET durable = max(durable, ?) WHERE id = ? AND key = ? AND state = 0 AND epoch >= 0",
     ),
