@@ -234,9 +234,9 @@ describe("list, info and rm", () => {
     const { out, code } = await run("list", "-s", url);
     expect(code).toBe(0);
     expect(out.split("\n")).toEqual([
-      "ID               STATE         SIZE  FORMAT  CREATED                  SHA-256",
-      "007              finished  4.88 KiB  -       2025-01-31 09:05:00 UTC  0123456789ab",
-      "evil\\x1b[2J\\x0a  finished  4.88 KiB  -       2025-01-31 09:05:00 UTC  0123456789ab",
+      "ID               STATE         SIZE  FORMAT  CREATED                  SHA-256       NAME",
+      "007              finished  4.88 KiB  -       2025-01-31 09:05:00 UTC  0123456789ab  -",
+      "evil\\x1b[2J\\x0a  finished  4.88 KiB  -       2025-01-31 09:05:00 UTC  0123456789ab  -",
       "",
     ]);
     const json = await run("list", "-s", url, "--json");

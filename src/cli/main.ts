@@ -9,6 +9,7 @@ import { registerFollow } from "./commands/follow.ts";
 import { registerInfo } from "./commands/info.ts";
 import { registerList } from "./commands/list.ts";
 import { registerListen } from "./commands/listen.ts";
+import { registerPlay } from "./commands/play.ts";
 import { registerRecordings } from "./commands/recordings.ts";
 import { registerRm } from "./commands/rm.ts";
 import { registerRoundTrip } from "./commands/roundtrip.ts";
@@ -34,6 +35,7 @@ function registerCommands(cli: CAC, context: Context): void {
   registerList(cli, context);
   registerFollow(cli, context);
   registerInfo(cli, context);
+  registerPlay(cli, context);
   registerRm(cli, context);
   registerStream(cli, context);
   registerListen(cli, context);

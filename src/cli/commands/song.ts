@@ -11,8 +11,8 @@ import type { Context } from "../kit/context.ts";
 import { CliError, usageError } from "../kit/failures.ts";
 import { type CommandResult, printResult } from "../kit/results.ts";
 import { humanBytes, humanDuration, table } from "../kit/text.ts";
-import { parseSeek } from "../playback/player-kinds.ts";
 import { refuseWithoutPlayer } from "../playback/player.ts";
+import { seekOption } from "../playback/seek.ts";
 import {
   fileSink,
   outputPathOf,
@@ -85,14 +85,8 @@ function planOf(name: string, options: Options, { terminal }: Context): Plan {
 }
 
 function seekOf(options: Options, play: boolean): number | undefined {
-  const text = textOption(options, "seek");
-  if (text === undefined) return undefined;
-  if (!play) throw usageError("--seek is for --play");
-  const seconds = parseSeek(text);
-  if (seconds === undefined) {
-    throw usageError(`--seek is no time: "${text}"`, "give it like 90, 1:30 or 1:01:30");
-  }
-  return seconds;
+  if (!play && textOption(options, "seek") !== undefined) throw usageError("--seek is for --play");
+  return seekOption(options);
 }
 
 /** Validates the options now and connects when the result is called. */

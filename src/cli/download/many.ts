@@ -39,9 +39,10 @@ export async function downloadMany(
     const { result, ms } = await timed(context, "download", undefined, (onProgress, rename) => {
       const newProgress = sharedProgress(onProgress);
       let started = 0;
+      const taken = new Map<string, string>();
       const run = async (id: string) => {
         rename(`${++started}/${idsOrNames.length} ${id}`);
-        const file = await downloadFile(id, downloads, session, newProgress());
+        const file = await downloadFile(id, downloads, taken, session, newProgress());
         if (!flagOption(options, "json")) terminal.print(lineOf(id, file));
         return file;
       };
@@ -64,12 +65,18 @@ function lineOf(id: string, { verified, sizeBytes, path }: DownloadedFile): stri
 async function downloadFile(
   id: string,
   { folder, mayReplace }: ManyDownloads,
+  taken: Map<string, string>,
   session: TransferSession,
   onProgress: (bytes: number) => void,
 ): Promise<DownloadedFile> {
   const wanted = await wantedOf(id, session);
   const name = fileNameOf(wanted);
-  const path = folder === undefined ? defaultOutput(name) : join(folder, safeFileName(name));
+  const pathOf = (file: string) =>
+    folder === undefined ? defaultOutput(file) : join(folder, safeFileName(file));
+  // Several streams may have been files of one name.
+  const isTaken = (taken.get(pathOf(name)) ?? id) !== id;
+  const path = pathOf(isTaken ? `${id}-${name}` : name);
+  taken.set(path, id);
   if (!mayReplace && (await statOf(path))?.isFile() === true) {
     const file = await identicalFile(wanted, path);
     if (file === undefined) throw alreadyThere(path);

@@ -19,6 +19,16 @@ export function textOption(options: Options, name: string): string | undefined {
   throw usageError(`--${name} needs a value`);
 }
 
+/** Every value of an option that may be repeated. */
+export function textOptions(options: Options, name: string): string[] {
+  const value: unknown = options[propertyOf(name)];
+  const values: unknown[] = value === undefined ? [] : [value].flat();
+  return values.map((each) => {
+    if (typeof each === "string") return each;
+    throw usageError(`--${name} needs a value`);
+  });
+}
+
 /** For options that have a default. */
 export function requiredText(options: Options, name: string): string {
   const value = textOption(options, name);

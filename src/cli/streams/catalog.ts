@@ -8,11 +8,13 @@ import {
   removeStream,
   type ListedStream,
   type ListedStreamPage,
+  type StreamFilter,
   type StreamState,
 } from "../../client/http/streams.ts";
 import type { Client } from "../../client/v1/client.ts";
 import type { StreamInfo as V1StreamInfo } from "../../wire/v1/messages.ts";
 import { apiSettings, connectSettings, protocolOf, serverOf } from "../connect/server-options.ts";
+import { fileNameOf } from "../../store/streams/metadata.ts";
 import type { Options } from "../kit/arguments.ts";
 import type { Context } from "../kit/context.ts";
 import { CliError } from "../kit/failures.ts";
@@ -24,6 +26,8 @@ export interface StreamQuery {
   state: StreamState | undefined;
   limit: number;
   after: string | undefined;
+  /** Only over HTTP. */
+  filter?: StreamFilter;
 }
 
 export interface Catalog {
@@ -68,10 +72,11 @@ async function connectV1(options: Options, context: Context): Promise<Client | u
   return undefined;
 }
 
-function httpCatalog(options: Options, context: Context): Catalog {
+/** Protocol v1 neither searches nor knows all of a stream. */
+export function httpCatalog(options: Options, context: Context): Catalog {
   const api = apiSettings(options, context);
   return {
-    list: (query) => listStreams({ ...api, ...query }),
+    list: ({ filter, ...query }) => listStreams({ ...api, ...filter, ...query }),
     info: (streamId) => getStream(streamId, api),
     remove: (streamId) => removeStream(streamId, api),
   };
@@ -105,6 +110,9 @@ export function streamInfoOf(info: V1StreamInfo): ListedStream {
     size,
     sha256: sha256 ?? null,
     format: metadata.contentType ?? null,
+    title: metadata.tags["title"] ?? null,
+    name: fileNameOf(metadata) ?? null,
+    metadata: { contentType: metadata.contentType ?? null, tags: metadata.tags },
     createdAt: isoTime(createdAt),
     finishedAt: finishedAt === undefined ? null : isoTime(finishedAt),
   };

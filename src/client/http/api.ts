@@ -25,13 +25,23 @@ export interface ApiResponse {
   body: unknown;
 }
 
-/** Sends one request. Throws BAD_URL, UNREACHABLE, ANSWER_TIMEOUT, an error of TLS, or the reason of the signal. */
-export async function request(options: ApiOptions, method: string, path: string): Promise<ApiResponse> {
+/** Sends one request, with `json` as its body if it is given. Throws BAD_URL, UNREACHABLE, ANSWER_TIMEOUT, an error of TLS, or the reason of the signal. */
+export async function request(
+  options: ApiOptions,
+  method: string,
+  path: string,
+  json?: unknown,
+): Promise<ApiResponse> {
   const target = new URL(path, httpOrigin(options.url));
   const timeout = AbortSignal.timeout(options.timeoutMs ?? answerTimeoutMs);
   const signal = options.signal === undefined ? timeout : AbortSignal.any([options.signal, timeout]);
   try {
-    const response = await (options.fetch ?? fetch)(target, { method, signal, redirect: "manual" });
+    const response = await (options.fetch ?? fetch)(target, {
+      method,
+      signal,
+      redirect: "manual",
+      ...(json === undefined ? {} : { body: JSON.stringify(json), headers: { "content-type": jsonType } }),
+    });
     return { status: response.status, body: jsonOf(await response.text()) };
   } catch (error) {
     options.signal?.throwIfAborted();
@@ -39,6 +49,8 @@ export async function request(options: ApiOptions, method: string, path: string)
     throw unreachable(target, error);
   }
 }
+
+const jsonType = "application/json";
 
 /** The error of a request that got no response. */
 export function unreachable({ origin, host }: URL, error: unknown): ClientError {
