@@ -22,6 +22,7 @@ import { GiB, MiB } from "../base/limits/units.ts";
 import { logLevels } from "../base/log/log.ts";
 import {
   days,
+  decibels,
   hostNames,
   networks,
   optionalGrants,
@@ -31,6 +32,7 @@ import {
   size,
   sizeBetween,
   soundFiles,
+  soundThresholds,
   text,
   trueOrFalse,
   urlPath,
@@ -139,6 +141,13 @@ export const options = {
     "nibble of an ADPCM byte that comes first: low, high, or auto to detect it per stream"),
   fillGaps: toggle("false",
     "record silence in place of lost frames, which keeps the timing right"),
+
+  silenceDbfs: option("dbfs", "-50", decibels,
+    "RMS in dBFS at or above which a device sounds"),
+  silenceSeconds: option("seconds", "2", wholeNumber(1, 3600),
+    "time without sound after which a device is silent"),
+  silenceFor: option("list", "", soundThresholds,
+    "both for some devices: kitchen=-40/5,garage=-60/2"),
 
   // Songs
   libraryDir: option("dir", "data/library", text,

@@ -13,6 +13,7 @@ const flashMs = 200;
 export function engineSettings(config: Config, maxUploads: number): EngineSettings {
   const { maxStreamBytes, maxCacheBytes, maxStreams, maxUnfinishedStreams } = config;
   const { incompleteTtl, keepOrphans, scrubDays, leadMs, flash, sounds } = config;
+  const usualThreshold = { dbfs: config.silenceDbfs, silenceMs: config.silenceSeconds * 1000 };
   return {
     streams: {
       maxStreamBytes,
@@ -30,6 +31,7 @@ export function engineSettings(config: Config, maxUploads: number): EngineSettin
       syncMs: config.syncSeconds * 1000,
       nibbles: config.adpcmNibbles === "auto" ? undefined : config.adpcmNibbles,
       fillGaps: config.fillGaps,
+      thresholdOf: (hwid) => config.silenceFor.get(hwid ?? "") ?? usualThreshold,
     },
     devices: { leadMs, flashMs: flash ? flashMs : 0 },
     events: { maxEvents: config.maxEvents },

@@ -5,6 +5,7 @@ import { AddressList } from "../base/address-list.ts";
 import { GiB, KiB, MiB } from "../base/limits/units.ts";
 import { HostNames } from "../listen/host.ts";
 import { Origins } from "../listen/origin.ts";
+import { sanitizeHwid } from "../wire/ingest.ts";
 import { isSongName } from "../base/ids/song-name.ts";
 
 export function wholeNumber(min: number, max: number) {
@@ -25,6 +26,17 @@ export const days = v.union(
     v.pipe(v.string(), v.regex(/^\d+(?:\.\d+)?$/), v.transform(Number), v.gtValue(0), v.maxValue(3650)),
   ],
   "a number of days up to 3650, such as 30 or 0.5, or off",
+);
+
+const expectedDecibels = "a level from -100 to 0 dBFS";
+
+/** A level below full scale. */
+export const decibels = v.pipe(
+  v.string(),
+  v.regex(/^-?\d{1,3}(?:\.\d+)?$/, expectedDecibels),
+  v.transform(Number),
+  v.minValue(-100, expectedDecibels),
+  v.maxValue(0, expectedDecibels),
 );
 
 export const text = v.pipe(v.string(), v.nonEmpty("a text that is not empty"));
@@ -130,4 +142,30 @@ function parseSound(given: string): [mode: number, name: string] | undefined {
   const [, mode, name] = /^(startup|[0-5])=(.*)$/s.exec(given.trim()) ?? [];
   if (mode === undefined || name === undefined || !isSongName(name)) return undefined;
   return [mode === "startup" ? 0 : Number(mode), name];
+}
+
+/** The limits of sound of a device. */
+export interface SoundLimits {
+  dbfs: number;
+  silenceMs: number;
+}
+
+const soundThreshold = /^([^=,/]+)=(-?\d{1,3}(?:\.\d+)?)\/(\d{1,4})$/;
+
+/** `kitchen=-40/5,garage=-60/2`: the threshold in dBFS and the seconds of silence, by hardware id. */
+export const soundThresholds = v.pipe(
+  v.string(),
+  v.transform((given) => given.split(",").filter(Boolean).map(parseThreshold)),
+  v.custom<[string, SoundLimits][]>(
+    (parsed) => Array.isArray(parsed) && !parsed.includes(undefined),
+    "DEVICE=DBFS/SECONDS, separated by commas, such as kitchen=-40/5",
+  ),
+  v.transform((parsed): ReadonlyMap<string, SoundLimits> => new Map(parsed)),
+);
+
+function parseThreshold(given: string): [string, SoundLimits] | undefined {
+  const [, device, dbfs, seconds] = soundThreshold.exec(given.trim()) ?? [];
+  const hwid = device === undefined ? undefined : sanitizeHwid(device);
+  if (hwid === undefined || Number(dbfs) < -100 || Number(dbfs) > 0 || seconds === "0") return undefined;
+  return [hwid, { dbfs: Number(dbfs), silenceMs: Number(seconds) * 1000 }];
 }

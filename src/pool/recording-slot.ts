@@ -1,6 +1,7 @@
 /** The slot of one live recording on its writer thread. */
 import { errorOfNumber, type WavecacheError } from "../base/errors.ts";
 import type { RecordingEntry, StartedSegment } from "../base/recording-entry.ts";
+import type { Level } from "../codec/peaks/level.ts";
 import type { OrderDecision } from "../codec/nibble-order.ts";
 import {
   decodeJson,
@@ -16,9 +17,11 @@ import {
   RECORD_ORDER,
   RECORD_SEGMENT,
   RECORD_SKIPPED,
+  RECORD_SOUND,
   RECORD_SPLIT,
   RECORD_STARTED,
   type RecordingSpec,
+  type SoundNews,
 } from "../lane/messages/recordings.ts";
 import { type Body, decodeFailure, decodeNumber } from "../lane/messages/streams.ts";
 import type { SlotOwner, Writer } from "./writer.ts";
@@ -28,6 +31,8 @@ export interface RecordingEvents {
   started(segment: StartedSegment): void;
   segment(segment: RecordingEntry): void;
   ordered(decision: OrderDecision): void;
+  /** The device has begun to sound, has become silent, or clips, or the audio has ended. */
+  sound(news: SoundNews): void;
   /** Answers `listen(true)`: its audio follows. */
   listening(): void;
   /** PCM16, interleaved: a view of shared memory that is valid until this returns. */
@@ -48,13 +53,25 @@ export class RecordingSlot implements SlotOwner {
   readonly #writer: Writer;
   readonly #events: RecordingEvents;
   readonly #slot: number;
+  readonly #levelCell: number | null;
   readonly canBeHeld = false;
 
   constructor(writer: Writer, spec: RecordingSpec, events: RecordingEvents) {
     this.#writer = writer;
     this.#events = events;
     this.#slot = writer.open(this);
-    writer.send(RECORD_OPEN, this.#slot, encodeJson(spec));
+    this.#levelCell = writer.levelCells.take();
+    writer.send(RECORD_OPEN, this.#slot, encodeJson({ ...spec, levelCell: this.#levelCell }));
+  }
+
+  /** How many levels of 100 ms there were, to tell a new one; undefined if this recording has none. */
+  get levelBlocks(): number | undefined {
+    return this.#levelCell === null ? undefined : this.#writer.levels.blocks(this.#levelCell);
+  }
+
+  /** The level of the last 100 ms; undefined if this recording has none. */
+  get level(): Level | undefined {
+    return this.#levelCell === null ? undefined : this.#writer.levels.read(this.#levelCell);
   }
 
   /** Copies a frame message into the lane. Returns false if it does not fit now: write it again after `room`. */
@@ -102,7 +119,11 @@ export class RecordingSlot implements SlotOwner {
         this.#events.failed(errorOfNumber(failure.number, failure.detail));
         return false;
       }
+      case RECORD_SOUND:
+        this.#events.sound(decodeJson(body));
+        return false;
       case RECORD_CLOSED:
+        this.#writer.levelCells.release(this.#levelCell);
         this.#events.closed();
         return true;
       default:
@@ -118,6 +139,7 @@ export class RecordingSlot implements SlotOwner {
   }
 
   lost(error: WavecacheError): void {
+    this.#writer.levelCells.release(this.#levelCell);
     this.#events.lost(error);
   }
 }

@@ -5,6 +5,7 @@
 import { maxExtentBytes, writeResultRingBytes, writeRingBytes } from "../base/limits/lanes.ts";
 import { WavecacheError } from "../base/errors.ts";
 import { FULL } from "../lane/ring.ts";
+import { LevelCells, LevelTable } from "../lane/level-table.ts";
 import { type Feeder, LaneFairness } from "../lane/fairness.ts";
 import type { Body } from "../lane/messages/streams.ts";
 import {
@@ -22,6 +23,9 @@ export interface SlotOwner extends Feeder {
 }
 
 export class Writer implements ThreadOwner {
+  /** Live levels of its recordings. */
+  readonly levels = new LevelTable();
+  readonly levelCells = new LevelCells();
   readonly #onLost: (reason: string) => void;
   readonly #thread: SupervisedThread;
   #owners = new Map<number, SlotOwner>();
@@ -34,7 +38,7 @@ export class Writer implements ThreadOwner {
       {
         entry: settings.entry,
         name: `writer ${index + 1}`,
-        start: { cacheDir: settings.cacheDir },
+        start: { cacheDir: settings.cacheDir, levels: this.levels.memory },
         taskRingBytes: writeRingBytes,
         resultRingBytes: writeResultRingBytes,
       },

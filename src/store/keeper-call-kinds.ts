@@ -16,7 +16,8 @@ export type SlowCall =
   | "repairRecordings"
   | "listRecordings"
   | "findRecording"
-  | "lookAtRecordings";
+  | "lookAtRecordings"
+  | "peaksOfRange";
 
 /** Only touches the catalog. */
 export type QuickCall = Exclude<
@@ -33,6 +34,7 @@ const slowCalls: ReadonlySet<KeeperCall> = new Set<SlowCall>([
   "listRecordings",
   "findRecording",
   "lookAtRecordings",
+  "peaksOfRange",
 ]);
 
 /** The calls that work without writing. */
@@ -49,10 +51,12 @@ const readingCalls: ReadonlySet<KeeperCall> = new Set<KeeperCall>([
   "nextObjects",
   "scrubState",
   "listRecordings",
+  "peaksOfRange",
   "listDevices",
   "timeline",
   "eventsAfter",
   "listTokens",
+  "listSoundSpans",
 ]);
 
 export function writes({ call }: KeeperRequest): boolean {

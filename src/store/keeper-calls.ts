@@ -17,6 +17,8 @@ import type { DeviceRow } from "./devices/catalog.ts";
 import type { TokenRow, TokenUse } from "./tokens/catalog.ts";
 import type { RecordingQuery, RecordingRow } from "./recordings/catalog.ts";
 import type { EndedConnection, TimelineQuery, TimelineRows } from "./recordings/timeline/catalog.ts";
+import type { PeaksQuery, RangePeaks } from "./recordings/peaks/query.ts";
+import type { SoundSpan, SpanQuery } from "./recordings/sounds/catalog.ts";
 import type { RecordingLoss } from "./recordings/rewrite.ts";
 import type { Recovery } from "./streams/recover.ts";
 import type { StreamMetadata } from "./streams/metadata.ts";
@@ -174,6 +176,16 @@ export interface KeeperCalls {
   startSegment: [args: { segment: StartedSegment; live: LiveStream; at: number }, result: null];
   /** When there is audio of a device, or of a stream without one. */
   timeline: [args: Omit<TimelineQuery, "source"> & { name: string }, result: TimelineRows];
+  /** Inserts spans of sound and silence, or ends those that are there. */
+  saveSoundSpans: [args: { spans: SoundSpan[] }, result: null];
+  /** Ends the spans that a crash has left open. */
+  endSoundSpans: [args: null, result: null];
+  listSoundSpans: [args: Omit<SpanQuery, "source"> & { name: string }, result: SoundSpan[]];
+  /** How a device sounded in a range of time; null if it has no recording there. */
+  peaksOfRange: [
+    args: { folder: string; query: Omit<PeaksQuery, "source"> & { name: string } },
+    result: RangePeaks | null,
+  ];
   /** The devices in the catalog, least recently seen first. */
   listDevices: [args: null, result: DeviceRow[]];
   saveDevices: [args: { devices: DeviceRow[]; forgotten: string[] }, result: null];

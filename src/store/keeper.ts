@@ -104,6 +104,9 @@ export class Keeper {
     recordingsAfter: ({ id, limit }) => this.#recordings.after(id, limit),
     startSegment: (args) => this.#recordings.start(args),
     timeline: (args) => this.#recordings.timeline(args),
+    saveSoundSpans: ({ spans }) => this.#recordings.saveSounds(spans),
+    endSoundSpans: () => this.#recordings.endSounds(),
+    listSoundSpans: (args) => this.#recordings.listSounds(args),
     listDevices: () => this.#devices.all(),
     listTokens: () => this.#tokens.all(),
     saveToken: (token) => saveToken(this.#tokens, token),
@@ -123,6 +126,7 @@ export class Keeper {
     listRecordings: (args) => this.#recordings.list(args),
     findRecording: (args) => this.#recordings.find(args),
     lookAtRecordings: (args) => this.#recordings.look(args),
+    peaksOfRange: (args) => this.#recordings.peaks(args),
   };
   #waiting: CommitRequest[] = [];
   #group: Promise<void> | undefined;

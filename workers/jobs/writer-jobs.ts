@@ -1,6 +1,7 @@
 import type { BlockingEnd } from "../../src/lane/blocking-end.ts";
 import { RECORD_OPEN } from "../../src/lane/messages/recordings.ts";
 import type { Body } from "../../src/lane/messages/streams.ts";
+import type { LevelTable } from "../../src/lane/level-table.ts";
 import type { ThreadStats } from "../../src/lane/thread-stats.ts";
 import type { CacheLayout } from "../../src/store/layout.ts";
 import type { Jobs } from "../lane-loop.ts";
@@ -12,9 +13,9 @@ export class WriterJobs implements Jobs {
   readonly #uploads: UploadJobs;
   readonly #recordings: RecordingJobs;
 
-  constructor(lane: BlockingEnd, layout: CacheLayout, stats: ThreadStats) {
+  constructor(lane: BlockingEnd, layout: CacheLayout, stats: ThreadStats, levels: LevelTable) {
     this.#uploads = new UploadJobs(lane, layout);
-    this.#recordings = new RecordingJobs(lane, stats);
+    this.#recordings = new RecordingJobs(lane, stats, levels);
   }
 
   run(kind: number, slot: number, body: Body): void {

@@ -14,6 +14,7 @@ const spec: RecordingSpec = {
   rotateMs: 1000,
   nibbles: null,
   fillGaps: false,
+  threshold: { dbfs: -50, silenceMs: 2000 },
   connection: "c",
   run: "r",
 };
@@ -47,6 +48,7 @@ class Stage {
       openSlot: () => slot as RecordingSlot,
       countSkippedLive: () => {},
       addSegment: () => {},
+      noteSound: () => {},
       addStarted: () => {},
       release: (_, unfinished) => void (this.released = unfinished),
     };

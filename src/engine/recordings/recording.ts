@@ -8,8 +8,9 @@ import type { WavecacheError } from "../../base/errors.ts";
 import { liveHistoryMs } from "../../base/limits/recordings.ts";
 import type { Log } from "../../base/log/log.ts";
 import type { RecordingEntry, StartedSegment } from "../../base/recording-entry.ts";
+import type { Level } from "../../codec/peaks/level.ts";
 import type { OrderDecision } from "../../codec/nibble-order.ts";
-import type { RecordingSpec } from "../../lane/messages/recordings.ts";
+import type { RecordingSpec, SoundNews } from "../../lane/messages/recordings.ts";
 import type { RecordingEvents, RecordingSlot } from "../../pool/recording-slot.ts";
 import type { Handshake } from "../../wire/ingest.ts";
 import { LiveFeed } from "./live-feed.ts";
@@ -32,6 +33,8 @@ export interface RecordingHost {
   addSegment(segment: RecordingEntry): void;
   /** Keeps what a repair of the segment would need. */
   addStarted(segment: StartedSegment, recording: Recording): void;
+  /** Sound, silence or clipping has begun, or the audio has ended. */
+  noteSound(recording: Recording, news: SoundNews): void;
   /** Forgets a recording that is over, and repairs the segments that its writer has not finished. */
   release(recording: Recording, unfinished: string[]): void;
 }
@@ -129,6 +132,20 @@ export class Recording implements RecordingEvents {
   ordered(decision: OrderDecision): void {
     this.#nibbleOrder = decision;
     this.#host.log.info("nibble order", { ...this.#identity(), order: decision.order, by: decision.by });
+  }
+
+  sound(news: SoundNews): void {
+    this.#host.noteSound(this, news);
+  }
+
+  /** How many levels of 100 ms there were; undefined if it shows none. */
+  get levelBlocks(): number | undefined {
+    return this.#slot.levelBlocks;
+  }
+
+  /** The level of the last 100 ms; undefined if it shows none. */
+  get level(): Level | undefined {
+    return this.#slot.level;
   }
 
   listening(): void {

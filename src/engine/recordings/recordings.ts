@@ -14,15 +14,19 @@ import type { Log } from "../../base/log/log.ts";
 import { RateLimitedLog } from "../../base/log/rate-limited-log.ts";
 import type { RecordingEntry, StartedSegment } from "../../base/recording-entry.ts";
 import type { NibbleOrder } from "../../codec/ima-adpcm.ts";
-import type { RecordingSpec } from "../../lane/messages/recordings.ts";
+import type { SoundThreshold } from "../../codec/peaks/sound-detector.ts";
+import type { RecordingSpec, SoundNews } from "../../lane/messages/recordings.ts";
 import type { Pool } from "../../pool/pool.ts";
 import type { RecordingEvents, RecordingSlot } from "../../pool/recording-slot.ts";
 import type { RecordingQuery, RecordingRow } from "../../store/recordings/catalog.ts";
 import { codecPcm16, type Handshake, sanitizeHwid } from "../../wire/ingest.ts";
 import type { LiveStream } from "../../store/events/facts.ts";
+import type { RangePeaks } from "../../store/recordings/peaks/query.ts";
 import type { StoreConditions } from "../store-conditions.ts";
 import type { OpenedFile } from "../../store/library/file.ts";
 import type { EndedConnection, SessionEnd, TimelineQuery } from "../../store/recordings/timeline/catalog.ts";
+import type { SoundSpan, SpanQuery } from "../../store/recordings/sounds/catalog.ts";
+import { SoundSpans } from "./sound-spans.ts";
 import { type Timeline, timelineOf } from "./timeline.ts";
 import { WavFiles } from "./wav-files.ts";
 import { Recording, type RecordingHost, type RecordingOwner } from "./recording.ts";
@@ -35,6 +39,8 @@ export interface RecordingSettings {
   /** The nibble order of ADPCM; undefined: detected per stream. */
   nibbles: NibbleOrder | undefined;
   fillGaps: boolean;
+  /** What counts as sound, of a device with this sanitised hardware id. */
+  thresholdOf(hwid: string | null): SoundThreshold;
 }
 
 /** A period of a device, by its name: the hardware id, or the stream id of a device without one. */
@@ -64,6 +70,8 @@ export class Recordings implements RecordingHost {
   /** Identifies this run of the server. */
   readonly #run = randomUUID();
   readonly #rateLimitedLog: RateLimitedLog;
+  /** When devices sound, and when they are silent. */
+  readonly sounds: SoundSpans;
   readonly #timers: Timer[] = [];
   readonly #wavFiles: WavFiles;
   #syncing: Promise<void> | undefined;
@@ -79,12 +87,14 @@ export class Recordings implements RecordingHost {
     this.#settings = settings;
     this.log = log;
     this.#rateLimitedLog = new RateLimitedLog(log);
+    this.sounds = new SoundSpans(pool.keeper, this.#rateLimitedLog);
     this.#wavFiles = new WavFiles(settings.folder, log);
   }
 
   /** Repairs the segments of an earlier run. Call it once the store is open. */
   async open(): Promise<void> {
     await this.#repair(null);
+    await this.#endSounds();
     this.#timers.push(setInterval(() => void this.#syncOnce(), this.#settings.syncMs));
     this.#timers.push(setInterval(() => void this.#lookOnce(), recordingLookMs));
   }
@@ -96,14 +106,16 @@ export class Recordings implements RecordingHost {
   start(handshake: Handshake, hwid: string, owner: RecordingOwner): Recording {
     if (this.#closing) throw new WavecacheError("SHUTTING_DOWN");
     this.#conditions.refuse("RECORDINGS_LOST");
-    const { folder, rotateMs, nibbles, fillGaps } = this.#settings;
+    const { folder, rotateMs, nibbles, fillGaps, thresholdOf } = this.#settings;
+    const device = sanitizeHwid(hwid) ?? null;
     const spec: RecordingSpec = {
       handshake,
-      hwid: sanitizeHwid(hwid) ?? null,
+      hwid: device,
       folder,
       rotateMs,
       nibbles: nibbles ?? null,
       fillGaps,
+      threshold: thresholdOf(device),
       connection: randomUUID(),
       run: this.#run,
     };
@@ -133,6 +145,16 @@ export class Recordings implements RecordingHost {
     return rows;
   }
 
+  /** The recordings in progress. */
+  running(): Iterable<Recording> {
+    return this.#all;
+  }
+
+  /** When a device sounded, and when it was silent. */
+  async soundSpans({ name, ...query }: Omit<SpanQuery, "source"> & { name: string }): Promise<SoundSpan[]> {
+    return await this.#pool.keeper.call("listSoundSpans", { ...query, name: sanitizeHwid(name) ?? "" });
+  }
+
   /** When there is audio of a device, or of a stream without one. Rejects with RECORDING_UNKNOWN. */
   async timeline(query: Period & { limit: number }): Promise<Timeline> {
     const rows = await this.#pool.keeper.call("timeline", { ...query, name: sanitizeHwid(query.name) ?? "" });
@@ -146,6 +168,18 @@ export class Recordings implements RecordingHost {
     const row = await this.#pool.keeper.call("findRecording", { folder: this.#settings.folder, id });
     if (row === null || row.missing?.includes("wav")) throw new WavecacheError("RECORDING_UNKNOWN");
     return row;
+  }
+
+  /**
+   * How a device sounded in a range of time. `name` is its hardware id, or the stream id of one without. Rejects with
+   * RECORDING_UNKNOWN if it has no finished recording there.
+   */
+  async peaks(name: string, range: { from: number; to: number; points: number }): Promise<RangePeaks> {
+    const query = { name: sanitizeHwid(name) ?? "", ...range };
+    const { folder } = this.#settings;
+    const peaks = await this.#pool.keeper.call("peaksOfRange", { folder, query });
+    if (peaks === null) throw new WavecacheError("RECORDING_UNKNOWN");
+    return peaks;
   }
 
   /** The samples of a recording, which are right. The caller closes the file. Rejects with OBJECT_DAMAGED and the like. */
@@ -200,7 +234,12 @@ export class Recordings implements RecordingHost {
     });
   }
 
+  noteSound(recording: Recording, news: SoundNews): void {
+    this.sounds.change(recording, news);
+  }
+
   release(recording: Recording, unfinished: string[]): void {
+    this.sounds.release(recording, Date.now());
     this.#all.delete(recording);
     const reason: SessionEnd = this.#closing || recording.hasFailed ? "server" : "device";
     this.#ended.push({ connection: recording.connection, reason });
@@ -213,10 +252,15 @@ export class Recordings implements RecordingHost {
 
   /** Single flight: a segment that is added during a sync goes with the next one. */
   #syncOnce(): Promise<void> {
-    this.#syncing ??= this.#sync().finally(() => {
+    this.#syncing ??= this.#syncAll().finally(() => {
       this.#syncing = undefined;
     });
     return this.#syncing;
+  }
+
+  async #syncAll(): Promise<void> {
+    await this.#sync();
+    await this.sounds.save();
   }
 
   async #sync(): Promise<void> {
@@ -255,6 +299,15 @@ export class Recordings implements RecordingHost {
   #suspectAll(names: string[]): void {
     for (const name of names) this.#suspect.add(name);
     for (const recording of this.#all) recording.split();
+  }
+
+  /** A full disk does not prevent the start. */
+  async #endSounds(): Promise<void> {
+    try {
+      await this.sounds.endAll();
+    } catch (error) {
+      this.log.warn("spans of sound and silence of an earlier run could not be ended", { error });
+    }
   }
 
   /** Finishes segments: those with these names, or all unfinished ones of an earlier run. */

@@ -95,11 +95,12 @@ function describeBody({ description, content, schema }: NonNullable<Operation["b
 }
 
 function describeAnswer({ description, schema, content, headers }: Answer): Json {
-  const types = content ?? (schema === undefined ? [] : [jsonType]);
-  const media = schema === undefined ? {} : { schema: schemaOf(schema) };
+  const types = [...(schema === undefined ? [] : [jsonType]), ...(content ?? [])];
+  const describe = (type: string) =>
+    type === jsonType && schema !== undefined ? { schema: schemaOf(schema) } : {};
   return {
     description,
-    ...(types.length > 0 ? { content: Object.fromEntries(types.map((type) => [type, media])) } : {}),
+    ...(types.length > 0 ? { content: Object.fromEntries(types.map((type) => [type, describe(type)])) } : {}),
     ...(headers === undefined ? {} : { headers: describeHeaders(headers) }),
   };
 }

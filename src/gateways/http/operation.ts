@@ -18,7 +18,7 @@ export interface Answer {
   description: string;
   /** Of a JSON body. */
   schema?: v.GenericSchema;
-  /** Media types of a body that is no JSON. */
+  /** Media types of a body that is no JSON; beside `schema`, of one that the client may ask for instead. */
   content?: readonly string[];
   /** Headers that the answer may have, with what they say. */
   headers?: Readonly<Record<string, string>>;

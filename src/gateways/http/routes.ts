@@ -13,6 +13,9 @@ import { deviceOperations, type Devices } from "./devices.ts";
 import { healthRoute, type StoreCheck } from "./health.ts";
 import { homeRoute, type HomeSettings } from "./home.ts";
 import { libraryOperations, type Songs } from "./library.ts";
+import { levelsOperation } from "./peaks/levels.ts";
+import type { MeteredRecordings } from "./peaks/level-feed.ts";
+import { soundingOperations, type SoundingRecordings } from "./peaks/recordings.ts";
 import { recordingOperations, type Recordings } from "./recordings.ts";
 import { streamOperations, type Streams } from "./streams.ts";
 import { tusOperations } from "./tus/operations.ts";
@@ -30,7 +33,7 @@ export interface HttpApi {
     PostStreams &
     TusStreams & { readonly objects: Objects; readonly check: StoreCheck };
   streamAudio: StreamAudios;
-  recordings: Recordings & AudioRecordings & Timelines;
+  recordings: Recordings & AudioRecordings & Timelines & SoundingRecordings & MeteredRecordings;
   songs: Songs & AudioSongs;
   devices: Devices;
   access: BrowserSessions & LinkSigner & TokenAdmin;
@@ -49,6 +52,8 @@ export function httpRoutes(api: HttpApi, home: HomeSettings, meter: GatewayMeter
     songAudioOperation(api.songs),
     ...recordingOperations(api.recordings),
     timelineOperation(api.recordings),
+    ...soundingOperations(api.recordings),
+    levelsOperation(api.recordings),
     ...libraryOperations(api.songs),
     ...deviceOperations(api.devices),
     linkOperation(api.access, api.streams),

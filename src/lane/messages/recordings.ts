@@ -15,6 +15,7 @@
  *     RECORD_STARTED    JSON of a StartedSegment       its files are open
  *     RECORD_SEGMENT    JSON of a RecordingEntry       a segment is complete in its files
  *     RECORD_ORDER      JSON of an OrderDecision       the nibble order was detected, or has changed
+ *     RECORD_SOUND      JSON of a SoundNews            the device sounds, is silent or clips, or the audio has ended
  *     RECORD_LISTENING  -                              answers RECORD_LISTEN 1: its audio follows
  *     RECORD_AUDIO      PCM16, interleaved             while listening; starts with the most recent audio
  *     RECORD_SKIPPED    f64 bytes of PCM16             not sent because the lane was full
@@ -25,6 +26,7 @@
  */
 import type { RecordingEntry, StartedSegment } from "../../base/recording-entry.ts";
 import type { NibbleOrder } from "../../codec/ima-adpcm.ts";
+import type { SoundChange, SoundThreshold } from "../../codec/peaks/sound-detector.ts";
 import type { OrderDecision } from "../../codec/nibble-order.ts";
 import type { Handshake } from "../../wire/ingest.ts";
 import type { Body } from "./streams.ts";
@@ -43,6 +45,7 @@ export const RECORD_SKIPPED = 85;
 export const RECORD_FAILED = 86;
 export const RECORD_CLOSED = 87;
 export const RECORD_LISTENING = 88;
+export const RECORD_SOUND = 89;
 
 /** Describes a stream to record. */
 export interface RecordingSpec {
@@ -59,13 +62,22 @@ export interface RecordingSpec {
   /** Identifies the connection, and the run of the server. */
   connection: string;
   run: string;
+  threshold: SoundThreshold;
 }
+
+/** A recording on its writer. */
+export interface WriterSpec extends RecordingSpec {
+  /** Where its live levels go (level-table.ts); null if there was no cell left. */
+  levelCell: number | null;
+}
+
+export type SoundNews = SoundChange | { kind: "end"; at: number };
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 export function encodeJson(
-  value: RecordingSpec | StartedSegment | RecordingEntry | OrderDecision,
+  value: WriterSpec | SoundNews | StartedSegment | RecordingEntry | OrderDecision,
 ): Uint8Array {
   return encoder.encode(JSON.stringify(value));
 }

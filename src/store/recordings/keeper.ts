@@ -16,7 +16,9 @@ import type { SyncFileSystem } from "../sync-file-system.ts";
 import { FolderWatch } from "../folder-watch.ts";
 import type { RecordingCatalog, RecordingRow } from "./catalog.ts";
 import type { PeakCatalog } from "./peaks/catalog.ts";
+import { peaksOfRange } from "./peaks/query.ts";
 import { PeakRepair } from "./peaks/repair.ts";
+import type { SoundSpan, SpanCatalog } from "./sounds/catalog.ts";
 import { peaksPath } from "./peaks/segment-peaks.ts";
 import { type LookedAt, lookForFiles } from "./presence.ts";
 import { rewriteSuspects } from "./rewrite.ts";
@@ -30,6 +32,7 @@ const maxListRounds = 10;
 type Transactions = Pick<Catalog, "transaction" | "events"> & {
   readonly recordings: RecordingCatalog;
   readonly overviews: PeakCatalog;
+  readonly sounds: SpanCatalog;
 };
 
 export class RecordingKeeper {
@@ -89,6 +92,26 @@ export class RecordingKeeper {
   timeline({ name, ...period }: KeeperArgs<"timeline">): TimelineRows {
     const { timeline } = this.#recordings;
     return timeline.read({ source: timeline.sourceOf(name), ...period });
+  }
+
+  saveSounds(spans: readonly SoundSpan[]): null {
+    this.#catalog.sounds.save(spans);
+    return null;
+  }
+
+  endSounds(): null {
+    this.#catalog.sounds.endAll();
+    return null;
+  }
+
+  listSounds({ name, ...query }: KeeperArgs<"listSoundSpans">): SoundSpan[] {
+    return this.#catalog.sounds.list({ source: this.#recordings.timeline.sourceOf(name), ...query });
+  }
+
+  async peaks({ folder, query }: KeeperArgs<"peaksOfRange">): Promise<KeeperResult<"peaksOfRange">> {
+    const { name, ...range } = query;
+    const source = this.#recordings.timeline.sourceOf(name);
+    return await peaksOfRange(this.#catalog.overviews, folder, { source, ...range });
   }
 
   /** Makes segments durable, then inserts the closed ones. */

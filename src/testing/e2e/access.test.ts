@@ -102,6 +102,15 @@ const routes: Route[] = [
     ["read:recordings/a", "read:recordings/b"],
     [404, 404],
   ),
+  ...["peaks", "sounds"].map((what) =>
+    route(
+      `get /api/recordings/{id}/${what}`,
+      `/api/recordings/a/${what}`,
+      ["read:recordings/a", "read:recordings/b"],
+      [what === "peaks" ? 404 : 200, 404],
+    ),
+  ),
+  route("get /api/live/levels", "/api/live/levels", ["listen:recordings/a", "read:recordings/a"], [200, 403]),
   route("get /api/recordings", "/api/recordings", ["list:recordings/*", "read:recordings/*"], [200, 403]),
   route(
     "get /api/recordings/{id}/audio",

@@ -124,6 +124,13 @@ async function requestAccess(id: string): Promise<void> {
   expect((await api.request("POST", "/api/tokens", { body: '{"grants":["fly"]}' })).status).toBe(400);
 }
 
+/** Each layout of peaks. */
+async function requestPeaks(path: string): Promise<void> {
+  for (const format of ["json", "dat"])
+    expect((await api.request("GET", `${path}?points=5&format=${format}`)).status).toBe(200);
+  expect((await api.request("GET", `${path}?points=0`)).status).toBe(400);
+}
+
 async function upload(): Promise<string> {
   using peer = await AudioCachePeer.open(server.url);
   const id = freshId("api");
@@ -152,6 +159,10 @@ describe("the OpenAPI document", () => {
     expect((await change("{")).status).toBe(400);
     expect((await change(" ".repeat(70_000))).status).toBe(413);
     await requestAccess(id);
+    await requestPeaks("/api/recordings/api/peaks");
+    expect((await api.request("GET", "/api/recordings/nobody/peaks")).status).toBe(404);
+    expect((await api.request("GET", "/api/recordings/api/sounds?kind=sound")).status).toBe(200);
+    expect((await api.request("HEAD", "/api/live/levels")).status).toBe(200);
     expect((await api.request("DELETE", `/api/streams/${id}`)).status).toBe(204);
     expect((await api.request("DELETE", `/api/streams/${id}`)).status).toBe(404);
     expect((await api.request("GET", "/api/devices/nobody")).status).toBe(404);
@@ -192,6 +203,11 @@ describe("a wrong query", () => {
     [`/api/streams?${"abcdefghi".replaceAll(/./g, "tag.$&=x&")}`, "tag.*"],
     ["/api/recordings?from=yesterday", "from"],
     ["/api/recordings?after=1", "after"],
+    ["/api/recordings/x/peaks?from=5&to=4", "to"],
+    ["/api/recordings/x/peaks?from=2025-01-01&to=2025-03-01", "from"],
+    ["/api/recordings/x/peaks?points=8193", "points"],
+    ["/api/recordings/x/sounds?after=1", "after"],
+    ["/api/live/levels?device=%25", "device"],
     ["/api/recordings/x/timeline?to=2025-01-31T09:05", "to"],
     ["/api/library?q=x", "q"],
     ["/api/devices?connected=yes", "connected"],

@@ -15,6 +15,7 @@ import {
   type NibbleOrder,
 } from "../../../src/codec/ima-adpcm.ts";
 import { decodeDat } from "../../../src/codec/peaks/dat.ts";
+import type { SoundChange } from "../../../src/codec/peaks/sound-detector.ts";
 import type { OrderDecision } from "../../../src/codec/nibble-order.ts";
 import type { RecordingSpec } from "../../../src/lane/messages/recordings.ts";
 import type { Body } from "../../../src/lane/messages/streams.ts";
@@ -45,6 +46,7 @@ function specOf(changes: Partial<RecordingSpec> = {}, channels = 1): RecordingSp
     rotateMs: 1000,
     nibbles: null,
     fillGaps: false,
+    threshold: { dbfs: -50, silenceMs: 500 },
     connection: "c",
     run: "r",
     ...changes,
@@ -62,6 +64,8 @@ class Stage {
   readonly entries: RecordingEntry[] = [];
   readonly decisions: OrderDecision[] = [];
   readonly heard: number[] = [];
+  readonly peaks: number[] = [];
+  readonly changes: SoundChange[] = [];
   readonly taken = { frames: 0, lostFrames: 0 };
   constructor(spec: RecordingSpec) {
     this.recorder = new Recorder(spec, {
@@ -70,6 +74,8 @@ class Stage {
       ordered: (decision) => void this.decisions.push(decision),
       audio: (bytes, at, length) =>
         void this.heard.push(...new Int16Array(bytes.slice(at, at + length).buffer)),
+      level: ({ peak }) => void this.peaks.push(peak),
+      changed: (change) => void this.changes.push(change),
       recorded: (frames, lostFrames) => {
         this.taken.frames += frames;
         this.taken.lostFrames += lostFrames;
@@ -154,6 +160,8 @@ function expectTruePeaks(
   const overview = new Int16Array(new Uint8Array(Buffer.from(peaks!.overview, "base64")).buffer);
   expect(overview.length).toBe(Math.ceil(pixels / 64) * 2 * channels);
 }
+
+const constantFrame = (value: number) => new Uint8Array(new Int16Array(320).fill(value).buffer);
 
 describe("a recorder", () => {
   for (const order of ["low", "high"] as const) {
@@ -298,6 +306,25 @@ describe("a recorder", () => {
     stage.recorder.end();
     expect(expectTrue(stage.entries[0]!).samples).toEqual(decoded(payloads, "high"));
     expect(stage.entries[0]).toMatchObject({ nibbleOrderBy: "matched" });
+  });
+
+  test("passes on the level of each 100 ms, and tells sound from silence across segments", () => {
+    const stage = new Stage(pcmSpec({ threshold: { dbfs: -40, silenceMs: 500 } }));
+    for (let seq = 0; seq < 200; seq++) {
+      const value = seq >= 60 && seq < 130 ? 1000 : 10;
+      stage.take(20 * seq, frameMessage(0, seq, constantFrame(value)));
+    }
+    stage.recorder.end();
+    expect(stage.peaks).toEqual([...Array(12).fill(10), ...Array(14).fill(1000), ...Array(14).fill(10)]);
+    const [first] = stage.entries;
+    const start = first!.placement.sessionStartUs / 1000;
+    expect(stage.entries.length).toBe(4);
+    expect(stage.changes.map(({ kind, at }) => [kind, Math.round(at - start)])).toEqual([
+      ["silence", 0],
+      ["sound", 1200],
+      ["silence", 2600],
+    ]);
+    expect(stage.recorder.heardUntil).toBe(start + 4000);
   });
 
   test("ticks often enough to write within a second", () => {

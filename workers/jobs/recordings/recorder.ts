@@ -25,6 +25,8 @@ import {
 } from "../../../src/base/limits/recordings.ts";
 import type { RecordingEntry, StartedSegment } from "../../../src/base/recording-entry.ts";
 import { AdpcmDecoder, adpcmSamples, invalidFrame } from "../../../src/codec/ima-adpcm.ts";
+import type { Level } from "../../../src/codec/peaks/level.ts";
+import { type SoundChange, SoundDetector } from "../../../src/codec/peaks/sound-detector.ts";
 import { NibbleOrderFinder, type OrderDecision, type OrderVerdict } from "../../../src/codec/nibble-order.ts";
 import type { RecordingSpec } from "../../../src/lane/messages/recordings.ts";
 import type { Body } from "../../../src/lane/messages/streams.ts";
@@ -50,6 +52,10 @@ export interface RecorderOwner {
   ordered(decision: OrderDecision): void;
   /** PCM16 at `bytes[at]`, valid until this returns. Called only while listening. */
   audio(bytes: Uint8Array, at: number, length: number): void;
+  /** The level of the last 100 ms, valid until this returns. */
+  level(level: Level): void;
+  /** Sound or silence has begun, or the audio clips. */
+  changed(change: SoundChange): void;
   /** `frames` were recorded; `lostFrames` are missing before or between them. */
   recorded(frames: number, lostFrames: number): void;
 }
@@ -72,6 +78,7 @@ export class Recorder {
   readonly #bin: AppendBuffer;
   readonly #wav: AppendBuffer;
   readonly #peaks: SegmentPeaks;
+  readonly #detector: SoundDetector;
   /** More unwritten bytes than this are flushed early, before the buffer would have to grow. */
   readonly #maxBinBytes: number;
   readonly #maxWavBytes: number;
@@ -116,7 +123,8 @@ export class Recorder {
     this.#bin = new AppendBuffer(binBytes);
     this.#maxWavBytes = wavBytes - wavBytes / 8 - this.#historyBytes;
     this.#maxBinBytes = binBytes - binBytes / 8;
-    this.#peaks = new SegmentPeaks(spec.handshake);
+    this.#peaks = new SegmentPeaks(spec.handshake, (...block) => this.#noteLevel(...block));
+    this.#detector = new SoundDetector(spec.threshold, (change) => owner.changed(change));
     this.#finder = new NibbleOrderFinder(channels, frameSamples, spec.nibbles ?? undefined);
     this.#decoder = new AdpcmDecoder(channels, frameSamples, spec.nibbles ?? "low");
     this.#reported = this.#finder.decision;
@@ -163,15 +171,20 @@ export class Recorder {
   /** A file failed: finishes the segment with what was written before. */
   fail(): void {
     const segment = this.#segment;
-    this.#segment = undefined;
     if (segment === undefined) return;
     this.#peaks.discard();
+    this.#segment = undefined;
     try {
       if (segment.rollBack()) this.#finish(segment);
     } catch (error) {
       segment.close();
       throw error;
     }
+  }
+
+  /** When the audio ends, in ms since 1970; undefined if there was none. */
+  get heardUntil(): number | undefined {
+    return this.#detector.end;
   }
 
   /** Closes the files as they are. The next start repairs them. */
@@ -309,6 +322,14 @@ export class Recorder {
     this.#clock.heard(counts.samples, this.#nowMs);
     this.#peaks.push(this.#wav.samples, from / 2, frames);
     if (this.#listening && length > 0) this.#owner.audio(this.#wav.bytes, from, length);
+  }
+
+  #noteLevel(level: Level, from: number, frames: number): void {
+    const { sampleRate } = this.#spec.handshake;
+    this.#owner.level(level);
+    const { sessionStartUs, position } = this.#segment!.placement;
+    const at = sessionStartUs / 1000 + (1000 * (position + from)) / sampleRate;
+    this.#detector.push(level, at, (1000 * frames) / sampleRate);
   }
 
   #bytesOf(samples: number): number {

@@ -19,12 +19,15 @@ import {
   RECORD_ORDER,
   RECORD_SEGMENT,
   RECORD_SKIPPED,
+  RECORD_SOUND,
   RECORD_SPLIT,
   RECORD_STARTED,
   type RecordingSpec,
+  type WriterSpec,
 } from "../../../src/lane/messages/recordings.ts";
 import { FULL } from "../../../src/lane/ring.ts";
 import { type Body, encodeFailure, encodeNumber } from "../../../src/lane/messages/streams.ts";
+import type { LevelTable } from "../../../src/lane/level-table.ts";
 import type { ThreadStats } from "../../../src/lane/thread-stats.ts";
 import type { Segment } from "../../../src/store/recordings/segment.ts";
 import type { Jobs } from "../../lane-loop.ts";
@@ -57,15 +60,17 @@ const emptyBody = new Uint8Array(0);
 export class RecordingJobs implements Jobs {
   readonly #lane: BlockingEnd;
   readonly #stats: ThreadStats;
+  readonly #levels: LevelTable;
   readonly #recordings = new Map<number, Recording>();
   /** Finished segments that wait to be hashed; the first is being hashed. */
   readonly #hashing: Hashing[] = [];
   readonly #block = new Uint8Array(hashBlockBytes);
   #nextTickMs = 0;
 
-  constructor(lane: BlockingEnd, stats: ThreadStats) {
+  constructor(lane: BlockingEnd, stats: ThreadStats, levels: LevelTable) {
     this.#lane = lane;
     this.#stats = stats;
+    this.#levels = levels;
   }
 
   run(kind: number, slot: number, body: Body): void {
@@ -107,12 +112,14 @@ export class RecordingJobs implements Jobs {
     recording.recorder.listen(isOn);
   }
 
-  #open(slot: number, spec: RecordingSpec): void {
+  #open(slot: number, spec: WriterSpec): void {
     const recorder = new Recorder(spec, {
       started: (segment) => this.#send(RECORD_STARTED, slot, encodeJson(describeStarted(spec, segment))),
       finished: (segment, decision) => this.#hashLater(slot, segment, decision),
       ordered: (decision) => this.#send(RECORD_ORDER, slot, encodeJson(decision)),
       audio: (bytes, at, length) => this.#sendAudio(slot, bytes, at, length),
+      level: (level) => this.#levels.write(spec.levelCell, level),
+      changed: (change) => this.#send(RECORD_SOUND, slot, encodeJson(change)),
       recorded: (frames, lostFrames) => this.#stats.recorded(frames, lostFrames),
     });
     this.#recordings.set(slot, {
@@ -162,6 +169,8 @@ export class RecordingJobs implements Jobs {
   #freeIfDone(slot: number, recording: Recording): void {
     if (!recording.isClosing || recording.hashingSegments > 0) return;
     this.#recordings.delete(slot);
+    const at = recording.recorder.heardUntil;
+    if (at !== undefined) this.#send(RECORD_SOUND, slot, encodeJson({ kind: "end", at }));
     this.#send(RECORD_CLOSED, slot, emptyBody);
   }
 

@@ -7,11 +7,13 @@ export interface OverviewRow {
   name: string;
   /** Milliseconds since 1970. */
   startedAt: number;
+  /** When its first sample was recorded, in µs since 1970. */
+  startUs: number;
   overview: Peaks;
 }
 
 export interface OverviewQuery {
-  /** The sanitised hardware id, or the stream id of a device without one. */
+  /** The sanitised hardware id, or `#` and the stream id of a device without one. */
   source: string;
   /** The page begins with the recording that starts last before, or at, this time: it may last longer. */
   from: number;

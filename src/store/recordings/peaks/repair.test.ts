@@ -67,7 +67,7 @@ describe("the repair of peaks", () => {
     expect(await repair()).toBeUndefined();
     expect([sizeOf("a"), sizeOf("b")]).toEqual([datBytes, datBytes]);
     expect(overviews("mic")).toMatchObject([{ name: "a", startedAt: 1000 }]);
-    expect(overviews("7")).toMatchObject([{ name: "b" }]);
+    expect(overviews("#7")).toMatchObject([{ name: "b" }]);
     rmSync(join(folder.path, "a.dat"));
     truncateSync(join(folder.path, "b.dat"), 30);
     expect(await repair()).toBeUndefined();
@@ -104,7 +104,7 @@ describe("the overview of a recording", () => {
   test("is read as it was entered", () => {
     enter("a");
     const overview = { sampleRate: 16_000, channels: 1, samplesPerPixel: 16_384, data: Int16Array.of(1, 2) };
-    expect(overviews("mic")).toEqual([{ name: "a", startedAt: 1000, overview }]);
+    expect(overviews("mic")).toEqual([{ name: "a", startedAt: 1000, startUs: 1_000_000, overview }]);
   });
 
   test("goes with its recording, and with one that replaces it", () => {
@@ -113,7 +113,7 @@ describe("the overview of a recording", () => {
     expect(overviews("mic").map(({ startedAt }) => startedAt)).toEqual([2]);
     enter("b", { device: null });
     for (const { id } of catalog.recordings.after(0, 10)) catalog.recordings.remove(id);
-    expect([...overviews("mic"), ...overviews("7")]).toEqual([]);
+    expect([...overviews("mic"), ...overviews("#7")]).toEqual([]);
   });
 
   test("is listed by time, page by page, from the recording on that is running at the beginning", () => {

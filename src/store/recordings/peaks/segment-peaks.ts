@@ -16,6 +16,7 @@ import {
 } from "../../../base/limits/peaks.ts";
 import type { RecordedPeaks } from "../../../base/recording-entry.ts";
 import { datHeaderBytes, encodeDatHeader } from "../../../codec/peaks/dat.ts";
+import type { Level } from "../../../codec/peaks/level.ts";
 import { Overview } from "../../../codec/peaks/overview.ts";
 import { PeakMeter, type PeakSink } from "../../../codec/peaks/peak-meter.ts";
 import { removeFile } from "../../layout.ts";
@@ -25,8 +26,17 @@ export function peaksPath(path: string): string {
   return `${path}.dat`;
 }
 
+interface WavFormat {
+  sampleRate: number;
+  channels: number;
+}
+
+/** The level is valid until this returns. */
+type OnBlock = (level: Level, from: number, frames: number) => void;
+
 export class SegmentPeaks implements PeakSink {
-  readonly #format: { sampleRate: number; channels: number };
+  readonly #format: WavFormat;
+  readonly #onBlock: OnBlock;
   readonly #meter: PeakMeter;
   readonly #overview: Overview;
   /** Room for the header, then pixels that are not in the file. Two views of the same memory. */
@@ -36,10 +46,13 @@ export class SegmentPeaks implements PeakSink {
   #fill = 0;
   #fileBytes = 0;
   #path = "";
+  #blockFrom = 0;
   #problem: string | undefined;
 
-  constructor({ sampleRate, channels }: { sampleRate: number; channels: number }) {
+  /** `onBlock` gets the level of each 100 ms; `from` is the first of its samples in the segment, per channel. */
+  constructor({ sampleRate, channels }: WavFormat, onBlock: OnBlock = () => {}) {
     this.#format = { sampleRate, channels };
+    this.#onBlock = onBlock;
     this.#meter = new PeakMeter(channels, sampleRate, this);
     this.#overview = new Overview(channels, maxOverviewPixels, overviewFactor);
     const values = bufferedPixels * 2 * channels;
@@ -54,6 +67,7 @@ export class SegmentPeaks implements PeakSink {
     this.#fileBytes = 0;
     this.#fill = 0;
     this.#overview.clear();
+    this.#blockFrom = 0;
   }
 
   /** Measures `frames` sample frames, interleaved, from `samples[at]` on. */
@@ -85,7 +99,10 @@ export class SegmentPeaks implements PeakSink {
     if (this.#fill === this.#pixels.length) this.#flush(false);
   }
 
-  block(): void {}
+  block(level: Level, frames: number): void {
+    this.#onBlock(level, this.#blockFrom, frames);
+    this.#blockFrom += frames;
+  }
 
   /** Appends the pixels in memory to the file. The last call writes the length into the header. */
   #flush(isLast: boolean): void {

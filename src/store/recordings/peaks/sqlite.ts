@@ -3,12 +3,13 @@ import type { Database } from "bun:sqlite";
 import type { RecordedPeaks, RecordingEntry } from "../../../base/recording-entry.ts";
 import type { OverviewQuery, OverviewRow, PeakCatalog } from "./catalog.ts";
 
-/** In the order in which a day is read. `source` is the device, or the stream id if the device has no id. */
+/** In the order in which a day is read. `source` is the device, or `#` and the stream id if the device has no id. */
 export const overviewSchema = `
   CREATE TABLE recording_overviews (
     source            TEXT    NOT NULL,
     started_at        INTEGER NOT NULL,
     name              TEXT    NOT NULL,
+    start_us          INTEGER NOT NULL,
     sample_rate       INTEGER NOT NULL,
     channels          INTEGER NOT NULL,
     samples_per_pixel INTEGER NOT NULL,
@@ -20,13 +21,14 @@ export const overviewSchema = `
   ) STRICT, WITHOUT ROWID;
   CREATE TRIGGER recordings_overview_deleted AFTER DELETE ON recordings BEGIN
     DELETE FROM recording_overviews
-    WHERE source = coalesce(OLD.device, CAST(OLD.stream_id AS TEXT)) AND started_at = OLD.started_at AND name = OLD.name;
+    WHERE source = coalesce(OLD.device, '#' || OLD.stream_id) AND started_at = OLD.started_at AND name = OLD.name;
   END;
 `;
 
 interface SqlRow {
   name: string;
   started_at: number;
+  start_us: number;
   sample_rate: number;
   channels: number;
   samples_per_pixel: number;
@@ -46,7 +48,7 @@ export class SqliteOverviews implements PeakCatalog {
     const { samplesPerPixel, overview, peak, meanSquare, clipped } = peaks;
     // The recording may have been measured before.
     this.#statements.forget.run(name);
-    const format = [sampleRate, channels, samplesPerPixel] as const;
+    const format = [startUsOf(recording), sampleRate, channels, samplesPerPixel] as const;
     const blob = Buffer.from(overview, "base64");
     this.#statements.enter.run(
       sourceOf(recording),
@@ -76,16 +78,16 @@ export class SqliteOverviews implements PeakCatalog {
   }
 }
 
-type Values = [string, number, string, number, number, number, Uint8Array, number, number, number];
+type Values = [string, number, string, number, number, number, number, Uint8Array, number, number, number];
 
 function prepareStatements(database: Database) {
   return {
     forget: database.prepare<never, [string]>(
       `DELETE FROM recording_overviews WHERE (source, started_at, name) IN
-       (SELECT coalesce(device, CAST(stream_id AS TEXT)), started_at, name FROM recordings WHERE name = ?)`,
+       (SELECT coalesce(device, '#' || stream_id), started_at, name FROM recordings WHERE name = ?)`,
     ),
     enter: database.prepare<never, Values>(
-      "INSERT OR REPLACE INTO recording_overviews VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      "INSERT OR REPLACE INTO recording_overviews VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     ),
     has: database.prepare<{ name: string }, [string, number, string]>(
       "SELECT name FROM recording_overviews WHERE source = ? AND started_at = ? AND name = ?",
@@ -95,7 +97,7 @@ function prepareStatements(database: Database) {
        ORDER BY started_at DESC LIMIT 1`,
     ),
     list: database.prepare<SqlRow, [string, number, string, number, number]>(
-      `SELECT name, started_at, sample_rate, channels, samples_per_pixel, overview FROM recording_overviews
+      `SELECT name, started_at, start_us, sample_rate, channels, samples_per_pixel, overview FROM recording_overviews
        WHERE source = ? AND (started_at, name) > (?, ?) AND started_at < ?
        ORDER BY started_at, name LIMIT ?`,
     ),
@@ -103,12 +105,17 @@ function prepareStatements(database: Database) {
 }
 
 function sourceOf({ device, streamId }: Pick<RecordingEntry, "device" | "streamId">): string {
-  return device ?? String(streamId);
+  return device ?? `#${streamId}`;
+}
+
+/** When its first sample was recorded, in µs since 1970. */
+function startUsOf({ sampleRate, placement }: Pick<RecordingEntry, "sampleRate" | "placement">): number {
+  return placement.sessionStartUs + Math.round((placement.position * 1_000_000) / sampleRate);
 }
 
 function toRow(row: SqlRow): OverviewRow {
-  const { name, started_at, sample_rate, channels, samples_per_pixel } = row;
+  const { name, started_at, start_us, sample_rate, channels, samples_per_pixel } = row;
   const data = new Int16Array(new Uint8Array(row.overview).buffer);
   const overview = { sampleRate: sample_rate, channels, samplesPerPixel: samples_per_pixel, data };
-  return { name, startedAt: started_at, overview };
+  return { name, startedAt: started_at, startUs: start_us, overview };
 }

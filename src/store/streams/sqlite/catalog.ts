@@ -7,6 +7,7 @@ import { KiB } from "../../../base/limits/units.ts";
 import { SqliteDevices } from "../../devices/sqlite.ts";
 import { SqliteEvents } from "../../events/sqlite.ts";
 import { SqliteOverviews } from "../../recordings/peaks/sqlite.ts";
+import { SqliteSpans } from "../../recordings/sounds/sqlite.ts";
 import { SqliteRecordings } from "../../recordings/sqlite.ts";
 import { SqliteTokens } from "../../tokens/sqlite.ts";
 import { RunningTime } from "../../running-time.ts";
@@ -56,6 +57,7 @@ export class SqliteCatalog implements Catalog {
   /** In the same file, so that they take part in the same transactions. */
   readonly recordings: SqliteRecordings;
   readonly overviews: SqliteOverviews;
+  readonly sounds: SqliteSpans;
   readonly devices: SqliteDevices;
   readonly events: SqliteEvents;
   readonly tokens: SqliteTokens;
@@ -80,6 +82,7 @@ export class SqliteCatalog implements Catalog {
     this.#search = new SqliteSearch(database);
     this.recordings = new SqliteRecordings(database);
     this.overviews = new SqliteOverviews(database);
+    this.sounds = new SqliteSpans(database);
     this.devices = new SqliteDevices(database);
     this.events = new SqliteEvents(database);
     this.tokens = new SqliteTokens(database);
@@ -312,6 +315,7 @@ export class SqliteCatalog implements Catalog {
     for (const statement of Object.values(this.#statements)) statement.finalize();
     this.recordings.close();
     this.overviews.close();
+    this.sounds.close();
     this.devices.close();
     this.events.close();
     this.tokens.close();

@@ -1,6 +1,7 @@
 /** The schema of the catalog's SQLite file, as a list of migrations. Never edit one that has been released: append. */
 import type { Database } from "bun:sqlite";
 import { WavecacheError } from "../../../base/errors.ts";
+import { soundSchema } from "../../recordings/sounds/sqlite.ts";
 import { deviceSchema } from "../../devices/sqlite.ts";
 import { eventSchema } from "../../events/sqlite.ts";
 import { overviewSchema } from "../../recordings/peaks/sqlite.ts";
@@ -136,6 +137,7 @@ export const migrations = [
   timelineSchema,
   eventSchema,
   tokenSchema,
+  soundSchema,
 ];
 
 /** Brings the file to the newest version. Returns whether it was empty. Throws STORE_TOO_NEW. */

@@ -1,0 +1,83 @@
+/** The table of sound and silence in the catalog's SQLite file. */
+import type { Database } from "bun:sqlite";
+import type { SoundSpan, SpanCatalog, SpanQuery } from "./catalog.ts";
+
+/** `source` as in the overviews. A span goes on for `ended_at` IS NULL. */
+export const soundSchema = `
+  CREATE TABLE sound_spans (
+    source     TEXT    NOT NULL,
+    started_at INTEGER NOT NULL,
+    stream_id  INTEGER NOT NULL,
+    device     TEXT,
+    kind       TEXT    NOT NULL,
+    ended_at   INTEGER,
+    PRIMARY KEY (source, started_at, stream_id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX sound_spans_open ON sound_spans (source) WHERE ended_at IS NULL;
+`;
+
+interface SqlRow {
+  device: string | null;
+  stream_id: number;
+  kind: SoundSpan["kind"];
+  started_at: number;
+  ended_at: number | null;
+}
+
+export class SqliteSpans implements SpanCatalog {
+  readonly #statements: ReturnType<typeof prepareStatements>;
+
+  /** Expects a database with the current schema. */
+  constructor(database: Database) {
+    this.#statements = prepareStatements(database);
+  }
+
+  save(spans: readonly SoundSpan[]): void {
+    for (const { device, streamId, kind, startedAt, endedAt } of spans) {
+      const source = device ?? `#${streamId}`;
+      const [start, end] = [Math.round(startedAt), endedAt === null ? null : Math.round(endedAt)];
+      this.#statements.save.run(source, start, streamId, device, kind, end);
+    }
+  }
+
+  endAll(): void {
+    this.#statements.endAll.run();
+  }
+
+  list({ source, from, to, kind, after, limit }: SpanQuery): SoundSpan[] {
+    const { startedAt, streamId } = after ?? { startedAt: -1, streamId: -1 };
+    const page = [source, startedAt, streamId, from, to, kind ?? null, limit] as const;
+    return this.#statements.list.all(...page).map(toSpan);
+  }
+
+  /** Finalizes the statements, which would keep the database open. */
+  close(): void {
+    for (const statement of Object.values(this.#statements)) statement.finalize();
+  }
+}
+
+type Values = [string, number, number, string | null, string, number | null];
+type Page = [string, number, number, number, number, string | null, number];
+
+function prepareStatements(database: Database) {
+  return {
+    save: database.prepare<never, Values>("INSERT OR REPLACE INTO sound_spans VALUES (?, ?, ?, ?, ?, ?)"),
+    endAll: database.prepare<never, []>(
+      `UPDATE sound_spans SET ended_at = max(started_at, coalesce(
+         (SELECT max(r.ended_at) FROM recordings r WHERE r.device = sound_spans.device
+            AND r.started_at >= (SELECT max(started_at) FROM recordings WHERE device = sound_spans.device)),
+         started_at))
+       WHERE ended_at IS NULL`,
+    ),
+    list: database.prepare<SqlRow, Page>(
+      `SELECT device, stream_id, kind, started_at, ended_at FROM sound_spans
+       WHERE source = ?1 AND (started_at, stream_id) > (?2, ?3)
+         AND coalesce(ended_at, 9e15) > ?4 AND started_at < ?5 AND (?6 IS NULL OR kind = ?6)
+       ORDER BY started_at, stream_id LIMIT ?7`,
+    ),
+  };
+}
+
+function toSpan({ device, stream_id, kind, started_at, ended_at }: SqlRow): SoundSpan {
+  return { device, streamId: stream_id, kind, startedAt: started_at, endedAt: ended_at };
+}
