@@ -36,7 +36,7 @@ export function apiRoute(operations: readonly Operation[], version: string, mete
   const document = openApiDocument(all, version);
   const methods = methodsByPath(all);
   // The listener has parsed the target, whatever the Host header holds.
-  const app = new Hono<Env>({ getPath: (_, options) => options!.env!.url.pathname });
+  const app = new Hono<Env>({ getPath: (_, options) => operationPath(options!.env!.url) });
   for (const each of all) {
     // hono looks for the GET of a path to answer a HEAD.
     const method = each.method === "head" ? "GET" : each.method.toUpperCase();
@@ -44,18 +44,26 @@ export function apiRoute(operations: readonly Operation[], version: string, mete
       each.method === "head" && context.req.method !== "HEAD" ? next() : run(each, context, meter),
     );
   }
-  app.notFound((context) => withoutOperation(context, methods(context.env.url.pathname), meter));
+  app.notFound((context) => withoutOperation(context, methods(operationPath(context.env.url)), meter));
   app.onError((error, context) => endBody(errorResponse(error, meter), context.req.raw));
   const streaming = methodsByPath(all.filter(({ streamsBody }) => streamsBody === true));
   return {
-    streamsBody: (request, { pathname }) => streaming(pathname).includes(methodOf(request, pathname)),
+    streamsBody(request, url) {
+      const path = operationPath(url);
+      return streaming(path).includes(methodOf(request, path));
+    },
     handle(request, url, connection) {
       if (!url.pathname.startsWith(root)) return undefined;
-      const method = methodOf(request, url.pathname);
+      const method = methodOf(request, operationPath(url));
       const meant = method === request.method ? request : new Request(request, { method });
       return app.fetch(meant, { url, connection });
     },
   };
+}
+
+/** A path with a slash at its end is the same one: clients of tus are often set up so. */
+function operationPath({ pathname }: URL): string {
+  return pathname.length > root.length && pathname.endsWith("/") ? pathname.slice(0, -1) : pathname;
 }
 
 async function run(each: Operation, context: Context<Env>, meter: GatewayMeter): Promise<Response> {

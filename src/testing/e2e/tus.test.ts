@@ -93,6 +93,18 @@ describe("an upload over tus", () => {
     }
   });
 
+  test("may be created at an address with a slash at its end, as clients are often set up", async () => {
+    const headers = {
+      "upload-length": String(audio.length),
+      "content-type": "application/offset+octet-stream",
+    };
+    const { status, headers: answered } = await peer.request("POST", "/api/tus/", headers, audio);
+    expect(status).toBe(201);
+    await expectFinished(answered.get("location")!);
+    const { code } = await peer.request("GET", "/api//", {});
+    expect(code).toBe("ROUTE_UNKNOWN");
+  });
+
   test("of no bytes is finished when it is created", async () => {
     await expectFinished(await peer.create(0), new Uint8Array(0));
   });
