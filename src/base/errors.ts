@@ -5,6 +5,8 @@
  * gRPC status.
  */
 
+import { formatTime } from "./format-time.ts";
+
 /** WebSocket close codes (RFC 6455, section 7.4.1, and the IANA registry). */
 const close = {
   GOING_AWAY: 1001,
@@ -193,6 +195,10 @@ const table = {
   // Recordings
   RECORDING_UNKNOWN: row(404, close.POLICY, grpc.NOT_FOUND, "no such recording",
     "list the recordings; to listen to one that runs, ask by hardware id or stream id while the device is sending"),
+  RECORDING_GAP: row(409, close.POLICY, grpc.FAILED_PRECONDITION, "audio is missing in this period",
+    "ask for gaps=silence or gaps=skip; the timeline has all gaps, with their reasons"),
+  FORMAT_CHANGES: row(409, close.POLICY, grpc.FAILED_PRECONDITION, "sample rate or channels change in this period",
+    "ask for the audio before and after the change, or for one rate with resample=RATE"),
   LISTENERS_EXHAUSTED: row(503, close.TRY_LATER, grpc.RESOURCE_EXHAUSTED, "too many listeners",
     "try again later"),
 
@@ -282,6 +288,22 @@ export class ParameterError extends WavecacheError {
     super("BAD_REQUEST", `${parameter}: ${detail}`);
     this.name = "ParameterError";
     this.parameter = parameter;
+    this.detail = detail;
+  }
+}
+
+/** Audio ends or changes at some time. Its detail is written for the peer. */
+export class BoundaryError extends WavecacheError {
+  /** The time, in RFC 3339. */
+  readonly at: string;
+  override readonly detail: string;
+
+  constructor(code: ErrorCode, atUs: number, what: string) {
+    const at = formatTime(atUs);
+    const detail = `${what} at ${at}`;
+    super(code, detail);
+    this.name = "BoundaryError";
+    this.at = at;
     this.detail = detail;
   }
 }

@@ -17,6 +17,8 @@ export type SlowCall =
   | "listRecordings"
   | "findRecording"
   | "lookAtRecordings"
+  | "readPeriod"
+  | "removeRecordings"
   | "peaksOfRange";
 
 /** Only touches the catalog. */
@@ -33,6 +35,8 @@ const slowCalls: ReadonlySet<KeeperCall> = new Set<SlowCall>([
   "repairRecordings",
   "listRecordings",
   "findRecording",
+  "readPeriod",
+  "removeRecordings",
   "lookAtRecordings",
   "peaksOfRange",
 ]);
@@ -57,6 +61,7 @@ const readingCalls: ReadonlySet<KeeperCall> = new Set<KeeperCall>([
   "eventsAfter",
   "listTokens",
   "listSoundSpans",
+  "readPeriod",
 ]);
 
 export function writes({ call }: KeeperRequest): boolean {

@@ -16,9 +16,10 @@ import type { EventRow, NewEvent, OutboxLimits } from "./events/outbox.ts";
 import type { DeviceRow } from "./devices/catalog.ts";
 import type { TokenRow, TokenUse } from "./tokens/catalog.ts";
 import type { RecordingQuery, RecordingRow } from "./recordings/catalog.ts";
-import type { EndedConnection, TimelineQuery, TimelineRows } from "./recordings/timeline/catalog.ts";
 import type { PeaksQuery, RangePeaks } from "./recordings/peaks/query.ts";
 import type { SoundSpan, SpanQuery } from "./recordings/sounds/catalog.ts";
+import type { EndedConnection, Period, TimelineQuery, TimelineRows } from "./recordings/timeline/catalog.ts";
+import type { PeriodRows } from "./recordings/timeline/period.ts";
 import type { RecordingLoss } from "./recordings/rewrite.ts";
 import type { Recovery } from "./streams/recover.ts";
 import type { StreamMetadata } from "./streams/metadata.ts";
@@ -174,6 +175,13 @@ export interface KeeperCalls {
   ];
   /** Keeps what a repair of a segment would need. */
   startSegment: [args: { segment: StartedSegment; live: LiveStream; at: number }, result: null];
+  /** The segments of a period whose samples are there; `removed` has the names of those without any file. */
+  readPeriod: [args: Period & { folder: string }, result: PeriodRows & { removed: string[] }];
+  /** Removes a recording by its id, or at most `limit` of those that lie within a period. */
+  removeRecordings: [
+    args: { folder: string; what: number | Period; limit: number },
+    result: { removed: number; bytes: number },
+  ];
   /** When there is audio of a device, or of a stream without one. */
   timeline: [args: Omit<TimelineQuery, "source"> & { name: string }, result: TimelineRows];
   /** Inserts spans of sound and silence, or ends those that are there. */

@@ -125,6 +125,8 @@ export class Keeper {
     repairRecordings: (args) => this.#recordings.repair(args),
     listRecordings: (args) => this.#recordings.list(args),
     findRecording: (args) => this.#recordings.find(args),
+    readPeriod: (args) => this.#recordings.period(args),
+    removeRecordings: async (args) => this.#recordings.remove(args),
     lookAtRecordings: (args) => this.#recordings.look(args),
     peaksOfRange: (args) => this.#recordings.peaks(args),
   };

@@ -45,6 +45,13 @@ export const recordingLookMs = 2_000;
 /** Recordings in one page of a listing; a request for more is refused. */
 export const maxListedRecordings = 1000;
 
+/** The longest period whose audio can be asked for at once; a longer one is refused with READ_TOO_LARGE. */
+export const maxPeriodMs = 31 * 86_400_000;
+/** Segments and spans of such a period; more are refused with READ_TOO_LARGE. */
+export const maxPeriodSegments = 100_000;
+export const maxPeriodSpans = 10_000;
+/** Recordings that one removal of a period takes out of the catalog at once; it continues with the next ones. */
+export const maxRemovedAtOnce = 500;
 /** Recordings whose file was compared with its SHA-256; the least recently used is hashed again before it is sent. */
 export const maxVerifiedRecordings = 10_000;
 /** A recording is hashed in pieces of this size: other work of the main thread comes between them. */

@@ -6,6 +6,7 @@ import { randomUUID } from "node:crypto";
 import { toWavecacheError, WavecacheError } from "../../base/errors.ts";
 import {
   maxLiveListeners,
+  maxRemovedAtOnce,
   maxUnenteredSegments,
   recordingLookMs,
   recordingsLookedAt,
@@ -24,10 +25,11 @@ import type { LiveStream } from "../../store/events/facts.ts";
 import type { RangePeaks } from "../../store/recordings/peaks/query.ts";
 import type { StoreConditions } from "../store-conditions.ts";
 import type { OpenedFile } from "../../store/library/file.ts";
-import type { EndedConnection, SessionEnd, TimelineQuery } from "../../store/recordings/timeline/catalog.ts";
 import type { SoundSpan, SpanQuery } from "../../store/recordings/sounds/catalog.ts";
 import { SoundSpans } from "./sound-spans.ts";
-import { type Timeline, timelineOf } from "./timeline.ts";
+import type { EndedConnection, Period, SessionEnd } from "../../store/recordings/timeline/catalog.ts";
+import { type Plan, type PlanOptions, planPeriod } from "./by-time/plan.ts";
+import { type Timeline, timelineOf } from "./by-time/timeline.ts";
 import { WavFiles } from "./wav-files.ts";
 import { Recording, type RecordingHost, type RecordingOwner } from "./recording.ts";
 
@@ -43,8 +45,11 @@ export interface RecordingSettings {
   thresholdOf(hwid: string | null): SoundThreshold;
 }
 
-/** A period of a device, by its name: the hardware id, or the stream id of a device without one. */
-export type Period = Omit<TimelineQuery, "source" | "limit"> & { name: string };
+/** What was removed, with both files of each recording. */
+export interface Removal {
+  removed: number;
+  bytes: number;
+}
 
 export interface RecordingsFigures {
   running: number;
@@ -163,6 +168,30 @@ export class Recordings implements RecordingHost {
     return timeline;
   }
 
+  /**
+   * The audio of a period. Rejects with RECORDING_UNKNOWN, RECORDING_GAP, FORMAT_CHANGES, READ_TOO_LARGE.
+   */
+  async plan(period: Period, options: Omit<PlanOptions, "fromUs" | "toUs">): Promise<Plan> {
+    const { folder } = this.#settings;
+    const named = { ...period, name: sanitizeHwid(period.name) ?? "" };
+    const { spans, segments, removed } = await this.#pool.keeper.call("readPeriod", { ...named, folder });
+    this.#logRemoved(removed);
+    return planPeriod(spans, segments, { ...options, fromUs: period.fromUs, toUs: period.toUs });
+  }
+
+  /** Removes a recording by its id, or all that lie within a period. Rejects with RECORDING_UNKNOWN. */
+  async remove(what: number | Period): Promise<Removal> {
+    const named = typeof what === "number" ? what : { ...what, name: sanitizeHwid(what.name) ?? "" };
+    const args = { folder: this.#settings.folder, what: named, limit: maxRemovedAtOnce };
+    const total: Removal = { removed: 0, bytes: 0 };
+    for (;;) {
+      const { removed, bytes } = await this.#pool.keeper.call("removeRecordings", args);
+      total.removed += removed;
+      total.bytes += bytes;
+      if (removed < maxRemovedAtOnce) return total;
+    }
+  }
+
   /** A finished recording. Rejects with RECORDING_UNKNOWN, also if its samples were removed. */
   async find(id: number): Promise<RecordingRow> {
     const row = await this.#pool.keeper.call("findRecording", { folder: this.#settings.folder, id });
@@ -183,8 +212,8 @@ export class Recordings implements RecordingHost {
   }
 
   /** The samples of a recording, which are right. The caller closes the file. Rejects with OBJECT_DAMAGED and the like. */
-  openWav(row: RecordingRow): Promise<OpenedFile> {
-    return this.#wavFiles.open(row.name, row.wav);
+  openWav({ name, wav }: Pick<RecordingRow, "name" | "wav">): Promise<OpenedFile> {
+    return this.#wavFiles.open(name, wav);
   }
 
   figures(): RecordingsFigures {

@@ -7,7 +7,6 @@ import { type BrowserSessions, sessionOperations } from "./access/session.ts";
 import { type TokenAdmin, tokenOperations } from "./access/tokens.ts";
 import { apiRoute } from "./api.ts";
 import { type AudioSongs, songAudioOperation } from "./audio/library.ts";
-import { type AudioRecordings, recordingAudioOperation } from "./audio/recordings.ts";
 import { type AudioStreams, type StreamAudios, streamAudioOperation } from "./audio/streams.ts";
 import { deviceOperations, type Devices } from "./devices.ts";
 import { healthRoute, type StoreCheck } from "./health.ts";
@@ -23,7 +22,10 @@ import { type TusStreams, TusUploads } from "./tus/uploads.ts";
 import { objectOperation, type Objects } from "./upload/objects.ts";
 import { postOperation, type PostStreams } from "./upload/post.ts";
 import { putOperation, type PutStreams } from "./upload/put.ts";
-import { timelineOperation, type Timelines } from "./timeline.ts";
+import { type PeriodRecordings, recordingAudioOperation } from "./by-time/audio.ts";
+import { manifestOperation } from "./by-time/manifest.ts";
+import { type RemovableRecordings, removeRecordingsOperation } from "./by-time/remove.ts";
+import { timelineOperation, type Timelines } from "./by-time/timeline.ts";
 
 /** What the API serves. */
 export interface HttpApi {
@@ -33,7 +35,12 @@ export interface HttpApi {
     PostStreams &
     TusStreams & { readonly objects: Objects; readonly check: StoreCheck };
   streamAudio: StreamAudios;
-  recordings: Recordings & AudioRecordings & Timelines & SoundingRecordings & MeteredRecordings;
+  recordings: Recordings &
+    PeriodRecordings &
+    RemovableRecordings &
+    Timelines &
+    SoundingRecordings &
+    MeteredRecordings;
   songs: Songs & AudioSongs;
   devices: Devices;
   access: BrowserSessions & LinkSigner & TokenAdmin;
@@ -54,6 +61,8 @@ export function httpRoutes(api: HttpApi, home: HomeSettings, meter: GatewayMeter
     timelineOperation(api.recordings),
     ...soundingOperations(api.recordings),
     levelsOperation(api.recordings),
+    manifestOperation(api.recordings),
+    removeRecordingsOperation(api.recordings),
     ...libraryOperations(api.songs),
     ...deviceOperations(api.devices),
     linkOperation(api.access, api.streams),

@@ -20,9 +20,10 @@ import { peaksOfRange } from "./peaks/query.ts";
 import { PeakRepair } from "./peaks/repair.ts";
 import type { SoundSpan, SpanCatalog } from "./sounds/catalog.ts";
 import { peaksPath } from "./peaks/segment-peaks.ts";
-import { type LookedAt, lookForFiles } from "./presence.ts";
+import { haveSamples, type LookedAt, lookForFiles } from "./presence.ts";
 import { rewriteSuspects } from "./rewrite.ts";
-import type { EndedConnection, TimelineRows } from "./timeline/catalog.ts";
+import type { EndedConnection, Period, RemovableRow, TimelineRows } from "./timeline/catalog.ts";
+import { readPeriod } from "./timeline/period.ts";
 import { listSegments, repairSegment } from "./repair.ts";
 
 /** Pages of recordings without files that one listing removes; further ones are left to the background. */
@@ -34,6 +35,9 @@ type Transactions = Pick<Catalog, "transaction" | "events"> & {
   readonly overviews: PeakCatalog;
   readonly sounds: SpanCatalog;
 };
+
+type Forgotten = Parameters<typeof recordingRemoved>[1];
+type Reason = Parameters<typeof recordingRemoved>[2];
 
 export class RecordingKeeper {
   readonly #catalog: Transactions;
@@ -114,6 +118,47 @@ export class RecordingKeeper {
     return await peaksOfRange(this.#catalog.overviews, folder, { source, ...range });
   }
 
+  /** The segments of a period whose samples are there. Forgets those without any file. */
+  async period({ folder, name, ...period }: KeeperArgs<"readPeriod">): Promise<KeeperResult<"readPeriod">> {
+    const { timeline } = this.#recordings;
+    const { spans, segments } = readPeriod(timeline, { source: timeline.sourceOf(name), ...period });
+    const names = segments.map((segment) => segment.name);
+    const areThere = this.#isLost(folder) ? [] : await haveSamples(folder, names);
+    const missing = segments
+      .filter((_, index) => areThere[index] === false)
+      .map(({ id }) => this.#recordings.find(id));
+    const { gone } = await this.#lookedAt(
+      folder,
+      missing.filter((row) => row !== undefined),
+    );
+    const removed = this.#forget(folder, gone);
+    return { spans, segments: segments.filter((_, index) => areThere[index] !== false), removed };
+  }
+
+  /**
+   * Removes segments that lie within a period, or one segment. First the files: after a crash in between, the next look
+   * finds rows without files, while files without rows would be repaired into the catalog again.
+   */
+  remove({ folder, what, limit }: KeeperArgs<"removeRecordings">): KeeperResult<"removeRecordings"> {
+    this.#checkPresent(folder);
+    const rows = typeof what === "number" ? this.#removable(what) : this.#within(what, limit);
+    for (const { name } of rows) removePair(join(folder, name));
+    for (const each of new Set(rows.map(({ name }) => dirname(join(folder, name))))) syncIfThere(each);
+    this.#forget(folder, rows, "request");
+    return { removed: rows.length, bytes: rows.reduce((sum, { bytes }) => sum + bytes, 0) };
+  }
+
+  #removable(id: number): RemovableRow[] {
+    const row = this.#recordings.find(id);
+    if (row === undefined) throw new WavecacheError("RECORDING_UNKNOWN");
+    return [{ ...row, bytes: row.bin.bytes + row.wav.bytes }];
+  }
+
+  #within({ name, ...period }: Period, limit: number): RemovableRow[] {
+    const { timeline } = this.#recordings;
+    return timeline.within({ source: timeline.sourceOf(name), ...period }, limit);
+  }
+
   /** Makes segments durable, then inserts the closed ones. */
   async sync(args: KeeperArgs<"syncRecordings">): Promise<KeeperResult<"syncRecordings">> {
     const { folder, open, suspect, ended } = args;
@@ -165,17 +210,20 @@ export class RecordingKeeper {
   }
 
   /** Returns the names. Peaks without samples are of no use. */
-  #forget(folder: string, recordings: RecordingRow[]): string[] {
+  #forget(folder: string, recordings: readonly Forgotten[], reason: Reason = "files-gone"): string[] {
     if (recordings.length > 0) {
-      this.#catalog.transaction(() => recordings.forEach((recording) => this.#remove(recording)), false);
+      this.#catalog.transaction(
+        () => recordings.forEach((recording) => this.#remove(recording, reason)),
+        false,
+      );
     }
     for (const { name } of recordings) removeFile(peaksPath(join(folder, name)));
     return recordings.map(({ name }) => name);
   }
 
-  #remove(recording: RecordingRow): void {
+  #remove(recording: Forgotten, reason: Reason): void {
     this.#recordings.remove(recording.id);
-    recordingRemoved(this.#catalog.events, recording, "files-gone");
+    recordingRemoved(this.#catalog.events, recording, reason);
   }
 
   #enter(recordings: RecordingEntry[], ended: EndedConnection[]): void {
@@ -197,15 +245,29 @@ export class RecordingKeeper {
     failpoint("record.sync");
     if (await this.#syncFileSystem(folder)) return;
     const paths = names.flatMap((name) => [join(folder, `${name}.bin`), join(folder, `${name}.wav`)]);
-    await Promise.all(paths.map(syncIfThere));
+    await Promise.all(paths.map(syncFileIfThere));
     for (const each of new Set([folder, ...paths.map((path) => dirname(path))])) syncFolder(each);
   }
 }
 
 /** A file that was removed in the meantime must not fail its group. */
-async function syncIfThere(path: string): Promise<void> {
+async function syncFileIfThere(path: string): Promise<void> {
   try {
     await syncFile(path);
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+  }
+}
+
+function removePair(path: string): void {
+  removeFile(`${path}.bin`);
+  removeFile(`${path}.wav`);
+}
+
+/** The folder of a device may be gone with its files. */
+function syncIfThere(folder: string): void {
+  try {
+    syncFolder(folder);
   } catch (error) {
     if (!isMissing(error)) throw error;
   }

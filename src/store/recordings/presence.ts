@@ -17,6 +17,11 @@ export async function lookForFiles(folder: string, rows: RecordingRow[]): Promis
   return { present: looked.filter((row) => !isGone(row)), gone: looked.filter(isGone) };
 }
 
+/** Whether the samples of each are there. */
+export async function haveSamples(folder: string, names: readonly string[]): Promise<boolean[]> {
+  return await Promise.all(names.map((name) => exists(join(folder, `${name}.wav`))));
+}
+
 const fileKinds = ["bin", "wav"] as const;
 
 function isGone({ missing }: RecordingRow): boolean {

@@ -163,6 +163,11 @@ describe("the OpenAPI document", () => {
     expect((await api.request("GET", "/api/recordings/nobody/peaks")).status).toBe(404);
     expect((await api.request("GET", "/api/recordings/api/sounds?kind=sound")).status).toBe(200);
     expect((await api.request("HEAD", "/api/live/levels")).status).toBe(200);
+    const hour = "from=2026-01-01T00:00Z&to=2026-01-01T01:00Z";
+    expect((await api.request("GET", `/api/recordings/api/audio/manifest?${hour}`)).status).toBe(404);
+    expect((await api.request("GET", `/api/recordings/api/audio?${hour}`)).status).toBe(404);
+    expect((await api.request("DELETE", `/api/recordings/api?${hour}`)).status).toBe(200);
+    expect((await api.request("DELETE", "/api/recordings/4711")).status).toBe(404);
     expect((await api.request("DELETE", `/api/streams/${id}`)).status).toBe(204);
     expect((await api.request("DELETE", `/api/streams/${id}`)).status).toBe(404);
     expect((await api.request("GET", "/api/devices/nobody")).status).toBe(404);

@@ -318,8 +318,8 @@ export class Recorder {
     const length = this.#wav.fill - from;
     const frames = length / this.#sampleFrameBytes;
     const { counts } = this.#segment!;
-    counts.samples += frames;
     this.#clock.heard(counts.samples, this.#nowMs);
+    counts.samples += frames;
     this.#peaks.push(this.#wav.samples, from / 2, frames);
     if (this.#listening && length > 0) this.#owner.audio(this.#wav.bytes, from, length);
   }

@@ -21,8 +21,8 @@ class Sender {
       const nowMs = startMs + index * stepMs;
       const lost = losses[index];
       if (lost !== undefined) this.clock.lose(this.#samples, lost, nowMs);
-      this.#samples += frame;
       this.clock.heard(this.#samples, nowMs);
+      this.#samples += frame;
     }
     this.placements.push(this.clock.close(this.#samples));
   }
@@ -54,11 +54,10 @@ describe("the clock of a connection", () => {
     sender.segment(0, 50);
     sender.segment(6_000, 50);
     sender.segment(7_000, 50);
-    // The last frame before the pause ends at 1000 ms and arrived at 980 ms.
     expect(summaryOf(sender)).toEqual([
       ["c.0", 0, 0],
-      ["c.1", 5_980, 0],
-      ["c.1", 5_980, 50 * frame],
+      ["c.1", 6_000, 0],
+      ["c.1", 6_000, 50 * frame],
     ]);
   });
 
@@ -109,7 +108,7 @@ describe("the clock of a connection", () => {
     const sender = new Sender();
     sender.segment(0, 50);
     sender.clock.open(1_000, wallMs + 3_600_000);
-    sender.clock.heard(frame, 1_000);
+    sender.clock.heard(0, 1_000);
     const { sessionStartUs, position } = sender.clock.close(frame);
     expect([sessionStartUs, position]).toEqual([wallMs * 1000, 50 * frame]);
   });

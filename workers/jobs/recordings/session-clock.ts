@@ -55,9 +55,9 @@ export class SessionClock {
     return this.#placement();
   }
 
-  /** Samples have arrived: the segment has this many now. */
-  heard(samples: number, nowMs: number): void {
-    this.#minDelayUs = Math.min(this.#minDelayUs, this.#delayUs(samples, nowMs));
+  /** Samples have arrived, of which the first is this one of the segment. */
+  heard(at: number, nowMs: number): void {
+    this.#minDelayUs = Math.min(this.#minDelayUs, this.#delayUs(at, nowMs));
   }
 
   /**
@@ -103,8 +103,8 @@ export class SessionClock {
     };
   }
 
-  #delayUs(samples: number, nowMs: number): number {
-    return this.#offsetUs! + nowMs * 1000 - this.#timeOf(this.#position + this.#lostSamples + samples);
+  #delayUs(at: number, nowMs: number): number {
+    return this.#offsetUs! + nowMs * 1000 - this.#timeOf(this.#position + this.#lostSamples + at);
   }
 
   /** The time of a sample of the session. */

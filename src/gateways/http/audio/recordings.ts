@@ -1,45 +1,42 @@
-/** `GET /api/recordings/{id}/audio`: the samples of a finished recording, as WAV. */
-import { recordingResource } from "../../../access/actions.ts";
+/** The samples of a finished recording, as WAV. */
+import { type Action, recordingResource } from "../../../access/actions.ts";
+import type { Principal } from "../../../access/principal.ts";
 import { WavecacheError } from "../../../base/errors.ts";
 import type { RecordingRow } from "../../../store/recordings/catalog.ts";
-import { type Operation, operation } from "../operation.ts";
-import { answerAudio } from "./answer.ts";
+import { answerAudio, type AudioRequest } from "./answer.ts";
 import type { AudioDescription } from "./audio.ts";
 import { audioOf, type OpenedFile } from "./opened-file.ts";
-import { audioAnswers, audioParameters, audioRequestHeaders } from "./parameters.ts";
 
 /** What the operation needs of the engine. */
 export interface AudioRecordings {
   /** Rejects with RECORDING_UNKNOWN. */
   find(id: number): Promise<RecordingRow>;
   /** The WAV file, whose content is right. Rejects with OBJECT_DAMAGED. */
-  openWav(row: RecordingRow): Promise<OpenedFile>;
+  openWav(row: Pick<RecordingRow, "name" | "wav">): Promise<OpenedFile>;
 }
 
-export function recordingAudioOperation(recordings: AudioRecordings): Operation {
-  return operation({
-    method: "get",
-    route: "/api/recordings/:id/audio",
-    tag: "recordings",
-    access: { action: "read", within: "recordings" },
-    summary: "The samples of a finished recording, as WAV.",
-    segments: { id: "The `id` of the recording in the list." },
-    parameters: audioParameters,
-    headers: audioRequestHeaders,
-    answers: audioAnswers,
-    errors: ["RECORDING_UNKNOWN", "PRECONDITION_FAILED", "NO_DATA", "OBJECT_DAMAGED"],
-    async handle({ request, path, query, connection, principal, meter }) {
-      const id = path["id"]!;
-      if (!/^\d{1,15}$/.test(id)) throw new WavecacheError("RECORDING_UNKNOWN");
-      const row = await recordings.find(Number(id));
-      if (!principal.may("read", recordingResource(row.device, row.streamId)))
-        throw new WavecacheError("RECORDING_UNKNOWN");
-      const asked = { request, connection, meter, download: query.download === "1" };
-      return await answerAudio(asked, describe(row), async () =>
-        audioOf(await recordings.openWav(row), true),
-      );
-    },
-  });
+/** Answers with one recording. */
+export async function answerRecording(
+  asked: AudioRequest,
+  recordings: AudioRecordings,
+  id: string,
+  principal: Principal,
+): Promise<Response> {
+  const row = await findReadable(recordings, id, principal, "read");
+  return await answerAudio(asked, describe(row), async () => audioOf(await recordings.openWav(row), true));
+}
+
+/** Finds the recording that a path names, of a device that the principal has access to. */
+export async function findReadable(
+  recordings: Pick<AudioRecordings, "find">,
+  id: string,
+  principal: Principal,
+  action: Action,
+): Promise<RecordingRow> {
+  if (!/^\d{1,15}$/.test(id)) throw new WavecacheError("RECORDING_UNKNOWN");
+  const row = await recordings.find(Number(id));
+  principal.require(action, recordingResource(row.device, row.streamId), "RECORDING_UNKNOWN");
+  return row;
 }
 
 function describe({ name, endedAt, wav }: RecordingRow): AudioDescription {

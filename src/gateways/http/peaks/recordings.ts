@@ -7,7 +7,7 @@ import type { SoundSpan, SpanCursor, SpanQuery } from "../../../store/recordings
 import { json, type Operation, operation } from "../operation.ts";
 import { choice, exactTime, limit, type Parameter } from "../parameters.ts";
 import { countSchema, timeSchema } from "../schemas.ts";
-import { deviceSegment } from "../timeline.ts";
+import { deviceSegment } from "../by-time/parameters.ts";
 import {
   acceptHeader,
   answerDat,

@@ -85,10 +85,28 @@ export interface SegmentRow {
   wav: { bytes: number; sha256: string };
 }
 
+/** A period of a source; `streamId` as in `TimelineQuery`. */
+export type SourcePeriod = Omit<TimelineQuery, "limit">;
+
+/** A period of a device, by its name: the hardware id, or the stream id of a device without one. */
+export type Period = Omit<SourcePeriod, "source"> & { name: string };
+
+/** Segments to remove. */
+export interface RemovableRow {
+  id: number;
+  name: string;
+  device: string | null;
+  streamId: number;
+  /** Of both files. */
+  bytes: number;
+}
+
 export interface TimelineCatalog {
   /** The source that has this name: a device, or else a stream without a device. */
   sourceOf(name: string): string;
   read(query: TimelineQuery): TimelineRows;
+  /** Segments that lie as a whole within the period. */
+  within(period: SourcePeriod, limit: number): RemovableRow[];
   /** The segments of a session that overlap these positions, in their order. */
   segments(session: number, first: number, past: number, limit: number): SegmentRow[];
   /** All sessions of a connection end. */

@@ -8,8 +8,10 @@ import { spanOf } from "../../../base/recording-entry.ts";
 import type {
   EndedConnection,
   LossRow,
+  RemovableRow,
   SegmentRow,
   SessionEnd,
+  SourcePeriod,
   SpanRow,
   TimelineCatalog,
   TimelineQuery,
@@ -38,6 +40,7 @@ export const timelineSchema = `
     device_time_ms INTEGER,
     ended          TEXT
   ) STRICT;
+  CREATE INDEX recording_sessions_by_source ON recording_sessions (source);
   CREATE TABLE recording_spans (
     session     INTEGER NOT NULL,
     first       INTEGER NOT NULL,
@@ -178,6 +181,11 @@ export class SqliteTimeline implements TimelineCatalog {
     };
   }
 
+  within({ source, streamId, fromUs, toUs }: SourcePeriod, limit: number): RemovableRow[] {
+    const stream = streamId ?? null;
+    return this.#statements.within.all(source, stream, stream, toUs, fromUs, toUs, limit);
+  }
+
   segments(session: number, first: number, past: number, limit: number): SegmentRow[] {
     return this.#statements.segments.all(session, session, first, past, first, limit).map(toSegment);
   }
@@ -256,7 +264,7 @@ const spanColumns = `
   s.run, s.stepped_ms AS steppedMs, s.device_time_ms AS deviceTimeMs, s.ended`;
 const spanTables = `recording_spans p JOIN recording_sessions s ON s.id = p.session
   WHERE p.source = ? AND (? IS NULL OR s.stream_id = ?)`;
-const endTime = (position: string) => `start_us + CAST(round(${position} * 1e6 / sample_rate) AS INTEGER)`;
+const timeOf = (position: string) => `start_us + CAST(round((${position}) * 1e6 / sample_rate) AS INTEGER)`;
 
 type SpanArgs = [string, number | null, number | null, ...number[]];
 
@@ -296,6 +304,13 @@ function prepareReads(database: Database) {
          coalesce(sum(min(p.end_us, ?) - max(p.start_us, ?)), 0) AS audioUs
        FROM ${spanTables} AND p.end_us > ? AND p.start_us < ?`,
     ),
+    within: database.prepare<RemovableRow, SpanArgs>(
+      `SELECT r.id, r.name, r.device, r.stream_id AS streamId, r.bin_bytes + r.wav_bytes AS bytes
+       FROM (SELECT id AS session_id, start_us, sample_rate AS rate FROM recording_sessions
+             WHERE source = ? AND (? IS NULL OR stream_id = ?) AND start_us < ?) s
+       JOIN recordings r ON r.session = s.session_id
+       WHERE ${timeOf("r.position")} >= ? AND ${timeOf("r.position + r.span")} <= ? LIMIT ?`,
+    ),
     segments: database.prepare<StoredSegment, [number, number, number, number, number, number]>(
       `SELECT id, name, session, position, samples, losses, wav_bytes, wav_sha256 FROM recordings
        WHERE session = ?
@@ -333,7 +348,7 @@ function prepareWrites(database: Database) {
     ),
     addSpan: database.prepare<never, number[]>(
       `INSERT OR REPLACE INTO recording_spans (session, first, past, segments, samples, lost_frames, source, start_us, end_us)
-       SELECT id, ?, ?, ?, ?, ?, source, ${endTime("?")}, ${endTime("?")} FROM recording_sessions WHERE id = ?`,
+       SELECT id, ?, ?, ?, ?, ?, source, ${timeOf("?")}, ${timeOf("?")} FROM recording_sessions WHERE id = ?`,
     ),
     removeSpan: database.prepare<never, [number, number]>(
       "DELETE FROM recording_spans WHERE session = ? AND first = ?",

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { SpanRow, TimelineRows } from "../../store/recordings/timeline/catalog.ts";
+import type { SpanRow, TimelineRows } from "../../../store/recordings/timeline/catalog.ts";
 import { timelineOf } from "./timeline.ts";
 
 const second = 1_000_000;

@@ -1,12 +1,13 @@
 /** `GET /api/recordings/{device}/timeline`: when there is audio of a device. */
 import * as v from "valibot";
-import { maxListedRecordings } from "../../base/limits/recordings.ts";
-import type { Period } from "../../engine/recordings/recordings.ts";
-import { type Gap, type Timeline, timeOf } from "../../engine/recordings/timeline.ts";
-import type { SpanRow } from "../../store/recordings/timeline/catalog.ts";
-import { json, type Operation, operation } from "./operation.ts";
-import { exactTime, limit, whole } from "./parameters.ts";
-import { countSchema } from "./schemas.ts";
+import { formatTime } from "../../../base/format-time.ts";
+import { maxListedRecordings } from "../../../base/limits/recordings.ts";
+import { type Gap, type Timeline, timeOf } from "../../../engine/recordings/by-time/timeline.ts";
+import type { Period, SpanRow } from "../../../store/recordings/timeline/catalog.ts";
+import { json, type Operation, operation } from "../operation.ts";
+import { limit } from "../parameters.ts";
+import { countSchema, exactTimeSchema } from "../schemas.ts";
+import { deviceSegment, periodParameters } from "./parameters.ts";
 
 /** What the operation needs of the engine. */
 export interface Timelines {
@@ -14,8 +15,6 @@ export interface Timelines {
   timeline(query: Period & { limit: number }): Promise<Timeline>;
 }
 
-/** RFC 3339 in UTC and to the microsecond. */
-const exactTimeSchema = v.pipe(v.string(), v.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/));
 const secondsSchema = v.pipe(v.number(), v.minValue(0));
 
 const spanSchema = v.strictObject({
@@ -58,10 +57,6 @@ const timelineSchema = v.strictObject({
   next: v.nullable(exactTimeSchema),
 });
 
-/** The device or stream that a path names. */
-export const deviceSegment = "The hardware id of the device, or the stream id of a device without one.";
-export const streamParameter = whole(0, 0xffff_ffff, "Only audio of this stream: a device may send several.");
-
 export function timelineOperation(recordings: Timelines): Operation {
   return operation({
     method: "get",
@@ -71,11 +66,7 @@ export function timelineOperation(recordings: Timelines): Operation {
     summary: "When there is audio of a device, and why there is none in between.",
     segments: { id: deviceSegment },
     parameters: {
-      from: exactTime(
-        "The start of the period, in RFC 3339 or milliseconds since 1970; else the earliest audio.",
-      ),
-      to: exactTime("The end of the period; else the latest audio."),
-      stream: streamParameter,
+      ...periodParameters,
       limit: limit(maxListedRecordings),
     },
     answers: { 200: { description: "A page of the timeline.", schema: timelineSchema } },
@@ -125,10 +116,4 @@ function describeSpan(span: SpanRow): v.InferOutput<typeof spanSchema> {
 function describeGap({ startUs, endUs, reason, steppedMs }: Gap): v.InferOutput<typeof gapSchema> {
   const stepped = steppedMs === undefined ? {} : { stepped: steppedMs / 1000 };
   return { start: formatTime(startUs), end: formatTime(endUs), reason, ...stepped };
-}
-
-/** A time in RFC 3339, in UTC and with six digits of a second. */
-export function formatTime(us: number): string {
-  const micro = String(((us % 1000) + 1000) % 1000).padStart(3, "0");
-  return `${new Date(Math.floor(us / 1000)).toISOString().slice(0, -1)}${micro}Z`;
 }

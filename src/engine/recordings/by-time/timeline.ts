@@ -7,7 +7,7 @@ import type {
   SpanRow,
   TimelineRows,
   TimelineTotals,
-} from "../../store/recordings/timeline/catalog.ts";
+} from "../../../store/recordings/timeline/catalog.ts";
 
 /**
  * `silent link`: no audio arrived, with or without a connection. `lost frames`: sequence numbers are missing.
