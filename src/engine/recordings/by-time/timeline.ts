@@ -48,7 +48,7 @@ export function timelineOf(
 ): Timeline | undefined {
   const { bounds, spans, losses, totals } = rows;
   if (bounds === undefined) return undefined;
-  const isCut = spans.length === limit || losses.length === limit;
+  const isCut = spans.length >= limit || losses.length === limit;
   const nextUs = isCut ? spans.at(-1)!.endUs : undefined;
   const ordered = spans.toSorted((a, b) => a.startUs - b.startUs);
   const after = isCut ? undefined : rows.after;

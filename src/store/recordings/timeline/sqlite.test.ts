@@ -115,6 +115,13 @@ describe("the catalog's timeline", () => {
     expect(rangesOf({ fromUs: 4_000_000, toUs: 5_000_000 })).toEqual([]);
   });
 
+  test("has all spans of a page that end together", () => {
+    for (const session of ["a", "b", "c"]) catalog.recordings.enter(at(0, session));
+    catalog.recordings.enter(at(1000, "d"));
+    expect(rangesOf({ limit: 2 })).toHaveLength(3);
+    expect(rangesOf({ limit: 1000 })).toHaveLength(4);
+  });
+
   test("has streams without a device by their ids, and selects streams of a device", () => {
     catalog.recordings.enter({ ...at(0, "a"), device: null });
     catalog.recordings.enter({ ...at(0, "b"), streamId: 8 });

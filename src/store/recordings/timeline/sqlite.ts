@@ -171,6 +171,10 @@ export class SqliteTimeline implements TimelineCatalog {
     const first = earliest.get(source, stream, stream);
     const last = latest.get(source, stream, stream);
     const found = spans.all(source, stream, stream, fromUs, toUs, limit);
+    const end = found.length === limit ? found.at(-1) : undefined;
+    // A page continues after an end, so it has all spans that end there.
+    if (end !== undefined)
+      found.push(...this.#statements.ties.all(source, stream, stream, end.endUs, end.session));
     return {
       bounds: first === null || last === null ? undefined : { earliestUs: first.us, latestUs: last.us },
       spans: found,
@@ -288,6 +292,9 @@ function prepareReads(database: Database) {
     ),
     spans: database.prepare<SpanRow, SpanArgs>(
       `SELECT ${spanColumns} FROM ${spanTables} AND p.end_us > ? AND p.start_us < ? ORDER BY p.end_us, p.session LIMIT ?`,
+    ),
+    ties: database.prepare<SpanRow, SpanArgs>(
+      `SELECT ${spanColumns} FROM ${spanTables} AND p.end_us = ? AND p.session > ? ORDER BY p.session`,
     ),
     before: database.prepare<SpanRow, SpanArgs>(
       `SELECT ${spanColumns} FROM ${spanTables} AND p.end_us <= ? ORDER BY p.end_us DESC LIMIT 1`,
