@@ -118,6 +118,18 @@ const routes: Route[] = [
     ["read:recordings/*", "list:recordings/*"],
     [404, 403],
   ),
+  route(
+    "get /api/recordings/{id}/audio/manifest",
+    "/api/recordings/a/audio/manifest?from=2026-01-01&to=2026-01-02",
+    ["read:recordings/a", "read:recordings/b"],
+    [404, 404],
+  ),
+  route(
+    "delete /api/recordings/{id}",
+    "/api/recordings/a?from=2026-01-01&to=2026-01-02",
+    ["remove:recordings/a", "remove:recordings/b"],
+    [200, 404],
+  ),
   route("get /api/library", "/api/library", ["list:library/**", "read:library/**"], [200, 403]),
   route(
     "get /api/library/{name}/audio",
