@@ -14,6 +14,7 @@ test.each([
   ["frames", "M frames/s", 4],
   ["v1", "M messages/s", 8],
   ["store", "streams/s", 2],
+  ["access", "M checks/s", 5],
 ])(
   "the %s bench runs on tiny inputs and prints a rate of %s for each of its cases",
   async (name, unit, cases) => {

@@ -24,6 +24,8 @@ export interface PrincipalFacts {
   audit?: Pick<Audit, "record"> | undefined;
 }
 
+const streamActions = ["upload", "read", "list", "remove"] as const;
+
 export class Principal {
   readonly #facts: PrincipalFacts;
 
@@ -80,6 +82,11 @@ export class Principal {
   /** Whether there may be anything in the folder that it may do this to, as for a list. */
   maySome(action: Action, folder: ResourceFolder): boolean {
     return !this.ended.aborted && this.grants.reaches(action, `${folder}/`, this.address);
+  }
+
+  /** Whether it may do anything with streams. */
+  get maySomeStream(): boolean {
+    return streamActions.some((action) => this.maySome(action, "streams"));
   }
 
   /** Whether it may do this to everything in the folder, so that a list of it needs no filter. */

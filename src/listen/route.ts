@@ -47,6 +47,8 @@ export interface SocketRoute {
   refusesLongTexts?: boolean;
   /** Whether this gateway serves an upgrade on this path. */
   accepts(path: string): boolean;
+  /** Whether it has anything for this principal; others are refused before the upgrade. */
+  admits(principal: Principal): boolean;
   open(socket: Socket, handshake: Handshake): Session;
 }
 

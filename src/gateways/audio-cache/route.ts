@@ -13,6 +13,7 @@ export function audioCacheRoute(path: string, streams: Streams, meter: GatewayMe
   return {
     meter,
     refusesLongTexts: true,
+    admits: (principal) => principal.maySomeStream,
     accepts: (asked) => asked === "/" || asked === path || asked === `${path}/`,
     open(socket, { userAgent }) {
       if (greetedAgent.test(userAgent)) socket.send(encodeConnected());

@@ -17,6 +17,7 @@ export function ingestRoute(ingest: Ingest, meter: GatewayMeter, log: Log): Sock
   const host = { ingest, meter, log, ticks: new Ticker(ingestCheckMs) };
   return {
     meter,
+    admits,
     accepts: (path) => devicePath.test(path) && path !== echoPath,
     open: (socket, { path }) =>
       new IngestSession(socket, decodeSegment(devicePath.exec(path)?.[1] ?? ""), host),
@@ -26,9 +27,14 @@ export function ingestRoute(ingest: Ingest, meter: GatewayMeter, log: Log): Sock
 export function echoRoute(meter: GatewayMeter): SocketRoute {
   return {
     meter,
+    admits,
     accepts: (path) => path === echoPath,
     open: (socket) => new EchoSession(socket, meter),
   };
+}
+
+function admits(principal: Principal): boolean {
+  return principal.maySome("ingest", "recordings");
 }
 
 /** Plain HTTP requests on the same paths. */

@@ -53,6 +53,7 @@ export class V1Gateway implements V1SessionHost {
     this.route = {
       meter,
       protocol: subprotocol,
+      admits: (principal) => principal.maySomeStream,
       accepts: (asked) => asked === "/" || asked === path || asked === `${path}/`,
       open: (socket) => {
         const session = new V1Session(socket, this);

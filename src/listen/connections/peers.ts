@@ -68,6 +68,8 @@ export class Peers {
   admit(handshake: Handshake, address: PeerAddress): Admitted | Response {
     const route = this.#routeOf(handshake);
     if (route === undefined) return new Response("no WebSocket here\n", { status: 404 });
+    const { principal } = handshake;
+    if (!route.admits(principal)) return errorResponse(new WavecacheError(principal.refusal), route.meter);
     const slot = this.#settings.limit.admit(address.address, (code) => this.#evict(admitted, code));
     if (typeof slot === "string") {
       this.#log.warn("a connection is refused", { address: address.address, code: slot });
