@@ -22,7 +22,7 @@ beforeAll(async () => {
   const flags = { "jwt-secret-file": secretFile, "jwt-issuer": issuer, anonymous: "read,list:library/**" };
   await folder.restart({ flags });
   server = folder;
-  for (const id of ["kitchen-1", "kitchen-2", "hall-1", "hall-2"]) await put(id);
+  for (const id of ["kitchen-1", "kitchen-2", "hall-1", "hall-2", "hall-3"]) await put(id);
 });
 
 afterAll(async () => {
@@ -94,7 +94,7 @@ describe("a token", () => {
       let after = "";
       for (;;) {
         const answer = await ask(
-          `/api/streams?limit=2&sort=${sort}&after=${encodeURIComponent(after)}`,
+          `/api/streams?limit=3&sort=${sort}&after=${encodeURIComponent(after)}`,
           headers,
         );
         const page = (await answer.json()) as {
@@ -106,7 +106,7 @@ describe("a token", () => {
         ids.push(...page.streams.map(({ streamId }) => streamId));
         if (page.next === null) break;
         after = page.next;
-        expect(`${after} ${Buffer.from(after, "base64url").toString()}`).not.toContain("hall-1");
+        expect(`${after} ${Buffer.from(after, "base64url").toString()}`).not.toMatch(/hall-[13]/);
       }
       expect(ids.sort()).toEqual(["hall-2", "kitchen-1", "kitchen-2"]);
     }
