@@ -168,8 +168,8 @@ async function openAccess(config: Config, layout: CacheLayout, { keeper }: Pool)
 }
 
 function openAdmin({ admin: path }: CacheLayout, pool: Pool, access: ServerAccess, log: Log) {
-  const onTokensChanged = () => access.reload();
-  return AdminGateway.open({ path, catalog: pool.keeper, onTokensChanged, log });
+  const onTokenChanged = (id: string) => access.changedByCommand(id);
+  return AdminGateway.open({ path, catalog: pool.keeper, onTokenChanged, log });
 }
 
 async function openDeviceGateway(parts: Parts): Promise<DeviceGateway | undefined> {

@@ -53,15 +53,16 @@ export class ServerAccess implements Access {
 
   /** Reads the tokens. Rejects with ACCESS_UNDECIDED if others reach the server, and nothing says what they may do. */
   async open(): Promise<void> {
-    await this.reload();
+    await this.#reload();
     const { isOpen, isLoopback } = this.#settings;
     if (!isOpen && !isLoopback && !this.#isClosed) throw new WavecacheError("ACCESS_UNDECIDED");
   }
 
-  /** Reads the tokens again, which a command may have changed. */
-  async reload(): Promise<void> {
-    await this.tokens.load();
-    if (this.#isClosed) this.#openness.abort();
+  /** Reads the tokens again after a command on this machine has changed one in the catalog. */
+  async changedByCommand(id: string): Promise<void> {
+    await this.#reload();
+    const who = { principal: "command", action: "admin", resource: `tokens/${id}`, address: "" } as const;
+    this.audit.record({ at: Date.now(), ...who, outcome: "allowed" });
   }
 
   async close(): Promise<void> {
@@ -93,13 +94,18 @@ export class ServerAccess implements Access {
 
   async createToken(spec: TokenSpec): Promise<NewToken> {
     const created = await this.tokens.create(spec);
-    await this.reload();
+    await this.#reload();
     return created;
   }
 
   /** Rejects with TOKEN_UNKNOWN. */
   async revokeToken(id: string): Promise<void> {
     await this.tokens.revoke(id);
+  }
+
+  async #reload(): Promise<void> {
+    await this.tokens.load();
+    if (this.#isClosed) this.#openness.abort();
   }
 
   get #isClosed(): boolean {

@@ -5,7 +5,13 @@
 import * as fs from "node:fs";
 import { systemCode, toWavecacheError } from "../../base/errors.ts";
 import type { Log } from "../../base/log/log.ts";
-import { type CommandCall, type CommandCatalog, readCalls, tokenCalls } from "../../store/catalog-reader.ts";
+import {
+  type CommandCall,
+  type CommandCatalog,
+  readCalls,
+  type TokenCall,
+  tokenCalls,
+} from "../../store/catalog-reader.ts";
 import type { KeeperArgs } from "../../store/keeper-calls.ts";
 import { removeFile } from "../../store/layout.ts";
 
@@ -13,7 +19,8 @@ export interface AdminSettings {
   /** Of the socket. */
   path: string;
   catalog: CommandCatalog;
-  onTokensChanged: () => Promise<void>;
+  /** A command has changed the token with this id. */
+  onTokenChanged: (id: string) => Promise<void>;
   log: Log;
 }
 
@@ -50,14 +57,14 @@ export class AdminGateway {
 
 const calls: readonly CommandCall[] = [...readCalls, ...tokenCalls];
 
-async function answer({ catalog, onTokensChanged }: AdminSettings, request: Request): Promise<Response> {
+async function answer({ catalog, onTokenChanged }: AdminSettings, request: Request): Promise<Response> {
   const name = new URL(request.url).pathname.replace("/calls/", "");
   const call = calls.find((each) => each === name);
   if (call === undefined || request.method !== "POST") return new Response("no such call", { status: 404 });
   try {
     const args = (await request.json()) as KeeperArgs<CommandCall>;
     const result = await catalog.call(call, args);
-    if (changesTokens(call)) await onTokensChanged();
+    if (changesTokens(call)) await onTokenChanged((args as KeeperArgs<TokenCall>).id);
     return Response.json(result);
   } catch (error) {
     return new Response(toWavecacheError(error).message, { status: 500 });

@@ -121,6 +121,7 @@ describe("a token", () => {
     await until("the connection is open", 5_000, () => socket.readyState === WebSocket.OPEN);
     await revokeToken(server, id);
     expect(await closed).toBe(4401);
+    await server.untilLogged(`access principal=command action=admin resource=tokens/${id}`);
     expect((await ask(audioPath, bearer(text))).status).toBe(401);
   });
 
