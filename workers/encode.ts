@@ -15,7 +15,7 @@ console.error = () => {};
 const jobs = new EncodeJobs((reply, transfer) => self.postMessage(reply, transfer));
 
 self.onmessage = ({ data }) => {
-  if (data.kind === "encode") jobs.encode(data);
+  if (data.kind === "encode" || data.kind === "measure") jobs.encode(data);
   else if (data.kind === "inspect") void inspect(data, (reply) => self.postMessage(reply));
   else if (data.kind === "cancel") jobs.cancel(data.id);
   else {

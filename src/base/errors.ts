@@ -235,6 +235,8 @@ const table = {
     "shorten the file: a sound may last one hour"),
   SOUNDS_EXHAUSTED: row(503, close.TRY_LATER, grpc.RESOURCE_EXHAUSTED, "too many sounds are playing",
     "try again when some of them have ended"),
+  PEAKS_EXHAUSTED: row(503, close.TRY_LATER, grpc.RESOURCE_EXHAUSTED, "too many sounds are being measured",
+    "try again later: peaks that were measured once are kept"),
 } as const satisfies Record<string, ErrorRow>;
 
 export type ErrorCode = keyof typeof table;

@@ -6,6 +6,8 @@ import type { CacheLayout } from "../store/layout.ts";
 import type { Library } from "../store/library/library.ts";
 import { catalogStore, Devices, type DeviceSettings } from "./devices/devices.ts";
 import { EventLog, type EventLogSettings } from "./events/event-log.ts";
+import { AudioPeaks } from "./peaks/audio-peaks.ts";
+import { SoundPeaks } from "./peaks/sound-peaks.ts";
 import { Recordings, type RecordingSettings } from "./recordings/recordings.ts";
 import { Songs } from "./songs/songs.ts";
 import { StoreConditions } from "./store-conditions.ts";
@@ -18,6 +20,7 @@ export interface Engine {
   streamAudio: StreamAudios;
   recordings: Recordings;
   songs: Songs;
+  peaks: AudioPeaks;
   sounds: Sounds;
   devices: Devices;
   events: EventLog;
@@ -49,11 +52,13 @@ export function buildEngine(base: EngineBase, settings: EngineSettings): Engine 
   const streamAudio = new StreamAudios(pool.readers, streams);
   const recordings = new Recordings(pool, conditions, settings.recordings, openLog("recordings"));
   const songs = new Songs(library, streams, layout);
+  const soundPeaks = new SoundPeaks(pool.encoders);
+  const peaks = new AudioPeaks({ sounds: soundPeaks, streams, songs, readers: pool.readers, layout });
   const soundSettings = { names: soundNames(settings.sounds), layout };
   const sounds = new Sounds(library, pool.encoders, soundSettings, openLog("sounds"));
   const deviceBase = { store: catalogStore(pool), sounds, events };
   const devices = new Devices(deviceBase, settings.devices, openLog("devices"));
-  return { streams, streamAudio, recordings, songs, sounds, devices, events };
+  return { streams, streamAudio, recordings, songs, peaks, sounds, devices, events };
 }
 
 /** Opens the store and repairs what an earlier run left, then opens the parts in the order in which they need each other. */

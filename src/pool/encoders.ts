@@ -84,6 +84,15 @@ export class Encoders {
   }
 
   encode(task: EncodeTask, onPackets: PacketSink): Encoding {
+    return this.#request("encode", task, onPackets);
+  }
+
+  /** Stores the peaks of a sound. */
+  measure(task: EncodeTask): Encoding {
+    return this.#request("measure", task, () => {});
+  }
+
+  #request(kind: "encode" | "measure", task: EncodeTask, onPackets: PacketSink): Encoding {
     const id = this.#nextId++;
     const { promise: ended, resolve, reject } = Promise.withResolvers<EncodingEnd>();
     try {
@@ -93,7 +102,7 @@ export class Encoders {
       return { ended, cancel: () => {} };
     }
     this.#pending.set(id, { onPackets, resolve, reject, requestedAtMs: performance.now() });
-    this.#send({ kind: "encode", id, ...task });
+    this.#send({ kind, id, ...task });
     this.#restartWatchdog();
     return { ended, cancel: () => this.#pending.has(id) && this.#send({ kind: "cancel", id }) };
   }

@@ -12,6 +12,7 @@
  *     links.key              the keys of shared links (access/links.ts)
  *     tls/                   the server's self-signed certificate and its key
  *     lost+found/<yyyymmdd>/ files that no catalog row accounts for (check/lost-found.ts)
+ *     peaks/<sha-256>        peaks of a stream or a song (codec/peaks/dat.ts), by the hash of its audio or of its source's key
  *     sounds/<sha-256>       Opus packets of a sound for devices; the hash is that of the source's key
  */
 import * as fs from "node:fs";
@@ -30,6 +31,7 @@ export class CacheLayout {
   readonly tls: string;
   readonly linkKeys: string;
   readonly sounds: string;
+  readonly peaks: string;
   readonly lostFound: string;
   readonly journal: string;
 
@@ -45,6 +47,7 @@ export class CacheLayout {
     this.tls = join(root, "tls");
     this.linkKeys = join(root, "links.key");
     this.sounds = join(root, "sounds");
+    this.peaks = join(root, "peaks");
     this.journal = join(root, "journal-v1");
     this.lostFound = join(root, "lost+found");
   }
@@ -56,6 +59,16 @@ export class CacheLayout {
   /** `sourceKey` identifies the source file and may contain any characters. */
   soundPath(sourceKey: string): string {
     return join(this.sounds, new Bun.CryptoHasher("sha256").update(sourceKey).digest("hex"));
+  }
+
+  /** Of a stream, by the SHA-256 of its audio. */
+  streamPeaksPath(sha256: string): string {
+    return join(this.peaks, sha256);
+  }
+
+  /** Of a song, by the key of its file. */
+  songPeaksPath(sourceKey: string): string {
+    return join(this.peaks, new Bun.CryptoHasher("sha256").update(`song ${sourceKey}`).digest("hex"));
   }
 
   objectFolder(sha256: string): string {

@@ -11,7 +11,13 @@ export const bufferedPixels = 1024;
 /** Finest pixels in a pixel of a recording's overview, which the catalog keeps. */
 export const overviewFactor = 64;
 /** Pixels of an overview; a longer recording gets half as many, twice as long. */
-export const maxOverviewPixels = 1024; /** Points of one answer; a request for more is refused. */
+export const maxOverviewPixels = 1024; /** Pixels of a whole sound's peaks; a longer sound gets half as many, twice as long. */
+export const maxSoundPixels = 262_144;
+/** Sounds whose peaks are measured, or wait for it; one more is refused with PEAKS_EXHAUSTED. */
+export const maxPeakJobs = 32;
+/** Peaks of sounds in the cache folder; above this the least recently used are removed. */
+export const maxPeakCacheBytes = 256 * MiB;
+/** Points of one answer; a request for more is refused. */
 export const maxPeakPoints = 8192;
 export const defaultPeakPoints = 1000;
 /** Duration that one request for peaks may cover; a longer one is refused. */
@@ -35,4 +41,4 @@ export const maxUnsavedSpans = 10_000;
 /** Spans of sound or silence in one page of a listing; a request for more is refused. */
 export const maxListedSpans = 1000;
 
-mustHold("an overview can be halved", maxOverviewPixels % 2 === 0);
+mustHold("an overview can be halved", maxOverviewPixels % 2 === 0 && maxSoundPixels % 2 === 0);

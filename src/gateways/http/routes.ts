@@ -14,6 +14,7 @@ import { homeRoute, type HomeSettings } from "./home.ts";
 import { libraryOperations, type Songs } from "./library.ts";
 import { levelsOperation } from "./peaks/levels.ts";
 import type { MeteredRecordings } from "./peaks/level-feed.ts";
+import { type PeaksOfSounds, soundPeaksOperations } from "./peaks/sounds.ts";
 import { soundingOperations, type SoundingRecordings } from "./peaks/recordings.ts";
 import { recordingOperations, type Recordings } from "./recordings.ts";
 import { streamOperations, type Streams } from "./streams.ts";
@@ -42,6 +43,7 @@ export interface HttpApi {
     SoundingRecordings &
     MeteredRecordings;
   songs: Songs & AudioSongs;
+  peaks: PeaksOfSounds;
   devices: Devices;
   access: BrowserSessions & LinkSigner & TokenAdmin;
   readiness: Readiness;
@@ -63,6 +65,7 @@ export function httpRoutes(api: HttpApi, home: HomeSettings, meter: GatewayMeter
     levelsOperation(api.recordings),
     manifestOperation(api.recordings),
     removeRecordingsOperation(api.recordings),
+    ...soundPeaksOperations(api.peaks),
     ...libraryOperations(api.songs),
     ...deviceOperations(api.devices),
     linkOperation(api.access, api.streams),

@@ -3,6 +3,8 @@ import type { AudioFindings } from "../streams/audio-reading.ts";
 
 export type EncoderRequest =
   | ({ kind: "encode"; id: number } & EncodeTask)
+  /** Stores the peaks of the sound; "ended" follows without packets. */
+  | ({ kind: "measure"; id: number } & EncodeTask)
   /** Ends the sound early. Each sound gets exactly one "ended", so this has no effect if that is already on its way. */
   | { kind: "cancel"; id: number }
   /** Reads what finished audio says of itself. */
@@ -21,7 +23,7 @@ export interface EncodeTask {
   descriptor: number;
   /** Bytes of the source. */
   size: number;
-  /** Path of the stored sound. */
+  /** Path of the stored sound, or of its peaks. */
   storePath: string;
 }
 

@@ -110,6 +110,18 @@ const routes: Route[] = [
       [what === "peaks" ? 404 : 200, 404],
     ),
   ),
+  route(
+    "get /api/streams/{id}/peaks",
+    "/api/streams/none/peaks",
+    ["read:streams/none", "read:streams/x"],
+    [404, 404],
+  ),
+  route(
+    "get /api/library/{name}/peaks",
+    "/api/library/none/peaks",
+    ["read:library/none", "read:library/x"],
+    [404, 404],
+  ),
   route("get /api/live/levels", "/api/live/levels", ["listen:recordings/a", "read:recordings/a"], [200, 403]),
   route("get /api/recordings", "/api/recordings", ["list:recordings/*", "read:recordings/*"], [200, 403]),
   route(

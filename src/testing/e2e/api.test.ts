@@ -5,6 +5,7 @@ import { AudioCachePeer, freshId } from "../harness/peers/audio-cache.ts";
 import { ApiContract } from "../harness/http/contract.ts";
 import { allRecordings } from "../harness/http/recordings.ts";
 import { countingPayload, IngestDevice, pcmFormat } from "../harness/peers/ingest-device.ts";
+import { encodeWavHeader } from "../../codec/wav/wav.ts";
 import { TestServer, useServers } from "../harness/server.ts";
 import { until } from "../harness/until.ts";
 
@@ -131,10 +132,16 @@ async function requestPeaks(path: string): Promise<void> {
   expect((await api.request("GET", `${path}?points=0`)).status).toBe(400);
 }
 
-async function upload(): Promise<string> {
+/** A second of a square wave. */
+const toneWav = Buffer.concat([
+  encodeWavHeader(16_000, 1, 32_000),
+  new Uint8Array(Int16Array.from({ length: 16_000 }, (_, at) => (at % 8 < 4 ? 5000 : -5000)).buffer),
+]);
+
+async function upload(audio: Uint8Array = new Uint8Array(1000)): Promise<string> {
   using peer = await AudioCachePeer.open(server.url);
   const id = freshId("api");
-  await peer.upload(id, new Uint8Array(1000));
+  await peer.upload(id, audio);
   return id;
 }
 
@@ -161,6 +168,11 @@ describe("the OpenAPI document", () => {
     await requestAccess(id);
     await requestPeaks("/api/recordings/api/peaks");
     expect((await api.request("GET", "/api/recordings/nobody/peaks")).status).toBe(404);
+    writeFileSync(join(server.folder, "library", "tone.wav"), toneWav);
+    await requestPeaks("/api/library/tone.wav/peaks");
+    await requestPeaks(`/api/streams/${await upload(toneWav)}/peaks`);
+    expect((await api.request("GET", "/api/streams/none/peaks")).status).toBe(404);
+    expect((await api.request("GET", "/api/library/none/peaks")).status).toBe(404);
     expect((await api.request("GET", "/api/recordings/api/sounds?kind=sound")).status).toBe(200);
     expect((await api.request("HEAD", "/api/live/levels")).status).toBe(200);
     const hour = "from=2026-01-01T00:00Z&to=2026-01-01T01:00Z";

@@ -9,9 +9,10 @@ import type { EncodeEnd, EncoderReply, EncoderRequest } from "../../../src/store
 import { CancelledError, EncodingPace } from "./encoding-pace.ts";
 import { OptionalSoundWriter } from "./optional-sound-writer.ts";
 import { packetsOf } from "./sound-packets.ts";
+import { storePeaks } from "./sound-peaks.ts";
 import { SoundSourceFile } from "./sound-source-file.ts";
 
-type EncodeRequest = Extract<EncoderRequest, { kind: "encode" }>;
+type EncodeRequest = Extract<EncoderRequest, { kind: "encode" | "measure" }>;
 
 export class EncodeJobs {
   readonly #post: (reply: EncoderReply, transfer?: ArrayBuffer[]) => void;
@@ -59,7 +60,7 @@ export class EncodeJobs {
   async #run(request: EncodeRequest): Promise<void> {
     let result: EncodeEnd;
     try {
-      result = await this.#encode(request);
+      result = await this.#process(request);
     } catch (error) {
       result = error instanceof CancelledError ? { kind: "cancelled" } : failureOf(error);
     }
@@ -69,12 +70,23 @@ export class EncodeJobs {
     this.#startNext();
   }
 
-  async #encode({ id, descriptor, size, storePath }: EncodeRequest): Promise<EncodeEnd> {
+  async #process({ kind, id, descriptor, size, storePath }: EncodeRequest): Promise<EncodeEnd> {
     const source = new SoundSourceFile(descriptor, size);
     const pace = new EncodingPace(
       () => this.#cancelled.has(id),
       () => this.#reportWork(id),
     );
+    if (kind === "encode") return await this.#encode(id, source, storePath, pace);
+    await storePeaks(source, storePath, pace);
+    return { kind: "complete", storeProblem: undefined };
+  }
+
+  async #encode(
+    id: number,
+    source: SoundSourceFile,
+    storePath: string,
+    pace: EncodingPace,
+  ): Promise<EncodeEnd> {
     const writer = new OptionalSoundWriter(storePath, id);
     try {
       for await (const packets of packetsOf(source, pace)) {

@@ -25,14 +25,18 @@ export interface OpusFile {
 }
 
 /** Parses every packet of the file, and decodes none. Throws SOUND_UNREADABLE, SOUND_TOO_LONG or CancelledError. */
-export async function inspectOpus(file: SoundSourceFile, pace: EncodingPace): Promise<OpusFile> {
+export async function inspectOpus(
+  file: SoundSourceFile,
+  pace: EncodingPace,
+  maxMs: number = maxSoundMs,
+): Promise<OpusFile> {
   const parser = new OggOpusParser();
   let packets = 0;
   let arePlain = true;
   for await (const run of opusRuns(file, pace, parser)) {
     packets += run.packets.length;
     arePlain &&= run.packets.every(isPlainOpusPacket);
-    if (parser.audibleSamples > (maxSoundMs / 1000) * opusSampleRate) {
+    if (parser.audibleSamples > (maxMs / 1000) * opusSampleRate) {
       throw new WavecacheError("SOUND_TOO_LONG");
     }
   }

@@ -7,10 +7,9 @@ import { maxResampleRate, minResampleRate, Resampler } from "../../../src/codec/
 import type { EncodingPace } from "./encoding-pace.ts";
 import { FrameEncoder } from "./frame-encoder.ts";
 import { type MonoAudio, type MonoPiece, piecesPerSecond } from "./mono-audio.ts";
-import { openMp3 } from "./mp3-audio.ts";
+import { openProbed } from "./open-audio.ts";
 import { inspectOpus, openOpus, opusPackets } from "./opus-audio.ts";
 import type { SoundSourceFile } from "./sound-source-file.ts";
-import { openWav } from "./wav-audio.ts";
 
 const maxPackets = (maxSoundMs / 1000) * (opusSampleRate / opusFrameSamples);
 /** The largest batch: some 5 ms of work. The first batches are smaller, to start the playback soon. */
@@ -24,18 +23,13 @@ export async function* packetsOf(
   file: SoundSourceFile,
   pace: EncodingPace,
 ): AsyncGenerator<Uint8Array[], void, void> {
-  const { format, at } = await probeAudio((from, bytes) => file.read(from, bytes));
-  if (format === "audio/ogg; codecs=opus") {
+  const probe = await probeAudio((from, bytes) => file.read(from, bytes));
+  if (probe.format === "audio/ogg; codecs=opus") {
     const opus = await inspectOpus(file, pace);
     if (opus.plainPackets !== undefined) yield* opusPackets(file, opus.plainPackets, pace);
     else yield* encode(openOpus(file, opus, pace), pace);
-  } else if (format === "audio/wav") {
-    yield* encode(await openWav(file, pace), pace);
-  } else if (format === "audio/mpeg") {
-    yield* encode(await openMp3(file, at, file.size, pace), pace);
   } else {
-    const what = file.size === 0 ? "an empty file" : (format ?? "an unknown audio format");
-    throw new WavecacheError("SOUND_UNREADABLE", `${what}; WAV, MP3 and Opus in Ogg can be played`);
+    yield* encode(await openProbed(file, probe, pace), pace);
   }
 }
 

@@ -13,12 +13,16 @@ const minHeadBytes = 4 * KiB;
 const maxHeadBytes = 64 * KiB;
 
 /** Decodes the audio of a WAV file. Throws SOUND_UNREADABLE or SOUND_TOO_LONG. */
-export async function openWav(file: SoundSourceFile, pace: EncodingPace): Promise<MonoAudio> {
+export async function openWav(
+  file: SoundSourceFile,
+  pace: EncodingPace,
+  maxMs: number = maxSoundMs,
+): Promise<MonoAudio> {
   const parser = new WavHeadParser(file.size);
   for (let at = 0, bytes = minHeadBytes; ; bytes = Math.min(2 * bytes, maxHeadBytes)) {
     const head = parser.parse(file.read(at, bytes), at);
     if (head.kind === "refused") throw new WavecacheError("SOUND_UNREADABLE", head.reason);
-    if (head.kind === "format") return new WavAudio(file, head.format, pace);
+    if (head.kind === "format") return new WavAudio(file, head.format, pace, maxMs);
     if (head.kind === "mpeg") {
       const { dataAt, dataBytes = file.size - dataAt } = head;
       return await openMp3(file, dataAt, dataAt + dataBytes, pace);
@@ -38,7 +42,7 @@ class WavAudio implements MonoAudio {
   /** Samples per channel still to return. */
   #samples: number;
 
-  constructor(file: SoundSourceFile, format: WavFormat, pace: EncodingPace) {
+  constructor(file: SoundSourceFile, format: WavFormat, pace: EncodingPace, maxMs: number) {
     const { sampleRate, frameBytes, dataAt, dataBytes = file.size - dataAt } = format;
     this.#file = file;
     this.#pace = pace;
@@ -46,7 +50,7 @@ class WavAudio implements MonoAudio {
     this.#at = dataAt;
     this.#end = dataAt + dataBytes;
     this.#samples = wavSamples(format, dataBytes);
-    if (this.#samples / sampleRate > maxSoundMs / 1000) throw new WavecacheError("SOUND_TOO_LONG");
+    if (this.#samples / sampleRate > maxMs / 1000) throw new WavecacheError("SOUND_TOO_LONG");
     this.#pieceBytes = Math.ceil(sampleRate / piecesPerSecond / wavFrameSamples(format)) * frameBytes;
   }
 
