@@ -1,14 +1,16 @@
 /** The audio of a period as the bytes of one file, of which any part can be read. */
 import { encodePcmHeader } from "../../../codec/wav/rf64.ts";
 import { wavHeaderBytes } from "../../../codec/wav/wav.ts";
+import { periodReadBytes } from "../../../base/limits/recordings.ts";
 import type { RecordedFile } from "../../../base/recording-entry.ts";
-import { isClip, type Piece, type Plan } from "./plan.ts";
+import { type Clip, isClip, type Plan } from "./plan.ts";
 
 export type PeriodFormat = "wav" | "pcm";
 
 /** A WAV file whose content is right. */
 export interface OpenWav {
-  read(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>>;
+  /** Reads to the beginning of `into` if it is given. */
+  read(offset: number, length: number, into?: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>>;
   close(): Promise<void>;
 }
 
@@ -24,6 +26,9 @@ export class PeriodAudio {
   readonly #open: WavOpener;
   /** The recording that was read last. */
   #file: { id: number; wav: OpenWav } | undefined;
+  /** The block of it that was read last. */
+  #block = { offset: 0, bytes: new Uint8Array(0) };
+  #memory: Uint8Array<ArrayBuffer> | undefined;
 
   constructor(plan: Plan, format: PeriodFormat, open: WavOpener) {
     this.#plan = plan;
@@ -57,19 +62,25 @@ export class PeriodAudio {
   async close(): Promise<void> {
     const file = this.#file;
     this.#file = undefined;
+    this.#block = { offset: 0, bytes: new Uint8Array(0) };
     await file?.wav.close();
   }
 
-  async #readClip(
-    { segment, at }: Extract<Piece, { at: number }>,
-    skip: number,
-    bytes: number,
-  ): Promise<Uint8Array> {
+  async #readClip({ segment, at, samples }: Clip, skip: number, bytes: number): Promise<Uint8Array> {
     if (this.#file?.id !== segment.id) {
       await this.close();
       this.#file = { id: segment.id, wav: await this.#open(segment.name, segment.wav) };
     }
-    return await this.#file.wav.read(wavHeaderBytes + at * this.#frameBytes + skip, bytes);
+    const first = wavHeaderBytes + at * this.#frameBytes;
+    const from = first + skip - this.#block.offset;
+    if (from >= 0 && from + bytes <= this.#block.bytes.length)
+      return this.#block.bytes.subarray(from, from + bytes);
+    const offset = first + skip;
+    const length = Math.max(bytes, Math.min(periodReadBytes, samples * this.#frameBytes - skip));
+    if (length <= periodReadBytes) this.#memory ??= new Uint8Array(periodReadBytes);
+    const into = length <= periodReadBytes ? this.#memory : undefined;
+    this.#block = { offset, bytes: await this.#file.wav.read(offset, length, into) };
+    return this.#block.bytes.subarray(0, bytes);
   }
 
   /** The piece with this byte of the samples. */
