@@ -6,20 +6,51 @@ import { type Options, textOption } from "../kit/arguments.ts";
 import type { Context } from "../kit/context.ts";
 import { usageError } from "../kit/failures.ts";
 import { listingOptions, printListing } from "../kit/listing.ts";
+import { exportPeriod } from "../recordings/export.ts";
+import { timeOption } from "../recordings/period.ts";
+import { printTimeline } from "../recordings/timeline.ts";
 import { humanDuration, humanTime, table } from "../kit/text.ts";
 
 const noun = "recordings";
 
 export function registerRecordings(cli: CAC, context: Context): void {
   const command = cli
-    .command("recordings", "List the recordings of a server")
+    .command(
+      "recordings [action] [device]",
+      "List the recordings of a server; timeline or export those of a device",
+    )
     .option("--device <id>", "Show only recordings of this device (hardware id)")
     .option("--from <time>", "Show only audio from this time on, e.g. 2025-01-31T09:05 (UTC without a zone)")
-    .option("--to <time>", "Show only audio up to this time");
+    .option("--to <time>", "Show only audio up to this time")
+    .option("-o, --output <file>", "export: the WAV file to write, or - for standard output")
+    .option("--force", "export: overwrite an existing file")
+    .option("--gaps <rule>", "export: silence where there is no audio (default), skip, or fail")
+    .option("--resample <rate>", "export: the sample rate in Hz, whatever that of the recordings");
   serverOption(listingOptions(command, noun, "id"))
     .example("  $ bun run client recordings")
     .example("  $ bun run client recordings --device kitchen --from 2025-01-31 --json")
-    .action((options: Options) => recordings(options, context));
+    .example("  $ bun run client recordings timeline kitchen --from 2025-01-31")
+    .example(
+      "  $ bun run client recordings export kitchen --from 2025-01-31T10:00:05 --to 2025-01-31T10:00:27 -o cut.wav",
+    )
+    .action((action: string | undefined, device: string | undefined, options: Options) =>
+      run(action, device, options, context),
+    );
+}
+
+async function run(
+  action: string | undefined,
+  device: string | undefined,
+  options: Options,
+  context: Context,
+): Promise<void> {
+  if (action === undefined) return await recordings(options, context);
+  if (action !== "timeline" && action !== "export")
+    throw usageError(`recordings has no action "${action}"`, "use timeline or export, or none for the list");
+  if (device === undefined)
+    throw usageError("the device is missing", `give it like: recordings ${action} kitchen`);
+  if (action === "timeline") return await printTimeline(device, options, context);
+  await exportPeriod(device, options, context);
 }
 
 async function recordings(options: Options, context: Context): Promise<void> {
@@ -34,18 +65,6 @@ async function recordings(options: Options, context: Context): Promise<void> {
     return { items: page.recordings, next: page.next };
   };
   await printListing({ noun, fetchPage, tableOf, cursorText: (id) => id }, options, context.terminal);
-}
-
-/** Parses ISO 8601, in UTC without a zone. Also accepts the format of the table, for copy and paste. */
-function timeOption(options: Options, name: string): Date | undefined {
-  const text = textOption(options, name);
-  if (text === undefined) return undefined;
-  const match =
-    /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?) ?(UTC|Z|[+-]\d{2}:\d{2})?)?$/.exec(text);
-  const [, day = "", time = "00:00", zone = "Z"] = match ?? [];
-  const date = new Date(`${day}T${time}${zone === "UTC" ? "Z" : zone}`);
-  if (!Number.isNaN(date.getTime())) return date;
-  throw usageError(`--${name} is no time: "${text}"`, "give it like 2025-01-31T09:05 or 2025-01-31");
 }
 
 function tableOf(recordings: readonly ListedRecording[]): string[] {

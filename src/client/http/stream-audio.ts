@@ -1,16 +1,24 @@
-/** The audio of a stream, over the HTTP API. */
+/** Audio, over the HTTP API. */
 import { ClientError } from "../errors.ts";
 import { type ApiOptions, httpOrigin, isUnknown, jsonOf, throwUnlessOk, unreachable } from "./api.ts";
 
-/**
- * Yields the audio from its beginning to its end. Throws UNREACHABLE, BUSY, REFUSED, CONNECTION_LOST, NO_HTTP_API, or the
- * reason of the signal. Undefined if the stream does not exist.
- */
-export async function streamAudio(
+/** Yields the audio of a stream. Undefined if the stream does not exist. Throws what `audioAt` throws. */
+export function streamAudio(
   streamId: string,
   options: ApiOptions,
 ): Promise<AsyncGenerator<Uint8Array> | undefined> {
-  const target = new URL(`/api/streams/${encodeURIComponent(streamId)}/audio`, httpOrigin(options.url));
+  return audioAt(`/api/streams/${encodeURIComponent(streamId)}/audio`, options);
+}
+
+/**
+ * Yields the audio at a path of the API, from its beginning to its end. Throws UNREACHABLE, BUSY, REFUSED, CONNECTION_LOST, NO_HTTP_API, or the
+ * reason of the signal. Undefined if there is none.
+ */
+export async function audioAt(
+  path: string,
+  options: ApiOptions,
+): Promise<AsyncGenerator<Uint8Array> | undefined> {
+  const target = new URL(path, httpOrigin(options.url));
   const signal = options.signal ?? new AbortController().signal;
   let response: Response;
   try {

@@ -11,6 +11,7 @@ import {
   isCounting,
   pcmFormat,
 } from "../harness/peers/ingest-device.ts";
+import { runClient } from "../harness/client-process.ts";
 import { TestServer } from "../harness/server.ts";
 import { testLimitMs, until } from "../harness/until.ts";
 
@@ -163,6 +164,31 @@ test("a period is removed with its files, and so is a single recording; nothing 
   expect((await remove(String(rows[2]!.id)))[0]).toBe(404);
   expect(readdirSync(join(own.folder, "received", "shed"))).toEqual([]);
   expect(await timelineOf(own.httpBase, "shed")).toBeUndefined();
+});
+
+test("the client exports a period to a file and prints a timeline", async () => {
+  const start = await record("client", 50);
+  const path = join(server.folder, "cut.wav");
+  const times = [
+    "--from",
+    new Date(start / 1000).toISOString(),
+    "--to",
+    new Date(start / 1000 + 500).toISOString(),
+  ];
+  const run = (...args: string[]) => runClient(["recordings", ...args, "-s", server.httpBase]);
+  const exported = await run("export", "client", ...times, "-o", path);
+  expect(exported).toEqual({ out: `${path}: 16044 bytes\n`, err: "", code: 0 });
+  const samples = new Int16Array((await Bun.file(path).arrayBuffer()).slice(44));
+  expect([samples.length, isCounting(samples)]).toEqual([8_000, true]);
+  expect((await run("export", "client", ...times, "-o", path)).code).not.toBe(0);
+  const timeline = await run("timeline", "client", "--json");
+  expect(JSON.parse(timeline.out)).toMatchObject({
+    device: "client",
+    spans: [{ sampleRate: 16_000 }],
+    gaps: [],
+  });
+  expect((await run("timeline", "client")).out).toContain("audio, 16000 Hz x1");
+  expect((await run("timeline", "nobody")).err).toContain("no audio of nobody");
 });
 
 test("recordings whose files were removed by hand leave a gap, with one warning", async () => {
