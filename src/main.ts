@@ -116,6 +116,7 @@ async function startServer(config: Config, log: Log, logOutput: LineWriter): Pro
   await access.open();
   readiness.clear("STARTING");
   engine.events.add("server.started", "server", { version });
+  await engine.events.flush();
   const admin = openAdmin(base.layout, pool, access, log);
   opened.defer(() => admin?.close());
 

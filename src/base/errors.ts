@@ -202,6 +202,10 @@ const table = {
   LISTENERS_EXHAUSTED: row(503, close.TRY_LATER, grpc.RESOURCE_EXHAUSTED, "too many listeners",
     "try again later"),
 
+  // Events
+  EVENTS_EXHAUSTED: row(503, close.TRY_LATER, grpc.RESOURCE_EXHAUSTED, "too many readers of events",
+    "close connections to /api/events that nobody needs"),
+
   // Songs
   SONG_UNKNOWN: row(404, close.POLICY, grpc.NOT_FOUND, "no such song",
     "list the songs to see their names; a name is a path below the library folder"),

@@ -21,6 +21,17 @@ export const maxNamedStreams = 10;
 export const eventPageLength = 500;
 /** The newest events, which readers get from memory. Who is further behind reads the outbox. */
 export const recentEvents = 2_000;
+/** Globs of one filter, and the characters of each; more are refused with BAD_REQUEST. */
+export const maxEventGlobs = 32;
+export const maxEventGlobChars = 256;
+/** Clients of `/api/events`; one more is refused with EVENTS_EXHAUSTED. */
+export const maxEventReaders = 256;
+/** A client of `/api/events` that had all events and is this far behind now is cut off. */
+export const maxEventsBehind = 10_000;
+/** A client that takes nothing for this long is closed. */
+export const eventStallSeconds = 30;
+/** Without an event a comment is sent at this interval, which keeps proxies from closing the connection. */
+export const eventKeepaliveMs = 15_000;
 
 mustHold("one page does not replace all recent events", recentEvents >= 2 * eventPageLength);
 mustHold(

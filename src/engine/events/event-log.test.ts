@@ -84,6 +84,18 @@ describe("a reader", () => {
     unwatch();
   });
 
+  test("is notified of new events after an announcement of events that are in memory", async () => {
+    let notified = 0;
+    const unwatch = log.watch(() => (notified += 1));
+    keeper.appendMany(1);
+    await until("it is notified", 5_000, () => notified === 1);
+    keeper.announce();
+    await Bun.sleep(0);
+    keeper.appendMany(1);
+    await until("it is notified again", 5_000, () => notified === 2);
+    unwatch();
+  });
+
   test("is notified again after a read that failed", async () => {
     let notified = 0;
     const unwatch = log.watch(() => (notified += 1));

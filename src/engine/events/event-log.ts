@@ -46,6 +46,7 @@ export class EventLog implements EventWriter {
   #recent: EventRow[] = [];
   #recentAfter: number | undefined;
   #reading: Promise<void> | undefined;
+  #isReading = false;
   #readTimer: Timer | undefined;
   #pruning: Promise<void> | undefined;
   #prunedAt = 0;
@@ -123,7 +124,7 @@ export class EventLog implements EventWriter {
 
   #announced(newest: number): void {
     this.newest = Math.max(this.newest, newest);
-    if (this.#watchers.size > 0) this.#reading ??= this.#readRecent();
+    if (this.#watchers.size > 0 && !this.#isReading) this.#reading = this.#readRecent();
     const now = performance.now();
     if (now - this.#prunedAt < pruneIntervalMs) return;
     this.#prunedAt = now;
@@ -132,6 +133,7 @@ export class EventLog implements EventWriter {
 
   /** Single flight. The events that are announced during a read are read with the next page. */
   async #readRecent(): Promise<void> {
+    this.#isReading = true;
     try {
       this.#recentAfter ??= this.newest - 1;
       for (let last = this.#lastRecent(); last < this.newest && this.#watchers.size > 0;) {
@@ -145,7 +147,7 @@ export class EventLog implements EventWriter {
       this.#log.warn("new events could not be read, and are tried again", { error });
       this.#readTimer ??= setTimeout(() => this.#readAgain(), retryMs);
     } finally {
-      this.#reading = undefined;
+      this.#isReading = false;
     }
   }
 

@@ -9,6 +9,7 @@ import { apiRoute } from "./api.ts";
 import { type AudioSongs, songAudioOperation } from "./audio/library.ts";
 import { type AudioStreams, type StreamAudios, streamAudioOperation } from "./audio/streams.ts";
 import { deviceOperations, type Devices } from "./devices.ts";
+import { eventOperations, type Events } from "./events/operations.ts";
 import { healthRoute, type StoreCheck } from "./health.ts";
 import { homeRoute, type HomeSettings } from "./home.ts";
 import { libraryOperations, type Songs } from "./library.ts";
@@ -46,6 +47,7 @@ export interface HttpApi {
   peaks: PeaksOfSounds;
   devices: Devices;
   access: BrowserSessions & LinkSigner & TokenAdmin;
+  events: Events;
   readiness: Readiness;
 }
 
@@ -71,6 +73,7 @@ export function httpRoutes(api: HttpApi, home: HomeSettings, meter: GatewayMeter
     linkOperation(api.access, api.streams),
     ...sessionOperations(api.access),
     ...tokenOperations(api.access),
+    ...eventOperations(api.events),
   ];
   return [
     healthRoute(api.readiness, api.streams),

@@ -186,6 +186,9 @@ describe("the OpenAPI document", () => {
     for (const action of ["play", "stop", "mode"]) {
       expect((await api.request("POST", `/api/devices/nobody/${action}`)).status).toBe(404);
     }
+    expect((await api.request("GET", "/api/events?follow=0")).status).toBe(200);
+    expect((await api.request("HEAD", "/api/events")).status).toBe(200);
+    expect((await api.request("GET", "/api/events/types")).status).toBe(200);
     expect(api.untried).toEqual([]);
   });
 
@@ -229,6 +232,8 @@ describe("a wrong query", () => {
     ["/api/library?q=x", "q"],
     ["/api/devices?connected=yes", "connected"],
     ["/api/openapi.json?x", "x"],
+    ["/api/events?type=song.*", "type"],
+    ["/api/events?subject=a{b}", "subject"],
   ] as const) {
     test(`is refused with the name of its parameter: ${target}`, async () => {
       expect(await failure("GET", target)).toMatchObject({ status: 400, code: "BAD_REQUEST", parameter });

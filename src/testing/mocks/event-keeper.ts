@@ -30,6 +30,10 @@ export class EventKeeper implements Pick<KeeperClient, "call" | "watchEvents"> {
   /** Writes events as the keeper does for its own facts, and announces them. */
   append(events: NewEvent[]): void {
     for (const event of events) this.catalog.events.append(event);
+    this.announce();
+  }
+
+  announce(): void {
     this.#onEvents(this.catalog.events.range().newest);
   }
 

@@ -1,0 +1,68 @@
+/** Events of the real server, as a client of `/api/events` gets them. */
+import { describe, expect, test } from "bun:test";
+import { AudioCachePeer, freshId } from "../harness/peers/audio-cache.ts";
+import { EventStreamPeer } from "../harness/peers/event-stream.ts";
+import { countingPayload, IngestDevice, pcmFormat } from "../harness/peers/ingest-device.ts";
+import { removeStream } from "../harness/http/streams.ts";
+import { TestServer, useServers } from "../harness/server.ts";
+
+useServers();
+
+async function upload(server: TestServer): Promise<string> {
+  using peer = await AudioCachePeer.open(server.url);
+  const id = freshId("event");
+  await peer.upload(id, new Uint8Array(1000));
+  return id;
+}
+
+describe("the event stream", () => {
+  test("tells of streams and recordings as they happen", async () => {
+    await using server = await TestServer.start({ flags: { "sync-seconds": 1 } });
+    using all = await EventStreamPeer.open(server.httpBase, "after=0");
+    using filtered = await EventStreamPeer.open(server.httpBase, "type=stream.*&subject=streams/event-*");
+    const id = await upload(server);
+    await removeStream(server.httpBase, id);
+    {
+      using device = await IngestDevice.open(server.httpBase, pcmFormat, "kitchen");
+      device.send(countingPayload(0, 320));
+      await device.close();
+    }
+    const subject = `streams/${id}`;
+    expect((await filtered.take(3)).map((event) => [event.type, event.subject])).toEqual([
+      ["stream.started", subject],
+      ["stream.finished", subject],
+      ["stream.removed", subject],
+    ]);
+    const seen = await all.take(6);
+    expect(seen.map(({ type }) => type)).toEqual([
+      "server.started",
+      "stream.started",
+      "stream.finished",
+      "stream.removed",
+      "recording.opened",
+      "recording.closed",
+    ]);
+    expect(seen.at(-1)).toMatchObject({ subject: "recordings/kitchen", data: { device: "kitchen" } });
+  });
+
+  test("resumes after the last event that a client has, also after kill -9", async () => {
+    await using server = await TestServer.start();
+    const first = await upload(server);
+    using before = await EventStreamPeer.open(server.httpBase, "after=0");
+    const events = await before.take(3);
+    await server.kill9();
+    await server.restart();
+    const second = await upload(server);
+    using after = await EventStreamPeer.open(server.httpBase, "", events[1]!.id);
+    const resumed = await after.take(4);
+    expect(resumed[0]).toEqual(events[2]!);
+    expect(resumed.slice(1).map(({ type }) => type)).toEqual([
+      "server.started",
+      "stream.started",
+      "stream.finished",
+    ]);
+    expect([events[2]!.subject, resumed[3]!.subject]).toEqual([`streams/${first}`, `streams/${second}`]);
+    const ids = [...events, ...resumed.slice(1)].map((event) => Number(event.id));
+    expect(ids).toEqual(ids.toSorted((a, b) => a - b));
+  });
+});
