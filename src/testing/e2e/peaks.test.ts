@@ -83,6 +83,20 @@ function recordedSize(folder: string): number {
   );
 }
 
+test("a disk that is full for the peaks costs no audio, and they are made later", async () => {
+  const env = { WAVECACHE_FAILPOINTS: "record.peaks*1=ENOSPC" };
+  await using server = await TestServer.start({ flags: { ...quickFlags, workers: 1 }, env });
+  using device = await IngestDevice.open(server.httpBase, pcmFormat, "kitchen");
+  send(device, 1000, 20);
+  await device.close();
+  await server.untilLogged("the peaks of a recording cannot be written");
+  await untilStart(server, "kitchen");
+  const folder = `${server.folder}/received`;
+  const [{ name, samples }] = recordedSegments(folder) as [ReturnType<typeof recordedSegments>[0]];
+  expect(samples.length).toBe(20 * 320);
+  await until("the peaks", 15_000, () => Bun.file(`${folder}/${name}.dat`).size === 24 + 4 * 25);
+});
+
 test("sound and silence are spans, with a threshold for each device", async () => {
   const flags = { ...quickFlags, "silence-seconds": 1, "silence-for": "garage=-20/1" };
   await using server = await TestServer.start({ flags });
