@@ -32,6 +32,7 @@ import { DeviceGateway } from "./gateways/devices/gateway.ts";
 import { httpRoutes } from "./gateways/http/routes.ts";
 import { echoRoute, ingestHttpRoute, ingestRoute } from "./gateways/ingest/route.ts";
 import { liveRoute } from "./gateways/live/live.ts";
+import { liveSocketRoute } from "./gateways/live/socket.ts";
 import { Metrics } from "./gateways/metrics/metrics.ts";
 import { SongsTlsGateway } from "./gateways/songs-tls/gateway.ts";
 import { SongsUdpGateway } from "./gateways/songs-udp/gateway.ts";
@@ -208,12 +209,14 @@ function openV1({ config, streams, recordings, meters }: Parts): V1Gateway {
 async function openListeners(parts: Parts, v1: V1Gateway, metrics: Metrics, log: Log): Promise<Listeners> {
   const { config, streams, recordings, access, connections, meters, readiness } = parts;
   const { host, port, path, ingestPort } = config;
+  const [liveMeter, liveLog] = [meters.add("live"), openLog("live")];
   const ingest = {
     sockets: [
+      liveSocketRoute(recordings, liveMeter, liveLog),
       echoRoute(meters.add("echo")),
       ingestRoute(recordings, meters.add("ingest"), openLog("ingest")),
     ],
-    http: [ingestHttpRoute, liveRoute(recordings, meters.add("live"), openLog("live"))],
+    http: [ingestHttpRoute, liveRoute(recordings, liveMeter, liveLog)],
   };
   const { maxMessageBytes } = config;
   const audioCache = {

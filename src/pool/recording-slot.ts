@@ -5,6 +5,9 @@ import type { Level } from "../codec/peaks/level.ts";
 import type { OrderDecision } from "../codec/nibble-order.ts";
 import {
   decodeJson,
+  listenCodes,
+  type ListenMode,
+  type PastAudio,
   encodeJson,
   RECORD_AUDIO,
   RECORD_CLOSE,
@@ -23,7 +26,7 @@ import {
   type RecordingSpec,
   type SoundNews,
 } from "../lane/messages/recordings.ts";
-import { type Body, decodeFailure, decodeNumber } from "../lane/messages/streams.ts";
+import { type Body, decodeFailure, decodeNumber, numberBytes } from "../lane/messages/streams.ts";
 import type { SlotOwner, Writer } from "./writer.ts";
 
 /** Events of a writer for one recording. After `closed` and after `lost` nothing follows. */
@@ -33,10 +36,16 @@ export interface RecordingEvents {
   ordered(decision: OrderDecision): void;
   /** The device has begun to sound, has become silent, or clips, or the audio has ended. */
   sound(news: SoundNews): void;
-  /** Answers `listen(true)`: its audio follows. */
-  listening(): void;
-  /** PCM16, interleaved: a view of shared memory that is valid until this returns. */
-  audio(pcm: Uint8Array): void;
+  /**
+   * Answers `listen`, unless it asked for nothing: its audio follows. `past`: the files that have the audio before,
+   * oldest first, if it asked to start where they end.
+   */
+  listening(past: PastAudio[]): void;
+  /**
+   * PCM16, interleaved: a view of shared memory that is valid until this returns. The time is of its first sample, in ms
+   * since 1970.
+   */
+  audio(pcm: Uint8Array, timeMs: number): void;
   skipped(bytes: number): void;
   failed(error: WavecacheError): void;
   closed(): void;
@@ -46,8 +55,6 @@ export interface RecordingEvents {
 }
 
 const emptyBody = new Uint8Array(0);
-const yes = Uint8Array.of(1);
-const no = Uint8Array.of(0);
 
 export class RecordingSlot implements SlotOwner {
   readonly #writer: Writer;
@@ -80,8 +87,8 @@ export class RecordingSlot implements SlotOwner {
   }
 
   /** Starts or stops the `audio` events. */
-  listen(isOn: boolean): void {
-    this.#writer.send(RECORD_LISTEN, this.#slot, isOn ? yes : no);
+  listen(mode: ListenMode): void {
+    this.#writer.send(RECORD_LISTEN, this.#slot, Uint8Array.of(listenCodes[mode]));
   }
 
   /** Ends the segment. The next frame opens another one. */
@@ -97,10 +104,10 @@ export class RecordingSlot implements SlotOwner {
   result(kind: number, body: Body): boolean {
     switch (kind) {
       case RECORD_AUDIO:
-        this.#events.audio(body.bytes.subarray(body.offset, body.offset + body.length));
+        this.#audio(body);
         return false;
       case RECORD_LISTENING:
-        this.#events.listening();
+        this.#events.listening(decodeJson(body));
         return false;
       case RECORD_SKIPPED:
         this.#events.skipped(decodeNumber(body));
@@ -129,6 +136,11 @@ export class RecordingSlot implements SlotOwner {
       default:
         throw new RangeError(`a recording has no result of kind ${kind}`);
     }
+  }
+
+  #audio(body: Body): void {
+    const { bytes, offset, length } = body;
+    this.#events.audio(bytes.subarray(offset + numberBytes, offset + length), decodeNumber(body));
   }
 
   /** Never called: a device sends in real time and cannot be held. */

@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { errorCodes, errorRow } from "../base/errors.ts";
 import { anchors, codeBlocks, documents, links, projectFolder, readDocument } from "./harness/documents.ts";
+import { decodeLiveAudio } from "../wire/live.ts";
 import { runServerToExit } from "./harness/server.ts";
 
 /** Why a link leads nowhere; undefined if it leads somewhere, or out of the project. */
@@ -74,6 +75,19 @@ test("the hex example of the ingest protocol is what its table says", () => {
   expect(handshake.readUInt32LE(12)).toBe(16_000);
   expect(frame.readUInt32LE(0)).toBe(0x464d4350);
   expect(frame.readUInt32LE(4)).toBe(frame.length - 12);
+});
+
+test("the hex example of live audio is what its table says", () => {
+  const [message] = codeBlocks(readDocument("docs/live.md"))
+    .filter(({ language }) => language === "hex")
+    .map(({ text }) => Buffer.from(text.replace(/ {2}[^\n]*|\s/g, ""), "hex"));
+  expect(decodeLiveAudio(message!)).toEqual({
+    sampleRate: 16_000,
+    channels: 2,
+    skipped: 320,
+    timeMs: Date.UTC(2025, 0, 31, 9, 5) + 0.5,
+    pcm: new Uint8Array(Int16Array.of(1, -1).buffer),
+  });
 });
 
 test("docs/configuration.md has every flag with its default", async () => {

@@ -34,6 +34,8 @@ export const liveHistoryMs = 200;
 export const maxLiveHistoryBytes = 64 * KiB;
 /** Audio queued for one live listener; further audio is skipped until the listener has read. */
 export const liveBufferMs = 2_000;
+/** The same over a WebSocket, whose listeners want to be close to live. */
+export const liveSocketBufferMs = 500;
 export const maxLiveBufferBytes = 512 * KiB;
 /** Live listeners to all recordings together; one more is refused with LISTENERS_EXHAUSTED. */
 export const maxLiveListeners = 1024;

@@ -10,7 +10,7 @@ import type { Log } from "../../base/log/log.ts";
 import type { RecordingEntry, StartedSegment } from "../../base/recording-entry.ts";
 import type { Level } from "../../codec/peaks/level.ts";
 import type { OrderDecision } from "../../codec/nibble-order.ts";
-import type { RecordingSpec, SoundNews } from "../../lane/messages/recordings.ts";
+import type { PastAudio, RecordingSpec, SoundNews } from "../../lane/messages/recordings.ts";
 import type { RecordingEvents, RecordingSlot } from "../../pool/recording-slot.ts";
 import type { Handshake } from "../../wire/ingest.ts";
 import { LiveFeed } from "./live-feed.ts";
@@ -67,7 +67,7 @@ export class Recording implements RecordingEvents {
     this.#slot = host.openSlot(spec, this);
     const { sampleRate, channels } = spec.handshake;
     const historyBytes = Math.ceil((sampleRate * liveHistoryMs) / 1000) * 2 * channels;
-    this.live = new LiveFeed(historyBytes, (isWanted) => this.#slot.listen(isWanted));
+    this.live = new LiveFeed(historyBytes, (mode) => this.#slot.listen(mode));
   }
 
   /** Accepts frames: it has neither ended nor failed. */
@@ -148,16 +148,17 @@ export class Recording implements RecordingEvents {
     return this.#slot.level;
   }
 
-  listening(): void {
-    this.live.acknowledge();
+  listening(past: PastAudio[]): void {
+    this.live.acknowledge(past);
   }
 
-  audio(pcm: Uint8Array): void {
-    this.live.push(pcm);
+  audio(pcm: Uint8Array, timeMs: number): void {
+    this.live.push(pcm, timeMs);
   }
 
   skipped(bytes: number): void {
     this.#skippedBytes += bytes;
+    this.live.skip(bytes);
     this.#host.countSkippedLive(bytes);
   }
 

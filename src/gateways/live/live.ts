@@ -2,22 +2,14 @@
  * `GET /live/{hwid or stream id}.wav`: a recording in progress, as a WAV file of unknown length. It starts with the most
  * recent audio. A slow listener skips audio, so that it stays live and its buffer stays bounded.
  */
-import { recordingResource } from "../../access/actions.ts";
-import type { Principal } from "../../access/principal.ts";
-import { WavecacheError } from "../../base/errors.ts";
 import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import type { Log } from "../../base/log/log.ts";
 import { encodeWavHeader, wavHeaderBytes } from "../../codec/wav/wav.ts";
 import { errorResponse } from "../../listen/error-response.ts";
 import type { HttpConnection, HttpRoute } from "../../listen/route.ts";
 import { outsideHeaders, partHeaders, requestedPart, wholeWav } from "./range.ts";
-import { listenTo, type ListenerHost, type LiveRecording } from "./wav-listener.ts";
-
-/** What this gateway needs of the engine. */
-export interface LiveRecordings {
-  /** Throws RECORDING_UNKNOWN, LISTENERS_EXHAUSTED. */
-  listen(name: string): LiveRecording;
-}
+import { findRecording, type LiveRecording, type LiveRecordings } from "./find-recording.ts";
+import { listenTo, type ListenerHost } from "./wav-listener.ts";
 
 const path = /^\/live\/([^/]+)\.wav$/;
 
@@ -38,24 +30,14 @@ export function liveRoute(recordings: LiveRecordings, meter: GatewayMeter, log: 
       if (request.method !== "GET" && request.method !== "HEAD")
         return new Response("method not allowed\n", { status: 405, headers: { allow: "GET, HEAD" } });
       try {
-        const recording = find(recordings, decodeURIComponent(name), connection.principal);
+        const recording = findRecording(recordings, name, connection.principal);
         if (request.method === "HEAD") return new Response(null, { headers: headHeaders });
         return answer(recording, request, connection, name, host);
       } catch (error) {
-        const known = error instanceof URIError ? new WavecacheError("RECORDING_UNKNOWN") : error;
-        return errorResponse(known, meter);
+        return errorResponse(error, meter);
       }
     },
   };
-}
-
-/** Throws RECORDING_UNKNOWN, also for a recording that the caller may not hear. */
-function find(recordings: LiveRecordings, name: string, principal: Principal): LiveRecording {
-  principal.requireSome("listen", "recordings");
-  const recording = recordings.listen(name);
-  const resource = recordingResource(recording.hwid, recording.handshake.streamId);
-  principal.require("listen", resource, "RECORDING_UNKNOWN");
-  return recording;
 }
 
 function answer(

@@ -4,15 +4,8 @@ import { liveBufferMs, maxLiveBufferBytes } from "../../base/limits/recordings.t
 import type { Log } from "../../base/log/log.ts";
 import { encodeWavHeader, wavHeaderBytes } from "../../codec/wav/wav.ts";
 import type { LiveListener } from "../../engine/recordings/live-feed.ts";
+import type { LiveRecording } from "./find-recording.ts";
 import type { WavPart } from "./range.ts";
-
-/** A recording in progress. */
-export interface LiveRecording {
-  handshake: { sampleRate: number; channels: number; streamId: number };
-  /** Null if the device sent none. */
-  hwid: string | null;
-  live: { add(listener: LiveListener): void; remove(listener: LiveListener): void };
-}
 
 export interface ListenerHost {
   meter: GatewayMeter;

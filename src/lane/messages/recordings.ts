@@ -6,7 +6,7 @@
  *
  *     RECORD_OPEN       JSON of a RecordingSpec
  *     RECORD_FRAMES     whole frame messages as received (wire/ingest.ts), one after the other
- *     RECORD_LISTEN     u8 1 = start sending audio, 0 = stop
+ *     RECORD_LISTEN     u8 0 = stop sending audio, 1 = start with the most recent, 2 = start where the files end
  *     RECORD_SPLIT      -                              ends the segment; the next frame opens another one
  *     RECORD_CLOSE      -                              frees the slot, in any state
  *
@@ -16,8 +16,8 @@
  *     RECORD_SEGMENT    JSON of a RecordingEntry       a segment is complete in its files
  *     RECORD_ORDER      JSON of an OrderDecision       the nibble order was detected, or has changed
  *     RECORD_SOUND      JSON of a SoundNews            the device sounds, is silent or clips, or the audio has ended
- *     RECORD_LISTENING  -                              answers RECORD_LISTEN 1: its audio follows
- *     RECORD_AUDIO      PCM16, interleaved             while listening; starts with the most recent audio
+ *     RECORD_LISTENING  JSON of PastAudio[]            answers RECORD_LISTEN 1 and 2: its audio follows
+ *     RECORD_AUDIO      f64 time in ms, then PCM16     while listening; interleaved; the time is of the first sample
  *     RECORD_SKIPPED    f64 bytes of PCM16             not sent because the lane was full
  *     RECORD_FAILED     u32 error number, then detail  frames are discarded until RECORD_CLOSE
  *     RECORD_CLOSED     -                              the slot is free
@@ -71,13 +71,25 @@ export interface WriterSpec extends RecordingSpec {
   levelCell: number | null;
 }
 
+/** What RECORD_LISTEN asks for. */
+export type ListenMode = "off" | "recent" | "afterFiles";
+
+/** The values of RECORD_LISTEN, by mode. */
+export const listenCodes: Record<ListenMode, number> = { off: 0, recent: 1, afterFiles: 2 };
+
+/** A `.wav` of a recording, without its extension, and how many samples per channel it has. */
+export interface PastAudio {
+  name: string;
+  samples: number;
+}
+
 export type SoundNews = SoundChange | { kind: "end"; at: number };
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 export function encodeJson(
-  value: WriterSpec | SoundNews | StartedSegment | RecordingEntry | OrderDecision,
+  value: WriterSpec | SoundNews | PastAudio[] | StartedSegment | RecordingEntry | OrderDecision,
 ): Uint8Array {
   return encoder.encode(JSON.stringify(value));
 }

@@ -3,7 +3,8 @@
  * crashes and a clock that is set. Beside the recordings it keeps what each session should be, by the documentation
  * alone.
  */
-import { describeSegment, describeStarted, Recorder } from "../../../workers/jobs/recordings/recorder.ts";
+import { describeSegment, describeStarted } from "../../../workers/jobs/recordings/describe-segment.ts";
+import { Recorder } from "../../../workers/jobs/recordings/recorder.ts";
 import type { RecordingEntry } from "../../base/recording-entry.ts";
 import type { RecordingSpec } from "../../lane/messages/recordings.ts";
 import { RecordingKeeper } from "../../store/recordings/keeper.ts";

@@ -17,7 +17,7 @@ import {
 import { decodeDat } from "../../../src/codec/peaks/dat.ts";
 import type { SoundChange } from "../../../src/codec/peaks/sound-detector.ts";
 import type { OrderDecision } from "../../../src/codec/nibble-order.ts";
-import type { RecordingSpec } from "../../../src/lane/messages/recordings.ts";
+import type { PastAudio, RecordingSpec } from "../../../src/lane/messages/recordings.ts";
 import type { Body } from "../../../src/lane/messages/streams.ts";
 import type { Segment } from "../../../src/store/recordings/segment.ts";
 import { countingPayload, frameMessage } from "../../../src/testing/harness/peers/ingest-device.ts";
@@ -27,7 +27,8 @@ import {
   recordedSegments,
 } from "../../../src/testing/harness/recorded-files.ts";
 import { temporaryFolder } from "../../../src/testing/fixtures/temporary-folder.ts";
-import { describeSegment, Recorder } from "./recorder.ts";
+import { describeSegment } from "./describe-segment.ts";
+import { Recorder } from "./recorder.ts";
 
 const golden = new URL("../../../data/golden/", import.meta.url);
 const speech = new Int16Array(await Bun.file(new URL("input-mono.s16le", golden)).arrayBuffer());
@@ -64,6 +65,8 @@ class Stage {
   readonly entries: RecordingEntry[] = [];
   readonly decisions: OrderDecision[] = [];
   readonly heard: number[] = [];
+  /** Samples heard before a piece of live audio, and its time. */
+  readonly times: [number, number][] = [];
   readonly peaks: number[] = [];
   readonly changes: SoundChange[] = [];
   readonly taken = { frames: 0, lostFrames: 0 };
@@ -72,8 +75,10 @@ class Stage {
       started: () => {},
       finished: (segment, decision) => void this.entries.push(hashed(spec, segment, decision)),
       ordered: (decision) => void this.decisions.push(decision),
-      audio: (bytes, at, length) =>
-        void this.heard.push(...new Int16Array(bytes.slice(at, at + length).buffer)),
+      audio: (bytes, at, length, timeMs) => {
+        this.times.push([this.heard.length, timeMs]);
+        this.heard.push(...new Int16Array(bytes.slice(at, at + length).buffer));
+      },
       level: ({ peak }) => void this.peaks.push(peak),
       changed: (change) => void this.changes.push(change),
       recorded: (frames, lostFrames) => {
@@ -404,6 +409,11 @@ describe("gaps of sequence numbers", () => {
 
 const counting = (seq: number) => frameMessage(0, seq, countingPayload(seq * 320, 320));
 
+function samplesOf({ name, samples }: PastAudio): number[] {
+  const wav = readFileSync(`${folder.path}/${name}.wav`);
+  return [...new Int16Array(new Uint8Array(wav.subarray(44)).buffer, 0, samples)];
+}
+
 describe("a listener", () => {
   test("receives the most recent audio first, then all audio until it leaves, across flushes and rotations", () => {
     const stage = new Stage(pcmSpec());
@@ -423,6 +433,34 @@ describe("a listener", () => {
       Array.from({ length: 80 * 320 - first }, (_, at) => ((first + at) << 16) >> 16),
     );
     expect(stage.entries.length).toBe(2);
+    const startMs = stage.entries[0]!.placement.sessionStartUs / 1000;
+    for (const [heard, timeMs] of stage.times) expect(timeMs).toBeCloseTo(startMs + (first + heard) / 16, 6);
+  });
+
+  test("hears the time of audio after a pause", () => {
+    const stage = new Stage(pcmSpec());
+    stage.recorder.listen(true);
+    stage.take(0, counting(0));
+    stage.take(5000, counting(1));
+    const [first, second] = stage.times.map(([, timeMs]) => timeMs);
+    expect(second! - first!).toBeCloseTo(5000, 3);
+    stage.recorder.end();
+    expect(second).toBeCloseTo(stage.entries[1]!.placement.sessionStartUs / 1000, 3);
+  });
+
+  test("of the files too gets what they have, and then what follows, without a gap", () => {
+    const stage = new Stage(pcmSpec());
+    for (let seq = 0; seq < 75; seq++) stage.take(seq * 20, counting(seq));
+    const past = stage.recorder.listenAfterFiles();
+    expect(past.map(({ samples }) => samples)).toEqual([50 * 320, 25 * 320]);
+    stage.take(1500, counting(75));
+    const all = [...past.flatMap(samplesOf), ...stage.heard];
+    expect(all).toEqual(Array.from({ length: 76 * 320 }, (_, at) => (at << 16) >> 16));
+    // The files before a pause are not those before the audio of now.
+    stage.take(5000, counting(76));
+    expect(stage.recorder.listenAfterFiles().map(({ samples }) => samples)).toEqual([320]);
+    stage.recorder.end();
+    expect(stage.recorder.listenAfterFiles().map(({ samples }) => samples)).toEqual([320]);
   });
 });
 

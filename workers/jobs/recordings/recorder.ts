@@ -23,12 +23,11 @@ import {
   recordingPauseMs,
   recordingTickMs,
 } from "../../../src/base/limits/recordings.ts";
-import type { RecordingEntry, StartedSegment } from "../../../src/base/recording-entry.ts";
 import { AdpcmDecoder, adpcmSamples, invalidFrame } from "../../../src/codec/ima-adpcm.ts";
 import type { Level } from "../../../src/codec/peaks/level.ts";
 import { type SoundChange, SoundDetector } from "../../../src/codec/peaks/sound-detector.ts";
 import { NibbleOrderFinder, type OrderDecision, type OrderVerdict } from "../../../src/codec/nibble-order.ts";
-import type { RecordingSpec } from "../../../src/lane/messages/recordings.ts";
+import type { PastAudio, RecordingSpec } from "../../../src/lane/messages/recordings.ts";
 import type { Body } from "../../../src/lane/messages/streams.ts";
 import { AppendBuffer } from "../../../src/store/recordings/append-buffer.ts";
 import { SegmentPeaks } from "../../../src/store/recordings/peaks/segment-peaks.ts";
@@ -50,8 +49,11 @@ export interface RecorderOwner {
   finished(segment: Segment, decision: OrderDecision | undefined): void;
   /** The nibble order was detected, or has changed. */
   ordered(decision: OrderDecision): void;
-  /** PCM16 at `bytes[at]`, valid until this returns. Called only while listening. */
-  audio(bytes: Uint8Array, at: number, length: number): void;
+  /**
+   * PCM16 at `bytes[at]`, valid until this returns. Called only while listening. The time is of the first sample, in ms
+   * since 1970.
+   */
+  audio(bytes: Uint8Array, at: number, length: number, timeMs: number): void;
   /** The level of the last 100 ms, valid until this returns. */
   level(level: Level): void;
   /** Sound or silence has begun, or the audio clips. */
@@ -83,6 +85,8 @@ export class Recorder {
   readonly #maxBinBytes: number;
   readonly #maxWavBytes: number;
   #segment: Segment | undefined;
+  /** The segment before, if no pause has followed it. */
+  #previous: PastAudio | undefined;
   #reported: OrderDecision | undefined;
   #listening = false;
   /** Sequence numbers of the last frame received and of the last frame decoded; -1 before the first. */
@@ -157,9 +161,24 @@ export class Recorder {
 
   /** Starts or stops the `audio` events. They start with the most recent audio. */
   listen(isOn: boolean): void {
-    const length = Math.min(this.#historyBytes, this.#wav.fill);
-    if (isOn && length > 0) this.#owner.audio(this.#wav.bytes, this.#wav.fill - length, length);
     this.#listening = isOn;
+    const length = Math.min(this.#historyBytes, this.#wav.fill);
+    if (!isOn || length === 0) return;
+    const from = (this.#segment?.counts.samples ?? 0) - length / this.#sampleFrameBytes;
+    this.#owner.audio(this.#wav.bytes, this.#wav.fill - length, length, this.#clock.timeMs(from));
+  }
+
+  /**
+   * Starts the `audio` events with the next audio, and returns the files that have the audio before it, oldest first: two
+   * at most. Throws the system's error if a file fails.
+   */
+  listenAfterFiles(): PastAudio[] {
+    const segment = this.#segment;
+    if (this.#unwrittenBytes > 0) this.#flush();
+    this.#listening = true;
+    const past = this.#previous === undefined ? [] : [this.#previous];
+    if (segment !== undefined) past.push({ name: segment.name, samples: segment.counts.samples });
+    return past;
   }
 
   /** Finishes the segment, at the end of the stream, of the segment's time, or for a split; a later frame opens the next. */
@@ -318,10 +337,12 @@ export class Recorder {
     const length = this.#wav.fill - from;
     const frames = length / this.#sampleFrameBytes;
     const { counts } = this.#segment!;
-    this.#clock.heard(counts.samples, this.#nowMs);
+    const first = counts.samples;
+    this.#clock.heard(first, this.#nowMs);
     counts.samples += frames;
     this.#peaks.push(this.#wav.samples, from / 2, frames);
-    if (this.#listening && length > 0) this.#owner.audio(this.#wav.bytes, from, length);
+    if (this.#listening && length > 0)
+      this.#owner.audio(this.#wav.bytes, from, length, this.#clock.timeMs(first));
   }
 
   #noteLevel(level: Level, from: number, frames: number): void {
@@ -369,6 +390,7 @@ export class Recorder {
     segment.adopt(this.#bin, this.#wav);
     this.#peaks.start(segment.path);
     this.#segment = segment;
+    if (nowMs - this.#lastFrameMs >= recordingPauseMs) this.#previous = undefined;
     this.#openedAtMs = nowMs;
     this.#owner.started(segment);
   }
@@ -393,6 +415,7 @@ export class Recorder {
   #finish(segment: Segment): void {
     segment.finish();
     segment.placement = this.#clock.close(segment.counts.samples);
+    this.#previous = { name: segment.name, samples: segment.counts.samples };
     this.#owner.finished(segment, this.#isPcm ? undefined : this.#finder.decision);
   }
 }
@@ -401,36 +424,4 @@ export class Recorder {
 function bufferBytes(bytesPerSecond: number, keptBytes: number): number {
   const neededBytes = keptBytes + (bytesPerSecond * (recordingFlushMs + recordingTickMs)) / 1000;
   return Math.min(maxBufferBytes, Math.ceil(neededBytes / pageBytes) * pageBytes);
-}
-
-export function describeStarted(
-  { handshake, fillGaps }: RecordingSpec,
-  { name, placement }: Segment,
-): StartedSegment {
-  return { name, placement, frameSamples: handshake.frameSamples, fillGaps };
-}
-
-/** The catalog entry of a hashed segment. */
-export function describeSegment(
-  spec: RecordingSpec,
-  segment: Segment,
-  decision: OrderDecision | undefined,
-): RecordingEntry {
-  const { streamId, sampleRate, channels, codec } = spec.handshake;
-  return {
-    name: segment.name,
-    device: spec.hwid,
-    streamId,
-    codec: codec === codecPcm16 ? "pcm" : "adpcm",
-    sampleRate,
-    channels,
-    startedAt: segment.startedAt,
-    endedAt: segment.endedAt,
-    ...segment.counts,
-    nibbleOrder: decision?.order ?? null,
-    nibbleOrderBy: decision?.by ?? null,
-    placement: segment.placement,
-    ...segment.hashes(),
-    ...(segment.peaks === undefined ? {} : { peaks: segment.peaks }),
-  };
 }

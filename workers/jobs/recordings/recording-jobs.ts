@@ -8,6 +8,8 @@ import type { BlockingEnd } from "../../../src/lane/blocking-end.ts";
 import {
   decodeJson,
   encodeJson,
+  listenCodes,
+  type PastAudio,
   RECORD_AUDIO,
   RECORD_CLOSE,
   RECORD_CLOSED,
@@ -26,12 +28,13 @@ import {
   type WriterSpec,
 } from "../../../src/lane/messages/recordings.ts";
 import { FULL } from "../../../src/lane/ring.ts";
-import { type Body, encodeFailure, encodeNumber } from "../../../src/lane/messages/streams.ts";
+import { type Body, encodeFailure, encodeNumber, numberBytes } from "../../../src/lane/messages/streams.ts";
 import type { LevelTable } from "../../../src/lane/level-table.ts";
 import type { ThreadStats } from "../../../src/lane/thread-stats.ts";
 import type { Segment } from "../../../src/store/recordings/segment.ts";
 import type { Jobs } from "../../lane-loop.ts";
-import { describeSegment, describeStarted, Recorder } from "./recorder.ts";
+import { describeSegment, describeStarted } from "./describe-segment.ts";
+import { Recorder } from "./recorder.ts";
 
 interface Recording {
   spec: RecordingSpec;
@@ -80,7 +83,7 @@ export class RecordingJobs implements Jobs {
       case RECORD_OPEN:
         return this.#open(slot, decodeJson(body));
       case RECORD_LISTEN:
-        return this.#listen(slot, body.bytes[body.offset] === 1);
+        return this.#listen(slot, body.bytes[body.offset]!);
       case RECORD_SPLIT:
         return this.#split(slot);
       case RECORD_CLOSE:
@@ -105,11 +108,23 @@ export class RecordingJobs implements Jobs {
     for (const { segment } of this.#hashing) segment.close();
   }
 
-  #listen(slot: number, isOn: boolean): void {
+  #listen(slot: number, code: number): void {
     const recording = this.#recordings.get(slot);
     if (recording === undefined) return;
-    if (isOn) this.#send(RECORD_LISTENING, slot, emptyBody);
+    if (code === listenCodes.afterFiles) return this.#listenAfterFiles(slot, recording);
+    const isOn = code === listenCodes.recent;
+    if (isOn) this.#send(RECORD_LISTENING, slot, encodeJson([]));
     recording.recorder.listen(isOn);
+  }
+
+  #listenAfterFiles(slot: number, recording: Recording): void {
+    let past: PastAudio[] = [];
+    try {
+      past = recording.recorder.listenAfterFiles();
+    } catch (error) {
+      this.#fail(slot, recording, error);
+    }
+    this.#send(RECORD_LISTENING, slot, encodeJson(past));
   }
 
   #open(slot: number, spec: WriterSpec): void {
@@ -117,7 +132,7 @@ export class RecordingJobs implements Jobs {
       started: (segment) => this.#send(RECORD_STARTED, slot, encodeJson(describeStarted(spec, segment))),
       finished: (segment, decision) => this.#hashLater(slot, segment, decision),
       ordered: (decision) => this.#send(RECORD_ORDER, slot, encodeJson(decision)),
-      audio: (bytes, at, length) => this.#sendAudio(slot, bytes, at, length),
+      audio: (bytes, at, length, timeMs) => this.#sendAudio(slot, bytes.subarray(at, at + length), timeMs),
       level: (level) => this.#levels.write(spec.levelCell, level),
       changed: (change) => this.#send(RECORD_SOUND, slot, encodeJson(change)),
       recorded: (frames, lostFrames) => this.#stats.recorded(frames, lostFrames),
@@ -228,17 +243,26 @@ export class RecordingJobs implements Jobs {
   }
 
   /** Never blocks: audio that does not fit is skipped, because a listener must not slow down the recording. */
-  #sendAudio(slot: number, bytes: Uint8Array, at: number, length: number): void {
+  #sendAudio(slot: number, pcm: Uint8Array, timeMs: number): void {
     const recording = this.#recordings.get(slot)!;
-    const { results } = this.#lane;
-    const { channels } = recording.spec.handshake;
-    const maxPieceBytes = maxAudioBytes - (maxAudioBytes % (2 * channels));
-    for (let from = at; from < at + length; from += maxPieceBytes) {
-      const piece = Math.min(maxPieceBytes, at + length - from);
-      const to = this.#reportSkipped(slot, recording) ? results.reserve(RECORD_AUDIO, slot, piece) : FULL;
-      if (to === FULL) recording.skippedBytes += piece;
-      else results.bytes.set(bytes.subarray(from, from + piece), to);
+    const { channels, sampleRate } = recording.spec.handshake;
+    const frameBytes = 2 * channels;
+    const maxPieceBytes = maxAudioBytes - (maxAudioBytes % frameBytes);
+    for (let from = 0; from < pcm.length; from += maxPieceBytes) {
+      const piece = pcm.subarray(from, from + maxPieceBytes);
+      const pieceTimeMs = timeMs + (1000 * from) / frameBytes / sampleRate;
+      if (!this.#sendPiece(slot, recording, piece, pieceTimeMs)) recording.skippedBytes += piece.length;
     }
+  }
+
+  #sendPiece(slot: number, recording: Recording, pcm: Uint8Array, timeMs: number): boolean {
+    if (!this.#reportSkipped(slot, recording)) return false;
+    const { results } = this.#lane;
+    const to = results.reserve(RECORD_AUDIO, slot, numberBytes + pcm.length);
+    if (to === FULL) return false;
+    results.bytes.set(encodeNumber(timeMs), to);
+    results.bytes.set(pcm, to + numberBytes);
+    return true;
   }
 
   /** Returns true if there is nothing left to report. */

@@ -77,11 +77,27 @@ export class SessionClock {
   close(samples: number): Placement {
     // A failed write may have taken the end of the segment with it.
     this.#losses = this.#losses.filter(({ at }) => at <= samples);
-    if (this.#position > 0 && this.#minDelayUs !== Infinity && this.#minDelayUs > recordingPauseMs * 1000)
-      this.#beginSession();
+    if (this.#isLate) this.#beginSession();
     const placement = this.#placement();
     this.#position += samples + this.#lostSamples;
+    this.#lostSamples = 0;
+    this.#minDelayUs = Infinity;
     return placement;
+  }
+
+  /**
+   * The time of a sample of the segment, in ms since 1970, as far as it is known by now. After `close` it counts from the
+   * end of the segment. A sample may be before the segment.
+   */
+  timeMs(at: number): number {
+    const timeUs = this.#timeOf(this.#position + this.#lostSamples + at);
+    return (timeUs + (this.#isLate ? this.#minDelayUs : 0)) / 1000;
+  }
+
+  /** Whether the segment begins another session. */
+  get #isLate(): boolean {
+    if (this.#position === 0 || this.#minDelayUs === Infinity) return false;
+    return this.#minDelayUs > recordingPauseMs * 1000;
   }
 
   #beginSession(): void {

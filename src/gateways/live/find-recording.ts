@@ -1,0 +1,43 @@
+import { recordingResource } from "../../access/actions.ts";
+import type { Principal } from "../../access/principal.ts";
+import { WavecacheError } from "../../base/errors.ts";
+import type { LiveListener } from "../../engine/recordings/live-feed.ts";
+
+/** A recording in progress. */
+export interface LiveRecording {
+  handshake: { sampleRate: number; channels: number; streamId: number };
+  /** Null if the device sent none. */
+  hwid: string | null;
+  live: { add(listener: LiveListener): void; remove(listener: LiveListener): void };
+}
+
+/** What this gateway needs of the engine. */
+export interface LiveRecordings {
+  /** Throws RECORDING_UNKNOWN, LISTENERS_EXHAUSTED. */
+  listen(name: string): LiveRecording;
+}
+
+/**
+ * Finds the recording that a segment of a path names. Throws RECORDING_UNKNOWN, also for a recording that the caller may
+ * not hear, and LISTENERS_EXHAUSTED.
+ */
+export function findRecording(
+  recordings: LiveRecordings,
+  segment: string,
+  principal: Principal,
+): LiveRecording {
+  principal.requireSome("listen", "recordings");
+  const recording = recordings.listen(decode(segment));
+  const resource = recordingResource(recording.hwid, recording.handshake.streamId);
+  principal.require("listen", resource, "RECORDING_UNKNOWN");
+  return recording;
+}
+
+function decode(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch (error) {
+    if (error instanceof URIError) throw new WavecacheError("RECORDING_UNKNOWN");
+    throw error;
+  }
+}
