@@ -39,6 +39,8 @@ export interface StreamRow {
   epoch: number;
   /** The object of a finished stream was found to be damaged or missing. */
   isDamaged: boolean;
+  /** Retention never removes it. */
+  isPinned: boolean;
 }
 
 /**
@@ -55,6 +57,7 @@ export interface FinishedStream extends SealedStream {
   audio: AudioProperties | null;
   createdAt: number;
   finishedAt: number;
+  isPinned?: boolean;
 }
 
 /** A position in the order of SHA-256 and stream id. */

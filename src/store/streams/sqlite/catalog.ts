@@ -10,6 +10,7 @@ import { SqliteOverviews } from "../../recordings/peaks/sqlite.ts";
 import { SqliteSpans } from "../../recordings/sounds/sqlite.ts";
 import { SqliteRecordings } from "../../recordings/sqlite.ts";
 import { SqliteTokens } from "../../tokens/sqlite.ts";
+import { SqliteRetention } from "../../retention/sqlite.ts";
 import { RunningTime } from "../../running-time.ts";
 import type {
   Catalog,
@@ -61,6 +62,7 @@ export class SqliteCatalog implements Catalog {
   readonly devices: SqliteDevices;
   readonly events: SqliteEvents;
   readonly tokens: SqliteTokens;
+  readonly retention: SqliteRetention;
   #durable = true;
   #epoch: number;
   #bootEpoch: number;
@@ -86,6 +88,7 @@ export class SqliteCatalog implements Catalog {
     this.devices = new SqliteDevices(database);
     this.events = new SqliteEvents(database);
     this.tokens = new SqliteTokens(database);
+    this.retention = new SqliteRetention(database);
     this.#runningTime = new RunningTime(this.#number(runningMsFact), monotonicMs);
     this.#epoch = this.#number(epochFact);
     this.#bootEpoch = this.#number(bootEpochFact);
@@ -156,6 +159,7 @@ export class SqliteCatalog implements Catalog {
       audio,
       createdAt,
       finishedAt,
+      stream.isPinned === true ? 1 : 0,
     );
     return changes === 1;
   }
@@ -319,6 +323,7 @@ export class SqliteCatalog implements Catalog {
     this.devices.close();
     this.events.close();
     this.tokens.close();
+    this.retention.close();
     this.#database.close();
   }
 
@@ -400,5 +405,6 @@ function toRow(row: SqlRow): StreamRow {
     finishedAt: row.finished_at,
     epoch: row.epoch,
     isDamaged: row.damaged === 1,
+    isPinned: row.pinned === 1,
   };
 }

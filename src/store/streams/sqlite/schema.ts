@@ -10,6 +10,7 @@ import { searchSchema } from "./search-schema.ts";
 import { baseName } from "./stream-names.ts";
 import { timelineSchema } from "../../recordings/timeline/sqlite.ts";
 import { tokenSchema } from "../../tokens/sqlite.ts";
+import { retentionSchema } from "../../retention/sqlite.ts";
 
 const streamSchema = `
   CREATE TABLE streams (
@@ -138,6 +139,7 @@ export const migrations = [
   eventSchema,
   tokenSchema,
   soundSchema,
+  retentionSchema,
 ];
 
 /** Brings the file to the newest version. Returns whether it was empty. Throws STORE_TOO_NEW. */

@@ -18,6 +18,7 @@ export interface SqlRow {
   finished_at: number | null;
   epoch: number;
   damaged: number;
+  pinned: number;
 }
 
 interface SqlObjectRow {
@@ -75,11 +76,11 @@ function changes(database: Database) {
     ),
     enter: one<
       never,
-      [string, string, number, string, string | null, string | null, string | null, number, number]
+      [string, string, number, string, string | null, string | null, string | null, number, number, number]
     >(
       `INSERT INTO streams
-         (id, state, key, size, durable, sha256, format, metadata, audio, created_at, updated_at, finished_at)
-       VALUES (?1, 2, ?2, ?3, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9) ON CONFLICT DO NOTHING`,
+         (id, state, key, size, durable, sha256, format, metadata, audio, created_at, updated_at, finished_at, pinned)
+       VALUES (?1, 2, ?2, ?3, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10) ON CONFLICT DO NOTHING`,
     ),
     describe: one<never, [string | null, string | null, string, string]>(
       "UPDATE streams SET metadata = ?, audio = ? WHERE id = ? AND key = ?",

@@ -1,0 +1,43 @@
+/** Limits of retention: what is removed to make room, and how fast. */
+import { mustHold } from "./relation.ts";
+
+/** Removal starts when this part of a limit is used, so that there is room before it is needed. */
+export const retentionStart = 0.9;
+/** An upload that needs room waits for it this long, then fails with CACHE_FULL. */
+export const roomWaitMs = 1_000;
+/** Interval at which the limits are compared with what is stored. */
+export const retentionTickMs = 1_000;
+/** Interval at which ages are looked at, and the bytes of patterns that cover a part of the streams are counted. */
+export const retentionPassMs = 60_000;
+/** A run that could not make the room that was asked for is not repeated for this long. */
+export const retentionPauseMs = 1_000;
+/** Streams or recordings that are removed in one transaction; the keeper takes a few milliseconds for these. */
+export const maxRemovedTogether = 32;
+/** After a batch a run rests this many times as long as the batch took, unless an upload waits for room. */
+export const retentionRestFactor = 4;
+/** Rows that a run asks the catalog for at a time. */
+export const retentionPageRows = 200;
+/** A stream that was read within this time is being read: a client may be between two of its requests. */
+export const readRecencyMs = 10_000;
+/** Read times that are not in the catalog yet are written at this interval; a crash loses no more than these. */
+export const readTimesFlushMs = 30_000;
+/** Read times in memory; one more has them written at once. */
+export const maxReadTimes = 4096;
+/** An object with more streams than this counts as one with as many: a plan then frees it too early. */
+export const maxCountedSharers = 1_000;
+/** The newest that a policy can keep. */
+export const maxKeptNewest = 10_000;
+/** Removals that a plan looks for; a longer plan says that it is incomplete. */
+export const maxPlanned = 100_000;
+/** Removals in one answer; the figures of the answer cover the whole plan. */
+export const maxListedRemovals = 1_000;
+/** Pinned ranges of time of all devices; one more is refused with PINS_EXHAUSTED. */
+export const maxPinnedRanges = 1_000;
+/** Usage is remembered at this interval, and for this long, for the growth per day. */
+export const usageSampleMs = 3_600_000;
+export const usageHistoryMs = 7 * 24 * 3_600_000;
+/** No forecast before usage was observed for this long. */
+export const minForecastMs = 3_600_000;
+
+mustHold("removal starts below the limit", retentionStart < 1);
+mustHold("read times are written before they matter", maxReadTimes >= maxRemovedTogether);

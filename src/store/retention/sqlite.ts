@@ -1,0 +1,228 @@
+/** Retention in the catalog's SQLite file: columns of streams and recordings, and tables of its own. */
+import type { Database } from "bun:sqlite";
+import { maxCountedSharers } from "../../base/limits/retention.ts";
+import type {
+  Candidate,
+  CandidateQuery,
+  MeasuredRow,
+  PinnedRange,
+  ReadTime,
+  RecordingTotals,
+  RemovalOrder,
+  RetainedKind,
+  RetentionCatalog,
+  UsageSample,
+} from "./catalog.ts";
+
+/** Statements must spell these as the indexes do. */
+const streamUse = "max(read_at, finished_at)";
+const recordingUse = "max(read_at, ended_at)";
+
+/** Triggers keep the totals of recordings, so that no transaction can forget them. */
+export const retentionSchema = `
+  ALTER TABLE streams ADD COLUMN pinned INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE streams ADD COLUMN read_at INTEGER NOT NULL DEFAULT 0;
+  CREATE INDEX streams_by_use ON streams (${streamUse}) WHERE state = 2 AND pinned = 0;
+  CREATE INDEX streams_by_age ON streams (finished_at) WHERE state = 2 AND pinned = 0;
+
+  ALTER TABLE recordings ADD COLUMN pinned INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE recordings ADD COLUMN read_at INTEGER NOT NULL DEFAULT 0;
+  CREATE INDEX recordings_by_use ON recordings (${recordingUse}) WHERE pinned = 0;
+  CREATE INDEX recordings_by_age ON recordings (ended_at) WHERE pinned = 0;
+
+  CREATE TABLE pinned_ranges (
+    id      INTEGER PRIMARY KEY,
+    device  TEXT    NOT NULL,
+    from_at INTEGER NOT NULL,
+    to_at   INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX pinned_ranges_by_device ON pinned_ranges (device, from_at);
+  CREATE TABLE usage_samples (
+    at              INTEGER PRIMARY KEY,
+    stream_bytes    INTEGER NOT NULL,
+    recording_bytes INTEGER NOT NULL
+  ) STRICT;
+
+  CREATE TABLE recording_totals (
+    one        INTEGER NOT NULL PRIMARY KEY,
+    recordings INTEGER NOT NULL,
+    bytes      INTEGER NOT NULL
+  ) STRICT;
+  INSERT INTO recording_totals SELECT 1, count(*), coalesce(sum(bin_bytes + wav_bytes), 0) FROM recordings;
+  CREATE TRIGGER recordings_inserted AFTER INSERT ON recordings BEGIN
+    UPDATE recording_totals SET recordings = recordings + 1, bytes = bytes + NEW.bin_bytes + NEW.wav_bytes;
+  END;
+  CREATE TRIGGER recordings_updated AFTER UPDATE OF bin_bytes, wav_bytes ON recordings BEGIN
+    UPDATE recording_totals
+    SET bytes = bytes + NEW.bin_bytes + NEW.wav_bytes - OLD.bin_bytes - OLD.wav_bytes;
+  END;
+  CREATE TRIGGER recordings_deleted AFTER DELETE ON recordings BEGIN
+    UPDATE recording_totals SET recordings = recordings - 1, bytes = bytes - OLD.bin_bytes - OLD.wav_bytes;
+  END;
+`;
+
+interface SqlCandidate {
+  id: string | number;
+  name: string;
+  key: string;
+  made_at: number;
+  used_at: number;
+  bytes: number;
+  sha256: string | null;
+  sharers: number;
+}
+
+type Position = [at: number, id: string | number, limit: number];
+
+export class SqliteRetention implements RetentionCatalog {
+  readonly #candidates: ReturnType<typeof prepareCandidates>;
+  readonly #statements: ReturnType<typeof prepareStatements>;
+
+  /** Expects a database with the current schema. */
+  constructor(database: Database) {
+    this.#candidates = prepareCandidates(database);
+    this.#statements = prepareStatements(database);
+  }
+
+  candidates({ kind, order, after, limit }: CandidateQuery): Candidate[] {
+    const { at, id } = after ?? { at: 0, id: kind === "streams" ? "" : -1 };
+    const rows = this.#candidates[`${kind} by ${order}`].all(at, id, limit);
+    return rows.map(({ made_at, used_at, ...row }) => ({ ...row, madeAt: made_at, usedAt: used_at }));
+  }
+
+  measure(kind: RetainedKind, after: string | number, limit: number): MeasuredRow[] {
+    const { measureStreams, measureRecordings } = this.#statements;
+    return (kind === "streams" ? measureStreams : measureRecordings).all(after, limit);
+  }
+
+  recordingTotals(): RecordingTotals {
+    return this.#statements.recordingTotals.get()!;
+  }
+
+  noteReads(kind: RetainedKind, reads: readonly ReadTime[]): void {
+    const { streamRead, recordingRead } = this.#statements;
+    const note = kind === "streams" ? streamRead : recordingRead;
+    for (const { id, at } of reads) note.run(at, id);
+  }
+
+  pinStream(streamId: string, isPinned: boolean): boolean {
+    return this.#statements.pinStream.get(isPinned ? 1 : 0, streamId) !== null;
+  }
+
+  pinRecording(id: number, isPinned: boolean): boolean {
+    return this.#statements.pinRecording.get(isPinned ? 1 : 0, id) !== null;
+  }
+
+  pinRange({ device, from, to }: PinnedRange, isPinned: boolean): number {
+    const { overlapping, removeRange, addRange, countRanges } = this.#statements;
+    let [start, end] = [from, to];
+    for (const range of overlapping.all(device, to, from)) {
+      removeRange.run(range.id);
+      if (isPinned) [start, end] = [Math.min(start, range.from_at), Math.max(end, range.to_at)];
+      else {
+        if (range.from_at < from) addRange.run(device, range.from_at, from);
+        if (range.to_at > to) addRange.run(device, to, range.to_at);
+      }
+    }
+    if (isPinned) addRange.run(device, start, end);
+    return countRanges.get()!.count;
+  }
+
+  pinnedRanges(): PinnedRange[] {
+    return this.#statements.ranges.all().map(({ device, from_at: from, to_at: to }) => ({ device, from, to }));
+  }
+
+  isRecordingPinned(id: number): boolean {
+    return this.#statements.pinnedRecording.get(id) !== null;
+  }
+
+  addSample({ at, streamBytes, recordingBytes }: UsageSample, since: number): void {
+    this.#statements.addSample.run(at, streamBytes, recordingBytes);
+    this.#statements.forgetSamples.run(since);
+  }
+
+  samples(): UsageSample[] {
+    return this.#statements.samples.all();
+  }
+
+  /** Finalizes the statements, which would keep the database open. */
+  close(): void {
+    for (const each of [...Object.values(this.#candidates), ...Object.values(this.#statements)])
+      each.finalize();
+  }
+}
+
+/** A recording of a pinned range of its device. */
+const inPinnedRange = `EXISTS (
+  SELECT 1 FROM pinned_ranges p
+  WHERE p.device = r.device AND p.from_at < r.ended_at AND p.to_at > r.started_at)`;
+
+const deviceName = "coalesce(r.device, CAST(r.stream_id AS TEXT))";
+
+function prepareCandidates(database: Database) {
+  const streams = (key: string, index: RemovalOrder) => `
+    SELECT id, id AS name, key, finished_at AS made_at, ${streamUse} AS used_at, size AS bytes, sha256,
+      (SELECT count(*) FROM (
+        SELECT 1 FROM streams o INDEXED BY streams_by_object
+        WHERE o.sha256 IS NOT NULL AND o.sha256 = s.sha256 LIMIT ${maxCountedSharers})) AS sharers
+    FROM streams s INDEXED BY streams_by_${index}
+    WHERE state = 2 AND pinned = 0 AND ${key} >= ?1 AND (${key}, id) > (?1, ?2) ORDER BY ${key}, id LIMIT ?3`;
+  const recordings = (key: string, index: RemovalOrder) => `
+    SELECT id, ${deviceName} AS name, '' AS key, ended_at AS made_at, ${recordingUse} AS used_at,
+      bin_bytes + wav_bytes AS bytes, NULL AS sha256, 1 AS sharers
+    FROM recordings r INDEXED BY recordings_by_${index}
+    WHERE pinned = 0 AND ${key} >= ?1 AND (${key}, id) > (?1, ?2) AND NOT ${inPinnedRange}
+    ORDER BY ${key}, id LIMIT ?3`;
+  const prepare = (sql: string) => database.prepare<SqlCandidate, Position>(sql);
+  return {
+    "streams by use": prepare(streams(streamUse, "use")),
+    "streams by age": prepare(streams("finished_at", "age")),
+    "recordings by use": prepare(recordings(recordingUse, "use")),
+    "recordings by age": prepare(recordings("ended_at", "age")),
+  };
+}
+
+function prepareStatements(database: Database) {
+  const one = <R, P extends (string | number)[]>(sql: string) => database.prepare<R, P>(sql);
+  return {
+    measureStreams: one<MeasuredRow, [string | number, number]>(
+      "SELECT id, id AS name, size AS bytes, sha256 FROM streams WHERE id > ? ORDER BY id LIMIT ?",
+    ),
+    measureRecordings: one<MeasuredRow, [string | number, number]>(
+      `SELECT id, ${deviceName} AS name, bin_bytes + wav_bytes AS bytes, NULL AS sha256
+       FROM recordings r WHERE id > ? ORDER BY id LIMIT ?`,
+    ),
+    recordingTotals: one<RecordingTotals, []>("SELECT recordings, bytes FROM recording_totals"),
+    streamRead: one<never, [number, string | number]>(
+      "UPDATE streams SET read_at = ?1 WHERE id = ?2 AND state = 2 AND read_at < ?1",
+    ),
+    recordingRead: one<never, [number, string | number]>(
+      "UPDATE recordings SET read_at = ?1 WHERE id = ?2 AND read_at < ?1",
+    ),
+    pinStream: one<{ id: string }, [number, string]>(
+      "UPDATE streams SET pinned = ? WHERE id = ? AND state = 2 RETURNING id",
+    ),
+    pinRecording: one<{ id: number }, [number, number]>(
+      "UPDATE recordings SET pinned = ? WHERE id = ? RETURNING id",
+    ),
+    overlapping: one<{ id: number; from_at: number; to_at: number }, [string, number, number]>(
+      "SELECT id, from_at, to_at FROM pinned_ranges WHERE device = ? AND from_at < ? AND to_at > ?",
+    ),
+    removeRange: one<never, [number]>("DELETE FROM pinned_ranges WHERE id = ?"),
+    addRange: one<never, [string, number, number]>(
+      "INSERT INTO pinned_ranges (device, from_at, to_at) VALUES (?, ?, ?)",
+    ),
+    countRanges: one<{ count: number }, []>("SELECT count(*) AS count FROM pinned_ranges"),
+    ranges: one<{ device: string; from_at: number; to_at: number }, []>(
+      "SELECT device, from_at, to_at FROM pinned_ranges ORDER BY device, from_at",
+    ),
+    pinnedRecording: one<{ id: number }, [number]>(
+      `SELECT id FROM recordings r WHERE id = ? AND (pinned = 1 OR ${inPinnedRange})`,
+    ),
+    addSample: one<never, [number, number, number]>("INSERT OR REPLACE INTO usage_samples VALUES (?, ?, ?)"),
+    forgetSamples: one<never, [number]>("DELETE FROM usage_samples WHERE at < ?"),
+    samples: one<UsageSample, []>(
+      "SELECT at, stream_bytes AS streamBytes, recording_bytes AS recordingBytes FROM usage_samples ORDER BY at",
+    ),
+  };
+}
