@@ -192,6 +192,9 @@ const table = {
   STORE_TOO_NEW: row(500, close.INTERNAL, grpc.FAILED_PRECONDITION, "cache folder is of a newer version",
     "run that version, or use another --cache-dir"),
 
+  PINS_EXHAUSTED: row(429, close.TRY_LATER, grpc.RESOURCE_EXHAUSTED, "too many pinned ranges",
+    "pin a longer range of time instead of several, or unpin some"),
+
   // Recordings
   RECORDING_UNKNOWN: row(404, close.POLICY, grpc.NOT_FOUND, "no such recording",
     "list the recordings; to listen to one that runs, ask by hardware id or stream id while the device is sending"),

@@ -5,8 +5,10 @@ export type FinishRequest = KeeperRequest<"finish">;
 export type RemoveRequest = KeeperRequest<"remove">;
 export type AdoptRequest = KeeperRequest<"adopt">;
 export type ChangeRequest = KeeperRequest<"change">;
+export type RemoveStreamsRequest = KeeperRequest<"removeStreams">;
 /** They share one queue. */
-export type CommitRequest = FinishRequest | RemoveRequest | AdoptRequest | ChangeRequest;
+export type CommitRequest =
+  FinishRequest | RemoveRequest | RemoveStreamsRequest | AdoptRequest | ChangeRequest;
 /** Waits for the disk, and touches nothing that commits and removals touch. */
 export type SlowCall =
   | "flush"
@@ -19,13 +21,11 @@ export type SlowCall =
   | "lookAtRecordings"
   | "readPeriod"
   | "removeRecordings"
-  | "peaksOfRange";
+  | "peaksOfRange"
+  | "expireRecordings";
 
 /** Only touches the catalog. */
-export type QuickCall = Exclude<
-  KeeperCall,
-  "open" | "close" | "finish" | "remove" | "adopt" | "change" | SlowCall
->;
+export type QuickCall = Exclude<KeeperCall, "open" | "close" | CommitRequest["call"] | SlowCall>;
 
 const slowCalls: ReadonlySet<KeeperCall> = new Set<SlowCall>([
   "flush",
@@ -39,6 +39,7 @@ const slowCalls: ReadonlySet<KeeperCall> = new Set<SlowCall>([
   "removeRecordings",
   "lookAtRecordings",
   "peaksOfRange",
+  "expireRecordings",
 ]);
 
 /** The calls that work without writing. */
@@ -62,15 +63,34 @@ const readingCalls: ReadonlySet<KeeperCall> = new Set<KeeperCall>([
   "listTokens",
   "listSoundSpans",
   "readPeriod",
+  "retentionCandidates",
+  "measureRetained",
+  "retentionUsage",
+  "pinnedRanges",
+]);
+
+/** The calls that go one group after the other: a removal must not interleave with a commit of the same object. */
+const commitCalls: ReadonlySet<KeeperCall> = new Set<CommitRequest["call"]>([
+  "finish",
+  "remove",
+  "removeStreams",
+  "adopt",
+  "change",
+]);
+/** Removals free space on a full disk, and need no recovery before them. */
+const removals: ReadonlySet<KeeperCall> = new Set<KeeperCall>([
+  "remove",
+  "removeStreams",
+  "removeRecordings",
+  "expireRecordings",
 ]);
 
 export function writes({ call }: KeeperRequest): boolean {
   return !readingCalls.has(call);
 }
 
-/** A removal frees space on a full disk, and needs no recovery before it. */
 export function needsRecovery(request: KeeperRequest): boolean {
-  return writes(request) && request.call !== "remove";
+  return writes(request) && !removals.has(request.call);
 }
 
 export function isSlow(request: KeeperRequest): request is KeeperRequest<SlowCall> {
@@ -78,5 +98,5 @@ export function isSlow(request: KeeperRequest): request is KeeperRequest<SlowCal
 }
 
 export function isCommit(request: KeeperRequest): request is CommitRequest {
-  return ["finish", "remove", "adopt", "change"].includes(request.call);
+  return commitCalls.has(request.call);
 }

@@ -20,6 +20,16 @@ import type { PeaksQuery, RangePeaks } from "./recordings/peaks/query.ts";
 import type { SoundSpan, SpanQuery } from "./recordings/sounds/catalog.ts";
 import type { EndedConnection, Period, TimelineQuery, TimelineRows } from "./recordings/timeline/catalog.ts";
 import type { PeriodRows } from "./recordings/timeline/period.ts";
+import type {
+  Candidate,
+  CandidateQuery,
+  MeasuredRow,
+  PinnedRange,
+  ReadTime,
+  RecordingTotals,
+  RetainedKind,
+  UsageSample,
+} from "./retention/catalog.ts";
 import type { RecordingLoss } from "./recordings/rewrite.ts";
 import type { Recovery } from "./streams/recover.ts";
 import type { StreamMetadata } from "./streams/metadata.ts";
@@ -64,6 +74,16 @@ export interface RemovedStream {
   objectBytes: number;
   unfinishedBytes: number;
 }
+
+/** Finished streams that went together. */
+export interface RemovedStreams {
+  streamIds: string[];
+  /** The objects that no other stream has. */
+  objects: { sha256: string; bytes: number }[];
+}
+
+/** A policy of retention limits the age, or the room. */
+export type RetentionReason = "age" | "limit";
 
 /** Arguments and result of each call. Times are milliseconds since 1970. */
 export interface KeeperCalls {
@@ -118,6 +138,11 @@ export interface KeeperCalls {
   search: [args: StreamSearch, result: FoundRows];
   /** Removes a stream, and its object if no other stream uses it. Fails with STREAM_UNKNOWN if there is none. */
   remove: [args: { streamId: string }, result: RemovedStream];
+  /** Removes finished streams in one transaction. Those that are pinned, or others by now, stay. */
+  removeStreams: [
+    args: { streams: UploadRef[]; reason: RetentionReason; at: number },
+    result: RemovedStreams,
+  ];
   /** Unfinished streams that nobody has touched for this long in running time, longest first. */
   idle: [args: { ms: number; limit: number }, result: IdleUpload[]];
   /** Removes interrupted uploads, and renews those that are in use. An id may have another upload by now. */
@@ -194,6 +219,32 @@ export interface KeeperCalls {
     args: { folder: string; query: Omit<PeaksQuery, "source"> & { name: string } },
     result: RangePeaks | null,
   ];
+  /** Removes recordings that are not kept any longer, unless they are pinned. `failed` has those whose files cannot be removed. */
+  expireRecordings: [
+    args: { folder: string; ids: number[]; reason: RetentionReason },
+    result: { ids: number[]; bytes: number; failed: { id: number; name: string; reason: string }[] },
+  ];
+  /** What may be removed: finished streams or recordings that are not pinned. */
+  retentionCandidates: [args: CandidateQuery, result: Candidate[]];
+  /** Everything of a kind, for counting. */
+  measureRetained: [
+    args: { kind: RetainedKind; after: string | number; limit: number },
+    result: MeasuredRow[],
+  ];
+  retentionUsage: [
+    args: null,
+    result: { streams: Totals; recordings: RecordingTotals; samples: UsageSample[] },
+  ];
+  /** Remembers the usage of now. */
+  sampleUsage: [args: { at: number }, result: null];
+  noteReads: [args: { streams: ReadTime[]; recordings: ReadTime[] }, result: null];
+  /** Fails with STREAM_UNKNOWN, or STREAM_UNFINISHED. */
+  pinStream: [args: { streamId: string; isPinned: boolean }, result: null];
+  /** Fails with RECORDING_UNKNOWN. */
+  pinRecording: [args: { id: number; isPinned: boolean }, result: null];
+  /** Fails with PINS_EXHAUSTED. */
+  pinRange: [args: { range: PinnedRange; isPinned: boolean }, result: null];
+  pinnedRanges: [args: null, result: PinnedRange[]];
   /** The devices in the catalog, least recently seen first. */
   listDevices: [args: null, result: DeviceRow[]];
   saveDevices: [args: { devices: DeviceRow[]; forgotten: string[] }, result: null];

@@ -32,6 +32,7 @@ import {
   needsRecovery,
   type QuickCall,
   type RemoveRequest,
+  type RemoveStreamsRequest,
   type SlowCall,
   writes,
 } from "./keeper-call-kinds.ts";
@@ -45,6 +46,7 @@ import { Removals } from "./streams/removals.ts";
 import { readScrubState, saveScrubState } from "./streams/scrub-state.ts";
 import { sweepSums } from "./streams/sums/files.ts";
 import { RecordingKeeper } from "./recordings/keeper.ts";
+import { RetentionKeeper } from "./retention/keeper.ts";
 import { type StoreCondition, StoreGuard } from "./store-guard.ts";
 import type { SyncFileSystem } from "./sync-file-system.ts";
 import { SqliteCatalog } from "./streams/sqlite/catalog.ts";
@@ -52,6 +54,7 @@ import { copyCatalog, installCatalog } from "./streams/sqlite/rescue.ts";
 import { UnfinishedStreams } from "./streams/unfinished.ts";
 
 export type Answer = { result: unknown } | { error: WavecacheError };
+type Removal = RemoveRequest | RemoveStreamsRequest;
 type Reply = (serial: number, answer: Answer) => void;
 /** What the keeper's thread gives it. */
 export interface KeeperHost {
@@ -76,6 +79,7 @@ export class Keeper {
   readonly #devices: DeviceCatalog;
   readonly #events: OutboxKeeper;
   readonly #tokens: TokenCatalog;
+  readonly #retention: RetentionKeeper;
   readonly #journal: Journal;
   readonly #background: Background;
   readonly #syncFileSystem: SyncFileSystem;
@@ -116,6 +120,15 @@ export class Keeper {
     appendEvents: (args) => this.#events.append(args),
     eventsAfter: (args) => this.#events.after(args),
     pruneEvents: (args) => this.#events.prune(args),
+    retentionCandidates: (args) => this.#retention.candidates(args),
+    measureRetained: (args) => this.#retention.measure(args),
+    retentionUsage: () => this.#retention.usage(),
+    sampleUsage: (args) => this.#retention.sample(args),
+    noteReads: (args) => this.#retention.noteReads(args),
+    pinStream: (args) => this.#retention.pinStream(args),
+    pinRecording: (args) => this.#retention.pinRecording(args),
+    pinRange: (args) => this.#retention.pinRange(args),
+    pinnedRanges: () => this.#retention.pinnedRanges(),
   };
   readonly #slowCalls: { [C in SlowCall]: (args: KeeperArgs<C>) => Promise<KeeperResult<C>> } = {
     flush: (args) => this.#flush(args),
@@ -129,6 +142,7 @@ export class Keeper {
     removeRecordings: async (args) => this.#recordings.remove(args),
     lookAtRecordings: (args) => this.#recordings.look(args),
     peaksOfRange: (args) => this.#recordings.peaks(args),
+    expireRecordings: async (args) => this.#recordings.expire(args),
   };
   #waiting: CommitRequest[] = [];
   #group: Promise<void> | undefined;
@@ -153,6 +167,7 @@ export class Keeper {
     this.#devices = catalog.devices;
     this.#events = new OutboxKeeper(catalog.events, announce);
     this.#tokens = catalog.tokens;
+    this.#retention = new RetentionKeeper(catalog);
     this.#background = new Background(store, keepOrphans, notify, () => this.#guard.lost !== undefined);
     this.#syncFileSystem = syncFileSystem;
     this.#reply = reply;
@@ -316,7 +331,7 @@ export class Keeper {
       await this.#finishGroup(group.filter((request) => request.call === "finish") as FinishRequest[]);
       for (const each of group) if (each.call === "adopt") await this.#adopt(each as AdoptRequest);
       await this.#changeGroup(group.filter((request) => request.call === "change") as ChangeRequest[]);
-      await this.#removeGroup(group.filter((request) => request.call === "remove") as RemoveRequest[]);
+      await this.#removeGroup(group.filter(isRemoval) as Removal[]);
     }
     this.#group = undefined;
   }
@@ -383,12 +398,14 @@ export class Keeper {
     return checkpointGroup(this.#layout, this.#catalog, this.#syncFileSystem, items, at);
   }
 
-  async #removeGroup(requests: RemoveRequest[]): Promise<void> {
+  async #removeGroup(requests: Removal[]): Promise<void> {
     if (requests.length === 0) return;
     const answers: Answer[] = [];
     for (const { args } of requests) {
       try {
-        answers.push({ result: await this.#removals.remove(args.streamId) });
+        const removed =
+          "streams" in args ? this.#removals.removeAll(args) : this.#removals.remove(args.streamId);
+        answers.push({ result: await removed });
       } catch (error) {
         answers.push({ error: toWavecacheError(error) });
       }
@@ -408,6 +425,10 @@ export class Keeper {
       this.#background.fail(error);
     }
   }
+}
+
+function isRemoval({ call }: CommitRequest): boolean {
+  return call === "remove" || call === "removeStreams";
 }
 
 function openCatalog(layout: CacheLayout, onFault: (error: unknown) => void): SqliteCatalog {

@@ -5,7 +5,7 @@
  */
 import * as fs from "node:fs";
 import { dirname, join } from "node:path";
-import { WavecacheError } from "../../base/errors.ts";
+import { toWavecacheError, WavecacheError } from "../../base/errors.ts";
 import { failpoint } from "../../base/failpoint.ts";
 import type { RecordingEntry } from "../../base/recording-entry.ts";
 import { recordingClosed, recordingOpened, recordingRemoved } from "../events/facts.ts";
@@ -14,6 +14,7 @@ import type { KeeperArgs, KeeperResult } from "../keeper-calls.ts";
 import { isMissing, removeFile, syncFile, syncFolder } from "../layout.ts";
 import type { SyncFileSystem } from "../sync-file-system.ts";
 import { FolderWatch } from "../folder-watch.ts";
+import type { RetentionCatalog } from "../retention/catalog.ts";
 import type { RecordingCatalog, RecordingRow } from "./catalog.ts";
 import type { PeakCatalog } from "./peaks/catalog.ts";
 import { peaksOfRange } from "./peaks/query.ts";
@@ -21,6 +22,7 @@ import { PeakRepair } from "./peaks/repair.ts";
 import type { SoundSpan, SpanCatalog } from "./sounds/catalog.ts";
 import { peaksPath } from "./peaks/segment-peaks.ts";
 import { haveSamples, type LookedAt, lookForFiles } from "./presence.ts";
+import { removeRecordingFiles } from "./removal.ts";
 import { rewriteSuspects } from "./rewrite.ts";
 import type { EndedConnection, Period, RemovableRow, TimelineRows } from "./timeline/catalog.ts";
 import { readPeriod } from "./timeline/period.ts";
@@ -34,6 +36,7 @@ type Transactions = Pick<Catalog, "transaction" | "events"> & {
   readonly recordings: RecordingCatalog;
   readonly overviews: PeakCatalog;
   readonly sounds: SpanCatalog;
+  readonly retention: Pick<RetentionCatalog, "isRecordingPinned">;
 };
 
 type Forgotten = Parameters<typeof recordingRemoved>[1];
@@ -157,6 +160,25 @@ export class RecordingKeeper {
   #within({ name, ...period }: Period, limit: number): RemovableRow[] {
     const { timeline } = this.#recordings;
     return timeline.within({ source: timeline.sourceOf(name), ...period }, limit);
+  }
+
+  /** Removes files and rows of recordings that are not pinned (removal.ts). Throws RECORDINGS_LOST. */
+  expire({ folder, ids, reason }: KeeperArgs<"expireRecordings">): KeeperResult<"expireRecordings"> {
+    this.#checkPresent(folder);
+    const wanted = ids.filter((id) => !this.#catalog.retention.isRecordingPinned(id));
+    const failed: KeeperResult<"expireRecordings">["failed"] = [];
+    const gone: RecordingRow[] = [];
+    for (const row of wanted.flatMap((id) => this.#recordings.find(id) ?? [])) {
+      try {
+        removeRecordingFiles(folder, row.name);
+        gone.push(row);
+      } catch (error) {
+        failed.push({ id: row.id, name: row.name, reason: toWavecacheError(error).message });
+      }
+    }
+    this.#forget(folder, gone, reason);
+    const bytes = gone.reduce((sum, { bin, wav }) => sum + bin.bytes + wav.bytes, 0);
+    return { ids: gone.map(({ id }) => id), bytes, failed };
   }
 
   /** Makes segments durable, then inserts the closed ones. */

@@ -129,7 +129,9 @@ export class SqliteRetention implements RetentionCatalog {
   }
 
   pinnedRanges(): PinnedRange[] {
-    return this.#statements.ranges.all().map(({ device, from_at: from, to_at: to }) => ({ device, from, to }));
+    return this.#statements.ranges
+      .all()
+      .map(({ device, from_at: from, to_at: to }) => ({ device, from, to }));
   }
 
   isRecordingPinned(id: number): boolean {

@@ -6,11 +6,20 @@
  *
  * They have to work on a full disk, or nobody could make room: step 1 then gets the space of the ballast. If even that is
  * too little, step 2 comes first, and a crash in between leaves a stream that says that its audio is missing.
+ *
+ * Streams that retention removes go in groups: one sync for all rows of a group, and one pause of the thread.
  */
 import { toWavecacheError, WavecacheError } from "../../base/errors.ts";
-import { streamRemoved } from "../events/facts.ts";
+import { streamExpired, streamRemoved } from "../events/facts.ts";
 import type { JournalEntry } from "../journal/entry.ts";
-import type { KeeperResult } from "../keeper-calls.ts";
+import { failpoint } from "../../base/failpoint.ts";
+import type {
+  KeeperArgs,
+  KeeperResult,
+  RemovedStreams,
+  RetentionReason,
+  UploadRef,
+} from "../keeper-calls.ts";
 import { type CacheLayout, removeFile } from "../layout.ts";
 import type { StoreGuard } from "../store-guard.ts";
 import type { Catalog, StreamRow } from "./catalog.ts";
@@ -51,6 +60,53 @@ export class Removals {
       if (toWavecacheError(error).code !== "DISK_FULL") throw error;
       return await this.#removeFileFirst(row);
     }
+  }
+
+  /**
+   * Removes finished streams together. Those that are pinned stay, and so do those that are others by now. Both steps
+   * happen without a pause: the background check would bring a stream back whose object is still there.
+   */
+  async removeAll({ streams, reason, at }: KeeperArgs<"removeStreams">): Promise<RemovedStreams> {
+    const rows = streams.flatMap((ref) => this.#removable(ref) ?? []);
+    try {
+      return this.#guard.withBallast(() => this.#removeTogether(rows, reason, at));
+    } catch (error) {
+      if (toWavecacheError(error).code !== "DISK_FULL") throw error;
+      return await this.#removeSingly(rows);
+    }
+  }
+
+  #removable({ streamId, key }: UploadRef): StreamRow | undefined {
+    const row = this.#catalog.find(streamId);
+    return row?.state === "finished" && row.key === key && !row.isPinned ? row : undefined;
+  }
+
+  #removeTogether(rows: StreamRow[], reason: RetentionReason, at: number): RemovedStreams {
+    this.#catalog.transaction(() => {
+      for (const row of rows) {
+        this.#catalog.remove(row.streamId);
+        streamExpired(this.#catalog.events, row, reason, at);
+      }
+    }, true);
+    failpoint("retention.rows");
+    const objects = new Map<string, number>();
+    for (const row of rows) {
+      if (this.#unlink(row) && !objects.has(row.sha256!)) objects.set(row.sha256!, row.size);
+      this.#onRemoved({ remove: { streamId: row.streamId, key: row.key } });
+      failpoint("retention.file");
+    }
+    const removed = Array.from(objects, ([sha256, bytes]) => ({ sha256, bytes }));
+    return { streamIds: rows.map(({ streamId }) => streamId), objects: removed };
+  }
+
+  async #removeSingly(rows: StreamRow[]): Promise<RemovedStreams> {
+    const result: RemovedStreams = { streamIds: [], objects: [] };
+    for (const { streamId } of rows) {
+      const { objectSha256: sha256, objectBytes: bytes } = await this.remove(streamId);
+      result.streamIds.push(streamId);
+      if (sha256 !== null) result.objects.push({ sha256, bytes });
+    }
+    return result;
   }
 
   /** The space is free only when the last reader has closed the file. */
