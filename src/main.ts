@@ -268,10 +268,11 @@ async function openSongsUdp({ config, songs, meters }: Parts) {
 async function closeListeners(
   listeners: Listeners,
   v1: V1Gateway,
-  { streams, recordings }: Engine,
+  { streams, recordings, retention }: Engine,
 ): Promise<void> {
   listeners.stopAccepting();
   await v1.leave(goodbyeMs);
+  await retention.close();
   await Promise.all([streams.close(), recordings.close()]);
   await listeners.close();
 }

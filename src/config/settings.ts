@@ -3,6 +3,7 @@ import type { JwtSettings } from "../access/jwt.ts";
 import type { EngineSettings } from "../engine/engine.ts";
 import type { CertificateSettings } from "../listen/tls/certificates.ts";
 import { CacheLayout } from "../store/layout.ts";
+import { cacheBytes, retentionPolicies } from "./retention.ts";
 import type { Config } from "./schema.ts";
 
 const dayMs = 24 * 3600 * 1000;
@@ -11,7 +12,9 @@ const flashMs = 200;
 
 /** `maxUploads`: as many as may have their files open at once. */
 export function engineSettings(config: Config, maxUploads: number): EngineSettings {
-  const { maxStreamBytes, maxCacheBytes, maxStreams, maxUnfinishedStreams } = config;
+  const { maxStreamBytes, maxStreams, maxUnfinishedStreams } = config;
+  const policies = retentionPolicies(config);
+  const maxCacheBytes = cacheBytes(config.maxCacheBytes, policies);
   const { incompleteTtl, keepOrphans, scrubDays, leadMs, flash, sounds } = config;
   const usualThreshold = { dbfs: config.silenceDbfs, silenceMs: config.silenceSeconds * 1000 };
   return {
@@ -36,6 +39,7 @@ export function engineSettings(config: Config, maxUploads: number): EngineSettin
     devices: { leadMs, flashMs: flash ? flashMs : 0 },
     events: { maxEvents: config.maxEvents },
     sounds,
+    retention: { policies },
   };
 }
 

@@ -104,6 +104,50 @@ export const size = v.pipe(
   v.minValue(1, "at least 1 byte"),
 );
 
+/** Bytes; undefined for an empty text. */
+export const optionalSize = v.union(
+  [
+    v.pipe(
+      v.literal(""),
+      v.transform((): number | undefined => undefined),
+    ),
+    size,
+  ],
+  "a number of bytes, also as 512MiB or 5GiB",
+);
+
+const secondsOfUnit: Record<string, number> = { s: 1, m: 60, h: 3600, d: 24 * 3600 };
+const sizeText = /^[1-9]\d*(?:KiB|MiB|GiB)?$/;
+const ageText = /^([1-9]\d{0,5})([smhd])$/;
+
+/** How much of something is kept, and for how long. */
+export interface Kept {
+  maxBytes?: number;
+  maxAgeMs?: number;
+}
+
+/** `50GiB`, `30d`, or `50GiB,30d`; undefined for an empty text. */
+export const kept = v.pipe(
+  v.string(),
+  v.check(
+    (given) => given === "" || parseKept(given) !== undefined,
+    "a size, an age or both, such as 50GiB or 50GiB,30d",
+  ),
+  v.transform((given) => (given === "" ? undefined : parseKept(given))),
+);
+
+function parseKept(given: string): Kept | undefined {
+  const parts = given.split(",").map((part) => part.trim());
+  const found: Kept = {};
+  for (const part of parts) {
+    const [, count, unit] = ageText.exec(part) ?? [];
+    if (count !== undefined) found.maxAgeMs = Number(count) * secondsOfUnit[unit!]! * 1000;
+    else if (sizeText.test(part)) found.maxBytes = v.parse(size, part);
+    else return undefined;
+  }
+  return Object.keys(found).length === parts.length ? found : undefined;
+}
+
 export function sizeBetween(min: number, max: number) {
   const expected = `a size from ${min / MiB}MiB to ${max / MiB}MiB`;
   return v.pipe(size, v.minValue(min, expected), v.maxValue(max, expected));

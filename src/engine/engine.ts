@@ -9,6 +9,7 @@ import { EventLog, type EventLogSettings } from "./events/event-log.ts";
 import { AudioPeaks } from "./peaks/audio-peaks.ts";
 import { SoundPeaks } from "./peaks/sound-peaks.ts";
 import { Recordings, type RecordingSettings } from "./recordings/recordings.ts";
+import { Retention, type RetentionSettings } from "./retention/retention.ts";
 import { Songs } from "./songs/songs.ts";
 import { StoreConditions } from "./store-conditions.ts";
 import { soundNames, Sounds } from "./sounds/sounds.ts";
@@ -24,6 +25,7 @@ export interface Engine {
   sounds: Sounds;
   devices: Devices;
   events: EventLog;
+  retention: Retention;
 }
 
 export interface EngineSettings {
@@ -31,6 +33,7 @@ export interface EngineSettings {
   recordings: RecordingSettings;
   devices: DeviceSettings;
   events: EventLogSettings;
+  retention: Pick<RetentionSettings, "policies">;
   /** File names by mode that replace the usual ones. */
   sounds: ReadonlyMap<number, string>;
 }
@@ -58,13 +61,19 @@ export function buildEngine(base: EngineBase, settings: EngineSettings): Engine 
   const sounds = new Sounds(library, pool.encoders, soundSettings, openLog("sounds"));
   const deviceBase = { store: catalogStore(pool), sounds, events };
   const devices = new Devices(deviceBase, settings.devices, openLog("devices"));
-  return { streams, streamAudio, recordings, songs, peaks, sounds, devices, events };
+  const folders = { streams: layout.root, recordings: settings.recordings.folder };
+  const retained = { keeper: pool.keeper, writers: pool.writers, streams, recordings, folders };
+  const limits = { ...settings.retention, ...settings.streams };
+  const retention = new Retention(retained, limits, openLog("retention"));
+  return { streams, streamAudio, recordings, songs, peaks, sounds, devices, events, retention };
 }
 
 /** Opens the store and repairs what an earlier run left, then opens the parts in the order in which they need each other. */
-export async function openEngine({ streams, events, recordings, devices }: Engine): Promise<void> {
+export async function openEngine(engine: Engine): Promise<void> {
+  const { streams, events, recordings, devices, retention } = engine;
   await streams.open();
   await events.open();
   await recordings.open();
   await devices.open();
+  await retention.open();
 }

@@ -1,18 +1,21 @@
 /** Limits of retention: what is removed to make room, and how fast. */
 import { mustHold } from "./relation.ts";
+import { MiB } from "./units.ts";
 
 /** Removal starts when this part of a limit is used, so that there is room before it is needed. */
 export const retentionStart = 0.9;
 /** An upload that needs room waits for it this long, then fails with CACHE_FULL. */
 export const roomWaitMs = 1_000;
 /** Interval at which the limits are compared with what is stored. */
-export const retentionTickMs = 1_000;
+export const retentionTickMs = 250;
 /** Interval at which ages are looked at, and the bytes of patterns that cover a part of the streams are counted. */
 export const retentionPassMs = 60_000;
-/** A run that could not make the room that was asked for is not repeated for this long. */
-export const retentionPauseMs = 1_000;
+/** A run that could not make the room that was needed is not repeated for this long. */
+export const retentionPauseMs = 100;
 /** Streams or recordings that are removed in one transaction; the keeper takes a few milliseconds for these. */
 export const maxRemovedTogether = 32;
+/** A batch ends with the stream that reaches this: unlinking long files takes a file system a while. */
+export const maxRemovedBytesTogether = 256 * MiB;
 /** After a batch a run rests this many times as long as the batch took, unless an upload waits for room. */
 export const retentionRestFactor = 4;
 /** Rows that a run asks the catalog for at a time. */

@@ -19,10 +19,12 @@ import type { SoundThreshold } from "../../codec/peaks/sound-detector.ts";
 import type { RecordingSpec, SoundNews } from "../../lane/messages/recordings.ts";
 import type { Pool } from "../../pool/pool.ts";
 import type { RecordingEvents, RecordingSlot } from "../../pool/recording-slot.ts";
+import type { RetentionReason } from "../../store/keeper-calls.ts";
 import type { RecordingQuery, RecordingRow } from "../../store/recordings/catalog.ts";
 import { codecPcm16, type Handshake, sanitizeHwid } from "../../wire/ingest.ts";
 import type { LiveStream } from "../../store/events/facts.ts";
 import type { RangePeaks } from "../../store/recordings/peaks/query.ts";
+import { Reads } from "../retention/reads.ts";
 import type { StoreConditions } from "../store-conditions.ts";
 import type { OpenedFile } from "../../store/library/file.ts";
 import type { SoundSpan, SpanQuery } from "../../store/recordings/sounds/catalog.ts";
@@ -61,6 +63,8 @@ export interface RecordingsFigures {
 
 export class Recordings implements RecordingHost {
   readonly log: Log;
+  /** By the ids of finished recordings. */
+  readonly reads = new Reads<number>();
   readonly #pool: Pool;
   readonly #conditions: StoreConditions;
   readonly #settings: RecordingSettings;
@@ -79,6 +83,7 @@ export class Recordings implements RecordingHost {
   readonly sounds: SoundSpans;
   readonly #timers: Timer[] = [];
   readonly #wavFiles: WavFiles;
+  readonly #irremovable = new Set<number>();
   #syncing: Promise<void> | undefined;
   #looking: Promise<void> | undefined;
   /** The last recording whose files were looked for, by id. */
@@ -212,8 +217,36 @@ export class Recordings implements RecordingHost {
   }
 
   /** The samples of a recording, which are right. The caller closes the file. Rejects with OBJECT_DAMAGED and the like. */
-  openWav({ name, wav }: Pick<RecordingRow, "name" | "wav">): Promise<OpenedFile> {
-    return this.#wavFiles.open(name, wav);
+  async openWav(row: Pick<RecordingRow, "id" | "name" | "wav">): Promise<OpenedFile> {
+    const release = this.reads.hold(row.id);
+    try {
+      const file = await this.#wavFiles.open(row.name, row.wav);
+      file.onClose(release);
+      return file;
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+
+  /** Removes recordings that nobody reads and nobody has pinned. Resolves with those that it removed. */
+  async removeTogether(
+    all: readonly number[],
+    reason: RetentionReason,
+  ): Promise<{ ids: number[]; bytes: number }> {
+    const ids = all.filter((id) => !this.reads.isInProgress(id) && !this.#irremovable.has(id));
+    const { folder } = this.#settings;
+    const { failed, ...removed } = await this.#pool.keeper.call("expireRecordings", { folder, ids, reason });
+    for (const { id, name, reason } of failed) {
+      this.#irremovable.add(id);
+      this.log.warn("a recording cannot be removed; it is left alone until the next start", { name, reason });
+    }
+    return removed;
+  }
+
+  /** Removal has failed, and would again. */
+  isIrremovable(id: number): boolean {
+    return this.#irremovable.has(id);
   }
 
   figures(): RecordingsFigures {

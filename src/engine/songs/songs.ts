@@ -39,6 +39,8 @@ export interface SongPage {
 export interface StreamSource {
   find(streamId: string): Promise<StreamRow | null>;
   assignReader(): RangeReader;
+  /** Retention keeps the stream until the returned function is called. */
+  hold(streamId: string): () => void;
 }
 
 export class Songs {
@@ -85,12 +87,24 @@ export class Songs {
   }
 
   async #openStream(streamId: string): Promise<Song | undefined> {
+    const release = this.#streams.hold(streamId);
+    let song: Song | undefined;
+    try {
+      song = await this.#findStream(streamId, release);
+    } finally {
+      if (song === undefined) release();
+    }
+    return song;
+  }
+
+  async #findStream(streamId: string, release: () => void): Promise<Song | undefined> {
     const row = await this.#streams.find(streamId);
     if (row === null || row.state !== "finished" || row.sha256 === null) return undefined;
-    const path = this.#layout.objectPath(row.sha256);
-    await checkObject(path, row.size);
+    const { size, sha256 } = row;
+    const path = this.#layout.objectPath(sha256);
+    await checkObject(path, size);
     const file = { path, immutable: true };
-    return new StreamSong(streamId, row.size, row.sha256, file, this.#streams.assignReader());
+    return new StreamSong({ streamId, size, sha256 }, file, this.#streams.assignReader(), release);
   }
 
   /** Keeps the order of the names. Leaves out songs that were removed meanwhile. */

@@ -24,19 +24,33 @@ export async function checkObject(path: string, size: number): Promise<void> {
   }
 }
 
+interface StreamOfSong {
+  streamId: string;
+  size: number;
+  sha256: string;
+}
+
 export class StreamSong implements Song {
   readonly name: string;
   readonly size: number;
   readonly sha256: string;
   readonly #file: FileRef;
   readonly #reader: RangeReader;
+  readonly #release: () => void;
 
-  constructor(name: string, size: number, sha256: string, file: FileRef, reader: RangeReader) {
-    this.name = name;
+  /** `release` says that the stream is not being read any more. */
+  constructor(
+    { streamId, size, sha256 }: StreamOfSong,
+    file: FileRef,
+    reader: RangeReader,
+    release: () => void,
+  ) {
+    this.name = streamId;
     this.size = size;
     this.sha256 = sha256;
     this.#file = file;
     this.#reader = reader;
+    this.#release = release;
   }
 
   async read(
@@ -58,7 +72,9 @@ export class StreamSong implements Song {
   async noteDigest(): Promise<void> {}
 
   /** The reader keeps the file open for others. */
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    this.#release();
+  }
 
   #readInto(bytes: Uint8Array, offset: number): Promise<void> {
     return new Promise((resolve, reject) => {

@@ -51,6 +51,12 @@ export class StreamCounts {
     if (objectBytes > 0) this.objects -= 1;
   }
 
+  /** Finished streams went, and with them so many objects. */
+  removedTogether(streams: number, objects: number): void {
+    this.finished -= streams;
+    this.objects -= objects;
+  }
+
   /** The keeper's background work has changed the catalog. */
   drifted({ finished, unfinished, objects }: Totals): void {
     this.finished += finished;

@@ -73,7 +73,7 @@ beforeEach(() => {
     if (found === undefined) throw new WavecacheError("STREAM_UNKNOWN");
     return found;
   };
-  audios = new StreamAudios(readers, { locate });
+  audios = new StreamAudios(readers, { locate, hold: () => () => {} });
 });
 
 afterEach(() => {

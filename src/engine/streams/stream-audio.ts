@@ -26,6 +26,8 @@ export interface VerifyingReaders {
 /** Where streams are found. */
 export interface StreamPlaces {
   locate(streamId: string, wantedBytes: number): Promise<Readable>;
+  /** Retention keeps the stream until the returned function is called. */
+  hold(streamId: string): () => void;
 }
 
 /** Opens the audio of streams. */
@@ -39,12 +41,13 @@ export class StreamAudios {
     this.#streams = streams;
   }
 
-  /** `readable` is what `locate` has found. */
+  /** `readable` is what `locate` has found. The caller closes the audio. */
   open(streamId: string, readable: Readable): StreamAudio {
     const host = {
       verified: this.#verified,
       locate: () => this.#streams.locate(streamId, 0),
       forget: (path: string) => this.#readers.forget(path),
+      release: this.#streams.hold(streamId),
     };
     return new StreamAudio(readable, this.#readers.assign(), host);
   }
@@ -54,6 +57,8 @@ interface StreamAudioHost {
   readonly verified: VerifiedObjects;
   locate(): Promise<Readable>;
   forget(path: string): void;
+  /** The stream is not being read any more. */
+  release(): void;
 }
 
 export class StreamAudio {
@@ -78,7 +83,9 @@ export class StreamAudio {
   }
 
   /** The readers keep the file open for others. */
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    this.#host.release();
+  }
 
   async #relocatedIfMoved<T>(attempt: () => Promise<T>): Promise<T> {
     const before = this.#readable;

@@ -8,15 +8,17 @@ import { isStreamId } from "../../base/ids/stream-id.ts";
 import type { Pool } from "../../pool/pool.ts";
 import type { FileRef, Reader } from "../../pool/reader.ts";
 import type { StoreNotice } from "../../store/check/notice.ts";
+import type { RemovedStreams, RetentionReason, UploadRef } from "../../store/keeper-calls.ts";
 import type { CacheLayout } from "../../store/layout.ts";
 import type { StoreCondition } from "../../store/store-guard.ts";
 import type { FoundRows, ListQuery, StreamRow } from "../../store/streams/catalog.ts";
 import { describeStream, type StreamMetadata, withSize } from "../../store/streams/metadata.ts";
 import type { TagsChange } from "../../store/streams/changes.ts";
 import type { StreamSearch } from "../../store/streams/search.ts";
-import type { StoreConditions } from "../store-conditions.ts";
 import { AudioReadings } from "./audio-readings.ts";
-import { Admission, type AdmissionLimits } from "./admission.ts";
+import { Reads } from "../retention/reads.ts";
+import type { StoreConditions } from "../store-conditions.ts";
+import { Admission, type AdmissionLimits, type Reclaimer } from "./admission.ts";
 import { StreamCounts } from "./counts.ts";
 import { Damage } from "./damage.ts";
 import { type Follower, Followers } from "./followers.ts";
@@ -24,6 +26,7 @@ import { InterruptedUploads } from "./interrupted-uploads.ts";
 import { OutboundBudget } from "./outbound-budget.ts";
 import { Scrub, type ScrubHost, type ScrubSettings } from "./scrub.ts";
 import { StoredObjects } from "./stored-objects.ts";
+import { type RemovalHost, StreamRemovals } from "./stream-removals.ts";
 import { StoreWatch } from "./store-watch.ts";
 import { StreamQuota, type StreamQuotaLimits } from "./stream-quota.ts";
 import { Upload, type UploadOwner } from "./upload.ts";
@@ -41,6 +44,11 @@ export interface StreamsSettings extends AdmissionLimits, StreamQuotaLimits {
   /** Keep the files in lost+found/ forever. */
   keepOrphans: boolean;
   scrub: ScrubSettings;
+}
+
+export interface StreamRetention extends Reclaimer {
+  /** A policy refuses a new stream of this id, since its bytes are used up. */
+  isFull(streamId: string): boolean;
 }
 
 /** What a client says about the stream that it uploads. */
@@ -89,6 +97,7 @@ export class Streams {
   readonly damage: Damage;
   readonly scrub: Scrub;
   readonly objects: StoredObjects;
+  readonly reads = new Reads<string>();
   readonly outbound = new OutboundBudget(maxOutboundBytes);
   readonly #pool: Pool;
   readonly #layout: CacheLayout;
@@ -104,6 +113,9 @@ export class Streams {
   readonly #keyPrefix = randomBytes(4).toString("hex");
   readonly #storage: UploadStorage;
   readonly #interrupted: InterruptedUploads;
+  readonly #removals: StreamRemovals;
+  /** Removes finished streams when interrupted uploads are not enough. */
+  #retention: StreamRetention | undefined;
   readonly #followers = new Followers((streamId) => this.#uploads.get(streamId));
   /** Finished streams that were committed or read lately. */
   readonly #known = new Lru<Readable>(maxKnownStreams);
@@ -116,7 +128,7 @@ export class Streams {
     this.#settings = settings;
     this.#conditions = conditions;
     this.#log = log;
-    this.admission = new Admission(settings, { reclaim: (bytes) => this.#interrupted.reclaim(bytes) });
+    this.admission = new Admission(settings, { reclaim: (...bytes) => this.#reclaim(...bytes) });
     this.#quota = new StreamQuota(settings, this.#counts);
     const { keepOrphans } = settings;
     const watched = { lostFound: layout.lostFound, keepOrphans };
@@ -141,6 +153,12 @@ export class Streams {
     this.objects = new StoredObjects(pool.keeper, { counts: this.#counts, quota: this.#quota }, rules);
     const figures = { admission: this.admission, counts: this.#counts, quota: this.#quota };
     this.#storage = new UploadStorage(pool, figures, owner, log);
+    this.#removals = new StreamRemovals(pool, layout, this.#removalHost());
+  }
+
+  /** `retention` makes room in a full cache once there are no interrupted uploads left to remove. */
+  retainBy(retention: StreamRetention): void {
+    this.#retention = retention;
   }
 
   /** Opens the store, which begins to check itself in the background. Call it before anything else. */
@@ -177,6 +195,7 @@ export class Streams {
     this.admission.checkStart(stream.size);
     if (this.#uploads.has(streamId)) throw new WavecacheError("STREAM_EXISTS");
     this.#quota.checkNew();
+    if (this.#retention?.isFull(streamId) === true) throw new WavecacheError("CACHE_FULL");
     this.#quota.checkUpload(this.#uploads.size);
     const metadata = withSize(stream.metadata, stream.size);
     const upload = new Upload(streamId, metadata, owner, this.#storage);
@@ -231,7 +250,14 @@ export class Streams {
 
   /** Finds a finished stream in memory. GETs use this first, as it needs no promise. */
   locateKnown(streamId: string): Readable | undefined {
-    return this.#known.get(streamId);
+    const known = this.#known.get(streamId);
+    if (known !== undefined) this.reads.note(streamId);
+    return known;
+  }
+
+  /** Retention keeps the stream until the returned function is called. */
+  hold(streamId: string): () => void {
+    return this.reads.hold(streamId);
   }
 
   /**
@@ -264,8 +290,9 @@ export class Streams {
     this.#followers.remove(streamId, follower);
   }
 
-  find(streamId: string): Promise<StreamRow | null> {
-    return this.#pool.keeper.call("find", { streamId });
+  async find(streamId: string): Promise<StreamRow | null> {
+    await this.#removals.leaving(streamId);
+    return await this.#pool.keeper.call("find", { streamId });
   }
 
   /** A stream by its id, or else the only one of this name; null for none, or for several of the name. */
@@ -332,19 +359,13 @@ export class Streams {
   }
 
   /** Removes a stream. Rejects with STREAM_UNFINISHED while it is uploaded, STREAM_UNKNOWN if it does not exist. */
-  async remove(streamId: string): Promise<void> {
-    if (this.#uploads.has(streamId)) throw new WavecacheError("STREAM_UNFINISHED");
-    const known = this.#known.delete(streamId);
-    // The last thread that releases a file also frees its pages, which is slow: leave that to the keeper.
-    if (known !== undefined) this.#pool.readers.forget(known.file.path);
-    const removed = await this.#pool.keeper.call("remove", { streamId });
-    this.#counts.removed(removed);
-    this.admission.objectBytes -= removed.objectBytes;
-    this.admission.unfinishedBytes -= removed.unfinishedBytes;
-    // Also if the stream was not known: songs and reads during the call may have the file open.
-    if (removed.objectSha256 !== null)
-      this.#pool.readers.forget(this.#layout.objectPath(removed.objectSha256));
-    await this.damage.recountIfAny();
+  remove(streamId: string): Promise<void> {
+    return this.#removals.remove(streamId);
+  }
+
+  /** Removes finished streams that nobody reads and nobody has pinned. Resolves with those that it removed. */
+  removeTogether(streams: readonly UploadRef[], reason: RetentionReason): Promise<RemovedStreams> {
+    return this.#removals.removeTogether(streams, reason);
   }
 
   /** Waits for uploads that are finishing, and keeps the others for a resume. */
@@ -363,6 +384,21 @@ export class Streams {
     // The check has added the streams of an older version to the index.
     if (notice.check.state === "done") this.#readings.start();
     if (notice.check.damaged.length > 0) void this.damage.recount();
+  }
+
+  #reclaim(excessBytes: number, newBytes: number): boolean {
+    return this.#interrupted.reclaim(excessBytes) || this.#retention?.reclaim(excessBytes, newBytes) === true;
+  }
+
+  #removalHost(): RemovalHost {
+    return {
+      admission: this.admission,
+      counts: this.#counts,
+      damage: this.damage,
+      isUploading: (streamId) => this.#uploads.has(streamId),
+      isBeingRead: (streamId) => this.reads.isInProgress(streamId),
+      forget: (streamId) => this.#known.delete(streamId)?.file.path,
+    };
   }
 
   #scrubHost(): ScrubHost {
@@ -410,6 +446,7 @@ export class Streams {
   }
 
   async #locateInCatalog(streamId: string): Promise<Readable> {
+    this.reads.note(streamId);
     const row = isStreamId(streamId) ? await this.find(streamId) : null;
     if (row === null) throw new WavecacheError("STREAM_UNKNOWN");
     if (row.state !== "finished") return this.#growing(row.key, row.size, row.metadata);

@@ -1,8 +1,8 @@
 /**
  * The audio path of one upload: gateway --> queue --> lane --> file of the writer --> disk.
  *
- * Audio, fences and the seal reach the writer in the order of their calls. Two things stop the path: a full lane, and
- * a disk that is `maxUnflushedBytes` behind. Audio that arrives then waits in the queue, and the sender has to pause.
+ * Audio, fences and the seal reach the writer in the order of their calls. Three things stop the path: a full lane, a
+ * disk that is `maxUnflushedBytes` behind, and a cache without room for accepted audio. Audio that arrives then waits in the queue, and the sender has to pause.
  */
 import { detach } from "../../base/detach.ts";
 import { toWavecacheError, type WavecacheError } from "../../base/errors.ts";
@@ -33,6 +33,8 @@ export class UploadFlow {
   #queue: (QueuedAudio | "fence" | "seal")[] = [];
   #fences: PromiseWithResolvers<number>[] = [];
   #isLaneFull = false;
+  /** How many pieces of audio wait for room in the cache. */
+  #holds = 0;
   #isClosing = false;
   #isAborted = false;
   #flushing: Promise<void> | undefined;
@@ -104,6 +106,16 @@ export class UploadFlow {
     return fence.promise;
   }
 
+  /** Nothing that comes from here on reaches the writer before as many calls of `release`. */
+  hold(): void {
+    this.#holds += 1;
+  }
+
+  release(): void {
+    this.#holds -= 1;
+    if (this.#holds === 0 && !this.#isAborted && this.#slot !== undefined) this.#resume();
+  }
+
   /** Ends the audio. */
   seal(): void {
     this.#send("seal");
@@ -173,7 +185,7 @@ export class UploadFlow {
   }
 
   #isBlocked(): boolean {
-    return this.#isLaneFull || this.#isDiskBehind();
+    return this.#holds > 0 || this.#isLaneFull || this.#isDiskBehind();
   }
 
   #isDiskBehind(): boolean {

@@ -113,8 +113,9 @@ export class UploadStorage implements UploadHost {
     const { streamId, key } = upload;
     const at = Date.now();
     const { row, addedBytes } = await this.#pool.keeper.call("finish", { streamId, key, ...sealed, at });
-    this.admission.unfinishedBytes -= upload.receivedBytes;
+    // In this order: bytes that count as free for a moment would admit uploads that wait for room.
     this.admission.objectBytes += addedBytes;
+    this.admission.unfinishedBytes -= upload.receivedBytes;
     this.#counts.committed(addedBytes);
     this.#owner.uploadCommitted(row);
     this.release(upload);
@@ -123,16 +124,17 @@ export class UploadStorage implements UploadHost {
 
   async failed(upload: Upload, entered: boolean): Promise<void> {
     const { streamId } = upload;
-    this.admission.unfinishedBytes -= upload.receivedBytes;
+    let keptBytes = 0;
     try {
       if (entered && upload.isDiscarded) await this.#remove(streamId);
-      else if (entered) await this.#leave(streamId);
+      else if (entered) keptBytes = await this.#leave(streamId);
     } catch (error) {
       this.#isRecountDue = true;
       // The loss of the whole store was logged as such.
       if (toWavecacheError(error).code === "STORE_LOST") this.#log.debug("the store is lost", { streamId });
       else this.#log.error("the catalog did not note an interrupted upload", { streamId, error });
     }
+    this.admission.unfinishedBytes += keptBytes - upload.receivedBytes;
     this.release(upload);
   }
 
@@ -145,17 +147,19 @@ export class UploadStorage implements UploadHost {
     if (this.#isRecountDue) await this.#recount();
   }
 
-  /** `failed` has subtracted the bytes from the admission already. */
+  /** `failed` subtracts the bytes from the admission. */
   async #remove(streamId: string): Promise<void> {
     this.#counts.removed(await this.#pool.keeper.call("remove", { streamId }));
   }
 
-  async #leave(streamId: string): Promise<void> {
+  /** Returns the bytes that the unfinished stream keeps. */
+  async #leave(streamId: string): Promise<number> {
     const left = await this.#pool.keeper.call("leave", { streamId, at: Date.now() });
     this.#counts.left(left);
-    if (left?.state === "unfinished") this.admission.unfinishedBytes += left.size;
+    if (left?.state === "unfinished") return left.size;
     // The keeper completed a commit that had failed at its last step, and does not say how many bytes that added.
-    else if (left !== null) await this.#recount();
+    if (left !== null) await this.#recount();
+    return 0;
   }
 
   async #recount(): Promise<void> {

@@ -150,7 +150,8 @@ export class Upload implements UploadEvents {
       this.#end(this.#isNew && refusal.code === "STREAM_TOO_LARGE" ? "tooLarge" : "failed", refusal);
       return true;
     }
-    admission.unfinishedBytes += audio.length;
+    const room = admission.accept(audio.length);
+    if (room !== undefined) void this.#waitForRoom(room);
     return this.#flow.write(audio);
   }
 
@@ -253,6 +254,13 @@ export class Upload implements UploadEvents {
 
   room(): void {
     this.#flow.onLaneRoom();
+  }
+
+  /** What is accepted waits in memory, and the sender pauses. */
+  async #waitForRoom(room: Promise<boolean>): Promise<void> {
+    this.#flow.hold();
+    if (await room) this.#flow.release();
+    else this.#end("failed", new WavecacheError("CACHE_FULL"));
   }
 
   #begin(reservation: Promise<unknown>, opened: Promise<number>): void {

@@ -35,6 +35,8 @@ export interface Streams {
   locateKnown(streamId: string): Readable | undefined;
   /** An unfinished stream resolves once `wantedBytes` of what it received are readable. Throws STREAM_UNKNOWN. */
   locate(streamId: string, wantedBytes: number): Promise<Readable>;
+  /** Retention keeps the stream until the returned function is called. */
+  hold(streamId: string): () => void;
   /** False if the stream has no upload in progress. */
   follow(streamId: string, follower: Follower): boolean;
   unfollow(streamId: string, follower: Follower): void;

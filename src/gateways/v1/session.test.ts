@@ -130,6 +130,7 @@ class Stage implements V1SessionHost {
       locate: () => Promise.reject(new WavecacheError("STREAM_UNKNOWN")),
       follow: () => false,
       unfollow() {},
+      hold: () => () => {},
       assignReader: () => ({ read: () => fail(), resident: () => undefined }),
       outbound: new OutboundBudget(MiB),
       lookUp: () => {

@@ -28,6 +28,7 @@ export class OpenedFile {
   readonly modifiedAt: number;
   readonly #handle: FileHandle;
   readonly #real: string;
+  #onClose: () => void = () => {};
 
   constructor(handle: FileHandle, real: string, stat: fs.BigIntStats) {
     this.#handle = handle;
@@ -72,7 +73,13 @@ export class OpenedFile {
     return identityOf(await this.#handle.stat({ bigint: true })) === this.key;
   }
 
+  /** `listener` is called when the file is closed. */
+  onClose(listener: () => void): void {
+    this.#onClose = listener;
+  }
+
   async close(): Promise<void> {
+    this.#onClose();
     await this.#handle.close();
   }
 }

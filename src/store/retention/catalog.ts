@@ -3,8 +3,8 @@
 /** What is retained: streams of the cache, or recordings. */
 export type RetainedKind = "streams" | "recordings";
 
-/** `use`: least recently read first. `age`: oldest first. */
-export type RemovalOrder = "use" | "age";
+/** `use`: least recently read first. `age`: oldest first. `newest`: the other way round. */
+export type CandidateOrder = "use" | "age" | "newest";
 
 /** A position in an order. Ids of recordings are numbers. */
 export interface CandidatePosition {
@@ -31,7 +31,7 @@ export interface Candidate {
 
 export interface CandidateQuery {
   kind: RetainedKind;
-  order: RemovalOrder;
+  order: CandidateOrder;
   /** The first page has none. */
   after: CandidatePosition | null;
   limit: number;

@@ -3,12 +3,12 @@ import type { Database } from "bun:sqlite";
 import { maxCountedSharers } from "../../base/limits/retention.ts";
 import type {
   Candidate,
+  CandidatePosition,
   CandidateQuery,
   MeasuredRow,
   PinnedRange,
   ReadTime,
   RecordingTotals,
-  RemovalOrder,
   RetainedKind,
   RetentionCatalog,
   UsageSample,
@@ -61,17 +61,6 @@ export const retentionSchema = `
   END;
 `;
 
-interface SqlCandidate {
-  id: string | number;
-  name: string;
-  key: string;
-  made_at: number;
-  used_at: number;
-  bytes: number;
-  sha256: string | null;
-  sharers: number;
-}
-
 type Position = [at: number, id: string | number, limit: number];
 
 export class SqliteRetention implements RetentionCatalog {
@@ -85,9 +74,8 @@ export class SqliteRetention implements RetentionCatalog {
   }
 
   candidates({ kind, order, after, limit }: CandidateQuery): Candidate[] {
-    const { at, id } = after ?? { at: 0, id: kind === "streams" ? "" : -1 };
-    const rows = this.#candidates[`${kind} by ${order}`].all(at, id, limit);
-    return rows.map(({ made_at, used_at, ...row }) => ({ ...row, madeAt: made_at, usedAt: used_at }));
+    const { at, id } = after ?? firstPosition(kind, order === "newest");
+    return this.#candidates[`${kind} by ${order}`].all(at, id, limit);
   }
 
   measure(kind: RetainedKind, after: string | number, limit: number): MeasuredRow[] {
@@ -154,6 +142,10 @@ export class SqliteRetention implements RetentionCatalog {
   }
 }
 
+function firstPosition(kind: RetainedKind, isBackwards: boolean): CandidatePosition {
+  return { at: isBackwards ? Number.MAX_SAFE_INTEGER : 0, id: kind === "streams" ? "" : -1 };
+}
+
 /** A recording of a pinned range of its device. */
 const inPinnedRange = `EXISTS (
   SELECT 1 FROM pinned_ranges p
@@ -161,26 +153,33 @@ const inPinnedRange = `EXISTS (
 
 const deviceName = "coalesce(r.device, CAST(r.stream_id AS TEXT))";
 
+/** What follows a position in an order. */
+function page(key: string, isBackwards = false): string {
+  if (isBackwards) return `${key} <= ?1 AND (${key}, id) < (?1, ?2) ORDER BY ${key} DESC, id DESC LIMIT ?3`;
+  return `${key} >= ?1 AND (${key}, id) > (?1, ?2) ORDER BY ${key}, id LIMIT ?3`;
+}
+
 function prepareCandidates(database: Database) {
-  const streams = (key: string, index: RemovalOrder) => `
-    SELECT id, id AS name, key, finished_at AS made_at, ${streamUse} AS used_at, size AS bytes, sha256,
-      (SELECT count(*) FROM (
-        SELECT 1 FROM streams o INDEXED BY streams_by_object
-        WHERE o.sha256 IS NOT NULL AND o.sha256 = s.sha256 LIMIT ${maxCountedSharers})) AS sharers
-    FROM streams s INDEXED BY streams_by_${index}
-    WHERE state = 2 AND pinned = 0 AND ${key} >= ?1 AND (${key}, id) > (?1, ?2) ORDER BY ${key}, id LIMIT ?3`;
-  const recordings = (key: string, index: RemovalOrder) => `
-    SELECT id, ${deviceName} AS name, '' AS key, ended_at AS made_at, ${recordingUse} AS used_at,
-      bin_bytes + wav_bytes AS bytes, NULL AS sha256, 1 AS sharers
-    FROM recordings r INDEXED BY recordings_by_${index}
-    WHERE pinned = 0 AND ${key} >= ?1 AND (${key}, id) > (?1, ?2) AND NOT ${inPinnedRange}
-    ORDER BY ${key}, id LIMIT ?3`;
-  const prepare = (sql: string) => database.prepare<SqlCandidate, Position>(sql);
+  const streams = (index: "use" | "age", where: string) =>
+    database.prepare<Candidate, Position>(`
+      SELECT id, id AS name, key, finished_at AS madeAt, ${streamUse} AS usedAt, size AS bytes, sha256,
+        (SELECT count(*) FROM (
+          SELECT 1 FROM streams o INDEXED BY streams_by_object
+          WHERE o.sha256 IS NOT NULL AND o.sha256 = s.sha256 LIMIT ${maxCountedSharers})) AS sharers
+      FROM streams s INDEXED BY streams_by_${index} WHERE state = 2 AND pinned = 0 AND ${where}`);
+  const recordings = (index: "use" | "age", where: string) =>
+    database.prepare<Candidate, Position>(`
+      SELECT id, ${deviceName} AS name, '' AS key, ended_at AS madeAt, ${recordingUse} AS usedAt,
+        bin_bytes + wav_bytes AS bytes, NULL AS sha256, 1 AS sharers
+      FROM recordings r INDEXED BY recordings_by_${index}
+      WHERE pinned = 0 AND NOT ${inPinnedRange} AND ${where}`);
   return {
-    "streams by use": prepare(streams(streamUse, "use")),
-    "streams by age": prepare(streams("finished_at", "age")),
-    "recordings by use": prepare(recordings(recordingUse, "use")),
-    "recordings by age": prepare(recordings("ended_at", "age")),
+    "streams by use": streams("use", page(streamUse)),
+    "streams by age": streams("age", page("finished_at")),
+    "streams by newest": streams("age", page("finished_at", true)),
+    "recordings by use": recordings("use", page(recordingUse)),
+    "recordings by age": recordings("age", page("ended_at")),
+    "recordings by newest": recordings("age", page("ended_at", true)),
   };
 }
 

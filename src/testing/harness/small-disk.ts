@@ -42,6 +42,12 @@ export async function fillDisk(server: TestServer, bytesLeft: number): Promise<v
   await writeFile(join(disk, fillerName), new Uint8Array(Math.max(0, bsize * bavail - bytesLeft)));
 }
 
+/** Bytes that are in use and free on the disk, deleted files that are still open included. */
+export async function diskSpace(server: TestServer): Promise<{ usedBytes: number; freeBytes: number }> {
+  const { bsize, blocks, bavail } = await statfs(diskOf(server));
+  return { usedBytes: bsize * (blocks - bavail), freeBytes: bsize * bavail };
+}
+
 /** Frees the filled space. */
 export async function freeDisk(server: TestServer): Promise<void> {
   await rm(join(diskOf(server), fillerName));

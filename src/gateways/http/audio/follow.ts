@@ -71,6 +71,7 @@ export class UploadFollower implements BodySource, Follower {
     this.#isOver = true;
     this.#connection.principal.ended.removeEventListener("abort", this.#onEnded);
     this.#streams.unfollow(this.#streamId, this);
+    void this.#file?.close();
     this.#wake();
   }
 
@@ -117,6 +118,10 @@ export class UploadFollower implements BodySource, Follower {
     this.#key = readable.key;
     this.#size = Math.max(this.#size, readable.size);
     this.#isFinished = readable.finishedAt !== undefined;
+    const before = this.#file;
     this.#file = this.#audios.open(this.#streamId, readable);
+    void before?.close();
+    // Nobody closes it any more.
+    if (this.#isOver) void this.#file.close();
   }
 }

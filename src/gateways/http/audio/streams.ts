@@ -84,8 +84,12 @@ async function follow(
 async function addMediaType(audio: AudioDescription, open: () => Promise<AudioFile>): Promise<void> {
   if (!audio.isGrowing || audio.mediaType !== unknownMediaType || audio.size === 0) return;
   const file = await open();
-  const head = await file.read(0, Math.min(audio.size, sniffBytes));
-  audio.mediaType = audioMediaType([sniffAudioFormat(head)]);
+  try {
+    const head = await file.read(0, Math.min(audio.size, sniffBytes));
+    audio.mediaType = audioMediaType([sniffAudioFormat(head)]);
+  } finally {
+    await file.close();
+  }
 }
 
 /** Caches keep a finished stream: other audio needs another id, or a removal, after which caches may be wrong. */

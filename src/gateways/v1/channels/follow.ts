@@ -17,6 +17,7 @@ export class FollowChannel implements Channel, Follower {
   /** `source` has all audio that will come. */
   #isComplete = false;
   #isOver = false;
+  #release: () => void = () => {};
 
   constructor(host: ChannelHost, request: Follow) {
     this.number = request.channel;
@@ -35,6 +36,7 @@ export class FollowChannel implements Channel, Follower {
   }
 
   open(): void {
+    this.#release = this.#host.streams.hold(this.#request.name);
     void this.#begin();
   }
 
@@ -44,6 +46,7 @@ export class FollowChannel implements Channel, Follower {
 
   gone(): void {
     this.#isOver = true;
+    this.#release();
     this.#host.streams.unfollow(this.#request.name, this);
   }
 

@@ -12,6 +12,7 @@ export class ReadChannel implements Channel {
   readonly #request: Read;
   #readable: Readable | undefined;
   #isOver = false;
+  #release: () => void = () => {};
 
   constructor(host: ChannelHost, request: Read) {
     this.number = request.channel;
@@ -30,6 +31,7 @@ export class ReadChannel implements Channel {
   }
 
   open(): void {
+    this.#release = this.#host.streams.hold(this.#request.streamId);
     const known = this.#host.streams.locateKnown(this.#request.streamId);
     if (known === undefined) void this.#locate();
     else this.#begin(known);
@@ -48,6 +50,7 @@ export class ReadChannel implements Channel {
 
   gone(): void {
     this.#isOver = true;
+    this.#release();
   }
 
   async #locate(): Promise<void> {

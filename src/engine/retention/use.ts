@@ -1,0 +1,84 @@
+/** How much of what is stored a policy is about. What covers everything is counted anyway; the rest is counted now and then. */
+import { retentionPageRows } from "../../base/limits/retention.ts";
+import type { KeeperClient } from "../../pool/keeper-client.ts";
+import type { RetainedKind } from "../../store/retention/catalog.ts";
+import type { Streams } from "../streams/streams.ts";
+import type { Removal, Use } from "./plan.ts";
+import type { Policy } from "./policy.ts";
+
+export class PolicyUse {
+  readonly #keeper: Pick<KeeperClient, "call">;
+  readonly #streams: Pick<Streams, "admission" | "figures">;
+  /** Of policies about a part, as last counted. */
+  readonly #counted = new Map<Policy, Use>();
+  #recounting: Promise<void> | undefined;
+
+  constructor(keeper: Pick<KeeperClient, "call">, streams: Pick<Streams, "admission" | "figures">) {
+    this.#keeper = keeper;
+    this.#streams = streams;
+  }
+
+  /** A copy. */
+  async of(policy: Policy): Promise<Use> {
+    if (!policy.coversAll || policy.kind === "streams") return { ...this.lastKnown(policy) };
+    const { recordings } = await this.#keeper.call("retentionUsage", null);
+    return { bytes: recordings.bytes, count: recordings.recordings };
+  }
+
+  /** What is known without asking the catalog. */
+  lastKnown(policy: Policy): Use {
+    if (!policy.coversAll) return this.#counted.get(policy) ?? { bytes: 0, count: 0 };
+    const { uploading, finishing, interrupted, finished } = this.#streams.figures();
+    const count = uploading + finishing + interrupted + finished;
+    return { bytes: this.#streams.admission.cacheBytes, count };
+  }
+
+  /** Counts down what the policies about a part have; the next count corrects what was not removed after all. */
+  removed(batch: readonly Removal[]): void {
+    for (const [policy, use] of this.#counted) {
+      for (const { kind, candidate, freedBytes } of batch) {
+        if (!policy.matches(kind, candidate.name)) continue;
+        use.bytes -= freedBytes;
+        use.count -= 1;
+      }
+    }
+  }
+
+  /** Counts what each policy about a part is about. Single flight: it reads the whole catalog, page by page. */
+  recount(policies: readonly Policy[]): Promise<void> {
+    this.#recounting ??= this.#recountAll(policies.filter(({ coversAll }) => !coversAll)).finally(() => {
+      this.#recounting = undefined;
+    });
+    return this.#recounting;
+  }
+
+  async #recountAll(policies: readonly Policy[]): Promise<void> {
+    for (const kind of ["streams", "recordings"] as const) {
+      const ofKind = policies.filter((policy) => policy.kind === kind);
+      if (ofKind.length > 0) await this.#recountKind(kind, ofKind);
+    }
+  }
+
+  async #recountKind(kind: RetainedKind, policies: readonly Policy[]): Promise<void> {
+    const counts = policies.map((policy) => ({
+      policy,
+      use: { bytes: 0, count: 0 },
+      seen: new Set<string>(),
+    }));
+    let after: string | number = kind === "streams" ? "" : -1;
+    for (;;) {
+      const rows = await this.#keeper.call("measureRetained", { kind, after, limit: retentionPageRows });
+      for (const { name, bytes, sha256 } of rows) {
+        for (const { policy, use, seen } of counts) {
+          if (!policy.matches(kind, name)) continue;
+          use.count += 1;
+          if (sha256 === null || !seen.has(sha256)) use.bytes += bytes;
+          if (sha256 !== null) seen.add(sha256);
+        }
+      }
+      if (rows.length < retentionPageRows) break;
+      after = rows.at(-1)!.id;
+    }
+    for (const { policy, use } of counts) this.#counted.set(policy, use);
+  }
+}

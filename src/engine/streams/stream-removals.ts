@@ -1,0 +1,91 @@
+/** Removals of streams, one at a time for a client, and in groups for retention. */
+import { WavecacheError } from "../../base/errors.ts";
+import type { Pool } from "../../pool/pool.ts";
+import type { RemovedStreams, RetentionReason, UploadRef } from "../../store/keeper-calls.ts";
+import type { CacheLayout } from "../../store/layout.ts";
+import type { Admission } from "./admission.ts";
+import type { StreamCounts } from "./counts.ts";
+import type { Damage } from "./damage.ts";
+
+/** What removals need of the streams. */
+export interface RemovalHost {
+  readonly admission: Admission;
+  readonly counts: StreamCounts;
+  readonly damage: Damage;
+  isUploading(streamId: string): boolean;
+  isBeingRead(streamId: string): boolean;
+  /** No look-up finds the stream in memory any more. Returns the path of its audio, if it was there. */
+  forget(streamId: string): string | undefined;
+}
+
+export class StreamRemovals {
+  readonly #pool: Pick<Pool, "keeper" | "readers">;
+  readonly #layout: CacheLayout;
+  readonly #host: RemovalHost;
+  /** Streams that retention removes at this moment: whoever wants to read one waits for the outcome. */
+  readonly #leaving = new Map<string, Promise<unknown>>();
+
+  constructor(pool: Pick<Pool, "keeper" | "readers">, layout: CacheLayout, host: RemovalHost) {
+    this.#pool = pool;
+    this.#layout = layout;
+    this.#host = host;
+  }
+
+  /** Resolves when the catalog knows whether the stream is still there; undefined if it is not being removed. */
+  leaving(streamId: string): Promise<unknown> | undefined {
+    return this.#leaving.get(streamId);
+  }
+
+  /** Rejects with STREAM_UNFINISHED while it is uploaded, STREAM_UNKNOWN if it does not exist. */
+  async remove(streamId: string): Promise<void> {
+    const { admission, counts, damage } = this.#host;
+    if (this.#host.isUploading(streamId)) throw new WavecacheError("STREAM_UNFINISHED");
+    // The last thread that releases a file also frees its pages, which is slow: leave that to the keeper.
+    this.#closeFile(streamId);
+    const removed = await this.#pool.keeper.call("remove", { streamId });
+    counts.removed(removed);
+    admission.objectBytes -= removed.objectBytes;
+    admission.unfinishedBytes -= removed.unfinishedBytes;
+    // Also if the stream was not known: songs and reads during the call may have the file open.
+    if (removed.objectSha256 !== null)
+      this.#pool.readers.forget(this.#layout.objectPath(removed.objectSha256));
+    await damage.recountIfAny();
+  }
+
+  /** Removes finished streams that nobody reads, uploads or has pinned. Resolves with those that it removed. */
+  async removeTogether(all: readonly UploadRef[], reason: RetentionReason): Promise<RemovedStreams> {
+    const streams = all.filter(({ streamId }) => this.#isFree(streamId));
+    for (const { streamId } of streams) this.#closeFile(streamId);
+    const call = this.#pool.keeper.call("removeStreams", { streams, reason, at: Date.now() });
+    const settled = call.then(noResult, noResult);
+    for (const { streamId } of streams) this.#leaving.set(streamId, settled);
+    try {
+      const removed = await call;
+      this.#count(removed);
+      return removed;
+    } finally {
+      for (const { streamId } of streams) this.#leaving.delete(streamId);
+    }
+  }
+
+  #isFree(streamId: string): boolean {
+    const isBusy = this.#host.isUploading(streamId) || this.#host.isBeingRead(streamId);
+    return !isBusy && !this.#leaving.has(streamId);
+  }
+
+  #closeFile(streamId: string): void {
+    const path = this.#host.forget(streamId);
+    if (path !== undefined) this.#pool.readers.forget(path);
+  }
+
+  #count({ streamIds, objects }: RemovedStreams): void {
+    const { admission, counts } = this.#host;
+    for (const { sha256 } of objects) this.#pool.readers.forget(this.#layout.objectPath(sha256));
+    const bytes = objects.reduce((sum, object) => sum + object.bytes, 0);
+    counts.removedTogether(streamIds.length, objects.filter((object) => object.bytes > 0).length);
+    admission.objectBytes -= bytes;
+    if (streamIds.length > 0) void this.#host.damage.recountIfAny();
+  }
+}
+
+function noResult(): void {}
