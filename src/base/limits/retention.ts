@@ -7,7 +7,7 @@ export const retentionStart = 0.9;
 /** An upload that needs room waits for it this long, then fails with CACHE_FULL. */
 export const roomWaitMs = 1_000;
 /** Interval at which the limits are compared with what is stored. */
-export const retentionTickMs = 250;
+export const retentionTickMs = 100;
 /** Interval at which ages are looked at, and the bytes of patterns that cover a part of the streams are counted. */
 export const retentionPassMs = 60_000;
 /** A run that could not make the room that was needed is not repeated for this long. */

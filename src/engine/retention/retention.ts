@@ -20,6 +20,7 @@ import type { RetainedKind } from "../../store/retention/catalog.ts";
 import type { Recordings } from "../recordings/recordings.ts";
 import type { Streams, StreamRetention } from "../streams/streams.ts";
 import { Disks } from "./disks.ts";
+import { Pins } from "./pins.ts";
 import {
   type PlanBasis,
   type Removal,
@@ -60,6 +61,7 @@ export class Retention implements StreamRetention {
   /** Since the start. */
   readonly removed: RemovedFigures = { streams: nothingRemoved(), recordings: nothingRemoved() };
   readonly disks: Disks;
+  readonly pins: Pins;
   readonly #base: RetentionBase;
   /** Each stream counts with a minimum of bytes, so the bytes of the cache limit their number, too. */
   readonly #maxStreams: number;
@@ -91,6 +93,7 @@ export class Retention implements StreamRetention {
     this.#log = log;
     this.#failures = new RateLimitedLog(log);
     this.disks = new Disks(base.folders);
+    this.pins = new Pins(base.keeper);
     base.streams.retainBy(this);
   }
 
@@ -181,7 +184,8 @@ export class Retention implements StreamRetention {
         await this.#use.recount(this.#policies);
       }
       if (performance.now() < this.#pausedUntilMs) return;
-      if (isPassDue || (await this.#isOverLimit())) void this.#runOnce();
+      const isAwaited = this.#makesRoom && this.#base.streams.admission.waitingBytes > 0;
+      if (isPassDue || isAwaited || (await this.#isOverLimit())) void this.#runOnce();
     } catch (error) {
       this.#failures.warn("limits of retention could not be looked at", { error });
     }

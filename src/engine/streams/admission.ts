@@ -15,7 +15,7 @@ export interface Reclaimer {
 }
 
 /** Admitted bytes are in a lane or on the disk after this. */
-const laneDelayMs = 100;
+const laneDelayMs = 50;
 
 const noReclaimer: Reclaimer = { reclaim: () => false };
 

@@ -18,6 +18,8 @@ import type { MeteredRecordings } from "./peaks/level-feed.ts";
 import { type PeaksOfSounds, soundPeaksOperations } from "./peaks/sounds.ts";
 import { soundingOperations, type SoundingRecordings } from "./peaks/recordings.ts";
 import { recordingOperations, type Recordings } from "./recordings.ts";
+import { pinOperations, type PinnedRecordings, type Pins } from "./retention/pins.ts";
+import { retentionOperations, type RetentionReports } from "./retention/usage.ts";
 import { streamOperations, type Streams } from "./streams.ts";
 import { tusOperations } from "./tus/operations.ts";
 import { type TusStreams, TusUploads } from "./tus/uploads.ts";
@@ -40,9 +42,11 @@ export interface HttpApi {
   recordings: Recordings &
     PeriodRecordings &
     RemovableRecordings &
+    PinnedRecordings &
     Timelines &
     SoundingRecordings &
     MeteredRecordings;
+  retention: RetentionReports & { readonly pins: Pins };
   songs: Songs & AudioSongs;
   peaks: PeaksOfSounds;
   devices: Devices;
@@ -68,6 +72,8 @@ export function httpRoutes(api: HttpApi, home: HomeSettings, meter: GatewayMeter
     manifestOperation(api.recordings),
     removeRecordingsOperation(api.recordings),
     ...soundPeaksOperations(api.peaks),
+    ...retentionOperations(api.retention),
+    ...pinOperations(api.retention.pins, api.recordings),
     ...libraryOperations(api.songs),
     ...deviceOperations(api.devices),
     linkOperation(api.access, api.streams),

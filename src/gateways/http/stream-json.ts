@@ -32,6 +32,8 @@ export const streamSchema = v.strictObject({
     }),
   ),
   damaged: v.boolean(),
+  /** Retention never removes it. */
+  pinned: v.boolean(),
   metadata: v.strictObject({
     contentType: v.nullable(v.string()),
     format: v.nullable(v.record(v.string(), v.unknown())),
@@ -54,6 +56,7 @@ export function describe(row: StreamRow, uploads: Uploads): v.InferOutput<typeof
     format: row.format,
     audio: row.audio,
     damaged: row.isDamaged,
+    pinned: row.isPinned,
     metadata: { contentType: contentType ?? null, format: format === undefined ? null : { ...format }, tags },
     createdAt: new Date(row.createdAt).toISOString(),
     finishedAt: row.finishedAt === null ? null : new Date(row.finishedAt).toISOString(),

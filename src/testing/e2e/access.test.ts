@@ -43,6 +43,8 @@ function route(
 }
 
 const readOne = ["read:streams/shared.1", "read:streams/shared.2"] as const;
+const removeOne = ["remove:streams/shared.1", "remove:streams/shared.2"] as const;
+const removeRecording = ["remove:recordings/a", "read:recordings/a"] as const;
 const control = ["control:devices/d1", "control:devices/d2"] as const;
 const admin = ["admin", "read,list,remove,upload,control,metrics"] as const;
 
@@ -142,6 +144,15 @@ const routes: Route[] = [
     ["remove:recordings/a", "remove:recordings/b"],
     [200, 404],
   ),
+  route("get /api/retention", "/api/retention", ["metrics", "read,list"], [200, 403]),
+  route("get /api/retention/plan", "/api/retention/plan", admin, [200, 403]),
+  route("put /api/streams/{id}/pin", `/api/streams/${stream}/pin`, removeOne, [204, 404]),
+  route("delete /api/streams/{id}/pin", `/api/streams/${stream}/pin`, removeOne, [204, 404]),
+  route("put /api/recordings/{id}/pin", "/api/recordings/1/pin", removeRecording, [404, 403]),
+  route("delete /api/recordings/{id}/pin", "/api/recordings/1/pin", removeRecording, [404, 403]),
+  route("get /api/pins", "/api/pins", ["list:recordings/*", "read:recordings/*"], [200, 403]),
+  route("put /api/pins", "/api/pins?device=a&from=1&to=2", removeRecording, [204, 403]),
+  route("delete /api/pins", "/api/pins?device=a&from=1&to=2", removeRecording, [204, 403]),
   route("get /api/library", "/api/library", ["list:library/**", "read:library/**"], [200, 403]),
   route(
     "get /api/library/{name}/audio",

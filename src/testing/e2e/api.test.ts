@@ -138,6 +138,22 @@ const toneWav = Buffer.concat([
   new Uint8Array(Int16Array.from({ length: 16_000 }, (_, at) => (at % 8 < 4 ? 5000 : -5000)).buffer),
 ]);
 
+/** The operations on retention. */
+async function requestRetention(streamId: string, recording: number): Promise<void> {
+  expect((await api.request("GET", "/api/retention")).status).toBe(200);
+  expect((await api.request("GET", "/api/retention/plan")).status).toBe(200);
+  expect((await api.request("GET", "/api/retention/plan?limit=1001")).status).toBe(400);
+  for (const method of ["PUT", "DELETE"]) {
+    expect((await api.request(method, `/api/streams/${streamId}/pin`)).status).toBe(204);
+    expect((await api.request(method, "/api/streams/none/pin")).status).toBe(404);
+    expect((await api.request(method, `/api/recordings/${recording}/pin`)).status).toBe(204);
+    expect((await api.request(method, "/api/recordings/4711/pin")).status).toBe(404);
+    expect((await api.request(method, "/api/pins?device=api&from=1&to=2")).status).toBe(204);
+    expect((await api.request(method, "/api/pins?device=api&from=2&to=2")).status).toBe(400);
+    expect((await api.request("GET", "/api/pins")).status).toBe(200);
+  }
+}
+
 async function upload(audio: Uint8Array = new Uint8Array(1000)): Promise<string> {
   using peer = await AudioCachePeer.open(server.url);
   const id = freshId("api");
@@ -158,7 +174,9 @@ describe("the OpenAPI document", () => {
     await uploadByTus();
     await requestAudio(`/api/streams/${id}/audio`, "/api/streams/none/audio");
     await requestAudio(`/api/library/${putSong()}/audio`, "/api/library/none/audio");
-    await requestAudio(`/api/recordings/${await record()}/audio`, "/api/recordings/4711/audio");
+    const recording = await record();
+    await requestAudio(`/api/recordings/${recording}/audio`, "/api/recordings/4711/audio");
+    await requestRetention(id, recording);
     expect((await api.request("GET", "/api/recordings/api/timeline")).status).toBe(200);
     expect((await api.request("GET", "/api/recordings/nobody/timeline")).status).toBe(404);
     const change = (body: string) => api.request("PATCH", `/api/streams/${id}`, { body });

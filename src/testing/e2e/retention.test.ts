@@ -25,10 +25,10 @@ async function idsOf(server: TestServer): Promise<string[]> {
 
 /** Uploads ten times what fits, over four connections, and returns the most that was in use, and the least that was free. */
 async function overcommit(server: TestServer): Promise<{ usedBytes: number; freeBytes: number }> {
-  let isOver = false;
+  const watched = { isOver: false };
   const extremes = { usedBytes: 0, freeBytes: Infinity };
   const watch = async () => {
-    while (!isOver) {
+    while (!watched.isOver) {
       const { usedBytes, freeBytes } = await diskSpace(server);
       extremes.usedBytes = Math.max(extremes.usedBytes, usedBytes);
       extremes.freeBytes = Math.min(extremes.freeBytes, freeBytes);
@@ -40,7 +40,7 @@ async function overcommit(server: TestServer): Promise<{ usedBytes: number; free
       await upload(server, `w${worker}-${each}`, MiB, worker * 100 + each);
   };
   const watching = watch();
-  await Promise.all([0, 1, 2, 3].map(uploadMany)).finally(() => (isOver = true));
+  await Promise.all([0, 1, 2, 3].map(uploadMany)).finally(() => (watched.isOver = true));
   await watching;
   return extremes;
 }

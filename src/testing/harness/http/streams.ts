@@ -24,6 +24,7 @@ const streamSchema = v.strictObject({
     }),
   ),
   damaged: v.boolean(),
+  pinned: v.boolean(),
   metadata: v.strictObject({
     contentType: v.nullable(v.string()),
     format: v.nullable(v.strictObject({ codec: v.string(), sampleRate: count, channels: count })),
