@@ -170,7 +170,7 @@ const table = {
 
   // The store
   CACHE_FULL: row(507, close.TRY_LATER, grpc.RESOURCE_EXHAUSTED, "cache is full",
-    "remove streams or raise --max-cache-bytes, or --max-streams; finished streams are never removed to make room"),
+    "remove streams, raise --max-cache-bytes or --max-streams, or let --keep-streams evict what is read least"),
   DISK_FULL: row(507, close.TRY_LATER, grpc.RESOURCE_EXHAUSTED, "disk is full",
     "free space on the disk of the cache folder; audio already written is kept"),
   STORE_UNWRITABLE: row(507, close.INTERNAL, grpc.INTERNAL, "folder cannot be written",

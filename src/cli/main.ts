@@ -11,6 +11,8 @@ import { registerList } from "./commands/list.ts";
 import { registerListen } from "./commands/listen.ts";
 import { registerPlay } from "./commands/play.ts";
 import { registerRecordings } from "./commands/recordings.ts";
+import { registerPin } from "./commands/pin.ts";
+import { registerRetention } from "./commands/retention.ts";
 import { registerRm } from "./commands/rm.ts";
 import { registerRoundTrip } from "./commands/roundtrip.ts";
 import { registerServer, serverCommand, startServer } from "./commands/server.ts";
@@ -37,6 +39,8 @@ function registerCommands(cli: CAC, context: Context): void {
   registerInfo(cli, context);
   registerPlay(cli, context);
   registerRm(cli, context);
+  registerPin(cli, context);
+  registerRetention(cli, context);
   registerStream(cli, context);
   registerListen(cli, context);
   registerRecordings(cli, context);

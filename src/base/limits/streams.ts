@@ -7,7 +7,7 @@ import { GiB, KiB, MiB } from "./units.ts";
 export const defaultMaxStreamBytes = 4 * GiB;
 /**
  * Bytes in the cache (`--max-cache-bytes`); a full cache removes interrupted uploads to
- * make room, and refuses uploads with CACHE_FULL if there are none. It never removes a finished stream.
+ * make room, then what a policy of retention may evict, and refuses uploads with CACHE_FULL otherwise.
  */
 export const defaultMaxCacheBytes = 8 * GiB;
 /**

@@ -1,6 +1,7 @@
 /** The metric families of the server. Names end with their unit; counters start at zero with the process. */
 import type { Family, Values } from "./families.ts";
 import type { Sources } from "./sources.ts";
+import { retentionFamilies } from "./retention-families.ts";
 import { storeFamilies } from "./store-families.ts";
 
 export function serverFamilies(sources: Sources): Family[] {
@@ -21,6 +22,7 @@ export function serverFamilies(sources: Sources): Family[] {
     ...gatewayFamilies(sources),
     ...connectionFamilies(sources),
     ...storeFamilies(sources),
+    ...retentionFamilies(sources),
     ...threadFamilies(sources),
     ...recordingFamilies(sources),
     ...soundFamilies(sources),

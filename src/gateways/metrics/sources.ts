@@ -2,6 +2,7 @@
 import type { LineWriter } from "../../base/log/line-writer.ts";
 import type { GatewayMeters } from "../../base/gateway-meter.ts";
 import type { Devices } from "../../engine/devices/devices.ts";
+import type { Retention } from "../../engine/retention/retention.ts";
 import type { Recordings } from "../../engine/recordings/recordings.ts";
 import type { Sounds } from "../../engine/sounds/sounds.ts";
 import type { Streams } from "../../engine/streams/streams.ts";
@@ -28,6 +29,7 @@ export interface Sources {
   connections: { limit: Pick<ConnectionLimit, "open" | "max"> };
   streams: Pick<Streams, "figures" | "outbound" | "check" | "reclaimed" | "damage" | "scrub">;
   recordings: Pick<Recordings, "figures">;
+  retention: Pick<Retention, "removed" | "disks">;
   devices: Pick<Devices, "connected" | "playing">;
   sounds: Pick<Sounds, "count" | "bytes" | "encoded" | "loaded">;
   writers: Pick<Writers, "figures" | "slots">;
