@@ -7,7 +7,7 @@ import type { Context } from "../kit/context.ts";
 import { CliError, usageError } from "../kit/failures.ts";
 import { printResult } from "../kit/results.ts";
 import { visible } from "../kit/text.ts";
-import { timeOption } from "../kit/times.ts";
+import { timeOption } from "../recordings/period.ts";
 
 export function registerPin(cli: CAC, context: Context): void {
   const command = cli

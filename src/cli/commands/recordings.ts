@@ -4,12 +4,12 @@ import { listRecordings, type ListedRecording } from "../../client/http/recordin
 import { apiSettings, serverOption } from "../connect/server-options.ts";
 import { type Options, textOption } from "../kit/arguments.ts";
 import type { Context } from "../kit/context.ts";
+import { usageError } from "../kit/failures.ts";
 import { listingOptions, printListing } from "../kit/listing.ts";
 import { exportPeriod } from "../recordings/export.ts";
 import { timeOption } from "../recordings/period.ts";
 import { printTimeline } from "../recordings/timeline.ts";
 import { humanDuration, humanTime, table } from "../kit/text.ts";
-import { timeOption } from "../kit/times.ts";
 
 const noun = "recordings";
 

@@ -7,7 +7,7 @@ import type { Context } from "../kit/context.ts";
 import { failureOf, PartialFailure, usageError } from "../kit/failures.ts";
 import { printResult } from "../kit/results.ts";
 import { humanBytes, plural, visible } from "../kit/text.ts";
-import { ageOption } from "../kit/times.ts";
+import { ageOption } from "../kit/age.ts";
 import { type Catalog, noSuchStream, withCatalog } from "../streams/catalog.ts";
 
 const pageStreams = 500;
