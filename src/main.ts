@@ -84,6 +84,8 @@ async function startServer(config: Config, log: Log, logOutput: LineWriter): Pro
   const engine = buildEngine(base, engineSettings(config, plan.maxUploads));
   opened.defer(() => engine.sounds.close());
   opened.defer(() => engine.events.close());
+  opened.defer(() => engine.hooks.close());
+  opened.defer(() => engine.commands?.close());
   const tls = certificateSettings(config);
   const certificates = tls && (await Certificates.open({ ...tls, log: openLog("tls") }));
   opened.defer(() => certificates?.close());

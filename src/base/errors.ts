@@ -206,6 +206,10 @@ const table = {
     "try again later"),
 
   // Events
+  HOOK_UNKNOWN: row(404, close.POLICY, grpc.NOT_FOUND, "no such webhook",
+    "GET /api/hooks lists them"),
+  HOOK_SECRET_UNUSABLE: row(500, close.INTERNAL, grpc.INTERNAL, "the secret of webhooks cannot be used",
+    "it is whsec_ and 24 to 64 bytes in base64; without the file the server makes one"),
   EVENTS_EXHAUSTED: row(503, close.TRY_LATER, grpc.RESOURCE_EXHAUSTED, "too many readers of events",
     "close connections to /api/events that nobody needs"),
 

@@ -21,13 +21,17 @@ import {
 import { GiB, MiB } from "../base/limits/units.ts";
 import { logLevels } from "../base/log/log.ts";
 import {
+  command,
   days,
+  eventTypes,
+  hooks,
   decibels,
   hostNames,
   kept,
   networks,
   optionalGrants,
   optionalSize,
+  optionalNetworks,
   optionalText,
   origins,
   port,
@@ -192,6 +196,16 @@ export const options = {
   // Events
   maxEvents: option("n", String(defaultMaxEvents), wholeNumber(1_000, 10_000_000),
     "limit of the events that are kept for replay, of the last 7 days; the oldest go first"),
+  hook: option("list", "", hooks,
+    "webhooks, separated by semicolons: URL, or NAME=URL, then globs of types and of subjects: \"a=https://x.example/y stream.*\""),
+  hookSecretFile: option("file", "", optionalText,
+    "file with the secret that signs webhooks; by default hook-secret in the cache folder, which the server makes"),
+  hookAllow: option("networks", "", optionalNetworks,
+    "private networks that webhooks may reach, such as 127.0.0.0/8; without it public addresses only"),
+  onEvent: option("command", "", command,
+    "program that runs for each event, without a shell; with arguments as a JSON array"),
+  onEventTypes: option("globs", "*", eventTypes,
+    "types of events that the command runs for, such as recording.closed,stream.*"),
 };
 
 export type Name = keyof typeof options;

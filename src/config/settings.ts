@@ -38,6 +38,12 @@ export function engineSettings(config: Config, maxUploads: number): EngineSettin
     },
     devices: { leadMs, flashMs: flash ? flashMs : 0 },
     events: { maxEvents: config.maxEvents },
+    hooks: {
+      hooks: config.hook,
+      secretFile: config.hookSecretFile ?? new CacheLayout(config.cacheDir).hookSecret,
+      allowed: config.hookAllow,
+    },
+    command: config.onEvent && { command: config.onEvent, filter: config.onEventTypes },
     sounds,
     retention: { policies },
   };

@@ -2,7 +2,10 @@
 import * as v from "valibot";
 import { GrantError, Grants } from "../access/grants.ts";
 import { AddressList } from "../base/address-list.ts";
+import { maxHooks } from "../base/limits/events.ts";
 import { GiB, KiB, MiB } from "../base/limits/units.ts";
+import type { HookSettings } from "../engine/events/delivery/hooks.ts";
+import { EventFilter } from "../engine/events/event-filter.ts";
 import { HostNames } from "../listen/host.ts";
 import { Origins } from "../listen/origin.ts";
 import { sanitizeHwid } from "../wire/ingest.ts";
@@ -212,4 +215,79 @@ function parseThreshold(given: string): [string, SoundLimits] | undefined {
   const hwid = device === undefined ? undefined : sanitizeHwid(device);
   if (hwid === undefined || Number(dbfs) < -100 || Number(dbfs) > 0 || seconds === "0") return undefined;
   return [hwid, { dbfs: Number(dbfs), silenceMs: Number(seconds) * 1000 }];
+}
+
+/** Undefined for an empty text. */
+export const optionalNetworks = v.pipe(
+  v.string(),
+  v.transform((given) => (given === "" ? undefined : (AddressList.parse(given) ?? "wrong"))),
+  v.custom<AddressList | undefined>(
+    (list) => list !== "wrong",
+    "networks separated by commas, such as 10.0.0.0/8",
+  ),
+);
+
+const hooksExpected =
+  `up to ${maxHooks} webhooks separated by semicolons, each as URL or NAME=URL, followed by globs of types and of ` +
+  "subjects, such as https://x.example/y stream.* streams/a-*";
+
+export const hooks = v.pipe(
+  v.string(),
+  v.transform((given) => parseHooks(given)),
+  v.custom<HookSettings[]>((parsed) => parsed !== undefined, hooksExpected),
+);
+
+/** Undefined if one of them is wrong, or if two have the same name. */
+function parseHooks(given: string): HookSettings[] | undefined {
+  const entries = given.split(";").filter((entry) => entry.trim() !== "");
+  const parsed = entries.map(parseHook).filter((hook) => hook !== undefined);
+  const names = new Set(parsed.map(({ name }) => name));
+  return names.size === entries.length && names.size <= maxHooks ? parsed : undefined;
+}
+
+function parseHook(entry: string): HookSettings | undefined {
+  const [where = "", types, subjects, ...rest] = entry.trim().split(/\s+/);
+  const [, name, url = ""] = /^(?:([A-Za-z0-9_-]{1,64})=)?(https?:\/\/.*)$/.exec(where) ?? [];
+  const filter = eventFilter(types, subjects);
+  if (!URL.canParse(url) || filter === undefined || rest.length > 0) return undefined;
+  return { name: name ?? new URL(url).hostname, url, filter };
+}
+
+/** Undefined for globs that are wrong. */
+function eventFilter(types: string | undefined, subjects?: string): EventFilter | undefined {
+  try {
+    return new EventFilter(types === "*" ? "" : types, subjects);
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
+}
+
+export const eventTypes = v.pipe(
+  v.string(),
+  v.transform((given) => eventFilter(given)),
+  v.custom<EventFilter>((filter) => filter !== undefined, "globs of types of events, such as stream.*"),
+);
+
+const argumentsSchema = v.pipe(v.array(v.string()), v.nonEmpty());
+
+/** A program, or a JSON array of it and its arguments. Undefined for an empty text. */
+export const command = v.pipe(
+  v.string(),
+  v.transform((given) => parseCommand(given)),
+  v.custom<string[] | undefined>(
+    (parsed) => parsed !== "wrong",
+    'the path of a program, or a JSON array such as ["/bin/program", "-x"]',
+  ),
+);
+
+function parseCommand(given: string): string[] | "wrong" | undefined {
+  if (given === "") return undefined;
+  if (!given.startsWith("[")) return [given];
+  try {
+    return v.parse(argumentsSchema, JSON.parse(given));
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof v.ValiError) return "wrong";
+    throw error;
+  }
 }

@@ -3,8 +3,12 @@ import { openLog } from "../base/log/log.ts";
 import type { Readiness } from "../base/readiness.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { CacheLayout } from "../store/layout.ts";
+import { recordingSubject } from "../store/events/facts.ts";
 import type { Library } from "../store/library/library.ts";
 import { catalogStore, Devices, type DeviceSettings } from "./devices/devices.ts";
+import { type CommandSettings, commandDeliveries } from "./events/delivery/command.ts";
+import type { Deliveries } from "./events/delivery/deliveries.ts";
+import { Hooks, type HooksSettings } from "./events/delivery/hooks.ts";
 import { EventLog, type EventLogSettings } from "./events/event-log.ts";
 import { AudioPeaks } from "./peaks/audio-peaks.ts";
 import { SoundPeaks } from "./peaks/sound-peaks.ts";
@@ -26,6 +30,9 @@ export interface Engine {
   devices: Devices;
   events: EventLog;
   retention: Retention;
+  hooks: Hooks;
+  /** Undefined without a command. */
+  commands: Deliveries | undefined;
 }
 
 export interface EngineSettings {
@@ -34,6 +41,8 @@ export interface EngineSettings {
   devices: DeviceSettings;
   events: EventLogSettings;
   retention: Pick<RetentionSettings, "policies">;
+  hooks: HooksSettings;
+  command: CommandSettings | undefined;
   /** File names by mode that replace the usual ones. */
   sounds: ReadonlyMap<number, string>;
 }
@@ -59,20 +68,30 @@ export function buildEngine(base: EngineBase, settings: EngineSettings): Engine 
   const peaks = new AudioPeaks({ sounds: soundPeaks, streams, songs, readers: pool.readers, layout });
   const soundSettings = { names: soundNames(settings.sounds), layout };
   const sounds = new Sounds(library, pool.encoders, soundSettings, openLog("sounds"));
+  recordings.sounds.subscribe(({ kind, device, streamId, at: atMs }) => {
+    events.add(kind, recordingSubject({ device, streamId }), { device, streamId, atMs });
+  });
   const deviceBase = { store: catalogStore(pool), sounds, events };
   const devices = new Devices(deviceBase, settings.devices, openLog("devices"));
   const folders = { streams: layout.root, recordings: settings.recordings.folder };
   const retained = { keeper: pool.keeper, writers: pool.writers, streams, recordings, folders };
   const limits = { ...settings.retention, ...settings.streams };
   const retention = new Retention(retained, limits, openLog("retention"));
-  return { streams, streamAudio, recordings, songs, peaks, sounds, devices, events, retention };
+  const { keeper } = pool;
+  const hooks = new Hooks(events, keeper, settings.hooks, openLog("hooks"));
+  const { command } = settings;
+  const commands = command && commandDeliveries(events, keeper, command, openLog("commands"));
+  const parts = { streams, streamAudio, recordings, songs, peaks, sounds, devices };
+  return { ...parts, events, hooks, commands, retention };
 }
 
 /** Opens the store and repairs what an earlier run left, then opens the parts in the order in which they need each other. */
 export async function openEngine(engine: Engine): Promise<void> {
-  const { streams, events, recordings, devices, retention } = engine;
+  const { streams, events, hooks, commands, recordings, devices, retention } = engine;
   await streams.open();
   await events.open();
+  await hooks.open();
+  await commands?.open();
   await recordings.open();
   await devices.open();
   await retention.open();

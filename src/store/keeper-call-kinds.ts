@@ -60,6 +60,8 @@ const readingCalls: ReadonlySet<KeeperCall> = new Set<KeeperCall>([
   "listDevices",
   "timeline",
   "eventsAfter",
+  "loadDeliveries",
+  "deadDeliveries",
   "listTokens",
   "listSoundSpans",
   "readPeriod",

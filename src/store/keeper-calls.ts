@@ -11,6 +11,7 @@ import type { StreamSearch } from "./streams/search.ts";
 import type { FoundRows, ListQuery, StoredObject, StreamRow, Totals } from "./streams/catalog.ts";
 import type { StreamChange } from "./streams/changes.ts";
 import type { ScrubState } from "./streams/scrub-state.ts";
+import type { DeliveryChanges, DeliveryRow } from "./events/deliveries.ts";
 import type { LiveStream } from "./events/facts.ts";
 import type { EventRow, NewEvent, OutboxLimits } from "./events/outbox.ts";
 import type { DeviceRow } from "./devices/catalog.ts";
@@ -255,6 +256,14 @@ export interface KeeperCalls {
     args: { id: number; limit: number },
     result: { events: EventRow[]; oldest: number; newest: number },
   ];
+  /** Where a consumer of events is, and what it has left; no position for a new one. */
+  loadDeliveries: [
+    args: { consumer: string; limit: number },
+    result: { position: number | undefined; rows: DeliveryRow[] },
+  ];
+  saveDeliveries: [args: DeliveryChanges & { maxDead: number }, result: null];
+  /** Events that were given up, oldest first. */
+  deadDeliveries: [args: { consumer: string; limit: number }, result: DeliveryRow[]];
   /** Removes some of the events beyond the limits. Results in how many. */
   pruneEvents: [args: OutboxLimits & { at: number }, result: number];
   /** All tokens, those that have ended too. */

@@ -129,6 +129,9 @@ export class Keeper {
     pinRecording: (args) => this.#retention.pinRecording(args),
     pinRange: (args) => this.#retention.pinRange(args),
     pinnedRanges: () => this.#retention.pinnedRanges(),
+    loadDeliveries: (args) => this.#events.loadDeliveries(args),
+    saveDeliveries: (args) => this.#events.saveDeliveries(args),
+    deadDeliveries: (args) => this.#events.deadDeliveries(args),
   };
   readonly #slowCalls: { [C in SlowCall]: (args: KeeperArgs<C>) => Promise<KeeperResult<C>> } = {
     flush: (args) => this.#flush(args),
@@ -165,7 +168,7 @@ export class Keeper {
     this.#removals = new Removals(this.#layout, catalog, this.#guard, (entry) => this.#journalRemoval(entry));
     this.#recordings = new RecordingKeeper(catalog, syncFileSystem);
     this.#devices = catalog.devices;
-    this.#events = new OutboxKeeper(catalog.events, announce);
+    this.#events = new OutboxKeeper(catalog, announce);
     this.#tokens = catalog.tokens;
     this.#retention = new RetentionKeeper(catalog);
     this.#background = new Background(store, keepOrphans, notify, () => this.#guard.lost !== undefined);

@@ -10,6 +10,7 @@
  *     objects-v1/<2 hex>/<sha-256>   audio of finished streams, immutable
  *     sums-v1/<2 hex>/<sha-256>      block checksums of that object (streams/sums.ts); made again if missing
  *     links.key              the keys of shared links (access/links.ts)
+ *     hook-secret            signs webhooks
  *     tls/                   the server's self-signed certificate and its key
  *     lost+found/<yyyymmdd>/ files that no catalog row accounts for (check/lost-found.ts)
  *     peaks/<sha-256>        peaks of a stream or a song (codec/peaks/dat.ts), by the hash of its audio or of its source's key
@@ -28,6 +29,7 @@ export class CacheLayout {
   readonly objects: string;
   readonly sums: string;
   readonly catalog: string;
+  readonly hookSecret: string;
   readonly tls: string;
   readonly linkKeys: string;
   readonly sounds: string;
@@ -44,6 +46,7 @@ export class CacheLayout {
     this.objects = join(root, "objects-v1");
     this.sums = join(root, "sums-v1");
     this.catalog = join(root, "catalog.db");
+    this.hookSecret = join(root, "hook-secret");
     this.tls = join(root, "tls");
     this.linkKeys = join(root, "links.key");
     this.sounds = join(root, "sounds");

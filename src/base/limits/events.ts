@@ -32,7 +32,28 @@ export const maxEventsBehind = 10_000;
 export const eventStallSeconds = 30;
 /** Without an event a comment is sent at this interval, which keeps proxies from closing the connection. */
 export const eventKeepaliveMs = 15_000;
+/** Deliveries of one consumer (a webhook) at once, each of another subject. */
+export const maxDeliveriesAtOnce = 8;
+/** Events that one consumer has read and not got; at the limit it reads no more, and the outbox keeps them. */
+export const maxOpenDeliveries = 1_000;
+/** Events that were given up, of each consumer; above this the oldest is forgotten. */
+export const maxDeadDeliveries = 1_000;
+/** The state of deliveries is saved after this long; a crash repeats what was delivered since. */
+export const deliverySaveMs = 200;
+/** A receiver that has not answered by then has failed. */
+export const webhookTimeoutMs = 15_000;
+/** A failed webhook is tried again after 1 s, 2 s, 4 s and so on, up to an hour, and given up after 3 days. */
+export const hookRetry = { firstMs: 1_000, maxMs: 3_600_000, giveUpMs: 3 * dayMs };
+/** A command that runs longer is killed. */
+export const commandTimeoutMs = 60_000;
+/** Of each output of a command, in the log; the rest is discarded. */
+export const maxCommandOutputChars = 2_000;
+/** A command that fails is not run again. */
+export const commandRetry = { firstMs: 1_000, maxMs: 1_000, giveUpMs: 0 };
+/** Webhooks; more are refused at the start. */
+export const maxHooks = 64;
 
+mustHold("an event is not removed by its age before it is given up", maxEventAgeMs > 2 * hookRetry.giveUpMs);
 mustHold("one page does not replace all recent events", recentEvents >= 2 * eventPageLength);
 mustHold(
   "pruning keeps up with 50,000 events a second",

@@ -107,7 +107,8 @@ export class EventLog implements EventWriter {
   async page(after: number): Promise<EventPage> {
     if (this.#recentAfter !== undefined && after >= this.#recentAfter) return this.#recentPage(after);
     const { events, oldest } = await this.#keeper.call("eventsAfter", { id: after, limit: eventPageLength });
-    return { events, hasGap: after > 0 && (await this.#isRemoved(after, oldest)) };
+    const mayHaveGap = after > 0 && events.length > 0;
+    return { events, hasGap: mayHaveGap && (await this.#isRemoved(after, oldest)) };
   }
 
   #recentPage(after: number): EventPage {

@@ -10,6 +10,7 @@ import { type AudioSongs, songAudioOperation } from "./audio/library.ts";
 import { type AudioStreams, type StreamAudios, streamAudioOperation } from "./audio/streams.ts";
 import { deviceOperations, type Devices } from "./devices.ts";
 import { eventOperations, type Events } from "./events/operations.ts";
+import { type Hooks, hookOperations } from "./events/hooks.ts";
 import { healthRoute, type StoreCheck } from "./health.ts";
 import { homeRoute, type HomeSettings } from "./home.ts";
 import { libraryOperations, type Songs } from "./library.ts";
@@ -52,6 +53,7 @@ export interface HttpApi {
   devices: Devices;
   access: BrowserSessions & LinkSigner & TokenAdmin;
   events: Events;
+  hooks: Hooks;
   readiness: Readiness;
 }
 
@@ -80,6 +82,7 @@ export function httpRoutes(api: HttpApi, home: HomeSettings, meter: GatewayMeter
     ...sessionOperations(api.access),
     ...tokenOperations(api.access),
     ...eventOperations(api.events),
+    ...hookOperations(api.hooks),
   ];
   return [
     healthRoute(api.readiness, api.streams),

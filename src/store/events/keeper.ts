@@ -1,10 +1,13 @@
 /** The keeper's part in events: the calls of the outbox, and announcements of what is committed. */
 import { eventAnnounceMs } from "../../base/limits/events.ts";
 import type { KeeperArgs, KeeperResult } from "../keeper-calls.ts";
+import type { Catalog } from "../streams/catalog.ts";
+import type { DeliveryCatalog } from "./deliveries.ts";
 import type { EventOutbox } from "./outbox.ts";
 
 export class OutboxKeeper {
   readonly #outbox: EventOutbox;
+  readonly #deliveries: DeliveryCatalog;
   readonly #announce: (newest: number) => void;
   #timer: Timer | undefined;
 
@@ -12,8 +15,12 @@ export class OutboxKeeper {
    * `announce` gets the id of the newest event, at an interval: many events make one message. No transaction is open when
    * the timer runs, as none awaits anything.
    */
-  constructor(outbox: EventOutbox, announce: (newest: number) => void) {
+  constructor(
+    { events: outbox, deliveries }: Pick<Catalog, "events" | "deliveries">,
+    announce: (newest: number) => void,
+  ) {
     this.#outbox = outbox;
+    this.#deliveries = deliveries;
     this.#announce = announce;
     outbox.watch(() => {
       this.#timer ??= setTimeout(() => this.#run(), eventAnnounceMs);
@@ -31,6 +38,22 @@ export class OutboxKeeper {
 
   prune({ at, ...limits }: KeeperArgs<"pruneEvents">): number {
     return this.#outbox.prune(limits, at);
+  }
+
+  loadDeliveries({ consumer, limit }: KeeperArgs<"loadDeliveries">): KeeperResult<"loadDeliveries"> {
+    return {
+      position: this.#deliveries.position(consumer),
+      rows: this.#deliveries.rows(consumer, false, limit),
+    };
+  }
+
+  saveDeliveries({ maxDead, ...changes }: KeeperArgs<"saveDeliveries">): null {
+    this.#deliveries.save(changes, maxDead);
+    return null;
+  }
+
+  deadDeliveries({ consumer, limit }: KeeperArgs<"deadDeliveries">): KeeperResult<"deadDeliveries"> {
+    return this.#deliveries.rows(consumer, true, limit);
   }
 
   /** Call it before the catalog is closed. */

@@ -12,7 +12,6 @@ const count = (what: string) => v.pipe(v.number(), v.integer(), v.minValue(0), v
 const ms = (what: string) => v.pipe(v.number(), v.integer(), v.description(what));
 const deviceId = v.pipe(v.string(), v.description("Id of the device."));
 const mode = v.pipe(v.number(), v.integer(), v.description("Mode whose sound it is, 0 to 5."));
-const dbfs = v.pipe(v.number(), v.description("RMS level in dBFS."));
 
 const recordingName = v.pipe(v.string(), v.description("Path of the files, without `.wav` and `.bin`."));
 const liveFormat = {
@@ -29,7 +28,7 @@ const expiryReasons = ["idle", "room", "age", "limit"] as const;
 const removalReasons = ["request", "restart", "lost"] as const;
 
 const soundFields = { deviceId, mode };
-const levelFields = { device, streamId: liveFormat.streamId, atMs: ms("Milliseconds since 1970."), dbfs };
+const soundingFields = { device, streamId: liveFormat.streamId, atMs: ms("Milliseconds since 1970.") };
 
 /** The description, subject and data of each type. */
 export const eventTypes = {
@@ -145,17 +144,17 @@ export const eventTypes = {
   "audio.silent": {
     description: "A live stream has become silent.",
     subject: "recordings/DEVICE",
-    data: v.strictObject(levelFields),
+    data: v.strictObject(soundingFields),
   },
   "audio.active": {
     description: "A live stream is no longer silent.",
     subject: "recordings/DEVICE",
-    data: v.strictObject(levelFields),
+    data: v.strictObject(soundingFields),
   },
   "audio.clipping": {
     description: "A live stream clips.",
     subject: "recordings/DEVICE",
-    data: v.strictObject(levelFields),
+    data: v.strictObject(soundingFields),
   },
   "storage.low": {
     description: "The disk of the cache is full; uploads are refused.",

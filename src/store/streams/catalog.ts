@@ -4,6 +4,7 @@
  */
 
 import type { Boot } from "../../base/system/boot.ts";
+import type { DeliveryCatalog } from "../events/deliveries.ts";
 import type { EventOutbox } from "../events/outbox.ts";
 import type { AudioProperties, StreamMetadata } from "./metadata.ts";
 import type { FoundStreams, StreamSearch } from "./search.ts";
@@ -114,6 +115,7 @@ export interface Catalog {
   readonly isNew: boolean;
   /** Takes part in the same transactions. */
   readonly events: EventOutbox;
+  readonly deliveries: DeliveryCatalog;
   find(streamId: string): StreamRow | undefined;
   /** The only stream whose tag `name`, or what follows its last slash, is this name; undefined if there are several. */
   findNamed(name: string): StreamRow | undefined;

@@ -207,6 +207,10 @@ describe("the OpenAPI document", () => {
     expect((await api.request("GET", "/api/events?follow=0")).status).toBe(200);
     expect((await api.request("HEAD", "/api/events")).status).toBe(200);
     expect((await api.request("GET", "/api/events/types")).status).toBe(200);
+    expect((await api.request("GET", "/api/hooks")).status).toBe(200);
+    expect((await api.request("GET", "/api/hooks/none/failed")).status).toBe(404);
+    for (const act of ["replay", "test"])
+      expect((await api.request("POST", `/api/hooks/none/${act}`)).status).toBe(404);
     expect(api.untried).toEqual([]);
   });
 

@@ -55,6 +55,15 @@ export class EventKeeper implements Pick<KeeperClient, "call" | "watchEvents"> {
         const { at, ...limits } = args as KeeperArgs<"pruneEvents">;
         return events.prune(limits, at);
       }
+      case "loadDeliveries": {
+        const { consumer, limit } = args as KeeperArgs<"loadDeliveries">;
+        const { deliveries } = this.catalog;
+        return { position: deliveries.position(consumer), rows: deliveries.rows(consumer, false, limit) };
+      }
+      case "saveDeliveries": {
+        const { maxDead, ...changes } = args as KeeperArgs<"saveDeliveries">;
+        return this.catalog.deliveries.save(changes, maxDead);
+      }
       default:
         throw new Error(`no answer to ${call}`);
     }

@@ -5,6 +5,7 @@ import { systemCode, toWavecacheError, WavecacheError } from "../../../base/erro
 import { catalogCacheBytes } from "../../../base/limits/streams.ts";
 import { KiB } from "../../../base/limits/units.ts";
 import { SqliteDevices } from "../../devices/sqlite.ts";
+import { SqliteDeliveries } from "../../events/deliveries.ts";
 import { SqliteEvents } from "../../events/sqlite.ts";
 import { SqliteOverviews } from "../../recordings/peaks/sqlite.ts";
 import { SqliteSpans } from "../../recordings/sounds/sqlite.ts";
@@ -61,6 +62,7 @@ export class SqliteCatalog implements Catalog {
   readonly sounds: SqliteSpans;
   readonly devices: SqliteDevices;
   readonly events: SqliteEvents;
+  readonly deliveries: SqliteDeliveries;
   readonly tokens: SqliteTokens;
   readonly retention: SqliteRetention;
   #durable = true;
@@ -87,6 +89,7 @@ export class SqliteCatalog implements Catalog {
     this.sounds = new SqliteSpans(database);
     this.devices = new SqliteDevices(database);
     this.events = new SqliteEvents(database);
+    this.deliveries = new SqliteDeliveries(database);
     this.tokens = new SqliteTokens(database);
     this.retention = new SqliteRetention(database);
     this.#runningTime = new RunningTime(this.#number(runningMsFact), monotonicMs);
@@ -322,6 +325,7 @@ export class SqliteCatalog implements Catalog {
     this.sounds.close();
     this.devices.close();
     this.events.close();
+    this.deliveries.close();
     this.tokens.close();
     this.retention.close();
     this.#database.close();

@@ -1,0 +1,79 @@
+/**
+ * Runs a program for each event: without a shell, with the event as JSON on standard input and in `WAVECACHE_*`
+ * variables. Its output goes into the log. A run that fails is not repeated; a crash of the server repeats some.
+ */
+import { commandRetry, commandTimeoutMs, maxCommandOutputChars } from "../../../base/limits/events.ts";
+import type { Log } from "../../../base/log/log.ts";
+import type { KeeperClient } from "../../../pool/keeper-client.ts";
+import type { EventRow } from "../../../store/events/outbox.ts";
+import { cloudEvent } from "../cloud-event.ts";
+import type { EventFilter } from "../event-filter.ts";
+import type { EventLog } from "../event-log.ts";
+import { Deliveries } from "./deliveries.ts";
+
+export interface CommandSettings {
+  /** The program, and its arguments. */
+  command: readonly string[];
+  filter: EventFilter;
+}
+
+export function commandDeliveries(
+  events: EventLog,
+  keeper: Pick<KeeperClient, "call">,
+  { command, filter }: CommandSettings,
+  log: Log,
+): Deliveries {
+  const deliver = (event: EventRow, signal: AbortSignal) => runCommand(command, event, signal, log);
+  return new Deliveries(events, keeper, { consumer: "command", filter, retry: commandRetry, deliver }, log);
+}
+
+/** Rejects if the program fails, or runs for too long. */
+export async function runCommand(
+  command: readonly string[],
+  event: EventRow,
+  signal: AbortSignal,
+  log: Log,
+): Promise<void> {
+  const child = Bun.spawn([...command], {
+    env: environmentOf(event),
+    stdin: new Blob([`${cloudEvent(event)}\n`]),
+    stdout: "pipe",
+    stderr: "pipe",
+    signal,
+    timeout: commandTimeoutMs,
+    killSignal: "SIGKILL",
+  });
+  const outputs = await Promise.all([startOf(child.stdout), startOf(child.stderr), child.exited]);
+  const [output, errors] = outputs.map(String);
+  const { exitCode, signalCode } = child;
+  log.info("a command has run", { id: event.id, type: event.type, exitCode, output, errors });
+  if (exitCode !== 0) throw new Error(`the command ended with ${exitCode ?? signalCode}`);
+}
+
+function environmentOf({ id, type, subject, at, data }: EventRow): Record<string, string | undefined> {
+  return {
+    ...withoutSettings(process.env),
+    WAVECACHE_EVENT_ID: String(id),
+    WAVECACHE_EVENT_TYPE: type,
+    WAVECACHE_EVENT_SUBJECT: subject,
+    WAVECACHE_EVENT_TIME: new Date(at).toISOString(),
+    WAVECACHE_EVENT_DATA: data,
+  };
+}
+
+/** The server's own settings may hold secrets. */
+function withoutSettings(
+  environment: Record<string, string | undefined>,
+): Record<string, string | undefined> {
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !name.startsWith("WAVECACHE_")));
+}
+
+/** The beginning of an output; the rest is read and discarded, so that the program does not wait. */
+async function startOf(stream: ReadableStream<Uint8Array>): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const chunk of stream) {
+    if (text.length < maxCommandOutputChars) text += decoder.decode(chunk, { stream: true });
+  }
+  return text.slice(0, maxCommandOutputChars).trimEnd();
+}

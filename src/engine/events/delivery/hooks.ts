@@ -1,0 +1,132 @@
+/** The webhooks of the server: each with deliveries of its own, so none waits for another. */
+import type { AddressList } from "../../../base/address-list.ts";
+import { WavecacheError } from "../../../base/errors.ts";
+import { hookRetry, maxDeadDeliveries, webhookTimeoutMs } from "../../../base/limits/events.ts";
+import type { Log } from "../../../base/log/log.ts";
+import type { KeeperClient } from "../../../pool/keeper-client.ts";
+import type { DeliveryRow } from "../../../store/events/deliveries.ts";
+import type { EventRow } from "../../../store/events/outbox.ts";
+import type { EventFilter } from "../event-filter.ts";
+import type { EventLog } from "../event-log.ts";
+import { Deliveries } from "./deliveries.ts";
+import { readHookSecret } from "./hook-secret.ts";
+import { sendWebhook } from "./webhook.ts";
+
+export interface HookSettings {
+  name: string;
+  url: string;
+  filter: EventFilter;
+}
+
+export interface HooksSettings {
+  hooks: readonly HookSettings[];
+  /** Has the secret that signs all of them. The server makes it if there is none. */
+  secretFile: string;
+  /** Private networks that they may reach. */
+  allowed: AddressList | undefined;
+}
+
+export interface HookState {
+  name: string;
+  url: string;
+  types: string;
+  subjects: string;
+  delivered: number;
+  failed: number;
+  dead: number;
+  missed: number;
+  pending: number;
+  position: number;
+  lastError: string | undefined;
+}
+
+type Keeper = Pick<KeeperClient, "call">;
+
+export class Hooks {
+  readonly #keeper: Keeper;
+  readonly #all = new Map<string, { hook: HookSettings; deliveries: Deliveries }>();
+  readonly #settings: HooksSettings;
+  #secret = "";
+
+  constructor(events: EventLog, keeper: Keeper, settings: HooksSettings, log: Log) {
+    this.#keeper = keeper;
+    this.#settings = settings;
+    for (const hook of settings.hooks) {
+      const deliver = (event: EventRow, signal: AbortSignal) => this.#send(hook, event, signal);
+      const consumer = consumerOf(hook.name);
+      const delivery = { consumer, filter: hook.filter, retry: hookRetry, deliver };
+      this.#all.set(hook.name, { hook, deliveries: new Deliveries(events, keeper, delivery, log) });
+    }
+  }
+
+  /** Rejects with HOOK_SECRET_UNUSABLE. */
+  async open(): Promise<void> {
+    if (this.#all.size === 0) return;
+    this.#secret = await readHookSecret(this.#settings.secretFile);
+    await Promise.all(Array.from(this.#all.values(), ({ deliveries }) => deliveries.open()));
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(Array.from(this.#all.values(), ({ deliveries }) => deliveries.close()));
+  }
+
+  list(): HookState[] {
+    return Array.from(this.#all.values(), ({ hook, deliveries }) => ({
+      name: hook.name,
+      url: hook.url,
+      types: hook.filter.types,
+      subjects: hook.filter.subjects,
+      ...deliveries.figures,
+      pending: deliveries.pending,
+      position: deliveries.position,
+      lastError: deliveries.lastError,
+    }));
+  }
+
+  /** The events that were given up, oldest first. Rejects with HOOK_UNKNOWN. */
+  failed(name: string): Promise<DeliveryRow[]> {
+    this.#find(name);
+    return this.#dead(name);
+  }
+
+  /** Delivers events that were given up again: all of them, or the one with this id. Resolves with how many. */
+  async replay(name: string, id: number | undefined): Promise<number> {
+    const { deliveries } = this.#find(name);
+    const rows = (await this.#dead(name)).filter((row) => id === undefined || row.id === id);
+    for (const row of rows) deliveries.replay(row);
+    return rows.length;
+  }
+
+  /** Sends an event that is no other event's copy. Resolves with why it failed. Rejects with HOOK_UNKNOWN. */
+  async test(name: string): Promise<string | undefined> {
+    const { hook } = this.#find(name);
+    const [type, subject, data] = ["server.started", "server", '{"version":"test"}'] as const;
+    try {
+      await this.#send(hook, { id: 0, type, subject, at: Date.now(), data }, new AbortController().signal);
+      return undefined;
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error);
+    }
+  }
+
+  #find(name: string): { hook: HookSettings; deliveries: Deliveries } {
+    const found = this.#all.get(name);
+    if (found === undefined) throw new WavecacheError("HOOK_UNKNOWN");
+    return found;
+  }
+
+  #dead(name: string): Promise<DeliveryRow[]> {
+    const args = { consumer: consumerOf(name), limit: maxDeadDeliveries };
+    return this.#keeper.call("deadDeliveries", args);
+  }
+
+  #send({ url }: HookSettings, event: EventRow, signal: AbortSignal): Promise<void> {
+    const { allowed } = this.#settings;
+    return sendWebhook({ url, secret: this.#secret, allowed, timeoutMs: webhookTimeoutMs }, event, signal);
+  }
+}
+
+/** The catalog knows consumers of every kind by their names. */
+function consumerOf(name: string): string {
+  return `hook/${name}`;
+}

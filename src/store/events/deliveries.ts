@@ -1,0 +1,128 @@
+/**
+ * What is left to deliver to those who get each event at least once. A consumer has a position: all events up to it are
+ * delivered, or have a row here. A row is an event that has failed, or waits behind one of the same subject that has.
+ */
+import type { Database } from "bun:sqlite";
+import type { EventRow } from "./outbox.ts";
+
+export interface DeliveryRow extends EventRow {
+  attempts: number;
+  /** Milliseconds since 1970; null before the first failure. */
+  firstFailedAt: number | null;
+  nextAt: number;
+  /** Of the last attempt. */
+  error: string | null;
+  /** It was given up. Only a replay delivers it. */
+  isDead: boolean;
+}
+
+export interface DeliveryChanges {
+  consumer: string;
+  position: number;
+  /** Inserted, or replaced. */
+  changed: DeliveryRow[];
+  /** Removed, by id. */
+  done: number[];
+}
+
+export interface DeliveryCatalog {
+  /** Undefined for a consumer that has never been saved. */
+  position(consumer: string): number | undefined;
+  /** Rows in the order of their ids: those that are given up, or the others. */
+  rows(consumer: string, isDead: boolean, limit: number): DeliveryRow[];
+  /** Keeps the newest `maxDead` rows that were given up. */
+  save(changes: DeliveryChanges, maxDead: number): void;
+}
+
+export const deliverySchema = `
+  CREATE TABLE event_consumers (name TEXT NOT NULL PRIMARY KEY, position INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE event_deliveries (
+    consumer        TEXT    NOT NULL,
+    id              INTEGER NOT NULL,
+    type            TEXT    NOT NULL,
+    subject         TEXT    NOT NULL,
+    at              INTEGER NOT NULL,
+    data            TEXT    NOT NULL,
+    attempts        INTEGER NOT NULL,
+    first_failed_at INTEGER,
+    next_at         INTEGER NOT NULL,
+    error           TEXT,
+    dead            INTEGER NOT NULL,
+    PRIMARY KEY (consumer, dead, id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE UNIQUE INDEX event_deliveries_by_id ON event_deliveries (consumer, id);
+`;
+
+interface SqlRow extends EventRow {
+  attempts: number;
+  first_failed_at: number | null;
+  next_at: number;
+  error: string | null;
+  dead: number;
+}
+
+type Values = (string | number | null)[];
+
+export class SqliteDeliveries implements DeliveryCatalog {
+  readonly #statements: ReturnType<typeof prepareStatements>;
+
+  /** Expects a database with the current schema. */
+  constructor(database: Database) {
+    this.#statements = prepareStatements(database);
+  }
+
+  position(consumer: string): number | undefined {
+    return this.#statements.position.get(consumer)?.position;
+  }
+
+  rows(consumer: string, isDead: boolean, limit: number): DeliveryRow[] {
+    return this.#statements.rows.all(consumer, isDead ? 1 : 0, limit).map(toRow);
+  }
+
+  save({ consumer, position, changed, done }: DeliveryChanges, maxDead: number): void {
+    this.#statements.setPosition.run(consumer, position);
+    for (const id of done) this.#statements.remove.run(consumer, id);
+    for (const row of changed) this.#statements.enter.run(...valuesOf(consumer, row));
+    if (changed.some(({ isDead }) => isDead)) this.#statements.prune.run(consumer, maxDead);
+  }
+
+  /** Finalizes the statements, which would keep the database open. */
+  close(): void {
+    for (const statement of Object.values(this.#statements)) statement.finalize();
+  }
+}
+
+function prepareStatements(database: Database) {
+  return {
+    position: database.prepare<{ position: number }, [string]>(
+      "SELECT position FROM event_consumers WHERE name = ?",
+    ),
+    setPosition: database.prepare<never, [string, number]>(
+      "INSERT OR REPLACE INTO event_consumers (name, position) VALUES (?, ?)",
+    ),
+    rows: database.prepare<SqlRow, [string, number, number]>(
+      "SELECT * FROM event_deliveries WHERE consumer = ? AND dead = ? ORDER BY id LIMIT ?",
+    ),
+    enter: database.prepare<never, Values>(
+      "INSERT OR REPLACE INTO event_deliveries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    ),
+    remove: database.prepare<never, [string, number]>(
+      "DELETE FROM event_deliveries WHERE consumer = ? AND id = ?",
+    ),
+    prune: database.prepare<never, [string, number]>(
+      `DELETE FROM event_deliveries WHERE consumer = ?1 AND dead = 1 AND id <= (
+         SELECT id FROM event_deliveries WHERE consumer = ?1 AND dead = 1 ORDER BY id DESC LIMIT 1 OFFSET ?2
+       )`,
+    ),
+  };
+}
+
+function valuesOf(consumer: string, row: DeliveryRow): Values {
+  const { id, type, subject, at, data, attempts, firstFailedAt, nextAt, error, isDead } = row;
+  return [consumer, id, type, subject, at, data, attempts, firstFailedAt, nextAt, error, isDead ? 1 : 0];
+}
+
+function toRow({ id, type, subject, at, data, ...row }: SqlRow): DeliveryRow {
+  const { attempts, first_failed_at: firstFailedAt, next_at: nextAt, error, dead } = row;
+  return { id, type, subject, at, data, attempts, firstFailedAt, nextAt, error, isDead: dead === 1 };
+}
