@@ -181,9 +181,9 @@ async function openDeviceGateway(parts: Parts): Promise<DeviceGateway | undefine
   if (port === "off") return undefined;
   const certificates = grpcTls ? parts.certificates : undefined;
   const meter = parts.meters.add("devices");
-  const { devices, connections } = parts;
+  const { devices, access, connections } = parts;
   const { limit } = connections;
-  const settings = { host, port, certificates, devices, limit, meter, log: openLog("devices") };
+  const settings = { host, port, certificates, devices, access, limit, meter, log: openLog("devices") };
   return await openPort(host, port, () => DeviceGateway.open(settings));
 }
 
@@ -195,10 +195,11 @@ function openMetrics(pool: Pool, parts: Parts): Metrics {
   return new Metrics({ version, called, ...pool, ...parts });
 }
 
-function openV1({ config, streams, recordings, meters }: Parts): V1Gateway {
+function openV1({ config, streams, recordings, access, meters }: Parts): V1Gateway {
   return new V1Gateway({
     streams,
     recordings,
+    access,
     path: config.path,
     name: `wavecache ${version}`,
     idleMs: messageIdleTimeoutMs,
@@ -249,20 +250,20 @@ async function openListeners(parts: Parts, v1: V1Gateway, metrics: Metrics, log:
   return await Listeners.open(ports);
 }
 
-async function openSongsTls({ config, certificates, songs, connections, meters }: Parts) {
+async function openSongsTls({ config, certificates, songs, access, connections, meters }: Parts) {
   const { host, tlsPort: port } = config;
   const { limit } = connections;
   if (port === "off" || certificates === undefined) return undefined;
   const meter = meters.add("songs-tls");
-  const settings = { host, port, certificates, songs, limit, meter, log: openLog("songs-tls") };
+  const settings = { host, port, certificates, songs, access, limit, meter, log: openLog("songs-tls") };
   return await openPort(host, port, () => SongsTlsGateway.open(settings));
 }
 
-async function openSongsUdp({ config, songs, meters }: Parts) {
+async function openSongsUdp({ config, songs, access, meters }: Parts) {
   const { host, udpPort: port, udpAllow: allow, udpRateMbps: rateMbps } = config;
   if (port === "off") return undefined;
   const meter = meters.add("songs-udp");
-  const settings = { host, port, allow, rateMbps, songs, meter, log: openLog("songs-udp") };
+  const settings = { host, port, allow, rateMbps, songs, access, meter, log: openLog("songs-udp") };
   return await openPort(host, port, () => SongsUdpGateway.open(settings));
 }
 

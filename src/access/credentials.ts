@@ -7,6 +7,8 @@ export interface Credentials {
   secret?: string | undefined;
   /** A signed link. */
   link?: string | undefined;
+  /** SHA-256 of the client's certificate, in lower-case hex. */
+  certificate?: string | undefined;
   /** The cookie of a session. */
   session?: string | undefined;
 }
@@ -44,7 +46,7 @@ function takeFromQuery(url: URL): Credentials {
  * Bearer (RFC 6750), or Basic (RFC 7617) with the token as the password, for programs that know only names and
  * passwords. Any other text is a credential too, which is wrong.
  */
-function secretOfHeader(header: string | null): string | undefined {
+export function secretOfHeader(header: string | null): string | undefined {
   if (header === null) return undefined;
   const [, scheme = "", value = ""] = /^(\S+) +(\S+) *$/.exec(header) ?? [];
   if (scheme.toLowerCase() === "bearer") return value;

@@ -21,6 +21,7 @@ export interface Link {
 }
 
 const method = "GET";
+const shape = /^([\w-]+)\.(\d{1,12})\.(\w*)\.([\w-]{43})$/;
 
 export class Links {
   /** The first one signs. */
@@ -49,8 +50,7 @@ export class Links {
 
   /** Throws LINK_WRONG, LINK_EXPIRED. */
   verify(text: string): Link {
-    const [, encoded = "", expires = "", issuer = "", signature = ""] =
-      /^([\w-]+)\.(\d{1,12})\.(\w*)\.([\w-]{43})$/.exec(text) ?? [];
+    const [, encoded = "", expires = "", issuer = "", signature = ""] = shape.exec(text) ?? [];
     const link = {
       resource: Buffer.from(encoded, "base64url").toString("utf8"),
       expires: Number(expires),
@@ -63,6 +63,12 @@ export class Links {
     if (link.expires * 1000 <= Date.now()) throw new WavecacheError("LINK_EXPIRED");
     return link;
   }
+}
+
+/** What a text would be a link to, whoever signed it; undefined if it has not the form of a link. */
+export function resourceOfLink(text: string): string | undefined {
+  const encoded = shape.exec(text)?.[1];
+  return encoded === undefined ? undefined : Buffer.from(encoded, "base64url").toString("utf8");
 }
 
 function signedText({ resource, expires, issuer }: Link): string {

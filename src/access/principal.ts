@@ -3,6 +3,7 @@ import { type ErrorCode, WavecacheError } from "../base/errors.ts";
 import type { TokenLimits } from "../store/tokens/catalog.ts";
 import type { Action, ResourceFolder } from "./actions.ts";
 import type { Audit, AuditEntry } from "./audit.ts";
+import { callAt } from "./expiry.ts";
 import { Grants } from "./grants.ts";
 
 export type PrincipalKind = "anonymous" | "token" | "jwt" | "link" | "certificate";
@@ -75,13 +76,38 @@ export class Principal {
     return this.kind === "anonymous";
   }
 
+  /** It may do nothing any more. A link is over when it expires, which aborts no signal. */
+  get isOver(): boolean {
+    return this.ended.aborted || (this.expiresAt !== undefined && this.expiresAt <= Date.now());
+  }
+
+  /** Calls `end` once, when it is over. Results in a function that prevents it. */
+  whenOver(end: () => void): () => void {
+    const { ended, expiresAt } = this.#facts;
+    if (this.isOver) {
+      end();
+      return () => undefined;
+    }
+    const stopTimer = expiresAt === undefined ? () => undefined : callAt(expiresAt, over);
+    const stop = () => {
+      stopTimer();
+      ended.removeEventListener("abort", over);
+    };
+    function over(): void {
+      stop();
+      end();
+    }
+    ended.addEventListener("abort", over);
+    return stop;
+  }
+
   may(action: Action, resource: string): boolean {
-    return !this.ended.aborted && this.grants.allows(action, resource, this.address);
+    return !this.isOver && this.grants.allows(action, resource, this.address);
   }
 
   /** Whether there may be anything in the folder that it may do this to, as for a list. */
   maySome(action: Action, folder: ResourceFolder): boolean {
-    return !this.ended.aborted && this.grants.reaches(action, `${folder}/`, this.address);
+    return !this.isOver && this.grants.reaches(action, `${folder}/`, this.address);
   }
 
   /** Whether it may do anything with streams. */
@@ -91,7 +117,7 @@ export class Principal {
 
   /** Whether it may do this to everything in the folder, so that a list of it needs no filter. */
   mayAll(action: Action, folder: ResourceFolder): boolean {
-    return !this.ended.aborted && this.grants.covers(action, `${folder}/**`, this.address);
+    return !this.isOver && this.grants.covers(action, `${folder}/**`, this.address);
   }
 
   /**
@@ -113,6 +139,13 @@ export class Principal {
     throw new WavecacheError(this.refusal);
   }
 
+  /** Like `require`, for connections that serve streams. */
+  requireSomeStream(): void {
+    if (this.maySomeStream) return;
+    this.#record("read", "streams/**", this.refusal);
+    throw new WavecacheError(this.refusal);
+  }
+
   /** Puts what it did into the audit. */
   did(action: Action, resource: string): void {
     this.#record(action, resource, "allowed");
@@ -120,7 +153,7 @@ export class Principal {
 
   /** Why it may not do what it has no grant for. */
   get refusal(): ErrorCode {
-    return this.isAnonymous || this.ended.aborted ? "UNAUTHENTICATED" : "FORBIDDEN";
+    return this.isAnonymous || this.isOver ? "UNAUTHENTICATED" : "FORBIDDEN";
   }
 
   #record(action: Action, resource: string, outcome: AuditEntry["outcome"]): void {

@@ -18,7 +18,7 @@ import type { Links } from "./links.ts";
 import { Principal, type PrincipalFacts } from "./principal.ts";
 import { Sessions } from "./sessions.ts";
 import { hashOfSecret } from "./token-text.ts";
-import { type NewToken, type TokenSpec, type TokenStore, Tokens } from "./tokens.ts";
+import { type KnownToken, type NewToken, type TokenSpec, type TokenStore, Tokens } from "./tokens.ts";
 
 export interface AccessSettings {
   store: TokenStore;
@@ -43,6 +43,7 @@ export class ServerAccess implements Access {
   readonly #sessions = new Sessions();
   readonly #jwts = new Lru<PrincipalFacts>(maxKnownJwts);
   /** Aborted when the server is closed for anonymous. */
+  #isLoaded = false;
   readonly #openness = new AbortController();
 
   constructor(settings: AccessSettings) {
@@ -69,9 +70,14 @@ export class ServerAccess implements Access {
     await this.tokens.close();
   }
 
-  authenticate({ secret, link, session }: Credentials, address: string): Principal | Promise<Principal> {
+  /** Throws STARTING before the tokens are known: until then the server would look open. */
+  authenticate(credentials: Credentials, address: string): Principal | Promise<Principal> {
+    if (!this.#isLoaded) throw new WavecacheError("STARTING");
+    const { secret, link, certificate, session } = credentials;
     if (secret !== undefined) return this.#principalOf(secret, address);
     if (link !== undefined) return this.#linked(link, address);
+    const certified = certificate === undefined ? undefined : this.tokens.findCertificate(certificate);
+    if (certified !== undefined) return this.#known(certified, "certificate", address);
     const opener = session === undefined ? undefined : this.#sessions.find(session);
     // A browser keeps the cookie of a session that is over.
     return opener?.at(address) ?? this.#anonymous(address);
@@ -105,6 +111,7 @@ export class ServerAccess implements Access {
 
   async #reload(): Promise<void> {
     await this.tokens.load();
+    this.#isLoaded = true;
     if (this.#isClosed) this.#openness.abort();
   }
 
@@ -123,18 +130,21 @@ export class ServerAccess implements Access {
   /** A right token is never slowed down: whoever shares its address must not be able to lock it out. */
   #principalOf(secret: string, address: string): Principal | Promise<Principal> {
     const token = this.tokens.find(secret);
-    if (token !== undefined) {
-      const { row, grants, ended } = token;
-      const { id, limits, expiresAt } = row;
-      const facts = { grants, limits, ended, address, audit: this.audit };
-      return new Principal({ kind: "token", id, expiresAt: expiresAt ?? undefined, ...facts });
-    }
+    if (token !== undefined) return this.#known(token, "token", address);
+    // Old clients of an open server may send anything as a token.
+    if (!this.#isClosed) return this.#anonymous(address);
     if (this.tokens.hasEnded(secret)) return this.#refuse(address, new WavecacheError("UNAUTHENTICATED"));
     const { jwts } = this.#settings;
     if (jwts === undefined || !Jwts.hasShape(secret)) return this.#fail(address);
     const known = this.#jwts.get(hashOfSecret(secret));
     if (known !== undefined && !known.ended.aborted) return new Principal({ ...known, address });
     return this.#verify(jwts, secret, address);
+  }
+
+  #known({ row, grants, ended }: KnownToken, kind: "token" | "certificate", address: string): Principal {
+    const { id, limits, expiresAt } = row;
+    const facts = { grants, limits, ended, address, audit: this.audit };
+    return new Principal({ kind, id, expiresAt: expiresAt ?? undefined, ...facts });
   }
 
   async #verify(jwts: Jwts, secret: string, address: string): Promise<Principal> {

@@ -25,6 +25,8 @@ export interface TokenSpec {
   note: string;
   /** In milliseconds since 1970; null for never. */
   expiresAt: number | null;
+  /** SHA-256 of the certificate that the token stands for: it has no text then. */
+  certificate?: string | undefined;
 }
 
 export interface NewToken {
@@ -37,10 +39,10 @@ const idBytes = 6;
 
 export function newToken(spec: TokenSpec): NewToken {
   const text = newTokenText();
-  const { grants, limits, note, expiresAt } = spec;
+  const { grants, limits, note, expiresAt, certificate } = spec;
   const row: TokenRow = {
     id: randomBytes(idBytes).toString("hex"),
-    sha256: hashOfSecret(text),
+    sha256: certificate ?? hashOfSecret(text),
     grants: grants.toString(),
     limits,
     note,
@@ -110,10 +112,14 @@ export class Tokens {
    * text of any token.
    */
   find(secret: string): KnownToken | undefined {
-    const token = this.#bySha256.get(hashOfSecret(secret));
-    if (token === undefined || !token.isValid) return undefined;
-    this.#uses.set(token.row.id, Date.now());
-    return token;
+    return this.#use(hashOfSecret(secret));
+  }
+
+  /**
+   * The valid token of a certificate. Anybody may know a certificate, but no text has its SHA-256: DER is not UTF-8.
+   */
+  findCertificate(sha256: string): KnownToken | undefined {
+    return this.#use(sha256);
   }
 
   /** Whether there is a token with this text that has ended: whoever sends it does not guess. */
@@ -164,6 +170,13 @@ export class Tokens {
   async close(): Promise<void> {
     clearInterval(this.#timer);
     await this.#saveUses();
+  }
+
+  #use(sha256: string): KnownToken | undefined {
+    const token = this.#bySha256.get(sha256);
+    if (token === undefined || !token.isValid) return undefined;
+    this.#uses.set(token.row.id, Date.now());
+    return token;
   }
 
   #enter(row: TokenRow): void {

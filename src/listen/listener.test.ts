@@ -24,7 +24,7 @@ class FakeGateway implements Session {
   readonly meter = new GatewayMeter("fake");
 
   accepts = (path: string) => path === "/fake";
-  admits = () => true;
+  requireAccess = () => undefined;
 
   open(socket: Socket): Session {
     this.socket = socket;

@@ -47,8 +47,8 @@ export interface SocketRoute {
   refusesLongTexts?: boolean;
   /** Whether this gateway serves an upgrade on this path. */
   accepts(path: string): boolean;
-  /** Whether it has anything for this principal; others are refused before the upgrade. */
-  admits(principal: Principal): boolean;
+  /** Throws why the peer is refused before the upgrade: the gateway has nothing for its principal. */
+  requireAccess(handshake: Handshake): void;
   open(socket: Socket, handshake: Handshake): Session;
 }
 

@@ -1,7 +1,9 @@
 /** The command line of `server token`: create, list and revoke. */
 import { type CAC, cac } from "cac";
+import { readFileSync } from "node:fs";
 import * as v from "valibot";
 import { version } from "../../../package.json";
+import { certificateSha256OfPem } from "../../access/certificate.ts";
 import { GrantError, Grants } from "../../access/grants.ts";
 import type { TokenSpec } from "../../access/tokens.ts";
 import { parseArguments, type ParsedOptions } from "../../base/command-line.ts";
@@ -49,6 +51,10 @@ function describe(): CAC {
     "What it allows, such as read,list:library/** or ingest:recordings/kitchen; several times",
   );
   create.option("--expires <duration>", `When it expires: ${durationExpected}; never without it`);
+  create.option(
+    "--certificate <file>",
+    "A client certificate in PEM, which stands for the token instead of a text: for songs over TLS",
+  );
   create.option("--note <text>", "What it is for");
   create.option("--limit <name=n>", `A limit of everything that uses it: ${limitNames.join(", ")}`);
   const list = program.command("list", "List the tokens, those that have ended too");
@@ -97,6 +103,7 @@ function specOf(parsed: ParsedOptions): TokenSpec {
     limits: Object.fromEntries(textsOf("limit", parsed).map(readLimit)),
     note,
     expiresAt: readExpiry(textsOf("expires", parsed).at(-1)),
+    certificate: readCertificate(textsOf("certificate", parsed).at(-1)),
   };
 }
 
@@ -116,6 +123,15 @@ function readGrants(text: string): Grants {
   } catch (error) {
     if (!(error instanceof GrantError)) throw error;
     throw new ConfigError(`--grant: ${error.message}`);
+  }
+}
+
+function readCertificate(file: string | undefined): string | undefined {
+  if (file === undefined) return undefined;
+  try {
+    return certificateSha256OfPem(readFileSync(file, "utf8"));
+  } catch (error) {
+    throw new ConfigError(`--certificate: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
 

@@ -42,10 +42,11 @@ async function create(
 ): Promise<void> {
   const { row, text } = newToken(spec);
   await catalog.call("saveToken", row);
-  if (json) return print(JSON.stringify({ ...describe(row), token: text }));
-  process.stderr.write(
-    `token ${row.id} allows ${row.grants}${expiryOf(row)}; it is not shown again, and can be revoked by its id\n`,
-  );
+  const isShown = spec.certificate === undefined;
+  if (json) return print(JSON.stringify({ ...describe(row), ...(isShown ? { token: text } : {}) }));
+  const allowed = `token ${row.id} allows ${row.grants}${expiryOf(row)}`;
+  if (!isShown) return print(`${allowed} to whoever has the key of the certificate`);
+  process.stderr.write(`${allowed}; it is not shown again, and can be revoked by its id\n`);
   print(text);
 }
 

@@ -56,11 +56,14 @@ export class Songs {
     this.#layout = layout;
   }
 
-  /** Rejects with SONG_UNKNOWN, or with STORE_FAILED and the like if the disk fails. */
-  async open(name: string): Promise<Song> {
-    const file = await this.#library.find(name);
+  /**
+   * `mayRead`: where the song may come from. Rejects with SONG_UNKNOWN, or with STORE_FAILED and the like if the disk
+   * fails.
+   */
+  async open(name: string, mayRead: (folder: "library" | "streams") => boolean = () => true): Promise<Song> {
+    const file = mayRead("library") ? await this.#library.find(name) : undefined;
     if (file !== undefined) return new LibrarySong(name, file, this.#digests.get(file.key), this.#digests);
-    const stream = isStreamId(name) ? await this.#openStream(name) : undefined;
+    const stream = isStreamId(name) && mayRead("streams") ? await this.#openStream(name) : undefined;
     if (stream === undefined) throw new WavecacheError("SONG_UNKNOWN", name);
     return stream;
   }

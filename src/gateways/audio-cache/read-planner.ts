@@ -1,4 +1,6 @@
 /** Decides what a GET returns: bytes of a file, an empty frame, or an ERROR message. */
+import { resourceOf } from "../../access/actions.ts";
+import type { Principal } from "../../access/principal.ts";
 import { WavecacheError } from "../../base/errors.ts";
 import { maxReadBytes } from "../../base/limits/streams.ts";
 import { Lru } from "../../base/lru.ts";
@@ -27,17 +29,20 @@ const maxReportedEnds = 1024;
 
 export class ReadPlanner implements Planner<Get> {
   readonly #streams: ReadableStreams;
+  readonly #principal: Principal;
   readonly #errors: ErrorReplies;
   /** Finish times of streams whose end this connection got as an empty frame. The next read at that end is an error. */
   readonly #reportedEnds = new Lru<number>(maxReportedEnds);
 
-  constructor(streams: ReadableStreams, errors: ErrorReplies) {
+  constructor(streams: ReadableStreams, principal: Principal, errors: ErrorReplies) {
     this.#streams = streams;
+    this.#principal = principal;
     this.#errors = errors;
   }
 
   /** Returns no promise for a finished stream in memory: nearly every GET of a download takes this path. */
   plan(get: Get): ReadPlan | Promise<ReadPlan> {
+    this.#principal.require("read", resourceOf("streams", get.streamId), "STREAM_UNKNOWN");
     const known = this.#streams.locateKnown(get.streamId);
     if (known !== undefined) return this.#planRange(get, known);
     return this.#streams

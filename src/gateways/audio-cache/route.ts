@@ -13,11 +13,11 @@ export function audioCacheRoute(path: string, streams: Streams, meter: GatewayMe
   return {
     meter,
     refusesLongTexts: true,
-    admits: (principal) => principal.maySomeStream,
+    requireAccess: ({ principal }) => principal.requireSomeStream(),
     accepts: (asked) => asked === "/" || asked === path || asked === `${path}/`,
-    open(socket, { userAgent }) {
+    open(socket, { userAgent, principal }) {
       if (greetedAgent.test(userAgent)) socket.send(encodeConnected());
-      return new AudioCacheSession(socket, streams, meter, log);
+      return new AudioCacheSession(socket, principal, streams, meter, log);
     },
   };
 }

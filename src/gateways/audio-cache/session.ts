@@ -2,6 +2,8 @@
  * One connection of the audio cache. Holds the uploads that the peer started, answers its requests in order, and pauses
  * the peer when its audio or its requests arrive faster than the server handles them.
  */
+import { resourceOf } from "../../access/actions.ts";
+import type { Principal } from "../../access/principal.ts";
 import { WavecacheError } from "../../base/errors.ts";
 import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import { maxControlChars } from "../../base/limits/connections.ts";
@@ -40,6 +42,7 @@ const openers = { create: "startUpload", resume: "resumeUpload", restart: "resta
 type RequestOf<Type> = Extract<Request, { type: Type }>;
 
 export class AudioCacheSession implements Session, UploadOwner {
+  readonly #principal: Principal;
   readonly #streams: Streams;
   readonly #connection: Connection;
   readonly #errors: ErrorReplies;
@@ -54,11 +57,12 @@ export class AudioCacheSession implements Session, UploadOwner {
   readonly #held = new Set<Upload>();
   #hasRefusedAudio = false;
 
-  constructor(socket: Socket, streams: Streams, meter: GatewayMeter, log: Log) {
+  constructor(socket: Socket, principal: Principal, streams: Streams, meter: GatewayMeter, log: Log) {
+    this.#principal = principal;
     this.#streams = streams;
     this.#connection = new Connection(socket, meter);
     this.#errors = new ErrorReplies(meter, log);
-    const planner = new ReadPlanner(streams, this.#errors);
+    const planner = new ReadPlanner(streams, principal, this.#errors);
     this.#answers = new Answers(socket, streams.assignReader(), planner, streams.outbound, this.#connection);
   }
 
@@ -131,6 +135,7 @@ export class AudioCacheSession implements Session, UploadOwner {
   }
 
   #openUpload(streamId: string, mode: StartMode, size: number | undefined): Upload {
+    this.#principal.require("upload", resourceOf("streams", streamId));
     const isFull = this.#uploads.size >= maxStreamsPerConnection && !this.#uploads.has(streamId);
     if (isFull) throw new WavecacheError("STREAMS_EXHAUSTED");
     this.#replaced = this.#uploads.get(streamId);

@@ -3,6 +3,7 @@ import { logVerbosity, Server, ServerCredentials, type ServerOptions, setLogVerb
 import { loadSync } from "@grpc/proto-loader";
 import { ReflectionService } from "@grpc/reflection";
 import { HealthImplementation, protoPath as healthProto } from "grpc-health-check";
+import type { Access } from "../../access/access.ts";
 import { isLoopback } from "../../base/address-list.ts";
 import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import {
@@ -27,6 +28,7 @@ export interface DeviceGatewaySettings {
   /** Undefined disables TLS. */
   certificates: CertificateSource | undefined;
   devices: DeviceStreams;
+  access: Access;
   limit: ConnectionLimit;
   meter: GatewayMeter;
   log: Log;
@@ -117,9 +119,12 @@ function optionsOf({ keepaliveMs, keepaliveTimeoutMs, idleMs }: DeviceGatewaySet
 }
 
 /** Adds the device streams, health and reflection. */
-function addServices(server: Server, { devices, meter, log }: DeviceGatewaySettings): HealthImplementation {
+function addServices(
+  server: Server,
+  { devices, access, meter, log }: DeviceGatewaySettings,
+): HealthImplementation {
   const { definition, service } = loadDeviceProtocol(meter);
-  server.addService(service, new DeviceService(devices, meter, log).handlers);
+  server.addService(service, new DeviceService(devices, access, meter, log).handlers);
   const health = new HealthImplementation({ "": "SERVING", [deviceServiceName]: "SERVING" });
   health.addToServer(server);
   new ReflectionService({ ...definition, ...loadSync(healthProto) }).addToServer(server);

@@ -1,6 +1,7 @@
 /** The operations on recordings. */
 import * as v from "valibot";
 import { recordingResource } from "../../access/actions.ts";
+import { visibleRows } from "../../access/visible.ts";
 import { maxListedRecordings } from "../../base/limits/recordings.ts";
 import type { RecordedFile } from "../../base/recording-entry.ts";
 import type { RecordingCursor, RecordingQuery, RecordingRow } from "../../store/recordings/catalog.ts";
@@ -8,7 +9,6 @@ import { sanitizeHwid } from "../../wire/ingest.ts";
 import { json, type Operation, operation } from "./operation.ts";
 import { limit, type Parameter, text, time } from "./parameters.ts";
 import { countSchema, sha256Schema, timeSchema } from "./schemas.ts";
-import { visibleRows } from "./visible.ts";
 
 /** What the operations need of the engine. */
 export interface Recordings {

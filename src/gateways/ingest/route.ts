@@ -1,4 +1,5 @@
 /** Routes of live ingest: `/ws` and `/ws/{hwid}` for devices, `/ws/echo` and `POST /echo` to test a connection. */
+import { resourceOf } from "../../access/actions.ts";
 import type { Principal } from "../../access/principal.ts";
 import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import { ingestCheckMs } from "../../base/limits/recordings.ts";
@@ -7,6 +8,7 @@ import { Ticker } from "../../base/ticker.ts";
 import { errorResponse } from "../../listen/error-response.ts";
 import { readBody } from "../../listen/request-body.ts";
 import type { HttpRoute, SocketRoute } from "../../listen/route.ts";
+import { sanitizeHwid } from "../../wire/ingest.ts";
 import { EchoSession } from "./echo.ts";
 import { type Ingest, IngestSession } from "./session.ts";
 
@@ -17,24 +19,31 @@ export function ingestRoute(ingest: Ingest, meter: GatewayMeter, log: Log): Sock
   const host = { ingest, meter, log, ticks: new Ticker(ingestCheckMs) };
   return {
     meter,
-    admits,
+    requireAccess: ({ path, principal }) => requireIngest(principal, hwidOf(path)),
     accepts: (path) => devicePath.test(path) && path !== echoPath,
-    open: (socket, { path }) =>
-      new IngestSession(socket, decodeSegment(devicePath.exec(path)?.[1] ?? ""), host),
+    open: (socket, { path, principal }) => new IngestSession(socket, hwidOf(path), principal, host),
   };
 }
 
 export function echoRoute(meter: GatewayMeter): SocketRoute {
   return {
     meter,
-    admits,
+    requireAccess: ({ principal }) => principal.requireSome("ingest", "recordings"),
     accepts: (path) => path === echoPath,
     open: (socket) => new EchoSession(socket, meter),
   };
 }
 
-function admits(principal: Principal): boolean {
-  return principal.maySome("ingest", "recordings");
+/** Unsanitized; empty for a device that has none. */
+function hwidOf(path: string): string {
+  return decodeSegment(devicePath.exec(path)?.[1] ?? "");
+}
+
+/** A device without a hardware id says which one it is in its first message. */
+function requireIngest(principal: Principal, hwid: string): void {
+  const device = sanitizeHwid(hwid);
+  if (device === undefined) principal.requireSome("ingest", "recordings");
+  else principal.require("ingest", resourceOf("recordings", device));
 }
 
 /** Plain HTTP requests on the same paths. */

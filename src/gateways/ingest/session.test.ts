@@ -1,5 +1,6 @@
 import { GatewayMeter } from "../../base/gateway-meter.ts";
 import { describe, expect, test } from "bun:test";
+import { openPrincipal } from "../../access/principal.ts";
 import { WavecacheError } from "../../base/errors.ts";
 import { ingestCheckMs } from "../../base/limits/recordings.ts";
 import { openLog } from "../../base/log/log.ts";
@@ -52,7 +53,7 @@ class Stage {
       },
     };
     const host = { ingest, meter: new GatewayMeter("ingest"), log: openLog("test"), ticks };
-    this.session = new IngestSession(socket, "AA:BB", host);
+    this.session = new IngestSession(socket, "AA:BB", openPrincipal(""), host);
   }
 
   get isChecked(): boolean {

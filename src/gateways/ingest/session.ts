@@ -2,6 +2,8 @@
  * One connection of live ingest: a handshake, then audio frames. An invalid message ends this connection only; the
  * recording keeps every frame before it.
  */
+import { recordingResource } from "../../access/actions.ts";
+import type { Principal } from "../../access/principal.ts";
 import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import { errorRow, toWavecacheError, WavecacheError } from "../../base/errors.ts";
 import { maxIngestFrameBytes } from "../../base/limits/recordings.ts";
@@ -15,6 +17,7 @@ import {
   type IngestRefusal,
   refusalCloseCode,
   refuseFrame,
+  sanitizeHwid,
   textMessageClose,
 } from "../../wire/ingest.ts";
 import { Keepalive } from "./keepalive.ts";
@@ -48,6 +51,7 @@ const maxLoggedChars = 128;
 export class IngestSession implements Session, RecordingOwner {
   readonly #socket: Socket;
   readonly #hwid: string;
+  readonly #principal: Principal;
   readonly #host: IngestHost;
   readonly #keepalive = new Keepalive();
   #handshake: Handshake | undefined;
@@ -56,9 +60,10 @@ export class IngestSession implements Session, RecordingOwner {
   #isOver = false;
 
   /** `hwid`: unsanitized, as the device sent it. */
-  constructor(socket: Socket, hwid: string, host: IngestHost) {
+  constructor(socket: Socket, hwid: string, principal: Principal, host: IngestHost) {
     this.#socket = socket;
     this.#hwid = hwid;
+    this.#principal = principal;
     this.#host = host;
     host.ticks.add(this.#check);
   }
@@ -104,8 +109,15 @@ export class IngestSession implements Session, RecordingOwner {
 
   #handleHandshake(message: Uint8Array): void {
     const handshake = decodeHandshake(message);
-    if (typeof handshake === "string") this.#refuse(handshake);
-    else this.#handshake = handshake;
+    if (typeof handshake === "string") return this.#refuse(handshake);
+    this.#handshake = handshake;
+    try {
+      const device = sanitizeHwid(this.#hwid) ?? null;
+      this.#principal.require("ingest", recordingResource(device, handshake.streamId));
+    } catch (error) {
+      const failure = toWavecacheError(error);
+      this.#fail(failure, errorRow(failure.code).close);
+    }
   }
 
   /** Starts the recording. If that fails, closes the connection and returns undefined. */

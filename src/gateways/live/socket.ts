@@ -20,7 +20,7 @@ export function liveSocketRoute(recordings: LiveRecordings, meter: GatewayMeter,
   return {
     meter,
     accepts: (candidate) => path.test(candidate),
-    admits: (principal) => principal.maySome("listen", "recordings"),
+    requireAccess: ({ principal }) => principal.requireSome("listen", "recordings"),
     open: (socket, { path: target, principal }) => {
       const name = path.exec(target)![1]!;
       try {

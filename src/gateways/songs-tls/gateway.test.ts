@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { type AddressInfo, connect as connectTcp, createServer as createTcpServer } from "node:net";
+import { openAccess } from "../../access/access.ts";
 import { GatewayMeter } from "../../base/gateway-meter.ts";
 import { WavecacheError } from "../../base/errors.ts";
 import { evictionGraceMs } from "../../base/limits/connections.ts";
@@ -83,7 +84,17 @@ async function openGateway(limits: SongsTlsSettings["limits"] = {}, limit = conn
   const certificates = new FakeCertificates(first);
   const meter = new GatewayMeter("songs-tls");
   const log = openLog("test");
-  const settings = { host: "127.0.0.1", port: 0, songs, certificates, limit, meter, limits, log };
+  const settings = {
+    host: "127.0.0.1",
+    port: 0,
+    songs,
+    access: openAccess,
+    certificates,
+    limit,
+    meter,
+    limits,
+    log,
+  };
   const gateway = await SongsTlsGateway.open(settings);
   opened.push(gateway);
   return { gateway, port: gateway.port, songs, certificates, meter };

@@ -22,7 +22,7 @@ export interface CertificateSource {
   onChange(listener: (certificate: KeyPair) => void): () => void;
 }
 
-export interface SongsTlsSettings extends Pick<SongTlsSettings, "songs" | "meter" | "log"> {
+export interface SongsTlsSettings extends Pick<SongTlsSettings, "songs" | "access" | "meter" | "log"> {
   host: string;
   /** 0 picks a free port. */
   port: number;
@@ -62,6 +62,9 @@ export class SongsTlsGateway {
     this.#server = createServer({
       ...tlsContext(settings.certificates.current),
       allowHalfOpen: true,
+      // Tokens vouch for certificates, not authorities.
+      requestCert: true,
+      rejectUnauthorized: false,
       noDelay: true,
     });
     // Bun passes the TLS socket before its handshake, so a peer that never completes one counts against the limits too.

@@ -1,5 +1,16 @@
 /** One TLS connection: the client sends a name, the server sends the song and closes. The close marks the end. */
 import type { Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
+import type { Access } from "../../access/access.ts";
+import { certificateSha256 } from "../../access/certificate.ts";
+import type { Principal } from "../../access/principal.ts";
+import { accessRefusals } from "../../access/refusals.ts";
+import {
+  type MayReadSong,
+  readSongRequest,
+  songReading,
+  type SongRequest,
+} from "../../access/song-request.ts";
 import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import { type ErrorCode, isLastingFault, toWavecacheError, WavecacheError } from "../../base/errors.ts";
 import { maxSongSurplusBytes, songLingerMs, songReadBytes } from "../../base/limits/songs.ts";
@@ -17,11 +28,12 @@ export interface OpenSong {
 /** What this gateway needs of the engine. */
 export interface SongSource {
   /** Throws SONG_UNKNOWN. */
-  open(name: string): Promise<OpenSong>;
+  open(name: string, mayRead: MayReadSong): Promise<OpenSong>;
 }
 
 export interface SongTlsSettings {
   songs: SongSource;
+  access: Access;
   meter: GatewayMeter;
   log: Log;
   /** For the handshake and the name together. */
@@ -32,7 +44,7 @@ export interface SongTlsSettings {
 }
 
 /** Errors after which the server closes properly, without data. */
-const emptyAnswers: ReadonlySet<ErrorCode> = new Set(["SONG_UNKNOWN", "BAD_REQUEST"]);
+const emptyAnswers: ReadonlySet<ErrorCode> = new Set(["SONG_UNKNOWN", "BAD_REQUEST", ...accessRefusals]);
 
 const maxLoggedChars = 128;
 
@@ -44,6 +56,8 @@ export class SongTlsSession {
   #timer: Timer;
   #hasRequest = false;
   #surplusBytes = 0;
+  /** The client has a part of the song: a proper close would look like its end. */
+  #isSending = false;
 
   /** The socket must allow half-open connections: a peer may shut down its sending side before it reads. */
   constructor(socket: Socket, address: string, settings: SongTlsSettings) {
@@ -73,19 +87,23 @@ export class SongTlsSession {
   async #answer(request: Uint8Array): Promise<void> {
     const { songs, meter, log } = this.#settings;
     meter.bytesIn += request.length;
-    const name = decodeSongName(request);
-    const shown = name?.slice(0, maxLoggedChars) ?? "";
+    const text = decodeSongName(request);
+    const asked = text === undefined ? undefined : readSongRequest(text);
+    const shown = asked?.name.slice(0, maxLoggedChars) ?? "";
     this.#startTimer(
       () => this.#giveUp("it reads nothing of its song", shown),
       this.#settings.stallTimeoutMs,
     );
     try {
-      if (name === undefined) throw new WavecacheError("BAD_REQUEST", "not the name of a song");
-      const song = await songs.open(name);
+      if (asked === undefined) throw new WavecacheError("BAD_REQUEST", "not the name of a song");
+      const principal = await this.#principalOf(asked);
+      const song = await songs.open(asked.name, songReading(principal, asked.name));
+      const forget = principal.whenOver(() => this.#fail(new WavecacheError("UNAUTHENTICATED"), shown));
       try {
         const isWhole = await this.#send(song);
         log.debug("a song was sent", { address: this.#address, name: shown, bytes: song.size, isWhole });
       } finally {
+        forget();
         await song.close();
       }
     } catch (error) {
@@ -93,11 +111,18 @@ export class SongTlsSession {
     }
   }
 
+  /** What stands in the name comes first. Rejects with UNAUTHENTICATED and the like. */
+  async #principalOf({ credentials }: SongRequest): Promise<Principal> {
+    const certificate = fingerprintOf(this.#socket as TLSSocket);
+    return await this.#settings.access.authenticate({ certificate, ...credentials }, this.#address);
+  }
+
   /**
    * Sends the song with double buffering: reads the next piece while one is written, so a slow peer costs two pieces of
    * memory. False if the peer disconnected.
    */
   async #send(song: OpenSong): Promise<boolean> {
+    this.#isSending = true;
     // Two buffers alternate. Allocating one for each piece took a fifth more time.
     const bytes = Math.min(songReadBytes, song.size);
     let [current, spare] = [new Uint8Array(bytes), new Uint8Array(bytes)];
@@ -138,11 +163,12 @@ export class SongTlsSession {
     const { meter, log } = this.#settings;
     const fields = { address: this.#address, name, code: failure.code, error: failure };
     meter.failed(failure.code);
-    if (emptyAnswers.has(failure.code)) {
+    if (emptyAnswers.has(failure.code) && !this.#isSending) {
       log.debug("a song was refused", fields);
       this.#end();
     } else {
-      const write = isLastingFault(failure.code) ? log.debug : log.error;
+      const isQuiet = isLastingFault(failure.code) || accessRefusals.has(failure.code);
+      const write = isQuiet ? log.debug : log.error;
       write("sending a song failed", fields);
       this.cut();
     }
@@ -168,6 +194,12 @@ export class SongTlsSession {
     clearTimeout(this.#timer);
     if (!this.#socket.destroyed) this.#timer = setTimeout(onTimeout, ms);
   }
+}
+
+/** Of the client's certificate. The handshake has proved that the client has its key. */
+function fingerprintOf(socket: TLSSocket): string | undefined {
+  const { raw } = socket.getPeerCertificate();
+  return raw === undefined ? undefined : certificateSha256(raw);
 }
 
 function readPiece(song: OpenSong, offset: number, into: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {

@@ -2,6 +2,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { AddressList } from "../../base/address-list.ts";
 import { WavecacheError } from "../../base/errors.ts";
+import { openAccess } from "../../access/access.ts";
 import { GatewayMeter } from "../../base/gateway-meter.ts";
 import {
   maxUnvalidatedAddresses,
@@ -60,6 +61,7 @@ async function openGateway() {
     allow: AddressList.parse("127.0.0.1")!,
     rateMbps: 10,
     songs,
+    access: openAccess,
     meter,
     log: openLog("test"),
   });

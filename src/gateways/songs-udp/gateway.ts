@@ -5,6 +5,10 @@
  * a port, and has one transfer at a time.
  */
 import type { udp } from "bun";
+import type { Access } from "../../access/access.ts";
+import type { Credentials } from "../../access/credentials.ts";
+import { accessRefusals } from "../../access/refusals.ts";
+import { readSongRequest } from "../../access/song-request.ts";
 import type { AddressList } from "../../base/address-list.ts";
 import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import { isLastingFault, toWavecacheError, WavecacheError } from "../../base/errors.ts";
@@ -28,6 +32,7 @@ import { Pacer } from "./pacer.ts";
 import { PlainTransfer } from "./plain-transfer.ts";
 import { ReliableTransfer } from "./reliable-transfer.ts";
 import { Sender, type Sent } from "./sender.ts";
+import { SongsAccess } from "./songs-access.ts";
 import { AddressTokens } from "./tokens.ts";
 import {
   type CutReason,
@@ -50,6 +55,7 @@ export interface SongsUdpGatewaySettings {
   /** Rate limit of a plain transfer, in megabits a second. A reliable one may send at a multiple of it. */
   rateMbps: number;
   songs: SongSource;
+  access: Access;
   meter: GatewayMeter;
   log: Log;
 }
@@ -66,6 +72,7 @@ export class SongsUdpGateway implements TransferHost {
   readonly #rateLimitedLog: RateLimitedLog;
   readonly #transfers = new TransferTable();
   readonly #unvalidated: UnvalidatedSongs;
+  readonly #songsAccess: SongsAccess;
   readonly #ticker: Timer;
   readonly #bytesPerSecond: number;
   #isClosed = false;
@@ -89,12 +96,13 @@ export class SongsUdpGateway implements TransferHost {
 
   private constructor(settings: SongsUdpGatewaySettings, socket: udp.Socket<"uint8array">) {
     this.#settings = settings;
+    this.#songsAccess = new SongsAccess(settings.songs, settings.access);
     this.#socket = socket;
     this.#sender = new Sender(socket);
     this.#pacer = new Pacer({ send: (transfer, datagrams) => this.#send(transfer, datagrams) });
     this.#rateLimitedLog = new RateLimitedLog(settings.log);
     this.#unvalidated = new UnvalidatedSongs({
-      open: (name) => this.open(name),
+      open: (peer, name) => this.#songsAccess.openAnonymous(peer, name),
       answer: (peer, datagram) => this.answer(peer, datagram),
       refused: (peer, error) => this.#refuse(peer, error),
     });
@@ -131,8 +139,8 @@ export class SongsUdpGateway implements TransferHost {
     else if (!this.#isSendingPlain(peer)) this.#answerWithToken(peer, id, performance.now());
   }
 
-  open(name: string): Promise<UdpSong> {
-    return this.#settings.songs.open(name);
+  open(transfer: Transfer): Promise<UdpSong> {
+    return this.#songsAccess.open(transfer);
   }
 
   wake(): void {
@@ -153,6 +161,7 @@ export class SongsUdpGateway implements TransferHost {
     const { peer, name } = transfer;
     this.#transfers.remove(transfer);
     this.#pacer.remove(transfer);
+    this.#songsAccess.forget(transfer);
     this.#settings.meter.closed();
     if (cut !== undefined && cut !== "client gone" && cut !== "not wanted") this.#settings.meter.failed(cut);
     this.#settings.log.debug("a transfer ended", { name, to: keyOf(peer), cut: cut ?? "no" });
@@ -163,12 +172,15 @@ export class SongsUdpGateway implements TransferHost {
 
   failed({ peer, name }: Transfer, error: unknown): void {
     const { log } = this.#settings;
-    const write = isLastingFault(toWavecacheError(error).code) ? log.debug : log.warn;
+    const { code } = toWavecacheError(error);
+    const write = isLastingFault(code) || accessRefusals.has(code) ? log.debug : log.warn;
     write("sending a song failed", { name, to: keyOf(peer), error });
   }
 
   #receivePlain(peer: Peer, datagram: Uint8Array): void {
-    const name = decodeSongName(datagram);
+    const text = decodeSongName(datagram);
+    // The protocol carries no credential: one in the name must not get into a log.
+    const name = text === undefined ? undefined : readSongRequest(text).name;
     const running = this.#transfers.at(peer);
     if (running instanceof PlainTransfer && name !== undefined) running.request(name);
     if (running !== undefined) return;
@@ -233,16 +245,17 @@ export class SongsUdpGateway implements TransferHost {
 
   /** A request for a new transfer, or for `transfer` from another address than that of its client. */
   #request(peer: Peer, request: RequestMessage, transfer: ReliableTransfer | undefined, now: number): void {
-    const { transfer: id, token, name } = request;
+    const { transfer: id, token } = request;
     if (!this.#tokens.isValid(token, peer, { id, moves: transfer?.moves ?? 0 }, now))
       return this.#answerWithToken(peer, id, now);
     // The client has proven its address: what it requested there before is no longer wanted.
     this.#transfers.at(peer)?.cut("not wanted");
-    if (transfer === undefined) this.#startReliable(peer, request, now);
+    const { name, credentials } = readSongRequest(request.name);
+    if (transfer === undefined) this.#startReliable(peer, { ...request, name }, credentials, now);
     else if (transfer.name === name) this.#move(transfer, peer, now);
   }
 
-  #startReliable(peer: Peer, request: RequestMessage, now: number): void {
+  #startReliable(peer: Peer, request: RequestMessage, credentials: Credentials, now: number): void {
     if (this.#isFull(peer)) {
       const error = new WavecacheError("TRANSFERS_EXHAUSTED");
       this.#refuse(peer, error);
@@ -250,6 +263,7 @@ export class SongsUdpGateway implements TransferHost {
     }
     const maxBytesPerSecond = this.#bytesPerSecond * reliableRateFactor;
     const transfer = new ReliableTransfer(peer, request, maxBytesPerSecond, now, this);
+    this.#songsAccess.add(transfer, credentials);
     this.#add(transfer);
     void transfer.start();
   }
@@ -259,6 +273,7 @@ export class SongsUdpGateway implements TransferHost {
     if (from.address !== peer.address && this.#transfers.isFullFor(peer))
       return this.#refuse(peer, new WavecacheError("TRANSFERS_EXHAUSTED"));
     this.#transfers.move(transfer, peer, now);
+    this.#songsAccess.moved(transfer);
     const { name } = transfer;
     this.#settings.log.debug("the address of a client changed", { name, from: keyOf(from), to: keyOf(peer) });
   }

@@ -2,11 +2,13 @@
  * A song by the plain protocol: datagrams of 1024 bytes, and a shorter one at the end. If reading fails, no end follows:
  * the client must not mistake a part for the whole song.
  */
-import { toWavecacheError } from "../../base/errors.ts";
+import { type ErrorCode, toWavecacheError } from "../../base/errors.ts";
 import { udpReadBytes } from "../../base/limits/songs.ts";
 import { songDatagramBytes, songDatagrams } from "../../wire/song-udp.ts";
 import type { CutReason, Peer, Transfer, TransferHost, UdpSong } from "./transfer.ts";
 
+/** The client learns no more than that it gets no song. */
+const refusals: ReadonlySet<ErrorCode> = new Set(["SONG_UNKNOWN", "UNAUTHENTICATED"]);
 const emptyDatagram = new Uint8Array(0);
 
 export class PlainTransfer implements Transfer {
@@ -34,10 +36,10 @@ export class PlainTransfer implements Transfer {
   /** Opens the song and starts to send. An unknown song is answered with an empty datagram. */
   async start(): Promise<void> {
     try {
-      this.#song = await this.#host.open(this.name);
+      this.#song = await this.#host.open(this);
       if (this.#isOver) return await this.#close();
     } catch (error) {
-      if (toWavecacheError(error).code === "SONG_UNKNOWN") this.#host.answer(this.peer, emptyDatagram);
+      if (refusals.has(toWavecacheError(error).code)) this.#host.answer(this.peer, emptyDatagram);
       this.#fail(error);
     }
     await this.#readAhead();

@@ -105,7 +105,7 @@ export class ReliableTransfer implements Transfer {
   /** Opens the song, sends its description, and starts to send blocks. */
   async start(): Promise<void> {
     try {
-      const song = await this.#host.open(this.name);
+      const song = await this.#host.open(this);
       this.#song = song;
       if (this.#isOver) return await this.#close();
       if (song.size > maxReliableSongBytes) throw new RangeError(`${song.size} bytes are too many blocks`);

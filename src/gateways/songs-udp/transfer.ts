@@ -1,4 +1,5 @@
 /** What plain and reliable transfers have in common, and what they need of the gateway. */
+import type { MayReadSong } from "../../access/song-request.ts";
 import type { ErrorCode } from "../../base/errors.ts";
 
 /** An open song. */
@@ -17,7 +18,7 @@ export interface UdpSong {
 /** What this gateway needs of the engine. */
 export interface SongSource {
   /** Throws SONG_UNKNOWN. */
-  open(name: string): Promise<UdpSong>;
+  open(name: string, mayRead: MayReadSong): Promise<UdpSong>;
 }
 
 /** The address of a client. */
@@ -30,7 +31,9 @@ export interface Peer {
 export type CutReason = ErrorCode | "client gone" | "not wanted";
 
 /** What a transfer needs of the gateway. */
-export interface TransferHost extends SongSource {
+export interface TransferHost {
+  /** Opens the song of a transfer. Throws SONG_UNKNOWN, UNAUTHENTICATED. */
+  open(transfer: Transfer): Promise<UdpSong>;
   /** The transfer has datagrams to send. */
   wake(): void;
   /** Sends one datagram at once, without pacing: for short answers. */

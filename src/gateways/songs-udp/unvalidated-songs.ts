@@ -7,10 +7,12 @@ import { toWavecacheError, WavecacheError } from "../../base/errors.ts";
 import { maxUnvalidatedBytes, maxUnvalidatedSongs } from "../../base/limits/songs.ts";
 import { songDatagrams } from "../../wire/song-udp.ts";
 import { AmplificationLimit } from "./amplification-limit.ts";
-import { keyOf, type Peer, type SongSource } from "./transfer.ts";
+import { keyOf, type Peer, type UdpSong } from "./transfer.ts";
 
 /** What these answers need of the gateway. */
-export interface UnvalidatedSongsHost extends SongSource {
+export interface UnvalidatedSongsHost {
+  /** Throws SONG_UNKNOWN. */
+  open(peer: Peer, name: string): Promise<UdpSong>;
   answer(peer: Peer, datagram: Uint8Array): void;
   /** The client gets no answer, or only the beginning of it. */
   refused(peer: Peer, error: unknown): void;
@@ -49,7 +51,7 @@ export class UnvalidatedSongs {
   }
 
   async #send(peer: Peer, name: string): Promise<void> {
-    const song = await this.#host.open(name);
+    const song = await this.#host.open(peer, name);
     try {
       const bytes = await song.read(0, Math.min(song.size, maxUnvalidatedBytes));
       const isWhole = bytes.length === song.size;

@@ -59,6 +59,8 @@ export interface RangeReader {
 
 /** A recording in progress. */
 export interface LiveRecording {
+  /** Sanitized; null for a device that has none. */
+  readonly hwid: string | null;
   handshake: { streamId: number; sampleRate: number; channels: number };
   live: { add(listener: LiveListener): void; remove(listener: LiveListener): void };
 }

@@ -1,4 +1,5 @@
 /** The gateway of protocol v1: its connections, the windows they share, and their shutdown. */
+import type { Access } from "../../access/access.ts";
 import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import { errorRow } from "../../base/errors.ts";
 import { ackIntervalMs, receiveBudgetBytes, totalReceiveBudgetBytes } from "../../base/limits/v1.ts";
@@ -7,12 +8,14 @@ import { Ticker } from "../../base/ticker.ts";
 import type { SocketRoute } from "../../listen/route.ts";
 import { channelWindow } from "../../wire/v1/credit.ts";
 import { subprotocol } from "../../wire/v1/messages.ts";
+import { mayUseV1 } from "./authentication.ts";
 import type { LiveRecordings, Streams } from "./dependencies.ts";
 import { V1Session, type V1SessionHost } from "./session.ts";
 
 export interface V1GatewaySettings {
   streams: Streams;
   recordings: LiveRecordings;
+  access: Access;
   /** Serves `path`, `path/` and `/`, like the audio cache; the subprotocol tells them apart. */
   path: string;
   /** The server's name in HELLO. */
@@ -33,6 +36,7 @@ const settleMs = 1_000;
 export class V1Gateway implements V1SessionHost {
   readonly streams: Streams;
   readonly recordings: LiveRecordings;
+  readonly access: Access;
   readonly meter: GatewayMeter;
   readonly log: Log;
   readonly name: string;
@@ -43,9 +47,10 @@ export class V1Gateway implements V1SessionHost {
   #uploadChannels = 0;
   #isLeaving = false;
 
-  constructor({ streams, recordings, path, name, idleMs, meter, log }: V1GatewaySettings) {
+  constructor({ streams, recordings, access, path, name, idleMs, meter, log }: V1GatewaySettings) {
     this.streams = streams;
     this.recordings = recordings;
+    this.access = access;
     this.meter = meter;
     this.log = log;
     this.name = name;
@@ -53,10 +58,13 @@ export class V1Gateway implements V1SessionHost {
     this.route = {
       meter,
       protocol: subprotocol,
-      admits: (principal) => principal.maySomeStream,
+      requireAccess: ({ principal }) => {
+        // HELLO may have a token.
+        if (!principal.isAnonymous && !mayUseV1(principal)) principal.requireSomeStream();
+      },
       accepts: (asked) => asked === "/" || asked === path || asked === `${path}/`,
-      open: (socket) => {
-        const session = new V1Session(socket, this);
+      open: (socket, { principal }) => {
+        const session = new V1Session(socket, principal, this);
         if (this.#sessions.size === 0) this.#ticker.add(this.#tick);
         this.#sessions.add(session);
         return session;

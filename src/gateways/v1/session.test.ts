@@ -1,5 +1,7 @@
 /** One connection against a fake engine that the test controls. */
 import { describe, expect, test } from "bun:test";
+import { openAccess } from "../../access/access.ts";
+import { openPrincipal } from "../../access/principal.ts";
 import { GatewayMeter } from "../../base/gateway-meter.ts";
 import { WavecacheError } from "../../base/errors.ts";
 import { KiB, MiB } from "../../base/limits/units.ts";
@@ -73,6 +75,7 @@ class FakeUpload {
 class Stage implements V1SessionHost {
   readonly meter = new GatewayMeter("v1");
   readonly log = silent;
+  readonly access = openAccess;
   readonly name = "test";
   readonly idleMs = 60_000;
   isLeaving = false;
@@ -101,6 +104,7 @@ class Stage implements V1SessionHost {
           this.session.closed();
         },
       },
+      openPrincipal(""),
       this,
     );
     this.receive({

@@ -4,6 +4,8 @@
  *     greeting --HELLO--> open --GOODBYE--> leaving --> over
  *         '------------------'-----------------'---------^
  */
+import type { Access } from "../../access/access.ts";
+import type { Principal } from "../../access/principal.ts";
 import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import {
   type ErrorCode,
@@ -43,6 +45,7 @@ import {
   type StreamList,
   type Write,
 } from "../../wire/v1/messages.ts";
+import { Authentication } from "./authentication.ts";
 import type { Channel, ChannelHost } from "./channels/channel.ts";
 import { FollowChannel } from "./channels/follow.ts";
 import { FollowLiveChannel } from "./channels/follow-live.ts";
@@ -59,6 +62,7 @@ type Opening = Write | Read | Follow | List | Info | Remove;
 export interface V1SessionHost {
   readonly streams: Streams;
   readonly recordings: LiveRecordings;
+  readonly access: Access;
   readonly meter: GatewayMeter;
   readonly log: Log;
   /** The server's name in HELLO. */
@@ -81,6 +85,7 @@ export class V1Session implements Session, ChannelHost {
   readonly scheduler: SendScheduler;
   readonly #socket: Socket;
   readonly #host: V1SessionHost;
+  readonly #authentication: Authentication<ClientMessage>;
   readonly #queries: Queries;
   readonly #keepalive: Keepalive;
   readonly #window = new ReceiveWindow(initialConnectionCreditBytes);
@@ -91,13 +96,19 @@ export class V1Session implements Session, ChannelHost {
   #pingNonce: number | undefined;
   #isOver = false;
 
-  constructor(socket: Socket, host: V1SessionHost) {
+  constructor(socket: Socket, principal: Principal, host: V1SessionHost) {
     const { streams, recordings } = host;
     this.streams = streams;
     this.recordings = recordings;
     this.meter = host.meter;
     this.#socket = socket;
     this.#host = host;
+    this.#authentication = new Authentication(principal, {
+      access: host.access,
+      pause: () => socket.pause(),
+      resume: () => socket.resume(),
+      refused: (code) => this.fault(code),
+    });
     this.reader = streams.assignReader();
     this.scheduler = new SendScheduler(socket, streams.outbound, {
       stalled: () => this.fault("PEER_STALLED"),
@@ -132,7 +143,8 @@ export class V1Session implements Session, ChannelHost {
     const message = decodeClientMessage(frame);
     if (message.type === "MALFORMED") return this.#refuse(message);
     if (this.#peer === undefined) return this.#greet(message);
-    if (message.type !== "UNKNOWN") this.#dispatch(message);
+    if (message.type === "UNKNOWN" || this.#authentication.holds(message)) return;
+    this.#dispatch(message);
   }
 
   drained(): void {
@@ -168,6 +180,10 @@ export class V1Session implements Session, ChannelHost {
   async settle(): Promise<void> {
     const uploads = [...this.#channels.values()].filter((channel) => channel instanceof UploadChannel);
     await Promise.all(uploads.map((channel) => channel.settle()));
+  }
+
+  get principal(): Principal {
+    return this.#authentication.principal;
   }
 
   get peerRevision(): number {
@@ -217,6 +233,7 @@ export class V1Session implements Session, ChannelHost {
   #end(): void {
     this.#isOver = true;
     this.scheduler.close();
+    this.#authentication.close();
     const channels = [...this.#channels.values()];
     for (const channel of channels) this.#forget(channel);
   }
@@ -227,6 +244,9 @@ export class V1Session implements Session, ChannelHost {
     this.scheduler.begin(message.connectionCredit, message.maxDataBytes);
     this.#keepalive.setPeerIdle(message.idleMs);
     this.#host.log.debug("a peer connected", { name: message.name, revision: message.revision });
+    this.#authentication.greet(message.token, (next) => {
+      if (!this.#isOver) this.#dispatch(next);
+    });
   }
 
   #dispatch(message: ClientMessage): void {

@@ -29,7 +29,7 @@ const received: number[] = [];
 const route = {
   meter: new GatewayMeter("fake"),
   accepts: (path: string) => path === "/fake",
-  admits: () => true,
+  requireAccess: () => undefined,
   open: () => ({
     text: () => undefined,
     binary: (frame: Uint8Array) => void received.push(frame.length),

@@ -33,7 +33,7 @@ export interface Admitted {
   slot: ConnectionSlot;
   /** Undefined until the handshake is complete. */
   peer: Peer | undefined;
-  /** Stops watching whether the principal of the connection ends. */
+  /** Stops watching whether the principal of the connection is over. */
   forget: () => void;
 }
 
@@ -68,8 +68,11 @@ export class Peers {
   admit(handshake: Handshake, address: PeerAddress): Admitted | Response {
     const route = this.#routeOf(handshake);
     if (route === undefined) return new Response("no WebSocket here\n", { status: 404 });
-    const { principal } = handshake;
-    if (!route.admits(principal)) return errorResponse(new WavecacheError(principal.refusal), route.meter);
+    try {
+      route.requireAccess(handshake);
+    } catch (error) {
+      return errorResponse(error, route.meter);
+    }
     const slot = this.#settings.limit.admit(address.address, (code) => this.#evict(admitted, code));
     if (typeof slot === "string") {
       this.#log.warn("a connection is refused", { address: address.address, code: slot });
@@ -93,7 +96,8 @@ export class Peers {
     this.#peers.set(peerKey(address), peer);
     route.meter.opened();
     peer.session = route.open(peer, handshake);
-    this.#endWith(handshake.principal.ended, admitted);
+    // A connection must not outlive the right to it.
+    admitted.forget = handshake.principal.whenOver(() => this.#end(peer, "UNAUTHENTICATED"));
     return peer;
   }
 
@@ -106,14 +110,6 @@ export class Peers {
     slot.release();
     peer.meter.closed();
     peer.session?.closed();
-  }
-
-  /** A connection must not outlive the right to it. */
-  #endWith(ended: AbortSignal, admitted: Admitted): void {
-    const end = () => this.#end(admitted.peer!, "UNAUTHENTICATED");
-    if (ended.aborted) return end();
-    ended.addEventListener("abort", end, { once: true });
-    admitted.forget = () => ended.removeEventListener("abort", end);
   }
 
   /** Closes peers that have not completed a message for too long: Bun does not report a message before its end. */

@@ -10,7 +10,11 @@ export interface MadeToken {
 }
 
 const limitMs = 20_000;
-const createdSchema = v.pipe(v.string(), v.parseJson(), v.object({ id: v.string(), token: v.string() }));
+const createdSchema = v.pipe(
+  v.string(),
+  v.parseJson(),
+  v.object({ id: v.string(), token: v.optional(v.string(), "") }),
+);
 
 /** Creates a token with these grants; `options` are further arguments. */
 export async function createToken(

@@ -145,8 +145,21 @@ export class TestServer {
 
   /** The port of the device gateway, which the flag `grpc-port` opens. */
   get grpcPort(): number {
-    const port = /\bgrpcs?:\/\/\S+:(\d+)/.exec(this.stdout)?.[1];
-    if (port === undefined) throw new Error(`no gRPC port in: ${this.log}`);
+    return this.portOf("grpcs?");
+  }
+
+  /** The ports of songs, which the flags `tls-port` and `udp-port` open. */
+  get tlsPort(): number {
+    return this.portOf("tls");
+  }
+
+  get udpPort(): number {
+    return this.portOf("udp");
+  }
+
+  private portOf(scheme: string): number {
+    const port = new RegExp(`\\b${scheme}://\\S+:(\\d+)`).exec(this.stdout)?.[1];
+    if (port === undefined) throw new Error(`no ${scheme} port in: ${this.log}`);
     return Number(port);
   }
 

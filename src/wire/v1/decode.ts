@@ -1,5 +1,6 @@
 /** Decodes messages of protocol v1. Returns a value for any bytes and never throws. */
 import { DecodeError, Decoder } from "@msgpack/msgpack";
+import { maxJwtChars } from "../../base/limits/access.ts";
 import { maxStreamIdChars, maxTagsChars } from "../../base/limits/streams.ts";
 import {
   maxChannels,
@@ -203,6 +204,7 @@ function commonMessage(type: TypeName, fields: Fields): Common | undefined {
         maxChannels: fields.whole("number of channels", 0, maxChannels),
         maxDataBytes: fields.whole("size of data", 1, maxDataBytes),
         idleMs: fields.whole("idle time", 0, maxU32),
+        token: fields.appended(() => fields.text("token", 1, maxJwtChars)),
       };
     case "PING":
     case "PONG":

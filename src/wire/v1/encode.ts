@@ -37,6 +37,7 @@ function fieldsOf(message: Controlling): unknown[] {
         message.maxChannels,
         message.maxDataBytes,
         message.idleMs,
+        ...trailing(message.token),
       ];
     case "PING":
     case "PONG":
@@ -96,7 +97,7 @@ function channelFields(message: OnChannel): unknown[] {
   }
 }
 
-/** The last element of a message, which revision 1 does not have: left out if there is no value. */
+/** The last element of a message, which an earlier revision does not have: left out if there is no value. */
 function trailing<T>(value: T | undefined): T[] {
   return value === undefined ? [] : [value];
 }

@@ -13,7 +13,7 @@ export const subprotocol = "wavecache.v1";
 export const decoySubprotocol = "none.wavecache";
 
 /** The revision of v1 that this program speaks. A peer of a lower revision gets only what that revision defines. */
-export const revision = 2;
+export const revision = 3;
 
 /** The channel number of messages about the connection itself. */
 export const connectionChannel = 0;
@@ -105,6 +105,8 @@ export interface Hello {
   maxDataBytes: number;
   /** This side closes after receiving nothing for this long; 0 for never. */
   idleMs: number;
+  /** Of revision 3, and only of a client: a token or a JWT, which replaces the credential of the handshake. */
+  token?: string | undefined;
 }
 
 /** Asks for a PONG with the same number, u32. */

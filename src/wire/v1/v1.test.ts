@@ -79,6 +79,7 @@ const common = [
     maxChannels: fc.nat(1024),
     maxDataBytes: fc.integer({ min: 1, max: maxDataBytes }),
     idleMs: u32,
+    token: optional(fc.string({ unit: "grapheme-ascii", minLength: 1 })),
   }),
   fc.record({ type: is("PING"), nonce: u32 }),
   fc.record({ type: is("PONG"), nonce: u32 }),
@@ -337,8 +338,9 @@ describe("DATA", () => {
   });
 });
 
-/** With those that revision 2 has appended, which are left out if they have no value. */
+/** With those that later revisions have appended, which are left out if they have no value. */
 function knownElements({ type }: ClientMessage): number {
+  if (type === "HELLO") return 9;
   if (type === "WRITE") return 6;
   return type === "FINISH" ? 4 : 0;
 }

@@ -1,4 +1,5 @@
 /** A channel of a connection, and what the connection offers its channels. */
+import type { Principal } from "../../../access/principal.ts";
 import type { GatewayMeter } from "../../../base/gateway-meter.ts";
 import type { ErrorCode } from "../../../base/errors.ts";
 import type { SendCredit } from "../../../wire/v1/credit.ts";
@@ -26,6 +27,8 @@ export interface ChannelHost {
   readonly reader: RangeReader;
   readonly scheduler: SendScheduler;
   readonly meter: GatewayMeter;
+  /** Who the client is. A channel compares its grants when it opens. */
+  readonly principal: Principal;
   /** Of the client: it gets nothing that a later revision defines. */
   readonly peerRevision: number;
   /** The send credit that a new channel starts with. */

@@ -1,4 +1,5 @@
 /** A channel that follows a recording in progress. Audio without credit is skipped, so the listener stays live. */
+import { recordingResource } from "../../../access/actions.ts";
 import { maxLiveBufferBytes } from "../../../base/limits/recordings.ts";
 import type { LiveListener } from "../../../engine/recordings/live-feed.ts";
 import type { ReadSink } from "../../../pool/reader.ts";
@@ -36,7 +37,7 @@ export class FollowLiveChannel implements Channel, LiveListener {
 
   open(): void {
     try {
-      this.#recording = this.#host.recordings.listen(this.#request.name);
+      this.#recording = this.#find();
     } catch (error) {
       return this.#host.fail(this, error);
     }
@@ -50,6 +51,16 @@ export class FollowLiveChannel implements Channel, LiveListener {
       metadata: { contentType: undefined, format: formatOf(handshake), tags: {} },
     });
     live.add(this);
+  }
+
+  /** Throws RECORDING_UNKNOWN, also for a recording that the client may not hear. */
+  #find(): LiveRecording {
+    const { principal, recordings } = this.#host;
+    principal.requireSome("listen", "recordings");
+    const recording = recordings.listen(this.#request.name);
+    const resource = recordingResource(recording.hwid, recording.handshake.streamId);
+    principal.require("listen", resource, "RECORDING_UNKNOWN");
+    return recording;
   }
 
   close(): void {

@@ -1,4 +1,5 @@
 /** A channel that follows an upload in progress. When another client resumes the upload, the channel follows on. */
+import { resourceOf } from "../../../access/actions.ts";
 import { WavecacheError } from "../../../base/errors.ts";
 import type { Readable } from "../../../engine/streams/streams.ts";
 import type { Follower } from "../../../engine/streams/followers.ts";
@@ -63,6 +64,7 @@ export class FollowChannel implements Channel, Follower {
   async #begin(): Promise<void> {
     const { name: streamId, offset } = this.#request;
     try {
+      this.#host.principal.require("read", resourceOf("streams", streamId), "STREAM_UNKNOWN");
       const readable = await this.#locate();
       if (this.#isOver) return;
       const { size, metadata, finishedAt } = readable;

@@ -2,6 +2,9 @@
  * Channels with one query and one answer. Only a few queries of a connection run at once. Answers can be long, so no
  * query starts while the peer does not read.
  */
+import { resourceOf } from "../../../access/actions.ts";
+import type { Principal } from "../../../access/principal.ts";
+import { visibleRows } from "../../../access/visible.ts";
 import { WavecacheError } from "../../../base/errors.ts";
 import { maxConcurrentQueries } from "../../../base/limits/v1.ts";
 import { isStreamId } from "../../../base/ids/stream-id.ts";
@@ -43,7 +46,7 @@ export class Queries {
   async #answer(channel: QueryChannel): Promise<void> {
     this.#running += 1;
     try {
-      this.#host.end(channel, await answerTo(channel.query, this.#host.streams));
+      this.#host.end(channel, await answerTo(channel.query, this.#host));
     } catch (error) {
       this.#host.fail(channel, error);
     }
@@ -74,23 +77,38 @@ class QueryChannel implements Channel {
   gone(): void {}
 }
 
-async function answerTo(query: Query, streams: Streams): Promise<End | StreamList> {
+type Asked = Pick<ChannelHost, "streams" | "principal">;
+
+async function answerTo(query: Query, { streams, principal }: Asked): Promise<End | StreamList> {
   const { channel } = query;
-  if (query.type === "LIST") return listStreams(query, streams);
+  if (query.type === "LIST") return listStreams(query, streams, principal);
   const { streamId } = query;
   if (query.type === "REMOVE") {
+    principal.require("remove", resourceOf("streams", streamId), "STREAM_UNKNOWN");
     if (!isStreamId(streamId)) throw new WavecacheError("STREAM_UNKNOWN");
     await streams.remove(streamId);
+    principal.did("remove", resourceOf("streams", streamId));
     return { type: "END", channel, outcome: "removed", size: 0, sha256: undefined };
   }
+  principal.requireSome("read", "streams");
   const row = await streams.lookUp(streamId);
-  if (row === null) throw new WavecacheError("STREAM_UNKNOWN");
+  if (row === null || !principal.may("read", resourceOf("streams", row.streamId)))
+    throw new WavecacheError("STREAM_UNKNOWN");
   return { type: "STREAMS", channel, streams: [infoOf(row, streams)], next: undefined };
 }
 
-async function listStreams({ channel, filter, after, limit }: List, streams: Streams): Promise<StreamList> {
+async function listStreams(
+  { channel, filter, after, limit }: List,
+  streams: Streams,
+  principal: Principal,
+): Promise<StreamList> {
+  principal.requireSome("list", "streams");
   const state = filter === "all" ? undefined : filter;
-  const rows = await streams.list({ state, after, limit });
+  const rows = await visibleRows<StreamRow>({
+    limit,
+    read: (last, wanted) => streams.list({ state, after: last?.streamId ?? after, limit: wanted }),
+    isVisible: ({ streamId }) => principal.may("list", resourceOf("streams", streamId)),
+  });
   const infos = rows.map((row) => infoOf(row, streams));
   const fitting = infos.slice(0, fittingStreams(infos));
   const isAll = fitting.length === infos.length && infos.length < limit;

@@ -1,4 +1,5 @@
 /** A channel that reads a range of a stream. */
+import { resourceOf } from "../../../access/actions.ts";
 import { WavecacheError } from "../../../base/errors.ts";
 import type { Readable } from "../../../engine/streams/streams.ts";
 import type { Read } from "../../../wire/v1/messages.ts";
@@ -31,8 +32,15 @@ export class ReadChannel implements Channel {
   }
 
   open(): void {
-    this.#release = this.#host.streams.hold(this.#request.streamId);
-    const known = this.#host.streams.locateKnown(this.#request.streamId);
+    const { principal, streams } = this.#host;
+    const { streamId } = this.#request;
+    try {
+      principal.require("read", resourceOf("streams", streamId), "STREAM_UNKNOWN");
+    } catch (error) {
+      return this.#host.fail(this, error);
+    }
+    this.#release = streams.hold(streamId);
+    const known = streams.locateKnown(streamId);
     if (known === undefined) void this.#locate();
     else this.#begin(known);
   }

@@ -5,6 +5,7 @@
  *        |          |                      ^
  *        '----------+--> ending -----------'     (detached or discarded; ignores what still arrives)
  */
+import { resourceOf } from "../../../access/actions.ts";
 import { type ErrorCode, WavecacheError } from "../../../base/errors.ts";
 import { initialChannelCreditBytes } from "../../../base/limits/v1.ts";
 import type { UploadOwner } from "../../../engine/streams/upload.ts";
@@ -47,6 +48,7 @@ export class UploadChannel implements Channel, UploadOwner {
     const { streams } = this.#host;
     const { mode, metadata, size } = this.#request;
     try {
+      this.#host.principal.require("upload", resourceOf("streams", this.#streamId));
       this.#upload = streams[openers[mode]](this.#streamId, this, { metadata, size });
     } catch (error) {
       return this.#host.fail(this, error);

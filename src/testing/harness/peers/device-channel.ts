@@ -41,9 +41,15 @@ function deviceService(): ServiceDefinition {
 export class DeviceChannel {
   readonly #client: Client;
   readonly #service = deviceService();
+  readonly #token: string | undefined;
 
   /** `address` is HOST:PORT. */
-  constructor(address: string, credentials: ChannelCredentials = ChannelCredentials.createInsecure()) {
+  constructor(
+    address: string,
+    credentials: ChannelCredentials = ChannelCredentials.createInsecure(),
+    token?: string,
+  ) {
+    this.#token = token;
     // Without its own subchannel pool the library shares one connection among all channels to an address.
     this.#client = new Client(address, credentials, { "grpc.use_local_subchannel_pool": 1 });
   }
@@ -54,7 +60,7 @@ export class DeviceChannel {
       path,
       requestSerialize,
       responseDeserialize,
-      metadataOf(deviceId),
+      this.#metadataOf(deviceId),
     );
   }
 
@@ -64,7 +70,7 @@ export class DeviceChannel {
       path,
       requestSerialize,
       responseDeserialize,
-      metadataOf(deviceId),
+      this.#metadataOf(deviceId),
     );
   }
 
@@ -76,7 +82,7 @@ export class DeviceChannel {
       requestSerialize,
       responseDeserialize,
       request,
-      metadataOf(deviceId),
+      this.#metadataOf(deviceId),
     );
   }
 
@@ -88,10 +94,11 @@ export class DeviceChannel {
   #method(name: string) {
     return this.#service[name]!;
   }
-}
 
-function metadataOf(deviceId: string): Metadata {
-  const metadata = new Metadata();
-  metadata.set(deviceIdKey, deviceId);
-  return metadata;
+  #metadataOf(deviceId: string): Metadata {
+    const metadata = new Metadata();
+    metadata.set(deviceIdKey, deviceId);
+    if (this.#token !== undefined) metadata.set("authorization", `Bearer ${this.#token}`);
+    return metadata;
+  }
 }

@@ -64,8 +64,14 @@ export class IngestDevice {
   seq = 0;
 
   /** Connects to `base` (`http://host:port`) and sends the handshake. */
-  static async open(base: string, format: DeviceFormat, hwid?: string): Promise<IngestDevice> {
-    const path = hwid === undefined ? "/ws" : `/ws/${encodeURIComponent(hwid)}`;
+  static async open(
+    base: string,
+    format: DeviceFormat,
+    hwid?: string,
+    token?: string,
+  ): Promise<IngestDevice> {
+    const query = token === undefined ? "" : `?token=${token}`;
+    const path = (hwid === undefined ? "/ws" : `/ws/${encodeURIComponent(hwid)}`) + query;
     const socket = await RawWebSocket.open(`${base.replace("http", "ws")}${path}`);
     if (socket.response.status !== 101) throw new Error(`rejected with status ${socket.response.status}`);
     const device = new IngestDevice(socket, format);

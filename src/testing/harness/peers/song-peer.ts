@@ -11,6 +11,13 @@ export interface Heard {
   failure: string | undefined;
 }
 
+export interface SongPeerOptions {
+  maxVersion?: "TLSv1.1" | "TLSv1.2";
+  /** Certificate and key of the client, in PEM. */
+  cert?: string;
+  key?: string;
+}
+
 export class SongPeer {
   readonly socket: TLSSocket;
   /** Everything received, once the connection has ended. */
@@ -32,7 +39,7 @@ export class SongPeer {
   }
 
   /** Resolves after the handshake; rejects if it fails. */
-  static async open(port: number, versions: { maxVersion?: "TLSv1.1" | "TLSv1.2" } = {}): Promise<SongPeer> {
+  static async open(port: number, versions: SongPeerOptions = {}): Promise<SongPeer> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const old = versions.maxVersion === "TLSv1.1" ? { minVersion: "TLSv1" as const } : {};
     const options = { host: "127.0.0.1", port, rejectUnauthorized: false, ...old, ...versions };
@@ -57,8 +64,12 @@ export class SongPeer {
 }
 
 /** Everything received for a name. */
-export async function fetchSong(port: number, name: string | Uint8Array): Promise<Heard> {
-  using peer = await SongPeer.open(port);
+export async function fetchSong(
+  port: number,
+  name: string | Uint8Array,
+  options: SongPeerOptions = {},
+): Promise<Heard> {
+  using peer = await SongPeer.open(port, options);
   peer.ask(name);
   return await within("the song", songLimitMs, peer.heard, () => `received ${peer.receivedBytes} bytes`);
 }

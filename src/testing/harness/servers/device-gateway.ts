@@ -1,6 +1,7 @@
 /** The device gateway and its engine within the test: a real gRPC port, fake sounds and a store in memory. */
 import type { EventWriter } from "../../../engine/events/event-writer.ts";
 import type { EventData, EventType } from "../../../store/events/types.ts";
+import { openAccess } from "../../../access/access.ts";
 import { GatewayMeter } from "../../../base/gateway-meter.ts";
 import { WavecacheError } from "../../../base/errors.ts";
 import { type Fields, type Log } from "../../../base/log/log.ts";
@@ -153,6 +154,7 @@ export class DeviceServer {
     await devices.open();
     const meter = new GatewayMeter("devices");
     const gateway = await DeviceGateway.open({
+      access: openAccess,
       host: "127.0.0.1",
       port: 0,
       certificates: undefined,

@@ -1,5 +1,5 @@
 /** Pages of a list of which the caller may see only some rows. */
-import { maxScannedRows } from "../../base/limits/access.ts";
+import { maxScannedRows } from "../base/limits/access.ts";
 
 export interface VisibleQuery<Row> {
   /** Rows of the page. */
