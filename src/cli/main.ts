@@ -4,6 +4,7 @@ import packageJson from "../../package.json" with { type: "json" };
 import { systemCode } from "../base/errors.ts";
 import { registerDevice } from "./commands/device.ts";
 import { registerDevices } from "./commands/devices.ts";
+import { registerHooks } from "./commands/hooks.ts";
 import { registerDownload } from "./commands/download.ts";
 import { registerFollow } from "./commands/follow.ts";
 import { registerInfo } from "./commands/info.ts";
@@ -45,6 +46,7 @@ function registerCommands(cli: CAC, context: Context): void {
   registerListen(cli, context);
   registerRecordings(cli, context);
   registerDevices(cli, context);
+  registerHooks(cli, context);
   registerDevice(cli, context);
   registerSong(cli, context);
   registerSongs(cli, context);

@@ -147,6 +147,11 @@ const table = {
     hint: "write it to a file first: the older UDP protocol has no backpressure",
     again: false,
   },
+  NO_HOOKS: {
+    reason: "the server has no webhooks in its API",
+    hint: "webhooks need a Wavecache server: is this its main port?",
+    again: false,
+  },
   NO_SONGS: {
     reason: "the server has no songs",
     hint: "songs need a Wavecache server: is this its main port?",

@@ -3,6 +3,8 @@ import type { LineWriter } from "../../base/log/line-writer.ts";
 import type { GatewayMeters } from "../../base/gateway-meter.ts";
 import type { Devices } from "../../engine/devices/devices.ts";
 import type { Retention } from "../../engine/retention/retention.ts";
+import type { Hooks } from "../../engine/events/delivery/hooks.ts";
+import type { EventLog } from "../../engine/events/event-log.ts";
 import type { Recordings } from "../../engine/recordings/recordings.ts";
 import type { Sounds } from "../../engine/sounds/sounds.ts";
 import type { Streams } from "../../engine/streams/streams.ts";
@@ -31,6 +33,8 @@ export interface Sources {
   recordings: Pick<Recordings, "figures">;
   retention: Pick<Retention, "removed" | "disks">;
   devices: Pick<Devices, "connected" | "playing">;
+  events: Pick<EventLog, "dropped">;
+  hooks: Pick<Hooks, "list">;
   sounds: Pick<Sounds, "count" | "bytes" | "encoded" | "loaded">;
   writers: Pick<Writers, "figures" | "slots">;
   readers: Pick<Readers, "figures">;

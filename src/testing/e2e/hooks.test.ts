@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 import { AudioCachePeer, freshId } from "../harness/peers/audio-cache.ts";
 import { EventStreamPeer } from "../harness/peers/event-stream.ts";
+import { runClient } from "../harness/client-process.ts";
+import { scrape } from "../harness/http/exposition.ts";
 import { removeStream } from "../harness/http/streams.ts";
 import { TestServer, useServers } from "../harness/server.ts";
 import { until } from "../harness/until.ts";
@@ -110,6 +112,19 @@ describe("a webhook", () => {
     const hooks = { a: { delivered: 1, pending: 0 }, b: { types: "stream.*", subjects: "streams/b-*" } };
     const listed = (JSON.parse(text) as { hooks: { name: string }[] }).hooks;
     expect(Object.fromEntries(listed.map((each) => [each.name, each]))).toMatchObject(hooks);
+    const client = async (...args: string[]) => await runClient(["hooks", ...args, "-s", server.httpBase]);
+    expect((await client("list")).out).toMatch(/^a +http:\/\/127\.0\.0\.1:\d+\/ +1 +0 +0 +0 +-$/m);
+    expect(await client("test", "a")).toMatchObject({ out: "delivered\n", code: 0 });
+    expect(await client("test", "b")).toMatchObject({
+      code: 1,
+      err: expect.stringContaining("not delivered"),
+    });
+    expect(await client("replay", "b")).toMatchObject({ out: "0 events to deliver again\n", code: 0 });
+    expect((await client("failed", "b")).out).toStartWith("ID ");
+    expect((await client("failed", "none")).err).toContain("no such webhook");
+    const metrics = (await scrape(server.httpBase))!;
+    const delivered = { hook: "a", result: "delivered" };
+    expect(metrics.sum("wavecache_hook_deliveries_total", delivered)).toBe(1);
     expect(existsSync(join(server.cacheDir, "hook-secret"))).toBe(true);
   });
 });
