@@ -67,7 +67,7 @@ async function resultOfOne(
   }
   if (action === "replay") {
     const replayed = await replayEvents(api, name, id);
-    return { json: { replayed }, lines: [`${plural(replayed, "event")} to deliver again`] };
+    return { json: { replayed }, lines: [`${replayed} ${plural(replayed, "event")} to deliver again`] };
   }
   const test = await testHook(api, name);
   if (!test.delivered) throw new ClientError("REFUSED", `not delivered: ${test.error}`);
