@@ -74,7 +74,8 @@ export function buildEngine(base: EngineBase, settings: EngineSettings): Engine 
   const deviceBase = { store: catalogStore(pool), sounds, events };
   const devices = new Devices(deviceBase, settings.devices, openLog("devices"));
   const folders = { streams: layout.root, recordings: settings.recordings.folder };
-  const retained = { keeper: pool.keeper, writers: pool.writers, streams, recordings, folders };
+  const { archive } = recordings;
+  const retained = { keeper: pool.keeper, writers: pool.writers, streams, recordings: archive, folders };
   const limits = { ...settings.retention, ...settings.streams };
   const retention = new Retention(retained, limits, openLog("retention"));
   const { keeper } = pool;

@@ -1,16 +1,7 @@
-/**
- * The rules about recordings: admission of streams and listeners, periodic syncs, catalog entries for complete segments,
- * and repair of unfinished ones.
- */
+/** The rules about recordings in progress: admission of streams and listeners, periodic syncs, and repair after failures. */
 import { randomUUID } from "node:crypto";
 import { toWavecacheError, WavecacheError } from "../../base/errors.ts";
-import {
-  maxLiveListeners,
-  maxRemovedAtOnce,
-  maxUnenteredSegments,
-  recordingLookMs,
-  recordingsLookedAt,
-} from "../../base/limits/recordings.ts";
+import { maxLiveListeners } from "../../base/limits/recordings.ts";
 import type { Log } from "../../base/log/log.ts";
 import { RateLimitedLog } from "../../base/log/rate-limited-log.ts";
 import type { RecordingEntry, StartedSegment } from "../../base/recording-entry.ts";
@@ -19,20 +10,13 @@ import type { SoundThreshold } from "../../codec/peaks/sound-detector.ts";
 import type { RecordingSpec, SoundNews } from "../../lane/messages/recordings.ts";
 import type { Pool } from "../../pool/pool.ts";
 import type { RecordingEvents, RecordingSlot } from "../../pool/recording-slot.ts";
-import type { RetentionReason } from "../../store/keeper-calls.ts";
-import type { RecordingQuery, RecordingRow } from "../../store/recordings/catalog.ts";
 import { codecPcm16, type Handshake, sanitizeHwid } from "../../wire/ingest.ts";
 import type { LiveStream } from "../../store/events/facts.ts";
-import type { RangePeaks } from "../../store/recordings/peaks/query.ts";
-import { Reads } from "../retention/reads.ts";
 import type { StoreConditions } from "../store-conditions.ts";
-import type { OpenedFile } from "../../store/library/file.ts";
-import type { SoundSpan, SpanQuery } from "../../store/recordings/sounds/catalog.ts";
 import { SoundSpans } from "./sound-spans.ts";
-import type { EndedConnection, Period, SessionEnd } from "../../store/recordings/timeline/catalog.ts";
-import { type Plan, type PlanOptions, planPeriod } from "./by-time/plan.ts";
-import { type Timeline, timelineOf } from "./by-time/timeline.ts";
-import { WavFiles } from "./wav-files.ts";
+import type { SessionEnd } from "../../store/recordings/timeline/catalog.ts";
+import { RecordingArchive, type RecordingsFolder } from "./archive.ts";
+import { SegmentSync } from "./segment-sync.ts";
 import { Recording, type RecordingHost, type RecordingOwner } from "./recording.ts";
 
 export interface RecordingSettings {
@@ -47,12 +31,6 @@ export interface RecordingSettings {
   thresholdOf(hwid: string | null): SoundThreshold;
 }
 
-/** What was removed, with both files of each recording. */
-export interface Removal {
-  removed: number;
-  bytes: number;
-}
-
 export interface RecordingsFigures {
   running: number;
   /** Live listeners to all recordings. */
@@ -63,31 +41,21 @@ export interface RecordingsFigures {
 
 export class Recordings implements RecordingHost {
   readonly log: Log;
-  /** By the ids of finished recordings. */
-  readonly reads = new Reads<number>();
   readonly #pool: Pool;
   readonly #conditions: StoreConditions;
   readonly #settings: RecordingSettings;
   /** Oldest first; some may still be ending. */
   readonly #all = new Set<Recording>();
-  /** Complete segments that are not in the catalog yet, oldest first. */
-  #unentered: RecordingEntry[] = [];
-  /** Segments that a sync has failed for: Linux may have dropped what it could not write. */
-  readonly #suspect = new Set<string>();
-  /** Connections that ended since the last sync. */
-  #ended: EndedConnection[] = [];
   /** Identifies this run of the server. */
   readonly #run = randomUUID();
   readonly #rateLimitedLog: RateLimitedLog;
   /** When devices sound, and when they are silent. */
   readonly sounds: SoundSpans;
-  readonly #timers: Timer[] = [];
-  readonly #wavFiles: WavFiles;
-  readonly #irremovable = new Set<number>();
-  #syncing: Promise<void> | undefined;
-  #looking: Promise<void> | undefined;
-  /** The last recording whose files were looked for, by id. */
-  #lookedAt = 0;
+  #timer: Timer | undefined;
+  /** What was recorded. */
+  readonly archive: RecordingArchive;
+  readonly #sync: SegmentSync;
+  #saving: Promise<void> | undefined;
   #closing = false;
   #skippedLiveBytes = 0;
 
@@ -98,15 +66,17 @@ export class Recordings implements RecordingHost {
     this.log = log;
     this.#rateLimitedLog = new RateLimitedLog(log);
     this.sounds = new SoundSpans(pool.keeper, this.#rateLimitedLog);
-    this.#wavFiles = new WavFiles(settings.folder, log);
+    const folder = this.#folder();
+    this.archive = new RecordingArchive(pool.keeper, folder, log, (reason) => this.#logPeaksProblem(reason));
+    this.#sync = new SegmentSync(pool.keeper, folder, this, log);
   }
 
   /** Repairs the segments of an earlier run. Call it once the store is open. */
   async open(): Promise<void> {
     await this.#repair(null);
     await this.#endSounds();
-    this.#timers.push(setInterval(() => void this.#syncOnce(), this.#settings.syncMs));
-    this.#timers.push(setInterval(() => void this.#lookOnce(), recordingLookMs));
+    this.#timer = setInterval(() => void this.#save(), this.#settings.syncMs);
+    this.archive.open();
   }
 
   /**
@@ -148,105 +118,9 @@ export class Recordings implements RecordingHost {
     return recording;
   }
 
-  async list(query: RecordingQuery): Promise<RecordingRow[]> {
-    const { folder } = this.#settings;
-    const { rows, removed } = await this.#pool.keeper.call("listRecordings", { folder, query });
-    this.#logRemoved(removed);
-    return rows;
-  }
-
   /** The recordings in progress. */
   running(): Iterable<Recording> {
     return this.#all;
-  }
-
-  /** When a device sounded, and when it was silent. */
-  async soundSpans({ name, ...query }: Omit<SpanQuery, "source"> & { name: string }): Promise<SoundSpan[]> {
-    return await this.#pool.keeper.call("listSoundSpans", { ...query, name: sanitizeHwid(name) ?? "" });
-  }
-
-  /** When there is audio of a device, or of a stream without one. Rejects with RECORDING_UNKNOWN. */
-  async timeline(query: Period & { limit: number }): Promise<Timeline> {
-    const rows = await this.#pool.keeper.call("timeline", { ...query, name: sanitizeHwid(query.name) ?? "" });
-    const timeline = timelineOf(rows, query.fromUs, query.toUs, query.limit);
-    if (timeline === undefined) throw new WavecacheError("RECORDING_UNKNOWN");
-    return timeline;
-  }
-
-  /**
-   * The audio of a period. Rejects with RECORDING_UNKNOWN, RECORDING_GAP, FORMAT_CHANGES, READ_TOO_LARGE.
-   */
-  async plan(period: Period, options: Omit<PlanOptions, "fromUs" | "toUs">): Promise<Plan> {
-    const { folder } = this.#settings;
-    const named = { ...period, name: sanitizeHwid(period.name) ?? "" };
-    const { spans, segments, removed } = await this.#pool.keeper.call("readPeriod", { ...named, folder });
-    this.#logRemoved(removed);
-    return planPeriod(spans, segments, { ...options, fromUs: period.fromUs, toUs: period.toUs });
-  }
-
-  /** Removes a recording by its id, or all that lie within a period. Rejects with RECORDING_UNKNOWN. */
-  async remove(what: number | Period): Promise<Removal> {
-    const named = typeof what === "number" ? what : { ...what, name: sanitizeHwid(what.name) ?? "" };
-    const args = { folder: this.#settings.folder, what: named, limit: maxRemovedAtOnce };
-    const total: Removal = { removed: 0, bytes: 0 };
-    for (;;) {
-      const { removed, bytes } = await this.#pool.keeper.call("removeRecordings", args);
-      total.removed += removed;
-      total.bytes += bytes;
-      if (removed < maxRemovedAtOnce) return total;
-    }
-  }
-
-  /** A finished recording. Rejects with RECORDING_UNKNOWN, also if its samples were removed. */
-  async find(id: number): Promise<RecordingRow> {
-    const row = await this.#pool.keeper.call("findRecording", { folder: this.#settings.folder, id });
-    if (row === null || row.missing?.includes("wav")) throw new WavecacheError("RECORDING_UNKNOWN");
-    return row;
-  }
-
-  /**
-   * How a device sounded in a range of time. `name` is its hardware id, or the stream id of one without. Rejects with
-   * RECORDING_UNKNOWN if it has no finished recording there.
-   */
-  async peaks(name: string, range: { from: number; to: number; points: number }): Promise<RangePeaks> {
-    const query = { name: sanitizeHwid(name) ?? "", ...range };
-    const { folder } = this.#settings;
-    const peaks = await this.#pool.keeper.call("peaksOfRange", { folder, query });
-    if (peaks === null) throw new WavecacheError("RECORDING_UNKNOWN");
-    return peaks;
-  }
-
-  /** The samples of a recording, which are right. The caller closes the file. Rejects with OBJECT_DAMAGED and the like. */
-  async openWav(row: Pick<RecordingRow, "id" | "name" | "wav">): Promise<OpenedFile> {
-    const release = this.reads.hold(row.id);
-    try {
-      const file = await this.#wavFiles.open(row.name, row.wav);
-      file.onClose(release);
-      return file;
-    } catch (error) {
-      release();
-      throw error;
-    }
-  }
-
-  /** Removes recordings that nobody reads and nobody has pinned. Resolves with those that it removed. */
-  async removeTogether(
-    all: readonly number[],
-    reason: RetentionReason,
-  ): Promise<{ ids: number[]; bytes: number }> {
-    const ids = all.filter((id) => !this.reads.isInProgress(id) && !this.#irremovable.has(id));
-    const { folder } = this.#settings;
-    const { failed, ...removed } = await this.#pool.keeper.call("expireRecordings", { folder, ids, reason });
-    for (const { id, name, reason } of failed) {
-      this.#irremovable.add(id);
-      this.log.warn("a recording cannot be removed; it is left alone until the next start", { name, reason });
-    }
-    return removed;
-  }
-
-  /** Removal has failed, and would again. */
-  isIrremovable(id: number): boolean {
-    return this.#irremovable.has(id);
   }
 
   figures(): RecordingsFigures {
@@ -258,13 +132,13 @@ export class Recordings implements RecordingHost {
   /** Ends every recording, and enters its segments in the catalog. */
   async close(): Promise<void> {
     this.#closing = true;
-    for (const timer of this.#timers) clearInterval(timer);
-    await this.#looking;
+    clearInterval(this.#timer);
+    await this.archive.close();
     const recordings = [...this.#all];
     for (const recording of recordings) recording.end();
     await Promise.all(recordings.map((recording) => recording.over));
-    await this.#syncing;
-    await this.#syncOnce();
+    await this.#saving;
+    await this.#save();
   }
 
   openSlot(spec: RecordingSpec, events: RecordingEvents): RecordingSlot {
@@ -278,7 +152,7 @@ export class Recordings implements RecordingHost {
   addSegment(segment: RecordingEntry): void {
     const problem = segment.peaks?.problem;
     if (problem !== undefined) this.#logPeaksProblem(problem);
-    this.#unentered.push(segment);
+    this.#sync.add(segment);
   }
 
   /** Without this a repair would place the segment by its name alone, which has whole seconds. */
@@ -304,7 +178,7 @@ export class Recordings implements RecordingHost {
     this.sounds.release(recording, Date.now());
     this.#all.delete(recording);
     const reason: SessionEnd = this.#closing || recording.hasFailed ? "server" : "device";
-    this.#ended.push({ connection: recording.connection, reason });
+    this.#sync.connectionEnded({ connection: recording.connection, reason });
     if (unfinished.length > 0) void this.#repair(unfinished);
   }
 
@@ -312,55 +186,42 @@ export class Recordings implements RecordingHost {
     return [...this.#all].findLast((each) => each.isRunning && matches(each));
   }
 
-  /** Single flight: a segment that is added during a sync goes with the next one. */
-  #syncOnce(): Promise<void> {
-    this.#syncing ??= this.#syncAll().finally(() => {
-      this.#syncing = undefined;
-    });
-    return this.#syncing;
+  *unfinished(): Iterable<string> {
+    for (const recording of this.#all) yield* recording.unfinished;
   }
 
-  async #syncAll(): Promise<void> {
-    await this.#sync();
+  splitAll(): void {
+    for (const recording of this.#all) recording.split();
+  }
+
+  #folder(): RecordingsFolder {
+    const isThere = () => !this.#conditions.has("STORE_LOST") && !this.#conditions.has("RECORDINGS_LOST");
+    return {
+      path: this.#settings.folder,
+      get isThere() {
+        return isThere();
+      },
+      noteLoss: (error) => this.#noteLoss(error),
+    };
+  }
+
+  /** Single flight. */
+  #save(): Promise<void> {
+    this.#saving ??= this.#saveAll().finally(() => {
+      this.#saving = undefined;
+    });
+    return this.#saving;
+  }
+
+  async #saveAll(): Promise<void> {
+    await this.#sync.sync();
     await this.sounds.save();
   }
 
-  async #sync(): Promise<void> {
-    const closed = this.#unentered;
-    const open: string[] = [];
-    for (const recording of this.#all) open.push(...recording.unfinished);
-    const ended = this.#ended;
-    if (closed.length + open.length + ended.length === 0) return;
-    if (this.#conditions.has("STORE_LOST") || this.#conditions.has("RECORDINGS_LOST")) return;
-    this.#unentered = [];
-    this.#ended = [];
-    const names = closed.map(({ name }) => name);
-    const suspect = names.filter((name) => this.#suspect.has(name));
-    try {
-      const args = { folder: this.#settings.folder, open, closed, suspect, ended };
-      const { losses } = await this.#pool.keeper.call("syncRecordings", args);
-      for (const name of suspect) this.#suspect.delete(name);
-      for (const loss of losses)
-        this.log.error("audio of a recording was lost: its sync had failed", { ...loss });
-    } catch (error) {
-      this.#unentered = [...closed, ...this.#unentered];
-      this.#ended = [...ended, ...this.#ended].slice(-maxUnenteredSegments);
-      if (this.#noteLoss(error)) return;
-      this.#suspectAll([...open, ...names]);
-      const left = this.#unentered.splice(0, Math.max(0, this.#unentered.length - maxUnenteredSegments));
-      for (const { name } of left) this.#suspect.delete(name);
-      this.log.error("recordings could not be synced", {
-        error,
-        waiting: this.#unentered.length,
-        leftToTheNextStart: left.length,
-      });
-    }
-  }
-
-  /** Closed segments are written anew at the next sync, so what is being recorded continues in new ones. */
-  #suspectAll(names: string[]): void {
-    for (const name of names) this.#suspect.add(name);
-    for (const recording of this.#all) recording.split();
+  #logPeaksProblem(reason: string): void {
+    this.#rateLimitedLog.warn("the peaks of a recording cannot be written; they are made again later", {
+      reason,
+    });
   }
 
   /** A full disk does not prevent the start. */
@@ -383,44 +244,6 @@ export class Recordings implements RecordingHost {
     } catch (error) {
       if (!this.#noteLoss(error)) this.log.error("recordings could not be repaired", { error });
     }
-  }
-
-  /** Single flight. */
-  #lookOnce(): Promise<void> {
-    this.#looking ??= this.#look().finally(() => {
-      this.#looking = undefined;
-    });
-    return this.#looking;
-  }
-
-  /** Looks for the files of a few recordings, in turns of all of them. */
-  async #look(): Promise<void> {
-    if (this.#conditions.has("STORE_LOST") || this.#conditions.has("RECORDINGS_LOST")) return;
-    const { folder } = this.#settings;
-    const args = { folder, after: this.#lookedAt, limit: recordingsLookedAt };
-    try {
-      const { last, removed, peaksProblem } = await this.#pool.keeper.call("lookAtRecordings", args);
-      this.#lookedAt = last ?? 0;
-      this.#logRemoved(removed);
-      if (peaksProblem !== null) this.#logPeaksProblem(peaksProblem);
-    } catch (error) {
-      if (!this.#noteLoss(error))
-        this.log.error("the files of recordings could not be looked for", { error });
-    }
-  }
-
-  #logPeaksProblem(reason: string): void {
-    this.#rateLimitedLog.warn("the peaks of a recording cannot be written; they are made again later", {
-      reason,
-    });
-  }
-
-  #logRemoved(names: string[]): void {
-    if (names.length === 0) return;
-    this.log.warn("recordings without files are no longer listed: both files of each were removed", {
-      count: names.length,
-      first: names[0],
-    });
   }
 
   /** The folder of recordings was removed or replaced: whatever is still recorded would be lost. */

@@ -17,7 +17,7 @@ import type { KeeperClient } from "../../pool/keeper-client.ts";
 import type { Writers } from "../../pool/writers.ts";
 import type { RetentionReason, UploadRef } from "../../store/keeper-calls.ts";
 import type { RetainedKind } from "../../store/retention/catalog.ts";
-import type { Recordings } from "../recordings/recordings.ts";
+import type { RecordingArchive } from "../recordings/archive.ts";
 import type { Streams, StreamRetention } from "../streams/streams.ts";
 import { Disks } from "./disks.ts";
 import { Pins } from "./pins.ts";
@@ -39,7 +39,7 @@ export interface RetentionBase {
   keeper: Pick<KeeperClient, "call">;
   writers: Pick<Writers, "figures">;
   streams: Pick<Streams, "admission" | "figures" | "reads" | "removeTogether" | "retainBy">;
-  recordings: Pick<Recordings, "reads" | "removeTogether" | "isIrremovable">;
+  recordings: Pick<RecordingArchive, "reads" | "removeTogether" | "isIrremovable">;
   folders: Readonly<Record<RetainedKind, string>>;
 }
 

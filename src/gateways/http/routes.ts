@@ -40,13 +40,14 @@ export interface HttpApi {
     PostStreams &
     TusStreams & { readonly objects: Objects; readonly check: StoreCheck };
   streamAudio: StreamAudios;
-  recordings: Recordings &
-    PeriodRecordings &
-    RemovableRecordings &
-    PinnedRecordings &
-    Timelines &
-    SoundingRecordings &
-    MeteredRecordings;
+  recordings: MeteredRecordings & {
+    readonly archive: Recordings &
+      PeriodRecordings &
+      RemovableRecordings &
+      PinnedRecordings &
+      Timelines &
+      SoundingRecordings;
+  };
   retention: RetentionReports & { readonly pins: Pins };
   songs: Songs & AudioSongs;
   peaks: PeaksOfSounds;
@@ -58,6 +59,7 @@ export interface HttpApi {
 }
 
 export function httpRoutes(api: HttpApi, home: HomeSettings, meter: GatewayMeter): HttpRoute[] {
+  const { archive } = api.recordings;
   const operations = [
     ...streamOperations(api.streams),
     putOperation(api.streams),
@@ -65,17 +67,17 @@ export function httpRoutes(api: HttpApi, home: HomeSettings, meter: GatewayMeter
     objectOperation(api.streams.objects),
     streamAudioOperation(api.streams, api.streamAudio),
     ...tusOperations(new TusUploads(api.streams)),
-    recordingAudioOperation(api.recordings),
+    recordingAudioOperation(archive),
     songAudioOperation(api.songs),
-    ...recordingOperations(api.recordings),
-    timelineOperation(api.recordings),
-    ...soundingOperations(api.recordings),
+    ...recordingOperations(archive),
+    timelineOperation(archive),
+    ...soundingOperations(archive),
     levelsOperation(api.recordings),
-    manifestOperation(api.recordings),
-    removeRecordingsOperation(api.recordings),
+    manifestOperation(archive),
+    removeRecordingsOperation(archive),
     ...soundPeaksOperations(api.peaks),
     ...retentionOperations(api.retention),
-    ...pinOperations(api.retention.pins, api.recordings),
+    ...pinOperations(api.retention.pins, archive),
     ...libraryOperations(api.songs),
     ...deviceOperations(api.devices),
     linkOperation(api.access, api.streams),

@@ -49,7 +49,7 @@ async function samplesOf(day: RecordedDay, fromUs: number, toUs: number, gaps: G
   const { spans, segments } = await day.keeper.period(period);
   if (spans.length === 0) return new Int16Array(Math.round(((toUs - fromUs) * 16) / 1000));
   const plan = planPeriod(spans, segments, { fromUs, toUs, gaps, resampleRate: undefined });
-  const audio = new PeriodAudio(plan, "pcm", (name, wav) => wavFiles.open(name, wav));
+  const audio = new PeriodAudio(plan, "pcm", ({ name, wav }) => wavFiles.open(name, wav));
   const bytes = await audio.read(0, audio.size);
   await audio.close();
   return new Int16Array(bytes.buffer, 0, bytes.length / 2);

@@ -12,16 +12,13 @@
  * frames are decoded before it is finished.
  */
 import {
-  liveHistoryMs,
   maxFilledBytes,
   maxFilledMs,
-  maxLiveHistoryBytes,
   maxSegmentBytes,
   nibbleHoldMs,
   recordingFlushBytes,
   recordingFlushMs,
   recordingPauseMs,
-  recordingTickMs,
 } from "../../../src/base/limits/recordings.ts";
 import { AdpcmDecoder, adpcmSamples, invalidFrame } from "../../../src/codec/ima-adpcm.ts";
 import type { Level } from "../../../src/codec/peaks/level.ts";
@@ -29,7 +26,7 @@ import { type SoundChange, SoundDetector } from "../../../src/codec/peaks/sound-
 import { NibbleOrderFinder, type OrderDecision, type OrderVerdict } from "../../../src/codec/nibble-order.ts";
 import type { PastAudio, RecordingSpec } from "../../../src/lane/messages/recordings.ts";
 import type { Body } from "../../../src/lane/messages/streams.ts";
-import { AppendBuffer } from "../../../src/store/recordings/append-buffer.ts";
+import type { AppendBuffer } from "../../../src/store/recordings/append-buffer.ts";
 import { SegmentPeaks } from "../../../src/store/recordings/peaks/segment-peaks.ts";
 import { Segment } from "../../../src/store/recordings/segment.ts";
 import {
@@ -41,6 +38,7 @@ import {
   nextSeq,
   recordingName,
 } from "../../../src/wire/ingest.ts";
+import { RecordingBuffers } from "./recording-buffers.ts";
 import { SessionClock } from "./session-clock.ts";
 
 export interface RecorderOwner {
@@ -62,8 +60,6 @@ export interface RecorderOwner {
   recorded(frames: number, lostFrames: number): void;
 }
 
-const pageBytes = 4096;
-const maxBufferBytes = 2 * recordingFlushBytes;
 /** Above this, held frames are decoded with the likelier nibble order. A single frame may be longer. */
 const maxHeldBytes = recordingFlushBytes;
 
@@ -72,18 +68,15 @@ export class Recorder {
   readonly #owner: RecorderOwner;
   readonly #isPcm: boolean;
   readonly #sampleFrameBytes: number;
-  readonly #historyBytes: number;
   readonly #finder: NibbleOrderFinder;
   readonly #decoder: AdpcmDecoder;
   readonly #clock: SessionClock;
   readonly #wallMs: () => number;
+  readonly #buffers: RecordingBuffers;
   readonly #bin: AppendBuffer;
   readonly #wav: AppendBuffer;
   readonly #peaks: SegmentPeaks;
   readonly #detector: SoundDetector;
-  /** More unwritten bytes than this are flushed early, before the buffer would have to grow. */
-  readonly #maxBinBytes: number;
-  readonly #maxWavBytes: number;
   #segment: Segment | undefined;
   /** The segment before, if no pause has followed it. */
   #previous: PastAudio | undefined;
@@ -114,19 +107,9 @@ export class Recorder {
     this.#clock = new SessionClock({ ...spec, sampleRate, deviceTimeMs: spec.handshake.timestampMs });
     this.#isPcm = codec === codecPcm16;
     this.#sampleFrameBytes = 2 * channels;
-    this.#historyBytes = this.#bytesOf(
-      Math.min(
-        Math.ceil((sampleRate * liveHistoryMs) / 1000),
-        Math.floor(maxLiveHistoryBytes / this.#sampleFrameBytes),
-      ),
-    );
-    const wavBytesPerSecond = this.#bytesOf(sampleRate);
-    const wavBytes = bufferBytes(wavBytesPerSecond, this.#historyBytes);
-    const binBytes = bufferBytes(this.#isPcm ? wavBytesPerSecond : wavBytesPerSecond / 4, 0);
-    this.#wav = new AppendBuffer(wavBytes);
-    this.#bin = new AppendBuffer(binBytes);
-    this.#maxWavBytes = wavBytes - wavBytes / 8 - this.#historyBytes;
-    this.#maxBinBytes = binBytes - binBytes / 8;
+    this.#buffers = new RecordingBuffers(spec.handshake, this.#isPcm ? 1 : 1 / 4);
+    this.#bin = this.#buffers.bin;
+    this.#wav = this.#buffers.wav;
     this.#peaks = new SegmentPeaks(spec.handshake, (...block) => this.#noteLevel(...block));
     this.#detector = new SoundDetector(spec.threshold, (change) => owner.changed(change));
     this.#finder = new NibbleOrderFinder(channels, frameSamples, spec.nibbles ?? undefined);
@@ -146,7 +129,7 @@ export class Recorder {
       this.#recordFrame(bytes, at, frameBytes, nowMs);
       count += 1;
       at += frameBytes;
-      if (this.#isFull()) this.#flush();
+      if (this.#buffers.isFull) this.#flush();
     }
     this.#owner.recorded(count, this.#lostFrames - lostBefore);
   }
@@ -156,13 +139,13 @@ export class Recorder {
     this.#nowMs = nowMs;
     if (this.#segment !== undefined && this.#isOver(nowMs)) return this.end();
     if (this.#heldFrames > 0 && nowMs - this.#heldSinceMs >= nibbleHoldMs) this.#decodeHeld(this.#settle());
-    if (this.#unwrittenBytes > 0 && nowMs - this.#unwrittenSinceMs >= recordingFlushMs) this.#flush();
+    if (this.#buffers.unwrittenBytes > 0 && nowMs - this.#unwrittenSinceMs >= recordingFlushMs) this.#flush();
   }
 
   /** Starts or stops the `audio` events. They start with the most recent audio. */
   listen(isOn: boolean): void {
     this.#listening = isOn;
-    const length = Math.min(this.#historyBytes, this.#wav.fill);
+    const length = this.#buffers.recentBytes;
     if (!isOn || length === 0) return;
     const from = (this.#segment?.counts.samples ?? 0) - length / this.#sampleFrameBytes;
     this.#owner.audio(this.#wav.bytes, this.#wav.fill - length, length, this.#clock.timeMs(from));
@@ -174,7 +157,7 @@ export class Recorder {
    */
   listenAfterFiles(): PastAudio[] {
     const segment = this.#segment;
-    if (this.#unwrittenBytes > 0) this.#flush();
+    if (this.#buffers.unwrittenBytes > 0) this.#flush();
     this.#listening = true;
     const past = this.#previous === undefined ? [] : [this.#previous];
     if (segment !== undefined) past.push({ name: segment.name, samples: segment.counts.samples });
@@ -212,21 +195,13 @@ export class Recorder {
     this.#segment = undefined;
   }
 
-  #isFull(): boolean {
-    return this.#wav.unwrittenBytes > this.#maxWavBytes || this.#bin.unwrittenBytes > this.#maxBinBytes;
-  }
-
-  get #unwrittenBytes(): number {
-    return this.#bin.unwrittenBytes + this.#wav.unwrittenBytes;
-  }
-
   #recordFrame(bytes: Uint8Array, at: number, frameBytes: number, nowMs: number): void {
     const seq = frameSeq(bytes, at);
     let verdict = this.#judge(seq, bytes, at, frameBytes);
     if (this.#segment === undefined) this.#openSegment(nowMs);
     this.#countGap(seq);
     if (this.#isDue(nowMs)) verdict = this.#rotate(seq, verdict, nowMs);
-    if (this.#unwrittenBytes === 0) this.#unwrittenSinceMs = nowMs;
+    if (this.#buffers.unwrittenBytes === 0) this.#unwrittenSinceMs = nowMs;
     const from = this.#bin.fill;
     this.#bin.append(bytes, at, frameBytes);
     this.#noteFrame(nowMs);
@@ -396,17 +371,15 @@ export class Recorder {
   }
 
   #flush(): void {
-    this.#segment!.append(this.#bin, this.#wav);
-    const keep = this.#heldFrames > 0 ? this.#bin.fill - this.#heldFrom : 0;
-    this.#bin.markWritten(keep);
+    const heldBytes = this.#heldFrames > 0 ? this.#bin.fill - this.#heldFrom : 0;
+    this.#buffers.flush(this.#segment!, heldBytes);
     this.#heldFrom = 0;
-    this.#wav.markWritten(this.#historyBytes);
   }
 
   #finishSegment(): void {
     const segment = this.#segment;
     if (segment === undefined) return;
-    if (this.#unwrittenBytes > 0) this.#flush();
+    if (this.#buffers.unwrittenBytes > 0) this.#flush();
     segment.peaks = this.#peaks.finish();
     this.#finish(segment);
     this.#segment = undefined;
@@ -418,10 +391,4 @@ export class Recorder {
     this.#previous = { name: segment.name, samples: segment.counts.samples };
     this.#owner.finished(segment, this.#isPcm ? undefined : this.#finder.decision);
   }
-}
-
-/** A buffer, in whole pages, for what arrives between two flushes besides the `keptBytes`. */
-function bufferBytes(bytesPerSecond: number, keptBytes: number): number {
-  const neededBytes = keptBytes + (bytesPerSecond * (recordingFlushMs + recordingTickMs)) / 1000;
-  return Math.min(maxBufferBytes, Math.ceil(neededBytes / pageBytes) * pageBytes);
 }

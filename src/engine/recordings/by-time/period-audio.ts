@@ -2,7 +2,7 @@
 import { encodePcmHeader } from "../../../codec/wav/rf64.ts";
 import { wavHeaderBytes } from "../../../codec/wav/wav.ts";
 import { periodReadBytes } from "../../../base/limits/recordings.ts";
-import type { RecordedFile } from "../../../base/recording-entry.ts";
+import type { SegmentRow } from "../../../store/recordings/timeline/catalog.ts";
 import { type Clip, isClip, type Plan } from "./plan.ts";
 
 export type PeriodFormat = "wav" | "pcm";
@@ -15,7 +15,7 @@ export interface OpenWav {
 }
 
 /** Opens the samples of a recording. Rejects with RECORDING_UNKNOWN, OBJECT_DAMAGED. */
-export type WavOpener = (name: string, wav: RecordedFile) => Promise<OpenWav>;
+export type WavOpener = (segment: Pick<SegmentRow, "id" | "name" | "wav">) => Promise<OpenWav>;
 
 /** Without a resampled plan. Reads must follow each other. */
 export class PeriodAudio {
@@ -69,7 +69,7 @@ export class PeriodAudio {
   async #readClip({ segment, at, samples }: Clip, skip: number, bytes: number): Promise<Uint8Array> {
     if (this.#file?.id !== segment.id) {
       await this.close();
-      this.#file = { id: segment.id, wav: await this.#open(segment.name, segment.wav) };
+      this.#file = { id: segment.id, wav: await this.#open(segment) };
     }
     const first = wavHeaderBytes + at * this.#frameBytes;
     const from = first + skip - this.#block.offset;

@@ -66,7 +66,7 @@ export class ResampledAudio {
     for (const { segment, session, at, sourceSamples } of clips) {
       const frameBytes = 2 * session.channels;
       const pieceSamples = Math.max(1, Math.floor(audioPieceBytes / frameBytes));
-      this.#wav = await this.#open(segment.name, segment.wav);
+      this.#wav = await this.#open(segment);
       for (let done = 0; done < sourceSamples; done += pieceSamples) {
         const length = Math.min(pieceSamples, sourceSamples - done) * frameBytes;
         const bytes = await this.#wav.read(wavHeaderBytes + (at + done) * frameBytes, length);

@@ -12,7 +12,7 @@ export interface AudioRecordings {
   /** Rejects with RECORDING_UNKNOWN. */
   find(id: number): Promise<RecordingRow>;
   /** The WAV file, whose content is right. Rejects with OBJECT_DAMAGED. */
-  openWav(row: Pick<RecordingRow, "name" | "wav">): Promise<OpenedFile>;
+  openWav(row: Pick<RecordingRow, "id" | "name" | "wav">): Promise<OpenedFile>;
 }
 
 /** Answers with one recording. */

@@ -70,7 +70,7 @@ async function answerPeriod(
   format: PeriodFormat,
   id: string,
 ): Promise<Response> {
-  const audio = new PeriodAudio(plan, format, (name, wav) => recordings.openWav({ name, wav }));
+  const audio = new PeriodAudio(plan, format, (segment) => recordings.openWav(segment));
   const description = describe(plan, format, audio.size, id);
   if (plan.isResampled) return await answerResampled(asked, recordings, plan, format, description);
   return await answerAudio(asked, description, async () => ({
@@ -91,7 +91,7 @@ async function answerResampled(
   const headers = { ...audioHeaders(description, download), "accept-ranges": "none" };
   if (request.method === "HEAD")
     return new Response(null, { headers: { ...headers, "content-length": String(description.size) } });
-  const source = new ResampledAudio(plan, format, (name, wav) => recordings.openWav({ name, wav }));
+  const source = new ResampledAudio(plan, format, (segment) => recordings.openWav(segment));
   connection.setIdleSeconds(audioStallSeconds);
   try {
     return new Response(await streamFrom(source, meter), { headers });

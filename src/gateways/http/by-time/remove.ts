@@ -1,6 +1,6 @@
 /** `DELETE /api/recordings/{id}`: removes the recordings of a period of a device, or one recording. */
 import * as v from "valibot";
-import type { Removal } from "../../../engine/recordings/recordings.ts";
+import type { Removal } from "../../../engine/recordings/archive.ts";
 import type { Period } from "../../../store/recordings/timeline/catalog.ts";
 import { type AudioRecordings, findReadable } from "../audio/recordings.ts";
 import { json, type Operation, operation } from "../operation.ts";

@@ -1,0 +1,203 @@
+/**
+ * What was recorded: queries of the catalog, the files of finished recordings, and their removal. A look in the background
+ * finds recordings whose files somebody removed.
+ */
+import { WavecacheError } from "../../base/errors.ts";
+import { maxRemovedAtOnce, recordingLookMs, recordingsLookedAt } from "../../base/limits/recordings.ts";
+import type { Log } from "../../base/log/log.ts";
+import type { KeeperClient } from "../../pool/keeper-client.ts";
+import type { OpenedFile } from "../../store/library/file.ts";
+import type { RetentionReason } from "../../store/keeper-calls.ts";
+import type { RecordingQuery, RecordingRow } from "../../store/recordings/catalog.ts";
+import type { RangePeaks } from "../../store/recordings/peaks/query.ts";
+import type { SoundSpan, SpanQuery } from "../../store/recordings/sounds/catalog.ts";
+import type { Period } from "../../store/recordings/timeline/catalog.ts";
+import { sanitizeHwid } from "../../wire/ingest.ts";
+import { Reads } from "../retention/reads.ts";
+import { type Plan, type PlanOptions, planPeriod } from "./by-time/plan.ts";
+import { type Timeline, timelineOf } from "./by-time/timeline.ts";
+import { WavFiles } from "./wav-files.ts";
+
+/** What was removed, with both files of each recording. */
+export interface Removal {
+  removed: number;
+  bytes: number;
+}
+
+/** The folder of all recordings. */
+export interface RecordingsFolder {
+  readonly path: string;
+  /** False while the folder, or the store, is lost. */
+  readonly isThere: boolean;
+  /** True if the error says that the folder is lost; then nothing else is to be done about it. */
+  noteLoss(error: unknown): boolean;
+}
+
+export class RecordingArchive {
+  readonly #keeper: KeeperClient;
+  readonly #folder: RecordingsFolder;
+  readonly #log: Log;
+  readonly #onPeaksProblem: (reason: string) => void;
+  readonly #wavFiles: WavFiles;
+  /** By the ids of finished recordings. */
+  readonly reads = new Reads<number>();
+  readonly #irremovable = new Set<number>();
+  #timer: Timer | undefined;
+  #looking: Promise<void> | undefined;
+  /** The last recording whose files were looked for, by id. */
+  #lookedAt = 0;
+
+  /** `onPeaksProblem`: the peaks of a recording cannot be written. */
+  constructor(
+    keeper: KeeperClient,
+    folder: RecordingsFolder,
+    log: Log,
+    onPeaksProblem: (reason: string) => void,
+  ) {
+    this.#keeper = keeper;
+    this.#folder = folder;
+    this.#log = log;
+    this.#onPeaksProblem = onPeaksProblem;
+    this.#wavFiles = new WavFiles(folder.path, log);
+  }
+
+  open(): void {
+    this.#timer = setInterval(() => void this.#lookOnce(), recordingLookMs);
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#looking;
+  }
+
+  async list(query: RecordingQuery): Promise<RecordingRow[]> {
+    const folder = this.#folder.path;
+    const { rows, removed } = await this.#keeper.call("listRecordings", { folder, query });
+    this.#logRemoved(removed);
+    return rows;
+  }
+
+  /** When a device sounded, and when it was silent. */
+  async soundSpans({ name, ...query }: Omit<SpanQuery, "source"> & { name: string }): Promise<SoundSpan[]> {
+    return await this.#keeper.call("listSoundSpans", { ...query, name: sanitizeHwid(name) ?? "" });
+  }
+
+  /** When there is audio of a device, or of a stream without one. Rejects with RECORDING_UNKNOWN. */
+  async timeline(query: Period & { limit: number }): Promise<Timeline> {
+    const rows = await this.#keeper.call("timeline", { ...query, name: sanitizeHwid(query.name) ?? "" });
+    const timeline = timelineOf(rows, query.fromUs, query.toUs, query.limit);
+    if (timeline === undefined) throw new WavecacheError("RECORDING_UNKNOWN");
+    return timeline;
+  }
+
+  /**
+   * The audio of a period. Rejects with RECORDING_UNKNOWN, RECORDING_GAP, FORMAT_CHANGES, READ_TOO_LARGE.
+   */
+  async plan(period: Period, options: Omit<PlanOptions, "fromUs" | "toUs">): Promise<Plan> {
+    const folder = this.#folder.path;
+    const named = { ...period, name: sanitizeHwid(period.name) ?? "" };
+    const { spans, segments, removed } = await this.#keeper.call("readPeriod", { ...named, folder });
+    this.#logRemoved(removed);
+    return planPeriod(spans, segments, { ...options, fromUs: period.fromUs, toUs: period.toUs });
+  }
+
+  /** Removes a recording by its id, or all that lie within a period. Rejects with RECORDING_UNKNOWN. */
+  async remove(what: number | Period): Promise<Removal> {
+    const named = typeof what === "number" ? what : { ...what, name: sanitizeHwid(what.name) ?? "" };
+    const args = { folder: this.#folder.path, what: named, limit: maxRemovedAtOnce };
+    const total: Removal = { removed: 0, bytes: 0 };
+    for (;;) {
+      const { removed, bytes } = await this.#keeper.call("removeRecordings", args);
+      total.removed += removed;
+      total.bytes += bytes;
+      if (removed < maxRemovedAtOnce) return total;
+    }
+  }
+
+  /** A finished recording. Rejects with RECORDING_UNKNOWN, also if its samples were removed. */
+  async find(id: number): Promise<RecordingRow> {
+    const row = await this.#keeper.call("findRecording", { folder: this.#folder.path, id });
+    if (row === null || row.missing?.includes("wav")) throw new WavecacheError("RECORDING_UNKNOWN");
+    return row;
+  }
+
+  /**
+   * How a device sounded in a range of time. `name` is its hardware id, or the stream id of one without. Rejects with
+   * RECORDING_UNKNOWN if it has no finished recording there.
+   */
+  async peaks(name: string, range: { from: number; to: number; points: number }): Promise<RangePeaks> {
+    const query = { name: sanitizeHwid(name) ?? "", ...range };
+    const folder = this.#folder.path;
+    const peaks = await this.#keeper.call("peaksOfRange", { folder, query });
+    if (peaks === null) throw new WavecacheError("RECORDING_UNKNOWN");
+    return peaks;
+  }
+
+  /** The samples of a recording, which are right. The caller closes the file. Rejects with OBJECT_DAMAGED and the like. */
+  async openWav(row: Pick<RecordingRow, "id" | "name" | "wav">): Promise<OpenedFile> {
+    const release = this.reads.hold(row.id);
+    try {
+      const file = await this.#wavFiles.open(row.name, row.wav);
+      file.onClose(release);
+      return file;
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+
+  /** Removes recordings that nobody reads and nobody has pinned. Resolves with those that it removed. */
+  async removeTogether(
+    all: readonly number[],
+    reason: RetentionReason,
+  ): Promise<{ ids: number[]; bytes: number }> {
+    const ids = all.filter((id) => !this.reads.isInProgress(id) && !this.#irremovable.has(id));
+    const folder = this.#folder.path;
+    const { failed, ...removed } = await this.#keeper.call("expireRecordings", { folder, ids, reason });
+    for (const { id, name, reason } of failed) {
+      this.#irremovable.add(id);
+      this.#log.warn("a recording cannot be removed; it is left alone until the next start", {
+        name,
+        reason,
+      });
+    }
+    return removed;
+  }
+
+  /** Removal has failed, and would again. */
+  isIrremovable(id: number): boolean {
+    return this.#irremovable.has(id);
+  }
+
+  /** Single flight. */
+  #lookOnce(): Promise<void> {
+    this.#looking ??= this.#look().finally(() => {
+      this.#looking = undefined;
+    });
+    return this.#looking;
+  }
+
+  /** Looks for the files of a few recordings, in turns of all of them. */
+  async #look(): Promise<void> {
+    if (!this.#folder.isThere) return;
+    const folder = this.#folder.path;
+    const args = { folder, after: this.#lookedAt, limit: recordingsLookedAt };
+    try {
+      const { last, removed, peaksProblem } = await this.#keeper.call("lookAtRecordings", args);
+      this.#lookedAt = last ?? 0;
+      this.#logRemoved(removed);
+      if (peaksProblem !== null) this.#onPeaksProblem(peaksProblem);
+    } catch (error) {
+      if (!this.#folder.noteLoss(error))
+        this.#log.error("the files of recordings could not be looked for", { error });
+    }
+  }
+
+  #logRemoved(names: string[]): void {
+    if (names.length === 0) return;
+    this.#log.warn("recordings without files are no longer listed: both files of each were removed", {
+      count: names.length,
+      first: names[0],
+    });
+  }
+}
