@@ -17,6 +17,7 @@ import { registerRetention } from "./commands/retention.ts";
 import { registerRm } from "./commands/rm.ts";
 import { registerRoundTrip } from "./commands/roundtrip.ts";
 import { registerServer, serverCommand, startServer } from "./commands/server.ts";
+import { registerShare } from "./commands/share.ts";
 import { registerSong } from "./commands/song.ts";
 import { registerSongs } from "./commands/songs.ts";
 import { registerStream } from "./commands/stream.ts";
@@ -40,6 +41,7 @@ function registerCommands(cli: CAC, context: Context): void {
   registerInfo(cli, context);
   registerPlay(cli, context);
   registerRm(cli, context);
+  registerShare(cli, context);
   registerPin(cli, context);
   registerRetention(cli, context);
   registerStream(cli, context);

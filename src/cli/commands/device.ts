@@ -4,7 +4,9 @@ import type { DeviceOptions } from "../../client/devices/device.ts";
 import { defaultRetries } from "../../client/limits.ts";
 import { parseAddress } from "../connect/address.ts";
 import { maxRetries } from "../connect/server-options.ts";
-import { trustOf, trustOptions } from "../connect/trust.ts";
+import { tokenOf } from "../connect/access.ts";
+import { accessOptions } from "../connect/server-options.ts";
+import { trustOf } from "../connect/trust.ts";
 import { parseScript, randomSteps, scriptHint, type Step } from "../device/script.ts";
 import {
   countOption,
@@ -27,7 +29,7 @@ const maxDevices = 10_000;
 
 export function registerDevice(cli: CAC, context: Context): void {
   const command = cli.command("device", "Simulate a device with buttons, LEDs and a speaker");
-  jsonOption(trustOptions(connectionOptions(behaviorOptions(command))))
+  jsonOption(accessOptions(connectionOptions(behaviorOptions(command))))
     .example("  $ bun run client device --id lamp")
     .example("  $ bun run client device --press mode,play,wait-end --output sounds")
     .example("  $ bun run client device --press play,wait:0.5,hold-stop --json")
@@ -111,6 +113,7 @@ function deviceSettings(options: Options, retriesByDefault: number): DeviceOptio
   return {
     address,
     deviceId: requiredText(options, "id"),
+    token: tokenOf(options),
     tls: tls ? trust : undefined,
     retry: { retries: numberOption(options, "retries", maxRetries) ?? retriesByDefault },
     ...(battery === undefined ? {} : { battery }),

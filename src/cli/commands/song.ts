@@ -5,7 +5,9 @@ import { openSongTls } from "../../client/songs/tls.ts";
 import { openSongUdp, type SongUdpOptions } from "../../client/songs/udp.ts";
 import { bunPlatform } from "../../client/transport/bun.ts";
 import { parseAddress } from "../connect/address.ts";
-import { trustOf, trustOptions } from "../connect/trust.ts";
+import { tokenOf } from "../connect/access.ts";
+import { accessOptions } from "../connect/server-options.ts";
+import { trustOf } from "../connect/trust.ts";
 import { flagOption, jsonOption, type Options, textOption } from "../kit/arguments.ts";
 import type { Context } from "../kit/context.ts";
 import { CliError, usageError } from "../kit/failures.ts";
@@ -36,7 +38,7 @@ export function registerSong(cli: CAC, context: Context): void {
     .option("--force", "Overwrite an existing file of the default name")
     .option("--play", "Play the song with ffplay, mpv or another installed player")
     .option("--seek <time>", "Start playing at this position: seconds, MM:SS or HH:MM:SS");
-  jsonOption(trustOptions(command))
+  jsonOption(accessOptions(command))
     .example("  $ bun run client song song.mp3 --tls localhost --ca cache/tls/cert.pem")
     .example("  $ bun run client song song.mp3 --udp 192.168.0.9")
     .example("  $ bun run client song albums/one/song.flac --tls music.example.org --play --seek 1:30")
@@ -94,15 +96,16 @@ function connectorOf(name: string, options: Options, { signal }: Context): () =>
   const tls = textOption(options, "tls");
   const udp = textOption(options, "udp");
   const trust = trustOf(options);
+  const token = tokenOf(options);
   const reliable = reliableOf(options, udp !== undefined);
   if (tls !== undefined && udp !== undefined) throw usageError("--tls and --udp exclude each other");
   if (udp !== undefined) {
     const { host, port } = parseAddress("udp", udp, defaultUdpPort);
-    return () => openSongUdp({ host, port, name, signal, reliable });
+    return () => openSongUdp({ host, port, name, token, signal, reliable });
   }
   if (tls === undefined) throw usageError("no server", "give one with --tls HOST:PORT or --udp HOST:PORT");
   const { host, port } = parseAddress("tls", tls, defaultTlsPort);
-  return () => openSongTls({ host, port, name, trust, signal });
+  return () => openSongTls({ host, port, name, token, trust, signal });
 }
 
 function reliableOf(options: Options, isUdp: boolean): SongUdpOptions["reliable"] {

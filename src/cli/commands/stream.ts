@@ -6,7 +6,9 @@ import { bunPlatformOf } from "../../client/transport/bun.ts";
 import { maxIngestChannels, maxSampleRate } from "../../wire/ingest.ts";
 import { webSocketUrl } from "../connect/address.ts";
 import { maxRetries } from "../connect/server-options.ts";
-import { trustOf, trustOptions } from "../connect/trust.ts";
+import { tokenOf } from "../connect/access.ts";
+import { accessOptions } from "../connect/server-options.ts";
+import { trustOf } from "../connect/trust.ts";
 import {
   choiceOption,
   countOption,
@@ -34,7 +36,7 @@ const maxFrameMs = 1_000;
 
 export function registerStream(cli: CAC, context: Context): void {
   const command = cli.command("stream", "Send audio like a device does, for the server to record");
-  jsonOption(trustOptions(sendOptions(audioOptions(command))))
+  jsonOption(accessOptions(sendOptions(audioOptions(command))))
     .example("  $ bun run client stream --wav speech.wav --realtime")
     .example("  $ bun run client stream --wav song.wav --codec pcm --hwid AA:BB:CC:DD:EE:FF")
     .example("  $ bun run client stream --wav speech.wav --streams 100 --realtime --loop")
@@ -82,7 +84,7 @@ async function stream(options: Options, context: Context): Promise<void> {
   const realtime = flagOption(options, "realtime");
   const { track, close } = await openTrack(options, streams, context.signal);
   try {
-    const platform = bunPlatformOf(trustOf(options));
+    const platform = bunPlatformOf(trustOf(options), tokenOf(options));
     const common = { platform, url, track, realtime, retry: { retries }, limits: streamLimits(streams) };
     await sendAll({ format: track.format, streams, firstStreamId, realtime, url }, common, options, context);
   } finally {

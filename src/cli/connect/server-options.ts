@@ -8,6 +8,7 @@ import type { PlatformConnectOptions } from "../../client/v1/client.ts";
 import { choiceOption, countOption, type Options, requiredText, textOption } from "../kit/arguments.ts";
 import type { Context } from "../kit/context.ts";
 import { humanDuration } from "../kit/text.ts";
+import { tokenOf, tokenOption } from "./access.ts";
 import { webSocketUrl } from "./address.ts";
 import { trustOf, trustOptions } from "./trust.ts";
 
@@ -16,13 +17,18 @@ const defaultPath = "/audio";
 export const defaultServer = `ws://localhost:${defaultPort}${defaultPath}`;
 export const maxRetries = 1_000;
 
-/** Declares --server, --ca and --insecure. */
+/** Declares --server, --token, --ca and --insecure. */
 export function serverOption(command: Command): Command {
-  return trustOptions(
+  return accessOptions(
     command.option("-s, --server <url>", "Address of the server: ws://, http://, or HOST:PORT", {
       default: defaultServer,
     }),
   );
+}
+
+/** Declares --token, --ca and --insecure. */
+export function accessOptions(command: Command): Command {
+  return trustOptions(tokenOption(command));
 }
 
 /** The WebSocket address of the server; `text` overrides --server. */
@@ -52,11 +58,16 @@ export function retryText({ error, delayMs, retry, retries }: RetryNotice): stri
 
 /** For requests to the server's HTTP API. */
 export function apiSettings(options: Options, context: Context): ApiOptions {
-  const fetch = bunFetchOf(trustOf(options));
-  return { url: serverOf(options), signal: context.signal, fetch };
+  const url = serverOf(options);
+  const fetch = bunFetchOf(trustOf(options), tokenOf(options, url));
+  return { url, signal: context.signal, fetch };
 }
 
 /** For connections with protocol v1. */
 export function connectSettings(options: Options, context: Context): PlatformConnectOptions {
-  return { platform: bunPlatformOf(trustOf(options)), name: "wavecache-cli", signal: context.signal };
+  return {
+    platform: bunPlatformOf(trustOf(options), tokenOf(options)),
+    name: "wavecache-cli",
+    signal: context.signal,
+  };
 }

@@ -12,6 +12,7 @@ import {
 } from "../../client/limits.ts";
 import { bunPlatformOf } from "../../client/transport/bun.ts";
 import { protocolOption, retryOf, retryText, serverOf, serverOption } from "../connect/server-options.ts";
+import { tokenOf } from "../connect/access.ts";
 import { trustOf } from "../connect/trust.ts";
 import { choiceOption, countOption, flagOption, type Options } from "../kit/arguments.ts";
 import type { Context } from "../kit/context.ts";
@@ -73,7 +74,7 @@ export function transferSettings(options: Options, context: Context, url?: strin
   const md5 = choiceOption(options, "checksum", ["sha256", "md5"]) === "md5";
   const verbose = flagOption(options, "verbose");
   return {
-    platform: bunPlatformOf(trustOf(options)),
+    platform: bunPlatformOf(trustOf(options), tokenOf(options)),
     url: serverOf(options, url),
     digests: md5 ? ["sha256", "md5"] : ["sha256"],
     retry: retryOf(options),

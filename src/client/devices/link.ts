@@ -33,11 +33,14 @@ import {
 import { ClientError, type ClientErrorCode } from "../errors.ts";
 import { audioReopenMs, connectTimeoutMs } from "../limits.ts";
 import { tlsOptions, type Trust } from "../transport/trust.ts";
+import { authorization } from "../transport/credential.ts";
 
 export interface DeviceLinkOptions {
   /** HOST:PORT. */
   address: string;
   deviceId: string;
+  /** For a server that asks for one. */
+  token?: string | undefined;
   /** Uses TLS if given, plain text otherwise. */
   tls?: Trust | undefined;
   connectTimeoutMs?: number;
@@ -78,6 +81,8 @@ export class DeviceLink {
     this.#options = options;
     this.#handlers = handlers;
     this.#metadata.set(deviceIdKey, options.deviceId);
+    const headers = Object.entries(authorization(options.token));
+    for (const [name, value] of headers) this.#metadata.set(name, value);
     // By default gRPC clients of one process share a connection; each device needs its own.
     this.#client = new Client(options.address, credentialsOf(options), {
       "grpc.use_local_subchannel_pool": 1,

@@ -2,6 +2,7 @@
 import * as v from "valibot";
 import { ClientError, type ClientErrorCode } from "../errors.ts";
 import { answerTimeoutMs } from "../limits.ts";
+import { shownUrl } from "../transport/credential.ts";
 import type { Fetch } from "../transport/platform.ts";
 import { trustError } from "../transport/trust.ts";
 
@@ -66,7 +67,7 @@ export function causeOf(error: unknown): string {
 /** Turns `ws://host:port/path` into `http://host:port`, and `wss:` into `https:`; accepts HTTP addresses too. */
 export function httpOrigin(url: string): string {
   const scheme = /^(?:ws|http)(s?):\/\/[^/]/i.exec(url);
-  if (scheme === null || !URL.canParse(url)) throw new ClientError("BAD_URL", url);
+  if (scheme === null || !URL.canParse(url)) throw new ClientError("BAD_URL", shownUrl(url));
   return `http${scheme[1]?.toLowerCase() ?? ""}://${new URL(url).host}`;
 }
 

@@ -46,8 +46,8 @@ const streamSchema = v.object({
 const pageSchema = v.object({
   streams: v.array(streamSchema),
   next: v.nullable(v.string()),
-  /** On all pages together; older servers do not tell. */
-  total: v.optional(count),
+  /** On all pages together; null for a token that may list only some streams, and older servers do not tell. */
+  total: v.nullish(count),
 });
 
 export const streamOrders = [

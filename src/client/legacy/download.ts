@@ -25,6 +25,7 @@ import {
 import { Reassembly } from "./reassembly.ts";
 import { refusalAmong, refusalOf } from "./refusals.ts";
 import { type RetryNotice, withRetries } from "../transport/retry.ts";
+import { shownUrl } from "../transport/credential.ts";
 
 /** Receives the bytes in order. The next bytes come once the promise has resolved. */
 export interface AudioSink {
@@ -134,7 +135,7 @@ class LegacyDownload {
   #connect(): Promise<Connection> {
     const { platform, url, signal, onEvent } = this.#options;
     if (!this.#isLenient) return connectionFor(this.#options, this.#limits);
-    onEvent?.({ type: "connecting", url });
+    onEvent?.({ type: "connecting", url: shownUrl(url) });
     return connect({ openSocket: (to) => platform.openLenientSocket!(to) }, url, signal, this.#limits);
   }
 

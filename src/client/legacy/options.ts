@@ -10,6 +10,7 @@ import {
 } from "../limits.ts";
 import type { DigestName, Platform } from "../transport/platform.ts";
 import { defaultRetryPolicy, type RetryNotice, type RetryPolicy } from "../transport/retry.ts";
+import { shownUrl } from "../transport/credential.ts";
 
 /** Events of a transfer, for logs and notices. */
 export type ClientEvent =
@@ -62,7 +63,7 @@ const defaultTransferLimits: TransferLimits = {
 /** The connection for one attempt: an open one if there is one, else a new one. */
 export async function connectionFor(options: TransferOptions, limits: TransferLimits): Promise<Connection> {
   const { platform, url, signal, openConnections, onEvent } = options;
-  onEvent?.({ type: "connecting", url });
+  onEvent?.({ type: "connecting", url: shownUrl(url) });
   return openConnections?.shift() ?? (await connect(platform, url, signal, limits));
 }
 

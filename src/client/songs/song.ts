@@ -23,3 +23,8 @@ export interface SongDownload {
   /** Resolves at the end of `chunks`, or rejects with what `chunks` throws. */
   readonly result: Promise<SongResult>;
 }
+
+/** The request for a song: the song protocols have no place for a token but the name. */
+export function songRequest(name: string, token: string | undefined): string {
+  return token === undefined ? name : `${name}?token=${token}`;
+}

@@ -7,13 +7,15 @@ import { systemCode } from "../../base/errors.ts";
 import { encodeSongName } from "../../wire/song-name.ts";
 import { ClientError } from "../errors.ts";
 import { connectTimeoutMs, stallTimeoutMs } from "../limits.ts";
-import type { SongDownload, SongResult } from "./song.ts";
+import { type SongDownload, type SongResult, songRequest } from "./song.ts";
 import { type Trust, tlsOptions, trustError } from "../transport/trust.ts";
 
 export interface SongTlsOptions {
   host: string;
   port: number;
   name: string;
+  /** For a server that asks for one. */
+  token?: string | undefined;
   /** Trusts the well-known authorities by default. */
   trust?: Trust;
   /** Aborts the transfer; pending calls then throw the signal's reason. */
@@ -29,8 +31,8 @@ export interface SongTlsOptions {
  * error of the certificate; reading the chunks throws CONNECTION_LOST.
  */
 export async function openSongTls(options: SongTlsOptions): Promise<SongDownload> {
-  const { name, signal } = options;
-  const request = encodeSongName(name);
+  const { name, token, signal } = options;
+  const request = encodeSongName(songRequest(name, token));
   if (request === undefined) {
     throw new ClientError("BAD_ARGUMENT", "the name of the song", "use 1 to 1024 bytes of UTF-8");
   }

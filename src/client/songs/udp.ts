@@ -6,7 +6,7 @@
 import { lookup } from "node:dns/promises";
 import { encodeSongName } from "../../wire/song-name.ts";
 import { ClientError } from "../errors.ts";
-import type { SongDownload } from "./song.ts";
+import { type SongDownload, songRequest } from "./song.ts";
 import { openPlain } from "./udp-plain.ts";
 import { openReliable } from "./udp-reliable.ts";
 import { type UdpAddress, UdpSocket } from "./udp-socket.ts";
@@ -15,6 +15,8 @@ export interface SongUdpOptions {
   host: string;
   port: number;
   name: string;
+  /** For a server that asks for one. Only the reliable protocol carries it, in plain text. */
+  token?: string | undefined;
   /** Aborts the transfer; pending calls then throw the signal's reason. */
   signal?: AbortSignal;
   /** "auto", the default, asks for the reliable protocol and falls back to the older one. */
@@ -51,11 +53,11 @@ export async function openSongUdp(options: SongUdpOptions): Promise<SongDownload
 async function openAt(
   address: UdpAddress,
   request: Uint8Array,
-  { name, signal, reliable = "auto", size }: SongUdpOptions,
+  { name, token, signal, reliable = "auto", size }: SongUdpOptions,
 ): Promise<SongDownload> {
   if (reliable !== "never") {
     try {
-      return await openReliable(await UdpSocket.connect(address), { name, signal });
+      return await openReliable(await UdpSocket.connect(address), { name: songRequest(name, token), signal });
     } catch (error) {
       const isOld = error instanceof ClientError && error.code === "NO_RELIABLE_UDP";
       if (!isOld || reliable === "only") throw error;

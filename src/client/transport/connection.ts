@@ -13,6 +13,7 @@ import {
   stallTimeoutMs,
 } from "../limits.ts";
 import type { Socket, SocketPlatform } from "./platform.ts";
+import { shownUrl } from "./credential.ts";
 import { pause } from "./retry.ts";
 import { trustError } from "./trust.ts";
 
@@ -32,8 +33,8 @@ export interface ConnectionLimits {
 
 const defaultLimits: ConnectionLimits = { connectTimeoutMs, stallTimeoutMs };
 
-/** Close codes that a retry would meet again, such as 1009 (frame too large) and 1008 (not allowed). */
-const finalCloseCodes: ReadonlySet<number> = new Set([1002, 1003, 1007, 1008, 1009, 1010]);
+/** Close codes that a retry would meet again, such as 1009 (frame too large) and 4403 (not allowed). */
+const finalCloseCodes: ReadonlySet<number> = new Set([1002, 1003, 1007, 1008, 1009, 1010, 4401, 4403]);
 
 /** HTTP statuses that a retry may not meet again, apart from 5xx. */
 const transientStatuses: ReadonlySet<number> = new Set([408, 425, 429]);
@@ -52,18 +53,18 @@ export async function connect(
 ): Promise<Connection> {
   signal?.throwIfAborted();
   const socket = openSocket(platform, url, protocols);
-  const connection = new Connection(socket, url, signal, { ...defaultLimits, ...limits });
+  const connection = new Connection(socket, shownUrl(url), signal, { ...defaultLimits, ...limits });
   await connection.opened();
   return connection;
 }
 
 function openSocket(platform: SocketPlatform, url: string, protocols: readonly string[]): Socket {
   const scheme = /^wss?:\/\/[^/]/i.test(url);
-  if (!scheme) throw new ClientError("BAD_URL", url);
+  if (!scheme) throw new ClientError("BAD_URL", shownUrl(url));
   try {
     return platform.openSocket(url, protocols);
   } catch (error) {
-    throw new ClientError("BAD_URL", error instanceof Error ? error.message : String(error));
+    throw new ClientError("BAD_URL", shownUrl(error instanceof Error ? error.message : String(error)));
   }
 }
 
@@ -280,7 +281,10 @@ function connectError(url: string, text: string, error: unknown): ClientError {
   if (status < 400 || status >= 500 || transientStatuses.has(status)) {
     return new ClientError("UNREACHABLE", cause === "" ? url : `${url} (${cause})`);
   }
-  const hint = "is the path right? By default it is /audio for the audio cache, /ws for live ingest";
+  const hint =
+    status === 401 || status === 403
+      ? "the server asks for a token that allows this: --token or WAVECACHE_TOKEN"
+      : "is the path right? By default it is /audio for the audio cache, /ws for live ingest";
   return new ClientError("REFUSED", `${url} answers HTTP status ${status} instead of a WebSocket`, hint);
 }
 

@@ -26,6 +26,7 @@ export class LenientSocket implements Socket {
   binaryType = "arraybuffer";
   readonly protocol = "";
   readonly #url: URL;
+  readonly #headers: Readonly<Record<string, string>>;
   readonly #socket: net.Socket;
   readonly #key = randomBytes(16).toString("base64");
   readonly #reader = new FrameReader(maxGetBytes);
@@ -36,7 +37,12 @@ export class LenientSocket implements Socket {
   #parts: WebSocketFrame[] = [];
   #close = { code: abnormal, reason: "" };
 
-  constructor(url: string, tlsOptions: tls.ConnectionOptions) {
+  constructor(
+    url: string,
+    tlsOptions: tls.ConnectionOptions,
+    headers: Readonly<Record<string, string>> = {},
+  ) {
+    this.#headers = headers;
     this.#url = new URL(url);
     const isSecure = this.#url.protocol === "wss:";
     const port = Number(this.#url.port || (isSecure ? 443 : 80));
@@ -85,6 +91,7 @@ export class LenientSocket implements Socket {
       "Connection: Upgrade",
       `Sec-WebSocket-Key: ${this.#key}`,
       "Sec-WebSocket-Version: 13",
+      ...Object.entries(this.#headers).map(([name, value]) => `${name}: ${value}`),
       "\r\n",
     ].join("\r\n");
   }

@@ -28,7 +28,12 @@ export interface Digest {
 /** The part of `fetch` that the client uses. */
 export type Fetch = (
   url: URL,
-  init: { method?: string; signal: AbortSignal; redirect: "manual" },
+  init: {
+    method?: string;
+    headers?: Record<string, string>;
+    signal: AbortSignal;
+    redirect: "manual";
+  },
 ) => Promise<Response>;
 
 /** What a platform needs to connect. */

@@ -24,6 +24,8 @@ export interface ConnectOptions {
   WebSocket?: SocketClass | undefined;
   /** The program's name in the server's log, up to 128 characters. */
   name?: string | undefined;
+  /** A token or a JWT. It is sent in HELLO: no URL or log has it. */
+  token?: string | undefined;
   /** Attempts without progress, and the delays between them: about a minute in all by default. */
   retry?: Partial<RetryPolicy> | undefined;
   limits?: Partial<ConnectionLimits> | undefined;
@@ -94,9 +96,12 @@ export class Client {
 
   /** `first` is an open connection that has accepted v1; nothing was sent on it and nothing was read from it. */
   constructor(url: string, options: PlatformConnectOptions, first?: Connection) {
-    const { platform, name = "wavecache-client", retry, limits, signal, onEvent } = options;
+    const { platform, name = "wavecache-client", token, retry, limits, signal, onEvent } = options;
     const policy = { ...defaultRetryPolicy, retries: defaultStreamRetries, ...retry };
-    this.#reconnector = new Reconnector({ platform, url, name, retry: policy, limits, onEvent }, first);
+    this.#reconnector = new Reconnector(
+      { platform, url, name, token, retry: policy, limits, onEvent },
+      first,
+    );
     if (signal?.aborted === true) this.close();
     signal?.addEventListener("abort", () => this.close(), { signal: this.#reconnector.closing });
   }

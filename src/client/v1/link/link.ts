@@ -19,6 +19,7 @@ import { type AudioSender, UploadScheduler } from "./upload-scheduler.ts";
 export interface LinkOptions {
   /** The program's name in the server's log. */
   name: string;
+  token?: string | undefined;
   crc32?: Crc32 | undefined;
   /** The server shuts down and takes no new channels. */
   onLeaving(): void;
@@ -44,7 +45,7 @@ export class Link {
 
   /** Exchanges HELLO with the server. Throws ANSWER_TIMEOUT, OTHER_PROTOCOL, or what ended the connection. */
   static async open(connection: Connection, options: LinkOptions): Promise<Link> {
-    connection.send(encodeMessage(clientHello(options.name)));
+    connection.send(encodeMessage(clientHello(options.name, options.token)));
     const frame = await connection.receive(performance.now() + answerTimeoutMs);
     if (frame === undefined) throw new ClientError("ANSWER_TIMEOUT", "the server sends no HELLO");
     return new Link(connection, options, serverHelloOf(frame));

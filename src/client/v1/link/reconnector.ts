@@ -6,6 +6,7 @@ import { type RetryNotice, type RetryPolicy, withRetries } from "../../transport
 import { abortable } from "./abortable.ts";
 import { Link } from "./link.ts";
 import type { StreamPlatform } from "../platform.ts";
+import { shownUrl } from "../../transport/credential.ts";
 
 /** Events of the connection, for logs and notices. */
 export type ConnectionEvent =
@@ -20,6 +21,7 @@ export interface ReconnectorOptions {
   platform: StreamPlatform;
   url: string;
   name: string;
+  token?: string | undefined;
   retry: RetryPolicy;
   limits?: Partial<ConnectionLimits> | undefined;
   onEvent?: ((event: ConnectionEvent) => void) | undefined;
@@ -97,12 +99,13 @@ export class Reconnector {
   }
 
   async #attempt(): Promise<Link> {
-    const { url, name, platform, onEvent } = this.#options;
-    onEvent?.({ type: "connecting", url });
+    const { url, name, token, platform, onEvent } = this.#options;
+    onEvent?.({ type: "connecting", url: shownUrl(url) });
     const connection = await this.#openConnection();
     try {
       const link = await Link.open(connection, {
         name,
+        token,
         crc32: platform.crc32,
         onLeaving: () => onEvent?.({ type: "leaving" }),
         onEnd: (error) => this.#onEnd(link, error),
@@ -123,7 +126,7 @@ export class Reconnector {
     const connection = first ?? (await connect(platform, url, this.closing, limits, [subprotocol]));
     if (connection.protocol === subprotocol) return connection;
     connection.close();
-    throw new ClientError("OTHER_PROTOCOL", url);
+    throw new ClientError("OTHER_PROTOCOL", shownUrl(url));
   }
 
   #onEnd(link: Link, error: ClientError): void {

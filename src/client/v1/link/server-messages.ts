@@ -11,7 +11,7 @@ import type { SocketFrame } from "../../transport/connection.ts";
 import { ClientError } from "../../errors.ts";
 import { refusalOf } from "../refusals.ts";
 
-export function clientHello(name: string): Hello {
+export function clientHello(name: string, token: string | undefined): Hello {
   return {
     type: "HELLO",
     revision,
@@ -21,6 +21,7 @@ export function clientHello(name: string): Hello {
     maxChannels: 0,
     maxDataBytes,
     idleMs: messageIdleTimeoutMs,
+    token,
   };
 }
 
