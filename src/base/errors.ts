@@ -202,6 +202,8 @@ const table = {
     "ask for gaps=silence or gaps=skip; the timeline has all gaps, with their reasons"),
   FORMAT_CHANGES: row(409, close.POLICY, grpc.FAILED_PRECONDITION, "sample rate or channels change in this period",
     "ask for the audio before and after the change, or for one rate with resample=RATE"),
+  RATE_NOT_ENCODABLE: row(406, close.POLICY, grpc.FAILED_PRECONDITION, "sample rate cannot be encoded as Opus",
+    "listen to it as WAV"),
   LISTENERS_EXHAUSTED: row(503, close.TRY_LATER, grpc.RESOURCE_EXHAUSTED, "too many listeners",
     "try again later"),
 

@@ -9,6 +9,7 @@ import { opusFrameSamples, opusSampleRate } from "./opus.ts";
 
 const applicationAudio = 2049;
 const optionBitrate = 4002;
+const optionVariableBitrate = 4006;
 const optionPredictionDisabled = 4046;
 
 /** Bits per second: at this rate music in mono is hard to tell from its source. */
@@ -47,6 +48,11 @@ export class OpusEncoder {
   /** Whether the next packets can be decoded without those before them; by default they cannot, which saves bits. */
   set isIndependent(value: boolean) {
     checked(this.#handler._encoder_ctl(optionPredictionDisabled, value ? 1 : 0));
+  }
+
+  /** Whether all packets have the same size; by default quiet audio takes less. */
+  set isConstantBitrate(value: boolean) {
+    checked(this.#handler._encoder_ctl(optionVariableBitrate, value ? 0 : 1));
   }
 
   /** Encodes `opusFrameSamples` samples at 48 kHz mono to one packet. */

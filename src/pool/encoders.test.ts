@@ -1,6 +1,7 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { maxLiveEncodings } from "../base/limits/recordings.ts";
 import { failureOf } from "../testing/fixtures/failure-of.ts";
-import { testLimitMs, within } from "../testing/harness/until.ts";
+import { testLimitMs, until, within } from "../testing/harness/until.ts";
 import { Encoders } from "./encoders.ts";
 
 setDefaultTimeout(testLimitMs);
@@ -65,5 +66,69 @@ describe("the encoding thread", () => {
 
   test("that was never started is closed at once", async () => {
     await open().encoders.close();
+  });
+});
+
+describe("live audio", () => {
+  const task = { sampleRate: 1000, channels: 1, past: [] };
+
+  function openLive(encoders: Encoders) {
+    const packets: number[][] = [];
+    const failures: string[] = [];
+    const encoding = encoders.encodeLive(task, {
+      packets: (more) => void packets.push(...more.map((packet) => [...packet])),
+      failed: ({ code }) => void failures.push(code),
+    });
+    return { encoding, packets, failures };
+  }
+
+  test("is encoded beside sounds, until it is closed", async () => {
+    const { encoders } = open();
+    const { encoding, packets } = openLive(encoders);
+    expect(encoding.push(Uint8Array.of(9, 8, 7))).toBe(true);
+    await until("two packets", 5000, () => packets.length === 2);
+    expect(packets).toEqual([[9], [8, 7]]);
+    encoding.push(Uint8Array.of(9, 8));
+    encoding.close();
+    expect(encoding.push(Uint8Array.of(9, 8))).toBe(false);
+    await expectGood(encoders);
+    expect(packets.length).toBe(2);
+    await encoders.close();
+  });
+
+  test("is skipped while the thread is behind, so that it does not pile up", async () => {
+    const { encoders } = open();
+    const { encoding, packets } = openLive(encoders);
+    const second = new Uint8Array(2000).fill(2);
+    const taken = Array.from({ length: 5 }, () => encoding.push(second));
+    expect(taken).toEqual([true, true, true, false, false]);
+    await encoders.close();
+    expect(packets).toEqual([]);
+  });
+
+  test("ends when its encoding fails, or the thread dies or hangs", async () => {
+    for (const [byte, code] of [
+      [3, "BAD_REQUEST"],
+      [1, "WORKER_LOST"],
+      [2, "WORKER_LOST"],
+    ] as const) {
+      const { encoders } = open(2_000);
+      const { encoding, failures } = openLive(encoders);
+      encoding.push(Uint8Array.of(byte, 0));
+      await until("the failure", 15_000, () => failures.length === 1);
+      expect(failures).toEqual([code]);
+      expect(encoding.push(Uint8Array.of(9, 8))).toBe(false);
+      await encoders.close();
+    }
+  });
+
+  test("of more recordings than the limit is refused", async () => {
+    const { encoders } = open();
+    const all = Array.from({ length: maxLiveEncodings }, () => openLive(encoders));
+    expect(() => openLive(encoders)).toThrow("too many listeners");
+    all[0]!.encoding.close();
+    openLive(encoders);
+    await encoders.close();
+    expect(() => openLive(encoders)).toThrow();
   });
 });

@@ -1,9 +1,10 @@
 /**
- * The thread that encodes sounds, seen from the main thread. The first request starts it. If it dies, its requests fail
+ * The thread that encodes sounds and live audio, seen from the main thread. The first request starts it. If it dies, its requests fail
  * and the next one starts it again.
  */
 import { canStartThread } from "../base/system/descriptors.ts";
 import { errorOfNumber, WavecacheError } from "../base/errors.ts";
+import { maxLiveEncodings } from "../base/limits/recordings.ts";
 import { encoderWatchdogMs } from "../base/limits/sounds.ts";
 import type { JobFigures } from "../lane/thread-stats.ts";
 import type {
@@ -12,8 +13,11 @@ import type {
   EncoderRequest,
   EncodeTask,
   InspectTask,
+  LiveTask,
 } from "../store/sounds/encoder-calls.ts";
+import { splitPackets } from "../store/sounds/packets.ts";
 import type { AudioFindings } from "../store/streams/audio-reading.ts";
+import { type LiveEncoding, type LiveEncodingEvents, LiveEncodings } from "./live-encodings.ts";
 import { startWorker } from "./start-worker.ts";
 
 export interface EncodersSettings {
@@ -59,6 +63,7 @@ export class Encoders {
   readonly #settings: EncodersSettings;
   readonly #pending = new Map<number, PendingEncoding>();
   readonly #inspections = new Map<number, PendingInspection>();
+  readonly #live: LiveEncodings;
   #thread: Worker | undefined;
   #threadEnded: Promise<void> = Promise.resolve();
   /** How often the thread died, or was terminated because it hung. */
@@ -70,6 +75,7 @@ export class Encoders {
 
   constructor(settings: EncodersSettings) {
     this.#settings = settings;
+    this.#live = new LiveEncodings((request) => this.#sendLive(request));
   }
 
   /** Reads what finished audio says of itself. Rejects with WORKER_LOST, SHUTTING_DOWN or DESCRIPTORS_EXHAUSTED. */
@@ -90,6 +96,13 @@ export class Encoders {
   /** Stores the peaks of a sound. */
   measure(task: EncodeTask): Encoding {
     return this.#request("measure", task, () => {});
+  }
+
+  /** Encodes live audio. Throws LISTENERS_EXHAUSTED, SHUTTING_DOWN or DESCRIPTORS_EXHAUSTED. */
+  encodeLive(task: LiveTask, events: LiveEncodingEvents): LiveEncoding {
+    if (this.#live.size >= maxLiveEncodings) throw new WavecacheError("LISTENERS_EXHAUSTED");
+    this.#requireThread();
+    return this.#live.open(this.#nextId++, task, events);
   }
 
   #request(kind: "encode" | "measure", task: EncodeTask, onPackets: PacketSink): Encoding {
@@ -157,7 +170,17 @@ export class Encoders {
     return thread;
   }
 
+  #sendLive(request: EncoderRequest): void {
+    this.#send(request);
+    if (this.#watchdog === undefined) this.#restartWatchdog();
+  }
+
   #receive(reply: EncoderReply): void {
+    if (reply.kind === "live" || reply.kind === "liveFailed") {
+      this.#live.receive(reply);
+      this.#restartWatchdog();
+      return;
+    }
     if (reply.kind === "inspected") {
       this.#inspections.get(reply.id)?.resolve(reply.findings);
       this.#inspections.delete(reply.id);
@@ -167,7 +190,7 @@ export class Encoders {
     const pending = this.#pending.get(reply.id);
     if (pending === undefined) return;
     if (reply.kind === "packets") {
-      pending.onPackets(split(reply.bytes, reply.lengths));
+      pending.onPackets(splitPackets(reply));
     } else if (reply.kind === "ended") {
       this.#pending.delete(reply.id);
       this.#done.count += 1;
@@ -182,7 +205,8 @@ export class Encoders {
   /** Without the watchdog a decoder that hangs would block all sounds for good. */
   #restartWatchdog(): void {
     clearTimeout(this.#watchdog);
-    if (this.#pending.size + this.#inspections.size === 0) return;
+    this.#watchdog = undefined;
+    if (this.#pending.size + this.#inspections.size === 0 && !this.#live.isBehind) return;
     this.#watchdog = setTimeout(() => {
       const thread = this.#thread;
       this.#lose("encoder hangs");
@@ -192,17 +216,14 @@ export class Encoders {
 
   #lose(reason: string): void {
     clearTimeout(this.#watchdog);
+    this.#watchdog = undefined;
     this.#thread = undefined;
     this.#losses += 1;
     const orphans = [...this.#pending.values(), ...this.#inspections.values()];
     this.#pending.clear();
     this.#inspections.clear();
     for (const pending of orphans) pending.reject(new WavecacheError("WORKER_LOST", reason));
+    this.#live.lose(new WavecacheError("WORKER_LOST", reason));
     if (!this.#isClosing) this.#settings.onLost(reason);
   }
-}
-
-function split(bytes: Uint8Array, lengths: Uint16Array): Uint8Array[] {
-  let at = 0;
-  return Array.from(lengths, (length) => bytes.subarray(at, (at += length)));
 }

@@ -37,6 +37,21 @@ export const liveBufferMs = 2_000;
 /** The same over a WebSocket, whose listeners want to be close to live. */
 export const liveSocketBufferMs = 500;
 export const maxLiveBufferBytes = 512 * KiB;
+/**
+ * Audio before its request that a listener to Opus gets first. Chromium plays when it has 32 KiB, and reads on in pieces
+ * of this size: 4 seconds at 64 kbit/s.
+ */
+export const livePastMs = 5_000;
+/** Recordings that are encoded as Opus at once, at about a twentieth of a core each; one more: LISTENERS_EXHAUSTED. */
+export const maxLiveEncodings = 16;
+/** Audio that waits for the encoding thread; above this further audio is skipped. */
+export const maxLiveBacklogMs = 2_000;
+/** Live audio is encoded in steps of this length, in turn with sounds. */
+export const liveStepMs = 100;
+/** Packets of 20 ms in a page for listeners to Opus: each page waits for its last one. */
+export const livePagePackets = 5;
+/** Opus queued for one live listener, with the audio it starts with; further pages are skipped until it has read. */
+export const maxLiveOpusBytes = 64 * KiB;
 /** Live listeners to all recordings together; one more is refused with LISTENERS_EXHAUSTED. */
 export const maxLiveListeners = 1024;
 /** Closed segments without a catalog entry yet; above this the oldest wait for the repair at the next start. */

@@ -67,7 +67,7 @@ export class LiveFeed {
   }
 
   remove(listener: LiveListener): void {
-    if (!this.#listeners.delete(listener) || this.#listeners.size > 0) return;
+    if (!this.#listeners.delete(listener) || this.#listeners.size > 0 || this.#isOver) return;
     this.#recent = [];
     this.#recentBytes = 0;
     this.#request("off");

@@ -47,6 +47,7 @@ class Stage {
       log: openLog("test"),
       openSlot: () => slot as RecordingSlot,
       countSkippedLive: () => {},
+      encodeLive: () => ({ push: () => true, close: () => {} }),
       addSegment: () => {},
       noteSound: () => {},
       addStarted: () => {},

@@ -4,6 +4,7 @@
  *     recording --> ending --> over
  *         '--> failed ---------^          (the files keep what was written)
  */
+import { join } from "node:path";
 import type { WavecacheError } from "../../base/errors.ts";
 import { liveHistoryMs } from "../../base/limits/recordings.ts";
 import type { Log } from "../../base/log/log.ts";
@@ -12,8 +13,11 @@ import type { Level } from "../../codec/peaks/level.ts";
 import type { OrderDecision } from "../../codec/nibble-order.ts";
 import type { PastAudio, RecordingSpec, SoundNews } from "../../lane/messages/recordings.ts";
 import type { RecordingEvents, RecordingSlot } from "../../pool/recording-slot.ts";
+import type { LiveEncoding, LiveEncodingEvents } from "../../pool/live-encodings.ts";
+import type { LiveTask } from "../../store/sounds/encoder-calls.ts";
 import type { Handshake } from "../../wire/ingest.ts";
 import { LiveFeed } from "./live-feed.ts";
+import { LiveOpus } from "./live-opus.ts";
 
 /** The session that receives the frames from a device. */
 export interface RecordingOwner {
@@ -29,6 +33,8 @@ export interface RecordingHost {
   openSlot(spec: RecordingSpec, events: RecordingEvents): RecordingSlot;
   /** Counts live audio that the writer skipped because its lane was full. */
   countSkippedLive(bytes: number): void;
+  /** Encodes live audio in the encoding thread. */
+  encodeLive(task: LiveTask, events: LiveEncodingEvents): LiveEncoding;
   /** Takes a complete segment, to enter it in the catalog. */
   addSegment(segment: RecordingEntry): void;
   /** Keeps what a repair of the segment would need. */
@@ -46,6 +52,8 @@ export class Recording implements RecordingEvents {
   /** Identifies the connection. */
   readonly connection: string;
   readonly live: LiveFeed;
+  /** The same audio as Opus. */
+  readonly opus: LiveOpus;
   readonly #owner: RecordingOwner;
   readonly #host: RecordingHost;
   readonly #slot: RecordingSlot;
@@ -68,6 +76,15 @@ export class Recording implements RecordingEvents {
     const { sampleRate, channels } = spec.handshake;
     const historyBytes = Math.ceil((sampleRate * liveHistoryMs) / 1000) * 2 * channels;
     this.live = new LiveFeed(historyBytes, (mode) => this.#slot.listen(mode));
+    this.opus = new LiveOpus({
+      feed: this.live,
+      sampleRate,
+      channels,
+      wavPath: (name) => join(spec.folder, `${name}.wav`),
+      encode: (task, events) => host.encodeLive(task, events),
+      countSkipped: (bytes) => host.countSkippedLive(bytes),
+      failed: (error) => host.log.warn("live audio is not encoded any more", { ...this.#identity(), error }),
+    });
   }
 
   /** Accepts frames: it has neither ended nor failed. */
@@ -77,6 +94,13 @@ export class Recording implements RecordingEvents {
 
   get hasFailed(): boolean {
     return this.#state === "failed";
+  }
+
+  /** Live listeners. */
+  get listeners(): number {
+    const opus = this.opus.listeners;
+    // The encoding itself is a listener to the feed.
+    return this.live.listeners + (opus > 0 ? opus - 1 : 0);
   }
 
   /** Resolves when nothing of this recording runs any more. */

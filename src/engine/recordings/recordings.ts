@@ -9,6 +9,8 @@ import type { NibbleOrder } from "../../codec/ima-adpcm.ts";
 import type { SoundThreshold } from "../../codec/peaks/sound-detector.ts";
 import type { RecordingSpec, SoundNews } from "../../lane/messages/recordings.ts";
 import type { Pool } from "../../pool/pool.ts";
+import type { LiveEncoding, LiveEncodingEvents } from "../../pool/live-encodings.ts";
+import type { LiveTask } from "../../store/sounds/encoder-calls.ts";
 import type { RecordingEvents, RecordingSlot } from "../../pool/recording-slot.ts";
 import { codecPcm16, type Handshake, sanitizeHwid } from "../../wire/ingest.ts";
 import type { LiveStream } from "../../store/events/facts.ts";
@@ -125,7 +127,7 @@ export class Recordings implements RecordingHost {
 
   figures(): RecordingsFigures {
     let listeners = 0;
-    for (const { live } of this.#all) listeners += live.listeners;
+    for (const recording of this.#all) listeners += recording.listeners;
     return { running: this.#all.size, listeners, skippedLiveBytes: this.#skippedLiveBytes };
   }
 
@@ -143,6 +145,10 @@ export class Recordings implements RecordingHost {
 
   openSlot(spec: RecordingSpec, events: RecordingEvents): RecordingSlot {
     return this.#pool.writers.record(spec, events);
+  }
+
+  encodeLive(task: LiveTask, events: LiveEncodingEvents): LiveEncoding {
+    return this.#pool.encoders.encodeLive(task, events);
   }
 
   countSkippedLive(bytes: number): void {

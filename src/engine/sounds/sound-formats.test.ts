@@ -2,7 +2,7 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import OpusScript from "opusscript";
-import { OggOpusParser } from "../../codec/ogg-opus.ts";
+import { OggOpusParser } from "../../codec/ogg/ogg-opus.ts";
 import { isPlainOpusPacket, opusFrameSamples, opusSampleRate } from "../../codec/opus.ts";
 import { OpusEncoder } from "../../codec/opus-encoder.ts";
 import { Resampler } from "../../codec/resample.ts";

@@ -2,6 +2,7 @@ import { recordingResource } from "../../access/actions.ts";
 import type { Principal } from "../../access/principal.ts";
 import { WavecacheError } from "../../base/errors.ts";
 import type { LiveListener } from "../../engine/recordings/live-feed.ts";
+import type { OpusListener } from "../../engine/recordings/live-opus.ts";
 
 /** A recording in progress. */
 export interface LiveRecording {
@@ -9,6 +10,8 @@ export interface LiveRecording {
   /** Null if the device sent none. */
   hwid: string | null;
   live: { add(listener: LiveListener): void; remove(listener: LiveListener): void };
+  /** The same audio as Opus. `add` throws RATE_NOT_ENCODABLE. */
+  opus: { add(listener: OpusListener): void; remove(listener: OpusListener): void };
 }
 
 /** What this gateway needs of the engine. */

@@ -1,25 +1,12 @@
 /** A listener to a recording in progress, as a body of HTTP: a WAV file of unknown length, or a part of it. */
-import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import { liveBufferMs, maxLiveBufferBytes } from "../../base/limits/recordings.ts";
-import type { Log } from "../../base/log/log.ts";
 import { encodeWavHeader, wavHeaderBytes } from "../../codec/wav/wav.ts";
 import type { LiveListener } from "../../engine/recordings/live-feed.ts";
 import type { LiveRecording } from "./find-recording.ts";
+import type { ListenerSettings } from "./listener-settings.ts";
 import type { WavPart } from "./range.ts";
 
-export interface ListenerHost {
-  meter: GatewayMeter;
-  log: Log;
-}
-
-export interface ListenerSettings extends ListenerHost {
-  /** For the log. */
-  name: string;
-  /** Aborted when the listener may not listen any more. */
-  ended: AbortSignal;
-}
-
-export function listenTo(
+export function wavBody(
   recording: LiveRecording,
   part: WavPart,
   settings: ListenerSettings,

@@ -223,7 +223,7 @@ function recordingFamilies({ recordings, writers, meters }: Sources): Family[] {
     {
       type: "counter",
       name: "wavecache_live_dropped_bytes_total",
-      help: "Live audio (16-bit samples) dropped: listener, a slow listener; lane, no room in the ring from a writer.",
+      help: "Live audio (16-bit samples) dropped: listener, a slow listener; lane, no room in the ring from a writer, or the encoder behind.",
       labels: ["where"],
       values: () => [
         [{ where: "listener" }, meters.all.reduce((sum, meter) => sum + meter.skippedBytes, 0)],

@@ -4,7 +4,7 @@ import { WavecacheError } from "../../base/errors.ts";
 import { inspectBytes, maxScannedSongBytes } from "../../base/limits/library.ts";
 import { KiB } from "../../base/limits/units.ts";
 import { MpegDuration, MpegFrames } from "../../codec/mpeg.ts";
-import { OggOpusError, OggOpusParser } from "../../codec/ogg-opus.ts";
+import { OggOpusError, OggOpusParser } from "../../codec/ogg/ogg-opus.ts";
 import { opusSampleRate } from "../../codec/opus.ts";
 import { probeAudio, type ReadAt } from "../../codec/probe.ts";
 import { wavSamples } from "../../codec/wav/samples.ts";

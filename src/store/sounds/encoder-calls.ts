@@ -9,7 +9,19 @@ export type EncoderRequest =
   | { kind: "cancel"; id: number }
   /** Reads what finished audio says of itself. */
   | ({ kind: "inspect"; id: number } & InspectTask)
+  /** Encodes the audio of a recording in progress: first that of the files, then what is pushed. */
+  | ({ kind: "openLive"; id: number } & LiveTask)
+  | { kind: "pushLive"; id: number; pcm: Uint8Array }
+  | { kind: "closeLive"; id: number }
   | { kind: "close" };
+
+export interface LiveTask {
+  /** In Hz, within the range of the resampler. */
+  sampleRate: number;
+  channels: number;
+  /** WAV files of 16-bit samples, oldest first, and how many samples per channel each has now. */
+  past: { path: string; samples: number }[];
+}
 
 export interface InspectTask {
   /** Of the object. */
@@ -34,6 +46,16 @@ export type EncoderReply =
   | { kind: "working"; id: number }
   /** The only reply to "inspect". */
   | { kind: "inspected"; id: number; findings: AudioFindings }
+  /** Packets of live audio, as in "packets"; the first audio may give none. `pushes`: how many pushes this completes. */
+  | {
+      kind: "live";
+      id: number;
+      bytes: Uint8Array<ArrayBuffer>;
+      lengths: Uint16Array<ArrayBuffer>;
+      pushes: number;
+    }
+  /** The live audio cannot be encoded. Nothing follows. */
+  | { kind: "liveFailed"; id: number; errorNumber: number; detail: string }
   /** The last reply for this sound. The thread no longer reads the source, so the descriptor may be closed. */
   | { kind: "ended"; id: number; end: EncodeEnd };
 

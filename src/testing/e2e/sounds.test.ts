@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { OggOpusParser } from "../../codec/ogg-opus.ts";
+import { OggOpusParser } from "../../codec/ogg/ogg-opus.ts";
 import { scrape } from "../harness/http/exposition.ts";
 import { GrpcDevice } from "../harness/peers/grpc-device.ts";
 import { runServerToExit, TestServer, useServers } from "../harness/server.ts";

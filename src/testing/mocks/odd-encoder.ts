@@ -8,6 +8,7 @@ declare const self: {
 
 self.onmessage = ({ data }) => {
   if (data.kind === "close") self.onmessage = null;
+  if (data.kind === "pushLive") encodeLive(data.id, data.pcm);
   if (data.kind !== "encode") return;
   const { id, storePath } = data;
   if (storePath.endsWith("die")) process.exit(1);
@@ -17,6 +18,15 @@ self.onmessage = ({ data }) => {
   if (storePath.endsWith("slow")) void encodeSlowly(id);
   else encodeAtOnce(id);
 };
+
+/** The first byte of the audio selects what happens; otherwise it is the packet. */
+function encodeLive(id: number, pcm: Uint8Array): void {
+  if (pcm[0] === 1) process.exit(1);
+  if (pcm[0] === 2) return;
+  const [bytes, lengths] = [new Uint8Array(pcm), Uint16Array.of(1, pcm.length - 1)];
+  if (pcm[0] === 3) self.postMessage({ kind: "liveFailed", id, errorNumber: 1, detail: "as requested" });
+  else self.postMessage({ kind: "live", id, bytes, lengths, pushes: 1 });
+}
 
 function encodeAtOnce(id: number): void {
   self.postMessage({ kind: "packets", id, bytes: Uint8Array.of(1, 2, 3), lengths: Uint16Array.of(1, 2) });

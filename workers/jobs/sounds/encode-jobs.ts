@@ -8,6 +8,7 @@ import { encoderReportMs, maxEncodings } from "../../../src/base/limits/sounds.t
 import type { EncodeEnd, EncoderReply, EncoderRequest } from "../../../src/store/sounds/encoder-calls.ts";
 import { CancelledError, EncodingPace } from "./encoding-pace.ts";
 import { OptionalSoundWriter } from "./optional-sound-writer.ts";
+import { joinPackets } from "../../../src/store/sounds/packets.ts";
 import { packetsOf } from "./sound-packets.ts";
 import { storePeaks } from "./sound-peaks.ts";
 import { SoundSourceFile } from "./sound-source-file.ts";
@@ -108,13 +109,7 @@ export class EncodeJobs {
   }
 
   #sendPackets(id: number, packets: Uint8Array[]): void {
-    const lengths = Uint16Array.from(packets, (packet) => packet.length);
-    const bytes = new Uint8Array(packets.reduce((sum, packet) => sum + packet.length, 0));
-    let at = 0;
-    for (const packet of packets) {
-      bytes.set(packet, at);
-      at += packet.length;
-    }
+    const { bytes, lengths } = joinPackets(packets);
     this.#send({ kind: "packets", id, bytes, lengths }, [bytes.buffer, lengths.buffer]);
   }
 

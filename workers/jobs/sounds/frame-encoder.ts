@@ -9,10 +9,15 @@ import { opusFrameSamples } from "../../../src/codec/opus.ts";
  * behind flushes the end.
  */
 export class FrameEncoder {
-  readonly #encoder = new OpusEncoder();
+  readonly #encoder: OpusEncoder;
   readonly #frame = new Int16Array(opusFrameSamples);
   #filled = opusFrameSamples - opusEncoderDelay;
   #isFirst = true;
+
+  /** The encoder belongs to this object from now on. */
+  constructor(encoder: OpusEncoder = new OpusEncoder()) {
+    this.#encoder = encoder;
+  }
 
   /** Appends the complete packets to `packets`. */
   push(samples: Float32Array, packets: Uint8Array[]): void {

@@ -1,5 +1,5 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { OggOpusParser } from "../../../src/codec/ogg-opus.ts";
+import { OggOpusParser } from "../../../src/codec/ogg/ogg-opus.ts";
 import { opusSampleRate } from "../../../src/codec/opus.ts";
 import { editOggPages, oggFile, oggPages, opusHead, opusTags } from "../../../src/testing/fixtures/ogg.ts";
 import { id3Tag } from "../../../src/testing/fixtures/riff.ts";

@@ -2,7 +2,7 @@ import { OpusDecoder } from "opus-decoder";
 import { WavecacheError } from "../../../src/base/errors.ts";
 import { maxSoundMs } from "../../../src/base/limits/sounds.ts";
 import { KiB } from "../../../src/base/limits/units.ts";
-import { OggOpusError, OggOpusParser, type OpusHead, type OpusRun } from "../../../src/codec/ogg-opus.ts";
+import { OggOpusError, OggOpusParser, type OpusHead, type OpusRun } from "../../../src/codec/ogg/ogg-opus.ts";
 import { isPlainOpusPacket, opusFrameSamples, opusSampleRate } from "../../../src/codec/opus.ts";
 import type { EncodingPace } from "./encoding-pace.ts";
 import { mixPlanes, type MonoAudio, type MonoPiece } from "./mono-audio.ts";

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
-import { maxOggDamageBytes } from "../base/limits/sounds.ts";
-import { oggFile, oggPages, opusHead, opusTags } from "../testing/fixtures/ogg.ts";
+import { maxOggDamageBytes } from "../../base/limits/sounds.ts";
+import { oggFile, oggPages, opusHead, opusTags } from "../../testing/fixtures/ogg.ts";
 import { OggPages, oggPageHeaderBytes, parseOggPage } from "./ogg.ts";
 import { OggOpusError, OggOpusParser, type OpusRun } from "./ogg-opus.ts";
-import { isPlainOpusPacket, opusPacketSamples } from "./opus.ts";
+import { isPlainOpusPacket, opusPacketSamples } from "../opus.ts";
 
 const maxOggPageBytes = oggPageHeaderBytes + 255 + 255 * 255;
 

@@ -24,13 +24,13 @@
  *
  * Source: RFC 3533, section 6.
  */
-import { maxOggDamageBytes, maxOggPacketBytes } from "../base/limits/sounds.ts";
+import { maxOggDamageBytes, maxOggPacketBytes } from "../../base/limits/sounds.ts";
 
 export const oggPageHeaderBytes = 27;
 
 const flagContinued = 1;
-const flagFirst = 2;
-const flagLast = 4;
+export const flagFirst = 2;
+export const flagLast = 4;
 
 export interface OggPage {
   /** The page begins with the rest of a packet of the page before. */
@@ -204,11 +204,11 @@ export class OggPackets {
   }
 }
 
-const crcOffset = 22;
+export const crcOffset = 22;
 const crcTable = makeCrcTable();
 
 /** The checksum of the page at `source[at]`, with its checksum field as zero. */
-function oggCrc(source: Uint8Array, at: number, bytes: number): number {
+export function oggCrc(source: Uint8Array, at: number, bytes: number): number {
   let crc = crcOf(source, at, at + crcOffset, 0);
   for (let zero = 0; zero < 4; zero++) crc = (crc << 8) ^ crcTable[crc >>> 24]!;
   return crcOf(source, at + crcOffset + 4, at + bytes, crc) >>> 0;

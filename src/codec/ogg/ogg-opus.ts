@@ -25,8 +25,8 @@
  *
  * Source: RFC 7845, sections 3 to 5.
  */
-import { opusPacketSamples } from "./opus.ts";
-import { maxOpusLinks } from "../base/limits/sounds.ts";
+import { opusPacketSamples } from "../opus.ts";
+import { maxOpusLinks } from "../../base/limits/sounds.ts";
 import { type OggPage, OggPackets, OggPages } from "./ogg.ts";
 
 /** The channels of this many decode well within the memory of a sound. */
