@@ -108,6 +108,19 @@ describe("the configuration", () => {
     });
   });
 
+  test("reads what is kept as bytes, as an age, or as both", () => {
+    const args = ["--keep-streams", "50GiB, 30d", "--keep-recordings", "12h", "--min-free=5GiB"];
+    const dayMs = 24 * 3_600_000;
+    expect(readConfig(args, {})).toMatchObject({
+      keepStreams: { maxBytes: 50 * GiB, maxAgeMs: 30 * dayMs },
+      keepRecordings: { maxAgeMs: dayMs / 2 },
+      minFree: 5 * GiB,
+    });
+    expect(readConfig([], {})).toMatchObject({ keepStreams: undefined, minFree: undefined });
+    for (const wrong of ["x", "30d,12h", "0d", "50GiB,", "-1d"])
+      expect(refusal(["--keep-streams", wrong])).toContain("--keep-streams");
+  });
+
   test.each([
     [["--port", "abc"], "--port"],
     [["--port", "65536"], "--port"],

@@ -1,4 +1,4 @@
-/** Retention of streams, from outside: eviction in time, pins, reads, and what survives a crash. */
+/** Retention of streams, from outside: eviction in time, pins and reads. */
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { Random } from "../harness/bytes.ts";
