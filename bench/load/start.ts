@@ -3,15 +3,12 @@
  * much memory it has then, and how long lookups and lists take while it checks the store in the background.
  */
 import { cac } from "cac";
-import { linkSync, mkdirSync, writeFileSync } from "node:fs";
 import { countOption, textOption } from "../../src/cli/kit/arguments.ts";
 import { humanBytes, table } from "../../src/cli/kit/text.ts";
 import { scrape } from "../../src/testing/harness/http/exposition.ts";
 import { TestServer } from "../../src/testing/harness/server.ts";
-import { CacheLayout } from "../../src/store/layout.ts";
-import { noMetadata } from "../../src/store/streams/metadata.ts";
-import { SqliteCatalog } from "../../src/store/streams/sqlite/catalog.ts";
 import { readCommandLine, runBench, writeReport } from "./command.ts";
+import { fillCache, finishedId } from "./filled-cache.ts";
 import { Latency, type Percentiles } from "./latency.ts";
 import { Progress } from "./progress.ts";
 
@@ -34,10 +31,6 @@ interface Requests {
 }
 
 const maxStreams = 10_000_000;
-const audio = "audio";
-/** Of one file; ext4 allows 65,000. */
-const maxLinks = 60_000;
-const rowsPerTransaction = 10_000;
 
 function readSettings(args: string[]): Settings | undefined {
   const cli = cac("bun run bench:start");
@@ -56,53 +49,6 @@ function readSettings(args: string[]): Settings | undefined {
     requests: countOption(options, "requests", 1, 1_000_000),
     json: textOption(options, "json"),
   }));
-}
-
-const finishedId = (index: number) => `finished-${String(index).padStart(8, "0")}`;
-
-/** Fills the cache of a server that is stopped, without its own way of doing so, which would take hours. */
-function fill(cacheDir: string, { finished, unfinished }: Settings): void {
-  const layout = new CacheLayout(cacheDir);
-  layout.create();
-  const catalog = new SqliteCatalog(layout.catalog);
-  const inTransactions = (count: number, act: (index: number) => void) => {
-    for (let from = 0; from < count; from += rowsPerTransaction) {
-      const to = Math.min(count, from + rowsPerTransaction);
-      catalog.transaction(() => {
-        for (let index = from; index < to; index++) act(index);
-      }, false);
-    }
-  };
-  for (let folder = 0; folder < 256; folder++) {
-    mkdirSync(layout.objectFolder(folder.toString(16).padStart(2, "0")), { recursive: true });
-  }
-  inTransactions(finished, (index) => enterFinished(layout, catalog, index));
-  inTransactions(unfinished, (index) => {
-    catalog.reserve(`unfinished-${index}`, `earlier-${index}`, Date.now());
-    writeFileSync(layout.incomingPath(`earlier-${index}`), "begun");
-  });
-  catalog.close();
-}
-
-/** Objects are hard links of a few files, which is faster: nothing reads them here. */
-function enterFinished(layout: CacheLayout, catalog: SqliteCatalog, index: number): void {
-  const sha256 = new Bun.CryptoHasher("sha256").update(String(index)).digest("hex");
-  const source = `${layout.root}/source-${Math.floor(index / maxLinks)}`;
-  if (index % maxLinks === 0) writeFileSync(source, audio);
-  linkSync(source, layout.objectPath(sha256));
-  const streamId = finishedId(index);
-  const times = { createdAt: Date.now(), finishedAt: Date.now() };
-  const key = `earlier-${index}-of-finished`;
-  catalog.enter({
-    streamId,
-    key,
-    sha256,
-    size: audio.length,
-    format: null,
-    metadata: noMetadata,
-    audio: null,
-    ...times,
-  });
 }
 
 async function startOnce(server: TestServer): Promise<Start> {
@@ -190,7 +136,7 @@ async function run(settings: Settings): Promise<number> {
   await server.stop();
   using progress = new Progress();
   progress.phase(`fills a cache with ${settings.finished + settings.unfinished} streams`);
-  fill(server.cacheDir, settings);
+  fillCache(server.cacheDir, settings);
   progress.phase("starts the server");
   const starts: Start[] = [];
   for (let count = 0; count < settings.starts; count++) starts.push(await startOnce(server));

@@ -182,26 +182,24 @@ describe("a plan", () => {
   });
 });
 
-const plain = { isPinned: false, isInUse: false };
-const three: Stream[] = [1, 2, 3].map((each) => ({
-  id: `a-${each}`,
-  content: each,
-  finishedAt: each,
-  readAt: 0,
-  ...plain,
-}));
+function plainStream(each: number, readAt: number): Stream {
+  return { id: `a-${each}`, content: each, finishedAt: each, readAt, isPinned: false, isInUse: false };
+}
+
+const three = [1, 2, 3].map((each) => plainStream(each, 0));
+const diskWith = (freeBytes: number) => () => ({ device: 1, freeBytes });
 
 describe("a plan for a disk", () => {
   const minFree: PolicySettings = { pattern: "streams/*", mode: "evict", minFreeBytes: 1_000 };
 
   test("frees what is missing, and a tenth more", async () => {
-    const disk = () => ({ device: 1, freeBytes: 1_000 });
+    const disk = diskWith(1_000);
     const { removals } = await plan(three, [minFree], { disk });
     expect(removals.map(({ candidate, reason }) => [candidate.id, reason])).toEqual([["a-1", "min-free"]]);
   });
 
   test("makes room for what an upload brings", async () => {
-    const disk = () => ({ device: 1, freeBytes: 1_200 });
+    const disk = diskWith(1_200);
     expect((await plan(three, [minFree], { disk })).removals).toEqual([]);
     const { removals, isShort } = await plan(three, [minFree], { disk, newBytes: 400 });
     expect(removals.length).toBe(2);
@@ -217,13 +215,7 @@ describe("a plan for a disk", () => {
 
 test("a plan over several pages of the catalog removes each stream once, in order", async () => {
   const count = 450;
-  const many: Stream[] = Array.from({ length: count }, (_, each) => ({
-    id: `a-${each}`,
-    content: each,
-    finishedAt: each + 1,
-    readAt: 10_000 - each,
-    ...plain,
-  }));
+  const many = Array.from({ length: count }, (_, each) => plainStream(each + 1, 10_000 - each));
   const { removals } = await plan(many, [{ pattern: "streams/*", mode: "evict", maxBytes: 1 }]);
   const ids = removals.map(({ candidate }) => candidate.id);
   expect(ids).toEqual(many.map(({ id }) => id).toReversed());

@@ -30,6 +30,7 @@ import {
   startOfFree,
 } from "./plan.ts";
 import { Policy, type PolicySettings } from "./policy.ts";
+import { RemovalLog } from "./removal-log.ts";
 import { RetentionRun } from "./run.ts";
 import { PolicyUse } from "./use.ts";
 import { reportUsage, type UsageReport } from "./usage.ts";
@@ -67,7 +68,7 @@ export class Retention implements StreamRetention {
   readonly #maxStreams: number;
   readonly #policies: readonly Policy[];
   readonly #use: PolicyUse;
-  readonly #log: Log;
+  readonly #removalLog: RemovalLog;
   readonly #failures: RateLimitedLog;
   readonly #timers: Timer[] = [];
   #run: RetentionRun | undefined;
@@ -90,7 +91,7 @@ export class Retention implements StreamRetention {
     this.#maxStreams = Math.min(settings.maxStreams, Math.floor(settings.maxCacheBytes / minStreamBytes));
     this.#policies = settings.policies.map((each) => new Policy(withinCache(each, settings.maxCacheBytes)));
     this.#use = new PolicyUse(base.keeper, base.streams);
-    this.#log = log;
+    this.#removalLog = new RemovalLog(log);
     this.#failures = new RateLimitedLog(log);
     this.disks = new Disks(base.folders);
     this.pins = new Pins(base.keeper);
@@ -112,6 +113,7 @@ export class Retention implements StreamRetention {
     this.#run?.stop();
     await Promise.all([this.#running, this.#ticking]);
     await this.#flushReads();
+    this.#removalLog.write();
   }
 
   reclaim(_excessBytes: number, newBytes: number): boolean {
@@ -176,6 +178,7 @@ export class Retention implements StreamRetention {
 
   async #tick(): Promise<void> {
     try {
+      this.#removalLog.writeIfDue();
       await this.#measureDisks();
       if (performance.now() - this.#flushedAtMs > readTimesFlushMs) await this.#flushReads();
       const isPassDue = performance.now() - this.#passedAtMs > retentionPassMs;
@@ -317,7 +320,7 @@ export class Retention implements StreamRetention {
     figures.count += count;
     figures.bytes += bytes;
     this.#use.removed(batch);
-    if (count > 0) this.#log.info("removed to keep within the limits", { kind, reason, count, bytes });
+    this.#removalLog.add({ kind, reason }, { count, bytes });
     await this.#measureDisks();
   }
 

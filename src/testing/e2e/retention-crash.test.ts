@@ -59,27 +59,27 @@ describe("a crash in a removal", () => {
   );
 });
 
+async function record(server: TestServer, device: string): Promise<void> {
+  using peer = await IngestDevice.open(server.httpBase, pcmFormat, device);
+  peer.send(countingPayload(0, 320));
+  await peer.close();
+  await until(`the recording of ${device}`, limitMs, async () => {
+    const listed = await allRecordings(server.httpBase, `device=${device}`);
+    return listed.length > 0 || undefined;
+  });
+}
+
+/** Every recording is older than a second. */
+async function untilExpired(server: TestServer): Promise<void> {
+  await until("recordings of more than a second ago", limitMs, async () => {
+    const listed = await allRecordings(server.httpBase);
+    return listed.every(({ endedAt }) => Date.parse(endedAt) < Date.now() - 1_000) || undefined;
+  });
+}
+
+const received = (server: TestServer) => join(server.folder, "received");
+
 describe("recordings", () => {
-  async function record(server: TestServer, device: string): Promise<void> {
-    using peer = await IngestDevice.open(server.httpBase, pcmFormat, device);
-    peer.send(countingPayload(0, 320));
-    await peer.close();
-    await until(`the recording of ${device}`, limitMs, async () => {
-      const listed = await allRecordings(server.httpBase, `device=${device}`);
-      return listed.length > 0 || undefined;
-    });
-  }
-
-  /** Every recording is older than a second. */
-  async function untilExpired(server: TestServer): Promise<void> {
-    await until("recordings of more than a second ago", limitMs, async () => {
-      const listed = await allRecordings(server.httpBase);
-      return listed.every(({ endedAt }) => Date.parse(endedAt) < Date.now() - 1_000) || undefined;
-    });
-  }
-
-  const received = (server: TestServer) => join(server.folder, "received");
-
   test("expire with both files and their folder, also after a crash between the files", async () => {
     await using server = await TestServer.start({ flags: { "sync-seconds": 1 } });
     for (const device of ["kitchen", "pinned"]) await record(server, device);
