@@ -11,6 +11,8 @@ COPY package.json bunfig.toml LICENSE NOTICE.md ./
 COPY licenses licenses
 COPY src src
 COPY workers workers
+# The page is bundled once, here, instead of at each start.
+RUN bun run build:page && rm -r src/ui
 
 # One volume holds all state. Root owns the code, so the server cannot change it.
 RUN mkdir /data && chown bun:bun /data

@@ -34,6 +34,8 @@ import { echoRoute, ingestHttpRoute, ingestRoute } from "./gateways/ingest/route
 import { liveRoute } from "./gateways/live/live.ts";
 import { liveSocketRoute } from "./gateways/live/socket.ts";
 import { Metrics } from "./gateways/metrics/metrics.ts";
+import { projectFolders } from "./gateways/page/bundle.ts";
+import { pageRoute } from "./gateways/page/page.ts";
 import { SongsTlsGateway } from "./gateways/songs-tls/gateway.ts";
 import { SongsUdpGateway } from "./gateways/songs-udp/gateway.ts";
 import { V1Gateway } from "./gateways/v1/gateway.ts";
@@ -211,7 +213,7 @@ function openV1({ config, streams, recordings, access, meters }: Parts): V1Gatew
 /** The main port serves every route; live ingest has a second port, unless it is off. */
 async function openListeners(parts: Parts, v1: V1Gateway, metrics: Metrics, log: Log): Promise<Listeners> {
   const { config, streams, recordings, access, connections, meters, readiness } = parts;
-  const { host, port, path, ingestPort } = config;
+  const { host, port, path, ingestPort, basePath } = config;
   const [liveMeter, liveLog] = [meters.add("live"), openLog("live")];
   const ingest = {
     sockets: [
@@ -226,10 +228,17 @@ async function openListeners(parts: Parts, v1: V1Gateway, metrics: Metrics, log:
     ...audioCacheRoute(path, streams, meters.add("audio-cache"), openLog("audio-cache")),
     maxMessageBytes,
   };
-  const api = httpRoutes(parts, { version, audioPath: path }, meters.add("api"));
+  const api = httpRoutes(parts, version, meters.add("api"));
+  const page = pageRoute({
+    folders: projectFolders(import.meta.dir),
+    basePath,
+    audioPath: path,
+    version,
+    meter: meters.add("page"),
+  });
   const main = {
     sockets: [v1.route, audioCache, ...ingest.sockets],
-    http: [...api, metrics.route, ...ingest.http],
+    http: [...api, metrics.route, page, ...ingest.http],
   };
   const certificates = config.tls ? parts.certificates : undefined;
   const common = {
@@ -241,6 +250,7 @@ async function openListeners(parts: Parts, v1: V1Gateway, metrics: Metrics, log:
     stallTimeoutMs,
     allowHost: config.allowHost,
     allowOrigin: config.allowOrigin,
+    basePath,
     meter: meters.add("listener"),
     isStarting: () => readiness.has("STARTING"),
     log,

@@ -58,6 +58,9 @@ export const urlPath = v.pipe(
   v.regex(/^\/[A-Za-z0-9_./-]*[A-Za-z0-9_.-]$/, "a path such as /audio"),
 );
 
+/** A path, or an empty text for none. */
+export const optionalUrlPath = v.union([v.literal(""), urlPath], "a path such as /wavecache");
+
 export const networks = v.pipe(
   v.string(),
   v.transform((given) => AddressList.parse(given)),

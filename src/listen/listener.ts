@@ -32,6 +32,7 @@ import { isOfOwnPage, type Origins } from "./origin.ts";
 import { agreementHeaders, handshakeOf, isUpgrade, upgradeRequired } from "./handshake.ts";
 import { type OpenOptions, PortServer } from "./port-server.ts";
 import type { HttpConnection, HttpRoute } from "./route.ts";
+import { isPageAssetPath, isPagePath } from "./page-paths.ts";
 import { isHealthPath, type WebAccess, webRefusal } from "./web-access.ts";
 
 export interface ListenerSettings extends PeersSettings {
@@ -52,6 +53,8 @@ export interface ListenerSettings extends PeersSettings {
   isStarting?: () => boolean;
   /** Sees the connections that are no WebSockets; undefined, or without a view of them, they are not counted. */
   watch?: ConnectionWatch;
+  /** Removed from the beginning of paths: that of a proxy that passes them on as they are. Empty for none. */
+  basePath?: string;
   /** The largest message of any route. */
   maxMessageBytes?: number;
 }
@@ -196,7 +199,7 @@ export class Listener implements WatchedPort {
   }
 
   #fetch(request: Request, server: Server<Admitted>): Response | Promise<Response> | undefined {
-    const url = targetOf(request);
+    const url = targetOf(request, this.#settings.basePath);
     if (this.#closing) return errorResponse(new WavecacheError("SHUTTING_DOWN"));
     const refusal = webRefusal(request, url.pathname, this.#access);
     if (refusal !== undefined) return this.#refuse(request, refusal);
@@ -216,7 +219,7 @@ export class Listener implements WatchedPort {
   #principalOf({ request, url, address }: Arrived): Principal | Promise<Principal> {
     const credentials = takeCredentials(request.headers, url);
     // Before the store is open nothing is known of tokens, and nothing but the state of the server is served.
-    if (this.#isStarting || isHealthPath(url.pathname)) return nobody(address.address);
+    if (this.#isStarting || isOpenPath(url.pathname)) return nobody(address.address);
     if (credentials.session !== undefined && !this.#mayUseCookie(request)) {
       throw new WavecacheError("FOREIGN_ORIGIN");
     }
@@ -226,7 +229,7 @@ export class Listener implements WatchedPort {
   /** A browser sends a cookie whoever asks it to: only a page of this server may change anything by that. */
   #mayUseCookie({ method, headers }: Request): boolean {
     if ((method === "GET" || method === "HEAD") && !isUpgrade(headers)) return true;
-    return isOfOwnPage(headers, this.#access.scheme);
+    return isOfOwnPage(headers, this.#access.scheme, this.#access.origins);
   }
 
   /** The type of the answer leaves out what Bun expects after an upgrade, which is no answer. */
@@ -309,6 +312,11 @@ export class Listener implements WatchedPort {
   }
 }
 
+/** Whether everybody gets this, whatever the credentials: one that has ended must not lock the page. */
+function isOpenPath(path: string): boolean {
+  return isHealthPath(path) || isPagePath(path) || isPageAssetPath(path);
+}
+
 /** The connection ends after this answer. */
 function closing(response: Response): Response {
   response.headers.set("connection", "close");
@@ -322,9 +330,14 @@ const unknownAddress: PeerAddress = { address: "", port: 0 };
  * The path and the query of a request, whatever its Host header says. Bun puts a malformed one into a URL that cannot
  * be parsed, or leaves it out; the target of a CONNECT has no path.
  */
-function targetOf({ url }: Request): URL {
+function targetOf({ url }: Request, basePath = ""): URL {
   const target = url.replace(/^https?:\/\/[^/]*/, "");
-  return new URL(`http://localhost${target.startsWith("/") ? target : "/"}`);
+  const parsed = new URL(`http://localhost${target.startsWith("/") ? target : "/"}`);
+  const { pathname } = parsed;
+  if (basePath !== "" && `${pathname}/`.startsWith(`${basePath}/`)) {
+    parsed.pathname = pathname.slice(basePath.length);
+  }
+  return parsed;
 }
 
 function toPeerSocket(socket: WebSocketPeer): PeerSocket {

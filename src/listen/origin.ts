@@ -74,10 +74,15 @@ export function isNavigation({ origin, mode, destination }: PageHeaders): boolea
   return origin === null && mode === "navigate" && destination === "document";
 }
 
-/** Whether a page that this server sent made the request, as its Origin says. */
-export function isOfOwnPage(headers: Headers, scheme: "http" | "https"): boolean {
+/**
+ * Whether a page that this server sent made the request, as its Origin says. Behind a proxy that speaks TLS the Origin is
+ * https where the listener knows only http: then it must be allowed, too.
+ */
+export function isOfOwnPage(headers: Headers, scheme: "http" | "https", allowed: Origins): boolean {
   const origin = headers.get("origin");
-  return origin !== null && isOwn(origin, { scheme, host: parseHost(headers.get("host")) });
+  if (origin === null) return false;
+  const host = parseHost(headers.get("host"));
+  return isOwn(origin, { scheme, host }) || (allowed.has(origin) && isOwn(origin, { scheme: "https", host }));
 }
 
 function isOwn(origin: string, { scheme, host }: Pick<OriginRules, "scheme" | "host">): boolean {

@@ -7,6 +7,7 @@ import type { ErrorCode } from "../base/errors.ts";
 import { type HostNames, isOwnName, parseHost } from "./host.ts";
 import { isUpgrade } from "./handshake.ts";
 import { isForeign, isNavigation, type Origins, pageHeadersOf } from "./origin.ts";
+import { isPagePath } from "./page-paths.ts";
 
 export interface WebAccess {
   scheme: "http" | "https";
@@ -21,9 +22,6 @@ const healthPaths: ReadonlySet<string> = new Set(["/healthz", "/readyz"]);
 export function isHealthPath(path: string): boolean {
   return healthPaths.has(path);
 }
-
-/** Pages of other servers may link to this path. */
-const pagePath = "/";
 
 /** Why a request is refused; undefined if it is not. */
 export function webRefusal(
@@ -41,5 +39,5 @@ export function webRefusal(
   }
   if (healthPaths.has(path)) return undefined;
   if (!isForeign(page, { scheme: access.scheme, host, allowed: access.origins })) return undefined;
-  return isNavigation(page) && method === "GET" && path === pagePath ? undefined : "FOREIGN_ORIGIN";
+  return isNavigation(page) && method === "GET" && isPagePath(path) ? undefined : "FOREIGN_ORIGIN";
 }

@@ -22,6 +22,7 @@ const floors: Record<string, number> = {
   "src/client": 6,
   "src/config": 7,
   "src/admin": 8,
+  "src/ui": 8,
   src: 9,
   "src/cli": 10,
 };
@@ -41,7 +42,7 @@ interface Import {
 }
 
 function productFiles(): string[] {
-  const found = [...new Glob("{src,workers}/**/*.ts").scanSync(root)];
+  const found = [...new Glob("{src,workers}/**/*.{ts,tsx}").scanSync(root)];
   return found
     .map((path) => path.replaceAll("\\", "/"))
     .filter((path) => !/\.test\.ts$|^src\/testing\//.test(path));

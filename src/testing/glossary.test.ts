@@ -47,7 +47,7 @@ const metricLabel = /\{ door: |"door"|`door`|\bdoor="|\| door(?:, code)? +\|/g;
 const root = join(import.meta.dir, "../..");
 
 function writtenFiles(): string[] {
-  const inFolders = new Glob("{src,workers,bench,docs}/**/*.{ts,mjs,md}").scanSync({ cwd: root });
+  const inFolders = new Glob("{src,workers,bench,docs}/**/*.{ts,tsx,css,mjs,md}").scanSync({ cwd: root });
   const files = [...inFolders, ...new Glob("*.{ts,mjs,md}").scanSync({ cwd: root })];
   const self = relative(root, import.meta.path);
   return files.filter((path) => path !== self).map((path) => path.replaceAll("\\", "/"));

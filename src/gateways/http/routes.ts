@@ -1,4 +1,4 @@
-/** The HTTP API, and the page at its root. */
+/** The HTTP API, and the health of the server. */
 import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import type { Readiness } from "../../base/readiness.ts";
 import type { HttpRoute } from "../../listen/route.ts";
@@ -12,7 +12,6 @@ import { deviceOperations, type Devices } from "./devices.ts";
 import { eventOperations, type Events } from "./events/operations.ts";
 import { type Hooks, hookOperations } from "./events/hooks.ts";
 import { healthRoute, type StoreCheck } from "./health.ts";
-import { homeRoute, type HomeSettings } from "./home.ts";
 import { libraryOperations, type Songs } from "./library.ts";
 import { levelsOperation } from "./peaks/levels.ts";
 import type { MeteredRecordings } from "./peaks/level-feed.ts";
@@ -58,7 +57,7 @@ export interface HttpApi {
   readiness: Readiness;
 }
 
-export function httpRoutes(api: HttpApi, home: HomeSettings, meter: GatewayMeter): HttpRoute[] {
+export function httpRoutes(api: HttpApi, version: string, meter: GatewayMeter): HttpRoute[] {
   const { archive } = api.recordings;
   const operations = [
     ...streamOperations(api.streams),
@@ -86,9 +85,5 @@ export function httpRoutes(api: HttpApi, home: HomeSettings, meter: GatewayMeter
     ...eventOperations(api.events),
     ...hookOperations(api.hooks),
   ];
-  return [
-    healthRoute(api.readiness, api.streams),
-    homeRoute(home),
-    apiRoute(operations, home.version, meter),
-  ];
+  return [healthRoute(api.readiness, api.streams), apiRoute(operations, version, meter)];
 }

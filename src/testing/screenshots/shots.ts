@@ -1,0 +1,57 @@
+import type { Page } from "playwright-core";
+
+export interface Shot {
+  name: string;
+  path: string;
+  /** Brings the view into the state to see. */
+  prepare?: (page: Page) => Promise<void>;
+}
+
+/** Levels and curves need some seconds to be worth an image. */
+const livelyMs = 4_000;
+
+export const shots: readonly Shot[] = [
+  {
+    name: "overview",
+    path: "/",
+    prepare: async (page) => {
+      await page.waitForSelector(".live-row");
+      await page.waitForTimeout(livelyMs);
+    },
+  },
+  {
+    name: "streams",
+    path: "/streams",
+    prepare: async (page) => {
+      await page.waitForSelector(".row");
+      await page.getByRole("button", { name: "Play Prelude in C" }).click();
+      await page.waitForTimeout(1_500);
+    },
+  },
+  {
+    name: "stream",
+    path: "/streams/prelude",
+    prepare: async (page) => {
+      await page.waitForSelector(".facts");
+      await page.getByRole("complementary").getByRole("button", { name: "Play" }).click();
+      await page.waitForTimeout(2_000);
+    },
+  },
+  {
+    name: "nothing-found",
+    path: "/streams",
+    prepare: async (page) => {
+      await page.getByRole("searchbox").fill("nothing like it");
+      await page.waitForSelector(".empty");
+    },
+  },
+  { name: "library", path: "/library", prepare: async (page) => void (await page.waitForSelector(".row")) },
+  {
+    name: "sign-in",
+    path: "/",
+    prepare: async (page) => {
+      await page.getByRole("button", { name: "Sign in" }).click();
+      await page.waitForSelector(".sign-in");
+    },
+  },
+];

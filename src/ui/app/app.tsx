@@ -1,0 +1,63 @@
+/** The frame around the views: rail, notices, and the player, which goes on while one moves about. */
+import type { JSX } from "preact";
+import { useEffect } from "preact/hooks";
+import { Route, Router, Switch, useLocation } from "wouter-preact";
+import { currentTrack } from "../audio/player.ts";
+import { PlayerBar } from "../audio/player-bar.tsx";
+import { Empty } from "../parts/states.tsx";
+import { Toasts } from "../parts/toasts.tsx";
+import { DropTarget } from "../uploads/drop-target.tsx";
+import { UploadPanel } from "../uploads/upload-panel.tsx";
+import { basePath } from "./address.ts";
+import { ConnectionBanner } from "./connection-banner.tsx";
+import { Rail } from "./rail.tsx";
+import { asksForToken, followSession, grants, session } from "./session.ts";
+import { SignIn } from "./sign-in.tsx";
+import { useShortcuts } from "./shortcuts.ts";
+import { views } from "./views.ts";
+
+export function App(): JSX.Element {
+  useEffect(followSession, []);
+  useShortcuts();
+  return (
+    <Router base={basePath}>
+      <div class={currentTrack.value === undefined ? "shell" : "shell has-player"}>
+        <a class="skip" href="#main">
+          Skip to content
+        </a>
+        <Rail />
+        <ConnectionBanner />
+        <main id="main" class="content" tabIndex={-1}>
+          {asksForToken.value ? <SignIn /> : session.value !== undefined && <CurrentView />}
+        </main>
+        <UploadPanel />
+        <PlayerBar />
+        <Toasts />
+        <DropTarget />
+      </div>
+    </Router>
+  );
+}
+
+function CurrentView(): JSX.Element {
+  const [location] = useLocation();
+  const allowed = views.filter(({ isFor }) => isFor(grants.value));
+  const current = allowed.find(({ path }) => path === `/${location.split("/")[1] ?? ""}`);
+  useEffect(() => {
+    document.title = current === undefined ? "Wavecache" : `${current.label} · Wavecache`;
+  }, [current]);
+  return (
+    <Switch>
+      {allowed.map(({ path, pattern, component: Current }) => (
+        <Route key={path} path={pattern}>
+          <Current />
+        </Route>
+      ))}
+      <Route>
+        <Empty icon="search" title="There is nothing at this address">
+          Choose a view on the rail.
+        </Empty>
+      </Route>
+    </Switch>
+  );
+}

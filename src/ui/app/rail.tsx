@@ -1,0 +1,72 @@
+/** The views to choose from: a rail at the side, or a bar at the bottom of a phone. */
+import type { JSX } from "preact";
+import { Link, useLocation } from "wouter-preact";
+import { notifyError } from "../parts/toasts.tsx";
+import { IconButton } from "../parts/button.tsx";
+import { Icon } from "../parts/icon.tsx";
+import { settingOf } from "./address.ts";
+import { asksForToken, grants, session, signOut } from "./session.ts";
+import { currentTheme, toggleTheme } from "./theme.ts";
+import { views } from "./views.ts";
+
+export function Rail(): JSX.Element {
+  const [location] = useLocation();
+  const section = `/${location.split("/")[1] ?? ""}`;
+  return (
+    <header class="rail">
+      <Link href="/" class="brand" aria-label="Wavecache, overview">
+        <Logo />
+        <span class="brand-name">Wavecache</span>
+      </Link>
+      <nav aria-label="Views">
+        <ul class="rail-views">
+          {views
+            .filter(({ isFor }) => isFor(grants.value))
+            .map(({ path, label, icon }) => (
+              <li key={path}>
+                <Link href={path} class="rail-view" aria-current={path === section ? "page" : undefined}>
+                  <Icon name={icon} />
+                  <span>{label}</span>
+                </Link>
+              </li>
+            ))}
+        </ul>
+      </nav>
+      <RailFoot />
+    </header>
+  );
+}
+
+function RailFoot(): JSX.Element {
+  const isDark = currentTheme() === "dark";
+  const user = session.value;
+  const isSignedIn = user !== undefined && user.kind !== "anonymous";
+  return (
+    <div class="rail-foot">
+      <IconButton
+        icon={isDark ? "sun" : "moon"}
+        label={isDark ? "Light theme" : "Dark theme"}
+        onClick={toggleTheme}
+      />
+      {isSignedIn ? (
+        <IconButton
+          icon="person"
+          label={`Sign out ${user.principal}`}
+          onClick={() => void signOut().catch(notifyError)}
+        />
+      ) : (
+        <IconButton icon="person" label="Sign in" onClick={() => (asksForToken.value = true)} />
+      )}
+      <span class="rail-version muted figure">{settingOf("version")}</span>
+    </div>
+  );
+}
+
+function Logo(): JSX.Element {
+  return (
+    <svg class="logo" width="28" height="28" viewBox="0 0 32 32" aria-hidden="true">
+      <rect width="32" height="32" rx="8" />
+      <path d="M7 13v6M11.5 9v14M16 6v20M20.5 11v10M25 14v4" />
+    </svg>
+  );
+}

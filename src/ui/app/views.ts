@@ -1,0 +1,46 @@
+/** The views of the page, in the order of the rail. */
+import type { ComponentType } from "preact";
+import type { PageGrants } from "../api/grants.ts";
+import type { IconName } from "../parts/icon.tsx";
+import { LibraryView } from "../views/library/library-view.tsx";
+import { Overview } from "../views/overview/overview.tsx";
+import { StreamsView } from "../views/streams/streams-view.tsx";
+
+export interface View {
+  /** Below the path of the page. */
+  path: string;
+  /** What it also shows, such as one stream: a pattern of the router. */
+  pattern: string;
+  label: string;
+  icon: IconName;
+  component: ComponentType;
+  /** Whether it has anything for a user who may do this. */
+  isFor: (grants: PageGrants) => boolean;
+}
+
+export const views: readonly View[] = [
+  {
+    path: "/",
+    pattern: "/",
+    label: "Overview",
+    icon: "overview",
+    component: Overview,
+    isFor: () => true,
+  },
+  {
+    path: "/streams",
+    pattern: "/streams/:id?",
+    label: "Streams",
+    icon: "streams",
+    component: StreamsView,
+    isFor: (grants) => grants.maySome("list", "streams") || grants.maySome("upload", "streams"),
+  },
+  {
+    path: "/library",
+    pattern: "/library",
+    label: "Library",
+    icon: "library",
+    component: LibraryView,
+    isFor: (grants) => grants.maySome("list", "library"),
+  },
+];

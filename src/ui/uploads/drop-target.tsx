@@ -1,0 +1,59 @@
+/** Takes files that are dropped anywhere on the page. */
+import { signal } from "@preact/signals";
+import type { JSX } from "preact";
+import { useEffect } from "preact/hooks";
+import { grants } from "../app/session.ts";
+import { Icon } from "../parts/icon.tsx";
+import { notify, notifyError } from "../parts/toasts.tsx";
+import { type DroppedFile, filesOfDrop, isAudioFile } from "./dropped-files.ts";
+import { addFiles, restoreUploads } from "./uploads.ts";
+
+const isOver = signal(false);
+
+export function DropTarget(): JSX.Element {
+  useEffect(() => {
+    restoreUploads().catch(notifyError);
+    const listeners = { dragenter: onDrag, dragover: onDrag, dragleave: onLeave, drop: onDrop };
+    const all = Object.entries(listeners) as [keyof typeof listeners, (event: DragEvent) => void][];
+    for (const [name, listener] of all) addEventListener(name, listener);
+    return () => {
+      for (const [name, listener] of all) removeEventListener(name, listener);
+    };
+  }, []);
+  return (
+    <div class={isOver.value ? "drop-target over" : "drop-target"} aria-hidden="true">
+      <Icon name="upload" size={40} />
+      <p>Drop audio files or folders to upload them</p>
+    </div>
+  );
+}
+
+/** Uploads the audio among the files, and says what was left out. */
+export async function uploadFiles(files: readonly DroppedFile[]): Promise<void> {
+  const audio = files.filter(({ file }) => isAudioFile(file) && file.size > 0);
+  const skipped = files.length - audio.length;
+  if (skipped > 0) notify(`${skipped} ${skipped === 1 ? "file is" : "files are"} no audio, and not uploaded`);
+  await addFiles(audio);
+}
+
+function mayTake(event: DragEvent): boolean {
+  return grants.value.maySome("upload", "streams") && event.dataTransfer?.types.includes("Files") === true;
+}
+
+function onDrag(event: DragEvent): void {
+  if (!mayTake(event)) return;
+  event.preventDefault();
+  isOver.value = true;
+}
+
+function onLeave(event: DragEvent): void {
+  // Null where the pointer leaves the window.
+  if (event.relatedTarget === null) isOver.value = false;
+}
+
+function onDrop(event: DragEvent): void {
+  if (!mayTake(event)) return;
+  event.preventDefault();
+  isOver.value = false;
+  filesOfDrop(event.dataTransfer!).then(uploadFiles).catch(notifyError);
+}

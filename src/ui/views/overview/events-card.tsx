@@ -1,0 +1,44 @@
+import type { JSX } from "preact";
+import type { ServerEvent } from "../../api/resources.ts";
+import { Card } from "../../parts/card.tsx";
+import { formatClock } from "../../parts/format.ts";
+import { hasEvents, lastEvents } from "./server-events.ts";
+
+/** Nothing on a server without events, or for a caller who may not see them. */
+export function EventsCard(): JSX.Element | null {
+  if (hasEvents.value !== true) return null;
+  const events = lastEvents.value;
+  return (
+    <Card title="Events" isWide>
+      {events.length === 0 ? (
+        <p class="muted card-empty">What happens from now on is listed here.</p>
+      ) : (
+        <ol class="event-list" aria-live="off">
+          {events.map((event) => (
+            <EventRow key={event.id} event={event} />
+          ))}
+        </ol>
+      )}
+    </Card>
+  );
+}
+
+function EventRow({ event: { type, subject, time } }: { event: ServerEvent }): JSX.Element {
+  return (
+    <li class="event-row">
+      <time class="figure muted" dateTime={time}>
+        {formatClock(time)}
+      </time>
+      <span class={`badge ${badgeOf(type)}`}>{type}</span>
+      <span class="cut" dir="auto">
+        {subject}
+      </span>
+    </li>
+  );
+}
+
+function badgeOf(type: string): string {
+  if (/damaged|low|clipping/.test(type)) return "danger";
+  if (/lost|interrupted|expired|removed/.test(type)) return "warn";
+  return /finished|opened|connected|active/.test(type) ? "ok" : "";
+}

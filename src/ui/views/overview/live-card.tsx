@@ -1,0 +1,53 @@
+import type { JSX } from "preact";
+import { useEffect } from "preact/hooks";
+import { Card } from "../../parts/card.tsx";
+import { Meter } from "../../parts/meter.tsx";
+import { Sparkline } from "../../parts/sparkline.tsx";
+import { Command } from "../../parts/states.tsx";
+import { followLevels, type LiveDevice, liveDevices } from "./live-levels.ts";
+
+const example =
+  "bun run client stream --wav data/samples/speech-16k-mono.wav --hwid kitchen --realtime --loop";
+
+/** The devices that send audio, with their levels and those of the last minute. */
+export function LiveCard(): JSX.Element {
+  useEffect(followLevels, []);
+  const devices = liveDevices.value;
+  const note = devices.length === 0 ? undefined : `${devices.length} on air`;
+  return (
+    <Card title="Live" note={note} isWide>
+      {devices.length === 0 ? (
+        <div class="card-empty">
+          <p class="muted">No device sends audio. This one plays a sample as if it did:</p>
+          <Command text={example} />
+        </div>
+      ) : (
+        <ul class="live-list">
+          {devices.map((device) => (
+            <LiveRow key={device.name} device={device} />
+          ))}
+        </ul>
+      )}
+    </Card>
+  );
+}
+
+function LiveRow({ device: { name, level, history } }: { device: LiveDevice }): JSX.Element {
+  const { peak, rms, clipped } = level.value;
+  return (
+    <li class="live-row">
+      <span class="cut live-name" dir="auto" title={name}>
+        {name}
+      </span>
+      <Sparkline
+        label={`Peaks of ${name} in the last minute`}
+        values={history.value}
+        min={-60}
+        max={0}
+        length={60}
+      />
+      <Meter label={`Level of ${name}`} peak={peak} rms={rms} isClipped={clipped > 0} />
+      <span class="figure muted live-figure">{rms <= -120 ? "−∞" : Math.round(rms)} dB</span>
+    </li>
+  );
+}
