@@ -93,6 +93,23 @@ export interface StartedSegment {
   fillGaps: boolean;
 }
 
+/** A segment as far as it is written, whether it is complete or not. */
+export interface WrittenSegment {
+  /** As in `RecordingEntry`. */
+  name: string;
+  /** As far as it is known. */
+  placement: Placement;
+  /** Samples per channel in the `.wav`. */
+  samples: number;
+}
+
+/** The audio of a connection that is in files and not in the catalog. */
+export interface WrittenAudio {
+  segments: WrittenSegment[];
+  /** No audio before this time, in µs since 1970, is still to come; null if there was none yet. */
+  knownUntilUs: number | null;
+}
+
 /** The time that a segment covers: samples per channel, including lost ones. */
 export function spanOf({ samples, placement }: Pick<RecordingEntry, "samples" | "placement">): number {
   return placement.losses.reduce((sum, loss) => sum + loss.samples, samples);

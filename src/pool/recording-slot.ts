@@ -1,6 +1,6 @@
 /** The slot of one live recording on its writer thread. */
 import { errorOfNumber, type WavecacheError } from "../base/errors.ts";
-import type { RecordingEntry, StartedSegment } from "../base/recording-entry.ts";
+import type { RecordingEntry, StartedSegment, WrittenAudio } from "../base/recording-entry.ts";
 import type { Level } from "../codec/peaks/level.ts";
 import type { OrderDecision } from "../codec/nibble-order.ts";
 import {
@@ -16,6 +16,7 @@ import {
   RECORD_FRAMES,
   RECORD_LISTEN,
   RECORD_LISTENING,
+  RECORD_LOOK,
   RECORD_OPEN,
   RECORD_ORDER,
   RECORD_SEGMENT,
@@ -23,6 +24,7 @@ import {
   RECORD_SOUND,
   RECORD_SPLIT,
   RECORD_STARTED,
+  RECORD_WRITTEN,
   type RecordingSpec,
   type SoundNews,
 } from "../lane/messages/recordings.ts";
@@ -41,6 +43,8 @@ export interface RecordingEvents {
    * oldest first, if it asked to start where they end.
    */
   listening(past: PastAudio[]): void;
+  /** Answers one `look`. */
+  written(audio: WrittenAudio): void;
   /**
    * PCM16, interleaved: a view of shared memory that is valid until this returns. The time is of its first sample, in ms
    * since 1970.
@@ -91,6 +95,11 @@ export class RecordingSlot implements SlotOwner {
     this.#writer.send(RECORD_LISTEN, this.#slot, Uint8Array.of(listenCodes[mode]));
   }
 
+  /** Asks for what is written and not reported as a complete segment. */
+  look(): void {
+    this.#writer.send(RECORD_LOOK, this.#slot, emptyBody);
+  }
+
   /** Ends the segment. The next frame opens another one. */
   split(): void {
     this.#writer.send(RECORD_SPLIT, this.#slot, emptyBody);
@@ -126,6 +135,9 @@ export class RecordingSlot implements SlotOwner {
         this.#events.failed(errorOfNumber(failure.number, failure.detail));
         return false;
       }
+      case RECORD_WRITTEN:
+        this.#events.written(decodeJson(body));
+        return false;
       case RECORD_SOUND:
         this.#events.sound(decodeJson(body));
         return false;

@@ -27,6 +27,17 @@ export const maxFilledMs = 10_000;
 export const maxFilledBytes = 1 * MiB;
 /** A device that sends nothing for this long continues in a new segment, and its silence is a gap in the timeline. */
 export const recordingPauseMs = 2_000;
+/**
+ * After this long a segment of late audio begins another session, even if the device could still catch up on its delay:
+ * who follows a period must not wait for a long segment to end.
+ */
+export const sessionSettleMs = 10_000;
+/** Audio that arrives later than this is left out of a period that is being followed; later requests have it. */
+export const followLateMs = 15_000;
+/** Interval at which a period that is being followed is looked at for new audio. */
+export const followLookMs = 500;
+/** Clients that follow periods; one more is refused with LISTENERS_EXHAUSTED. */
+export const maxPeriodFollowers = 64;
 /** Places in one segment where frames were lost; further losses leave later samples of the segment too early. */
 export const maxSegmentLosses = 4_096;
 /** Audio before its request that a live listener gets first. */
@@ -83,6 +94,10 @@ mustHold(
 );
 mustHold("four ingest frames fit their ring", maxIngestFrameBytes <= writeRingBytes / 4);
 mustHold("a crash costs at most a second", recordingFlushMs + recordingTickMs <= 1_000);
+mustHold(
+  "late audio is placed before it is left out",
+  followLateMs >= sessionSettleMs + 2 * recordingPauseMs,
+);
 mustHold("the nibble order is settled before audio is overdue", nibbleHoldMs <= recordingFlushMs);
 mustHold("a listener can buffer its history", maxLiveHistoryBytes <= maxLiveBufferBytes);
 // Samples of ADPCM take four times the bytes of their frame.

@@ -3,7 +3,13 @@
  * finds recordings whose files somebody removed.
  */
 import { WavecacheError } from "../../base/errors.ts";
-import { maxRemovedAtOnce, recordingLookMs, recordingsLookedAt } from "../../base/limits/recordings.ts";
+import {
+  maxPeriodFollowers,
+  maxPeriodMs,
+  maxRemovedAtOnce,
+  recordingLookMs,
+  recordingsLookedAt,
+} from "../../base/limits/recordings.ts";
 import type { Log } from "../../base/log/log.ts";
 import type { KeeperClient } from "../../pool/keeper-client.ts";
 import type { OpenedFile } from "../../store/library/file.ts";
@@ -14,7 +20,14 @@ import type { SoundSpan, SpanQuery } from "../../store/recordings/sounds/catalog
 import type { Period } from "../../store/recordings/timeline/catalog.ts";
 import { sanitizeHwid } from "../../wire/ingest.ts";
 import { Reads } from "../retention/reads.ts";
-import { type Plan, type PlanOptions, planPeriod } from "./by-time/plan.ts";
+import { FollowedPeriod } from "./by-time/followed-period.ts";
+import { type GapRule, type Plan, type PlannedFormat, type PlanOptions, planPeriod } from "./by-time/plan.ts";
+import {
+  type ReadableRows,
+  type ReadableSegment,
+  type UnenteredSegment,
+  withWritten,
+} from "./by-time/written.ts";
 import { type Timeline, timelineOf } from "./by-time/timeline.ts";
 import { WavFiles } from "./wav-files.ts";
 
@@ -33,15 +46,28 @@ export interface RecordingsFolder {
   noteLoss(error: unknown): boolean;
 }
 
+/** What is recorded now. */
+export interface LiveAudio {
+  /**
+   * The audio of a device that the catalog may not have, and up to when it is known what the device sent, in µs since
+   * 1970.
+   */
+  written(period: Period): Promise<{ segments: UnenteredSegment[]; knownUntilUs: number }>;
+  /** The format of what a device sends now. */
+  formatOf(period: Period): PlannedFormat | undefined;
+}
+
 export class RecordingArchive {
   readonly #keeper: KeeperClient;
   readonly #folder: RecordingsFolder;
+  readonly #live: LiveAudio;
   readonly #log: Log;
   readonly #onPeaksProblem: (reason: string) => void;
   readonly #wavFiles: WavFiles;
   /** By the ids of finished recordings. */
   readonly reads = new Reads<number>();
   readonly #irremovable = new Set<number>();
+  #followers = 0;
   #timer: Timer | undefined;
   #looking: Promise<void> | undefined;
   /** The last recording whose files were looked for, by id. */
@@ -51,11 +77,13 @@ export class RecordingArchive {
   constructor(
     keeper: KeeperClient,
     folder: RecordingsFolder,
+    live: LiveAudio,
     log: Log,
     onPeaksProblem: (reason: string) => void,
   ) {
     this.#keeper = keeper;
     this.#folder = folder;
+    this.#live = live;
     this.#log = log;
     this.#onPeaksProblem = onPeaksProblem;
     this.#wavFiles = new WavFiles(folder.path, log);
@@ -63,6 +91,11 @@ export class RecordingArchive {
 
   open(): void {
     this.#timer = setInterval(() => void this.#lookOnce(), recordingLookMs);
+  }
+
+  /** Clients that follow a period. */
+  get followers(): number {
+    return this.#followers;
   }
 
   async close(): Promise<void> {
@@ -94,11 +127,53 @@ export class RecordingArchive {
    * The audio of a period. Rejects with RECORDING_UNKNOWN, RECORDING_GAP, FORMAT_CHANGES, READ_TOO_LARGE.
    */
   async plan(period: Period, options: Omit<PlanOptions, "fromUs" | "toUs">): Promise<Plan> {
-    const folder = this.#folder.path;
-    const named = { ...period, name: sanitizeHwid(period.name) ?? "" };
-    const { spans, segments, removed } = await this.#keeper.call("readPeriod", { ...named, folder });
-    this.#logRemoved(removed);
+    const { spans, segments } = await this.#read(restOf(period, options.following));
     return planPeriod(spans, segments, { ...options, fromUs: period.fromUs, toUs: period.toUs });
+  }
+
+  /** Up to when it is known what a device sent, in µs since 1970. */
+  async knownUntil(period: Period): Promise<number> {
+    const { knownUntilUs } = await this.#live.written(period);
+    return knownUntilUs;
+  }
+
+  /**
+   * Follows a period whose end is to come. The caller closes it. Rejects with RECORDING_UNKNOWN, FORMAT_CHANGES,
+   * READ_TOO_LARGE, LISTENERS_EXHAUSTED.
+   */
+  async follow(period: Period, gaps: GapRule): Promise<FollowedPeriod> {
+    if (this.#followers >= maxPeriodFollowers) throw new WavecacheError("LISTENERS_EXHAUSTED");
+    this.#followers += 1;
+    const release = () => void (this.#followers -= 1);
+    try {
+      const format = await this.#formatOf(period);
+      if (period.toUs - period.fromUs > maxPeriodMs * 1000) throw new WavecacheError("READ_TOO_LARGE");
+      return new FollowedPeriod(this, period, { gaps, format }, release);
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+
+  /** The format of a period, or else that of the device now, or before. */
+  async #formatOf(period: Period): Promise<PlannedFormat> {
+    const { spans } = await this.#read(period);
+    const first = spans.toSorted((a, b) => a.startUs - b.startUs)[0] ?? this.#live.formatOf(period);
+    if (first !== undefined) return first;
+    const query = { ...period, name: sanitizeHwid(period.name) ?? "", limit: 1 };
+    const { before } = await this.#keeper.call("timeline", query);
+    if (before === undefined) throw new WavecacheError("RECORDING_UNKNOWN");
+    return before;
+  }
+
+  /** Asks the writers first: what they complete meanwhile is in the catalog, or waits for it. */
+  async #read(period: Period): Promise<ReadableRows> {
+    const written = await this.#live.written(period);
+    const named = { ...period, name: sanitizeHwid(period.name) ?? "" };
+    const args = { ...named, folder: this.#folder.path };
+    const { spans, segments, removed } = await this.#keeper.call("readPeriod", args);
+    this.#logRemoved(removed);
+    return withWritten({ spans, segments }, written.segments, period);
   }
 
   /** Removes a recording by its id, or all that lie within a period. Rejects with RECORDING_UNKNOWN. */
@@ -133,9 +208,9 @@ export class RecordingArchive {
     return peaks;
   }
 
-  /** The samples of a recording, which are right. The caller closes the file. Rejects with OBJECT_DAMAGED and the like. */
-  async openWav(row: Pick<RecordingRow, "id" | "name" | "wav">): Promise<OpenedFile> {
-    const release = this.reads.hold(row.id);
+  /** The samples of a recording, which are right, unless it is still in progress. The caller closes the file. Rejects with OBJECT_DAMAGED and the like. */
+  async openWav(row: Pick<ReadableSegment, "id" | "name" | "wav">): Promise<OpenedFile> {
+    const release = row.id === undefined ? () => {} : this.reads.hold(row.id);
     try {
       const file = await this.#wavFiles.open(row.name, row.wav);
       file.onClose(release);
@@ -200,4 +275,11 @@ export class RecordingArchive {
       first: names[0],
     });
   }
+}
+
+/** The part of a period that is not planned yet. */
+function restOf(period: Period, following: PlanOptions["following"]): Period {
+  if (following === undefined) return period;
+  const { cursor, format } = following;
+  return { ...period, fromUs: period.fromUs + Math.floor((cursor * 1_000_000) / format.sampleRate) };
 }

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import type { WavecacheError } from "../../base/errors.ts";
 import { liveHistoryMs } from "../../base/limits/recordings.ts";
 import type { Log } from "../../base/log/log.ts";
-import type { RecordingEntry, StartedSegment } from "../../base/recording-entry.ts";
+import type { RecordingEntry, StartedSegment, WrittenAudio } from "../../base/recording-entry.ts";
 import type { Level } from "../../codec/peaks/level.ts";
 import type { OrderDecision } from "../../codec/nibble-order.ts";
 import type { PastAudio, RecordingSpec, SoundNews } from "../../lane/messages/recordings.ts";
@@ -45,6 +45,8 @@ export interface RecordingHost {
   release(recording: Recording, unfinished: string[]): void;
 }
 
+const nothingWritten: WrittenAudio = { segments: [], knownUntilUs: null };
+
 export class Recording implements RecordingEvents {
   readonly handshake: Handshake;
   /** The sanitised hardware id. */
@@ -65,6 +67,9 @@ export class Recording implements RecordingEvents {
   #totals = { segments: 0, frames: 0, gaps: 0, lostFrames: 0 };
   #nibbleOrder: OrderDecision | undefined;
   #skippedBytes = 0;
+  /** Calls of `look` that the writer has not answered, oldest first. */
+  #looks: ((audio: WrittenAudio) => void)[] = [];
+  #isOver = false;
 
   constructor(spec: RecordingSpec, owner: RecordingOwner, host: RecordingHost) {
     this.handshake = spec.handshake;
@@ -121,6 +126,15 @@ export class Recording implements RecordingEvents {
     return false;
   }
 
+  /** What is in files and was not passed to `addSegment`, at the time of the answer. */
+  look(): Promise<WrittenAudio> {
+    if (this.#isOver) return Promise.resolve(nothingWritten);
+    return new Promise((resolve) => {
+      this.#looks.push(resolve);
+      this.#slot.look();
+    });
+  }
+
   /** Continues in a new segment. */
   split(): void {
     if (this.#state === "recording") this.#slot.split();
@@ -172,6 +186,10 @@ export class Recording implements RecordingEvents {
     return this.#slot.level;
   }
 
+  written(audio: WrittenAudio): void {
+    this.#looks.shift()?.(audio);
+  }
+
   listening(past: PastAudio[]): void {
     this.live.acknowledge(past);
   }
@@ -199,6 +217,9 @@ export class Recording implements RecordingEvents {
   }
 
   closed(): void {
+    this.#isOver = true;
+    for (const resolve of this.#looks) resolve(nothingWritten);
+    this.#looks = [];
     this.live.end();
     const nibbles = this.#nibbleOrder === undefined ? {} : { nibbles: this.#nibbleOrder.order };
     const skipped = this.#skippedBytes === 0 ? {} : { skippedLiveBytes: this.#skippedBytes };

@@ -16,8 +16,10 @@ import { codecPcm16, type Handshake, sanitizeHwid } from "../../wire/ingest.ts";
 import type { LiveStream } from "../../store/events/facts.ts";
 import type { StoreConditions } from "../store-conditions.ts";
 import { SoundSpans } from "./sound-spans.ts";
-import type { SessionEnd } from "../../store/recordings/timeline/catalog.ts";
+import type { Period, SessionEnd } from "../../store/recordings/timeline/catalog.ts";
 import { RecordingArchive, type RecordingsFolder } from "./archive.ts";
+import type { PlannedFormat } from "./by-time/plan.ts";
+import type { UnenteredSegment } from "./by-time/written.ts";
 import { SegmentSync } from "./segment-sync.ts";
 import { Recording, type RecordingHost, type RecordingOwner } from "./recording.ts";
 
@@ -69,7 +71,9 @@ export class Recordings implements RecordingHost {
     this.#rateLimitedLog = new RateLimitedLog(log);
     this.sounds = new SoundSpans(pool.keeper, this.#rateLimitedLog);
     const folder = this.#folder();
-    this.archive = new RecordingArchive(pool.keeper, folder, log, (reason) => this.#logPeaksProblem(reason));
+    this.archive = new RecordingArchive(pool.keeper, folder, this, log, (reason) =>
+      this.#logPeaksProblem(reason),
+    );
     this.#sync = new SegmentSync(pool.keeper, folder, this, log);
   }
 
@@ -192,12 +196,34 @@ export class Recordings implements RecordingHost {
     return [...this.#all].findLast((each) => each.isRunning && matches(each));
   }
 
+  /** What is running is asked at once, so that no segment is missed between the answers and those that wait. */
+  async written(period: Period): Promise<{ segments: UnenteredSegment[]; knownUntilUs: number }> {
+    const nowUs = Date.now() * 1000;
+    const running = this.#sendersOf(period);
+    const looks = await Promise.all(running.map((recording) => recording.look()));
+    const open = looks.flatMap(({ segments }, index) => {
+      const { streamId, sampleRate, channels } = running[index]!.handshake;
+      return segments.map((segment) => ({ ...segment, streamId, sampleRate, channels, wav: undefined }));
+    });
+    const waiting = this.#sync.waiting.filter(({ device, streamId }) => isOf(period, device, streamId));
+    const knownUntilUs = Math.min(...looks.map((look) => look.knownUntilUs ?? nowUs));
+    return { segments: [...waiting, ...open], knownUntilUs: running.length === 0 ? nowUs : knownUntilUs };
+  }
+
+  formatOf(period: Period): PlannedFormat | undefined {
+    return this.#sendersOf(period).at(-1)?.handshake;
+  }
+
   *unfinished(): Iterable<string> {
     for (const recording of this.#all) yield* recording.unfinished;
   }
 
   splitAll(): void {
     for (const recording of this.#all) recording.split();
+  }
+
+  #sendersOf(period: Period): Recording[] {
+    return [...this.#all].filter(({ hwid, handshake }) => isOf(period, hwid, handshake.streamId));
   }
 
   #folder(): RecordingsFolder {
@@ -261,4 +287,10 @@ export class Recordings implements RecordingHost {
     for (const recording of this.#all) recording.failed(failure);
     return true;
   }
+}
+
+/** Whether audio of a device, or of a stream without one, is of the name and the stream that a period asks for. */
+function isOf({ name, streamId }: Period, device: string | null, ofStream: number): boolean {
+  const source = device ?? String(ofStream);
+  return source === sanitizeHwid(name) && (streamId === undefined || streamId === ofStream);
 }

@@ -24,6 +24,8 @@ export class SegmentSync {
   readonly #log: Log;
   /** Complete segments that are not in the catalog yet, oldest first. */
   #unentered: RecordingEntry[] = [];
+  /** Those of the sync in progress. */
+  #entering: readonly RecordingEntry[] = [];
   /** Segments that a sync has failed for: Linux may have dropped what it could not write. */
   readonly #suspect = new Set<string>();
   /** Connections that ended since the last sync. */
@@ -40,6 +42,11 @@ export class SegmentSync {
     this.#unentered.push(segment);
   }
 
+  /** Complete segments that the catalog may not have yet. */
+  get waiting(): readonly RecordingEntry[] {
+    return [...this.#entering, ...this.#unentered];
+  }
+
   connectionEnded(ended: EndedConnection): void {
     this.#ended.push(ended);
   }
@@ -50,6 +57,7 @@ export class SegmentSync {
     const open = [...this.#open.unfinished()];
     const ended = this.#ended;
     if (closed.length + open.length + ended.length === 0 || !this.#folder.isThere) return;
+    this.#entering = closed;
     this.#unentered = [];
     this.#ended = [];
     const names = closed.map(({ name }) => name);
@@ -64,6 +72,8 @@ export class SegmentSync {
       this.#unentered = [...closed, ...this.#unentered];
       this.#ended = [...ended, ...this.#ended].slice(-maxUnenteredSegments);
       if (!this.#folder.noteLoss(error)) this.#failed(error, [...open, ...names]);
+    } finally {
+      this.#entering = [];
     }
   }
 

@@ -22,10 +22,14 @@ export class WavFiles {
     this.#log = new RateLimitedLog(log);
   }
 
-  /** `name` is without extension. Rejects with RECORDING_UNKNOWN, OBJECT_DAMAGED, or the system's error. */
-  async open(name: string, expected: RecordedFile): Promise<OpenedFile> {
+  /**
+   * `name` is without extension. Without `expected` the file is still recorded, and cannot be verified. Rejects with RECORDING_UNKNOWN, OBJECT_DAMAGED, or
+   * the system's error.
+   */
+  async open(name: string, expected: RecordedFile | undefined): Promise<OpenedFile> {
     const file = await openBelow(this.#folder, join(this.#folder, `${name}.wav`));
     if (file === undefined) throw new WavecacheError("RECORDING_UNKNOWN", name);
+    if (expected === undefined) return file;
     try {
       const isRight = file.size === expected.bytes && (await this.#digestOf(file)) === expected.sha256;
       if (isRight) return file;

@@ -8,6 +8,7 @@
  *     RECORD_FRAMES     whole frame messages as received (wire/ingest.ts), one after the other
  *     RECORD_LISTEN     u8 0 = stop sending audio, 1 = start with the most recent, 2 = start where the files end
  *     RECORD_SPLIT      -                              ends the segment; the next frame opens another one
+ *     RECORD_LOOK       -                              writes all audio, and answers with RECORD_WRITTEN
  *     RECORD_CLOSE      -                              frees the slot, in any state
  *
  * From a writer:
@@ -19,12 +20,13 @@
  *     RECORD_LISTENING  JSON of PastAudio[]            answers RECORD_LISTEN 1 and 2: its audio follows
  *     RECORD_AUDIO      f64 time in ms, then PCM16     while listening; interleaved; the time is of the first sample
  *     RECORD_SKIPPED    f64 bytes of PCM16             not sent because the lane was full
+ *     RECORD_WRITTEN    JSON of a WrittenAudio         segments that are not complete, or not hashed yet
  *     RECORD_FAILED     u32 error number, then detail  frames are discarded until RECORD_CLOSE
  *     RECORD_CLOSED     -                              the slot is free
  *
  * JSON is for what happens once per stream or segment, never once per frame.
  */
-import type { RecordingEntry, StartedSegment } from "../../base/recording-entry.ts";
+import type { RecordingEntry, StartedSegment, WrittenAudio } from "../../base/recording-entry.ts";
 import type { NibbleOrder } from "../../codec/ima-adpcm.ts";
 import type { SoundChange, SoundThreshold } from "../../codec/peaks/sound-detector.ts";
 import type { OrderDecision } from "../../codec/nibble-order.ts";
@@ -36,6 +38,7 @@ export const RECORD_FRAMES = 66;
 export const RECORD_LISTEN = 67;
 export const RECORD_CLOSE = 68;
 export const RECORD_SPLIT = 69;
+export const RECORD_LOOK = 70;
 
 export const RECORD_STARTED = 81;
 export const RECORD_SEGMENT = 82;
@@ -46,6 +49,7 @@ export const RECORD_FAILED = 86;
 export const RECORD_CLOSED = 87;
 export const RECORD_LISTENING = 88;
 export const RECORD_SOUND = 89;
+export const RECORD_WRITTEN = 90;
 
 /** Describes a stream to record. */
 export interface RecordingSpec {
@@ -89,7 +93,8 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 export function encodeJson(
-  value: WriterSpec | SoundNews | PastAudio[] | StartedSegment | RecordingEntry | OrderDecision,
+  value:
+    WriterSpec | SoundNews | PastAudio[] | StartedSegment | WrittenAudio | RecordingEntry | OrderDecision,
 ): Uint8Array {
   return encoder.encode(JSON.stringify(value));
 }

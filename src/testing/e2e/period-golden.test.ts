@@ -1,8 +1,9 @@
 /** Random periods of a device's day are, sample for sample, what it sent: through everything that happens to a stream. */
-import { afterEach, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
+import { afterEach, beforeEach, expect, setDefaultTimeout, setSystemTime, test } from "bun:test";
 import { join } from "node:path";
 import { openLog } from "../../base/log/log.ts";
 import { PeriodAudio } from "../../engine/recordings/by-time/period-audio.ts";
+import { FollowedPeriod, type PeriodSource } from "../../engine/recordings/by-time/followed-period.ts";
 import { type GapRule, planPeriod } from "../../engine/recordings/by-time/plan.ts";
 import { WavFiles } from "../../engine/recordings/wav-files.ts";
 import { SqliteCatalog } from "../../store/streams/sqlite/catalog.ts";
@@ -78,6 +79,46 @@ test(
       if (Buffer.compare(bytesOf(samples), bytesOf(referenceCut(day.runs, fromUs, toUs))) !== 0)
         throw new Error(`the period from ${fromUs} to ${toUs} µs differs`);
     }
+  }),
+);
+
+/** Plans a period part by part, as far as it is known at random times, and reads each part. */
+async function followedSamples(day: RecordedDay, random: Random, fromUs: number, toUs: number) {
+  const parts: Uint8Array[] = [];
+  const format = { sampleRate: 16_000, channels: 1 };
+  const source: PeriodSource = {
+    knownUntil: async () => (knownUs += random.int(1, 3_000_000)),
+    plan: async (period, options) => {
+      const { spans, segments } = await day.keeper.period({ ...period, folder: folder.path });
+      return planPeriod(spans, segments, { ...options, fromUs: period.fromUs, toUs: period.toUs });
+    },
+  };
+  let knownUs = fromUs - 500_000;
+  const period = { name: "kitchen", streamId: undefined, fromUs, toUs };
+  const followed = new FollowedPeriod(source, period, { gaps: "silence", format }, () => {});
+  while (!followed.isOver) {
+    const plan = await followed.next();
+    if (plan === undefined) continue;
+    const audio = new PeriodAudio(plan, "pcm", ({ name, wav }) => wavFiles.open(name, wav));
+    parts.push(await audio.read(2 * plan.first, audio.size - 2 * plan.first));
+    await audio.close();
+  }
+  return Buffer.concat(parts);
+}
+
+test(
+  "a period that is followed is the same as one that is asked for later",
+  seeded(async (random) => {
+    setSystemTime(new Date(0));
+    const day = await recordDay(random, 15);
+    const { sessionStartUs } = day.runs[0]!;
+    for (let count = 0; count < 10; count++) {
+      const fromUs = sessionStartUs + random.int(-1_000_000, 10_000_000);
+      const toUs = fromUs + random.int(1_000, 30_000_000);
+      const cut = referenceCut(day.runs, fromUs, toUs);
+      expect(Buffer.compare(await followedSamples(day, random, fromUs, toUs), bytesOf(cut))).toBe(0);
+    }
+    setSystemTime();
   }),
 );
 

@@ -20,6 +20,7 @@ import {
   recordingFlushMs,
   recordingPauseMs,
 } from "../../../src/base/limits/recordings.ts";
+import type { WrittenAudio } from "../../../src/base/recording-entry.ts";
 import { AdpcmDecoder, adpcmSamples, invalidFrame } from "../../../src/codec/ima-adpcm.ts";
 import type { Level } from "../../../src/codec/peaks/level.ts";
 import { type SoundChange, SoundDetector } from "../../../src/codec/peaks/sound-detector.ts";
@@ -162,6 +163,19 @@ export class Recorder {
     const past = this.#previous === undefined ? [] : [this.#previous];
     if (segment !== undefined) past.push({ name: segment.name, samples: segment.counts.samples });
     return past;
+  }
+
+  /** Writes what is decoded. Returns the open segment, unless its session is not known. Throws the system's error. */
+  look(): WrittenAudio {
+    const segment = this.#segment;
+    if (this.#buffers.unwrittenBytes > 0) this.#flush();
+    const samples = segment?.counts.samples ?? 0;
+    const placement = this.#clock.current;
+    const isOpen = segment !== undefined && placement !== undefined && samples > 0;
+    return {
+      segments: isOpen ? [{ name: segment.name, placement, samples }] : [],
+      knownUntilUs: this.#clock.knownUntilUs(samples),
+    };
   }
 
   /** Finishes the segment, at the end of the stream, of the segment's time, or for a split; a later frame opens the next. */

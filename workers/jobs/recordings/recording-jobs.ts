@@ -3,6 +3,7 @@ import { errorNumber, toWavecacheError, WavecacheError } from "../../../src/base
 import { readSliceBytes } from "../../../src/base/limits/lanes.ts";
 import { recordingTickMs } from "../../../src/base/limits/recordings.ts";
 import { MiB } from "../../../src/base/limits/units.ts";
+import type { WrittenAudio } from "../../../src/base/recording-entry.ts";
 import type { OrderDecision } from "../../../src/codec/nibble-order.ts";
 import type { BlockingEnd } from "../../../src/lane/blocking-end.ts";
 import {
@@ -17,6 +18,7 @@ import {
   RECORD_FRAMES,
   RECORD_LISTEN,
   RECORD_LISTENING,
+  RECORD_LOOK,
   RECORD_OPEN,
   RECORD_ORDER,
   RECORD_SEGMENT,
@@ -24,6 +26,7 @@ import {
   RECORD_SOUND,
   RECORD_SPLIT,
   RECORD_STARTED,
+  RECORD_WRITTEN,
   type RecordingSpec,
   type WriterSpec,
 } from "../../../src/lane/messages/recordings.ts";
@@ -86,6 +89,8 @@ export class RecordingJobs implements Jobs {
         return this.#listen(slot, body.bytes[body.offset]!);
       case RECORD_SPLIT:
         return this.#split(slot);
+      case RECORD_LOOK:
+        return this.#look(slot);
       case RECORD_CLOSE:
         return this.#close(slot);
       default:
@@ -125,6 +130,22 @@ export class RecordingJobs implements Jobs {
       this.#fail(slot, recording, error);
     }
     this.#send(RECORD_LISTENING, slot, encodeJson(past));
+  }
+
+  #look(slot: number): void {
+    const recording = this.#recordings.get(slot);
+    if (recording === undefined) return;
+    const segments = this.#hashing
+      .filter((each) => each.slot === slot)
+      .map(({ segment: { name, placement, counts } }) => ({ name, placement, samples: counts.samples }));
+    let open: WrittenAudio = { segments: [], knownUntilUs: null };
+    try {
+      if (!recording.isEnded) open = recording.recorder.look();
+    } catch (error) {
+      this.#fail(slot, recording, error);
+    }
+    const written = { ...open, segments: [...segments, ...open.segments] };
+    this.#send(RECORD_WRITTEN, slot, encodeJson(written));
   }
 
   #open(slot: number, spec: WriterSpec): void {

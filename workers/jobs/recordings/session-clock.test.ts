@@ -49,6 +49,26 @@ describe("the clock of a connection", () => {
     expect(sender.placements[0]).toMatchObject({ run: "r", deviceTimeMs: 5, losses: [] });
   });
 
+  test("does not know the session of late audio before ten seconds, or before it is on time", () => {
+    const sender = new Sender();
+    sender.segment(0, 50);
+    const { clock } = sender;
+    expect(clock.knownUntilUs(0)).toBe((wallMs + 1_000) * 1000);
+    clock.open(6_000, wallMs + 6_000);
+    clock.heard(0, 6_000);
+    expect([clock.current, clock.knownUntilUs(frame)]).toEqual([undefined, (wallMs + 1_000) * 1000]);
+    clock.heard(9_980 * 16, 15_980);
+    expect(clock.current).toBeUndefined();
+    clock.heard(10_000 * 16, 16_000);
+    expect(clock.current).toMatchObject({ session: "c.1", sessionStartUs: (wallMs + 6_000) * 1000 });
+    expect(clock.knownUntilUs(10_020 * 16)).toBe((wallMs + 16_020) * 1000);
+    expect(clock.close(10_020 * 16)).toMatchObject({ session: "c.1", position: 0 });
+    clock.open(16_500, wallMs + 16_500);
+    clock.heard(0, 20_000);
+    clock.heard(frame, 16_060);
+    expect(clock.current).toMatchObject({ session: "c.1", position: 10_020 * 16 });
+  });
+
   test("begins another session after a pause, when its audio arrived", () => {
     const sender = new Sender();
     sender.segment(0, 50);

@@ -5,10 +5,15 @@
  * A session begins where its first frame arrives, by the system's clock. From there on the connection goes by the
  * monotonic clock. A segment whose frames all arrive more than `recordingPauseMs` after their time begins another
  * session at that later time: the device has paused, or its sample clock is slow. A delay that the device catches up on
- * within the segment changes nothing. A fast sample clock runs ahead until the device connects again, since audio that
+ * within the segment, and within `sessionSettleMs`, changes nothing. A fast sample clock runs ahead until the device connects again, since audio that
  * was recorded must not be dropped for it.
  */
-import { maxFilledMs, maxSegmentLosses, recordingPauseMs } from "../../../src/base/limits/recordings.ts";
+import {
+  maxFilledMs,
+  maxSegmentLosses,
+  recordingPauseMs,
+  sessionSettleMs,
+} from "../../../src/base/limits/recordings.ts";
 import type { Loss, Placement } from "../../../src/base/recording-entry.ts";
 
 export interface Connection {
@@ -35,6 +40,7 @@ export class SessionClock {
   #position = 0;
   #losses: Loss[] = [];
   #lostSamples = 0;
+  #openedMs = 0;
   /** How long after their time the samples of the segment arrived, at the earliest. */
   #minDelayUs = Infinity;
 
@@ -52,12 +58,14 @@ export class SessionClock {
     this.#losses = [];
     this.#lostSamples = 0;
     this.#minDelayUs = Infinity;
+    this.#openedMs = nowMs;
     return this.#placement();
   }
 
   /** Samples have arrived, of which the first is this one of the segment. */
   heard(at: number, nowMs: number): void {
     this.#minDelayUs = Math.min(this.#minDelayUs, this.#delayUs(at, nowMs));
+    if (this.#isLate && nowMs - this.#openedMs >= sessionSettleMs) this.#beginSession();
   }
 
   /**
@@ -83,6 +91,21 @@ export class SessionClock {
     this.#lostSamples = 0;
     this.#minDelayUs = Infinity;
     return placement;
+  }
+
+  /** The placement of the open segment, final but for further losses; undefined while its session is not known. */
+  get current(): Placement | undefined {
+    return this.#isLate ? undefined : this.#placement();
+  }
+
+  /**
+   * Up to when it is known what was heard, in µs since 1970, if the open segment has this many samples. Null before the
+   * first segment.
+   */
+  knownUntilUs(samples: number): number | null {
+    if (this.#offsetUs === undefined) return null;
+    const isKnown = !this.#isLate;
+    return Math.floor(this.#timeOf(this.#position + (isKnown ? this.#lostSamples + samples : 0)));
   }
 
   /**

@@ -2,12 +2,12 @@
 import { encodePcmHeader } from "../../../codec/wav/rf64.ts";
 import { wavHeaderBytes } from "../../../codec/wav/wav.ts";
 import { periodReadBytes } from "../../../base/limits/recordings.ts";
-import type { SegmentRow } from "../../../store/recordings/timeline/catalog.ts";
+import type { ReadableSegment } from "./written.ts";
 import { type Clip, isClip, type Plan } from "./plan.ts";
 
 export type PeriodFormat = "wav" | "pcm";
 
-/** A WAV file whose content is right. */
+/** A WAV file whose content is right, as far as that is known. */
 export interface OpenWav {
   /** Reads to the beginning of `into` if it is given. */
   read(offset: number, length: number, into?: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>>;
@@ -15,7 +15,7 @@ export interface OpenWav {
 }
 
 /** Opens the samples of a recording. Rejects with RECORDING_UNKNOWN, OBJECT_DAMAGED. */
-export type WavOpener = (segment: Pick<SegmentRow, "id" | "name" | "wav">) => Promise<OpenWav>;
+export type WavOpener = (segment: Pick<ReadableSegment, "id" | "name" | "wav">) => Promise<OpenWav>;
 
 /** Without a resampled plan. Reads must follow each other. */
 export class PeriodAudio {
@@ -25,7 +25,7 @@ export class PeriodAudio {
   readonly #frameBytes: number;
   readonly #open: WavOpener;
   /** The recording that was read last. */
-  #file: { id: number; wav: OpenWav } | undefined;
+  #file: { name: string; wav: OpenWav } | undefined;
   /** The block of it that was read last. */
   #block = { offset: 0, bytes: new Uint8Array(0) };
   #memory: Uint8Array<ArrayBuffer> | undefined;
@@ -67,9 +67,9 @@ export class PeriodAudio {
   }
 
   async #readClip({ segment, at, samples }: Clip, skip: number, bytes: number): Promise<Uint8Array> {
-    if (this.#file?.id !== segment.id) {
+    if (this.#file?.name !== segment.name) {
       await this.close();
-      this.#file = { id: segment.id, wav: await this.#open(segment) };
+      this.#file = { name: segment.name, wav: await this.#open(segment) };
     }
     const first = wavHeaderBytes + at * this.#frameBytes;
     const from = first + skip - this.#block.offset;
@@ -77,10 +77,15 @@ export class PeriodAudio {
       return this.#block.bytes.subarray(from, from + bytes);
     const offset = first + skip;
     const length = Math.max(bytes, Math.min(periodReadBytes, samples * this.#frameBytes - skip));
-    if (length <= periodReadBytes) this.#memory ??= new Uint8Array(periodReadBytes);
-    const into = length <= periodReadBytes ? this.#memory : undefined;
+    const into = length <= periodReadBytes ? this.#memoryOf(length) : undefined;
     this.#block = { offset, bytes: await this.#file.wav.read(offset, length, into) };
     return this.#block.bytes.subarray(0, bytes);
+  }
+
+  /** Parts of a period that is followed are short. */
+  #memoryOf(length: number): Uint8Array<ArrayBuffer> {
+    if (this.#memory === undefined || this.#memory.length < length) this.#memory = new Uint8Array(length);
+    return this.#memory;
   }
 
   /** The piece with this byte of the samples. */
@@ -110,7 +115,9 @@ export function tagOf(plan: Plan, format: PeriodFormat): string {
   hasher.update(`${format} ${plan.sampleRate} ${plan.channels} ${plan.samples} ${plan.isResampled}`);
   for (const piece of plan.pieces) {
     if (isClip(piece))
-      hasher.update(` ${piece.start} ${piece.at} ${piece.sourceSamples} ${piece.segment.wav.sha256}`);
+      hasher.update(
+        ` ${piece.start} ${piece.at} ${piece.sourceSamples} ${piece.segment.wav?.sha256 ?? piece.segment.name}`,
+      );
   }
   return hasher.digest("hex");
 }

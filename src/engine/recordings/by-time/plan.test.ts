@@ -11,6 +11,7 @@ function session(id: number, start: number, end: number, lost?: { at: number; sa
   const samples = past - (lost?.samples ?? 0);
   const span: SpanRow = {
     session: id,
+    key: `c${id}.0`,
     startUs: start * second,
     endUs: end * second,
     first: 0,

@@ -7,10 +7,16 @@
  */
 import { BoundaryError, WavecacheError } from "../../../base/errors.ts";
 import { maxPeriodMs } from "../../../base/limits/recordings.ts";
-import type { SegmentRow, SpanRow } from "../../../store/recordings/timeline/catalog.ts";
+import type { SpanRow } from "../../../store/recordings/timeline/catalog.ts";
+import type { ReadableSegment } from "./written.ts";
 
 /** What stands where there is no audio: silence, or nothing, or the request fails. */
 export type GapRule = "silence" | "skip" | "fail";
+
+export interface PlannedFormat {
+  sampleRate: number;
+  channels: number;
+}
 
 export interface PlanOptions {
   fromUs: number;
@@ -18,6 +24,8 @@ export interface PlanOptions {
   gaps: GapRule;
   /** The rate of the audio; undefined: that of the recordings, which must not change. */
   resampleRate: number | undefined;
+  /** Continues an audio of this format after `cursor` samples of the period. There need not be any audio. */
+  following?: { cursor: number; format: PlannedFormat };
 }
 
 /** Samples of a recording. All counts are per channel. */
@@ -25,7 +33,7 @@ export interface Clip {
   /** Of the audio. */
   start: number;
   samples: number;
-  segment: SegmentRow;
+  segment: ReadableSegment;
   /** The first sample in the recording, and how many there are; more or fewer than `samples` if resampled. */
   at: number;
   sourceSamples: number;
@@ -42,7 +50,10 @@ export type Piece = Clip | Silence;
 export interface Plan {
   sampleRate: number;
   channels: number;
+  /** Of all pieces and those before them. */
   samples: number;
+  /** The first sample of the pieces: 0, unless the plan continues another one. */
+  first: number;
   /** Without gaps or overlaps between them. */
   pieces: Piece[];
   fromUs: number;
@@ -67,14 +78,16 @@ const usPerSecond = 1_000_000;
 /** `segments` are those of the spans. Throws FORMAT_CHANGES, RECORDING_GAP, RECORDING_UNKNOWN, READ_TOO_LARGE. */
 export function planPeriod(
   spans: readonly SpanRow[],
-  segments: readonly SegmentRow[],
+  segments: readonly ReadableSegment[],
   options: PlanOptions,
 ): Plan {
   const ordered = spans.toSorted((a, b) => a.startUs - b.startUs || a.session - b.session);
-  if (ordered.length === 0) throw new WavecacheError("RECORDING_UNKNOWN");
+  const { following } = options;
+  const format = following?.format ?? ordered[0];
+  if (format === undefined) throw new WavecacheError("RECORDING_UNKNOWN");
   if (options.toUs - options.fromUs > maxPeriodMs * 1000) throw new WavecacheError("READ_TOO_LARGE");
-  if (options.resampleRate === undefined) requireOneFormat(ordered, options);
-  const planner = new Planner(options, options.resampleRate ?? ordered[0]!.sampleRate);
+  if (options.resampleRate === undefined) requireOneFormat(format, ordered, options);
+  const planner = new Planner(options, options.resampleRate ?? format.sampleRate);
   const bySession = Map.groupBy(segments, ({ session }) => session);
   for (const span of ordered) {
     const own = (bySession.get(span.session) ?? []).filter(
@@ -84,23 +97,32 @@ export function planPeriod(
   }
   const pieces = planner.end();
   const last = pieces.at(-1);
+  const first = following?.cursor ?? 0;
   return {
     sampleRate: planner.sampleRate,
-    channels: Math.max(...ordered.map(({ channels }) => channels)),
-    samples: last === undefined ? 0 : last.start + last.samples,
+    channels: Math.max(format.channels, ...ordered.map(({ channels }) => channels)),
+    samples: last === undefined ? first : last.start + last.samples,
+    first,
     pieces,
     fromUs: options.fromUs,
     isResampled: options.resampleRate !== undefined,
   };
 }
 
-function requireOneFormat(spans: readonly SpanRow[], { fromUs }: PlanOptions): void {
-  const [first] = spans;
+/** The samples of a period, per channel. */
+export function samplesUntil(
+  { fromUs, toUs }: Pick<PlanOptions, "fromUs" | "toUs">,
+  sampleRate: number,
+): number {
+  return Math.round(((toUs - fromUs) * sampleRate) / usPerSecond);
+}
+
+function requireOneFormat(first: PlannedFormat, spans: readonly SpanRow[], { fromUs }: PlanOptions): void {
   const other = spans.find(
-    ({ sampleRate, channels }) => sampleRate !== first!.sampleRate || channels !== first!.channels,
+    ({ sampleRate, channels }) => sampleRate !== first.sampleRate || channels !== first.channels,
   );
   if (other === undefined) return;
-  const formats = [first!, other].map(({ sampleRate, channels }) => `${sampleRate} Hz x${channels}`);
+  const formats = [first, other].map(({ sampleRate, channels }) => `${sampleRate} Hz x${channels}`);
   throw new BoundaryError("FORMAT_CHANGES", Math.max(fromUs, other.startUs), formats.join(" becomes "));
 }
 
@@ -110,17 +132,18 @@ class Planner {
   readonly #end: number;
   readonly #pieces: Piece[] = [];
   /** Up to where the period is planned, in samples from its start. */
-  #cursor = 0;
+  #cursor: number;
   /** Silence that was left out. */
   #skipped = 0;
 
   constructor(options: PlanOptions, sampleRate: number) {
     this.#options = options;
     this.sampleRate = sampleRate;
-    this.#end = Math.round(((options.toUs - options.fromUs) * sampleRate) / usPerSecond);
+    this.#cursor = options.following?.cursor ?? 0;
+    this.#end = samplesUntil(options, sampleRate);
   }
 
-  add(session: SpanRow, segment: SegmentRow): void {
+  add(session: SpanRow, segment: ReadableSegment): void {
     const ratio = this.sampleRate / session.sampleRate;
     const origin = Math.round(
       ((session.sessionStartUs - this.#options.fromUs) * this.sampleRate) / usPerSecond,
@@ -162,7 +185,7 @@ class Planner {
   }
 }
 
-function runsOf({ position, samples, losses }: SegmentRow): Run[] {
+function runsOf({ position, samples, losses }: ReadableSegment): Run[] {
   const runs: Run[] = [];
   let lost = 0;
   let from = 0;

@@ -18,6 +18,7 @@ function span(start: number, end: number, changes: Partial<SpanRow> = {}): SpanR
     sampleRate: 1000,
     channels: 1,
     streamId: 7,
+    key: "c.0",
     sessionStartUs: start * second,
     run: "a",
     steppedMs: 0,

@@ -3,6 +3,7 @@ import { type Action, recordingResource } from "../../../access/actions.ts";
 import type { Principal } from "../../../access/principal.ts";
 import { WavecacheError } from "../../../base/errors.ts";
 import type { RecordingRow } from "../../../store/recordings/catalog.ts";
+import type { ReadableSegment } from "../../../engine/recordings/by-time/written.ts";
 import { answerAudio, type AudioRequest } from "./answer.ts";
 import type { AudioDescription } from "./audio.ts";
 import { audioOf, type OpenedFile } from "./opened-file.ts";
@@ -12,7 +13,7 @@ export interface AudioRecordings {
   /** Rejects with RECORDING_UNKNOWN. */
   find(id: number): Promise<RecordingRow>;
   /** The WAV file, whose content is right. Rejects with OBJECT_DAMAGED. */
-  openWav(row: Pick<RecordingRow, "id" | "name" | "wav">): Promise<OpenedFile>;
+  openWav(row: Pick<ReadableSegment, "id" | "name" | "wav">): Promise<OpenedFile>;
 }
 
 /** Answers with one recording. */

@@ -13,6 +13,8 @@ export interface TimelineQuery {
 }
 
 export interface SessionFacts {
+  /** Unique among all sessions, as in `Placement`. */
+  key: string;
   sampleRate: number;
   channels: number;
   streamId: number;

@@ -263,7 +263,7 @@ function subtract<T extends Piece>(a: T, b: Piece): T {
 }
 
 const spanColumns = `
-  p.session, p.first, p.past, p.segments, p.samples, p.lost_frames AS lostFrames, p.start_us AS startUs,
+  p.session, s.key, p.first, p.past, p.segments, p.samples, p.lost_frames AS lostFrames, p.start_us AS startUs,
   p.end_us AS endUs, s.sample_rate AS sampleRate, s.channels, s.stream_id AS streamId, s.start_us AS sessionStartUs,
   s.run, s.stepped_ms AS steppedMs, s.device_time_ms AS deviceTimeMs, s.ended`;
 const spanTables = `recording_spans p JOIN recording_sessions s ON s.id = p.session
