@@ -1,10 +1,10 @@
 /** Who asks: a principal, with what it may do from its address. Every gateway decides by this alone. */
 import { type ErrorCode, WavecacheError } from "../base/errors.ts";
-import type { TokenLimits } from "../store/tokens/catalog.ts";
 import type { Action, ResourceFolder } from "./actions.ts";
 import type { Audit, AuditEntry } from "./audit.ts";
 import { callAt } from "./expiry.ts";
 import { Grants } from "./grants.ts";
+import { Usage } from "./usage.ts";
 
 export type PrincipalKind = "anonymous" | "token" | "jwt" | "link" | "certificate";
 
@@ -20,7 +20,7 @@ export interface PrincipalFacts {
   /** When it expires, in milliseconds since 1970; undefined for never. */
   expiresAt?: number | undefined;
   /** Of everything that the principal does, together. */
-  limits?: TokenLimits | undefined;
+  usage?: Usage | undefined;
   /** Hears of refusals, and of what is worth a line in the log. */
   audit?: Pick<Audit, "record"> | undefined;
 }
@@ -58,8 +58,8 @@ export class Principal {
     return this.#facts.expiresAt;
   }
 
-  get limits(): TokenLimits {
-    return this.#facts.limits ?? {};
+  get usage(): Usage {
+    return this.#facts.usage ?? Usage.unlimited;
   }
 
   /** The same one from another address. */

@@ -141,9 +141,13 @@ export class ServerAccess implements Access {
     return this.#verify(jwts, secret, address);
   }
 
-  #known({ row, grants, ended }: KnownToken, kind: "token" | "certificate", address: string): Principal {
-    const { id, limits, expiresAt } = row;
-    const facts = { grants, limits, ended, address, audit: this.audit };
+  #known(
+    { row, grants, usage, ended }: KnownToken,
+    kind: "token" | "certificate",
+    address: string,
+  ): Principal {
+    const { id, expiresAt } = row;
+    const facts = { grants, usage, ended, address, audit: this.audit };
     return new Principal({ kind, id, expiresAt: expiresAt ?? undefined, ...facts });
   }
 
@@ -184,6 +188,7 @@ export class ServerAccess implements Access {
       grants: Grants.of("read", resource),
       address,
       ended: token?.ended ?? never,
+      usage: token?.usage,
       expiresAt: expires * 1000,
       audit: this.audit,
     });

@@ -10,6 +10,7 @@ import type { KeeperArgs, KeeperResult } from "../store/keeper-calls.ts";
 import type { TokenLimits, TokenRow } from "../store/tokens/catalog.ts";
 import { abortAt } from "./expiry.ts";
 import { Grants } from "./grants.ts";
+import { Usage } from "./usage.ts";
 import { hashOfSecret, newTokenText } from "./token-text.ts";
 
 export type TokenStoreCall = "listTokens" | "saveToken" | "revokeToken" | "useTokens";
@@ -58,10 +59,12 @@ export function newToken(spec: TokenSpec): NewToken {
 export class KnownToken {
   row: TokenRow;
   readonly #end = new AbortController();
+  readonly usage: Usage;
   #grants: Grants | undefined;
 
   constructor(row: TokenRow) {
     this.row = row;
+    this.usage = new Usage(row.limits);
   }
 
   get isValid(): boolean {

@@ -121,6 +121,8 @@ const table = {
     "list the tokens to see their ids; a revoked one cannot be revoked again"),
   TOKENS_EXHAUSTED: row(429, close.TRY_LATER, grpc.RESOURCE_EXHAUSTED, "too many tokens",
     "revoke some that are not used; a token that has ended gives its place to a new one"),
+  TOKEN_LIMIT_REACHED: row(429, close.TRY_LATER, grpc.RESOURCE_EXHAUSTED, "a limit of the token is reached",
+    "end something that uses the token, or ask the operator for one with higher limits"),
   CREDENTIALS_UNUSABLE: row(500, close.INTERNAL, grpc.INTERNAL, "keys of credentials cannot be used",
     "check the files that --jwt-secret-file, --jwt-jwks and --link-key-file name"),
   ACCESS_UNDECIDED: row(500, close.INTERNAL, grpc.FAILED_PRECONDITION, "everybody on the network could use this server",

@@ -30,6 +30,7 @@ import { challengeFor, isPreflight, preflightResponse, withHeaders } from "./hea
 import type { HostNames } from "./host.ts";
 import { isOfOwnPage, type Origins } from "./origin.ts";
 import { agreementHeaders, handshakeOf, isUpgrade, upgradeRequired } from "./handshake.ts";
+import { pacedResponse } from "./paced-response.ts";
 import { type OpenOptions, PortServer } from "./port-server.ts";
 import type { HttpConnection, HttpRoute } from "./route.ts";
 import { isPageAssetPath, isPagePath } from "./page-paths.ts";
@@ -256,7 +257,9 @@ export class Listener implements WatchedPort {
     for (const route of this.#settings.http) {
       if (unavailable !== undefined && route.servesWhileStarting !== true) continue;
       const response = route.handle(request, url, connection);
-      if (response !== undefined) return response;
+      if (response instanceof Promise)
+        return response.then((known) => pacedResponse(known, principal.usage.out));
+      if (response !== undefined) return pacedResponse(response, principal.usage.out);
     }
     if (unavailable !== undefined)
       return errorResponse(new WavecacheError(unavailable), this.#settings.meter);
@@ -302,7 +305,7 @@ export class Listener implements WatchedPort {
     if (admitted instanceof Response) return admitted;
     const headers = agreementHeaders(admitted.route.protocol);
     if (server.upgrade(request, { data: admitted, headers })) return undefined;
-    admitted.slot.release();
+    this.#peers.abandon(admitted);
     return new Response("not a WebSocket handshake\n", { status: 400 });
   }
 

@@ -13,6 +13,8 @@ export interface Socket {
   /** Sends a ping. Only for gateways whose clients all bear one. */
   ping(): void;
   close(code: number, reason: string): void;
+  /** The peer has said who it is after the handshake: its limits hold from now on. Throws TOKEN_LIMIT_REACHED. */
+  identify?(principal: Principal): void;
 }
 
 /** One WebSocket connection. `drained` follows some time after a send was "queued". */

@@ -18,13 +18,13 @@ describe("the command line of tokens", () => {
 
   test("has the grants, the expiry, the note and the limits of a new token", () => {
     const flags = ["--grant", "ingest:recordings/a", "--grant", "read", "--note", "007", "--json"];
-    const limits = ["--limit", "connections=3", "--limit", "storedBytes=100"];
+    const limits = ["--limit", "connections=3", "--limit", "uploads=100"];
     const before = Date.now();
     const command = read("create", ...flags, ...limits, "--expires", "90d", "--cache-dir", "/two");
     if (command?.name !== "create") throw new Error(`got ${command?.name}`);
     expect(command).toMatchObject({ cacheDir: "/two", json: true });
     expect(command.spec.grants.toString()).toBe("ingest:recordings/a read");
-    expect(command.spec).toMatchObject({ note: "007", limits: { connections: 3, storedBytes: 100 } });
+    expect(command.spec).toMatchObject({ note: "007", limits: { connections: 3, uploads: 100 } });
     expect(command.spec.expiresAt! - before).toBeWithin(90 * 86_400_000, 90 * 86_400_000 + 5_000);
   });
 

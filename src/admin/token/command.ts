@@ -142,13 +142,7 @@ function readExpiry(text: string | undefined): number | null {
   return Date.now() + ms;
 }
 
-const limitNames: readonly string[] = [
-  "connections",
-  "uploads",
-  "bytesInPerSecond",
-  "bytesOutPerSecond",
-  "storedBytes",
-];
+const limitNames: readonly string[] = ["connections", "uploads", "bytesInPerSecond", "bytesOutPerSecond"];
 
 function readLimit(text: string): [string, number] {
   const [, name = "", count = ""] = /^(\w+)=(\d{1,15})$/.exec(text) ?? [];

@@ -11,6 +11,9 @@ export const tokenUseMs = 60_000;
 /** A longer grant is refused. */
 export const maxGrantChars = 512;
 
+/** A token with a rate may be this much ahead of it; what comes beyond waits. */
+export const rateBurstMs = 200;
+
 /** Wrong credentials of one address in a minute; further ones get GUESSES_EXHAUSTED until it has passed. */
 export const maxFailures = 20;
 export const failureWindowMs = 60_000;

@@ -140,7 +140,9 @@ export class AudioCacheSession implements Session, UploadOwner {
     if (isFull) throw new WavecacheError("STREAMS_EXHAUSTED");
     this.#replaced = this.#uploads.get(streamId);
     try {
-      const upload = this.#streams[openers[mode]](streamId, this, { size });
+      const upload = this.#principal.usage.openUpload(streamId, () =>
+        this.#streams[openers[mode]](streamId, this, { size }),
+      );
       this.#uploads.set(streamId, upload);
       this.#current = upload;
       return upload;

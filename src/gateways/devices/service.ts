@@ -124,11 +124,21 @@ export class DeviceService {
     if (this.#open.size >= maxDeviceStreams) throw new WavecacheError("DEVICES_EXHAUSTED");
     const deviceId = deviceIdOf(call.metadata);
     principal.require("device", resourceOf("devices", deviceId));
-    const stream = open(deviceId);
+    const release = principal.usage.openConnection();
+    let stream: DeviceStream;
+    try {
+      stream = open(deviceId);
+    } catch (error) {
+      release();
+      throw error;
+    }
     const forget = principal.whenOver(() =>
       this.#refuse(call, sender, new WavecacheError("UNAUTHENTICATED")),
     );
-    this.#track(call, stream, forget);
+    this.#track(call, stream, () => {
+      forget();
+      release();
+    });
     // A device that closes its side of a stream has left the stream.
     call.on("end", () => sender.end());
   }

@@ -5,6 +5,7 @@ import type { Access } from "../../access/access.ts";
 import { certificateSha256 } from "../../access/certificate.ts";
 import type { Principal } from "../../access/principal.ts";
 import { accessRefusals } from "../../access/refusals.ts";
+import type { ByteRate } from "../../access/usage.ts";
 import {
   type MayReadSong,
   readSongRequest,
@@ -97,10 +98,12 @@ export class SongTlsSession {
     try {
       if (asked === undefined) throw new WavecacheError("BAD_REQUEST", "not the name of a song");
       const principal = await this.#principalOf(asked);
-      const song = await songs.open(asked.name, songReading(principal, asked.name));
+      const mayRead = songReading(principal, asked.name);
+      using _ = { [Symbol.dispose]: principal.usage.openConnection() };
+      const song = await songs.open(asked.name, mayRead);
       const forget = principal.whenOver(() => this.#fail(new WavecacheError("UNAUTHENTICATED"), shown));
       try {
-        const isWhole = await this.#send(song);
+        const isWhole = await this.#send(song, principal.usage.out);
         log.debug("a song was sent", { address: this.#address, name: shown, bytes: song.size, isWhole });
       } finally {
         forget();
@@ -121,14 +124,14 @@ export class SongTlsSession {
    * Sends the song with double buffering: reads the next piece while one is written, so a slow peer costs two pieces of
    * memory. False if the peer disconnected.
    */
-  async #send(song: OpenSong): Promise<boolean> {
+  async #send(song: OpenSong, rate: ByteRate): Promise<boolean> {
     this.#isSending = true;
     // Two buffers alternate. Allocating one for each piece took a fifth more time.
     const bytes = Math.min(songReadBytes, song.size);
     let [current, spare] = [new Uint8Array(bytes), new Uint8Array(bytes)];
     let piece = await readPiece(song, 0, current);
     for (let offset = piece.length; piece.length > 0; offset += piece.length) {
-      const [next] = await Promise.all([readPiece(song, offset, spare), this.#write(piece)]);
+      const [next] = await Promise.all([readPiece(song, offset, spare), this.#write(piece, rate)]);
       if (this.#socket.destroyed) return false;
       [current, spare] = [spare, current];
       piece = next;
@@ -138,13 +141,15 @@ export class SongTlsSession {
   }
 
   /** Resolves when the kernel has the bytes, or the connection has ended. */
-  #write(bytes: Uint8Array): Promise<void> {
-    return new Promise((resolve) => {
+  async #write(bytes: Uint8Array, rate: ByteRate): Promise<void> {
+    const waitMs = rate.take(bytes.length);
+    await new Promise<void>((resolve) => {
       this.#socket.write(bytes, (error) => {
         if (!error) this.#written(bytes.length);
         resolve();
       });
     });
+    if (waitMs > 0) await Bun.sleep(waitMs);
   }
 
   #written(bytes: number): void {

@@ -11,6 +11,8 @@ export interface AuthenticationHost {
   /** Nothing is read while a token is checked. */
   pause(): void;
   resume(): void;
+  /** The peer has said who it is. Throws TOKEN_LIMIT_REACHED. */
+  identify(principal: Principal): void;
   /** Ends the connection. */
   refused(code: ErrorCode): void;
 }
@@ -60,10 +62,12 @@ export class Authentication<Message> {
     this.#forget();
   }
 
+  /** Throws TOKEN_LIMIT_REACHED. */
   #enter(principal: Principal): void {
     this.#principal = principal;
-    if (!mayUseV1(principal)) this.#host.refused(principal.refusal);
-    else this.#forget = principal.whenOver(() => this.#host.refused("UNAUTHENTICATED"));
+    if (!mayUseV1(principal)) return this.#host.refused(principal.refusal);
+    this.#host.identify(principal);
+    this.#forget = principal.whenOver(() => this.#host.refused("UNAUTHENTICATED"));
   }
 
   async #await(found: Promise<Principal>, dispatch: (message: Message) => void): Promise<void> {

@@ -107,6 +107,7 @@ export class V1Session implements Session, ChannelHost {
       access: host.access,
       pause: () => socket.pause(),
       resume: () => socket.resume(),
+      identify: (identified) => socket.identify?.(identified),
       refused: (code) => this.fault(code),
     });
     this.reader = streams.assignReader();

@@ -31,6 +31,8 @@ export interface Admitted {
   handshake: Handshake;
   address: PeerAddress;
   slot: ConnectionSlot;
+  /** Gives the place among the connections of the principal back. */
+  release: () => void;
   /** Undefined until the handshake is complete. */
   peer: Peer | undefined;
   /** Stops watching whether the principal of the connection is over. */
@@ -68,13 +70,16 @@ export class Peers {
   admit(handshake: Handshake, address: PeerAddress): Admitted | Response {
     const route = this.#routeOf(handshake);
     if (route === undefined) return new Response("no WebSocket here\n", { status: 404 });
+    let release: () => void;
     try {
       route.requireAccess(handshake);
+      release = handshake.principal.usage.openConnection();
     } catch (error) {
       return errorResponse(error, route.meter);
     }
     const slot = this.#settings.limit.admit(address.address, (code) => this.#evict(admitted, code));
     if (typeof slot === "string") {
+      release();
       this.#log.warn("a connection is refused", { address: address.address, code: slot });
       return errorResponse(new WavecacheError(slot), route.meter);
     }
@@ -83,6 +88,7 @@ export class Peers {
       handshake,
       address,
       slot,
+      release,
       peer: undefined,
       forget: () => undefined,
     };
@@ -90,8 +96,8 @@ export class Peers {
   }
 
   open(admitted: Admitted, socket: PeerSocket): Peer {
-    const { route, handshake, address, slot } = admitted;
-    const peer = new Peer(socket, slot, route);
+    const { route, handshake, address } = admitted;
+    const peer = new Peer(socket, admitted);
     admitted.peer = peer;
     this.#peers.set(peerKey(address), peer);
     route.meter.opened();
@@ -99,6 +105,12 @@ export class Peers {
     // A connection must not outlive the right to it.
     admitted.forget = handshake.principal.whenOver(() => this.#end(peer, "UNAUTHENTICATED"));
     return peer;
+  }
+
+  /** The handshake has failed. */
+  abandon({ slot, release }: Admitted): void {
+    slot.release();
+    release();
   }
 
   closed({ peer, address, slot, forget }: Admitted): void {
@@ -109,7 +121,7 @@ export class Peers {
     if (this.#peers.get(key) === peer) this.#peers.delete(key);
     slot.release();
     peer.meter.closed();
-    peer.session?.closed();
+    peer.closed();
   }
 
   /** Closes peers that have not completed a message for too long: Bun does not report a message before its end. */

@@ -24,7 +24,6 @@ export interface TokenLimits {
   uploads?: number | undefined;
   bytesInPerSecond?: number | undefined;
   bytesOutPerSecond?: number | undefined;
-  storedBytes?: number | undefined;
 }
 
 export interface TokenUse {

@@ -97,8 +97,8 @@ test("says who it is in HELLO, as a library", async () => {
   const client = await connect(server.url, { token: root.text });
   expect((await client.info("by-v1"))?.streamId).toBe("by-v1");
   client.close();
-  const stranger = await connect(server.url, { token: "wrong", retry: { retries: 0 } });
-  const refused = await stranger.info("by-v1").catch((error: Error) => error.message);
+  const unknown = await connect(server.url, { token: "wrong", retry: { retries: 0 } });
+  const refused = await unknown.info("by-v1").catch((error: Error) => error.message);
   expect(refused).toContain("credential missing or wrong");
-  stranger.close();
+  unknown.close();
 });

@@ -29,7 +29,6 @@ const limitsSchema = v.strictObject({
   uploads: countLimit,
   bytesInPerSecond: countLimit,
   bytesOutPerSecond: countLimit,
-  storedBytes: countLimit,
 });
 
 const tokenEntries = {

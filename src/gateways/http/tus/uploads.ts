@@ -127,7 +127,9 @@ export class TusUploads {
     options: BodyUploadOptions,
     check?: (upload: OpenUpload, kept: number) => Promise<void>,
   ): Promise<Progress> {
-    const body = new BodyUpload((owner) => shared.giveTo(owner), options);
+    const { usage } = options.principal;
+    const give = (owner: UploadOwner) => usage.openUpload(shared.upload.streamId, () => shared.giveTo(owner));
+    const body = new BodyUpload(give, options);
     const { upload } = body;
     try {
       const kept = await keptBytes(upload);

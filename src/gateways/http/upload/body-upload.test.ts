@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { WavecacheError } from "../../../base/errors.ts";
+import { Usage } from "../../../access/usage.ts";
 import { GatewayMeter } from "../../../base/gateway-meter.ts";
 import type { UploadOwner } from "../../../engine/streams/upload.ts";
 import { until } from "../../../testing/harness/until.ts";
@@ -60,7 +61,11 @@ class Stage {
       this.upload.owner = owner;
       return this.upload as unknown as OpenUpload;
     };
-    const principal = { ended: this.access.signal, refusal: "UNAUTHENTICATED" as const };
+    const principal = {
+      ended: this.access.signal,
+      refusal: "UNAUTHENTICATED" as const,
+      usage: Usage.unlimited,
+    };
     this.body = new BodyUpload(start, { connection, meter: this.meter, principal, idleMs });
   }
 

@@ -5,6 +5,7 @@
  * However the body ends, what came of it stays: an upload that is not finished can be resumed over any protocol.
  */
 import type { Principal } from "../../../access/principal.ts";
+import type { ByteRate } from "../../../access/usage.ts";
 import { WavecacheError } from "../../../base/errors.ts";
 import type { GatewayMeter } from "../../../base/gateway-meter.ts";
 import { httpIdleSeconds } from "../../../base/limits/connections.ts";
@@ -35,7 +36,7 @@ export interface BodyUploadOptions {
   connection: Pick<HttpConnection, "keepOpen" | "setIdleSeconds">;
   meter: GatewayMeter;
   /** Whoever uploads: no more is taken once its access has ended. */
-  principal: Pick<Principal, "ended" | "refusal">;
+  principal: Pick<Principal, "ended" | "refusal" | "usage">;
   idleMs?: number;
 }
 
@@ -51,6 +52,7 @@ export class BodyUpload implements UploadOwner {
   readonly #connection: BodyUploadOptions["connection"];
   readonly #meter: GatewayMeter;
   readonly #idleMs: number;
+  readonly #rate: ByteRate;
   #pieces: AudioPieces | undefined;
   /** The upload takes no more audio. */
   #isEnded = false;
@@ -67,6 +69,7 @@ export class BodyUpload implements UploadOwner {
     this.#connection = connection;
     this.#meter = meter;
     this.#idleMs = idleMs;
+    this.#rate = principal.usage.in;
     // This class has its own idle timer, which stops during backpressure.
     connection.keepOpen();
     this.upload = start(this);
@@ -127,9 +130,12 @@ export class BodyUpload implements UploadOwner {
     for (;;) {
       const piece = await this.#next(pieces);
       if (piece === undefined || this.#isEnded) return;
-      this.#meter.bytesIn += piece.length;
+      const bytes = piece.length;
+      this.#meter.bytesIn += bytes;
       // `write` consumes the piece.
       if (!this.upload.write(piece)) this.#isHeld = true;
+      const waitMs = this.#rate.take(bytes);
+      if (waitMs > 0) await Bun.sleep(waitMs);
       await this.#room();
     }
   }

@@ -40,7 +40,9 @@ export async function storePieces(
   sha256: string | undefined,
   start: (owner: UploadOwner) => OpenUpload,
 ): Promise<Receipt> {
-  const upload = new BodyUpload(start, { connection, meter, principal });
+  // Each request is an upload of its own; the id of its stream is known to `start`.
+  const counted = (owner: UploadOwner) => principal.usage.openUpload(crypto.randomUUID(), () => start(owner));
+  const upload = new BodyUpload(counted, { connection, meter, principal });
   await upload.receive(pieces);
   return await upload.finish(sha256);
 }

@@ -48,8 +48,11 @@ export class UploadChannel implements Channel, UploadOwner {
     const { streams } = this.#host;
     const { mode, metadata, size } = this.#request;
     try {
-      this.#host.principal.require("upload", resourceOf("streams", this.#streamId));
-      this.#upload = streams[openers[mode]](this.#streamId, this, { metadata, size });
+      const { principal } = this.#host;
+      principal.require("upload", resourceOf("streams", this.#streamId));
+      this.#upload = principal.usage.openUpload(this.#streamId, () =>
+        streams[openers[mode]](this.#streamId, this, { metadata, size }),
+      );
     } catch (error) {
       return this.#host.fail(this, error);
     }
