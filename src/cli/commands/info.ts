@@ -5,7 +5,7 @@ import type { ListedStream } from "../../client/http/streams.ts";
 import { protocolOf, protocolOption, serverOption } from "../connect/server-options.ts";
 import { flagOption, jsonOption, type Options } from "../kit/arguments.ts";
 import type { Context } from "../kit/context.ts";
-import { humanBytes, humanDuration, humanTime, safeJson, table } from "../kit/text.ts";
+import { humanBytes, humanDuration, humanTime, plural, safeJson, table } from "../kit/text.ts";
 import { type Catalog, httpCatalog, noSuchStream, withCatalog } from "../streams/catalog.ts";
 
 export function registerInfo(cli: CAC, context: Context): void {
@@ -51,7 +51,7 @@ function audioRows(audio: ListedStream["audio"]): string[][] {
   const parts = [
     codec ?? container,
     sampleRate === null ? null : `${sampleRate} Hz`,
-    channels === null ? null : `${channels} channels`,
+    channels === null ? null : `${channels} ${plural(channels, "channel")}`,
     bitRate === null ? null : `${Math.round(bitRate / 1000)} kbit/s`,
   ].filter((part) => part !== null);
   return [
