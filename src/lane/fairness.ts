@@ -3,7 +3,8 @@
  *
  * One socket may deliver half a megabyte in one turn of the event loop, and the lane has room for a few such bursts: the
  * others would wait in memory. So a full lane holds all its feeders before their sockets are read. Once there is room,
- * it resumes as many as that room can take, in the order in which they were held.
+ * it resumes as many as that room can take. Senders take turns, so that one with many sockets gets no more than another
+ * one; the sockets of a sender resume in the order in which they were held.
  */
 import { KiB } from "../base/limits/units.ts";
 
@@ -13,6 +14,8 @@ const maxBurstBytes = 512 * KiB;
 export interface Feeder {
   /** False for a sender in real time, which cannot be paused. */
   readonly canBeHeld: boolean;
+  /** Who sends: a principal. */
+  readonly sender: string;
   /** The lane is full: bring nothing more until `room`. A write that comes anyway is still tried. */
   hold(): void;
   /** Called after a write found the lane full, or after `hold`: resume. */
@@ -36,6 +39,9 @@ export class LaneFairness<F extends Feeder> {
   readonly #held = new Set<F>();
   /** Feeders that wrote since the last resume; collected only while others are held. */
   readonly #wrote = new Set<F>();
+  /** When senders of held feeders had their last turn: a number that grows with each turn. */
+  readonly #turns = new Map<string, number>();
+  #turn = 0;
   #isResumeScheduled = false;
 
   constructor(lane: () => FedLane) {
@@ -84,17 +90,19 @@ export class LaneFairness<F extends Feeder> {
 
   /** Resumes as many feeders as the lane has room for a burst of each, and looks again after a turn of the event loop. */
   #resumeHeld(): void {
-    if (this.#held.size === 0 || this.#isResumeScheduled) return;
+    if (this.#isResumeScheduled) return;
+    if (this.#held.size === 0) return this.#turns.clear();
     // A feeder that wrote since the last look will probably write again: room is left for it.
     let bursts = this.#wrote.size;
     this.#wrote.clear();
     const lane = this.#lane();
     if (lane.freeBytes() < maxBurstBytes) return lane.wantRoom();
-    for (const feeder of this.#held) {
+    for (const feeder of this.#inTurn()) {
       bursts += 1;
       if (lane.freeBytes() < bursts * maxBurstBytes) break;
       this.#held.delete(feeder);
       this.#running.add(feeder);
+      this.#turns.set(feeder.sender, ++this.#turn);
       feeder.room();
     }
     this.#isResumeScheduled = true;
@@ -102,5 +110,14 @@ export class LaneFairness<F extends Feeder> {
       this.#isResumeScheduled = false;
       this.#resumeHeld();
     });
+  }
+  /** The held feeders, one of each sender in turn: first the senders whose last turn is longest ago. */
+  *#inTurn(): Iterable<F> {
+    const bySender = Map.groupBy(this.#held, ({ sender }) => sender);
+    const lastTurn = (sender: string) => this.#turns.get(sender) ?? 0;
+    const senders = [...bySender].sort(([a], [b]) => lastTurn(a) - lastTurn(b));
+    const longest = Math.max(...senders.map(([, feeders]) => feeders.length));
+    for (let at = 0; at < longest; at += 1)
+      for (const [, feeders] of senders) if (at < feeders.length) yield feeders[at]!;
   }
 }

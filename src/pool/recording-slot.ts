@@ -66,6 +66,8 @@ export class RecordingSlot implements SlotOwner {
   readonly #slot: number;
   readonly #levelCell: number | null;
   readonly canBeHeld = false;
+  /** It is never held, so it has no turn. */
+  readonly sender = "";
 
   constructor(writer: Writer, spec: RecordingSpec, events: RecordingEvents) {
     this.#writer = writer;

@@ -24,6 +24,8 @@ import type { SlotOwner, Writer } from "./writer.ts";
 
 /** Events of a writer for one upload. After `failed` only `closed` follows, after `lost` nothing. */
 export interface UploadEvents {
+  /** Who sends the audio. */
+  readonly sender: string;
   /** The file is open. */
   opened(kept: Kept): void;
   /** Answers the oldest open `fence`: all audio before it is in the file, which has `bytes`. */
@@ -54,6 +56,11 @@ export class UploadSlot implements SlotOwner {
     this.#events = events;
     this.#slot = writer.open(this);
     writer.send(WRITE_OPEN, this.#slot, encodeOpen(resume, key));
+  }
+
+  /** An upload may get another sender while it is open. */
+  get sender(): string {
+    return this.#events.sender;
   }
 
   /** Copies audio into the lane from byte `from` on. Returns how many bytes fitted; if not all did, `room` follows. */

@@ -22,6 +22,7 @@ const framesOfTurn = 8;
 /** A sender whose socket delivers half a megabyte in each turn of the event loop, unless it is paused. */
 class Sender implements SlotOwner {
   readonly canBeHeld: boolean;
+  readonly sender = "";
   readonly slot: number;
   readonly #writer: Writer;
   leftFrames: number;

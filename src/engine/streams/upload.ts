@@ -16,6 +16,8 @@ import { endableStates, type EndReason, type Receipt, type UploadState } from ".
 
 /** The session that receives the audio from a client. */
 export interface UploadOwner {
+  /** Who sends the audio, by the name of the principal: senders take turns where there is not room for all. */
+  readonly sender?: string;
   /** Backpressure caused by other uploads: pause until `uploadHasRoom`, as if `write` had returned false. */
   uploadHolds(upload: Upload): void;
   /** The sender may continue after `uploadHolds`, or after `write` has returned false. */
@@ -72,6 +74,10 @@ export class Upload implements UploadEvents {
       hasRoom: () => owner.uploadHasRoom(this),
     });
     this.#ready = this.#flow.opened;
+  }
+
+  get sender(): string {
+    return this.#owner.sender ?? "";
   }
 
   /** Resolves with the bytes that the file already has, once the id is ours and the file is open. */

@@ -66,6 +66,10 @@ export class AudioCacheSession implements Session, UploadOwner {
     this.#answers = new Answers(socket, streams.assignReader(), planner, streams.outbound, this.#connection);
   }
 
+  get sender(): string {
+    return this.#principal.name;
+  }
+
   text(message: string): void {
     this.#hasRefusedAudio = false;
     if (message.length > maxControlChars) return this.#answers.text(this.#errors.tooLarge(maxControlChars));

@@ -18,6 +18,10 @@ export class SharedUpload implements UploadOwner {
     this.upload = open(this);
   }
 
+  get sender(): string {
+    return this.#owner?.sender ?? "";
+  }
+
   /** The upload belongs to `owner` from now on. */
   giveTo(owner: UploadOwner | undefined): OpenUpload {
     this.#owner = owner;

@@ -62,6 +62,7 @@ class Stage {
       return this.upload as unknown as OpenUpload;
     };
     const principal = {
+      name: "anonymous",
       ended: this.access.signal,
       refusal: "UNAUTHENTICATED" as const,
       usage: Usage.unlimited,

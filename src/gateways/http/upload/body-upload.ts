@@ -36,7 +36,7 @@ export interface BodyUploadOptions {
   connection: Pick<HttpConnection, "keepOpen" | "setIdleSeconds">;
   meter: GatewayMeter;
   /** Whoever uploads: no more is taken once its access has ended. */
-  principal: Pick<Principal, "ended" | "refusal" | "usage">;
+  principal: Pick<Principal, "name" | "ended" | "refusal" | "usage">;
   idleMs?: number;
 }
 
@@ -49,6 +49,7 @@ export interface AudioPieces {
 
 export class BodyUpload implements UploadOwner {
   readonly upload: OpenUpload;
+  readonly sender: string;
   readonly #connection: BodyUploadOptions["connection"];
   readonly #meter: GatewayMeter;
   readonly #idleMs: number;
@@ -70,6 +71,7 @@ export class BodyUpload implements UploadOwner {
     this.#meter = meter;
     this.#idleMs = idleMs;
     this.#rate = principal.usage.in;
+    this.sender = principal.name;
     // This class has its own idle timer, which stops during backpressure.
     connection.keepOpen();
     this.upload = start(this);

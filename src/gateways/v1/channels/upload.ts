@@ -44,6 +44,10 @@ export class UploadChannel implements Channel, UploadOwner {
     if (request.mode !== "resume") this.#nextOffset = 0;
   }
 
+  get sender(): string {
+    return this.#host.principal.name;
+  }
+
   open(): void {
     const { streams } = this.#host;
     const { mode, metadata, size } = this.#request;
