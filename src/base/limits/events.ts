@@ -59,3 +59,6 @@ mustHold(
   "pruning keeps up with 50,000 events a second",
   eventsPrunedAtOnce * 1000 >= 50_000 * eventAnnounceMs,
 );
+
+/** How many of the last events a client may ask for; more is BAD_REQUEST, and `after` reads them all. */
+export const maxReplayedEvents = 1_000;

@@ -45,6 +45,19 @@ describe("the event stream", () => {
     expect(seen.at(-1)).toMatchObject({ subject: "recordings/kitchen", data: { device: "kitchen" } });
   });
 
+  test("begins with the last events, for a client that asks for them", async () => {
+    await using server = await TestServer.start();
+    const first = await upload(server);
+    using events = await EventStreamPeer.open(server.httpBase, "last=2");
+    const second = await upload(server);
+    const seen = (await events.take(4)).map(({ type, subject }) => `${type} ${subject}`);
+    const wanted = [first, second].flatMap((id) => [
+      `stream.started streams/${id}`,
+      `stream.finished streams/${id}`,
+    ]);
+    expect(seen).toEqual(wanted);
+  });
+
   test("resumes after the last event that a client has, also after kill -9", async () => {
     await using server = await TestServer.start();
     const first = await upload(server);

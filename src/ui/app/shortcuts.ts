@@ -12,20 +12,18 @@ export function useShortcuts(): void {
 }
 
 function onKey(event: KeyboardEvent): void {
-  if (event.ctrlKey || event.metaKey || event.altKey || hasOwnKeys(event.target)) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || isIn(event.target, "input, textarea, select, dialog"))
+    return;
   if (event.key === "/") focusSearch(event);
-  else if (currentTrack.value === undefined) return;
+  else if (currentTrack.value === undefined || isIn(event.target, "button, a, [role=slider]")) return;
   else if (event.key === " ") act(event, toggle);
   else if (event.key === "ArrowLeft") act(event, () => skip(-skipSeconds));
   else if (event.key === "ArrowRight") act(event, () => skip(skipSeconds));
 }
 
-/** Whether the focused element does something with these keys itself. */
-function hasOwnKeys(target: EventTarget | null): boolean {
-  return (
-    target instanceof Element &&
-    target.closest("input, textarea, select, button, a, dialog, [role=slider]") !== null
-  );
+/** Whether the focus is where these keys have a meaning of their own. */
+function isIn(target: EventTarget | null, selector: string): boolean {
+  return target instanceof Element && target.closest(selector) !== null;
 }
 
 function act(event: KeyboardEvent, action: () => void): void {

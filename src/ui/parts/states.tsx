@@ -2,6 +2,7 @@
 import type { ComponentChildren, JSX } from "preact";
 import { useState } from "preact/hooks";
 import { ApiError } from "../api/request.ts";
+import { connection } from "../app/connection.ts";
 import { Button, IconButton } from "./button.tsx";
 import { Icon, type IconName } from "./icon.tsx";
 
@@ -57,6 +58,8 @@ export function Loading({ rows = 6 }: { rows?: number }): JSX.Element {
 }
 
 export function Failure({ error, onRetry }: { error: unknown; onRetry: () => void }): JSX.Element {
+  // The banner says it, and what failed loads again when the server is back.
+  if (connection.value !== "connected") return <Loading />;
   const { message, hint } = describeError(error);
   return (
     <div class="failure" role="alert">

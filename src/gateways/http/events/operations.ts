@@ -5,7 +5,7 @@ import type { Action } from "../../../access/actions.ts";
 import { serverResource } from "../../../access/actions.ts";
 import type { Principal } from "../../../access/principal.ts";
 import { ParameterError, WavecacheError } from "../../../base/errors.ts";
-import { maxEventReaders } from "../../../base/limits/events.ts";
+import { maxEventReaders, maxReplayedEvents } from "../../../base/limits/events.ts";
 import { cloudEvent } from "../../../engine/events/cloud-event.ts";
 import { EventFilter } from "../../../engine/events/event-filter.ts";
 import type { EventLog } from "../../../engine/events/event-log.ts";
@@ -40,6 +40,11 @@ function streamOperation(log: Events): Operation {
       type: text("Only events of these types: globs separated by commas, such as recording.*"),
       subject: text("Only events about these subjects: globs separated by commas, such as streams/a-*"),
       after: position,
+      last: whole(
+        1,
+        maxReplayedEvents,
+        "Begins so many events before the newest, instead of with what happens next.",
+      ),
       follow: choice(
         ["0", "1"],
         "0 ends the answer after the events that there are; it begins with the oldest.",
@@ -53,7 +58,8 @@ function streamOperation(log: Events): Operation {
       if (readers >= maxEventReaders) throw new WavecacheError("EVENTS_EXHAUSTED");
       const filter = filterOf(query.type, query.subject);
       const follows = query.follow !== "0";
-      const after = positionOf(request.headers.get(lastEventId)) ?? query.after ?? (follows ? log.newest : 0);
+      const after =
+        positionOf(request.headers.get(lastEventId)) ?? query.after ?? startOf(log, query.last, follows);
       const isWanted = (event: EventRow) => filter.matches(event) && maySee(principal, event);
       const body = new EventBody({
         reader: new EventReader(log, after, isWanted),
@@ -70,6 +76,12 @@ function streamOperation(log: Events): Operation {
       return new Response(await streamFrom(body, meter), { headers });
     },
   });
+}
+
+/** The event after which a reader begins who names none. */
+function startOf({ newest }: Events, last: number | undefined, follows: boolean): number {
+  if (last !== undefined) return Math.max(0, newest - last);
+  return follows ? newest : 0;
 }
 
 const position: Parameter<number | undefined> = {

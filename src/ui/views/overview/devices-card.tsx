@@ -46,7 +46,7 @@ function DeviceRow({ device }: { device: Device }): JSX.Element {
           <i key={index} class="led" style={{ backgroundColor: color }} />
         ))}
       </span>
-      <span class="figure muted">{battery === null ? state : `${state} · ${battery} %`}</span>
+      <span class="figure muted">{battery === null ? state : `${state} · ${Math.round(battery)} %`}</span>
     </li>
   );
 }

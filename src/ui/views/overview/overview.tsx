@@ -7,6 +7,7 @@ import { EventsCard } from "./events-card.tsx";
 import { LiveCard } from "./live-card.tsx";
 import { followServerEvents } from "./server-events.ts";
 import { StorageCard } from "./storage-card.tsx";
+import { Warnings } from "./warnings.tsx";
 import { UploadsCard } from "./uploads-card.tsx";
 
 export function Overview(): JSX.Element {
@@ -17,6 +18,7 @@ export function Overview(): JSX.Element {
       <header class="view-head">
         <h1>Overview</h1>
       </header>
+      <Warnings />
       <div class="cards">
         {allowed.maySome("listen", "recordings") && <LiveCard />}
         {allowed.maySome("list", "streams") && <UploadsCard />}

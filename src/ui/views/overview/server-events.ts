@@ -14,7 +14,7 @@ export const changes = signal<Readonly<Record<string, number>>>({});
 
 export function followServerEvents(): () => void {
   return subscribe({
-    path: "api/events",
+    path: `api/events?last=${maxEvents}`,
     onEvent: (data) => take(data as ServerEvent),
     onOpen: () => (hasEvents.value = true),
     onRefused: () => (hasEvents.value = false),

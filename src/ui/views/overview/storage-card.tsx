@@ -56,16 +56,18 @@ function Gauges({ usage: { streams, recordings, disks } }: { usage: Usage }): JS
           name="Disk"
           used={disk.totalBytes - disk.freeBytes}
           total={disk.totalBytes}
-          note={forecastOf(disk)}
+          note={`of ${formatBytes(disk.totalBytes)}`}
+          forecast={forecastOf(disk)}
         />
       ))}
     </div>
   );
 }
 
-function forecastOf({ freeBytes, fullAt }: Usage["disks"][number]): string {
-  const free = `${formatBytes(freeBytes)} free`;
-  return fullAt === null ? free : `${free}, full on ${formatTime(fullAt)} at this rate`;
+/** Undefined while the disk does not fill. */
+function forecastOf({ growthBytesPerDay, fullAt }: Usage["disks"][number]): string | undefined {
+  if (fullAt === null || growthBytesPerDay === null) return undefined;
+  return `Grows by ${formatBytes(growthBytesPerDay)} a day: full on ${formatTime(fullAt)}.`;
 }
 
 interface GaugeProps {
@@ -73,9 +75,10 @@ interface GaugeProps {
   used: number;
   total: number;
   note: string;
+  forecast?: string | undefined;
 }
 
-function Gauge({ name, used, total, note }: GaugeProps): JSX.Element {
+function Gauge({ name, used, total, note, forecast }: GaugeProps): JSX.Element {
   const share = total > 0 ? used / total : 0;
   return (
     <div class="gauge">
@@ -91,6 +94,7 @@ function Gauge({ name, used, total, note }: GaugeProps): JSX.Element {
         total={total}
         kind={share > 0.95 ? "danger" : share > 0.85 ? "warn" : "plain"}
       />
+      {forecast !== undefined && <p class="muted">{forecast}</p>}
     </div>
   );
 }
