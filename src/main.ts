@@ -21,7 +21,9 @@ import { configureLog, type Log, openLog } from "./base/log/log.ts";
 import { Readiness } from "./base/readiness.ts";
 import { closeOnSignal } from "./base/system/shutdown.ts";
 import { surviveUncaught } from "./base/system/uncaught.ts";
-import { readConfig } from "./config/config.ts";
+import { isConfigCommand, runConfigCommand } from "./config/command.ts";
+import { readSettings } from "./config/config.ts";
+import { readFlags } from "./config/flags.ts";
 import type { Config } from "./config/schema.ts";
 import { certificateSettings, engineSettings, jwtSettings } from "./config/settings.ts";
 import { startFailure } from "./config/start-failure.ts";
@@ -301,14 +303,23 @@ async function runToken(args: string[]): Promise<void> {
   if (command !== undefined) await runTokenCommand(command);
 }
 
+function runConfig(args: string[]): void {
+  const { out, error, exitCode } = runConfigCommand(args, process.env);
+  process.stdout.write(out);
+  process.stderr.write(error);
+  process.exitCode = exitCode;
+}
+
 /** Runs the server until a signal ends it, or a command on the store. `args` are the flags. */
 export async function main(args: string[]): Promise<void> {
   let logOutput: LineWriter | undefined;
   try {
     if (isAdminCommand(args)) return await runAdmin(args);
     if (isTokenCommand(args)) return await runToken(args);
-    const config = readConfig(args, process.env);
-    if (config === undefined) return;
+    if (isConfigCommand(args)) return runConfig(args);
+    const flags = readFlags(args);
+    if (flags === undefined) return;
+    const { config } = readSettings(flags, process.env);
     logOutput = configureLog(config.logLevel);
     const flushLog = logOutput.flush.bind(logOutput, logFlushMs);
     const log = openLog("server");

@@ -1,9 +1,10 @@
 /** The command line of the commands on the store: `server backup`, `server restore` and `server doctor`. */
 import { type CAC, cac } from "cac";
-import * as v from "valibot";
 import { version } from "../../package.json";
 import { parseArguments, type ParsedOptions } from "../base/command-line.ts";
-import { ConfigError, flagOf, options, variableOf } from "../config/schema.ts";
+import { readFolder } from "../config/config.ts";
+import { flagsOf } from "../config/flags.ts";
+import { ConfigError, type Environment, flagOf, options, variableOf } from "../config/schema.ts";
 
 interface Common {
   cacheDir: string;
@@ -20,8 +21,6 @@ export type AdminCommand = Common &
     | { name: "restore"; folder: string; force: boolean }
     | { name: "doctor"; repair: boolean; rebuildCatalog: boolean }
   );
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 const names: readonly string[] = ["backup", "restore", "doctor"] satisfies AdminCommand["name"][];
 
@@ -59,7 +58,7 @@ function describe(): CAC {
   for (const command of [backup, restore, doctor]) {
     command.option("--deep", "Read every file and compare its SHA-256");
     command.option("--json", "Print one JSON object");
-    for (const name of ["cacheDir", "recordingsDir"] as const)
+    for (const name of ["cacheDir", "recordingsDir", "config"] as const)
       command.option(
         `${flagOf(name)} <${options[name].value}>`,
         `${options[name].help} (${variableOf(name)})`,
@@ -102,8 +101,5 @@ function folderOf(
   parsed: ParsedOptions,
   environment: Environment,
 ): string {
-  const given = parsed[name] ?? environment[variableOf(name)] ?? options[name].default;
-  const result = v.safeParse<v.GenericSchema<unknown, string>>(options[name].schema, given);
-  if (result.success) return result.output;
-  throw new ConfigError(`${flagOf(name)}: expected ${result.issues[0].message}`);
+  return readFolder(name, flagsOf([name, "config"], parsed), environment);
 }

@@ -1,40 +1,104 @@
 /**
  * The configuration of the server: a flag overrides its `WAVECACHE_*` environment variable, which overrides the
- * default. The result is one frozen object, or a `ConfigError` that names the wrong value and what is expected.
+ * configuration file, which overrides the default. The result is one frozen object, or a `ConfigError` that names the
+ * wrong value, where it comes from and what is expected.
  */
 import * as v from "valibot";
-import { readFlags } from "./flags.ts";
+import { findFile } from "./file/find-file.ts";
+import { type FileSetting, readFile } from "./file/read-file.ts";
+import { type Flags, readFlags } from "./flags.ts";
 import { connectionsInMemory, machineMemoryBytes } from "./message-memory.ts";
-import { type Config, ConfigError, flagOf, type Name, optionNames, options, variableOf } from "./schema.ts";
+import {
+  type Config,
+  ConfigError,
+  type Environment,
+  flagOf,
+  type Name,
+  type Option,
+  optionNames,
+  options,
+  variableOf,
+} from "./schema.ts";
 
-/**
- * Reads flags (without the program's name) and environment. Undefined if --help or --version was asked for, and has
- * been printed. Throws a `ConfigError`.
- */
+/** Where the value of an option comes from, as an error names it: `--port`, `WAVECACHE_PORT`, `wavecache.toml:3`. */
+export interface Setting {
+  value: unknown;
+  /** What was written: text, or whatever a configuration file holds. */
+  given: unknown;
+  /** Undefined for a default. */
+  source: string | undefined;
+}
+
+export interface Settings {
+  config: Config;
+  all: ReadonlyMap<Name, Setting>;
+  /** The path of the configuration file; undefined without one. */
+  file: string | undefined;
+}
+
+/** Undefined if --help or --version was asked for, and has been printed. Throws a `ConfigError`. */
 export function readConfig(
   args: readonly string[],
-  environment: Readonly<Record<string, string | undefined>>,
+  environment: Environment,
   memoryBytes: number = machineMemoryBytes(),
 ): Config | undefined {
   const flags = readFlags(args);
-  if (flags === undefined) return undefined;
-  const entries = optionNames.map((name) => [name, readOption(name, flags.get(name), environment)]);
-  const config: Config = Object.fromEntries(entries);
-  refuseHalfCertificate(config);
-  refuseTwoKeys(config);
-  return Object.freeze({ ...config, maxConnections: connectionsInMemory(config, memoryBytes) });
+  return flags && readSettings(flags, environment, memoryBytes).config;
 }
 
-function readOption(
-  name: Name,
-  flag: string | undefined,
-  environment: Readonly<Record<string, string | undefined>>,
-): unknown {
-  const raw = flag ?? environment[variableOf(name)] ?? options[name].default;
-  const result = v.safeParse<v.GenericSchema<string, unknown>>(options[name].schema, raw);
-  if (result.success) return result.output;
-  const source = flag === undefined ? variableOf(name) : flagOf(name);
-  throw new ConfigError(`${source} "${raw}": expected ${result.issues[0].message}`);
+/** Reads the environment and the configuration file, too. Throws a `ConfigError`. */
+export function readSettings(
+  flags: Flags,
+  environment: Environment,
+  memoryBytes: number = machineMemoryBytes(),
+): Settings {
+  const sources = openSources(flags, environment);
+  const all = new Map(optionNames.map((name) => [name, readOption(name, sources)]));
+  const config = Object.fromEntries(Array.from(all, ([name, { value }]) => [name, value])) as Config;
+  refuseHalfCertificate(config);
+  refuseTwoKeys(config);
+  const maxConnections = connectionsInMemory(config, memoryBytes);
+  return { config: Object.freeze({ ...config, maxConnections }), all, file: sources.path };
+}
+
+/** The folder that an option names, for commands that need no further option. Throws a `ConfigError`. */
+export function readFolder(
+  name: "cacheDir" | "recordingsDir",
+  flags: Flags,
+  environment: Environment,
+): string {
+  const { value } = readOption(name, openSources(flags, environment));
+  return v.parse(options[name].schema, value);
+}
+
+interface Sources {
+  flags: Flags;
+  environment: Environment;
+  file: ReadonlyMap<Name, FileSetting>;
+  path: string | undefined;
+}
+
+function openSources(flags: Flags, environment: Environment): Sources {
+  const given = (flags.get("config") ?? environment[variableOf("config")]) || undefined;
+  const found = findFile(given, environment);
+  const file = found === undefined ? new Map() : readFile(found.path, found.text);
+  return { flags, environment, file, path: found?.path };
+}
+
+function readOption(name: Name, { flags, environment, file, path }: Sources): Setting {
+  const [flag, variable] = [flags.get(name), environment[variableOf(name)]];
+  if (flag !== undefined) return parseText(name, flag, flagOf(name));
+  if (variable !== undefined) return parseText(name, variable, variableOf(name));
+  const found = file.get(name);
+  if (found !== undefined) return { value: found.value, given: found.given, source: `${path}:${found.line}` };
+  return { ...parseText(name, options[name].default, "the default"), source: undefined };
+}
+
+function parseText(name: Name, given: string, source: string): Setting {
+  const { schema }: Option = options[name];
+  const result = v.safeParse(schema, given);
+  if (result.success) return { value: result.output, given, source };
+  throw new ConfigError(`${source} "${given}": expected ${result.issues[0].message}`);
 }
 
 function refuseHalfCertificate({ tlsCert, tlsKey }: Config): void {

@@ -1,7 +1,8 @@
 /** The flags of the command line, and the help that lists them. */
 import { type CAC, cac } from "cac";
 import { version } from "../../package.json";
-import { parseArguments } from "../base/command-line.ts";
+import { parseArguments, type ParsedOptions } from "../base/command-line.ts";
+import { didYouMean } from "./did-you-mean.ts";
 import { ConfigError, flagOf, type Name, optionNames, options, variableOf } from "./schema.ts";
 
 /** The texts of the flags that were given. */
@@ -11,14 +12,23 @@ export type Flags = ReadonlyMap<Name, string>;
 export function readFlags(args: readonly string[]): Flags | undefined {
   const program = describeFlags();
   try {
-    parseArguments(program, args.map(withoutNegation), (flag) => new ConfigError(`unknown option "${flag}"`));
+    parseArguments(program, args.map(withoutNegation), unknownOption);
     if (program.options["help"] === true || program.options["version"] === true) return undefined;
     if (program.args.length > 0) throw new ConfigError(`unexpected argument "${program.args[0]}"`);
     program.runMatchedCommand();
-    return new Map(optionNames.flatMap((name) => textOf(name, program.options[name])));
+    return flagsOf(optionNames, program.options);
   } catch (error) {
     throw new ConfigError(`${error instanceof Error ? error.message : String(error)}; see --help`);
   }
+}
+
+/** Those of `names` that were given. Throws a `ConfigError` for one without its value. */
+export function flagsOf(names: readonly Name[], parsed: ParsedOptions): Flags {
+  return new Map(names.flatMap((name) => textOf(name, parsed[name])));
+}
+
+function unknownOption(flag: string): ConfigError {
+  return new ConfigError(`unknown option "${flag}"${didYouMean(flag, optionNames.map(flagOf))}`);
 }
 
 function describeFlags(): CAC {
@@ -50,13 +60,17 @@ const commandsHelp = {
     "  server backup <dir>   back the store up, also while the server runs",
     "  server restore <dir>  restore a backup into an empty cache folder",
     "  server doctor         compare the catalog with the files, and mend them with --repair",
+    "  server config ...     check and show the configuration, print an example and a JSON Schema",
     "  server token ...      create, list and revoke tokens, also while the server runs",
   ].join("\n"),
 };
 
 function environmentHelp(): { title: string; body: string } {
   const lines = optionNames.map((name) => `  ${flagOf(name).padEnd(20)} ${variableOf(name)}`);
-  return { title: "Environment (a flag overrides its environment variable)", body: lines.join("\n") };
+  return {
+    title: "Environment (a flag overrides its environment variable, which overrides the configuration file)",
+    body: lines.join("\n"),
+  };
 }
 
 /** `--tls=false` for `--no-tls`: a switch has one spelling from here on. */

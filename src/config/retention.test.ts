@@ -3,7 +3,7 @@ import { defaultMaxCacheBytes } from "../base/limits/streams.ts";
 import { GiB } from "../base/limits/units.ts";
 import { cacheBytes, retentionPolicies } from "./retention.ts";
 
-const none = { keepStreams: undefined, keepRecordings: undefined, minFree: undefined };
+const none = { keepStreams: undefined, keepRecordings: undefined, minFree: undefined, policy: [] };
 
 test("nothing is removed without a flag", () => {
   expect(retentionPolicies(none)).toEqual([]);
@@ -11,11 +11,11 @@ test("nothing is removed without a flag", () => {
 
 test("streams go for the free space, and recordings only if something limits them", () => {
   const minFreeBytes = 5 * GiB;
-  expect(retentionPolicies({ ...none, minFree: minFreeBytes })).toEqual([
+  expect(retentionPolicies({ ...none, minFree: minFreeBytes, policy: [] })).toEqual([
     { pattern: "streams/*", mode: "evict", minFreeBytes },
   ]);
   const keepRecordings = { maxAgeMs: 1000 };
-  expect(retentionPolicies({ ...none, keepRecordings, minFree: minFreeBytes })[1]).toEqual({
+  expect(retentionPolicies({ ...none, keepRecordings, minFree: minFreeBytes, policy: [] })[1]).toEqual({
     pattern: "recordings/*",
     mode: "expire",
     maxAgeMs: 1000,

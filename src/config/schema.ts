@@ -20,11 +20,11 @@ import {
 } from "../base/limits/streams.ts";
 import { GiB, MiB } from "../base/limits/units.ts";
 import { logLevels } from "../base/log/log.ts";
+import { eventTypes, hooks, hookTables } from "./hooks.ts";
+import { policies, policyTables } from "./policies.ts";
 import {
   command,
   days,
-  eventTypes,
-  hooks,
   decibels,
   hostNames,
   kept,
@@ -39,7 +39,9 @@ import {
   size,
   sizeBetween,
   soundFiles,
+  soundFileTable,
   soundThresholds,
+  soundThresholdTables,
   text,
   trueOrFalse,
   urlPath,
@@ -50,25 +52,36 @@ import {
 /** A value that is wrong, or a command line that makes no sense; the message is one line for the user. */
 export class ConfigError extends Error {}
 
+export type Environment = Readonly<Record<string, string | undefined>>;
+
 /** Workers mostly wait for the disk: with more than a few of them, the disk is the limit. */
 const maxDefaultWorkers = 8;
 const maxWorkers = 64;
 const defaultWorkers = Math.max(1, Math.min(maxDefaultWorkers, availableParallelism() - 1));
 
-interface Option<Schema> {
+export interface Option<S extends Schema = Schema> {
   /** The placeholder of the value in the help. */
   value: string;
   /** A switch may be given without a value, or as `--no-...`. */
   isSwitch: boolean;
   default: string;
   help: string;
-  schema: Schema;
+  /** Of the text of a flag or variable, and of what else a configuration file may hold instead. */
+  schema: S;
+  /** The value as one or several tables of a configuration file. */
+  tables?: v.GenericSchema<unknown, v.InferOutput<S>> | undefined;
 }
 
-type Schema = v.GenericSchema<string, unknown>;
+type Schema = v.GenericSchema;
 
-function option<S extends Schema>(value: string, preset: string, schema: S, help: string): Option<S> {
-  return { value, isSwitch: false, default: preset, help, schema };
+function option<S extends Schema>(
+  value: string,
+  preset: string,
+  schema: S,
+  help: string,
+  tables?: Option<S>["tables"],
+): Option<S> {
+  return { value, isSwitch: false, default: preset, help, schema, tables };
 }
 
 function toggle(preset: "true" | "false", help: string): Option<typeof trueOrFalse> {
@@ -77,8 +90,7 @@ function toggle(preset: "true" | "false", help: string): Option<typeof trueOrFal
 
 // An option takes two lines here, whatever the formatter would make of it.
 // prettier-ignore
-export const options = {
-  // The server
+const server = {
   host: option("address", "127.0.0.1", text,
     "address to listen on"),
   port: option("port", "8080", wholeNumber(0, 65_535),
@@ -102,8 +114,10 @@ export const options = {
     "host names that web pages may use for this server, also as *.example.com, besides its addresses and localhost"),
   allowOrigin: option("origins", "", origins,
     "origins of other servers whose web pages may use this one, such as https://music.example"),
+};
 
-  // Access
+// prettier-ignore
+const access = {
   open: toggle("false",
     "let everybody who reaches the server do everything; needed beyond loopback without any token or key"),
   anonymous: option("grants", "", optionalGrants,
@@ -118,18 +132,16 @@ export const options = {
     "the audience (aud) that a JWT must have"),
   linkKeyFile: option("file", "", optionalText,
     "keys of shared links, one a line in base64url: the first signs, all verify; default: made in the cache folder"),
+};
 
-  // The cache
+// prettier-ignore
+const cache = {
   cacheDir: option("dir", "cache", text,
     "folder of the cache"),
   maxStreamBytes: option("size", `${defaultMaxStreamBytes / GiB}GiB`, size,
     "limit of the bytes of one stream"),
   maxCacheBytes: option("size", `${defaultMaxCacheBytes / GiB}GiB`, size,
     "limit of the bytes in the cache; a full cache refuses uploads, unless --keep-streams lets it evict"),
-  keepStreams: option("kept", "", kept,
-    "how many bytes of streams are kept, for how long, or both: 50GiB, 30d or 50GiB,30d; the least recently read go first"),
-  minFree: option("size", "", optionalSize,
-    "free space on the disks; with less the least recently read streams go, and recordings if --keep-recordings is given"),
   maxStreams: option("n", String(defaultMaxStreams), wholeNumber(1, 1_000_000_000),
     "limit of the number of streams; each counts as 4KiB of the cache at least"),
   maxUnfinishedStreams: option("n", String(defaultMaxUnfinishedStreams), wholeNumber(1, 1_000_000_000),
@@ -140,14 +152,27 @@ export const options = {
     "keep files of the cache that belong to no known stream in lost+found forever, instead of 30 days"),
   scrubDays: option("days", String(defaultScrubDays), days,
     "verify all audio of the cache once in this time, in the background; off for never"),
+};
 
-  // Recordings
+// prettier-ignore
+const retention = {
+  keepStreams: option("kept", "", kept,
+    "how many bytes of streams are kept, for how long, or both: 50GiB, 30d or 50GiB,30d; the least recently read go first"),
+  keepRecordings: option("kept", "", kept,
+    "how many bytes of recordings are kept, for how long, or both; the oldest go first"),
+  minFree: option("size", "", optionalSize,
+    "free space on the disks; with less the least recently read streams go, and recordings if --keep-recordings is given"),
+  policy: option("list", "", policies,
+    "further retention policies, separated by semicolons: PATTERN MODE KEPT, such as \"streams/radio-* evict 50GiB,30d\"",
+    policyTables),
+};
+
+// prettier-ignore
+const recordings = {
   ingestPort: option("port", "5096", port,
     "extra port of live ingest, which the main port serves too; off for none, 0 picks a free one"),
   recordingsDir: option("dir", "data/received", text,
     "folder of recordings"),
-  keepRecordings: option("kept", "", kept,
-    "how many bytes of recordings are kept, for how long, or both; the oldest go first"),
   rotateSeconds: option("seconds", "10", wholeNumber(1, 24 * 3600),
     "duration after which a recording continues in a new file"),
   syncSeconds: option("seconds", "5", wholeNumber(1, 3600),
@@ -162,9 +187,12 @@ export const options = {
   silenceSeconds: option("seconds", "2", wholeNumber(1, 3600),
     "time without sound after which a device is silent"),
   silenceFor: option("list", "", soundThresholds,
-    "both for some devices: kitchen=-40/5,garage=-60/2"),
+    "both for some devices: kitchen=-40/5,garage=-60/2",
+    soundThresholdTables),
+};
 
-  // Songs
+// prettier-ignore
+const songs = {
   libraryDir: option("dir", "data/library", text,
     "folder of songs and sounds"),
   udpPort: option("port", "9998", port,
@@ -175,16 +203,20 @@ export const options = {
     "networks that get whole songs over plain UDP, where addresses can be forged"),
   tlsPort: option("port", "9999", port,
     "port of songs over TLS; off for none, 0 picks a free one"),
+};
 
-  // TLS
+// prettier-ignore
+const tls = {
   tls: toggle("false",
     "https and wss instead of http and ws, on the main port and on the one of live ingest"),
   tlsCert: option("file", "", optionalText,
     "certificate chain in PEM; without one the server makes a self-signed certificate"),
   tlsKey: option("file", "", optionalText,
     "private key of the certificate in PEM; both files are read again when they change"),
+};
 
-  // Devices
+// prettier-ignore
+const devices = {
   grpcPort: option("port", "50051", port,
     "gRPC port of devices; off for none, 0 picks a free one"),
   grpcTls: toggle("false",
@@ -194,13 +226,17 @@ export const options = {
   flash: toggle("true",
     "flash the LEDs of a device when it connects; --no-flash leaves them alone"),
   sounds: option("list", "", soundFiles,
-    "files of sounds for devices, instead of startup.* and mode_1.* to mode_5.*: startup=a.wav,1=b.mp3"),
+    "files of sounds for devices, instead of startup.* and mode_1.* to mode_5.*: startup=a.wav,1=b.mp3",
+    soundFileTable),
+};
 
-  // Events
+// prettier-ignore
+const events = {
   maxEvents: option("n", String(defaultMaxEvents), wholeNumber(1_000, 10_000_000),
     "limit of the events that are kept for replay, of the last 7 days; the oldest go first"),
   hook: option("list", "", hooks,
-    "webhooks, separated by semicolons: URL, or NAME=URL, then globs of types and of subjects: \"a=https://x.example/y stream.*\""),
+    "webhooks, separated by semicolons: URL, or NAME=URL, then globs of types and of subjects: \"a=https://x.example/y stream.*\"",
+    hookTables),
   hookSecretFile: option("file", "", optionalText,
     "file with the secret that signs webhooks; by default hook-secret in the cache folder, which the server makes"),
   hookAllow: option("networks", "", optionalNetworks,
@@ -211,6 +247,32 @@ export const options = {
     "types of events that the command runs for, such as recording.closed,stream.*"),
 };
 
+/** Where a server finds and leaves what other programs need of it: never in a configuration file. */
+// prettier-ignore
+const invocation = {
+  config: option("file|off", "", optionalText,
+    "configuration file; default: wavecache.toml here, in ~/.config/wavecache or in /etc/wavecache; off for none"),
+};
+
+/** The tables of a configuration file, with the options that are their keys. */
+export const tables = { server, access, cache, retention, recordings, songs, tls, devices, events };
+
+export type TableName = keyof typeof tables;
+export const tableNames = Object.keys(tables) as TableName[];
+
+export const options = {
+  ...invocation,
+  ...server,
+  ...access,
+  ...cache,
+  ...retention,
+  ...recordings,
+  ...songs,
+  ...tls,
+  ...devices,
+  ...events,
+};
+
 export type Name = keyof typeof options;
 
 /** What the server runs with: a value for each option. */
@@ -218,12 +280,21 @@ export type Config = Readonly<{ [N in Name]: v.InferOutput<(typeof options)[N]["
 
 export const optionNames = Object.keys(options) as Name[];
 
+/** The key of an option in its table of a configuration file: `cache-dir` sets `cacheDir`. */
+export function keyOf(name: Name): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+export function namesIn(table: TableName): Name[] {
+  return Object.keys(tables[table]) as Name[];
+}
+
 /** The flag of an option: `--cache-dir` sets `cacheDir`. */
 export function flagOf(name: Name): string {
-  return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  return `--${keyOf(name)}`;
 }
 
 /** The environment variable of an option: `WAVECACHE_CACHE_DIR` sets `cacheDir`. */
 export function variableOf(name: Name): string {
-  return `WAVECACHE_${flagOf(name).slice(2).replaceAll("-", "_").toUpperCase()}`;
+  return `WAVECACHE_${keyOf(name).replaceAll("-", "_").toUpperCase()}`;
 }

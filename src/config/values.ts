@@ -1,11 +1,12 @@
-/** What the value of an option may look like: each schema turns its text into a value, or says what it expects. */
+/**
+ * What the value of an option may look like: each schema turns its text into a value, or says what it expects. A
+ * configuration file may hold numbers, booleans and arrays where the command line has only text.
+ */
 import * as v from "valibot";
+import { strictTable } from "./strict-table.ts";
 import { GrantError, Grants } from "../access/grants.ts";
 import { AddressList } from "../base/address-list.ts";
-import { maxHooks } from "../base/limits/events.ts";
 import { GiB, KiB, MiB } from "../base/limits/units.ts";
-import type { HookSettings } from "../engine/events/delivery/hooks.ts";
-import { EventFilter } from "../engine/events/event-filter.ts";
 import { HostNames } from "../listen/host.ts";
 import { Origins } from "../listen/origin.ts";
 import { sanitizeHwid } from "../wire/ingest.ts";
@@ -13,19 +14,37 @@ import { isSongName } from "../base/ids/song-name.ts";
 
 export function wholeNumber(min: number, max: number) {
   const expected = `a whole number from ${min} to ${max}`;
-  return v.pipe(
-    v.string(),
-    v.regex(/^\d+$/, expected),
-    v.transform(Number),
-    v.minValue(min, expected),
-    v.maxValue(max, expected),
+  const range = inRange(min, max, expected);
+  return v.union(
+    [
+      v.pipe(v.number(), v.integer(expected), ...range),
+      v.pipe(v.string(), v.regex(/^\d+$/, expected), v.transform(Number), ...range),
+    ],
+    expected,
   );
+}
+
+function inRange(min: number, max: number, expected: string) {
+  return [
+    v.minValue<number, number, string>(min, expected),
+    v.maxValue<number, number, string>(max, expected),
+  ] as const;
+}
+
+/** Text with this separator between its parts; in a configuration file also an array of them. */
+function list(separator: string, expected: string) {
+  const joined = v.pipe(
+    v.array(v.string()),
+    v.transform((parts) => parts.join(separator)),
+  );
+  return v.union([v.string(), joined], expected);
 }
 
 /** Days, or "off". A fraction is allowed. */
 export const days = v.union(
   [
     v.literal("off"),
+    v.pipe(v.number(), v.gtValue(0), v.maxValue(3650)),
     v.pipe(v.string(), v.regex(/^\d+(?:\.\d+)?$/), v.transform(Number), v.gtValue(0), v.maxValue(3650)),
   ],
   "a number of days up to 3650, such as 30 or 0.5, or off",
@@ -33,16 +52,24 @@ export const days = v.union(
 
 const expectedDecibels = "a level from -100 to 0 dBFS";
 
+const decibelRange = inRange(-100, 0, expectedDecibels);
+
 /** A level below full scale. */
-export const decibels = v.pipe(
-  v.string(),
-  v.regex(/^-?\d{1,3}(?:\.\d+)?$/, expectedDecibels),
-  v.transform(Number),
-  v.minValue(-100, expectedDecibels),
-  v.maxValue(0, expectedDecibels),
+export const decibels = v.union(
+  [
+    v.pipe(v.number(), ...decibelRange),
+    v.pipe(
+      v.string(),
+      v.regex(/^-?\d{1,3}(?:\.\d+)?$/, expectedDecibels),
+      v.transform(Number),
+      ...decibelRange,
+    ),
+  ],
+  expectedDecibels,
 );
 
-export const text = v.pipe(v.string(), v.nonEmpty("a text that is not empty"));
+const textExpected = "a text that is not empty";
+export const text = v.pipe(v.string(textExpected), v.nonEmpty(textExpected));
 
 /** Undefined for an empty text. */
 export const optionalText = v.pipe(
@@ -61,15 +88,17 @@ export const urlPath = v.pipe(
 /** A path, or an empty text for none. */
 export const optionalUrlPath = v.union([v.literal(""), urlPath], "a path such as /wavecache");
 
+const networksExpected = "networks separated by commas, such as 10.0.0.0/8";
+
 export const networks = v.pipe(
-  v.string(),
+  list(",", networksExpected),
   v.transform((given) => AddressList.parse(given)),
-  v.custom<AddressList>((list) => list !== undefined, "networks separated by commas, such as 10.0.0.0/8"),
+  v.custom<AddressList>((parsed) => parsed !== undefined, networksExpected),
 );
 
 /** Grants, or undefined for an empty text. The message says what is wrong with them. */
 export const optionalGrants = v.pipe(
-  v.string(),
+  list(" ", "grants, such as read,list:library/**@10.0.0.0/8"),
   v.rawTransform(({ dataset, addIssue, NEVER }): Grants | undefined => {
     if (dataset.value === "") return undefined;
     try {
@@ -82,32 +111,38 @@ export const optionalGrants = v.pipe(
   }),
 );
 
+const hostNamesExpected = "host names separated by commas, such as music.example or *.music.example";
+
 export const hostNames = v.pipe(
-  v.string(),
+  list(",", hostNamesExpected),
   v.transform((given) => HostNames.parse(given)),
-  v.custom<HostNames>(
-    (names) => names !== undefined,
-    "host names separated by commas, such as music.example or *.music.example",
-  ),
+  v.custom<HostNames>((names) => names !== undefined, hostNamesExpected),
 );
 
+const originsExpected = "origins separated by commas, such as https://music.example";
+
 export const origins = v.pipe(
-  v.string(),
+  list(",", originsExpected),
   v.transform((given) => Origins.parse(given)),
-  v.custom<Origins>(
-    (list) => list !== undefined,
-    "origins separated by commas, such as https://music.example",
-  ),
+  v.custom<Origins>((parsed) => parsed !== undefined, originsExpected),
 );
 
 const units: Record<string, number> = { "": 1, KiB, MiB, GiB };
 
+const sizeExpected = "a number of bytes, also as 512MiB or 4GiB";
+
 /** Bytes. */
-export const size = v.pipe(
-  v.string(),
-  v.regex(/^\d+(KiB|MiB|GiB)?$/, "a number of bytes, also as 512MiB or 4GiB"),
-  v.transform((given) => Number.parseInt(given, 10) * units[given.replace(/^\d+/, "")]!),
-  v.minValue(1, "at least 1 byte"),
+export const size = v.union(
+  [
+    v.pipe(v.number(), v.integer(sizeExpected), v.minValue(1, "at least 1 byte")),
+    v.pipe(
+      v.string(),
+      v.regex(/^\d+(KiB|MiB|GiB)?$/, sizeExpected),
+      v.transform((given) => Number.parseInt(given, 10) * units[given.replace(/^\d+/, "")]!),
+      v.minValue(1, "at least 1 byte"),
+    ),
+  ],
+  sizeExpected,
 );
 
 /** Bytes; undefined for an empty text. */
@@ -132,17 +167,16 @@ export interface Kept {
   maxAgeMs?: number;
 }
 
+const keptExpected = "a size, an age or both, such as 50GiB or 50GiB,30d";
+
 /** `50GiB`, `30d`, or `50GiB,30d`; undefined for an empty text. */
 export const kept = v.pipe(
-  v.string(),
-  v.check(
-    (given) => given === "" || parseKept(given) !== undefined,
-    "a size, an age or both, such as 50GiB or 50GiB,30d",
-  ),
+  list(",", keptExpected),
+  v.check((given) => given === "" || parseKept(given) !== undefined, keptExpected),
   v.transform((given) => (given === "" ? undefined : parseKept(given))),
 );
 
-function parseKept(given: string): Kept | undefined {
+export function parseKept(given: string): Kept | undefined {
   const parts = given.split(",").map((part) => part.trim());
   const found: Kept = {};
   for (const part of parts) {
@@ -168,10 +202,16 @@ export function wholeNumberOrAuto(min: number, max: number) {
   return v.union([auto, wholeNumber(min, max)], `a whole number from ${min} to ${max}, or auto`);
 }
 
-export const trueOrFalse = v.pipe(
-  v.string(),
-  v.regex(/^(?:true|1|yes|on|false|0|no|off|)$/i, "true or false"),
-  v.transform((given) => /^(?:true|1|yes|on)$/i.test(given)),
+export const trueOrFalse = v.union(
+  [
+    v.boolean(),
+    v.pipe(
+      v.string(),
+      v.regex(/^(?:true|1|yes|on|false|0|no|off|)$/i, "true or false"),
+      v.transform((given) => /^(?:true|1|yes|on)$/i.test(given)),
+    ),
+  ],
+  "true or false",
 );
 
 const soundsExpected =
@@ -185,6 +225,18 @@ export const soundFiles = v.pipe(
   v.check((parsed) => !parsed.includes(undefined), soundsExpected),
   v.transform(
     (parsed): ReadonlyMap<number, string> => new Map(parsed.filter((sound) => sound !== undefined)),
+  ),
+);
+
+/** The same as a table: `startup = "hello.wav"`, `1 = "a/b.mp3"`. */
+export const soundFileTable = v.pipe(
+  v.record(
+    v.picklist(["startup", "1", "2", "3", "4", "5"], "startup, or a mode from 1 to 5"),
+    v.pipe(v.string(), v.check(isSongName, "the name of a file below the library folder")),
+  ),
+  v.transform(
+    (files): ReadonlyMap<number, string> =>
+      new Map(Object.entries(files).map(([mode, name]) => [mode === "startup" ? 0 : Number(mode), name])),
   ),
 );
 
@@ -213,6 +265,26 @@ export const soundThresholds = v.pipe(
   v.transform((parsed): ReadonlyMap<string, SoundLimits> => new Map(parsed)),
 );
 
+/** The same as tables: `kitchen = { dbfs = -40, seconds = 5 }`. */
+export const soundThresholdTables = v.pipe(
+  v.record(
+    v.pipe(
+      v.string(),
+      v.check((hwid) => sanitizeHwid(hwid) !== undefined, "the hardware id of a device"),
+    ),
+    strictTable({ dbfs: decibels, seconds: wholeNumber(1, 9999) }),
+  ),
+  v.transform(
+    (given): ReadonlyMap<string, SoundLimits> =>
+      new Map(
+        Object.entries(given).map(([hwid, { dbfs, seconds }]) => [
+          sanitizeHwid(hwid)!,
+          { dbfs, silenceMs: seconds * 1000 },
+        ]),
+      ),
+  ),
+);
+
 function parseThreshold(given: string): [string, SoundLimits] | undefined {
   const [, device, dbfs, seconds] = soundThreshold.exec(given.trim()) ?? [];
   const hwid = device === undefined ? undefined : sanitizeHwid(device);
@@ -222,66 +294,20 @@ function parseThreshold(given: string): [string, SoundLimits] | undefined {
 
 /** Undefined for an empty text. */
 export const optionalNetworks = v.pipe(
-  v.string(),
+  list(",", networksExpected),
   v.transform((given) => (given === "" ? undefined : (AddressList.parse(given) ?? "wrong"))),
-  v.custom<AddressList | undefined>(
-    (list) => list !== "wrong",
-    "networks separated by commas, such as 10.0.0.0/8",
-  ),
-);
-
-const hooksExpected =
-  `up to ${maxHooks} webhooks separated by semicolons, each as URL or NAME=URL, followed by globs of types and of ` +
-  "subjects, such as https://x.example/y stream.* streams/a-*";
-
-export const hooks = v.pipe(
-  v.string(),
-  v.transform((given) => parseHooks(given)),
-  v.custom<HookSettings[]>((parsed) => parsed !== undefined, hooksExpected),
-);
-
-/** Undefined if one of them is wrong, or if two have the same name. */
-function parseHooks(given: string): HookSettings[] | undefined {
-  const entries = given.split(";").filter((entry) => entry.trim() !== "");
-  const parsed = entries.map(parseHook).filter((hook) => hook !== undefined);
-  const names = new Set(parsed.map(({ name }) => name));
-  return names.size === entries.length && names.size <= maxHooks ? parsed : undefined;
-}
-
-function parseHook(entry: string): HookSettings | undefined {
-  const [where = "", types, subjects, ...rest] = entry.trim().split(/\s+/);
-  const [, name, url = ""] = /^(?:([A-Za-z0-9_-]{1,64})=)?(https?:\/\/.*)$/.exec(where) ?? [];
-  const filter = eventFilter(types, subjects);
-  if (!URL.canParse(url) || filter === undefined || rest.length > 0) return undefined;
-  return { name: name ?? new URL(url).hostname, url, filter };
-}
-
-/** Undefined for globs that are wrong. */
-function eventFilter(types: string | undefined, subjects?: string): EventFilter | undefined {
-  try {
-    return new EventFilter(types === "*" ? "" : types, subjects);
-  } catch (error) {
-    if (error instanceof RangeError) return undefined;
-    throw error;
-  }
-}
-
-export const eventTypes = v.pipe(
-  v.string(),
-  v.transform((given) => eventFilter(given)),
-  v.custom<EventFilter>((filter) => filter !== undefined, "globs of types of events, such as stream.*"),
+  v.custom<AddressList | undefined>((parsed) => parsed !== "wrong", networksExpected),
 );
 
 const argumentsSchema = v.pipe(v.array(v.string()), v.nonEmpty());
 
-/** A program, or a JSON array of it and its arguments. Undefined for an empty text. */
+const commandExpected = 'the path of a program, or a JSON array such as ["/bin/program", "-x"]';
+
+/** A program, or an array of it and its arguments, in text as JSON. Undefined for an empty text. */
 export const command = v.pipe(
-  v.string(),
-  v.transform((given) => parseCommand(given)),
-  v.custom<string[] | undefined>(
-    (parsed) => parsed !== "wrong",
-    'the path of a program, or a JSON array such as ["/bin/program", "-x"]',
-  ),
+  v.union([v.string(), argumentsSchema], commandExpected),
+  v.transform((given) => (typeof given === "string" ? parseCommand(given) : given)),
+  v.custom<string[] | undefined>((parsed) => parsed !== "wrong", commandExpected),
 );
 
 function parseCommand(given: string): string[] | "wrong" | undefined {

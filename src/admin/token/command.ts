@@ -1,7 +1,6 @@
 /** The command line of `server token`: create, list and revoke. */
 import { type CAC, cac } from "cac";
 import { readFileSync } from "node:fs";
-import * as v from "valibot";
 import { version } from "../../../package.json";
 import { certificateSha256OfPem } from "../../access/certificate.ts";
 import { GrantError, Grants } from "../../access/grants.ts";
@@ -9,7 +8,9 @@ import type { TokenSpec } from "../../access/tokens.ts";
 import { parseArguments, type ParsedOptions } from "../../base/command-line.ts";
 import { durationExpected, parseDuration } from "../../base/duration.ts";
 import { maxNoteChars } from "../../base/limits/access.ts";
-import { ConfigError, flagOf, options, variableOf } from "../../config/schema.ts";
+import { readFolder } from "../../config/config.ts";
+import { flagsOf } from "../../config/flags.ts";
+import { ConfigError, type Environment, flagOf, options, variableOf } from "../../config/schema.ts";
 
 interface Common {
   cacheDir: string;
@@ -19,8 +20,6 @@ interface Common {
 
 export type TokenCommand = Common &
   ({ name: "create"; spec: TokenSpec } | { name: "list" } | { name: "revoke"; id: string });
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Whether the server's arguments ask for one of these commands. */
 export function isTokenCommand(args: readonly string[]): boolean {
@@ -61,8 +60,10 @@ function describe(): CAC {
   const revoke = program.command("revoke <id>", "Revoke a token: what uses it ends at once");
   for (const command of [create, list, revoke]) {
     command.option("--json", "Print JSON");
-    const { value, help } = options.cacheDir;
-    command.option(`${flagOf("cacheDir")} <${value}>`, `${help} (${variableOf("cacheDir")})`);
+    for (const name of ["cacheDir", "config"] as const) {
+      const { value, help } = options[name];
+      command.option(`${flagOf(name)} <${value}>`, `${help} (${variableOf(name)})`);
+    }
     command.action(() => {});
   }
   program.help();
@@ -87,10 +88,7 @@ function commandOf(
 }
 
 function cacheDirOf(parsed: ParsedOptions, environment: Environment): string {
-  const given = parsed["cacheDir"] ?? environment[variableOf("cacheDir")] ?? options.cacheDir.default;
-  const result = v.safeParse(options.cacheDir.schema, given);
-  if (result.success) return result.output;
-  throw new ConfigError(`--cache-dir: expected ${result.issues[0].message}`);
+  return readFolder("cacheDir", flagsOf(["cacheDir", "config"], parsed), environment);
 }
 
 function specOf(parsed: ParsedOptions): TokenSpec {

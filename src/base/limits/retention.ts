@@ -30,6 +30,8 @@ export const maxReadTimes = 4096;
 export const maxCountedSharers = 1_000;
 /** The newest that a policy can keep. */
 export const maxKeptNewest = 10_000;
+/** Policies of a configuration; one more refuses the start. Each may need a count of what it matches in a pass. */
+export const maxPolicies = 32;
 /** Removals that a plan looks for; a longer plan says that it is incomplete. */
 export const maxPlanned = 100_000;
 /** Removals in one answer; the figures of the answer cover the whole plan. */
