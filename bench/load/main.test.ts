@@ -70,6 +70,18 @@ describe("the load bench", () => {
     expect(summary.latencyMs.stop.count).toBe(6);
   });
 
+  test("does the same with a token on a closed server", async () => {
+    const { code, err, out } = await bench(
+      "main.ts",
+      ...tiny,
+      ...anySpeed,
+      "--with-token",
+      "--without-ceilings",
+    );
+    expect([err, code]).toEqual(["", 0]);
+    expect(out).toContain("every byte came back as it was sent");
+  });
+
   test("does the same over protocol v1, and compares the protocols", async () => {
     const v1 = ["--protocol", "v1", "--connections", "2", "--without-ceilings"];
     const { err, out } = await bench("main.ts", ...tiny, ...anySpeed, ...v1);

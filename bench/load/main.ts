@@ -80,10 +80,11 @@ async function runAtRate(
 }
 
 async function run(settings: Settings): Promise<number> {
-  const { server, workers, streams } = settings;
+  const { server, workers, streams, hasToken } = settings;
   await using subject = await openSubject({
     server,
     workers,
+    hasToken,
     maxCacheBytes: Math.max(8 * GiB, 2 * settings.bytesPerStream * streams),
     maxConnections: streams + spareConnections,
     ...(settings.frameBytes > defaultMaxMessageBytes ? { maxMessageBytes: settings.frameBytes } : {}),

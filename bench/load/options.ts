@@ -26,6 +26,8 @@ export interface Settings {
   /** Also run over protocol v1, on this many connections; undefined for the older protocol alone. */
   v1Connections: number | undefined;
   workers: number;
+  /** The server is closed, and the streams have a token. */
+  hasToken: boolean;
   ceilings: boolean;
   /** Output file for the figures. */
   json: string | undefined;
@@ -87,6 +89,7 @@ export function readSettings(args: string[]): Settings | undefined {
     .option("--window <count>", "GETs in flight for each stream", { default: "4" })
     .option("--rounds <count>", "Rounds of upload and download; the median counts", { default: "3" })
     .option("--workers <count>", "Workers of the server that is started", { default: defaultWorkers() })
+    .option("--with-token", "Close the server that is started, and send a token with several grants")
     .option("--without-ceilings", "Do not measure the ceilings of the machine")
     .option("--rate-mbps <rate>", "Paced: each stream sends and reads at this rate, in Mbit/s")
     .option("--seconds <count>", "Paced: length of each of the two phases", { default: "10" })
@@ -115,6 +118,7 @@ function settingsOf(options: Options): Settings {
     v1Connections: v1ConnectionsOption(options),
     rounds: countOption(options, "rounds", 1, maxRounds),
     workers: countOption(options, "workers", 1, maxWorkers),
+    hasToken: flagOption(options, "with-token"),
     ceilings: !flagOption(options, "without-ceilings"),
     json: textOption(options, "json"),
     rateMbps: textOption(options, "rate-mbps") === undefined ? undefined : numberOption(options, "rate-mbps"),

@@ -1,5 +1,6 @@
 /** The servers of a bench: the real one, started here or running elsewhere, and the bare servers beside it. */
 import { TestServer } from "../../src/testing/harness/server.ts";
+import { createToken } from "../../src/testing/harness/access.ts";
 import { type Observed, observedElsewhere, observedProcess, observedServer } from "./figures.ts";
 
 /** A server under test. */
@@ -19,23 +20,34 @@ export interface SubjectSettings {
   workers: number;
   maxCacheBytes: number;
   maxConnections: number;
+  /** The server is closed, and `url` has a token. */
+  hasToken?: boolean;
   /** Of one message to the audio cache; the server's own limit if undefined. */
   maxMessageBytes?: number;
 }
 
+/** What the bench itself does besides its streams: scrape and remove. */
+const housekeeping = "metrics remove";
+/** The last ones allow the streams of the bench, so that each check compares them all. */
+const tokenGrants = [
+  ...Array.from({ length: 8 }, (_, at) => `read,upload:streams/other-${at}-*`),
+  "read,upload:streams/*",
+];
+
 export async function openSubject(settings: SubjectSettings): Promise<Subject> {
-  const { server: url, workers, maxCacheBytes, maxConnections, maxMessageBytes } = settings;
+  const { server: url, workers, maxCacheBytes, maxConnections, hasToken = false, maxMessageBytes } = settings;
   if (url !== undefined) return foreignSubject(url);
   const server = await TestServer.start({
     flags: {
       workers,
       "max-cache-bytes": maxCacheBytes,
       "max-connections": maxConnections,
+      ...(hasToken ? { anonymous: housekeeping } : {}),
       ...(maxMessageBytes === undefined ? {} : { "max-message-bytes": maxMessageBytes }),
     },
   });
   return {
-    url: server.url,
+    url: hasToken ? `${server.url}?token=${(await createToken(server, tokenGrants)).text}` : server.url,
     httpBase: server.httpBase,
     observed: observedServer(server.httpBase, server.pid),
     description: `started for this run with --workers ${workers}`,
