@@ -25,7 +25,7 @@ import { isConfigCommand, runConfigCommand } from "./config/command.ts";
 import { readSettings } from "./config/config.ts";
 import { readFlags } from "./config/flags.ts";
 import type { Config } from "./config/schema.ts";
-import { certificateSettings, engineSettings, jwtSettings } from "./config/settings.ts";
+import { certificateSettings, engineSettings, jwtSettings, mqttSettings } from "./config/settings.ts";
 import { startFailure } from "./config/start-failure.ts";
 import { buildEngine, type Engine, openEngine } from "./engine/engine.ts";
 import { audioCacheRoute } from "./gateways/audio-cache/route.ts";
@@ -36,6 +36,7 @@ import { echoRoute, ingestHttpRoute, ingestRoute } from "./gateways/ingest/route
 import { liveRoute } from "./gateways/live/live.ts";
 import { liveSocketRoute } from "./gateways/live/socket.ts";
 import { Metrics } from "./gateways/metrics/metrics.ts";
+import { MqttGateway } from "./gateways/mqtt/gateway.ts";
 import { projectFolders } from "./gateways/page/bundle.ts";
 import { pageRoute } from "./gateways/page/page.ts";
 import { SongsTlsGateway } from "./gateways/songs-tls/gateway.ts";
@@ -110,7 +111,8 @@ async function startServer(config: Config, log: Log, logOutput: LineWriter): Pro
   const deviceGateway = await openDeviceGateway(parts);
   // Leaving ends the streams of the devices; only then may their port close.
   opened.defer(() => engine.devices.close().then(() => deviceGateway?.close()));
-  const metrics = openMetrics(pool, parts);
+  const mqtt = buildMqtt(pool, parts);
+  const metrics = openMetrics(pool, { ...parts, mqtt });
   opened.defer(() => metrics.close());
   const v1 = openV1(parts);
   const listeners = await openListeners(parts, v1, metrics, log);
@@ -121,23 +123,28 @@ async function startServer(config: Config, log: Log, logOutput: LineWriter): Pro
   opened.defer(() => songsUdp?.close());
   await openEngine(engine);
   await access.open();
+  opened.defer(() => mqtt?.close());
+  await mqtt?.open();
   readiness.clear("STARTING");
   engine.events.add("server.started", "server", { version });
   await engine.events.flush();
   const admin = openAdmin(base.layout, pool, access, log);
   opened.defer(() => admin?.close());
 
-  const [main, ingest] = listeners.all;
-  const addresses = [
-    main?.address("ws", config.path),
-    main?.address("http", "/"),
-    ingest?.address("ws", "/ws"),
+  const addresses = addressesOf(config, listeners, [
     songsTls?.address,
     songsUdp?.address,
     deviceGateway?.address,
-  ].filter((address) => address !== undefined);
+  ]);
   const running = opened.move();
   return { addresses, close: () => running.disposeAsync() };
+}
+
+/** The URLs of the listeners, and the other addresses that there are. */
+function addressesOf({ path }: Config, listeners: Listeners, others: (string | undefined)[]): string[] {
+  const [main, ingest] = listeners.all;
+  const urls = [main?.address("ws", path), main?.address("http", "/"), ingest?.address("ws", "/ws")];
+  return [...urls, ...others].filter((address) => address !== undefined);
 }
 
 /** The server creates the folder for its own user alone; a folder that exists keeps its mode. */
@@ -191,7 +198,17 @@ async function openDeviceGateway(parts: Parts): Promise<DeviceGateway | undefine
   return await openPort(host, port, () => DeviceGateway.open(settings));
 }
 
-function openMetrics(pool: Pool, parts: Parts): Metrics {
+/** Undefined without a broker. */
+function buildMqtt(
+  { keeper }: Pool,
+  { config, events, devices, recordings }: Parts,
+): MqttGateway | undefined {
+  const settings = mqttSettings(config);
+  if (settings === undefined) return undefined;
+  return new MqttGateway({ events, keeper, devices, recordings }, { ...settings, version }, openLog("mqtt"));
+}
+
+function openMetrics(pool: Pool, parts: Parts & { mqtt: MqttGateway | undefined }): Metrics {
   const called = [
     { thread: "keeper", calls: pool.keeper },
     { thread: "encoder", calls: pool.encoders },

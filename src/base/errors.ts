@@ -124,7 +124,7 @@ const table = {
   TOKEN_LIMIT_REACHED: row(429, close.TRY_LATER, grpc.RESOURCE_EXHAUSTED, "a limit of the token is reached",
     "end something that uses the token, or ask the operator for one with higher limits"),
   CREDENTIALS_UNUSABLE: row(500, close.INTERNAL, grpc.INTERNAL, "keys of credentials cannot be used",
-    "check the files that --jwt-secret-file, --jwt-jwks and --link-key-file name"),
+    "check the files that --jwt-secret-file, --jwt-jwks, --link-key-file and --mqtt-credentials-file name"),
   ACCESS_UNDECIDED: row(500, close.INTERNAL, grpc.FAILED_PRECONDITION, "everybody on the network could use this server",
     'create a token with `bun run server token create --grant "*"`, or let everybody use it with `--open`'),
 

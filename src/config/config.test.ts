@@ -62,6 +62,39 @@ describe("the configuration", () => {
     );
   });
 
+  test("reads webhooks with their names and filters", () => {
+    expect(readConfig([], {})!.hook).toEqual([]);
+    const { hook } = readConfig(
+      [
+        "--hook",
+        "a=https://x.example/?k=1 stream.*,device.lost streams/a-*,devices/*; https://y.example/z * ;",
+      ],
+      {},
+    )!;
+    expect(hook.map(({ name, url }) => [name, url])).toEqual([
+      ["a", "https://x.example/?k=1"],
+      ["y.example", "https://y.example/z"],
+    ]);
+    const [some, all] = hook.map(({ filter }) => filter);
+    const wanted = [
+      { type: "stream.finished", subject: "streams/a-1" },
+      { type: "device.lost", subject: "devices/lamp" },
+    ];
+    const unwanted = [
+      { type: "stream.finished", subject: "streams/b" },
+      { type: "device.button", subject: "devices/lamp" },
+    ];
+    for (const event of wanted) expect(some!.matches(event)).toBe(true);
+    for (const event of unwanted) expect(some!.matches(event)).toBe(false);
+    for (const event of [...wanted, ...unwanted]) expect(all!.matches(event)).toBe(true);
+  });
+
+  test("has an MQTT broker if its URL is given", () => {
+    expect(readConfig([], {})).toMatchObject({ mqttUrl: undefined, mqttPrefix: "wavecache" });
+    const given = readConfig(["--mqtt-url", "mqtts://broker.example:8883", "--mqtt-discovery", "off"], {});
+    expect(given).toMatchObject({ mqttUrl: "mqtts://broker.example:8883", mqttDiscovery: "off" });
+  });
+
   test("converts no text into a number", () => {
     expect(readConfig(["--cache-dir", "007"], {})!.cacheDir).toBe("007");
   });
@@ -147,6 +180,23 @@ describe("the configuration", () => {
     [["--anonymous", "fly:streams/**"], '"fly" is no action'],
     [["--anonymous", "read:streams/**@here"], "--anonymous"],
     [["--jwt-secret-file", "a", "--jwt-jwks", "b"], "--jwt-jwks"],
+    [["--hook", "ftp://x.example/"], "--hook"],
+    [["--hook", "https://x.example/ strem.*"], "--hook"],
+    [["--hook", "https://x.example/ stream.* streams/{a,b}"], "--hook"],
+    [["--hook", "https://x.example/ stream.* streams/* more"], "--hook"],
+    [["--hook", "a b=https://x.example/"], "--hook"],
+    [["--hook", "https://x.example/1;https://x.example/2"], "--hook"],
+    [["--hook", Array.from({ length: 65 }, (_, n) => `h${n}=https://x.example/`).join(";")], "--hook"],
+    [["--hook-allow", "10.0.0.0/99"], "--hook-allow"],
+    [["--on-event-types", "strem.*"], "--on-event-types"],
+    [["--on-event", "[1]"], "--on-event"],
+    [["--mqtt-url", "http://localhost"], "--mqtt-url"],
+    [["--mqtt-url", "mqtt://"], "--mqtt-url"],
+    [["--mqtt-url", "mqtt://user:secret@localhost"], "--mqtt-url"],
+    [["--mqtt-url", "mqtt://localhost/topic"], "--mqtt-url"],
+    [["--mqtt-prefix", "home/#"], "--mqtt-prefix"],
+    [["--mqtt-prefix", "/home"], "--mqtt-prefix"],
+    [["--mqtt-discovery", "a+b"], "--mqtt-discovery"],
     [["--bogus"], "--bogus"],
     [["--constructor"], "--constructor"],
     [["--cache-dir.x=1"], "--cache-dir.x"],

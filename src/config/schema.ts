@@ -21,6 +21,7 @@ import {
 import { GiB, MiB } from "../base/limits/units.ts";
 import { logLevels } from "../base/log/log.ts";
 import { eventTypes, hooks, hookTables } from "./hooks.ts";
+import { mqttPrefix, mqttUrl } from "./mqtt.ts";
 import { policies, policyTables } from "./policies.ts";
 import {
   command,
@@ -247,6 +248,18 @@ const events = {
     "types of events that the command runs for, such as recording.closed,stream.*"),
 };
 
+// prettier-ignore
+const mqtt = {
+  mqttUrl: option("url", "", mqttUrl,
+    "MQTT broker that gets events and the state of devices, such as mqtt://localhost or mqtts://broker.example:8883"),
+  mqttCredentialsFile: option("file", "", optionalText,
+    "file with USER:PASSWORD for the MQTT broker"),
+  mqttPrefix: option("topic", "wavecache", mqttPrefix,
+    "beginning of all MQTT topics of this server; servers that share a broker need different ones"),
+  mqttDiscovery: option("topic", "homeassistant", v.union([v.literal("off"), mqttPrefix]),
+    "prefix by which Home Assistant discovers devices over MQTT; off for none"),
+};
+
 /** Where a server finds and leaves what other programs need of it: never in a configuration file. */
 // prettier-ignore
 const invocation = {
@@ -255,7 +268,7 @@ const invocation = {
 };
 
 /** The tables of a configuration file, with the options that are their keys. */
-export const tables = { server, access, cache, retention, recordings, songs, tls, devices, events };
+export const tables = { server, access, cache, retention, recordings, songs, tls, devices, events, mqtt };
 
 export type TableName = keyof typeof tables;
 export const tableNames = Object.keys(tables) as TableName[];
@@ -271,6 +284,7 @@ export const options = {
   ...tls,
   ...devices,
   ...events,
+  ...mqtt,
 };
 
 export type Name = keyof typeof options;

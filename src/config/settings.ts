@@ -1,6 +1,7 @@
 /** What each part of the server gets of the configuration. */
 import type { JwtSettings } from "../access/jwt.ts";
 import type { EngineSettings } from "../engine/engine.ts";
+import type { MqttSettings } from "../gateways/mqtt/gateway.ts";
 import type { CertificateSettings } from "../listen/tls/certificates.ts";
 import { CacheLayout } from "../store/layout.ts";
 import { cacheBytes, retentionPolicies } from "./retention.ts";
@@ -52,6 +53,14 @@ export function engineSettings(config: Config, maxUploads: number): EngineSettin
 export function jwtSettings(config: Config): JwtSettings {
   const { jwtSecretFile: secretFile, jwtJwks: jwks, jwtIssuer: issuer, jwtAudience: audience } = config;
   return { secretFile, jwks, issuer, audience };
+}
+
+/** Undefined without a broker. */
+export function mqttSettings(config: Config): Omit<MqttSettings, "version"> | undefined {
+  const { mqttUrl: url, mqttPrefix: prefix, mqttCredentialsFile: credentialsFile, mqttDiscovery } = config;
+  if (url === undefined) return undefined;
+  const discoveryPrefix = mqttDiscovery === "off" ? undefined : mqttDiscovery;
+  return { url, prefix, credentialsFile, discoveryPrefix };
 }
 
 /** Undefined if no port speaks TLS. */

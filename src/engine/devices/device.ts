@@ -45,6 +45,8 @@ export interface DeviceHost {
   readonly flashMs: number;
   readonly log: Log;
   readonly events: EventWriter;
+  /** What a snapshot shows has changed. */
+  stateChanged(device: Device): void;
   /** The row of the device has changed. */
   rowChanged(device: Device): void;
   /** The device has connected, with its first stream, or has left, with its last. */
@@ -246,6 +248,7 @@ export class Device {
     this.#connectedAt = this.#seenAt;
     this.#publish("device.connected", {});
     this.#host.connectionChanged(this);
+    this.#host.stateChanged(this);
     this.#host.rowChanged(this);
   }
 
@@ -258,6 +261,7 @@ export class Device {
     this.#seenAt = Date.now();
     this.#publish("device.lost", {});
     this.#host.connectionChanged(this);
+    this.#host.stateChanged(this);
     this.#host.rowChanged(this);
   }
 
@@ -323,12 +327,14 @@ export class Device {
     if (this.#playback === undefined) return;
     this.#playback = undefined;
     this.#state = { ...this.#state, playing: undefined };
+    this.#host.stateChanged(this);
     this.#show();
   }
 
   #setState(state: DeviceState): void {
     const isOtherMode = state.mode !== this.#state.mode;
     this.#state = state;
+    this.#host.stateChanged(this);
     if (isOtherMode) this.#host.rowChanged(this);
   }
 
@@ -339,6 +345,7 @@ export class Device {
 
   #storeReport(status: DeviceStatus): void {
     this.#report = { ...status, at: Date.now() };
+    this.#host.stateChanged(this);
     this.#host.rowChanged(this);
   }
 }

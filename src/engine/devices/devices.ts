@@ -81,6 +81,7 @@ export class Devices implements DeviceHost {
   #hasSaveFailed = false;
   #isOpen = false;
   #closing = false;
+  readonly #watchers = new Set<(deviceId: string) => void>();
 
   constructor({ store, sounds, events }: DevicesBase, { leadMs, flashMs }: DeviceSettings, log: Log) {
     this.#store = store;
@@ -96,6 +97,17 @@ export class Devices implements DeviceHost {
     for (const row of await this.#store.load()) this.#remember(new Device(row, this));
     this.#forgetOldest();
     this.#isOpen = true;
+  }
+
+  /** Calls `onChange` with the id of each device whose state may have changed, or that was forgotten. Returns what ends that. */
+  watch(onChange: (deviceId: string) => void): () => void {
+    this.#watchers.add(onChange);
+    return () => void this.#watchers.delete(onChange);
+  }
+
+  /** All devices that are remembered. */
+  ids(): Iterable<string> {
+    return this.#all.keys();
   }
 
   /** Number of connected devices. */
@@ -177,6 +189,10 @@ export class Devices implements DeviceHost {
     clearTimeout(this.#saveTimer);
   }
 
+  stateChanged({ deviceId }: Device): void {
+    for (const watcher of this.#watchers) watcher(deviceId);
+  }
+
   rowChanged(device: Device): void {
     this.#changed.add(device);
     this.#saveSoon();
@@ -228,6 +244,7 @@ export class Devices implements DeviceHost {
       this.#changed.delete(oldest);
       this.#all.delete(oldest.deviceId);
       this.#forgotten.add(oldest.deviceId);
+      this.stateChanged(oldest);
       this.#saveSoon();
     }
   }

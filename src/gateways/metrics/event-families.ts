@@ -1,8 +1,12 @@
-/** The metric families of events and of their delivery. */
+/** The metric families of events and of their delivery. Those of MQTT have no values without a broker. */
 import type { Family } from "./families.ts";
 import type { Sources } from "./sources.ts";
 
-export function eventFamilies({ events, hooks }: Sources): Family[] {
+export function eventFamilies(sources: Sources): Family[] {
+  return [...hookFamilies(sources), ...mqttFamilies(sources)];
+}
+
+function hookFamilies({ events, hooks }: Sources): Family[] {
   return [
     {
       type: "counter",
@@ -30,6 +34,44 @@ export function eventFamilies({ events, hooks }: Sources): Family[] {
       help: "Events that were read for a webhook and not delivered yet.",
       labels: ["hook"],
       values: () => hooks.list().map(({ name: hook, pending }) => [{ hook }, pending]),
+    },
+  ];
+}
+
+function mqttFamilies({ mqtt }: Sources): Family[] {
+  const figures = () => (mqtt === undefined ? [] : [mqtt.figures]);
+  return [
+    {
+      type: "gauge",
+      name: "wavecache_mqtt_connected",
+      help: "Whether the MQTT broker is connected, 0 or 1.",
+      labels: [],
+      values: () => figures().map(({ isConnected }) => [{}, isConnected ? 1 : 0]),
+    },
+    {
+      type: "counter",
+      name: "wavecache_mqtt_connections_total",
+      help: "Connections to the MQTT broker since the start.",
+      labels: [],
+      values: () => figures().map(({ connects }) => [{}, connects]),
+    },
+    {
+      type: "counter",
+      name: "wavecache_mqtt_deliveries_total",
+      help: "Events for the MQTT broker: delivered, failed (and tried again), dead (given up), missed (removed before).",
+      labels: ["result"],
+      values: () =>
+        figures().flatMap(({ delivered, failed, dead, missed }) => {
+          const results = Object.entries({ delivered, failed, dead, missed });
+          return results.map(([result, count]): [Record<string, string>, number] => [{ result }, count]);
+        }),
+    },
+    {
+      type: "gauge",
+      name: "wavecache_mqtt_pending_events",
+      help: "Events that were read for the MQTT broker and not delivered yet.",
+      labels: [],
+      values: () => figures().map(({ pending }) => [{}, pending]),
     },
   ];
 }

@@ -14,6 +14,17 @@ import type { ThreadFigures } from "../../pool/supervised-thread.ts";
 import type { Readers } from "../../pool/readers.ts";
 import type { Writers } from "../../pool/writers.ts";
 
+/** The connection to an MQTT broker, and the deliveries of events to it. */
+export interface MqttFigures {
+  isConnected: boolean;
+  connects: number;
+  delivered: number;
+  failed: number;
+  dead: number;
+  missed: number;
+  pending: number;
+}
+
 /** One ring of a thread. A thread that restarts gets new ring objects. */
 export type LaneRing = ThreadFigures["rings"][number];
 
@@ -35,6 +46,8 @@ export interface Sources {
   devices: Pick<Devices, "connected" | "playing">;
   events: Pick<EventLog, "dropped">;
   hooks: Pick<Hooks, "list">;
+  /** Undefined without a broker. */
+  mqtt: { figures: MqttFigures } | undefined;
   sounds: Pick<Sounds, "count" | "bytes" | "encoded" | "loaded">;
   writers: Pick<Writers, "figures" | "slots">;
   readers: Pick<Readers, "figures">;

@@ -46,7 +46,9 @@ interface Pending extends DeliveryRow {
   isSaved: boolean;
 }
 
-type Keeper = Pick<KeeperClient, "call">;
+/** What deliveries need of the event log, and of the keeper. */
+export type DeliveryEvents = Pick<EventLog, "page" | "watch" | "newest">;
+export type DeliveryKeeper = Pick<KeeperClient, "call">;
 
 /** So many failures in a row mean that the consumer is down: its first success wakes everything that waits. */
 const failuresWhenDown = 3;
@@ -56,8 +58,8 @@ export class Deliveries {
   readonly figures = { delivered: 0, failed: 0, dead: 0, missed: 0 };
   lastError: string | undefined;
   readonly #log: Log;
-  readonly #events: Pick<EventLog, "page" | "watch" | "newest">;
-  readonly #keeper: Keeper;
+  readonly #events: DeliveryEvents;
+  readonly #keeper: DeliveryKeeper;
   readonly #abort = new AbortController();
   /** The events of each subject, oldest first; only the first one is in flight or waits for its time. */
   readonly #subjects = new Map<string, Pending[]>();
@@ -74,12 +76,7 @@ export class Deliveries {
   #saving: Promise<void> = Promise.resolve();
   #wake: () => void = () => {};
 
-  constructor(
-    events: Pick<EventLog, "page" | "watch" | "newest">,
-    keeper: Keeper,
-    settings: DeliverySettings,
-    log: Log,
-  ) {
+  constructor(events: DeliveryEvents, keeper: DeliveryKeeper, settings: DeliverySettings, log: Log) {
     this.#events = events;
     this.#keeper = keeper;
     this.settings = settings;
