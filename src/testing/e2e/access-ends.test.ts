@@ -7,13 +7,14 @@ import { openSongUdp } from "../../client/songs/udp.ts";
 import { subprotocol } from "../../wire/v1/messages.ts";
 import { createToken, type MadeToken, revokeToken } from "../harness/access.ts";
 import { makeCertificate } from "../harness/certificates.ts";
+import { AudioCachePeer } from "../harness/peers/audio-cache.ts";
 import { DeviceChannel } from "../harness/peers/device-channel.ts";
 import { IngestDevice, pcmFormat } from "../harness/peers/ingest-device.ts";
 import { RawUdp } from "../harness/peers/raw-udp.ts";
 import { fetchSong, SongPeer } from "../harness/peers/song-peer.ts";
 import { V1Peer } from "../harness/peers/v1.ts";
 import { TestServer, useServers } from "../harness/server.ts";
-import { until } from "../harness/until.ts";
+import { until, within } from "../harness/until.ts";
 
 useServers();
 
@@ -151,6 +152,29 @@ describe("a signed link", () => {
       reliable: "only",
     });
     expect(Buffer.concat(await Array.fromAsync(song.chunks)).toString()).toBe("shared");
+  });
+});
+
+describe("a link that expires", () => {
+  test("ends the answer that follows an upload, and the WebSocket that it opened", async () => {
+    const uploader = await AudioCachePeer.open(`${server.url}?token=${root.text}`);
+    await uploader.start("growing");
+    await uploader.sendAudio(new Uint8Array(1000));
+    const path = `${server.httpBase}/api/streams/growing/links?expires=2s`;
+    const shared = await fetch(path, { method: "POST", headers: root.headers });
+    const { link } = (await shared.json()) as { link: string };
+    const peer = await V1Peer.open(`${server.url}?link=${link}`);
+    const followed = await fetch(`${server.httpBase}/api/streams/growing/audio?follow=1&link=${link}`);
+    expect(followed.status).toBe(200);
+    const body = followed.arrayBuffer().then(
+      () => "whole",
+      () => "cut",
+    );
+    expect(await within("the end of the answer", 5_000, body)).toBe("cut");
+    await within("the end of the connection", 5_000, peer.socket.ended);
+    expect(peer.closeCode).toBe(4401);
+    await uploader.stop("growing");
+    uploader.socket[Symbol.dispose]();
   });
 });
 

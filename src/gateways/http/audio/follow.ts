@@ -34,6 +34,8 @@ export class UploadFollower implements BodySource, Follower {
   #isFinished = false;
   #isFollowing = false;
   #isOver = false;
+  /** Stops watching whether the principal is over. */
+  readonly #forget: () => void;
   /** Ends the wait for more audio. */
   #wake: () => void = () => {};
 
@@ -47,16 +49,14 @@ export class UploadFollower implements BodySource, Follower {
     this.#streams = streams;
     this.#audios = audios;
     this.#connection = connection;
-    connection.principal.ended.addEventListener("abort", this.#onEnded);
+    // The wait for more audio must not outlast the right to it.
+    this.#forget = connection.principal.whenOver(() => this.#wake());
   }
-
-  /** The wait for more audio must not outlast the right to it. */
-  readonly #onEnded = () => this.#wake();
 
   /** Undefined once the stream is finished, and all of it is read. */
   async next(): Promise<Uint8Array<ArrayBuffer> | undefined> {
     while (!this.#isOver) {
-      if (this.#connection.principal.ended.aborted) throw new WavecacheError("UNAUTHENTICATED");
+      if (this.#connection.principal.isOver) throw new WavecacheError("UNAUTHENTICATED");
       if (this.#offset < this.#size) return await this.#read();
       if (this.#isFinished) return undefined;
       // Nothing is sent during the wait, which has no end of its own.
@@ -69,7 +69,7 @@ export class UploadFollower implements BodySource, Follower {
 
   close(): void {
     this.#isOver = true;
-    this.#connection.principal.ended.removeEventListener("abort", this.#onEnded);
+    this.#forget();
     this.#streams.unfollow(this.#streamId, this);
     void this.#file?.close();
     this.#wake();
