@@ -54,11 +54,16 @@ export class Removals {
   async remove(streamId: string): Promise<Removed> {
     const row = this.#catalog.find(streamId);
     if (row === undefined) throw new WavecacheError("STREAM_UNKNOWN");
+    return await this.#removeOne(row, () => streamRemoved(this.#catalog.events, row, "request"));
+  }
+
+  /** `writeEvent` runs in the transaction of the removal. */
+  async #removeOne(row: StreamRow, writeEvent: () => void): Promise<Removed> {
     try {
-      return this.#guard.withBallast(() => this.#removeRowFirst(row));
+      return this.#guard.withBallast(() => this.#removeRowFirst(row, writeEvent));
     } catch (error) {
       if (toWavecacheError(error).code !== "DISK_FULL") throw error;
-      return await this.#removeFileFirst(row);
+      return await this.#removeFileFirst(row, writeEvent);
     }
   }
 
@@ -72,7 +77,7 @@ export class Removals {
       return this.#guard.withBallast(() => this.#removeTogether(rows, reason, at));
     } catch (error) {
       if (toWavecacheError(error).code !== "DISK_FULL") throw error;
-      return await this.#removeSingly(rows);
+      return await this.#removeSingly(rows, reason, at);
     }
   }
 
@@ -99,22 +104,23 @@ export class Removals {
     return { streamIds: rows.map(({ streamId }) => streamId), objects: removed };
   }
 
-  async #removeSingly(rows: StreamRow[]): Promise<RemovedStreams> {
+  async #removeSingly(rows: StreamRow[], reason: RetentionReason, at: number): Promise<RemovedStreams> {
     const result: RemovedStreams = { streamIds: [], objects: [] };
-    for (const { streamId } of rows) {
-      const { objectSha256: sha256, objectBytes: bytes } = await this.remove(streamId);
-      result.streamIds.push(streamId);
+    for (const row of rows) {
+      const writeEvent = () => streamExpired(this.#catalog.events, row, reason, at);
+      const { objectSha256: sha256, objectBytes: bytes } = await this.#removeOne(row, writeEvent);
+      result.streamIds.push(row.streamId);
       if (sha256 !== null) result.objects.push({ sha256, bytes });
     }
     return result;
   }
 
   /** The space is free only when the last reader has closed the file. */
-  async #removeFileFirst(row: StreamRow): Promise<Removed> {
+  async #removeFileFirst(row: StreamRow, writeEvent: () => void): Promise<Removed> {
     this.#unlink(row);
     for (let tries = 1; ; tries += 1) {
       try {
-        return this.#removeRowFirst(row);
+        return this.#removeRowFirst(row, writeEvent);
       } catch (error) {
         if (toWavecacheError(error).code !== "DISK_FULL" || tries === maxTries) throw error;
         await Bun.sleep(retryMs);
@@ -122,10 +128,10 @@ export class Removals {
     }
   }
 
-  #removeRowFirst(row: StreamRow): Removed {
+  #removeRowFirst(row: StreamRow, writeEvent: () => void): Removed {
     this.#catalog.transaction(() => {
       this.#catalog.remove(row.streamId);
-      streamRemoved(this.#catalog.events, row, "request");
+      writeEvent();
     }, true);
     const isUnlinked = this.#unlink(row);
     const nothing = { objectSha256: null, objectBytes: 0, unfinishedBytes: 0 };
