@@ -58,6 +58,7 @@ const readingCalls: ReadonlySet<KeeperCall> = new Set<KeeperCall>([
   "listRecordings",
   "peaksOfRange",
   "listDevices",
+  "recordedSources",
   "timeline",
   "eventsAfter",
   "loadDeliveries",

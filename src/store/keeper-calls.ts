@@ -19,7 +19,13 @@ import type { TokenRow, TokenUse } from "./tokens/catalog.ts";
 import type { RecordingQuery, RecordingRow } from "./recordings/catalog.ts";
 import type { PeaksQuery, RangePeaks } from "./recordings/peaks/query.ts";
 import type { SoundSpan, SpanQuery } from "./recordings/sounds/catalog.ts";
-import type { EndedConnection, Period, TimelineQuery, TimelineRows } from "./recordings/timeline/catalog.ts";
+import type {
+  EndedConnection,
+  Period,
+  RecordedSource,
+  TimelineQuery,
+  TimelineRows,
+} from "./recordings/timeline/catalog.ts";
 import type { PeriodRows } from "./recordings/timeline/period.ts";
 import type {
   Candidate,
@@ -208,6 +214,8 @@ export interface KeeperCalls {
     args: { folder: string; what: number | Period; limit: number },
     result: { removed: number; bytes: number },
   ];
+  /** Devices, and streams without one, that there is audio of. */
+  recordedSources: [args: { after: string; limit: number }, result: RecordedSource[]];
   /** When there is audio of a device, or of a stream without one. */
   timeline: [args: Omit<TimelineQuery, "source"> & { name: string }, result: TimelineRows];
   /** Inserts spans of sound and silence, or ends those that are there. */

@@ -107,6 +107,7 @@ export class Keeper {
     saveScrubState: (state) => saveScrubState(this.#catalog, state),
     recordingsAfter: ({ id, limit }) => this.#recordings.after(id, limit),
     startSegment: (args) => this.#recordings.start(args),
+    recordedSources: (args) => this.#recordings.sources(args),
     timeline: (args) => this.#recordings.timeline(args),
     saveSoundSpans: ({ spans }) => this.#recordings.saveSounds(spans),
     endSoundSpans: () => this.#recordings.endSounds(),

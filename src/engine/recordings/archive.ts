@@ -17,7 +17,7 @@ import type { RetentionReason } from "../../store/keeper-calls.ts";
 import type { RecordingQuery, RecordingRow } from "../../store/recordings/catalog.ts";
 import type { RangePeaks } from "../../store/recordings/peaks/query.ts";
 import type { SoundSpan, SpanQuery } from "../../store/recordings/sounds/catalog.ts";
-import type { Period } from "../../store/recordings/timeline/catalog.ts";
+import type { Period, RecordedSource } from "../../store/recordings/timeline/catalog.ts";
 import { sanitizeHwid } from "../../wire/ingest.ts";
 import { Reads } from "../retention/reads.ts";
 import { FollowedPeriod } from "./by-time/followed-period.ts";
@@ -113,6 +113,11 @@ export class RecordingArchive {
   /** When a device sounded, and when it was silent. */
   async soundSpans({ name, ...query }: Omit<SpanQuery, "source"> & { name: string }): Promise<SoundSpan[]> {
     return await this.#keeper.call("listSoundSpans", { ...query, name: sanitizeHwid(name) ?? "" });
+  }
+
+  /** The devices, and streams without one, that there is audio of; `after` is a name of the page before. */
+  async sources(after: string, limit: number): Promise<RecordedSource[]> {
+    return await this.#keeper.call("recordedSources", { after, limit });
   }
 
   /** When there is audio of a device, or of a stream without one. Rejects with RECORDING_UNKNOWN. */

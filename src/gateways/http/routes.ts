@@ -29,6 +29,7 @@ import { putOperation, type PutStreams } from "./upload/put.ts";
 import { type PeriodRecordings, recordingAudioOperation } from "./by-time/audio.ts";
 import { manifestOperation } from "./by-time/manifest.ts";
 import { type RemovableRecordings, removeRecordingsOperation } from "./by-time/remove.ts";
+import { recordedOperation, type RecordedSources } from "./by-time/recorded.ts";
 import { timelineOperation, type Timelines } from "./by-time/timeline.ts";
 
 /** What the API serves. */
@@ -45,6 +46,7 @@ export interface HttpApi {
       RemovableRecordings &
       PinnedRecordings &
       Timelines &
+      RecordedSources &
       SoundingRecordings;
   };
   retention: RetentionReports & { readonly pins: Pins };
@@ -69,6 +71,7 @@ export function httpRoutes(api: HttpApi, version: string, meter: GatewayMeter): 
     recordingAudioOperation(archive),
     songAudioOperation(api.songs),
     ...recordingOperations(archive),
+    recordedOperation(archive),
     timelineOperation(archive),
     ...soundingOperations(archive),
     levelsOperation(api.recordings),

@@ -24,7 +24,13 @@ import { peaksPath } from "./peaks/segment-peaks.ts";
 import { haveSamples, type LookedAt, lookForFiles } from "./presence.ts";
 import { removeRecordingFiles } from "./removal.ts";
 import { rewriteSuspects } from "./rewrite.ts";
-import type { EndedConnection, Period, RemovableRow, TimelineRows } from "./timeline/catalog.ts";
+import type {
+  EndedConnection,
+  Period,
+  RemovableRow,
+  RecordedSource,
+  TimelineRows,
+} from "./timeline/catalog.ts";
 import { readPeriod } from "./timeline/period.ts";
 import { listSegments, repairSegment } from "./repair.ts";
 
@@ -94,6 +100,10 @@ export class RecordingKeeper {
     this.#recordings.start(segment);
     recordingOpened(this.#catalog.events, segment.name, live, at);
     return null;
+  }
+
+  sources({ after, limit }: KeeperArgs<"recordedSources">): RecordedSource[] {
+    return this.#recordings.timeline.sources(after, limit);
   }
 
   timeline({ name, ...period }: KeeperArgs<"timeline">): TimelineRows {

@@ -177,6 +177,7 @@ describe("the OpenAPI document", () => {
     const recording = await record();
     await requestAudio(`/api/recordings/${recording}/audio`, "/api/recordings/4711/audio");
     await requestRetention(id, recording);
+    expect((await api.request("GET", "/api/recorded?limit=1")).status).toBe(200);
     expect((await api.request("GET", "/api/recordings/api/timeline")).status).toBe(200);
     expect((await api.request("GET", "/api/recordings/nobody/timeline")).status).toBe(404);
     const change = (body: string) => api.request("PATCH", `/api/streams/${id}`, { body });

@@ -103,7 +103,18 @@ export interface RemovableRow {
   bytes: number;
 }
 
+/** A source with audio: a device, or a stream without one. Times are in µs since 1970. */
+export interface RecordedSource {
+  device: string | null;
+  /** Of the newest audio. */
+  streamId: number;
+  earliestUs: number;
+  latestUs: number;
+}
+
 export interface TimelineCatalog {
+  /** The sources after this one, in the order of their names: streams without a device come first. */
+  sources(after: string, limit: number): RecordedSource[];
   /** The source that has this name: a device, or else a stream without a device. */
   sourceOf(name: string): string;
   read(query: TimelineQuery): TimelineRows;

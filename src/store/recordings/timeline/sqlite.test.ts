@@ -222,3 +222,16 @@ describe("a catalog of an older version", () => {
     expect(rows.map((row) => spanOf(row))).toEqual(rows.map(() => 1000));
   });
 });
+
+test("sources are listed in the order of their names, each with the bounds of its audio", () => {
+  const { recordings } = catalog;
+  for (const position of [0, 1000, 2000]) recordings.enter(at(position));
+  recordings.enter(entry("porch-0", { device: "porch", placement: placementOf("p") }));
+  recordings.enter(entry("none-0", { device: null, streamId: 9, placement: placementOf("n") }));
+  const all = recordings.timeline.sources("", 10);
+  expect(all.map(({ device, streamId }) => device ?? streamId)).toEqual([9, "mic", "porch"]);
+  const [, mic] = all;
+  expect(mic!.latestUs - mic!.earliestUs).toBe(3_000_000);
+  expect(recordings.timeline.sources("", 2)).toEqual(all.slice(0, 2));
+  expect(recordings.timeline.sources("mic", 2)).toEqual(all.slice(2));
+});

@@ -8,6 +8,7 @@ import { spanOf } from "../../../base/recording-entry.ts";
 import type {
   EndedConnection,
   LossRow,
+  RecordedSource,
   RemovableRow,
   SegmentRow,
   SessionEnd,
@@ -120,6 +121,20 @@ export class SqliteTimeline implements TimelineCatalog {
   sourceOf(name: string): string {
     const { hasSource } = this.#statements;
     return hasSource.get(name) === null && /^\d+$/.test(name) ? `#${name}` : name;
+  }
+
+  sources(after: string, limit: number): RecordedSource[] {
+    const { nextSource, bounds } = this.#statements;
+    const found: RecordedSource[] = [];
+    // Steps from source to source by the index, whatever number of spans each has.
+    for (let last = after; found.length < limit;) {
+      const next = nextSource.get(last)?.source;
+      if (next === undefined) return found;
+      const device = next.startsWith("#") ? null : next;
+      found.push({ device, ...bounds.get(next, next, next)! });
+      last = next;
+    }
+    return found;
   }
 
   /** The session of a segment, inserted if it is new. */
@@ -284,6 +299,14 @@ function prepareReads(database: Database) {
     hasSource: database.prepare<{ source: string }, [string]>(
       "SELECT source FROM recording_spans WHERE source = ? LIMIT 1",
     ),
+    nextSource: database.prepare<{ source: string }, [string]>(
+      "SELECT source FROM recording_spans WHERE source > ? ORDER BY source LIMIT 1",
+    ),
+    bounds: database.prepare<Omit<RecordedSource, "device">, [string, string, string]>(`
+      SELECT (SELECT min(start_us) FROM recording_spans WHERE source = ?) AS earliestUs,
+             (SELECT max(end_us) FROM recording_spans WHERE source = ?) AS latestUs,
+             (SELECT stream_id FROM recording_sessions WHERE source = ? ORDER BY id DESC LIMIT 1) AS streamId
+    `),
     earliest: database.prepare<{ us: number }, SpanArgs>(
       `SELECT p.start_us AS us FROM ${spanTables} ORDER BY p.start_us LIMIT 1`,
     ),
