@@ -46,7 +46,7 @@ export class Scene {
   }
 
   static async open(): Promise<Scene> {
-    const server = await TestServer.start({ flags: { "grpc-port": 0 } });
+    const server = await TestServer.start({ flags: { "grpc-port": 0, "rotate-seconds": 2 } });
     const scene = new Scene(server);
     await scene.#fillLibrary();
     for (const stream of streams) await scene.#put(stream);

@@ -10,6 +10,16 @@ export interface Shot {
 /** Levels and curves need some seconds to be worth an image. */
 const livelyMs = 4_000;
 
+/** Drags over the middle of the timeline. */
+async function selectMiddle(page: Page): Promise<void> {
+  const box = (await page.locator(".timeline-box").boundingBox())!;
+  const y = box.y + box.height / 2;
+  await page.mouse.move(box.x + box.width * 0.35, y);
+  await page.mouse.down();
+  await page.mouse.move(box.x + box.width * 0.6, y, { steps: 4 });
+  await page.mouse.up();
+}
+
 export const shots: readonly Shot[] = [
   {
     name: "overview",
@@ -43,6 +53,24 @@ export const shots: readonly Shot[] = [
     prepare: async (page) => {
       await page.getByRole("searchbox").fill("nothing like it");
       await page.waitForSelector(".empty");
+    },
+  },
+  {
+    name: "recordings",
+    path: "/recordings",
+    prepare: async (page) => {
+      await page.waitForSelector(".device-day");
+      await page.waitForTimeout(1_500);
+    },
+  },
+  {
+    name: "recording",
+    path: "/recordings/studio",
+    prepare: async (page) => {
+      await page.waitForSelector(".timeline-box");
+      await page.getByRole("button", { name: "Minute" }).click();
+      await selectMiddle(page);
+      await page.waitForTimeout(1_500);
     },
   },
   { name: "library", path: "/library", prepare: async (page) => void (await page.waitForSelector(".row")) },

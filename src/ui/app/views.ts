@@ -4,6 +4,7 @@ import type { PageGrants } from "../api/grants.ts";
 import type { IconName } from "../parts/icon.tsx";
 import { LibraryView } from "../views/library/library-view.tsx";
 import { Overview } from "../views/overview/overview.tsx";
+import { RecordingsView } from "../views/recordings/recordings-view.tsx";
 import { StreamsView } from "../views/streams/streams-view.tsx";
 
 export interface View {
@@ -34,6 +35,14 @@ export const views: readonly View[] = [
     icon: "streams",
     component: StreamsView,
     isFor: (grants) => grants.maySome("list", "streams") || grants.maySome("upload", "streams"),
+  },
+  {
+    path: "/recordings",
+    pattern: "/recordings/:device?",
+    label: "Recordings",
+    icon: "recordings",
+    component: RecordingsView,
+    isFor: (grants) => grants.maySome("list", "recordings") && grants.maySome("read", "recordings"),
   },
   {
     path: "/library",

@@ -88,5 +88,7 @@ function Wave({ peaks, heightPx, seconds, isCurrent }: WaveProps): JSX.Element {
 }
 
 async function loadPeaks({ peaksPath }: Track, signal: AbortSignal): Promise<Peaks> {
-  return await requestJson<Peaks>(`${peaksPath}?points=${points}`, { signal });
+  return await requestJson<Peaks>(`${peaksPath}${peaksPath.includes("?") ? "&" : "?"}points=${points}`, {
+    signal,
+  });
 }

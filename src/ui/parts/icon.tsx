@@ -49,6 +49,11 @@ const paths = {
   person: ["M12 4a4 4 0 1 0 0 8 4 4 0 0 0 0-8z", "M4.5 20.5a7.5 7.5 0 0 1 15 0"],
   up: ["M6 14.5l6-6 6 6"],
   down: ["M6 9.5l6 6 6-6"],
+  previous: ["M14.5 6l-6 6 6 6"],
+  next: ["M9.5 6l6 6-6 6"],
+  "zoom-in": ["M11 4a7 7 0 1 0 0 14 7 7 0 0 0 0-14z", "M16.2 16.2L20.5 20.5", "M8 11h6M11 8v6"],
+  "zoom-out": ["M11 4a7 7 0 1 0 0 14 7 7 0 0 0 0-14z", "M16.2 16.2L20.5 20.5", "M8 11h6"],
+  select: ["M4 5v14", "M20 5v14", "M8 12h8", "M10.5 9.5L8 12l2.5 2.5M13.5 9.5L16 12l-2.5 2.5"],
 } as const;
 
 export type IconName = keyof typeof paths;
