@@ -78,7 +78,7 @@ export const maxPeriodMs = 31 * 86_400_000;
 /** Segments and spans of such a period; more are refused with READ_TOO_LARGE. */
 export const maxPeriodSegments = 100_000;
 export const maxPeriodSpans = 10_000;
-/** Samples of a period are read in blocks of this size: smaller reads cost more than their bytes. */
+/** Samples of a period are read, and sent, in pieces of this size: smaller ones cost more than their bytes. */
 export const periodReadBytes = 512 * KiB;
 /** Recordings that one removal of a period takes out of the catalog at once; it continues with the next ones. */
 export const maxRemovedAtOnce = 500;

@@ -17,6 +17,9 @@ export class WavFiles {
   /** SHA-256 by the key of the file. A file that is being hashed has its promise here: others wait for it. */
   readonly #digests = new Lru<Promise<string>>(maxVerifiedRecordings);
 
+  /** Memory of a hash that is over: a day has thousands of files, and each hash would leave garbage. */
+  #spare: Uint8Array<ArrayBuffer> | undefined;
+
   constructor(folder: string, log: Log) {
     this.#folder = folder;
     this.#log = new RateLimitedLog(log);
@@ -44,7 +47,7 @@ export class WavFiles {
   async #digestOf(file: OpenedFile): Promise<string> {
     const known = this.#digests.get(file.key);
     if (known !== undefined) return await known;
-    const digest = hash(file);
+    const digest = this.#hash(file);
     this.#digests.set(file.key, digest);
     try {
       return await digest;
@@ -53,13 +56,15 @@ export class WavFiles {
       throw error;
     }
   }
-}
 
-async function hash(file: OpenedFile): Promise<string> {
-  const hasher = new Bun.CryptoHasher("sha256");
-  const piece = new Uint8Array(recordingHashBytes);
-  for (let at = 0; at < file.size; at += piece.length) {
-    hasher.update(await file.read(at, Math.min(piece.length, file.size - at), piece));
+  async #hash(file: OpenedFile): Promise<string> {
+    const piece = this.#spare ?? new Uint8Array(recordingHashBytes);
+    this.#spare = undefined;
+    const hasher = new Bun.CryptoHasher("sha256");
+    for (let at = 0; at < file.size; at += piece.length) {
+      hasher.update(await file.read(at, Math.min(piece.length, file.size - at), piece));
+    }
+    this.#spare = piece;
+    return hasher.digest("hex");
   }
-  return hasher.digest("hex");
 }

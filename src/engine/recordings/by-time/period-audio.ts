@@ -1,9 +1,8 @@
 /** The audio of a period as the bytes of one file, of which any part can be read. */
 import { encodePcmHeader } from "../../../codec/wav/rf64.ts";
 import { wavHeaderBytes } from "../../../codec/wav/wav.ts";
-import { periodReadBytes } from "../../../base/limits/recordings.ts";
-import type { ReadableSegment } from "./written.ts";
 import { type Clip, isClip, type Plan } from "./plan.ts";
+import type { ReadableSegment } from "./written.ts";
 
 export type PeriodFormat = "wav" | "pcm";
 
@@ -17,6 +16,11 @@ export interface OpenWav {
 /** Opens the samples of a recording. Rejects with RECORDING_UNKNOWN, OBJECT_DAMAGED. */
 export type WavOpener = (segment: Pick<ReadableSegment, "id" | "name" | "wav">) => Promise<OpenWav>;
 
+interface OpenSegment {
+  name: string;
+  wav: Promise<OpenWav>;
+}
+
 /** Without a resampled plan. Reads must follow each other. */
 export class PeriodAudio {
   readonly size: number;
@@ -25,10 +29,9 @@ export class PeriodAudio {
   readonly #frameBytes: number;
   readonly #open: WavOpener;
   /** The recording that was read last. */
-  #file: { name: string; wav: OpenWav } | undefined;
-  /** The block of it that was read last. */
-  #block = { offset: 0, bytes: new Uint8Array(0) };
-  #memory: Uint8Array<ArrayBuffer> | undefined;
+  #current: OpenSegment | undefined;
+  /** The one after it: to open and verify a file takes longer than to read it. */
+  #ahead: OpenSegment | undefined;
 
   constructor(plan: Plan, format: PeriodFormat, open: WavOpener) {
     this.#plan = plan;
@@ -38,21 +41,27 @@ export class PeriodAudio {
     this.#open = open;
   }
 
-  /** Reads exactly these bytes, which must lie within `size`. Rejects with RECORDING_UNKNOWN, OBJECT_DAMAGED. */
-  async read(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
-    const out = new Uint8Array(length);
-    let filled = 0;
-    if (offset < this.#header.length) {
-      const head = this.#header.subarray(offset, offset + length);
-      out.set(head);
-      filled = head.length;
-    }
+  /**
+   * Reads exactly these bytes, which must lie within `size`; to the beginning of `into` if it is given. Rejects with
+   * RECORDING_UNKNOWN, OBJECT_DAMAGED.
+   */
+  async read(
+    offset: number,
+    length: number,
+    into?: Uint8Array<ArrayBuffer>,
+  ): Promise<Uint8Array<ArrayBuffer>> {
+    const out = into?.subarray(0, length) ?? new Uint8Array(length);
+    const head = this.#header.subarray(offset, offset + length);
+    out.set(head);
+    let filled = head.length;
     let at = offset + filled - this.#header.length;
     for (let index = this.#pieceAt(at); filled < length; index += 1) {
       const piece = this.#plan.pieces[index]!;
       const skip = at - piece.start * this.#frameBytes;
       const bytes = Math.min(length - filled, piece.samples * this.#frameBytes - skip);
-      if (isClip(piece)) out.set(await this.#readClip(piece, skip, bytes), filled);
+      const part = out.subarray(filled, filled + bytes);
+      if (isClip(piece)) await this.#readClip(piece, index, skip, part);
+      else part.fill(0);
       filled += bytes;
       at += bytes;
     }
@@ -60,32 +69,37 @@ export class PeriodAudio {
   }
 
   async close(): Promise<void> {
-    const file = this.#file;
-    this.#file = undefined;
-    this.#block = { offset: 0, bytes: new Uint8Array(0) };
-    await file?.wav.close();
+    const opened = [this.#current, this.#ahead];
+    this.#current = undefined;
+    this.#ahead = undefined;
+    await Promise.all(opened.map(closeSegment));
   }
 
-  async #readClip({ segment, at, samples }: Clip, skip: number, bytes: number): Promise<Uint8Array> {
-    if (this.#file?.name !== segment.name) {
-      await this.close();
-      this.#file = { name: segment.name, wav: await this.#open(segment) };
+  async #readClip(clip: Clip, index: number, skip: number, out: Uint8Array<ArrayBuffer>): Promise<void> {
+    if (this.#current?.name !== clip.segment.name) await this.#advance(clip, index);
+    const wav = await this.#current!.wav;
+    await wav.read(wavHeaderBytes + clip.at * this.#frameBytes + skip, out.length, out);
+  }
+
+  /** Opens the recording of a clip, and the one after it. */
+  async #advance({ segment }: Clip, index: number): Promise<void> {
+    await closeSegment(this.#current);
+    const ahead = this.#ahead;
+    this.#ahead = undefined;
+    if (ahead?.name === segment.name) this.#current = ahead;
+    else {
+      await closeSegment(ahead);
+      this.#current = this.#opened(segment);
     }
-    const first = wavHeaderBytes + at * this.#frameBytes;
-    const from = first + skip - this.#block.offset;
-    if (from >= 0 && from + bytes <= this.#block.bytes.length)
-      return this.#block.bytes.subarray(from, from + bytes);
-    const offset = first + skip;
-    const length = Math.max(bytes, Math.min(periodReadBytes, samples * this.#frameBytes - skip));
-    const into = length <= periodReadBytes ? this.#memoryOf(length) : undefined;
-    this.#block = { offset, bytes: await this.#file.wav.read(offset, length, into) };
-    return this.#block.bytes.subarray(0, bytes);
+    const next = this.#plan.pieces.slice(index + 1, index + 3).find(isClip);
+    if (next !== undefined && next.segment.name !== segment.name) this.#ahead = this.#opened(next.segment);
   }
 
-  /** Parts of a period that is followed are short. */
-  #memoryOf(length: number): Uint8Array<ArrayBuffer> {
-    if (this.#memory === undefined || this.#memory.length < length) this.#memory = new Uint8Array(length);
-    return this.#memory;
+  #opened(segment: ReadableSegment): OpenSegment {
+    const wav = this.#open(segment);
+    // Whoever reads it gets the error.
+    wav.catch(() => {});
+    return { name: segment.name, wav };
   }
 
   /** The piece with this byte of the samples. */
@@ -100,6 +114,12 @@ export class PeriodAudio {
     }
     return low;
   }
+}
+
+/** A file that could not be opened needs no close. */
+async function closeSegment(opened: OpenSegment | undefined): Promise<void> {
+  const wav = await opened?.wav.catch(() => undefined);
+  await wav?.close();
 }
 
 export function headerOf(

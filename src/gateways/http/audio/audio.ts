@@ -21,8 +21,13 @@ export interface AudioDescription extends Validators {
 
 /** Open audio. */
 export interface AudioFile {
-  /** Reads exactly these bytes; rejects if they are not there, or not right. */
-  read(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>>;
+  /**
+   * Reads exactly these bytes; rejects if they are not there, or not right. May read to the beginning of `into`, which saves
+   * an allocation.
+   */
+  read(offset: number, length: number, into?: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>>;
+  /** Bytes to read at once for a long answer; `audioPieceBytes` if undefined. */
+  readonly pieceBytes?: number;
   /** Opens a range that can be sent as it is in its file; undefined if it has to be read. */
   openRange(offset: number, length: number): Promise<FileRange | undefined>;
   close(): Promise<void>;

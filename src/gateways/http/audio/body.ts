@@ -25,11 +25,13 @@ export async function bodyOf(
   pieces: readonly Piece[],
   meter: GatewayMeter,
 ): Promise<Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>> {
+  const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
+  if (bytes > 2 * audioPieceBytes)
+    return await streamFrom(new PieceSource(file, pieces, new PieceBuffers()), meter);
   const source = new PieceSource(file, pieces);
-  if (source.bytes > 2 * audioPieceBytes) return await streamFrom(source, meter);
   const parts: Uint8Array[] = [];
   for (let part = await source.next(); part !== undefined; part = await source.next()) parts.push(part);
-  meter.bytesOut += source.bytes;
+  meter.bytesOut += bytes;
   source.close();
   return parts.length === 1 ? (parts[0] as Uint8Array<ArrayBuffer>) : Buffer.concat(parts);
 }
@@ -82,26 +84,43 @@ class StreamedBody {
   }
 }
 
+/**
+ * Memory for the pieces of a body, in turns. Bun has copied a piece, or sent it, when it asks for the next one: garbage of as
+ * many bytes as a long body has would cost more than to read it.
+ */
+class PieceBuffers {
+  readonly #all: [Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>] = [new Uint8Array(0), new Uint8Array(0)];
+
+  next(length: number): Uint8Array<ArrayBuffer> {
+    this.#all.reverse();
+    if (this.#all[0].length < length) this.#all[0] = new Uint8Array(length);
+    return this.#all[0];
+  }
+}
+
 class PieceSource implements BodySource {
-  readonly bytes: number;
   readonly #file: AudioFile;
   readonly #pieces: readonly Piece[];
+  readonly #buffers: PieceBuffers | undefined;
+  readonly #pieceBytes: number;
   #at = 0;
   /** Bytes of the current piece that were read. */
   #done = 0;
 
-  constructor(file: AudioFile, pieces: readonly Piece[]) {
+  /** With `buffers`, bytes are valid until the next but one `next`. */
+  constructor(file: AudioFile, pieces: readonly Piece[], buffers?: PieceBuffers) {
     this.#file = file;
     this.#pieces = pieces;
-    this.bytes = pieces.reduce((sum, { length }) => sum + length, 0);
+    this.#buffers = buffers;
+    this.#pieceBytes = file.pieceBytes ?? audioPieceBytes;
   }
 
   async next(): Promise<Uint8Array<ArrayBuffer> | undefined> {
     const piece = this.#pieces[this.#at];
     if (piece === undefined) return undefined;
     const isRange = !(piece instanceof Uint8Array);
-    const length = isRange ? Math.min(piece.length - this.#done, audioPieceBytes) : piece.length;
-    const bytes = isRange ? await this.#file.read(piece.offset + this.#done, length) : piece;
+    const length = isRange ? Math.min(piece.length - this.#done, this.#pieceBytes) : piece.length;
+    const bytes = isRange ? await this.#read(piece.offset + this.#done, length) : piece;
     this.#done += length;
     if (this.#done === piece.length) {
       this.#at += 1;
@@ -112,5 +131,9 @@ class PieceSource implements BodySource {
 
   close(): void {
     void this.#file.close();
+  }
+
+  #read(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
+    return this.#file.read(offset, length, this.#buffers?.next(length));
   }
 }

@@ -7,14 +7,14 @@ export interface OpenedFile {
   readonly size: number;
   /** Leads to the file while it is open. */
   readonly path: string;
-  read(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>>;
+  read(offset: number, length: number, into?: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>>;
   close(): Promise<void>;
 }
 
 /** `isImmutable`: nobody writes to the file. */
 export function audioOf(file: OpenedFile, isImmutable: boolean): AudioFile {
   return {
-    read: (offset, length) => file.read(offset, length),
+    read: (offset, length, into) => file.read(offset, length, into),
     openRange: async () => ({ path: file.path, isImmutable, close: async () => {} }),
     close: () => file.close(),
   };

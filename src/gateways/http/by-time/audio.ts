@@ -2,6 +2,7 @@
 import { ParameterError } from "../../../base/errors.ts";
 import { formatTime } from "../../../base/format-time.ts";
 import { audioStallSeconds } from "../../../base/limits/audio-http.ts";
+import { periodReadBytes } from "../../../base/limits/recordings.ts";
 import type { FollowedPeriod } from "../../../engine/recordings/by-time/followed-period.ts";
 import { PeriodAudio, type PeriodFormat, tagOf } from "../../../engine/recordings/by-time/period-audio.ts";
 import type { GapRule, Plan, PlanOptions } from "../../../engine/recordings/by-time/plan.ts";
@@ -82,7 +83,8 @@ async function answerPeriod(
   const description = describe(plan, format, audio.size, id);
   if (plan.isResampled) return await answerResampled(asked, recordings, plan, format, description);
   return await answerAudio(asked, description, async () => ({
-    read: (offset, length) => audio.read(offset, length),
+    read: (offset, length, into) => audio.read(offset, length, into),
+    pieceBytes: periodReadBytes,
     openRange: async () => undefined,
     close: () => audio.close(),
   }));
