@@ -28,6 +28,11 @@ export class AudioPeaks {
     this.#parts = parts;
   }
 
+  /** Sounds that are measured, or wait for it. */
+  get jobs(): number {
+    return this.#parts.sounds.jobs;
+  }
+
   /** Rejects with STREAM_UNKNOWN, STREAM_UNFINISHED, OBJECT_DAMAGED, SOUND_UNREADABLE, PEAKS_EXHAUSTED and the like. */
   async ofStream(streamId: string, signal: AbortSignal): Promise<Peaks> {
     const { streams, sounds, layout } = this.#parts;

@@ -40,6 +40,11 @@ export class SoundPeaks {
     this.#encoders = encoders;
   }
 
+  /** Sounds that are measured, or wait for it. */
+  get jobs(): number {
+    return this.#jobs.size;
+  }
+
   /**
    * The peaks that are stored at `path`, or those of the file that `open` opens. Rejects with SOUND_UNREADABLE,
    * PEAKS_EXHAUSTED and what `open` rejects with. An aborted request resolves too, if others wait for the same.

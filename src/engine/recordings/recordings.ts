@@ -41,6 +41,11 @@ export interface RecordingsFigures {
   listeners: number;
   /** Live audio that writers skipped because their lanes were full. */
   skippedLiveBytes: number;
+  /** Clients that follow live levels, and periods. */
+  levelListeners: number;
+  periodFollowers: number;
+  /** Changes between sound and silence that are not in the catalog yet. */
+  unsavedSounds: number;
 }
 
 export class Recordings implements RecordingHost {
@@ -62,6 +67,7 @@ export class Recordings implements RecordingHost {
   #saving: Promise<void> | undefined;
   #closing = false;
   #skippedLiveBytes = 0;
+  #levelListeners = 0;
 
   constructor(pool: Pool, conditions: StoreConditions, settings: RecordingSettings, log: Log) {
     this.#pool = pool;
@@ -132,7 +138,14 @@ export class Recordings implements RecordingHost {
   figures(): RecordingsFigures {
     let listeners = 0;
     for (const recording of this.#all) listeners += recording.listeners;
-    return { running: this.#all.size, listeners, skippedLiveBytes: this.#skippedLiveBytes };
+    return {
+      running: this.#all.size,
+      listeners,
+      skippedLiveBytes: this.#skippedLiveBytes,
+      levelListeners: this.#levelListeners,
+      periodFollowers: this.archive.followers,
+      unsavedSounds: this.sounds.unsaved,
+    };
   }
 
   /** Ends every recording, and enters its segments in the catalog. */
@@ -153,6 +166,10 @@ export class Recordings implements RecordingHost {
 
   encodeLive(task: LiveTask, events: LiveEncodingEvents): LiveEncoding {
     return this.#pool.encoders.encodeLive(task, events);
+  }
+
+  countLevelListeners(count: number): void {
+    this.#levelListeners = count;
   }
 
   countSkippedLive(bytes: number): void {

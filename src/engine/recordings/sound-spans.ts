@@ -44,6 +44,11 @@ export class SoundSpans {
     this.#log = log;
   }
 
+  /** Spans that are not in the catalog yet. */
+  get unsaved(): number {
+    return this.#unsaved.size;
+  }
+
   /** Calls `listener` for each event until the result is called. */
   subscribe(listener: SoundListener): () => void {
     this.#listeners.add(listener);

@@ -5,6 +5,7 @@ import { visibleRows } from "../../access/visible.ts";
 import { maxListedRecordings } from "../../base/limits/recordings.ts";
 import type { RecordedFile } from "../../base/recording-entry.ts";
 import type { RecordingCursor, RecordingQuery, RecordingRow } from "../../store/recordings/catalog.ts";
+import { peakDbfs, rmsDbfs } from "../../codec/peaks/level.ts";
 import { sanitizeHwid } from "../../wire/ingest.ts";
 import { json, type Operation, operation } from "./operation.ts";
 import { limit, type Parameter, text, time } from "./parameters.ts";
@@ -27,6 +28,11 @@ const recordingSchema = v.looseObject({
   device: v.nullable(v.string()),
   startedAt: timeSchema,
   endedAt: timeSchema,
+  /** In dBFS; null, as is `clipped`, until the recording is measured. */
+  peak: v.nullable(v.number()),
+  rms: v.nullable(v.number()),
+  /** Samples at the limits of 16 bits. */
+  clipped: v.nullable(countSchema),
   bin: fileSchema,
   wav: fileSchema,
 });
@@ -83,14 +89,21 @@ function listOperation(recordings: Recordings): Operation {
 }
 
 function describe(row: RecordingRow): v.InferOutput<typeof recordingSchema> {
-  const { name, startedAt, endedAt, bin, wav, placement: _, ...rest } = row;
+  const { name, startedAt, endedAt, bin, wav, level, placement: _, ...rest } = row;
   return {
     ...rest,
+    peak: level === undefined ? null : rounded(peakDbfs(level)),
+    rms: level === undefined ? null : rounded(rmsDbfs(level)),
+    clipped: level?.clipped ?? null,
     startedAt: new Date(startedAt).toISOString(),
     endedAt: new Date(endedAt).toISOString(),
     bin: describeFile(`${name}.bin`, bin),
     wav: describeFile(`${name}.wav`, wav),
   };
+}
+
+function rounded(dbfs: number): number {
+  return Math.round(dbfs * 10) / 10;
 }
 
 function describeFile(path: string, file: RecordedFile) {

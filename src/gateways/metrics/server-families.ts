@@ -189,7 +189,7 @@ function deviceFamilies({ devices }: Sources): Family[] {
   ];
 }
 
-function recordingFamilies({ recordings, writers, meters }: Sources): Family[] {
+function recordingFamilies({ recordings, peaks, writers, meters }: Sources): Family[] {
   const labels = ["thread"];
   const ofWriters = (value: "recordedFrames" | "lostFrames") => (): Values =>
     writers.figures().map(({ thread, stats }) => [{ thread }, stats[value]]);
@@ -219,6 +219,30 @@ function recordingFamilies({ recordings, writers, meters }: Sources): Family[] {
       name: "wavecache_live_listeners",
       help: "Listeners to recordings in progress.",
       values: () => recordings.figures().listeners,
+    },
+    {
+      type: "gauge",
+      name: "wavecache_level_listeners",
+      help: "Clients that follow live levels.",
+      values: () => recordings.figures().levelListeners,
+    },
+    {
+      type: "gauge",
+      name: "wavecache_period_followers",
+      help: "Clients that follow a period whose end is to come.",
+      values: () => recordings.figures().periodFollowers,
+    },
+    {
+      type: "gauge",
+      name: "wavecache_unsaved_sound_spans",
+      help: "Spans of sound and silence that are not in the catalog yet.",
+      values: () => recordings.figures().unsavedSounds,
+    },
+    {
+      type: "gauge",
+      name: "wavecache_peak_jobs",
+      help: "Sounds whose peaks are measured, or wait for it.",
+      values: () => peaks.jobs,
     },
     {
       type: "counter",

@@ -5,6 +5,7 @@ import type { Devices } from "../../engine/devices/devices.ts";
 import type { Retention } from "../../engine/retention/retention.ts";
 import type { Hooks } from "../../engine/events/delivery/hooks.ts";
 import type { EventLog } from "../../engine/events/event-log.ts";
+import type { AudioPeaks } from "../../engine/peaks/audio-peaks.ts";
 import type { Recordings } from "../../engine/recordings/recordings.ts";
 import type { Sounds } from "../../engine/sounds/sounds.ts";
 import type { Streams } from "../../engine/streams/streams.ts";
@@ -42,6 +43,7 @@ export interface Sources {
   connections: { limit: Pick<ConnectionLimit, "open" | "max"> };
   streams: Pick<Streams, "figures" | "outbound" | "check" | "reclaimed" | "damage" | "scrub">;
   recordings: Pick<Recordings, "figures">;
+  peaks: Pick<AudioPeaks, "jobs">;
   retention: Pick<Retention, "removed" | "disks">;
   devices: Pick<Devices, "connected" | "playing">;
   events: Pick<EventLog, "dropped">;

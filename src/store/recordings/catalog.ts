@@ -1,10 +1,13 @@
 /** The catalog of recordings: the complete, durable segments of live streams. */
+import type { Level } from "../../codec/peaks/level.ts";
 import type { RecordingEntry, StartedSegment } from "../../base/recording-entry.ts";
 
 import type { TimelineCatalog } from "./timeline/catalog.ts";
 
 export interface RecordingRow extends RecordingEntry {
   id: number;
+  /** Of all of its audio; absent if it was not measured yet. */
+  level?: Level;
   /** Files that are not in the recordings folder any more; absent if both are there. */
   missing?: ("bin" | "wav")[];
 }

@@ -56,6 +56,10 @@ interface SqlRow {
   bin_sha256: string;
   wav_bytes: number;
   wav_sha256: string;
+  /** All null if it was not measured. */
+  peak: number | null;
+  mean_square: number;
+  clipped: number;
   losses: string | null;
   position: number;
   session_key: string;
@@ -141,9 +145,12 @@ export class SqliteRecordings implements RecordingCatalog {
   }
 }
 
-/** With the facts of its session. */
-const rows = `SELECT r.*, s.key AS session_key, s.start_us AS session_start_us, s.run, s.stepped_ms, s.device_time_ms
-  FROM recordings r JOIN recording_sessions s ON s.id = r.session`;
+/** With the facts of its session, and its level. */
+const rows = `SELECT r.*, s.key AS session_key, s.start_us AS session_start_us, s.run, s.stepped_ms, s.device_time_ms,
+    o.peak, o.mean_square, o.clipped
+  FROM recordings r JOIN recording_sessions s ON s.id = r.session
+  LEFT JOIN recording_overviews o
+    ON o.source = coalesce(r.device, '#' || r.stream_id) AND o.started_at = r.started_at AND o.name = r.name`;
 
 function prepareStatements(database: Database) {
   const pageCondition =
@@ -222,6 +229,9 @@ function toRow(row: SqlRow): RecordingRow {
     placement: placementOf(row),
     bin: { bytes: row.bin_bytes, sha256: row.bin_sha256 },
     wav: { bytes: row.wav_bytes, sha256: row.wav_sha256 },
+    ...(row.peak === null
+      ? {}
+      : { level: { peak: row.peak, meanSquare: row.mean_square, clipped: row.clipped } }),
   };
 }
 

@@ -3,6 +3,7 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync, rmSync } from "node:fs";
 import { IngestDevice, pcmFormat } from "../harness/peers/ingest-device.ts";
 import { recordedSegments } from "../harness/recorded-files.ts";
+import { allRecordings } from "../harness/http/recordings.ts";
 import { microseconds, timelineOf } from "../harness/http/timeline.ts";
 import { TestServer, useServers } from "../harness/server.ts";
 import { testLimitMs, until } from "../harness/until.ts";
@@ -36,6 +37,19 @@ async function untilStart(server: TestServer, device: string): Promise<number> {
   const timeline = await until("the timeline", 10_000, () => timelineOf(server.httpBase, device));
   return microseconds(timeline.earliest) / 1000;
 }
+
+test("a recording in the list has its level", async () => {
+  await using server = await TestServer.start({ flags: quickFlags });
+  using device = await IngestDevice.open(server.httpBase, pcmFormat, "level");
+  send(device, 16_384, 25);
+  send(device, 32_768, 5);
+  await device.close();
+  const recording = await until("the recording", 10_000, async () => {
+    return (await allRecordings(server.httpBase))[0];
+  });
+  // 25 frames at half of the full scale, and 5 at all of it, whose positive samples wrap around.
+  expect(recording).toMatchObject({ device: "level", peak: 0, rms: -4.3, clipped: 1_600 });
+});
 
 async function peaks(server: TestServer, device: string, query: string): Promise<PeaksJson> {
   const response = await fetch(`${server.httpBase}/api/recordings/${device}/peaks?${query}`);

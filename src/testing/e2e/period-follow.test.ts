@@ -1,6 +1,7 @@
 /** The audio of a period over HTTP while it is recorded, and until an end that is still to come. */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { countingPayload, IngestDevice, isCounting, pcmFormat } from "../harness/peers/ingest-device.ts";
+import { scrape } from "../harness/http/exposition.ts";
 import { TestServer } from "../harness/server.ts";
 import { testLimitMs, until } from "../harness/until.ts";
 
@@ -59,6 +60,10 @@ async function samplesOf(response: Response, headerBytes = 44): Promise<Int16Arr
   return new Int16Array((await response.arrayBuffer()).slice(headerBytes));
 }
 
+async function followers(): Promise<number | undefined> {
+  return (await scrape(server.httpBase))?.sum("wavecache_period_followers");
+}
+
 /** The counting part of samples with silence around it. */
 function heardIn(samples: Int16Array): Int16Array {
   const first = samples.findIndex((sample) => sample !== 0);
@@ -72,6 +77,7 @@ test("a period that ends later is followed to its end, sample for sample what is
   const to = from + 3_200;
   const response = await get("followed", from, to);
   expect([response.status, response.headers.get("content-type")]).toEqual([200, "audio/wav"]);
+  expect(await followers()).toBe(1);
   expect([response.headers.get("content-length"), response.headers.get("etag")]).toEqual([null, null]);
   const bytes = new Uint8Array(await response.arrayBuffer());
   expect(Date.now()).toBeGreaterThanOrEqual(to);
@@ -80,6 +86,7 @@ test("a period that ends later is followed to its end, sample for sample what is
   const heard = heardIn(new Int16Array(bytes.buffer, 44));
   expect(heard.length).toBeGreaterThan(2_000 * 16);
   expect(isCounting(heard, 1)).toBe(true);
+  expect(await followers()).toBe(0);
   await microphone.close();
   const later = await until("the recordings", 10_000, async () => {
     const again = await get("followed", from, to);

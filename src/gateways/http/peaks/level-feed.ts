@@ -19,6 +19,8 @@ export interface MeteredRecording {
 
 export interface MeteredRecordings {
   running(): Iterable<MeteredRecording>;
+  /** So many clients follow the levels now. */
+  countLevelListeners(count: number): void;
 }
 
 interface LevelListener {
@@ -80,11 +82,13 @@ export class LevelFeed {
 
   #add(listener: LevelListener): void {
     this.#listeners.add(listener);
+    this.#recordings.countLevelListeners(this.#listeners.size);
     this.#timer ??= setInterval(() => this.#send(), levelBlockMs);
   }
 
   #remove(listener: LevelListener): boolean {
     if (!this.#listeners.delete(listener)) return false;
+    this.#recordings.countLevelListeners(this.#listeners.size);
     if (this.#listeners.size > 0) return true;
     clearInterval(this.#timer);
     this.#timer = undefined;
