@@ -220,7 +220,9 @@ export class Listener implements WatchedPort {
   #principalOf({ request, url, address }: Arrived): Principal | Promise<Principal> {
     const credentials = takeCredentials(request.headers, url);
     // Before the store is open nothing is known of tokens, and nothing but the state of the server is served.
-    if (this.#isStarting || isOpenPath(url.pathname)) return nobody(address.address);
+    // The page and the audio cache share the address `/`.
+    const isOpen = isOpenPath(url.pathname) && !isUpgrade(request.headers);
+    if (this.#isStarting || isOpen) return nobody(address.address);
     if (credentials.session !== undefined && !this.#mayUseCookie(request)) {
       throw new WavecacheError("FOREIGN_ORIGIN");
     }

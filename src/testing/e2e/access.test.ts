@@ -170,6 +170,11 @@ const routes: Route[] = [
   route("post /api/tokens", "/api/tokens", admin, [201, 403], { body: '{"grants":["read"]}' }),
   route("delete /api/tokens/{id}", "/api/tokens/none", admin, [404, 403]),
   route("get /api/audit", "/api/audit", admin, [200, 403]),
+  route("get /api/recorded", "/api/recorded", ["list:recordings/*", "read:recordings/*"], [200, 403]),
+  route("get /api/hooks", "/api/hooks", admin, [200, 403]),
+  route("get /api/hooks/{name}/failed", "/api/hooks/none/failed", admin, [404, 403]),
+  route("post /api/hooks/{name}/replay", "/api/hooks/none/replay", admin, [404, 403]),
+  route("post /api/hooks/{name}/test", "/api/hooks/none/test", admin, [404, 403]),
 ];
 
 /** Whoever asks may know this. */
