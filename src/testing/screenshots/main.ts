@@ -21,7 +21,7 @@ async function main(args: string[]): Promise<void> {
     args.find((arg) => !arg.startsWith("--")) ?? (isReadme ? "docs/images" : "screenshots"),
   );
   await mkdir(folder, { recursive: true });
-  await using scene = await Scene.open();
+  await using scene = await Scene.open({ isUsual: isReadme });
   await using browser = await launchChromium();
   if (isReadme) return await shootReadme(browser, scene.server.httpBase, folder);
   for (const theme of themes) {

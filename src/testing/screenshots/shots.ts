@@ -1,4 +1,9 @@
+import { resolve } from "node:path";
 import type { Page } from "playwright-core";
+
+const samples = resolve(import.meta.dir, "../../../data/samples");
+const music = `${samples}/music-44k-stereo.mp3`;
+const speech = `${samples}/speech-16k-mono.wav`;
 
 export interface Shot {
   name: string;
@@ -45,6 +50,34 @@ export const shots: readonly Shot[] = [
       await page.waitForSelector(".facts");
       await page.getByRole("complementary").getByRole("button", { name: "Play" }).click();
       await page.waitForTimeout(2_000);
+    },
+  },
+  {
+    name: "edit-tags",
+    path: "/streams/prelude",
+    prepare: async (page) => {
+      await page.getByRole("button", { name: "Edit" }).click();
+      await page.getByLabel("Value of title").scrollIntoViewIfNeeded();
+    },
+  },
+  {
+    name: "share",
+    path: "/streams/evening",
+    prepare: async (page) => {
+      await page.getByRole("button", { name: "Share" }).click();
+      await page.getByRole("button", { name: "Make a link" }).click();
+      await page.locator("dialog code").first().waitFor();
+    },
+  },
+  {
+    name: "uploads",
+    path: "/streams",
+    prepare: async (page) => {
+      await page.locator("input[type=file]").setInputFiles([music, speech]);
+      await page.getByText("verified").nth(1).waitFor();
+      await page.getByRole("region", { name: "Uploads" }).getByRole("link").first().click();
+      await page.getByRole("button", { name: "Remove", exact: true }).click();
+      await page.getByRole("button", { name: "Undo" }).waitFor();
     },
   },
   {

@@ -10,7 +10,11 @@ import type { Stream } from "../../api/resources.ts";
 const firstPageRows = 60;
 const pageRows = 500;
 
+let lists = 0;
+
 export class StreamList {
+  /** Differs for each list of this page. */
+  readonly id = (lists += 1);
   readonly rows = signal<readonly Stream[]>([]);
   /** On all pages; undefined before the first. */
   readonly total = signal<number | undefined>(undefined);
@@ -28,7 +32,7 @@ export class StreamList {
   /** Loads until there are this many rows, or all. */
   ensure(count: number): void {
     this.#wanted = Math.max(this.#wanted, count);
-    if (!this.#isLoading) void this.#load();
+    if (!this.#isLoading && !this.#ending.signal.aborted) void this.#load();
   }
 
   retry(): void {

@@ -41,14 +41,14 @@ export function StreamRow({ stream, list, isSelected, onTag }: StreamRowProps): 
 }
 
 function Sub({ stream, onTag }: Pick<StreamRowProps, "stream" | "onTag">): JSX.Element {
-  const { state, damaged, streamId, metadata } = stream;
+  const { state, damaged, metadata } = stream;
   if (damaged) return <span class="badge danger">Damaged</span>;
   if (state === "unfinished") return <span class="badge">Not finished</span>;
   const tags = shownTags.flatMap((key) => {
     const value = metadata.tags[key];
     return value === undefined ? [] : [{ key, value }];
   });
-  if (tags.length === 0) return <>{streamId}</>;
+  if (tags.length === 0) return <>{formatOf(stream)}</>;
   return (
     <>
       {tags.map(({ key, value }) => (
@@ -64,6 +64,10 @@ function Sub({ stream, onTag }: Pick<StreamRowProps, "stream" | "onTag">): JSX.E
       ))}
     </>
   );
+}
+
+function formatOf({ audio, format, metadata }: Stream): string {
+  return audio?.codec ?? format ?? metadata.contentType ?? "unknown format";
 }
 
 function PlayButton({ stream, list }: Pick<StreamRowProps, "stream" | "list">): JSX.Element {

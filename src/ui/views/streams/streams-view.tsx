@@ -1,7 +1,7 @@
 /** Streams: search, sort, play, and everything that one does with one of them. */
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
-import { useCallback, useEffect, useMemo } from "preact/hooks";
+import { useCallback, useEffect, useMemo, useRef } from "preact/hooks";
 import { useParams } from "wouter-preact";
 import type { StreamQuery } from "../../api/streams.ts";
 import { reconnections } from "../../app/connection.ts";
@@ -19,7 +19,7 @@ const rowPx = 60;
 export function StreamsView(): JSX.Element {
   const { id } = useParams<{ id?: string }>();
   const query = useSignal<StreamQuery>({ text: "", sort: "-created", tags: {} });
-  const list = useStreamList(query.value);
+  const list = useLastLoaded(useStreamList(query.value));
   const filterByTag = (key: string, value: string) => {
     query.value = { ...query.value, tags: { ...query.value.tags, [key]: value } };
   };
@@ -57,6 +57,13 @@ function useStreamList(query: StreamQuery): StreamList {
   return list;
 }
 
+/** The rows of the last search stay until those of the next one are there, so that nothing flickers at each key. */
+function useLastLoaded(list: StreamList): StreamList {
+  const shown = useRef(list);
+  if (list.total.value !== undefined || list.error.value !== undefined) shown.current = list;
+  return shown.current;
+}
+
 interface RowsProps {
   list: StreamList;
   selected: string | undefined;
@@ -74,6 +81,7 @@ function Rows({ list, selected, isSearch, onTag }: RowsProps): JSX.Element {
   if (list.total.value === 0) return isSearch ? <NothingFound /> : <NothingStored />;
   return (
     <VirtualList
+      key={list.id}
       label="Streams"
       count={list.total.value}
       rowPx={rowPx}
