@@ -2,7 +2,7 @@
 
 export interface AudioOutput {
   /** The AudioNode, for `connect`. */
-  readonly context: LiveAudioContext;
+  readonly context: object;
 }
 
 export interface LiveAudioContext {

@@ -32,6 +32,17 @@ const htmlName = "index.html";
 /** In the folder of the page, and in its addresses. */
 const assetFolder = "assets";
 
+const options = {
+  target: "browser",
+  minify: true,
+  env: "disable",
+  naming: {
+    entry: "[name].[ext]",
+    chunk: `${assetFolder}/[name]-[hash].[ext]`,
+    asset: `${assetFolder}/[name]-[hash].[ext]`,
+  },
+} as const;
+
 /** Rejects if the source cannot be bundled, or if there is no page at all. */
 export async function openBundle({ source, built }: PageFolders): Promise<PageBundle> {
   return existsSync(join(source, htmlName)) ? await bundle(source) : await readBundle(built);
@@ -48,22 +59,14 @@ export async function buildAhead({ source, built }: PageFolders): Promise<void> 
 }
 
 async function bundle(source: string): Promise<PageBundle> {
-  // Worklets run in a global scope of their own, so each is a script of its own.
+  // Worklets run in a global scope of their own, so each is a script of its own, without parts of the page's scripts.
   const worklets = Array.from(new Glob("**/*.worklet.ts").scanSync(source), (path) => join(source, path));
-  const { outputs } = await Bun.build({
-    entrypoints: [join(source, htmlName), ...worklets],
-    target: "browser",
-    minify: true,
-    splitting: true,
-    env: "disable",
-    naming: {
-      entry: "[name].[ext]",
-      chunk: `${assetFolder}/[name]-[hash].[ext]`,
-      asset: `${assetFolder}/[name]-[hash].[ext]`,
-    },
-  });
+  const [{ outputs }, scripts] = await Promise.all([
+    Bun.build({ ...options, entrypoints: [join(source, htmlName)], splitting: true }),
+    Bun.build({ ...options, entrypoints: worklets, naming: "[name].[ext]" }),
+  ]);
   const page = outputs.find(({ path }) => basename(path) === htmlName)!;
-  const files = outputs.filter((output) => output !== page);
+  const files = [...outputs.filter((output) => output !== page), ...scripts.outputs];
   const assets = await Promise.all(
     files.map(
       async (file) =>

@@ -106,6 +106,16 @@ export const shots: readonly Shot[] = [
       await page.waitForTimeout(1_500);
     },
   },
+  {
+    name: "live",
+    path: "/live",
+    prepare: async (page) => {
+      for (const name of ["kitchen", "studio"]) {
+        await page.getByRole("button", { name: `Listen ${name}` }).click();
+      }
+      await page.waitForTimeout(livelyMs);
+    },
+  },
   { name: "library", path: "/library", prepare: async (page) => void (await page.waitForSelector(".row")) },
   {
     name: "sign-in",

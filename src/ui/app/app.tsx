@@ -8,6 +8,7 @@ import { Empty } from "../parts/states.tsx";
 import { Toasts } from "../parts/toasts.tsx";
 import { DropTarget } from "../uploads/drop-target.tsx";
 import { UploadPanel } from "../uploads/upload-panel.tsx";
+import { ListeningChips } from "../views/live/listening-chips.tsx";
 import { basePath } from "./address.ts";
 import { ConnectionBanner } from "./connection-banner.tsx";
 import { Rail } from "./rail.tsx";
@@ -31,6 +32,7 @@ export function App(): JSX.Element {
           {asksForToken.value ? <SignIn /> : session.value !== undefined && <CurrentView />}
         </main>
         <UploadPanel />
+        <ListeningChips />
         <PlayerBar />
         <Toasts />
         <DropTarget />

@@ -3,6 +3,7 @@ import type { ComponentType } from "preact";
 import type { PageGrants } from "../api/grants.ts";
 import type { IconName } from "../parts/icon.tsx";
 import { LibraryView } from "../views/library/library-view.tsx";
+import { LiveView } from "../views/live/live-view.tsx";
 import { Overview } from "../views/overview/overview.tsx";
 import { RecordingsView } from "../views/recordings/recordings-view.tsx";
 import { StreamsView } from "../views/streams/streams-view.tsx";
@@ -43,6 +44,14 @@ export const views: readonly View[] = [
     icon: "recordings",
     component: RecordingsView,
     isFor: (grants) => grants.maySome("list", "recordings") && grants.maySome("read", "recordings"),
+  },
+  {
+    path: "/live",
+    pattern: "/live",
+    label: "Live",
+    icon: "live",
+    component: LiveView,
+    isFor: (grants) => grants.maySome("listen", "recordings"),
   },
   {
     path: "/library",

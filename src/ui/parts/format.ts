@@ -52,3 +52,8 @@ export function formatAgo(iso: string, now: number): string {
 export function formatCount(count: number): string {
   return count.toLocaleString();
 }
+
+/** `−23 dB`, of the full scale; −120 is digital silence. */
+export function formatDecibels(dbfs: number): string {
+  return dbfs <= -120 ? "−∞ dB" : `${Math.round(dbfs)} dB`.replace("-", "−");
+}

@@ -1,10 +1,11 @@
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
 import { Card } from "../../parts/card.tsx";
+import { formatDecibels } from "../../parts/format.ts";
 import { Meter } from "../../parts/meter.tsx";
 import { Sparkline } from "../../parts/sparkline.tsx";
 import { Command } from "../../parts/states.tsx";
-import { followLevels, type LiveDevice, liveDevices } from "./live-levels.ts";
+import { followLevels, type LiveDevice, liveDevices } from "../../api/live-levels.ts";
 
 const example =
   "bun run client stream --wav data/samples/speech-16k-mono.wav --hwid kitchen --realtime --loop";
@@ -47,7 +48,7 @@ function LiveRow({ device: { name, level, history } }: { device: LiveDevice }): 
         length={60}
       />
       <Meter label={`Level of ${name}`} peak={peak} rms={rms} isClipped={clipped > 0} />
-      <span class="figure muted live-figure">{rms <= -120 ? "−∞" : Math.round(rms)} dB</span>
+      <span class="figure muted live-figure">{formatDecibels(rms)}</span>
     </li>
   );
 }

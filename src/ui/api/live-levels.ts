@@ -1,7 +1,7 @@
 /** The devices that send now, with their levels, as the server tells them ten times a second. */
 import { signal, type Signal } from "@preact/signals";
-import { subscribe } from "../../api/events.ts";
-import type { Level } from "../../api/resources.ts";
+import { subscribe } from "./events.ts";
+import type { Level } from "./resources.ts";
 
 export interface LiveDevice {
   name: string;
