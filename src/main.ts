@@ -22,10 +22,11 @@ import { Readiness } from "./base/readiness.ts";
 import { closeOnSignal } from "./base/system/shutdown.ts";
 import { surviveUncaught } from "./base/system/uncaught.ts";
 import { isConfigCommand, runConfigCommand } from "./config/command.ts";
-import { readSettings } from "./config/config.ts";
 import { readFlags } from "./config/flags.ts";
+import { Reloader } from "./config/reload/reloader.ts";
 import type { Config } from "./config/schema.ts";
 import { certificateSettings, engineSettings, jwtSettings, mqttSettings } from "./config/settings.ts";
+import { followConfig, reloadIgnoringReport, watchFile } from "./follow-config.ts";
 import { startFailure } from "./config/start-failure.ts";
 import { buildEngine, type Engine, openEngine } from "./engine/engine.ts";
 import { audioCacheRoute } from "./gateways/audio-cache/route.ts";
@@ -67,7 +68,8 @@ const entries = {
 };
 
 /** Starts everything; rejects, with nothing left running or repaired, if a part cannot start. */
-async function startServer(config: Config, log: Log, logOutput: LineWriter): Promise<Running> {
+async function startServer(reloader: Reloader, log: Log, logOutput: LineWriter): Promise<Running> {
+  const { config } = reloader;
   const { cacheDir, recordingsDir, workers, libraryDir } = config;
   // Disposed of here if a later part cannot start, otherwise by `close`.
   await using opened = new AsyncDisposableStack();
@@ -86,11 +88,12 @@ async function startServer(config: Config, log: Log, logOutput: LineWriter): Pro
   const readiness = new Readiness();
   readiness.set("STARTING");
   const base = { pool, layout: new CacheLayout(cacheDir), library, readiness };
-  const engine = buildEngine(base, engineSettings(config, plan.maxUploads));
+  const settings = engineSettings(config, plan.maxUploads);
+  const engine = buildEngine(base, settings);
   opened.defer(() => engine.sounds.close());
   opened.defer(() => engine.events.close());
   opened.defer(() => engine.hooks.close());
-  opened.defer(() => engine.commands?.close());
+  opened.defer(() => engine.commands.close());
   const tls = certificateSettings(config);
   const certificates = tls && (await Certificates.open({ ...tls, log: openLog("tls") }));
   opened.defer(() => certificates?.close());
@@ -106,6 +109,8 @@ async function startServer(config: Config, log: Log, logOutput: LineWriter): Pro
     meters,
     readiness,
     logOutput,
+    reloader,
+    reloads: reloader.figures,
   };
 
   const deviceGateway = await openDeviceGateway(parts);
@@ -128,6 +133,10 @@ async function startServer(config: Config, log: Log, logOutput: LineWriter): Pro
   readiness.clear("STARTING");
   engine.events.add("server.started", "server", { version });
   await engine.events.flush();
+  const live = { engine, settings, access, connections, listeners, songsUdp, logOutput };
+  followConfig(reloader, live);
+  const fileWatch = await watchFile(reloader, log);
+  opened.defer(() => fileWatch?.close());
   const admin = openAdmin(base.layout, pool, access, log);
   opened.defer(() => admin?.close());
 
@@ -164,6 +173,8 @@ interface Parts extends Engine {
   meters: GatewayMeters;
   readiness: Readiness;
   logOutput: LineWriter;
+  reloader: Reloader;
+  reloads: Reloader["figures"];
 }
 
 async function openAccess(config: Config, layout: CacheLayout, { keeper }: Pool): Promise<ServerAccess> {
@@ -336,14 +347,15 @@ export async function main(args: string[]): Promise<void> {
     if (isConfigCommand(args)) return runConfig(args);
     const flags = readFlags(args);
     if (flags === undefined) return;
-    const { config } = readSettings(flags, process.env);
-    logOutput = configureLog(config.logLevel);
+    const reloader = new Reloader(flags, process.env, openLog("config"));
+    logOutput = configureLog(reloader.config.logLevel);
     const flushLog = logOutput.flush.bind(logOutput, logFlushMs);
     const log = openLog("server");
     surviveUncaught(log);
-    const { addresses, close } = await startServer(config, log, logOutput);
+    const { addresses, close } = await startServer(reloader, log, logOutput);
     log.info(`ready ${addresses.join(" ")}`);
-    closeOnSignal({ close, flushLog, graceMs: shutdownGraceMs, log });
+    const reload = (): void => reloadIgnoringReport(reloader, "signal");
+    closeOnSignal({ close, reload, flushLog, graceMs: shutdownGraceMs, log });
   } catch (error) {
     const { message, exitCode } = startFailure(error);
     await logOutput?.flush(logFlushMs);

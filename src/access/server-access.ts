@@ -39,15 +39,17 @@ export class ServerAccess implements Access {
   readonly audit: Audit;
   readonly tokens: Tokens;
   readonly #settings: AccessSettings;
+  #anonymousGrants: Grants | undefined;
   readonly #failures = new Failures();
   readonly #sessions = new Sessions();
   readonly #jwts = new Lru<PrincipalFacts>(maxKnownJwts);
   /** Aborted when the server is closed for anonymous. */
   #isLoaded = false;
-  readonly #openness = new AbortController();
+  #openness = new AbortController();
 
   constructor(settings: AccessSettings) {
     this.#settings = settings;
+    this.#anonymousGrants = settings.anonymous;
     this.audit = new Audit(settings.log);
     this.tokens = new Tokens(settings.store, settings.log);
   }
@@ -55,8 +57,20 @@ export class ServerAccess implements Access {
   /** Reads the tokens. Rejects with ACCESS_UNDECIDED if others reach the server, and nothing says what they may do. */
   async open(): Promise<void> {
     await this.#reload();
+    this.checkAnonymous(this.#anonymousGrants);
+  }
+
+  /** Throws ACCESS_UNDECIDED if others reach the server, and nothing would say what they may do. */
+  checkAnonymous(grants: Grants | undefined): void {
     const { isOpen, isLoopback } = this.#settings;
-    if (!isOpen && !isLoopback && !this.#isClosed) throw new WavecacheError("ACCESS_UNDECIDED");
+    if (!isOpen && !isLoopback && !this.#isClosedWith(grants)) throw new WavecacheError("ACCESS_UNDECIDED");
+  }
+
+  /** What anonymous may do from now on, on connections that are open, too. */
+  changeAnonymous(grants: Grants | undefined): void {
+    this.#anonymousGrants = grants;
+    if (this.#isClosed) this.#openness.abort();
+    else if (this.#openness.signal.aborted) this.#openness = new AbortController();
   }
 
   /** Reads the tokens again after a command on this machine has changed one in the catalog. */
@@ -116,15 +130,28 @@ export class ServerAccess implements Access {
   }
 
   get #isClosed(): boolean {
-    const { isOpen, anonymous, jwts } = this.#settings;
+    return this.#isClosedWith(this.#anonymousGrants);
+  }
+
+  #isClosedWith(anonymous: Grants | undefined): boolean {
+    const { isOpen, jwts } = this.#settings;
     return !isOpen && (anonymous !== undefined || jwts !== undefined || this.tokens.count > 0);
   }
 
   #anonymous(address: string): Principal {
-    const { anonymous = Grants.none } = this.#settings;
-    const grants = this.#isClosed ? anonymous : Grants.everything;
+    const grants = () => (this.#isClosed ? this.#anonymousGrants : Grants.everything) ?? Grants.none;
     const ended = this.#isClosed ? never : this.#openness.signal;
-    return new Principal({ kind: "anonymous", id: "", grants, address, ended, audit: this.audit });
+    return new Principal({
+      kind: "anonymous",
+      id: "",
+      // They may change while the peer is connected.
+      get grants() {
+        return grants();
+      },
+      address,
+      ended,
+      audit: this.audit,
+    });
   }
 
   /** A right token is never slowed down: whoever shares its address must not be able to lock it out. */

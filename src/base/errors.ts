@@ -129,6 +129,8 @@ const table = {
     'create a token with `bun run server token create --grant "*"`, or let everybody use it with `--open`'),
 
   // The server
+  CONFIG_INVALID: row(422, close.POLICY, grpc.INVALID_ARGUMENT, "the configuration is wrong",
+    "nothing has changed; correct what the message names, and reload again"),
   STARTING: row(503, close.TRY_LATER, grpc.UNAVAILABLE, "server is starting",
     "try again in a moment"),
   SHUTTING_DOWN: row(503, close.GOING_AWAY, grpc.UNAVAILABLE, "server is shutting down",
@@ -305,6 +307,17 @@ export class ParameterError extends WavecacheError {
     super("BAD_REQUEST", `${parameter}: ${detail}`);
     this.name = "ParameterError";
     this.parameter = parameter;
+    this.detail = detail;
+  }
+}
+
+/** A reload found a mistake in the configuration. Its detail is written for the operator. */
+export class ConfigInvalidError extends WavecacheError {
+  override readonly detail: string;
+
+  constructor(detail: string) {
+    super("CONFIG_INVALID", detail);
+    this.name = "ConfigInvalidError";
     this.detail = detail;
   }
 }

@@ -227,6 +227,7 @@ describe("server config", () => {
     const environment = {
       WAVECACHE_ON_EVENT: '["/bin/program","hush"]',
       WAVECACHE_JWT_JWKS: "https://y.example/hush",
+      WAVECACHE_MQTT_URL: "mqtt://me:hush@broker.example",
     };
     const { out } = runConfigCommand(["config", "show", "--config", file], environment);
     expect(out).not.toContain("hush");

@@ -6,8 +6,7 @@ import type { CacheLayout } from "../store/layout.ts";
 import { recordingSubject } from "../store/events/facts.ts";
 import type { Library } from "../store/library/library.ts";
 import { catalogStore, Devices, type DeviceSettings } from "./devices/devices.ts";
-import { type CommandSettings, commandDeliveries } from "./events/delivery/command.ts";
-import type { Deliveries } from "./events/delivery/deliveries.ts";
+import { Commands, type CommandSettings } from "./events/delivery/command.ts";
 import { Hooks, type HooksSettings } from "./events/delivery/hooks.ts";
 import { EventLog, type EventLogSettings } from "./events/event-log.ts";
 import { AudioPeaks } from "./peaks/audio-peaks.ts";
@@ -31,8 +30,7 @@ export interface Engine {
   events: EventLog;
   retention: Retention;
   hooks: Hooks;
-  /** Undefined without a command. */
-  commands: Deliveries | undefined;
+  commands: Commands;
 }
 
 export interface EngineSettings {
@@ -80,8 +78,7 @@ export function buildEngine(base: EngineBase, settings: EngineSettings): Engine 
   const retention = new Retention(retained, limits, openLog("retention"));
   const { keeper } = pool;
   const hooks = new Hooks(events, keeper, settings.hooks, openLog("hooks"));
-  const { command } = settings;
-  const commands = command && commandDeliveries(events, keeper, command, openLog("commands"));
+  const commands = new Commands(events, keeper, settings.command, openLog("commands"));
   const parts = { streams, streamAudio, recordings, songs, peaks, sounds, devices };
   return { ...parts, events, hooks, commands, retention };
 }
@@ -92,8 +89,40 @@ export async function openEngine(engine: Engine): Promise<void> {
   await streams.open();
   await events.open();
   await hooks.open();
-  await commands?.open();
+  await commands.open();
   await recordings.open();
   await devices.open();
   await retention.open();
+}
+
+/** Rejects if the engine cannot work with these settings. */
+export async function checkEngine({ hooks }: Engine, settings: EngineSettings): Promise<void> {
+  await hooks.check(settings.hooks);
+}
+
+/**
+ * Changes what can change while the engine runs. Most parts read a setting when they need it, so `running`, the object
+ * that the engine was built with, gets the values of `next`.
+ */
+export async function configureEngine(
+  engine: Engine,
+  running: EngineSettings,
+  next: EngineSettings,
+): Promise<void> {
+  Object.assign(running.streams, next.streams);
+  Object.assign(running.recordings, next.recordings);
+  Object.assign(running.devices, next.devices);
+  Object.assign(running.events, next.events);
+  engine.retention.configure({ ...next.retention, ...next.streams });
+  engine.sounds.useNames(soundNames(next.sounds));
+  await engine.hooks.configure(next.hooks);
+  if (!isSameCommand(running.command, next.command)) await engine.commands.configure(next.command);
+  running.command = next.command;
+}
+
+function isSameCommand(one: CommandSettings | undefined, other: CommandSettings | undefined): boolean {
+  return (
+    JSON.stringify(one?.command) === JSON.stringify(other?.command) &&
+    one?.filter.types === other?.filter.types
+  );
 }

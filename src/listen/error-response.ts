@@ -1,5 +1,12 @@
 import type { GatewayMeter } from "../base/gateway-meter.ts";
-import { BoundaryError, type ErrorCode, errorRow, ParameterError, toWavecacheError } from "../base/errors.ts";
+import {
+  BoundaryError,
+  ConfigInvalidError,
+  type ErrorCode,
+  errorRow,
+  ParameterError,
+  toWavecacheError,
+} from "../base/errors.ts";
 
 /**
  * An error as an HTTP response: its status and `{"error":{"code","message","hint"}}`, with `parameter` if one is wrong,
@@ -19,6 +26,7 @@ function describe(error: unknown, code: ErrorCode) {
   const { reason, hint } = errorRow(code);
   if (error instanceof ParameterError)
     return { message: `${reason}: ${error.detail}`, hint, parameter: error.parameter };
+  if (error instanceof ConfigInvalidError) return { message: `${reason}: ${error.detail}`, hint };
   if (error instanceof BoundaryError) return { message: `${reason}: ${error.detail}`, hint, at: error.at };
   return { message: reason, hint };
 }

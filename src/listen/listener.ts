@@ -88,7 +88,7 @@ export class Listener implements WatchedPort {
   readonly #server: PortServer<Admitted>;
   readonly #peers: Peers;
   readonly #plain: PlainConnections | undefined;
-  readonly #access: WebAccess;
+  #access: WebAccess;
   readonly #refusals: RateLimitedLog;
   readonly #unanswered = new Set<Promise<Response>>();
   #closing = false;
@@ -149,6 +149,11 @@ export class Listener implements WatchedPort {
   /** Open WebSocket connections. */
   get connections(): number {
     return this.#peers.count;
+  }
+
+  /** Which names and origins browsers may use from now on. */
+  allow({ allowHost, allowOrigin }: Pick<ListenerSettings, "allowHost" | "allowOrigin">): void {
+    this.#access = { ...this.#access, hosts: allowHost, origins: allowOrigin };
   }
 
   /** Refuses new connections and requests; open ones continue. */

@@ -23,6 +23,11 @@ export class Listeners {
     return this.#all;
   }
 
+  /** Which names and origins browsers may use from now on. */
+  allow(allowed: Pick<ListenerSettings, "allowHost" | "allowOrigin">): void {
+    for (const listener of this.#all) listener.allow(allowed);
+  }
+
   /** Refuses new connections and requests; open ones continue. */
   stopAccepting(): void {
     for (const listener of this.#all) listener.stopAccepting();

@@ -28,6 +28,12 @@ const standardOutput = 1;
  */
 export function configureLog(level: LogLevel): LineWriter {
   const writer = new LineWriter(standardOutput, describeLoss);
+  changeLogLevel(level, writer);
+  return writer;
+}
+
+/** From now on, events of `level` and above are logged, to the same writer. */
+export function changeLogLevel(level: LogLevel, writer: LineWriter): void {
   configureSync({
     reset: true,
     sinks: { out: (record) => writer.write(formatLine(record)) },
@@ -36,7 +42,6 @@ export function configureLog(level: LogLevel): LineWriter {
       { category: ["logtape", "meta"], lowestLevel: "error", sinks: ["out"] },
     ],
   });
-  return writer;
 }
 
 /** The log of one part of the program. */

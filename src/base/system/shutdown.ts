@@ -1,9 +1,12 @@
 /** The end of a process by a signal. */
+import { closeSync, openSync } from "node:fs";
 import type { Log } from "../log/log.ts";
 import { systemText } from "./system-text.ts";
 
 export interface ShutdownSettings {
   close: () => Promise<void>;
+  /** What SIGHUP asks for, unless the terminal was closed. */
+  reload: () => void;
   /** Writes the last lines of the log; resolves in any case. */
   flushLog: () => Promise<void>;
   /** The process ends after this, even if `close` is not done. */
@@ -11,22 +14,38 @@ export interface ShutdownSettings {
   log: Log;
 }
 
-/** A terminal sends SIGINT for Ctrl-C, SIGQUIT for Ctrl-\, and SIGHUP when it is closed. */
-const endingSignals = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const;
+/** A terminal sends SIGINT for Ctrl-C, and SIGQUIT for Ctrl-\. */
+const endingSignals = ["SIGINT", "SIGTERM", "SIGQUIT"] as const;
 
 /**
- * On the first signal, closes and exits: with 0 once `close` is done, with 1 if it fails or takes longer than
+ * SIGHUP reloads the configuration. On the first other signal, closes and exits: with 0 once `close` is done, with 1 if it fails or takes longer than
  * `graceMs`. Later signals change nothing: Ctrl-C reaches a process that `bun run` started twice.
  */
 export function closeOnSignal(settings: ShutdownSettings): void {
   let isClosing = false;
-  for (const signal of endingSignals) {
-    if (signal === "SIGHUP" && ignoresHangup()) continue;
-    process.on(signal, () => {
-      if (isClosing) return settings.log.info("already shutting down", { signal });
-      isClosing = true;
-      void shutDown(signal, settings);
-    });
+  const end = (signal: string): void => {
+    if (isClosing) return settings.log.info("already shutting down", { signal });
+    isClosing = true;
+    void shutDown(signal, settings);
+  };
+  for (const signal of endingSignals) process.on(signal, () => end(signal));
+  if (ignoresHangup()) return;
+  const hadTerminal = hasTerminal();
+  process.on("SIGHUP", () => {
+    // The system sends it, too, when the terminal is closed, which then is there no longer.
+    if (isClosing || (hadTerminal && !hasTerminal())) end("SIGHUP");
+    else settings.reload();
+  });
+}
+
+/** Whether the process has a terminal that controls it: without one the path leads nowhere. */
+function hasTerminal(): boolean {
+  try {
+    closeSync(openSync("/dev/tty", "r"));
+    return true;
+  } catch (error) {
+    if (error instanceof Error) return false;
+    throw error;
   }
 }
 

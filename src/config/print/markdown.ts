@@ -1,4 +1,5 @@
 /** The tables of docs/configuration.md: one a table of the configuration file, with its options as rows. */
+import { isLive } from "../reload/live.ts";
 import { flagOf, type Name, namesIn, type Option, options, type TableName, tableNames } from "../schema.ts";
 
 /** A default that depends on the machine that prints it. */
@@ -18,7 +19,7 @@ export function withOptionTables(document: string): string {
 }
 
 function tableOf(table: TableName): string {
-  const head = ["Flag", "Default", "Meaning"];
+  const head = ["Flag", "Default", "Reload", "Meaning"];
   const rows = namesIn(table).map(rowOf);
   const widths = head.map((_, column) => Math.max(...[head, ...rows].map((row) => row[column]!.length)));
   const line = (row: string[]): string =>
@@ -29,7 +30,7 @@ function tableOf(table: TableName): string {
 function rowOf(name: Name): string[] {
   const { help, default: preset }: Option = options[name];
   const shown = defaultsInWords[name] ?? `\`${preset || "none"}\``;
-  return [`\`${flagOf(name)}\``, shown, sentence(help)];
+  return [`\`${flagOf(name)}\``, shown, isLive(name) ? "yes" : "restart", sentence(help)];
 }
 
 /** The characters that Markdown would take for its own are escaped. */

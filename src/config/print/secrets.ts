@@ -2,7 +2,7 @@
 import type { Name } from "../schema.ts";
 
 /** The address of a webhook is often the secret itself, and URLs may hold passwords. */
-const holdUrls: ReadonlySet<Name> = new Set<Name>(["hook", "jwtJwks"]);
+const holdUrls: ReadonlySet<Name> = new Set<Name>(["hook", "jwtJwks", "mqttUrl"]);
 const hidden = "...";
 
 export function withoutSecrets(name: Name, given: unknown): unknown {
@@ -13,7 +13,7 @@ export function withoutSecrets(name: Name, given: unknown): unknown {
 /** `https://host/...` of each URL. */
 function withoutPaths(given: unknown): unknown {
   if (typeof given === "string")
-    return given.replaceAll(/(https?:\/\/)(?:[^\s/?#;]*@)?([^\s/?#;]*)[^\s;]*/g, `$1$2/${hidden}`);
+    return given.replaceAll(/([a-z]+:\/\/)(?:[^\s/?#;]*@)?([^\s/?#;]*)[^\s;]*/g, `$1$2/${hidden}`);
   if (Array.isArray(given)) return given.map(withoutPaths);
   if (typeof given !== "object" || given === null) return given;
   return Object.fromEntries(Object.entries(given).map(([key, value]) => [key, withoutPaths(value)]));

@@ -65,8 +65,7 @@ const tickMs = 10;
 export class Devices implements DeviceHost {
   readonly sounds: SoundSource;
   readonly ticker = new Ticker(tickMs);
-  readonly leadMs: number;
-  readonly flashMs: number;
+  readonly #settings: DeviceSettings;
   readonly log: Log;
   readonly events: EventWriter;
   readonly #store: DeviceStore;
@@ -83,13 +82,20 @@ export class Devices implements DeviceHost {
   #closing = false;
   readonly #watchers = new Set<(deviceId: string) => void>();
 
-  constructor({ store, sounds, events }: DevicesBase, { leadMs, flashMs }: DeviceSettings, log: Log) {
+  constructor({ store, sounds, events }: DevicesBase, settings: DeviceSettings, log: Log) {
     this.#store = store;
     this.sounds = sounds;
     this.events = events;
-    this.leadMs = leadMs;
-    this.flashMs = flashMs;
+    this.#settings = settings;
     this.log = log;
+  }
+
+  get leadMs(): number {
+    return this.#settings.leadMs;
+  }
+
+  get flashMs(): number {
+    return this.#settings.flashMs;
   }
 
   /** Loads the devices of earlier runs. Call it once the store is open. */

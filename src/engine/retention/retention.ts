@@ -65,8 +65,8 @@ export class Retention implements StreamRetention {
   readonly pins: Pins;
   readonly #base: RetentionBase;
   /** Each stream counts with a minimum of bytes, so the bytes of the cache limit their number, too. */
-  readonly #maxStreams: number;
-  readonly #policies: readonly Policy[];
+  #maxStreams = 0;
+  #policies: readonly Policy[] = [];
   readonly #use: PolicyUse;
   readonly #removalLog: RemovalLog;
   readonly #failures: RateLimitedLog;
@@ -88,14 +88,21 @@ export class Retention implements StreamRetention {
 
   constructor(base: RetentionBase, settings: RetentionSettings, log: Log) {
     this.#base = base;
-    this.#maxStreams = Math.min(settings.maxStreams, Math.floor(settings.maxCacheBytes / minStreamBytes));
-    this.#policies = settings.policies.map((each) => new Policy(withinCache(each, settings.maxCacheBytes)));
     this.#use = new PolicyUse(base.keeper, base.streams);
     this.#removalLog = new RemovalLog(log);
     this.#failures = new RateLimitedLog(log);
     this.disks = new Disks(base.folders);
     this.pins = new Pins(base.keeper);
+    this.configure(settings);
     base.streams.retainBy(this);
+  }
+
+  /** Keeps to these limits from the next run on, which comes soon. */
+  configure({ policies, maxCacheBytes, maxStreams }: RetentionSettings): void {
+    this.#maxStreams = Math.min(maxStreams, Math.floor(maxCacheBytes / minStreamBytes));
+    this.#policies = policies.map((each) => new Policy(withinCache(each, maxCacheBytes)));
+    this.#use.forget();
+    this.#passedAtMs = -Infinity;
   }
 
   /** Call it once streams and recordings are open. */

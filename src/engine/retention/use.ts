@@ -18,6 +18,11 @@ export class PolicyUse {
     this.#streams = streams;
   }
 
+  /** The policies are others now. */
+  forget(): void {
+    this.#counted.clear();
+  }
+
   /** A copy. */
   async of(policy: Policy): Promise<Use> {
     if (!policy.coversAll || policy.kind === "streams") return { ...this.lastKnown(policy) };

@@ -74,6 +74,7 @@ export class Sounds implements SoundSource {
   readonly #encoders: SoundEncoders;
   readonly #settings: SoundSettings;
   readonly #log: Log;
+  #names: SoundNames;
   #isClosed = false;
   /** Memory that all packets take. */
   bytes = 0;
@@ -86,7 +87,13 @@ export class Sounds implements SoundSource {
     this.#files = files;
     this.#encoders = encoders;
     this.#settings = settings;
+    this.#names = settings.names;
     this.#log = log;
+  }
+
+  /** Sounds that are opened from now on have these names. */
+  useNames(names: SoundNames): void {
+    this.#names = names;
   }
 
   /** Number of sounds in memory. */
@@ -114,7 +121,7 @@ export class Sounds implements SoundSource {
   }
 
   async #find(mode: number): Promise<{ name: string; file: OpenedFile }> {
-    const names = this.#settings.names[mode] ?? [];
+    const names = this.#names[mode] ?? [];
     for (const name of names) {
       const file = await this.#files.find(name);
       if (file !== undefined) return { name, file };

@@ -136,7 +136,9 @@ export class Streams {
     const host = {
       call: pool.keeper.call.bind(pool.keeper),
       uploads: this.#uploads,
-      ttlMs: settings.incompleteTtlSeconds * 1000,
+      get ttlMs() {
+        return settings.incompleteTtlSeconds * 1000;
+      },
     };
     this.#interrupted = new InterruptedUploads(host, this.admission, this.#counts, log);
     this.damage = new Damage(pool.keeper, log);

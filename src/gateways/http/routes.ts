@@ -26,6 +26,7 @@ import { type TusStreams, TusUploads } from "./tus/uploads.ts";
 import { objectOperation, type Objects } from "./upload/objects.ts";
 import { postOperation, type PostStreams } from "./upload/post.ts";
 import { putOperation, type PutStreams } from "./upload/put.ts";
+import { type ConfigReloads, reloadOperation } from "./reload.ts";
 import { type PeriodRecordings, recordingAudioOperation } from "./by-time/audio.ts";
 import { manifestOperation } from "./by-time/manifest.ts";
 import { type RemovableRecordings, removeRecordingsOperation } from "./by-time/remove.ts";
@@ -57,6 +58,7 @@ export interface HttpApi {
   events: Events;
   hooks: Hooks;
   readiness: Readiness;
+  reloader: ConfigReloads;
 }
 
 export function httpRoutes(api: HttpApi, version: string, meter: GatewayMeter): HttpRoute[] {
@@ -87,6 +89,7 @@ export function httpRoutes(api: HttpApi, version: string, meter: GatewayMeter): 
     ...tokenOperations(api.access),
     ...eventOperations(api.events),
     ...hookOperations(api.hooks),
+    reloadOperation(api.reloader),
   ];
   return [healthRoute(api.readiness, api.streams), apiRoute(operations, version, meter)];
 }

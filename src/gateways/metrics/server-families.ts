@@ -20,6 +20,7 @@ export function serverFamilies(sources: Sources): Family[] {
       help: "Lines of the log that standard output could not take: its reader is gone or too slow, or its disk full.",
       values: () => sources.logOutput.droppedLines,
     },
+    ...configFamilies(sources),
     ...gatewayFamilies(sources),
     ...connectionFamilies(sources),
     ...storeFamilies(sources),
@@ -29,6 +30,27 @@ export function serverFamilies(sources: Sources): Family[] {
     ...soundFamilies(sources),
     ...deviceFamilies(sources),
     ...eventFamilies(sources),
+  ];
+}
+
+function configFamilies({ reloads }: Sources): Family[] {
+  return [
+    {
+      type: "counter",
+      name: "wavecache_config_reloads_total",
+      help: "Reloads of the configuration, by outcome: succeeded or failed.",
+      labels: ["outcome"],
+      values: () => [
+        [{ outcome: "succeeded" }, reloads.succeeded],
+        [{ outcome: "failed" }, reloads.failed],
+      ],
+    },
+    {
+      type: "gauge",
+      name: "wavecache_config_last_reload_failed",
+      help: "1 if the last reload of the configuration failed, and the server runs with an older one.",
+      values: () => (reloads.hasFailedLast ? 1 : 0),
+    },
   ];
 }
 

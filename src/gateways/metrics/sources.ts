@@ -39,6 +39,7 @@ export interface Sources {
   version: string;
   logOutput: Pick<LineWriter, "droppedLines">;
   meters: Pick<GatewayMeters, "all">;
+  reloads: { readonly succeeded: number; readonly failed: number; readonly hasFailedLast: boolean };
   /** Of all TCP ports together. */
   connections: { limit: Pick<ConnectionLimit, "open" | "max"> };
   streams: Pick<Streams, "figures" | "outbound" | "check" | "reclaimed" | "damage" | "scrub">;

@@ -74,7 +74,8 @@ export class SongsUdpGateway implements TransferHost {
   readonly #unvalidated: UnvalidatedSongs;
   readonly #songsAccess: SongsAccess;
   readonly #ticker: Timer;
-  readonly #bytesPerSecond: number;
+  #allow: AddressList;
+  #bytesPerSecond: number;
   #isClosed = false;
 
   /** Opens the port. Rejects with the system's error if it cannot be bound. */
@@ -106,7 +107,8 @@ export class SongsUdpGateway implements TransferHost {
       answer: (peer, datagram) => this.answer(peer, datagram),
       refused: (peer, error) => this.#refuse(peer, error),
     });
-    this.#bytesPerSecond = (settings.rateMbps * 1_000_000) / 8;
+    this.#allow = settings.allow;
+    this.#bytesPerSecond = bytesPerSecond(settings.rateMbps);
     this.#ticker = setInterval(() => this.#tick(), tickMs);
   }
 
@@ -117,6 +119,12 @@ export class SongsUdpGateway implements TransferHost {
   /** As a URL. */
   get address(): string {
     return `udp://${authorityOf(this.#settings.host, this.port)}`;
+  }
+
+  /** For transfers that begin from now on. */
+  configure({ allow, rateMbps }: Pick<SongsUdpGatewaySettings, "allow" | "rateMbps">): void {
+    this.#allow = allow;
+    this.#bytesPerSecond = bytesPerSecond(rateMbps);
   }
 
   /** Cuts every transfer and closes the port. */
@@ -184,8 +192,7 @@ export class SongsUdpGateway implements TransferHost {
     const running = this.#transfers.at(peer);
     if (running instanceof PlainTransfer && name !== undefined) running.request(name);
     if (running !== undefined) return;
-    if (!this.#settings.allow.has(peer.address))
-      return void this.#unvalidated.answer(peer, datagram.length, name);
+    if (!this.#allow.has(peer.address)) return void this.#unvalidated.answer(peer, datagram.length, name);
     // An invalid name gets the answer of an unknown song.
     if (name === undefined) this.answer(peer, new Uint8Array(0));
     else this.#startPlain(peer, name);
@@ -326,4 +333,8 @@ export class SongsUdpGateway implements TransferHost {
     const now = performance.now();
     for (const transfer of this.#transfers) transfer.tick(now);
   }
+}
+
+function bytesPerSecond(mbps: number): number {
+  return (mbps * 1_000_000) / 8;
 }

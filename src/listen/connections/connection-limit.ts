@@ -30,7 +30,7 @@ const checkMs = 1_000;
 const nobody: ReadonlySet<ConnectionSlot> = new Set();
 
 export class ConnectionLimit {
-  readonly #limits: ConnectionLimits;
+  #limits: ConnectionLimits;
   readonly #firstMessageMs: number;
   readonly #addresses = new Map<string, Neighbours>();
   /** In the order of their arrival. */
@@ -55,6 +55,11 @@ export class ConnectionLimit {
 
   get max(): number {
     return this.#limits.max;
+  }
+
+  /** Connections beyond a lower limit stay; no further one gets a place before they have ended. */
+  change(limits: ConnectionLimits): void {
+    this.#limits = limits;
   }
 
   /** A further connection gets a place only if a silent one gives up its own. */

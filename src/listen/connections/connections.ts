@@ -14,20 +14,22 @@ export interface ConnectionSettings {
 export interface Connections {
   limit: ConnectionLimit;
   watch: ConnectionWatch;
+  configure(settings: ConnectionSettings): void;
   close(): void;
 }
 
 export function openConnections(settings: ConnectionSettings, plan: DescriptorPlan, log: Log): Connections {
-  const { maxConnections, maxConnectionsPerAddress } = settings;
-  const limit = new ConnectionLimit({
+  const limitsOf = ({ maxConnections, maxConnectionsPerAddress }: ConnectionSettings) => ({
     max: connectionsWithin(plan, maxConnections, log),
     maxPerAddress: maxConnectionsPerAddress ?? defaultMaxConnectionsPerAddress,
     limitsLoopback: maxConnectionsPerAddress !== undefined,
   });
+  const limit = new ConnectionLimit(limitsOf(settings));
   const watch = new ConnectionWatch(limit, plan.maxDescriptors);
   return {
     limit,
     watch,
+    configure: (changed) => limit.change(limitsOf(changed)),
     close() {
       watch.close();
       limit.close();

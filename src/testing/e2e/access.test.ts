@@ -175,6 +175,7 @@ const routes: Route[] = [
   route("get /api/hooks/{name}/failed", "/api/hooks/none/failed", admin, [404, 403]),
   route("post /api/hooks/{name}/replay", "/api/hooks/none/replay", admin, [404, 403]),
   route("post /api/hooks/{name}/test", "/api/hooks/none/test", admin, [404, 403]),
+  route("post /api/admin/reload", "/api/admin/reload", admin, [200, 403]),
 ];
 
 /** Whoever asks may know this. */

@@ -121,6 +121,7 @@ async function requestAccess(id: string): Promise<void> {
   expect((await api.request("DELETE", "/api/session")).status).toBe(204);
   expect((await api.request("GET", "/api/tokens")).status).toBe(200);
   expect((await api.request("GET", "/api/audit")).status).toBe(200);
+  expect((await api.request("POST", "/api/admin/reload")).status).toBe(200);
   expect((await api.request("DELETE", "/api/tokens/none")).status).toBe(404);
   expect((await api.request("POST", "/api/tokens", { body: '{"grants":["fly"]}' })).status).toBe(400);
 }

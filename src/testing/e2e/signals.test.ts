@@ -3,8 +3,9 @@ import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { countingPayload, IngestDevice, pcmFormat } from "../harness/peers/ingest-device.ts";
-import { TestServer, useServers } from "../harness/server.ts";
-import { until } from "../harness/until.ts";
+import { temporaryFolder } from "../fixtures/temporary-folder.ts";
+import { serverEntry, TestServer, useServers } from "../harness/server.ts";
+import { until, within } from "../harness/until.ts";
 
 useServers();
 
@@ -30,7 +31,7 @@ async function statedBytes(server: TestServer): Promise<number> {
 
 const recordedBytes = 2 * frames * pcmFormat.frameSamples;
 
-for (const signal of ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"] as const) {
+for (const signal of ["SIGTERM", "SIGINT", "SIGQUIT"] as const) {
   test(`${signal} amid a recording closes its WAV and exits 0`, async () => {
     await using server = await TestServer.start();
     await recording(server);
@@ -70,3 +71,22 @@ test.skipIf(process.platform !== "linux")("a server that nohup started lives on 
   expect(server.log).not.toContain("shutting down");
   expect(await server.stop()).toBe(0);
 });
+
+test.skipIf(process.platform === "win32")(
+  "SIGHUP reloads in a terminal, and ends when it is closed",
+  async () => {
+    using folder = temporaryFolder();
+    let output = "";
+    const flags = ["--port", "0", "--cache-dir", "c", "--recordings-dir", "r", "--library-dir", "l"];
+    const off = ["ingest", "udp", "tls", "grpc"].map((gateway) => `--${gateway}-port=off`);
+    const child = Bun.spawn([process.execPath, "run", serverEntry, ...flags, ...off], {
+      cwd: folder.path,
+      terminal: { data: (_, bytes) => void (output += Buffer.from(bytes)) },
+    });
+    await until("the start", 10_000, () => output.includes("ready"));
+    child.kill("SIGHUP");
+    await until("the reload", 5_000, () => output.includes("the configuration is reloaded"));
+    child.terminal!.close();
+    expect(await within("the end", 10_000, child.exited)).toBe(0);
+  },
+);

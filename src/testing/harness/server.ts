@@ -192,7 +192,7 @@ export class TestServer {
   }
 
   /** Sends a signal and returns the exit code. Kills a server that does not exit in time, and throws. */
-  async stop(signal: "SIGTERM" | "SIGINT" | "SIGHUP" | "SIGQUIT" = "SIGTERM"): Promise<number> {
+  async stop(signal: "SIGTERM" | "SIGINT" | "SIGQUIT" = "SIGTERM"): Promise<number> {
     this.process.subprocess.kill(signal);
     return await this.waitForExit(stopLimitMs);
   }

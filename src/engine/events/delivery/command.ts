@@ -17,14 +17,45 @@ export interface CommandSettings {
   filter: EventFilter;
 }
 
-export function commandDeliveries(
-  events: EventLog,
-  keeper: Pick<KeeperClient, "call">,
-  { command, filter }: CommandSettings,
-  log: Log,
-): Deliveries {
-  const deliver = (event: EventRow, signal: AbortSignal) => runCommand(command, event, signal, log);
-  return new Deliveries(events, keeper, { consumer: "command", filter, retry: commandRetry, deliver }, log);
+/** Runs the command of the server, if it has one. */
+export class Commands {
+  readonly #events: EventLog;
+  readonly #keeper: Pick<KeeperClient, "call">;
+  readonly #log: Log;
+  #deliveries: Deliveries | undefined;
+
+  constructor(
+    events: EventLog,
+    keeper: Pick<KeeperClient, "call">,
+    settings: CommandSettings | undefined,
+    log: Log,
+  ) {
+    this.#events = events;
+    this.#keeper = keeper;
+    this.#log = log;
+    this.#deliveries = settings && this.#deliver(settings);
+  }
+
+  async open(): Promise<void> {
+    await this.#deliveries?.open();
+  }
+
+  async close(): Promise<void> {
+    await this.#deliveries?.close();
+  }
+
+  /** Ends a command that runs, which then runs again for its event. */
+  async configure(settings: CommandSettings | undefined): Promise<void> {
+    await this.close();
+    this.#deliveries = settings && this.#deliver(settings);
+    await this.open();
+  }
+
+  #deliver({ command, filter }: CommandSettings): Deliveries {
+    const deliver = (event: EventRow, signal: AbortSignal) => runCommand(command, event, signal, this.#log);
+    const settings = { consumer: "command", filter, retry: commandRetry, deliver };
+    return new Deliveries(this.#events, this.#keeper, settings, this.#log);
+  }
 }
 
 /** Rejects if the program fails, or runs for too long. */

@@ -43,20 +43,19 @@ export interface HookState {
 type Keeper = Pick<KeeperClient, "call">;
 
 export class Hooks {
+  readonly #events: EventLog;
   readonly #keeper: Keeper;
+  readonly #log: Log;
   readonly #all = new Map<string, { hook: HookSettings; deliveries: Deliveries }>();
-  readonly #settings: HooksSettings;
+  #settings: HooksSettings;
   #secret = "";
 
   constructor(events: EventLog, keeper: Keeper, settings: HooksSettings, log: Log) {
+    this.#events = events;
     this.#keeper = keeper;
     this.#settings = settings;
-    for (const hook of settings.hooks) {
-      const deliver = (event: EventRow, signal: AbortSignal) => this.#send(hook, event, signal);
-      const consumer = consumerOf(hook.name);
-      const delivery = { consumer, filter: hook.filter, retry: hookRetry, deliver };
-      this.#all.set(hook.name, { hook, deliveries: new Deliveries(events, keeper, delivery, log) });
-    }
+    this.#log = log;
+    for (const hook of settings.hooks) this.#add(hook);
   }
 
   /** Rejects with HOOK_SECRET_UNUSABLE. */
@@ -64,6 +63,23 @@ export class Hooks {
     if (this.#all.size === 0) return;
     this.#secret = await readHookSecret(this.#settings.secretFile);
     await Promise.all(Array.from(this.#all.values(), ({ deliveries }) => deliveries.open()));
+  }
+
+  /** Rejects with HOOK_SECRET_UNUSABLE if hooks cannot be signed. */
+  async check({ hooks, secretFile }: HooksSettings): Promise<void> {
+    if (hooks.length > 0) await readHookSecret(secretFile);
+  }
+
+  /** Ends hooks and begins others, so that these are there. Those that stay the same continue. */
+  async configure(settings: HooksSettings): Promise<void> {
+    if (settings.hooks.length > 0) this.#secret = await readHookSecret(settings.secretFile);
+    this.#settings = settings;
+    const stays = (hook: HookSettings) => settings.hooks.some((each) => isSameHook(each, hook));
+    const ended = Array.from(this.#all.values()).filter(({ hook }) => !stays(hook));
+    for (const { hook } of ended) this.#all.delete(hook.name);
+    await Promise.all(ended.map(({ deliveries }) => deliveries.close()));
+    const added = settings.hooks.filter(({ name }) => !this.#all.has(name)).map((hook) => this.#add(hook));
+    await Promise.all(added.map((deliveries) => deliveries.open()));
   }
 
   async close(): Promise<void> {
@@ -109,6 +125,15 @@ export class Hooks {
     }
   }
 
+  #add(hook: HookSettings): Deliveries {
+    const deliver = (event: EventRow, signal: AbortSignal) => this.#send(hook, event, signal);
+    const consumer = consumerOf(hook.name);
+    const delivery = { consumer, filter: hook.filter, retry: hookRetry, deliver };
+    const deliveries = new Deliveries(this.#events, this.#keeper, delivery, this.#log);
+    this.#all.set(hook.name, { hook, deliveries });
+    return deliveries;
+  }
+
   #find(name: string): { hook: HookSettings; deliveries: Deliveries } {
     const found = this.#all.get(name);
     if (found === undefined) throw new WavecacheError("HOOK_UNKNOWN");
@@ -124,6 +149,15 @@ export class Hooks {
     const { allowed } = this.#settings;
     return sendWebhook({ url, secret: this.#secret, allowed, timeoutMs: webhookTimeoutMs }, event, signal);
   }
+}
+
+function isSameHook(one: HookSettings, other: HookSettings): boolean {
+  return (
+    one.name === other.name &&
+    one.url === other.url &&
+    one.filter.types === other.filter.types &&
+    one.filter.subjects === other.filter.subjects
+  );
 }
 
 /** The catalog knows consumers of every kind by their names. */

@@ -1,0 +1,40 @@
+/** Which options a reload changes while the server runs. Each of the others needs a restart. */
+import type { Name } from "../schema.ts";
+
+const live: ReadonlySet<Name> = new Set<Name>([
+  "logLevel",
+  "maxConnections",
+  "maxConnectionsPerAddress",
+  "allowHost",
+  "allowOrigin",
+  "anonymous",
+  "maxStreamBytes",
+  "maxCacheBytes",
+  "maxStreams",
+  "maxUnfinishedStreams",
+  "incompleteTtl",
+  "keepStreams",
+  "keepRecordings",
+  "minFree",
+  "policy",
+  "rotateSeconds",
+  "adpcmNibbles",
+  "fillGaps",
+  "silenceDbfs",
+  "silenceSeconds",
+  "silenceFor",
+  "udpRateMbps",
+  "udpAllow",
+  "leadMs",
+  "flash",
+  "sounds",
+  "maxEvents",
+  "hook",
+  "hookAllow",
+  "onEvent",
+  "onEventTypes",
+]);
+
+export function isLive(name: Name): boolean {
+  return live.has(name);
+}
