@@ -28,6 +28,7 @@ import type { Config } from "./config/schema.ts";
 import { certificateSettings, engineSettings, jwtSettings, mqttSettings } from "./config/settings.ts";
 import { followConfig, reloadIgnoringReport, watchFile } from "./follow-config.ts";
 import { startFailure } from "./config/start-failure.ts";
+import { ConsumerUpkeep } from "./engine/events/delivery/consumer-upkeep.ts";
 import { buildEngine, type Engine, openEngine } from "./engine/engine.ts";
 import { audioCacheRoute } from "./gateways/audio-cache/route.ts";
 import { AdminGateway } from "./gateways/admin/gateway.ts";
@@ -90,10 +91,7 @@ async function startServer(reloader: Reloader, log: Log, logOutput: LineWriter):
   const base = { pool, layout: new CacheLayout(cacheDir), library, readiness };
   const settings = engineSettings(config, plan.maxUploads);
   const engine = buildEngine(base, settings);
-  opened.defer(() => engine.sounds.close());
-  opened.defer(() => engine.events.close());
-  opened.defer(() => engine.hooks.close());
-  opened.defer(() => engine.commands.close());
+  deferClosing(engine, opened);
   const tls = certificateSettings(config);
   const certificates = tls && (await Certificates.open({ ...tls, log: openLog("tls") }));
   opened.defer(() => certificates?.close());
@@ -130,6 +128,7 @@ async function startServer(reloader: Reloader, log: Log, logOutput: LineWriter):
   await access.open();
   opened.defer(() => mqtt?.close());
   await mqtt?.open();
+  opened.defer(openUpkeep(pool, engine, mqtt));
   readiness.clear("STARTING");
   engine.events.add("server.started", "server", { version });
   await engine.events.flush();
@@ -147,6 +146,14 @@ async function startServer(reloader: Reloader, log: Log, logOutput: LineWriter):
   ]);
   const running = opened.move();
   return { addresses, close: () => running.disposeAsync() };
+}
+
+/** Of the parts that no listener needs. Consumers of events close before the events. */
+function deferClosing({ sounds, events, hooks, commands }: Engine, opened: AsyncDisposableStack): void {
+  opened.defer(() => sounds.close());
+  opened.defer(() => events.close());
+  opened.defer(() => hooks.close());
+  opened.defer(() => commands.close());
 }
 
 /** The URLs of the listeners, and the other addresses that there are. */
@@ -217,6 +224,16 @@ function buildMqtt(
   const settings = mqttSettings(config);
   if (settings === undefined) return undefined;
   return new MqttGateway({ events, keeper, devices, recordings }, { ...settings, version }, openLog("mqtt"));
+}
+
+/** Returns what ends it. */
+function openUpkeep({ keeper }: Pool, { hooks, commands }: Engine, mqtt: MqttGateway | undefined) {
+  // A reload changes them.
+  const consumers = () =>
+    [...hooks.consumers, commands.consumer, mqtt?.consumer].filter((name) => name !== undefined);
+  const upkeep = new ConsumerUpkeep(keeper, consumers, openLog("events"));
+  upkeep.open();
+  return () => upkeep.close();
 }
 
 function openMetrics(pool: Pool, parts: Parts & { mqtt: MqttGateway | undefined }): Metrics {

@@ -271,6 +271,8 @@ export interface KeeperCalls {
   ];
   saveDeliveries: [args: DeliveryChanges & { maxDead: number }, result: null];
   /** Events that were given up, oldest first. */
+  /** Removes the state of consumers of events that were not among these for `absenceMs`. */
+  keepConsumers: [args: { consumers: string[]; at: number; absenceMs: number }, result: null];
   deadDeliveries: [args: { consumer: string; limit: number }, result: DeliveryRow[]];
   /** Removes some of the events beyond the limits. Results in how many. */
   pruneEvents: [args: OutboxLimits & { at: number }, result: number];

@@ -132,6 +132,7 @@ export class Keeper {
     pinnedRanges: () => this.#retention.pinnedRanges(),
     loadDeliveries: (args) => this.#events.loadDeliveries(args),
     saveDeliveries: (args) => this.#events.saveDeliveries(args),
+    keepConsumers: (args) => this.#events.keepConsumers(args),
     deadDeliveries: (args) => this.#events.deadDeliveries(args),
   };
   readonly #slowCalls: { [C in SlowCall]: (args: KeeperArgs<C>) => Promise<KeeperResult<C>> } = {

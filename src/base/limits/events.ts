@@ -50,6 +50,9 @@ export const commandTimeoutMs = 60_000;
 export const maxCommandOutputChars = 2_000;
 /** A command that fails is not run again. */
 export const commandRetry = { firstMs: 1_000, maxMs: 1_000, giveUpMs: 0 };
+/** A consumer that is no longer configured loses its state after this long, looked at in this interval. */
+export const consumerAbsenceMs = 7 * dayMs;
+export const consumerUpkeepMs = 3_600_000;
 /** Webhooks; more are refused at the start. */
 export const maxHooks = 64;
 

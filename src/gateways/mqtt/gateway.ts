@@ -85,6 +85,11 @@ export class MqttGateway {
     this.#deliveries = new Deliveries(engine.events, engine.keeper, delivery, log);
   }
 
+  /** Its name in the catalog. */
+  get consumer(): string {
+    return this.#deliveries.settings.consumer;
+  }
+
   get figures(): MqttFigures {
     const { isConnected = false, connects = 0 } = this.#connection ?? {};
     return { isConnected, connects, ...this.#deliveries.figures, pending: this.#deliveries.pending };

@@ -32,6 +32,8 @@ export interface DeliveryCatalog {
   rows(consumer: string, isDead: boolean, limit: number): DeliveryRow[];
   /** Keeps the newest `maxDead` rows that were given up. */
   save(changes: DeliveryChanges, maxDead: number): void;
+  /** Notes that these consumers are there at this time, and removes everything of those last seen before `expiry`. */
+  keepConsumers(consumers: readonly string[], at: number, expiry: number): void;
 }
 
 export const deliverySchema = `
@@ -51,6 +53,11 @@ export const deliverySchema = `
     PRIMARY KEY (consumer, dead, id)
   ) STRICT, WITHOUT ROWID;
   CREATE UNIQUE INDEX event_deliveries_by_id ON event_deliveries (consumer, id);
+`;
+
+/** Until it is noted for the first time, a consumer counts as seen in the future. */
+export const consumerSeenColumn = `
+  ALTER TABLE event_consumers ADD COLUMN seen_at INTEGER NOT NULL DEFAULT ${Number.MAX_SAFE_INTEGER};
 `;
 
 interface SqlRow extends EventRow {
@@ -86,6 +93,12 @@ export class SqliteDeliveries implements DeliveryCatalog {
     if (changed.some(({ isDead }) => isDead)) this.#statements.prune.run(consumer, maxDead);
   }
 
+  keepConsumers(consumers: readonly string[], at: number, expiry: number): void {
+    this.#statements.see.run(JSON.stringify(consumers), at);
+    this.#statements.removeDeliveries.run(expiry);
+    this.#statements.removeConsumers.run(expiry);
+  }
+
   /** Finalizes the statements, which would keep the database open. */
   close(): void {
     for (const statement of Object.values(this.#statements)) statement.finalize();
@@ -98,8 +111,17 @@ function prepareStatements(database: Database) {
       "SELECT position FROM event_consumers WHERE name = ?",
     ),
     setPosition: database.prepare<never, [string, number]>(
-      "INSERT OR REPLACE INTO event_consumers (name, position) VALUES (?, ?)",
+      `INSERT INTO event_consumers (name, position) VALUES (?1, ?2)
+       ON CONFLICT (name) DO UPDATE SET position = ?2`,
     ),
+    // A time in the future is of a clock that was wrong, or of a consumer that was never noted.
+    see: database.prepare<never, [string, number]>(
+      "UPDATE event_consumers SET seen_at = ?2 WHERE seen_at > ?2 OR name IN (SELECT value FROM json_each(?1))",
+    ),
+    removeDeliveries: database.prepare<never, [number]>(
+      "DELETE FROM event_deliveries WHERE consumer IN (SELECT name FROM event_consumers WHERE seen_at < ?)",
+    ),
+    removeConsumers: database.prepare<never, [number]>("DELETE FROM event_consumers WHERE seen_at < ?"),
     rows: database.prepare<SqlRow, [string, number, number]>(
       "SELECT * FROM event_deliveries WHERE consumer = ? AND dead = ? ORDER BY id LIMIT ?",
     ),

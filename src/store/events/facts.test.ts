@@ -140,6 +140,19 @@ describe("a stream", () => {
     ]);
   });
 
+  test.each(["age", "limit"] as const)("expires by retention: %s", async (reason) => {
+    await finish("a");
+    await finish("b");
+    const streams = ["a", "b", "none"].map((streamId) => ({ streamId, key: `k-${streamId}` }));
+    await call("removeStreams", { streams, reason, at: 3_000 });
+    const gone = (streamId: string) => ({
+      type: "stream.expired",
+      subject: `streams/${streamId}`,
+      data: { streamId, name: "song.wav", size: 4, finished: true, reason },
+    });
+    expect((await events()).slice(4)).toEqual([gone("a"), gone("b")] as never);
+  });
+
   test("that cannot be reserved or removed writes nothing", async () => {
     await reserve("a");
     const again = call("reserve", { streamId: "a", key: "k2", metadata, at: 1_000 });
@@ -161,13 +174,13 @@ describe("a stream", () => {
   });
 });
 
-test("a recording opens, closes once, and is removed with its files", async () => {
-  const recordings = join(folder.path, "recordings");
-  mkdirSync(recordings);
-  for (const end of ["bin", "wav"]) writeFileSync(join(recordings, `one.${end}`), "x");
+/** A recording whose files are in `recordings`. */
+function recordingEntry(recordings: string, name: string): RecordingEntry {
+  mkdirSync(recordings, { recursive: true });
+  for (const end of ["bin", "wav"]) writeFileSync(join(recordings, `${name}.${end}`), "x");
   const file = { bytes: 1, sha256 };
-  const entry: RecordingEntry = {
-    name: "one",
+  return {
+    name,
     device: "kitchen",
     streamId: 7,
     codec: "pcm",
@@ -181,10 +194,28 @@ test("a recording opens, closes once, and is removed with its files", async () =
     lostFrames: 2,
     nibbleOrder: null,
     nibbleOrderBy: null,
-    placement: placementOf("one"),
+    placement: placementOf(name),
     bin: file,
     wav: file,
   };
+}
+
+test.each(["age", "limit", "request"] as const)("a recording is removed: %s", async (reason) => {
+  const recordings = join(folder.path, "recordings");
+  const closed = [recordingEntry(recordings, "one")];
+  await call("syncRecordings", { folder: recordings, open: [], closed, suspect: [], ended: [] });
+  const id = (await events()).map(({ data }) => (data as { id: number }).id).at(-1)!;
+  if (reason === "request") await call("removeRecordings", { folder: recordings, what: id, limit: 1 });
+  else await call("expireRecordings", { folder: recordings, ids: [id], reason });
+  const data = { id, name: "one", device: "kitchen", reason };
+  expect((await events()).slice(1)).toEqual([
+    { type: "recording.removed", subject: "recordings/kitchen", data },
+  ]);
+});
+
+test("a recording opens, closes once, and is removed with its files", async () => {
+  const recordings = join(folder.path, "recordings");
+  const entry = recordingEntry(recordings, "one");
   const { name, device, streamId, codec, sampleRate, channels, placement } = entry;
   const live = { device, streamId, codec, sampleRate, channels };
   const segment = { name, placement, frameSamples: 320, fillGaps: false };

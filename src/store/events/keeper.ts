@@ -52,6 +52,11 @@ export class OutboxKeeper {
     return null;
   }
 
+  keepConsumers({ consumers, at, absenceMs }: KeeperArgs<"keepConsumers">): null {
+    this.#deliveries.keepConsumers(consumers, at, at - absenceMs);
+    return null;
+  }
+
   deadDeliveries({ consumer, limit }: KeeperArgs<"deadDeliveries">): KeeperResult<"deadDeliveries"> {
     return this.#deliveries.rows(consumer, true, limit);
   }

@@ -45,6 +45,31 @@ describe("the event stream", () => {
     expect(seen.at(-1)).toMatchObject({ subject: "recordings/kitchen", data: { device: "kitchen" } });
   });
 
+  test("tells of silence, of sound after it, and of clipping", async () => {
+    await using server = await TestServer.start({ flags: { "silence-seconds": 1, "silence-dbfs": -40 } });
+    using events = await EventStreamPeer.open(server.httpBase, "type=audio.*&after=0");
+    using device = await IngestDevice.open(server.httpBase, pcmFormat, "kitchen");
+    const send = (sample: number, seconds: number) => {
+      const payload = Buffer.from(new Int16Array(320).fill(sample).buffer);
+      for (let frames = 50 * seconds; frames > 0; frames -= 1) device.send(payload);
+    };
+    const sent = Date.now();
+    send(8_000, 1);
+    send(0, 2);
+    send(8_000, 1);
+    send(32_767, 1);
+    const seen = await events.take(3);
+    expect(seen.map(({ type }) => type)).toEqual(["audio.silent", "audio.active", "audio.clipping"]);
+    const [silentAt, activeAt, clippingAt] = seen.map(({ data }) => Number(data["atMs"]));
+    // The audio has a clock of its own, which begins when the device connects.
+    expect(activeAt! - silentAt!).toBeWithin(1_900, 2_101);
+    expect(clippingAt! - activeAt!).toBeWithin(900, 1_101);
+    expect(Math.abs(silentAt! - sent - 1_000)).toBeLessThan(5_000);
+    for (const { subject, data } of seen)
+      expect([subject, data["device"], data["streamId"]]).toEqual(["recordings/kitchen", "kitchen", 7]);
+    await device.close();
+  });
+
   test("begins with the last events, for a client that asks for them", async () => {
     await using server = await TestServer.start();
     const first = await upload(server);

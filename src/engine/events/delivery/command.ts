@@ -36,6 +36,11 @@ export class Commands {
     this.#deliveries = settings && this.#deliver(settings);
   }
 
+  /** Its name in the catalog; undefined without a command. */
+  get consumer(): string | undefined {
+    return this.#deliveries?.settings.consumer;
+  }
+
   async open(): Promise<void> {
     await this.#deliveries?.open();
   }

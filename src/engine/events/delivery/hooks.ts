@@ -86,6 +86,11 @@ export class Hooks {
     await Promise.all(Array.from(this.#all.values(), ({ deliveries }) => deliveries.close()));
   }
 
+  /** Their names in the catalog. */
+  get consumers(): string[] {
+    return Array.from(this.#all.keys(), consumerOf);
+  }
+
   list(): HookState[] {
     return Array.from(this.#all.values(), ({ hook, deliveries }) => ({
       name: hook.name,

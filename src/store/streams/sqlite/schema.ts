@@ -3,7 +3,7 @@ import type { Database } from "bun:sqlite";
 import { WavecacheError } from "../../../base/errors.ts";
 import { soundSchema } from "../../recordings/sounds/sqlite.ts";
 import { deviceSchema } from "../../devices/sqlite.ts";
-import { deliverySchema } from "../../events/deliveries.ts";
+import { consumerSeenColumn, deliverySchema } from "../../events/deliveries.ts";
 import { eventSchema } from "../../events/sqlite.ts";
 import { overviewSchema } from "../../recordings/peaks/sqlite.ts";
 import { recordingSchema } from "../../recordings/sqlite.ts";
@@ -142,6 +142,7 @@ export const migrations = [
   soundSchema,
   retentionSchema,
   deliverySchema,
+  consumerSeenColumn,
 ];
 
 /** Brings the file to the newest version. Returns whether it was empty. Throws STORE_TOO_NEW. */

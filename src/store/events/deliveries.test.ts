@@ -1,0 +1,61 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { SqliteCatalog } from "../streams/sqlite/catalog.ts";
+import type { DeliveryRow } from "./deliveries.ts";
+
+let catalog: SqliteCatalog;
+
+beforeEach(() => {
+  catalog = new SqliteCatalog(":memory:");
+});
+
+afterEach(() => catalog.close());
+
+function row(id: number, isDead: boolean): DeliveryRow {
+  const event = { id, type: "device.lost", subject: "devices/a", at: 1, data: "{}" } as const;
+  return { ...event, attempts: 1, firstFailedAt: 1, nextAt: 2, error: "refused", isDead };
+}
+
+function save(consumer: string, position: number): void {
+  catalog.deliveries.save({ consumer, position, changed: [row(1, true), row(2, false)], done: [] }, 10);
+}
+
+/** Whether everything of a consumer is there; fails if it is there in part. */
+function isKept(consumer: string): boolean {
+  const { deliveries } = catalog;
+  const parts = [
+    deliveries.position(consumer) !== undefined,
+    deliveries.rows(consumer, true, 10).length === 1,
+    deliveries.rows(consumer, false, 10).length === 1,
+  ];
+  expect(new Set(parts).size).toBe(1);
+  return parts[0]!;
+}
+
+describe("consumers", () => {
+  test("that are gone for long enough lose their rows, the others nothing", () => {
+    for (const consumer of ["hook/a", "hook/b"]) save(consumer, 5);
+    catalog.deliveries.keepConsumers(["hook/a", "hook/b"], 1_000, 0);
+    catalog.deliveries.keepConsumers(["hook/a"], 2_000, 1_000);
+    expect([isKept("hook/a"), isKept("hook/b")]).toEqual([true, true]);
+    save("hook/a", 6);
+    catalog.deliveries.keepConsumers(["hook/a"], 3_000, 1_001);
+    expect([isKept("hook/a"), isKept("hook/b")]).toEqual([true, false]);
+    expect(catalog.deliveries.position("hook/a")).toBe(6);
+  });
+
+  test("that were never noted count from the first time", () => {
+    save("hook/a", 5);
+    catalog.deliveries.keepConsumers([], 1_000, 900);
+    catalog.deliveries.keepConsumers([], 1_100, 1_000);
+    expect(isKept("hook/a")).toBe(true);
+    catalog.deliveries.keepConsumers([], 1_101, 1_001);
+    expect(isKept("hook/a")).toBe(false);
+  });
+
+  test("that are there stay, however long the server was off", () => {
+    save("hook/a", 5);
+    catalog.deliveries.keepConsumers(["hook/a"], 1_000, 0);
+    catalog.deliveries.keepConsumers(["hook/a"], 1_000_000, 900_000);
+    expect(isKept("hook/a")).toBe(true);
+  });
+});
