@@ -1,6 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import { parseHost } from "./host.ts";
-import { isForeign, isNavigation, type OriginRules, Origins, type PageHeaders } from "./origin.ts";
+import {
+  isForeign,
+  isOfOwnPage,
+  isNavigation,
+  type OriginRules,
+  Origins,
+  type PageHeaders,
+} from "./origin.ts";
 
 const program: PageHeaders = { origin: null, site: null, mode: null, destination: null };
 
@@ -65,6 +72,29 @@ describe("an origin", () => {
     ["file:///home"],
   ])("%s cannot be allowed", (entry) => {
     expect(Origins.parse(`http://good.example,${entry}`)).toBeUndefined();
+  });
+});
+
+describe("a request that changes something by a cookie", () => {
+  const allowed = Origins.parse("https://music.example,https://player.example")!;
+  const isOwnPage = (origin: string, host: string) =>
+    isOfOwnPage(new Headers({ origin, host }), "http", allowed);
+
+  test.each([
+    ["http://music.example:8080", "music.example:8080"],
+    // A proxy speaks TLS, and passes the Host on.
+    ["https://music.example", "music.example"],
+  ])("comes from our page at %s", (origin, host) => {
+    expect(isOwnPage(origin, host)).toBe(true);
+  });
+
+  test.each([
+    ["https://player.example", "music.example"],
+    ["https://other.example", "other.example"],
+    ["http://music.example:8081", "music.example:8080"],
+    ["null", "music.example"],
+  ])("comes from another page at %s", (origin, host) => {
+    expect(isOwnPage(origin, host)).toBe(false);
   });
 });
 

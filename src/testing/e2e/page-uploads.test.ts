@@ -1,6 +1,6 @@
 /** Uploads by the page, in a real browser: dropped, paused, interrupted by a crash and by a reload, and continued. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import type { Browser, Page } from "playwright-core";
+import type { Browser, BrowserContext, Page } from "playwright-core";
 import { chromiumPath, launchChromium, reportWithoutChromium } from "../harness/chromium.ts";
 import { PageSession } from "../harness/page-session.ts";
 import { TestServer, useServers } from "../harness/server.ts";
@@ -40,6 +40,17 @@ async function drop(page: Page, name: string, bytes: number): Promise<string> {
     },
     { name, bytes },
   );
+}
+
+/** Another tab of the same browser has its own uploads, and leaves those of the first one alone. */
+async function expectOwnUploads(context: BrowserContext, address: string): Promise<void> {
+  const other = await context.newPage();
+  await other.goto(address);
+  await other.getByRole("heading", { name: "Streams", level: 1 }).waitFor();
+  await drop(other, "second.wav", MB);
+  await other.getByText("verified").waitFor();
+  expect(await other.getByRole("region", { name: "Uploads" }).getByRole("listitem").count()).toBe(1);
+  await other.close();
 }
 
 describe.skipIf(chromiumPath === null)("uploads by the page", () => {
@@ -130,6 +141,7 @@ describe.skipIf(chromiumPath === null)("uploads by the page", () => {
       const sha256 = await dropped;
       const { streamId, size } = (await find("reloaded.wav"))!;
       expect(size).toBeLessThan(80 * MB);
+      await expectOwnUploads(page.context(), page.url());
       await page.reload();
       expect(await finished("reloaded.wav")).toMatchObject({ streamId, size: 80 * MB, sha256 });
     },

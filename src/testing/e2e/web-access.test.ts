@@ -186,7 +186,9 @@ describe("a page of another origin", () => {
 
   test("may link to the page of this server, but not show it in a frame", async () => {
     const link = { Host: "localhost", "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate" };
-    expect((await get("/", { ...link, "Sec-Fetch-Dest": "document" })).status).toBe(200);
+    for (const path of ["/", "/streams/my-song?t=12.5", "/live"]) {
+      expect((await get(path, { ...link, "Sec-Fetch-Dest": "document" })).status).toBe(200);
+    }
     expect((await get("/", { ...link, "Sec-Fetch-Dest": "iframe" })).status).toBe(403);
     expect((await get("/api/streams", { ...link, "Sec-Fetch-Dest": "document" })).status).toBe(403);
   });

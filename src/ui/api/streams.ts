@@ -20,7 +20,7 @@ export function listStreams(
   return requestJson<StreamPage>(path, { signal });
 }
 
-export function findStream(id: string, signal: AbortSignal): Promise<Stream> {
+export function findStream(id: string, signal?: AbortSignal): Promise<Stream> {
   return requestJson<Stream>(pathOf(id), { signal });
 }
 

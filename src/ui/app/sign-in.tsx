@@ -1,7 +1,8 @@
 import type { JSX } from "preact";
 import { useId, useState } from "preact/hooks";
 import { Button } from "../parts/button.tsx";
-import { Command, describeError } from "../parts/states.tsx";
+import { describeError } from "../parts/describe-error.ts";
+import { Command } from "../parts/states.tsx";
 import { asksForToken, session, signIn } from "./session.ts";
 
 /** Asks for a token, which becomes the session of this browser. */

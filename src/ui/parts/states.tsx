@@ -1,10 +1,11 @@
 /** What a view shows when it has nothing to show: it is empty, loading, or has failed. */
 import type { ComponentChildren, JSX } from "preact";
-import { useState } from "preact/hooks";
-import { ApiError } from "../api/request.ts";
+import { useRef, useState } from "preact/hooks";
 import { connection } from "../app/connection.ts";
 import { Button, IconButton } from "./button.tsx";
+import { describeError } from "./describe-error.ts";
 import { Icon, type IconName } from "./icon.tsx";
+import { notifyError } from "./toasts.tsx";
 
 interface EmptyProps {
   icon: IconName;
@@ -30,12 +31,17 @@ export function Empty({ icon, title, children, command }: EmptyProps): JSX.Eleme
 /** A command that one can copy. */
 export function Command({ text }: { text: string }): JSX.Element {
   const [isCopied, setCopied] = useState(false);
+  const code = useRef<HTMLElement>(null);
   const copy = () => {
-    void navigator.clipboard?.writeText(text).then(() => setCopied(true));
+    // Pages without TLS have no clipboard: then the text is selected, and a key copies it.
+    if (navigator.clipboard === undefined) getSelection()?.selectAllChildren(code.current!);
+    else navigator.clipboard.writeText(text).then(() => setCopied(true), notifyError);
   };
   return (
     <div class="command">
-      <code tabIndex={0}>{text}</code>
+      <code ref={code} tabIndex={0}>
+        {text}
+      </code>
       <IconButton
         icon={isCopied ? "check" : "copy"}
         label={isCopied ? "Copied" : "Copy"}
@@ -71,12 +77,4 @@ export function Failure({ error, onRetry }: { error: unknown; onRetry: () => voi
       <Button onClick={onRetry}>Try again</Button>
     </div>
   );
-}
-
-/** As a sentence, with what to do about it. */
-export function describeError(error: unknown): { message: string; hint: string } {
-  if (!(error instanceof Error)) return { message: String(error), hint: "" };
-  const { message } = error;
-  const sentence = `${message.charAt(0).toUpperCase()}${message.slice(1)}.`;
-  return { message: sentence, hint: error instanceof ApiError ? error.hint : "" };
 }

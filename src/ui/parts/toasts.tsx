@@ -3,7 +3,7 @@ import { signal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
 import { IconButton } from "./button.tsx";
-import { describeError } from "./states.tsx";
+import { describeError } from "./describe-error.ts";
 
 interface Toast {
   id: number;

@@ -5,7 +5,7 @@ import { Link } from "wouter-preact";
 import { Button, IconButton } from "../parts/button.tsx";
 import { formatBytes } from "../parts/format.ts";
 import { Progress } from "../parts/progress.tsx";
-import { describeError } from "../parts/states.tsx";
+import { describeError } from "../parts/describe-error.ts";
 import { useRate } from "./use-rate.ts";
 import { clearFinished, dropUpload, pauseUpload, resumeUpload, uploads } from "./uploads.ts";
 import type { Upload } from "./upload.ts";

@@ -1,7 +1,8 @@
 /** One file on its way to the server. */
 import { signal } from "@preact/signals";
 import type { Client } from "../../client/v1/client.ts";
-import { type AudioSource } from "../../client/audio-source.ts";
+import type { AudioSource } from "../../client/audio-source.ts";
+import { ClientError } from "../../client/errors.ts";
 
 export type UploadState = "waiting" | "running" | "paused" | "needs file" | "done" | "failed";
 
@@ -15,6 +16,12 @@ export interface UploadRecord {
   size: number;
   lastModified: number;
 }
+
+/** What the server knows of a stream. */
+export type FindStream = (streamId: string) => Promise<{ size: number; sha256: string | null }>;
+
+/** Refusals of a stream that is finished. */
+const finishedCodes: ReadonlySet<string> = new Set(["STREAM_EXISTS", "STREAM_FINISHED"]);
 
 export class Upload {
   readonly record: UploadRecord;
@@ -37,8 +44,8 @@ export class Upload {
     return this.state.value === "done";
   }
 
-  /** Runs until the stream is durable, the upload is paused, or it has failed. */
-  async run(client: Client): Promise<void> {
+  /** Runs until the stream is durable, the upload is paused, or it has failed. `find` asks the server for a stream. */
+  async run(client: Pick<Client, "upload">, find: FindStream): Promise<void> {
     this.state.value = "running";
     this.error.value = undefined;
     this.#running = new AbortController();
@@ -49,13 +56,29 @@ export class Upload {
         onOpen: (offset) => (this.written.value = offset),
         onProgress: ({ written }) => (this.written.value = written),
       });
-      this.written.value = receipt.size;
-      this.sha256.value = receipt.sha256;
-      this.state.value = "done";
+      this.#finish(receipt);
     } catch (error) {
-      if (this.#running.signal.aborted) return;
-      this.error.value = error;
-      this.state.value = "failed";
+      if (!this.#running.signal.aborted) await this.#fail(error, find);
+    }
+  }
+
+  #finish({ size, sha256 }: { size: number; sha256: string }): void {
+    this.written.value = size;
+    this.sha256.value = sha256;
+    this.state.value = "done";
+  }
+
+  /** The page may have been closed after the last byte and before its receipt: then the stream is there already. */
+  async #fail(error: unknown, find: FindStream): Promise<void> {
+    this.error.value = error;
+    this.state.value = "failed";
+    if (!(error instanceof ClientError) || !finishedCodes.has(error.serverCode ?? "")) return;
+    const { streamId, size } = this.record;
+    try {
+      const stream = await find(streamId);
+      if (stream.sha256 !== null && stream.size === size) this.#finish({ size, sha256: stream.sha256 });
+    } catch (lookup) {
+      this.error.value = lookup;
     }
   }
 

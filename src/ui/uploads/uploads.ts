@@ -9,7 +9,9 @@ import { newStreamId } from "../../client/stream-id.ts";
 import type { StreamPlatform } from "../../client/v1/platform.ts";
 import { settingOf, socketAddressOf } from "../app/address.ts";
 import { notify, notifyError } from "../parts/toasts.tsx";
+import { findStream } from "../api/streams.ts";
 import type { DroppedFile } from "./dropped-files.ts";
+import { lockUpload } from "./upload-lock.ts";
 import { forgetUpload, keepUpload, keptUploads } from "./upload-store.ts";
 import { Upload, type UploadRecord } from "./upload.ts";
 
@@ -32,6 +34,9 @@ const platform: StreamPlatform = {
 };
 
 let connected: Client | undefined;
+
+/** Of the locks of the uploads, by the ids of their streams. */
+const releases = new Map<string, () => void>();
 
 function client(): Client {
   connected ??= new Client(socketAddressOf(settingOf("audio-path")), {
@@ -56,10 +61,12 @@ export async function addFiles(files: readonly DroppedFile[]): Promise<void> {
 
 /** Brings back what a reload of the page interrupted. */
 export async function restoreUploads(): Promise<void> {
-  const kept = await keptUploads();
-  if (kept.length === 0) return;
-  const restored = kept.map(({ file, ...record }) => new Upload(record, file));
-  uploads.value = [...restored, ...uploads.value];
+  for (const { file, ...record } of await keptUploads()) {
+    const release = await lockUpload(record.streamId);
+    if (release === undefined) continue;
+    releases.set(record.streamId, release);
+    uploads.value = [...uploads.value, new Upload(record, file)];
+  }
   startNext();
 }
 
@@ -77,8 +84,14 @@ export function resumeUpload(upload: Upload): void {
 export function dropUpload(upload: Upload): void {
   upload.pause();
   uploads.value = uploads.value.filter((each) => each !== upload);
-  forgetUpload(upload.record.streamId).catch(notifyError);
+  forget(upload);
   startNext();
+}
+
+function forget({ record: { streamId } }: Upload): void {
+  releases.get(streamId)?.();
+  releases.delete(streamId);
+  forgetUpload(streamId).catch(notifyError);
 }
 
 export function clearFinished(): void {
@@ -92,6 +105,8 @@ function isOf(record: UploadRecord, file: File, name: string): boolean {
 async function add(file: File, name: string): Promise<void> {
   const { type, size, lastModified } = file;
   const record = { streamId: newStreamId(), name, type, size, lastModified };
+  const release = await lockUpload(record.streamId);
+  if (release !== undefined) releases.set(record.streamId, release);
   uploads.value = [...uploads.value, new Upload(record, file)];
   await keepUpload(record, file).catch(() => notify(`${name} will not continue after a reload of this page`));
 }
@@ -108,10 +123,10 @@ function startNext(): void {
 }
 
 async function run(upload: Upload): Promise<void> {
-  await upload.run(client());
+  await upload.run(client(), findStream);
   if (upload.isOver) {
     finishedUploads.value += 1;
-    forgetUpload(upload.record.streamId).catch(notifyError);
+    forget(upload);
   }
   startNext();
 }

@@ -6,7 +6,8 @@ import { addressOf } from "../../app/address.ts";
 import { Button } from "../../parts/button.tsx";
 import { Dialog } from "../../parts/dialog.tsx";
 import { formatTime } from "../../parts/format.ts";
-import { Command, describeError } from "../../parts/states.tsx";
+import { describeError } from "../../parts/describe-error.ts";
+import { Command } from "../../parts/states.tsx";
 
 const periods = [
   ["1h", "an hour"],
