@@ -88,6 +88,21 @@ test("a period is cut to the sample, with its length, its ETag and any range of 
   expect(await samplesOf(pcm, 0)).toEqual(samples);
 });
 
+test("a long period arrives as it was sent, however slowly it is read", async () => {
+  const frames = 3_000;
+  const start = await record("long", frames, { ...pcmFormat, sampleRate: 192_000 });
+  const end = start + (frames * 320_000) / 192;
+  await until("the end of the period", 10_000, async () => Date.now() * 1000 > end);
+  const response = await get("long", start, end, "&format=pcm");
+  const parts: Uint8Array[] = [];
+  for await (const part of response.body!) {
+    parts.push(part);
+    if (parts.length % 8 === 0) await Bun.sleep(5);
+  }
+  const samples = new Int16Array(new Uint8Array(Buffer.concat(parts)).buffer);
+  expect([samples.length, isCounting(samples)]).toEqual([frames * 320, true]);
+});
+
 test("gaps are silence, are left out, or fail with the time at which audio is missing", async () => {
   const start = await record("gaps", 10);
   const end = start + 200_000;
