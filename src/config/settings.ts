@@ -35,6 +35,7 @@ export function engineSettings(config: Config, maxUploads: number): EngineSettin
       syncMs: config.syncSeconds * 1000,
       nibbles: config.adpcmNibbles === "auto" ? undefined : config.adpcmNibbles,
       fillGaps: config.fillGaps,
+      compact: { isOn: config.compact === "hourly", keepPackets: config.keepPackets },
       thresholdOf: (hwid) => config.silenceFor.get(hwid ?? "") ?? usualThreshold,
     },
     devices: { leadMs, flashMs: flash ? flashMs : 0 },

@@ -22,6 +22,8 @@ export type SlowCall =
   | "readPeriod"
   | "removeRecordings"
   | "peaksOfRange"
+  | "joinRecordings"
+  | "settleJoins"
   | "expireRecordings";
 
 /** Only touches the catalog. */
@@ -39,6 +41,8 @@ const slowCalls: ReadonlySet<KeeperCall> = new Set<SlowCall>([
   "removeRecordings",
   "lookAtRecordings",
   "peaksOfRange",
+  "joinRecordings",
+  "settleJoins",
   "expireRecordings",
 ]);
 
@@ -66,6 +70,7 @@ const readingCalls: ReadonlySet<KeeperCall> = new Set<KeeperCall>([
   "listTokens",
   "listSoundSpans",
   "readPeriod",
+  "joinableSessions",
   "retentionCandidates",
   "measureRetained",
   "retentionUsage",

@@ -2,6 +2,7 @@
  * The calls to the keeper, the thread that owns the catalog and makes finished streams durable. Each event in a
  * stream's life makes one call; a frame makes none. That is rare enough for messages instead of a ring.
  */
+import type { JoinArgs, JoinResult } from "./recordings/joins/keeper.ts";
 import type { ErrorCode } from "../base/errors.ts";
 import type { RecordingEntry, StartedSegment } from "../base/recording-entry.ts";
 import type { StoreCondition } from "./store-guard.ts";
@@ -205,6 +206,15 @@ export interface KeeperCalls {
     args: { folder: string; after: number; limit: number },
     result: { last: number | null; removed: string[]; peaksProblem: string | null },
   ];
+  /** The hour of the next recording from this time on, and its sessions that have several; null if there is none. */
+  joinableSessions: [
+    args: { from: number; hourMs: number },
+    result: { from: number; sessions: number[] } | null,
+  ];
+  /** Joins the segments of a session that started within an hour. */
+  joinRecordings: [args: JoinArgs, result: JoinResult];
+  /** Removes what joins have left over: those before this time, in ms since 1970, or all of an earlier run. */
+  settleJoins: [args: { folder: string; before: number | "all" }, result: null];
   /** Keeps what a repair of a segment would need. */
   startSegment: [args: { segment: StartedSegment; live: LiveStream; at: number }, result: null];
   /** The segments of a period whose samples are there; `removed` has the names of those without any file. */

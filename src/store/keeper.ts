@@ -112,6 +112,7 @@ export class Keeper {
     saveSoundSpans: ({ spans }) => this.#recordings.saveSounds(spans),
     endSoundSpans: () => this.#recordings.endSounds(),
     listSoundSpans: (args) => this.#recordings.listSounds(args),
+    joinableSessions: (args) => this.#recordings.joinable(args),
     listDevices: () => this.#devices.all(),
     listTokens: () => this.#tokens.all(),
     saveToken: (token) => saveToken(this.#tokens, token),
@@ -147,6 +148,8 @@ export class Keeper {
     removeRecordings: async (args) => this.#recordings.remove(args),
     lookAtRecordings: (args) => this.#recordings.look(args),
     peaksOfRange: (args) => this.#recordings.peaks(args),
+    joinRecordings: (args) => this.#recordings.join(args),
+    settleJoins: async (args) => this.#recordings.settleJoins(args),
     expireRecordings: async (args) => this.#recordings.expire(args),
   };
   #waiting: CommitRequest[] = [];

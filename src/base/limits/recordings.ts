@@ -63,6 +63,14 @@ export const liveStepMs = 100;
 export const livePagePackets = 5;
 /** Opus queued for one live listener, with the audio it starts with; further pages are skipped until it has read. */
 export const maxLiveOpusBytes = 64 * KiB;
+/** The segments of this long become one recording, if asked for. */
+export const compactedMs = 3_600_000;
+/** An hour is joined this long after its end: by then its last segment, and late ones of a repair, are in the catalog. */
+export const compactDelayMs = 10 * 60_000;
+/** How often the server looks for hours to join. */
+export const compactIntervalMs = 60_000;
+/** The files of joined segments are kept this long, for readers that have begun with them. */
+export const joinedFilesMs = 10 * 60_000;
 /** Live listeners to all recordings together; one more is refused with LISTENERS_EXHAUSTED. */
 export const maxLiveListeners = 1024;
 /** Closed segments without a catalog entry yet; above this the oldest wait for the repair at the next start. */

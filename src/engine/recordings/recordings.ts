@@ -20,6 +20,7 @@ import type { Period, SessionEnd } from "../../store/recordings/timeline/catalog
 import { RecordingArchive, type RecordingsFolder } from "./archive.ts";
 import type { PlannedFormat } from "./by-time/plan.ts";
 import type { UnenteredSegment } from "./by-time/written.ts";
+import { Compactor, type CompactorSettings } from "./compactor.ts";
 import { SegmentSync } from "./segment-sync.ts";
 import { Recording, type RecordingHost, type RecordingOwner } from "./recording.ts";
 
@@ -31,6 +32,7 @@ export interface RecordingSettings {
   /** The nibble order of ADPCM; undefined: detected per stream. */
   nibbles: NibbleOrder | undefined;
   fillGaps: boolean;
+  compact: CompactorSettings;
   /** What counts as sound, of a device with this sanitised hardware id. */
   thresholdOf(hwid: string | null): SoundThreshold;
 }
@@ -64,6 +66,7 @@ export class Recordings implements RecordingHost {
   /** What was recorded. */
   readonly archive: RecordingArchive;
   readonly #sync: SegmentSync;
+  readonly #compactor: Compactor;
   #saving: Promise<void> | undefined;
   #closing = false;
   #skippedLiveBytes = 0;
@@ -81,14 +84,17 @@ export class Recordings implements RecordingHost {
       this.#logPeaksProblem(reason),
     );
     this.#sync = new SegmentSync(pool.keeper, folder, this, log);
+    this.#compactor = new Compactor(pool.keeper, folder, settings.compact, log);
   }
 
   /** Repairs the segments of an earlier run. Call it once the store is open. */
   async open(): Promise<void> {
+    await this.#compactor.settle();
     await this.#repair(null);
     await this.#endSounds();
     this.#timer = setInterval(() => void this.#save(), this.#settings.syncMs);
     this.archive.open();
+    this.#compactor.open();
   }
 
   /**
@@ -152,6 +158,7 @@ export class Recordings implements RecordingHost {
   async close(): Promise<void> {
     this.#closing = true;
     clearInterval(this.#timer);
+    await this.#compactor.close();
     await this.archive.close();
     const recordings = [...this.#all];
     for (const recording of recordings) recording.end();

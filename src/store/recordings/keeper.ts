@@ -16,6 +16,8 @@ import type { SyncFileSystem } from "../sync-file-system.ts";
 import { FolderWatch } from "../folder-watch.ts";
 import type { RetentionCatalog } from "../retention/catalog.ts";
 import type { RecordingCatalog, RecordingRow } from "./catalog.ts";
+import type { JoinCatalog } from "./joins/catalog.ts";
+import { RecordingJoins } from "./joins/keeper.ts";
 import type { PeakCatalog } from "./peaks/catalog.ts";
 import { peaksOfRange } from "./peaks/query.ts";
 import { PeakRepair } from "./peaks/repair.ts";
@@ -42,6 +44,7 @@ type Transactions = Pick<Catalog, "transaction" | "events"> & {
   readonly recordings: RecordingCatalog;
   readonly overviews: PeakCatalog;
   readonly sounds: SpanCatalog;
+  readonly joins: JoinCatalog;
   readonly retention: Pick<RetentionCatalog, "isRecordingPinned">;
 };
 
@@ -53,6 +56,7 @@ export class RecordingKeeper {
   readonly #recordings: RecordingCatalog;
   readonly #syncFileSystem: SyncFileSystem;
   readonly #peakRepair: PeakRepair;
+  readonly #joins: RecordingJoins;
   #watch: FolderWatch | undefined;
 
   constructor(catalog: Transactions, syncFileSystem: SyncFileSystem) {
@@ -60,6 +64,7 @@ export class RecordingKeeper {
     this.#recordings = catalog.recordings;
     this.#syncFileSystem = syncFileSystem;
     this.#peakRepair = new PeakRepair(catalog);
+    this.#joins = new RecordingJoins(catalog, syncIfThere);
   }
 
   /** Lists recordings whose files are there. What the last round still finds without files is listed as such. */
@@ -189,6 +194,27 @@ export class RecordingKeeper {
     this.#forget(folder, gone, reason);
     const bytes = gone.reduce((sum, { bin, wav }) => sum + bin.bytes + wav.bytes, 0);
     return { ids: gone.map(({ id }) => id), bytes, failed };
+  }
+
+  /** When the next recording starts, and the sessions of its hour that have several. */
+  joinable({ from, hourMs }: KeeperArgs<"joinableSessions">): KeeperResult<"joinableSessions"> {
+    const first = this.#catalog.joins.firstFrom(from);
+    if (first === undefined) return null;
+    const hour = first - (first % hourMs);
+    return { from: hour, sessions: this.#catalog.joins.sessions(hour, hour + hourMs) };
+  }
+
+  /** Joins segments (joins/keeper.ts). Throws RECORDINGS_LOST. */
+  async join(args: KeeperArgs<"joinRecordings">): Promise<KeeperResult<"joinRecordings">> {
+    this.#checkPresent(args.folder);
+    return await this.#joins.join(args);
+  }
+
+  /** Ends joins of an earlier run, or older ones. Throws RECORDINGS_LOST. */
+  settleJoins({ folder, before }: KeeperArgs<"settleJoins">): null {
+    this.#checkPresent(folder);
+    this.#joins.settle(folder, before);
+    return null;
   }
 
   /** Makes segments durable, then inserts the closed ones. */

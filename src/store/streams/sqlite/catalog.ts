@@ -7,6 +7,7 @@ import { KiB } from "../../../base/limits/units.ts";
 import { SqliteDevices } from "../../devices/sqlite.ts";
 import { SqliteDeliveries } from "../../events/deliveries.ts";
 import { SqliteEvents } from "../../events/sqlite.ts";
+import { SqliteJoins } from "../../recordings/joins/sqlite.ts";
 import { SqliteOverviews } from "../../recordings/peaks/sqlite.ts";
 import { SqliteSpans } from "../../recordings/sounds/sqlite.ts";
 import { SqliteRecordings } from "../../recordings/sqlite.ts";
@@ -60,6 +61,7 @@ export class SqliteCatalog implements Catalog {
   readonly recordings: SqliteRecordings;
   readonly overviews: SqliteOverviews;
   readonly sounds: SqliteSpans;
+  readonly joins: SqliteJoins;
   readonly devices: SqliteDevices;
   readonly events: SqliteEvents;
   readonly deliveries: SqliteDeliveries;
@@ -87,6 +89,7 @@ export class SqliteCatalog implements Catalog {
     this.recordings = new SqliteRecordings(database);
     this.overviews = new SqliteOverviews(database);
     this.sounds = new SqliteSpans(database);
+    this.joins = new SqliteJoins(database, (id) => this.recordings.find(id));
     this.devices = new SqliteDevices(database);
     this.events = new SqliteEvents(database);
     this.deliveries = new SqliteDeliveries(database);
@@ -323,6 +326,7 @@ export class SqliteCatalog implements Catalog {
     this.recordings.close();
     this.overviews.close();
     this.sounds.close();
+    this.joins.close();
     this.devices.close();
     this.events.close();
     this.deliveries.close();

@@ -5,6 +5,7 @@ import { soundSchema } from "../../recordings/sounds/sqlite.ts";
 import { deviceSchema } from "../../devices/sqlite.ts";
 import { consumerSeenColumn, deliverySchema } from "../../events/deliveries.ts";
 import { eventSchema } from "../../events/sqlite.ts";
+import { joinSchema } from "../../recordings/joins/sqlite.ts";
 import { overviewSchema } from "../../recordings/peaks/sqlite.ts";
 import { recordingSchema } from "../../recordings/sqlite.ts";
 import { searchSchema } from "./search-schema.ts";
@@ -143,6 +144,7 @@ export const migrations = [
   retentionSchema,
   deliverySchema,
   consumerSeenColumn,
+  joinSchema,
 ];
 
 /** Brings the file to the newest version. Returns whether it was empty. Throws STORE_TOO_NEW. */
