@@ -116,6 +116,15 @@ export const shots: readonly Shot[] = [
       await page.waitForTimeout(livelyMs);
     },
   },
+  {
+    name: "devices",
+    path: "/devices",
+    prepare: async (page) => {
+      await page.waitForSelector(".board");
+      await page.getByRole("button", { name: "Mode", exact: true }).first().click();
+      await page.waitForTimeout(1_000);
+    },
+  },
   { name: "library", path: "/library", prepare: async (page) => void (await page.waitForSelector(".row")) },
   {
     name: "sign-in",

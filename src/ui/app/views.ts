@@ -2,6 +2,7 @@
 import type { ComponentType } from "preact";
 import type { PageGrants } from "../api/grants.ts";
 import type { IconName } from "../parts/icon.tsx";
+import { DevicesView } from "../views/devices/devices-view.tsx";
 import { LibraryView } from "../views/library/library-view.tsx";
 import { LiveView } from "../views/live/live-view.tsx";
 import { Overview } from "../views/overview/overview.tsx";
@@ -52,6 +53,14 @@ export const views: readonly View[] = [
     icon: "live",
     component: LiveView,
     isFor: (grants) => grants.maySome("listen", "recordings"),
+  },
+  {
+    path: "/devices",
+    pattern: "/devices",
+    label: "Devices",
+    icon: "devices",
+    component: DevicesView,
+    isFor: (grants) => grants.maySome("list", "devices"),
   },
   {
     path: "/library",

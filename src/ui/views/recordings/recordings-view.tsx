@@ -33,10 +33,14 @@ export function RecordingsView(): JSX.Element {
 function useRecordingVersion(device: string | undefined): number {
   const [version, setVersion] = useState(0);
   useEffect(() => {
-    const subject = device === undefined ? "recordings/*" : `recordings/${encodeURIComponent(device)}`;
-    const query = new URLSearchParams({ type: "recording.closed,recording.removed", subject });
     const settle = settled(() => setVersion((known) => known + 1));
-    const end = subscribe({ path: `api/events?${query}`, onEvent: settle.call });
+    const end = subscribe({
+      path: "api/events?type=recording.closed,recording.removed",
+      onEvent: (data) => {
+        const { subject } = data as { subject?: unknown };
+        if (device === undefined || subject === `recordings/${device}`) settle.call();
+      },
+    });
     return () => {
       end();
       settle.cancel();

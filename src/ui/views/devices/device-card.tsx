@@ -1,0 +1,142 @@
+/** The board of a device. What a button does is shown at once; the server has the last word. */
+import type { JSX } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import { type DeviceButton, pressButton, refreshDevice, setMode } from "../../api/devices.ts";
+import type { Device } from "../../api/resources.ts";
+import { grants } from "../../app/session.ts";
+import { formatAgo } from "../../parts/format.ts";
+import { notifyError } from "../../parts/toasts.tsx";
+import { DeviceHistory } from "./device-history.tsx";
+import { ledColor } from "./led-color.ts";
+
+const modes = [0, 1, 2, 3, 4, 5] as const;
+const buttons = ["Connect", "Mode", "Stop", "Play"] as const;
+
+interface DeviceCardProps {
+  device: Device;
+  /** How often something happened to it. */
+  changes: number;
+}
+
+export function DeviceCard({ device: loaded, changes }: DeviceCardProps): JSX.Element {
+  const [answered, setAnswered] = useState<Device | undefined>(undefined);
+  // What is loaded later is newer than the answer to a button.
+  useEffect(() => setAnswered(undefined), [loaded]);
+  const device = answered ?? loaded;
+  const mayControl = grants.value.may("control", `devices/${device.deviceId}`);
+  const act = (action: Promise<Device>) => void action.then(setAnswered, notifyError);
+  return (
+    <article class={device.connected ? "card board" : "card board away"} aria-label={device.deviceId}>
+      <BoardHead device={device} />
+      <Leds leds={device.leds} />
+      <Buttons device={device} mayControl={mayControl} onAction={act} />
+      <Modes device={device} mayControl={mayControl} onAction={act} />
+      <DeviceHistory deviceId={device.deviceId} changes={changes} />
+    </article>
+  );
+}
+
+function BoardHead({ device }: { device: Device }): JSX.Element {
+  const { deviceId, connected, lastSeen, battery, mode, playing } = device;
+  const state = playing === null ? `Mode ${mode}` : `Plays the sound of mode ${playing}`;
+  return (
+    <header class="board-head">
+      <h2 class="cut" dir="auto">
+        {deviceId}
+      </h2>
+      {battery !== null && <Battery percent={battery} />}
+      <span class={connected ? "badge ok" : "badge"}>
+        {connected ? "connected" : `away, seen ${formatAgo(lastSeen, Date.now())}`}
+      </span>
+      <p class="board-state muted" role="status">
+        {state}
+      </p>
+    </header>
+  );
+}
+
+function Battery({ percent }: { percent: number }): JSX.Element {
+  const rounded = Math.round(percent);
+  return (
+    <span class={rounded <= 15 ? "battery low" : "battery"}>
+      <span class="battery-cell" aria-hidden="true">
+        <span style={{ transform: `scaleX(${Math.min(1, Math.max(0, percent / 100))})` }} />
+      </span>
+      <span class="figure muted">
+        <span class="spoken">Battery </span>
+        {rounded} %
+      </span>
+    </span>
+  );
+}
+
+function Leds({ leds }: { leds: readonly string[] }): JSX.Element {
+  return (
+    <ol class="board-leds" aria-label="LEDs">
+      {leds.map((rgba, index) => {
+        const { color, name } = ledColor(rgba);
+        const shine = color === undefined ? {} : { backgroundColor: color, boxShadow: `0 0 14px ${color}` };
+        return (
+          <li key={index} class="board-led" data-color={rgba}>
+            <span class="board-led-light" style={shine} aria-hidden="true" />
+            <span class="spoken">
+              LED {index} {name}
+            </span>
+          </li>
+        );
+      })}
+    </ol>
+  );
+}
+
+interface ControlsProps {
+  device: Device;
+  mayControl: boolean;
+  onAction: (action: Promise<Device>) => void;
+}
+
+/** A button that is held on the board itself is shown as pressed. */
+function Buttons({ device, mayControl, onAction }: ControlsProps): JSX.Element {
+  const { deviceId, connected, report } = device;
+  const press = (label: (typeof buttons)[number]) => {
+    if (label === "Connect") onAction(refreshDevice(deviceId));
+    else onAction(pressButton(deviceId, label.toLowerCase() as DeviceButton));
+  };
+  return (
+    <div class="board-buttons" role="group" aria-label="Buttons">
+      {buttons.map((label, index) => (
+        <button
+          key={label}
+          type="button"
+          class={report?.pressed[index] === true ? "board-button held" : "board-button"}
+          title={label === "Connect" ? "Asks the device for its state" : label}
+          disabled={!mayControl || (label === "Play" && !connected)}
+          onClick={() => press(label)}
+        >
+          <span class="board-button-cap" aria-hidden="true" />
+          {label}
+        </button>
+      ))}
+    </div>
+  );
+}
+
+function Modes({ device: { deviceId, mode }, mayControl, onAction }: ControlsProps): JSX.Element {
+  return (
+    <div class="segments board-modes" role="group" aria-label="Mode">
+      {modes.map((each) => (
+        <button
+          key={each}
+          type="button"
+          class={each === mode ? "button on" : "button"}
+          aria-pressed={each === mode}
+          disabled={!mayControl}
+          onClick={() => onAction(setMode(deviceId, each))}
+        >
+          <span class="spoken">Mode </span>
+          {each}
+        </button>
+      ))}
+    </div>
+  );
+}
