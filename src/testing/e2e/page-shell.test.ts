@@ -28,6 +28,18 @@ async function findings(page: Page): Promise<string[]> {
   });
 }
 
+function isEvents(request: { url(): string }): boolean {
+  return request.url().includes("/api/events");
+}
+
+/** As if the user changed to another tab, or came back. */
+async function show(page: Page, isVisible: boolean): Promise<void> {
+  await page.evaluate((isHidden) => {
+    Object.defineProperty(document, "hidden", { value: isHidden, configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+  }, !isVisible);
+}
+
 describe.skipIf(chromiumPath === null)("the page", () => {
   let server: TestServer;
   let browser: Browser;
@@ -136,6 +148,25 @@ describe.skipIf(chromiumPath === null)("the page", () => {
       await own.restart({ flags: { port: Number(new URL(base).port) } });
       await page.getByText("Nothing found").waitFor();
       expect(await page.getByText("The server does not answer").count()).toBe(0);
+    },
+    limitMs,
+  );
+
+  test(
+    "follows events only while somebody sees it",
+    async () => {
+      await using session = await PageSession.open(browser);
+      const { page } = session;
+      const opened = page.waitForRequest(isEvents);
+      await page.goto(`${server.httpBase}/`);
+      await opened;
+      await page.getByRole("heading", { name: "Events" }).waitFor();
+      const closed = page.waitForEvent("requestfailed", isEvents);
+      await show(page, false);
+      await closed;
+      const again = page.waitForRequest(isEvents);
+      await show(page, true);
+      expect((await (await again).allHeaders())["last-event-id"]).toMatch(/^\d+$/);
     },
     limitMs,
   );

@@ -1,4 +1,7 @@
-/** Server-sent events. They begin again by themselves after a lost connection, behind the last one that came. */
+/**
+ * Server-sent events. They begin again by themselves after a lost connection, behind the last one that came. A browser
+ * opens six connections to a server for all tabs together, so a tab that nobody sees follows none.
+ */
 import { createParser, type EventSourceMessage } from "eventsource-parser";
 import { ApiError, request } from "./request.ts";
 
@@ -32,8 +35,9 @@ async function follow(subscription: Subscription, signal: AbortSignal): Promise<
     subscription.onEvent(JSON.parse(data), event ?? "message");
   };
   while (!signal.aborted) {
+    await untilVisible(signal);
     try {
-      await readOnce(subscription, lastId, signal, onMessage);
+      await readOnce(subscription, lastId, AbortSignal.any([signal, signalOfHiding()]), onMessage);
     } catch (error) {
       if (signal.aborted) return;
       if (error instanceof ApiError && isFinal(error)) return subscription.onRefused?.(error);
@@ -60,6 +64,22 @@ async function readOnce(
     if (done) return;
     parser.feed(value);
   }
+}
+
+function untilVisible(signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  if (!document.hidden || signal.aborted) resolve();
+  document.addEventListener("visibilitychange", () => resolve(), { once: true, signal });
+  signal.addEventListener("abort", () => resolve(), { once: true });
+  return promise;
+}
+
+/** Aborted once the tab is hidden. */
+function signalOfHiding(): AbortSignal {
+  const hiding = new AbortController();
+  const end = () => document.hidden && hiding.abort();
+  document.addEventListener("visibilitychange", end, { signal: hiding.signal });
+  return hiding.signal;
 }
 
 /** Whether to ask again would not help. */

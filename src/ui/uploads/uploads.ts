@@ -108,7 +108,8 @@ async function add(file: File, name: string): Promise<void> {
   const release = await lockUpload(record.streamId);
   if (release !== undefined) releases.set(record.streamId, release);
   uploads.value = [...uploads.value, new Upload(record, file)];
-  await keepUpload(record, file).catch(() => notify(`${name} will not continue after a reload of this page`));
+  // A large file takes a while to be kept, and is sent meanwhile.
+  keepUpload(record, file).catch(() => notify(`${name} will not continue after a reload of this page`));
 }
 
 function continueWith(upload: Upload, file: File): void {
