@@ -45,12 +45,12 @@ export function followConfig(reloader: Reloader, parts: LiveParts): void {
 export async function watchFile(reloader: Reloader, log: Log): Promise<FileWatch | undefined> {
   const { file } = reloader;
   if (file === undefined) return undefined;
-  return await FileWatch.open(file, () => reloadIgnoringReport(reloader, "file"), log);
+  return await FileWatch.open(file, () => void reloadIgnoringReport(reloader, "file"), log);
 }
 
-/** Its outcome is in the log. */
-export function reloadIgnoringReport(reloader: Reloader, cause: ReloadCause): void {
-  reloader.reload(cause).catch(logged);
+/** Its outcome is in the log. Never rejects. */
+export function reloadIgnoringReport(reloader: Reloader, cause: ReloadCause): Promise<void> {
+  return reloader.reload(cause).then(logged, logged);
 }
 
 function logged(): void {}

@@ -19,6 +19,7 @@ import type { LineWriter } from "./base/log/line-writer.ts";
 import { logFlushMs } from "./base/limits/log.ts";
 import { configureLog, type Log, openLog } from "./base/log/log.ts";
 import { Readiness } from "./base/readiness.ts";
+import { ServiceManager } from "./base/system/service-manager.ts";
 import { closeOnSignal } from "./base/system/shutdown.ts";
 import { surviveUncaught } from "./base/system/uncaught.ts";
 import { isConfigCommand, runConfigCommand } from "./config/command.ts";
@@ -93,7 +94,7 @@ async function startServer(reloader: Reloader, log: Log, logOutput: LineWriter):
   const engine = buildEngine(base, settings);
   deferClosing(engine, opened);
   const tls = certificateSettings(config);
-  const certificates = tls && (await Certificates.open({ ...tls, log: openLog("tls") }));
+  const certificates = tls && (await Certificates.open({ ...tls, readiness, log: openLog("tls") }));
   opened.defer(() => certificates?.close());
   const access = await openAccess(config, base.layout, pool);
   opened.defer(() => access.close());
@@ -369,9 +370,12 @@ export async function main(args: string[]): Promise<void> {
     const flushLog = logOutput.flush.bind(logOutput, logFlushMs);
     const log = openLog("server");
     surviveUncaught(log);
-    const { addresses, close } = await startServer(reloader, log, logOutput);
+    const service = ServiceManager.open(process.env, openLog("service"));
+    const { addresses, close: closeServer } = await startServer(reloader, log, logOutput);
     log.info(`ready ${addresses.join(" ")}`);
-    const reload = (): void => reloadIgnoringReport(reloader, "signal");
+    service.ready(`ready ${addresses.join(" ")}`);
+    const close = () => service.stop(closeServer);
+    const reload = () => void service.reload(() => reloadIgnoringReport(reloader, "signal"));
     closeOnSignal({ close, reload, flushLog, graceMs: shutdownGraceMs, log });
   } catch (error) {
     const { message, exitCode } = startFailure(error);

@@ -137,6 +137,8 @@ const table = {
     "connect again in a moment"),
   WORKER_LOST: row(500, close.INTERNAL, grpc.UNAVAILABLE, "the worker of this stream died",
     "resume the stream; see the server's log for the cause"),
+  CERTIFICATE_EXPIRED: row(503, close.INTERNAL, grpc.UNAVAILABLE, "the certificate has expired",
+    "renew the files of --tls-cert and --tls-key: the server reads them again when they change"),
   CERTIFICATE_UNUSABLE: row(500, close.INTERNAL, grpc.INTERNAL, "the certificate cannot be used",
     "give --tls-cert and --tls-key a certificate and its key in PEM, or neither for a self-signed one"),
 
@@ -181,6 +183,8 @@ const table = {
     "check that it is a folder, its owner and mode, and that its file system is not read-only"),
   STORE_FAILED: row(500, close.INTERNAL, grpc.INTERNAL, "storage failed",
     "the disk or its file system failed; see the logs of the server and of the system"),
+  KEEPER_LOST: row(503, close.INTERNAL, grpc.UNAVAILABLE, "the thread that keeps the catalog died",
+    "it restarts by itself; see the server's log for the cause"),
   STORE_LOST: row(503, close.INTERNAL, grpc.DATA_LOSS, "cache folder was removed or replaced",
     "bring the folder back or mount its disk, then restart the server; until then it accepts no uploads"),
   RECORDINGS_LOST: row(503, close.INTERNAL, grpc.DATA_LOSS, "recordings folder was removed or replaced",

@@ -65,7 +65,9 @@ export function mqttSettings(config: Config): Omit<MqttSettings, "version"> | un
 }
 
 /** Undefined if no port speaks TLS. */
-export function certificateSettings(config: Config): Omit<CertificateSettings, "log"> | undefined {
+export function certificateSettings(
+  config: Config,
+): Omit<CertificateSettings, "readiness" | "log"> | undefined {
   const { tlsPort, tls, grpcPort, grpcTls, tlsCert: cert, tlsKey: key } = config;
   const isNeeded = tls || tlsPort !== "off" || (grpcTls && grpcPort !== "off");
   if (!isNeeded) return undefined;

@@ -125,6 +125,7 @@ export class KeeperClient {
     this.#pending = new Map();
     if (!this.#isClosing) {
       this.#settings.onLost(reason);
+      this.#listener?.conditionChanged({ code: "KEEPER_LOST", detail: reason });
       this.#backoff.schedule();
     }
     for (const pending of orphans.values()) pending.reject(new WavecacheError("WORKER_LOST", reason));
@@ -134,10 +135,10 @@ export class KeeperClient {
   #reopen(): void {
     this.#worker = this.#start(true);
     if (this.#openArgs === undefined) return;
-    this.call("open", { ...this.#openArgs, isReopened: true, at: Date.now() }).catch(
-      (error: WavecacheError) => {
-        this.#settings.onLost(`keeper cannot open the store again: ${error.message}`);
-      },
+    this.call("open", { ...this.#openArgs, isReopened: true, at: Date.now() }).then(
+      () => this.#listener?.conditionChanged({ code: "KEEPER_LOST", detail: null }),
+      (error: WavecacheError) =>
+        this.#settings.onLost(`keeper cannot open the store again: ${error.message}`),
     );
   }
 }

@@ -6,6 +6,8 @@
  *                  a restart ends that, since the descriptors that are open lead to what was there before
  *     DISK_FULL    no new uploads; reads and removals work. Ends by itself once there is room
  *     STORE_FAILED the disk reports errors
+ *
+ * The main thread adds KEEPER_LOST while the thread of this guard is dead.
  */
 import * as fs from "node:fs";
 import { toWavecacheError, WavecacheError } from "../base/errors.ts";
@@ -16,7 +18,7 @@ import type { CacheLayout } from "./layout.ts";
 
 /** A fault of the store that lasts. A `detail` of null says that it is over. */
 export interface StoreCondition {
-  code: "STORE_LOST" | "DISK_FULL" | "STORE_FAILED";
+  code: "KEEPER_LOST" | "STORE_LOST" | "DISK_FULL" | "STORE_FAILED";
   detail: string | null;
 }
 

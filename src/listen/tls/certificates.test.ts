@@ -3,6 +3,7 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import * as fs from "node:fs";
 import { join } from "node:path";
 import type { Fields, Log } from "../../base/log/log.ts";
+import { Readiness } from "../../base/readiness.ts";
 import { makeCertificate, writeCertificate } from "../../testing/harness/certificates.ts";
 import { until } from "../../testing/harness/until.ts";
 import { temporaryFolder } from "../../testing/fixtures/temporary-folder.ts";
@@ -38,9 +39,10 @@ async function openCertificates(
   settings: Pick<CertificateSettings, "files" | "folder"> & Partial<CertificateSettings>,
 ) {
   const log = new TestLog();
-  const certificates = await Certificates.open({ log, checkMs: neverMs, ...settings });
+  const readiness = new Readiness();
+  const certificates = await Certificates.open({ log, readiness, checkMs: neverMs, ...settings });
   open.push(certificates);
-  return { certificates, log };
+  return { certificates, log, readiness };
 }
 
 async function refusal(files: CertificateSettings["files"]): Promise<string> {
@@ -204,11 +206,27 @@ describe("a certificate from files", () => {
     await until("the new certificate", waitMs, () => certificates.current.cert === next.cert);
   });
 
-  test("is used after it has expired, with a warning", async () => {
+  test("is used after it has expired, with a warning, and makes the server unready until it is renewed", async () => {
     using folder = temporaryFolder();
     const files = await writeCertificate(folder.path, await makeCertificate({ fromDays: -9, toDays: -1 }));
-    const { log } = await openCertificates({ files, folder: "unused" });
+    const { log, readiness } = await openCertificates({ files, folder: "unused", checkMs: 10 });
     expect(log.count("warning")).toBe(1);
+    expect(readiness.reasons).toEqual([
+      { code: "CERTIFICATE_EXPIRED", message: "the certificate has expired" },
+    ]);
+    await writeCertificate(folder.path, await makeCertificate());
+    await until("readiness", waitMs, () => readiness.isReady);
+    expect(log.count("warning")).toBe(1);
+  });
+
+  test("makes the server unready when it expires while the server runs", async () => {
+    using folder = temporaryFolder();
+    const secondInDays = 1 / (24 * 3600);
+    const soon = await makeCertificate({ fromDays: -9, toDays: 2 * secondInDays });
+    const files = await writeCertificate(folder.path, soon);
+    const { readiness } = await openCertificates({ files, folder: "unused", checkMs: 10 });
+    expect(readiness.isReady).toBe(true);
+    await until("the end of the certificate", waitMs, () => readiness.has("CERTIFICATE_EXPIRED"));
   });
 
   test("is refused with the name of the wrong file if it is unusable", async () => {

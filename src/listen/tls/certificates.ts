@@ -8,6 +8,7 @@ import { permitsMoreThan } from "../../base/system/file-mode.ts";
 import { errorRow, toWavecacheError } from "../../base/errors.ts";
 import { certificateCheckMs, certificateSettleMs } from "../../base/limits/connections.ts";
 import type { Log } from "../../base/log/log.ts";
+import type { Readiness } from "../../base/readiness.ts";
 import { type Certificate, type CertificatePaths, readCertificate } from "./certificate-files.ts";
 import { isDue, storedSelfSigned, makeSelfSigned, selfSignedPaths } from "./self-signed.ts";
 
@@ -16,6 +17,8 @@ export interface CertificateSettings {
   files: CertificatePaths | undefined;
   /** Folder of the self-signed certificate. */
   folder: string;
+  /** Has CERTIFICATE_EXPIRED while clients refuse the certificate. */
+  readiness: Readiness;
   log: Log;
   /** Interval at which the files are checked even without a reported change. */
   checkMs?: number;
@@ -39,9 +42,13 @@ export class Certificates {
   private constructor(settings: CertificateSettings, current: Certificate) {
     this.#settings = settings;
     this.#current = current;
+    this.#checkExpiry();
     if (settings.files !== undefined) this.#watch(settings.files);
     // A folder watcher misses changes on network file systems, and of links further up the path.
-    this.#check = setInterval(() => this.#reloadSoon(), settings.checkMs ?? certificateCheckMs);
+    this.#check = setInterval(() => {
+      this.#checkExpiry();
+      this.#reloadSoon();
+    }, settings.checkMs ?? certificateCheckMs);
     this.#check.unref();
   }
 
@@ -54,7 +61,6 @@ export class Certificates {
       sha256: current.fingerprint,
       expires: current.expires.toISOString(),
     });
-    warnIfExpired(current, log);
     warnIfKeyIsShared(settings);
     return new Certificates(settings, current);
   }
@@ -124,9 +130,19 @@ export class Certificates {
     this.#current = certificate;
     const { fingerprint, expires } = certificate;
     this.#settings.log.info("new certificate", { sha256: fingerprint, expires: expires.toISOString() });
-    warnIfExpired(certificate, this.#settings.log);
+    this.#checkExpiry();
     warnIfKeyIsShared(this.#settings);
     for (const listener of this.#listeners) listener(certificate);
+  }
+
+  #checkExpiry(): void {
+    const { readiness, log } = this.#settings;
+    const { expires } = this.#current;
+    if (expires.getTime() > Date.now()) {
+      readiness.clear("CERTIFICATE_EXPIRED");
+    } else if (readiness.set("CERTIFICATE_EXPIRED")) {
+      log.warn("the certificate has expired: clients refuse it", { expires: expires.toISOString() });
+    }
   }
 
   #fail(error: unknown): void {
@@ -139,11 +155,6 @@ export class Certificates {
       hint,
     });
   }
-}
-
-function warnIfExpired({ expires }: Certificate, log: Log): void {
-  if (expires.getTime() > Date.now()) return;
-  log.warn("the certificate has expired: clients refuse it", { expires: expires.toISOString() });
 }
 
 /** A group may read the key: some systems keep keys in a group of their own. */
