@@ -48,7 +48,10 @@ import { V1Gateway } from "./gateways/v1/gateway.ts";
 import { Certificates } from "./listen/tls/certificates.ts";
 import { type Connections, openConnections } from "./listen/connections/connections.ts";
 import { planDescriptors } from "./listen/connections/descriptor-plan.ts";
+import type { ListenerSettings } from "./listen/listener.ts";
 import { Listeners } from "./listen/listeners.ts";
+import { isSocketPath } from "./listen/unix-socket.ts";
+import { reportReady } from "./ready-report.ts";
 import { openPort } from "./listen/open-port.ts";
 import { closePool, openPool, type Pool } from "./pool/pool.ts";
 import { CacheLayout } from "./store/layout.ts";
@@ -140,11 +143,15 @@ async function startServer(reloader: Reloader, log: Log, logOutput: LineWriter):
   const admin = openAdmin(base.layout, pool, access, log);
   opened.defer(() => admin?.close());
 
-  const addresses = addressesOf(config, listeners, [
-    songsTls?.address,
-    songsUdp?.address,
-    deviceGateway?.address,
-  ]);
+  const others = [songsTls?.address, songsUdp?.address, deviceGateway?.address];
+  const addresses = addressesOf(config, listeners, others);
+  const ports = {
+    ...portsOf(config, listeners),
+    tls: songsTls?.port,
+    udp: songsUdp?.port,
+    grpc: deviceGateway?.port,
+  };
+  opened.defer(reportReady(config, { ports, addresses }));
   const running = opened.move();
   return { addresses, close: () => running.disposeAsync() };
 }
@@ -158,10 +165,21 @@ function deferClosing({ sounds, events, hooks, commands }: Engine, opened: Async
 }
 
 /** The URLs of the listeners, and the other addresses that there are. */
-function addressesOf({ path }: Config, listeners: Listeners, others: (string | undefined)[]): string[] {
-  const [main, ingest] = listeners.all;
+function addressesOf(
+  { path, ingestPort }: Config,
+  listeners: Listeners,
+  others: (string | undefined)[],
+): string[] {
+  const [main, ...further] = listeners.all;
+  const ingest = ingestPort === "off" ? undefined : further.shift();
   const urls = [main?.address("ws", path), main?.address("http", "/"), ingest?.address("ws", "/ws")];
-  return [...urls, ...others].filter((address) => address !== undefined);
+  const more = further.map((listener) => listener.address("http", "/"));
+  return [...urls, ...others, ...more].filter((address) => address !== undefined);
+}
+
+function portsOf({ ingestPort }: Config, listeners: Listeners) {
+  const [main, ingest] = listeners.all;
+  return { http: main?.port, ingest: ingestPort === "off" ? undefined : ingest?.port };
 }
 
 /** The server creates the folder for its own user alone; a folder that exists keeps its mode. */
@@ -185,8 +203,13 @@ interface Parts extends Engine {
   reloads: Reloader["figures"];
 }
 
+/** Only this machine reaches it. */
+function isLocal(host: string): boolean {
+  return isLoopback(host) || isSocketPath(host);
+}
+
 async function openAccess(config: Config, layout: CacheLayout, { keeper }: Pool): Promise<ServerAccess> {
-  const { host, open: isOpen, anonymous } = config;
+  const { host, listen, open: isOpen, anonymous } = config;
   const log = openLog("access");
   const jwts = await Jwts.open(jwtSettings(config), log);
   const links = await Links.open(config.linkKeyFile, layout.linkKeys, log);
@@ -194,7 +217,7 @@ async function openAccess(config: Config, layout: CacheLayout, { keeper }: Pool)
     store: keeper,
     isOpen,
     anonymous,
-    isLoopback: isLoopback(host),
+    isLoopback: [host, ...listen.map((each) => each.host)].every(isLocal),
     jwts,
     links,
     log,
@@ -303,8 +326,13 @@ async function openListeners(parts: Parts, v1: V1Gateway, metrics: Metrics, log:
     isStarting: () => readiness.has("STARTING"),
     log,
   };
-  const ports = [{ ...common, ...main, port }];
+  const ports: ListenerSettings[] = [{ ...common, ...main, port }];
   if (ingestPort !== "off") ports.push({ ...common, ...ingest, port: ingestPort });
+  for (const address of config.listen) {
+    // Peers of a Unix socket are on this machine: nothing encrypts, nor counts them as TCP connections.
+    const local = isSocketPath(address.host) ? { certificates: undefined, watch: undefined } : {};
+    ports.push({ ...common, ...main, ...address, ...local });
+  }
   return await Listeners.open(ports);
 }
 

@@ -95,6 +95,17 @@ describe("the configuration", () => {
     expect(given).toMatchObject({ mqttUrl: "mqtts://broker.example:8883", mqttDiscovery: "off" });
   });
 
+  test("reads addresses to listen on, and paths of sockets", () => {
+    expect(readConfig(["--listen", "10.0.0.5:80, [::1]:0,/run/a.sock,unix:/run/b.sock"], {})!.listen).toEqual(
+      [
+        { host: "10.0.0.5", port: 80 },
+        { host: "::1", port: 0 },
+        { host: "/run/a.sock", port: 0 },
+        { host: "/run/b.sock", port: 0 },
+      ],
+    );
+  });
+
   test("converts no text into a number", () => {
     expect(readConfig(["--cache-dir", "007"], {})!.cacheDir).toBe("007");
   });
@@ -164,6 +175,10 @@ describe("the configuration", () => {
     [["--max-message-bytes", "512KiB"], "--max-message-bytes"],
     [["--max-message-bytes", "65MiB"], "--max-message-bytes"],
     [["--path", "audio"], "--path"],
+    [["--listen", "example"], "--listen"],
+    [["--listen", "::1:80"], "--listen"],
+    [["--listen", "127.0.0.1:70000"], "--listen"],
+    [["--ready-fd", "1"], "--ready-fd"],
     [["--log-level", "loud"], "--log-level"],
     [["--max-cache-bytes", "4GB"], "--max-cache-bytes"],
     [["--cache-dir", ""], "--cache-dir"],

@@ -11,11 +11,11 @@ test("nothing is removed without a flag", () => {
 
 test("streams go for the free space, and recordings only if something limits them", () => {
   const minFreeBytes = 5 * GiB;
-  expect(retentionPolicies({ ...none, minFree: minFreeBytes, policy: [] })).toEqual([
+  expect(retentionPolicies({ ...none, minFree: minFreeBytes })).toEqual([
     { pattern: "streams/*", mode: "evict", minFreeBytes },
   ]);
   const keepRecordings = { maxAgeMs: 1000 };
-  expect(retentionPolicies({ ...none, keepRecordings, minFree: minFreeBytes, policy: [] })[1]).toEqual({
+  expect(retentionPolicies({ ...none, keepRecordings, minFree: minFreeBytes })[1]).toEqual({
     pattern: "recordings/*",
     mode: "expire",
     maxAgeMs: 1000,

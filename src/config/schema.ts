@@ -29,10 +29,12 @@ import {
   decibels,
   hostNames,
   kept,
+  listenAddresses,
   networks,
   optionalGrants,
   optionalSize,
   optionalNetworks,
+  optionalDescriptor,
   optionalText,
   optionalUrlPath,
   origins,
@@ -96,6 +98,8 @@ const server = {
     "address to listen on"),
   port: option("port", "8080", wholeNumber(0, 65_535),
     "HTTP and WebSocket port; 0 picks a free one"),
+  listen: option("addresses", "", listenAddresses,
+    "further addresses of the main port: HOST:PORT, [IPV6]:PORT, or the path of a Unix socket; separated by commas"),
   path: option("path", "/audio", urlPath,
     "path of the audio cache"),
   workers: option("n", String(defaultWorkers), wholeNumber(1, maxWorkers),
@@ -269,6 +273,10 @@ const mqtt = {
 const invocation = {
   config: option("file|off", "", optionalText,
     "configuration file; default: wavecache.toml here, in ~/.config/wavecache or in /etc/wavecache; off for none"),
+  readyFile: option("file", "", optionalText,
+    "file that gets the ports and addresses as JSON once the server is ready; it is removed at the end"),
+  readyFd: option("n", "", optionalDescriptor,
+    "inherited file descriptor that gets the same as a line, and is closed then"),
 };
 
 /** The tables of a configuration file, with the options that are their keys. */

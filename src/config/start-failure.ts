@@ -20,7 +20,7 @@ const privilegeHint =
   "ports below 1024 are for privileged programs: choose a port from 1024 on, or grant CAP_NET_BIND_SERVICE";
 const portHints: Record<string, string> = {
   EADDRINUSE:
-    "the port is in use: choose another one with --port, --ingest-port, --tls-port, --udp-port or --grpc-port, or stop the program that uses it",
+    "the port is in use: choose another one with --port, --listen, --ingest-port, --tls-port, --udp-port or --grpc-port, or stop the program that uses it",
   EACCES: privilegeHint,
   EPERM: privilegeHint,
 };

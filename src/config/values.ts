@@ -71,6 +71,18 @@ export const decibels = v.union(
 const textExpected = "a text that is not empty";
 export const text = v.pipe(v.string(textExpected), v.nonEmpty(textExpected));
 
+/** Of a file descriptor beyond standard error; undefined for an empty text. */
+export const optionalDescriptor = v.union(
+  [
+    v.pipe(
+      v.literal(""),
+      v.transform((): number | undefined => undefined),
+    ),
+    wholeNumber(3, 65_535),
+  ],
+  "the number of a file descriptor from 3 on",
+);
+
 /** Undefined for an empty text. */
 export const optionalText = v.pipe(
   v.string(),
@@ -79,6 +91,36 @@ export const optionalText = v.pipe(
 
 /** A port, or "off" for a gateway that does not listen. 0 picks a free port. */
 export const port = v.union([v.literal("off"), wholeNumber(0, 65_535)], "a port from 0 to 65535, or off");
+
+/** An address to listen on, or the path of a Unix socket with port 0. */
+export interface ListenAddress {
+  host: string;
+  port: number;
+}
+
+const listenExpected =
+  "addresses with ports, or paths of sockets, such as 10.0.0.5:8080,[::1]:8080,/run/wavecache.sock";
+
+export const listenAddresses = v.pipe(
+  list(",", listenExpected),
+  v.transform((given) =>
+    given
+      .split(",")
+      .filter(Boolean)
+      .map((each) => parseListenAddress(each.trim())),
+  ),
+  v.check((parsed) => !parsed.includes(undefined), listenExpected),
+  v.transform((parsed) => parsed.filter((address) => address !== undefined)),
+);
+
+function parseListenAddress(given: string): ListenAddress | undefined {
+  // The system cuts longer paths, or refuses them.
+  if (/^(?:unix:)?\/[^\0]{1,100}$/.test(given)) return { host: given.replace(/^unix:/, ""), port: 0 };
+  const [, bracketed, plain, port = ""] =
+    /^(?:\[([0-9a-fA-F:.%\w]+)\]|([^:[\]/]+)):(\d{1,5})$/.exec(given) ?? [];
+  const host = bracketed ?? plain;
+  return host === undefined || Number(port) > 65_535 ? undefined : { host, port: Number(port) };
+}
 
 export const urlPath = v.pipe(
   v.string(),

@@ -24,6 +24,7 @@ import type { KernelSocket, KernelSockets } from "./connections/kernel-sockets.t
 import type { PeerSocket } from "./connections/peer.ts";
 import { type Admitted, Peers, type PeersSettings } from "./connections/peers.ts";
 import { type PeerAddress, PlainConnections } from "./connections/plain-connections.ts";
+import { isSocketPath, openToGroup } from "./unix-socket.ts";
 import { endBody } from "./end-body.ts";
 import { errorResponse } from "./error-response.ts";
 import { challengeFor, isPreflight, preflightResponse, withHeaders } from "./headers.ts";
@@ -37,6 +38,7 @@ import { isPageAssetPath, isPagePath } from "./page-paths.ts";
 import { isHealthPath, type WebAccess, webRefusal } from "./web-access.ts";
 
 export interface ListenerSettings extends PeersSettings {
+  /** An address, or the path of a Unix socket, which has no port and never TLS. */
   host: string;
   /** 0 picks a free one. */
   port: number;
@@ -92,11 +94,14 @@ export class Listener implements WatchedPort {
   readonly #refusals: RateLimitedLog;
   readonly #unanswered = new Set<Promise<Response>>();
   #closing = false;
+  readonly #isSocket: boolean;
+  #socketPeers = 0;
 
   constructor(settings: ListenerSettings) {
     this.#settings = settings;
     this.#peers = new Peers(settings);
     const { host, port, certificates, log, allowHost, allowOrigin, watch, limit, meter } = settings;
+    this.#isSocket = isSocketPath(host);
     this.#plain = watch?.seesConnections ? new PlainConnections(limit, meter) : undefined;
     this.#access = {
       scheme: certificates === undefined ? "http" : "https",
@@ -115,25 +120,32 @@ export class Listener implements WatchedPort {
   }
 
   #serve(options: OpenOptions): Server<Admitted> {
-    return Bun.serve<Admitted>({
-      ...options,
-      hostname: this.#settings.host,
-      idleTimeout: httpIdleSeconds,
+    const { host } = this.#settings;
+    const handlers = this.#handlers();
+    if (!this.#isSocket)
+      return Bun.serve<Admitted>({ ...handlers, ...options, hostname: host, idleTimeout: httpIdleSeconds });
+    const server = Bun.serve<Admitted>({ ...handlers, unix: host });
+    openToGroup(host);
+    return server;
+  }
+
+  #handlers() {
+    return {
       // The routes have limits: `streamsBody`, and `readBody`.
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
-      fetch: (request, server) => this.#answer(request, server),
-      error: (error) => this.#internalError(error),
+      fetch: (request: Request, server: Server<Admitted>) => this.#answer(request, server),
+      error: (error: Error) => this.#internalError(error),
       websocket: {
         ...webSocketSettings,
         maxPayloadLength: (this.#settings.maxMessageBytes ?? defaultMaxMessageBytes) + payloadMarginBytes,
-        open: (socket) => void this.#peers.open(socket.data, toPeerSocket(socket)),
-        message: ({ data }, message) => data.peer!.message(message),
-        ping: ({ data }) => data.peer!.controlFrame(),
-        pong: ({ data }) => data.peer!.controlFrame(),
-        drain: ({ data }) => data.peer!.drained(),
-        close: ({ data }) => this.#peers.closed(data),
+        open: (socket: WebSocketPeer) => void this.#peers.open(socket.data, toPeerSocket(socket)),
+        message: ({ data }: WebSocketPeer, message: string | Buffer) => data.peer!.message(message),
+        ping: ({ data }: WebSocketPeer) => data.peer!.controlFrame(),
+        pong: ({ data }: WebSocketPeer) => data.peer!.controlFrame(),
+        drain: ({ data }: WebSocketPeer) => data.peer!.drained(),
+        close: ({ data }: WebSocketPeer) => this.#peers.closed(data),
       },
-    });
+    };
   }
 
   get port(): number {
@@ -143,6 +155,7 @@ export class Listener implements WatchedPort {
   /** The URL of a path. */
   address(scheme: "http" | "ws", path: string): string {
     const { host, certificates } = this.#settings;
+    if (this.#isSocket) return authorityOf(host, 0);
     return `${scheme}${certificates === undefined ? "" : "s"}://${authorityOf(host, this.port)}${path}`;
   }
 
@@ -210,7 +223,7 @@ export class Listener implements WatchedPort {
     const refusal = webRefusal(request, url.pathname, this.#access);
     if (refusal !== undefined) return this.#refuse(request, refusal);
     if (isPreflight(request)) return preflightResponse();
-    const arrived = { request, url, server, address: server.requestIP(request) ?? unknownAddress };
+    const arrived = { request, url, server, address: this.#addressOf(request, server) };
     let principal: Principal | Promise<Principal>;
     try {
       principal = this.#principalOf(arrived);
@@ -219,6 +232,12 @@ export class Listener implements WatchedPort {
     }
     if (!(principal instanceof Promise)) return this.#route(arrived, principal);
     return this.#routeLater(arrived, principal);
+  }
+
+  /** Peers of a Unix socket count as this machine, each with a port of its own, which no real one has. */
+  #addressOf(request: Request, server: Server<Admitted>): PeerAddress {
+    if (this.#isSocket) return { address: "127.0.0.1", port: -(this.#socketPeers += 1) };
+    return server.requestIP(request) ?? unknownAddress;
   }
 
   /** Throws or rejects if the credential is wrong. */

@@ -1,6 +1,7 @@
 /** The HTTP and WebSocket ports of a server: they open together and close together. */
 import { Listener, type ListenerSettings } from "./listener.ts";
 import { openPort } from "./open-port.ts";
+import { isSocketPath, removeStaleSocket } from "./unix-socket.ts";
 
 export class Listeners {
   readonly #all: Listener[] = [];
@@ -10,6 +11,7 @@ export class Listeners {
     const listeners = new Listeners();
     try {
       for (const each of settings) {
+        if (isSocketPath(each.host)) await removeStaleSocket(each.host);
         listeners.#all.push(await openPort(each.host, each.port, () => new Listener(each)));
       }
       return listeners;

@@ -2,7 +2,7 @@
 import type { Name } from "../schema.ts";
 
 /** The address of a webhook is often the secret itself, and URLs may hold passwords. */
-const holdUrls: ReadonlySet<Name> = new Set<Name>(["hook", "jwtJwks", "mqttUrl"]);
+const holdUrls: ReadonlySet<Name> = new Set<Name>(["hook", "jwtJwks"]);
 const hidden = "...";
 
 export function withoutSecrets(name: Name, given: unknown): unknown {
