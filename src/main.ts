@@ -51,7 +51,7 @@ import { planDescriptors } from "./listen/connections/descriptor-plan.ts";
 import type { ListenerSettings } from "./listen/listener.ts";
 import { Listeners } from "./listen/listeners.ts";
 import { isSocketPath } from "./listen/unix-socket.ts";
-import { reportReady } from "./ready-report.ts";
+import { addressesOf, portsOf, reportReady } from "./ready-report.ts";
 import { openPort } from "./listen/open-port.ts";
 import { closePool, openPool, type Pool } from "./pool/pool.ts";
 import { CacheLayout } from "./store/layout.ts";
@@ -162,24 +162,6 @@ function deferClosing({ sounds, events, hooks, commands }: Engine, opened: Async
   opened.defer(() => events.close());
   opened.defer(() => hooks.close());
   opened.defer(() => commands.close());
-}
-
-/** The URLs of the listeners, and the other addresses that there are. */
-function addressesOf(
-  { path, ingestPort }: Config,
-  listeners: Listeners,
-  others: (string | undefined)[],
-): string[] {
-  const [main, ...further] = listeners.all;
-  const ingest = ingestPort === "off" ? undefined : further.shift();
-  const urls = [main?.address("ws", path), main?.address("http", "/"), ingest?.address("ws", "/ws")];
-  const more = further.map((listener) => listener.address("http", "/"));
-  return [...urls, ...others, ...more].filter((address) => address !== undefined);
-}
-
-function portsOf({ ingestPort }: Config, listeners: Listeners) {
-  const [main, ingest] = listeners.all;
-  return { http: main?.port, ingest: ingestPort === "off" ? undefined : ingest?.port };
 }
 
 /** The server creates the folder for its own user alone; a folder that exists keeps its mode. */

@@ -81,7 +81,13 @@ test("the watch of a file notices a write, a replacement, and no event without a
   const watch = await FileWatch.open(file, () => (changes += 1), log);
   writeFileSync(file, "2");
   await until("a write", 5000, () => changes === 1);
-  writeFileSync(join(folder.path, "other"), "x");
+  const other = join(folder.path, "other");
+  let isSettled = false;
+  const otherWatch = await FileWatch.open(other, () => (isSettled = true), log);
+  writeFileSync(other, "x");
+  await until("an event of another file", 5000, () => isSettled);
+  otherWatch.close();
+  expect(changes).toBe(1);
   writeFileSync(join(folder.path, "new"), "3");
   renameSync(join(folder.path, "new"), file);
   await until("a replacement", 5000, () => changes === 2);
