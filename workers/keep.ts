@@ -1,6 +1,7 @@
 /** The keeper thread: the catalog, commits and removals. */
 import { type ErrorCode, errorNumber, toWavecacheError, WavecacheError } from "../src/base/errors.ts";
 import type {
+  Answer,
   KeeperCondition,
   KeeperEvents,
   KeeperNotice,
@@ -9,7 +10,7 @@ import type {
   KeeperResult,
   OpenArgs,
 } from "../src/store/keeper-calls.ts";
-import { type Answer, Keeper } from "../src/store/keeper.ts";
+import { Keeper } from "../src/store/keeper.ts";
 import { Syncer } from "./jobs/syncer.ts";
 
 declare const self: {

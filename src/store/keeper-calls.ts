@@ -3,7 +3,7 @@
  * stream's life makes one call; a frame makes none. That is rare enough for messages instead of a ring.
  */
 import type { JoinArgs, JoinResult } from "./recordings/joins/keeper.ts";
-import type { ErrorCode } from "../base/errors.ts";
+import type { ErrorCode, WavecacheError } from "../base/errors.ts";
 import type { RecordingEntry, StartedSegment } from "../base/recording-entry.ts";
 import type { StoreCondition } from "./store-guard.ts";
 import type { StoreNotice } from "./check/notice.ts";
@@ -301,6 +301,9 @@ export interface KeeperCalls {
 export type KeeperCall = keyof KeeperCalls;
 export type KeeperArgs<C extends KeeperCall> = KeeperCalls[C][0];
 export type KeeperResult<C extends KeeperCall> = KeeperCalls[C][1];
+
+/** What a request is answered with. */
+export type Answer = { result: unknown } | { error: WavecacheError };
 
 /** Main thread to keeper. */
 export interface KeeperRequest<C extends KeeperCall = KeeperCall> {

@@ -2,47 +2,43 @@
  * The keeper owns the catalog and makes finished streams durable. It handles three kinds of call:
  *
  *   - quick calls only touch the catalog: all that arrive together run at once, in one transaction;
- *   - commits, adoptions, changes and removals share one queue and run a group at a time. Uploads that end while a group waits for the
- *     disk share the syncs of the next group, and a removal cannot interleave with a commit of the same object;
+ *   - commits, adoptions, changes and removals share one queue (commit-queue.ts);
  *   - slow calls wait for the disk but touch nothing that the others do, so they run concurrently.
  */
 import { thisBoot } from "../base/system/boot.ts";
 import { toWavecacheError, WavecacheError } from "../base/errors.ts";
-import { failpoint } from "../base/failpoint.ts";
 import { Background } from "./check/background.ts";
 import { Drift } from "./check/drift.ts";
 import { LostFound } from "./check/lost-found.ts";
 import type { StoreNotice } from "./check/notice.ts";
-import { adoptObject, streamsOfObject } from "./streams/adoption.ts";
+import { streamsOfObject } from "./streams/adoption.ts";
 import type { Catalog } from "./streams/catalog.ts";
 import { checkpointGroup } from "./streams/checkpoint.ts";
-import { commitGroup } from "./streams/commit.ts";
 import type { DeviceCatalog } from "./devices/catalog.ts";
 import { saveToken } from "./tokens/save.ts";
 import type { TokenCatalog } from "./tokens/catalog.ts";
-import type { KeeperArgs, KeeperCall, KeeperRequest, KeeperResult, OpenArgs } from "./keeper-calls.ts";
-import { changeGroup } from "./streams/changes.ts";
+import type {
+  Answer,
+  KeeperArgs,
+  KeeperCall,
+  KeeperRequest,
+  KeeperResult,
+  OpenArgs,
+} from "./keeper-calls.ts";
 import {
-  type AdoptRequest,
-  type ChangeRequest,
-  type CommitRequest,
-  type FinishRequest,
   isCommit,
   isSlow,
   needsRecovery,
   type QuickCall,
-  type RemoveRequest,
-  type RemoveStreamsRequest,
   type SlowCall,
   writes,
 } from "./keeper-call-kinds.ts";
 import { noteDamage } from "./events/facts.ts";
 import { OutboxKeeper } from "./events/keeper.ts";
-import type { JournalEntry } from "./journal/entry.ts";
 import { Journal } from "./journal/journal.ts";
+import { CommitQueue } from "./commit-queue.ts";
 import { CacheLayout, sizeOfFile, syncFile } from "./layout.ts";
 import { isCatalogLost, recover } from "./streams/recover.ts";
-import { Removals } from "./streams/removals.ts";
 import { readScrubState, saveScrubState } from "./streams/scrub-state.ts";
 import { sweepSums } from "./streams/sums/files.ts";
 import { RecordingKeeper } from "./recordings/keeper.ts";
@@ -53,8 +49,6 @@ import { SqliteCatalog } from "./streams/sqlite/catalog.ts";
 import { copyCatalog, installCatalog } from "./streams/sqlite/rescue.ts";
 import { UnfinishedStreams } from "./streams/unfinished.ts";
 
-export type Answer = { result: unknown } | { error: WavecacheError };
-type Removal = RemoveRequest | RemoveStreamsRequest;
 type Reply = (serial: number, answer: Answer) => void;
 /** What the keeper's thread gives it. */
 export interface KeeperHost {
@@ -74,7 +68,6 @@ export class Keeper {
   readonly #guard: StoreGuard;
   readonly #catalog: Catalog;
   readonly #unfinished: UnfinishedStreams;
-  readonly #removals: Removals;
   readonly #recordings: RecordingKeeper;
   readonly #devices: DeviceCatalog;
   readonly #events: OutboxKeeper;
@@ -152,8 +145,7 @@ export class Keeper {
     settleJoins: async (args) => this.#recordings.settleJoins(args),
     expireRecordings: async (args) => this.#recordings.expire(args),
   };
-  #waiting: CommitRequest[] = [];
-  #group: Promise<void> | undefined;
+  readonly #commits: CommitQueue;
 
   /** Opens the catalog. Call `open` next. */
   constructor({ cacheDir, keyPrefix, keepOrphans, isReopened }: OpenArgs, host: KeeperHost) {
@@ -170,13 +162,17 @@ export class Keeper {
     const store = { layout: this.#layout, catalog, journal: this.#journal, drift, lostFound, keyPrefix };
     this.#catalog = catalog;
     this.#unfinished = new UnfinishedStreams(this.#layout, catalog, drift);
-    this.#removals = new Removals(this.#layout, catalog, this.#guard, (entry) => this.#journalRemoval(entry));
     this.#recordings = new RecordingKeeper(catalog, syncFileSystem);
     this.#devices = catalog.devices;
     this.#events = new OutboxKeeper(catalog, announce);
     this.#tokens = catalog.tokens;
     this.#retention = new RetentionKeeper(catalog);
     this.#background = new Background(store, keepOrphans, notify, () => this.#guard.lost !== undefined);
+    this.#commits = new CommitQueue(store, {
+      guard: this.#guard,
+      replyAll: (requests, answers) => this.#replyAll(requests, answers),
+      journalFailed: (error) => this.#background.fail(error),
+    });
     this.#syncFileSystem = syncFileSystem;
     this.#reply = reply;
   }
@@ -213,15 +209,14 @@ export class Keeper {
     const requests = this.#refuseWrites(all);
     const quick = requests.filter((request) => !isCommit(request) && !isSlow(request));
     for (const request of requests.filter(isSlow)) void this.#answerLater(request);
-    this.#waiting.push(...requests.filter(isCommit));
     if (quick.length > 0) this.#answerTogether(quick);
-    if (this.#waiting.length > 0) this.#group ??= this.#commitWaiting();
+    this.#commits.add(requests.filter(isCommit));
   }
 
   /** Waits for commits in progress and closes the catalog. */
   async close(): Promise<void> {
     if (this.#fault !== undefined) return await this.abandon();
-    await Promise.all([this.#group, this.#background.stop()]);
+    await Promise.all([this.#commits.idle(), this.#background.stop()]);
     this.#guard.stop();
     this.#events.close();
     await this.#journal.close();
@@ -230,7 +225,7 @@ export class Keeper {
 
   /** Closes after a fault of the catalog, and saves what it had committed. Throws if that is impossible for now. */
   async abandon(): Promise<void> {
-    await Promise.all([this.#group, this.#background.stop()]);
+    await Promise.all([this.#commits.idle(), this.#background.stop()]);
     this.#guard.stop();
     this.#events.close();
     await this.#journal.close();
@@ -330,56 +325,6 @@ export class Keeper {
     return null;
   }
 
-  /** Runs until the queue is empty. The first await lets the caller set `#group` before the queue is read. */
-  async #commitWaiting(): Promise<void> {
-    await Promise.resolve();
-    while (this.#waiting.length > 0) {
-      const group = this.#waiting;
-      this.#waiting = [];
-      await this.#finishGroup(group.filter((request) => request.call === "finish") as FinishRequest[]);
-      for (const each of group) if (each.call === "adopt") await this.#adopt(each as AdoptRequest);
-      await this.#changeGroup(group.filter((request) => request.call === "change") as ChangeRequest[]);
-      await this.#removeGroup(group.filter(isRemoval) as Removal[]);
-    }
-    this.#group = undefined;
-  }
-
-  async #finishGroup(requests: FinishRequest[]): Promise<void> {
-    if (requests.length === 0) return;
-    const at = Math.max(...requests.map((request) => request.args.at));
-    const items = requests.map((request) => request.args);
-    const store = { layout: this.#layout, catalog: this.#catalog, journal: this.#journal };
-    const outcomes = await commitGroup(store, items, at);
-    const answers = outcomes.map((outcome, index): Answer => {
-      if ("error" in outcome) return { error: toWavecacheError(outcome.error) };
-      const { streamId } = requests[index]!.args;
-      return { result: { row: this.#catalog.find(streamId)!, addedBytes: outcome.addedBytes } };
-    });
-    this.#replyAll(requests, answers);
-    failpoint("commit.6");
-  }
-
-  async #adopt(request: AdoptRequest): Promise<void> {
-    const store = { layout: this.#layout, catalog: this.#catalog, journal: this.#journal };
-    try {
-      this.#guard.checkRoom();
-      this.#replyAll([request], [{ result: await adoptObject(store, request.args) }]);
-    } catch (error) {
-      this.#replyAll([request], [{ error: toWavecacheError(error) }]);
-    }
-  }
-
-  async #changeGroup(requests: ChangeRequest[]): Promise<void> {
-    if (requests.length === 0) return;
-    const store = { layout: this.#layout, catalog: this.#catalog, journal: this.#journal };
-    const outcomes = await changeGroup(
-      store,
-      requests.map((request) => request.args),
-    );
-    const answers = outcomes.map((each): Answer => ("row" in each ? { result: each.row } : each));
-    this.#replyAll(requests, answers);
-  }
-
   /** Runs concurrently with everything else. */
   async #answerLater<C extends SlowCall>(request: KeeperRequest<C>): Promise<void> {
     try {
@@ -405,38 +350,6 @@ export class Keeper {
   #checkpoint({ items, at }: KeeperArgs<"checkpoint">): Promise<KeeperResult<"checkpoint">> {
     return checkpointGroup(this.#layout, this.#catalog, this.#syncFileSystem, items, at);
   }
-
-  async #removeGroup(requests: Removal[]): Promise<void> {
-    if (requests.length === 0) return;
-    const answers: Answer[] = [];
-    for (const { args } of requests) {
-      try {
-        const removed =
-          "streams" in args ? this.#removals.removeAll(args) : this.#removals.remove(args.streamId);
-        answers.push({ result: await removed });
-      } catch (error) {
-        answers.push({ error: toWavecacheError(error) });
-      }
-    }
-    await this.#journal.sync().catch((error: unknown) => this.#background.fail(error));
-    this.#replyAll(requests, answers);
-  }
-
-  /**
-   * After the stream is gone, so that a full disk does not prevent a removal. An entry that cannot be written is no
-   * reason to report a failure: the journal is then written anew from the catalog.
-   */
-  #journalRemoval(entry: JournalEntry): void {
-    try {
-      this.#journal.append([entry]);
-    } catch (error) {
-      this.#background.fail(error);
-    }
-  }
-}
-
-function isRemoval({ call }: CommitRequest): boolean {
-  return call === "remove" || call === "removeStreams";
 }
 
 function openCatalog(layout: CacheLayout, onFault: (error: unknown) => void): SqliteCatalog {
