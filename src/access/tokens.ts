@@ -64,7 +64,7 @@ export class KnownToken {
 
   constructor(row: TokenRow) {
     this.row = row;
-    this.usage = new Usage(row.limits);
+    this.usage = new Usage(row.limits, row.id);
   }
 
   get isValid(): boolean {

@@ -22,7 +22,7 @@ describe("a rate of bytes", () => {
 
 describe("usage", () => {
   test("refuses a connection above the limit until another one ends", () => {
-    const usage = new Usage({ connections: 2 });
+    const usage = new Usage({ connections: 2 }, undefined);
     const release = usage.openConnection();
     usage.openConnection();
     expect(() => usage.openConnection()).toThrow("limit of the token is reached");
@@ -31,7 +31,7 @@ describe("usage", () => {
   });
 
   test("counts uploads by stream, so that one is resumed before its old connection has ended", async () => {
-    const usage = new Usage({ uploads: 1 });
+    const usage = new Usage({ uploads: 1 }, undefined);
     const [first, second] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     usage.openUpload("a", () => ({ over: first.promise }));
     usage.openUpload("a", () => ({ over: second.promise }));
@@ -46,7 +46,7 @@ describe("usage", () => {
   });
 
   test("of an upload that cannot be opened is not counted", () => {
-    const usage = new Usage({ uploads: 1 });
+    const usage = new Usage({ uploads: 1 }, undefined);
     const failing = () =>
       usage.openUpload("a", () => {
         throw new Error("no");

@@ -1,13 +1,16 @@
 /** What a principal uses at the moment, of all protocols together, and the limits of that in the record of its token. */
 import { WavecacheError } from "../base/errors.ts";
 import { rateBurstMs } from "../base/limits/access.ts";
+import type { Account } from "../store/streams/accounts.ts";
 import type { TokenLimits } from "../store/tokens/catalog.ts";
 
 export class Usage {
   /** Without limits. It counts nothing. */
-  static readonly unlimited = new Usage({});
+  static readonly unlimited = new Usage({}, undefined);
 
   readonly limits: TokenLimits;
+  /** Undefined for one that has no token. */
+  readonly account: Account | undefined;
   /** What it sends, and what it is sent. */
   readonly in: ByteRate;
   readonly out: ByteRate;
@@ -15,8 +18,10 @@ export class Usage {
   /** Uploads by stream: one that is resumed is not another one, even before its old connection has ended. */
   readonly #uploads = new Map<string, number>();
 
-  constructor(limits: TokenLimits) {
+  /** `tokenId`: what is uploaded counts for this token. */
+  constructor(limits: TokenLimits, tokenId: string | undefined) {
     this.limits = limits;
+    if (tokenId !== undefined) this.account = { id: tokenId, maxStoredBytes: limits.storedBytes };
     this.in = new ByteRate(limits.bytesInPerSecond);
     this.out = new ByteRate(limits.bytesOutPerSecond);
   }

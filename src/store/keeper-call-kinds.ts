@@ -49,6 +49,7 @@ const slowCalls: ReadonlySet<KeeperCall> = new Set<SlowCall>([
 /** The calls that work without writing. */
 const readingCalls: ReadonlySet<KeeperCall> = new Set<KeeperCall>([
   "streamsOf",
+  "storedBytes",
   "find",
   "lookUp",
   "list",

@@ -8,6 +8,7 @@ import type { RecordingEntry, StartedSegment } from "../base/recording-entry.ts"
 import type { StoreCondition } from "./store-guard.ts";
 import type { StoreNotice } from "./check/notice.ts";
 import type { CheckpointItem, CheckpointOutcome } from "./streams/checkpoint.ts";
+import type { AccountRoom } from "./streams/accounts.ts";
 import type { StreamSearch } from "./streams/search.ts";
 import type { FoundRows, ListQuery, StoredObject, StreamRow, Totals } from "./streams/catalog.ts";
 import type { StreamChange } from "./streams/changes.ts";
@@ -98,7 +99,10 @@ export interface KeeperCalls {
   /** Opens the store, recovers it, and starts the background check. Must be the first call. */
   open: [args: OpenArgs, result: { recovery: Recovery; totals: Totals }];
   /** Inserts an unfinished stream. Fails with STREAM_EXISTS if the id is in use. */
-  reserve: [args: { streamId: string; key: string; metadata: StreamMetadata; at: number }, result: null];
+  reserve: [
+    args: { streamId: string; key: string; metadata: StreamMetadata; account: string | null; at: number },
+    result: null,
+  ];
   /**
    * Looks up what an upload with this id can resume from. Reserves a new id with `key`, unless `refusal` says why there
    * may be none. `restart` removes an unfinished stream first, and fails with STREAM_FINISHED for a
@@ -109,6 +113,7 @@ export interface KeeperCalls {
       streamId: string;
       key: string;
       metadata: StreamMetadata;
+      account: string | null;
       restart: boolean;
       refusal: ErrorCode | null;
       at: number;
@@ -130,11 +135,23 @@ export interface KeeperCalls {
   ];
   /** Finished streams with this object, by id; none if the object is damaged or missing. */
   streamsOf: [args: { sha256: string; limit: number }, result: StreamRow[]];
-  /** Enters a finished stream of an object. Fails with OBJECT_UNKNOWN if there is no such object, and STREAM_EXISTS. */
+  /**
+   * Enters a finished stream of an object. Fails with OBJECT_UNKNOWN if there is no such object, STREAM_EXISTS, and
+   * TOKEN_LIMIT_REACHED if the account has no room for it.
+   */
   adopt: [
-    args: { streamId: string; key: string; sha256: string; metadata: StreamMetadata; at: number },
+    args: {
+      streamId: string;
+      key: string;
+      sha256: string;
+      metadata: StreamMetadata;
+      room: AccountRoom | null;
+      at: number;
+    },
     result: StreamRow,
   ];
+  /** Bytes of the streams of an account, apart from these. */
+  storedBytes: [args: { account: string; exceptStreamIds: string[] }, result: number];
   find: [args: { streamId: string }, result: StreamRow | null];
   /** The stream of this id, or else the only one whose tag `name`, or the end after its last slash, is this name. */
   lookUp: [args: { idOrName: string }, result: StreamRow | null];

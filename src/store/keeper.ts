@@ -85,6 +85,8 @@ export class Keeper {
     declareSize: (args) => this.#unfinished.declareSize(args),
     leave: (args) => this.#unfinished.leave(args),
     streamsOf: (args) => streamsOfObject(this.#layout, this.#catalog, args),
+    storedBytes: ({ account, exceptStreamIds }) =>
+      this.#catalog.accounts.storedBytes(account, exceptStreamIds),
     find: (args) => this.#unfinished.find(args),
     lookUp: (args) => this.#unfinished.lookUp(args),
     list: (args) => this.#unfinished.list(args),

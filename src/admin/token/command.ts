@@ -140,7 +140,13 @@ function readExpiry(text: string | undefined): number | null {
   return Date.now() + ms;
 }
 
-const limitNames: readonly string[] = ["connections", "uploads", "bytesInPerSecond", "bytesOutPerSecond"];
+const limitNames: readonly string[] = [
+  "connections",
+  "uploads",
+  "bytesInPerSecond",
+  "bytesOutPerSecond",
+  "storedBytes",
+];
 
 function readLimit(text: string): [string, number] {
   const [, name = "", count = ""] = /^(\w+)=(\d{1,15})$/.exec(text) ?? [];

@@ -1,10 +1,13 @@
 /** Audio that the cache has already: who asks for it by its SHA-256 need not upload it. */
 import { maxStreamsOfObject } from "../../base/limits/streams.ts";
 import type { Pool } from "../../pool/pool.ts";
+import type { Account } from "../../store/streams/accounts.ts";
 import type { StreamRow } from "../../store/streams/catalog.ts";
 import type { StreamMetadata } from "../../store/streams/metadata.ts";
+import type { AccountStorage } from "./account-storage.ts";
 import type { StreamCounts } from "./counts.ts";
 import type { StreamQuota } from "./stream-quota.ts";
+import type { StreamFigures } from "./upload-storage.ts";
 import type { Receipt } from "./upload-state.ts";
 
 export interface StoredObjectsHost {
@@ -16,16 +19,18 @@ export interface StoredObjectsHost {
 
 export class StoredObjects {
   readonly #keeper: Pick<Pool["keeper"], "call">;
+  readonly #accounts: AccountStorage;
   readonly #counts: StreamCounts;
   readonly #quota: StreamQuota;
   readonly #host: StoredObjectsHost;
 
   constructor(
     keeper: Pick<Pool["keeper"], "call">,
-    { counts, quota }: { counts: StreamCounts; quota: StreamQuota },
+    { counts, quota, accounts }: Pick<StreamFigures, "counts" | "quota" | "accounts">,
     host: StoredObjectsHost,
   ) {
     this.#keeper = keeper;
+    this.#accounts = accounts;
     this.#counts = counts;
     this.#quota = quota;
     this.#host = host;
@@ -36,14 +41,21 @@ export class StoredObjects {
     return this.#keeper.call("streamsOf", { sha256, limit: maxStreamsOfObject });
   }
 
-  /** Makes a finished stream of audio that is there. Rejects with OBJECT_UNKNOWN and STREAM_EXISTS. */
-  async adopt(streamId: string, sha256: string, metadata: StreamMetadata): Promise<Receipt> {
+  /** Makes a finished stream of audio that is there. Rejects with OBJECT_UNKNOWN, STREAM_EXISTS, and TOKEN_LIMIT_REACHED. */
+  async adopt(
+    streamId: string,
+    sha256: string,
+    metadata: StreamMetadata,
+    account: Account | undefined,
+  ): Promise<Receipt> {
     this.#host.checkId(streamId);
     this.#quota.checkNew();
     this.#counts.pending += 1;
     try {
-      const call = { streamId, key: this.#host.newKey(), sha256, metadata, at: Date.now() };
+      const room = this.#accounts.roomOf(account);
+      const call = { streamId, key: this.#host.newKey(), sha256, metadata, room, at: Date.now() };
       const { size } = await this.#keeper.call("adopt", call);
+      this.#accounts.adopted(account, size);
       this.#counts.adopted();
       return { size, sha256 };
     } finally {

@@ -18,6 +18,7 @@ import type { StreamSearch } from "../../store/streams/search.ts";
 import { AudioReadings } from "./audio-readings.ts";
 import { Reads } from "../retention/reads.ts";
 import type { StoreConditions } from "../store-conditions.ts";
+import { AccountStorage } from "./account-storage.ts";
 import { Admission, type AdmissionLimits, type Reclaimer } from "./admission.ts";
 import { StreamCounts } from "./counts.ts";
 import { Damage } from "./damage.ts";
@@ -152,8 +153,9 @@ export class Streams {
       uploadReleased: (upload: Upload) => this.#release(upload),
     };
     const rules = { checkId: (id: string) => this.#checkId(id), newKey: () => this.#newKey() };
-    this.objects = new StoredObjects(pool.keeper, { counts: this.#counts, quota: this.#quota }, rules);
-    const figures = { admission: this.admission, counts: this.#counts, quota: this.#quota };
+    const accounts = new AccountStorage(pool.keeper, log);
+    const figures = { admission: this.admission, counts: this.#counts, quota: this.#quota, accounts };
+    this.objects = new StoredObjects(pool.keeper, figures, rules);
     this.#storage = new UploadStorage(pool, figures, owner, log);
     this.#removals = new StreamRemovals(pool, layout, this.#removalHost());
   }
@@ -203,7 +205,7 @@ export class Streams {
     const upload = new Upload(streamId, metadata, owner, this.#storage);
     this.#uploads.set(streamId, upload);
     const key = this.#newKey();
-    upload.start(key, this.#storage.reserve(streamId, key, metadata));
+    upload.start(key, this.#storage.reserve(upload, key, stream.size));
     return upload;
   }
 
@@ -239,7 +241,7 @@ export class Streams {
     this.#uploads.set(streamId, upload);
     previous?.evict(new WavecacheError("STREAM_TAKEN_OVER"));
     const key = this.#newKey();
-    upload.resume(key, this.#storage.findUnfinished(streamId, key, metadata, previous, how));
+    upload.resume(key, this.#storage.findUnfinished(upload, key, size, previous, how));
     // Followers have read audio that the new upload replaces.
     if (how === "restart") this.#followers.end(streamId);
     return upload;

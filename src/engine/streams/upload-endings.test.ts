@@ -19,6 +19,10 @@ class Recorder implements UploadHost, UploadOwner {
   hasNoWriter = false;
   readonly upload = new Upload("x", noMetadata, this, this);
 
+  refuseWrite({ receivedBytes }: Upload, bytes: number): WavecacheError | undefined {
+    return this.admission.refuseWrite(receivedBytes, bytes);
+  }
+
   openSlot(): UploadSlot {
     if (this.hasNoWriter) throw new WavecacheError("WORKER_LOST");
     const slot: Pick<UploadSlot, "write" | "fence" | "seal" | "close"> = {

@@ -1,12 +1,12 @@
 /** What uploads need of the thread pool and the catalog; keeps the admission and the counts in step with it. */
-import { toWavecacheError } from "../../base/errors.ts";
+import { toWavecacheError, type WavecacheError } from "../../base/errors.ts";
 import type { Log } from "../../base/log/log.ts";
 import type { Sealed } from "../../lane/messages/streams.ts";
 import type { Pool } from "../../pool/pool.ts";
 import type { UploadEvents, UploadSlot } from "../../pool/upload-slot.ts";
 import type { KeeperArgs, ResumeAnswer } from "../../store/keeper-calls.ts";
 import type { StreamRow } from "../../store/streams/catalog.ts";
-import type { StreamMetadata } from "../../store/streams/metadata.ts";
+import type { AccountStorage } from "./account-storage.ts";
 import type { Admission } from "./admission.ts";
 import { Checkpoints } from "./checkpoints.ts";
 import type { StreamCounts } from "./counts.ts";
@@ -28,10 +28,12 @@ export interface StreamFigures {
   admission: Admission;
   counts: StreamCounts;
   quota: StreamQuota;
+  accounts: AccountStorage;
 }
 
 export class UploadStorage implements UploadHost {
   readonly admission: Admission;
+  readonly accounts: AccountStorage;
   readonly #pool: Pool;
   readonly #counts: StreamCounts;
   readonly #quota: StreamQuota;
@@ -41,9 +43,11 @@ export class UploadStorage implements UploadHost {
   /** The catalog did not say how an upload ended: the counts may be wrong. */
   #isRecountDue = false;
 
-  constructor(pool: Pool, { admission, counts, quota }: StreamFigures, owner: UploadStorageOwner, log: Log) {
+  constructor(pool: Pool, figures: StreamFigures, owner: UploadStorageOwner, log: Log) {
+    const { admission, counts, quota, accounts } = figures;
     this.#pool = pool;
     this.admission = admission;
+    this.accounts = accounts;
     this.#counts = counts;
     this.#quota = quota;
     this.#owner = owner;
@@ -51,11 +55,15 @@ export class UploadStorage implements UploadHost {
     this.#checkpoints = new Checkpoints((items) => pool.keeper.call("checkpoint", { items, at: Date.now() }));
   }
 
-  /** Enters a new stream. Rejects with STREAM_EXISTS if the id is in use. */
-  async reserve(streamId: string, key: string, metadata: StreamMetadata): Promise<void> {
+  /** Enters a new stream. Rejects with STREAM_EXISTS if the id is in use, and with TOKEN_LIMIT_REACHED. */
+  async reserve(upload: Upload, key: string, size: number | undefined): Promise<void> {
+    const { streamId, metadata, account } = upload;
+    this.accounts.begin(upload, account);
     this.#counts.pending += 1;
     try {
-      await this.#pool.keeper.call("reserve", { streamId, key, metadata, at: Date.now() });
+      if (this.accounts.isLimited(upload)) await this.accounts.check(upload, size);
+      const call = { streamId, key, metadata, account: account?.id ?? null, at: Date.now() };
+      await this.#pool.keeper.call("reserve", call);
       this.#counts.reserved();
     } finally {
       this.#counts.pending -= 1;
@@ -68,15 +76,22 @@ export class UploadStorage implements UploadHost {
    * STREAM_FINISHED for a finished one.
    */
   async findUnfinished(
-    streamId: string,
+    upload: Upload,
     key: string,
-    metadata: StreamMetadata,
+    size: number | undefined,
     previous: Upload | undefined,
     how: Continuation,
   ): Promise<ResumeAnswer> {
+    const { streamId, metadata } = upload;
+    const account = upload.account?.id ?? null;
+    this.accounts.begin(upload, upload.account);
     await previous?.over;
+    // What reopens a stream may only remove it.
+    if (how === "reopen") await this.accounts.count(upload);
+    else await this.accounts.check(upload, size);
     const refusal = how === "reopen" ? "STREAM_UNKNOWN" : (this.#quota.refusal() ?? null);
-    const call = { streamId, key, metadata, restart: how === "restart", refusal, at: Date.now() } as const;
+    const rules = { restart: how === "restart", refusal } as const;
+    const call = { streamId, key, metadata, account, ...rules, at: Date.now() };
     const found = await this.#resume(call);
     if (found.kind === "restarted") this.admission.unfinishedBytes -= found.discardedBytes;
     return found;
@@ -91,6 +106,11 @@ export class UploadStorage implements UploadHost {
     } finally {
       this.#counts.pending -= 1;
     }
+  }
+
+  refuseWrite(upload: Upload, bytes: number): WavecacheError | undefined {
+    const { receivedBytes } = upload;
+    return this.admission.refuseWrite(receivedBytes, bytes) ?? this.accounts.refuseWrite(upload, bytes);
   }
 
   openSlot(key: string, resume: boolean, events: UploadEvents): UploadSlot {

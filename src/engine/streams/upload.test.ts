@@ -26,6 +26,10 @@ class Stage implements UploadHost, UploadOwner {
     this.upload.start("key", this.reservation.promise);
   }
 
+  refuseWrite({ receivedBytes }: Upload, bytes: number): WavecacheError | undefined {
+    return this.admission.refuseWrite(receivedBytes, bytes);
+  }
+
   openSlot(key: string, resume: boolean, _events: UploadEvents): UploadSlot {
     this.asked.push(`open ${key}${resume ? " again" : ""}`);
     const slot = {

@@ -7,6 +7,7 @@
 import { toWavecacheError, WavecacheError } from "../../base/errors.ts";
 import type { Kept, Sealed } from "../../lane/messages/streams.ts";
 import type { UploadEvents, UploadSlot } from "../../pool/upload-slot.ts";
+import type { Account } from "../../store/streams/accounts.ts";
 import type { StreamRow } from "../../store/streams/catalog.ts";
 import type { ResumeAnswer } from "../../store/keeper-calls.ts";
 import { describeStream, type StreamMetadata } from "../../store/streams/metadata.ts";
@@ -18,6 +19,8 @@ import { endableStates, type EndReason, type Receipt, type UploadState } from ".
 export interface UploadOwner {
   /** Who sends the audio, by the name of the principal: senders take turns where there is not room for all. */
   readonly sender?: string;
+  /** The token that the stream counts for. */
+  readonly account?: Account | undefined;
   /** Backpressure caused by other uploads: pause until `uploadHasRoom`, as if `write` had returned false. */
   uploadHolds(upload: Upload): void;
   /** The sender may continue after `uploadHolds`, or after `write` has returned false. */
@@ -29,6 +32,8 @@ export interface UploadOwner {
 /** What an upload needs of the thread pool and the catalog. */
 export interface UploadHost {
   readonly admission: Admission;
+  /** Why the upload may not take more bytes; undefined if it may. */
+  refuseWrite(upload: Upload, bytes: number): WavecacheError | undefined;
   /** Throws WORKER_LOST while no writer runs. */
   openSlot(key: string, resume: boolean, events: UploadEvents): UploadSlot;
   /** Syncs the file in the background. */
@@ -78,6 +83,10 @@ export class Upload implements UploadEvents {
 
   get sender(): string {
     return this.#owner.sender ?? "";
+  }
+
+  get account(): Account | undefined {
+    return this.#owner.account;
   }
 
   /** Resolves with the bytes that the file already has, once the id is ours and the file is open. */
@@ -151,7 +160,7 @@ export class Upload implements UploadEvents {
       return true;
     }
     const { admission } = this.#host;
-    const refusal = admission.refuseWrite(this.#flow.receivedBytes, audio.length);
+    const refusal = this.#host.refuseWrite(this, audio.length);
     if (refusal !== undefined) {
       this.#end(this.#isNew && refusal.code === "STREAM_TOO_LARGE" ? "tooLarge" : "failed", refusal);
       return true;

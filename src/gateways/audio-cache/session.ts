@@ -70,6 +70,10 @@ export class AudioCacheSession implements Session, UploadOwner {
     return this.#principal.name;
   }
 
+  get account(): UploadOwner["account"] {
+    return this.#principal.usage.account;
+  }
+
   text(message: string): void {
     this.#hasRefusedAudio = false;
     if (message.length > maxControlChars) return this.#answers.text(this.#errors.tooLarge(maxControlChars));

@@ -89,7 +89,7 @@ async function* finishedPages(
 }
 
 function finishedOf(row: StreamRow): FinishedStream {
-  const { streamId, key, sha256, size, format, metadata, audio, createdAt, finishedAt } = row;
+  const { streamId, key, sha256, size, format, metadata, audio, createdAt, finishedAt, account } = row;
   return {
     streamId,
     key,
@@ -100,5 +100,6 @@ function finishedOf(row: StreamRow): FinishedStream {
     audio,
     createdAt,
     finishedAt: finishedAt!,
+    account: account ?? undefined,
   };
 }

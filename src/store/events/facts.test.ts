@@ -58,7 +58,7 @@ async function call<C extends KeeperCall>(name: C, args: KeeperArgs<C>): Promise
 }
 
 async function reserve(streamId: string, bytes = 4): Promise<void> {
-  await call("reserve", { streamId, key: `k-${streamId}`, metadata, at: 1_000 });
+  await call("reserve", { streamId, key: `k-${streamId}`, metadata, account: null, at: 1_000 });
   writeFileSync(new CacheLayout(join(folder.path, "cache")).incomingPath(`k-${streamId}`), "x".repeat(bytes));
 }
 
@@ -98,7 +98,7 @@ describe("a stream", () => {
 
   test("is started once, whether it is reserved or resumed", async () => {
     await reserve("a");
-    const args = { key: "other", metadata, restart: false, refusal: null, at: 1_000 };
+    const args = { key: "other", metadata, account: null, restart: false, refusal: null, at: 1_000 };
     await call("resume", { streamId: "a", ...args });
     await call("resume", { streamId: "b", ...args });
     expect((await events()).map(({ type, subject }) => [type, subject])).toEqual([
@@ -113,6 +113,7 @@ describe("a stream", () => {
       streamId: "a",
       key: "new",
       metadata: noMetadata,
+      account: null,
       restart: true,
       refusal: null,
       at: 2_000,
@@ -155,7 +156,7 @@ describe("a stream", () => {
 
   test("that cannot be reserved or removed writes nothing", async () => {
     await reserve("a");
-    const again = call("reserve", { streamId: "a", key: "k2", metadata, at: 1_000 });
+    const again = call("reserve", { streamId: "a", key: "k2", metadata, account: null, at: 1_000 });
     expect(await again.catch((error: Error) => error)).toBeInstanceOf(Error);
     const unknown = call("remove", { streamId: "none" });
     expect(await unknown.catch((error: Error) => error)).toBeInstanceOf(Error);

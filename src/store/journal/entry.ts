@@ -8,6 +8,8 @@ export type JournalEntry = { finish: FinishedStream } | { remove: { streamId: st
 
 const streamId = v.pipe(v.string(), v.check(isStreamId));
 const key = v.pipe(v.string(), v.regex(/^[\w-]+$/));
+/** Ids of tokens are shorter. */
+const maxAccountChars = 64;
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 
 const metadata = v.pipe(
@@ -40,6 +42,7 @@ const finish: v.GenericSchema<unknown, FinishedStream> = v.object({
   audio: v.optional(v.nullable(audio), null),
   createdAt: count,
   finishedAt: count,
+  account: v.optional(v.nullable(v.pipe(v.string(), v.maxLength(maxAccountChars)))),
 });
 
 const entry: v.GenericSchema<unknown, JournalEntry> = v.union([
@@ -49,7 +52,8 @@ const entry: v.GenericSchema<unknown, JournalEntry> = v.union([
 
 export function finishOf(stream: FinishedStream): JournalEntry {
   const { streamId, key, sha256, size, format, metadata, audio, createdAt, finishedAt } = stream;
-  return { finish: { streamId, key, sha256, size, format, metadata, audio, createdAt, finishedAt } };
+  const finish = { streamId, key, sha256, size, format, metadata, audio, createdAt, finishedAt };
+  return { finish: { ...finish, account: stream.account ?? undefined } };
 }
 
 /** One line, with its end. */

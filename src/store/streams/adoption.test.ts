@@ -5,6 +5,7 @@ import { temporaryFolder } from "../../testing/fixtures/temporary-folder.ts";
 import { Journal } from "../journal/journal.ts";
 import { CacheLayout } from "../layout.ts";
 import { adoptObject, streamsOfObject } from "./adoption.ts";
+import type { AccountRoom } from "./accounts.ts";
 import { commitGroup, type CommitStore } from "./commit.ts";
 import { noMetadata } from "./metadata.ts";
 import { SqliteCatalog } from "./sqlite/catalog.ts";
@@ -37,12 +38,16 @@ afterEach(async () => {
   folder[Symbol.dispose]();
 });
 
-function adopt(streamId: string, digest = sha256): Promise<string> {
-  const call = { streamId, key: `key-${streamId}`, sha256: digest, metadata, at: 200 };
+function adopt(streamId: string, digest = sha256, room: AccountRoom | null = null): Promise<string> {
+  const call = { streamId, key: `key-${streamId}`, sha256: digest, metadata, room, at: 200 };
   return adoptObject(store, call).then(
     () => "adopted",
     (error: unknown) => toWavecacheError(error).code,
   );
+}
+
+function room(maxBytes: number | null): AccountRoom {
+  return { id: "token", maxBytes, exceptStreamIds: [] };
 }
 
 function found(): string[] {
@@ -78,6 +83,16 @@ describe("an adoption", () => {
     expect(await adopt("first")).toBe("STREAM_EXISTS");
     catalog.reserve("reserved", "other", 1);
     expect(await adopt("reserved")).toBe("STREAM_EXISTS");
+  });
+
+  test("counts for its token, and needs room there", async () => {
+    const size = text.length;
+    expect(await adopt("second", sha256, room(size - 1))).toBe("TOKEN_LIMIT_REACHED");
+    expect(await adopt("second", sha256, room(size))).toBe("adopted");
+    expect(catalog.accounts.storedBytes("token", [])).toBe(size);
+    expect(await adopt("third", sha256, room(2 * size - 1))).toBe("TOKEN_LIMIT_REACHED");
+    expect(await adopt("third", sha256, room(null))).toBe("adopted");
+    expect(catalog.find("third")!.account).toBe("token");
   });
 
   test("needs an object that is there and whole", async () => {

@@ -12,6 +12,7 @@ import { streamFinished } from "../events/facts.ts";
 import { finishOf } from "../journal/entry.ts";
 import type { KeeperArgs } from "../keeper-calls.ts";
 import { type CacheLayout, sizeOfFile } from "../layout.ts";
+import type { AccountRoom } from "./accounts.ts";
 import type { Catalog, FinishedStream, StreamRow } from "./catalog.ts";
 import type { CommitStore } from "./commit.ts";
 
@@ -27,16 +28,17 @@ export function streamsOfObject(
   });
 }
 
-/** Rejects with OBJECT_UNKNOWN if the store does not have the object, and with STREAM_EXISTS. */
+/** Rejects with OBJECT_UNKNOWN if the store does not have the object, STREAM_EXISTS, and TOKEN_LIMIT_REACHED. */
 export async function adoptObject(
   { layout, catalog, journal }: CommitStore,
-  { streamId, key, sha256, metadata, at }: KeeperArgs<"adopt">,
+  { streamId, key, sha256, metadata, room, at }: KeeperArgs<"adopt">,
 ): Promise<StreamRow> {
   if (catalog.find(streamId) !== undefined) throw new WavecacheError("STREAM_EXISTS");
   const [source] = streamsOfObject(layout, catalog, { sha256, limit: 1 });
   if (source === undefined) throw new WavecacheError("OBJECT_UNKNOWN");
   const { size, format, audio } = source;
-  const facts = { streamId, key, sha256, size, format, audio, metadata };
+  if (room !== null) requireRoom(catalog, room, size);
+  const facts = { streamId, key, sha256, size, format, audio, metadata, account: room?.id };
   const stream: FinishedStream = { ...facts, createdAt: at, finishedAt: at };
   journal.append([finishOf(stream)]);
   await journal.sync();
@@ -49,4 +51,14 @@ export async function adoptObject(
   // An upload has taken the id during the sync.
   if (!isEntered) throw new WavecacheError("STREAM_EXISTS");
   return catalog.find(streamId)!;
+}
+
+/** Throws TOKEN_LIMIT_REACHED. */
+function requireRoom(
+  { accounts }: Catalog,
+  { id, maxBytes, exceptStreamIds }: AccountRoom,
+  size: number,
+): void {
+  if (maxBytes === null || accounts.storedBytes(id, exceptStreamIds) + size <= maxBytes) return;
+  throw new WavecacheError("TOKEN_LIMIT_REACHED", "storedBytes");
 }

@@ -48,6 +48,29 @@ const kinds: [string, () => Catalog][] = [
 ];
 
 describe.each(kinds)("a catalog %s", (_name, make) => {
+  test("counts what the streams of each account have, through every change of a stream", () => {
+    const catalog = make();
+    const stored = (...except: string[]) => catalog.accounts.storedBytes("a", except);
+    expect(stored()).toBe(0);
+    catalog.reserve("x", "k", 1);
+    catalog.accounts.set("x", "a");
+    catalog.touch("x", 30, 2);
+    expect([stored(), stored("x"), stored("x", "other")]).toEqual([30, 0, 0]);
+    catalog.seal(sealed("x", a64, 40), 3);
+    catalog.finish("x", 4);
+    expect([stored(), catalog.find("x")!.account]).toEqual([40, "a"]);
+    finish(catalog, "shared", a64, 40);
+    expect(stored()).toBe(40);
+    catalog.accounts.set("shared", "a");
+    expect([stored(), stored("x")]).toEqual([80, 40]);
+    catalog.accounts.set("shared", "b");
+    expect([stored(), catalog.accounts.storedBytes("b", [])]).toEqual([40, 40]);
+    catalog.remove("x");
+    expect(stored()).toBe(0);
+    catalog.accounts.set("shared", null);
+    expect(catalog.accounts.storedBytes("b", [])).toBe(0);
+  });
+
   test("keeps the declared size of an unfinished stream, beside its other metadata", () => {
     const catalog = make();
     const tags = { name: "a.wav" };

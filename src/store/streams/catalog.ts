@@ -6,6 +6,7 @@
 import type { Boot } from "../../base/system/boot.ts";
 import type { DeliveryCatalog } from "../events/deliveries.ts";
 import type { EventOutbox } from "../events/outbox.ts";
+import type { AccountCatalog } from "./accounts.ts";
 import type { AudioProperties, StreamMetadata } from "./metadata.ts";
 import type { FoundStreams, StreamSearch } from "./search.ts";
 
@@ -42,6 +43,8 @@ export interface StreamRow {
   isDamaged: boolean;
   /** Retention never removes it. */
   isPinned: boolean;
+  /** The token that uploaded it, or null. */
+  account: string | null;
 }
 
 /**
@@ -59,6 +62,7 @@ export interface FinishedStream extends SealedStream {
   createdAt: number;
   finishedAt: number;
   isPinned?: boolean;
+  account?: string | null | undefined;
 }
 
 /** A position in the order of SHA-256 and stream id. */
@@ -116,6 +120,7 @@ export interface Catalog {
   /** Takes part in the same transactions. */
   readonly events: EventOutbox;
   readonly deliveries: DeliveryCatalog;
+  readonly accounts: AccountCatalog;
   find(streamId: string): StreamRow | undefined;
   /** The only stream whose tag `name`, or what follows its last slash, is this name; undefined if there are several. */
   findNamed(name: string): StreamRow | undefined;

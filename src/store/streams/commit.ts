@@ -95,8 +95,8 @@ async function writeJournal(
   const rows = items.map((item) => ({ item, row: catalog.find(item.streamId) }));
   const entries = rows.flatMap(({ item, row }) => {
     if (row === undefined) return [];
-    const { createdAt, metadata } = row;
-    return finishOf({ ...item, createdAt, metadata, audio: null, finishedAt: at });
+    const { createdAt, metadata, account } = row;
+    return finishOf({ ...item, createdAt, metadata, account, audio: null, finishedAt: at });
   });
   journal.append(entries);
   await journal.sync();

@@ -61,6 +61,27 @@ function rows(): StreamRow[] {
 }
 
 describe("a catalog that is built anew", () => {
+  test("knows again which token a stream counts for", async () => {
+    object("one");
+    object("two");
+    journal({ ...stream("a", "one"), account: "kitchen" }, stream("b", "two"));
+    await rebuild();
+    expect(rows().map(({ streamId, account }) => [streamId, account])).toEqual([
+      ["a", "kitchen"],
+      ["b", null],
+    ]);
+    const catalog = new SqliteCatalog(layout.catalog);
+    try {
+      expect(catalog.accounts.storedBytes("kitchen", [])).toBe(3);
+    } finally {
+      catalog.close();
+    }
+    // The rebuild has written the journal anew, from the catalog.
+    fs.unlinkSync(layout.catalog);
+    await rebuild();
+    expect(rows()[0]!.account).toBe("kitchen");
+  });
+
   test("has the streams of the journal again, with all that was known of them", async () => {
     object("one");
     object("two");

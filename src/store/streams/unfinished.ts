@@ -22,9 +22,8 @@ export class UnfinishedStreams {
     this.#drift = drift;
   }
 
-  reserve({ streamId, key, at, metadata }: KeeperArgs<"reserve">): null {
-    if (!this.#catalog.reserve(streamId, key, at, metadata)) throw new WavecacheError("STREAM_EXISTS");
-    streamStarted(this.#catalog.events, streamId, metadata, at);
+  reserve(args: KeeperArgs<"reserve">): null {
+    if (!this.#start(args)) throw new WavecacheError("STREAM_EXISTS");
     return null;
   }
 
@@ -38,6 +37,8 @@ export class UnfinishedStreams {
     if (args.restart) return this.#restart(settled, args);
     if (settled.state === "finished") return { kind: "finished", row: settled };
     this.#catalog.touch(settled.streamId, settled.size, args.at);
+    // Otherwise one token could fill the room of another one.
+    if (args.account !== null) this.#catalog.accounts.set(settled.streamId, args.account);
     const { key, size, metadata } = settled;
     return { kind: "unfinished", key, size, metadata };
   }
@@ -57,9 +58,12 @@ export class UnfinishedStreams {
     return null;
   }
 
-  #start({ streamId, key, at, metadata }: KeeperArgs<"reserve">): void {
-    this.#catalog.reserve(streamId, key, at, metadata);
+  /** False if the id is in use. */
+  #start({ streamId, key, at, metadata, account }: KeeperArgs<"reserve">): boolean {
+    if (!this.#catalog.reserve(streamId, key, at, metadata)) return false;
+    if (account !== null) this.#catalog.accounts.set(streamId, account);
     streamStarted(this.#catalog.events, streamId, metadata, at);
+    return true;
   }
 
   /** The caller knows from the answer how the totals changed: no drift. */

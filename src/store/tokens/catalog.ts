@@ -24,6 +24,8 @@ export interface TokenLimits {
   uploads?: number | undefined;
   bytesInPerSecond?: number | undefined;
   bytesOutPerSecond?: number | undefined;
+  /** Of all streams that were uploaded with it. */
+  storedBytes?: number | undefined;
 }
 
 export interface TokenUse {

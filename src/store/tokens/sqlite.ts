@@ -37,6 +37,7 @@ const limitsSchema: v.GenericSchema<unknown, TokenLimits> = v.object({
   uploads: limitSchema,
   bytesInPerSecond: limitSchema,
   bytesOutPerSecond: limitSchema,
+  storedBytes: limitSchema,
 });
 
 export class SqliteTokens implements TokenCatalog {

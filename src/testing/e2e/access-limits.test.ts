@@ -83,6 +83,78 @@ test("uploads above the limit are refused, in every protocol together", async ()
   expect((await put("third", token)).status).toBe(201);
 });
 
+const storing = 100_000;
+
+/** A request without a length is refused by what arrives. */
+async function putParts(id: string, token: string, parts: number): Promise<Response> {
+  const body = new ReadableStream({
+    start(controller) {
+      for (let part = 0; part < parts; part += 1) controller.enqueue(audio.slice(0, storing / 10));
+      controller.close();
+    },
+  });
+  const path = `${server.httpBase}/api/streams/${id}/audio`;
+  return await fetch(path, { method: "PUT", body, headers: bearer(token) });
+}
+
+async function codeOf(answer: Response): Promise<string> {
+  return ((await answer.json()) as { error: { code: string } }).error.code;
+}
+
+test("a token stores no more bytes than it may, whether a request declares them or not", async () => {
+  const token = await limited({ storedBytes: storing });
+  const declared = await put("stored.declared", token);
+  expect([declared.status, await codeOf(declared)]).toEqual([429, "TOKEN_LIMIT_REACHED"]);
+  expect((await putParts("stored.a", token, 6)).status).toBe(201);
+  expect(await codeOf(await putParts("stored.b", token, 5))).toBe("TOKEN_LIMIT_REACHED");
+  await remove("stored.b");
+  expect((await putParts("stored.b", token, 4)).status).toBe(201);
+  expect((await putParts("stored.c", token, 1)).status).toBe(429);
+  // Others are not affected, and what is removed may be stored again.
+  expect((await putParts("stored.c", root.text, 1)).status).toBe(201);
+  await remove("stored.a");
+  expect((await putParts("stored.d", token, 6)).status).toBe(201);
+});
+
+async function remove(id: string): Promise<void> {
+  const path = `${server.httpBase}/api/streams/${id}`;
+  const answer = await fetch(path, { method: "DELETE", headers: root.headers });
+  expect(answer.status).toBe(204);
+}
+
+test("uploads at the same time share what a token may store, over every protocol", async () => {
+  const token = await limited({ storedBytes: storing });
+  const v1 = await V1Peer.open(`${server.url}?token=${token}`);
+  v1.create(1, "shared.v1");
+  await v1.expect(1, "OPENED");
+  await v1.write(1, audio.slice(0, 60_000));
+  const legacy = await AudioCachePeer.open(`${server.url}?token=${token}`);
+  await legacy.start("shared.legacy");
+  await legacy.sendAudio(audio.slice(0, 40_001), 40_001);
+  await legacy.expectError(/limit of the token/);
+  const created = await fetch(`${server.httpBase}/api/tus`, {
+    method: "POST",
+    headers: { ...bearer(token), "tus-resumable": "1.0.0", "upload-length": "50000" },
+  });
+  expect(created.status).toBe(429);
+  await v1.finish(1, 60_000);
+});
+
+test("audio that the server has already counts for the token that adopts it", async () => {
+  const adopt = async (token: string) =>
+    await fetch(`${server.httpBase}/api/streams`, {
+      method: "POST",
+      headers: { ...bearer(token), "content-length": "0", "repr-digest": digest },
+    });
+  const sha256 = new Bun.CryptoHasher("sha256").update(audio).digest("base64");
+  const digest = `sha-256=:${sha256}:`;
+  const token = await limited({ storedBytes: 2 * bytes });
+  expect((await adopt(token)).status).toBe(201);
+  expect((await adopt(token)).status).toBe(201);
+  const refused = await adopt(token);
+  expect([refused.status, await codeOf(refused)]).toEqual([429, "TOKEN_LIMIT_REACHED"]);
+});
+
 test("a token sends and receives no faster than it may", async () => {
   const token = await limited({ bytesInPerSecond: rate, bytesOutPerSecond: rate });
   expect(await timed(() => put("slow", token))).toBeGreaterThan(minMs);

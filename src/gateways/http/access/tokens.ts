@@ -29,6 +29,7 @@ const limitsSchema = v.strictObject({
   uploads: countLimit,
   bytesInPerSecond: countLimit,
   bytesOutPerSecond: countLimit,
+  storedBytes: countLimit,
 });
 
 const tokenEntries = {

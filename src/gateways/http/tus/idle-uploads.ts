@@ -10,11 +10,14 @@ import type { OpenUpload } from "../upload/body-upload.ts";
 /** An upload that belongs to one request after the other. */
 export class SharedUpload implements UploadOwner {
   readonly upload: OpenUpload;
+  readonly account: UploadOwner["account"];
   #owner: UploadOwner | undefined;
   /** Set while there is backpressure, which may have begun between two requests. */
   #held: Upload | undefined;
 
-  constructor(open: (owner: UploadOwner) => OpenUpload) {
+  /** What is uploaded counts for `account`, whoever sends the rest of it. */
+  constructor(open: (owner: UploadOwner) => OpenUpload, account: UploadOwner["account"]) {
+    this.account = account;
     this.upload = open(this);
   }
 

@@ -70,7 +70,10 @@ export class TusUploads {
     chunk: Chunk,
     options: BodyUploadOptions,
   ): Promise<Progress> {
-    const shared = new SharedUpload((owner) => this.#streams.startUpload(streamId, owner, stream));
+    const shared = new SharedUpload(
+      (owner) => this.#streams.startUpload(streamId, owner, stream),
+      options.principal.usage.account,
+    );
     return await this.#receive(shared, chunk, options);
   }
 
@@ -81,7 +84,7 @@ export class TusUploads {
     chunk: Chunk,
     options: BodyUploadOptions,
   ): Promise<Progress> {
-    const shared = this.#idle.take(streamId) ?? this.#reopen(streamId);
+    const shared = this.#idle.take(streamId) ?? this.#reopen(streamId, options.principal.usage.account);
     return await this.#receive(shared, chunk, options, async (upload, kept) => {
       if (offset !== kept) throw new WavecacheError("OFFSET_WRONG");
       if (length !== undefined && upload.finishing === undefined) await declare(upload, kept, length);
@@ -92,7 +95,7 @@ export class TusUploads {
   async describe(streamId: string, options: BodyUploadOptions): Promise<Readable> {
     const found = await this.#streams.locate(streamId, Number.POSITIVE_INFINITY);
     if (found.finishedAt !== undefined || found.size !== found.metadata.declaredSize) return found;
-    await this.#receive(this.#reopen(streamId), noChunk, options);
+    await this.#receive(this.#reopen(streamId, options.principal.usage.account), noChunk, options);
     return await this.#streams.locate(streamId, Number.POSITIVE_INFINITY);
   }
 
@@ -108,16 +111,16 @@ export class TusUploads {
 
   /** A client that aborts its upload may be faster than the end of its connection. */
   async #discard(streamId: string): Promise<void> {
-    const { upload } = this.#idle.take(streamId) ?? this.#reopen(streamId);
+    const { upload } = this.#idle.take(streamId) ?? this.#reopen(streamId, undefined);
     await upload.ready;
     if (upload.finishing !== undefined) return await this.#streams.remove(streamId);
     upload.discard();
     await upload.over;
   }
 
-  #reopen(streamId: string): SharedUpload {
+  #reopen(streamId: string, account: UploadOwner["account"]): SharedUpload {
     if (!isStreamId(streamId)) throw new WavecacheError("STREAM_UNKNOWN");
-    return new SharedUpload((owner) => this.#streams.reopenUpload(streamId, owner));
+    return new SharedUpload((owner) => this.#streams.reopenUpload(streamId, owner), account);
   }
 
   /** Appends a chunk to an upload that passes `check`, and finishes the stream if that was all. */

@@ -50,6 +50,7 @@ export interface AudioPieces {
 export class BodyUpload implements UploadOwner {
   readonly upload: OpenUpload;
   readonly sender: string;
+  readonly account: UploadOwner["account"];
   readonly #connection: BodyUploadOptions["connection"];
   readonly #meter: GatewayMeter;
   readonly #idleMs: number;
@@ -72,6 +73,7 @@ export class BodyUpload implements UploadOwner {
     this.#idleMs = idleMs;
     this.#rate = principal.usage.in;
     this.sender = principal.name;
+    this.account = principal.usage.account;
     // This class has its own idle timer, which stops during backpressure.
     connection.keepOpen();
     this.upload = start(this);

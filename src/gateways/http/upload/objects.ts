@@ -4,6 +4,7 @@ import { resourceOf } from "../../../access/actions.ts";
 import type { Principal } from "../../../access/principal.ts";
 import { WavecacheError } from "../../../base/errors.ts";
 import type { Receipt } from "../../../engine/streams/upload-state.ts";
+import type { UploadOwner } from "../../../engine/streams/upload.ts";
 import type { StreamRow } from "../../../store/streams/catalog.ts";
 import type { StreamMetadata } from "../../../store/streams/metadata.ts";
 import { json, type Operation, operation } from "../operation.ts";
@@ -14,7 +15,12 @@ export interface Objects {
   /** Some of the finished streams with this audio; none if it is damaged, or not there. */
   streamsOf(sha256: string): Promise<StreamRow[]>;
   /** Makes a finished stream of audio that is there. */
-  adopt(streamId: string, sha256: string, metadata: StreamMetadata): Promise<Receipt>;
+  adopt(
+    streamId: string,
+    sha256: string,
+    metadata: StreamMetadata,
+    account: UploadOwner["account"],
+  ): Promise<Receipt>;
 }
 
 const objectSchema = v.strictObject({ sha256: sha256Schema, size: countSchema });

@@ -62,7 +62,7 @@ async function store({ streams, objects }: Engine, asked: Asked): Promise<Respon
   const id = newStreamId(asked);
   if (stream.size === 0 && sha256 !== undefined && sha256 !== emptySha256) {
     await readableObject(objects, sha256, asked.principal);
-    return stored(id, await objects.adopt(id, sha256, stream.metadata), asked);
+    return stored(id, await objects.adopt(id, sha256, stream.metadata, asked.principal.usage.account), asked);
   }
   const pieces = bodyPieces(asked.request.body);
   const receipt = await storePieces(pieces, asked, sha256, (owner) => streams.startUpload(id, owner, stream));

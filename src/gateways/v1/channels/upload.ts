@@ -48,6 +48,10 @@ export class UploadChannel implements Channel, UploadOwner {
     return this.#host.principal.name;
   }
 
+  get account(): UploadOwner["account"] {
+    return this.#host.principal.usage.account;
+  }
+
   open(): void {
     const { streams } = this.#host;
     const { mode, metadata, size } = this.#request;

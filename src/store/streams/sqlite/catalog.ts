@@ -35,6 +35,7 @@ import {
   type StreamMetadata,
 } from "../metadata.ts";
 import type { FoundStreams, StreamSearch } from "../search.ts";
+import { SqliteAccounts } from "./accounts.ts";
 import { migrate } from "./schema.ts";
 import { SqliteSearch } from "./search.ts";
 import { prepareStatements, type SqlRow, type Statements } from "./statements.ts";
@@ -66,6 +67,7 @@ export class SqliteCatalog implements Catalog {
   readonly events: SqliteEvents;
   readonly deliveries: SqliteDeliveries;
   readonly tokens: SqliteTokens;
+  readonly accounts: SqliteAccounts;
   readonly retention: SqliteRetention;
   #durable = true;
   #epoch: number;
@@ -94,6 +96,7 @@ export class SqliteCatalog implements Catalog {
     this.events = new SqliteEvents(database);
     this.deliveries = new SqliteDeliveries(database);
     this.tokens = new SqliteTokens(database);
+    this.accounts = new SqliteAccounts(database);
     this.retention = new SqliteRetention(database);
     this.#runningTime = new RunningTime(this.#number(runningMsFact), monotonicMs);
     this.#epoch = this.#number(epochFact);
@@ -167,6 +170,8 @@ export class SqliteCatalog implements Catalog {
       finishedAt,
       stream.isPinned === true ? 1 : 0,
     );
+    // The id may have another stream, which keeps its account.
+    if (changes === 1 && stream.account !== undefined) this.accounts.set(streamId, stream.account);
     return changes === 1;
   }
 
@@ -331,6 +336,7 @@ export class SqliteCatalog implements Catalog {
     this.events.close();
     this.deliveries.close();
     this.tokens.close();
+    this.accounts.close();
     this.retention.close();
     this.#database.close();
   }
@@ -414,5 +420,6 @@ function toRow(row: SqlRow): StreamRow {
     epoch: row.epoch,
     isDamaged: row.damaged === 1,
     isPinned: row.pinned === 1,
+    account: row.account,
   };
 }

@@ -8,6 +8,7 @@ import { eventSchema } from "../../events/sqlite.ts";
 import { joinSchema } from "../../recordings/joins/sqlite.ts";
 import { overviewSchema } from "../../recordings/peaks/sqlite.ts";
 import { recordingSchema } from "../../recordings/sqlite.ts";
+import { accountSchema } from "./accounts.ts";
 import { searchSchema } from "./search-schema.ts";
 import { baseName } from "./stream-names.ts";
 import { timelineSchema } from "../../recordings/timeline/sqlite.ts";
@@ -145,6 +146,7 @@ export const migrations = [
   deliverySchema,
   consumerSeenColumn,
   joinSchema,
+  accountSchema,
 ];
 
 /** Brings the file to the newest version. Returns whether it was empty. Throws STORE_TOO_NEW. */

@@ -19,6 +19,7 @@ export interface SqlRow {
   epoch: number;
   damaged: number;
   pinned: number;
+  account: string | null;
 }
 
 interface SqlObjectRow {
