@@ -376,7 +376,7 @@ export async function main(args: string[]): Promise<void> {
     const flags = readFlags(args);
     if (flags === undefined) return;
     const reloader = new Reloader(flags, process.env, openLog("config"));
-    logOutput = configureLog(reloader.config.logLevel);
+    logOutput = configureLog(reloader.config.logLevel, reloader.config.logFormat);
     const flushLog = logOutput.flush.bind(logOutput, logFlushMs);
     const log = openLog("server");
     surviveUncaught(log);

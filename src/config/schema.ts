@@ -19,7 +19,7 @@ import {
   defaultScrubDays,
 } from "../base/limits/streams.ts";
 import { GiB, MiB } from "../base/limits/units.ts";
-import { logLevels } from "../base/log/log.ts";
+import { logFormats } from "../base/log/line-format.ts";
 import { eventTypes, hooks, hookTables } from "./hooks.ts";
 import { mqttPrefix, mqttUrl } from "./mqtt.ts";
 import { policies, policyTables } from "./policies.ts";
@@ -28,6 +28,7 @@ import {
   days,
   decibels,
   hostNames,
+  logLevelsText,
   kept,
   listenAddresses,
   networks,
@@ -104,8 +105,10 @@ const server = {
     "path of the audio cache"),
   workers: option("n", String(defaultWorkers), wholeNumber(1, maxWorkers),
     "number of writer threads, and of reader threads"),
-  logLevel: option("level", "info", v.picklist(logLevels, `one of ${logLevels.join(", ")}`),
-    "lowest level that is logged: debug, info, warning, error"),
+  logLevel: option("levels", "info", logLevelsText,
+    "lowest level that is logged: debug, info, warning, error; also by part, as info,wavecache.store=debug"),
+  logFormat: option("format", "auto", v.picklist(logFormats, `one of ${logFormats.join(", ")}`),
+    "text, json, terminal (short, with colors), journal (for journald), or auto: by where the log goes"),
   maxConnections: option("n", String(defaultMaxConnections), wholeNumber(1, 1_000_000),
     "limit of open connections on all TCP ports; the oldest that is silent makes room for a new one"),
   maxConnectionsPerAddress: option("n", "auto", wholeNumberOrAuto(1, 1_000_000),

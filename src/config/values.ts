@@ -2,6 +2,7 @@
  * What the value of an option may look like: each schema turns its text into a value, or says what it expects. A
  * configuration file may hold numbers, booleans and arrays where the command line has only text.
  */
+import { type LogLevels, parseLogLevels } from "../base/log/log-levels.ts";
 import * as v from "valibot";
 import { strictTable } from "./strict-table.ts";
 import { GrantError, Grants } from "../access/grants.ts";
@@ -159,6 +160,14 @@ export const hostNames = v.pipe(
   list(",", hostNamesExpected),
   v.transform((given) => HostNames.parse(given)),
   v.custom<HostNames>((names) => names !== undefined, hostNamesExpected),
+);
+
+const levelsExpected = "one of debug, info, warning, error, or also by part, as info,wavecache.store=debug";
+
+export const logLevelsText = v.pipe(
+  v.string(levelsExpected),
+  v.transform((given) => parseLogLevels(given)),
+  v.custom<LogLevels>((levels) => levels !== undefined, levelsExpected),
 );
 
 const originsExpected = "origins separated by commas, such as https://music.example";

@@ -1,8 +1,8 @@
 /** Logging by LogTape: one line per event on standard output, with the fields behind the message. */
-import { configureSync, getLogger, getTextFormatter, type LogRecord } from "@logtape/logtape";
-import { maxLogFieldChars } from "../limits/log.ts";
+import { configureSync, getLogger } from "@logtape/logtape";
+import { type LineFormat, type LogFormat, lineFormat } from "./line-format.ts";
+import type { LogLevels } from "./log-levels.ts";
 import { LineWriter } from "./line-writer.ts";
-import { escapeInJson, unsafeCharacters } from "./unsafe-characters.ts";
 
 export type Fields = Record<string, unknown>;
 
@@ -17,28 +17,41 @@ export interface Log {
   error(message: string, fields?: Fields): void;
 }
 
-export const logLevels = ["debug", "info", "warning", "error"] as const;
-export type LogLevel = (typeof logLevels)[number];
-
 const standardOutput = 1;
 
 /**
- * Logs events of `level` and above to standard output. Call it once, before the first event. The writer that it
+ * Logs events of these levels to standard output. Call it once, before the first event. The writer that it
  * returns drops lines if standard output cannot take them: losing the log must not end the server.
  */
-export function configureLog(level: LogLevel): LineWriter {
-  const writer = new LineWriter(standardOutput, describeLoss);
-  changeLogLevel(level, writer);
+export function configureLog(levels: LogLevels, format: LogFormat): LineWriter {
+  const formatLine = lineFormat(format, standardOutput);
+  const writer = new LineWriter(standardOutput, (lines) => describeLoss(lines, formatLine));
+  changeLogLevels(levels, format, writer);
   return writer;
 }
 
-/** From now on, events of `level` and above are logged, to the same writer. */
-export function changeLogLevel(level: LogLevel, writer: LineWriter): void {
+/** From now on, events of these levels are logged, to the same writer. */
+export function changeLogLevels(
+  { general, byCategory }: LogLevels,
+  format: LogFormat,
+  writer: LineWriter,
+): void {
+  const formatLine = lineFormat(format, standardOutput);
+  const sinks = ["out" as const];
+  // A category of its own replaces the sinks above it: they would apply the general level.
+  const own = byCategory.map(({ category, level }) => ({
+    category: category.split("."),
+    lowestLevel: level,
+    parentSinks: "override" as const,
+
+    sinks,
+  }));
   configureSync({
     reset: true,
     sinks: { out: (record) => writer.write(formatLine(record)) },
     loggers: [
-      { category: "wavecache", lowestLevel: level, sinks: ["out"] },
+      { category: "wavecache", lowestLevel: general, sinks },
+      ...own,
       { category: ["logtape", "meta"], lowestLevel: "error", sinks: ["out"] },
     ],
   });
@@ -55,7 +68,7 @@ export function openLog(part: string): Log {
   };
 }
 
-function describeLoss(lines: number): string {
+function describeLoss(lines: number, formatLine: LineFormat): string {
   return formatLine({
     category: ["wavecache", "log"],
     level: "warning",
@@ -64,35 +77,4 @@ function describeLoss(lines: number): string {
     timestamp: Date.now(),
     properties: { lines },
   });
-}
-
-const formatHead = getTextFormatter({
-  timestamp: "rfc3339",
-  level: "L",
-  category: ".",
-  format: ({ timestamp, level, category, message }) => `${timestamp} ${level} ${category}: ${message}`,
-});
-
-/** One line, whatever the event holds: without further line breaks, and without anything that a terminal obeys. */
-export function formatLine(record: LogRecord): string {
-  const head = formatHead(record).trimEnd().replace(unsafeCharacters, escapeInJson);
-  const fields = Object.entries(record.properties).map(([name, value]) => ` ${name}=${formatValue(value)}`);
-  return `${head}${fields.join("")}\n`;
-}
-
-/** Unquoted if that is unambiguous, otherwise as JSON. */
-function formatValue(value: unknown): string {
-  const text = shorten(textOf(value));
-  if (/^[\w.:/@+-]+$/.test(text)) return text;
-  return JSON.stringify(text).replace(unsafeCharacters, escapeInJson);
-}
-
-function textOf(value: unknown): string {
-  if (value instanceof Error) return value.message;
-  if (typeof value === "object" && value !== null) return JSON.stringify(value);
-  return value === undefined ? "null" : String(value);
-}
-
-function shorten(text: string): string {
-  return text.length <= maxLogFieldChars ? text : `${text.slice(0, maxLogFieldChars)}...`;
 }

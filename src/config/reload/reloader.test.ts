@@ -27,7 +27,7 @@ test("a reload applies what is live, and names the rest until it is as before", 
   const { changed, needRestart } = await reloader.reload("request");
   expect(changed).toEqual([{ name: "logLevel", key: "server.log-level", from: '"info"', to: '"debug"' }]);
   expect(needRestart).toEqual([{ name: "port", key: "server.port", from: "1", to: "2" }]);
-  expect(applied).toMatchObject([{ port: 1, logLevel: "debug" }]);
+  expect(applied).toMatchObject([{ port: 1, logLevel: { general: "debug" } }]);
   expect(reloader.config).toBe(applied[0]!);
   expect((await reloader.reload("request")).needRestart).toHaveLength(1);
   write("[server]\nport = 1\n");
@@ -49,7 +49,7 @@ test("a mistake, or a part that refuses, changes nothing anywhere", async () => 
   write("[server]\nlog-level = 'debug'\n");
   expect(await reloader.reload("file").catch(String)).toContain("not with me");
   expect(applied).toEqual([]);
-  expect(reloader.config.logLevel).toBe("info");
+  expect(reloader.config.logLevel.general).toBe("info");
   expect(reloader.figures).toEqual({ succeeded: 0, failed: 2, hasFailedLast: true });
 });
 
@@ -61,7 +61,7 @@ test("a flag keeps its value whatever the file says", async () => {
   const reloader = new Reloader(flags, {}, log);
   writeFileSync(file, "[server]\nlog-level = 'debug'\n");
   expect((await reloader.reload("signal")).changed).toEqual([]);
-  expect(reloader.config.logLevel).toBe("warning");
+  expect(reloader.config.logLevel.general).toBe("warning");
 });
 
 test("a secret that changes is named without its value", async () => {
