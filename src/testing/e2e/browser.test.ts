@@ -216,7 +216,8 @@ describe.skipIf(executable === null)("a web page", () => {
       await page.setContent(`<a href="http://localhost:${port}/">link</a>`);
       await page.click("a");
       await page.waitForURL(`http://localhost:${port}/`);
-      expect(await page.locator("h1").textContent()).toBe("Wavecache");
+      await page.locator("h1", { hasText: "Overview" }).waitFor();
+      expect(await page.title()).toContain("Wavecache");
     },
     limitMs,
   );

@@ -20,7 +20,7 @@ async function ledsOf(page: Page, deviceId: string): Promise<string[]> {
     .evaluateAll((items) => items.map((item) => item.getAttribute("data-color") ?? ""));
 }
 
-/** As the device was told to show them. */
+/** As the server has set them. */
 function shownBy(device: GrpcDevice): string[] {
   return (device.shown.at(-1) ?? []).map((rgba) => `#${rgba.toString(16).toUpperCase().padStart(8, "0")}`);
 }
