@@ -38,12 +38,11 @@ export function changeLogLevels(
 ): void {
   const formatLine = lineFormat(format, standardOutput);
   const sinks = ["out" as const];
-  // A category of its own replaces the sinks above it: they would apply the general level.
+  // Without the override the sinks above would write the same event a second time.
   const own = byCategory.map(({ category, level }) => ({
     category: category.split("."),
     lowestLevel: level,
     parentSinks: "override" as const,
-
     sinks,
   }));
   configureSync({

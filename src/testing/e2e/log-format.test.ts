@@ -20,3 +20,9 @@ test("a log in JSON has an object in each line, and the events of a part at the 
   ]);
   expect(messages[1].fields).toEqual({ signal: "SIGTERM" });
 });
+
+test("an event of a part with a level of its own is logged once", async () => {
+  await using server = await TestServer.start({ flags: { "log-level": "info,wavecache.server=debug" } });
+  expect(await server.stop()).toBe(0);
+  expect(server.stdout.match(/wavecache\.server: ready/g)).toHaveLength(1);
+});
