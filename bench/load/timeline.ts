@@ -9,6 +9,8 @@ import { KiB, MiB } from "../../src/base/limits/units.ts";
 import { countOption, textOption } from "../../src/cli/kit/arguments.ts";
 import { table } from "../../src/cli/kit/text.ts";
 import { encodeWavHeader, wavHeaderBytes } from "../../src/codec/wav/wav.ts";
+import type { RecordedWav } from "../../src/base/recording-entry.ts";
+import { WavDigest } from "../../src/store/recordings/wav-digest.ts";
 import { SqliteCatalog } from "../../src/store/streams/sqlite/catalog.ts";
 import { TestServer } from "../../src/testing/harness/server.ts";
 import { readCommandLine, runBench, writeReport } from "./command.ts";
@@ -100,8 +102,14 @@ function entryOf(index: number, wav: Uint8Array) {
     nibbleOrderBy: null,
     placement: { ...session, position: index * samples, losses: [] },
     bin: { bytes: 0, sha256: sha256Of(new Uint8Array(0)) },
-    wav: { bytes: wav.length, sha256: sha256Of(wav) },
+    wav: digestOf(wav),
   };
+}
+
+function digestOf(wav: Uint8Array): RecordedWav {
+  const digest = new WavDigest();
+  digest.add(wav);
+  return digest.finish();
 }
 
 function sha256Of(bytes: Uint8Array): string {

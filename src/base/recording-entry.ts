@@ -5,6 +5,12 @@ export interface RecordedFile {
   sha256: string;
 }
 
+/** The `.wav` of a recorded segment. */
+export interface RecordedWav extends RecordedFile {
+  /** What reads compare: an xxHash3 as lower-case hex (store/recordings/wav-digest.ts). Older recordings have none. */
+  checksum?: string;
+}
+
 /** The peaks of a recorded segment, in short; those at full detail are in its `.dat`. */
 export interface RecordedPeaks {
   /** Of the overview. */
@@ -76,7 +82,7 @@ export interface RecordingEntry {
   nibbleOrderBy: "matched" | "fallback" | "forced" | null;
   placement: Placement;
   bin: RecordedFile;
-  wav: RecordedFile;
+  wav: RecordedWav;
   /** Absent if the samples were not measured; the keeper measures them later. */
   peaks?: RecordedPeaks;
 }

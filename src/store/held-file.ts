@@ -8,7 +8,7 @@ import { identityOf } from "./layout.ts";
 
 const { O_RDONLY, O_NONBLOCK = 0 } = fs.constants;
 /** A container may run without /proc. */
-const descriptorFolder =
+export const descriptorFolder =
   process.platform === "linux" && fs.existsSync("/proc/self/fd") ? "/proc/self/fd" : undefined;
 
 export class HeldFile {

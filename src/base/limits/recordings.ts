@@ -90,10 +90,16 @@ export const maxPeriodSpans = 10_000;
 export const periodReadBytes = 512 * KiB;
 /** Recordings that one removal of a period takes out of the catalog at once; it continues with the next ones. */
 export const maxRemovedAtOnce = 500;
-/** Recordings whose file was compared with its SHA-256; the least recently used is hashed again before it is sent. */
+/** Recordings whose file was compared with its digest; the least recently used is hashed again before it is sent. */
 export const maxVerifiedRecordings = 10_000;
+/** Folders of devices that are held open for the next file; the least recently used is closed. */
+export const maxHeldFolders = 16;
+/** A folder is held open for this long, and then opened again if it is needed. */
+export const heldFolderMs = 2_000;
 /** A recording is hashed in pieces of this size: other work of the main thread comes between them. */
 export const recordingHashBytes = 256 * KiB;
+/** Memory of so many hashes is kept for the next ones: a client that reads a period hashes up to two files at once. */
+export const maxSpareHashes = 4;
 
 mustHold("an ingest frame fits a WebSocket message", maxIngestFrameBytes <= defaultMaxMessageBytes);
 mustHold(

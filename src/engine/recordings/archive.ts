@@ -101,6 +101,7 @@ export class RecordingArchive {
   async close(): Promise<void> {
     clearInterval(this.#timer);
     await this.#looking;
+    this.#wavFiles.close();
   }
 
   async list(query: RecordingQuery): Promise<RecordingRow[]> {

@@ -63,6 +63,9 @@ describe("the catalog of recordings", () => {
   test("returns what was inserted, also after reopening", () => {
     const recordings = [
       entry("a"),
+      entry("with a checksum", {
+        wav: { bytes: 32_044, sha256: "a".repeat(64), checksum: "0123456789abcdef" },
+      }),
       entry("b", { device: null, codec: "pcm", nibbleOrder: null, nibbleOrderBy: null }),
     ];
     catalog.transaction(() => recordings.forEach((each) => catalog.recordings.enter(each)), true);
@@ -73,6 +76,24 @@ describe("the catalog of recordings", () => {
     expect(catalog.recordings.list(all)).toEqual(expected);
     expect(catalog.recordings.has("a")).toBe(true);
     expect(catalog.recordings.has("c")).toBe(false);
+  });
+
+  test("gives reads of a period the digests of each file", () => {
+    const wav = { bytes: 32_044, sha256: "a".repeat(64), checksum: "0123456789abcdef" };
+    const { timeline } = catalog.recordings;
+    catalog.recordings.enter(entry("new", { wav }));
+    catalog.recordings.enter(entry("old"));
+    const sessions = timeline.read({
+      source: "mic",
+      streamId: undefined,
+      fromUs: 0,
+      toUs: 1e12,
+      limit: 10,
+    }).spans;
+    const segments = sessions.flatMap(({ session, first, past }) =>
+      timeline.segments(session, first, past, 10),
+    );
+    expect(segments.map((segment) => segment.wav)).toEqual([wav, entry("old").wav]);
   });
 
   test("replaces a recording of the same name", () => {

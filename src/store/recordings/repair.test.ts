@@ -10,6 +10,7 @@ import { temporaryFolder } from "../../testing/fixtures/temporary-folder.ts";
 import { decodeDat } from "../../codec/peaks/dat.ts";
 import { encodeWavHeader } from "../../codec/wav/wav.ts";
 import { listSegments, repairSegment } from "./repair.ts";
+import { WavChecksum } from "./wav-digest.ts";
 
 const name = "mic/stream_7_mic_20260102_030405";
 let folder: ReturnType<typeof temporaryFolder>;
@@ -38,6 +39,11 @@ const there = () =>
     .filter((path) => path.includes("."));
 
 const sumOf = (bytes: Buffer) => ({ bytes: bytes.length, sha256: sha256(bytes) });
+const checksumOf = (bytes: Buffer) => {
+  const checksum = new WavChecksum();
+  checksum.add(bytes);
+  return checksum.finish();
+};
 
 describe("repair", () => {
   test("truncates a torn frame, writes the sizes and describes the recording", () => {
@@ -63,7 +69,7 @@ describe("repair", () => {
         nibbleOrderBy: null,
         placement: placementOf(name, { sessionStartUs: Date.UTC(2026, 0, 2, 3, 4, 5) * 1000, run: "" }),
         bin: sumOf(segment.bin),
-        wav: sumOf(segment.wav),
+        wav: { ...sumOf(segment.wav), checksum: checksumOf(segment.wav) },
         peaks: expect.objectContaining({ peak: 959, clipped: 0 }),
       });
       expect(segment.frames.length).toBe(isWhole ? 3 : 2);

@@ -16,7 +16,7 @@ import { MiB } from "../../base/limits/units.ts";
 import type {
   Loss,
   Placement,
-  RecordedFile,
+  RecordedWav,
   RecordingEntry,
   StartedSegment,
 } from "../../base/recording-entry.ts";
@@ -25,6 +25,7 @@ import { codecOfFrame, frameBytesAt, frameSeq, codecPcm16, lostBetween, nextSeq 
 import { removeFile, sizeOfFile } from "../layout.ts";
 import { measureSegment } from "./peaks/measure.ts";
 import { peaksPath } from "./peaks/segment-peaks.ts";
+import { WavDigest } from "./wav-digest.ts";
 
 export type RepairOutcome = RecordingEntry | "removed" | "damaged";
 
@@ -75,6 +76,7 @@ export function repairSegment(
   if (format === undefined) return "damaged";
   if (frames.bytes < binBytes!) fs.truncateSync(`${path}.bin`, frames.bytes);
   const peaks = measureSegment(path);
+  const { bytes, sha256 } = hashFile(`${path}.bin`);
   return {
     name,
     ...identity,
@@ -91,7 +93,7 @@ export function repairSegment(
       losses:
         started === undefined || started.fillGaps ? [] : lossesIn(frames.jumps, started, format.samples),
     },
-    bin: hashFile(`${path}.bin`),
+    bin: { bytes, sha256 },
     wav: hashFile(`${path}.wav`),
     ...(peaks === undefined ? {} : { peaks }),
   };
@@ -236,16 +238,16 @@ function repairWav(
   }
 }
 
-function hashFile(path: string): RecordedFile {
-  const hasher = new Bun.CryptoHasher("sha256");
+function hashFile(path: string): Required<RecordedWav> {
+  const digest = new WavDigest();
   const block = new Uint8Array(blockBytes);
   const descriptor = fs.openSync(path, "r");
   try {
     let bytes = 0;
     for (;;) {
       const got = fs.readSync(descriptor, block, 0, block.length, bytes);
-      if (got === 0) return { bytes, sha256: hasher.digest("hex") };
-      hasher.update(block.subarray(0, got));
+      if (got === 0) return digest.finish();
+      digest.add(block.subarray(0, got));
       bytes += got;
     }
   } finally {

@@ -17,11 +17,12 @@ import * as fs from "node:fs";
 import { dirname, join } from "node:path";
 import { systemCode } from "../../base/errors.ts";
 import { failpoint } from "../../base/failpoint.ts";
-import type { Placement, RecordedFile, RecordedPeaks } from "../../base/recording-entry.ts";
+import type { Placement, RecordedFile, RecordedPeaks, RecordedWav } from "../../base/recording-entry.ts";
 import { encodeWavHeader, wavHeaderBytes } from "../../codec/wav/wav.ts";
 import type { AppendBuffer } from "./append-buffer.ts";
 import { createFolder, isMissing, removeFile } from "../layout.ts";
 import { peaksPath } from "./peaks/segment-peaks.ts";
+import { WavDigest } from "./wav-digest.ts";
 
 /** The content of a segment; `samples` counts per channel. */
 export interface SegmentCounts {
@@ -51,7 +52,7 @@ export class Segment {
   readonly #format: WavShape;
   readonly #binHash = new Bun.CryptoHasher("sha256");
   /** Created only after the `.wav` is finished: thousands of segments may be open, and a hasher takes memory. */
-  #wavHash: Bun.CryptoHasher | undefined;
+  #wavDigest: WavDigest | undefined;
   /** `counts` after the last append that succeeded; `#binBytes` and `#wavBytes` match it. */
   #saved: SegmentCounts = { ...this.counts };
   #binBytes = 0;
@@ -140,17 +141,17 @@ export class Segment {
     const wanted = Math.min(block.length, this.#wavBytes - this.#hashedBytes);
     const got = fs.readSync(this.#wav, block, 0, wanted, this.#hashedBytes);
     if (got === 0) throw new Error(`${this.#path}.wav was truncated while it was read`);
-    this.#wavHash ??= new Bun.CryptoHasher("sha256");
-    this.#wavHash.update(block.subarray(0, got));
+    this.#wavDigest ??= new WavDigest();
+    this.#wavDigest.add(block.subarray(0, got));
     this.#hashedBytes += got;
     return this.#hashedBytes === this.#wavBytes;
   }
 
   /** Sizes and digests of both files, after `hashNext` has returned true. */
-  hashes(): { bin: RecordedFile; wav: RecordedFile } {
+  hashes(): { bin: RecordedFile; wav: RecordedWav } {
     return {
       bin: { bytes: this.#binBytes, sha256: this.#binHash.digest("hex") },
-      wav: { bytes: this.#wavBytes, sha256: this.#wavHash!.digest("hex") },
+      wav: this.#wavDigest!.finish(),
     };
   }
 

@@ -8,7 +8,7 @@ import {
   type StartedSegment,
 } from "../../base/recording-entry.ts";
 import type { RecordingCatalog, RecordingQuery, RecordingRow } from "./catalog.ts";
-import { type PlacedRow, SqliteTimeline } from "./timeline/sqlite.ts";
+import { type PlacedRow, SqliteTimeline, wavOf } from "./timeline/sqlite.ts";
 
 export const recordingSchema = `
   CREATE TABLE recordings (
@@ -36,6 +36,9 @@ export const recordingSchema = `
   CREATE INDEX recordings_by_device ON recordings (device, started_at) WHERE device IS NOT NULL;
 `;
 
+/** Reads of older recordings compare the SHA-256. */
+export const checksumColumn = "ALTER TABLE recordings ADD COLUMN wav_checksum TEXT";
+
 interface SqlRow {
   id: number;
   name: string;
@@ -56,6 +59,7 @@ interface SqlRow {
   bin_sha256: string;
   wav_bytes: number;
   wav_sha256: string;
+  wav_checksum: string | null;
   /** All null if it was not measured. */
   peak: number | null;
   mean_square: number;
@@ -74,7 +78,7 @@ type Values = (string | number | null)[];
 const columns = [
   ..."name device stream_id codec sample_rate channels started_at ended_at frames samples gaps".split(" "),
   ..."lost_frames nibble_order nibble_order_by bin_bytes bin_sha256 wav_bytes wav_sha256".split(" "),
-  ..."session position span losses".split(" "),
+  ..."session position span losses wav_checksum".split(" "),
 ];
 
 export class SqliteRecordings implements RecordingCatalog {
@@ -206,6 +210,7 @@ function valuesOf(recording: RecordingEntry, session: number): Values {
     position,
     spanOf(recording),
     losses.length === 0 ? null : JSON.stringify(losses),
+    recording.wav.checksum ?? null,
   ];
 }
 
@@ -228,7 +233,7 @@ function toRow(row: SqlRow): RecordingRow {
     nibbleOrderBy: row.nibble_order_by,
     placement: placementOf(row),
     bin: { bytes: row.bin_bytes, sha256: row.bin_sha256 },
-    wav: { bytes: row.wav_bytes, sha256: row.wav_sha256 },
+    wav: wavOf(row),
     ...(row.peak === null
       ? {}
       : { level: { peak: row.peak, meanSquare: row.mean_square, clipped: row.clipped } }),

@@ -6,6 +6,7 @@ import { openLog } from "../../base/log/log.ts";
 import { PeriodAudio } from "../../engine/recordings/by-time/period-audio.ts";
 import { planPeriod } from "../../engine/recordings/by-time/plan.ts";
 import { timelineOf } from "../../engine/recordings/by-time/timeline.ts";
+import { WavDigest } from "../../store/recordings/wav-digest.ts";
 import { WavFiles } from "../../engine/recordings/wav-files.ts";
 import { RecordingKeeper } from "../../store/recordings/keeper.ts";
 import type { RecordingRow } from "../../store/recordings/catalog.ts";
@@ -111,6 +112,9 @@ function expectTrueFiles(): void {
       const bytes = fileOf(row, kind);
       expect([bytes.length, sha256(bytes)]).toEqual([row[kind].bytes, row[kind].sha256]);
     }
+    const digest = new WavDigest();
+    digest.add(fileOf(row, "wav"));
+    expect(row.wav).toEqual(digest.finish());
   }
 }
 

@@ -1,5 +1,5 @@
 /** Adds audio that is in files, and not in the catalog, to the rows that the catalog has of a period. */
-import { spanOf, type RecordedFile, type WrittenSegment } from "../../../base/recording-entry.ts";
+import { spanOf, type RecordedWav, type WrittenSegment } from "../../../base/recording-entry.ts";
 import type { SegmentRow, SpanRow } from "../../../store/recordings/timeline/catalog.ts";
 
 /** A segment that the catalog may not have. */
@@ -8,14 +8,14 @@ export interface UnenteredSegment extends WrittenSegment {
   sampleRate: number;
   channels: number;
   /** Undefined while it is recorded: nothing tells yet whether its bytes are right. */
-  wav: RecordedFile | undefined;
+  wav: RecordedWav | undefined;
 }
 
 /** A segment whose samples can be read. */
 export interface ReadableSegment extends Omit<SegmentRow, "id" | "wav"> {
   /** Undefined if the catalog does not have it. */
   id: number | undefined;
-  wav: RecordedFile | undefined;
+  wav: RecordedWav | undefined;
 }
 
 export interface ReadableRows {

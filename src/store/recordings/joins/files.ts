@@ -2,10 +2,11 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { MiB } from "../../../base/limits/units.ts";
-import type { RecordedFile } from "../../../base/recording-entry.ts";
+import type { RecordedFile, RecordedWav } from "../../../base/recording-entry.ts";
 import { encodeWavHeader, wavHeaderBytes } from "../../../codec/wav/wav.ts";
 import { syncFolder } from "../../layout.ts";
 import type { RecordingRow } from "../catalog.ts";
+import { WavDigest } from "../wav-digest.ts";
 
 const blockBytes = 1 * MiB;
 
@@ -21,17 +22,17 @@ export async function writeJoined(
   name: string,
   rows: readonly RecordingRow[],
   keepPackets: boolean,
-): Promise<{ bin: RecordedFile; wav: RecordedFile }> {
+): Promise<{ bin: RecordedFile; wav: RecordedWav }> {
   const { sampleRate, channels } = rows[0]!;
   const audioBytes = rows.reduce((sum, { wav }) => sum + wav.bytes - wavHeaderBytes, 0);
   const header = encodeWavHeader(sampleRate, channels, audioBytes);
   const path = join(folder, name);
   const bins = keepPackets ? rows.map((row) => ({ path: pathOf(folder, row, "bin"), ...row.bin })) : [];
   const wavs = rows.map((row) => ({ path: pathOf(folder, row, "wav"), ...row.wav }));
-  const bin = await writeFile(`${path}.bin`, new Uint8Array(0), bins, 0);
+  const { bytes, sha256 } = await writeFile(`${path}.bin`, new Uint8Array(0), bins, 0);
   const wav = await writeFile(`${path}.wav`, header, wavs, wavHeaderBytes);
   syncFolder(dirname(path));
-  return { bin, wav };
+  return { bin: { bytes, sha256 }, wav };
 }
 
 function pathOf(folder: string, { name }: RecordingRow, kind: "bin" | "wav"): string {
@@ -46,19 +47,17 @@ async function writeFile(
   head: Uint8Array,
   sources: readonly Source[],
   skippedBytes: number,
-): Promise<RecordedFile> {
+): Promise<Required<RecordedWav>> {
   await using target = await open(path, "wx");
-  const hasher = new Bun.CryptoHasher("sha256");
-  let bytes = 0;
+  const digest = new WavDigest();
   const append = async (piece: Uint8Array) => {
-    hasher.update(piece);
-    bytes += piece.length;
+    digest.add(piece);
     await target.writeFile(piece);
   };
   await append(head);
   for (const source of sources) await copySource(source, skippedBytes, append);
   await target.datasync();
-  return { bytes, sha256: hasher.digest("hex") };
+  return digest.finish();
 }
 
 async function copySource(

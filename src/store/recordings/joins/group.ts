@@ -1,6 +1,12 @@
 /** Which segments become one recording, and what the catalog has of it. */
 import { maxSegmentBytes, maxSegmentLosses } from "../../../base/limits/recordings.ts";
-import { type Loss, type RecordedFile, type RecordingEntry, spanOf } from "../../../base/recording-entry.ts";
+import {
+  type Loss,
+  type RecordedFile,
+  type RecordedWav,
+  type RecordingEntry,
+  spanOf,
+} from "../../../base/recording-entry.ts";
 import type { RecordingRow } from "../catalog.ts";
 
 /** Runs of at least two segments that follow each other without a gap, by position. Pinned ones stay as they are. */
@@ -36,7 +42,7 @@ function fits(group: readonly RecordingRow[], row: RecordingRow): boolean {
 export function joinedEntry(
   rows: readonly RecordingRow[],
   name: string,
-  files: { bin: RecordedFile; wav: RecordedFile },
+  files: { bin: RecordedFile; wav: RecordedWav },
 ): RecordingEntry {
   const first = rows[0]!;
   const sum = (of: (row: RecordingRow) => number) => rows.reduce((total, row) => total + of(row), 0);

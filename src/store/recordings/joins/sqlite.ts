@@ -65,6 +65,7 @@ export class SqliteJoins implements JoinCatalog {
       joined.bin.sha256,
       joined.wav.bytes,
       joined.wav.sha256,
+      joined.wav.checksum ?? null,
       spanOf(joined),
       losses.length === 0 ? null : JSON.stringify(losses),
       first!.id,
@@ -108,7 +109,7 @@ function prepareStatements(database: Database) {
     remove: database.prepare<never, [number]>("DELETE FROM recordings WHERE id = ?"),
     update: database.prepare<never, (string | number | null)[]>(
       `UPDATE recordings SET name = ?, ended_at = ?, frames = ?, samples = ?, gaps = ?, lost_frames = ?, bin_bytes = ?,
-         bin_sha256 = ?, wav_bytes = ?, wav_sha256 = ?, span = ?, losses = ? WHERE id = ?`,
+         bin_sha256 = ?, wav_bytes = ?, wav_sha256 = ?, wav_checksum = ?, span = ?, losses = ? WHERE id = ?`,
     ),
     countSpan: database.prepare<never, [number, number, number, number]>(
       `UPDATE recording_spans SET segments = segments - ?

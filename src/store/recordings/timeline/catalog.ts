@@ -1,5 +1,5 @@
 /** The catalog of when there is audio of which device. */
-import type { Loss } from "../../../base/recording-entry.ts";
+import type { Loss, RecordedWav } from "../../../base/recording-entry.ts";
 
 /** Times are in µs since 1970. */
 export interface TimelineQuery {
@@ -84,7 +84,7 @@ export interface SegmentRow {
   position: number;
   samples: number;
   losses: readonly Loss[];
-  wav: { bytes: number; sha256: string };
+  wav: RecordedWav;
 }
 
 /** A period of a source; `streamId` as in `TimelineQuery`. */

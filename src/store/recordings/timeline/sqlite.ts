@@ -3,7 +3,7 @@
  * read a million segments.
  */
 import type { Database } from "bun:sqlite";
-import type { Loss, RecordingEntry } from "../../../base/recording-entry.ts";
+import type { Loss, RecordedWav, RecordingEntry } from "../../../base/recording-entry.ts";
 import { spanOf } from "../../../base/recording-entry.ts";
 import type {
   EndedConnection,
@@ -245,12 +245,18 @@ interface StoredSegment extends Omit<SegmentRow, "losses" | "wav"> {
   losses: string | null;
   wav_bytes: number;
   wav_sha256: string;
+  wav_checksum: string | null;
+}
+
+/** The `.wav` of a row. */
+export function wavOf(row: Pick<StoredSegment, "wav_bytes" | "wav_sha256" | "wav_checksum">): RecordedWav {
+  const checksum = row.wav_checksum === null ? {} : { checksum: row.wav_checksum };
+  return { bytes: row.wav_bytes, sha256: row.wav_sha256, ...checksum };
 }
 
 function toSegment(row: StoredSegment): SegmentRow {
   const { id, name, session, position, samples, losses } = row;
-  const wav = { bytes: row.wav_bytes, sha256: row.wav_sha256 };
-  return { id, name, session, position, samples, losses: lossesOf(losses), wav };
+  return { id, name, session, position, samples, losses: lossesOf(losses), wav: wavOf(row) };
 }
 
 function lossesOf(text: string | null): readonly Loss[] {
@@ -342,7 +348,7 @@ function prepareReads(database: Database) {
        WHERE ${timeOf("r.position")} >= ? AND ${timeOf("r.position + r.span")} <= ? LIMIT ?`,
     ),
     segments: database.prepare<StoredSegment, [number, number, number, number, number, number]>(
-      `SELECT id, name, session, position, samples, losses, wav_bytes, wav_sha256 FROM recordings
+      `SELECT id, name, session, position, samples, losses, wav_bytes, wav_sha256, wav_checksum FROM recordings
        WHERE session = ?
          AND position >= coalesce((SELECT max(position) FROM recordings WHERE session = ? AND position <= ?), 0)
          AND position < ? AND position + span > ?

@@ -7,7 +7,7 @@ import { consumerSeenColumn, deliverySchema } from "../../events/deliveries.ts";
 import { eventSchema } from "../../events/sqlite.ts";
 import { joinSchema } from "../../recordings/joins/sqlite.ts";
 import { overviewSchema } from "../../recordings/peaks/sqlite.ts";
-import { recordingSchema } from "../../recordings/sqlite.ts";
+import { checksumColumn, recordingSchema } from "../../recordings/sqlite.ts";
 import { accountSchema } from "./accounts.ts";
 import { searchSchema } from "./search-schema.ts";
 import { baseName } from "./stream-names.ts";
@@ -147,6 +147,7 @@ export const migrations = [
   consumerSeenColumn,
   joinSchema,
   accountSchema,
+  checksumColumn,
 ];
 
 /** Brings the file to the newest version. Returns whether it was empty. Throws STORE_TOO_NEW. */
