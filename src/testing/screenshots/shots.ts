@@ -125,6 +125,36 @@ export const shots: readonly Shot[] = [
       await page.waitForTimeout(1_000);
     },
   },
+  {
+    name: "events",
+    path: "/events",
+    prepare: async (page) => void (await page.waitForSelector(".event-line")),
+  },
+  {
+    name: "storage",
+    path: "/storage",
+    prepare: async (page) => {
+      await page.waitForSelector(".gauges");
+      await page.getByText("What goes next").waitFor();
+      await page.waitForTimeout(500);
+    },
+  },
+  {
+    name: "access",
+    path: "/access",
+    prepare: async (page) => {
+      await page.getByRole("heading", { name: "Audit" }).waitFor();
+      await page.waitForTimeout(500);
+    },
+  },
+  {
+    name: "new-token",
+    path: "/access",
+    prepare: async (page) => {
+      await page.getByRole("button", { name: "Make a token" }).click();
+      await page.getByRole("dialog").waitFor();
+    },
+  },
   { name: "library", path: "/library", prepare: async (page) => void (await page.waitForSelector(".row")) },
   {
     name: "sign-in",

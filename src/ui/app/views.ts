@@ -2,11 +2,14 @@
 import type { ComponentType } from "preact";
 import type { PageGrants } from "../api/grants.ts";
 import type { IconName } from "../parts/icon.tsx";
+import { AccessView } from "../views/access/access-view.tsx";
 import { DevicesView } from "../views/devices/devices-view.tsx";
+import { EventsView } from "../views/events/events-view.tsx";
 import { LibraryView } from "../views/library/library-view.tsx";
 import { LiveView } from "../views/live/live-view.tsx";
 import { Overview } from "../views/overview/overview.tsx";
 import { RecordingsView } from "../views/recordings/recordings-view.tsx";
+import { StorageView } from "../views/storage/storage-view.tsx";
 import { StreamsView } from "../views/streams/streams-view.tsx";
 
 export interface View {
@@ -70,4 +73,34 @@ export const views: readonly View[] = [
     component: LibraryView,
     isFor: (grants) => grants.maySome("list", "library"),
   },
+  {
+    path: "/events",
+    pattern: "/events",
+    label: "Events",
+    icon: "events",
+    component: EventsView,
+    isFor: maySeeEvents,
+  },
+  {
+    path: "/storage",
+    pattern: "/storage",
+    label: "Storage",
+    icon: "storage",
+    component: StorageView,
+    isFor: (grants) => grants.may("metrics", "server"),
+  },
+  {
+    path: "/access",
+    pattern: "/access",
+    label: "Access",
+    icon: "access",
+    component: AccessView,
+    isFor: (grants) => grants.may("admin", "server"),
+  },
 ];
+
+/** About what one may list, and about the server with the metrics. */
+function maySeeEvents(grants: PageGrants): boolean {
+  const folders = ["streams", "recordings", "devices"] as const;
+  return grants.may("metrics", "server") || folders.some((folder) => grants.maySome("list", folder));
+}

@@ -1,6 +1,7 @@
 import type { JSX } from "preact";
 import type { ServerEvent } from "../../api/resources.ts";
 import { Card } from "../../parts/card.tsx";
+import { EventBadge } from "../../parts/event-badge.tsx";
 import { formatClock } from "../../parts/format.ts";
 import { hasEvents, lastEvents } from "./server-events.ts";
 
@@ -29,16 +30,10 @@ function EventRow({ event: { type, subject, time } }: { event: ServerEvent }): J
       <time class="figure muted" dateTime={time}>
         {formatClock(time)}
       </time>
-      <span class={`badge ${badgeOf(type)}`}>{type}</span>
+      <EventBadge type={type} />
       <span class="cut" dir="auto">
         {subject}
       </span>
     </li>
   );
-}
-
-function badgeOf(type: string): string {
-  if (/damaged|low|clipping/.test(type)) return "danger";
-  if (/lost|interrupted|expired|removed/.test(type)) return "warn";
-  return /finished|opened|connected|active/.test(type) ? "ok" : "";
 }
