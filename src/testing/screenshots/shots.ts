@@ -155,6 +155,7 @@ export const shots: readonly Shot[] = [
       await page.getByRole("dialog").waitFor();
     },
   },
+  { name: "record", path: "/record" },
   { name: "library", path: "/library", prepare: async (page) => void (await page.waitForSelector(".row")) },
   {
     name: "sign-in",

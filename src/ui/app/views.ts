@@ -8,6 +8,7 @@ import { EventsView } from "../views/events/events-view.tsx";
 import { LibraryView } from "../views/library/library-view.tsx";
 import { LiveView } from "../views/live/live-view.tsx";
 import { Overview } from "../views/overview/overview.tsx";
+import { RecordView } from "../views/record/record-view.tsx";
 import { RecordingsView } from "../views/recordings/recordings-view.tsx";
 import { StorageView } from "../views/storage/storage-view.tsx";
 import { StreamsView } from "../views/streams/streams-view.tsx";
@@ -64,6 +65,14 @@ export const views: readonly View[] = [
     icon: "devices",
     component: DevicesView,
     isFor: (grants) => grants.maySome("list", "devices"),
+  },
+  {
+    path: "/record",
+    pattern: "/record",
+    label: "Record",
+    icon: "microphone",
+    component: RecordView,
+    isFor: (grants) => grants.maySome("ingest", "recordings"),
   },
   {
     path: "/library",
