@@ -1,7 +1,7 @@
 /** What is stored, how much may be, and when the disks will be full. */
 import type { KeeperResult } from "../../store/keeper-calls.ts";
 import type { RetainedKind, UsageSample } from "../../store/retention/catalog.ts";
-import type { CacheFigures } from "../streams/streams.ts";
+import type { CacheFigures } from "../streams/cache-figures.ts";
 import type { Disks, MeasuredDisk } from "./disks.ts";
 import { fullAt, growthPerDay } from "./forecast.ts";
 import type { Use } from "./plan.ts";

@@ -8,7 +8,7 @@ import { identityOf } from "../../store/layout.ts";
 import { noMetadata } from "../../store/streams/metadata.ts";
 import { temporaryFolder } from "../../testing/fixtures/temporary-folder.ts";
 import { StreamAudios, type VerifyingReader } from "./stream-audio.ts";
-import type { Readable } from "./streams.ts";
+import type { Readable } from "./readable-streams.ts";
 
 const size = 2 * verifiedAtOnceBytes + verifiedPieceBytes + 5;
 

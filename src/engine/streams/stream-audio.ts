@@ -8,7 +8,7 @@ import { WavecacheError } from "../../base/errors.ts";
 import type { FileRef, ReadSink } from "../../pool/reader.ts";
 import { HeldFile } from "../../store/held-file.ts";
 import { isMissing } from "../../store/layout.ts";
-import type { Readable } from "./streams.ts";
+import type { Readable } from "./readable-streams.ts";
 import { VerifiedObjects } from "./verified-objects.ts";
 
 export interface VerifyingReader {

@@ -1,18 +1,17 @@
 /** The rules about streams: which may be uploaded, resumed, read and removed, and what the thread pool does for that. */
 import { randomBytes } from "node:crypto";
 import { WavecacheError } from "../../base/errors.ts";
-import { maxKnownStreams, maxOutboundBytes } from "../../base/limits/streams.ts";
+import { maxOutboundBytes } from "../../base/limits/streams.ts";
 import type { Log } from "../../base/log/log.ts";
-import { Lru } from "../../base/lru.ts";
 import { isStreamId } from "../../base/ids/stream-id.ts";
 import type { Pool } from "../../pool/pool.ts";
-import type { FileRef, Reader } from "../../pool/reader.ts";
+import type { Reader } from "../../pool/reader.ts";
 import type { StoreNotice } from "../../store/check/notice.ts";
 import type { RemovedStreams, RetentionReason, UploadRef } from "../../store/keeper-calls.ts";
 import type { CacheLayout } from "../../store/layout.ts";
 import type { StoreCondition } from "../../store/store-guard.ts";
 import type { FoundRows, ListQuery, StreamRow } from "../../store/streams/catalog.ts";
-import { describeStream, type StreamMetadata, withSize } from "../../store/streams/metadata.ts";
+import { type StreamMetadata, withSize } from "../../store/streams/metadata.ts";
 import type { TagsChange } from "../../store/streams/changes.ts";
 import type { StreamSearch } from "../../store/streams/search.ts";
 import { AudioReadings } from "./audio-readings.ts";
@@ -22,10 +21,12 @@ import { AccountStorage } from "./account-storage.ts";
 import { Admission, type AdmissionLimits, type Reclaimer } from "./admission.ts";
 import { StreamCounts } from "./counts.ts";
 import { Damage } from "./damage.ts";
+import { type CacheFigures, cacheFigures } from "./cache-figures.ts";
 import { type Follower, Followers } from "./followers.ts";
 import { InterruptedUploads } from "./interrupted-uploads.ts";
 import { OutboundBudget } from "./outbound-budget.ts";
 import { Scrub, type ScrubHost, type ScrubSettings } from "./scrub.ts";
+import { type Readable, ReadableStreams } from "./readable-streams.ts";
 import { StoredObjects } from "./stored-objects.ts";
 import { type RemovalHost, StreamRemovals } from "./stream-removals.ts";
 import { StoreWatch } from "./store-watch.ts";
@@ -59,37 +60,6 @@ export interface NewStream {
   size?: number | undefined;
 }
 
-/** The part of a stream that can be read now. */
-export interface Readable {
-  size: number;
-  file: FileRef;
-  /** When it was finished, in milliseconds since 1970; undefined while it may grow. */
-  finishedAt: number | undefined;
-  /** Lower-case hex; undefined while it may grow. */
-  sha256: string | undefined;
-  /** Identifies the upload; does not change when the upload finishes. */
-  key: string;
-  metadata: StreamMetadata;
-  /** MIME type that the first bytes show; null if they show none, or may still come. */
-  format: string | null;
-}
-
-/** How full the cache is, and with what. */
-export interface CacheFigures {
-  uploading: number;
-  /** Uploads whose audio has ended, and is not durable yet. */
-  finishing: number;
-  /** Interrupted uploads, which can be resumed. */
-  interrupted: number;
-  finished: number;
-  /** Objects that are not empty, and their bytes. */
-  objects: number;
-  objectBytes: number;
-  /** Bytes of current and interrupted uploads. */
-  unfinishedBytes: number;
-  limitBytes: number;
-}
-
 /** Interrupted uploads are checked for expiry at this interval, or more often if they expire sooner. */
 const maxExpiryIntervalMs = 600_000;
 
@@ -118,8 +88,7 @@ export class Streams {
   /** Removes finished streams when interrupted uploads are not enough. */
   #retention: StreamRetention | undefined;
   readonly #followers = new Followers((streamId) => this.#uploads.get(streamId));
-  /** Finished streams that were committed or read lately. */
-  readonly #known = new Lru<Readable>(maxKnownStreams);
+  readonly #readable: ReadableStreams;
   #expiry: Timer | undefined;
   #closing = false;
 
@@ -142,11 +111,16 @@ export class Streams {
       },
     };
     this.#interrupted = new InterruptedUploads(host, this.admission, this.#counts, log);
+    const found = {
+      upload: (streamId: string) => this.#uploads.get(streamId),
+      find: (streamId: string) => this.find(streamId),
+    };
+    this.#readable = new ReadableStreams(found, layout, this.reads, log);
     this.damage = new Damage(pool.keeper, log);
     pool.readers.watchDamage((path, error) => this.damage.report(path, error));
     this.scrub = new Scrub(pool, layout, settings.scrub, this.#scrubHost(), log);
     const { keeper, encoders } = pool;
-    const changed = (row: StreamRow) => this.#changed(row);
+    const changed = (row: StreamRow) => this.#readable.changed(row);
     this.#readings = new AudioReadings({ keeper, encoders, layout, changed }, log);
     const owner = {
       uploadCommitted: (row: StreamRow) => this.#committed(row),
@@ -254,33 +228,20 @@ export class Streams {
 
   /** Finds a finished stream in memory. GETs use this first, as it needs no promise. */
   locateKnown(streamId: string): Readable | undefined {
-    const known = this.#known.get(streamId);
-    if (known !== undefined) this.reads.note(streamId);
-    return known;
-  }
-
-  /** Retention keeps the stream until the returned function is called. */
-  hold(streamId: string): () => void {
-    return this.reads.hold(streamId);
+    return this.#readable.locateKnown(streamId);
   }
 
   /**
    * Finds the part of a stream that can be read now. While the stream is uploaded, that is at least `wantedBytes`, if
    * that many were received before this call. Rejects with STREAM_UNKNOWN.
    */
-  async locate(streamId: string, wantedBytes: number): Promise<Readable> {
-    const upload = this.#uploads.get(streamId);
-    if (upload !== undefined) {
-      try {
-        if (upload.finishing === undefined) return await this.#locateUpload(upload, wantedBytes);
-        await upload.finishing;
-      } catch (error) {
-        // The catalog has what the failed upload kept, once that is over.
-        this.#log.debug("an upload failed while it was read", { streamId, error });
-        await upload.over;
-      }
-    }
-    return this.locateKnown(streamId) ?? this.#locateInCatalog(streamId);
+  locate(streamId: string, wantedBytes: number): Promise<Readable> {
+    return this.#readable.locate(streamId, wantedBytes);
+  }
+
+  /** Retention keeps the stream until the returned function is called. */
+  hold(streamId: string): () => void {
+    return this.reads.hold(streamId);
   }
 
   /** Reports the growth of a current upload to `follower`, also after a resume. False if nobody uploads the stream. */
@@ -311,13 +272,8 @@ export class Streams {
   /** Null removes a tag. Rejects with STREAM_UNKNOWN, and with BAD_REQUEST if the stream has too many tags then. */
   async changeTags(streamId: string, patch: TagsChange["patch"]): Promise<StreamRow> {
     const row = await this.#pool.keeper.call("change", { streamId, patch });
-    this.#changed(row);
+    this.#readable.changed(row);
     return row;
-  }
-
-  #changed(row: StreamRow): void {
-    const isKnown = this.#known.get(row.streamId)?.key === row.key;
-    if (row.state === "finished" && isKnown) this.#known.set(row.streamId, this.#readableObject(row));
   }
 
   search(query: StreamSearch): Promise<FoundRows> {
@@ -325,21 +281,8 @@ export class Streams {
   }
 
   figures(): CacheFigures {
-    let finishing = 0;
-    for (const upload of this.#uploads.values()) if (upload.finishing !== undefined) finishing += 1;
-    const { finished, unfinished, objects } = this.#counts;
-    const { objectBytes, unfinishedBytes } = this.admission;
-    return {
-      uploading: this.#uploads.size - finishing,
-      finishing,
-      // A new upload is in `#uploads` before the catalog has counted it.
-      interrupted: Math.max(0, unfinished - this.#uploads.size),
-      finished,
-      objects,
-      objectBytes,
-      unfinishedBytes,
-      limitBytes: this.#settings.maxCacheBytes,
-    };
+    const { maxCacheBytes } = this.#settings;
+    return cacheFigures(this.#uploads.values(), this.#counts, this.admission, maxCacheBytes);
   }
 
   /** Interrupted uploads, and their bytes, that were removed to make room. */
@@ -401,7 +344,7 @@ export class Streams {
       damage: this.damage,
       isUploading: (streamId) => this.#uploads.has(streamId),
       isBeingRead: (streamId) => this.reads.isInProgress(streamId),
-      forget: (streamId) => this.#known.delete(streamId)?.file.path,
+      forget: (streamId) => this.#readable.forget(streamId),
     };
   }
 
@@ -413,11 +356,10 @@ export class Streams {
   }
 
   #committed(row: StreamRow): void {
-    const readable = this.#readableObject(row);
+    const readable = this.#readable.enter(row);
     // The upload has replaced an object that readers may have open, and that may be damaged.
     this.#pool.readers.forget(readable.file.path);
     void this.damage.replaced(row.sha256!);
-    this.#known.set(row.streamId, readable);
     this.#readings.start();
   }
 
@@ -440,35 +382,6 @@ export class Streams {
     this.#conditions.change(code, detail);
     if (code !== "STORE_LOST" || detail === null) return;
     for (const upload of this.#uploads.values()) upload.failed(new WavecacheError(code));
-  }
-
-  async #locateUpload(upload: Upload, wantedBytes: number): Promise<Readable> {
-    // A resumed upload has no size or key until it is ready.
-    await upload.ready;
-    const size = await upload.readable(wantedBytes);
-    return this.#growing(upload.key, size, upload.metadata);
-  }
-
-  async #locateInCatalog(streamId: string): Promise<Readable> {
-    this.reads.note(streamId);
-    const row = isStreamId(streamId) ? await this.find(streamId) : null;
-    if (row === null) throw new WavecacheError("STREAM_UNKNOWN");
-    if (row.state !== "finished") return this.#growing(row.key, row.size, row.metadata);
-    const readable = this.#readableObject(row);
-    this.#known.set(streamId, readable);
-    return readable;
-  }
-
-  #growing(key: string, size: number, metadata: StreamMetadata): Readable {
-    const file = { path: this.#layout.incomingPath(key), immutable: false };
-    return { size, file, finishedAt: undefined, sha256: undefined, key, metadata, format: null };
-  }
-
-  #readableObject(row: StreamRow): Readable {
-    const sha256 = row.sha256!;
-    const { size, key, format } = row;
-    const file = { path: this.#layout.objectPath(sha256), immutable: true };
-    return { size, file, finishedAt: row.finishedAt!, sha256, key, metadata: describeStream(row), format };
   }
 
   async #expire(): Promise<void> {

@@ -4,7 +4,7 @@ import type { Principal } from "../../access/principal.ts";
 import { WavecacheError } from "../../base/errors.ts";
 import { maxReadBytes } from "../../base/limits/streams.ts";
 import { Lru } from "../../base/lru.ts";
-import type { Readable } from "../../engine/streams/streams.ts";
+import type { Readable } from "../../engine/streams/readable-streams.ts";
 import type { TypeCase } from "../../wire/audio-cache.ts";
 import type { Planner, ReadPlan } from "./answers.ts";
 import type { ErrorReplies } from "./error-replies.ts";

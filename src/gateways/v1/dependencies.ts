@@ -1,7 +1,8 @@
 /** What protocol v1 needs of the engine. */
 import type { LiveListener } from "../../engine/recordings/live-feed.ts";
 import type { Follower } from "../../engine/streams/followers.ts";
-import type { NewStream, Readable } from "../../engine/streams/streams.ts";
+import type { Readable } from "../../engine/streams/readable-streams.ts";
+import type { NewStream } from "../../engine/streams/streams.ts";
 import type { OutboundBudget } from "../../engine/streams/outbound-budget.ts";
 import type { Upload, UploadOwner } from "../../engine/streams/upload.ts";
 import type { FileRef, ReadSink } from "../../pool/reader.ts";

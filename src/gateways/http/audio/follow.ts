@@ -7,7 +7,7 @@ import {
   followResumePollMs,
 } from "../../../base/limits/audio-http.ts";
 import type { Follower } from "../../../engine/streams/followers.ts";
-import type { Readable } from "../../../engine/streams/streams.ts";
+import type { Readable } from "../../../engine/streams/readable-streams.ts";
 import type { HttpConnection } from "../../../listen/route.ts";
 import type { AudioFile } from "./audio.ts";
 import type { BodySource } from "./body.ts";

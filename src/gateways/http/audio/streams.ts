@@ -3,7 +3,7 @@ import { WavecacheError } from "../../../base/errors.ts";
 import type { GatewayMeter } from "../../../base/gateway-meter.ts";
 import { isStreamId } from "../../../base/ids/stream-id.ts";
 import { sniffAudioFormat, sniffBytes } from "../../../codec/sniff.ts";
-import type { Readable } from "../../../engine/streams/streams.ts";
+import type { Readable } from "../../../engine/streams/readable-streams.ts";
 import { type Operation, operation } from "../operation.ts";
 import { choice } from "../parameters.ts";
 import { answerAudio } from "./answer.ts";

@@ -1,6 +1,6 @@
 /** Audio from a stream's file, from an offset to an end that can grow. */
 import type { WavecacheError } from "../../../base/errors.ts";
-import type { Readable } from "../../../engine/streams/streams.ts";
+import type { Readable } from "../../../engine/streams/readable-streams.ts";
 import type { ReadSink } from "../../../pool/reader.ts";
 import type { SendCredit } from "../../../wire/v1/credit.ts";
 import type { RangeReader, Streams } from "../dependencies.ts";

@@ -1,7 +1,7 @@
 /** A channel that follows an upload in progress. When another client resumes the upload, the channel follows on. */
 import { resourceOf } from "../../../access/actions.ts";
 import { WavecacheError } from "../../../base/errors.ts";
-import type { Readable } from "../../../engine/streams/streams.ts";
+import type { Readable } from "../../../engine/streams/readable-streams.ts";
 import type { Follower } from "../../../engine/streams/followers.ts";
 import type { Follow, Outcome } from "../../../wire/v1/messages.ts";
 import type { Channel, ChannelHost } from "./channel.ts";

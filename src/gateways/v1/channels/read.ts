@@ -1,7 +1,7 @@
 /** A channel that reads a range of a stream. */
 import { resourceOf } from "../../../access/actions.ts";
 import { WavecacheError } from "../../../base/errors.ts";
-import type { Readable } from "../../../engine/streams/streams.ts";
+import type { Readable } from "../../../engine/streams/readable-streams.ts";
 import type { Read } from "../../../wire/v1/messages.ts";
 import type { Channel, ChannelHost } from "./channel.ts";
 import { FileSource } from "./file-source.ts";
