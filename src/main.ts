@@ -3,6 +3,7 @@
  * engine opens last: a server that cannot have its folders or its ports must not repair what another one is writing.
  */
 import { version } from "../package.json";
+import { ClosedMark } from "./access/closed-mark.ts";
 import { Jwts } from "./access/jwt.ts";
 import { Links } from "./access/links.ts";
 import { ServerAccess } from "./access/server-access.ts";
@@ -200,6 +201,7 @@ async function openAccess(config: Config, layout: CacheLayout, { keeper }: Pool)
     isOpen,
     anonymous,
     isLoopback: [host, ...listen.map((each) => each.host)].every(isLocal),
+    closedMark: new ClosedMark(layout.accessClosed, log),
     jwts,
     links,
     log,

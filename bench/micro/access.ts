@@ -33,7 +33,16 @@ const rows = [exact, globs, ...others].map(({ row }) => row);
 
 const store: TokenStore = { call: async () => rows as KeeperResult<never> };
 const links = new Links([Buffer.alloc(32, 1)]);
-const settings = { store, isOpen: false, anonymous: undefined, isLoopback: true, jwts: undefined, links };
+const closedMark = { isSet: false, set: async () => {} };
+const settings = {
+  store,
+  closedMark,
+  isOpen: false,
+  anonymous: undefined,
+  isLoopback: true,
+  jwts: undefined,
+  links,
+};
 const access = new ServerAccess({ ...settings, log: openLog("bench") });
 await access.open();
 

@@ -9,6 +9,7 @@ import { Lru } from "../base/lru.ts";
 import type { Access } from "./access.ts";
 import { resourceOf, serverResource } from "./actions.ts";
 import { Audit } from "./audit.ts";
+import type { ClosedMark } from "./closed-mark.ts";
 import type { Credentials } from "./credentials.ts";
 import { abortAt } from "./expiry.ts";
 import { Failures } from "./failures.ts";
@@ -28,6 +29,8 @@ export interface AccessSettings {
   anonymous: Grants | undefined;
   /** Only this machine reaches the server. */
   isLoopback: boolean;
+  /** Keeps a server closed whose tokens are lost. */
+  closedMark: Pick<ClosedMark, "isSet" | "set">;
   jwts: Jwts | undefined;
   links: Links;
   log: Log;
@@ -57,6 +60,8 @@ export class ServerAccess implements Access {
   /** Reads the tokens. Rejects with ACCESS_UNDECIDED if others reach the server, and nothing says what they may do. */
   async open(): Promise<void> {
     await this.#reload();
+    const { closedMark, log } = this.#settings;
+    if (closedMark.isSet && this.tokens.count === 0) log.warn("the tokens are lost: create new ones");
     this.checkAnonymous(this.#anonymousGrants);
   }
 
@@ -125,6 +130,7 @@ export class ServerAccess implements Access {
 
   async #reload(): Promise<void> {
     await this.tokens.load();
+    if (this.tokens.count > 0) await this.#settings.closedMark.set();
     this.#isLoaded = true;
     if (this.#isClosed) this.#openness.abort();
   }
@@ -134,8 +140,9 @@ export class ServerAccess implements Access {
   }
 
   #isClosedWith(anonymous: Grants | undefined): boolean {
-    const { isOpen, jwts } = this.#settings;
-    return !isOpen && (anonymous !== undefined || jwts !== undefined || this.tokens.count > 0);
+    const { isOpen, jwts, closedMark } = this.#settings;
+    if (isOpen) return false;
+    return anonymous !== undefined || jwts !== undefined || this.tokens.count > 0 || closedMark.isSet;
   }
 
   #anonymous(address: string): Principal {

@@ -9,6 +9,7 @@
  *     incoming/<key>         an unfinished upload; the key is in its catalog row
  *     objects-v1/<2 hex>/<sha-256>   audio of finished streams, immutable
  *     sums-v1/<2 hex>/<sha-256>      block checksums of that object (streams/sums.ts); made again if missing
+ *     access.closed          says that there were tokens (access/closed-mark.ts)
  *     links.key              the keys of shared links (access/links.ts)
  *     hook-secret            signs webhooks
  *     tls/                   the server's self-signed certificate and its key
@@ -31,6 +32,7 @@ export class CacheLayout {
   readonly catalog: string;
   readonly hookSecret: string;
   readonly tls: string;
+  readonly accessClosed: string;
   readonly linkKeys: string;
   readonly sounds: string;
   readonly peaks: string;
@@ -48,6 +50,7 @@ export class CacheLayout {
     this.catalog = join(root, "catalog.db");
     this.hookSecret = join(root, "hook-secret");
     this.tls = join(root, "tls");
+    this.accessClosed = join(root, "access.closed");
     this.linkKeys = join(root, "links.key");
     this.sounds = join(root, "sounds");
     this.peaks = join(root, "peaks");

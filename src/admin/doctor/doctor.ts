@@ -84,6 +84,8 @@ async function examineStopped(
     progress,
   );
   if (lost !== undefined) examination.problems.push(lost);
+  if (fs.existsSync(layout.accessClosed) && catalog.tokens.count() === 0)
+    examination.problems.push(lostTokens(layout));
   try {
     await examineStreams(examination);
     await examineOrphans(examination, catalog);
@@ -95,6 +97,12 @@ async function examineStopped(
   } finally {
     catalog.close();
   }
+}
+
+/** Nothing but the catalog has them, and the server stays closed. */
+function lostTokens({ catalog }: CacheLayout): Problem {
+  const mend = 'create new ones with `bun run server token create --grant "*"`';
+  return { code: "tokens-lost", subject: catalog, message: "the tokens are lost", mend };
 }
 
 /** Otherwise the journal would still have the streams whose entries were removed. */

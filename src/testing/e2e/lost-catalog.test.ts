@@ -6,6 +6,7 @@ import { CacheLayout } from "../../store/layout.ts";
 import { rebuildCatalog } from "../../store/streams/rebuild.ts";
 import { Random, sha256 } from "../harness/bytes.ts";
 import { debrisAfterCheck, lostAndFound, storedObjects } from "../harness/cache-folder.ts";
+import { createToken } from "../harness/access.ts";
 import { listStreams, removeStream } from "../harness/http/streams.ts";
 import { AudioCachePeer } from "../harness/peers/audio-cache.ts";
 import { V1Peer } from "../harness/peers/v1.ts";
@@ -153,4 +154,22 @@ test("an older copy of the catalog without a journal destroys nothing: the audio
   expect(await rebuild(server)).toMatchObject({ broughtBack: 15, unknown: 15, known: 0 });
   await server.restart();
   expect(await listStreams(server.httpBase, "finished")).toHaveLength(20);
+});
+
+test("a server whose tokens are lost with its catalog stays closed, and says what to do", async () => {
+  await using server = await TestServer.start();
+  const list = (headers: Record<string, string>) => fetch(`${server.httpBase}/api/streams`, { headers });
+  const lost = await createToken(server, ["*"]);
+  await until("the server is closed", 5_000, async () => (await list({})).status === 401);
+  expect((await list(lost.headers)).status).toBe(200);
+  await server.stop();
+  removeCatalog(server);
+  const folders = ["--cache-dir", server.cacheDir, "--recordings-dir", join(server.folder, "received")];
+  const { stdout } = await runServerToExit(["doctor", "--rebuild-catalog", ...folders]);
+  expect(stdout).toContain("tokens are lost");
+  await server.restart();
+  await server.untilLogged("tokens are lost");
+  expect([(await list({})).status, (await list(lost.headers)).status]).toEqual([401, 401]);
+  const made = await createToken(server, ["*"]);
+  await until("the new token works", 5_000, async () => (await list(made.headers)).status === 200);
 });
