@@ -198,7 +198,7 @@ const table = {
   CATALOG_LOST: row(500, close.INTERNAL, grpc.DATA_LOSS, "catalog is missing or damaged",
     "restore catalog.db, or run `bun run server doctor --rebuild-catalog`"),
   STORE_TOO_NEW: row(500, close.INTERNAL, grpc.FAILED_PRECONDITION, "cache folder is of a newer version",
-    "run that version, or use another --cache-dir"),
+    "run the version that wrote it, or go back to the copy of the catalog from before the upgrade (docs/operations.md)"),
 
   PINS_EXHAUSTED: row(429, close.TRY_LATER, grpc.RESOURCE_EXHAUSTED, "too many pinned ranges",
     "pin a longer range of time instead of several, or unpin some"),

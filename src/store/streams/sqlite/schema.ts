@@ -1,5 +1,7 @@
 /** The schema of the catalog's SQLite file, as a list of migrations. Never edit one that has been released: append. */
 import type { Database } from "bun:sqlite";
+import { closeSync, fsyncSync, openSync, renameSync } from "node:fs";
+import { dirname } from "node:path";
 import { WavecacheError } from "../../../base/errors.ts";
 import { soundSchema } from "../../recordings/sounds/sqlite.ts";
 import { deviceSchema } from "../../devices/sqlite.ts";
@@ -10,6 +12,7 @@ import { overviewSchema } from "../../recordings/peaks/sqlite.ts";
 import { checksumColumn, recordingSchema } from "../../recordings/sqlite.ts";
 import { accountSchema } from "./accounts.ts";
 import { searchSchema } from "./search-schema.ts";
+import { removeFile, syncFolder } from "../../layout.ts";
 import { baseName } from "./stream-names.ts";
 import { timelineSchema } from "../../recordings/timeline/sqlite.ts";
 import { tokenSchema } from "../../tokens/sqlite.ts";
@@ -150,17 +153,44 @@ export const migrations = [
   checksumColumn,
 ];
 
-/** Brings the file to the newest version. Returns whether it was empty. Throws STORE_TOO_NEW. */
+/**
+ * Brings the file to the newest version, and keeps a copy of an older one beside it. Returns whether the file was empty.
+ * Throws STORE_TOO_NEW.
+ */
 export function migrate(database: Database, path: string): boolean {
+  const found = database.query<{ user_version: number }, []>("PRAGMA user_version").get()!.user_version;
+  const newest = migrations.length;
+  if (found > newest) {
+    const detail = `${path} has schema ${found}; this version reads up to ${newest}`;
+    throw new WavecacheError("STORE_TOO_NEW", detail);
+  }
+  // Without a change nothing is written: a full disk must not prevent the start.
+  if (found === newest) return false;
+  if (found > 0) keepCopy(database, path, `${path}.schema-${found}`);
+  // The file is locked exclusively, so nobody has changed the version since.
   return database.transaction(() => {
-    const found = database.query<{ user_version: number }, []>("PRAGMA user_version").get()!.user_version;
-    if (found > migrations.length) {
-      throw new WavecacheError("STORE_TOO_NEW", `${path} (schema ${found})`);
-    }
-    // Without a change nothing is written: a full disk must not prevent the start.
-    if (found === migrations.length) return false;
     for (const migration of migrations.slice(found)) database.run(migration);
-    database.run(`PRAGMA user_version = ${migrations.length}`);
+    database.run(`PRAGMA user_version = ${newest}`);
     return found === 0;
   })();
+}
+
+/** For an operator who goes back to an older version. A crash leaves the whole copy or none; one that exists is replaced. */
+function keepCopy(database: Database, path: string, copy: string): void {
+  if (path === ":memory:") return;
+  const unfinished = `${copy}.tmp`;
+  removeFile(unfinished);
+  database.run("VACUUM INTO ?", [unfinished]);
+  syncCopy(unfinished);
+  renameSync(unfinished, copy);
+  syncFolder(dirname(copy));
+}
+
+function syncCopy(path: string): void {
+  const descriptor = openSync(path, "r+");
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
 }
