@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { resolve } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { createToken } from "../harness/access.ts";
+import { axeFindings } from "../harness/axe.ts";
 import { chromiumPath, launchChromium, reportWithoutChromium } from "../harness/chromium.ts";
 import { PageSession, putSample } from "../harness/page-session.ts";
 import { TestServer, useServers } from "../harness/server.ts";
@@ -12,21 +13,8 @@ reportWithoutChromium("page-shell.test.ts");
 
 const limitMs = 60_000;
 const speech = resolve(import.meta.dir, "../../../data/samples/speech-16k-mono.wav");
-const axe = resolve(import.meta.dir, "../../../node_modules/axe-core/axe.min.js");
 const hostile = `<img src=x onerror="document.title='owned'">`;
 const views = ["/", "/streams", "/streams/hostile", "/library"];
-
-/** What axe finds, one line a finding: the rule, and the elements. */
-async function findings(page: Page): Promise<string[]> {
-  return await page.evaluate(async () => {
-    // Injected before; the page itself has no such name.
-    const { axe } = globalThis as unknown as {
-      axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> };
-    };
-    const { violations } = await axe.run();
-    return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
-  });
-}
 
 function isEvents(request: { url(): string }): boolean {
   return request.url().includes("/api/events");
@@ -72,8 +60,7 @@ describe.skipIf(chromiumPath === null)("the page", () => {
         await page.goto(`${server.httpBase}${view}`);
         await page.locator("h1").first().waitFor({ state: "attached" });
         await page.locator(".skeleton").first().waitFor({ state: "detached" });
-        await page.addScriptTag({ path: axe });
-        expect([view, await findings(page)]).toEqual([view, []]);
+        expect([view, await axeFindings(page)]).toEqual([view, []]);
         const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
         expect([view, overflow]).toEqual([view, 0]);
       }
