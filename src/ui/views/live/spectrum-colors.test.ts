@@ -7,3 +7,8 @@ test("silence has the color of the surface, and the loudest that of the text", (
   expect(Array.from(pixels.subarray(4 * 153, 4 * 154))).toEqual([11, 107, 107, 255]);
   expect(Array.from(pixels.subarray(-4))).toEqual([16, 32, 31, 255]);
 });
+
+test("what lies between is mixed", () => {
+  const pixels = spectrumColors("#ffffff", "#000000", "#000000");
+  expect(pixels[4 * 76]).toBeWithin(126, 131);
+});
