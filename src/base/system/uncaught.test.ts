@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 const script = `
   import { configureLog, openLog } from "${import.meta.dir}/../log/log.ts";
   import { surviveUncaught } from "${import.meta.dir}/uncaught.ts";
-  configureLog("info");
+  configureLog({ general: "info", byCategory: [] }, "text");
   surviveUncaught(openLog("test"));
   const failing = setInterval(() => { throw new Error("no descriptor"); }, 10);
   setTimeout(() => Promise.reject(new Error("nor a promise")), 30);
