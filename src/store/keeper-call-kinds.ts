@@ -66,6 +66,7 @@ const readingCalls: ReadonlySet<KeeperCall> = new Set<KeeperCall>([
   "recordedSources",
   "timeline",
   "eventsAfter",
+  "eventBeforeNewest",
   "loadDeliveries",
   "deadDeliveries",
   "listTokens",

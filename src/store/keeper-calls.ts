@@ -291,15 +291,17 @@ export interface KeeperCalls {
     args: { id: number; limit: number },
     result: { events: EventRow[]; oldest: number; newest: number },
   ];
+  /** The id after which there are so many events; 0 if there are not more. */
+  eventBeforeNewest: [args: { count: number }, result: number];
   /** Where a consumer of events is, and what it has left; no position for a new one. */
   loadDeliveries: [
     args: { consumer: string; limit: number },
     result: { position: number | undefined; rows: DeliveryRow[] },
   ];
   saveDeliveries: [args: DeliveryChanges & { maxDead: number }, result: null];
-  /** Events that were given up, oldest first. */
   /** Removes the state of consumers of events that were not among these for `absenceMs`. */
   keepConsumers: [args: { consumers: string[]; at: number; absenceMs: number }, result: null];
+  /** Events that were given up, oldest first. */
   deadDeliveries: [args: { consumer: string; limit: number }, result: DeliveryRow[]];
   /** Removes some of the events beyond the limits. Results in how many. */
   pruneEvents: [args: OutboxLimits & { at: number }, result: number];

@@ -116,6 +116,7 @@ export class Keeper {
     saveDevices: (args) => this.#saveDevices(args),
     appendEvents: (args) => this.#events.append(args),
     eventsAfter: (args) => this.#events.after(args),
+    eventBeforeNewest: (args) => this.#events.beforeNewest(args),
     pruneEvents: (args) => this.#events.prune(args),
     retentionCandidates: (args) => this.#retention.candidates(args),
     measureRetained: (args) => this.#retention.measure(args),

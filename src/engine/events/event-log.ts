@@ -111,6 +111,11 @@ export class EventLog implements EventWriter {
     return { events, hasGap: mayHaveGap && (await this.#isRemoved(after, oldest)) };
   }
 
+  /** The id after which there are so many events; 0 if there are not more. */
+  async beforeNewest(count: number): Promise<number> {
+    return await this.#keeper.call("eventBeforeNewest", { count });
+  }
+
   #recentPage(after: number): EventPage {
     const start = firstAfter(this.#recent, after);
     return { events: this.#recent.slice(start, start + eventPageLength), hasGap: false };

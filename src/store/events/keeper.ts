@@ -36,6 +36,10 @@ export class OutboxKeeper {
     return { events: this.#outbox.after(id, limit), ...this.#outbox.range() };
   }
 
+  beforeNewest({ count }: KeeperArgs<"eventBeforeNewest">): number {
+    return this.#outbox.beforeNewest(count);
+  }
+
   prune({ at, ...limits }: KeeperArgs<"pruneEvents">): number {
     return this.#outbox.prune(limits, at);
   }

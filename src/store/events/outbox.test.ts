@@ -59,6 +59,17 @@ describe.each(kinds)("an outbox %s", (_name, make) => {
     expect(events.range()).toEqual({ oldest: first!.id, newest: third!.id });
   });
 
+  test("finds where its last events begin, although ids have gaps", () => {
+    const { events } = make();
+    append(events, 2);
+    events.startRun(5_000);
+    append(events, 2);
+    const [first, second] = idsOf(events);
+    expect(events.beforeNewest(3)).toBe(first!);
+    expect(events.beforeNewest(2)).toBe(second!);
+    expect([events.beforeNewest(4), events.beforeNewest(100)]).toEqual([0, 0]);
+  });
+
   test("loses an event whose transaction is rolled back, and no other", () => {
     const catalog = make();
     append(catalog.events, 1);

@@ -34,6 +34,8 @@ export interface EventOutbox {
   append<T extends EventType>(event: NewEvent<T>): void;
   /** Events with a greater id, in order. */
   after(id: number, limit: number): EventRow[];
+  /** The id after which there are so many events; 0 if there are not more. */
+  beforeNewest(count: number): number;
   /** The id of the oldest and of the newest event; 0 if there has never been one. */
   range(): { oldest: number; newest: number };
   /** Begins a run of the store: ids continue above those that a lost catalog or a later copy may have had. */

@@ -39,6 +39,10 @@ export class SqliteEvents implements EventOutbox {
     return this.#statements.after.all(id, limit);
   }
 
+  beforeNewest(count: number): number {
+    return this.#statements.beforeNewest.get(count)?.id ?? 0;
+  }
+
   range(): { oldest: number; newest: number } {
     const newest = this.#statements.sequence.get()!.seq;
     return { oldest: this.#statements.oldest.get()!.id ?? newest, newest };
@@ -76,6 +80,9 @@ function prepareStatements(database: Database) {
     ),
     after: database.prepare<EventRow, [number, number]>(
       "SELECT id, type, subject, at, data FROM events WHERE id > ? ORDER BY id LIMIT ?",
+    ),
+    beforeNewest: database.prepare<{ id: number }, [number]>(
+      "SELECT id FROM events ORDER BY id DESC LIMIT 1 OFFSET ?",
     ),
     oldest: database.prepare<{ id: number | null }, []>("SELECT min(id) AS id FROM events"),
     sequence: database.prepare<{ seq: number }, []>("SELECT seq FROM sqlite_sequence WHERE name = 'events'"),

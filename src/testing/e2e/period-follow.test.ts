@@ -28,7 +28,16 @@ class Microphone {
   }
 
   static async open(name: string, base = server.httpBase): Promise<Microphone> {
-    return new Microphone(await IngestDevice.open(base, pcmFormat, name));
+    const microphone = new Microphone(await IngestDevice.open(base, pcmFormat, name));
+    // A device is known by its first audio.
+    await until("the first audio", 10_000, async () => {
+      const now = Date.now();
+      const { status } = await fetch(`${base}/api/recordings/${name}/audio?from=${now - 1000}&to=${now}`, {
+        method: "HEAD",
+      });
+      return status === 200;
+    });
+    return microphone;
   }
 
   /** Stops to send, and stays connected. */

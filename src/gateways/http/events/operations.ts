@@ -17,7 +17,7 @@ import { json, type Operation, operation } from "../operation.ts";
 import { choice, type Parameter, text, whole } from "../parameters.ts";
 import { EventBody } from "./event-body.ts";
 
-export type Events = Pick<EventLog, "page" | "watch" | "newest">;
+export type Events = Pick<EventLog, "page" | "watch" | "newest" | "beforeNewest">;
 
 const tag = "events";
 const lastEventId = "last-event-id";
@@ -55,11 +55,11 @@ function streamOperation(log: Events): Operation {
     async handle({ request, query, connection, principal, meter }) {
       requireSome(principal);
       if (request.method === "HEAD") return new Response(null, { headers });
-      if (readers >= maxEventReaders) throw new WavecacheError("EVENTS_EXHAUSTED");
       const filter = filterOf(query.type, query.subject);
       const follows = query.follow !== "0";
-      const after =
-        positionOf(request.headers.get(lastEventId)) ?? query.after ?? startOf(log, query.last, follows);
+      const named = positionOf(request.headers.get(lastEventId)) ?? query.after;
+      const after = named ?? (await startOf(log, query.last, follows));
+      if (readers >= maxEventReaders) throw new WavecacheError("EVENTS_EXHAUSTED");
       const isWanted = (event: EventRow) => filter.matches(event) && maySee(principal, event);
       const body = new EventBody({
         reader: new EventReader(log, after, isWanted),
@@ -79,9 +79,9 @@ function streamOperation(log: Events): Operation {
 }
 
 /** The event after which a reader begins who names none. */
-function startOf({ newest }: Events, last: number | undefined, follows: boolean): number {
-  if (last !== undefined) return Math.max(0, newest - last);
-  return follows ? newest : 0;
+async function startOf(log: Events, last: number | undefined, follows: boolean): Promise<number> {
+  if (last !== undefined) return await log.beforeNewest(last);
+  return follows ? log.newest : 0;
 }
 
 const position: Parameter<number | undefined> = {
