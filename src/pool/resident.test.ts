@@ -7,7 +7,7 @@ import { putObject } from "../testing/fixtures/object.ts";
 import { temporaryFolder } from "../testing/fixtures/temporary-folder.ts";
 import { Random, sha256 } from "../testing/harness/bytes.ts";
 import { flipByte } from "../testing/harness/damage.ts";
-import { type ReadNow, ResidentFiles } from "./resident.ts";
+import { type ReadTo, ResidentFiles } from "./resident.ts";
 
 let folder: ReturnType<typeof temporaryFolder>;
 let layout: CacheLayout;
@@ -23,14 +23,14 @@ beforeEach(() => {
 afterEach(() => folder[Symbol.dispose]());
 
 /** A system with everything in the page cache except for one block of a file; -1 for everything. */
-function withoutBlock(missing: number): (buffer: Uint8Array) => ReadNow {
+function withoutBlock(missing: number): (buffer: Uint8Array) => ReadTo {
   return (buffer) => (descriptor, length, offset) => {
     if (offset <= missing * blockBytes && missing * blockBytes < offset + length) return false;
     return fs.readSync(descriptor, buffer, 0, length, offset) === length;
   };
 }
 
-function admitted(load?: (buffer: Uint8Array) => ReadNow | undefined): ResidentFiles {
+function admitted(load?: (buffer: Uint8Array) => ReadTo | undefined): ResidentFiles {
   const files = new ResidentFiles(layout, maxFiles, load);
   files.admit(path);
   return files;

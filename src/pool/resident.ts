@@ -10,10 +10,9 @@
  * processor's cache. A download takes about a tenth more processor time of the server than from an unchecked map, and a
  * fifth less than by way of a reader thread.
  */
-import { FFIType, ptr } from "bun:ffi";
 import * as fs from "node:fs";
 import { basename } from "node:path";
-import { loadCFunctions } from "../base/system/c-library.ts";
+import { loadReadNow } from "../base/system/read-now.ts";
 import { systemCode } from "../base/errors.ts";
 import { maxCachedSumsBytes, maxResidentSumsBytes } from "../base/limits/streams.ts";
 import { MiB } from "../base/limits/units.ts";
@@ -26,12 +25,12 @@ import { SumsCache } from "../store/streams/sums/files.ts";
 const maxRangeBytes = 1 * MiB;
 
 /** Reads `length` bytes at `offset` of a file into the buffer, if it can without waiting. Returns false if not. */
-export type ReadNow = (descriptor: number, length: number, offset: number) => boolean;
+export type ReadTo = (descriptor: number, length: number, offset: number) => boolean;
 
 export class ResidentFiles {
   /** The whole blocks of one range. `send` copies what the kernel does not accept at once, so one buffer is enough. */
   readonly #buffer = new Uint8Array(maxRangeBytes + 2 * blockBytes);
-  readonly #readNow: ReadNow | undefined;
+  readonly #readTo: ReadTo | undefined;
   readonly #sums: SumsCache;
   /** Descriptors by path. */
   readonly #files: Lru<number>;
@@ -39,16 +38,16 @@ export class ResidentFiles {
   constructor(
     layout: CacheLayout,
     maxFiles: number,
-    load: (buffer: Uint8Array) => ReadNow | undefined = loadReadNow,
+    load: (buffer: Uint8Array) => ReadTo | undefined = loadReadTo,
   ) {
     this.#files = new Lru(maxFiles, (_path, descriptor) => fs.closeSync(descriptor));
     this.#sums = new SumsCache(layout, maxCachedSumsBytes);
-    this.#readNow = load(this.#buffer);
+    this.#readTo = load(this.#buffer);
   }
 
   /** Opens an object. Call this when a reader has just read from it: opening it then waits for no disk either. */
   admit(path: string): void {
-    if (this.#readNow === undefined) return;
+    if (this.#readTo === undefined) return;
     const sha256 = basename(path);
     if (this.#files.has(path) && this.#sums.find(sha256) !== undefined) return;
     if (this.#sums.load(sha256, maxResidentSumsBytes) === undefined || this.#files.has(path)) return;
@@ -64,7 +63,7 @@ export class ResidentFiles {
     const first = Math.floor(offset / blockBytes);
     const start = first * blockBytes;
     const end = Math.min(sums.size, Math.ceil((offset + length) / blockBytes) * blockBytes);
-    if (!this.#readNow!(descriptor, end - start, start)) return undefined;
+    if (!this.#readTo!(descriptor, end - start, start)) return undefined;
     if (sums.firstDamaged(first, this.#buffer.subarray(0, end - start)) !== undefined) return undefined;
     return this.#buffer.subarray(offset - start, offset - start + length);
   }
@@ -86,21 +85,9 @@ function openIfPossible(path: string): number | undefined {
   }
 }
 
-/** Linux: return an error instead of waiting for a disk. */
-const RWF_NOWAIT = 8;
-
 /** Undefined if the C library lacks preadv2. */
-function loadReadNow(buffer: Uint8Array): ReadNow | undefined {
-  if (process.platform !== "linux") return undefined;
-  const library = loadCFunctions({
-    preadv2: { args: ["i32", "ptr", "i32", "i64", "i32"], returns: FFIType.i64_fast },
-  });
-  if (library === undefined) return undefined;
-  // struct iovec: where to, and how many bytes.
-  const vector = new BigUint64Array([BigInt(ptr(buffer)), 0n]);
-  const address = ptr(vector);
-  return (descriptor, length, offset) => {
-    vector[1] = BigInt(length);
-    return Number(library.preadv2(descriptor, address, 1, offset, RWF_NOWAIT)) === length;
-  };
+function loadReadTo(buffer: Uint8Array): ReadTo | undefined {
+  const readNow = loadReadNow();
+  if (readNow === undefined) return undefined;
+  return (descriptor, length, offset) => readNow(descriptor, buffer.subarray(0, length), offset) === length;
 }

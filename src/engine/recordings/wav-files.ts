@@ -3,6 +3,7 @@
  * its first use, and again after it was written to: by xxHash3, or by SHA-256 if an older version has recorded it.
  */
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { WavecacheError } from "../../base/errors.ts";
 import { maxSpareHashes, maxVerifiedRecordings, recordingHashBytes } from "../../base/limits/recordings.ts";
 import type { Log } from "../../base/log/log.ts";
@@ -83,8 +84,11 @@ export class WavFiles {
     };
     const { piece, checksum } = memory;
     const hasher = algorithm === "sha256" ? new Sha256() : checksum;
-    for (let at = 0; at < file.size; at += piece.length)
+    for (let at = 0; at < file.size; at += piece.length) {
       hasher.add(await file.read(at, Math.min(piece.length, file.size - at), piece));
+      // Reads of the page cache do not wait for anything: without a pause, a long file would stop all else.
+      if (at > 0) await setImmediate();
+    }
     const digest = hasher.finish();
     if (this.#spare.length < maxSpareHashes) this.#spare.push(memory);
     return digest;

@@ -13,6 +13,7 @@ import * as fs from "node:fs";
 import { open, lstat, readlink, realpath, type FileHandle } from "node:fs/promises";
 import { sep } from "node:path";
 import { systemCode, WavecacheError } from "../../base/errors.ts";
+import { loadReadNow } from "../../base/system/read-now.ts";
 import { pathOfDescriptor } from "../held-file.ts";
 import { identityOf } from "../layout.ts";
 
@@ -60,7 +61,7 @@ export class OpenedFile {
     if (offset < 0 || length < 0 || offset + length > this.size)
       throw new RangeError(`${offset}+${length} is not within ${this.size} bytes`);
     const bytes = into?.subarray(0, length) ?? new Uint8Array(length);
-    for (let filled = 0; filled < length;) {
+    for (let filled = readNowOf(this.#handle, bytes, offset); filled < length;) {
       const { bytesRead } = await this.#handle.read(bytes, filled, length - filled, offset + filled);
       if (bytesRead === 0) throw new WavecacheError("SONG_CHANGED");
       filled += bytesRead;
@@ -82,6 +83,11 @@ export class OpenedFile {
     this.#onClose();
     await this.#handle.close();
   }
+}
+
+/** What of the bytes can be read without waiting; the rest is left to another thread. */
+function readNowOf({ fd }: FileHandle, into: Uint8Array, offset: number): number {
+  return loadReadNow()?.(fd, into, offset) ?? 0;
 }
 
 /** Opens the regular file at `path` below `folder`, which may itself be a link. Undefined if there is none. */
