@@ -116,19 +116,8 @@ async function startServer(reloader: Reloader, log: Log, logOutput: LineWriter):
     reloads: reloader.figures,
   };
 
-  const deviceGateway = await openDeviceGateway(parts);
-  // Leaving ends the streams of the devices; only then may their port close.
-  opened.defer(() => engine.devices.close().then(() => deviceGateway?.close()));
-  const mqtt = buildMqtt(pool, parts);
-  const metrics = openMetrics(pool, { ...parts, mqtt });
-  opened.defer(() => metrics.close());
-  const v1 = openV1(parts);
-  const listeners = await openListeners(parts, v1, metrics, log);
-  opened.defer(() => closeListeners(listeners, v1, engine));
-  const songsTls = await openSongsTls(parts);
-  opened.defer(() => songsTls?.close());
-  const songsUdp = await openSongsUdp(parts);
-  opened.defer(() => songsUdp?.close());
+  const gateways = await openGateways(pool, parts, opened, log);
+  const { listeners, songsUdp, mqtt } = gateways;
   await openEngine(engine);
   await access.open();
   opened.defer(() => mqtt?.close());
@@ -144,17 +133,53 @@ async function startServer(reloader: Reloader, log: Log, logOutput: LineWriter):
   const admin = openAdmin(base.layout, pool, access, log);
   opened.defer(() => admin?.close());
 
-  const others = [songsTls?.address, songsUdp?.address, deviceGateway?.address];
+  const reached = reachedAt(config, gateways);
+  opened.defer(reportReady(config, reached));
+  const running = opened.move();
+  return { addresses: reached.addresses, close: () => running.disposeAsync() };
+}
+
+interface Gateways {
+  devices: DeviceGateway | undefined;
+  listeners: Listeners;
+  songsTls: SongsTlsGateway | undefined;
+  songsUdp: SongsUdpGateway | undefined;
+  mqtt: ReturnType<typeof buildMqtt>;
+}
+
+/** Opens every port. Requests that need the store are refused until the engine is open. */
+async function openGateways(
+  pool: Pool,
+  parts: Parts,
+  opened: AsyncDisposableStack,
+  log: Log,
+): Promise<Gateways> {
+  const devices = await openDeviceGateway(parts);
+  // Leaving ends the streams of the devices; only then may their port close.
+  opened.defer(() => parts.devices.close().then(() => devices?.close()));
+  const mqtt = buildMqtt(pool, parts);
+  const metrics = openMetrics(pool, { ...parts, mqtt });
+  opened.defer(() => metrics.close());
+  const v1 = openV1(parts);
+  const listeners = await openListeners(parts, v1, metrics, log);
+  opened.defer(() => closeListeners(listeners, v1, parts));
+  const songsTls = await openSongsTls(parts);
+  opened.defer(() => songsTls?.close());
+  const songsUdp = await openSongsUdp(parts);
+  opened.defer(() => songsUdp?.close());
+  return { devices, listeners, songsTls, songsUdp, mqtt };
+}
+
+function reachedAt(config: Config, { listeners, songsTls, songsUdp, devices }: Gateways) {
+  const others = [songsTls?.address, songsUdp?.address, devices?.address];
   const addresses = addressesOf(config, listeners, others);
   const ports = {
     ...portsOf(config, listeners),
     tls: songsTls?.port,
     udp: songsUdp?.port,
-    grpc: deviceGateway?.port,
+    grpc: devices?.port,
   };
-  opened.defer(reportReady(config, { ports, addresses }));
-  const running = opened.move();
-  return { addresses, close: () => running.disposeAsync() };
+  return { ports, addresses };
 }
 
 /** Of the parts that no listener needs. Consumers of events close before the events. */
