@@ -1,5 +1,6 @@
 /** Files that hold secrets: keys of links, and of JWTs. */
-import { mkdir, open, readFile, stat } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { systemCode, WavecacheError } from "../base/errors.ts";
 import { maxKeyFileBytes } from "../base/limits/access.ts";
@@ -23,19 +24,32 @@ export async function readKeyFile(path: string, log: Log): Promise<string> {
   }
 }
 
-/** Writes a new file, which its owner alone can read from its creation on. An existing file stays as it is. */
+/**
+ * Writes a new file, which its owner alone can read from its creation on. An existing file stays as it is. Whatever
+ * fails, or ends the process, leaves no part of a key under the name.
+ */
 export async function createKeyFile(path: string, text: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
+  if (existsSync(path)) return;
+  const draft = `${path}.tmp`;
   try {
-    const file = await open(path, "wx", 0o600);
-    try {
-      await file.writeFile(text);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
+    await mkdir(dirname(path), { recursive: true });
+    await writeDurably(draft, text);
+    await rename(draft, path);
   } catch (error) {
-    if (systemCode(error) !== "EEXIST") throw unusable(`${path} cannot be written (${systemCode(error)})`);
+    await rm(draft, { force: true });
+    throw unusable(`${path} cannot be written (${systemCode(error)})`);
+  }
+}
+
+async function writeDurably(path: string, text: string): Promise<void> {
+  // A draft of a start that was killed may have another mode.
+  await rm(path, { force: true });
+  const file = await open(path, "wx", 0o600);
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
   }
 }
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
-import { statSync, writeFileSync } from "node:fs";
+import { readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { openLog } from "../base/log/log.ts";
@@ -70,6 +70,23 @@ describe("the keys of links", () => {
     const text = (await Links.open(undefined, path, log)).sign(link());
     expect(statSync(path).mode & 0o777).toBe(0o600);
     expect(codeOf(await Links.open(undefined, path, log), text)).toBe("right");
+  });
+
+  test("last for one run if they cannot be stored, and leave no part of a file", async () => {
+    const notFolder = join(folder.path, "file");
+    writeFileSync(notFolder, "");
+    const links = await Links.open(undefined, join(notFolder, "links.key"), log);
+    expect(codeOf(links, links.sign(link()))).toBe("right");
+    expect(readdirSync(folder.path)).toEqual(["file"]);
+  });
+
+  test("are made whole after a start that was killed while it made them", async () => {
+    const path = join(folder.path, "links.key");
+    writeFileSync(`${path}.tmp`, "par", { mode: 0o644 });
+    const links = await Links.open(undefined, path, log);
+    expect(codeOf(await Links.open(undefined, path, log), links.sign(link()))).toBe("right");
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect(readdirSync(folder.path)).toEqual(["links.key"]);
   });
 
   test("that are too short, or whose file is missing, are refused", async () => {

@@ -31,15 +31,12 @@ export class Links {
     this.#keys = keys;
   }
 
-  /** Reads the keys. Makes a file with a new one if there is none at `defaultPath` and `path` is undefined. */
+  /**
+   * Reads the keys. Makes a file with a new one if there is none at `defaultPath` and `path` is undefined. A server
+   * starts on a full disk, too: the key then lasts for this run.
+   */
   static async open(path: string | undefined, defaultPath: string, log: Log): Promise<Links> {
-    if (path === undefined) await createKeyFile(defaultPath, `${randomBytes(32).toString("base64url")}\n`);
-    const file = path ?? defaultPath;
-    const lines = (await readKeyFile(file, log)).split("\n").map((line) => line.trim());
-    const keys = lines.filter(Boolean).map((line) => Buffer.from(line, "base64url"));
-    if (keys.length === 0 || keys.some(({ length }) => length < minSecretBytes))
-      throw unusable(`${file} needs a key of at least ${minSecretBytes} bytes in base64url in each line`);
-    return new Links(keys);
+    return new Links(path === undefined ? await ownKeys(defaultPath, log) : await keysOf(path, log));
   }
 
   sign(link: Link): string {
@@ -63,6 +60,25 @@ export class Links {
     if (link.expires * 1000 <= Date.now()) throw new WavecacheError("LINK_EXPIRED");
     return link;
   }
+}
+
+async function ownKeys(path: string, log: Log): Promise<Buffer[]> {
+  const key = randomBytes(32);
+  try {
+    await createKeyFile(path, `${key.toString("base64url")}\n`);
+  } catch (error) {
+    log.warn("the key of signed links cannot be stored: links end with this run of the server", { error });
+    return [key];
+  }
+  return await keysOf(path, log);
+}
+
+async function keysOf(path: string, log: Log): Promise<Buffer[]> {
+  const lines = (await readKeyFile(path, log)).split("\n").map((line) => line.trim());
+  const keys = lines.filter(Boolean).map((line) => Buffer.from(line, "base64url"));
+  if (keys.length === 0 || keys.some(({ length }) => length < minSecretBytes))
+    throw unusable(`${path} needs a key of at least ${minSecretBytes} bytes in base64url in each line`);
+  return keys;
 }
 
 /** What a text would be a link to, whoever signed it; undefined if it has not the form of a link. */
