@@ -20,6 +20,7 @@ import {
   recordingFlushMs,
   recordingPauseMs,
 } from "../../../src/base/limits/recordings.ts";
+import { levelBlockMs } from "../../../src/base/limits/peaks.ts";
 import type { WrittenAudio } from "../../../src/base/recording-entry.ts";
 import { AdpcmDecoder, adpcmSamples, invalidFrame } from "../../../src/codec/ima-adpcm.ts";
 import type { Level } from "../../../src/codec/peaks/level.ts";
@@ -77,6 +78,9 @@ export class Recorder {
   readonly #bin: AppendBuffer;
   readonly #wav: AppendBuffer;
   readonly #peaks: SegmentPeaks;
+  /** Sample frames at the end of `#wav` that are not measured yet, and how many are measured at once. */
+  #unmeasured = 0;
+  readonly #measuredFrames: number;
   readonly #detector: SoundDetector;
   #segment: Segment | undefined;
   /** The segment before, if no pause has followed it. */
@@ -111,6 +115,7 @@ export class Recorder {
     this.#buffers = new RecordingBuffers(spec.handshake, this.#isPcm ? 1 : 1 / 4);
     this.#bin = this.#buffers.bin;
     this.#wav = this.#buffers.wav;
+    this.#measuredFrames = (sampleRate * levelBlockMs) / 1000;
     this.#peaks = new SegmentPeaks(spec.handshake, (...block) => this.#noteLevel(...block));
     this.#detector = new SoundDetector(spec.threshold, (change) => owner.changed(change));
     this.#finder = new NibbleOrderFinder(channels, frameSamples, spec.nibbles ?? undefined);
@@ -188,6 +193,7 @@ export class Recorder {
   fail(): void {
     const segment = this.#segment;
     if (segment === undefined) return;
+    this.#unmeasured = 0;
     this.#peaks.discard();
     this.#segment = undefined;
     try {
@@ -329,9 +335,17 @@ export class Recorder {
     const first = counts.samples;
     this.#clock.heard(first, this.#nowMs);
     counts.samples += frames;
-    this.#peaks.push(this.#wav.samples, from / 2, frames);
+    this.#unmeasured += frames;
+    if (this.#unmeasured >= this.#measuredFrames) this.#measure();
     if (this.#listening && length > 0)
       this.#owner.audio(this.#wav.bytes, from, length, this.#clock.timeMs(first));
+  }
+
+  /** Measures what has come since the last time, a block at a time: for each frame it cost three times as much. */
+  #measure(): void {
+    const frames = this.#unmeasured;
+    this.#unmeasured = 0;
+    this.#peaks.push(this.#wav.samples, (this.#wav.fill - frames * this.#sampleFrameBytes) / 2, frames);
   }
 
   #noteLevel(level: Level, from: number, frames: number): void {
@@ -385,6 +399,8 @@ export class Recorder {
   }
 
   #flush(): void {
+    // What is written may leave the buffer.
+    this.#measure();
     const heldBytes = this.#heldFrames > 0 ? this.#bin.fill - this.#heldFrom : 0;
     this.#buffers.flush(this.#segment!, heldBytes);
     this.#heldFrom = 0;
@@ -394,6 +410,7 @@ export class Recorder {
     const segment = this.#segment;
     if (segment === undefined) return;
     if (this.#buffers.unwrittenBytes > 0) this.#flush();
+    this.#measure();
     segment.peaks = this.#peaks.finish();
     this.#finish(segment);
     this.#segment = undefined;
