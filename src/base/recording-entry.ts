@@ -93,6 +93,8 @@ export interface StartedSegment {
   name: string;
   /** As far as it is known. */
   placement: Placement;
+  /** The placement if the device does not catch up on the delay of the first frame; absent if that was on time. */
+  latePlacement?: Placement;
   /** Samples per channel of a full frame. */
   frameSamples: number;
   /** Lost frames are silence in the `.wav`. */

@@ -109,6 +109,25 @@ describe("repair", () => {
     expect(repair(name, { ...started, fillGaps: true })).toMatchObject({ placement });
   });
 
+  test("places audio after a pause when it arrived, unless the device has caught up on its delay", () => {
+    const placement = placementOf("c.0", { position: 16_000 });
+    const latePlacement = placementOf("c.1", { sessionStartUs: 5_000_000 });
+    const started = { name, placement, latePlacement, frameSamples: 320, fillGaps: false };
+    const losses = [{ at: 640, samples: 640 }];
+    const onTimeMs = 1_000 + (16_000 + 960 + 640) / 16;
+    for (const [delayMs, expected] of [
+      [3_600, latePlacement],
+      [2_100, latePlacement],
+      [2_000, placement],
+      [300, placement],
+    ] as const) {
+      write(whole, Buffer.concat([header(undefined), pcm]));
+      const writtenAt = (onTimeMs + delayMs) / 1000;
+      fs.utimesSync(join(folder.path, `${name}.bin`), writtenAt, writtenAt);
+      expect(repair(name, started)).toMatchObject({ placement: { ...expected, losses } });
+    }
+  });
+
   test("truncates a torn sample frame, whatever the sizes in the header", () => {
     for (const stated of [undefined, 0, 10, 5000]) {
       write(whole, Buffer.concat([header(stated), pcm.subarray(0, 1919)]));

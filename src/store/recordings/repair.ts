@@ -11,14 +11,15 @@
  */
 import * as fs from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { maxSegmentLosses } from "../../base/limits/recordings.ts";
+import { maxSegmentLosses, recordingPauseMs } from "../../base/limits/recordings.ts";
 import { MiB } from "../../base/limits/units.ts";
-import type {
-  Loss,
-  Placement,
-  RecordedWav,
-  RecordingEntry,
-  StartedSegment,
+import {
+  type Loss,
+  type Placement,
+  type RecordedWav,
+  type RecordingEntry,
+  spanOf,
+  type StartedSegment,
 } from "../../base/recording-entry.ts";
 import { encodeWavHeader, parseWavHead, wavHeaderBytes } from "../../codec/wav/wav.ts";
 import { codecOfFrame, frameBytesAt, frameSeq, codecPcm16, lostBetween, nextSeq } from "../../wire/ingest.ts";
@@ -88,11 +89,10 @@ export function repairSegment(
     lostFrames: frames.lost,
     nibbleOrder: null,
     nibbleOrderBy: null,
-    placement: {
-      ...(started?.placement ?? placementAlone(name, identity.startedAt)),
-      losses:
-        started === undefined || started.fillGaps ? [] : lossesIn(frames.jumps, started, format.samples),
-    },
+    placement:
+      started === undefined
+        ? placementAlone(name, identity.startedAt)
+        : placementIn(started, frames.jumps, format, endedAt),
     bin: { bytes, sha256 },
     wav: hashFile(`${path}.wav`),
     ...(peaks === undefined ? {} : { peaks }),
@@ -109,6 +109,25 @@ function placementAlone(name: string, startedAt: number): Placement {
     position: 0,
     losses: [],
   };
+}
+
+/**
+ * The session clock decides between the two placements when a segment is finished, by the smallest delay of its frames.
+ * After a crash only the delays of the first frame and of the last write are known: a device that has caught up wrote
+ * the end of the segment on time.
+ */
+function placementIn(
+  started: StartedSegment,
+  jumps: readonly Jump[],
+  { sampleRate, samples }: { sampleRate: number; samples: number },
+  endedAt: number,
+): Placement {
+  const losses = started.fillGaps ? [] : lossesIn(jumps, started, samples);
+  const onTime = { ...started.placement, losses };
+  if (started.latePlacement === undefined) return onTime;
+  const past = onTime.position + spanOf({ samples, placement: onTime });
+  const endMs = onTime.sessionStartUs / 1000 + (past * 1000) / sampleRate;
+  return endedAt - endMs > recordingPauseMs ? { ...started.latePlacement, losses } : onTime;
 }
 
 /** All frames but the last of a stream are full. */

@@ -45,6 +45,8 @@ export class Segment {
   peaks: RecordedPeaks | undefined;
   /** Final once the segment is finished. */
   placement: Placement;
+  /** As in `StartedSegment`; undefined if the first frame was on time. */
+  readonly latePlacement: Placement | undefined;
   readonly counts: SegmentCounts = { frames: 0, samples: 0, gaps: 0, lostFrames: 0 };
   readonly #path: string;
   readonly #bin: number;
@@ -64,7 +66,7 @@ export class Segment {
     pair: OpenPair,
     folder: string,
     format: WavShape,
-    { startedAt, placement }: SegmentStart,
+    { startedAt, placement, latePlacement }: SegmentStart,
   ) {
     this.name = pair.name;
     this.#path = join(folder, pair.name);
@@ -74,6 +76,7 @@ export class Segment {
     this.startedAt = startedAt;
     this.endedAt = startedAt;
     this.placement = placement;
+    this.latePlacement = latePlacement;
   }
 
   /**
@@ -168,6 +171,7 @@ export interface SegmentStart {
   /** Milliseconds since 1970. */
   startedAt: number;
   placement: Placement;
+  latePlacement: Placement | undefined;
 }
 
 export interface WavShape {

@@ -122,6 +122,21 @@ test(
   }),
 );
 
+test("audio that a crash interrupts soon after a pause lies where it arrived", async () => {
+  const day = new RecordedDay(folder.path, catalog);
+  day.send(60);
+  day.pause(3_000);
+  day.send(8);
+  await day.crash(1_000);
+  day.send(60);
+  day.disconnect(0);
+  await day.enter();
+  const fromUs = day.runs[0]!.sessionStartUs;
+  const toUs = fromUs + 8_000_000;
+  const samples = await samplesOf(day, fromUs, toUs, "silence");
+  expect(Buffer.compare(bytesOf(samples), bytesOf(referenceCut(day.runs, fromUs, toUs)))).toBe(0);
+});
+
 test("audio without its gaps is all that was recorded, each sample once", async () => {
   const day = new RecordedDay(folder.path, catalog);
   day.send(120);

@@ -3,6 +3,8 @@
  * crashes and a clock that is set. Beside the recordings it keeps what each session should be, by the documentation
  * alone.
  */
+import { utimesSync } from "node:fs";
+import { join } from "node:path";
 import { describeSegment, describeStarted } from "../../../workers/jobs/recordings/describe-segment.ts";
 import { Recorder } from "../../../workers/jobs/recordings/recorder.ts";
 import type { RecordingEntry } from "../../base/recording-entry.ts";
@@ -34,6 +36,8 @@ export class RecordedDay {
   readonly #catalog: SqliteCatalog;
   readonly #keeper: RecordingKeeper;
   #recorder: Recorder | undefined;
+  /** The segment that was opened last. */
+  #opened = "";
   #entries: RecordingEntry[] = [];
   #run = 0;
   #connection = 0;
@@ -98,9 +102,12 @@ export class RecordedDay {
 
   /** The server is killed after everything was flushed, and starts again. */
   async crash(ms: number): Promise<void> {
-    this.#recorder?.tick(this.#nowMs + 600);
+    const flushedMs = this.#nowMs + 600;
+    this.#recorder?.tick(flushedMs);
     this.#recorder?.abandon();
     this.#recorder = undefined;
+    const flushedAt = (flushedMs + this.#wallOffsetMs) / 1000;
+    utimesSync(join(this.#folder, `${this.#opened}.bin`), flushedAt, flushedAt);
     await this.enter();
     await this.#keeper.repair({ folder: this.#folder, names: null });
     this.#run += 1;
@@ -132,8 +139,10 @@ export class RecordedDay {
       run: `r${this.#run}`,
     };
     const owner = {
-      started: (segment: Parameters<typeof describeStarted>[1]) =>
-        this.#catalog.recordings.start(describeStarted(spec, segment)),
+      started: (segment: Parameters<typeof describeStarted>[1]) => {
+        this.#opened = segment.name;
+        this.#catalog.recordings.start(describeStarted(spec, segment));
+      },
       finished: (segment: Parameters<typeof describeSegment>[1]) => {
         const block = new Uint8Array(65_536);
         while (!segment.hashNext(block));

@@ -7,9 +7,10 @@ import { codecPcm16 } from "../../../src/wire/ingest.ts";
 
 export function describeStarted(
   { handshake, fillGaps }: RecordingSpec,
-  { name, placement }: Segment,
+  { name, placement, latePlacement }: Segment,
 ): StartedSegment {
-  return { name, placement, frameSamples: handshake.frameSamples, fillGaps };
+  const late = latePlacement === undefined ? {} : { latePlacement };
+  return { name, placement, ...late, frameSamples: handshake.frameSamples, fillGaps };
 }
 
 /** The catalog entry of a hashed segment. */

@@ -389,7 +389,8 @@ export class Recorder {
     const base = recordingName(handshake.streamId, hwid ?? undefined, startedAt);
     const name = hwid === null ? base : `${hwid}/${base}`;
     const placement = this.#clock.open(nowMs, startedAt);
-    const segment = Segment.open(folder, name, handshake, { startedAt, placement });
+    const { latePlacement } = this.#clock;
+    const segment = Segment.open(folder, name, handshake, { startedAt, placement, latePlacement });
     segment.adopt(this.#bin, this.#wav);
     this.#peaks.start(segment.path);
     this.#segment = segment;

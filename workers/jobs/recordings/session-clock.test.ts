@@ -81,6 +81,20 @@ describe("the clock of a connection", () => {
     ]);
   });
 
+  test("knows at its first frame where a segment lies whose delay is not caught up on", () => {
+    const sender = new Sender();
+    sender.clock.open(0, wallMs);
+    expect(sender.clock.latePlacement).toBeUndefined();
+    sender.segment(0, 50);
+    sender.clock.open(3_000, wallMs + 3_000);
+    expect(sender.clock.latePlacement).toBeUndefined();
+    sender.clock.open(6_000, wallMs + 6_000);
+    const { latePlacement } = sender.clock;
+    expect(latePlacement).toMatchObject({ session: "c.1", sessionStartUs: (wallMs + 6_000) * 1000 });
+    sender.segment(6_000, 50);
+    expect(sender.placements[1]).toEqual(latePlacement!);
+  });
+
   test("continues the session after a delay that the device catches up on", () => {
     const sender = new Sender();
     sender.segment(0, 50);

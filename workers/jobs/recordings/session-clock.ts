@@ -62,6 +62,21 @@ export class SessionClock {
     return this.#placement();
   }
 
+  /**
+   * The placement of the segment that was just opened, if the device does not catch up on the delay of its first frame;
+   * undefined if that is on time.
+   */
+  get latePlacement(): Placement | undefined {
+    const delayUs = this.#delayUs(0, this.#openedMs);
+    if (!this.#isPause(delayUs)) return undefined;
+    return {
+      ...this.#placement(),
+      session: this.#keyOf(this.#number + 1),
+      sessionStartUs: this.#startAfter(delayUs),
+      position: 0,
+    };
+  }
+
   /** Samples have arrived, of which the first is this one of the segment. */
   heard(at: number, nowMs: number): void {
     this.#minDelayUs = Math.min(this.#minDelayUs, this.#delayUs(at, nowMs));
@@ -119,20 +134,33 @@ export class SessionClock {
 
   /** Whether the segment begins another session. */
   get #isLate(): boolean {
-    if (this.#position === 0 || this.#minDelayUs === Infinity) return false;
-    return this.#minDelayUs > recordingPauseMs * 1000;
+    return this.#minDelayUs !== Infinity && this.#isPause(this.#minDelayUs);
+  }
+
+  /** Whether a segment whose frames all have this delay begins another session. */
+  #isPause(delayUs: number): boolean {
+    return this.#position > 0 && delayUs > recordingPauseMs * 1000;
+  }
+
+  /** When a session begins with the segment. */
+  #startAfter(delayUs: number): number {
+    return Math.round(this.#timeOf(this.#position) + delayUs);
+  }
+
+  #keyOf(number: number): string {
+    return `${this.#connection.connection}.${number}`;
   }
 
   #beginSession(): void {
-    this.#startUs = Math.round(this.#timeOf(this.#position) + this.#minDelayUs);
+    this.#startUs = this.#startAfter(this.#minDelayUs);
     this.#position = 0;
     this.#number += 1;
   }
 
   #placement(): Placement {
-    const { connection, run, deviceTimeMs } = this.#connection;
+    const { run, deviceTimeMs } = this.#connection;
     return {
-      session: `${connection}.${this.#number}`,
+      session: this.#keyOf(this.#number),
       sessionStartUs: this.#startUs,
       run,
       steppedMs: this.#steppedMs,
