@@ -128,6 +128,25 @@ describe("repair", () => {
     }
   });
 
+  test("does not stretch time by frame numbers that a device skips", () => {
+    const placement = placementOf("c.0", { position: 0 });
+    const started = { name, placement, frameSamples: 320, fillGaps: false };
+    const skipping = [0, 1, 5_000_000].map((seq, index) =>
+      frameMessage(0, seq, countingPayload(index * 320, 320)),
+    );
+    write(Buffer.concat(skipping), Buffer.concat([header(undefined), pcm]));
+    for (const [tookMs, lostMs] of [
+      [1_000, 10_000],
+      [25_000, 25_000],
+    ] as const) {
+      const writtenAt = (placement.sessionStartUs / 1000 + tookMs) / 1000;
+      fs.utimesSync(join(folder.path, `${name}.bin`), writtenAt, writtenAt);
+      const losses = [{ at: 640, samples: lostMs * 16 }];
+      expect(repair(name, started)).toMatchObject({ placement: { losses } });
+      write(Buffer.concat(skipping), Buffer.concat([header(undefined), pcm]));
+    }
+  });
+
   test("truncates a torn sample frame, whatever the sizes in the header", () => {
     for (const stated of [undefined, 0, 10, 5000]) {
       write(whole, Buffer.concat([header(stated), pcm.subarray(0, 1919)]));

@@ -11,7 +11,7 @@
  */
 import * as fs from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { maxSegmentLosses, recordingPauseMs } from "../../base/limits/recordings.ts";
+import { maxFilledMs, maxSegmentLosses, recordingPauseMs } from "../../base/limits/recordings.ts";
 import { MiB } from "../../base/limits/units.ts";
 import {
   type Loss,
@@ -122,7 +122,10 @@ function placementIn(
   { sampleRate, samples }: { sampleRate: number; samples: number },
   endedAt: number,
 ): Placement {
-  const losses = started.fillGaps ? [] : lossesIn(jumps, started, samples);
+  const { sessionStartUs, position } = started.placement;
+  const openedAt = sessionStartUs / 1000 + (position * 1000) / sampleRate;
+  const maxLost = Math.floor((Math.max(maxFilledMs, endedAt - openedAt) * sampleRate) / 1000);
+  const losses = started.fillGaps ? [] : lossesIn(jumps, started, samples, maxLost);
   const onTime = { ...started.placement, losses };
   if (started.latePlacement === undefined) return onTime;
   const past = onTime.position + spanOf({ samples, placement: onTime });
@@ -130,11 +133,19 @@ function placementIn(
   return endedAt - endMs > recordingPauseMs ? { ...started.latePlacement, losses } : onTime;
 }
 
-/** All frames but the last of a stream are full. */
-function lossesIn(jumps: readonly Jump[], { frameSamples }: StartedSegment, samples: number): Loss[] {
+/**
+ * All frames but the last of a stream are full. A device that restarts may skip millions of numbers, so a loss counts
+ * for `maxLost` samples at most.
+ */
+function lossesIn(
+  jumps: readonly Jump[],
+  { frameSamples }: StartedSegment,
+  samples: number,
+  maxLost: number,
+): Loss[] {
   const losses = jumps.map(({ frames, lost }) => ({
     at: frames * frameSamples,
-    samples: lost * frameSamples,
+    samples: Math.min(lost * frameSamples, maxLost),
   }));
   return losses.filter((loss) => loss.at <= samples && loss.samples > 0).slice(0, maxSegmentLosses);
 }
