@@ -73,6 +73,10 @@ export class OutboxKeeper {
 
   #run(): void {
     this.#timer = undefined;
-    this.#announce(this.#outbox.range().newest);
+    try {
+      this.#announce(this.#outbox.range().newest);
+    } catch {
+      // The catalog has failed, which its calls report. An error here would end the thread, which must save it first.
+    }
   }
 }

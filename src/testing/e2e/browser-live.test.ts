@@ -130,8 +130,9 @@ describe.skipIf(executable === null)("live audio in a browser", () => {
       process.stderr.write(
         `${sampleRate} Hz: sound ${Math.round(firstSoundMs!)} ms after the click, ${Math.round(latencyMs!)} ms after the device\n`,
       );
-      expect(firstSoundMs).toBeLessThan(1_000);
-      expect(latencyMs).toBeWithin(0, 1_500);
+      // A loaded machine delays both. A browser that fills a buffer first, as for a WAV, takes longer than this.
+      expect(firstSoundMs).toBeLessThan(3_000);
+      expect(latencyMs).toBeWithin(0, 3_000);
       expect(peak).toBeWithin(0.3, 0.45);
     },
     limitMs,
@@ -146,8 +147,8 @@ describe.skipIf(executable === null)("live audio in a browser", () => {
         await listen("porch");
         await until("sound", 10_000, async () => (await listening()).firstSoundMs !== null);
       }
+      await until("the wait", 10_000, async () => (await listening()).states.includes("waiting"));
       await until("silence", 10_000, async () => (await listening()).peak < 0.001);
-      expect((await listening()).states).toContain("waiting");
       await using _ = await Tone.open(server, "porch", { sampleRate: 8_000, frameSamples: 160 });
       await until("sound", 10_000, async () => (await listening()).peak > 0.3);
       expect((await listening()).states.at(-1)).toBe("playing");
@@ -172,7 +173,8 @@ describe.skipIf(executable === null)("live audio in a browser", () => {
         audio.play().catch(fail);
       })`);
       process.stderr.write(`Opus: sound ${Math.round(startMs)} ms after the click\n`);
-      expect(startMs).toBeLessThan(1_500);
+      // Without the audio before, the browser would wait for 32 KiB: four seconds.
+      expect(startMs).toBeLessThan(3_500);
     },
     limitMs,
   );
