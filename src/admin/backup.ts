@@ -16,7 +16,14 @@ import type { RecordedFile } from "../base/recording-entry.ts";
 import { type CatalogReader, readFromCatalog } from "../store/catalog-reader.ts";
 import { replaceJournal } from "../store/check/journal-pass.ts";
 import { Journal } from "../store/journal/journal.ts";
-import { type CacheLayout, removeFile, sizeOfFile, syncFile, syncFolder } from "../store/layout.ts";
+import {
+  type CacheLayout,
+  isMissing,
+  removeFile,
+  sizeOfFile,
+  syncFile,
+  syncFolder,
+} from "../store/layout.ts";
 import { acquireLock } from "../store/lock.ts";
 import type { FinishedStream } from "../store/streams/catalog.ts";
 import { SqliteCatalog } from "../store/streams/sqlite/catalog.ts";
@@ -156,21 +163,27 @@ class Backup {
     const [from, to] = [this.#source.layout.objectPath(sha256), this.#target.objectPath(sha256)];
     if (await isSound(to, size, sha256, deep)) {
       this.#figures.keptObjects += 1;
-    } else if (sizeOfFile(from) === undefined) {
+    } else if (!(await this.#copyFile(from, to))) {
       await this.#noteMissing(catalog, streams);
     } else {
-      await this.#copyFile(from, to);
       if (await isSound(to, size, sha256, deep)) return;
       for (const { streamId } of streams)
         this.#report("object-damaged", streamId, "its audio is damaged in the store, and so in the backup");
     }
   }
 
-  async #copyFile(from: string, to: string): Promise<void> {
-    const outcome = this.#options.copy ? await copy(from, to) : await linkOrCopy(from, to);
-    this.#folders.add(dirname(to));
-    this.#figures[outcome === "linked" ? "linkedObjects" : "copiedObjects"] += 1;
-    if (outcome === "copied") this.#figures.copiedBytes += sizeOfFile(to) ?? 0;
+  /** False if there is no such file. It may be removed at any moment, so only the attempt shows that. */
+  async #copyFile(from: string, to: string): Promise<boolean> {
+    try {
+      const outcome = this.#options.copy ? await copy(from, to) : await linkOrCopy(from, to);
+      this.#folders.add(dirname(to));
+      this.#figures[outcome === "linked" ? "linkedObjects" : "copiedObjects"] += 1;
+      if (outcome === "copied") this.#figures.copiedBytes += sizeOfFile(to) ?? 0;
+      return true;
+    } catch (error) {
+      if (isMissing(error) && sizeOfFile(from) === undefined) return false;
+      throw error;
+    }
   }
 
   /** Either the streams were removed since their rows were copied, or their audio is lost. */
