@@ -1,5 +1,5 @@
 /** Other servers that send or take files over plain HTTP, where they are installed. */
-import { createServer, type AddressInfo } from "node:net";
+import { freePort } from "../../src/testing/harness/free-port.ts";
 import { join } from "node:path";
 import { type Observed, observedProcess } from "../load/figures.ts";
 import { until } from "../../src/testing/harness/until.ts";
@@ -17,7 +17,7 @@ const readyLimitMs = 10_000;
 /** nginx sends the files of `folder` by sendfile; undefined where it is not installed. */
 export async function openNginx(folder: string): Promise<Rival | undefined> {
   if (Bun.which("nginx") === null) return undefined;
-  const port = await freePort();
+  const port = freePort();
   const config = join(folder, "nginx.conf");
   const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
   await Bun.write(
@@ -34,7 +34,7 @@ export async function openNginx(folder: string): Promise<Rival | undefined> {
 
 /** A bare `Bun.serve` that answers with the files of `folder`. */
 export async function openBareFiles(folder: string): Promise<Rival> {
-  const port = await freePort();
+  const port = freePort();
   const program = `Bun.serve({ hostname: "127.0.0.1", port: ${port},
     fetch: (request) => new Response(Bun.file(${JSON.stringify(folder)} + new URL(request.url).pathname)) })`;
   return await openRival("bare Bun.file", [process.execPath, "-e", program], port);
@@ -44,7 +44,7 @@ export async function openBareFiles(folder: string): Promise<Rival> {
 export async function openTusd(folder: string, program: string): Promise<Rival | undefined> {
   const path = Bun.which(program);
   if (path === null) return undefined;
-  const port = await freePort();
+  const port = freePort();
   const flags = ["-host", "127.0.0.1", "-port", String(port), "-upload-dir", folder, "-disable-download"];
   return await openRival("tusd", [path, ...flags, "-base-path", "/api/tus/"], port);
 }
@@ -69,13 +69,4 @@ async function answers(httpBase: string): Promise<boolean> {
     () => true,
     () => false,
   );
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
 }

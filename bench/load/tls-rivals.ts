@@ -1,5 +1,5 @@
 /** Other servers, from the machine's packages, that send a file over TLS, for comparison with songs over TLS. */
-import { createServer, type AddressInfo } from "node:net";
+import { freePort } from "../../src/testing/harness/free-port.ts";
 import { join } from "node:path";
 import { connect } from "node:tls";
 import type { CertificatePaths } from "../../src/listen/tls/certificate-files.ts";
@@ -25,7 +25,7 @@ export async function openRivals(
   const request = `GET /${name} HTTP/1.0\r\n\r\n`;
   const rivals: FileServer[] = [];
   for (const start of [startNginx, startOpenssl]) {
-    const port = await freePort();
+    const port = freePort();
     const rival = await start(folder, port, paths);
     if (rival === undefined) continue;
     const { name: program, child } = rival;
@@ -90,15 +90,6 @@ function spawn(command: string[], cwd: string): Bun.Subprocess {
 async function end(child: Bun.Subprocess): Promise<void> {
   child.kill();
   await child.exited;
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
 }
 
 function answers(port: number): Promise<boolean> {

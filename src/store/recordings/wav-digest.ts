@@ -7,6 +7,7 @@
  */
 import { KiB } from "../../base/limits/units.ts";
 import type { RecordedWav } from "../../base/recording-entry.ts";
+import { BlockSplitter } from "../block-splitter.ts";
 
 const blockBytes = 64 * KiB;
 
@@ -33,38 +34,19 @@ export class WavChecksum {
   /** The checksum so far, and that of a block. */
   readonly #chain = new BigUint64Array(2);
   readonly #chainBytes = new Uint8Array(this.#chain.buffer);
-  /** The beginning of a block whose rest has not arrived. */
-  #partial: Uint8Array | undefined;
-  #partialBytes = 0;
+  readonly #blocks = new BlockSplitter(blockBytes, (block) => this.#push(block));
 
   /** The pieces may have any length. */
   add(bytes: Uint8Array): void {
-    let at = 0;
-    if (this.#partialBytes > 0) {
-      at = Math.min(bytes.length, blockBytes - this.#partialBytes);
-      this.#keep(bytes.subarray(0, at));
-    }
-    for (; at + blockBytes <= bytes.length; at += blockBytes) this.#push(bytes.subarray(at, at + blockBytes));
-    if (at < bytes.length) this.#keep(bytes.subarray(at));
+    this.#blocks.add(bytes);
   }
 
   /** Lower-case hex of 16 digits, of what was added since the last call. */
   finish(): string {
-    if (this.#partialBytes > 0) this.#push(this.#partial!.subarray(0, this.#partialBytes));
+    this.#blocks.flush();
     const checksum = this.#chain[0]!.toString(16).padStart(16, "0");
-    this.#partialBytes = 0;
     this.#chain[0] = 0n;
     return checksum;
-  }
-
-  /** Adds bytes that end within the current block or complete it. */
-  #keep(bytes: Uint8Array): void {
-    this.#partial ??= new Uint8Array(blockBytes);
-    this.#partial.set(bytes, this.#partialBytes);
-    this.#partialBytes += bytes.length;
-    if (this.#partialBytes < blockBytes) return;
-    this.#partialBytes = 0;
-    this.#push(this.#partial);
   }
 
   #push(block: Uint8Array): void {

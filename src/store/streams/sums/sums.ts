@@ -13,6 +13,7 @@
  * A writer computes them from the bytes that it received, never from the disk. The file is not synced: whoever finds it
  * missing or broken hashes the object again (verification.ts).
  */
+import { BlockSplitter } from "../../block-splitter.ts";
 import { KiB } from "../../../base/limits/units.ts";
 
 /**
@@ -90,35 +91,17 @@ export class BlockSums {
 export class SumsBuilder {
   #sums = new BigUint64Array(8);
   #count = 0;
-  /** The beginning of a block whose rest has not arrived. */
-  #partial: Uint8Array | undefined;
-  #partialBytes = 0;
+  readonly #blocks = new BlockSplitter(blockBytes, (block) => this.#push(block));
 
   add(bytes: Uint8Array): void {
-    let at = 0;
-    if (this.#partialBytes > 0) {
-      at = Math.min(bytes.length, blockBytes - this.#partialBytes);
-      this.#keep(bytes.subarray(0, at));
-    }
-    for (; at + blockBytes <= bytes.length; at += blockBytes) this.#push(bytes.subarray(at, at + blockBytes));
-    if (at < bytes.length) this.#keep(bytes.subarray(at));
+    this.#blocks.add(bytes);
   }
 
   /** The checksums of everything that was added. */
   finish(): BlockSums {
-    const size = this.#count * blockBytes + this.#partialBytes;
-    if (this.#partialBytes > 0) this.#push(this.#partial!.subarray(0, this.#partialBytes));
+    const size = this.#count * blockBytes + this.#blocks.partialBytes;
+    this.#blocks.flush();
     return new BlockSums(size, this.#sums.slice(0, this.#count));
-  }
-
-  /** Adds bytes that end within the current block or complete it. */
-  #keep(bytes: Uint8Array): void {
-    this.#partial ??= new Uint8Array(blockBytes);
-    this.#partial.set(bytes, this.#partialBytes);
-    this.#partialBytes += bytes.length;
-    if (this.#partialBytes < blockBytes) return;
-    this.#partialBytes = 0;
-    this.#push(this.#partial);
   }
 
   #push(block: Uint8Array): void {

@@ -1,4 +1,5 @@
 /** A real MQTT broker (mosquitto) in a process of its own, which can be killed and started again on its port. */
+import { freePort } from "../free-port.ts";
 import { connectAsync, type IClientOptions, type MqttClient } from "mqtt";
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -101,13 +102,6 @@ export class BrokerPeer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#client.endAsync(true);
   }
-}
-
-function freePort(): number {
-  const socket = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
-  const { port } = socket;
-  socket.stop(true);
-  return port;
 }
 
 async function isOpen(port: number): Promise<boolean> {
