@@ -176,7 +176,7 @@ const table = {
 
   // The store
   CACHE_FULL: row(507, close.TRY_LATER, grpc.RESOURCE_EXHAUSTED, "cache is full",
-    "remove streams, raise --max-cache-bytes or --max-streams, or let --keep-streams evict what is read least"),
+    "remove streams, raise --max-cache-bytes, --max-streams or the policy that refuses, or let --keep-streams evict"),
   DISK_FULL: row(507, close.TRY_LATER, grpc.RESOURCE_EXHAUSTED, "disk is full",
     "free space on the disk of the cache folder; audio already written is kept"),
   STORE_UNWRITABLE: row(507, close.INTERNAL, grpc.INTERNAL, "folder cannot be written",

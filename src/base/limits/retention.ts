@@ -8,8 +8,10 @@ export const retentionStart = 0.9;
 export const roomWaitMs = 1_000;
 /** Interval at which the limits are compared with what is stored. */
 export const retentionTickMs = 100;
-/** Interval at which ages are looked at, and the bytes of patterns that cover a part of the streams are counted. */
+/** Interval at which ages are looked at, and the bytes of patterns that cover a part of the streams are counted anyway. */
 export const retentionPassMs = 60_000;
+/** What patterns cover is counted again when something was stored or removed, but not for this many times what a count took. */
+export const retentionRecountRest = 20;
 /** A run that could not make the room that was needed is not repeated for this long. */
 export const retentionPauseMs = 100;
 /** Streams or recordings that are removed in one transaction; the keeper takes a few milliseconds for these. */

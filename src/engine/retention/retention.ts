@@ -1,6 +1,6 @@
 /**
  * Retention: keeps what is stored within the limits of its policies, and makes room in a full cache for uploads that wait.
- * It looks at the limits several times a second, and at ages and at patterns of a part of the streams once a minute.
+ * It looks at the limits several times a second, and at ages once a minute.
  */
 import {
   maxPlanned,
@@ -192,7 +192,7 @@ export class Retention implements StreamRetention {
       if (isPassDue) {
         this.#passedAtMs = performance.now();
         await this.#use.recount(this.#policies);
-      }
+      } else await this.#use.recountIfChanged(this.#policies);
       if (performance.now() < this.#pausedUntilMs) return;
       const isAwaited = this.#makesRoom && this.#base.streams.admission.waitingBytes > 0;
       if (isPassDue || isAwaited || (await this.#isOverLimit())) void this.#runOnce();
@@ -226,17 +226,17 @@ export class Retention implements StreamRetention {
     return rings.reduce((sum, { ring }) => sum + ring.usedBytes, 0);
   }
 
-  /** Looks at policies whose usage needs no count. */
+  /** By what is known: it reads no more of the catalog than a row. */
   async #isOverLimit(): Promise<boolean> {
     for (const policy of this.#policies) {
       const { maxBytes, minFreeBytes } = policy.settings;
-      if (!policy.makesRoom || !policy.coversAll) continue;
+      if (!policy.makesRoom) continue;
       const free = this.disks.get(policy.kind)?.freeBytes ?? Infinity;
       if (minFreeBytes !== undefined && free < startOfFree(minFreeBytes)) return true;
       if (maxBytes === undefined) continue;
       const { bytes, count } = await this.#use.of(policy);
       if (bytes > startOf(maxBytes)) return true;
-      if (policy.kind === "streams" && count > startOf(this.#maxStreams)) return true;
+      if (policy.kind === "streams" && policy.coversAll && count > startOf(this.#maxStreams)) return true;
     }
     return false;
   }

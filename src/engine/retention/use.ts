@@ -1,5 +1,8 @@
-/** How much of what is stored a policy is about. What covers everything is counted anyway; the rest is counted now and then. */
-import { retentionPageRows } from "../../base/limits/retention.ts";
+/**
+ * How much of what is stored a policy is about. What covers everything is counted anyway. The rest is counted again once
+ * something has changed: a count looks at every row.
+ */
+import { retentionPageRows, retentionRecountRest } from "../../base/limits/retention.ts";
 import type { KeeperClient } from "../../pool/keeper-client.ts";
 import type { RetainedKind } from "../../store/retention/catalog.ts";
 import type { Streams } from "../streams/streams.ts";
@@ -12,6 +15,10 @@ export class PolicyUse {
   /** Of policies about a part, as last counted. */
   readonly #counted = new Map<Policy, Use>();
   #recounting: Promise<void> | undefined;
+  /** What was stored at the last count. */
+  readonly #seen = new Map<RetainedKind, string>();
+  /** Of the monotonic clock. */
+  #restsUntilMs = -Infinity;
 
   constructor(keeper: Pick<KeeperClient, "call">, streams: Pick<Streams, "admission" | "figures">) {
     this.#keeper = keeper;
@@ -21,6 +28,7 @@ export class PolicyUse {
   /** The policies are others now. */
   forget(): void {
     this.#counted.clear();
+    this.#seen.clear();
   }
 
   /** A copy. */
@@ -49,6 +57,27 @@ export class PolicyUse {
     }
   }
 
+  /** As `recount`, unless as much is stored as at the last count, or that was a moment ago for what it took. */
+  async recountIfChanged(policies: readonly Policy[]): Promise<void> {
+    if (performance.now() < this.#restsUntilMs) return;
+    const changed: Policy[] = [];
+    for (const kind of ["streams", "recordings"] as const) {
+      const ofKind = policies.filter((policy) => policy.kind === kind && !policy.coversAll);
+      if (ofKind.length > 0 && (await this.#stored(kind)) !== this.#seen.get(kind)) changed.push(...ofKind);
+    }
+    if (changed.length > 0) await this.recount(changed);
+  }
+
+  /** Differs if something was stored or removed, unless it evens out to the byte. */
+  async #stored(kind: RetainedKind): Promise<string> {
+    if (kind === "recordings") {
+      const { recordings } = await this.#keeper.call("retentionUsage", null);
+      return `${recordings.recordings} ${recordings.bytes}`;
+    }
+    const { finished, interrupted, objectBytes } = this.#streams.figures();
+    return `${finished} ${interrupted} ${objectBytes}`;
+  }
+
   /** Counts what each policy about a part is about. Single flight: it reads the whole catalog, page by page. */
   recount(policies: readonly Policy[]): Promise<void> {
     this.#recounting ??= this.#recountAll(policies.filter(({ coversAll }) => !coversAll)).finally(() => {
@@ -58,10 +87,16 @@ export class PolicyUse {
   }
 
   async #recountAll(policies: readonly Policy[]): Promise<void> {
+    const startedAtMs = performance.now();
     for (const kind of ["streams", "recordings"] as const) {
       const ofKind = policies.filter((policy) => policy.kind === kind);
-      if (ofKind.length > 0) await this.#recountKind(kind, ofKind);
+      if (ofKind.length === 0) continue;
+      const stored = await this.#stored(kind);
+      await this.#recountKind(kind, ofKind);
+      this.#seen.set(kind, stored);
     }
+    const now = performance.now();
+    this.#restsUntilMs = now + retentionRecountRest * (now - startedAtMs);
   }
 
   async #recountKind(kind: RetainedKind, policies: readonly Policy[]): Promise<void> {

@@ -49,7 +49,7 @@ export class StoredObjects {
     account: Account | undefined,
   ): Promise<Receipt> {
     this.#host.checkId(streamId);
-    this.#quota.checkNew();
+    this.#quota.checkNew(streamId);
     this.#counts.pending += 1;
     try {
       const room = this.#accounts.roomOf(account);

@@ -14,10 +14,13 @@ export interface StreamQuotaLimits {
 export class StreamQuota {
   readonly #limits: StreamQuotaLimits;
   readonly #counts: StreamCounts;
+  readonly #isRefused: (streamId: string) => boolean;
 
-  constructor(limits: StreamQuotaLimits, counts: StreamCounts) {
+  /** `isRefused`: a policy of retention takes no new stream of this id. */
+  constructor(limits: StreamQuotaLimits, counts: StreamCounts, isRefused: (streamId: string) => boolean) {
     this.#limits = limits;
     this.#counts = counts;
+    this.#isRefused = isRefused;
   }
 
   /** Throws DESCRIPTORS_EXHAUSTED if one more upload, new or resumed, may open no file. */
@@ -26,18 +29,19 @@ export class StreamQuota {
   }
 
   /** Throws what `refusal` returns. */
-  checkNew(): void {
-    const refusal = this.refusal();
+  checkNew(streamId: string): void {
+    const refusal = this.refusal(streamId);
     if (refusal !== undefined) throw new WavecacheError(refusal);
   }
 
-  /** Why there may be no further stream; undefined if there may. */
-  refusal(): ErrorCode | undefined {
+  /** Why there may be no further stream, of this id; undefined if there may. */
+  refusal(streamId: string): ErrorCode | undefined {
     const { maxCacheBytes, maxStreams, maxUnfinishedStreams } = this.#limits;
     const { finished, unfinished, pending } = this.#counts;
     const streams = finished + unfinished + pending;
     if (streams >= maxStreams || (streams + 1) * minStreamBytes > Math.max(maxCacheBytes, minStreamBytes))
       return "CACHE_FULL";
+    if (this.#isRefused(streamId)) return "CACHE_FULL";
     if (unfinished + pending >= maxUnfinishedStreams) return "STREAMS_EXHAUSTED";
     return undefined;
   }

@@ -99,7 +99,7 @@ export class Streams {
     this.#conditions = conditions;
     this.#log = log;
     this.admission = new Admission(settings, { reclaim: (...bytes) => this.#reclaim(...bytes) });
-    this.#quota = new StreamQuota(settings, this.#counts);
+    this.#quota = new StreamQuota(settings, this.#counts, (id) => this.#retention?.isFull(id) === true);
     const { keepOrphans } = settings;
     const watched = { lostFound: layout.lostFound, keepOrphans };
     this.#watch = new StoreWatch(watched, this.#counts, this.admission, log);
@@ -172,8 +172,7 @@ export class Streams {
     this.#checkId(streamId);
     this.admission.checkStart(stream.size);
     if (this.#uploads.has(streamId)) throw new WavecacheError("STREAM_EXISTS");
-    this.#quota.checkNew();
-    if (this.#retention?.isFull(streamId) === true) throw new WavecacheError("CACHE_FULL");
+    this.#quota.checkNew(streamId);
     this.#quota.checkUpload(this.#uploads.size);
     const metadata = withSize(stream.metadata, stream.size);
     const upload = new Upload(streamId, metadata, owner, this.#storage);

@@ -89,7 +89,7 @@ export class UploadStorage implements UploadHost {
     // What reopens a stream may only remove it.
     if (how === "reopen") await this.accounts.count(upload);
     else await this.accounts.check(upload, size);
-    const refusal = how === "reopen" ? "STREAM_UNKNOWN" : (this.#quota.refusal() ?? null);
+    const refusal = how === "reopen" ? "STREAM_UNKNOWN" : (this.#quota.refusal(streamId) ?? null);
     const rules = { restart: how === "restart", refusal } as const;
     const call = { streamId, key, metadata, account, ...rules, at: Date.now() };
     const found = await this.#resume(call);

@@ -79,6 +79,21 @@ withDisk("ten times as much as fits", () => {
   });
 });
 
+describe("a policy about a part of the streams", () => {
+  test("evicts of its pattern alone, as soon as it holds too much", async () => {
+    const policy = "streams/radio-* evict 4MiB";
+    await using server = await TestServer.start({ flags: { policy } });
+    for (const [index, id] of ["talk-1", "radio-1", "radio-2"].entries())
+      await upload(server, id, 2.5 * MiB, index + 1);
+    await until(
+      "radio-1 to go",
+      limitMs,
+      async () => !(await idsOf(server)).includes("radio-1") || undefined,
+    );
+    expect(await idsOf(server)).toEqual(["radio-2", "talk-1"]);
+  });
+});
+
 describe("a cache that evicts", () => {
   test("keeps what is pinned or was read last, and lists beforehand what goes", async () => {
     await using server = await TestServer.start({ flags: { "keep-streams": 10 * MiB } });
