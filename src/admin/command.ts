@@ -1,7 +1,7 @@
 /** The command line of the commands on the store: `server backup`, `server restore` and `server doctor`. */
 import { type CAC, cac } from "cac";
-import { version } from "../../package.json";
 import { parseArguments, type ParsedOptions } from "../base/command-line.ts";
+import { declareVersion, isAnswered } from "../base/version.ts";
 import { readFolder } from "../config/config.ts";
 import { flagsOf } from "../config/flags.ts";
 import { ConfigError, type Environment, flagOf, options, variableOf } from "../config/schema.ts";
@@ -29,7 +29,7 @@ export function isAdminCommand(args: readonly string[]): boolean {
   return names.includes(args[0] ?? "");
 }
 
-/** Undefined if --help was asked for, and has been printed. Throws a `ConfigError`. */
+/** Undefined if --help or --version was asked for, and has been printed. Throws a `ConfigError`. */
 export function readAdminCommand(
   args: readonly string[],
   environment: Environment,
@@ -37,7 +37,7 @@ export function readAdminCommand(
   const program = describe();
   try {
     parseArguments(program, args, (option) => new ConfigError(`unknown option "${option}"`));
-    if (program.options["help"] === true) return undefined;
+    if (isAnswered(program)) return undefined;
     program.runMatchedCommand();
   } catch (error) {
     throw new ConfigError(`${error instanceof Error ? error.message : String(error)}; see --help`);
@@ -66,7 +66,7 @@ function describe(): CAC {
     command.action(() => {});
   }
   program.help();
-  program.version(version);
+  declareVersion(program);
   return program;
 }
 

@@ -6,6 +6,7 @@
  */
 
 import { formatTime } from "./format-time.ts";
+import { commandPrefix } from "./program.ts";
 
 /** WebSocket close codes (RFC 6455, section 7.4.1, and the IANA registry). */
 const close = {
@@ -108,7 +109,7 @@ const table = {
 
   // Access
   UNAUTHENTICATED: row(401, close.UNAUTHENTICATED, grpc.UNAUTHENTICATED, "credential missing or wrong",
-    "send a token that is valid, or ask the operator for one: bun run server token create"),
+    `send a token that is valid, or ask the operator for one: ${commandPrefix} server token create`),
   FORBIDDEN: row(403, close.FORBIDDEN, grpc.PERMISSION_DENIED, "the credential does not allow this",
     "ask the operator for a token with a grant for this action and resource"),
   LINK_EXPIRED: row(410, close.FORBIDDEN, grpc.PERMISSION_DENIED, "the link has expired",
@@ -126,7 +127,7 @@ const table = {
   CREDENTIALS_UNUSABLE: row(500, close.INTERNAL, grpc.INTERNAL, "keys of credentials cannot be used",
     "check the files that --jwt-secret-file, --jwt-jwks, --link-key-file and --mqtt-credentials-file name"),
   ACCESS_UNDECIDED: row(500, close.INTERNAL, grpc.FAILED_PRECONDITION, "everybody on the network could use this server",
-    'create a token with `bun run server token create --grant "*"`, or let everybody use it with `--open`'),
+    `create a token with \`${commandPrefix} server token create --grant "*"\`, or let everybody use it with \`--open\``),
 
   // The server
   CONFIG_INVALID: row(422, close.POLICY, grpc.INVALID_ARGUMENT, "the configuration is wrong",
@@ -196,7 +197,7 @@ const table = {
   BACKUP_UNUSABLE: row(500, close.INTERNAL, grpc.FAILED_PRECONDITION, "folder is no usable backup",
     "give an empty folder or an earlier backup; to restore, one whose backup has completed"),
   CATALOG_LOST: row(500, close.INTERNAL, grpc.DATA_LOSS, "catalog is missing or damaged",
-    "restore catalog.db, or run `bun run server doctor --rebuild-catalog`"),
+    `restore catalog.db, or run \`${commandPrefix} server doctor --rebuild-catalog\``),
   STORE_TOO_NEW: row(500, close.INTERNAL, grpc.FAILED_PRECONDITION, "cache folder is of a newer version",
     "run the version that wrote it, or go back to the copy of the catalog from before the upgrade (docs/operations.md)"),
 

@@ -323,7 +323,9 @@ describe("help", () => {
     ]) {
       expect(out).toMatch(new RegExp(`^  ${command} `, "m"));
     }
-    expect((await run("--version")).out).toMatch(/^wavecache \d+\.\d+\.\d+\n$/);
+    expect((await run("--version")).out).toMatch(
+      /^wavecache \d+\.\d+\.\d+ \(commit ([0-9a-f]{10}|unknown), Bun \d+\.\d+\.\d+\)\n$/,
+    );
   });
 });
 

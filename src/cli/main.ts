@@ -1,7 +1,9 @@
-/** The command line client: `bun run client`. */
+/** The command line client: `bun run client`, or `wavecache client`. */
 import { type CAC, cac } from "cac";
 import packageJson from "../../package.json" with { type: "json" };
 import { systemCode } from "../base/errors.ts";
+import { asCalled, commandPrefix } from "../base/program.ts";
+import { versionLine } from "../base/version.ts";
 import { registerDevice } from "./commands/device.ts";
 import { registerDevices } from "./commands/devices.ts";
 import { registerHooks } from "./commands/hooks.ts";
@@ -28,7 +30,7 @@ import { failureOf, fileError, Interrupted, PartialFailure } from "./kit/failure
 import { Terminal } from "./kit/terminal.ts";
 import { safeJson } from "./kit/text.ts";
 
-const programName = "bun run client";
+const programName = `${commandPrefix} client`;
 const versionText = `${packageJson.name} ${packageJson.version}`;
 
 /** In the order of --help. */
@@ -61,7 +63,7 @@ function newProgram(context: Context): CAC {
   cli.help((sections) => [{ body: versionText }, ...sections.slice(1).map(helpSection)]);
   cli.version(packageJson.version, "--version");
   // cac's own version line includes the version of Node that Bun emulates.
-  cli.outputVersion = () => context.terminal.print(versionText);
+  cli.outputVersion = () => context.terminal.print(versionLine());
   return cli;
 }
 
@@ -76,7 +78,9 @@ function helpSection({ title, body }: HelpSection): HelpSection {
     return { title: "Help for a command", body: `  $ ${programName} COMMAND --help` };
   }
   const whole = title === "Usage" && !body.endsWith("]") ? `${body} [options]` : body;
-  const lines = whole.split("\n").map((line) => line.replace(" (default: true)", "").trimEnd());
+  const lines = asCalled(whole)
+    .split("\n")
+    .map((line) => line.replace(" (default: true)", "").trimEnd());
   return { ...(title !== undefined && { title }), body: lines.join("\n") };
 }
 
@@ -127,13 +131,12 @@ function endOnFailedOutput(terminal: Terminal): void {
   process.stderr.on("error", () => undefined);
 }
 
-if (import.meta.main) {
-  const args = process.argv.slice(2);
-  if (args[0] === serverCommand) {
-    await startServer(args.slice(1));
-  } else {
-    const terminal = new Terminal(process.stdout, process.stderr);
-    endOnFailedOutput(terminal);
-    process.exitCode = await run(args, { terminal, signal: abortOnSignals() });
-  }
+/** Runs one command of the client and sets the exit code. */
+export async function main(args: string[]): Promise<void> {
+  if (args[0] === serverCommand) return await startServer(args.slice(1));
+  const terminal = new Terminal(process.stdout, process.stderr);
+  endOnFailedOutput(terminal);
+  process.exitCode = await run(args, { terminal, signal: abortOnSignals() });
 }
+
+if (import.meta.main) await main(process.argv.slice(2));

@@ -1,7 +1,7 @@
 /** The flags of the command line, and the help that lists them. */
 import { type CAC, cac } from "cac";
-import { version } from "../../package.json";
 import { parseArguments, type ParsedOptions } from "../base/command-line.ts";
+import { declareVersion } from "../base/version.ts";
 import { didYouMean } from "./did-you-mean.ts";
 import { ConfigError, flagOf, type Name, optionNames, options, variableOf } from "./schema.ts";
 
@@ -45,7 +45,7 @@ function describeFlags(): CAC {
     environmentHelp(),
     commandsHelp,
   ]);
-  program.version(version);
+  declareVersion(program);
   return program;
 }
 

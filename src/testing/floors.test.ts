@@ -25,6 +25,7 @@ const floors: Record<string, number> = {
   "src/ui": 8,
   src: 9,
   "src/cli": 10,
+  "src/program": 11,
 };
 
 /** Folders without I/O and clocks. */

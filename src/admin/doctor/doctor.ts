@@ -7,6 +7,7 @@ import { Database } from "bun:sqlite";
 import * as fs from "node:fs";
 import { basename } from "node:path";
 import { systemCode, toWavecacheError } from "../../base/errors.ts";
+import { commandPrefix } from "../../base/program.ts";
 import { readFromCatalog, readFromServer } from "../../store/catalog-reader.ts";
 import { replaceJournal } from "../../store/check/journal-pass.ts";
 import { setAside } from "../../store/check/lost-found.ts";
@@ -101,7 +102,7 @@ async function examineStopped(
 
 /** Nothing but the catalog has them, and the server stays closed. */
 function lostTokens({ catalog }: CacheLayout): Problem {
-  const mend = 'create new ones with `bun run server token create --grant "*"`';
+  const mend = `create new ones with \`${commandPrefix} server token create --grant "*"\``;
   return { code: "tokens-lost", subject: catalog, message: "the tokens are lost", mend };
 }
 

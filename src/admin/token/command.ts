@@ -1,13 +1,13 @@
 /** The command line of `server token`: create, list and revoke. */
 import { type CAC, cac } from "cac";
 import { readFileSync } from "node:fs";
-import { version } from "../../../package.json";
 import { certificateSha256OfPem } from "../../access/certificate.ts";
 import { GrantError, Grants } from "../../access/grants.ts";
 import type { TokenSpec } from "../../access/tokens.ts";
 import { parseArguments, type ParsedOptions } from "../../base/command-line.ts";
 import { durationExpected, parseDuration } from "../../base/duration.ts";
 import { maxNoteChars } from "../../base/limits/access.ts";
+import { declareVersion, isAnswered } from "../../base/version.ts";
 import { readFolder } from "../../config/config.ts";
 import { flagsOf } from "../../config/flags.ts";
 import { ConfigError, type Environment, flagOf, options, variableOf } from "../../config/schema.ts";
@@ -26,7 +26,7 @@ export function isTokenCommand(args: readonly string[]): boolean {
   return args[0] === "token";
 }
 
-/** `args` begin with `token`. Undefined if --help was asked for, and has been printed. Throws a `ConfigError`. */
+/** `args` begin with `token`. Undefined if --help or --version was asked for, and has been printed. Throws a `ConfigError`. */
 export function readTokenCommand(
   args: readonly string[],
   environment: Environment,
@@ -34,7 +34,7 @@ export function readTokenCommand(
   const program = describe();
   try {
     parseArguments(program, args.slice(1), (option) => new ConfigError(`unknown option "${option}"`));
-    if (program.options["help"] === true) return undefined;
+    if (isAnswered(program)) return undefined;
     program.runMatchedCommand();
   } catch (error) {
     throw new ConfigError(`${error instanceof Error ? error.message : String(error)}; see --help`);
@@ -67,7 +67,7 @@ function describe(): CAC {
     command.action(() => {});
   }
   program.help();
-  program.version(version);
+  declareVersion(program);
   return program;
 }
 

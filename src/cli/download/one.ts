@@ -1,4 +1,5 @@
 /** Downloads one stream to a file or to standard output. */
+import { commandPrefix } from "../../base/program.ts";
 import { defaultServer } from "../connect/server-options.ts";
 import { type Options, requiredText } from "../kit/arguments.ts";
 import type { Context } from "../kit/context.ts";
@@ -53,7 +54,7 @@ async function fetchToStdout(
 function continueHint(idOrName: string, path: string, options: Options): string {
   const server = requiredText(options, "server");
   const flags = server === defaultServer ? "" : ` -s ${shellWord(server)}`;
-  return `continue with: bun run client download ${shellWord(idOrName)} -o ${shellWord(path)}${flags}`;
+  return `continue with: ${commandPrefix} client download ${shellWord(idOrName)} -o ${shellWord(path)}${flags}`;
 }
 
 function resultOf(fetched: Fetched, ms: number, path: string): CommandResult {

@@ -1,4 +1,5 @@
 /** Periods as options: `--from` and `--to`. */
+import { commandPrefix } from "../../base/program.ts";
 import { type Options, textOption } from "../kit/arguments.ts";
 import { CliError, usageError } from "../kit/failures.ts";
 
@@ -23,6 +24,6 @@ export function periodOption(options: Options, device: string) {
 }
 
 export function noAudioOf(device: string): CliError {
-  const hint = `see when there is some with: bun run client recordings timeline ${device}`;
+  const hint = `see when there is some with: ${commandPrefix} client recordings timeline ${device}`;
   return new CliError(`no audio of ${device} in this period`, hint);
 }

@@ -1,5 +1,6 @@
 /** Uploads one file. */
 import { basename } from "node:path";
+import { commandPrefix } from "../../base/program.ts";
 import { ClientError } from "../../client/errors.ts";
 import type { UploadResult } from "../../client/legacy/upload.ts";
 import { defaultServer } from "../connect/server-options.ts";
@@ -57,7 +58,7 @@ export function refuseUnacknowledged({ acknowledgement, sizeBytes, streamId }: U
 /** Adds the command that continues, where the server may still have the stream and another attempt can succeed. */
 export function withResumeHint(error: unknown, path: string, streamId: string, server: string): unknown {
   const flags = server === defaultServer ? "" : ` -s ${shellWord(server)}`;
-  const hint = `continue with: bun run client upload ${shellWord(path)} --resume ${streamId}${flags}`;
+  const hint = `continue with: ${commandPrefix} client upload ${shellWord(path)} --resume ${streamId}${flags}`;
   if (error instanceof Interrupted) return new Interrupted(error, hint);
   const isTransient = error instanceof ClientError && transientCodes.has(error.code);
   return isTransient ? new ClientError(error.code, error.detail, hint) : error;

@@ -1,6 +1,7 @@
 /** Follows the background check of the store: counts what it changes, logs its progress, keeps its figures. */
 import { lostFoundDays } from "../../base/limits/streams.ts";
 import type { Log } from "../../base/log/log.ts";
+import { commandPrefix } from "../../base/program.ts";
 import { type CheckFigures, noFigures, type StoreNotice } from "../../store/check/notice.ts";
 import type { Admission } from "./admission.ts";
 import type { StreamCounts } from "./counts.ts";
@@ -68,7 +69,7 @@ export class StoreWatch {
       bytes,
       folder,
       ...(keepOrphans ? {} : { keptDays: lostFoundDays }),
-      hint: "bun run server doctor --rebuild-catalog brings audio back, under its SHA-256 if its id is lost",
+      hint: `${commandPrefix} server doctor --rebuild-catalog brings audio back, under its SHA-256 if its id is lost`,
     });
   }
 }
