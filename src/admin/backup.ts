@@ -24,6 +24,7 @@ import {
   syncFile,
   syncFolder,
 } from "../store/layout.ts";
+import type { RecordingRow } from "../store/recordings/catalog.ts";
 import { acquireLock } from "../store/lock.ts";
 import type { FinishedStream } from "../store/streams/catalog.ts";
 import { SqliteCatalog } from "../store/streams/sqlite/catalog.ts";
@@ -129,14 +130,16 @@ class Backup {
       this.#progress.count(catalog.totals().finished);
     }
     for await (const page of allRecordings(reader)) {
-      catalog.transaction(() => page.forEach((recording) => catalog.recordings.enter(recording)), false);
+      catalog.transaction(() => page.forEach((recording) => enterRecording(catalog, recording)), false);
       this.#figures.recordings += page.length;
     }
     const devices = await reader.call("listDevices", null);
     const tokens = await reader.call("listTokens", null);
+    const ranges = await reader.call("pinnedRanges", null);
     catalog.transaction(() => {
       for (const device of devices) catalog.devices.enter(device);
       for (const token of tokens) catalog.tokens.enter(token);
+      for (const range of ranges) catalog.retention.pinRange(range, true);
     }, false);
   }
 
@@ -255,4 +258,10 @@ class Backup {
   #report(code: string, subject: string, message: string): void {
     this.#problems.push({ code, subject, message });
   }
+}
+
+/** It gets another id there. */
+function enterRecording({ recordings, retention }: SqliteCatalog, recording: RecordingRow): void {
+  const id = recordings.enter(recording);
+  if (recording.isPinned) retention.pinRecording(id, true);
 }

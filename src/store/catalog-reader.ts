@@ -12,9 +12,17 @@ import type { DeviceCatalog } from "./devices/catalog.ts";
 import type { RecordingCatalog } from "./recordings/catalog.ts";
 import type { Catalog } from "./streams/catalog.ts";
 import type { TokenCatalog } from "./tokens/catalog.ts";
+import type { RetentionCatalog } from "./retention/catalog.ts";
 import { saveToken } from "./tokens/save.ts";
 
-export const readCalls = ["find", "list", "recordingsAfter", "listDevices", "listTokens"] as const;
+export const readCalls = [
+  "find",
+  "list",
+  "recordingsAfter",
+  "listDevices",
+  "listTokens",
+  "pinnedRanges",
+] as const;
 /** The keeper's calls that only read. */
 export type ReadCall = (typeof readCalls)[number];
 
@@ -65,7 +73,12 @@ async function send(url: string, options: BunFetchRequestInit): Promise<Response
   }
 }
 
-type OpenCatalog = Catalog & { recordings: RecordingCatalog; devices: DeviceCatalog; tokens: TokenCatalog };
+type OpenCatalog = Catalog & {
+  recordings: RecordingCatalog;
+  devices: DeviceCatalog;
+  tokens: TokenCatalog;
+  retention: RetentionCatalog;
+};
 
 /** Uses a catalog that this process has open. */
 export function readFromCatalog(catalog: OpenCatalog): CommandCatalog {
@@ -75,6 +88,7 @@ export function readFromCatalog(catalog: OpenCatalog): CommandCatalog {
     recordingsAfter: ({ id, limit }) => catalog.recordings.after(id, limit),
     listDevices: () => catalog.devices.all(),
     listTokens: () => catalog.tokens.all(),
+    pinnedRanges: () => catalog.retention.pinnedRanges(),
     saveToken: (token) => catalog.transaction(() => saveToken(catalog.tokens, token), true),
     revokeToken: ({ id, at }) => catalog.transaction(() => catalog.tokens.revoke(id, at), true),
   };

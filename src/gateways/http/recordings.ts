@@ -26,6 +26,8 @@ const fileSchema = v.strictObject({
 /** The columns of a recording that are shown as they are, beside those named here. */
 const recordingSchema = v.looseObject({
   device: v.nullable(v.string()),
+  /** By itself: a pinned range of time may keep it, too. */
+  pinned: v.boolean(),
   startedAt: timeSchema,
   endedAt: timeSchema,
   /** In dBFS; null, as is `clipped`, until the recording is measured. */
@@ -89,9 +91,10 @@ function listOperation(recordings: Recordings): Operation {
 }
 
 function describe(row: RecordingRow): v.InferOutput<typeof recordingSchema> {
-  const { name, startedAt, endedAt, bin, wav, level, placement: _, ...rest } = row;
+  const { name, startedAt, endedAt, bin, wav, level, isPinned, placement: _, ...rest } = row;
   return {
     ...rest,
+    pinned: isPinned,
     peak: level === undefined ? null : rounded(peakDbfs(level)),
     rms: level === undefined ? null : rounded(rmsDbfs(level)),
     clipped: level?.clipped ?? null,

@@ -69,7 +69,7 @@ describe("the catalog of recordings", () => {
       entry("b", { device: null, codec: "pcm", nibbleOrder: null, nibbleOrderBy: null }),
     ];
     catalog.transaction(() => recordings.forEach((each) => catalog.recordings.enter(each)), true);
-    const expected = recordings.map((each, index) => Object.assign({ id: index + 1 }, each));
+    const expected = recordings.map((each, index) => Object.assign({ id: index + 1, isPinned: false }, each));
     expect(catalog.recordings.list(all)).toEqual(expected);
     catalog.close();
     catalog = new SqliteCatalog(path());

@@ -42,6 +42,7 @@ export const checksumColumn = "ALTER TABLE recordings ADD COLUMN wav_checksum TE
 interface SqlRow {
   id: number;
   name: string;
+  pinned: number;
   device: string | null;
   stream_id: number;
   codec: RecordingEntry["codec"];
@@ -217,6 +218,7 @@ function valuesOf(recording: RecordingEntry, session: number): Values {
 function toRow(row: SqlRow): RecordingRow {
   return {
     id: row.id,
+    isPinned: row.pinned === 1,
     name: row.name,
     device: row.device,
     streamId: row.stream_id,

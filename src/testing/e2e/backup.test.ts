@@ -79,6 +79,34 @@ test("a backup of a running server, restored elsewhere, has its streams, metadat
   expect(await runAdmin(other, "doctor", "--deep")).toMatchObject({ code: 0, problems: [] });
 });
 
+test("a restore brings back what is pinned: streams, recordings and ranges of time", async () => {
+  await using server = await TestServer.start({ flags: { "sync-seconds": 1 } });
+  await uploadSome(server, 2);
+  const devices = await openDevices(server, "device", 2);
+  await Promise.all(devices.map((each) => sendInRealTime(each, performance.now() + 100, new Random(1))));
+  for (const { device } of devices) await device.close();
+  await until("recordings", 5_000, async () => (await allRecordings(server.httpBase)).length === 2);
+  const second = (await allRecordings(server.httpBase))[1]!;
+  const range = `/api/pins?${new URLSearchParams({ device: "kitchen", from: "1000", to: "2000" })}`;
+  const pins = ["/api/streams/stream-1-1/pin", `/api/recordings/${second.id}/pin`, range];
+  for (const path of pins) expect((await fetch(server.httpBase + path, { method: "PUT" })).status).toBe(204);
+  const dir = join(server.folder, "backup");
+  expect((await runAdmin(server, "backup", dir, "--recordings")).problems).toEqual([]);
+
+  await using other = await TestServer.start();
+  await other.stop();
+  rmSync(other.cacheDir, { recursive: true });
+  expect((await runAdmin(other, "restore", dir)).problems).toEqual([]);
+  await other.restart();
+  const streams = await listStreams(other.httpBase);
+  expect(streams.filter(({ pinned }) => pinned).map(({ streamId }) => streamId)).toEqual(["stream-1-1"]);
+  const recordings = await allRecordings(other.httpBase);
+  expect(recordings.filter(({ pinned }) => pinned).map(({ wav }) => wav.path)).toEqual([second.wav.path]);
+  expect(await (await fetch(`${other.httpBase}/api/pins`)).json()).toEqual(
+    await (await fetch(`${server.httpBase}/api/pins`)).json(),
+  );
+});
+
 test(
   "backups under load have every stream that was finished before and not removed, and no other damage",
   seeded(async (random) => {

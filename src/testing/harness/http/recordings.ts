@@ -8,6 +8,7 @@ export interface ListedFile {
 
 export interface ListedRecording {
   id: number;
+  pinned: boolean;
   device: string | null;
   streamId: number;
   codec: string;
