@@ -7,15 +7,20 @@ import { PlayerBar } from "../audio/player-bar.tsx";
 import { Empty } from "../parts/states.tsx";
 import { Toasts } from "../parts/toasts.tsx";
 import { DropTarget } from "../uploads/drop-target.tsx";
-import { UploadPanel } from "../uploads/upload-panel.tsx";
+import { uploads } from "../uploads/upload-list.ts";
 import { ListeningChips } from "../views/live/listening-chips.tsx";
 import { basePath } from "./address.ts";
 import { ConnectionBanner } from "./connection-banner.tsx";
 import { Rail } from "./rail.tsx";
 import { asksForToken, followSession, grants, session } from "./session.ts";
+import { lazyView } from "./lazy-view.tsx";
 import { SignIn } from "./sign-in.tsx";
 import { useShortcuts } from "./shortcuts.ts";
-import { views } from "./views.ts";
+import { viewAt, views } from "./views.ts";
+
+const { component: UploadPanel } = lazyView(
+  async () => (await import("../uploads/upload-panel.tsx")).UploadPanel,
+);
 
 export function App(): JSX.Element {
   useEffect(followSession, []);
@@ -31,7 +36,7 @@ export function App(): JSX.Element {
         <main id="main" class="content" tabIndex={-1}>
           {asksForToken.value ? <SignIn /> : session.value !== undefined && <CurrentView />}
         </main>
-        <UploadPanel />
+        {uploads.value.length > 0 && <UploadPanel />}
         <ListeningChips />
         <PlayerBar />
         <Toasts />
@@ -44,13 +49,14 @@ export function App(): JSX.Element {
 function CurrentView(): JSX.Element {
   const [location] = useLocation();
   const allowed = views.filter(({ isFor }) => isFor(grants.value));
-  const current = allowed.find(({ path }) => path === `/${location.split("/")[1] ?? ""}`);
+  const at = viewAt(location);
+  const current = at !== undefined && allowed.includes(at) ? at : undefined;
   useEffect(() => {
     document.title = current === undefined ? "Wavecache" : `${current.label} · Wavecache`;
   }, [current]);
   return (
     <Switch>
-      {allowed.map(({ path, pattern, component: Current }) => (
+      {allowed.map(({ path, pattern, view: { component: Current } }) => (
         <Route key={path} path={pattern}>
           <Current />
         </Route>

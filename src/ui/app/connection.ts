@@ -20,6 +20,12 @@ export function reportLost(state: "lost" | "starting"): void {
   if (isNew) void probe();
 }
 
+/** Asks the server whether it is there, after a failure that does not say so. */
+export async function checkConnection(): Promise<void> {
+  const found = await stateOfServer();
+  if (found !== "connected") reportLost(found);
+}
+
 async function probe(): Promise<void> {
   while (connection.value !== "connected") {
     await new Promise((resolve) => setTimeout(resolve, probeMs));

@@ -7,11 +7,11 @@ import { Icon } from "../parts/icon.tsx";
 import { settingOf } from "./address.ts";
 import { asksForToken, grants, session, signOut } from "./session.ts";
 import { currentTheme, toggleTheme } from "./theme.ts";
-import { views } from "./views.ts";
+import { viewAt, views } from "./views.ts";
 
 export function Rail(): JSX.Element {
   const [location] = useLocation();
-  const section = `/${location.split("/")[1] ?? ""}`;
+  const current = viewAt(location);
   return (
     <header class="rail">
       <Link href="/" class="brand" aria-label="Wavecache, overview">
@@ -22,9 +22,13 @@ export function Rail(): JSX.Element {
         <ul class="rail-views">
           {views
             .filter(({ isFor }) => isFor(grants.value))
-            .map(({ path, label, icon }) => (
-              <li key={path}>
-                <Link href={path} class="rail-view" aria-current={path === section ? "page" : undefined}>
+            .map(({ path, label, icon, view }) => (
+              <li key={path} onPointerEnter={view.prepare} onFocusIn={view.prepare}>
+                <Link
+                  href={path}
+                  class="rail-view"
+                  aria-current={path === current?.path ? "page" : undefined}
+                >
                   <Icon name={icon} />
                   <span>{label}</span>
                 </Link>

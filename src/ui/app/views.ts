@@ -1,17 +1,7 @@
 /** The views of the page, in the order of the rail. */
-import type { ComponentType } from "preact";
 import type { PageGrants } from "../api/grants.ts";
 import type { IconName } from "../parts/icon.tsx";
-import { AccessView } from "../views/access/access-view.tsx";
-import { DevicesView } from "../views/devices/devices-view.tsx";
-import { EventsView } from "../views/events/events-view.tsx";
-import { LibraryView } from "../views/library/library-view.tsx";
-import { LiveView } from "../views/live/live-view.tsx";
-import { Overview } from "../views/overview/overview.tsx";
-import { RecordView } from "../views/record/record-view.tsx";
-import { RecordingsView } from "../views/recordings/recordings-view.tsx";
-import { StorageView } from "../views/storage/storage-view.tsx";
-import { StreamsView } from "../views/streams/streams-view.tsx";
+import { lazyView, type LazyView } from "./lazy-view.tsx";
 
 export interface View {
   /** Below the path of the page. */
@@ -20,7 +10,7 @@ export interface View {
   pattern: string;
   label: string;
   icon: IconName;
-  component: ComponentType;
+  view: LazyView;
   /** Whether it has anything for a user who may do this. */
   isFor: (grants: PageGrants) => boolean;
 }
@@ -31,7 +21,7 @@ export const views: readonly View[] = [
     pattern: "/",
     label: "Overview",
     icon: "overview",
-    component: Overview,
+    view: lazyView(async () => (await import("../views/overview/overview.tsx")).Overview),
     isFor: () => true,
   },
   {
@@ -39,7 +29,7 @@ export const views: readonly View[] = [
     pattern: "/streams/:id?",
     label: "Streams",
     icon: "streams",
-    component: StreamsView,
+    view: lazyView(async () => (await import("../views/streams/streams-view.tsx")).StreamsView),
     isFor: (grants) => grants.maySome("list", "streams") || grants.maySome("upload", "streams"),
   },
   {
@@ -47,7 +37,7 @@ export const views: readonly View[] = [
     pattern: "/recordings/:device?",
     label: "Recordings",
     icon: "recordings",
-    component: RecordingsView,
+    view: lazyView(async () => (await import("../views/recordings/recordings-view.tsx")).RecordingsView),
     isFor: (grants) => grants.maySome("list", "recordings") && grants.maySome("read", "recordings"),
   },
   {
@@ -55,7 +45,7 @@ export const views: readonly View[] = [
     pattern: "/live",
     label: "Live",
     icon: "live",
-    component: LiveView,
+    view: lazyView(async () => (await import("../views/live/live-view.tsx")).LiveView),
     isFor: (grants) => grants.maySome("listen", "recordings"),
   },
   {
@@ -63,7 +53,7 @@ export const views: readonly View[] = [
     pattern: "/devices",
     label: "Devices",
     icon: "devices",
-    component: DevicesView,
+    view: lazyView(async () => (await import("../views/devices/devices-view.tsx")).DevicesView),
     isFor: (grants) => grants.maySome("list", "devices"),
   },
   {
@@ -71,7 +61,7 @@ export const views: readonly View[] = [
     pattern: "/record",
     label: "Record",
     icon: "microphone",
-    component: RecordView,
+    view: lazyView(async () => (await import("../views/record/record-view.tsx")).RecordView),
     isFor: (grants) => grants.maySome("ingest", "recordings"),
   },
   {
@@ -79,7 +69,7 @@ export const views: readonly View[] = [
     pattern: "/library",
     label: "Library",
     icon: "library",
-    component: LibraryView,
+    view: lazyView(async () => (await import("../views/library/library-view.tsx")).LibraryView),
     isFor: (grants) => grants.maySome("list", "library"),
   },
   {
@@ -87,7 +77,7 @@ export const views: readonly View[] = [
     pattern: "/events",
     label: "Events",
     icon: "events",
-    component: EventsView,
+    view: lazyView(async () => (await import("../views/events/events-view.tsx")).EventsView),
     isFor: maySeeEvents,
   },
   {
@@ -95,7 +85,7 @@ export const views: readonly View[] = [
     pattern: "/storage",
     label: "Storage",
     icon: "storage",
-    component: StorageView,
+    view: lazyView(async () => (await import("../views/storage/storage-view.tsx")).StorageView),
     isFor: (grants) => grants.may("metrics", "server"),
   },
   {
@@ -103,10 +93,16 @@ export const views: readonly View[] = [
     pattern: "/access",
     label: "Access",
     icon: "access",
-    component: AccessView,
+    view: lazyView(async () => (await import("../views/access/access-view.tsx")).AccessView),
     isFor: (grants) => grants.may("admin", "server"),
   },
 ];
+
+/** The view at a path below that of the page. */
+export function viewAt(path: string): View | undefined {
+  const section = `/${path.split("/")[1] ?? ""}`;
+  return views.find((view) => view.path === section);
+}
 
 /** About what one may list, and about the server with the metrics. */
 function maySeeEvents(grants: PageGrants): boolean {

@@ -4,7 +4,6 @@
  */
 import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
-import WaveSurfer from "wavesurfer.js";
 import { requestJson } from "../api/request.ts";
 import type { Peaks } from "../api/resources.ts";
 import { settingOf } from "../app/address.ts";
@@ -27,11 +26,11 @@ export function Waveform({ track, heightPx, onSeek }: WaveformProps): JSX.Elemen
   const isCurrent = currentTrack.value?.key === track.key;
   const seconds = isCurrent ? duration.value : (track.duration ?? 0);
   const at = isCurrent ? time.value : 0;
-  const { value: peaks } = useLoaded(track.peaksPath, (signal) => loadPeaks(track, signal));
+  const { value: drawn } = useLoaded(track.peaksPath, (signal) => loadWave(track, signal));
   return (
-    <div class={peaks === undefined ? "waveform plain" : "waveform"} style={{ height: `${heightPx}px` }}>
-      {peaks !== undefined && seconds > 0 ? (
-        <Wave peaks={peaks} heightPx={heightPx} seconds={seconds} isCurrent={isCurrent} />
+    <div class={drawn === undefined ? "waveform plain" : "waveform"} style={{ height: `${heightPx}px` }}>
+      {drawn !== undefined && seconds > 0 ? (
+        <Wave {...drawn} heightPx={heightPx} seconds={seconds} isCurrent={isCurrent} />
       ) : (
         <div class="waveform-line">
           <div style={{ transform: `scaleX(${seconds > 0 ? Math.min(1, at / seconds) : 0})` }} />
@@ -52,14 +51,19 @@ export function Waveform({ track, heightPx, onSeek }: WaveformProps): JSX.Elemen
   );
 }
 
-interface WaveProps {
+/** Peaks, and the script that draws them: the first view does without it. */
+interface DrawnPeaks {
   peaks: Peaks;
+  WaveSurfer: typeof import("wavesurfer.js").default;
+}
+
+interface WaveProps extends DrawnPeaks {
   heightPx: number;
   seconds: number;
   isCurrent: boolean;
 }
 
-function Wave({ peaks, heightPx, seconds, isCurrent }: WaveProps): JSX.Element {
+function Wave({ peaks, WaveSurfer, heightPx, seconds, isCurrent }: WaveProps): JSX.Element {
   const place = useRef<HTMLDivElement>(null);
   const theme = currentTheme();
   useEffect(() => {
@@ -87,8 +91,8 @@ function Wave({ peaks, heightPx, seconds, isCurrent }: WaveProps): JSX.Element {
   return <div ref={place} class="waveform-wave" aria-hidden="true" />;
 }
 
-async function loadPeaks({ peaksPath }: Track, signal: AbortSignal): Promise<Peaks> {
-  return await requestJson<Peaks>(`${peaksPath}${peaksPath.includes("?") ? "&" : "?"}points=${points}`, {
-    signal,
-  });
+async function loadWave({ peaksPath }: Track, signal: AbortSignal): Promise<DrawnPeaks> {
+  const path = `${peaksPath}${peaksPath.includes("?") ? "&" : "?"}points=${points}`;
+  const [peaks, library] = await Promise.all([requestJson<Peaks>(path, { signal }), import("wavesurfer.js")]);
+  return { peaks, WaveSurfer: library.default };
 }

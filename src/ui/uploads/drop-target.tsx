@@ -6,13 +6,13 @@ import { grants } from "../app/session.ts";
 import { Icon } from "../parts/icon.tsx";
 import { notify, notifyError } from "../parts/toasts.tsx";
 import { type DroppedFile, filesOfDrop, isAudioFile } from "./dropped-files.ts";
-import { addFiles, restoreUploads } from "./uploads.ts";
+import { keptUploads } from "./upload-store.ts";
 
 const isOver = signal(false);
 
 export function DropTarget(): JSX.Element {
   useEffect(() => {
-    restoreUploads().catch(notifyError);
+    restore().catch(notifyError);
     const listeners = { dragenter: onDrag, dragover: onDrag, dragleave: onLeave, drop: onDrop };
     const all = Object.entries(listeners) as [keyof typeof listeners, (event: DragEvent) => void][];
     for (const [name, listener] of all) addEventListener(name, listener);
@@ -33,7 +33,16 @@ export async function uploadFiles(files: readonly DroppedFile[]): Promise<void> 
   const audio = files.filter(({ file }) => isAudioFile(file) && file.size > 0);
   const skipped = files.length - audio.length;
   if (skipped > 0) notify(`${skipped} ${skipped === 1 ? "file is" : "files are"} no audio, and not uploaded`);
+  if (audio.length === 0) return;
+  const { addFiles } = await import("./uploads.ts");
   await addFiles(audio);
+}
+
+async function restore(): Promise<void> {
+  const kept = await keptUploads();
+  if (kept.length === 0) return;
+  const { restoreUploads } = await import("./uploads.ts");
+  await restoreUploads(kept);
 }
 
 function mayTake(event: DragEvent): boolean {

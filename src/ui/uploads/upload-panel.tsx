@@ -6,8 +6,9 @@ import { Button, IconButton } from "../parts/button.tsx";
 import { formatBytes } from "../parts/format.ts";
 import { Progress } from "../parts/progress.tsx";
 import { describeError } from "../parts/describe-error.ts";
+import { uploads } from "./upload-list.ts";
 import { useRate } from "./use-rate.ts";
-import { clearFinished, dropUpload, pauseUpload, resumeUpload, uploads } from "./uploads.ts";
+import { clearFinished, dropUpload, pauseUpload, resumeUpload } from "./uploads.ts";
 import type { Upload } from "./upload.ts";
 
 export function UploadPanel(): JSX.Element | null {

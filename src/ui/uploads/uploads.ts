@@ -2,7 +2,6 @@
  * The uploads of this page, over one connection of protocol v1. They continue after a lost connection, a restart of the
  * server and a reload of the page, always at the byte that the server has.
  */
-import { signal } from "@preact/signals";
 import { sha256 } from "@noble/hashes/sha2.js";
 import { Client } from "../../client/v1/client.ts";
 import { newStreamId } from "../../client/stream-id.ts";
@@ -11,13 +10,10 @@ import { settingOf, socketAddressOf } from "../app/address.ts";
 import { notify, notifyError } from "../parts/toasts.tsx";
 import { findStream } from "../api/streams.ts";
 import type { DroppedFile } from "./dropped-files.ts";
+import { finishedUploads, uploads } from "./upload-list.ts";
 import { lockUpload } from "./upload-lock.ts";
-import { forgetUpload, keepUpload, keptUploads } from "./upload-store.ts";
+import { forgetUpload, keepUpload, type KeptUpload } from "./upload-store.ts";
 import { Upload, type UploadRecord } from "./upload.ts";
-
-export const uploads = signal<readonly Upload[]>([]);
-/** Counts the streams that were finished, so that lists load again. */
-export const finishedUploads = signal(0);
 
 /** Uploads at once: enough to fill the connection with small files, too. */
 const maxRunning = 3;
@@ -60,8 +56,8 @@ export async function addFiles(files: readonly DroppedFile[]): Promise<void> {
 }
 
 /** Brings back what a reload of the page interrupted. */
-export async function restoreUploads(): Promise<void> {
-  for (const { file, ...record } of await keptUploads()) {
+export async function restoreUploads(kept: readonly KeptUpload[]): Promise<void> {
+  for (const { file, ...record } of kept) {
     const release = await lockUpload(record.streamId);
     if (release === undefined) continue;
     releases.set(record.streamId, release);

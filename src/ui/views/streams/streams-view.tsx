@@ -8,7 +8,7 @@ import { reconnections } from "../../app/connection.ts";
 import { formatCount } from "../../parts/format.ts";
 import { Empty, Failure, Loading } from "../../parts/states.tsx";
 import { VirtualList } from "../../parts/virtual-list.tsx";
-import { finishedUploads } from "../../uploads/uploads.ts";
+import { finishedUploads } from "../../uploads/upload-list.ts";
 import { StreamDetail } from "./stream-detail.tsx";
 import { StreamList } from "./stream-list.ts";
 import { StreamRow } from "./stream-row.tsx";
