@@ -10,6 +10,7 @@ import { registerHooks } from "./commands/hooks.ts";
 import { registerDownload } from "./commands/download.ts";
 import { registerFollow } from "./commands/follow.ts";
 import { registerInfo } from "./commands/info.ts";
+import { registerLibrary } from "./commands/library.ts";
 import { registerList } from "./commands/list.ts";
 import { registerListen } from "./commands/listen.ts";
 import { registerPlay } from "./commands/play.ts";
@@ -54,6 +55,7 @@ function registerCommands(cli: CAC, context: Context): void {
   registerDevice(cli, context);
   registerSong(cli, context);
   registerSongs(cli, context);
+  registerLibrary(cli, context);
   registerServer(cli);
 }
 

@@ -9,6 +9,7 @@ import {
   highestMaxMessageBytes,
 } from "../base/limits/connections.ts";
 import { defaultMaxEvents } from "../base/limits/events.ts";
+import { defaultMaxSongBytes } from "../base/limits/library.ts";
 import { defaultUdpRateMbps, maxUdpTotalMbps } from "../base/limits/songs.ts";
 import {
   defaultIncompleteTtlSeconds,
@@ -207,6 +208,8 @@ const recordings = {
 const songs = {
   libraryDir: option("dir", "data/library", text,
     "folder of songs and sounds"),
+  maxSongBytes: option("size", `${defaultMaxSongBytes / GiB}GiB`, size,
+    "limit of the bytes of one song that is uploaded"),
   udpPort: option("port", "9998", port,
     "port of songs over UDP; off for none, 0 picks a free one"),
   udpRateMbps: option("mbps", String(defaultUdpRateMbps), wholeNumber(1, maxUdpTotalMbps),

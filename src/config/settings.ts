@@ -38,6 +38,7 @@ export function engineSettings(config: Config, maxUploads: number): EngineSettin
       compact: { isOn: config.compact === "hourly", keepPackets: config.keepPackets },
       thresholdOf: (hwid) => config.silenceFor.get(hwid ?? "") ?? usualThreshold,
     },
+    songs: { maxSongBytes: config.maxSongBytes },
     devices: { leadMs, flashMs: flash ? flashMs : 0 },
     events: { maxEvents: config.maxEvents },
     hooks: {

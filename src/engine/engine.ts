@@ -13,6 +13,7 @@ import { AudioPeaks } from "./peaks/audio-peaks.ts";
 import { SoundPeaks } from "./peaks/sound-peaks.ts";
 import { Recordings, type RecordingSettings } from "./recordings/recordings.ts";
 import { Retention, type RetentionSettings } from "./retention/retention.ts";
+import { SongUploads, type SongUploadSettings } from "./songs/song-uploads.ts";
 import { Songs } from "./songs/songs.ts";
 import { StoreConditions } from "./store-conditions.ts";
 import { soundNames, Sounds } from "./sounds/sounds.ts";
@@ -24,6 +25,7 @@ export interface Engine {
   streamAudio: StreamAudios;
   recordings: Recordings;
   songs: Songs;
+  songUploads: SongUploads;
   peaks: AudioPeaks;
   sounds: Sounds;
   devices: Devices;
@@ -36,6 +38,7 @@ export interface Engine {
 export interface EngineSettings {
   streams: StreamsSettings;
   recordings: RecordingSettings;
+  songs: SongUploadSettings;
   devices: DeviceSettings;
   events: EventLogSettings;
   retention: Pick<RetentionSettings, "policies">;
@@ -62,6 +65,7 @@ export function buildEngine(base: EngineBase, settings: EngineSettings): Engine 
   const streamAudio = new StreamAudios(pool.readers, streams);
   const recordings = new Recordings(pool, conditions, settings.recordings, openLog("recordings"));
   const songs = new Songs(library, streams, layout);
+  const songUploads = new SongUploads(library, songs, settings.songs);
   const soundPeaks = new SoundPeaks(pool.encoders);
   const peaks = new AudioPeaks({ sounds: soundPeaks, streams, songs, readers: pool.readers, layout });
   const soundSettings = { names: soundNames(settings.sounds), layout };
@@ -79,7 +83,7 @@ export function buildEngine(base: EngineBase, settings: EngineSettings): Engine 
   const { keeper } = pool;
   const hooks = new Hooks(events, keeper, settings.hooks, openLog("hooks"));
   const commands = new Commands(events, keeper, settings.command, openLog("commands"));
-  const parts = { streams, streamAudio, recordings, songs, peaks, sounds, devices };
+  const parts = { streams, streamAudio, recordings, songs, songUploads, peaks, sounds, devices };
   return { ...parts, events, hooks, commands, retention };
 }
 
@@ -111,6 +115,7 @@ export async function configureEngine(
 ): Promise<void> {
   Object.assign(running.streams, next.streams);
   Object.assign(running.recordings, next.recordings);
+  Object.assign(running.songs, next.songs);
   Object.assign(running.devices, next.devices);
   Object.assign(running.events, next.events);
   engine.retention.configure({ ...next.retention, ...next.streams });

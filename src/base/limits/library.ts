@@ -1,12 +1,18 @@
 /** Limits of the library of songs. */
 import { mustHold } from "./relation.ts";
-import { KiB, MiB } from "./units.ts";
+import { GiB, KiB, MiB } from "./units.ts";
 
 /** The name of a song, in UTF-8; a longer name names no song. */
 export const maxSongNameBytes = 1024;
 /** Listed files and depth of folders; files beyond are not listed, but a request can still name them. */
 export const maxLibraryFiles = 100_000;
 export const maxLibraryDepth = 32;
+/** Bytes of a song that is uploaded, unless --max-song-bytes is given; a longer one is refused with SONG_TOO_LARGE. */
+export const defaultMaxSongBytes = 1 * GiB;
+/** Songs that are uploaded at once, by all clients; one more is refused with TRANSFERS_EXHAUSTED. */
+export const maxSongUploads = 16;
+/** A start removes the file of an upload that nobody has written to for this long. */
+export const abandonedSongMs = 3_600_000;
 /** Age at which the list of files is gathered anew: with a file system that reports changes, and without. */
 export const watchedLibraryMs = 30_000;
 export const unwatchedLibraryMs = 2_000;

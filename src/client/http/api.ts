@@ -79,7 +79,8 @@ export function throwUnlessOk({ status, body }: ApiResponse, missing: ClientErro
   if (status >= 200 && status < 300) return;
   if (!v.is(errorSchema, body)) throw new ClientError(missing, `HTTP status ${status}`);
   const again = status >= 500 && status !== 507;
-  throw new ClientError(again ? "BUSY" : "REFUSED", body.error.message, body.error.hint ?? undefined);
+  const { code, message, hint } = body.error;
+  throw new ClientError(again ? "BUSY" : "REFUSED", message, hint ?? undefined, { serverCode: code });
 }
 
 /** Parses JSON; undefined if the text is not JSON. */

@@ -31,6 +31,7 @@ export type Fetch = (
   init: {
     method?: string;
     headers?: Record<string, string>;
+    body?: string | Blob;
     signal: AbortSignal;
     redirect: "manual";
   },

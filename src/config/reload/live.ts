@@ -23,6 +23,7 @@ const live: ReadonlySet<Name> = new Set<Name>([
   "silenceDbfs",
   "silenceSeconds",
   "silenceFor",
+  "maxSongBytes",
   "udpRateMbps",
   "udpAllow",
   "leadMs",

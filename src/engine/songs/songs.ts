@@ -3,7 +3,7 @@
  * knowing where they are stored.
  */
 import { WavecacheError } from "../../base/errors.ts";
-import { maxKnownSongs, maxSongsInspected } from "../../base/limits/library.ts";
+import { inspectBytes, maxKnownSongs, maxSongsInspected } from "../../base/limits/library.ts";
 import { isStreamId } from "../../base/ids/stream-id.ts";
 import { type AudioDetails, audioTypeOf, inspectAudio } from "../../store/library/audio-details.ts";
 import type { StreamRow } from "../../store/streams/catalog.ts";
@@ -80,6 +80,21 @@ export class Songs {
     }
   }
 
+  /** The SHA-256 of a file of the library, in hex. Reads the whole file unless the digest is known. Rejects with SONG_UNKNOWN. */
+  async digestOf(name: string): Promise<string> {
+    const song = await this.open(name, (folder) => folder === "library");
+    try {
+      return song.sha256 ?? (await digestOf(song));
+    } finally {
+      await song.close();
+    }
+  }
+
+  /** Remembers the digest of the file with this key. */
+  noteDigest(key: string, sha256: string): void {
+    this.#digests.set(key, sha256);
+  }
+
   /** Lists the library, a page at a time. Streams are not included. */
   async list({ after, limit, isVisible = () => true }: SongQuery): Promise<SongPage> {
     const names = (await this.#library.list()).filter((name) => isVisible(name));
@@ -135,6 +150,15 @@ export class Songs {
       await file.close();
     }
   }
+}
+
+async function digestOf(song: Song): Promise<string> {
+  const hasher = new Bun.CryptoHasher("sha256");
+  for (let at = 0; at < song.size; at += inspectBytes)
+    hasher.update(await song.read(at, Math.min(inspectBytes, song.size - at)));
+  const sha256 = hasher.digest("hex");
+  await song.noteDigest(sha256);
+  return sha256;
 }
 
 class LibrarySong implements Song {

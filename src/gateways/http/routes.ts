@@ -26,6 +26,7 @@ import { type TusStreams, TusUploads } from "./tus/uploads.ts";
 import { objectOperation, type Objects } from "./upload/objects.ts";
 import { postOperation, type PostStreams } from "./upload/post.ts";
 import { putOperation, type PutStreams } from "./upload/put.ts";
+import { type ChangingSongs, type DigestedSongs, songFileOperations } from "./upload/songs.ts";
 import { type ConfigReloads, reloadOperation } from "./reload.ts";
 import { type PeriodRecordings, recordingAudioOperation } from "./by-time/audio.ts";
 import { manifestOperation } from "./by-time/manifest.ts";
@@ -51,7 +52,8 @@ export interface HttpApi {
       SoundingRecordings;
   };
   retention: RetentionReports & { readonly pins: Pins };
-  songs: Songs & AudioSongs;
+  songs: Songs & AudioSongs & DigestedSongs;
+  songUploads: ChangingSongs;
   peaks: PeaksOfSounds;
   devices: Devices;
   access: BrowserSessions & LinkSigner & TokenAdmin;
@@ -83,6 +85,7 @@ export function httpRoutes(api: HttpApi, version: string, meter: GatewayMeter): 
     ...retentionOperations(api.retention),
     ...pinOperations(api.retention.pins, archive),
     ...libraryOperations(api.songs),
+    ...songFileOperations(api.songUploads, api.songs),
     ...deviceOperations(api.devices),
     linkOperation(api.access, api.streams),
     ...sessionOperations(api.access),

@@ -130,7 +130,8 @@ async function liesBelow(
   return there.ino === stat.ino && there.dev === stat.dev && (await realpath(real)) === real;
 }
 
-async function nameOfDescriptor(descriptor: number): Promise<string | undefined> {
+/** The real path of what is open. Undefined where the system cannot tell. */
+export async function nameOfDescriptor(descriptor: number): Promise<string | undefined> {
   if (process.platform !== "linux") return undefined;
   try {
     return await readlink(`/proc/self/fd/${descriptor}`);

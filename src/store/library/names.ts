@@ -15,6 +15,25 @@ import type { Log } from "../../base/log/log.ts";
 import { isSongName } from "../../base/ids/song-name.ts";
 import { isBelow, meansAbsent } from "./file.ts";
 
+/** Uploads that are not finished: neither listed nor served. */
+export const incomingFolder = ".incoming";
+
+/**
+ * Whether an upload may create this song: the name is allowed, and the song would be in the list. Windows has names with
+ * further meanings.
+ */
+export function isStorableName(name: string): boolean {
+  const segments = name.split("/");
+  return (
+    isFileName(name) && !segments.some((segment) => isHidden(segment)) && segments.length <= maxLibraryDepth
+  );
+}
+
+/** Whether the name can be that of a file on this system. */
+export function isFileName(name: string): boolean {
+  return isSongName(name) && !(process.platform === "win32" && /:|[. ](?:\/|$)/.test(name));
+}
+
 /** A folder to read. `prefix` is its name below the library with a trailing `/`, or "" for the library itself. */
 interface Folder {
   prefix: string;
@@ -76,8 +95,15 @@ export class LibraryNames {
     }
   }
 
+  /** Ends the age of the list: the server itself has changed a name. */
+  invalidate(): void {
+    this.#gatheredAt = -Infinity;
+  }
+
   /** A change without a name concerns the folder itself, which may be gone: the next `#gather` opens a new watcher. */
   #changed(name: string | Buffer | null | undefined): void {
+    // Every write of an upload is reported.
+    if (name?.toString().startsWith(incomingFolder) === true) return;
     this.#gatheredAt = -Infinity;
     if (name === null || name === undefined) this.#unwatch(undefined);
   }

@@ -89,6 +89,19 @@ async function store(id: string): Promise<void> {
   expect((await api.request("POST", "/api/streams", { body: form, headers })).status).toBe(201);
 }
 
+/** A song that is put into the library, replaced and removed. */
+async function changeLibrary(): Promise<void> {
+  const put = async (headers: Record<string, string>, name = "put.wav"): Promise<number> =>
+    (await api.request("PUT", `/api/library/${name}`, { body: "audio", headers })).status;
+  expect(await put({})).toBe(201);
+  expect(await put({})).toBe(409);
+  expect(await put({ "if-match": "*" })).toBe(200);
+  expect(await put({ "if-match": '"other"' })).toBe(412);
+  expect(await put({}, ".put.wav")).toBe(400);
+  expect((await api.request("DELETE", "/api/library/put.wav")).status).toBe(204);
+  expect((await api.request("DELETE", "/api/library/put.wav")).status).toBe(404);
+}
+
 /** Each operation of tus. */
 async function uploadByTus(): Promise<void> {
   const version = { "tus-resumable": "1.0.0" };
@@ -173,6 +186,7 @@ describe("the OpenAPI document", () => {
     expect((await api.request("HEAD", `/api/streams/${id}`)).status).toBe(200);
     await store(`${id}-put`);
     await uploadByTus();
+    await changeLibrary();
     await requestAudio(`/api/streams/${id}/audio`, "/api/streams/none/audio");
     await requestAudio(`/api/library/${putSong()}/audio`, "/api/library/none/audio");
     const recording = await record();

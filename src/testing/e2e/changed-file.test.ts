@@ -133,7 +133,7 @@ describe("over the audio cache", () => {
     await peer.start(id);
     await peer.sendAudio(audio);
     peer.send({ type: "STOP", streamId: id, sha256: sha256(new Uint8Array(1)) });
-    await peer.expectError(/stream does not match its sender's digest/);
+    await peer.expectError(/audio does not match its sender's digest/);
     expect(await streamInfo(server.httpBase, id)).toMatchObject({ state: "unfinished", size: 50_000 });
     expect(await peer.resume(id)).toBe(50_000);
     peer.send({ type: "STOP", streamId: id, sha256: sha256(audio) });

@@ -231,7 +231,7 @@ class Mock {
       return;
     }
     if (compares === true && sent !== undefined && sent !== digestOf(bytes)) {
-      const message = `Failed to finalize stream: ${id} (stream does not match its sender's digest)`;
+      const message = `Failed to finalize stream: ${id} (audio does not match its sender's digest)`;
       this.#reply(ws, "ERROR", { message });
       return;
     }

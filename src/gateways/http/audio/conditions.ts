@@ -25,10 +25,15 @@ export function allowsRange(headers: Headers, { etag, lastModified }: Validators
   return lastModified !== undefined && parseHttpDate(condition) === wholeSecond(lastModified);
 }
 
+/** Whether the value of If-Match is true of something with this strong tag. */
+export function ifMatch(value: string, etag: string | undefined): boolean {
+  return matches(value, (tag) => tag === etag);
+}
+
 /** If-Match, or else If-Unmodified-Since. */
 function isUnchanged(headers: Headers, { etag, lastModified }: Validators): boolean {
   const match = headers.get("if-match");
-  if (match !== null) return matches(match, (tag) => tag === etag);
+  if (match !== null) return ifMatch(match, etag);
   const since = parseHttpDate(headers.get("if-unmodified-since"));
   return since === undefined || lastModified === undefined || wholeSecond(lastModified) <= since;
 }

@@ -51,14 +51,14 @@ function describe(name: string, file: LibraryFile, type: string): AudioDescripti
     isGrowing: false,
     mediaType: audioMediaType([type]),
     sha256: undefined,
-    etag: isSettled ? `"${hashed(file.key)}"` : undefined,
+    etag: isSettled ? songTag(file.key) : undefined,
     lastModified: isSettled ? file.modifiedAt : undefined,
     // Files of the library may change: clients ask each time, and get 304.
     cacheControl: "private, no-cache",
   };
 }
 
-/** The key tells about the disk of the server. */
-function hashed(key: string): string {
-  return new Bun.CryptoHasher("sha256").update(key).digest("hex").slice(0, 32);
+/** The validator of a song. Hashed, as the key tells about the disk of the server. */
+export function songTag(key: string): string {
+  return `"${new Bun.CryptoHasher("sha256").update(key).digest("hex").slice(0, 32)}"`;
 }

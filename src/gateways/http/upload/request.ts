@@ -16,7 +16,15 @@ export interface SentAudio {
 }
 
 /** Throws what is wrong with the headers. */
-export function readAudioHeaders({ headers, body }: Request, query: DescriptionQuery): SentAudio {
+export function readAudioHeaders(request: Request, query: DescriptionQuery): SentAudio {
+  const size = wholeBodySize(request);
+  const { headers } = request;
+  const described = { type: headers.get("content-type"), disposition: headers.get("content-disposition") };
+  return { stream: { metadata: describeAudio(query, described), size }, sha256: declaredSha256(headers) };
+}
+
+/** The length of the body, undefined if it is not known before. Throws if the request has none, or only a part of it. */
+export function wholeBodySize({ headers, body }: Request): number | undefined {
   // Half of a stream must not become a stream: to continue an upload is what tus is for.
   if (headers.has("content-range")) throw new ParameterError("content-range", "parts are sent with tus");
   if ((headers.get("content-encoding") ?? "identity") !== "identity")
@@ -25,12 +33,7 @@ export function readAudioHeaders({ headers, body }: Request, query: DescriptionQ
   // Bun has no body of a request without a length or chunks, whatever follows.
   if (body === null && length === null && !headers.has("transfer-encoding"))
     throw new WavecacheError("BODY_MISSING");
-  const described = { type: headers.get("content-type"), disposition: headers.get("content-disposition") };
-  const metadata = describeAudio(query, described);
-  return {
-    stream: { metadata, size: length === null ? undefined : Number(length) },
-    sha256: declaredSha256(headers),
-  };
+  return length === null ? undefined : Number(length);
 }
 
 /** Takes all pieces as a stream that `start` begins; resolves once it is durable. */
