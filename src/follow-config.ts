@@ -1,7 +1,7 @@
 /** How the running server follows its configuration: by a signal, by a request, or when the file changes. */
 import type { ServerAccess } from "./access/server-access.ts";
-import type { LineWriter } from "./base/log/line-writer.ts";
-import { changeLogLevels, type Log } from "./base/log/log.ts";
+import type { Log } from "./base/log/log.ts";
+import type { LogOutput } from "./base/log/log-output.ts";
 import { FileWatch } from "./config/reload/file-watch.ts";
 import type { ReloadCause, Reloader } from "./config/reload/reloader.ts";
 import { engineSettings } from "./config/settings.ts";
@@ -19,7 +19,7 @@ export interface LiveParts {
   connections: Connections;
   listeners: Listeners;
   songsUdp: SongsUdpGateway | undefined;
-  logOutput: LineWriter;
+  logOutput: LogOutput;
 }
 
 export function followConfig(reloader: Reloader, parts: LiveParts): void {
@@ -38,7 +38,7 @@ export function followConfig(reloader: Reloader, parts: LiveParts): void {
   reloader.follow({
     apply: ({ udpAllow, udpRateMbps }) => songsUdp?.configure({ allow: udpAllow, rateMbps: udpRateMbps }),
   });
-  reloader.follow({ apply: ({ logLevel, logFormat }) => changeLogLevels(logLevel, logFormat, logOutput) });
+  reloader.follow({ apply: ({ logLevel }) => logOutput.changeLevels(logLevel) });
 }
 
 /** Undefined without a configuration file. */

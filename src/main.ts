@@ -16,9 +16,9 @@ import { runTokenCommand } from "./admin/token/run.ts";
 import { GatewayMeters } from "./base/gateway-meter.ts";
 import { shutdownGraceMs, stallTimeoutMs } from "./base/limits/connections.ts";
 import { goodbyeMs, messageIdleTimeoutMs } from "./base/limits/v1.ts";
-import type { LineWriter } from "./base/log/line-writer.ts";
 import { logFlushMs } from "./base/limits/log.ts";
-import { configureLog, type Log, openLog } from "./base/log/log.ts";
+import { type Log, openLog } from "./base/log/log.ts";
+import { LogOutput } from "./base/log/log-output.ts";
 import { Readiness } from "./base/readiness.ts";
 import { ServiceManager } from "./base/system/service-manager.ts";
 import { closeOnSignal } from "./base/system/shutdown.ts";
@@ -74,7 +74,7 @@ const entries = {
 };
 
 /** Starts everything; rejects, with nothing left running or repaired, if a part cannot start. */
-async function startServer(reloader: Reloader, log: Log, logOutput: LineWriter): Promise<Running> {
+async function startServer(reloader: Reloader, log: Log, logOutput: LogOutput): Promise<Running> {
   const { config } = reloader;
   const { cacheDir, recordingsDir, workers, libraryDir } = config;
   // Disposed of here if a later part cannot start, otherwise by `close`.
@@ -206,7 +206,7 @@ interface Parts extends Engine {
   connections: Connections;
   meters: GatewayMeters;
   readiness: Readiness;
-  logOutput: LineWriter;
+  logOutput: LogOutput;
   reloader: Reloader;
   reloads: Reloader["figures"];
 }
@@ -334,6 +334,7 @@ async function openListeners(parts: Parts, v1: V1Gateway, metrics: Metrics, log:
     meter: meters.add("listener"),
     isStarting: () => readiness.has("STARTING"),
     log,
+    requestLog: openLog("http"),
   };
   const ports: ListenerSettings[] = [{ ...common, ...main, port }];
   if (ingestPort !== "off") ports.push({ ...common, ...ingest, port: ingestPort });
@@ -395,7 +396,7 @@ function runConfig(args: string[]): void {
 
 /** Runs the server until a signal ends it, or a command on the store. `args` are the flags. */
 export async function main(args: string[]): Promise<void> {
-  let logOutput: LineWriter | undefined;
+  let logOutput: LogOutput | undefined;
   try {
     if (isAdminCommand(args)) return await runAdmin(args);
     if (isTokenCommand(args)) return await runToken(args);
@@ -403,7 +404,7 @@ export async function main(args: string[]): Promise<void> {
     const flags = readFlags(args);
     if (flags === undefined) return;
     const reloader = new Reloader(flags, process.env, openLog("config"));
-    logOutput = configureLog(reloader.config.logLevel, reloader.config.logFormat);
+    logOutput = LogOutput.open(reloader.config.logLevel, reloader.config.logFormat);
     const flushLog = logOutput.flush.bind(logOutput, logFlushMs);
     const log = openLog("server");
     surviveUncaught(log);

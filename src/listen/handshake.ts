@@ -1,17 +1,25 @@
 /** WebSocket handshakes (RFC 6455, section 4): the headers of requests and answers. */
 import type { Principal } from "../access/principal.ts";
+import type { RequestContext } from "../base/request-context.ts";
+import { requestIdHeader } from "./headers.ts";
 import type { Handshake } from "./route.ts";
 
 export function isUpgrade(headers: Headers): boolean {
   return headers.get("upgrade")?.toLowerCase() === "websocket";
 }
 
-export function handshakeOf(request: Request, path: string, principal: Principal): Handshake {
+export function handshakeOf(
+  request: Request,
+  path: string,
+  principal: Principal,
+  context: RequestContext,
+): Handshake {
   return {
     path,
     userAgent: request.headers.get("user-agent") ?? "",
     protocols: splitProtocols(request.headers.get("sec-websocket-protocol")),
     principal,
+    context,
   };
 }
 
@@ -21,11 +29,12 @@ function splitProtocols(header: string | null): string[] {
 }
 
 /**
- * Headers of an answer that agrees to a subprotocol. Without them Bun agrees to the first one that the client offers,
+ * Headers of an answer that accepts a handshake. Without a subprotocol Bun agrees to the first one that the client offers,
  * and peers of gateways without a subprotocol rely on that.
  */
-export function agreementHeaders(protocol: string | undefined): Record<string, string> | undefined {
-  return protocol === undefined ? undefined : { "Sec-WebSocket-Protocol": protocol };
+export function acceptHeaders(protocol: string | undefined, requestId: string): Record<string, string> {
+  const identity = { [requestIdHeader]: requestId };
+  return protocol === undefined ? identity : { ...identity, "Sec-WebSocket-Protocol": protocol };
 }
 
 /** The answer to a plain request for the path of a WebSocket. */

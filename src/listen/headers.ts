@@ -4,12 +4,20 @@ const embedding = "frame-ancestors 'none'";
 /** Of answers that are no page. Chromium plays audio that a user opens in a tab only with the media source. */
 const policyWithoutPage = "default-src 'none'; media-src 'self'";
 
+/** The id of the request in the log of the server, in its answer. */
+export const requestIdHeader = "x-request-id";
+
 /**
  * Sets the headers of an answer. The browser then guesses no content type, shows no answer in a frame, runs no code
  * in what is no page, and gives other sites no image, sound or script. `allowedOrigin` may read the answer.
  */
-export function withHeaders(response: Response, allowedOrigin: string | undefined): Response {
+export function withHeaders(
+  response: Response,
+  allowedOrigin: string | undefined,
+  requestId: string,
+): Response {
   const { headers } = response;
+  headers.set(requestIdHeader, requestId);
   const policy = headers.get("content-security-policy") ?? policyWithoutPage;
   headers.set("content-security-policy", `${policy}; ${embedding}`);
   headers.set("x-content-type-options", "nosniff");

@@ -61,6 +61,7 @@ function listen(gateway: FakeGateway, settings: Partial<ListenerSettings> = {}):
     allowOrigin: Origins.parse("")!,
     meter: new GatewayMeter("listener"),
     log: openLog("test"),
+    requestLog: openLog("test"),
     ...settings,
   });
   open.push(listener);

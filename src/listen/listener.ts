@@ -16,12 +16,13 @@ import {
   webSocketBufferBytes,
 } from "../base/limits/connections.ts";
 import { KiB } from "../base/limits/units.ts";
+import type { Log } from "../base/log/log.ts";
 import { RateLimitedLog } from "../base/log/rate-limited-log.ts";
+import { newRequestId, type RequestContext, requestContextOf } from "../base/request-context.ts";
 import { authorityOf } from "./authority.ts";
 import type { Certificates } from "./tls/certificates.ts";
 import type { ConnectionWatch, WatchedPort } from "./connections/connection-watch.ts";
 import type { KernelSocket, KernelSockets } from "./connections/kernel-sockets.ts";
-import type { PeerSocket } from "./connections/peer.ts";
 import { type Admitted, Peers, type PeersSettings } from "./connections/peers.ts";
 import { type PeerAddress, PlainConnections } from "./connections/plain-connections.ts";
 import { isSocketPath, openToGroup } from "./unix-socket.ts";
@@ -30,9 +31,11 @@ import { errorResponse } from "./error-response.ts";
 import { challengeFor, isPreflight, preflightResponse, withHeaders } from "./headers.ts";
 import type { HostNames } from "./host.ts";
 import { isOfOwnPage, type Origins } from "./origin.ts";
-import { agreementHeaders, handshakeOf, isUpgrade, upgradeRequired } from "./handshake.ts";
+import { acceptHeaders, handshakeOf, isUpgrade, upgradeRequired } from "./handshake.ts";
+import { toPeerSocket } from "./peer-socket.ts";
 import { pacedResponse } from "./paced-response.ts";
 import { type OpenOptions, PortServer } from "./port-server.ts";
+import { logAnswer } from "./request-log.ts";
 import type { HttpConnection, HttpRoute } from "./route.ts";
 import { isPageAssetPath, isPagePath } from "./page-paths.ts";
 import { isHealthPath, type WebAccess, webRefusal } from "./web-access.ts";
@@ -50,6 +53,8 @@ export interface ListenerSettings extends PeersSettings {
   allowHost: HostNames;
   /** Origins of other servers whose pages may use this one. */
   allowOrigin: Origins;
+  /** Gets a line at debug for each answer. */
+  requestLog: Log;
   /** Counts requests that are refused before a route gets them. */
   meter: GatewayMeter;
   /** While true, requests and upgrades get STARTING, except on routes that serve while starting. */
@@ -68,6 +73,7 @@ interface Arrived {
   url: URL;
   server: Server<Admitted>;
   address: PeerAddress;
+  context: RequestContext;
 }
 
 /** Bun stores the admitted handshake with the connection. */
@@ -134,7 +140,7 @@ export class Listener implements WatchedPort {
       // The routes have limits: `streamsBody`, and `readBody`.
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
       fetch: (request: Request, server: Server<Admitted>) => this.#answer(request, server),
-      error: (error: Error) => this.#internalError(error),
+      error: (error: Error) => this.#internalError(error, { requestId: newRequestId() }),
       websocket: {
         ...webSocketSettings,
         maxPayloadLength: (this.#settings.maxMessageBytes ?? defaultMaxMessageBytes) + payloadMarginBytes,
@@ -191,10 +197,20 @@ export class Listener implements WatchedPort {
 
   /** Every answer gets the same headers, errors included. */
   #answer(request: Request, server: Server<Admitted>): Response | Promise<Response> | undefined {
-    const finish = (response: Response) => this.#finish(request, response);
-    const response = this.#fetch(request, server);
-    if (response instanceof Promise) return this.#track(response.then(finish));
-    return response === undefined ? undefined : finish(response);
+    const context = requestContextOf(request.headers);
+    const answered = logAnswer(this.#settings.requestLog, request, context);
+    const finish = (response: Response) => {
+      answered(response);
+      return this.#finish(request, response, context);
+    };
+    const fail = (error: unknown) => this.#internalError(error, context);
+    try {
+      const response = this.#fetch(request, server, context);
+      if (response instanceof Promise) return this.#track(response.then(finish).catch(fail));
+      return response === undefined ? undefined : finish(response);
+    } catch (error) {
+      return fail(error);
+    }
   }
 
   #track(answer: Promise<Response>): Promise<Response> {
@@ -210,20 +226,24 @@ export class Listener implements WatchedPort {
     await new Promise((resolve) => setImmediate(resolve));
   }
 
-  #finish(request: Request, response: Response): Response {
+  #finish(request: Request, response: Response, { requestId }: RequestContext): Response {
     if (response.status === 401) response.headers.set("www-authenticate", challengeFor(request.headers));
     // The place of the connection goes to the next one, which may be the first of an honest peer.
     const answer = this.#settings.limit.isReached ? closing(response) : response;
-    return withHeaders(answer, this.#allowedOrigin(request));
+    return withHeaders(answer, this.#allowedOrigin(request), requestId);
   }
 
-  #fetch(request: Request, server: Server<Admitted>): Response | Promise<Response> | undefined {
+  #fetch(
+    request: Request,
+    server: Server<Admitted>,
+    context: RequestContext,
+  ): Response | Promise<Response> | undefined {
     const url = targetOf(request, this.#settings.basePath);
     if (this.#closing) return errorResponse(new WavecacheError("SHUTTING_DOWN"));
     const refusal = webRefusal(request, url.pathname, this.#access);
     if (refusal !== undefined) return this.#refuse(request, refusal);
     if (isPreflight(request)) return preflightResponse();
-    const arrived = { request, url, server, address: this.#addressOf(request, server) };
+    const arrived = { request, url, server, address: this.#addressOf(request, server), context };
     let principal: Principal | Promise<Principal>;
     try {
       principal = this.#principalOf(arrived);
@@ -270,12 +290,13 @@ export class Listener implements WatchedPort {
   }
 
   #route(arrived: Arrived, principal: Principal): Response | Promise<Response> | undefined {
-    const { request, url, server, address } = arrived;
+    const { request, url, server, address, context } = arrived;
     if (isUpgrade(request.headers) && !this.#isStarting) return this.#upgrade(arrived, principal);
     const unavailable = this.#unavailable(address);
     if (this.#isTooLong(request, url)) return this.#tooLong(request);
     const connection: HttpConnection = {
       principal,
+      context,
       isSecure: this.#access.scheme === "https",
       keepOpen: () => server.timeout(request, 0),
       setIdleSeconds: (seconds) => server.timeout(request, seconds),
@@ -325,19 +346,19 @@ export class Listener implements WatchedPort {
     return origin !== null && this.#access.origins.has(origin) ? origin : undefined;
   }
 
-  #upgrade({ request, url, server, address }: Arrived, principal: Principal): Response | undefined {
+  #upgrade({ request, url, server, address, context }: Arrived, principal: Principal): Response | undefined {
     this.#plain?.upgraded(address);
-    const admitted = this.#peers.admit(handshakeOf(request, url.pathname, principal), address);
+    const admitted = this.#peers.admit(handshakeOf(request, url.pathname, principal, context), address);
     if (admitted instanceof Response) return admitted;
-    const headers = agreementHeaders(admitted.route.protocol);
+    const headers = acceptHeaders(admitted.route.protocol, context.requestId);
     if (server.upgrade(request, { data: admitted, headers })) return undefined;
     this.#peers.abandon(admitted);
     return new Response("not a WebSocket handshake\n", { status: 400 });
   }
 
-  #internalError(error: Error): Response {
-    this.#settings.log.error("a request failed", { error });
-    return withHeaders(errorResponse(error), undefined);
+  #internalError(error: unknown, { requestId }: RequestContext): Response {
+    this.#settings.log.error("a request failed", { error, requestId });
+    return withHeaders(errorResponse(error), undefined, requestId);
   }
 }
 
@@ -367,24 +388,4 @@ function targetOf({ url }: Request, basePath = ""): URL {
     parsed.pathname = pathname.slice(basePath.length);
   }
   return parsed;
-}
-
-function toPeerSocket(socket: WebSocketPeer): PeerSocket {
-  return {
-    address: socket.remoteAddress,
-    send: (message) => {
-      const sent = socket.send(message);
-      if (sent > 0) return "sent";
-      // Bun returns the bytes of the payload, which are 0 for an empty frame too.
-      if (sent === 0)
-        return message.length === 0 && socket.readyState === WebSocket.OPEN ? "sent" : "dropped";
-      return "queued";
-    },
-    bufferedBytes: () => socket.getBufferedAmount(),
-    pause: () => socket.pause(),
-    resume: () => socket.resume(),
-    ping: () => void socket.ping(),
-    close: (code, reason) => socket.close(code, reason),
-    terminate: () => socket.terminate(),
-  };
 }

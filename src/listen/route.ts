@@ -1,6 +1,7 @@
 /** The interface between the listener and the gateways behind it. Gateways know nothing of each other. */
 import type { Principal } from "../access/principal.ts";
 import type { GatewayMeter } from "../base/gateway-meter.ts";
+import type { RequestContext } from "../base/request-context.ts";
 
 /** The socket under a session. */
 export interface Socket {
@@ -36,6 +37,7 @@ export interface Handshake {
   protocols: readonly string[];
   /** Who connects. Its session ends when it ends. */
   principal: Principal;
+  context: RequestContext;
 }
 
 export interface SocketRoute {
@@ -58,6 +60,7 @@ export interface SocketRoute {
 export interface HttpConnection {
   /** Who asks. */
   principal: Principal;
+  context: RequestContext;
   /** Whether it is over TLS. */
   isSecure: boolean;
   /** Disables the idle timeout: the answer has no end of its own. */

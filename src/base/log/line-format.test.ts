@@ -103,18 +103,18 @@ test("a line for journald has the priority of syslog, and no time", () => {
   expect(journalLine(recordOf({}, "an event", "error"))).toBe("<3>wavecache.part: an event\n");
 });
 
-test("a file gets text without colors, and the stream to journald priorities, unless a format is given", () => {
+test("a file gets JSON, and the stream to journald priorities, unless a format is given", () => {
   using folder = temporaryFolder();
   const descriptor = openSync(join(folder.path, "log"), "w");
   const { dev, ino } = fstatSync(descriptor);
   const record = recordOf({});
   try {
-    expect(lineFormat("auto", descriptor)(record)).toBe(textLine(record));
-    expect(lineFormat("json", descriptor)(record)).toBe(jsonLine(record));
+    expect(lineFormat("auto", descriptor)(record)).toBe(jsonLine(record));
+    expect(lineFormat("text", descriptor)(record)).toBe(textLine(record));
     process.env["JOURNAL_STREAM"] = `${dev}:${ino}`;
     expect(lineFormat("auto", descriptor)(record)).toBe(journalLine(record));
     process.env["JOURNAL_STREAM"] = `${dev}:${ino}1`;
-    expect(lineFormat("auto", descriptor)(record)).toBe(textLine(record));
+    expect(lineFormat("auto", descriptor)(record)).toBe(jsonLine(record));
   } finally {
     delete process.env["JOURNAL_STREAM"];
     closeSync(descriptor);

@@ -33,7 +33,7 @@ export function lineFormat(format: LogFormat, descriptor: number): LineFormat {
 
 function formatFor(descriptor: number): keyof typeof formats {
   if (isatty(descriptor)) return process.env["NO_COLOR"] ? "text" : "terminal";
-  return isJournal(descriptor) ? "journal" : "text";
+  return isJournal(descriptor) ? "journal" : "json";
 }
 
 /** systemd names the device and inode of the stream to journald, which children inherit with another output. */

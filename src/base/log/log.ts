@@ -1,8 +1,5 @@
 /** Logging by LogTape: one line per event on standard output, with the fields behind the message. */
-import { configureSync, getLogger } from "@logtape/logtape";
-import { type LineFormat, type LogFormat, lineFormat } from "./line-format.ts";
-import type { LogLevels } from "./log-levels.ts";
-import { LineWriter } from "./line-writer.ts";
+import { getLogger } from "@logtape/logtape";
 
 export type Fields = Record<string, unknown>;
 
@@ -17,45 +14,6 @@ export interface Log {
   error(message: string, fields?: Fields): void;
 }
 
-const standardOutput = 1;
-
-/**
- * Logs events of these levels to standard output. Call it once, before the first event. The writer that it
- * returns drops lines if standard output cannot take them: losing the log must not end the server.
- */
-export function configureLog(levels: LogLevels, format: LogFormat): LineWriter {
-  const formatLine = lineFormat(format, standardOutput);
-  const writer = new LineWriter(standardOutput, (lines) => describeLoss(lines, formatLine));
-  changeLogLevels(levels, format, writer);
-  return writer;
-}
-
-/** From now on, events of these levels are logged, to the same writer. */
-export function changeLogLevels(
-  { general, byCategory }: LogLevels,
-  format: LogFormat,
-  writer: LineWriter,
-): void {
-  const formatLine = lineFormat(format, standardOutput);
-  const sinks = ["out" as const];
-  // Without the override the sinks above would write the same event a second time.
-  const own = byCategory.map(({ category, level }) => ({
-    category: category.split("."),
-    lowestLevel: level,
-    parentSinks: "override" as const,
-    sinks,
-  }));
-  configureSync({
-    reset: true,
-    sinks: { out: (record) => writer.write(formatLine(record)) },
-    loggers: [
-      { category: "wavecache", lowestLevel: general, sinks },
-      ...own,
-      { category: ["logtape", "meta"], lowestLevel: "error", sinks: ["out"] },
-    ],
-  });
-}
-
 /** The log of one part of the program. */
 export function openLog(part: string): Log {
   const logger = getLogger(["wavecache", part]);
@@ -67,13 +25,12 @@ export function openLog(part: string): Log {
   };
 }
 
-function describeLoss(lines: number, formatLine: LineFormat): string {
-  return formatLine({
-    category: ["wavecache", "log"],
-    level: "warning",
-    message: ["lines of the log were dropped"],
-    rawMessage: "lines of the log were dropped",
-    timestamp: Date.now(),
-    properties: { lines },
-  });
+/** The same log, whose lines all end with these fields. */
+export function withFields(log: Log, common: Fields): Log {
+  return {
+    debug: (message, fields) => log.debug(message, { ...fields, ...common }),
+    info: (message, fields) => log.info(message, { ...fields, ...common }),
+    warn: (message, fields) => log.warn(message, { ...fields, ...common }),
+    error: (message, fields) => log.error(message, { ...fields, ...common }),
+  };
 }

@@ -1,35 +1,40 @@
-/** Warnings that any peer can cause: one line of each kind per period, with the number of suppressed ones. */
+/** Warnings that any peer can cause: one line of each kind per period, and one that says how often it was repeated. */
+import { logRepeatMs } from "../limits/log.ts";
 import type { Fields, Log } from "./log.ts";
+import { Repeats } from "./repeats.ts";
 
-const periodMs = 10_000;
+interface Line {
+  level: "warn" | "error";
+  message: string;
+  fields: Fields;
+}
 
 export class RateLimitedLog {
   readonly #log: Log;
-  /** For each message, when it was last logged, and how often it was suppressed since. */
-  readonly #logged = new Map<string, { at: number; suppressed: number }>();
+  readonly #repeats: Repeats<Line>;
 
-  constructor(log: Log) {
+  constructor(log: Log, periodMs = logRepeatMs) {
     this.#log = log;
+    const report = (last: Line, repeated: number) =>
+      this.#write({ ...last, fields: { ...last.fields, repeated } });
+    this.#repeats = new Repeats({ burst: 1, periodMs, report });
   }
 
   /** `message` must be one of a few fixed texts: each takes an entry. */
   warn(message: string, fields: Fields): void {
-    this.#write("warn", message, fields);
+    this.#limit({ level: "warn", message, fields });
   }
 
   /** Like `warn`, for failures of the server itself. */
   error(message: string, fields: Fields): void {
-    this.#write("error", message, fields);
+    this.#limit({ level: "error", message, fields });
   }
 
-  #write(level: "warn" | "error", message: string, fields: Fields): void {
-    const logged = this.#logged.get(message);
-    const now = performance.now();
-    if (logged !== undefined && now - logged.at < periodMs) {
-      logged.suppressed += 1;
-      return;
-    }
-    this.#logged.set(message, { at: now, suppressed: 0 });
-    this.#log[level](message, { ...fields, suppressed: logged?.suppressed ?? 0 });
+  #limit(line: Line): void {
+    if (this.#repeats.passes(line.message, line)) this.#write(line);
+  }
+
+  #write({ level, message, fields }: Line): void {
+    this.#log[level](message, fields);
   }
 }

@@ -59,7 +59,7 @@ describe.skipIf(process.platform !== "linux")("a service", () => {
     const service = ServiceManager.open({ NOTIFY_SOCKET: "/nowhere/notify" }, { ...log, warn });
     service.ready("ready");
     service.ready("ready");
-    const noSuchFile = { path: "/nowhere/notify", errno: 2, suppressed: 0 };
+    const noSuchFile = { path: "/nowhere/notify", errno: 2 };
     expect(warnings).toEqual([["systemd was not notified", noSuchFile]]);
   });
 });

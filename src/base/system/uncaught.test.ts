@@ -1,9 +1,10 @@
 import { expect, test } from "bun:test";
 
 const script = `
-  import { configureLog, openLog } from "${import.meta.dir}/../log/log.ts";
+  import { openLog } from "${import.meta.dir}/../log/log.ts";
+  import { LogOutput } from "${import.meta.dir}/../log/log-output.ts";
   import { surviveUncaught } from "${import.meta.dir}/uncaught.ts";
-  configureLog({ general: "info", byCategory: [] }, "text");
+  LogOutput.open({ general: "info", byCategory: [] }, "text");
   surviveUncaught(openLog("test"));
   const failing = setInterval(() => { throw new Error("no descriptor"); }, 10);
   setTimeout(() => Promise.reject(new Error("nor a promise")), 30);

@@ -7,6 +7,7 @@
 import { join } from "node:path";
 import type { WavecacheError } from "../../base/errors.ts";
 import { liveHistoryMs } from "../../base/limits/recordings.ts";
+import type { RequestContext } from "../../base/request-context.ts";
 import type { Log } from "../../base/log/log.ts";
 import type { RecordingEntry, StartedSegment, WrittenAudio } from "../../base/recording-entry.ts";
 import type { Level } from "../../codec/peaks/level.ts";
@@ -21,6 +22,8 @@ import { LiveOpus } from "./live-opus.ts";
 
 /** The session that receives the frames from a device. */
 export interface RecordingOwner {
+  /** The connection that the frames come by. */
+  readonly context?: RequestContext | undefined;
   /** The sender may continue after `write` has returned false. */
   recordingHasRoom(): void;
   /** The recording failed by itself. Further frames are ignored. */
@@ -151,7 +154,7 @@ export class Recording implements RecordingEvents {
     const { name } = segment;
     this.#unfinished.add(name);
     this.#host.addStarted(segment, this);
-    this.#host.log.debug("a segment is open", { name });
+    this.#host.log.debug("a segment is open", { name, ...this.#identity() });
   }
 
   segment(segment: RecordingEntry): void {
@@ -163,7 +166,12 @@ export class Recording implements RecordingEvents {
     const { name, gaps, lostFrames } = segment;
     // Log once a segment: a device with a bad radio loses frames many times a second.
     if (gaps > 0)
-      this.#host.log.warn("frames were lost on their way to the server", { name, gaps, lostFrames });
+      this.#host.log.warn("frames were lost on their way to the server", {
+        name,
+        gaps,
+        lostFrames,
+        ...this.#identity(),
+      });
     this.#host.addSegment(segment);
   }
 
@@ -250,6 +258,7 @@ export class Recording implements RecordingEvents {
 
   #identity() {
     const { streamId } = this.handshake;
-    return this.hwid === null ? { streamId } : { streamId, device: this.hwid };
+    const requestId = this.#owner.context?.requestId;
+    return { streamId, ...(this.hwid === null ? {} : { device: this.hwid }), requestId };
   }
 }

@@ -58,6 +58,7 @@ export class UploadStorage implements UploadHost {
   /** Enters a new stream. Rejects with STREAM_EXISTS if the id is in use, and with TOKEN_LIMIT_REACHED. */
   async reserve(upload: Upload, key: string, size: number | undefined): Promise<void> {
     const { streamId, metadata, account } = upload;
+    this.#log.debug("an upload begins", { ...identityOf(upload), how: "create" });
     this.accounts.begin(upload, account);
     this.#counts.pending += 1;
     try {
@@ -84,6 +85,7 @@ export class UploadStorage implements UploadHost {
   ): Promise<ResumeAnswer> {
     const { streamId, metadata } = upload;
     const account = upload.account?.id ?? null;
+    this.#log.debug("an upload begins", { ...identityOf(upload), how });
     this.accounts.begin(upload, upload.account);
     await previous?.over;
     // What reopens a stream may only remove it.
@@ -137,6 +139,7 @@ export class UploadStorage implements UploadHost {
     this.admission.objectBytes += addedBytes;
     this.admission.unfinishedBytes -= upload.receivedBytes;
     this.#counts.committed(addedBytes);
+    this.#log.debug("an upload is stored", { ...identityOf(upload), size: row.size, addedBytes });
     this.#owner.uploadCommitted(row);
     this.release(upload);
     return row;
@@ -144,6 +147,7 @@ export class UploadStorage implements UploadHost {
 
   async failed(upload: Upload, entered: boolean): Promise<void> {
     const { streamId } = upload;
+    const identity = identityOf(upload);
     let keptBytes = 0;
     try {
       if (entered && upload.isDiscarded) await this.#remove(streamId);
@@ -151,9 +155,10 @@ export class UploadStorage implements UploadHost {
     } catch (error) {
       this.#isRecountDue = true;
       // The loss of the whole store was logged as such.
-      if (toWavecacheError(error).code === "STORE_LOST") this.#log.debug("the store is lost", { streamId });
-      else this.#log.error("the catalog did not note an interrupted upload", { streamId, error });
+      if (toWavecacheError(error).code === "STORE_LOST") this.#log.debug("the store is lost", identity);
+      else this.#log.error("the catalog did not note an interrupted upload", { ...identity, error });
     }
+    this.#log.debug("an upload ended unfinished", { ...identity, keptBytes });
     this.admission.unfinishedBytes += keptBytes - upload.receivedBytes;
     this.release(upload);
   }
@@ -188,4 +193,9 @@ export class UploadStorage implements UploadHost {
     this.#isRecountDue = false;
     this.admission.objectBytes = totals.objectBytes;
   }
+}
+
+/** For the log. */
+function identityOf({ streamId, context }: Upload) {
+  return { streamId, requestId: context?.requestId };
 }

@@ -4,6 +4,7 @@
  * A writer opens the file while the keeper checks whether the id is free, so audio may arrive before the answer. If the
  * id turns out to be in use, the file is removed.
  */
+import type { RequestContext } from "../../base/request-context.ts";
 import { toWavecacheError, WavecacheError } from "../../base/errors.ts";
 import type { Kept, Sealed } from "../../lane/messages/streams.ts";
 import type { UploadEvents, UploadSlot } from "../../pool/upload-slot.ts";
@@ -21,6 +22,8 @@ export interface UploadOwner {
   readonly sender?: string;
   /** The token that the stream counts for. */
   readonly account?: Account | undefined;
+  /** The request or the connection that the audio comes by. */
+  readonly context?: RequestContext | undefined;
   /** Backpressure caused by other uploads: pause until `uploadHasRoom`, as if `write` had returned false. */
   uploadHolds(upload: Upload): void;
   /** The sender may continue after `uploadHolds`, or after `write` has returned false. */
@@ -87,6 +90,10 @@ export class Upload implements UploadEvents {
 
   get account(): Account | undefined {
     return this.#owner.account;
+  }
+
+  get context(): RequestContext | undefined {
+    return this.#owner.context;
   }
 
   /** Resolves with the bytes that the file already has, once the id is ours and the file is open. */

@@ -15,9 +15,9 @@ export function audioCacheRoute(path: string, streams: Streams, meter: GatewayMe
     refusesLongTexts: true,
     requireAccess: ({ principal }) => principal.requireSomeStream(),
     accepts: (asked) => asked === "/" || asked === path || asked === `${path}/`,
-    open(socket, { userAgent, principal }) {
+    open(socket, { userAgent, principal, context }) {
       if (greetedAgent.test(userAgent)) socket.send(encodeConnected());
-      return new AudioCacheSession(socket, principal, streams, meter, log);
+      return new AudioCacheSession(socket, { principal, context }, { streams, meter, log });
     },
   };
 }

@@ -8,11 +8,12 @@ import { WavecacheError } from "../../base/errors.ts";
 import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import { maxControlChars } from "../../base/limits/connections.ts";
 import { maxStreamsPerConnection } from "../../base/limits/streams.ts";
-import type { Log } from "../../base/log/log.ts";
+import { type Log, withFields } from "../../base/log/log.ts";
+import type { RequestContext } from "../../base/request-context.ts";
 import type { OutboundBudget } from "../../engine/streams/outbound-budget.ts";
 import type { NewStream } from "../../engine/streams/streams.ts";
 import type { Upload, UploadOwner } from "../../engine/streams/upload.ts";
-import type { Session, Socket } from "../../listen/route.ts";
+import type { Handshake, Session, Socket } from "../../listen/route.ts";
 import {
   decodeRequest,
   encodeStarted,
@@ -41,7 +42,15 @@ const openers = { create: "startUpload", resume: "resumeUpload", restart: "resta
 
 type RequestOf<Type> = Extract<Request, { type: Type }>;
 
+/** What a session needs, besides its socket. */
+export interface AudioCacheHost {
+  streams: Streams;
+  meter: GatewayMeter;
+  log: Log;
+}
+
 export class AudioCacheSession implements Session, UploadOwner {
+  readonly context: RequestContext;
   readonly #principal: Principal;
   readonly #streams: Streams;
   readonly #connection: Connection;
@@ -57,11 +66,16 @@ export class AudioCacheSession implements Session, UploadOwner {
   readonly #held = new Set<Upload>();
   #hasRefusedAudio = false;
 
-  constructor(socket: Socket, principal: Principal, streams: Streams, meter: GatewayMeter, log: Log) {
+  constructor(
+    socket: Socket,
+    { principal, context }: Pick<Handshake, "principal" | "context">,
+    { streams, meter, log }: AudioCacheHost,
+  ) {
+    this.context = context;
     this.#principal = principal;
     this.#streams = streams;
     this.#connection = new Connection(socket, meter);
-    this.#errors = new ErrorReplies(meter, log);
+    this.#errors = new ErrorReplies(meter, withFields(log, { requestId: context.requestId }));
     const planner = new ReadPlanner(streams, principal, this.#errors);
     this.#answers = new Answers(socket, streams.assignReader(), planner, streams.outbound, this.#connection);
   }

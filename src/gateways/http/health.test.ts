@@ -4,7 +4,13 @@ import { Readiness } from "../../base/readiness.ts";
 import { healthRoute } from "./health.ts";
 
 const check = { isRunning: false, figures: { settledRows: 3, checkedObjects: 40 } };
-const connection = { principal: nobody(""), isSecure: false, keepOpen: () => {}, setIdleSeconds: () => {} };
+const connection = {
+  principal: nobody(""),
+  context: { requestId: "test" },
+  isSecure: false,
+  keepOpen: () => {},
+  setIdleSeconds: () => {},
+};
 
 async function get(readiness: Readiness, path: string, method = "GET"): Promise<Response | undefined> {
   const request = new Request(`http://localhost${path}`, { method });

@@ -21,7 +21,7 @@ export function ingestRoute(ingest: Ingest, meter: GatewayMeter, log: Log): Sock
     meter,
     requireAccess: ({ path, principal }) => requireIngest(principal, hwidOf(path)),
     accepts: (path) => devicePath.test(path) && path !== echoPath,
-    open: (socket, { path, principal }) => new IngestSession(socket, hwidOf(path), principal, host),
+    open: (socket, handshake) => new IngestSession(socket, hwidOf(handshake.path), handshake, host),
   };
 }
 

@@ -53,7 +53,12 @@ class Stage {
       },
     };
     const host = { ingest, meter: new GatewayMeter("ingest"), log: openLog("test"), ticks };
-    this.session = new IngestSession(socket, "AA:BB", openPrincipal(""), host);
+    this.session = new IngestSession(
+      socket,
+      "AA:BB",
+      { principal: openPrincipal(""), context: { requestId: "test" } },
+      host,
+    );
   }
 
   get isChecked(): boolean {

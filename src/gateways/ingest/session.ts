@@ -10,7 +10,8 @@ import { maxIngestFrameBytes } from "../../base/limits/recordings.ts";
 import type { Log } from "../../base/log/log.ts";
 import type { RecordingOwner } from "../../engine/recordings/recording.ts";
 import type { Ticks } from "../../base/ticker.ts";
-import type { Session, Socket } from "../../listen/route.ts";
+import type { RequestContext } from "../../base/request-context.ts";
+import type { Handshake as Connecting, Session, Socket } from "../../listen/route.ts";
 import {
   decodeHandshake,
   type Handshake,
@@ -49,6 +50,7 @@ const tryAgainCode = 1013;
 const maxLoggedChars = 128;
 
 export class IngestSession implements Session, RecordingOwner {
+  readonly context: RequestContext;
   readonly #socket: Socket;
   readonly #hwid: string;
   readonly #principal: Principal;
@@ -60,7 +62,13 @@ export class IngestSession implements Session, RecordingOwner {
   #isOver = false;
 
   /** `hwid`: unsanitized, as the device sent it. */
-  constructor(socket: Socket, hwid: string, principal: Principal, host: IngestHost) {
+  constructor(
+    socket: Socket,
+    hwid: string,
+    { principal, context }: Pick<Connecting, "principal" | "context">,
+    host: IngestHost,
+  ) {
+    this.context = context;
     this.#socket = socket;
     this.#hwid = hwid;
     this.#principal = principal;
@@ -159,7 +167,8 @@ export class IngestSession implements Session, RecordingOwner {
   }
 
   #identity() {
-    return { hwid: this.#hwid.slice(0, maxLoggedChars), streamId: this.#handshake?.streamId ?? "none" };
+    const hwid = this.#hwid.slice(0, maxLoggedChars);
+    return { hwid, streamId: this.#handshake?.streamId ?? "none", requestId: this.context.requestId };
   }
 
   /** Closes the socket. The listener then calls `closed`, which ends the recording. */

@@ -1,5 +1,5 @@
 /** What the metrics read. The server keeps these figures anyway: a scrape only reads them. */
-import type { LineWriter } from "../../base/log/line-writer.ts";
+import type { LogOutput } from "../../base/log/log-output.ts";
 import type { GatewayMeters } from "../../base/gateway-meter.ts";
 import type { Devices } from "../../engine/devices/devices.ts";
 import type { Retention } from "../../engine/retention/retention.ts";
@@ -37,7 +37,7 @@ export interface CalledThread {
 
 export interface Sources {
   version: string;
-  logOutput: Pick<LineWriter, "droppedLines">;
+  logOutput: Pick<LogOutput, "droppedLines">;
   meters: Pick<GatewayMeters, "all">;
   reloads: { readonly succeeded: number; readonly failed: number; readonly hasFailedLast: boolean };
   /** Of all TCP ports together. */

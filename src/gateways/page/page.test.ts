@@ -14,6 +14,7 @@ const maxFirstViewBytes = 64 * 1024;
 
 const connection: HttpConnection = {
   principal: nobody("127.0.0.1"),
+  context: { requestId: "test" },
   isSecure: false,
   keepOpen: () => undefined,
   setIdleSeconds: () => undefined,

@@ -15,7 +15,8 @@ import {
 import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import { type ErrorCode, isLastingFault, toWavecacheError, WavecacheError } from "../../base/errors.ts";
 import { maxSongSurplusBytes, songLingerMs, songReadBytes } from "../../base/limits/songs.ts";
-import type { Log } from "../../base/log/log.ts";
+import { type Log, withFields } from "../../base/log/log.ts";
+import { newRequestId } from "../../base/request-context.ts";
 import { decodeSongName } from "../../wire/song-name.ts";
 
 /** An open song. */
@@ -64,7 +65,7 @@ export class SongTlsSession {
   constructor(socket: Socket, address: string, settings: SongTlsSettings) {
     this.#socket = socket;
     this.#address = address;
-    this.#settings = settings;
+    this.#settings = { ...settings, log: withFields(settings.log, { requestId: newRequestId() }) };
     this.#timer = setTimeout(() => this.#giveUp("no name came"), settings.nameTimeoutMs);
     socket.on("data", (bytes: Uint8Array) => this.#received(bytes));
     socket.once("end", () => {

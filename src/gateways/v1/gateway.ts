@@ -63,8 +63,8 @@ export class V1Gateway implements V1SessionHost {
         if (!principal.isAnonymous && !mayUseV1(principal)) principal.requireSomeStream();
       },
       accepts: (asked) => asked === "/" || asked === path || asked === `${path}/`,
-      open: (socket, { principal }) => {
-        const session = new V1Session(socket, principal, this);
+      open: (socket, { principal, context }) => {
+        const session = new V1Session(socket, { principal, context }, this);
         if (this.#sessions.size === 0) this.#ticker.add(this.#tick);
         this.#sessions.add(session);
         return session;

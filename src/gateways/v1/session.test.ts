@@ -104,7 +104,7 @@ class Stage implements V1SessionHost {
           this.session.closed();
         },
       },
-      openPrincipal(""),
+      { principal: openPrincipal(""), context: { requestId: "test" } },
       this,
     );
     this.receive({

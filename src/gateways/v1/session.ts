@@ -22,8 +22,9 @@ import {
   maxErrorTextChars,
   maxMessageBytes,
 } from "../../base/limits/v1.ts";
-import type { Log } from "../../base/log/log.ts";
-import type { Session, Socket } from "../../listen/route.ts";
+import { type Log, withFields } from "../../base/log/log.ts";
+import type { RequestContext } from "../../base/request-context.ts";
+import type { Handshake, Session, Socket } from "../../listen/route.ts";
 import { ReceiveWindow, SendCredit } from "../../wire/v1/credit.ts";
 import { decodeClientMessage } from "../../wire/v1/decode.ts";
 import {
@@ -83,6 +84,8 @@ export class V1Session implements Session, ChannelHost {
   readonly meter: GatewayMeter;
   readonly reader: RangeReader;
   readonly scheduler: SendScheduler;
+  readonly context: RequestContext;
+  readonly #log: Log;
   readonly #socket: Socket;
   readonly #host: V1SessionHost;
   readonly #authentication: Authentication<ClientMessage>;
@@ -96,11 +99,17 @@ export class V1Session implements Session, ChannelHost {
   #pingNonce: number | undefined;
   #isOver = false;
 
-  constructor(socket: Socket, principal: Principal, host: V1SessionHost) {
+  constructor(
+    socket: Socket,
+    { principal, context }: Pick<Handshake, "principal" | "context">,
+    host: V1SessionHost,
+  ) {
     const { streams, recordings } = host;
     this.streams = streams;
     this.recordings = recordings;
     this.meter = host.meter;
+    this.context = context;
+    this.#log = withFields(host.log, { requestId: context.requestId });
     this.#socket = socket;
     this.#host = host;
     this.#authentication = new Authentication(principal, {
@@ -244,7 +253,7 @@ export class V1Session implements Session, ChannelHost {
     this.#peer = message;
     this.scheduler.begin(message.connectionCredit, message.maxDataBytes);
     this.#keepalive.setPeerIdle(message.idleMs);
-    this.#host.log.debug("a peer connected", { name: message.name, revision: message.revision });
+    this.#log.debug("a peer connected", { name: message.name, revision: message.revision });
     this.#authentication.greet(message.token, (next) => {
       if (!this.#isOver) this.#dispatch(next);
     });
@@ -308,7 +317,7 @@ export class V1Session implements Session, ChannelHost {
 
   #peerFailed(channel: number, code: string): void {
     if (channel !== connectionChannel) return this.fault("BAD_REQUEST", "ERROR of a client on a channel");
-    this.#host.log.info("a peer closed with an error", { code });
+    this.#log.info("a peer closed with an error", { code });
     this.close(1000, "");
   }
 
@@ -385,8 +394,7 @@ export class V1Session implements Session, ChannelHost {
 
   #recordFailure(error: WavecacheError, channel: number): void {
     this.meter.failed(error.code);
-    const { log } = this.#host;
-    const write = isServerFault(error.code) ? log.error : log.debug;
+    const write = isServerFault(error.code) ? this.#log.error : this.#log.debug;
     write(channel === connectionChannel ? "a connection failed" : "a channel failed", {
       channel,
       code: error.code,

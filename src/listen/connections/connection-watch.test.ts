@@ -55,6 +55,7 @@ function listen(limits: Partial<ConnectionLimits> = {}, settings: Partial<Listen
     allowOrigin: Origins.parse("")!,
     meter,
     log: openLog("test"),
+    requestLog: openLog("test"),
     ...settings,
   });
   opened.push(limit, watch, listener);

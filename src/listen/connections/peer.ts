@@ -23,6 +23,7 @@ export interface PeerSettings {
 
 export class Peer implements Socket {
   readonly meter: GatewayMeter;
+  readonly requestId: string;
   readonly progress = new MessageProgress();
   readonly #socket: PeerSocket;
   readonly #pace: Pace;
@@ -42,6 +43,7 @@ export class Peer implements Socket {
       pause: (isPaused) => this.#updatePause(isPaused),
       drained: () => this.session?.drained(),
     });
+    this.requestId = handshake.context.requestId;
     this.#slot = slot;
     this.meter = route.meter;
     this.#maxMessageBytes = route.maxMessageBytes ?? defaultMaxMessageBytes;

@@ -69,6 +69,7 @@ export class Peers {
   /** Admits a handshake, or returns the answer that refuses it. An admitted one must be opened or abandoned. */
   admit(handshake: Handshake, address: PeerAddress): Admitted | Response {
     const route = this.#routeOf(handshake);
+    const { requestId } = handshake.context;
     if (route === undefined) return new Response("no WebSocket here\n", { status: 404 });
     let release: () => void;
     try {
@@ -80,7 +81,7 @@ export class Peers {
     const slot = this.#settings.limit.admit(address.address, (code) => this.#evict(admitted, code));
     if (typeof slot === "string") {
       release();
-      this.#log.warn("a connection is refused", { address: address.address, code: slot });
+      this.#log.warn("a connection is refused", { address: address.address, code: slot, requestId });
       return errorResponse(new WavecacheError(slot), route.meter);
     }
     const admitted: Admitted = {
@@ -153,7 +154,8 @@ export class Peers {
     const latestMs = performance.now() - this.#settings.stallTimeoutMs;
     for (const peer of this.#peers.values()) {
       if (peer.stalledSince === undefined || peer.stalledSince > latestMs) continue;
-      this.#settings.log.warn("closing a peer that does not read", { address: peer.address });
+      const { address, requestId } = peer;
+      this.#settings.log.warn("closing a peer that does not read", { address, requestId });
       peer.meter.failed("PEER_STALLED");
       peer.terminate();
     }
@@ -165,7 +167,8 @@ export class Peers {
   }
 
   #end(peer: Peer, code: ErrorCode): void {
-    this.#log.warn("closing a peer", { address: peer.address, code });
+    const { address, requestId } = peer;
+    this.#log.warn("closing a peer", { address, code, requestId });
     peer.meter.failed(code);
     const { close, reason } = errorRow(code);
     peer.close(close, reason);

@@ -127,6 +127,7 @@ export class TestServer {
       "library-dir": join(this.folder, "library"),
       workers: 2,
       "log-level": "info",
+      "log-format": "text",
       ...flags,
     };
     return Object.entries(all).flatMap(([name, value]) => [`--${name}`, String(value)]);

@@ -30,7 +30,7 @@ class FakeUpload {
 
 function open(streamId: string) {
   const upload = new FakeUpload(streamId);
-  return { upload, shared: new SharedUpload(() => upload as unknown as OpenUpload, undefined) };
+  return { upload, shared: new SharedUpload(() => upload as unknown as OpenUpload, {}) };
 }
 
 /** Records what a request hears of its upload. */

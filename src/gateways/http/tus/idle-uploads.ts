@@ -12,12 +12,18 @@ export class SharedUpload implements UploadOwner {
   readonly upload: OpenUpload;
   readonly account: UploadOwner["account"];
   #owner: UploadOwner | undefined;
+  /** The last request that the upload belonged to. */
+  #context: UploadOwner["context"];
   /** Set while there is backpressure, which may have begun between two requests. */
   #held: Upload | undefined;
 
   /** What is uploaded counts for `account`, whoever sends the rest of it. */
-  constructor(open: (owner: UploadOwner) => OpenUpload, account: UploadOwner["account"]) {
+  constructor(
+    open: (owner: UploadOwner) => OpenUpload,
+    { account, context }: Pick<UploadOwner, "account" | "context">,
+  ) {
     this.account = account;
+    this.#context = context;
     this.upload = open(this);
   }
 
@@ -25,9 +31,14 @@ export class SharedUpload implements UploadOwner {
     return this.#owner?.sender ?? "";
   }
 
+  get context(): UploadOwner["context"] {
+    return this.#context;
+  }
+
   /** The upload belongs to `owner` from now on. */
   giveTo(owner: UploadOwner | undefined): OpenUpload {
     this.#owner = owner;
+    this.#context = owner?.context ?? this.#context;
     if (this.#held !== undefined) owner?.uploadHolds(this.#held);
     return this.upload;
   }

@@ -73,7 +73,7 @@ export class TusUploads {
   ): Promise<Progress> {
     const shared = new SharedUpload(
       (owner) => this.#streams.startUpload(streamId, owner, stream),
-      options.principal.usage.account,
+      ownerOf(options),
     );
     return await this.#receive(shared, chunk, options);
   }
@@ -85,7 +85,7 @@ export class TusUploads {
     chunk: Chunk,
     options: BodyUploadOptions,
   ): Promise<Progress> {
-    const shared = this.#idle.take(streamId) ?? this.#reopen(streamId, options.principal.usage.account);
+    const shared = this.#idle.take(streamId) ?? this.#reopen(streamId, ownerOf(options));
     return await this.#receive(shared, chunk, options, async (upload, kept) => {
       if (offset !== kept) throw new WavecacheError("OFFSET_WRONG");
       if (length !== undefined && upload.finishing === undefined) await declare(upload, kept, length);
@@ -96,7 +96,7 @@ export class TusUploads {
   async describe(streamId: string, options: BodyUploadOptions): Promise<Readable> {
     const found = await this.#streams.locate(streamId, Number.POSITIVE_INFINITY);
     if (found.finishedAt !== undefined || found.size !== found.metadata.declaredSize) return found;
-    await this.#receive(this.#reopen(streamId, options.principal.usage.account), noChunk, options);
+    await this.#receive(this.#reopen(streamId, ownerOf(options)), noChunk, options);
     return await this.#streams.locate(streamId, Number.POSITIVE_INFINITY);
   }
 
@@ -112,16 +112,16 @@ export class TusUploads {
 
   /** A client that aborts its upload may be faster than the end of its connection. */
   async #discard(streamId: string): Promise<void> {
-    const { upload } = this.#idle.take(streamId) ?? this.#reopen(streamId, undefined);
+    const { upload } = this.#idle.take(streamId) ?? this.#reopen(streamId, {});
     await upload.ready;
     if (upload.finishing !== undefined) return await this.#streams.remove(streamId);
     upload.discard();
     await upload.over;
   }
 
-  #reopen(streamId: string, account: UploadOwner["account"]): SharedUpload {
+  #reopen(streamId: string, owner: Pick<UploadOwner, "account" | "context">): SharedUpload {
     if (!isStreamId(streamId)) throw new WavecacheError("STREAM_UNKNOWN");
-    return new SharedUpload((owner) => this.#streams.reopenUpload(streamId, owner), account);
+    return new SharedUpload((shared) => this.#streams.reopenUpload(streamId, shared), owner);
   }
 
   /** Appends a chunk to an upload that passes `check`, and finishes the stream if that was all. */
@@ -199,4 +199,8 @@ function within({ pieces, bytes }: Chunk, maxBytes: number): AudioPieces {
     },
     cancel: () => pieces.cancel(),
   };
+}
+
+function ownerOf({ principal, connection }: BodyUploadOptions): Pick<UploadOwner, "account" | "context"> {
+  return { account: principal.usage.account, context: connection.context };
 }

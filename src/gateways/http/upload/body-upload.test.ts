@@ -54,6 +54,7 @@ class Stage {
 
   constructor(idleMs = 60_000) {
     const connection = {
+      context: { requestId: "test" },
       keepOpen: () => void this.timeouts.push("open"),
       setIdleSeconds: (seconds: number) => void this.timeouts.push(seconds),
     };

@@ -33,7 +33,7 @@ export type OpenUpload = Pick<
 >;
 
 export interface BodyUploadOptions {
-  connection: Pick<HttpConnection, "keepOpen" | "setIdleSeconds">;
+  connection: Pick<HttpConnection, "context" | "keepOpen" | "setIdleSeconds">;
   meter: GatewayMeter;
   /** Whoever uploads: no more is taken once its access has ended. */
   principal: Pick<Principal, "name" | "ended" | "refusal" | "usage">;
@@ -51,6 +51,7 @@ export class BodyUpload implements UploadOwner {
   readonly upload: OpenUpload;
   readonly sender: string;
   readonly account: UploadOwner["account"];
+  readonly context: UploadOwner["context"];
   readonly #connection: BodyUploadOptions["connection"];
   readonly #meter: GatewayMeter;
   readonly #idleMs: number;
@@ -72,6 +73,7 @@ export class BodyUpload implements UploadOwner {
     this.#meter = meter;
     this.#idleMs = idleMs;
     this.#rate = principal.usage.in;
+    this.context = connection.context;
     this.sender = principal.name;
     this.account = principal.usage.account;
     // This class has its own idle timer, which stops during backpressure.

@@ -2,6 +2,7 @@
 import type { Principal } from "../../../access/principal.ts";
 import type { GatewayMeter } from "../../../base/gateway-meter.ts";
 import type { ErrorCode } from "../../../base/errors.ts";
+import type { RequestContext } from "../../../base/request-context.ts";
 import type { SendCredit } from "../../../wire/v1/credit.ts";
 import type { End, ServerMessage, StreamList } from "../../../wire/v1/messages.ts";
 import type { LiveRecordings, RangeReader, Streams } from "../dependencies.ts";
@@ -29,6 +30,8 @@ export interface ChannelHost {
   readonly meter: GatewayMeter;
   /** Who the client is. A channel compares its grants when it opens. */
   readonly principal: Principal;
+  /** Of the connection. */
+  readonly context: RequestContext;
   /** Of the client: it gets nothing that a later revision defines. */
   readonly peerRevision: number;
   /** The send credit that a new channel starts with. */

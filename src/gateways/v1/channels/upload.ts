@@ -52,6 +52,10 @@ export class UploadChannel implements Channel, UploadOwner {
     return this.#host.principal.usage.account;
   }
 
+  get context(): UploadOwner["context"] {
+    return this.#host.context;
+  }
+
   open(): void {
     const { streams } = this.#host;
     const { mode, metadata, size } = this.#request;
