@@ -25,6 +25,8 @@ describe("lines that repeat", () => {
     expect(reports).toEqual([]);
     await until("the report", waitMs, () => reports.length > 0);
     expect(reports).toEqual([["d", 2]]);
+    // The report was the first line of the next period.
+    expect(["e", "f"].filter((line) => repeats.passes("kind", line))).toEqual(["e"]);
   });
 
   test("are counted for each kind by itself", () => {
