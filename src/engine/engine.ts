@@ -77,7 +77,14 @@ export function buildEngine(base: EngineBase, settings: EngineSettings): Engine 
   const devices = new Devices(deviceBase, settings.devices, openLog("devices"));
   const folders = { streams: layout.root, recordings: settings.recordings.folder };
   const { archive } = recordings;
-  const retained = { keeper: pool.keeper, writers: pool.writers, streams, recordings: archive, folders };
+  const retained = {
+    keeper: pool.keeper,
+    writers: pool.writers,
+    streams,
+    recordings: archive,
+    recorders: recordings,
+    folders,
+  };
   const limits = { ...settings.retention, ...settings.streams };
   const retention = new Retention(retained, limits, openLog("retention"));
   const { keeper } = pool;

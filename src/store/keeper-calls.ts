@@ -271,8 +271,8 @@ export interface KeeperCalls {
     args: null,
     result: { streams: Totals; recordings: RecordingTotals; samples: UsageSample[] },
   ];
-  /** Remembers the usage of now. */
-  sampleUsage: [args: { at: number }, result: null];
+  /** Remembers the usage of now; `unenteredBytes` are of recordings in progress. */
+  sampleUsage: [args: { at: number; unenteredBytes: number }, result: null];
   noteReads: [args: { streams: ReadTime[]; recordings: ReadTime[] }, result: null];
   /** Fails with STREAM_UNKNOWN, or STREAM_UNFINISHED. */
   pinStream: [args: { streamId: string; isPinned: boolean }, result: null];

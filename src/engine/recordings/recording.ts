@@ -19,6 +19,7 @@ import type { LiveTask } from "../../store/sounds/encoder-calls.ts";
 import type { Handshake } from "../../wire/ingest.ts";
 import { LiveFeed } from "./live-feed.ts";
 import { LiveOpus } from "./live-opus.ts";
+import { UnenteredBytes } from "./unentered-bytes.ts";
 
 /** The session that receives the frames from a device. */
 export interface RecordingOwner {
@@ -39,7 +40,7 @@ export interface RecordingHost {
   /** Encodes live audio in the encoding thread. */
   encodeLive(task: LiveTask, events: LiveEncodingEvents): LiveEncoding;
   /** Takes a complete segment, to enter it in the catalog. */
-  addSegment(segment: RecordingEntry): void;
+  addSegment(segment: RecordingEntry, recording: Recording): void;
   /** Keeps what a repair of the segment would need. */
   addStarted(segment: StartedSegment, recording: Recording): void;
   /** Sound, silence or clipping has begun, or the audio has ended. */
@@ -57,6 +58,8 @@ export class Recording implements RecordingEvents {
   /** Identifies the connection. */
   readonly connection: string;
   readonly live: LiveFeed;
+  /** Its bytes that the catalog does not have. */
+  readonly unentered: UnenteredBytes;
   /** The same audio as Opus. */
   readonly opus: LiveOpus;
   readonly #owner: RecordingOwner;
@@ -78,6 +81,7 @@ export class Recording implements RecordingEvents {
     this.handshake = spec.handshake;
     this.hwid = spec.hwid;
     this.connection = spec.connection;
+    this.unentered = new UnenteredBytes(spec.handshake);
     this.#owner = owner;
     this.#host = host;
     this.#slot = host.openSlot(spec, this);
@@ -124,6 +128,7 @@ export class Recording implements RecordingEvents {
   /** Accepts a frame message. False asks the sender to pause until `recordingHasRoom`; the frame is accepted either way. */
   write(message: Uint8Array): boolean {
     if (this.#state !== "recording") return true;
+    this.unentered.receive(message.length);
     if (this.#queue.length === 0 && this.#slot.write(message)) return true;
     this.#queue.push(message);
     return false;
@@ -159,6 +164,7 @@ export class Recording implements RecordingEvents {
 
   segment(segment: RecordingEntry): void {
     this.#unfinished.delete(segment.name);
+    this.unentered.complete(segment);
     this.#totals.segments += 1;
     this.#totals.frames += segment.frames;
     this.#totals.gaps += segment.gaps;
@@ -172,7 +178,7 @@ export class Recording implements RecordingEvents {
         lostFrames,
         ...this.#identity(),
       });
-    this.#host.addSegment(segment);
+    this.#host.addSegment(segment, this);
   }
 
   ordered(decision: OrderDecision): void {
@@ -229,6 +235,7 @@ export class Recording implements RecordingEvents {
     for (const resolve of this.#looks) resolve(nothingWritten);
     this.#looks = [];
     this.live.end();
+    this.unentered.end();
     const nibbles = this.#nibbleOrder === undefined ? {} : { nibbles: this.#nibbleOrder.order };
     const skipped = this.#skippedBytes === 0 ? {} : { skippedLiveBytes: this.#skippedBytes };
     this.#host.log.info("a recording ended", {

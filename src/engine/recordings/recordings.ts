@@ -57,6 +57,10 @@ export class Recordings implements RecordingHost {
   readonly #settings: RecordingSettings;
   /** Oldest first; some may still be ending. */
   readonly #all = new Set<Recording>();
+  /** Recordings of which the catalog does not have everything; they may have ended. */
+  readonly #unentered = new Set<Recording>();
+  /** By the segments that wait for their sync. */
+  readonly #waiting = new Map<string, Recording>();
   /** Identifies this run of the server. */
   readonly #run = randomUUID();
   readonly #rateLimitedLog: RateLimitedLog;
@@ -119,6 +123,8 @@ export class Recordings implements RecordingHost {
     };
     const recording = new Recording(spec, owner, this);
     this.#all.add(recording);
+    this.#unentered.add(recording);
+    void recording.unentered.over.then(() => this.#unentered.delete(recording));
     return recording;
   }
 
@@ -183,7 +189,8 @@ export class Recordings implements RecordingHost {
     this.#skippedLiveBytes += bytes;
   }
 
-  addSegment(segment: RecordingEntry): void {
+  addSegment(segment: RecordingEntry, recording: Recording): void {
+    this.#waiting.set(segment.name, recording);
     const problem = segment.peaks?.problem;
     if (problem !== undefined) this.#logPeaksProblem(problem);
     this.#sync.add(segment);
@@ -240,6 +247,19 @@ export class Recordings implements RecordingHost {
 
   *unfinished(): Iterable<string> {
     for (const recording of this.#all) yield* recording.unfinished;
+  }
+
+  entered(names: readonly string[]): void {
+    for (const name of names) {
+      this.#waiting.get(name)?.unentered.enter(name);
+      this.#waiting.delete(name);
+    }
+  }
+
+  /** The bytes that the catalog does not have yet, by the name that patterns match: the device, or else the stream id. */
+  *unentered(): Iterable<{ name: string; bytes: number }> {
+    for (const { hwid, handshake, unentered } of this.#unentered)
+      yield { name: hwid ?? String(handshake.streamId), bytes: unentered.receivedBytes };
   }
 
   splitAll(): void {

@@ -15,6 +15,8 @@ export interface OpenSegments {
   unfinished(): Iterable<string>;
   /** What is being recorded continues in new segments, since those of now are suspect. */
   splitAll(): void;
+  /** Complete segments wait no longer: the catalog has them, or is left to find them at the next start. */
+  entered(names: readonly string[]): void;
 }
 
 export class SegmentSync {
@@ -66,6 +68,7 @@ export class SegmentSync {
       const args = { folder: this.#folder.path, open, closed, suspect, ended };
       const { losses } = await this.#keeper.call("syncRecordings", args);
       for (const name of suspect) this.#suspect.delete(name);
+      this.#open.entered(names);
       for (const loss of losses)
         this.#log.error("audio of a recording was lost: its sync had failed", { ...loss });
     } catch (error) {
@@ -83,6 +86,7 @@ export class SegmentSync {
     this.#open.splitAll();
     const left = this.#unentered.splice(0, Math.max(0, this.#unentered.length - maxUnenteredSegments));
     for (const { name } of left) this.#suspect.delete(name);
+    this.#open.entered(left.map(({ name }) => name));
     this.#log.error("recordings could not be synced", {
       error,
       waiting: this.#unentered.length,

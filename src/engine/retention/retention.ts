@@ -32,7 +32,7 @@ import {
 import { Policy, type PolicySettings } from "./policy.ts";
 import { RemovalLog } from "./removal-log.ts";
 import { RetentionRun } from "./run.ts";
-import { PolicyUse } from "./use.ts";
+import { PolicyUse, type Recorders } from "./use.ts";
 import { reportUsage, type UsageReport } from "./usage.ts";
 
 /** What retention is about. */
@@ -41,6 +41,7 @@ export interface RetentionBase {
   writers: Pick<Writers, "figures">;
   streams: Pick<Streams, "admission" | "figures" | "reads" | "removeTogether" | "retainBy">;
   recordings: Pick<RecordingArchive, "reads" | "removeTogether" | "isIrremovable">;
+  recorders: Recorders;
   folders: Readonly<Record<RetainedKind, string>>;
 }
 
@@ -88,7 +89,7 @@ export class Retention implements StreamRetention {
 
   constructor(base: RetentionBase, settings: RetentionSettings, log: Log) {
     this.#base = base;
-    this.#use = new PolicyUse(base.keeper, base.streams);
+    this.#use = new PolicyUse(base.keeper, base.streams, base.recorders);
     this.#removalLog = new RemovalLog(log);
     this.#failures = new RateLimitedLog(log);
     this.disks = new Disks(base.folders);
@@ -159,7 +160,8 @@ export class Retention implements StreamRetention {
       this.#policies.map(async (policy) => ({ settings: policy.settings, used: await this.#use.of(policy) })),
     );
     const { disks } = this;
-    const report = reportUsage({ now: Date.now(), figures: streams.figures(), found, policies, disks });
+    const facts = { figures: streams.figures(), unenteredBytes: this.#use.unenteredBytes(), found, policies };
+    const report = reportUsage({ now: Date.now(), ...facts, disks });
     return { ...report, lastRunAt: this.#lastRunAt };
   }
 
@@ -341,7 +343,10 @@ export class Retention implements StreamRetention {
 
   async #sample(): Promise<void> {
     try {
-      await this.#base.keeper.call("sampleUsage", { at: Date.now() });
+      await this.#base.keeper.call("sampleUsage", {
+        at: Date.now(),
+        unenteredBytes: this.#use.unenteredBytes(),
+      });
     } catch (error) {
       this.#failures.warn("usage could not be noted", { error });
     }

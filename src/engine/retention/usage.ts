@@ -24,7 +24,7 @@ export interface PolicyReport {
 
 export interface UsageReport {
   streams: Use & { limitBytes: number; unfinishedBytes: number };
-  recordings: Use;
+  recordings: Use & { unfinishedBytes: number };
   disks: DiskReport[];
   policies: PolicyReport[];
   /** Milliseconds since 1970; undefined before the first run. */
@@ -35,20 +35,33 @@ interface UsageFacts {
   /** Milliseconds since 1970. */
   now: number;
   figures: CacheFigures;
+  /** Of recordings in progress. */
+  unenteredBytes: number;
   found: KeeperResult<"retentionUsage">;
   policies: PolicyReport[];
   disks: Pick<Disks, "get">;
 }
 
-export function reportUsage({ now, figures, found, policies, disks }: UsageFacts): UsageReport {
+export function reportUsage({
+  now,
+  figures,
+  unenteredBytes,
+  found,
+  policies,
+  disks,
+}: UsageFacts): UsageReport {
   const { uploading, finishing, interrupted, finished, objectBytes, unfinishedBytes, limitBytes } = figures;
   const bytes = objectBytes + unfinishedBytes;
   const count = uploading + finishing + interrupted + finished;
-  const { recordings, bytes: recordingBytes } = found.recordings;
+  const recordingBytes = found.recordings.bytes + unenteredBytes;
   const sample = { at: now, streamBytes: bytes, recordingBytes };
   return {
     streams: { bytes, count, limitBytes, unfinishedBytes },
-    recordings: { bytes: recordingBytes, count: recordings },
+    recordings: {
+      bytes: recordingBytes,
+      count: found.recordings.recordings,
+      unfinishedBytes: unenteredBytes,
+    },
     disks: reportDisks(disks, found.samples, sample),
     policies,
   };

@@ -5,13 +5,18 @@
 import { retentionPageRows, retentionRecountRest } from "../../base/limits/retention.ts";
 import type { KeeperClient } from "../../pool/keeper-client.ts";
 import type { RetainedKind } from "../../store/retention/catalog.ts";
+import type { Recordings } from "../recordings/recordings.ts";
 import type { Streams } from "../streams/streams.ts";
 import type { Removal, Use } from "./plan.ts";
 import type { Policy } from "./policy.ts";
 
+/** The recordings in progress. */
+export type Recorders = Pick<Recordings, "unentered">;
+
 export class PolicyUse {
   readonly #keeper: Pick<KeeperClient, "call">;
   readonly #streams: Pick<Streams, "admission" | "figures">;
+  readonly #recorders: Recorders;
   /** Of policies about a part, as last counted. */
   readonly #counted = new Map<Policy, Use>();
   #recounting: Promise<void> | undefined;
@@ -20,9 +25,14 @@ export class PolicyUse {
   /** Of the monotonic clock. */
   #restsUntilMs = -Infinity;
 
-  constructor(keeper: Pick<KeeperClient, "call">, streams: Pick<Streams, "admission" | "figures">) {
+  constructor(
+    keeper: Pick<KeeperClient, "call">,
+    streams: Pick<Streams, "admission" | "figures">,
+    recorders: Recorders,
+  ) {
     this.#keeper = keeper;
     this.#streams = streams;
+    this.#recorders = recorders;
   }
 
   /** The policies are others now. */
@@ -35,15 +45,26 @@ export class PolicyUse {
   async of(policy: Policy): Promise<Use> {
     if (!policy.coversAll || policy.kind === "streams") return { ...this.lastKnown(policy) };
     const { recordings } = await this.#keeper.call("retentionUsage", null);
-    return { bytes: recordings.bytes, count: recordings.recordings };
+    return { bytes: recordings.bytes + this.unenteredBytes(policy), count: recordings.recordings };
   }
 
   /** What is known without asking the catalog. */
   lastKnown(policy: Policy): Use {
-    if (!policy.coversAll) return this.#counted.get(policy) ?? { bytes: 0, count: 0 };
+    if (!policy.coversAll) {
+      const { bytes, count } = this.#counted.get(policy) ?? { bytes: 0, count: 0 };
+      return { bytes: bytes + this.unenteredBytes(policy), count };
+    }
     const { uploading, finishing, interrupted, finished } = this.#streams.figures();
     const count = uploading + finishing + interrupted + finished;
     return { bytes: this.#streams.admission.cacheBytes, count };
+  }
+
+  /** Of recordings in progress, which the catalog does not count. */
+  unenteredBytes(policy?: Policy): number {
+    let sum = 0;
+    for (const { name, bytes } of this.#recorders.unentered())
+      if (policy === undefined || policy.matches("recordings", name)) sum += bytes;
+    return sum;
   }
 
   /** Counts down what the policies about a part have; the next count corrects what was not removed after all. */

@@ -69,7 +69,11 @@ describe("the catalog of recordings", () => {
       entry("b", { device: null, codec: "pcm", nibbleOrder: null, nibbleOrderBy: null }),
     ];
     catalog.transaction(() => recordings.forEach((each) => catalog.recordings.enter(each)), true);
-    const expected = recordings.map((each, index) => Object.assign({ id: index + 1, isPinned: false }, each));
+    // Both files, and the header of the peaks with a pixel for each 256 samples.
+    const fileBytes = 8800 + 32_044 + 24 + 4 * 63;
+    const expected = recordings.map((each, index) =>
+      Object.assign({ id: index + 1, isPinned: false, fileBytes }, each),
+    );
     expect(catalog.recordings.list(all)).toEqual(expected);
     catalog.close();
     catalog = new SqliteCatalog(path());

@@ -8,6 +8,8 @@ export interface RecordingRow extends RecordingEntry {
   id: number;
   /** By itself: a pinned range of time may keep it, too. */
   isPinned: boolean;
+  /** Of its files, the peaks included. */
+  fileBytes: number;
   /** Of all of its audio; absent if it was not measured yet. */
   level?: Level;
   /** Files that are not in the recordings folder any more; absent if both are there. */

@@ -169,7 +169,7 @@ export class RecordingKeeper {
   #removable(id: number): RemovableRow[] {
     const row = this.#recordings.find(id);
     if (row === undefined) throw new WavecacheError("RECORDING_UNKNOWN");
-    return [{ ...row, bytes: row.bin.bytes + row.wav.bytes }];
+    return [{ ...row, bytes: row.fileBytes }];
   }
 
   #within({ name, ...period }: Period, limit: number): RemovableRow[] {
@@ -192,7 +192,7 @@ export class RecordingKeeper {
       }
     }
     this.#forget(folder, gone, reason);
-    const bytes = gone.reduce((sum, { bin, wav }) => sum + bin.bytes + wav.bytes, 0);
+    const bytes = gone.reduce((sum, { fileBytes }) => sum + fileBytes, 0);
     return { ids: gone.map(({ id }) => id), bytes, failed };
   }
 

@@ -43,6 +43,7 @@ interface SqlRow {
   id: number;
   name: string;
   pinned: number;
+  file_bytes: number;
   device: string | null;
   stream_id: number;
   codec: RecordingEntry["codec"];
@@ -219,6 +220,7 @@ function toRow(row: SqlRow): RecordingRow {
   return {
     id: row.id,
     isPinned: row.pinned === 1,
+    fileBytes: row.file_bytes,
     name: row.name,
     device: row.device,
     streamId: row.stream_id,

@@ -42,7 +42,7 @@ export type MeasuredRow = Pick<Candidate, "id" | "name" | "bytes" | "sha256">;
 
 export interface RecordingTotals {
   recordings: number;
-  /** Of both files of each. */
+  /** Of the files of each. */
   bytes: number;
 }
 

@@ -36,9 +36,9 @@ export class RetentionKeeper {
     };
   }
 
-  sample({ at }: KeeperArgs<"sampleUsage">): null {
+  sample({ at, unenteredBytes }: KeeperArgs<"sampleUsage">): null {
     const { objectBytes, unfinishedBytes } = this.#catalog.totals();
-    const recordingBytes = this.#retention.recordingTotals().bytes;
+    const recordingBytes = this.#retention.recordingTotals().bytes + unenteredBytes;
     const streamBytes = objectBytes + unfinishedBytes;
     this.#retention.addSample({ at, streamBytes, recordingBytes }, at - usageHistoryMs);
     return null;

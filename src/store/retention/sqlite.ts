@@ -1,6 +1,8 @@
 /** Retention in the catalog's SQLite file: columns of streams and recordings, and tables of its own. */
 import type { Database } from "bun:sqlite";
+import { basePixelSamples } from "../../base/limits/peaks.ts";
 import { maxCountedSharers } from "../../base/limits/retention.ts";
+import { datHeaderBytes } from "../../codec/peaks/dat.ts";
 import type {
   Candidate,
   CandidatePosition,
@@ -58,6 +60,27 @@ export const retentionSchema = `
   END;
   CREATE TRIGGER recordings_deleted AFTER DELETE ON recordings BEGIN
     UPDATE recording_totals SET recordings = recordings - 1, bytes = bytes - OLD.bin_bytes - OLD.wav_bytes;
+  END;
+`;
+
+/** What the files of a recording take: the frames, the samples and the peaks, whose header and pixels have a fixed size. */
+export const recordingBytesSchema = `
+  ALTER TABLE recordings ADD COLUMN file_bytes INTEGER GENERATED ALWAYS AS (
+    bin_bytes + wav_bytes + ${datHeaderBytes}
+    + 4 * channels * ((samples + ${basePixelSamples - 1}) / ${basePixelSamples})
+  ) VIRTUAL;
+  UPDATE recording_totals SET bytes = (SELECT coalesce(sum(file_bytes), 0) FROM recordings);
+  DROP TRIGGER recordings_inserted;
+  DROP TRIGGER recordings_updated;
+  DROP TRIGGER recordings_deleted;
+  CREATE TRIGGER recordings_inserted AFTER INSERT ON recordings BEGIN
+    UPDATE recording_totals SET recordings = recordings + 1, bytes = bytes + NEW.file_bytes;
+  END;
+  CREATE TRIGGER recordings_updated AFTER UPDATE OF bin_bytes, wav_bytes, samples ON recordings BEGIN
+    UPDATE recording_totals SET bytes = bytes + NEW.file_bytes - OLD.file_bytes;
+  END;
+  CREATE TRIGGER recordings_deleted AFTER DELETE ON recordings BEGIN
+    UPDATE recording_totals SET recordings = recordings - 1, bytes = bytes - OLD.file_bytes;
   END;
 `;
 
@@ -170,7 +193,7 @@ function prepareCandidates(database: Database) {
   const recordings = (index: "use" | "age", where: string) =>
     database.prepare<Candidate, Position>(`
       SELECT id, ${deviceName} AS name, '' AS key, ended_at AS madeAt, ${recordingUse} AS usedAt,
-        bin_bytes + wav_bytes AS bytes, NULL AS sha256, 1 AS sharers
+        file_bytes AS bytes, NULL AS sha256, 1 AS sharers
       FROM recordings r INDEXED BY recordings_by_${index}
       WHERE pinned = 0 AND NOT ${inPinnedRange} AND ${where}`);
   return {
@@ -190,7 +213,7 @@ function prepareStatements(database: Database) {
       "SELECT id, id AS name, size AS bytes, sha256 FROM streams WHERE id > ? ORDER BY id LIMIT ?",
     ),
     measureRecordings: one<MeasuredRow, [string | number, number]>(
-      `SELECT id, ${deviceName} AS name, bin_bytes + wav_bytes AS bytes, NULL AS sha256
+      `SELECT id, ${deviceName} AS name, file_bytes AS bytes, NULL AS sha256
        FROM recordings r WHERE id > ? ORDER BY id LIMIT ?`,
     ),
     recordingTotals: one<RecordingTotals, []>("SELECT recordings, bytes FROM recording_totals"),

@@ -171,7 +171,7 @@ describe("joined recordings", () => {
     catalog.retention.pinRecording(third!.id, true);
     const joined = await joinAll(keeper, folder.path, true);
     expect([joined.recordings, joined.segments]).toEqual([2, count - 1]);
-    expect(inOrder()[1]).toEqual(third!);
+    expect(inOrder()[1]).toEqual({ ...third!, isPinned: true });
     expectTrueFiles();
   });
 

@@ -41,7 +41,7 @@ const usageSchema = v.strictObject({
     /** Of uploads in progress and interrupted ones. */
     unfinishedBytes: countSchema,
   }),
-  recordings: v.strictObject({ bytes: countSchema, count: countSchema }),
+  recordings: v.strictObject({ bytes: countSchema, count: countSchema, unfinishedBytes: countSchema }),
   disks: v.array(
     v.strictObject({
       holds: v.array(kindSchema),

@@ -341,7 +341,7 @@ function prepareReads(database: Database) {
        FROM ${spanTables} AND p.end_us > ? AND p.start_us < ?`,
     ),
     within: database.prepare<RemovableRow, SpanArgs>(
-      `SELECT r.id, r.name, r.device, r.stream_id AS streamId, r.bin_bytes + r.wav_bytes AS bytes
+      `SELECT r.id, r.name, r.device, r.stream_id AS streamId, r.file_bytes AS bytes
        FROM (SELECT id AS session_id, start_us, sample_rate AS rate FROM recording_sessions
              WHERE source = ? AND (? IS NULL OR stream_id = ?) AND start_us < ?) s
        JOIN recordings r ON r.session = s.session_id

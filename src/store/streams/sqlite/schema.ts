@@ -16,7 +16,7 @@ import { removeFile, syncFolder } from "../../layout.ts";
 import { baseName } from "./stream-names.ts";
 import { timelineSchema } from "../../recordings/timeline/sqlite.ts";
 import { tokenSchema } from "../../tokens/sqlite.ts";
-import { retentionSchema } from "../../retention/sqlite.ts";
+import { recordingBytesSchema, retentionSchema } from "../../retention/sqlite.ts";
 
 const streamSchema = `
   CREATE TABLE streams (
@@ -151,6 +151,7 @@ export const migrations = [
   joinSchema,
   accountSchema,
   checksumColumn,
+  recordingBytesSchema,
 ];
 
 /**

@@ -2,7 +2,7 @@
 
 export interface RetentionReport {
   streams: { bytes: number; count: number; limitBytes: number; unfinishedBytes: number };
-  recordings: { bytes: number; count: number };
+  recordings: { bytes: number; count: number; unfinishedBytes: number };
   disks: { holds: string[]; freeBytes: number; totalBytes: number; fullAt: string | null }[];
   policies: { pattern: string; mode: string; maxBytes: number | null; usedBytes: number; count: number }[];
 }
