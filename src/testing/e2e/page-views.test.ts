@@ -21,6 +21,7 @@ const views = [
   ["/live", ".live-card"],
   ["/devices", ".board"],
   ["/record", ".token-form"],
+  ["/library", ".empty"],
   ["/events", ".event-line"],
   ["/storage", ".gauges"],
   ["/access", ".access-cards"],

@@ -68,7 +68,8 @@ export function withQuery(path: string, query: Query): string {
   return text === "" ? path : `${path}?${text}`;
 }
 
-async function errorOf(answer: Response): Promise<ApiError> {
+/** The error of an answer whose status is none of success. */
+export async function errorOf(answer: Response): Promise<ApiError> {
   const { code, message, hint } = await errorBody(answer);
   if (code === "STARTING") reportLost("starting");
   if (code === "UNAUTHENTICATED") refusals.dispatchEvent(new Event("unauthenticated"));

@@ -5,6 +5,7 @@ import { useEffect } from "preact/hooks";
 import { grants } from "../app/session.ts";
 import { Icon } from "../parts/icon.tsx";
 import { notify, notifyError } from "../parts/toasts.tsx";
+import { dropTaker } from "./drop-taker.ts";
 import { type DroppedFile, filesOfDrop, isAudioFile } from "./dropped-files.ts";
 import { keptUploads } from "./upload-store.ts";
 
@@ -23,7 +24,7 @@ export function DropTarget(): JSX.Element {
   return (
     <div class={isOver.value ? "drop-target over" : "drop-target"} aria-hidden="true">
       <Icon name="upload" size={40} />
-      <p>Drop audio files or folders to upload them</p>
+      <p>{dropTaker.value?.text ?? "Drop audio files or folders to upload them"}</p>
     </div>
   );
 }
@@ -46,7 +47,8 @@ async function restore(): Promise<void> {
 }
 
 function mayTake(event: DragEvent): boolean {
-  return grants.value.maySome("upload", "streams") && event.dataTransfer?.types.includes("Files") === true;
+  const isWanted = dropTaker.value !== undefined || grants.value.maySome("upload", "streams");
+  return isWanted && event.dataTransfer?.types.includes("Files") === true;
 }
 
 function onDrag(event: DragEvent): void {
@@ -64,5 +66,6 @@ function onDrop(event: DragEvent): void {
   if (!mayTake(event)) return;
   event.preventDefault();
   isOver.value = false;
-  filesOfDrop(event.dataTransfer!).then(uploadFiles).catch(notifyError);
+  const take = dropTaker.value?.take ?? uploadFiles;
+  filesOfDrop(event.dataTransfer!).then(take).catch(notifyError);
 }

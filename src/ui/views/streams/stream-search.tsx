@@ -1,12 +1,9 @@
 import type { Signal } from "@preact/signals";
 import type { JSX } from "preact";
-import { useRef } from "preact/hooks";
 import type { StreamQuery } from "../../api/streams.ts";
 import { grants } from "../../app/session.ts";
-import { Button } from "../../parts/button.tsx";
 import { Icon } from "../../parts/icon.tsx";
-import { notifyError } from "../../parts/toasts.tsx";
-import { filesOfInput } from "../../uploads/dropped-files.ts";
+import { ChooseFiles } from "../../uploads/choose-files.tsx";
 import { uploadFiles } from "../../uploads/drop-target.tsx";
 
 const orders = [
@@ -45,35 +42,10 @@ export function StreamSearch({ query }: { query: Signal<StreamQuery> }): JSX.Ele
           </option>
         ))}
       </select>
-      {grants.value.maySome("upload", "streams") && <UploadButton />}
+      {grants.value.maySome("upload", "streams") && <ChooseFiles onChosen={uploadFiles} />}
       <TagFilters tags={query.value.tags} onChange={(tags) => change({ tags })} />
     </div>
   );
-}
-
-function UploadButton(): JSX.Element {
-  const input = useRef<HTMLInputElement>(null);
-  return (
-    <>
-      <input
-        ref={input}
-        type="file"
-        hidden
-        multiple
-        accept="audio/*,.flac,.opus,.ogg"
-        aria-label="Files to upload"
-        onChange={uploadChosen}
-      />
-      <Button icon="upload" kind="main" onClick={() => input.current!.click()}>
-        Upload
-      </Button>
-    </>
-  );
-}
-
-function uploadChosen({ currentTarget }: JSX.TargetedEvent<HTMLInputElement>): void {
-  uploadFiles(filesOfInput(currentTarget.files ?? [])).catch(notifyError);
-  currentTarget.value = "";
 }
 
 interface TagFiltersProps {
