@@ -49,25 +49,25 @@ describe.skipIf(chromiumPath === null)("the library on the page", () => {
       const { page, errors } = session;
       await page.goto(`${server.httpBase}/library`);
       await page.getByRole("heading", { name: "No songs yet" }).waitFor();
-      await drop(page, "bells.wav", "first");
-      const row = page.getByRole("listitem").filter({ hasText: "bells.wav" });
-      await row.getByRole("button", { name: "Play bells.wav" }).waitFor();
-      expect(readFileSync(stored("bells.wav"), "utf8")).toBe("first");
+      await drop(page, "chimes.wav", "first");
+      const row = page.getByRole("listitem").filter({ hasText: "chimes.wav" });
+      await row.getByRole("button", { name: "Play chimes.wav" }).waitFor();
+      expect(readFileSync(stored("chimes.wav"), "utf8")).toBe("first");
 
-      await drop(page, "bells.wav", "second");
+      await drop(page, "chimes.wav", "second");
       const uploads = page.getByRole("region", { name: "Uploads into the library" });
       await uploads.getByText("The library has another song of this name.").waitFor();
-      expect(readFileSync(stored("bells.wav"), "utf8")).toBe("first");
+      expect(readFileSync(stored("chimes.wav"), "utf8")).toBe("first");
       await uploads.getByRole("button", { name: "Replace it" }).click();
       await uploads.waitFor({ state: "detached" });
-      expect(readFileSync(stored("bells.wav"), "utf8")).toBe("second");
+      expect(readFileSync(stored("chimes.wav"), "utf8")).toBe("second");
 
-      await row.getByRole("button", { name: "Remove bells.wav" }).click();
+      await row.getByRole("button", { name: "Remove chimes.wav" }).click();
       await page.getByRole("button", { name: "Undo" }).click();
       await row.waitFor();
-      await row.getByRole("button", { name: "Remove bells.wav" }).click();
+      await row.getByRole("button", { name: "Remove chimes.wav" }).click();
       await page.getByRole("button", { name: "Dismiss" }).first().click();
-      await until("the song is removed", 5_000, () => !existsSync(stored("bells.wav")));
+      await until("the song is removed", 5_000, () => !existsSync(stored("chimes.wav")));
       await page.getByRole("heading", { name: "No songs yet" }).waitFor();
       expect((await (await fetch(`${server.httpBase}/api/streams`)).json()) as object).toMatchObject({
         total: 0,

@@ -1,4 +1,4 @@
-/** The songs that are on their way into the library, and the questions that they bring up. */
+/** The songs that are on their way into the library, and what the user has to decide about them. */
 import type { JSX } from "preact";
 import { Button, IconButton } from "../../parts/button.tsx";
 import { describeError } from "../../parts/describe-error.ts";
@@ -45,19 +45,19 @@ function SongUploadStatus({ upload }: { upload: SongUpload }): JSX.Element {
   const rate = useRate(sent);
   if (state.value === "taken") {
     return (
-      <Question text="The library has another song of this name.">
+      <Decision text="The library has another song of this name.">
         <Button kind="danger" onClick={() => retry(upload, true)}>
           Replace it
         </Button>
-      </Question>
+      </Decision>
     );
   }
   if (state.value === "failed") {
     const { message, hint } = describeError(error.value);
     return (
-      <Question text={`${message} ${hint}`}>
+      <Decision text={`${message} ${hint}`}>
         <Button onClick={() => retry(upload, upload.replace)}>Try again</Button>
-      </Question>
+      </Decision>
     );
   }
   const part = `${formatBytes(sent.value)} of ${formatBytes(file.size)}`;
@@ -66,9 +66,9 @@ function SongUploadStatus({ upload }: { upload: SongUpload }): JSX.Element {
   return <p class="upload-status muted figure">{text}</p>;
 }
 
-function Question({ text, children }: { text: string; children: JSX.Element }): JSX.Element {
+function Decision({ text, children }: { text: string; children: JSX.Element }): JSX.Element {
   return (
-    <div class="song-question" role="alert">
+    <div class="song-decision" role="alert">
       <p class="upload-status form-error">{text}</p>
       {children}
     </div>
