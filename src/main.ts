@@ -14,6 +14,7 @@ import { runAdminCommand } from "./admin/run.ts";
 import { isTokenCommand, readTokenCommand } from "./admin/token/command.ts";
 import { runTokenCommand } from "./admin/token/run.ts";
 import { GatewayMeters } from "./base/gateway-meter.ts";
+import { projectFolder, workerEntry } from "./base/project-folder.ts";
 import { shutdownGraceMs, stallTimeoutMs } from "./base/limits/connections.ts";
 import { goodbyeMs, messageIdleTimeoutMs } from "./base/limits/v1.ts";
 import { logFlushMs } from "./base/limits/log.ts";
@@ -41,7 +42,7 @@ import { liveRoute } from "./gateways/live/live.ts";
 import { liveSocketRoute } from "./gateways/live/socket.ts";
 import { Metrics } from "./gateways/metrics/metrics.ts";
 import { MqttGateway } from "./gateways/mqtt/gateway.ts";
-import { projectFolders } from "./gateways/page/bundle.ts";
+import { pageFolders } from "./gateways/page/bundle.ts";
 import { pageRoute } from "./gateways/page/page.ts";
 import { SongsTlsGateway } from "./gateways/songs-tls/gateway.ts";
 import { SongsUdpGateway } from "./gateways/songs-udp/gateway.ts";
@@ -67,10 +68,10 @@ interface Running {
 }
 
 const entries = {
-  write: new URL("../workers/write.ts", import.meta.url),
-  read: new URL("../workers/read.ts", import.meta.url),
-  keep: new URL("../workers/keep.ts", import.meta.url),
-  encode: new URL("../workers/encode.ts", import.meta.url),
+  write: workerEntry("write"),
+  read: workerEntry("read"),
+  keep: workerEntry("keep"),
+  encode: workerEntry("encode"),
 };
 
 /** Starts everything; rejects, with nothing left running or repaired, if a part cannot start. */
@@ -310,7 +311,7 @@ async function openListeners(parts: Parts, v1: V1Gateway, metrics: Metrics, log:
   };
   const api = httpRoutes(parts, version, meters.add("api"));
   const page = pageRoute({
-    folders: projectFolders(import.meta.dir),
+    folders: pageFolders(projectFolder),
     basePath,
     audioPath: path,
     version,

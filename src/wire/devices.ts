@@ -3,9 +3,6 @@
  * that file, with the options below.
  */
 
-/** The definition of the service. */
-export const deviceProtoFile = new URL("./devices.proto", import.meta.url);
-
 export const deviceServiceName = "com.opalcamera.test.DeviceService";
 
 /** Metadata of each stream. */

@@ -1,6 +1,7 @@
 /** The sync thread, seen from the keeper that starts it. It runs one sync at a time; others queue. */
 import { canStartThread } from "../../src/base/system/descriptors.ts";
 import { WavecacheError } from "../../src/base/errors.ts";
+import { workerEntry } from "../../src/base/project-folder.ts";
 import type { SyncAnswer } from "../sync.ts";
 
 export class Syncer {
@@ -22,7 +23,7 @@ export class Syncer {
   }
 
   #start(): Worker {
-    const worker = new Worker(new URL("../sync.ts", import.meta.url), { name: "sync" });
+    const worker = new Worker(workerEntry("sync"), { name: "sync" });
     worker.addEventListener("message", (event: MessageEvent<SyncAnswer>) => {
       const waiter = this.#waiting.shift()!;
       if ("done" in event.data) waiter.resolve(event.data.done);

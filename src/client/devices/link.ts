@@ -16,7 +16,6 @@ import {
 import { loadSync, type ServiceDefinition } from "@grpc/proto-loader";
 import { isIP } from "node:net";
 import { checkServerIdentity } from "node:tls";
-import { fileURLToPath } from "node:url";
 import {
   type AudioPacket,
   type AudioStreamRequest,
@@ -24,12 +23,12 @@ import {
   type DeviceEvent,
   type DeviceEventResponse,
   deviceIdKey,
-  deviceProtoFile,
   deviceProtoOptions,
   deviceServiceName,
   type DeviceStatusRequest,
   type DeviceStatusResponse,
 } from "../../wire/devices.ts";
+import { deviceProtoFile } from "../../wire/device-proto-file.ts";
 import { ClientError, type ClientErrorCode } from "../errors.ts";
 import { audioReopenMs, connectTimeoutMs } from "../limits.ts";
 import { tlsOptions, type Trust } from "../transport/trust.ts";
@@ -271,7 +270,7 @@ function hostOf(address: string): string {
 const methods = loadMethods();
 
 function loadMethods() {
-  const definition = loadSync(fileURLToPath(deviceProtoFile), deviceProtoOptions);
+  const definition = loadSync(deviceProtoFile, deviceProtoOptions);
   // The type also allows messages and enums; this name is the service.
   const service = definition[deviceServiceName] as ServiceDefinition;
   // The loader does not type messages; the proto file and the options make them those of `wire/devices.ts`.

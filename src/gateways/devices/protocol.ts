@@ -1,9 +1,9 @@
 /** `devices.proto` for the server, with message bytes counted by the meter. */
 import type { MethodDefinition, ServiceDefinition } from "@grpc/grpc-js";
 import { loadSync, type PackageDefinition } from "@grpc/proto-loader";
-import { fileURLToPath } from "node:url";
 import type { GatewayMeter } from "../../base/gateway-meter.ts";
-import { deviceProtoFile, deviceProtoOptions, deviceServiceName } from "../../wire/devices.ts";
+import { deviceProtoOptions, deviceServiceName } from "../../wire/devices.ts";
+import { deviceProtoFile } from "../../wire/device-proto-file.ts";
 
 export interface DeviceProtocol {
   /** All definitions in the file, for the reflection service. */
@@ -12,7 +12,7 @@ export interface DeviceProtocol {
 }
 
 export function loadDeviceProtocol(meter: GatewayMeter): DeviceProtocol {
-  const definition = loadSync(fileURLToPath(deviceProtoFile), deviceProtoOptions);
+  const definition = loadSync(deviceProtoFile, deviceProtoOptions);
   // The type of a definition includes messages and enums. This name is the service.
   const service = definition[deviceServiceName] as ServiceDefinition;
   const methods = Object.entries(service).map(([name, method]) => [name, metered(method, meter)]);

@@ -1,5 +1,5 @@
 /** Bundles the page ahead, into `dist/page`: `bun run build:page`. A server without `src/ui` serves it from there. */
-import { join } from "node:path";
-import { buildAhead, projectFolders } from "./bundle.ts";
+import { projectFolder } from "../../base/project-folder.ts";
+import { buildAhead, pageFolders } from "./bundle.ts";
 
-await buildAhead(projectFolders(join(import.meta.dir, "../..")));
+await buildAhead(pageFolders(projectFolder));

@@ -3,7 +3,7 @@
  * and stay in memory, beside their gzip.
  */
 import { Glob } from "bun";
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 
@@ -78,9 +78,11 @@ async function bundle(source: string): Promise<PageBundle> {
 
 async function readBundle(folder: string): Promise<PageBundle> {
   const html = await Bun.file(join(folder, htmlName)).text();
-  const paths = Array.from(new Glob(`${assetFolder}/*`).scanSync(folder), (path) => join(folder, path));
   const assets = await Promise.all(
-    paths.map(async (path) => [basename(path), fileOf(path, await Bun.file(path).bytes())] as const),
+    readdirSync(join(folder, assetFolder)).map(async (name) => {
+      const path = join(folder, assetFolder, name);
+      return [name, fileOf(path, await Bun.file(path).bytes())] as const;
+    }),
   );
   return { html, assets: new Map(assets) };
 }
@@ -91,7 +93,6 @@ export function fileOf(path: string, bytes: Uint8Array<ArrayBuffer>): PageFile {
   return { type: Bun.file(path).type, bytes, gzip: Bun.gzipSync(bytes, { level: 9 }), etag };
 }
 
-/** Of an installation, by the folder of `main.ts`. */
-export function projectFolders(folder: string): PageFolders {
-  return { source: join(folder, "ui"), built: join(folder, "../dist/page") };
+export function pageFolders(projectFolder: string): PageFolders {
+  return { source: join(projectFolder, "src/ui"), built: join(projectFolder, "dist/page") };
 }

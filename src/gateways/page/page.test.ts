@@ -4,11 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { nobody } from "../../access/principal.ts";
 import { GatewayMeter } from "../../base/gateway-meter.ts";
+import { projectFolder } from "../../base/project-folder.ts";
 import type { HttpConnection } from "../../listen/route.ts";
-import { buildAhead, openBundle, projectFolders } from "./bundle.ts";
+import { buildAhead, openBundle, pageFolders } from "./bundle.ts";
 import { pageRoute } from "./page.ts";
 
-const folders = projectFolders(join(import.meta.dir, "../.."));
+const folders = pageFolders(projectFolder);
 /** Of what a browser loads until it shows the overview; the promise is 150 KiB. */
 const maxFirstViewBytes = 64 * 1024;
 

@@ -6,10 +6,10 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { loadSync } from "@grpc/proto-loader";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { openSongUdp } from "../../client/songs/udp.ts";
 import { ClientError } from "../../client/errors.ts";
-import { deviceProtoFile, deviceProtoOptions, deviceServiceName } from "../../wire/devices.ts";
+import { deviceProtoOptions, deviceServiceName } from "../../wire/devices.ts";
+import { deviceProtoFile } from "../../wire/device-proto-file.ts";
 import { type ClientMessage, messageTypes } from "../../wire/v1/messages.ts";
 import { createToken, type MadeToken, revokeToken } from "../harness/access.ts";
 import { AudioCachePeer, controlOf } from "../harness/peers/audio-cache.ts";
@@ -369,7 +369,7 @@ describe("the table of messages", () => {
     const opening = Object.entries(messageTypes).filter(([, number]) => number >= 16 && number < 22);
     for (const [name] of opening) expect(named).toContain(`v1 ${name}`);
     expect(opening.length).toBe(6);
-    const service = loadSync(fileURLToPath(deviceProtoFile), deviceProtoOptions)[deviceServiceName]!;
+    const service = loadSync(deviceProtoFile, deviceProtoOptions)[deviceServiceName]!;
     for (const method of Object.keys(service)) expect(named).toContain(`gRPC ${method}`);
   });
 

@@ -11,6 +11,7 @@ import { testLimitMs, until, within } from "./until.ts";
 
 const projectFolder = resolve(import.meta.dir, "../../..");
 export const serverEntry = join(projectFolder, "src/main.ts");
+const sourceProgram = [process.execPath, "run", serverEntry];
 
 const readyLimitMs = 10_000;
 /** The server promises to exit within 10 s. */
@@ -24,6 +25,8 @@ export interface ServerOptions {
   launcher?: (folder: string) => string[];
   /** The cache folder, relative to the server's folder. */
   cacheFolder?: string;
+  /** The command that runs the server, of an installation; its source by default. */
+  program?: string[];
 }
 
 export interface ServerMemory {
@@ -90,9 +93,9 @@ export class TestServer {
   }
 
   private spawn(): RunningServer {
-    const { flags = {}, env = {}, launcher } = this.options;
+    const { flags = {}, env = {}, launcher, program = sourceProgram } = this.options;
     const before = launcher?.(this.folder) ?? [];
-    const server = spawnServer([...before, ...serverCommand(this.flagsOf(flags))], env);
+    const server = spawnServer([...before, ...program, ...this.flagsOf(flags)], env);
     this.current = server;
     this.address = "";
     return server;
@@ -255,7 +258,7 @@ export async function runServerToExit(
   limitMs = 5_000,
   launcher: string[] = [],
 ): Promise<FinishedRun> {
-  const server = spawnServer([...launcher, ...serverCommand(args)], env);
+  const server = spawnServer([...launcher, ...sourceProgram, ...args], env);
   try {
     const code = await within("the program's end", limitMs, server.exit, () => server.output.text());
     return { code, stdout: server.output.stdout, stderr: server.output.stderr };
@@ -263,10 +266,6 @@ export async function runServerToExit(
     server.subprocess.kill("SIGKILL");
     await server.exit;
   }
-}
-
-function serverCommand(args: string[]): string[] {
-  return [process.execPath, "run", serverEntry, ...args];
 }
 
 function spawnServer(command: string[], env: Record<string, string>): RunningServer {

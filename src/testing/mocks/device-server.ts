@@ -11,20 +11,19 @@ import {
   type ServiceDefinition,
 } from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
-import { fileURLToPath } from "node:url";
 import {
   type AudioPacket,
   type AudioStreamRequest,
   type ButtonEvent,
   type DeviceEvent,
   type DeviceEventResponse,
-  deviceProtoFile,
   deviceProtoOptions,
   deviceServiceName,
   type DeviceStatusRequest,
   type DeviceStatusResponse,
   toLedFields,
 } from "../../wire/devices.ts";
+import { deviceProtoFile } from "../../wire/device-proto-file.ts";
 
 export interface MockDeviceBehaviour {
   /** The sound of Play. */
@@ -62,7 +61,7 @@ export class MockDeviceServer {
 
   static async start(behaviour: MockDeviceBehaviour = {}, port = 0): Promise<MockDeviceServer> {
     const mock = new MockDeviceServer(behaviour);
-    const definition = loadSync(fileURLToPath(deviceProtoFile), deviceProtoOptions);
+    const definition = loadSync(deviceProtoFile, deviceProtoOptions);
     mock.#server.addService(definition[deviceServiceName] as ServiceDefinition, {
       StatusStream: (call: StatusCall) => mock.#admit(call)?.openStatus(call),
       EventStream: (call: EventCall) => mock.#admit(call)?.openEvents(call),

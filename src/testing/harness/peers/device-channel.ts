@@ -8,19 +8,18 @@ import {
   type ServiceDefinition,
 } from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
-import { fileURLToPath } from "node:url";
 import {
   type AudioPacket,
   type AudioStreamRequest,
   type DeviceEvent,
   type DeviceEventResponse,
   deviceIdKey,
-  deviceProtoFile,
   deviceProtoOptions,
   deviceServiceName,
   type DeviceStatusRequest,
   type DeviceStatusResponse,
 } from "../../../wire/devices.ts";
+import { deviceProtoFile } from "../../../wire/device-proto-file.ts";
 
 export type StatusCall = ClientDuplexStream<DeviceStatusResponse, DeviceStatusRequest>;
 export type EventCall = ClientDuplexStream<DeviceEvent, DeviceEventResponse>;
@@ -31,9 +30,7 @@ let loaded: ServiceDefinition | undefined;
 /** The service definition, loaded once per process, which may open many channels. */
 function deviceService(): ServiceDefinition {
   // The file's type allows messages and enums too, but this name is the service.
-  loaded ??= loadSync(fileURLToPath(deviceProtoFile), deviceProtoOptions)[
-    deviceServiceName
-  ] as ServiceDefinition;
+  loaded ??= loadSync(deviceProtoFile, deviceProtoOptions)[deviceServiceName] as ServiceDefinition;
   return loaded;
 }
 
