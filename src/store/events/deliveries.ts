@@ -2,8 +2,8 @@
  * What is left to deliver to those who get each event at least once. A consumer has a position: all events up to it are
  * delivered, or have a row here. A row is an event that has failed, or waits behind one of the same subject that has.
  */
-import type { Database } from "bun:sqlite";
 import type { EventRow } from "./outbox.ts";
+import { type SqlDatabase, upsert } from "../sql/database.ts";
 
 export interface DeliveryRow extends EventRow {
   attempts: number;
@@ -70,11 +70,11 @@ interface SqlRow extends EventRow {
 
 type Values = (string | number | null)[];
 
-export class SqliteDeliveries implements DeliveryCatalog {
+export class SqlDeliveries implements DeliveryCatalog {
   readonly #statements: ReturnType<typeof prepareStatements>;
 
   /** Expects a database with the current schema. */
-  constructor(database: Database) {
+  constructor(database: SqlDatabase) {
     this.#statements = prepareStatements(database);
   }
 
@@ -98,25 +98,21 @@ export class SqliteDeliveries implements DeliveryCatalog {
     this.#statements.removeDeliveries.run(expiry);
     this.#statements.removeConsumers.run(expiry);
   }
-
-  /** Finalizes the statements, which would keep the database open. */
-  close(): void {
-    for (const statement of Object.values(this.#statements)) statement.finalize();
-  }
 }
 
-function prepareStatements(database: Database) {
+/** Apart from the consumer and the id. */
+const columns = "type subject at data attempts first_failed_at next_at error dead".split(" ");
+
+function prepareStatements(database: SqlDatabase) {
+  const { textsOf } = database.dialect;
   return {
     position: database.prepare<{ position: number }, [string]>(
       "SELECT position FROM event_consumers WHERE name = ?",
     ),
-    setPosition: database.prepare<never, [string, number]>(
-      `INSERT INTO event_consumers (name, position) VALUES (?1, ?2)
-       ON CONFLICT (name) DO UPDATE SET position = ?2`,
-    ),
+    setPosition: database.prepare<never, [string, number]>(upsert("event_consumers", ["name"], ["position"])),
     // A time in the future is of a clock that was wrong, or of a consumer that was never noted.
     see: database.prepare<never, [string, number]>(
-      "UPDATE event_consumers SET seen_at = ?2 WHERE seen_at > ?2 OR name IN (SELECT value FROM json_each(?1))",
+      `UPDATE event_consumers SET seen_at = ?2 WHERE seen_at > ?2 OR name IN (${textsOf("?1")})`,
     ),
     removeDeliveries: database.prepare<never, [number]>(
       "DELETE FROM event_deliveries WHERE consumer IN (SELECT name FROM event_consumers WHERE seen_at < ?)",
@@ -125,9 +121,7 @@ function prepareStatements(database: Database) {
     rows: database.prepare<SqlRow, [string, number, number]>(
       "SELECT * FROM event_deliveries WHERE consumer = ? AND dead = ? ORDER BY id LIMIT ?",
     ),
-    enter: database.prepare<never, Values>(
-      "INSERT OR REPLACE INTO event_deliveries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    ),
+    enter: database.prepare<never, Values>(upsert("event_deliveries", ["consumer", "id"], columns)),
     remove: database.prepare<never, [string, number]>(
       "DELETE FROM event_deliveries WHERE consumer = ? AND id = ?",
     ),

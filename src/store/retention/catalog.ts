@@ -83,5 +83,4 @@ export interface RetentionCatalog {
   /** Adds a sample, and forgets those before `since`. */
   addSample(sample: UsageSample, since: number): void;
   samples(): UsageSample[];
-  close(): void;
 }

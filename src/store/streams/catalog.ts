@@ -96,6 +96,13 @@ export interface FoundRows extends Omit<FoundStreams, "streamIds"> {
   rows: StreamRow[];
 }
 
+/** Of all nodes that share the catalog. */
+export interface StreamCounts {
+  finished: number;
+  unfinished: number;
+}
+
+/** Of this node. */
 export interface Totals {
   finished: number;
   unfinished: number;
@@ -162,6 +169,7 @@ export interface Catalog {
   idleFor(ms: number, limit: number): StreamRow[];
   /** Reads one row: the catalog keeps count. */
   totals(): Totals;
+  counts(): StreamCounts;
   /** Every sealed stream. There are only as many as were in the commit that a crash cut off. */
   sealed(): StreamRow[];
   /** Unfinished streams with an id greater than this one that are not in step with their files, by id. */

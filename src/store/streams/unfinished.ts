@@ -110,7 +110,7 @@ export class UnfinishedStreams {
     const rows = this.list({ state, after: String(after?.value ?? ""), limit });
     const last = rows.length === limit ? rows.at(-1) : undefined;
     const next = last === undefined ? undefined : { value: last.streamId, doc: 0 };
-    const { finished, unfinished } = this.#catalog.totals();
+    const { finished, unfinished } = this.#catalog.counts();
     const total = { finished, unfinished, all: finished + unfinished }[state ?? "all"];
     return { rows, next, total };
   }

@@ -3,20 +3,20 @@ import type { Database } from "bun:sqlite";
 import { closeSync, fsyncSync, openSync, renameSync } from "node:fs";
 import { dirname } from "node:path";
 import { WavecacheError } from "../../../base/errors.ts";
-import { soundSchema } from "../../recordings/sounds/sqlite.ts";
-import { deviceSchema } from "../../devices/sqlite.ts";
+import { soundSchema } from "../../recordings/sounds/sql.ts";
+import { deviceSchema } from "../../devices/sql.ts";
 import { consumerSeenColumn, deliverySchema } from "../../events/deliveries.ts";
-import { eventSchema } from "../../events/sqlite.ts";
-import { joinSchema } from "../../recordings/joins/sqlite.ts";
-import { overviewSchema } from "../../recordings/peaks/sqlite.ts";
-import { checksumColumn, recordingSchema } from "../../recordings/sqlite.ts";
-import { accountSchema } from "./accounts.ts";
+import { eventSchema } from "../../events/sql.ts";
+import { joinSchema } from "../../recordings/joins/sql.ts";
+import { overviewSchema } from "../../recordings/peaks/sql.ts";
+import { checksumColumn, recordingSchema } from "../../recordings/sql.ts";
+import { accountSchema } from "../sql/accounts.ts";
 import { searchSchema } from "./search-schema.ts";
 import { removeFile, syncFolder } from "../../layout.ts";
 import { baseName } from "./stream-names.ts";
-import { timelineSchema } from "../../recordings/timeline/sqlite.ts";
-import { tokenSchema } from "../../tokens/sqlite.ts";
-import { recordingBytesSchema, retentionSchema } from "../../retention/sqlite.ts";
+import { timelineSchema } from "../../recordings/timeline/sql.ts";
+import { tokenSchema } from "../../tokens/sql.ts";
+import { recordingBytesSchema, retentionSchema } from "../../retention/sql.ts";
 
 const streamSchema = `
   CREATE TABLE streams (

@@ -8,6 +8,7 @@ import {
   type SortKey,
   type StreamSearch,
 } from "../search.ts";
+import type { SearchIndex } from "../sql/catalog.ts";
 import { fillStatement } from "./search-schema.ts";
 
 type Value = string | number;
@@ -35,14 +36,13 @@ const columns: Record<SortKey, string> = {
   duration: "duration",
 };
 
-export class SqliteSearch {
+export class SqliteSearch implements SearchIndex {
   readonly #database: Database;
 
   constructor(database: Database) {
     this.#database = database;
   }
 
-  /** `counted` is the number of streams in this state, where that is known. */
   find(query: StreamSearch, counted: number): FoundStreams {
     const filters = filtersOf(query);
     const total = isFiltered(query) ? this.#count(filters) : counted;
@@ -52,7 +52,6 @@ export class SqliteSearch {
     return { streamIds: matches.map(({ id }) => id), next, total };
   }
 
-  /** Adds streams after this id. Returns the last id added; undefined at the end. */
   fill(after: string, limit: number): string | undefined {
     using last = this.#database.prepare<{ id: string | null }, [string, number]>(
       "SELECT max(id) AS id FROM (SELECT id FROM streams WHERE id > ? ORDER BY id LIMIT ?)",
@@ -63,6 +62,9 @@ export class SqliteSearch {
     fill.run(after, limit);
     return id;
   }
+
+  /** Triggers do that. */
+  describe(): void {}
 
   #count(filters: Filters): number {
     const matches = where(...matchesOf(filters, "1"));

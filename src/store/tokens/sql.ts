@@ -1,7 +1,7 @@
-/** The table of tokens in the catalog's SQLite file. */
-import type { Database } from "bun:sqlite";
+/** The table of tokens in the catalog. */
 import * as v from "valibot";
 import type { TokenCatalog, TokenLimits, TokenRow, TokenUse } from "./catalog.ts";
+import { type SqlDatabase, upsert } from "../sql/database.ts";
 
 export const tokenSchema = `
   CREATE TABLE tokens (
@@ -40,11 +40,11 @@ const limitsSchema: v.GenericSchema<unknown, TokenLimits> = v.object({
   storedBytes: limitSchema,
 });
 
-export class SqliteTokens implements TokenCatalog {
+export class SqlTokens implements TokenCatalog {
   readonly #statements: ReturnType<typeof prepareStatements>;
 
   /** Expects a database with the current schema. */
-  constructor(database: Database) {
+  constructor(database: SqlDatabase) {
     this.#statements = prepareStatements(database);
   }
 
@@ -73,12 +73,10 @@ export class SqliteTokens implements TokenCatalog {
   all(): TokenRow[] {
     return this.#statements.all.all().map(toRow);
   }
-
-  /** Finalizes the statements, which would keep the database open. */
-  close(): void {
-    for (const statement of Object.values(this.#statements)) statement.finalize();
-  }
 }
+
+/** Apart from the id. */
+const columns = "sha256 grants limits note created_at expires_at used_at revoked_at".split(" ");
 
 type Values = [
   id: string,
@@ -92,11 +90,10 @@ type Values = [
   revokedAt: number | null,
 ];
 
-function prepareStatements(database: Database) {
+function prepareStatements(database: SqlDatabase) {
+  const { least } = database.dialect;
   return {
-    enter: database.prepare<never, Values>(
-      "INSERT OR REPLACE INTO tokens VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    ),
+    enter: database.prepare<never, Values>(upsert("tokens", ["id"], columns)),
     revoke: database.prepare<never, [number, string]>(
       "UPDATE tokens SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL",
     ),
@@ -105,7 +102,7 @@ function prepareStatements(database: Database) {
     removeEnded: database.prepare<never, [number]>(`
       DELETE FROM tokens WHERE id = (
         SELECT id FROM tokens WHERE revoked_at IS NOT NULL OR expires_at < ?
-        ORDER BY min(coalesce(revoked_at, expires_at), coalesce(expires_at, revoked_at)), id LIMIT 1
+        ORDER BY ${least}(coalesce(revoked_at, expires_at), coalesce(expires_at, revoked_at)), id LIMIT 1
       )`),
     all: database.prepare<SqlRow, []>("SELECT * FROM tokens ORDER BY created_at, id"),
   };

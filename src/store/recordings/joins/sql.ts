@@ -1,8 +1,8 @@
-/** Joins in the catalog's SQLite file. */
-import type { Database } from "bun:sqlite";
+/** Joins in the catalog. */
 import { type RecordingEntry, spanOf } from "../../../base/recording-entry.ts";
 import type { RecordingRow } from "../catalog.ts";
 import type { JoinCatalog, JoinNote } from "./catalog.ts";
+import type { SqlDatabase } from "../../sql/database.ts";
 
 export const joinSchema = `
   CREATE TABLE recording_joins (
@@ -12,12 +12,12 @@ export const joinSchema = `
   ) STRICT, WITHOUT ROWID;
 `;
 
-export class SqliteJoins implements JoinCatalog {
+export class SqlJoins implements JoinCatalog {
   readonly #statements: ReturnType<typeof prepareStatements>;
   readonly #find: (id: number) => RecordingRow | undefined;
 
   /** `find` finds a recording. */
-  constructor(database: Database, find: (id: number) => RecordingRow | undefined) {
+  constructor(database: SqlDatabase, find: (id: number) => RecordingRow | undefined) {
     this.#statements = prepareStatements(database);
     this.#find = find;
   }
@@ -73,37 +73,33 @@ export class SqliteJoins implements JoinCatalog {
     this.#statements.countSpan.run(others.length, first!.id, position, position);
     this.#statements.joined.run(at, joined.name);
   }
-
-  /** Finalizes the statements, which would keep the database open. */
-  close(): void {
-    for (const statement of Object.values(this.#statements)) statement.finalize();
-  }
 }
 
-function prepareStatements(database: Database) {
+function prepareStatements(database: SqlDatabase) {
+  const own = database.dialect.own();
   return {
     first: database.prepare<{ at: number | null }, [number]>(
-      "SELECT min(started_at) AS at FROM recordings WHERE started_at >= ?",
+      `SELECT min(started_at) AS at FROM recordings WHERE started_at >= ? AND ${own}`,
     ),
     sessions: database.prepare<{ session: number }, [number, number]>(
-      `SELECT session FROM recordings WHERE started_at >= ? AND started_at < ?
+      `SELECT session FROM recordings WHERE started_at >= ? AND started_at < ? AND ${own}
        GROUP BY session HAVING count(*) > 1 ORDER BY session`,
     ),
     candidates: database.prepare<{ id: number }, [number, number, number]>(
-      `SELECT id FROM recordings WHERE session = ? AND started_at >= ? AND started_at < ? ORDER BY position, id`,
+      `SELECT id FROM recordings WHERE session = ? AND started_at >= ? AND started_at < ? AND ${own} ORDER BY position, id`,
     ),
     note: database.prepare<never, [string, string]>(
       "INSERT INTO recording_joins (name, sources) VALUES (?, ?)",
     ),
     notes: database.prepare<{ name: string; sources: string; joinedAt: number | null }, []>(
-      "SELECT name, sources, joined_at AS joinedAt FROM recording_joins ORDER BY name",
+      `SELECT name, sources, joined_at AS "joinedAt" FROM recording_joins WHERE ${own} ORDER BY name`,
     ),
-    forget: database.prepare<never, [string]>("DELETE FROM recording_joins WHERE name = ?"),
+    forget: database.prepare<never, [string]>(`DELETE FROM recording_joins WHERE name = ? AND ${own}`),
     joined: database.prepare<never, [number, string]>(
-      "UPDATE recording_joins SET joined_at = ? WHERE name = ?",
+      `UPDATE recording_joins SET joined_at = ? WHERE name = ? AND ${own}`,
     ),
     forgetOverview: database.prepare<never, [number]>(
-      `DELETE FROM recording_overviews WHERE (source, started_at, name) IN
+      `DELETE FROM recording_overviews WHERE ${own} AND (source, started_at, name) IN
        (SELECT coalesce(device, '#' || stream_id), started_at, name FROM recordings WHERE id = ?)`,
     ),
     remove: database.prepare<never, [number]>("DELETE FROM recordings WHERE id = ?"),

@@ -1,7 +1,7 @@
-/** The outbox as a table in the catalog's SQLite file. */
-import type { Database } from "bun:sqlite";
+/** The outbox as a table of the catalog. */
 import { eventsPrunedAtOnce } from "../../base/limits/events.ts";
 import type { EventOutbox, EventRow, NewEvent, OutboxLimits } from "./outbox.ts";
+import type { SqlDatabase } from "../sql/database.ts";
 
 /** AUTOINCREMENT never uses the id of a removed event again. */
 export const eventSchema = `
@@ -18,15 +18,17 @@ export const eventSchema = `
 /** The ids of a run begin at its time in microseconds: above all that this clock has seen, below 2^53 until 2255. */
 const idsPerMs = 1000;
 
-export class SqliteEvents implements EventOutbox {
+export class SqlEvents implements EventOutbox {
   readonly #statements: ReturnType<typeof prepareStatements>;
+  readonly #isShared: boolean;
   /** Counted at the first use: that reads the whole table. */
   #count: number | undefined;
   #onAppended: () => void = () => {};
 
   /** Expects a database with the current schema. */
-  constructor(database: Database) {
+  constructor(database: SqlDatabase) {
     this.#statements = prepareStatements(database);
+    this.#isShared = database.dialect.isShared;
   }
 
   append({ type, subject, at, data }: NewEvent): void {
@@ -53,6 +55,8 @@ export class SqliteEvents implements EventOutbox {
   }
 
   prune({ maxEvents, maxAgeMs }: OutboxLimits, at: number): number {
+    // Other nodes write too, so their catalog is counted each time.
+    if (this.#isShared) this.#count = undefined;
     this.#count ??= this.#statements.count.get()!.count;
     const excess = Math.max(0, Math.min(this.#count - maxEvents, eventsPrunedAtOnce));
     const old = eventsPrunedAtOnce - excess;
@@ -66,18 +70,27 @@ export class SqliteEvents implements EventOutbox {
   watch(onAppended: () => void): void {
     this.#onAppended = onAppended;
   }
-
-  /** Finalizes the statements, which would keep the database open. */
-  close(): void {
-    for (const statement of Object.values(this.#statements)) statement.finalize();
-  }
 }
 
-function prepareStatements(database: Database) {
+/** Takes the next id. PostgreSQL locks the row until the transaction ends: no reader sees an id before a smaller one. */
+const append = {
+  sqlite: "INSERT INTO events (type, subject, at, data) VALUES (?, ?, ?, ?)",
+  postgres: `
+    WITH next AS (UPDATE event_sequence SET seq = seq + 1 RETURNING seq)
+    INSERT INTO events (id, type, subject, at, data)
+    SELECT seq, CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS BIGINT), CAST(? AS TEXT) FROM next`,
+};
+
+const sequences = {
+  sqlite: { table: "sqlite_sequence", row: "name = 'events'" },
+  postgres: { table: "event_sequence", row: "one = 1" },
+};
+
+function prepareStatements(database: SqlDatabase) {
+  const { engine, greatest } = database.dialect;
+  const { table, row } = sequences[engine];
   return {
-    append: database.prepare<never, [string, string, number, string]>(
-      "INSERT INTO events (type, subject, at, data) VALUES (?, ?, ?, ?)",
-    ),
+    append: database.prepare<never, [string, string, number, string]>(append[engine]),
     after: database.prepare<EventRow, [number, number]>(
       "SELECT id, type, subject, at, data FROM events WHERE id > ? ORDER BY id LIMIT ?",
     ),
@@ -85,10 +98,8 @@ function prepareStatements(database: Database) {
       "SELECT id FROM events ORDER BY id DESC LIMIT 1 OFFSET ?",
     ),
     oldest: database.prepare<{ id: number | null }, []>("SELECT min(id) AS id FROM events"),
-    sequence: database.prepare<{ seq: number }, []>("SELECT seq FROM sqlite_sequence WHERE name = 'events'"),
-    raise: database.prepare<never, [number]>(
-      "UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'events'",
-    ),
+    sequence: database.prepare<{ seq: number }, []>(`SELECT seq FROM ${table} WHERE ${row}`),
+    raise: database.prepare<never, [number]>(`UPDATE ${table} SET seq = ${greatest}(seq, ?) WHERE ${row}`),
     count: database.prepare<{ count: number }, []>("SELECT count(*) AS count FROM events"),
     pruneOldest: database.prepare<never, [number]>(
       "DELETE FROM events WHERE id IN (SELECT id FROM events ORDER BY id LIMIT ?)",

@@ -1,6 +1,6 @@
-/** The accounts of streams in the catalog's SQLite file. */
-import type { Database } from "bun:sqlite";
+/** The accounts of streams in the catalog. */
 import type { AccountCatalog } from "../accounts.ts";
+import type { SqlDatabase } from "../../sql/database.ts";
 
 /** A row is inserted without an account, so only updates and removals change what accounts have. */
 export const accountSchema = `
@@ -18,11 +18,11 @@ export const accountSchema = `
   END;
 `;
 
-export class SqliteAccounts implements AccountCatalog {
+export class SqlAccounts implements AccountCatalog {
   readonly #statements: ReturnType<typeof prepareStatements>;
 
   /** Expects a database with the current schema. */
-  constructor(database: Database) {
+  constructor(database: SqlDatabase) {
     this.#statements = prepareStatements(database);
   }
 
@@ -31,24 +31,21 @@ export class SqliteAccounts implements AccountCatalog {
   }
 
   storedBytes(account: string, exceptStreamIds: readonly string[]): number {
-    const all = this.#statements.stored.get(account)?.bytes ?? 0;
+    const all = this.#statements.stored.get(account)!.bytes;
     if (exceptStreamIds.length === 0) return all;
     return all - this.#statements.sizes.get(account, JSON.stringify(exceptStreamIds))!.bytes;
   }
-
-  /** Finalizes the statements, which would keep the database open. */
-  close(): void {
-    for (const statement of Object.values(this.#statements)) statement.finalize();
-  }
 }
 
-function prepareStatements(database: Database) {
+function prepareStatements(database: SqlDatabase) {
   return {
     set: database.prepare<never, [string | null, string]>("UPDATE streams SET account = ? WHERE id = ?"),
-    stored: database.prepare<{ bytes: number }, [string]>("SELECT bytes FROM stored_bytes WHERE account = ?"),
+    stored: database.prepare<{ bytes: number }, [string]>(
+      "SELECT coalesce(sum(bytes), 0) AS bytes FROM stored_bytes WHERE account = ?",
+    ),
     sizes: database.prepare<{ bytes: number }, [string, string]>(
       `SELECT coalesce(sum(size), 0) AS bytes FROM streams
-       WHERE id IN (SELECT value FROM json_each(?2)) AND account = ?1`,
+       WHERE id IN (${database.dialect.textsOf("?2")}) AND account = ?1`,
     ),
   };
 }

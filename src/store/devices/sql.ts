@@ -1,7 +1,7 @@
-/** The table of devices in the catalog's SQLite file. */
-import type { Database } from "bun:sqlite";
+/** The table of devices in the catalog. */
 import * as v from "valibot";
 import type { DeviceCatalog, DeviceReport, DeviceRow } from "./catalog.ts";
+import { type SqlDatabase, upsert } from "../sql/database.ts";
 
 export const deviceSchema = `
   CREATE TABLE devices (
@@ -29,11 +29,11 @@ const reportSchema: v.GenericSchema<unknown, DeviceReport> = v.object({
   at: v.number(),
 });
 
-export class SqliteDevices implements DeviceCatalog {
+export class SqlDevices implements DeviceCatalog {
   readonly #statements: ReturnType<typeof prepareStatements>;
 
   /** Expects a database with the current schema. */
-  constructor(database: Database) {
+  constructor(database: SqlDatabase) {
     this.#statements = prepareStatements(database);
   }
 
@@ -49,17 +49,12 @@ export class SqliteDevices implements DeviceCatalog {
   all(): DeviceRow[] {
     return this.#statements.all.all().map(toRow);
   }
-
-  /** Finalizes the statements, which would keep the database open. */
-  close(): void {
-    for (const statement of Object.values(this.#statements)) statement.finalize();
-  }
 }
 
-function prepareStatements(database: Database) {
+function prepareStatements(database: SqlDatabase) {
   return {
     enter: database.prepare<never, [string, number, string | null, number, number]>(
-      "INSERT OR REPLACE INTO devices (id, mode, report, created_at, seen_at) VALUES (?, ?, ?, ?, ?)",
+      upsert("devices", ["id"], ["mode", "report", "created_at", "seen_at"]),
     ),
     remove: database.prepare<never, [string]>("DELETE FROM devices WHERE id = ?"),
     all: database.prepare<SqlRow, []>("SELECT * FROM devices ORDER BY seen_at, id"),

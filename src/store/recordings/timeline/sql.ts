@@ -1,8 +1,7 @@
 /**
- * Sessions and spans in the catalog's SQLite file. Spans are kept up to date with each segment, since a timeline must not
+ * Sessions and spans in the catalog. Spans are kept up to date with each segment, since a timeline must not
  * read a million segments.
  */
-import type { Database } from "bun:sqlite";
 import type { Loss, RecordedWav, RecordingEntry } from "../../../base/recording-entry.ts";
 import { spanOf } from "../../../base/recording-entry.ts";
 import type {
@@ -19,6 +18,7 @@ import type {
   TimelineRows,
   TimelineTotals,
 } from "./catalog.ts";
+import type { SqlDatabase } from "../../sql/database.ts";
 
 /** A source is a device, or a stream without one. */
 const sourceOfRow = "coalesce(device, '#' || stream_id)";
@@ -111,10 +111,10 @@ export interface PlacedRow {
   lost_frames: number;
 }
 
-export class SqliteTimeline implements TimelineCatalog {
+export class SqlTimeline implements TimelineCatalog {
   readonly #statements: ReturnType<typeof prepareStatements>;
 
-  constructor(database: Database) {
+  constructor(database: SqlDatabase) {
     this.#statements = prepareStatements(database);
   }
 
@@ -213,11 +213,6 @@ export class SqliteTimeline implements TimelineCatalog {
     this.#statements.end.run(reason, `${connection}.`, `${connection}/`);
   }
 
-  /** Finalizes the statements, which would keep the database open. */
-  close(): void {
-    for (const statement of Object.values(this.#statements)) statement.finalize();
-  }
-
   #lossesOf(spans: readonly SpanRow[], limit: number): LossRow[] {
     const all: LossRow[] = [];
     for (const { session, first, past, lostFrames } of spans) {
@@ -284,23 +279,28 @@ function subtract<T extends Piece>(a: T, b: Piece): T {
 }
 
 const spanColumns = `
-  p.session, s.key, p.first, p.past, p.segments, p.samples, p.lost_frames AS lostFrames, p.start_us AS startUs,
-  p.end_us AS endUs, s.sample_rate AS sampleRate, s.channels, s.stream_id AS streamId, s.start_us AS sessionStartUs,
-  s.run, s.stepped_ms AS steppedMs, s.device_time_ms AS deviceTimeMs, s.ended`;
+  p.session, s.key, p.first, p.past, p.segments, p.samples, p.lost_frames AS "lostFrames", p.start_us AS "startUs",
+  p.end_us AS "endUs", s.sample_rate AS "sampleRate", s.channels, s.stream_id AS "streamId",
+  s.start_us AS "sessionStartUs",
+  s.run, s.stepped_ms AS "steppedMs", s.device_time_ms AS "deviceTimeMs", s.ended`;
 const spanTables = `recording_spans p JOIN recording_sessions s ON s.id = p.session
-  WHERE p.source = ? AND (? IS NULL OR s.stream_id = ?)`;
-const timeOf = (position: string) => `start_us + CAST(round((${position}) * 1e6 / sample_rate) AS INTEGER)`;
+  WHERE p.source = ? AND (CAST(? AS BIGINT) IS NULL OR s.stream_id = ?)`;
+const timeOf = (position: string) => `start_us + CAST(round((${position}) * 1e6 / sample_rate) AS BIGINT)`;
+
+/** PostgreSQL cannot tell the type of what is only selected. */
+const bigints = Array.from({ length: 5 }, () => "CAST(? AS BIGINT)").join(", ");
 
 type SpanArgs = [string, number | null, number | null, ...number[]];
 
-function prepareStatements(database: Database) {
+function prepareStatements(database: SqlDatabase) {
   return {
     ...prepareReads(database),
     ...prepareWrites(database),
   };
 }
 
-function prepareReads(database: Database) {
+function prepareReads(database: SqlDatabase) {
+  const { greatest, least } = database.dialect;
   return {
     hasSource: database.prepare<{ source: string }, [string]>(
       "SELECT source FROM recording_spans WHERE source = ? LIMIT 1",
@@ -309,9 +309,9 @@ function prepareReads(database: Database) {
       "SELECT source FROM recording_spans WHERE source > ? ORDER BY source LIMIT 1",
     ),
     bounds: database.prepare<Omit<RecordedSource, "device">, [string, string, string]>(`
-      SELECT (SELECT min(start_us) FROM recording_spans WHERE source = ?) AS earliestUs,
-             (SELECT max(end_us) FROM recording_spans WHERE source = ?) AS latestUs,
-             (SELECT stream_id FROM recording_sessions WHERE source = ? ORDER BY id DESC LIMIT 1) AS streamId
+      SELECT (SELECT min(start_us) FROM recording_spans WHERE source = ?) AS "earliestUs",
+             (SELECT max(end_us) FROM recording_spans WHERE source = ?) AS "latestUs",
+             (SELECT stream_id FROM recording_sessions WHERE source = ? ORDER BY id DESC LIMIT 1) AS "streamId"
     `),
     earliest: database.prepare<{ us: number }, SpanArgs>(
       `SELECT p.start_us AS us FROM ${spanTables} ORDER BY p.start_us LIMIT 1`,
@@ -336,14 +336,14 @@ function prepareReads(database: Database) {
        WHERE session = ? AND position >= ? AND position < ? AND losses IS NOT NULL ORDER BY position LIMIT ?`,
     ),
     totals: database.prepare<TimelineTotals, [number, number, ...SpanArgs]>(
-      `SELECT count(*) AS spans, coalesce(sum(p.segments), 0) AS segments, coalesce(sum(p.lost_frames), 0) AS lostFrames,
-         coalesce(sum(min(p.end_us, ?) - max(p.start_us, ?)), 0) AS audioUs
+      `SELECT count(*) AS spans, coalesce(sum(p.segments), 0) AS segments, coalesce(sum(p.lost_frames), 0) AS "lostFrames",
+         coalesce(sum(${least}(p.end_us, ?) - ${greatest}(p.start_us, ?)), 0) AS "audioUs"
        FROM ${spanTables} AND p.end_us > ? AND p.start_us < ?`,
     ),
     within: database.prepare<RemovableRow, SpanArgs>(
-      `SELECT r.id, r.name, r.device, r.stream_id AS streamId, r.file_bytes AS bytes
+      `SELECT r.id, r.name, r.device, r.stream_id AS "streamId", r.file_bytes AS bytes
        FROM (SELECT id AS session_id, start_us, sample_rate AS rate FROM recording_sessions
-             WHERE source = ? AND (? IS NULL OR stream_id = ?) AND start_us < ?) s
+             WHERE source = ? AND (CAST(? AS BIGINT) IS NULL OR stream_id = ?) AND start_us < ?) s
        JOIN recordings r ON r.session = s.session_id
        WHERE ${timeOf("r.position")} >= ? AND ${timeOf("r.position + r.span")} <= ? LIMIT ?`,
     ),
@@ -357,7 +357,7 @@ function prepareReads(database: Database) {
   };
 }
 
-function prepareWrites(database: Database) {
+function prepareWrites(database: SqlDatabase) {
   return {
     findSession: database.prepare<{ id: number }, [string]>(
       "SELECT id FROM recording_sessions WHERE key = ?",
@@ -383,8 +383,10 @@ function prepareWrites(database: Database) {
       "SELECT * FROM recording_spans WHERE session = ? AND first = ?",
     ),
     addSpan: database.prepare<never, number[]>(
-      `INSERT OR REPLACE INTO recording_spans (session, first, past, segments, samples, lost_frames, source, start_us, end_us)
-       SELECT id, ?, ?, ?, ?, ?, source, ${timeOf("?")}, ${timeOf("?")} FROM recording_sessions WHERE id = ?`,
+      `INSERT INTO recording_spans (session, first, past, segments, samples, lost_frames, source, start_us, end_us)
+       SELECT id, ${bigints}, source, ${timeOf("?")}, ${timeOf("?")} FROM recording_sessions WHERE id = ?
+       ON CONFLICT (session, first) DO UPDATE SET past = excluded.past, segments = excluded.segments,
+         samples = excluded.samples, lost_frames = excluded.lost_frames, end_us = excluded.end_us`,
     ),
     removeSpan: database.prepare<never, [number, number]>(
       "DELETE FROM recording_spans WHERE session = ? AND first = ?",

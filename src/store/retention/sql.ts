@@ -1,5 +1,4 @@
-/** Retention in the catalog's SQLite file: columns of streams and recordings, and tables of its own. */
-import type { Database } from "bun:sqlite";
+/** Retention in the catalog: columns of streams and recordings, and tables of its own. */
 import { basePixelSamples } from "../../base/limits/peaks.ts";
 import { maxCountedSharers } from "../../base/limits/retention.ts";
 import { datHeaderBytes } from "../../codec/peaks/dat.ts";
@@ -15,21 +14,22 @@ import type {
   RetentionCatalog,
   UsageSample,
 } from "./catalog.ts";
+import { type Dialect, type SqlDatabase, upsert } from "../sql/database.ts";
 
 /** Statements must spell these as the indexes do. */
-const streamUse = "max(read_at, finished_at)";
-const recordingUse = "max(read_at, ended_at)";
+const streamUse = ({ greatest }: Dialect) => `${greatest}(read_at, finished_at)`;
+const recordingUse = ({ greatest }: Dialect) => `${greatest}(read_at, ended_at)`;
 
 /** Triggers keep the totals of recordings, so that no transaction can forget them. */
 export const retentionSchema = `
   ALTER TABLE streams ADD COLUMN pinned INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE streams ADD COLUMN read_at INTEGER NOT NULL DEFAULT 0;
-  CREATE INDEX streams_by_use ON streams (${streamUse}) WHERE state = 2 AND pinned = 0;
+  CREATE INDEX streams_by_use ON streams (max(read_at, finished_at)) WHERE state = 2 AND pinned = 0;
   CREATE INDEX streams_by_age ON streams (finished_at) WHERE state = 2 AND pinned = 0;
 
   ALTER TABLE recordings ADD COLUMN pinned INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE recordings ADD COLUMN read_at INTEGER NOT NULL DEFAULT 0;
-  CREATE INDEX recordings_by_use ON recordings (${recordingUse}) WHERE pinned = 0;
+  CREATE INDEX recordings_by_use ON recordings (max(read_at, ended_at)) WHERE pinned = 0;
   CREATE INDEX recordings_by_age ON recordings (ended_at) WHERE pinned = 0;
 
   CREATE TABLE pinned_ranges (
@@ -86,12 +86,12 @@ export const recordingBytesSchema = `
 
 type Position = [at: number, id: string | number, limit: number];
 
-export class SqliteRetention implements RetentionCatalog {
+export class SqlRetention implements RetentionCatalog {
   readonly #candidates: ReturnType<typeof prepareCandidates>;
   readonly #statements: ReturnType<typeof prepareStatements>;
 
   /** Expects a database with the current schema. */
-  constructor(database: Database) {
+  constructor(database: SqlDatabase) {
     this.#candidates = prepareCandidates(database);
     this.#statements = prepareStatements(database);
   }
@@ -157,12 +157,6 @@ export class SqliteRetention implements RetentionCatalog {
   samples(): UsageSample[] {
     return this.#statements.samples.all();
   }
-
-  /** Finalizes the statements, which would keep the database open. */
-  close(): void {
-    for (const each of [...Object.values(this.#candidates), ...Object.values(this.#statements)])
-      each.finalize();
-  }
 }
 
 function firstPosition(kind: RetainedKind, isBackwards: boolean): CandidatePosition {
@@ -182,41 +176,46 @@ function page(key: string, isBackwards = false): string {
   return `${key} >= ?1 AND (${key}, id) > (?1, ?2) ORDER BY ${key}, id LIMIT ?3`;
 }
 
-function prepareCandidates(database: Database) {
+function prepareCandidates(database: SqlDatabase) {
+  const { dialect } = database;
+  const { indexedBy, own } = dialect;
+  const [streamUsed, recordingUsed] = [streamUse(dialect), recordingUse(dialect)];
   const streams = (index: "use" | "age", where: string) =>
     database.prepare<Candidate, Position>(`
-      SELECT id, id AS name, key, finished_at AS madeAt, ${streamUse} AS usedAt, size AS bytes, sha256,
+      SELECT id, id AS name, key, finished_at AS "madeAt", ${streamUsed} AS "usedAt", size AS bytes, sha256,
         (SELECT count(*) FROM (
-          SELECT 1 FROM streams o INDEXED BY streams_by_object
-          WHERE o.sha256 IS NOT NULL AND o.sha256 = s.sha256 LIMIT ${maxCountedSharers})) AS sharers
-      FROM streams s INDEXED BY streams_by_${index} WHERE state = 2 AND pinned = 0 AND ${where}`);
+          SELECT 1 FROM streams o ${indexedBy("streams_by_object")}
+          WHERE o.sha256 IS NOT NULL AND o.sha256 = s.sha256 AND ${own("o")} LIMIT ${maxCountedSharers}) AS shared) AS sharers
+      FROM streams s ${indexedBy(`streams_by_${index}`)} WHERE state = 2 AND pinned = 0 AND ${own()} AND ${where}`);
   const recordings = (index: "use" | "age", where: string) =>
     database.prepare<Candidate, Position>(`
-      SELECT id, ${deviceName} AS name, '' AS key, ended_at AS madeAt, ${recordingUse} AS usedAt,
+      SELECT id, ${deviceName} AS name, '' AS key, ended_at AS "madeAt", ${recordingUsed} AS "usedAt",
         file_bytes AS bytes, NULL AS sha256, 1 AS sharers
-      FROM recordings r INDEXED BY recordings_by_${index}
-      WHERE pinned = 0 AND NOT ${inPinnedRange} AND ${where}`);
+      FROM recordings r ${indexedBy(`recordings_by_${index}`)}
+      WHERE pinned = 0 AND ${own()} AND NOT ${inPinnedRange} AND ${where}`);
   return {
-    "streams by use": streams("use", page(streamUse)),
+    "streams by use": streams("use", page(streamUsed)),
     "streams by age": streams("age", page("finished_at")),
     "streams by newest": streams("age", page("finished_at", true)),
-    "recordings by use": recordings("use", page(recordingUse)),
+    "recordings by use": recordings("use", page(recordingUsed)),
     "recordings by age": recordings("age", page("ended_at")),
     "recordings by newest": recordings("age", page("ended_at", true)),
   };
 }
 
-function prepareStatements(database: Database) {
+function prepareStatements(database: SqlDatabase) {
+  const { dialect } = database;
+  const own = dialect.own();
   const one = <R, P extends (string | number)[]>(sql: string) => database.prepare<R, P>(sql);
   return {
     measureStreams: one<MeasuredRow, [string | number, number]>(
-      "SELECT id, id AS name, size AS bytes, sha256 FROM streams WHERE id > ? ORDER BY id LIMIT ?",
+      `SELECT id, id AS name, size AS bytes, sha256 FROM streams WHERE id > ? AND ${own} ORDER BY id LIMIT ?`,
     ),
     measureRecordings: one<MeasuredRow, [string | number, number]>(
       `SELECT id, ${deviceName} AS name, file_bytes AS bytes, NULL AS sha256
-       FROM recordings r WHERE id > ? ORDER BY id LIMIT ?`,
+       FROM recordings r WHERE id > ? AND ${own} ORDER BY id LIMIT ?`,
     ),
-    recordingTotals: one<RecordingTotals, []>("SELECT recordings, bytes FROM recording_totals"),
+    recordingTotals: one<RecordingTotals, []>(`SELECT recordings, bytes FROM recording_totals WHERE ${own}`),
     streamRead: one<never, [number, string | number]>(
       "UPDATE streams SET read_at = ?1 WHERE id = ?2 AND state = 2 AND read_at < ?1",
     ),
@@ -243,10 +242,13 @@ function prepareStatements(database: Database) {
     pinnedRecording: one<{ id: number }, [number]>(
       `SELECT id FROM recordings r WHERE id = ? AND (pinned = 1 OR ${inPinnedRange})`,
     ),
-    addSample: one<never, [number, number, number]>("INSERT OR REPLACE INTO usage_samples VALUES (?, ?, ?)"),
-    forgetSamples: one<never, [number]>("DELETE FROM usage_samples WHERE at < ?"),
+    addSample: one<never, [number, number, number]>(
+      upsert("usage_samples", ["at"], ["stream_bytes", "recording_bytes"], dialect.nodeKey),
+    ),
+    forgetSamples: one<never, [number]>(`DELETE FROM usage_samples WHERE at < ? AND ${own}`),
     samples: one<UsageSample, []>(
-      "SELECT at, stream_bytes AS streamBytes, recording_bytes AS recordingBytes FROM usage_samples ORDER BY at",
+      `SELECT at, stream_bytes AS "streamBytes", recording_bytes AS "recordingBytes" FROM usage_samples
+       WHERE ${own} ORDER BY at`,
     ),
   };
 }

@@ -1,6 +1,6 @@
-/** The table of sound and silence in the catalog's SQLite file. */
-import type { Database } from "bun:sqlite";
+/** The table of sound and silence in the catalog. */
 import type { SoundSpan, SpanCatalog, SpanQuery } from "./catalog.ts";
+import { type SqlDatabase, upsert } from "../../sql/database.ts";
 
 /** `source` as in the overviews. A span goes on for `ended_at` IS NULL. */
 export const soundSchema = `
@@ -24,11 +24,11 @@ interface SqlRow {
   ended_at: number | null;
 }
 
-export class SqliteSpans implements SpanCatalog {
+export class SqlSpans implements SpanCatalog {
   readonly #statements: ReturnType<typeof prepareStatements>;
 
   /** Expects a database with the current schema. */
-  constructor(database: Database) {
+  constructor(database: SqlDatabase) {
     this.#statements = prepareStatements(database);
   }
 
@@ -49,30 +49,28 @@ export class SqliteSpans implements SpanCatalog {
     const page = [source, startedAt, streamId, from, to, kind ?? null, limit] as const;
     return this.#statements.list.all(...page).map(toSpan);
   }
-
-  /** Finalizes the statements, which would keep the database open. */
-  close(): void {
-    for (const statement of Object.values(this.#statements)) statement.finalize();
-  }
 }
 
 type Values = [string, number, number, string | null, string, number | null];
 type Page = [string, number, number, number, number, string | null, number];
 
-function prepareStatements(database: Database) {
+function prepareStatements(database: SqlDatabase) {
+  const { greatest, own } = database.dialect;
   return {
-    save: database.prepare<never, Values>("INSERT OR REPLACE INTO sound_spans VALUES (?, ?, ?, ?, ?, ?)"),
+    save: database.prepare<never, Values>(
+      upsert("sound_spans", ["source", "started_at", "stream_id"], ["device", "kind", "ended_at"]),
+    ),
     endAll: database.prepare<never, []>(
-      `UPDATE sound_spans SET ended_at = max(started_at, coalesce(
+      `UPDATE sound_spans SET ended_at = ${greatest}(started_at, coalesce(
          (SELECT max(r.ended_at) FROM recordings r WHERE r.device = sound_spans.device
             AND r.started_at >= (SELECT max(started_at) FROM recordings WHERE device = sound_spans.device)),
          started_at))
-       WHERE ended_at IS NULL`,
+       WHERE ended_at IS NULL AND ${own()}`,
     ),
     list: database.prepare<SqlRow, Page>(
       `SELECT device, stream_id, kind, started_at, ended_at FROM sound_spans
        WHERE source = ?1 AND (started_at, stream_id) > (?2, ?3)
-         AND coalesce(ended_at, 9e15) > ?4 AND started_at < ?5 AND (?6 IS NULL OR kind = ?6)
+         AND coalesce(ended_at, 9e15) > ?4 AND started_at < ?5 AND (CAST(?6 AS TEXT) IS NULL OR kind = ?6)
        ORDER BY started_at, stream_id LIMIT ?7`,
     ),
   };

@@ -1,7 +1,7 @@
-/** The table of overviews in the catalog's SQLite file. */
-import type { Database } from "bun:sqlite";
+/** The table of overviews in the catalog. */
 import type { RecordedPeaks, RecordingEntry } from "../../../base/recording-entry.ts";
 import type { OverviewQuery, OverviewRow, PeakCatalog } from "./catalog.ts";
+import { type SqlDatabase, upsert } from "../../sql/database.ts";
 
 /** In the order in which a day is read. `source` is the device, or `#` and the stream id if the device has no id. */
 export const overviewSchema = `
@@ -35,11 +35,11 @@ interface SqlRow {
   overview: Uint8Array;
 }
 
-export class SqliteOverviews implements PeakCatalog {
+export class SqlOverviews implements PeakCatalog {
   readonly #statements: ReturnType<typeof prepareStatements>;
 
   /** Expects a database with the current schema. */
-  constructor(database: Database) {
+  constructor(database: SqlDatabase) {
     this.#statements = prepareStatements(database);
   }
 
@@ -71,26 +71,28 @@ export class SqliteOverviews implements PeakCatalog {
     const { startedAt, name } = after ?? { startedAt: first, name: "" };
     return this.#statements.list.all(source, startedAt, name, to, limit).map(toRow);
   }
-
-  /** Finalizes the statements, which would keep the database open. */
-  close(): void {
-    for (const statement of Object.values(this.#statements)) statement.finalize();
-  }
 }
 
 type Values = [string, number, string, number, number, number, number, Uint8Array, number, number, number];
 
-function prepareStatements(database: Database) {
+/** Apart from the keys. */
+const columns = "start_us sample_rate channels samples_per_pixel overview peak mean_square clipped".split(
+  " ",
+);
+
+function prepareStatements(database: SqlDatabase) {
+  const { dialect } = database;
+  const own = dialect.own();
   return {
     forget: database.prepare<never, [string]>(
-      `DELETE FROM recording_overviews WHERE (source, started_at, name) IN
-       (SELECT coalesce(device, '#' || stream_id), started_at, name FROM recordings WHERE name = ?)`,
+      `DELETE FROM recording_overviews WHERE ${own} AND (source, started_at, name) IN
+       (SELECT coalesce(device, '#' || stream_id), started_at, name FROM recordings WHERE name = ? AND ${own})`,
     ),
     enter: database.prepare<never, Values>(
-      "INSERT OR REPLACE INTO recording_overviews VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      upsert("recording_overviews", ["source", "started_at", "name"], columns, dialect.nodeKey),
     ),
     has: database.prepare<{ name: string }, [string, number, string]>(
-      "SELECT name FROM recording_overviews WHERE source = ? AND started_at = ? AND name = ?",
+      `SELECT name FROM recording_overviews WHERE source = ? AND started_at = ? AND name = ? AND ${own}`,
     ),
     last: database.prepare<{ started_at: number }, [string, number]>(
       `SELECT started_at FROM recording_overviews WHERE source = ? AND started_at <= ?

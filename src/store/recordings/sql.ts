@@ -1,5 +1,4 @@
-/** The table of recordings in the catalog's SQLite file. */
-import type { Database } from "bun:sqlite";
+/** The table of recordings in the catalog. */
 import {
   type Loss,
   type Placement,
@@ -8,7 +7,8 @@ import {
   type StartedSegment,
 } from "../../base/recording-entry.ts";
 import type { RecordingCatalog, RecordingQuery, RecordingRow } from "./catalog.ts";
-import { type PlacedRow, SqliteTimeline, wavOf } from "./timeline/sqlite.ts";
+import { type PlacedRow, SqlTimeline, wavOf } from "./timeline/sql.ts";
+import { type Dialect, type SqlDatabase, upsert } from "../sql/database.ts";
 
 export const recordingSchema = `
   CREATE TABLE recordings (
@@ -83,24 +83,24 @@ const columns = [
   ..."session position span losses wav_checksum".split(" "),
 ];
 
-export class SqliteRecordings implements RecordingCatalog {
-  readonly timeline: SqliteTimeline;
+export class SqlRecordings implements RecordingCatalog {
+  readonly timeline: SqlTimeline;
   readonly #statements: ReturnType<typeof prepareStatements>;
 
   /** Expects a database with the current schema. */
-  constructor(database: Database) {
+  constructor(database: SqlDatabase) {
     this.#statements = prepareStatements(database);
-    this.timeline = new SqliteTimeline(database);
+    this.timeline = new SqlTimeline(database);
   }
 
   enter(recording: RecordingEntry): number {
     const replaced = this.#statements.has.get(recording.name);
     if (replaced !== null) this.remove(replaced.id);
     const session = this.timeline.sessionOf(recording);
-    const { lastInsertRowid } = this.#statements.enter.run(...valuesOf(recording, session));
+    const { id } = this.#statements.enter.get(...valuesOf(recording, session))!;
     this.timeline.add(session, recording);
     this.abandon(recording.name);
-    return Number(lastInsertRowid);
+    return id;
   }
 
   start(segment: StartedSegment): void {
@@ -143,34 +143,35 @@ export class SqliteRecordings implements RecordingCatalog {
         : this.#statements.listOfDevice.all(device, ...page);
     return rows.map(toRow);
   }
-
-  /** Finalizes the statements, which would keep the database open. */
-  close(): void {
-    for (const statement of Object.values(this.#statements)) statement.finalize();
-    this.timeline.close();
-  }
 }
 
 /** With the facts of its session, and its level. */
-const rows = `SELECT r.*, s.key AS session_key, s.start_us AS session_start_us, s.run, s.stepped_ms, s.device_time_ms,
+const rowsOf = ({
+  sameNode,
+}: Dialect) => `SELECT r.*, s.key AS session_key, s.start_us AS session_start_us, s.run, s.stepped_ms, s.device_time_ms,
     o.peak, o.mean_square, o.clipped
   FROM recordings r JOIN recording_sessions s ON s.id = r.session
   LEFT JOIN recording_overviews o
-    ON o.source = coalesce(r.device, '#' || r.stream_id) AND o.started_at = r.started_at AND o.name = r.name`;
+    ON o.source = coalesce(r.device, '#' || r.stream_id) AND o.started_at = r.started_at AND o.name = r.name AND ${sameNode("o", "r")}`;
 
-function prepareStatements(database: Database) {
+function prepareStatements(database: SqlDatabase) {
+  const { dialect } = database;
+  const own = dialect.own();
+  const rows = rowsOf(dialect);
   const pageCondition =
     "(r.started_at, r.id) > (?, ?) AND r.started_at >= ? AND r.started_at < ? ORDER BY r.started_at, r.id LIMIT ?";
   return {
-    enter: database.prepare<never, Values>(
-      `INSERT INTO recordings (${columns.join(", ")}) VALUES (${columns.map(() => "?").join(", ")})`,
+    enter: database.prepare<{ id: number }, Values>(
+      `INSERT INTO recordings (${columns.join(", ")}) VALUES (${columns.map(() => "?").join(", ")}) RETURNING id`,
     ),
-    has: database.prepare<{ id: number }, [string]>("SELECT id FROM recordings WHERE name = ?"),
+    has: database.prepare<{ id: number }, [string]>(`SELECT id FROM recordings WHERE name = ? AND ${own}`),
     find: database.prepare<SqlRow, [number]>(`${rows} WHERE r.id = ?`),
     remove: database.prepare<PlacedRow, [number]>(
-      "DELETE FROM recordings WHERE id = ? RETURNING session, position, span, samples, lost_frames",
+      `DELETE FROM recordings WHERE id = ? AND ${own} RETURNING session, position, span, samples, lost_frames`,
     ),
-    after: database.prepare<SqlRow, [number, number]>(`${rows} WHERE r.id > ? ORDER BY r.id LIMIT ?`),
+    after: database.prepare<SqlRow, [number, number]>(
+      `${rows} WHERE r.id > ? AND ${dialect.own("r")} ORDER BY r.id LIMIT ?`,
+    ),
     list: database.prepare<SqlRow, [number, number, number, number, number]>(
       `${rows} WHERE ${pageCondition}`,
     ),
@@ -178,12 +179,12 @@ function prepareStatements(database: Database) {
       `${rows} WHERE r.device = ? AND ${pageCondition}`,
     ),
     start: database.prepare<never, [string, string]>(
-      "INSERT OR REPLACE INTO started_segments (name, details) VALUES (?, ?)",
+      upsert("started_segments", ["name"], ["details"], dialect.nodeKey),
     ),
     started: database.prepare<{ details: string }, [string]>(
-      "SELECT details FROM started_segments WHERE name = ?",
+      `SELECT details FROM started_segments WHERE name = ? AND ${own}`,
     ),
-    abandon: database.prepare<never, [string]>("DELETE FROM started_segments WHERE name = ?"),
+    abandon: database.prepare<never, [string]>(`DELETE FROM started_segments WHERE name = ? AND ${own}`),
   };
 }
 

@@ -8,7 +8,7 @@ import { temporaryFolder } from "../../../testing/fixtures/temporary-folder.ts";
 import { SqliteCatalog } from "../../streams/sqlite/catalog.ts";
 import { migrations } from "../../streams/sqlite/schema.ts";
 import type { TimelineQuery } from "./catalog.ts";
-import { timelineSchema } from "./sqlite.ts";
+import { timelineSchema } from "./sql.ts";
 
 let folder: ReturnType<typeof temporaryFolder>;
 let catalog: SqliteCatalog;
