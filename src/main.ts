@@ -15,8 +15,8 @@ import { isTokenCommand, readTokenCommand } from "./admin/token/command.ts";
 import { runTokenCommand } from "./admin/token/run.ts";
 import { GatewayMeters } from "./base/gateway-meter.ts";
 import { projectFolder, workerEntry } from "./base/project-folder.ts";
-import { shutdownGraceMs, stallTimeoutMs } from "./base/limits/connections.ts";
-import { goodbyeMs, messageIdleTimeoutMs } from "./base/limits/v1.ts";
+import { settleGraceMs, stallTimeoutMs } from "./base/limits/connections.ts";
+import { messageIdleTimeoutMs } from "./base/limits/v1.ts";
 import { logFlushMs } from "./base/limits/log.ts";
 import { type Log, openLog } from "./base/log/log.ts";
 import { LogOutput } from "./base/log/log-output.ts";
@@ -137,7 +137,13 @@ async function startServer(reloader: Reloader, log: Log, logOutput: LogOutput): 
   const reached = reachedAt(config, gateways);
   opened.defer(reportReady(config, reached));
   const running = opened.move();
-  return { addresses: reached.addresses, close: () => running.disposeAsync() };
+  const close = async () => {
+    // Before the parts close one after the other: load balancers and clients go elsewhere from now on.
+    readiness.set("SHUTTING_DOWN");
+    listeners.stopAccepting();
+    await running.disposeAsync();
+  };
+  return { addresses: reached.addresses, close };
 }
 
 interface Gateways {
@@ -364,14 +370,21 @@ async function openSongsUdp({ config, songs, access, meters }: Parts) {
   return await openPort(host, port, () => SongsUdpGateway.open(settings));
 }
 
-/** Peers of v1 learn first that the server leaves; what others have sent is made durable before their ports close. */
+function drainMs({ config }: Reloader): number {
+  return config.drainSeconds * 1000;
+}
+
+/**
+ * Peers of v1 learn first that the server leaves, and requests get their answers; what others have sent is made durable
+ * before their ports close.
+ */
 async function closeListeners(
   listeners: Listeners,
   v1: V1Gateway,
-  { streams, recordings, retention }: Engine,
+  { streams, recordings, retention, reloader }: Parts,
 ): Promise<void> {
-  listeners.stopAccepting();
-  await v1.leave(goodbyeMs);
+  const limitMs = drainMs(reloader);
+  await Promise.all([v1.leave(limitMs), listeners.untilAnswered(limitMs)]);
   await retention.close();
   await Promise.all([streams.close(), recordings.close()]);
   await listeners.close();
@@ -413,9 +426,10 @@ export async function main(args: string[]): Promise<void> {
     const { addresses, close: closeServer } = await startServer(reloader, log, logOutput);
     log.info(`ready ${addresses.join(" ")}`);
     service.ready(`ready ${addresses.join(" ")}`);
-    const close = () => service.stop(closeServer);
     const reload = () => void service.reload(() => reloadIgnoringReport(reloader, "signal"));
-    closeOnSignal({ close, reload, flushLog, graceMs: shutdownGraceMs, log });
+    const graceMs = () => drainMs(reloader) + settleGraceMs;
+    const close = () => service.stop(closeServer, graceMs());
+    closeOnSignal({ close, reload, flushLog, graceMs, log });
   } catch (error) {
     const { message, exitCode } = startFailure(error);
     await logOutput?.flush(logFlushMs);

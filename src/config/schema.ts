@@ -3,10 +3,12 @@ import * as v from "valibot";
 import { availableParallelism } from "node:os";
 import { loopbackNetworks } from "../base/address-list.ts";
 import {
+  defaultDrainSeconds,
   defaultMaxConnections,
   defaultMaxConnectionsPerAddress,
   defaultMaxMessageBytes,
   highestMaxMessageBytes,
+  maxDrainSeconds,
 } from "../base/limits/connections.ts";
 import { defaultMaxEvents } from "../base/limits/events.ts";
 import { defaultMaxSongBytes } from "../base/limits/library.ts";
@@ -110,6 +112,8 @@ const server = {
     "lowest level that is logged: debug, info, warning, error; also by part, as info,wavecache.store=debug"),
   logFormat: option("format", "auto", v.picklist(logFormats, `one of ${logFormats.join(", ")}`),
     "text, json, terminal (short, with colors), journal (for journald), or auto: by where the log goes"),
+  drainSeconds: option("n", String(defaultDrainSeconds), wholeNumber(0, maxDrainSeconds),
+    "at a shutdown, uploads in progress get this long to end by themselves; the server refuses new ones meanwhile"),
   maxConnections: option("n", String(defaultMaxConnections), wholeNumber(1, 1_000_000),
     "limit of open connections on all TCP ports; the oldest that is silent makes room for a new one"),
   maxConnectionsPerAddress: option("n", "auto", wholeNumberOrAuto(1, 1_000_000),

@@ -38,6 +38,7 @@ import { type OpenOptions, PortServer } from "./port-server.ts";
 import { logAnswer } from "./request-log.ts";
 import type { HttpConnection, HttpRoute } from "./route.ts";
 import { isPageAssetPath, isPagePath } from "./page-paths.ts";
+import { targetOf } from "./target.ts";
 import { isHealthPath, type WebAccess, webRefusal } from "./web-access.ts";
 
 export interface ListenerSettings extends PeersSettings {
@@ -175,9 +176,14 @@ export class Listener implements WatchedPort {
     this.#access = { ...this.#access, hosts: allowHost, origins: allowOrigin };
   }
 
-  /** Refuses new connections and requests; open ones continue. */
+  /** Refuses new connections and requests, except for the state of the server; open ones continue. */
   stopAccepting(): void {
     this.#closing = true;
+  }
+
+  /** Resolves when no request waits for its answer any more, such as an upload, or after `limitMs`. */
+  async untilAnswered(limitMs: number): Promise<void> {
+    await Promise.race([Promise.allSettled(this.#unanswered), Bun.sleep(limitMs)]);
   }
 
   /** Closes every connection and frees the port. */
@@ -222,7 +228,7 @@ export class Listener implements WatchedPort {
 
   /** Waits for the answers to what others have ended already, such as uploads, until they are in their sockets. */
   async #answered(): Promise<void> {
-    await Promise.race([Promise.allSettled(this.#unanswered), Bun.sleep(lastAnswersMs)]);
+    await this.untilAnswered(lastAnswersMs);
     await new Promise((resolve) => setImmediate(resolve));
   }
 
@@ -239,7 +245,7 @@ export class Listener implements WatchedPort {
     context: RequestContext,
   ): Response | Promise<Response> | undefined {
     const url = targetOf(request, this.#settings.basePath);
-    if (this.#closing) return errorResponse(new WavecacheError("SHUTTING_DOWN"));
+    if (this.#closing && !isHealthPath(url.pathname)) return leaving();
     const refusal = webRefusal(request, url.pathname, this.#access);
     if (refusal !== undefined) return this.#refuse(request, refusal);
     if (isPreflight(request)) return preflightResponse();
@@ -367,6 +373,13 @@ function isOpenPath(path: string): boolean {
   return isHealthPath(path) || isPagePath(path) || isPageAssetPath(path);
 }
 
+/** The next request may go to another server, or to this one after its restart. */
+function leaving(): Response {
+  const response = errorResponse(new WavecacheError("SHUTTING_DOWN"));
+  response.headers.set("retry-after", "1");
+  return closing(response);
+}
+
 /** The connection ends after this answer. */
 function closing(response: Response): Response {
   response.headers.set("connection", "close");
@@ -375,17 +388,3 @@ function closing(response: Response): Response {
 
 /** Of a request over a socket without addresses, or whose connection has ended. */
 const unknownAddress: PeerAddress = { address: "", port: 0 };
-
-/**
- * The path and the query of a request, whatever its Host header says. Bun puts a malformed one into a URL that cannot
- * be parsed, or leaves it out; the target of a CONNECT has no path.
- */
-function targetOf({ url }: Request, basePath = ""): URL {
-  const target = url.replace(/^https?:\/\/[^/]*/, "");
-  const parsed = new URL(`http://localhost${target.startsWith("/") ? target : "/"}`);
-  const { pathname } = parsed;
-  if (basePath !== "" && `${pathname}/`.startsWith(`${basePath}/`)) {
-    parsed.pathname = pathname.slice(basePath.length);
-  }
-  return parsed;
-}

@@ -35,6 +35,11 @@ export class Listeners {
     for (const listener of this.#all) listener.stopAccepting();
   }
 
+  /** Resolves when no request waits for its answer any more, or after `limitMs`. */
+  async untilAnswered(limitMs: number): Promise<void> {
+    await Promise.all(this.#all.map((listener) => listener.untilAnswered(limitMs)));
+  }
+
   /** Closes every connection and frees the ports. */
   async close(): Promise<void> {
     await Promise.all(this.#all.map((listener) => listener.close()));

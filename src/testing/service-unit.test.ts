@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { shutdownGraceMs } from "../base/limits/connections.ts";
+import { defaultDrainSeconds, settleGraceMs } from "../base/limits/connections.ts";
 import { readConfig } from "../config/config.ts";
 
 const path = join(import.meta.dir, "../../deploy/wavecache.service");
@@ -30,6 +30,6 @@ describe("the unit of systemd", () => {
 
   test("waits longer for the end than the server takes for it", () => {
     const [seconds] = valuesOf("TimeoutStopSec");
-    expect(Number(seconds) * 1000).toBeGreaterThan(shutdownGraceMs);
+    expect(Number(seconds) * 1000).toBeGreaterThan(defaultDrainSeconds * 1000 + settleGraceMs);
   });
 });

@@ -65,10 +65,13 @@ export const selfSignedRenewalDays = 30;
 
 /** At a shutdown requests get this long for their answers; then their connections are closed. */
 export const lastAnswersMs = 1_000;
-/** The process exits after this long even if acknowledgements or answers are still unsent. */
-export const shutdownGraceMs = 8_000;
+/** Default of `--drain-seconds`: uploads in progress get this long to end by themselves; then they are interrupted. */
+export const defaultDrainSeconds = 3;
+export const maxDrainSeconds = 3_600;
+/** The process exits this long after the drain even if acknowledgements or answers are still unsent. */
+export const settleGraceMs = 5_000;
 
-mustHold("last answers come before the exit", lastAnswersMs < shutdownGraceMs);
+mustHold("last answers come before the exit", lastAnswersMs < settleGraceMs);
 mustHold("a whole message fits the send buffer", highestMaxMessageBytes <= webSocketBufferBytes);
 mustHold("a message may take longer than the first one", firstMessageMs <= messageTimeoutMs);
 mustHold("silent connections can be evicted", evictionGraceMs < firstMessageMs);

@@ -1,5 +1,5 @@
 /** Limits of protocol v1. */
-import { defaultMaxMessageBytes, shutdownGraceMs } from "./connections.ts";
+import { defaultMaxMessageBytes } from "./connections.ts";
 import { readSliceBytes } from "./lanes.ts";
 import { mustHold } from "./relation.ts";
 import { GiB, KiB, MiB } from "./units.ts";
@@ -37,8 +37,6 @@ export const totalReceiveBudgetBytes = 256 * MiB;
 export const maxUnreadAnswerBytes = 4 * MiB;
 /** Queries of one connection that run at once; further ones wait. */
 export const maxConcurrentQueries = 4;
-/** When the server leaves, peers have this long to finish what they have started; then their connections close. */
-export const goodbyeMs = 3_000;
 /** Longest interval between acknowledgements of an upload that makes progress. */
 export const ackIntervalMs = 500;
 /** Interval at which followers of an upload learn its size. */
@@ -65,4 +63,3 @@ mustHold(
 mustHold("a quantum arrives in one part", streamQuantumBytes <= readSliceBytes);
 mustHold("a connection's turn lets several streams send", streamQuantumBytes <= connectionQuantumBytes);
 mustHold("uploads are acknowledged before a connection is idle", ackIntervalMs < messageIdleTimeoutMs / 3);
-mustHold("peers may finish within the shutdown", goodbyeMs < shutdownGraceMs);

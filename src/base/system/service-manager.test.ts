@@ -14,7 +14,7 @@ test("a process that systemd did not start reloads and stops without a notificat
   const done: string[] = [];
   service.ready("ready");
   await service.reload(async () => void done.push("reload"));
-  await service.stop(async () => void done.push("close"));
+  await service.stop(async () => void done.push("close"), 8_000);
   expect(done).toEqual(["reload", "close"]);
 });
 
@@ -27,12 +27,12 @@ describe.skipIf(process.platform !== "linux")("a service", () => {
       const service = ServiceManager.open({ NOTIFY_SOCKET: path }, log);
       service.ready("two\nlines");
       await service.reload(async () => {});
-      await service.stop(async () => {});
+      await service.stop(async () => {}, 8_000);
       expect(socket.received).toEqual([
         "READY=1\nSTATUS=two lines",
         expect.stringMatching(/^RELOADING=1\nMONOTONIC_USEC=\d+$/),
         "READY=1\nSTATUS=two lines",
-        "STOPPING=1\nSTATUS=shutting down",
+        "STOPPING=1\nSTATUS=shutting down\nEXTEND_TIMEOUT_USEC=8000000",
       ]);
     });
   }

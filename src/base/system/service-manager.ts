@@ -62,8 +62,9 @@ export class ServiceManager {
     }
   }
 
-  async stop(close: () => Promise<void>): Promise<void> {
-    this.#send?.("STOPPING=1\nSTATUS=shutting down");
+  /** `limitMs`: systemd must not end the service before it has had this long. */
+  async stop(close: () => Promise<void>, limitMs: number): Promise<void> {
+    this.#send?.(`STOPPING=1\nSTATUS=shutting down\nEXTEND_TIMEOUT_USEC=${limitMs * 1000}`);
     await close();
   }
 

@@ -9,8 +9,8 @@ export interface ShutdownSettings {
   reload: () => void;
   /** Writes the last lines of the log; resolves in any case. */
   flushLog: () => Promise<void>;
-  /** The process ends after this, even if `close` is not done. */
-  graceMs: number;
+  /** The process ends after this, even if `close` is not done. Asked at the signal. */
+  graceMs: () => number;
   log: Log;
 }
 
@@ -54,7 +54,7 @@ async function shutDown(signal: string, { close, flushLog, graceMs, log }: Shutd
   const timer = setTimeout(() => {
     log.error("the shutdown took too long; unfinished uploads stay resumable");
     void flushLog().then(() => process.exit(1));
-  }, graceMs);
+  }, graceMs());
   let exitCode = 0;
   try {
     await close();

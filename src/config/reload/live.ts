@@ -3,6 +3,7 @@ import type { Name } from "../schema.ts";
 
 const live: ReadonlySet<Name> = new Set<Name>([
   "logLevel",
+  "drainSeconds",
   "maxConnections",
   "maxConnectionsPerAddress",
   "allowHost",

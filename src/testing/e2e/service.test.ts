@@ -25,6 +25,6 @@ test.skipIf(process.platform !== "linux")(
       return reloading! > 0 && ready! > reloading!;
     });
     expect(await server.stop()).toBe(0);
-    expect(socket.received).toContain("STOPPING=1\nSTATUS=shutting down");
+    expect(socket.received).toContain("STOPPING=1\nSTATUS=shutting down\nEXTEND_TIMEOUT_USEC=8000000");
   },
 );
