@@ -15,6 +15,11 @@ export const maxOpusLinks = 1_000;
 export const maxOggDamageBytes = 64 * MiB;
 /** Bytes of a sound's file that are read without finding audio in them; after more the sound is refused as unreadable. */
 export const maxSoundGapBytes = 64 * MiB;
+/**
+ * Samples of all channels that are decoded from a FLAC file, 24 hours at 48 kHz in stereo, damaged frames included; a file
+ * with more is refused with SOUND_TOO_LONG. A few bytes of it can stand for half a million samples.
+ */
+export const maxFlacSamples = 24 * 3600 * 48_000 * 2;
 /** Chunks of a WAV file before its audio, and their bytes; a file with more of either is refused as unreadable. */
 export const maxWavHeadChunks = 10_000;
 export const maxWavSkippedBytes = 64 * MiB;

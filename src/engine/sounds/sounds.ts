@@ -19,7 +19,7 @@ import type { Sound, SoundSource } from "./sound.ts";
 /** For each mode, the file names to try in order. */
 export type SoundNames = readonly (readonly string[])[];
 
-const soundSuffixes = ["wav", "opus", "ogg", "mp3"];
+const soundSuffixes = ["wav", "opus", "ogg", "mp3", "flac"];
 /** `startup_mode` is the name in the folders of older servers. */
 const soundStems = [["startup", "startup_mode"], ["mode_1"], ["mode_2"], ["mode_3"], ["mode_4"], ["mode_5"]];
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { maxReadingBytes } from "../../base/limits/streams.ts";
 import { id3Text } from "../../testing/fixtures/id3.ts";
+import { caseFile } from "../../testing/harness/played-sound.ts";
 import { noFindings, readFindings } from "./audio-reading.ts";
 
 /** A file whose bytes behind `head` are frames of no known format. Counts what is read of it. */
@@ -16,6 +17,13 @@ function fileOf(head: Uint8Array, size: number) {
 }
 
 describe("the findings of a file", () => {
+  test("of FLAC are what its head says", async () => {
+    const bytes = caseFile("flac-24.flac");
+    const read = async (offset: number, length: number) => bytes.subarray(offset, offset + length);
+    const { audio } = await readFindings({ size: bytes.length, read }, "audio/flac");
+    expect(audio).toMatchObject({ container: "FLAC", duration: 0.2, sampleRate: 96_000, channels: 1 });
+  });
+
   test("cost no more bytes than the limit, however long it is", async () => {
     for (const size of [maxReadingBytes, 1024 * maxReadingBytes]) {
       for (const format of ["audio/mpeg", "audio/ogg", "audio/wav", "audio/flac", "audio/mp4"]) {

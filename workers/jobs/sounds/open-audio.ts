@@ -1,6 +1,7 @@
 import { WavecacheError } from "../../../src/base/errors.ts";
 import { type AudioProbe, probeAudio } from "../../../src/codec/probe.ts";
 import type { EncodingPace } from "./encoding-pace.ts";
+import { openFlac } from "./flac-audio.ts";
 import type { MonoAudio } from "./mono-audio.ts";
 import { openMp3 } from "./mp3-audio.ts";
 import { inspectOpus, openOpus } from "./opus-audio.ts";
@@ -14,7 +15,7 @@ export async function openAudio(file: SoundSourceFile, pace: EncodingPace): Prom
   return openOpus(file, await inspectOpus(file, pace, Infinity), pace);
 }
 
-/** Decodes a file that is WAV or MP3. Throws SOUND_UNREADABLE for any other, and SOUND_TOO_LONG. */
+/** Decodes a file that is WAV, MP3 or FLAC. Throws SOUND_UNREADABLE for any other, and SOUND_TOO_LONG. */
 export async function openProbed(
   file: SoundSourceFile,
   { format, at }: AudioProbe,
@@ -23,6 +24,7 @@ export async function openProbed(
 ): Promise<MonoAudio> {
   if (format === "audio/wav") return await openWav(file, pace, maxMs);
   if (format === "audio/mpeg") return await openMp3(file, at, file.size, pace);
+  if (format === "audio/flac") return await openFlac(file, at, pace);
   const what = file.size === 0 ? "an empty file" : (format ?? "an unknown audio format");
-  throw new WavecacheError("SOUND_UNREADABLE", `${what}; WAV, MP3 and Opus in Ogg can be read`);
+  throw new WavecacheError("SOUND_UNREADABLE", `${what}; WAV, MP3, FLAC and Opus in Ogg can be read`);
 }

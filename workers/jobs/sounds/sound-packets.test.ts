@@ -32,7 +32,11 @@ describe("a sound is refused for what it is:", () => {
     ["MP3 of free format behind a tag", joined(id3Tag(69), caseFile("mp3-free.mp3")), "free format"],
     ["a WAV file of unknown coding", riffFile([formatChunk({ tag: 0x31, blockBytes: 65, bits: 0 })]), "GSM"],
     ["AAC", aac, "audio/aac"],
-    ["FLAC behind a tag", joined(id3Tag(100), new TextEncoder().encode("fLaC".padEnd(99))), "audio/flac"],
+    [
+      "FLAC without a head, behind a tag",
+      joined(id3Tag(100), new TextEncoder().encode("fLaC".padEnd(99))),
+      "damaged metadata",
+    ],
     ["a tag and nothing else", id3Tag(50), "no MP3 audio"],
     ["nothing", new Uint8Array(0), "an empty file"],
   ])("%s", async (_, bytes, reason) => {

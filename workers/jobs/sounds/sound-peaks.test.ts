@@ -5,7 +5,7 @@ import { decodeDat, type Peaks } from "../../../src/codec/peaks/dat.ts";
 import { encodeWavHeader } from "../../../src/codec/wav/wav.ts";
 import { failureOf } from "../../../src/testing/fixtures/failure-of.ts";
 import { temporaryFolder } from "../../../src/testing/fixtures/temporary-folder.ts";
-import { caseFile } from "../../../src/testing/harness/played-sound.ts";
+import { caseFile, music } from "../../../src/testing/harness/played-sound.ts";
 import { EncodingPace } from "./encoding-pace.ts";
 import { storePeaks } from "./sound-peaks.ts";
 import { SoundSourceFile } from "./sound-source-file.ts";
@@ -49,6 +49,12 @@ describe("the peaks of a sound", () => {
     expect([...stereo.data]).toEqual([-100, 200]);
   });
 
+  test("of FLAC are those of the same audio as WAV", async () => {
+    const found = await peaksOf(caseFile("flac-stereo.flac"));
+    expect(found).toEqual({ ...(await peaksOf(wav(music.slice(), 2))), sampleRate: 44_100 });
+    expect(found.data.length).toBe(2 * Math.ceil(music.length / 2 / 256));
+  });
+
   test.each([
     ["MP3", "mp3-xing-noframes.mp3"],
     ["MP3 that changes its sample rate", "mp3-concat-rate.mp3"],
@@ -63,6 +69,7 @@ describe("the peaks of a sound", () => {
     expect(await failureOf(peaksOf(new TextEncoder().encode("text")))).toBe("SOUND_UNREADABLE");
     expect(await failureOf(peaksOf(wav(new Int16Array(0))))).toBe("SOUND_UNREADABLE");
     expect(await failureOf(peaksOf(wav(new Int16Array(20_000)), () => true))).toContain("cancelled");
+    expect(await failureOf(peaksOf(caseFile("flac-stereo.flac"), () => true))).toContain("cancelled");
     expect(readdirSync(folder.path)).toEqual(["source"]);
   });
 });
