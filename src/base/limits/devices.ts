@@ -33,6 +33,12 @@ export const deviceKeepaliveTimeoutMs = 10_000;
 export const deviceIdleMs = 60_000;
 /** Devices in one page of a listing; a request for more is refused. */
 export const maxListedDevices = 1000;
+/** Clients that follow the state of devices; one more is refused with LISTENERS_EXHAUSTED. */
+export const maxDeviceFollowers = 64;
+/** What changes within this time is sent to followers together. */
+export const deviceFeedMs = 50;
+/** Devices in one event to a follower; further ones come with the next event. */
+export const maxFeedDevices = 500;
 
 mustHold("connected devices do not evict each other", maxRememberedDevices >= 2 * maxConnectedDevices);
 mustHold("every connected device may open its two streams", maxDeviceStreams >= 2 * maxConnectedDevices);

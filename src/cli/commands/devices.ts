@@ -1,7 +1,12 @@
 /** `devices`: shows the state of a server's devices, once or continuously. */
 import type { CAC } from "cac";
 import { ClientError } from "../../client/errors.ts";
-import { type DeviceListOptions, type ListedDevice, listDevices } from "../../client/http/devices.ts";
+import {
+  type DeviceListOptions,
+  followDevices,
+  type ListedDevice,
+  listDevices,
+} from "../../client/http/devices.ts";
 import { pause } from "../../client/transport/retry.ts";
 import { apiSettings, serverOption } from "../connect/server-options.ts";
 import { flagOption, jsonOption, type Options } from "../kit/arguments.ts";
@@ -29,31 +34,52 @@ async function devices(options: Options, context: Context): Promise<void> {
   context.terminal.printAll(linesOf(await listDevices(request), asJson));
 }
 
-/** On a screen, draws over the previous table. Otherwise prints each change, and JSON as one line per change. */
+/** Shows each change as it happens; a server that sends none is asked again and again. */
 async function watch(request: DeviceListOptions, asJson: boolean, context: Context): Promise<void> {
-  const { terminal, signal } = context;
-  let shown = "";
+  const show = printer(asJson, context);
   for (;;) {
-    const lines = await poll(request, asJson);
-    const text = lines.join("\n");
-    if (text !== shown) {
-      if (asJson) terminal.print(text.replaceAll(/\n */g, " "));
-      else if (terminal.printsToScreen) terminal.redraw(lines);
-      else terminal.printAll(lines);
+    try {
+      if (!(await follow(request, asJson, show))) show(linesOf(await listDevices(request), asJson));
+    } catch (error) {
+      // A failure that may pass is shown in place of the table.
+      if (!(error instanceof ClientError) || !error.again || asJson) throw error;
+      show([failureOf(error).line]);
     }
-    shown = text;
-    await pause(pollMs, signal);
+    await pause(pollMs, context.signal);
   }
 }
 
-/** Shows a temporary failure in place of the table, because the server may come back. */
-async function poll(request: DeviceListOptions, asJson: boolean): Promise<string[]> {
-  try {
-    return linesOf(await listDevices(request), asJson);
-  } catch (error) {
-    if (error instanceof ClientError && error.again && !asJson) return [failureOf(error).line];
-    throw error;
+/** Shows changes until the connection ends. False if the server sends none. */
+async function follow(request: DeviceListOptions, asJson: boolean, show: Show): Promise<boolean> {
+  const changes = await followDevices(request);
+  if (changes === undefined) return false;
+  const known = new Map<string, ListedDevice>();
+  for await (const { devices, gone } of changes) {
+    for (const device of devices) known.set(device.deviceId, device);
+    for (const id of gone) known.delete(id);
+    const listed = [...known.values()].filter(({ connected }) => connected || request.connected !== true);
+    show(linesOf(listed.toSorted(byId), asJson));
   }
+  return true;
+}
+
+function byId(a: ListedDevice, b: ListedDevice): number {
+  return a.deviceId < b.deviceId ? -1 : 1;
+}
+
+type Show = (lines: string[]) => void;
+
+/** On a screen, draws over the previous table. Otherwise prints each change, and JSON as one line per change. */
+function printer(asJson: boolean, { terminal }: Context): Show {
+  let shown = "";
+  return (lines) => {
+    const text = lines.join("\n");
+    if (text === shown) return;
+    shown = text;
+    if (asJson) terminal.print(text.replaceAll(/\n */g, " "));
+    else if (terminal.printsToScreen) terminal.redraw(lines);
+    else terminal.printAll(lines);
+  };
 }
 
 function linesOf(devices: readonly ListedDevice[], asJson: boolean): string[] {

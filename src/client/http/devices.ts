@@ -1,6 +1,8 @@
-/** The list of devices, over the HTTP API. */
+/** The state of devices, over the HTTP API. */
+import { createParser } from "eventsource-parser";
 import * as v from "valibot";
-import { type ApiOptions, parsed, request, throwUnlessOk } from "./api.ts";
+import { type ApiOptions, jsonOf, parsed, request, throwUnlessOk } from "./api.ts";
+import { audioAt } from "./stream-audio.ts";
 
 const missing = "NO_DEVICES";
 
@@ -20,6 +22,8 @@ const deviceSchema = v.object({
   /** The mode whose sound is playing; null if none is. */
   playing: v.nullable(mode),
   /** What the server has set. */
+  /** Whether live audio of this device is being recorded. Missing from answers of older servers. */
+  recording: v.optional(v.boolean()),
   leds,
   /** Percent, as the device reports it; null if it has reported none. */
   battery: v.nullable(v.number()),
@@ -49,6 +53,34 @@ export async function listDevices(options: DeviceListOptions): Promise<ListedDev
     after = page.devices.length === 0 ? null : page.next;
   }
   return found;
+}
+
+const changeSchema = v.object({ devices: v.array(deviceSchema), gone: v.array(v.string()) });
+
+export type DeviceChange = v.InferOutput<typeof changeSchema>;
+
+/**
+ * Yields devices whenever they change, first all of them in one or several parts; `gone` are the ids of those that the
+ * server has forgotten. It ends with the connection. Undefined if the server is older than this. Throws what `audioAt`
+ * throws.
+ */
+export async function followDevices(
+  options: ApiOptions,
+): Promise<AsyncGenerator<DeviceChange, void, void> | undefined> {
+  const bytes = await audioAt("/api/live/devices", options);
+  return bytes && changesIn(bytes);
+}
+
+async function* changesIn(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<DeviceChange, void, void> {
+  const decoder = new TextDecoder();
+  const changes: DeviceChange[] = [];
+  const parser = createParser({
+    onEvent: ({ data }) => changes.push(parsed(changeSchema, jsonOf(data), missing)),
+  });
+  for await (const chunk of bytes) {
+    parser.feed(decoder.decode(chunk, { stream: true }));
+    yield* changes.splice(0);
+  }
 }
 
 async function listPage(

@@ -152,6 +152,11 @@ export class Devices implements DeviceHost {
       .map((device) => device.snapshot);
   }
 
+  /** As `find`; undefined if there is no such device. */
+  peek(deviceId: string): DeviceSnapshot | undefined {
+    return this.#all.get(deviceId)?.snapshot;
+  }
+
   /** Throws DEVICE_UNKNOWN. */
   find(deviceId: string): DeviceSnapshot {
     return this.#find(deviceId).snapshot;

@@ -8,7 +8,7 @@ import { type TokenAdmin, tokenOperations } from "./access/tokens.ts";
 import { apiRoute } from "./api.ts";
 import { type AudioSongs, songAudioOperation } from "./audio/library.ts";
 import { type AudioStreams, type StreamAudios, streamAudioOperation } from "./audio/streams.ts";
-import { deviceOperations, type Devices } from "./devices.ts";
+import { deviceOperations, type Devices } from "./devices/operations.ts";
 import { eventOperations, type Events } from "./events/operations.ts";
 import { type Hooks, hookOperations } from "./events/hooks.ts";
 import { healthRoute, type StoreCheck } from "./health.ts";
@@ -86,7 +86,7 @@ export function httpRoutes(api: HttpApi, version: string, meter: GatewayMeter): 
     ...pinOperations(api.retention.pins, archive),
     ...libraryOperations(api.songs),
     ...songFileOperations(api.songUploads, api.songs),
-    ...deviceOperations(api.devices),
+    ...deviceOperations(api.devices, api.recordings),
     linkOperation(api.access, api.streams),
     ...sessionOperations(api.access),
     ...tokenOperations(api.access),

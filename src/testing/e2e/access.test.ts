@@ -174,6 +174,7 @@ const routes: Route[] = [
     [204, 404],
   ),
   route("get /api/events", "/api/events?follow=0", ["metrics", "read,ingest"], [200, 403]),
+  route("get /api/live/devices", "/api/live/devices", ["list:devices/a", "read:devices/a"], [200, 403]),
   route("get /api/devices", "/api/devices", ["list:devices/**", "read:devices/**"], [200, 403]),
   route("get /api/devices/{id}", "/api/devices/d1", ["read:devices/d1", "read:devices/d2"], [404, 404]),
   route("post /api/devices/{id}/play", "/api/devices/d1/play", control, [404, 404]),

@@ -208,7 +208,8 @@ describe("the OpenAPI document", () => {
     expect((await api.request("GET", "/api/streams/none/peaks")).status).toBe(404);
     expect((await api.request("GET", "/api/library/none/peaks")).status).toBe(404);
     expect((await api.request("GET", "/api/recordings/api/sounds?kind=sound")).status).toBe(200);
-    expect((await api.request("HEAD", "/api/live/levels")).status).toBe(200);
+    for (const feed of ["levels", "devices"])
+      expect((await api.request("HEAD", `/api/live/${feed}`)).status).toBe(200);
     const hour = "from=2026-01-01T00:00Z&to=2026-01-01T01:00Z";
     expect((await api.request("GET", `/api/recordings/api/audio/manifest?${hour}`)).status).toBe(404);
     expect((await api.request("GET", `/api/recordings/api/audio?${hour}`)).status).toBe(404);

@@ -46,7 +46,11 @@ describe.skipIf(chromiumPath === null)("the board of a device", () => {
       await device.untilConnected();
       await using one = await PageSession.open(browser);
       await using other = await PageSession.open(browser);
-      for (const { page } of [one, other]) await page.goto(`${server.httpBase}/devices`);
+      const asked: string[] = [];
+      for (const { page } of [one, other]) {
+        page.on("request", (request) => void asked.push(new URL(request.url()).pathname));
+        await page.goto(`${server.httpBase}/devices`);
+      }
       const board = one.page.getByRole("article", { name: "lamp" });
       const before = shownBy(device);
       await board.getByRole("button", { name: "Mode", exact: true }).click();
@@ -57,7 +61,15 @@ describe.skipIf(chromiumPath === null)("the board of a device", () => {
         );
       }
       await board.getByRole("button", { name: "Mode 4" }).click();
-      await board.getByText("Mode 4", { exact: true }).first().waitFor();
+      for (const { page } of [one, other])
+        await page
+          .getByRole("article", { name: "lamp" })
+          .getByText("Mode 4", { exact: true })
+          .first()
+          .waitFor();
+      // The server sends what changes, and nobody asks for it.
+      expect(asked).toContain("/api/live/devices");
+      expect(asked).not.toContain("/api/devices");
       expect(one.errors).toEqual([]);
     },
     limitMs,

@@ -49,6 +49,7 @@ export interface Device {
   lastSeen: string;
   mode: number;
   playing: number | null;
+  recording: boolean;
   leds: string[];
   battery: number | null;
   report: { leds: string[]; pressed: boolean[]; at: string } | null;

@@ -1,7 +1,6 @@
 /** `GET /api/live/levels`: the levels of devices that send, ten times a second, as server-sent events. */
-import { Glob } from "../../../access/glob.ts";
-import { ParameterError } from "../../../base/errors.ts";
 import { maxDevicePatternChars } from "../../../base/limits/peaks.ts";
+import { deviceMatcher } from "../devices/pattern.ts";
 import { type Operation, operation } from "../operation.ts";
 import { text } from "../parameters.ts";
 import { LevelFeed, type MeteredRecordings } from "./level-feed.ts";
@@ -30,7 +29,7 @@ export function levelsOperation(recordings: MeteredRecordings): Operation {
     },
     errors: ["LISTENERS_EXHAUSTED"],
     handle({ request, query, connection, principal, meter }) {
-      const matches = matcherOf(query.device);
+      const matches = deviceMatcher(query.device);
       const headers = { "content-type": mediaType, "cache-control": "no-store" };
       // Without its encoding, Bun would announce a length of 0.
       if (request.method === "HEAD")
@@ -40,14 +39,4 @@ export function levelsOperation(recordings: MeteredRecordings): Operation {
       return new Response(frames, { headers });
     },
   });
-}
-
-function matcherOf(pattern: string | undefined): (device: string) => boolean {
-  if (pattern === undefined) return () => true;
-  try {
-    const glob = new Glob(pattern);
-    return (device) => glob.matches(device);
-  } catch {
-    throw new ParameterError("device", "expected percent-encoding after each %");
-  }
 }

@@ -14,6 +14,7 @@ const deviceSchema = v.strictObject({
   lastSeen: isoTime,
   mode,
   playing: v.nullable(mode),
+  recording: v.boolean(),
   leds,
   battery: v.nullable(v.number()),
   report: v.nullable(v.strictObject({ leds, pressed: v.array(v.boolean()), at: isoTime })),

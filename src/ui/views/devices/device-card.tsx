@@ -1,6 +1,5 @@
-/** The board of a device. What a button does is shown at once; the server has the last word. */
+/** The board of a device. What a button does is shown when the server says so, a moment later. */
 import type { JSX } from "preact";
-import { useEffect, useState } from "preact/hooks";
 import { type DeviceButton, pressButton, refreshDevice, setMode } from "../../api/devices.ts";
 import type { Device } from "../../api/resources.ts";
 import { grants } from "../../app/session.ts";
@@ -18,26 +17,21 @@ interface DeviceCardProps {
   changes: number;
 }
 
-export function DeviceCard({ device: loaded, changes }: DeviceCardProps): JSX.Element {
-  const [answered, setAnswered] = useState<Device | undefined>(undefined);
-  // What is loaded later is newer than the answer to a button.
-  useEffect(() => setAnswered(undefined), [loaded]);
-  const device = answered ?? loaded;
+export function DeviceCard({ device, changes }: DeviceCardProps): JSX.Element {
   const mayControl = grants.value.may("control", `devices/${device.deviceId}`);
-  const act = (action: Promise<Device>) => void action.then(setAnswered, notifyError);
   return (
     <article class={device.connected ? "card board" : "card board away"} aria-label={device.deviceId}>
       <BoardHead device={device} />
       <Leds leds={device.leds} />
-      <Buttons device={device} mayControl={mayControl} onAction={act} />
-      <Modes device={device} mayControl={mayControl} onAction={act} />
+      <Buttons device={device} mayControl={mayControl} />
+      <Modes device={device} mayControl={mayControl} />
       <DeviceHistory deviceId={device.deviceId} changes={changes} />
     </article>
   );
 }
 
 function BoardHead({ device }: { device: Device }): JSX.Element {
-  const { deviceId, connected, lastSeen, battery, mode, playing } = device;
+  const { deviceId, connected, lastSeen, battery, mode, playing, recording } = device;
   const state = playing === null ? `Mode ${mode}` : `Plays the sound of mode ${playing}`;
   return (
     <header class="board-head">
@@ -45,6 +39,7 @@ function BoardHead({ device }: { device: Device }): JSX.Element {
         {deviceId}
       </h2>
       {battery !== null && <Battery percent={battery} />}
+      {recording && <span class="badge accent">Recording</span>}
       <span class={connected ? "badge ok" : "badge"}>
         {connected ? "connected" : `away, seen ${formatAgo(lastSeen, Date.now())}`}
       </span>
@@ -92,15 +87,14 @@ function Leds({ leds }: { leds: readonly string[] }): JSX.Element {
 interface ControlsProps {
   device: Device;
   mayControl: boolean;
-  onAction: (action: Promise<Device>) => void;
 }
 
 /** A button that is held on the board itself is shown as pressed. */
-function Buttons({ device, mayControl, onAction }: ControlsProps): JSX.Element {
+function Buttons({ device, mayControl }: ControlsProps): JSX.Element {
   const { deviceId, connected, report } = device;
   const press = (label: (typeof buttons)[number]) => {
-    if (label === "Connect") onAction(refreshDevice(deviceId));
-    else onAction(pressButton(deviceId, label.toLowerCase() as DeviceButton));
+    if (label === "Connect") act(refreshDevice(deviceId));
+    else act(pressButton(deviceId, label.toLowerCase() as DeviceButton));
   };
   return (
     <div class="board-buttons" role="group" aria-label="Buttons">
@@ -121,7 +115,7 @@ function Buttons({ device, mayControl, onAction }: ControlsProps): JSX.Element {
   );
 }
 
-function Modes({ device: { deviceId, mode }, mayControl, onAction }: ControlsProps): JSX.Element {
+function Modes({ device: { deviceId, mode }, mayControl }: ControlsProps): JSX.Element {
   return (
     <div class="segments board-modes" role="group" aria-label="Mode">
       {modes.map((each) => (
@@ -131,7 +125,7 @@ function Modes({ device: { deviceId, mode }, mayControl, onAction }: ControlsPro
           class={each === mode ? "button on" : "button"}
           aria-pressed={each === mode}
           disabled={!mayControl}
-          onClick={() => onAction(setMode(deviceId, each))}
+          onClick={() => act(setMode(deviceId, each))}
         >
           <span class="spoken">Mode </span>
           {each}
@@ -139,4 +133,9 @@ function Modes({ device: { deviceId, mode }, mayControl, onAction }: ControlsPro
       ))}
     </div>
   );
+}
+
+/** Its effect arrives with the state of the device. */
+function act(action: Promise<Device>): void {
+  action.catch(notifyError);
 }

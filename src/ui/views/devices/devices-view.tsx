@@ -1,20 +1,19 @@
 /** The devices with LEDs, buttons and a loudspeaker: what they show, and their buttons to press. */
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { listDevices } from "../../api/devices.ts";
+import { devices as allDevices, devicesError, followDevices } from "../../api/devices.ts";
 import { subscribe } from "../../api/events.ts";
 import type { Device } from "../../api/resources.ts";
 import { Empty, Failure, Loading } from "../../parts/states.tsx";
-import { useLoaded } from "../../parts/use-loaded.ts";
 import { DeviceCard } from "./device-card.tsx";
 
-/** Changes by other users have no events of their own. */
-const reloadMs = 5_000;
-
 export function DevicesView(): JSX.Element {
-  const { value: devices, error, reload } = useLoaded("devices", listDevices);
-  const changed = useChanges(reload);
+  const [attempts, setAttempts] = useState(0);
+  useEffect(followDevices, [attempts]);
+  const happened = useHistory();
+  const devices = allDevices.value && [...allDevices.value.values()].toSorted(byConnectionAndId);
   const connected = devices?.filter((device) => device.connected).length ?? 0;
+  const error = devicesError.value;
   return (
     <section aria-label="Devices">
       <header class="view-head">
@@ -25,44 +24,44 @@ export function DevicesView(): JSX.Element {
           </p>
         )}
       </header>
-      {error !== undefined && <Failure error={error} onRetry={reload} />}
+      {error !== undefined && <Failure error={error} onRetry={() => setAttempts(attempts + 1)} />}
       {devices === undefined ? (
         error === undefined && <Loading />
       ) : (
-        <Boards devices={devices} changed={changed} />
+        <Boards devices={devices} happened={happened} />
       )}
     </section>
   );
 }
 
-/** Loads again whenever something happens to a device. Results in how often that was, by device. */
-function useChanges(reload: () => void): Readonly<Record<string, number>> {
-  const [changed, setChanged] = useState<Readonly<Record<string, number>>>({});
-  useEffect(() => {
-    const end = subscribe({
-      path: "api/events?subject=devices/*",
-      onEvent: (data) => {
-        const { subject } = data as { subject?: unknown };
-        if (typeof subject !== "string") return;
-        setChanged((known) => ({ ...known, [subject]: (known[subject] ?? 0) + 1 }));
-        reload();
-      },
-    });
-    const timer = setInterval(() => document.visibilityState === "visible" && reload(), reloadMs);
-    return () => {
-      end();
-      clearInterval(timer);
-    };
-  }, [reload]);
-  return changed;
+function byConnectionAndId(a: Device, b: Device): number {
+  return Number(b.connected) - Number(a.connected) || (a.deviceId < b.deviceId ? -1 : 1);
+}
+
+/** How often something happened to each device since the view was opened. */
+function useHistory(): Readonly<Record<string, number>> {
+  const [happened, setHappened] = useState<Readonly<Record<string, number>>>({});
+  useEffect(
+    () =>
+      subscribe({
+        path: "api/events?subject=devices/*",
+        onEvent: (data) => {
+          const { subject } = data as { subject?: unknown };
+          if (typeof subject !== "string") return;
+          setHappened((known) => ({ ...known, [subject]: (known[subject] ?? 0) + 1 }));
+        },
+      }),
+    [],
+  );
+  return happened;
 }
 
 interface BoardsProps {
   devices: readonly Device[];
-  changed: Readonly<Record<string, number>>;
+  happened: Readonly<Record<string, number>>;
 }
 
-function Boards({ devices, changed }: BoardsProps): JSX.Element {
+function Boards({ devices, happened }: BoardsProps): JSX.Element {
   if (devices.length === 0) {
     return (
       <Empty icon="devices" title="No devices yet" command="bun run client device --id lamp">
@@ -70,12 +69,11 @@ function Boards({ devices, changed }: BoardsProps): JSX.Element {
       </Empty>
     );
   }
-  const inOrder = devices.toSorted((a, b) => Number(b.connected) - Number(a.connected));
   return (
     <ul class="boards">
-      {inOrder.map((device) => (
+      {devices.map((device) => (
         <li key={device.deviceId}>
-          <DeviceCard device={device} changes={changed[`devices/${device.deviceId}`] ?? 0} />
+          <DeviceCard device={device} changes={happened[`devices/${device.deviceId}`] ?? 0} />
         </li>
       ))}
     </ul>

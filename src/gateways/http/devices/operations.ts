@@ -1,13 +1,21 @@
 /** The operations on devices. Each button has an operation that returns the device after it. */
 import * as v from "valibot";
-import { resourceOf } from "../../access/actions.ts";
-import { maxListedDevices } from "../../base/limits/devices.ts";
-import { json, type Operation, operation } from "./operation.ts";
-import { after, choice, limit, whole } from "./parameters.ts";
-import { timeSchema } from "./schemas.ts";
+import { resourceOf } from "../../../access/actions.ts";
+import { maxListedDevices } from "../../../base/limits/devices.ts";
+import { json, type Operation, operation } from "../operation.ts";
+import { after, choice, limit, whole } from "../parameters.ts";
+import {
+  describeDevice,
+  type DeviceDescription,
+  deviceSchema,
+  recordedIds,
+  type RunningRecordings,
+} from "./description.ts";
+import { followDevicesOperation } from "./follow.ts";
+import type { WatchedDevices } from "./feed.ts";
 
-/** What the operations need of the engine. All but `list` throw DEVICE_UNKNOWN. */
-export interface Devices {
+/** What the operations need of the engine. What takes the id of a device throws DEVICE_UNKNOWN, but for `peek`. */
+export interface Devices extends WatchedDevices {
   list(query: {
     connected: boolean | undefined;
     after: string;
@@ -23,39 +31,6 @@ export interface Devices {
   setMode(deviceId: string, mode: number): DeviceDescription;
 }
 
-/** Times are milliseconds since 1970, LEDs 0xRRGGBBAA. */
-interface DeviceDescription {
-  deviceId: string;
-  connectedAt: number | undefined;
-  createdAt: number;
-  seenAt: number;
-  mode: number;
-  playing: number | undefined;
-  leds: readonly number[];
-  report: { leds: number[]; pressed: boolean[]; battery: number | null; at: number } | undefined;
-}
-
-/** `#RRGGBBAA`. */
-const colorSchema = v.pipe(v.string(), v.regex(/^#[0-9A-F]{8}$/));
-
-const deviceSchema = v.strictObject({
-  deviceId: v.string(),
-  connected: v.boolean(),
-  connectedSince: v.nullable(timeSchema),
-  firstSeen: timeSchema,
-  lastSeen: timeSchema,
-  mode: v.number(),
-  /** The mode whose sound plays. */
-  playing: v.nullable(v.number()),
-  /** The colors that the server has set. */
-  leds: v.array(colorSchema),
-  battery: v.nullable(v.number()),
-  /** The device's last report; null if it never sent one. */
-  report: v.nullable(
-    v.strictObject({ leds: v.array(colorSchema), pressed: v.array(v.boolean()), at: timeSchema }),
-  ),
-});
-
 const pageSchema = v.strictObject({ devices: v.array(deviceSchema), next: v.nullable(v.string()) });
 
 const tag = "devices";
@@ -63,17 +38,22 @@ const segments = { id: "The id of the device." };
 const maxMode = 5;
 const afterAction = { 200: { description: "The device after the action.", schema: deviceSchema } };
 
-export function deviceOperations(devices: Devices): Operation[] {
+/** The description of a device at the moment. */
+type Describe = (device: DeviceDescription) => v.InferOutput<typeof deviceSchema>;
+
+export function deviceOperations(devices: Devices, recordings: RunningRecordings): Operation[] {
+  const describe: Describe = (device) => describeDevice(device, recordedIds(recordings));
   return [
-    listOperation(devices),
-    findOperation(devices),
-    playOperation(devices),
-    stopOperation(devices),
-    modeOperation(devices),
+    listOperation(devices, recordings),
+    findOperation(devices, describe),
+    playOperation(devices, describe),
+    stopOperation(devices, describe),
+    modeOperation(devices, describe),
+    followDevicesOperation(devices, recordings),
   ];
 }
 
-function listOperation(devices: Devices): Operation {
+function listOperation(devices: Devices, recordings: RunningRecordings): Operation {
   return operation({
     method: "get",
     route: "/api/devices",
@@ -92,12 +72,13 @@ function listOperation(devices: Devices): Operation {
       const connected = query.connected === undefined ? undefined : query.connected === "true";
       const page = devices.list({ connected, after: query.after, limit: query.limit, isVisible });
       const next = page.length === query.limit ? page.at(-1)!.deviceId : null;
-      return json({ devices: page.map(describe), next }, meter);
+      const recorded = recordedIds(recordings);
+      return json({ devices: page.map((device) => describeDevice(device, recorded)), next }, meter);
     },
   });
 }
 
-function findOperation(devices: Devices): Operation {
+function findOperation(devices: Devices, describe: Describe): Operation {
   return operation({
     method: "get",
     route: "/api/devices/:id",
@@ -116,7 +97,7 @@ function findOperation(devices: Devices): Operation {
   });
 }
 
-function playOperation(devices: Devices): Operation {
+function playOperation(devices: Devices, describe: Describe): Operation {
   return operation({
     method: "post",
     route: "/api/devices/:id/play",
@@ -138,7 +119,7 @@ function playOperation(devices: Devices): Operation {
   });
 }
 
-function stopOperation(devices: Devices): Operation {
+function stopOperation(devices: Devices, describe: Describe): Operation {
   return operation({
     method: "post",
     route: "/api/devices/:id/stop",
@@ -153,7 +134,7 @@ function stopOperation(devices: Devices): Operation {
   });
 }
 
-function modeOperation(devices: Devices): Operation {
+function modeOperation(devices: Devices, describe: Describe): Operation {
   return operation({
     method: "post",
     route: "/api/devices/:id/mode",
@@ -170,31 +151,4 @@ function modeOperation(devices: Devices): Operation {
       return json(describe(device), meter);
     },
   });
-}
-
-function describe(device: DeviceDescription): v.InferOutput<typeof deviceSchema> {
-  const { deviceId, connectedAt, createdAt, seenAt, mode, playing, leds, report } = device;
-  return {
-    deviceId,
-    connected: connectedAt !== undefined,
-    connectedSince: connectedAt === undefined ? null : time(connectedAt),
-    firstSeen: time(createdAt),
-    lastSeen: time(seenAt),
-    mode,
-    playing: playing ?? null,
-    leds: leds.map(color),
-    battery: report?.battery ?? null,
-    report:
-      report === undefined
-        ? null
-        : { leds: report.leds.map(color), pressed: report.pressed, at: time(report.at) },
-  };
-}
-
-function time(ms: number): string {
-  return new Date(ms).toISOString();
-}
-
-function color(rgba: number): string {
-  return `#${rgba.toString(16).toUpperCase().padStart(8, "0")}`;
 }
