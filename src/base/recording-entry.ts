@@ -83,6 +83,8 @@ export interface RecordingEntry {
   placement: Placement;
   bin: RecordedFile;
   wav: RecordedWav;
+  /** The token that it counts for; absent for none, and for a writer, which does not know. */
+  account?: string;
   /** Absent if the samples were not measured; the keeper measures them later. */
   peaks?: RecordedPeaks;
 }
@@ -95,6 +97,8 @@ export interface StartedSegment {
   placement: Placement;
   /** The placement if the device does not catch up on the delay of the first frame; absent if that was on time. */
   latePlacement?: Placement;
+  /** As in `RecordingEntry`. */
+  account?: string;
   /** Samples per channel of a full frame. */
   frameSamples: number;
   /** Lost frames are silence in the `.wav`. */

@@ -63,7 +63,11 @@ export function buildEngine(base: EngineBase, settings: EngineSettings): Engine 
   const conditions = new StoreConditions(readiness, events, openLog("store"));
   const streams = new Streams({ pool, layout, conditions }, settings.streams, openLog("engine"));
   const streamAudio = new StreamAudios(pool.readers, streams);
-  const recordings = new Recordings(pool, conditions, settings.recordings, openLog("recordings"));
+  const recordings = new Recordings(
+    { pool, conditions, accounts: streams.accounts },
+    settings.recordings,
+    openLog("recordings"),
+  );
   const songs = new Songs(library, streams, layout);
   const songUploads = new SongUploads(library, songs, settings.songs);
   const soundPeaks = new SoundPeaks(pool.encoders);

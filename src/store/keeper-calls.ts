@@ -150,7 +150,7 @@ export interface KeeperCalls {
     },
     result: StreamRow,
   ];
-  /** Bytes of the streams of an account, apart from these. */
+  /** Bytes of the streams of an account, apart from these, and of its recordings. */
   storedBytes: [args: { account: string; exceptStreamIds: string[] }, result: number];
   find: [args: { streamId: string }, result: StreamRow | null];
   /** The stream of this id, or else the only one whose tag `name`, or the end after its last slash, is this name. */

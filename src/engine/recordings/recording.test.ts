@@ -30,6 +30,7 @@ const message = (number: number) => Uint8Array.of(number);
 class Stage {
   readonly said: string[] = [];
   room = Infinity;
+  leftBytes = Infinity;
   released: string[] | undefined;
   readonly recording: Recording;
 
@@ -49,6 +50,10 @@ class Stage {
       countSkippedLive: () => {},
       encodeLive: () => ({ push: () => true, close: () => {} }),
       addSegment: () => {},
+      refuseWrite: (_, bytes) => {
+        this.leftBytes -= bytes;
+        return this.leftBytes < 0 ? new WavecacheError("TOKEN_LIMIT_REACHED") : undefined;
+      },
       noteSound: () => {},
       addStarted: () => {},
       release: (_, unfinished) => void (this.released = unfinished),
@@ -102,6 +107,38 @@ describe("a recording", () => {
     await stage.recording.over;
     expect(stage.said).toEqual(["failed DISK_FULL", "close"]);
     expect(stage.released).toEqual(["a", "b"]);
+  });
+
+  test("of a limited token waits for what that has stored, and ends at the first frame without room", async () => {
+    const stage = new Stage();
+    const answer = Promise.withResolvers<void>();
+    const admitted = stage.recording.admit(answer.promise);
+    stage.leftBytes = 2;
+    expect(stage.recording.write(message(1))).toBe(false);
+    stage.recording.room();
+    expect(stage.said).toEqual([]);
+    answer.resolve();
+    await admitted;
+    expect(stage.recording.write(message(2))).toBe(true);
+    stage.recording.write(message(3));
+    stage.recording.write(message(4));
+    expect(stage.said).toEqual(["write 1", "room", "write 2", "close", "failed TOKEN_LIMIT_REACHED"]);
+  });
+
+  test("of a token without room writes nothing, also if its device has gone meanwhile", async () => {
+    for (const [isGone, said] of [
+      [false, ["close", "failed TOKEN_LIMIT_REACHED"]],
+      [true, ["close"]],
+    ] as const) {
+      const stage = new Stage();
+      const answer = Promise.withResolvers<void>();
+      const admitted = stage.recording.admit(answer.promise);
+      stage.recording.write(message(1));
+      if (isGone) stage.recording.end();
+      answer.reject(new WavecacheError("TOKEN_LIMIT_REACHED"));
+      await admitted;
+      expect(stage.said).toEqual([...said]);
+    }
   });
 
   test("is over when its writer dies", async () => {

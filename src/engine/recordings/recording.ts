@@ -5,7 +5,7 @@
  *         '--> failed ---------^          (the files keep what was written)
  */
 import { join } from "node:path";
-import type { WavecacheError } from "../../base/errors.ts";
+import { toWavecacheError, type WavecacheError } from "../../base/errors.ts";
 import { liveHistoryMs } from "../../base/limits/recordings.ts";
 import type { RequestContext } from "../../base/request-context.ts";
 import type { Log } from "../../base/log/log.ts";
@@ -15,6 +15,7 @@ import type { OrderDecision } from "../../codec/nibble-order.ts";
 import type { PastAudio, RecordingSpec, SoundNews } from "../../lane/messages/recordings.ts";
 import type { RecordingEvents, RecordingSlot } from "../../pool/recording-slot.ts";
 import type { LiveEncoding, LiveEncodingEvents } from "../../pool/live-encodings.ts";
+import type { Account } from "../../store/streams/accounts.ts";
 import type { LiveTask } from "../../store/sounds/encoder-calls.ts";
 import type { Handshake } from "../../wire/ingest.ts";
 import { LiveFeed } from "./live-feed.ts";
@@ -23,6 +24,8 @@ import { UnenteredBytes } from "./unentered-bytes.ts";
 
 /** The session that receives the frames from a device. */
 export interface RecordingOwner {
+  /** The token that the recording counts for. */
+  readonly account?: Account | undefined;
   /** The connection that the frames come by. */
   readonly context?: RequestContext | undefined;
   /** The sender may continue after `write` has returned false. */
@@ -35,6 +38,8 @@ export interface RecordingOwner {
 export interface RecordingHost {
   readonly log: Log;
   openSlot(spec: RecordingSpec, events: RecordingEvents): RecordingSlot;
+  /** Why a recording may not take so many bytes more; undefined if it may. */
+  refuseWrite(recording: Recording, bytes: number): WavecacheError | undefined;
   /** Counts live audio that the writer skipped because its lane was full. */
   countSkippedLive(bytes: number): void;
   /** Encodes live audio in the encoding thread. */
@@ -76,6 +81,10 @@ export class Recording implements RecordingEvents {
   /** Calls of `look` that the writer has not answered, oldest first. */
   #looks: ((audio: WrittenAudio) => void)[] = [];
   #isOver = false;
+  /** The token has a limit of stored bytes: each frame is compared with it. */
+  #isLimited = false;
+  /** Frames wait until it is known what the token has stored. */
+  #isHeld = false;
 
   constructor(spec: RecordingSpec, owner: RecordingOwner, host: RecordingHost) {
     this.handshake = spec.handshake;
@@ -128,10 +137,25 @@ export class Recording implements RecordingEvents {
   /** Accepts a frame message. False asks the sender to pause until `recordingHasRoom`; the frame is accepted either way. */
   write(message: Uint8Array): boolean {
     if (this.#state !== "recording") return true;
+    const refusal = this.#isLimited ? this.#refusalOf(message) : undefined;
+    if (refusal !== undefined) return this.#refuse(refusal);
     this.unentered.receive(message.length);
-    if (this.#queue.length === 0 && this.#slot.write(message)) return true;
+    if (this.#queue.length === 0 && !this.#isHeld && this.#slot.write(message)) return true;
     this.#queue.push(message);
     return false;
+  }
+
+  /** Frames wait for the answer. If that rejects, nothing of this recording is written. */
+  async admit(answer: Promise<void>): Promise<void> {
+    this.#isLimited = true;
+    this.#isHeld = true;
+    const refusal = await answer.then(() => undefined, toWavecacheError);
+    this.#isHeld = false;
+    if (this.#state === "failed") return;
+    if (refusal === undefined) return this.room();
+    this.#queue = [];
+    if (this.#state === "ending") this.#slot.close();
+    else this.#refuse(refusal);
   }
 
   /** What is in files and was not passed to `addSegment`, at the time of the answer. */
@@ -152,7 +176,7 @@ export class Recording implements RecordingEvents {
   end(): void {
     if (this.#state !== "recording") return;
     this.#state = "ending";
-    if (this.#queue.length === 0) this.#slot.close();
+    if (this.#queue.length === 0 && !this.#isHeld) this.#slot.close();
   }
 
   started(segment: StartedSegment): void {
@@ -249,12 +273,28 @@ export class Recording implements RecordingEvents {
   }
 
   room(): void {
+    if (this.#isHeld) return;
     while (this.#queue.length > 0) {
       if (!this.#slot.write(this.#queue[0]!)) return;
       this.#queue.shift();
     }
     if (this.#state === "ending") this.#slot.close();
     else this.#owner.recordingHasRoom();
+  }
+
+  get account(): Account | undefined {
+    return this.#owner.account;
+  }
+
+  #refusalOf(message: Uint8Array): WavecacheError | undefined {
+    return this.#host.refuseWrite(this, this.unentered.sizeOf(message.length));
+  }
+
+  /** What was accepted before is kept. */
+  #refuse(error: WavecacheError): true {
+    this.end();
+    this.#owner.recordingFailed(error);
+    return true;
   }
 
   #fail(error: WavecacheError): void {

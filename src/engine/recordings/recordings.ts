@@ -14,6 +14,7 @@ import type { LiveTask } from "../../store/sounds/encoder-calls.ts";
 import type { RecordingEvents, RecordingSlot } from "../../pool/recording-slot.ts";
 import { codecPcm16, type Handshake, sanitizeHwid } from "../../wire/ingest.ts";
 import type { LiveStream } from "../../store/events/facts.ts";
+import type { AccountStorage } from "../streams/account-storage.ts";
 import type { StoreConditions } from "../store-conditions.ts";
 import { SoundSpans } from "./sound-spans.ts";
 import type { Period, SessionEnd } from "../../store/recordings/timeline/catalog.ts";
@@ -23,6 +24,13 @@ import type { UnenteredSegment } from "./by-time/written.ts";
 import { Compactor, type CompactorSettings } from "./compactor.ts";
 import { SegmentSync } from "./segment-sync.ts";
 import { Recording, type RecordingHost, type RecordingOwner } from "./recording.ts";
+
+/** What recordings are built on. */
+export interface RecordingsBase {
+  pool: Pool;
+  conditions: StoreConditions;
+  accounts: Pick<AccountStorage, "begin" | "isLimited" | "check" | "refuseWrite" | "entered">;
+}
 
 export interface RecordingSettings {
   /** The folder of all recordings. */
@@ -54,6 +62,7 @@ export class Recordings implements RecordingHost {
   readonly log: Log;
   readonly #pool: Pool;
   readonly #conditions: StoreConditions;
+  readonly #accounts: RecordingsBase["accounts"];
   readonly #settings: RecordingSettings;
   /** Oldest first; some may still be ending. */
   readonly #all = new Set<Recording>();
@@ -76,9 +85,10 @@ export class Recordings implements RecordingHost {
   #skippedLiveBytes = 0;
   #levelListeners = 0;
 
-  constructor(pool: Pool, conditions: StoreConditions, settings: RecordingSettings, log: Log) {
+  constructor({ pool, conditions, accounts }: RecordingsBase, settings: RecordingSettings, log: Log) {
     this.#pool = pool;
     this.#conditions = conditions;
+    this.#accounts = accounts;
     this.#settings = settings;
     this.log = log;
     this.#rateLimitedLog = new RateLimitedLog(log);
@@ -123,9 +133,21 @@ export class Recordings implements RecordingHost {
     };
     const recording = new Recording(spec, owner, this);
     this.#all.add(recording);
-    this.#unentered.add(recording);
-    void recording.unentered.over.then(() => this.#unentered.delete(recording));
+    this.#count(recording);
     return recording;
+  }
+
+  /** Counts what is recorded until the catalog has it. */
+  #count(recording: Recording): void {
+    const { unentered, account } = recording;
+    this.#unentered.add(recording);
+    void unentered.over.then(() => this.#unentered.delete(recording));
+    this.#accounts.begin(unentered, account);
+    if (this.#accounts.isLimited(unentered)) void recording.admit(this.#accounts.check(unentered, undefined));
+  }
+
+  refuseWrite({ unentered }: Recording, bytes: number): WavecacheError | undefined {
+    return this.#accounts.refuseWrite(unentered, bytes);
   }
 
   /**
@@ -197,7 +219,8 @@ export class Recordings implements RecordingHost {
   }
 
   /** Without this a repair would place the segment by its name alone, which has whole seconds. */
-  addStarted(segment: StartedSegment, { hwid: device, handshake }: Recording): void {
+  addStarted(started: StartedSegment, { hwid: device, handshake, account }: Recording): void {
+    const segment = account === undefined ? started : { ...started, account: account.id };
     const { streamId, sampleRate, channels } = handshake;
     const live: LiveStream = {
       device,
@@ -251,8 +274,11 @@ export class Recordings implements RecordingHost {
 
   entered(names: readonly string[]): void {
     for (const name of names) {
-      this.#waiting.get(name)?.unentered.enter(name);
+      const unentered = this.#waiting.get(name)?.unentered;
       this.#waiting.delete(name);
+      if (unentered === undefined) continue;
+      this.#accounts.entered(unentered, unentered.bytesOf(name));
+      unentered.enter(name);
     }
   }
 

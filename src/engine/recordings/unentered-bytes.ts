@@ -48,13 +48,16 @@ export class UnenteredBytes {
     this.#waiting.set(name, bytes);
   }
 
-  /** Returns the bytes of a segment that waits no longer. */
-  enter(name: string): number {
-    const bytes = this.#waiting.get(name) ?? 0;
+  /** Of a segment that waits. */
+  bytesOf(name: string): number {
+    return this.#waiting.get(name) ?? 0;
+  }
+
+  /** A segment waits no longer. */
+  enter(name: string): void {
+    this.#waitingBytes -= this.bytesOf(name);
     this.#waiting.delete(name);
-    this.#waitingBytes -= bytes;
     this.#settle();
-    return bytes;
   }
 
   /** Nothing more is received. */

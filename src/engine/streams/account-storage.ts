@@ -1,15 +1,16 @@
 /**
- * Limits of the bytes that an account has stored. The catalog knows what its streams have, apart from those that are
- * being uploaded: their bytes are counted as they arrive, so that no upload runs past the limit between two checkpoints.
+ * Limits of the bytes that an account has stored. The catalog knows what its streams and recordings have, apart from what
+ * is being uploaded or recorded: these bytes are counted as they arrive, so that nothing runs past the limit meanwhile.
  */
 import { WavecacheError } from "../../base/errors.ts";
 import type { Log } from "../../base/log/log.ts";
 import type { Pool } from "../../pool/pool.ts";
 import type { Account, AccountRoom } from "../../store/streams/accounts.ts";
 
-/** The part of an upload that counts. */
+/** The part of an upload, or of a recording, that counts. */
 export interface CountedUpload {
-  readonly streamId: string;
+  /** Of the stream whose bytes in the catalog do not count; undefined for a recording. */
+  readonly streamId: string | undefined;
   readonly receivedBytes: number;
   readonly over: Promise<void>;
 }
@@ -20,8 +21,8 @@ interface Share {
   readonly uploads: Set<CountedUpload>;
   /** Of the streams that nobody uploads; undefined until the catalog has answered. */
   storedBytes: number | undefined;
-  /** Uploads that have ended: an answer of the catalog may not know of the last ones. */
-  ended: number;
+  /** How often bytes came into the catalog: its answer may not know of the last ones. */
+  changes: number;
 }
 
 export class AccountStorage {
@@ -42,7 +43,7 @@ export class AccountStorage {
       account,
       uploads: new Set(),
       storedBytes: undefined,
-      ended: 0,
+      changes: 0,
     };
     this.#shares.set(account.id, share);
     this.#byUpload.set(upload, share);
@@ -92,22 +93,32 @@ export class AccountStorage {
     if (share?.storedBytes !== undefined) share.storedBytes += bytes;
   }
 
+  /** Bytes of a recording that goes on are in the catalog from now on. Call it before they count no longer as received. */
+  entered(upload: CountedUpload, bytes: number): void {
+    const share = this.#byUpload.get(upload);
+    if (share !== undefined) this.#changed(share, bytes);
+  }
+
   async #load(share: Share): Promise<void> {
-    let { ended } = share;
+    let { changes } = share;
     for (;;) {
       const args = { account: share.account.id, exceptStreamIds: idsOf(share) };
       const storedBytes = await this.#keeper.call("storedBytes", args);
-      if (ended === share.ended) return void (share.storedBytes = storedBytes);
-      ended = share.ended;
+      if (changes === share.changes) return void (share.storedBytes = storedBytes);
+      changes = share.changes;
     }
   }
 
   #end(share: Share, upload: CountedUpload): void {
     share.uploads.delete(upload);
-    share.ended += 1;
     if (share.uploads.size === 0) return void this.#shares.delete(share.account.id);
-    // Until the catalog says what the upload keeps, the other ones must not take its room.
-    share.storedBytes = (share.storedBytes ?? 0) + upload.receivedBytes;
+    this.#changed(share, upload.receivedBytes);
+  }
+
+  /** Until the catalog says what it keeps of these bytes, nobody else must take their room. */
+  #changed(share: Share, bytes: number): void {
+    share.changes += 1;
+    share.storedBytes = (share.storedBytes ?? 0) + bytes;
     void this.#reload(share);
   }
 
@@ -134,5 +145,5 @@ function receivedBytes(share: Share | undefined): number {
 }
 
 function idsOf(share: Share): string[] {
-  return Array.from(share.uploads, ({ streamId }) => streamId);
+  return Array.from(share.uploads, ({ streamId }) => streamId).filter((id) => id !== undefined);
 }

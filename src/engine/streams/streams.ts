@@ -68,6 +68,8 @@ export class Streams {
   readonly damage: Damage;
   readonly scrub: Scrub;
   readonly objects: StoredObjects;
+  /** What tokens have stored. */
+  readonly accounts: AccountStorage;
   readonly reads = new Reads<string>();
   readonly outbound = new OutboundBudget(maxOutboundBytes);
   readonly #pool: Pool;
@@ -127,8 +129,9 @@ export class Streams {
       uploadReleased: (upload: Upload) => this.#release(upload),
     };
     const rules = { checkId: (id: string) => this.#checkId(id), newKey: () => this.#newKey() };
-    const accounts = new AccountStorage(pool.keeper, log);
-    const figures = { admission: this.admission, counts: this.#counts, quota: this.#quota, accounts };
+    this.accounts = new AccountStorage(pool.keeper, log);
+    const { admission, accounts } = this;
+    const figures = { admission, counts: this.#counts, quota: this.#quota, accounts };
     this.objects = new StoredObjects(pool.keeper, figures, rules);
     this.#storage = new UploadStorage(pool, figures, owner, log);
     this.#removals = new StreamRemovals(pool, layout, this.#removalHost());

@@ -91,7 +91,19 @@ function listOperation(recordings: Recordings): Operation {
 }
 
 function describe(row: RecordingRow): v.InferOutput<typeof recordingSchema> {
-  const { name, startedAt, endedAt, bin, wav, level, isPinned, fileBytes: __, placement: _, ...rest } = row;
+  const {
+    name,
+    startedAt,
+    endedAt,
+    bin,
+    wav,
+    level,
+    isPinned,
+    fileBytes: __,
+    account: ___,
+    placement: _,
+    ...rest
+  } = row;
   return {
     ...rest,
     pinned: isPinned,

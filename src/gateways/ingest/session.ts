@@ -76,6 +76,10 @@ export class IngestSession implements Session, RecordingOwner {
     host.ticks.add(this.#check);
   }
 
+  get account(): RecordingOwner["account"] {
+    return this.#principal.usage.account;
+  }
+
   text(): void {
     this.#host.meter.refused += 1;
     this.#end(textMessageClose.code, textMessageClose.reason);

@@ -60,6 +60,23 @@ function enterAndFail(): never {
 }
 
 describe("the catalog of recordings", () => {
+  test("counts what the files of a token's recordings take, also after a repair and a repeated insert", () => {
+    const stored = () => catalog.accounts.storedBytes("kitchen", []);
+    const started = { placement: placementOf("a"), frameSamples: 320, fillGaps: false };
+    catalog.recordings.start({ ...started, name: "a", account: "kitchen" });
+    const id = catalog.recordings.enter(entry("a"));
+    const { fileBytes, account } = catalog.recordings.find(id)!;
+    expect(account).toBe("kitchen");
+    expect(stored()).toBe(fileBytes);
+    catalog.recordings.enter(entry("a"));
+    expect(stored()).toBe(fileBytes);
+    const other = catalog.recordings.enter(entry("b", { account: "kitchen" }));
+    catalog.recordings.enter(entry("c"));
+    expect(stored()).toBe(2 * fileBytes);
+    catalog.recordings.remove(other);
+    expect(stored()).toBe(fileBytes);
+  });
+
   test("returns what was inserted, also after reopening", () => {
     const recordings = [
       entry("a"),

@@ -36,6 +36,23 @@ export const recordingSchema = `
   CREATE INDEX recordings_by_device ON recordings (device, started_at) WHERE device IS NOT NULL;
 `;
 
+/** Tokens have the bytes of streams and of recordings in one sum. */
+export const recordingAccountSchema = `
+  ALTER TABLE recordings ADD COLUMN account TEXT;
+  CREATE TRIGGER recording_accounts_inserted AFTER INSERT ON recordings WHEN NEW.account IS NOT NULL BEGIN
+    INSERT INTO stored_bytes VALUES (NEW.account, NEW.file_bytes)
+      ON CONFLICT DO UPDATE SET bytes = bytes + excluded.bytes;
+  END;
+  CREATE TRIGGER recording_accounts_updated AFTER UPDATE OF bin_bytes, wav_bytes, samples ON recordings
+  WHEN NEW.account IS NOT NULL
+  BEGIN
+    UPDATE stored_bytes SET bytes = bytes + NEW.file_bytes - OLD.file_bytes WHERE account = NEW.account;
+  END;
+  CREATE TRIGGER recording_accounts_deleted AFTER DELETE ON recordings WHEN OLD.account IS NOT NULL BEGIN
+    UPDATE stored_bytes SET bytes = bytes - OLD.file_bytes WHERE account = OLD.account;
+  END;
+`;
+
 /** Reads of older recordings compare the SHA-256. */
 export const checksumColumn = "ALTER TABLE recordings ADD COLUMN wav_checksum TEXT";
 
@@ -44,6 +61,7 @@ interface SqlRow {
   name: string;
   pinned: number;
   file_bytes: number;
+  account: string | null;
   device: string | null;
   stream_id: number;
   codec: RecordingEntry["codec"];
@@ -80,7 +98,7 @@ type Values = (string | number | null)[];
 const columns = [
   ..."name device stream_id codec sample_rate channels started_at ended_at frames samples gaps".split(" "),
   ..."lost_frames nibble_order nibble_order_by bin_bytes bin_sha256 wav_bytes wav_sha256".split(" "),
-  ..."session position span losses wav_checksum".split(" "),
+  ..."session position span losses wav_checksum account".split(" "),
 ];
 
 export class SqlRecordings implements RecordingCatalog {
@@ -97,7 +115,8 @@ export class SqlRecordings implements RecordingCatalog {
     const replaced = this.#statements.has.get(recording.name);
     if (replaced !== null) this.remove(replaced.id);
     const session = this.timeline.sessionOf(recording);
-    const { id } = this.#statements.enter.get(...valuesOf(recording, session))!;
+    const account = recording.account ?? this.started(recording.name)?.account ?? replaced?.account;
+    const { id } = this.#statements.enter.get(...valuesOf(recording, session, account))!;
     this.timeline.add(session, recording);
     this.abandon(recording.name);
     return id;
@@ -164,7 +183,9 @@ function prepareStatements(database: SqlDatabase) {
     enter: database.prepare<{ id: number }, Values>(
       `INSERT INTO recordings (${columns.join(", ")}) VALUES (${columns.map(() => "?").join(", ")}) RETURNING id`,
     ),
-    has: database.prepare<{ id: number }, [string]>(`SELECT id FROM recordings WHERE name = ? AND ${own}`),
+    has: database.prepare<{ id: number; account: string | null }, [string]>(
+      `SELECT id, account FROM recordings WHERE name = ? AND ${own}`,
+    ),
     find: database.prepare<SqlRow, [number]>(`${rows} WHERE r.id = ?`),
     remove: database.prepare<PlacedRow, [number]>(
       `DELETE FROM recordings WHERE id = ? AND ${own} RETURNING session, position, span, samples, lost_frames`,
@@ -188,7 +209,7 @@ function prepareStatements(database: SqlDatabase) {
   };
 }
 
-function valuesOf(recording: RecordingEntry, session: number): Values {
+function valuesOf(recording: RecordingEntry, session: number, account: string | null | undefined): Values {
   const { position, losses } = recording.placement;
   return [
     recording.name,
@@ -214,6 +235,7 @@ function valuesOf(recording: RecordingEntry, session: number): Values {
     spanOf(recording),
     losses.length === 0 ? null : JSON.stringify(losses),
     recording.wav.checksum ?? null,
+    account ?? null,
   ];
 }
 
@@ -239,6 +261,7 @@ function toRow(row: SqlRow): RecordingRow {
     placement: placementOf(row),
     bin: { bytes: row.bin_bytes, sha256: row.bin_sha256 },
     wav: wavOf(row),
+    ...(row.account === null ? {} : { account: row.account }),
     ...(row.peak === null
       ? {}
       : { level: { peak: row.peak, meanSquare: row.mean_square, clipped: row.clipped } }),

@@ -1,4 +1,4 @@
-/** The accounts of streams: which token uploaded a stream, and how many bytes all streams of a token have. */
+/** The accounts of what is stored: which token uploaded or recorded it, and how many bytes all that is of a token has. */
 
 /** A token as the store knows it. */
 export interface Account {
@@ -18,6 +18,6 @@ export interface AccountRoom {
 export interface AccountCatalog {
   /** The stream counts for this account from now on; null for none. */
   set(streamId: string, account: string | null): void;
-  /** Bytes of all streams of an account apart from these. Streams that share an object count in full. */
+  /** Bytes of all streams of an account apart from these, and of its recordings. Streams that share an object count in full. */
   storedBytes(account: string, exceptStreamIds: readonly string[]): number;
 }

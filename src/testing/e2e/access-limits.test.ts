@@ -3,7 +3,9 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { bearer, createToken, type MadeToken } from "../harness/access.ts";
+import { retentionReport } from "../harness/http/retention.ts";
 import { AudioCachePeer } from "../harness/peers/audio-cache.ts";
+import { countingPayload, IngestDevice, pcmFormat } from "../harness/peers/ingest-device.ts";
 import { RawWebSocket } from "../harness/peers/raw-websocket.ts";
 import { fetchSong } from "../harness/peers/song-peer.ts";
 import { plain, V1Peer } from "../harness/peers/v1.ts";
@@ -22,7 +24,7 @@ let server: TestServer;
 let root: MadeToken;
 
 beforeAll(async () => {
-  server = await TestServer.start({ flags: { "tls-port": 0 } });
+  server = await TestServer.start({ flags: { "tls-port": 0, "sync-seconds": 1 } });
   mkdirSync(join(server.folder, "library"), { recursive: true });
   writeFileSync(join(server.folder, "library", "song.wav"), audio);
   root = await createToken(server, ["*"]);
@@ -114,6 +116,57 @@ test("a token stores no more bytes than it may, whether a request declares them 
   expect((await putParts("stored.c", root.text, 1)).status).toBe(201);
   await remove("stored.a");
   expect((await putParts("stored.d", token, 6)).status).toBe(201);
+});
+
+const frameBytes = 640;
+
+/** Records at most so many frames; returns how many were sent before the server closed, and why it did. */
+async function recordWith(token: string, frames: number): Promise<{ sent: number; reason: string }> {
+  using device = await IngestDevice.open(server.httpBase, pcmFormat, "limited", token);
+  let sent = 0;
+  while (sent < frames && device.socket.received.length === 0) {
+    device.send(countingPayload(sent * 320, 320));
+    sent += 1;
+    await Bun.sleep(2);
+  }
+  if (device.socket.received.length > 0) return { sent, reason: (await device.closed()).reason };
+  await device.close();
+  return { sent, reason: "" };
+}
+
+/** Bytes of all recordings, once the catalog has them. */
+async function recordedBytes(): Promise<number> {
+  let total = 0;
+  await until("the recordings to be in the catalog", 10_000, async () => {
+    const { bytes, unfinishedBytes } = (await retentionReport(server.httpBase, root.headers)).recordings;
+    total = bytes;
+    return unfinishedBytes === 0;
+  });
+  return total;
+}
+
+test("what devices record counts, and a device is disconnected at the limit until there is room", async () => {
+  const token = await limited({ storedBytes: storing });
+  expect(await recordWith(token, 20)).toMatchObject({ sent: 20, reason: "" });
+  expect(await recordedBytes()).toBeGreaterThan(40 * frameBytes);
+  const { reason } = await recordWith(token, 2000);
+  expect(reason).toBe("a limit of the token is reached");
+  const full = await recordedBytes();
+  // The frames on the way to the server and the peaks, which the catalog counts, are beyond the estimate.
+  expect(full).toBeGreaterThan(storing - 2 * frameBytes);
+  expect(full).toBeLessThan(storing * 1.02);
+  for (let attempt = 0; attempt < 3; attempt += 1) {
+    expect((await recordWith(token, 2000)).reason).toBe(reason);
+    expect(await recordedBytes()).toBeLessThan(full * 1.02);
+  }
+  expect((await putParts("stored.beside", token, 1)).status).toBe(429);
+  const period = "from=1000&to=9000000000000";
+  const path = `${server.httpBase}/api/recordings/limited?${period}`;
+  await until("the recordings to be removed", 10_000, async () => {
+    await fetch(path, { method: "DELETE", headers: root.headers });
+    return (await recordedBytes()) === 0;
+  });
+  expect(await recordWith(token, 20)).toMatchObject({ sent: 20, reason: "" });
 });
 
 async function remove(id: string): Promise<void> {

@@ -33,6 +33,7 @@ function fits(group: readonly RecordingRow[], row: RecordingRow): boolean {
   return (
     isNext &&
     last.codec === row.codec &&
+    last.account === row.account &&
     bytes + Math.max(row.wav.bytes, row.bin.bytes) <= maxSegmentBytes &&
     losses + row.placement.losses.length <= maxSegmentLosses
   );

@@ -9,7 +9,7 @@ import { consumerSeenColumn, deliverySchema } from "../../events/deliveries.ts";
 import { eventSchema } from "../../events/sql.ts";
 import { joinSchema } from "../../recordings/joins/sql.ts";
 import { overviewSchema } from "../../recordings/peaks/sql.ts";
-import { checksumColumn, recordingSchema } from "../../recordings/sql.ts";
+import { checksumColumn, recordingAccountSchema, recordingSchema } from "../../recordings/sql.ts";
 import { accountSchema } from "../sql/accounts.ts";
 import { searchSchema } from "./search-schema.ts";
 import { removeFile, syncFolder } from "../../layout.ts";
@@ -152,6 +152,7 @@ export const migrations = [
   accountSchema,
   checksumColumn,
   recordingBytesSchema,
+  recordingAccountSchema,
 ];
 
 /**

@@ -24,14 +24,17 @@ export interface RetentionPlan {
   isComplete: boolean;
 }
 
-async function json<T>(url: string): Promise<T> {
-  const response = await fetch(url);
+async function json<T>(url: string, headers: Record<string, string> = {}): Promise<T> {
+  const response = await fetch(url, { headers });
   if (response.status !== 200) throw new Error(`status ${response.status}: ${await response.text()}`);
   return (await response.json()) as T;
 }
 
-export function retentionReport(httpBase: string): Promise<RetentionReport> {
-  return json(`${httpBase}/api/retention`);
+export function retentionReport(
+  httpBase: string,
+  headers?: Record<string, string>,
+): Promise<RetentionReport> {
+  return json(`${httpBase}/api/retention`, headers);
 }
 
 export function retentionPlan(httpBase: string): Promise<RetentionPlan> {
