@@ -24,11 +24,18 @@ import { Readiness } from "./base/readiness.ts";
 import { ServiceManager } from "./base/system/service-manager.ts";
 import { closeOnSignal } from "./base/system/shutdown.ts";
 import { surviveUncaught } from "./base/system/uncaught.ts";
+import { NatsBus } from "./bus/nats-bus.ts";
 import { isConfigCommand, runConfigCommand } from "./config/command.ts";
 import { readFlags } from "./config/flags.ts";
 import { Reloader } from "./config/reload/reloader.ts";
 import type { Config } from "./config/schema.ts";
-import { certificateSettings, engineSettings, jwtSettings, mqttSettings } from "./config/settings.ts";
+import {
+  certificateSettings,
+  engineSettings,
+  jwtSettings,
+  mqttSettings,
+  natsSettings,
+} from "./config/settings.ts";
 import { followConfig, reloadIgnoringReport, watchFile } from "./follow-config.ts";
 import { startFailure } from "./config/start-failure.ts";
 import { ConsumerUpkeep } from "./engine/events/delivery/consumer-upkeep.ts";
@@ -94,7 +101,10 @@ async function startServer(reloader: Reloader, log: Log, logOutput: LogOutput): 
   opened.defer(() => library.close());
   const readiness = new Readiness();
   readiness.set("STARTING");
-  const base = { pool, layout: new CacheLayout(cacheDir), library, readiness };
+  const nats = natsSettings(config);
+  const bus = nats && (await NatsBus.open(nats, openLog("nats")));
+  opened.defer(() => bus?.close());
+  const base = { pool, layout: new CacheLayout(cacheDir), library, readiness, bus };
   const settings = engineSettings(config, plan.maxUploads);
   const engine = buildEngine(base, settings);
   deferClosing(engine, opened);
@@ -106,6 +116,7 @@ async function startServer(reloader: Reloader, log: Log, logOutput: LogOutput): 
   const meters = new GatewayMeters();
   const parts: Parts = {
     ...engine,
+    bus,
     access,
     config,
     certificates,
@@ -207,6 +218,8 @@ function warnIfShared(cacheDir: string, log: Log): void {
 
 /** What the gateways are built from. */
 interface Parts extends Engine {
+  /** Undefined on a single machine. */
+  bus: NatsBus | undefined;
   access: ServerAccess;
   config: Config;
   certificates: Certificates | undefined;

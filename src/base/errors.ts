@@ -213,6 +213,8 @@ const table = {
     "ask for the audio before and after the change, or for one rate with resample=RATE"),
   RATE_NOT_ENCODABLE: row(406, close.POLICY, grpc.FAILED_PRECONDITION, "sample rate cannot be encoded as Opus",
     "listen to it as WAV"),
+  NODE_UNREACHABLE: row(503, close.TRY_LATER, grpc.UNAVAILABLE, "another node does not answer",
+    "what is at this node still works; try again, or ask the node that has the device"),
   LISTENERS_EXHAUSTED: row(503, close.TRY_LATER, grpc.RESOURCE_EXHAUSTED, "too many listeners",
     "try again later"),
 

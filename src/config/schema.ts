@@ -25,6 +25,7 @@ import { GiB, MiB } from "../base/limits/units.ts";
 import { logFormats } from "../base/log/line-format.ts";
 import { eventTypes, hooks, hookTables } from "./hooks.ts";
 import { mqttPrefix, mqttUrl } from "./mqtt.ts";
+import { natsPrefix, natsUrls } from "./nats.ts";
 import { policies, policyTables } from "./policies.ts";
 import {
   command,
@@ -278,6 +279,16 @@ const mqtt = {
     "prefix by which Home Assistant discovers devices over MQTT; off for none"),
 };
 
+// prettier-ignore
+const cluster = {
+  natsUrls: option("urls", "", natsUrls,
+    "NATS servers by which several nodes share what is live, such as nats://10.0.0.5:4222 or tls://nats.example"),
+  natsCredentialsFile: option("file", "", optionalText,
+    "file with USER:PASSWORD for NATS"),
+  natsPrefix: option("subject", "wavecache", natsPrefix,
+    "beginning of all NATS subjects; nodes that belong together have the same one"),
+};
+
 /** Where a server finds and leaves what other programs need of it: never in a configuration file. */
 // prettier-ignore
 const invocation = {
@@ -290,7 +301,19 @@ const invocation = {
 };
 
 /** The tables of a configuration file, with the options that are their keys. */
-export const tables = { server, access, cache, retention, recordings, songs, tls, devices, events, mqtt };
+export const tables = {
+  server,
+  access,
+  cache,
+  retention,
+  recordings,
+  songs,
+  tls,
+  devices,
+  events,
+  mqtt,
+  cluster,
+};
 
 export type TableName = keyof typeof tables;
 export const tableNames = Object.keys(tables) as TableName[];
@@ -307,6 +330,7 @@ export const options = {
   ...devices,
   ...events,
   ...mqtt,
+  ...cluster,
 };
 
 export type Name = keyof typeof options;

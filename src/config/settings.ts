@@ -1,6 +1,7 @@
 /** What each part of the server gets of the configuration. */
 import type { JwtSettings } from "../access/jwt.ts";
 import type { EngineSettings } from "../engine/engine.ts";
+import type { NatsSettings } from "../bus/nats-bus.ts";
 import type { MqttSettings } from "../gateways/mqtt/gateway.ts";
 import type { CertificateSettings } from "../listen/tls/certificates.ts";
 import { CacheLayout } from "../store/layout.ts";
@@ -63,6 +64,12 @@ export function mqttSettings(config: Config): Omit<MqttSettings, "version"> | un
   if (url === undefined) return undefined;
   const discoveryPrefix = mqttDiscovery === "off" ? undefined : mqttDiscovery;
   return { url, prefix, credentialsFile, discoveryPrefix };
+}
+
+/** Undefined for a single machine. */
+export function natsSettings(config: Config): NatsSettings | undefined {
+  const { natsUrls: servers, natsCredentialsFile: credentialsFile, natsPrefix: prefix } = config;
+  return servers === undefined ? undefined : { servers, credentialsFile, prefix };
 }
 
 /** Undefined if no port speaks TLS. */

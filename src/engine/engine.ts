@@ -1,6 +1,7 @@
 /** The parts of the engine: first built, so that the gateways can take their ports, then opened. */
 import { openLog } from "../base/log/log.ts";
 import type { Readiness } from "../base/readiness.ts";
+import type { Bus } from "../bus/bus.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { CacheLayout } from "../store/layout.ts";
 import { recordingSubject } from "../store/events/facts.ts";
@@ -54,17 +55,19 @@ export interface EngineBase {
   layout: CacheLayout;
   library: Library;
   readiness: Readiness;
+  /** Reaches the other nodes; undefined on a single machine. */
+  bus: Bus | undefined;
 }
 
 /** Builds the parts. Before `openEngine` they refuse all work, and nothing on the disk changes. */
 export function buildEngine(base: EngineBase, settings: EngineSettings): Engine {
-  const { pool, layout, library, readiness } = base;
+  const { pool, layout, library, readiness, bus } = base;
   const events = new EventLog(pool.keeper, settings.events, openLog("events"));
   const conditions = new StoreConditions(readiness, events, openLog("store"));
   const streams = new Streams({ pool, layout, conditions }, settings.streams, openLog("engine"));
   const streamAudio = new StreamAudios(pool.readers, streams);
   const recordings = new Recordings(
-    { pool, conditions, accounts: streams.accounts },
+    { pool, conditions, accounts: streams.accounts, bus },
     settings.recordings,
     openLog("recordings"),
   );

@@ -13,6 +13,7 @@ const floors: Record<string, number> = {
   "src/wire": 1,
   "src/lane": 2,
   "src/store": 2,
+  "src/bus": 3,
   "src/pool": 3,
   workers: 3,
   "src/access": 4,

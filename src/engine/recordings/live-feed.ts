@@ -2,6 +2,7 @@
  * Fans out the live audio of one recording. The writer sends audio only while there are listeners. A listener that joins
  * others starts with the most recent audio.
  */
+import type { WavecacheError } from "../../base/errors.ts";
 import type { ListenMode, PastAudio } from "../../lane/messages/recordings.ts";
 
 /** Receives PCM16, interleaved, in whole sample frames. */
@@ -10,8 +11,8 @@ export interface LiveListener {
   push(pcm: Uint8Array, timeMs: number): void;
   /** This much audio is missing before the next push: the writer had no room for it. */
   skip?(bytes: number): void;
-  /** The recording has ended. */
-  end(): void;
+  /** The recording has ended, or cannot be heard any more. */
+  end(error?: WavecacheError): void;
 }
 
 /** A listener that reads the audio before its first push from the files. */
@@ -99,9 +100,9 @@ export class LiveFeed {
     }
   }
 
-  end(): void {
+  end(error?: WavecacheError): void {
     this.#isOver = true;
-    for (const listener of this.#listeners.keys()) listener.end();
+    for (const listener of this.#listeners.keys()) listener.end(error);
     this.#listeners.clear();
     this.#starting.clear();
     this.#recent = [];

@@ -15,8 +15,8 @@ import type { LiveFeed, PastListener } from "./live-feed.ts";
 export interface OpusListener {
   /** All listeners share the packets: never change them. */
   packets(packets: readonly Uint8Array[]): void;
-  /** The recording has ended, or it can be encoded no longer. */
-  end(): void;
+  /** The recording has ended, or it can be heard or encoded no longer. */
+  end(error?: WavecacheError): void;
 }
 
 /** What the encoding needs of the engine. */
@@ -82,11 +82,11 @@ export class LiveOpus implements PastListener {
     if (!this.#encoding!.push(pcm)) this.#host.countSkipped(pcm.length);
   }
 
-  end(): void {
+  end(error?: WavecacheError): void {
     const listeners = [...this.#listeners];
     this.#listeners.clear();
     this.#stop();
-    for (const listener of listeners) listener.end();
+    for (const listener of listeners) listener.end(error);
   }
 
   #pass(packets: Uint8Array[]): void {

@@ -5,6 +5,7 @@ import { maxLiveListeners } from "../../base/limits/recordings.ts";
 import type { Log } from "../../base/log/log.ts";
 import { RateLimitedLog } from "../../base/log/rate-limited-log.ts";
 import type { RecordingEntry, StartedSegment } from "../../base/recording-entry.ts";
+import type { Bus } from "../../bus/bus.ts";
 import type { NibbleOrder } from "../../codec/ima-adpcm.ts";
 import type { SoundThreshold } from "../../codec/peaks/sound-detector.ts";
 import type { RecordingSpec, SoundNews } from "../../lane/messages/recordings.ts";
@@ -23,6 +24,9 @@ import type { PlannedFormat } from "./by-time/plan.ts";
 import type { UnenteredSegment } from "./by-time/written.ts";
 import { Compactor, type CompactorSettings } from "./compactor.ts";
 import { SegmentSync } from "./segment-sync.ts";
+import { LiveSharing } from "./remote/live-sharing.ts";
+import type { RemoteRecording } from "./remote/remote-recording.ts";
+import { RemoteRecordings } from "./remote/remote-recordings.ts";
 import { Recording, type RecordingHost, type RecordingOwner } from "./recording.ts";
 
 /** What recordings are built on. */
@@ -30,6 +34,8 @@ export interface RecordingsBase {
   pool: Pool;
   conditions: StoreConditions;
   accounts: Pick<AccountStorage, "begin" | "isLimited" | "check" | "refuseWrite" | "entered">;
+  /** Reaches the other nodes; undefined on a single machine. */
+  bus: Bus | undefined;
 }
 
 export interface RecordingSettings {
@@ -51,12 +57,18 @@ export interface RecordingsFigures {
   listeners: number;
   /** Live audio that writers skipped because their lanes were full. */
   skippedLiveBytes: number;
+  /** Recordings of other nodes that are listened to here, and of this node that others listen to. */
+  remote: number;
+  shared: number;
   /** Clients that follow live levels, and periods. */
   levelListeners: number;
   periodFollowers: number;
   /** Changes between sound and silence that are not in the catalog yet. */
   unsavedSounds: number;
 }
+
+/** A recording in progress, at this node or at another one. */
+export type HeardRecording = Pick<Recording | RemoteRecording, "hwid" | "handshake" | "live" | "opus">;
 
 export class Recordings implements RecordingHost {
   readonly log: Log;
@@ -80,12 +92,15 @@ export class Recordings implements RecordingHost {
   readonly archive: RecordingArchive;
   readonly #sync: SegmentSync;
   readonly #compactor: Compactor;
+  /** Undefined on a single machine. */
+  readonly #remote: RemoteRecordings | undefined;
+  readonly #sharing: LiveSharing | undefined;
   #saving: Promise<void> | undefined;
   #closing = false;
   #skippedLiveBytes = 0;
   #levelListeners = 0;
 
-  constructor({ pool, conditions, accounts }: RecordingsBase, settings: RecordingSettings, log: Log) {
+  constructor({ pool, conditions, accounts, bus }: RecordingsBase, settings: RecordingSettings, log: Log) {
     this.#pool = pool;
     this.#conditions = conditions;
     this.#accounts = accounts;
@@ -99,6 +114,8 @@ export class Recordings implements RecordingHost {
     );
     this.#sync = new SegmentSync(pool.keeper, folder, this, log);
     this.#compactor = new Compactor(pool.keeper, folder, settings.compact, log);
+    this.#remote = bus && new RemoteRecordings(bus, this, log);
+    this.#sharing = bus && new LiveSharing(bus, (name) => this.#find(name));
   }
 
   /** Repairs the segments of an earlier run. Call it once the store is open. */
@@ -134,6 +151,7 @@ export class Recordings implements RecordingHost {
     const recording = new Recording(spec, owner, this);
     this.#all.add(recording);
     this.#count(recording);
+    this.#sharing?.add(recording);
     return recording;
   }
 
@@ -151,14 +169,12 @@ export class Recordings implements RecordingHost {
   }
 
   /**
-   * Finds a running recording by hardware id, or else by stream id: the newest one, since a device that reconnects
-   * leaves its old connection behind. Throws RECORDING_UNKNOWN, LISTENERS_EXHAUSTED.
+   * Finds a running recording by hardware id, or else by stream id, here or at another node: the newest one, since a
+   * device that reconnects leaves its old connection behind. Rejects with RECORDING_UNKNOWN, LISTENERS_EXHAUSTED,
+   * NODE_UNREACHABLE.
    */
-  listen(name: string): Recording {
-    const hwid = sanitizeHwid(name);
-    const recording =
-      this.#newestRunning((each) => each.hwid !== null && each.hwid === hwid) ??
-      this.#newestRunning((each) => String(each.handshake.streamId) === name);
+  async listen(name: string): Promise<HeardRecording> {
+    const recording = this.#find(name) ?? (await this.#remote?.find(sanitizeHwid(name) ?? name));
     if (recording === undefined) throw new WavecacheError("RECORDING_UNKNOWN");
     if (this.figures().listeners >= maxLiveListeners) throw new WavecacheError("LISTENERS_EXHAUSTED");
     return recording;
@@ -170,12 +186,14 @@ export class Recordings implements RecordingHost {
   }
 
   figures(): RecordingsFigures {
-    let listeners = 0;
+    let listeners = this.#remote?.listeners ?? 0;
     for (const recording of this.#all) listeners += recording.listeners;
     return {
       running: this.#all.size,
       listeners,
       skippedLiveBytes: this.#skippedLiveBytes,
+      remote: this.#remote?.size ?? 0,
+      shared: this.#sharing?.heard ?? 0,
       levelListeners: this.#levelListeners,
       periodFollowers: this.archive.followers,
       unsavedSounds: this.sounds.unsaved,
@@ -185,6 +203,7 @@ export class Recordings implements RecordingHost {
   /** Ends every recording, and enters its segments in the catalog. */
   async close(): Promise<void> {
     this.#closing = true;
+    this.#remote?.close();
     clearInterval(this.#timer);
     await this.#compactor.close();
     await this.archive.close();
@@ -241,9 +260,18 @@ export class Recordings implements RecordingHost {
   release(recording: Recording, unfinished: string[]): void {
     this.sounds.release(recording, Date.now());
     this.#all.delete(recording);
+    this.#sharing?.remove(recording);
     const reason: SessionEnd = this.#closing || recording.hasFailed ? "server" : "device";
     this.#sync.connectionEnded({ connection: recording.connection, reason });
     if (unfinished.length > 0) void this.#repair(unfinished);
+  }
+
+  #find(name: string): Recording | undefined {
+    const hwid = sanitizeHwid(name);
+    return (
+      this.#newestRunning((each) => each.hwid !== null && each.hwid === hwid) ??
+      this.#newestRunning((each) => String(each.handshake.streamId) === name)
+    );
   }
 
   #newestRunning(matches: (recording: Recording) => boolean): Recording | undefined {

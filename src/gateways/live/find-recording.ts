@@ -16,21 +16,21 @@ export interface LiveRecording {
 
 /** What this gateway needs of the engine. */
 export interface LiveRecordings {
-  /** Throws RECORDING_UNKNOWN, LISTENERS_EXHAUSTED. */
-  listen(name: string): LiveRecording;
+  /** Rejects with RECORDING_UNKNOWN, LISTENERS_EXHAUSTED, NODE_UNREACHABLE. */
+  listen(name: string): Promise<LiveRecording>;
 }
 
 /**
- * Finds the recording that a segment of a path names. Throws RECORDING_UNKNOWN, also for a recording that the caller may
- * not hear, and LISTENERS_EXHAUSTED.
+ * Finds the recording that a segment of a path names. Rejects with RECORDING_UNKNOWN, also for a recording that the caller
+ * may not hear, and with LISTENERS_EXHAUSTED or NODE_UNREACHABLE.
  */
-export function findRecording(
+export async function findRecording(
   recordings: LiveRecordings,
   segment: string,
   principal: Principal,
-): LiveRecording {
+): Promise<LiveRecording> {
   principal.requireSome("listen", "recordings");
-  const recording = recordings.listen(decode(segment));
+  const recording = await recordings.listen(decode(segment));
   const resource = recordingResource(recording.hwid, recording.handshake.streamId);
   principal.require("listen", resource, "RECORDING_UNKNOWN");
   return recording;

@@ -26,18 +26,28 @@ export function liveRoute(recordings: LiveRecordings, meter: GatewayMeter, log: 
       if (name === undefined) return undefined;
       if (request.method !== "GET" && request.method !== "HEAD")
         return new Response("method not allowed\n", { status: 405, headers: { allow: "GET, HEAD" } });
-      try {
-        const recording = findRecording(recordings, name, connection.principal);
-        if (request.method === "HEAD") return head(format === "opus" ? opusHeaders : wavHeaders);
-        const settings = { name, ended: connection.principal.ended, meter, log };
-        if (format === "wav") return wavAnswer(recording, request, connection, settings);
-        connection.keepOpen();
-        return new Response(opusBody(recording, settings), { headers: opusHeaders });
-      } catch (error) {
-        return errorResponse(error, meter);
-      }
+      const settings = { name, ended: connection.principal.ended, meter, log };
+      return answer(recordings, format === "opus" ? "opus" : "wav", request, connection, settings);
     },
   };
+}
+
+async function answer(
+  recordings: LiveRecordings,
+  format: "wav" | "opus",
+  request: Request,
+  connection: HttpConnection,
+  settings: ListenerSettings,
+): Promise<Response> {
+  try {
+    const recording = await findRecording(recordings, settings.name, connection.principal);
+    if (request.method === "HEAD") return head(format === "opus" ? opusHeaders : wavHeaders);
+    if (format === "wav") return wavAnswer(recording, request, connection, settings);
+    connection.keepOpen();
+    return new Response(opusBody(recording, settings), { headers: opusHeaders });
+  } catch (error) {
+    return errorResponse(error, settings.meter);
+  }
 }
 
 /** Without the encoding of the GET, Bun would announce a length of 0. */

@@ -1,4 +1,5 @@
 /** A listener to a recording in progress, as a body of HTTP: Opus in Ogg, which a browser plays as it arrives. */
+import type { WavecacheError } from "../../base/errors.ts";
 import { livePagePackets, maxLiveOpusBytes } from "../../base/limits/recordings.ts";
 import { OpusWriter } from "../../codec/ogg/opus-writer.ts";
 import type { OpusListener } from "../../engine/recordings/live-opus.ts";
@@ -53,8 +54,12 @@ class OpusBody implements OpusListener {
     while (this.#pending.length >= livePagePackets) this.#sendPage(this.#pending.splice(0, livePagePackets));
   }
 
-  end(): void {
+  end(error?: WavecacheError): void {
     if (this.#isOver) return;
+    if (error !== undefined) {
+      this.#controller.error(error);
+      return this.#leave();
+    }
     if (this.#pending.length > 0) this.#sendPage(this.#pending);
     this.#send(this.#writer.end());
     this.#controller.close();

@@ -2,7 +2,7 @@
  * `/live/{hwid or stream id}` over a WebSocket (wire/live.ts): audio as it arrives, for players that must start at once.
  * A slow listener skips audio, and the next message says how much.
  */
-import { errorRow, toWavecacheError } from "../../base/errors.ts";
+import { errorRow, toWavecacheError, type WavecacheError } from "../../base/errors.ts";
 import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import { liveSocketBufferMs, maxLiveBufferBytes } from "../../base/limits/recordings.ts";
 import type { Log } from "../../base/log/log.ts";
@@ -23,15 +23,8 @@ export function liveSocketRoute(recordings: LiveRecordings, meter: GatewayMeter,
     requireAccess: ({ principal }) => principal.requireSome("listen", "recordings"),
     open: (socket, { path: target, principal }) => {
       const name = path.exec(target)![1]!;
-      try {
-        return new LiveSession(socket, findRecording(recordings, name, principal), { name, meter, log });
-      } catch (error) {
-        const { code } = toWavecacheError(error);
-        meter.failed(code);
-        const { close, reason } = errorRow(code);
-        socket.close(close, reason);
-        return closedSession;
-      }
+      const found = findRecording(recordings, name, principal);
+      return new LiveSession(socket, found, { name, meter, log });
     },
   };
 }
@@ -43,36 +36,30 @@ interface LiveSessionHost {
   log: Log;
 }
 
-/** The close is on its way; what still arrives is ignored. */
-const closedSession: Session = { text() {}, binary() {}, drained() {}, closed() {} };
-
 export class LiveSession implements Session, LiveListener {
   readonly #socket: Socket;
-  readonly #recording: LiveRecording;
   readonly #host: LiveSessionHost;
-  readonly #frameBytes: number;
-  readonly #maxBufferedBytes: number;
+  /** Undefined until it is found. */
+  #recording: LiveRecording | undefined;
+  #maxBufferedBytes = 0;
+  #isClosed = false;
   /** Bytes of audio that are missing before the next message, and in all. */
   #skippedBytes = 0;
   #totalSkippedBytes = 0;
 
-  constructor(socket: Socket, recording: LiveRecording, host: LiveSessionHost) {
+  constructor(socket: Socket, found: Promise<LiveRecording>, host: LiveSessionHost) {
     this.#socket = socket;
-    this.#recording = recording;
     this.#host = host;
-    const { sampleRate, channels } = recording.handshake;
-    this.#frameBytes = 2 * channels;
-    this.#maxBufferedBytes = Math.min(
-      (sampleRate * this.#frameBytes * liveSocketBufferMs) / 1000,
-      maxLiveBufferBytes,
+    found.then(
+      (recording) => this.#listen(recording),
+      (error: unknown) => this.end(toWavecacheError(error)),
     );
-    recording.live.add(this);
   }
 
   push(pcm: Uint8Array, timeMs: number): void {
     if (this.#socket.bufferedBytes() > this.#maxBufferedBytes) return this.#drop(pcm.length);
-    const { sampleRate, channels } = this.#recording.handshake;
-    const skipped = this.#skippedBytes / this.#frameBytes;
+    const { sampleRate, channels } = this.#recording!.handshake;
+    const skipped = this.#skippedBytes / (2 * channels);
     const message = encodeLiveAudio({ sampleRate, channels, skipped, timeMs, pcm });
     if (this.#socket.send(message) === "dropped") return this.#drop(pcm.length);
     this.#skippedBytes = 0;
@@ -82,8 +69,9 @@ export class LiveSession implements Session, LiveListener {
     this.#skippedBytes += bytes;
   }
 
-  end(): void {
-    this.#socket.close(endOfAudio.code, endOfAudio.reason);
+  end(error?: WavecacheError): void {
+    if (error === undefined) return this.#socket.close(endOfAudio.code, endOfAudio.reason);
+    closeWith(this.#socket, error, this.#host.meter);
   }
 
   /** A listener has nothing to say. */
@@ -94,10 +82,22 @@ export class LiveSession implements Session, LiveListener {
   drained(): void {}
 
   closed(): void {
-    this.#recording.live.remove(this);
+    this.#isClosed = true;
+    this.#recording?.live.remove(this);
     if (this.#totalSkippedBytes === 0) return;
     const { log, name } = this.#host;
     log.info("a listener did not keep up", { name, skippedBytes: this.#totalSkippedBytes });
+  }
+
+  #listen(recording: LiveRecording): void {
+    if (this.#isClosed) return;
+    const { sampleRate, channels } = recording.handshake;
+    this.#recording = recording;
+    this.#maxBufferedBytes = Math.min(
+      (sampleRate * 2 * channels * liveSocketBufferMs) / 1000,
+      maxLiveBufferBytes,
+    );
+    recording.live.add(this);
   }
 
   #drop(bytes: number): void {
@@ -105,4 +105,10 @@ export class LiveSession implements Session, LiveListener {
     this.#totalSkippedBytes += bytes;
     this.#host.meter.skippedBytes += bytes;
   }
+}
+
+function closeWith(socket: Socket, { code }: WavecacheError, meter: GatewayMeter): void {
+  meter.failed(code);
+  const { close, reason } = errorRow(code);
+  socket.close(close, reason);
 }

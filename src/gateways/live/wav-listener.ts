@@ -1,4 +1,5 @@
 /** A listener to a recording in progress, as a body of HTTP: a WAV file of unknown length, or a part of it. */
+import type { WavecacheError } from "../../base/errors.ts";
 import { liveBufferMs, maxLiveBufferBytes } from "../../base/limits/recordings.ts";
 import { encodeWavHeader, wavHeaderBytes } from "../../codec/wav/wav.ts";
 import type { LiveListener } from "../../engine/recordings/live-feed.ts";
@@ -68,9 +69,10 @@ class WavListener implements LiveListener {
     this.#settings.meter.skippedBytes += pcm.length;
   }
 
-  end(): void {
+  end(error?: WavecacheError): void {
     if (this.#isOver) return;
-    this.#controller.close();
+    if (error === undefined) this.#controller.close();
+    else this.#controller.error(error);
     this.leave();
   }
 

@@ -1,5 +1,6 @@
 /** The metric families of the server. Names end with their unit; counters start at zero with the process. */
 import type { Family, Values } from "./families.ts";
+import { clusterFamilies } from "./cluster-families.ts";
 import { eventFamilies } from "./event-families.ts";
 import type { Sources } from "./sources.ts";
 import { retentionFamilies } from "./retention-families.ts";
@@ -30,6 +31,7 @@ export function serverFamilies(sources: Sources): Family[] {
     ...soundFamilies(sources),
     ...deviceFamilies(sources),
     ...eventFamilies(sources),
+    ...clusterFamilies(sources),
   ];
 }
 

@@ -26,6 +26,17 @@ export interface MqttFigures {
   pending: number;
 }
 
+/** The messages to and from other nodes. */
+export interface BusFigures {
+  isConnected: boolean;
+  connects: number;
+  sent: number;
+  sentBytes: number;
+  received: number;
+  receivedBytes: number;
+  dropped: number;
+}
+
 /** One ring of a thread. A thread that restarts gets new ring objects. */
 export type LaneRing = ThreadFigures["rings"][number];
 
@@ -51,6 +62,8 @@ export interface Sources {
   hooks: Pick<Hooks, "list">;
   /** Undefined without a broker. */
   mqtt: { figures: MqttFigures } | undefined;
+  /** Undefined on a single machine. */
+  bus: { figures: BusFigures } | undefined;
   sounds: Pick<Sounds, "count" | "bytes" | "encoded" | "loaded">;
   writers: Pick<Writers, "figures" | "slots">;
   readers: Pick<Readers, "figures">;

@@ -11,7 +11,7 @@ import {
   mqttReconnectMs,
 } from "../../base/limits/mqtt.ts";
 import type { Log } from "../../base/log/log.ts";
-import type { Credentials } from "./credentials.ts";
+import type { ServiceCredentials } from "../../base/system/credentials.ts";
 import type { Topics } from "./topics.ts";
 
 export interface IncomingMessage {
@@ -23,7 +23,7 @@ export interface IncomingMessage {
 
 export interface ConnectionSettings {
   url: string;
-  credentials: Credentials | undefined;
+  credentials: ServiceCredentials | undefined;
   topics: Topics;
   /** Called after each connection. The broker may have lost what it had retained. */
   onConnect: () => void;

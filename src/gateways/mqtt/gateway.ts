@@ -5,6 +5,7 @@
 import { mqttButtonMaxAgeMs, mqttRetry } from "../../base/limits/mqtt.ts";
 import type { Log } from "../../base/log/log.ts";
 import { RateLimitedLog } from "../../base/log/rate-limited-log.ts";
+import { readServiceCredentials } from "../../base/system/credentials.ts";
 import { cloudEvent } from "../../engine/events/cloud-event.ts";
 import {
   Deliveries,
@@ -15,7 +16,6 @@ import { EventFilter } from "../../engine/events/event-filter.ts";
 import type { EventData } from "../../store/events/types.ts";
 import type { EventRow } from "../../store/events/outbox.ts";
 import { type IncomingMessage, MqttConnection } from "./connection.ts";
-import { readCredentials } from "./credentials.ts";
 import { DeviceStates, type MqttDevices, obey } from "./device-states.ts";
 import type { DiscoverySettings } from "./discovery.ts";
 import { type MqttRecordings, RecorderStates } from "./recorder-states.ts";
@@ -102,7 +102,7 @@ export class MqttGateway {
       url,
       topics: this.#topics,
       credentials:
-        credentialsFile === undefined ? undefined : await readCredentials(credentialsFile, this.#log),
+        credentialsFile === undefined ? undefined : await readServiceCredentials(credentialsFile, this.#log),
       onConnect: () => this.#showAll(),
       onMessage: (message: IncomingMessage) => this.#receive(message),
     };

@@ -67,6 +67,6 @@ export interface LiveRecording {
 }
 
 export interface LiveRecordings {
-  /** Throws RECORDING_UNKNOWN, LISTENERS_EXHAUSTED. */
-  listen(name: string): LiveRecording;
+  /** Rejects with RECORDING_UNKNOWN, LISTENERS_EXHAUSTED, NODE_UNREACHABLE. */
+  listen(name: string): Promise<LiveRecording>;
 }

@@ -1,5 +1,6 @@
 /** A channel that follows a recording in progress. Audio without credit is skipped, so the listener stays live. */
 import { recordingResource } from "../../../access/actions.ts";
+import type { WavecacheError } from "../../../base/errors.ts";
 import { maxLiveBufferBytes } from "../../../base/limits/recordings.ts";
 import type { LiveListener } from "../../../engine/recordings/live-feed.ts";
 import type { ReadSink } from "../../../pool/reader.ts";
@@ -27,6 +28,7 @@ export class FollowLiveChannel implements Channel, LiveListener {
   /** Bytes of live audio so far, skipped ones included. */
   #position = 0;
   #hasEnded = false;
+  #isGone = false;
 
   constructor(host: ChannelHost, request: Follow) {
     this.number = request.channel;
@@ -36,11 +38,15 @@ export class FollowLiveChannel implements Channel, LiveListener {
   }
 
   open(): void {
-    try {
-      this.#recording = this.#find();
-    } catch (error) {
-      return this.#host.fail(this, error);
-    }
+    this.#find().then(
+      (recording) => this.#listen(recording),
+      (error: unknown) => this.#host.fail(this, error),
+    );
+  }
+
+  #listen(recording: LiveRecording): void {
+    if (this.#isGone) return;
+    this.#recording = recording;
     const { handshake, live } = this.#recording;
     this.#host.send({
       type: "OPENED",
@@ -53,11 +59,11 @@ export class FollowLiveChannel implements Channel, LiveListener {
     live.add(this);
   }
 
-  /** Throws RECORDING_UNKNOWN, also for a recording that the client may not hear. */
-  #find(): LiveRecording {
+  /** Rejects with RECORDING_UNKNOWN, also for a recording that the client may not hear. */
+  async #find(): Promise<LiveRecording> {
     const { principal, recordings } = this.#host;
     principal.requireSome("listen", "recordings");
-    const recording = recordings.listen(this.#request.name);
+    const recording = await recordings.listen(this.#request.name);
     const resource = recordingResource(recording.hwid, recording.handshake.streamId);
     principal.require("listen", resource, "RECORDING_UNKNOWN");
     return recording;
@@ -68,6 +74,7 @@ export class FollowLiveChannel implements Channel, LiveListener {
   }
 
   gone(): void {
+    this.#isGone = true;
     this.#recording?.live.remove(this);
   }
 
@@ -79,7 +86,8 @@ export class FollowLiveChannel implements Channel, LiveListener {
     this.#host.scheduler.wake(this.source, true);
   }
 
-  end(): void {
+  end(error?: WavecacheError): void {
+    if (error !== undefined) return this.#host.fail(this, error);
     this.#hasEnded = true;
     if (this.source.availableBytes === 0) this.#endIfComplete();
   }

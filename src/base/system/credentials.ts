@@ -1,10 +1,10 @@
-/** The user of the broker: a file with `USER:PASSWORD` in its first line. */
+/** Who this server is to another service: a file with `USER:PASSWORD` in its first line. */
 import { readFile } from "node:fs/promises";
-import { systemCode, WavecacheError } from "../../base/errors.ts";
-import type { Log } from "../../base/log/log.ts";
-import { permitsMoreThan } from "../../base/system/file-mode.ts";
+import { systemCode, WavecacheError } from "../errors.ts";
+import type { Log } from "../log/log.ts";
+import { permitsMoreThan } from "./file-mode.ts";
 
-export interface Credentials {
+export interface ServiceCredentials {
   username: string;
   password: string;
 }
@@ -13,13 +13,13 @@ export interface Credentials {
 const widestMode = 0o640;
 
 /** Rejects with CREDENTIALS_UNUSABLE. */
-export async function readCredentials(path: string, log: Log): Promise<Credentials> {
+export async function readServiceCredentials(path: string, log: Log): Promise<ServiceCredentials> {
   const [line = ""] = (await read(path)).split(/\r?\n/);
   const colon = line.indexOf(":");
   if (colon < 1)
     throw new WavecacheError("CREDENTIALS_UNUSABLE", `${path} does not begin with USER:PASSWORD`);
   if (permitsMoreThan(path, widestMode))
-    log.warn("other users of this machine can read the password of the MQTT broker; chmod 600 prevents it", {
+    log.warn("other users of this machine can read the password of a service; chmod 600 prevents it", {
       path,
     });
   return { username: line.slice(0, colon), password: line.slice(colon + 1) };

@@ -1,0 +1,74 @@
+/**
+ * What nodes say to each other about live audio. Texts are JSON; audio is in the messages of wire/live.ts.
+ *
+ *     find.<name>            request: empty            a recording in progress, by hardware id or stream id
+ *                            answer:  { connection, hwid, streamId, codec, frameSamples, sampleRate, channels }
+ *     listen.<connection>    request: { listener, isOver }  audio, until it says that this is over
+ *                            answer:  {}
+ *     audio.<connection>     LiveAudio; an empty message ends the recording
+ *
+ * An answer is { error } instead if the request is refused. The request to listen is repeated before its lease ends.
+ */
+import * as v from "valibot";
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { fatal: true });
+
+/** Connections and listeners have UUIDs. */
+const id = v.pipe(v.string(), v.uuid());
+const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+const positive = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
+
+const refused = v.object({ error: v.string() });
+const foundAnswer = v.union([
+  refused,
+  v.object({
+    connection: id,
+    hwid: v.nullable(v.string()),
+    streamId: count,
+    codec: count,
+    frameSamples: count,
+    sampleRate: positive,
+    channels: positive,
+  }),
+]);
+const listenRequest = v.object({ listener: id, isOver: v.boolean() });
+const listenAnswer = v.union([refused, v.strictObject({})]);
+
+export type Refused = v.InferOutput<typeof refused>;
+export type FoundAnswer = v.InferOutput<typeof foundAnswer>;
+/** A recording in progress at another node. */
+export type FoundRecording = Exclude<FoundAnswer, Refused>;
+export type ListenRequest = v.InferOutput<typeof listenRequest>;
+export type ListenAnswer = v.InferOutput<typeof listenAnswer>;
+
+export const encodeFound = (answer: FoundAnswer): Uint8Array => encode(answer);
+export const encodeListen = (request: ListenRequest): Uint8Array => encode(request);
+export const encodeListenAnswer = (answer: ListenAnswer): Uint8Array => encode(answer);
+
+/** The three are undefined for what is no such message. */
+export function decodeFound(message: Uint8Array): FoundAnswer | undefined {
+  return decode(foundAnswer, message);
+}
+
+export function decodeListen(message: Uint8Array): ListenRequest | undefined {
+  return decode(listenRequest, message);
+}
+
+export function decodeListenAnswer(message: Uint8Array): ListenAnswer | undefined {
+  return decode(listenAnswer, message);
+}
+
+function encode(value: unknown): Uint8Array {
+  return encoder.encode(JSON.stringify(value));
+}
+
+function decode<S extends v.GenericSchema>(schema: S, message: Uint8Array): v.InferOutput<S> | undefined {
+  try {
+    const { success, output } = v.safeParse(schema, JSON.parse(decoder.decode(message)));
+    return success ? output : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof TypeError) return undefined;
+    throw error;
+  }
+}
