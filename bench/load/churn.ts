@@ -8,7 +8,8 @@ import { countOption, type Options, textOption } from "../../src/cli/kit/argumen
 import { CliError, exitFailure, usageError } from "../../src/cli/kit/failures.ts";
 import { humanBytes, table } from "../../src/cli/kit/text.ts";
 import { readConfig } from "../../src/config/config.ts";
-import { type Exposition, scrape } from "../../src/testing/harness/http/exposition.ts";
+import type { Exposition } from "../../src/client/http/exposition.ts";
+import { scrape } from "../../src/testing/harness/http/exposition.ts";
 import { churn, type ChurnCounts } from "./churn-clients.ts";
 import { numberOption, readCommandLine, runBench, writeReport } from "./command.ts";
 import { type Allowance, type Growth, growthOf } from "./growth.ts";

@@ -4,7 +4,8 @@
  * the server nothing. A remote server is scraped for that too, but rarely, since a scrape takes it milliseconds.
  */
 import { readFile } from "node:fs/promises";
-import { type Exposition, scrape } from "../../src/testing/harness/http/exposition.ts";
+import type { Exposition } from "../../src/client/http/exposition.ts";
+import { scrape } from "../../src/testing/harness/http/exposition.ts";
 import { type Inside, insideBetween } from "./inside.ts";
 
 export interface Figures {

@@ -1,5 +1,5 @@
 /** The inner state of a server between two scrapes of its metrics. */
-import type { Exposition } from "../../src/testing/harness/http/exposition.ts";
+import type { Exposition } from "../../src/client/http/exposition.ts";
 
 export interface Inside {
   /** 99th percentile of the event loop's delay, in ms. */

@@ -1,6 +1,6 @@
 /** The parts of the load bench whose faults its table would not show. */
 import { describe, expect, test } from "bun:test";
-import { Exposition } from "../../src/testing/harness/http/exposition.ts";
+import { Exposition } from "../../src/client/http/exposition.ts";
 import { Noise, StreamAudio } from "./audio.ts";
 import { metricsProbe, observedProcess, parsePs, processProbe, withUsage } from "./figures.ts";
 import { insideBetween, quantile } from "./inside.ts";

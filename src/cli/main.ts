@@ -24,6 +24,7 @@ import { registerShare } from "./commands/share.ts";
 import { registerSong } from "./commands/song.ts";
 import { registerSongs } from "./commands/songs.ts";
 import { registerStream } from "./commands/stream.ts";
+import { registerTop } from "./commands/top.ts";
 import { registerUpload } from "./commands/upload.ts";
 import { runCommand } from "./kit/arguments.ts";
 import type { Context } from "./kit/context.ts";
@@ -56,6 +57,7 @@ function registerCommands(cli: CAC, context: Context): void {
   registerSong(cli, context);
   registerSongs(cli, context);
   registerLibrary(cli, context);
+  registerTop(cli, context);
   registerServer(cli);
 }
 

@@ -61,6 +61,7 @@ const commandsHelp = {
     "  server restore <dir>  restore a backup into an empty cache folder",
     "  server doctor         compare the catalog with the files, and mend them with --repair",
     "  server config ...     check and show the configuration, print an example and a JSON Schema",
+    "  server top            show what a running server is doing now",
     "  server token ...      create, list and revoke tokens, also while the server runs",
   ].join("\n"),
 };

@@ -6,8 +6,12 @@ export interface ProgramCommand {
   run: (args: string[]) => Promise<void>;
 }
 
+/** Looks at a running server, so it is a command of the client; people look for it beside the server. */
+const topCommand = "top";
+
 /** The imports are dynamic, so that the client does not wait for the server to load. */
-async function runServer(args: string[]): Promise<void> {
+export async function runServer(args: string[]): Promise<void> {
+  if (args[0] === topCommand) return await runClient(args);
   const { main } = await import("../main.ts");
   await main(args);
 }
@@ -30,5 +34,6 @@ export const programCommands: ReadonlyMap<string, ProgramCommand> = new Map<stri
   ofServer("config", "Check and show the configuration, print an example and a JSON Schema"),
   ofServer("backup", "Back the store up, also while the server runs"),
   ofServer("restore", "Restore a backup into an empty cache folder"),
+  ofServer(topCommand, "Show what a running server is doing now"),
   ofServer("doctor", "Compare the catalog with the files, and mend them with --repair"),
 ]);

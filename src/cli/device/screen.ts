@@ -4,7 +4,7 @@ import type { DeviceSound } from "../../client/devices/sound.ts";
 import type { Leds } from "../../wire/devices.ts";
 import { onBackground } from "../kit/escape-codes.ts";
 import type { ScreenSize } from "../kit/full-screen.ts";
-import { humanBytes, visible } from "../kit/text.ts";
+import { humanBytes, visible, wrapped } from "../kit/text.ts";
 import { ledText } from "./events.ts";
 
 /** What the screen shows of a device. */
@@ -131,16 +131,4 @@ function cells(texts: readonly string[]): string {
     .map((text) => text + " ".repeat(cellWidth - Bun.stringWidth(text)))
     .join("")
     .trimEnd();
-}
-
-/** Joins words into lines that fit in `columns`, if no single word is wider. */
-function wrapped(words: readonly string[], columns: number): string[] {
-  const lines: string[] = [];
-  for (const word of words) {
-    const last = lines.at(-1);
-    const longer = last === undefined ? word : `${last}   ${word}`;
-    if (last !== undefined && longer.length <= columns) lines[lines.length - 1] = longer;
-    else lines.push(word);
-  }
-  return lines;
 }

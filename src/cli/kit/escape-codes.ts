@@ -26,3 +26,12 @@ export const leaveFullScreen = showCursor + leaveAlternateScreen;
 export function onBackground(text: string, red: number, green: number, blue: number): string {
   return `${csi}48;2;${red};${green};${blue}m${text}${csi}0m`;
 }
+
+export function dim(text: string): string {
+  return `${csi}2m${text}${csi}0m`;
+}
+
+/** In the color of warnings. */
+export function emphasised(text: string): string {
+  return `${csi}1;31m${text}${csi}0m`;
+}

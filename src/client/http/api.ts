@@ -33,6 +33,17 @@ export async function request(
   path: string,
   json?: unknown,
 ): Promise<ApiResponse> {
+  const { status, text } = await requestText(options, method, path, json);
+  return { status, body: jsonOf(text) };
+}
+
+/** As `request`, with the body as it is. */
+export async function requestText(
+  options: ApiOptions,
+  method: string,
+  path: string,
+  json?: unknown,
+): Promise<{ status: number; text: string }> {
   const target = new URL(path, httpOrigin(options.url));
   const timeout = AbortSignal.timeout(options.timeoutMs ?? answerTimeoutMs);
   const signal = options.signal === undefined ? timeout : AbortSignal.any([options.signal, timeout]);
@@ -43,7 +54,7 @@ export async function request(
       redirect: "manual",
       ...(json === undefined ? {} : { body: JSON.stringify(json), headers: { "content-type": jsonType } }),
     });
-    return { status: response.status, body: jsonOf(await response.text()) };
+    return { status: response.status, text: await response.text() };
   } catch (error) {
     options.signal?.throwIfAborted();
     if (timeout.aborted) throw new ClientError("ANSWER_TIMEOUT", `${method} ${target}`);

@@ -2,7 +2,8 @@
 import { expect, test } from "bun:test";
 import { AudioCachePeer } from "../harness/peers/audio-cache.ts";
 import { Random } from "../harness/bytes.ts";
-import { type Exposition, scrape } from "../harness/http/exposition.ts";
+import type { Exposition } from "../../client/http/exposition.ts";
+import { scrape } from "../harness/http/exposition.ts";
 import { countingPayload, IngestDevice, pcmFormat } from "../harness/peers/ingest-device.ts";
 import { TestServer, useServers } from "../harness/server.ts";
 import { removeStream } from "../harness/http/streams.ts";

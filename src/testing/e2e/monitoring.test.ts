@@ -4,7 +4,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
-import { type Exposition, scrape } from "../harness/http/exposition.ts";
+import type { Exposition } from "../../client/http/exposition.ts";
+import { scrape } from "../harness/http/exposition.ts";
 import { TestServer, useServers } from "../harness/server.ts";
 
 useServers();
