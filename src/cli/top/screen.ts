@@ -2,7 +2,7 @@
 import { dim, emphasised } from "../kit/escape-codes.ts";
 import type { ScreenSize } from "../kit/full-screen.ts";
 import { humanBytes, table, visible, wrapped } from "../kit/text.ts";
-import type { DiskFigures, TopFigures } from "./figures.ts";
+import type { DiskFigures, GatewayFigures, TopFigures } from "./figures.ts";
 
 /** What the tables are sorted by. */
 export const topOrders = ["rate", "size", "name"] as const;
@@ -105,9 +105,11 @@ function sectionsOf(figures: TopFigures, order: TopOrder): Section[] {
   ];
 }
 
+function traffic({ receivedPerSecond, sentPerSecond }: GatewayFigures): number {
+  return receivedPerSecond + sentPerSecond;
+}
+
 function gatewaySection({ gateways }: TopFigures, order: TopOrder): Section {
-  const traffic = ({ receivedPerSecond, sentPerSecond }: TopFigures["gateways"][number]) =>
-    receivedPerSecond + sentPerSecond;
   const sorted = gateways.toSorted(
     (one, other) =>
       (order === "rate" && traffic(other) - traffic(one)) ||
