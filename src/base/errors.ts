@@ -251,6 +251,8 @@ const table = {
     "send one device_id of 1 to 128 letters, digits, '-', '_', '.' or ':' in the metadata"),
   DEVICE_UNKNOWN: row(404, close.POLICY, grpc.NOT_FOUND, "no such device",
     "list the devices to see which ids exist"),
+  BUTTON_UNKNOWN: row(404, close.POLICY, grpc.NOT_FOUND, "no such button",
+    "the buttons are connect, mode, stop and play"),
   DEVICE_AWAY: row(409, close.POLICY, grpc.FAILED_PRECONDITION, "device is not connected",
     "try again when the device is connected"),
   DEVICES_EXHAUSTED: row(503, close.TRY_LATER, grpc.RESOURCE_EXHAUSTED, "too many devices",

@@ -14,6 +14,7 @@ import { registerLibrary } from "./commands/library.ts";
 import { registerList } from "./commands/list.ts";
 import { registerListen } from "./commands/listen.ts";
 import { registerPlay } from "./commands/play.ts";
+import { registerPress } from "./commands/press.ts";
 import { registerRecordings } from "./commands/recordings.ts";
 import { registerPin } from "./commands/pin.ts";
 import { registerRetention } from "./commands/retention.ts";
@@ -52,6 +53,7 @@ function registerCommands(cli: CAC, context: Context): void {
   registerListen(cli, context);
   registerRecordings(cli, context);
   registerDevices(cli, context);
+  registerPress(cli, context);
   registerHooks(cli, context);
   registerDevice(cli, context);
   registerSong(cli, context);

@@ -33,6 +33,8 @@ export const deviceKeepaliveTimeoutMs = 10_000;
 export const deviceIdleMs = 60_000;
 /** Devices in one page of a listing; a request for more is refused. */
 export const maxListedDevices = 1000;
+/** A button that is held over the API is released after this long, unless the client repeats the hold. */
+export const remoteHoldMs = 5_000;
 /** Clients that follow the state of devices; one more is refused with LISTENERS_EXHAUSTED. */
 export const maxDeviceFollowers = 64;
 /** What changes within this time is sent to followers together. */

@@ -115,7 +115,11 @@ export function parsed<T extends v.GenericSchema>(
   throw new ClientError(missing, "its answer has another format");
 }
 
-/** Whether this is a 404 of the API. A server without the API answers 404 too, but without its JSON error. */
-export function isUnknown(answer: ApiResponse): boolean {
-  return answer.status === 404 && v.is(errorSchema, answer.body);
+/**
+ * Whether this is a 404 of the API; with `code`, only one with this code. A server without the API answers 404 too, but
+ * without its JSON error.
+ */
+export function isUnknown({ status, body }: ApiResponse, code?: string): boolean {
+  if (status !== 404 || !v.is(errorSchema, body)) return false;
+  return code === undefined || body.error.code === code;
 }

@@ -1,7 +1,7 @@
 /** The state of devices, over the HTTP API. */
 import { createParser } from "eventsource-parser";
 import * as v from "valibot";
-import { type ApiOptions, jsonOf, parsed, request, throwUnlessOk } from "./api.ts";
+import { type ApiOptions, isUnknown, jsonOf, parsed, request, throwUnlessOk } from "./api.ts";
 import { audioAt } from "./stream-audio.ts";
 
 const missing = "NO_DEVICES";
@@ -24,6 +24,8 @@ const deviceSchema = v.object({
   /** What the server has set. */
   /** Whether live audio of this device is being recorded. Missing from answers of older servers. */
   recording: v.optional(v.boolean()),
+  /** Which of the four buttons are held over the API. Missing from answers of older servers. */
+  held: v.optional(v.array(v.boolean())),
   leds,
   /** Percent, as the device reports it; null if it has reported none. */
   battery: v.nullable(v.number()),
@@ -53,6 +55,30 @@ export async function listDevices(options: DeviceListOptions): Promise<ListedDev
     after = page.devices.length === 0 ? null : page.next;
   }
   return found;
+}
+
+export const deviceButtons = ["connect", "mode", "stop", "play"] as const;
+export type DeviceButton = (typeof deviceButtons)[number];
+export type DeviceButtonEvent = "press" | "hold" | "release";
+
+/** A button that is held is released by the server unless the hold is repeated within this time. */
+export const maxHoldMs = 5_000;
+
+/**
+ * Does what the device's own button would do. Undefined if there is no such device. Throws REFUSED, with the server codes
+ * DEVICE_AWAY, SOUND_UNKNOWN and others, or NO_DEVICES.
+ */
+export async function useButton(
+  deviceId: string,
+  button: DeviceButton,
+  event: DeviceButtonEvent,
+  options: ApiOptions,
+): Promise<ListedDevice | undefined> {
+  const path = `/api/devices/${encodeURIComponent(deviceId)}/buttons/${button}?event=${event}`;
+  const answer = await request(options, "POST", path);
+  if (isUnknown(answer, "DEVICE_UNKNOWN")) return undefined;
+  throwUnlessOk(answer, missing);
+  return parsed(deviceSchema, answer.body, missing);
 }
 
 const changeSchema = v.object({ devices: v.array(deviceSchema), gone: v.array(v.string()) });

@@ -23,10 +23,11 @@ export type DeviceAction = "mode" | "play" | "stop";
 /** The meaning of a button event: `none` has no effect, `unknown` has none either and is logged. */
 export type Press = DeviceAction | "none" | "unknown";
 
-type ButtonName = keyof typeof buttons;
-type ButtonEventName = keyof typeof buttonEvents;
+export type ButtonName = keyof typeof buttons;
+export type ButtonEventName = keyof typeof buttonEvents;
 
-const buttonNames: readonly ButtonName[] = ["connect", "mode", "stop", "play"];
+/** In the order of the buttons of a device. */
+export const buttonNames: readonly ButtonName[] = ["connect", "mode", "stop", "play"];
 const buttonEventNames: readonly ButtonEventName[] = ["press", "hold", "release"];
 
 const modeColor = 0xff00ffff;
@@ -62,6 +63,11 @@ export function meaningOf({ buttonId, event }: ButtonEvent): Press {
 /** The names of a button and of its event, neither of which is unknown. */
 export function namesOf({ buttonId, event }: ButtonEvent): { button: ButtonName; event: ButtonEventName } {
   return { button: buttonNames[buttonId]!, event: buttonEventNames[event]! };
+}
+
+/** The event as a device would send it. */
+export function eventOf(button: ButtonName, event: ButtonEventName): ButtonEvent {
+  return { buttonId: buttons[button], event: buttonEvents[event] };
 }
 
 /** Returns the state after an action. `play` and `stop` end the sound that plays; `play` starts the mode's own. */

@@ -16,6 +16,8 @@ export interface DeviceSnapshot {
   /** What the LEDs should show: all off while the device is away. */
   leds: Leds;
   report: DeviceReport | undefined;
+  /** Which of the four buttons clients of the API hold. */
+  held: readonly boolean[];
 }
 
 /** What a device reports about itself. */

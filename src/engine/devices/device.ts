@@ -8,8 +8,11 @@ import type { Log } from "../../base/log/log.ts";
 import type { DeviceReport, DeviceRow } from "../../store/devices/catalog.ts";
 import {
   afterAction,
+  type ButtonEventName,
+  type ButtonName,
   type DeviceAction,
   type DeviceState,
+  eventOf,
   ledsFlash,
   ledsOf,
   ledsOff,
@@ -27,6 +30,7 @@ import type {
   StatusSink,
   StatusStream,
 } from "./device-streams.ts";
+import { HeldButtons } from "./held-buttons.ts";
 import { MessageRate } from "./message-rate.ts";
 import type { EventData } from "../../store/events/types.ts";
 import type { EventWriter } from "../events/event-writer.ts";
@@ -73,6 +77,7 @@ export class Device {
   #events: OpenStream<EventSink> | undefined;
   #audio: OpenStream<AudioSink> | undefined;
   #playback: Playback | undefined;
+  readonly #held = new HeldButtons((button) => this.#released(button));
   #flash: Timer | undefined;
 
   constructor({ deviceId, mode, report, createdAt, seenAt }: DeviceRow, host: DeviceHost) {
@@ -104,6 +109,7 @@ export class Device {
       ...this.#state,
       leds: this.isConnected ? ledsOf(this.#state) : ledsOff,
       report: this.#report,
+      held: this.#held.states,
     };
   }
 
@@ -189,6 +195,25 @@ export class Device {
     if (error !== undefined) throw error;
   }
 
+  /**
+   * Does what the device's own button would do; Connect asks the device for its status. A button that is held is released after `remoteHoldMs`, unless the hold is
+   * repeated. Throws DEVICE_AWAY, or why the sound cannot be played.
+   */
+  async useButton(button: ButtonName, event: ButtonEventName): Promise<void> {
+    if (!this.isConnected) throw new WavecacheError("DEVICE_AWAY");
+    if (event === "hold" && !this.#held.hold(button)) return;
+    if (event === "release") {
+      if (this.#held.release(button)) this.#released(button);
+      return;
+    }
+    this.#publish("device.button", { button, event, remote: true });
+    this.#host.stateChanged(this);
+    const press = meaningOf(eventOf(button, event));
+    if (press === "play") await this.play();
+    else if (press === "mode" || press === "stop") this.act(press);
+    else if (event === "press") await this.refresh();
+  }
+
   /** 0 to 5. */
   setMode(mode: number): void {
     this.#setState({ ...this.#state, mode });
@@ -257,6 +282,7 @@ export class Device {
     if (!this.isConnected) return;
     this.#playback?.drop();
     this.#clearPlayback();
+    this.#held.releaseAll();
     this.#connectedAt = undefined;
     this.#seenAt = Date.now();
     this.#publish("device.lost", {});
@@ -270,13 +296,18 @@ export class Device {
     if (!rate.take(performance.now())) throw new WavecacheError("MESSAGES_EXHAUSTED");
   }
 
+  #released(button: ButtonName): void {
+    this.#publish("device.button", { button, event: "release", remote: true });
+    this.#host.stateChanged(this);
+  }
+
   #handleButton(event: ButtonEvent | undefined): void {
     const press = event === undefined ? "unknown" : meaningOf(event);
     const { deviceId } = this;
     if (press === "unknown")
       return this.#host.log.warn("a device has an unknown button", { deviceId, ...event });
     this.#host.log.debug("button", { deviceId, press, ...event });
-    this.#publish("device.button", namesOf(event!));
+    this.#publish("device.button", { ...namesOf(event!), remote: false });
     if (press !== "none") this.act(press);
   }
 

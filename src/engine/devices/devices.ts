@@ -15,7 +15,7 @@ import type {
   StatusSink,
   StatusStream,
 } from "./device-streams.ts";
-import type { DeviceAction } from "./device-state.ts";
+import type { ButtonEventName, ButtonName, DeviceAction } from "./device-state.ts";
 import type { SoundSource } from "../sounds/sound.ts";
 import type { EventWriter } from "../events/event-writer.ts";
 import { Ticker } from "../../base/ticker.ts";
@@ -173,6 +173,13 @@ export class Devices implements DeviceHost {
   act(deviceId: string, action: DeviceAction): DeviceSnapshot {
     const device = this.#find(deviceId);
     device.act(action);
+    return device.snapshot;
+  }
+
+  /** As if the device had sent this event of a button. Throws DEVICE_UNKNOWN, DEVICE_AWAY, or why there is no sound. */
+  async useButton(deviceId: string, button: ButtonName, event: ButtonEventName): Promise<DeviceSnapshot> {
+    const device = this.#find(deviceId);
+    await device.useButton(button, event);
     return device.snapshot;
   }
 

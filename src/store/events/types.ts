@@ -120,12 +120,15 @@ export const eventTypes = {
     data: v.strictObject({ deviceId }),
   },
   "device.button": {
-    description: "A button of a device was pressed, held or released.",
+    description:
+      "A button of a device was pressed, held or released, on the device or over the API (`remote`).",
     subject: "devices/ID",
     data: v.strictObject({
       deviceId,
       button: v.picklist(["connect", "mode", "stop", "play"]),
       event: v.picklist(["press", "hold", "release"]),
+      /** Over the API, and not on the device itself. */
+      remote: v.boolean(),
     }),
   },
   "sound.started": {

@@ -180,6 +180,12 @@ const routes: Route[] = [
   route("post /api/devices/{id}/play", "/api/devices/d1/play", control, [404, 404]),
   route("post /api/devices/{id}/stop", "/api/devices/d1/stop", control, [404, 404]),
   route("post /api/devices/{id}/mode", "/api/devices/d1/mode", control, [404, 404]),
+  route(
+    "post /api/devices/{id}/buttons/{button}",
+    "/api/devices/d1/buttons/stop?event=hold",
+    control,
+    [404, 404],
+  ),
   route("get /api/tokens", "/api/tokens", admin, [200, 403]),
   route("post /api/tokens", "/api/tokens", admin, [201, 403], { body: '{"grants":["read"]}' }),
   route("delete /api/tokens/{id}", "/api/tokens/none", admin, [404, 403]),

@@ -218,7 +218,14 @@ describe("the OpenAPI document", () => {
     expect((await api.request("DELETE", `/api/streams/${id}`)).status).toBe(204);
     expect((await api.request("DELETE", `/api/streams/${id}`)).status).toBe(404);
     expect((await api.request("GET", "/api/devices/nobody")).status).toBe(404);
-    for (const action of ["play", "stop", "mode"]) {
+    for (const action of [
+      "play",
+      "stop",
+      "mode",
+      "buttons/mode",
+      "buttons/none",
+      "buttons/stop?event=hold",
+    ]) {
       expect((await api.request("POST", `/api/devices/nobody/${action}`)).status).toBe(404);
     }
     expect((await api.request("GET", "/api/events?follow=0")).status).toBe(200);

@@ -11,6 +11,7 @@ import { deviceServiceName } from "../../wire/devices.ts";
 import { makeCertificate, writeCertificate } from "../harness/certificates.ts";
 import { DeviceChannel } from "../harness/peers/device-channel.ts";
 import { device, listDevices, refusal } from "../harness/http/devices.ts";
+import { EventStreamPeer } from "../harness/peers/event-stream.ts";
 import { GrpcDevice } from "../harness/peers/grpc-device.ts";
 import { runServerToExit, TestServer, useServers } from "../harness/server.ts";
 import { until, within } from "../harness/until.ts";
@@ -119,6 +120,54 @@ test("playing a sound that cannot be read, or that does not exist, says so", asy
   await server.untilLogged("mode_4.wav: the WAV file ends before its audio");
   expect(await playIn(5)).toBe("404 SOUND_UNKNOWN");
   expect(await device(httpBase, "deaf")).toMatchObject({ playing: null });
+});
+
+test("the API presses, holds and releases the buttons of a device, as the device itself would", async () => {
+  const { httpBase } = server;
+  using one = await connect("held");
+  using events = await EventStreamPeer.open(httpBase, "type=device.button&subject=devices/held");
+  const use = (button: string, event: string) =>
+    device(httpBase, `held/buttons/${button}?event=${event}`, "POST");
+  expect(await use("mode", "press")).toMatchObject({ mode: 1, held: [false, false, false, false] });
+  await one.untilShown(ledsOf({ mode: 1, playing: undefined }));
+  expect(await use("mode", "hold")).toMatchObject({ mode: 1, held: [false, true, false, false] });
+  await use("mode", "hold");
+  expect(await use("stop", "hold")).toMatchObject({ mode: 0, held: [false, true, true, false] });
+  await one.untilShown(ledsOf({ mode: 0, playing: undefined }));
+  await use("mode", "release");
+  expect(await use("mode", "release")).toMatchObject({ held: [false, false, true, false] });
+  await one.pressed("mode");
+  const seen = (await events.take(5)).map(({ data }) => [data["button"], data["event"], data["remote"]]);
+  expect(seen).toEqual([
+    ["mode", "press", true],
+    ["mode", "hold", true],
+    ["stop", "hold", true],
+    ["mode", "release", true],
+    ["mode", "press", false],
+  ]);
+  one.close();
+  await until("the device has left", 10_000, async () => !(await device(httpBase, "held")).connected);
+  expect(await device(httpBase, "held")).toMatchObject({ held: [false, false, false, false] });
+  expect(await refusal(httpBase, "/held/buttons/stop", { method: "POST" })).toBe("409 DEVICE_AWAY");
+  expect(await refusal(httpBase, "/held/buttons/none", { method: "POST" })).toBe("404 BUTTON_UNKNOWN");
+});
+
+test("`client press` presses a button of a device, or holds it for a while", async () => {
+  using one = await connect("pressed");
+  const { httpBase } = server;
+  using events = await EventStreamPeer.open(httpBase, "type=device.button&subject=devices/pressed");
+  const press = (...args: string[]) => runClient(["press", ...args, "-s", httpBase]);
+  expect((await press("pressed", "mode", "--json")).out).toContain('"mode": 1');
+  expect((await press("pressed", "connect", "--hold", "1s")).code).toBe(0);
+  const seen = (await events.take(3)).map(({ data }) => [data["button"], data["event"]]);
+  expect(seen).toEqual([
+    ["mode", "press"],
+    ["connect", "hold"],
+    ["connect", "release"],
+  ]);
+  expect((await press("nobody", "mode")).err).toContain("no such device: nobody");
+  expect((await press("pressed", "open")).code).toBe(2);
+  await one.untilShown(ledsOf({ mode: 1, playing: undefined }));
 });
 
 test("`client devices` lists devices once, or continuously with --watch", async () => {

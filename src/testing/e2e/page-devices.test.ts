@@ -95,6 +95,38 @@ describe.skipIf(chromiumPath === null)("the board of a device", () => {
   );
 
   test(
+    "holds a button as long as the pointer or a key is down, and releases it when the window loses the focus",
+    async () => {
+      using device = new GrpcDevice(server.grpcPort, "hall");
+      await device.untilConnected();
+      await using session = await PageSession.open(browser);
+      const { page, errors } = session;
+      await page.goto(`${server.httpBase}/devices`);
+      const board = page.getByRole("article", { name: "hall" });
+      const button = board.getByRole("button", { name: "Mode", exact: true });
+      const happened = (text: string) => board.getByText(text).first().waitFor();
+      await button.hover();
+      await page.mouse.down();
+      await happened("Mode held");
+      await board.getByRole("button", { name: "Mode", exact: true, pressed: true }).waitFor();
+      await page.mouse.up();
+      await happened("Mode released");
+      const stop = board.getByRole("button", { name: "Stop" });
+      await stop.focus();
+      await page.keyboard.down("Space");
+      await happened("Stop held");
+      await page.evaluate(() => dispatchEvent(new Event("blur")));
+      await happened("Stop released");
+      await page.keyboard.up("Space");
+      await board.getByRole("button", { name: "Connect" }).press("Enter");
+      await happened("Connect pressed");
+      expect(await board.getByText("Stop pressed").count()).toBe(0);
+      expect(errors).toEqual([]);
+    },
+    limitMs,
+  );
+
+  test(
     "says why a button had no effect",
     async () => {
       using device = new GrpcDevice(server.grpcPort, "mute");

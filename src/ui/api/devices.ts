@@ -1,10 +1,11 @@
 /** The devices that the server controls over gRPC, and what one does with them. */
 import { signal } from "@preact/signals";
 import { subscribe } from "./events.ts";
-import { type ApiError, requestJson, withQuery } from "./request.ts";
+import { type ApiError, request, requestJson, withQuery } from "./request.ts";
 import type { Device } from "./resources.ts";
 
-export type DeviceButton = "mode" | "stop" | "play";
+export type DeviceButton = "connect" | "mode" | "stop" | "play";
+export type DeviceButtonEvent = "press" | "hold" | "release";
 
 /** Undefined until the server has sent them. */
 export const devices = signal<ReadonlyMap<string, Device> | undefined>(undefined);
@@ -43,13 +44,10 @@ function takeChange({ devices: changed, gone }: DeviceChange): void {
   devices.value = known;
 }
 
-/** Asks the device itself. */
-export function refreshDevice(id: string): Promise<Device> {
-  return requestJson<Device>(withQuery(pathOf(id), { refresh: 1 }));
-}
-
-export function pressButton(id: string, button: DeviceButton): Promise<Device> {
-  return requestJson<Device>(`${pathOf(id)}/${button}`, { method: "POST" });
+/** Does what the device's own button would do, also as the page closes. */
+export async function useButton(id: string, button: DeviceButton, event: DeviceButtonEvent): Promise<void> {
+  const path = withQuery(`${pathOf(id)}/buttons/${button}`, { event });
+  await request(path, { method: "POST", keepalive: true });
 }
 
 export function setMode(id: string, mode: number): Promise<Device> {

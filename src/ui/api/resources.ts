@@ -52,6 +52,8 @@ export interface Device {
   recording: boolean;
   leds: string[];
   battery: number | null;
+  /** Which of the four buttons are held over the API. */
+  held: boolean[];
   report: { leds: string[]; pressed: boolean[]; at: string } | null;
 }
 

@@ -12,6 +12,7 @@ export interface DeviceDescription {
   playing: number | undefined;
   leds: readonly number[];
   report: { leds: number[]; pressed: boolean[]; battery: number | null; at: number } | undefined;
+  held: readonly boolean[];
 }
 
 /** The recordings in progress. */
@@ -36,6 +37,8 @@ export const deviceSchema = v.strictObject({
   /** The colors that the server has set. */
   leds: v.array(colorSchema),
   battery: v.nullable(v.number()),
+  /** Which of the buttons are held over the API. */
+  held: v.array(v.boolean()),
   /** The device's last report; null if it never sent one. */
   report: v.nullable(
     v.strictObject({ leds: v.array(colorSchema), pressed: v.array(v.boolean()), at: timeSchema }),
@@ -54,7 +57,7 @@ export function describeDevice(
   device: DeviceDescription,
   recorded: ReadonlySet<string>,
 ): v.InferOutput<typeof deviceSchema> {
-  const { deviceId, connectedAt, createdAt, seenAt, mode, playing, leds, report } = device;
+  const { deviceId, connectedAt, createdAt, seenAt, mode, playing, leds, report, held } = device;
   return {
     deviceId,
     connected: connectedAt !== undefined,
@@ -66,6 +69,7 @@ export function describeDevice(
     recording: recorded.has(deviceId),
     leds: leds.map(color),
     battery: report?.battery ?? null,
+    held: [...held],
     report:
       report === undefined
         ? null

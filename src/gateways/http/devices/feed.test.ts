@@ -34,7 +34,7 @@ class FakeDevices {
   peek(deviceId: string): DeviceDescription | undefined {
     const mode = this.modes.get(deviceId);
     if (mode === undefined) return undefined;
-    const state = { connectedAt: undefined, playing: undefined, leds: [0], report: undefined };
+    const state = { connectedAt: undefined, playing: undefined, leds: [0], report: undefined, held: [] };
     return { deviceId, mode, createdAt: 0, seenAt: 0, ...state };
   }
 }

@@ -1,6 +1,7 @@
 /** The operations on devices. Each button has an operation that returns the device after it. */
 import * as v from "valibot";
 import { resourceOf } from "../../../access/actions.ts";
+import { WavecacheError } from "../../../base/errors.ts";
 import { maxListedDevices } from "../../../base/limits/devices.ts";
 import { json, type Operation, operation } from "../operation.ts";
 import { after, choice, limit, whole } from "../parameters.ts";
@@ -29,9 +30,18 @@ export interface Devices extends WatchedDevices {
   /** Also throws DEVICE_AWAY, or why the sound cannot be played. */
   play(deviceId: string): Promise<DeviceDescription>;
   setMode(deviceId: string, mode: number): DeviceDescription;
+  /** As if the device had sent this event of a button. Also throws what `play` throws. */
+  useButton(
+    deviceId: string,
+    button: (typeof buttonNames)[number],
+    event: (typeof buttonEvents)[number],
+  ): Promise<DeviceDescription>;
 }
 
 const pageSchema = v.strictObject({ devices: v.array(deviceSchema), next: v.nullable(v.string()) });
+
+const buttonNames = ["connect", "mode", "stop", "play"] as const;
+const buttonEvents = ["press", "hold", "release"] as const;
 
 const tag = "devices";
 const segments = { id: "The id of the device." };
@@ -41,6 +51,11 @@ const afterAction = { 200: { description: "The device after the action.", schema
 /** The description of a device at the moment. */
 type Describe = (device: DeviceDescription) => v.InferOutput<typeof deviceSchema>;
 
+const playErrors = [
+  ...(["DEVICE_UNKNOWN", "DEVICE_AWAY"] as const),
+  ...(["SOUND_UNKNOWN", "SOUND_UNREADABLE", "SOUND_TOO_LONG", "SOUNDS_EXHAUSTED"] as const),
+];
+
 export function deviceOperations(devices: Devices, recordings: RunningRecordings): Operation[] {
   const describe: Describe = (device) => describeDevice(device, recordedIds(recordings));
   return [
@@ -49,6 +64,7 @@ export function deviceOperations(devices: Devices, recordings: RunningRecordings
     playOperation(devices, describe),
     stopOperation(devices, describe),
     modeOperation(devices, describe),
+    buttonOperation(devices, describe),
     followDevicesOperation(devices, recordings),
   ];
 }
@@ -107,14 +123,7 @@ function playOperation(devices: Devices, describe: Describe): Operation {
     segments,
     parameters: {},
     answers: afterAction,
-    errors: [
-      "DEVICE_UNKNOWN",
-      "DEVICE_AWAY",
-      "SOUND_UNKNOWN",
-      "SOUND_UNREADABLE",
-      "SOUND_TOO_LONG",
-      "SOUNDS_EXHAUSTED",
-    ],
+    errors: playErrors,
     handle: async ({ path, meter }) => json(describe(await devices.play(path["id"]!)), meter),
   });
 }
@@ -149,6 +158,25 @@ function modeOperation(devices: Devices, describe: Describe): Operation {
       const id = path["id"]!;
       const device = query.mode === undefined ? devices.act(id, "mode") : devices.setMode(id, query.mode);
       return json(describe(device), meter);
+    },
+  });
+}
+
+function buttonOperation(devices: Devices, describe: Describe): Operation {
+  return operation({
+    method: "post",
+    route: "/api/devices/:id/buttons/:button",
+    tag,
+    access: { action: "control", on: "devices/:id", unknown: "DEVICE_UNKNOWN" },
+    summary: "Presses, holds or releases a button. A hold ends by itself unless it is repeated.",
+    segments: { ...segments, button: `The button: ${buttonNames.join(", ")}.` },
+    parameters: { event: choice(buttonEvents, "What happens to the button; `press` by default.") },
+    answers: afterAction,
+    errors: ["BUTTON_UNKNOWN", ...playErrors],
+    async handle({ path, query, meter }) {
+      const button = buttonNames.find((name) => name === path["button"]);
+      if (button === undefined) throw new WavecacheError("BUTTON_UNKNOWN");
+      return json(describe(await devices.useButton(path["id"]!, button, query.event ?? "press")), meter);
     },
   });
 }

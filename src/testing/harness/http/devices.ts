@@ -17,6 +17,7 @@ const deviceSchema = v.strictObject({
   recording: v.boolean(),
   leds,
   battery: v.nullable(v.number()),
+  held: v.pipe(v.array(v.boolean()), v.length(4)),
   report: v.nullable(v.strictObject({ leds, pressed: v.array(v.boolean()), at: isoTime })),
 });
 const pageSchema = v.strictObject({ devices: v.array(deviceSchema), next: v.nullable(v.string()) });

@@ -1,15 +1,21 @@
 /** The board of a device. What a button does is shown when the server says so, a moment later. */
 import type { JSX } from "preact";
-import { type DeviceButton, pressButton, refreshDevice, setMode } from "../../api/devices.ts";
+import { setMode } from "../../api/devices.ts";
 import type { Device } from "../../api/resources.ts";
 import { grants } from "../../app/session.ts";
 import { formatAgo } from "../../parts/format.ts";
 import { notifyError } from "../../parts/toasts.tsx";
+import { BoardButton } from "./board-button.tsx";
 import { DeviceHistory } from "./device-history.tsx";
 import { ledColor } from "./led-color.ts";
 
 const modes = [0, 1, 2, 3, 4, 5] as const;
-const buttons = ["Connect", "Mode", "Stop", "Play"] as const;
+const buttons = [
+  { button: "connect", label: "Connect", title: "Asks the device for its state" },
+  { button: "mode", label: "Mode", title: "The next mode" },
+  { button: "stop", label: "Stop", title: "Ends the sound, and returns to mode 0" },
+  { button: "play", label: "Play", title: "Plays the sound of the mode" },
+] as const;
 
 interface DeviceCardProps {
   device: Device;
@@ -89,27 +95,20 @@ interface ControlsProps {
   mayControl: boolean;
 }
 
-/** A button that is held on the board itself is shown as pressed. */
 function Buttons({ device, mayControl }: ControlsProps): JSX.Element {
-  const { deviceId, connected, report } = device;
-  const press = (label: (typeof buttons)[number]) => {
-    if (label === "Connect") act(refreshDevice(deviceId));
-    else act(pressButton(deviceId, label.toLowerCase() as DeviceButton));
-  };
+  const { deviceId, connected, report, held } = device;
   return (
     <div class="board-buttons" role="group" aria-label="Buttons">
-      {buttons.map((label, index) => (
-        <button
-          key={label}
-          type="button"
-          class={report?.pressed[index] === true ? "board-button held" : "board-button"}
-          title={label === "Connect" ? "Asks the device for its state" : label}
-          disabled={!mayControl || (label === "Play" && !connected)}
-          onClick={() => press(label)}
-        >
-          <span class="board-button-cap" aria-hidden="true" />
-          {label}
-        </button>
+      {buttons.map(({ button, label, title }, index) => (
+        <BoardButton
+          key={button}
+          deviceId={deviceId}
+          button={button}
+          label={label}
+          title={title}
+          isHeld={held[index] === true || report?.pressed[index] === true}
+          isDisabled={!mayControl || !connected}
+        />
       ))}
     </div>
   );
