@@ -43,6 +43,11 @@ export class Lru<T> {
     return value;
   }
 
+  /** From the least recently used one to the most recently used one. */
+  values(): Iterable<T> {
+    return this.#entries.values();
+  }
+
   clear(): void {
     this.#entries.clear();
   }

@@ -25,6 +25,8 @@ export const listenLeaseMs = 10_000;
 export const maxRemoteListeners = 256;
 /** Recordings at other nodes that this one listens to; one more is refused with LISTENERS_EXHAUSTED. */
 export const maxRemoteRecordings = 1_024;
+/** Lists of levels of other nodes; above this the one that was heard of longest ago is forgotten. */
+export const maxLevelLists = 256;
 /** Characters of the prefix of subjects. */
 export const maxBusPrefixChars = 64;
 

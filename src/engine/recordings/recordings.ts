@@ -24,9 +24,9 @@ import type { PlannedFormat } from "./by-time/plan.ts";
 import type { UnenteredSegment } from "./by-time/written.ts";
 import { Compactor, type CompactorSettings } from "./compactor.ts";
 import { SegmentSync } from "./segment-sync.ts";
-import { LiveSharing } from "./remote/live-sharing.ts";
+import { ClusterRecordings } from "./remote/cluster-recordings.ts";
+import type { Metered } from "./remote/level-sharing.ts";
 import type { RemoteRecording } from "./remote/remote-recording.ts";
-import { RemoteRecordings } from "./remote/remote-recordings.ts";
 import { Recording, type RecordingHost, type RecordingOwner } from "./recording.ts";
 
 /** What recordings are built on. */
@@ -67,6 +67,8 @@ export interface RecordingsFigures {
   unsavedSounds: number;
 }
 
+const noneShared = { listeners: 0, remote: 0, shared: 0 };
+
 /** A recording in progress, at this node or at another one. */
 export type HeardRecording = Pick<Recording | RemoteRecording, "hwid" | "handshake" | "live" | "opus">;
 
@@ -93,8 +95,7 @@ export class Recordings implements RecordingHost {
   readonly #sync: SegmentSync;
   readonly #compactor: Compactor;
   /** Undefined on a single machine. */
-  readonly #remote: RemoteRecordings | undefined;
-  readonly #sharing: LiveSharing | undefined;
+  readonly #cluster: ClusterRecordings | undefined;
   #saving: Promise<void> | undefined;
   #closing = false;
   #skippedLiveBytes = 0;
@@ -114,8 +115,7 @@ export class Recordings implements RecordingHost {
     );
     this.#sync = new SegmentSync(pool.keeper, folder, this, log);
     this.#compactor = new Compactor(pool.keeper, folder, settings.compact, log);
-    this.#remote = bus && new RemoteRecordings(bus, this, log);
-    this.#sharing = bus && new LiveSharing(bus, (name) => this.#find(name));
+    this.#cluster = bus && new ClusterRecordings(bus, this, (name) => this.#find(name), log);
   }
 
   /** Repairs the segments of an earlier run. Call it once the store is open. */
@@ -151,7 +151,7 @@ export class Recordings implements RecordingHost {
     const recording = new Recording(spec, owner, this);
     this.#all.add(recording);
     this.#count(recording);
-    this.#sharing?.add(recording);
+    this.#cluster?.add(recording);
     return recording;
   }
 
@@ -174,7 +174,7 @@ export class Recordings implements RecordingHost {
    * NODE_UNREACHABLE.
    */
   async listen(name: string): Promise<HeardRecording> {
-    const recording = this.#find(name) ?? (await this.#remote?.find(sanitizeHwid(name) ?? name));
+    const recording = this.#find(name) ?? (await this.#cluster?.find(sanitizeHwid(name) ?? name));
     if (recording === undefined) throw new WavecacheError("RECORDING_UNKNOWN");
     if (this.figures().listeners >= maxLiveListeners) throw new WavecacheError("LISTENERS_EXHAUSTED");
     return recording;
@@ -185,15 +185,22 @@ export class Recordings implements RecordingHost {
     return this.#all;
   }
 
+  /** The recordings in progress, those of other nodes while somebody follows levels. */
+  *metered(): Iterable<Metered> {
+    yield* this.#all;
+    if (this.#cluster !== undefined) yield* this.#cluster.metered();
+  }
+
   figures(): RecordingsFigures {
-    let listeners = this.#remote?.listeners ?? 0;
+    const { listeners: remoteListeners, remote, shared } = this.#cluster?.figures ?? noneShared;
+    let listeners = remoteListeners;
     for (const recording of this.#all) listeners += recording.listeners;
     return {
       running: this.#all.size,
       listeners,
       skippedLiveBytes: this.#skippedLiveBytes,
-      remote: this.#remote?.size ?? 0,
-      shared: this.#sharing?.heard ?? 0,
+      remote,
+      shared,
       levelListeners: this.#levelListeners,
       periodFollowers: this.archive.followers,
       unsavedSounds: this.sounds.unsaved,
@@ -203,7 +210,7 @@ export class Recordings implements RecordingHost {
   /** Ends every recording, and enters its segments in the catalog. */
   async close(): Promise<void> {
     this.#closing = true;
-    this.#remote?.close();
+    this.#cluster?.close();
     clearInterval(this.#timer);
     await this.#compactor.close();
     await this.archive.close();
@@ -224,6 +231,7 @@ export class Recordings implements RecordingHost {
 
   countLevelListeners(count: number): void {
     this.#levelListeners = count;
+    this.#cluster?.wantLevels(count > 0);
   }
 
   countSkippedLive(bytes: number): void {
@@ -260,7 +268,7 @@ export class Recordings implements RecordingHost {
   release(recording: Recording, unfinished: string[]): void {
     this.sounds.release(recording, Date.now());
     this.#all.delete(recording);
-    this.#sharing?.remove(recording);
+    this.#cluster?.remove(recording);
     const reason: SessionEnd = this.#closing || recording.hasFailed ? "server" : "device";
     this.#sync.connectionEnded({ connection: recording.connection, reason });
     if (unfinished.length > 0) void this.#repair(unfinished);

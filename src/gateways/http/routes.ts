@@ -9,6 +9,7 @@ import { apiRoute } from "./api.ts";
 import { type AudioSongs, songAudioOperation } from "./audio/library.ts";
 import { type AudioStreams, type StreamAudios, streamAudioOperation } from "./audio/streams.ts";
 import { deviceOperations, type Devices } from "./devices/operations.ts";
+import type { RunningRecordings } from "./devices/description.ts";
 import { eventOperations, type Events } from "./events/operations.ts";
 import { type Hooks, hookOperations } from "./events/hooks.ts";
 import { healthRoute, type StoreCheck } from "./health.ts";
@@ -42,15 +43,16 @@ export interface HttpApi {
     PostStreams &
     TusStreams & { readonly objects: Objects; readonly check: StoreCheck };
   streamAudio: StreamAudios;
-  recordings: MeteredRecordings & {
-    readonly archive: Recordings &
-      PeriodRecordings &
-      RemovableRecordings &
-      PinnedRecordings &
-      Timelines &
-      RecordedSources &
-      SoundingRecordings;
-  };
+  recordings: MeteredRecordings &
+    RunningRecordings & {
+      readonly archive: Recordings &
+        PeriodRecordings &
+        RemovableRecordings &
+        PinnedRecordings &
+        Timelines &
+        RecordedSources &
+        SoundingRecordings;
+    };
   retention: RetentionReports & { readonly pins: Pins };
   songs: Songs & AudioSongs & DigestedSongs;
   songUploads: ChangingSongs;

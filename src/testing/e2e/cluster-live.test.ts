@@ -84,9 +84,32 @@ async function untilFound(server: TestServer, name: string): Promise<void> {
   await until(`${name} at another node`, limitMs, isFound);
 }
 
+interface LevelsEvent {
+  levels: { device: string; rms: number }[];
+}
+
+async function readLevels(response: Response, onLevel: (device: string) => void): Promise<void> {
+  let text = "";
+  try {
+    for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
+      text += chunk;
+      const frames = text.split("\n\n");
+      text = frames.pop()!;
+      for (const frame of frames) {
+        const data = /^data: (.*)$/m.exec(frame)?.[1];
+        if (data === undefined) continue;
+        for (const { device, rms } of (JSON.parse(data) as LevelsEvent).levels)
+          if (rms < 0 && rms > -120) onLevel(device);
+      }
+    }
+  } catch (error) {
+    if (!(error instanceof DOMException)) throw error;
+  }
+}
+
 async function metric(server: TestServer, name: string): Promise<number> {
   const text = await (await fetch(`${server.httpBase}/metrics`)).text();
-  return Number(new RegExp(`^${name} (\\d+)$`, "m").exec(text)![1]);
+  return Number(new RegExp(`^${RegExp.escape(name)} (\\d+)$`, "m").exec(text)![1]);
 }
 
 describe.skipIf(!hasNatsServer)("two servers with one NATS", () => {
@@ -123,6 +146,32 @@ describe.skipIf(!hasNatsServer)("two servers with one NATS", () => {
       if (packets >= 50) break;
     }
     expect(packets).toBeGreaterThanOrEqual(50);
+  });
+
+  test("show each other's levels, also of devices that come later", async () => {
+    await using nats = await NatsServer.start();
+    await using owner = await startNode(nats);
+    await using other = await startNode(nats);
+    using _first = await CountingDevice.open(owner, "hall");
+    using _own = await CountingDevice.open(other, "own");
+    const leaver = new AbortController();
+    const response = await fetch(`${other.httpBase}/api/live/levels`, { signal: leaver.signal });
+    const heard = new Map<string, number>();
+    const reading = readLevels(response, (device) => heard.set(device, (heard.get(device) ?? 0) + 1));
+    await until("levels of both", limitMs, () => heard.has("hall") && heard.has("own"));
+    using _second = await CountingDevice.open(owner, "attic");
+    await until("levels of the second", limitMs, () => (heard.get("attic") ?? 0) > 3);
+    const before = heard.get("hall")!;
+    await until("more levels of the first", limitMs, () => heard.get("hall")! > before + 3);
+    leaver.abort();
+    await reading;
+    // Nobody wants them any more: the lease ends.
+    await until("the end of the levels", limitMs, async () => {
+      const sent = async () => await metric(owner, 'wavecache_nats_messages_total{result="sent"}');
+      const first = await sent();
+      await Bun.sleep(300);
+      return (await sent()) === first;
+    });
   });
 
   test("nothing is published while nobody listens elsewhere, and the end of a recording arrives", async () => {

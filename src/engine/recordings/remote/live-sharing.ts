@@ -5,7 +5,12 @@
 import { type Bus, type BusMessage, subjectToken } from "../../../bus/bus.ts";
 import { listenLeaseMs, listenRenewalMs, maxRemoteListeners } from "../../../base/limits/bus.ts";
 import type { Handshake } from "../../../wire/ingest.ts";
-import { decodeListen, encodeFound, encodeListenAnswer, type FoundRecording } from "../../../wire/cluster.ts";
+import {
+  decodeListen,
+  encodeFound,
+  encodeListenAnswer,
+  type FoundRecording,
+} from "../../../wire/cluster/listening.ts";
 import type { LiveListener } from "../live-feed.ts";
 import { LiveBroadcast } from "./live-broadcast.ts";
 

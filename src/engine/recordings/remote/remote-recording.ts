@@ -10,7 +10,7 @@ import type { Bus } from "../../../bus/bus.ts";
 import type { LiveEncoding, LiveEncodingEvents } from "../../../pool/live-encodings.ts";
 import type { LiveTask } from "../../../store/sounds/encoder-calls.ts";
 import type { Handshake } from "../../../wire/ingest.ts";
-import { decodeListenAnswer, encodeListen, type FoundRecording } from "../../../wire/cluster.ts";
+import { decodeListenAnswer, encodeListen, type FoundRecording } from "../../../wire/cluster/listening.ts";
 import { decodeLiveAudio } from "../../../wire/live.ts";
 import { LiveFeed } from "../live-feed.ts";
 import { LiveOpus } from "../live-opus.ts";

@@ -5,7 +5,7 @@ import type { Log } from "../../../base/log/log.ts";
 import { type Bus, subjectToken } from "../../../bus/bus.ts";
 import type { LiveEncoding, LiveEncodingEvents } from "../../../pool/live-encodings.ts";
 import type { LiveTask } from "../../../store/sounds/encoder-calls.ts";
-import { decodeFound } from "../../../wire/cluster.ts";
+import { decodeFound } from "../../../wire/cluster/listening.ts";
 import { type RemoteHost, RemoteRecording } from "./remote-recording.ts";
 
 /** What remote recordings share with those of this node. */

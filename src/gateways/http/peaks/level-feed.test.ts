@@ -28,7 +28,7 @@ let meter: GatewayMeter;
 let sending: Timer;
 beforeEach(() => {
   senders = [new Sender(kitchen), new Sender("garage"), new Sender(null)];
-  feed = new LevelFeed({ running: () => senders, countLevelListeners: () => {} });
+  feed = new LevelFeed({ metered: () => senders, countLevelListeners: () => {} });
   meter = new GatewayMeter("test");
   sending = setInterval(() => senders.forEach((each) => each.addBlock()), 20);
 });

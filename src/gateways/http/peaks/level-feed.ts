@@ -18,7 +18,7 @@ export interface MeteredRecording {
 }
 
 export interface MeteredRecordings {
-  running(): Iterable<MeteredRecording>;
+  metered(): Iterable<MeteredRecording>;
   /** So many clients follow the levels now. */
   countLevelListeners(count: number): void;
 }
@@ -98,7 +98,7 @@ export class LevelFeed {
 
   #send(): void {
     const fresh: [recording: MeteredRecording, text: string][] = [];
-    for (const recording of this.#recordings.running()) {
+    for (const recording of this.#recordings.metered()) {
       const text = this.#describe(recording);
       if (text !== undefined) fresh.push([recording, text]);
     }

@@ -7,7 +7,7 @@ import {
   encodeFound,
   encodeListen,
   encodeListenAnswer,
-} from "./cluster.ts";
+} from "./listening.ts";
 
 const connection = "0b0f7a5e-6a4f-4b0e-8a58-0e2c7a1f6d11";
 const found = {

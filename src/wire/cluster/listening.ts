@@ -1,5 +1,5 @@
 /**
- * What nodes say to each other about live audio. Texts are JSON; audio is in the messages of wire/live.ts.
+ * What nodes say to each other about live audio. Texts are JSON; audio is in the messages of ../live.ts.
  *
  *     find.<name>            request: empty            a recording in progress, by hardware id or stream id
  *                            answer:  { connection, hwid, streamId, codec, frameSamples, sampleRate, channels }
@@ -10,9 +10,7 @@
  * An answer is { error } instead if the request is refused. The request to listen is repeated before its lease ends.
  */
 import * as v from "valibot";
-
-const encoder = new TextEncoder();
-const decoder = new TextDecoder("utf-8", { fatal: true });
+import { decode, encode } from "./json.ts";
 
 /** Connections and listeners have UUIDs. */
 const id = v.pipe(v.string(), v.uuid());
@@ -57,18 +55,4 @@ export function decodeListen(message: Uint8Array): ListenRequest | undefined {
 
 export function decodeListenAnswer(message: Uint8Array): ListenAnswer | undefined {
   return decode(listenAnswer, message);
-}
-
-function encode(value: unknown): Uint8Array {
-  return encoder.encode(JSON.stringify(value));
-}
-
-function decode<S extends v.GenericSchema>(schema: S, message: Uint8Array): v.InferOutput<S> | undefined {
-  try {
-    const { success, output } = v.safeParse(schema, JSON.parse(decoder.decode(message)));
-    return success ? output : undefined;
-  } catch (error) {
-    if (error instanceof SyntaxError || error instanceof TypeError) return undefined;
-    throw error;
-  }
 }
