@@ -112,6 +112,10 @@ async function metric(server: TestServer, name: string): Promise<number> {
   return Number(new RegExp(`^${RegExp.escape(name)} (\\d+)$`, "m").exec(text)![1]);
 }
 
+async function sentMessages(server: TestServer): Promise<number> {
+  return await metric(server, 'wavecache_nats_messages_total{result="sent"}');
+}
+
 describe.skipIf(!hasNatsServer)("two servers with one NATS", () => {
   test("hear each other's devices sample for sample, over every protocol", async () => {
     await using nats = await NatsServer.start();
@@ -167,10 +171,9 @@ describe.skipIf(!hasNatsServer)("two servers with one NATS", () => {
     await reading;
     // Nobody wants them any more: the lease ends.
     await until("the end of the levels", limitMs, async () => {
-      const sent = async () => await metric(owner, 'wavecache_nats_messages_total{result="sent"}');
-      const first = await sent();
+      const before = await sentMessages(owner);
       await Bun.sleep(300);
-      return (await sent()) === first;
+      return (await sentMessages(owner)) === before;
     });
   });
 
