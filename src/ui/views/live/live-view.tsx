@@ -6,10 +6,8 @@ import { followLevels, type LiveDevice, liveDevices } from "../../api/live-level
 import { grants } from "../../app/session.ts";
 import { latencyOf, listen, type Listening, listenings, stopListening } from "../../audio/live.ts";
 import { Button } from "../../parts/button.tsx";
-import { formatDecibels } from "../../parts/format.ts";
-import { Meter } from "../../parts/meter.tsx";
-import { Sparkline } from "../../parts/sparkline.tsx";
 import { Empty } from "../../parts/states.tsx";
+import { ClippingBadge, DeviceHistory, DeviceLevel } from "./device-level.tsx";
 import { Spectrogram } from "./spectrogram.tsx";
 
 const command =
@@ -51,9 +49,9 @@ function NobodySends(): JSX.Element {
   );
 }
 
-function LiveDeviceCard({ device: { name, level, history } }: { device: LiveDevice }): JSX.Element {
+function LiveDeviceCard({ device }: { device: LiveDevice }): JSX.Element {
+  const { name } = device;
   const listening = listenings.value.find((each) => each.name === name);
-  const { peak, rms, clipped } = level.value;
   return (
     <article class={listening === undefined ? "card live-card" : "card live-card heard"}>
       <header class="live-card-head">
@@ -62,21 +60,14 @@ function LiveDeviceCard({ device: { name, level, history } }: { device: LiveDevi
             {name}
           </Link>
         </h2>
-        {clipped > 0 && <span class="badge danger">Clips</span>}
+        <ClippingBadge device={device} />
         <ListenButton name={name} isOn={listening !== undefined} />
       </header>
       <div class="live-card-level">
-        <Meter label={`Level of ${name}`} peak={peak} rms={rms} isClipped={clipped > 0} />
-        <span class="figure muted live-figure">{formatDecibels(rms)}</span>
+        <DeviceLevel device={device} />
       </div>
       {listening === undefined ? (
-        <Sparkline
-          label={`Peaks of ${name} in the last minute`}
-          values={history.value}
-          min={-60}
-          max={0}
-          length={60}
-        />
+        <DeviceHistory device={device} />
       ) : (
         <>
           <Spectrogram label={`Frequencies of ${name}`} analyser={listening.analyser} />

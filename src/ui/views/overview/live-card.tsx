@@ -1,11 +1,9 @@
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
 import { Card } from "../../parts/card.tsx";
-import { formatDecibels } from "../../parts/format.ts";
-import { Meter } from "../../parts/meter.tsx";
-import { Sparkline } from "../../parts/sparkline.tsx";
 import { Command } from "../../parts/states.tsx";
 import { followLevels, type LiveDevice, liveDevices } from "../../api/live-levels.ts";
+import { DeviceHistory, DeviceLevel } from "../live/device-level.tsx";
 
 const example =
   "bun run client stream --wav data/samples/speech-16k-mono.wav --hwid kitchen --realtime --loop";
@@ -33,22 +31,15 @@ export function LiveCard(): JSX.Element {
   );
 }
 
-function LiveRow({ device: { name, level, history } }: { device: LiveDevice }): JSX.Element {
-  const { peak, rms, clipped } = level.value;
+function LiveRow({ device }: { device: LiveDevice }): JSX.Element {
+  const { name } = device;
   return (
     <li class="live-row">
       <span class="cut live-name" dir="auto" title={name}>
         {name}
       </span>
-      <Sparkline
-        label={`Peaks of ${name} in the last minute`}
-        values={history.value}
-        min={-60}
-        max={0}
-        length={60}
-      />
-      <Meter label={`Level of ${name}`} peak={peak} rms={rms} isClipped={clipped > 0} />
-      <span class="figure muted live-figure">{formatDecibels(rms)}</span>
+      <DeviceHistory device={device} />
+      <DeviceLevel device={device} />
     </li>
   );
 }
