@@ -9,11 +9,19 @@ import { KiB, MiB } from "../../src/base/limits/units.ts";
 import { countOption, textOption } from "../../src/cli/kit/arguments.ts";
 import { table } from "../../src/cli/kit/text.ts";
 import { encodeWavHeader, wavHeaderBytes } from "../../src/codec/wav/wav.ts";
-import type { RecordedWav } from "../../src/base/recording-entry.ts";
-import { WavDigest } from "../../src/store/recordings/wav-digest.ts";
 import { SqliteCatalog } from "../../src/store/streams/sqlite/catalog.ts";
 import { TestServer } from "../../src/testing/harness/server.ts";
 import { readCommandLine, runBench, writeReport } from "./command.ts";
+import {
+  dataBytes,
+  device,
+  sampleRate,
+  segmentEntry,
+  segmentName,
+  segmentSeconds,
+  startMs,
+  wavOf,
+} from "./recorded-segments.ts";
 
 interface Settings {
   hours: number;
@@ -27,11 +35,6 @@ interface Round {
   /** How far the memory of the server rose above that at rest. */
   grownBytes: number;
 }
-
-const sampleRate = 16_000;
-const segmentSeconds = 10;
-const startMs = Date.UTC(2026, 0, 1);
-const dataBytes = segmentSeconds * sampleRate * 2;
 
 function readSettings(args: string[]): Settings | undefined {
   const cli = cac("bun run bench:timeline");
@@ -48,10 +51,6 @@ function readSettings(args: string[]): Settings | undefined {
   }));
 }
 
-function nameOf(index: number): string {
-  return `kitchen/${String(index).padStart(6, "0")}`;
-}
-
 /** Records segments that follow each other, each of other samples. */
 function record(server: TestServer, segments: number): string[] {
   const catalog = new SqliteCatalog(join(server.cacheDir, "catalog.db"));
@@ -60,60 +59,19 @@ function record(server: TestServer, segments: number): string[] {
   crypto.getRandomValues(wav.subarray(wavHeaderBytes, wavHeaderBytes + 64 * KiB));
   wav.set(encodeWavHeader(sampleRate, 1, dataBytes));
   const paths: string[] = [];
-  fs.mkdirSync(dirname(join(folder, nameOf(0))), { recursive: true });
+  fs.mkdirSync(dirname(join(folder, segmentName(0))), { recursive: true });
   catalog.transaction(() => {
     for (let index = 0; index < segments; index++) {
       new DataView(wav.buffer).setUint32(wavHeaderBytes, index, true);
-      const path = join(folder, nameOf(index));
+      const path = join(folder, segmentName(index));
       fs.writeFileSync(`${path}.wav`, wav);
       fs.writeFileSync(`${path}.bin`, "");
       paths.push(`${path}.wav`);
-      catalog.recordings.enter(entryOf(index, wav));
+      catalog.recordings.enter(segmentEntry(index, wavOf(wav)));
     }
   }, true);
   catalog.close();
   return paths;
-}
-
-function entryOf(index: number, wav: Uint8Array) {
-  const samples = segmentSeconds * sampleRate;
-  const startedAt = startMs + index * segmentSeconds * 1000;
-  const session = {
-    session: "c.0",
-    run: "r",
-    sessionStartUs: startMs * 1000,
-    steppedMs: 0,
-    deviceTimeMs: null,
-  };
-  return {
-    name: nameOf(index),
-    device: "kitchen",
-    streamId: 7,
-    codec: "pcm" as const,
-    sampleRate,
-    channels: 1,
-    startedAt,
-    endedAt: startedAt + segmentSeconds * 1000,
-    frames: 500,
-    samples,
-    gaps: 0,
-    lostFrames: 0,
-    nibbleOrder: null,
-    nibbleOrderBy: null,
-    placement: { ...session, position: index * samples, losses: [] },
-    bin: { bytes: 0, sha256: sha256Of(new Uint8Array(0)) },
-    wav: digestOf(wav),
-  };
-}
-
-function digestOf(wav: Uint8Array): RecordedWav {
-  const digest = new WavDigest();
-  digest.add(wav);
-  return digest.finish();
-}
-
-function sha256Of(bytes: Uint8Array): string {
-  return new Bun.CryptoHasher("sha256").update(bytes).digest("hex");
 }
 
 function memoryOf({ pid }: TestServer): number {
@@ -145,7 +103,7 @@ function readPlainly(paths: readonly string[]): void {
 /** By curl, so that the bench takes no part of it. */
 async function readByTime(server: TestServer, segments: number): Promise<void> {
   const period = `from=${startMs}&to=${startMs + segments * segmentSeconds * 1000}`;
-  const url = `${server.httpBase}/api/recordings/kitchen/audio?${period}`;
+  const url = `${server.httpBase}/api/recordings/${device}/audio?${period}`;
   const curl = Bun.spawn(["curl", "-sf", "-o", "/dev/null", "-w", "%{size_download}", url]);
   const size = Number(await new Response(curl.stdout).text());
   if (size !== wavHeaderBytes + segments * dataBytes) throw new Error(`the answer has ${size} bytes`);
