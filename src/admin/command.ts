@@ -34,7 +34,7 @@ export function readAdminCommand(
   args: readonly string[],
   environment: Environment,
 ): AdminCommand | undefined {
-  const program = describe();
+  const program = describeAdmin();
   try {
     parseArguments(program, args, (option) => new ConfigError(`unknown option "${option}"`));
     if (isAnswered(program)) return undefined;
@@ -45,7 +45,7 @@ export function readAdminCommand(
   return commandOf(program.matchedCommandName!, program.args, program.options, environment);
 }
 
-function describe(): CAC {
+export function describeAdmin(): CAC {
   const program = cac("wavecache server");
   const backup = program.command("backup <dir>", "Back up the store, also while the server runs");
   backup.option("--recordings", "Copy recordings too");

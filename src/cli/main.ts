@@ -73,6 +73,12 @@ function newProgram(context: Context): CAC {
   return cli;
 }
 
+/** The commands with their options, which are not run. */
+export function describeClient(): CAC {
+  const terminal = new Terminal(process.stdout, process.stderr);
+  return newProgram({ terminal, signal: new AbortController().signal });
+}
+
 interface HelpSection {
   title?: string;
   body: string;

@@ -7,14 +7,20 @@ import { exampleFile } from "./print/example.ts";
 import { fileJsonSchema } from "./print/json-schema.ts";
 import { showSettings } from "./print/show.ts";
 
-const verbs = ["check", "show", "example", "schema"] as const;
+/** What each does, for help, completions and the manual page. */
+export const configVerbs = {
+  check: "say everything that is wrong with the configuration, and end with 2",
+  show: "print the values in force and where each comes from, without secrets",
+  example: "print a configuration file with every key, its default and its meaning",
+  schema: "print a JSON Schema of the configuration file, for editors",
+} as const;
+const verbs = Object.keys(configVerbs) as (keyof typeof configVerbs)[];
 
 export const configUsage = `Usage: server config <command> [options of the server]
 
-  check    say everything that is wrong with the configuration, and end with 2
-  show     print the values in force and where each comes from, without secrets
-  example  print a configuration file with every key, its default and its meaning
-  schema   print a JSON Schema of the configuration file, for editors`;
+${Object.entries(configVerbs)
+  .map(([verb, help]) => `  ${verb.padEnd(9)}${help}`)
+  .join("\n")}`;
 
 export interface CommandOutcome {
   out: string;

@@ -31,7 +31,7 @@ function unknownOption(flag: string): ConfigError {
   return new ConfigError(`unknown option "${flag}"${didYouMean(flag, optionNames.map(flagOf))}`);
 }
 
-function describeFlags(): CAC {
+export function describeFlags(): CAC {
   const program = cac("wavecache");
   const command = program.command("", "Start the server").usage("server [options]");
   for (const name of optionNames) {

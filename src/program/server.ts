@@ -1,4 +1,4 @@
 /** The entry of `bun run server`: the server, and the commands beside it. */
-import { runServer } from "./commands.ts";
+import { runServer } from "./run.ts";
 
 await runServer(process.argv.slice(2));

@@ -31,7 +31,7 @@ export function readTokenCommand(
   args: readonly string[],
   environment: Environment,
 ): TokenCommand | undefined {
-  const program = describe();
+  const program = describeToken();
   try {
     parseArguments(program, args.slice(1), (option) => new ConfigError(`unknown option "${option}"`));
     if (isAnswered(program)) return undefined;
@@ -42,7 +42,7 @@ export function readTokenCommand(
   return commandOf(program.matchedCommandName, program.args, program.options, environment);
 }
 
-function describe(): CAC {
+export function describeToken(): CAC {
   const program = cac("wavecache server token");
   const create = program.command("create", "Create a token, and print it: it is shown only this once");
   create.option(

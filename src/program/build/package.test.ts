@@ -33,6 +33,11 @@ describe.skipIf(!hasNode)("the npm package", () => {
     expect(files).toContain("dist/page/index.html");
     expect(files).toContain("dist/client/types/client/v1/node.d.ts");
     expect(files).toContain("deploy/wavecache.service");
+    for (const name of ["wavecache.bash", "_wavecache", "wavecache.fish"])
+      expect(readFileSync(join(installed, "dist/completions", name), "utf8")).toContain(
+        "wavecache complete -- ",
+      );
+    expect(readFileSync(join(installed, "dist/wavecache.1"), "utf8")).toStartWith(".TH WAVECACHE 1 ");
     expect(files.filter((path) => /\.test\.|^(src\/(testing|ui)|bench|data|cache)\b/.test(path))).toEqual([]);
     expect(statSync(tarball).size).toBeLessThan(2_000_000);
   });
