@@ -22,6 +22,7 @@ export type SlowCall =
   | "readPeriod"
   | "removeRecordings"
   | "peaksOfRange"
+  | "levelsOfRange"
   | "joinRecordings"
   | "settleJoins"
   | "expireRecordings";
@@ -41,6 +42,7 @@ const slowCalls: ReadonlySet<KeeperCall> = new Set<SlowCall>([
   "removeRecordings",
   "lookAtRecordings",
   "peaksOfRange",
+  "levelsOfRange",
   "joinRecordings",
   "settleJoins",
   "expireRecordings",
@@ -62,6 +64,7 @@ const readingCalls: ReadonlySet<KeeperCall> = new Set<KeeperCall>([
   "scrubState",
   "listRecordings",
   "peaksOfRange",
+  "levelsOfRange",
   "listDevices",
   "recordedSources",
   "timeline",

@@ -19,6 +19,7 @@ import type { EventRow, NewEvent, OutboxLimits } from "./events/outbox.ts";
 import type { DeviceRow } from "./devices/catalog.ts";
 import type { TokenRow, TokenUse } from "./tokens/catalog.ts";
 import type { RecordingQuery, RecordingRow } from "./recordings/catalog.ts";
+import type { RangeLevels } from "./recordings/peaks/levels-query.ts";
 import type { PeaksQuery, RangePeaks } from "./recordings/peaks/query.ts";
 import type { SoundSpan, SpanQuery } from "./recordings/sounds/catalog.ts";
 import type {
@@ -254,6 +255,11 @@ export interface KeeperCalls {
   peaksOfRange: [
     args: { folder: string; query: Omit<PeaksQuery, "source"> & { name: string } },
     result: RangePeaks | null,
+  ];
+  /** How loud a device was in a range of time; null if it has no recording there. */
+  levelsOfRange: [
+    args: { folder: string; query: Omit<PeaksQuery, "source"> & { name: string } },
+    result: RangeLevels | null,
   ];
   /** Removes recordings that are not kept any longer, unless they are pinned. `failed` has those whose files cannot be removed. */
   expireRecordings: [

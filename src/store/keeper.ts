@@ -144,6 +144,7 @@ export class Keeper {
     removeRecordings: async (args) => this.#recordings.remove(args),
     lookAtRecordings: (args) => this.#recordings.look(args),
     peaksOfRange: (args) => this.#recordings.peaks(args),
+    levelsOfRange: (args) => this.#recordings.levels(args),
     joinRecordings: (args) => this.#recordings.join(args),
     settleJoins: async (args) => this.#recordings.settleJoins(args),
     expireRecordings: async (args) => this.#recordings.expire(args),

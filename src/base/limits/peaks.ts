@@ -8,10 +8,13 @@ export const basePixelSamples = 256;
 export const levelBlockMs = 100;
 /** Pixels of a recording's finest peaks in memory; more are appended to their file. */
 export const bufferedPixels = 1024;
+/** Blocks of a recording's levels in memory; more are appended to their file. */
+export const bufferedLevels = 256;
 /** Finest pixels in a pixel of a recording's overview, which the catalog keeps. */
 export const overviewFactor = 64;
 /** Pixels of an overview; a longer recording gets half as many, twice as long. */
-export const maxOverviewPixels = 1024; /** Pixels of a whole sound's peaks; a longer sound gets half as many, twice as long. */
+export const maxOverviewPixels = 1024;
+/** Pixels of a whole sound's peaks; a longer sound gets half as many, twice as long. */
 export const maxSoundPixels = 262_144;
 /** Sounds whose peaks are measured, or wait for it; one more is refused with PEAKS_EXHAUSTED. */
 export const maxPeakJobs = 32;
@@ -22,9 +25,9 @@ export const maxPeakPoints = 8192;
 export const defaultPeakPoints = 1000;
 /** Duration that one request for peaks may cover; a longer one is refused. */
 export const maxPeaksRangeMs = 31 * 24 * 3_600_000;
-/** Files of peaks that are read for one answer; for the other recordings it has less detail. */
+/** Files of peaks, or of levels, that are read for one answer; for the other recordings it has less detail. */
 export const maxPeakFiles = 1000;
-/** Bytes of a recording's file of peaks that are read; a larger file counts as damaged. */
+/** Bytes of a recording's file of peaks, or of levels, that are read; a larger file counts as damaged. */
 export const maxPeaksFileBytes = 32 * MiB;
 /** Samples at the limits of 16 bits in a block that count as clipping: a single one may be a peak. */
 export const minClippedSamples = 3;

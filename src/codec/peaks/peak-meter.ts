@@ -6,8 +6,9 @@
  *
  * A run of samples ends at either border. Nothing is allocated for a sample, a pixel or a block.
  */
-import { basePixelSamples, levelBlockMs } from "../../base/limits/peaks.ts";
+import { basePixelSamples } from "../../base/limits/peaks.ts";
 import type { Level } from "./level.ts";
+import { levelBlockFrames } from "./levels.ts";
 
 export interface PeakSink {
   /** A pixel is complete: the minimum and the maximum of each channel, valid until this returns. */
@@ -36,7 +37,7 @@ export class PeakMeter {
   /** `sampleRate` in Hz. */
   constructor(channels: number, sampleRate: number, sink: PeakSink) {
     this.#channels = channels;
-    this.#blockFrames = Math.max(1, Math.round((sampleRate * levelBlockMs) / 1000));
+    this.#blockFrames = levelBlockFrames(sampleRate);
     this.#sink = sink;
     this.#pixel = new Int16Array(2 * channels);
     this.#startPixel();

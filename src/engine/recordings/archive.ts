@@ -15,6 +15,7 @@ import type { KeeperClient } from "../../pool/keeper-client.ts";
 import type { OpenedFile } from "../../store/library/file.ts";
 import type { RetentionReason } from "../../store/keeper-calls.ts";
 import type { RecordingQuery, RecordingRow } from "../../store/recordings/catalog.ts";
+import type { RangeLevels } from "../../store/recordings/peaks/levels-query.ts";
 import type { RangePeaks } from "../../store/recordings/peaks/query.ts";
 import type { SoundSpan, SpanQuery } from "../../store/recordings/sounds/catalog.ts";
 import type { Period, RecordedSource } from "../../store/recordings/timeline/catalog.ts";
@@ -212,6 +213,14 @@ export class RecordingArchive {
     const peaks = await this.#keeper.call("peaksOfRange", { folder, query });
     if (peaks === null) throw new WavecacheError("RECORDING_UNKNOWN");
     return peaks;
+  }
+
+  /** How loud a device was in a range of time. As `peaks`. */
+  async levels(name: string, range: { from: number; to: number; points: number }): Promise<RangeLevels> {
+    const query = { name: sanitizeHwid(name) ?? "", ...range };
+    const levels = await this.#keeper.call("levelsOfRange", { folder: this.#folder.path, query });
+    if (levels === null) throw new WavecacheError("RECORDING_UNKNOWN");
+    return levels;
   }
 
   /** The samples of a recording, which are right, unless it is still in progress. The caller closes the file. Rejects with OBJECT_DAMAGED and the like. */

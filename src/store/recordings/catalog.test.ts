@@ -86,8 +86,8 @@ describe("the catalog of recordings", () => {
       entry("b", { device: null, codec: "pcm", nibbleOrder: null, nibbleOrderBy: null }),
     ];
     catalog.transaction(() => recordings.forEach((each) => catalog.recordings.enter(each)), true);
-    // Both files, and the header of the peaks with a pixel for each 256 samples.
-    const fileBytes = 8800 + 32_044 + 24 + 4 * 63;
+    // Both files, the peaks with a pixel for each 256 samples, and the levels of each 100 ms.
+    const fileBytes = 8800 + 32_044 + (24 + 4 * 63) + (12 + 2 * 10);
     const expected = recordings.map((each, index) =>
       Object.assign({ id: index + 1, isPinned: false, fileBytes }, each),
     );

@@ -19,10 +19,11 @@ import type { RecordingCatalog, RecordingRow } from "./catalog.ts";
 import type { JoinCatalog } from "./joins/catalog.ts";
 import { RecordingJoins } from "./joins/keeper.ts";
 import type { PeakCatalog } from "./peaks/catalog.ts";
+import { levelsOfRange } from "./peaks/levels-query.ts";
 import { peaksOfRange } from "./peaks/query.ts";
 import { PeakRepair } from "./peaks/repair.ts";
 import type { SoundSpan, SpanCatalog } from "./sounds/catalog.ts";
-import { peaksPath } from "./peaks/segment-peaks.ts";
+import { removeMeasured } from "./peaks/files.ts";
 import { haveSamples, type LookedAt, lookForFiles } from "./presence.ts";
 import { removeRecordingFiles } from "./removal.ts";
 import { rewriteSuspects } from "./rewrite.ts";
@@ -134,6 +135,12 @@ export class RecordingKeeper {
     const { name, ...range } = query;
     const source = this.#recordings.timeline.sourceOf(name);
     return await peaksOfRange(this.#catalog.overviews, folder, { source, ...range });
+  }
+
+  async levels({ folder, query }: KeeperArgs<"levelsOfRange">): Promise<KeeperResult<"levelsOfRange">> {
+    const { name, ...range } = query;
+    const source = this.#recordings.timeline.sourceOf(name);
+    return await levelsOfRange(this.#catalog.overviews, folder, { source, ...range });
   }
 
   /** The segments of a period whose samples are there. Forgets those without any file. */
@@ -275,7 +282,7 @@ export class RecordingKeeper {
         false,
       );
     }
-    for (const { name } of recordings) removeFile(peaksPath(join(folder, name)));
+    for (const { name } of recordings) removeMeasured(join(folder, name));
     return recordings.map(({ name }) => name);
   }
 

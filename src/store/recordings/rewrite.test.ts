@@ -79,7 +79,12 @@ describe("segments that a sync has failed for", () => {
     expect(entries).toMatchObject([
       { name, frames: frames - 1, bin: { bytes: file.length, sha256: sha256(file) } },
     ]);
-    expect(readdirSync(folder.path).sort()).toEqual([`${name}.bin`, `${name}.dat`, `${name}.wav`]);
+    expect(readdirSync(folder.path).sort()).toEqual([
+      `${name}.bin`,
+      `${name}.dat`,
+      `${name}.lvl`,
+      `${name}.wav`,
+    ]);
   });
 
   test("are reported and described as they are if only the samples were lost", async () => {

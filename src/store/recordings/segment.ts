@@ -1,6 +1,6 @@
 /**
  * One segment of a recording: `NAME.bin` has the frames as received, `NAME.wav` the decoded samples. A writer thread
- * owns it. `NAME.dat` has the peaks (peaks/segment-peaks.ts), which are made again if they are lost. A crash right after
+ * owns it. `NAME.dat` has the peaks and `NAME.lvl` the levels (peaks/), which are made again if they are lost. A crash right after
  * a step leaves:
  *
  *     1  the files are created, the .wav with its header   no frame: repair removes both
@@ -21,7 +21,7 @@ import type { Placement, RecordedFile, RecordedPeaks, RecordedWav } from "../../
 import { encodeWavHeader, wavHeaderBytes } from "../../codec/wav/wav.ts";
 import type { AppendBuffer } from "./append-buffer.ts";
 import { createFolder, isMissing, removeFile } from "../layout.ts";
-import { peaksPath } from "./peaks/segment-peaks.ts";
+import { removeMeasured } from "./peaks/files.ts";
 import { WavDigest } from "./wav-digest.ts";
 
 /** The content of a segment; `samples` counts per channel. */
@@ -239,5 +239,5 @@ function createNew(path: string): number | undefined {
 function removePair(path: string): void {
   removeFile(`${path}.bin`);
   removeFile(`${path}.wav`);
-  removeFile(peaksPath(path));
+  removeMeasured(path);
 }

@@ -2,6 +2,7 @@
 import { basePixelSamples } from "../../base/limits/peaks.ts";
 import { maxCountedSharers } from "../../base/limits/retention.ts";
 import { datHeaderBytes } from "../../codec/peaks/dat.ts";
+import { levelBytes, levelsHeaderBytes } from "../../codec/peaks/levels.ts";
 import type {
   Candidate,
   CandidatePosition,
@@ -63,16 +64,16 @@ export const retentionSchema = `
   END;
 `;
 
-/** What the files of a recording take: the frames, the samples and the peaks, whose header and pixels have a fixed size. */
-export const recordingBytesSchema = `
-  ALTER TABLE recordings ADD COLUMN file_bytes INTEGER GENERATED ALWAYS AS (
-    bin_bytes + wav_bytes + ${datHeaderBytes}
-    + 4 * channels * ((samples + ${basePixelSamples - 1}) / ${basePixelSamples})
-  ) VIRTUAL;
+const recordingFiles = `bin_bytes + wav_bytes + ${datHeaderBytes}
+    + 4 * channels * ((samples + ${basePixelSamples - 1}) / ${basePixelSamples})`;
+/** Of blocks of 100 ms, as `levelBlockFrames` has them. */
+const levelsFile = `${levelsHeaderBytes} + ${levelBytes} * ((samples + (sample_rate + 5) / 10 - 1) / ((sample_rate + 5) / 10))`;
+
+const forgetTriggers = ["inserted", "updated", "deleted"]
+  .map((what) => `DROP TRIGGER recordings_${what};`)
+  .join(" ");
+const countRecordings = `
   UPDATE recording_totals SET bytes = (SELECT coalesce(sum(file_bytes), 0) FROM recordings);
-  DROP TRIGGER recordings_inserted;
-  DROP TRIGGER recordings_updated;
-  DROP TRIGGER recordings_deleted;
   CREATE TRIGGER recordings_inserted AFTER INSERT ON recordings BEGIN
     UPDATE recording_totals SET recordings = recordings + 1, bytes = bytes + NEW.file_bytes;
   END;
@@ -82,6 +83,21 @@ export const recordingBytesSchema = `
   CREATE TRIGGER recordings_deleted AFTER DELETE ON recordings BEGIN
     UPDATE recording_totals SET recordings = recordings - 1, bytes = bytes - OLD.file_bytes;
   END;
+`;
+
+/** What the files of a recording take: the frames, the samples and the peaks, whose header and pixels have a fixed size. */
+export const recordingBytesSchema = `
+  ALTER TABLE recordings ADD COLUMN file_bytes INTEGER GENERATED ALWAYS AS (${recordingFiles}) VIRTUAL;
+  ${forgetTriggers}
+  ${countRecordings}
+`;
+
+/** The same, and the levels. The triggers name the column, so they go before it. */
+export const levelBytesSchema = `
+  ${forgetTriggers}
+  ALTER TABLE recordings DROP COLUMN file_bytes;
+  ALTER TABLE recordings ADD COLUMN file_bytes INTEGER GENERATED ALWAYS AS (${recordingFiles} + ${levelsFile}) VIRTUAL;
+  ${countRecordings}
 `;
 
 type Position = [at: number, id: string | number, limit: number];

@@ -104,12 +104,12 @@ const routes: Route[] = [
     ["read:recordings/a", "read:recordings/b"],
     [404, 404],
   ),
-  ...["peaks", "sounds"].map((what) =>
+  ...["peaks", "levels", "sounds"].map((what) =>
     route(
       `get /api/recordings/{id}/${what}`,
       `/api/recordings/a/${what}`,
       ["read:recordings/a", "read:recordings/b"],
-      [what === "peaks" ? 404 : 200, 404],
+      [what === "sounds" ? 200 : 404, 404],
     ),
   ),
   route(

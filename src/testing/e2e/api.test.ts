@@ -202,6 +202,8 @@ describe("the OpenAPI document", () => {
     await requestAccess(id);
     await requestPeaks("/api/recordings/api/peaks");
     expect((await api.request("GET", "/api/recordings/nobody/peaks")).status).toBe(404);
+    expect((await api.request("GET", "/api/recordings/api/levels?points=5")).status).toBe(200);
+    expect((await api.request("GET", "/api/recordings/nobody/levels")).status).toBe(404);
     writeFileSync(join(server.folder, "library", "tone.wav"), toneWav);
     await requestPeaks("/api/library/tone.wav/peaks");
     await requestPeaks(`/api/streams/${await upload(toneWav)}/peaks`);
@@ -272,6 +274,8 @@ describe("a wrong query", () => {
     ["/api/recordings/x/peaks?from=5&to=4", "to"],
     ["/api/recordings/x/peaks?from=2025-01-01&to=2025-03-01", "from"],
     ["/api/recordings/x/peaks?points=8193", "points"],
+    ["/api/recordings/x/levels?from=5&to=4", "to"],
+    ["/api/recordings/x/levels?points=0", "points"],
     ["/api/recordings/x/sounds?after=1", "after"],
     ["/api/live/levels?device=%25", "device"],
     ["/api/recordings/x/timeline?to=2025-01-31T09:05", "to"],

@@ -90,6 +90,36 @@ test("the peaks of a device are those of its samples, also after a crash and wit
   );
 });
 
+test("the levels of a device are those of its samples, also after they are lost", async () => {
+  await using server = await TestServer.start({ flags: { ...quickFlags, "rotate-seconds": 10 } });
+  using device = await IngestDevice.open(server.httpBase, pcmFormat, "kitchen");
+  for (const amplitude of [16_384, 1_000, 32_767]) send(device, amplitude, 20);
+  await device.close();
+  const start = await untilStart(server, "kitchen");
+  const levels = async () => {
+    const response = await fetch(
+      `${server.httpBase}/api/recordings/kitchen/levels?from=${start}&to=${start + 1600}&points=8`,
+    );
+    return await response.json();
+  };
+  const expected = {
+    from: expect.any(String),
+    pointMs: 200,
+    length: 8,
+    peak: [-6, -6, -30.5, -30.5, 0, 0, null, null],
+    rms: [-6, -6, -30.5, -30.5, 0, 0, null, null],
+    clipping: [[4, 6]],
+  };
+  expect(await levels()).toEqual(expected);
+  const [{ name }] = recordedSegments(`${server.folder}/received`) as [
+    ReturnType<typeof recordedSegments>[0],
+  ];
+  rmSync(`${server.folder}/received/${name}.lvl`);
+  const path = `${server.folder}/received/${name}.lvl`;
+  await until("the levels to be made again", 15_000, () => Bun.file(path).size === 12 + 2 * 12);
+  expect(await levels()).toEqual(expected);
+});
+
 function recordedSize(folder: string): number {
   return [...new Bun.Glob("**/*.wav").scanSync(folder)].reduce(
     (sum, path) => sum + Bun.file(`${folder}/${path}`).size,

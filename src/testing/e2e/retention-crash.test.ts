@@ -90,7 +90,7 @@ describe("recordings", () => {
     await untilExpired(server);
     await dieInRemoval(server, "retention.recording", flags);
     const left = (await filesUnder(join(received(server), "kitchen"))).map(({ path }) => path.slice(-4));
-    expect(left.toSorted()).toEqual([".dat", ".wav"]);
+    expect(left.toSorted()).toEqual([".dat", ".lvl", ".wav"]);
     await server.restart({ env: {}, flags });
     await until(
       "the folder to be removed",

@@ -1,7 +1,6 @@
-/** `GET /api/recordings/{device}/peaks` and `/sounds`: how a device sounded in a range of time. */
+/** `GET /api/recordings/{device}/peaks`, `/levels` and `/sounds`: how a device sounded in a range of time. */
 import * as v from "valibot";
-import { ParameterError } from "../../../base/errors.ts";
-import { defaultPeakPoints, maxListedSpans, maxPeaksRangeMs } from "../../../base/limits/peaks.ts";
+import { defaultPeakPoints, maxListedSpans } from "../../../base/limits/peaks.ts";
 import type { RangePeaks } from "../../../store/recordings/peaks/query.ts";
 import type { SoundSpan, SpanCursor, SpanQuery } from "../../../store/recordings/sounds/catalog.ts";
 import { json, type Operation, operation } from "../operation.ts";
@@ -18,16 +17,17 @@ import {
   pointsParameter,
   wantsDat,
 } from "./answer.ts";
+import { levelHistoryOperation, type LevelledRecordings } from "./level-history.ts";
+import { rangeOf } from "./range.ts";
 
 /** What the operations need of the engine. */
-export interface SoundingRecordings {
+export interface SoundingRecordings extends LevelledRecordings {
   /** Rejects with RECORDING_UNKNOWN. Times are in ms since 1970. */
   peaks(name: string, range: { from: number; to: number; points: number }): Promise<RangePeaks>;
   soundSpans(query: Omit<SpanQuery, "source"> & { name: string }): Promise<SoundSpan[]>;
 }
 
 const access = { action: "read", on: "recordings/:id", unknown: "RECORDING_UNKNOWN" } as const;
-const usualRangeMs = 24 * 3_600_000;
 
 const peaksSchema = v.strictObject({
   ...peaksSchemaEntries,
@@ -38,7 +38,7 @@ const peaksSchema = v.strictObject({
 });
 
 export function soundingOperations(recordings: SoundingRecordings): Operation[] {
-  return [peaksOperation(recordings), spansOperation(recordings)];
+  return [peaksOperation(recordings), levelHistoryOperation(recordings), spansOperation(recordings)];
 }
 
 function peaksOperation(recordings: SoundingRecordings): Operation {
@@ -70,15 +70,6 @@ function peaksOperation(recordings: SoundingRecordings): Operation {
       return answerJson(peaks, { from: new Date(range.from).toISOString(), gaps: peaks.gaps }, meter);
     },
   });
-}
-
-/** Times of the query are in µs since 1970. */
-function rangeOf(query: { from: number | undefined; to: number | undefined }): { from: number; to: number } {
-  const to = query.to === undefined ? Date.now() : query.to / 1000;
-  const from = query.from === undefined ? to - usualRangeMs : query.from / 1000;
-  if (from >= to) throw new ParameterError("to", "the range must end after it begins");
-  if (to - from > maxPeaksRangeMs) throw new ParameterError("from", "a range may last 31 days");
-  return { from, to };
 }
 
 const spanSchema = v.strictObject({

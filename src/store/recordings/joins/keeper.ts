@@ -19,7 +19,7 @@ import type { RecordingEntry } from "../../../base/recording-entry.ts";
 import type { RetentionCatalog } from "../../retention/catalog.ts";
 import type { Catalog } from "../../streams/catalog.ts";
 import type { RecordingCatalog, RecordingRow } from "../catalog.ts";
-import { peaksPath } from "../peaks/segment-peaks.ts";
+import { removeMeasured } from "../peaks/files.ts";
 import type { JoinCatalog, JoinNote } from "./catalog.ts";
 import { JoinRefusedError, writeJoined } from "./files.ts";
 import { groupsOf, joinedEntry } from "./group.ts";
@@ -149,5 +149,5 @@ function removeFiles(folder: string, name: string): void {
   const path = join(folder, name);
   removeFile(`${path}.bin`);
   removeFile(`${path}.wav`);
-  removeFile(peaksPath(path));
+  removeMeasured(path);
 }

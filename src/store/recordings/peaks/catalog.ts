@@ -1,6 +1,7 @@
 /** The overviews of recordings, in the catalog: a day of a device is read without opening a file. */
 import type { RecordedPeaks, RecordingEntry } from "../../../base/recording-entry.ts";
 import type { Peaks } from "../../../codec/peaks/dat.ts";
+import type { Level } from "../../../codec/peaks/level.ts";
 
 export interface OverviewRow {
   /** Of the recording. */
@@ -24,6 +25,14 @@ export interface OverviewQuery {
   limit: number;
 }
 
+/** The level of a whole recording. */
+export interface LevelRow extends Level, Pick<OverviewRow, "name" | "startedAt" | "startUs"> {
+  /** In Hz. */
+  sampleRate: number;
+  /** Per channel. */
+  samples: number;
+}
+
 /** Overviews go with their recordings: a recording that is removed loses its overview. */
 export interface PeakCatalog {
   /** Call it after the recording was entered: it may have replaced one of the same name, whose overview goes. */
@@ -31,4 +40,6 @@ export interface PeakCatalog {
   has(recording: Pick<RecordingEntry, "device" | "streamId" | "startedAt" | "name">): boolean;
   /** Ordered by `startedAt`, then by name. */
   list(query: OverviewQuery): OverviewRow[];
+  /** In the same order. */
+  listLevels(query: OverviewQuery): LevelRow[];
 }

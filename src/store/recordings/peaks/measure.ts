@@ -1,6 +1,6 @@
 /**
- * Makes the peaks of a finished segment from its samples: after a crash, for recordings of older servers, and for those
- * whose `.dat` is gone.
+ * Makes the peaks and levels of a finished segment from its samples: after a crash, for recordings of older servers, and for those
+ * whose `.dat` or `.lvl` is gone.
  */
 import * as fs from "node:fs";
 import { KiB } from "../../../base/limits/units.ts";

@@ -10,7 +10,7 @@ import { basePixelSamples, maxPeakFiles, maxPeaksFileBytes } from "../../../base
 import { decodeDat, type Peaks } from "../../../codec/peaks/dat.ts";
 import { PeakPoints } from "../../../codec/peaks/points.ts";
 import type { OverviewRow, PeakCatalog } from "./catalog.ts";
-import { peaksPath } from "./segment-peaks.ts";
+import { peaksPath } from "./files.ts";
 
 export interface PeaksQuery {
   /** The sanitised hardware id, or `#` and the stream id of a device without one. */

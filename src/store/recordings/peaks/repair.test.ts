@@ -52,6 +52,7 @@ function record(name: string, changes: Partial<RecordingEntry> = {}): void {
   catalog.recordings.enter(entry(name, changes));
 }
 
+const lvlBytes = 12 + 2 * Math.ceil(samples / 1600);
 const repair = () => new PeakRepair(catalog).run(folder.path, catalog.recordings.after(0, 100));
 const sizeOf = (name: string) => statSync(join(folder.path, `${name}.dat`)).size;
 const overviews = (source: string) =>
@@ -73,6 +74,20 @@ describe("the repair of peaks", () => {
     expect(await repair()).toBeUndefined();
     expect([sizeOf("a"), sizeOf("b")]).toEqual([datBytes, datBytes]);
     expect(overviews("mic").length).toBe(1);
+  });
+
+  test("makes levels that are gone or cut", async () => {
+    record("a");
+    for (const damage of [
+      () => rmSync(join(folder.path, "a.lvl")),
+      () => truncateSync(join(folder.path, "a.lvl"), 5),
+    ]) {
+      await repair();
+      expect(statSync(join(folder.path, "a.lvl")).size).toBe(lvlBytes);
+      damage();
+    }
+    await repair();
+    expect(statSync(join(folder.path, "a.lvl")).size).toBe(lvlBytes);
   });
 
   test("leaves whole ones as they are", async () => {

@@ -1,15 +1,16 @@
-/** Makes the peaks of recordings that have none, or whose `.dat` is missing or cut, again from their samples. */
+/** Makes the peaks of recordings that have none, or whose `.dat` or `.lvl` is missing or cut, again from their samples. */
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { toWavecacheError } from "../../../base/errors.ts";
 import { basePixelSamples } from "../../../base/limits/peaks.ts";
 import { datHeaderBytes } from "../../../codec/peaks/dat.ts";
+import { levelBlockFrames, levelBytes, levelsHeaderBytes } from "../../../codec/peaks/levels.ts";
 import { isMissing } from "../../layout.ts";
 import type { Catalog } from "../../streams/catalog.ts";
 import type { RecordingRow } from "../catalog.ts";
 import type { PeakCatalog } from "./catalog.ts";
 import { measureInPieces } from "./measure.ts";
-import { peaksPath } from "./segment-peaks.ts";
+import { levelsPath, peaksPath } from "./files.ts";
 
 type PeakTransactions = Pick<Catalog, "transaction"> & { readonly overviews: PeakCatalog };
 
@@ -32,10 +33,15 @@ export class PeakRepair {
   }
 
   async #isWhole(folder: string, recording: RecordingRow): Promise<boolean> {
-    const { name, samples, channels } = recording;
+    const { name, samples, channels, sampleRate } = recording;
+    const path = join(folder, name);
     const pixels = Math.ceil(samples / basePixelSamples);
-    if (!this.#catalog.overviews.has(recording)) return false;
-    return (await sizeOf(peaksPath(join(folder, name)))) === datHeaderBytes + 4 * channels * pixels;
+    const blocks = Math.ceil(samples / levelBlockFrames(sampleRate));
+    return (
+      this.#catalog.overviews.has(recording) &&
+      (await sizeOf(peaksPath(path))) === datHeaderBytes + 4 * channels * pixels &&
+      (await sizeOf(levelsPath(path))) === levelsHeaderBytes + levelBytes * blocks
+    );
   }
 
   async #measure(folder: string, recording: RecordingRow): Promise<string | undefined> {

@@ -3,10 +3,12 @@ import { mkdirSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { bufferedPixels } from "../../../base/limits/peaks.ts";
 import { decodeDat } from "../../../codec/peaks/dat.ts";
+import { decodeLevels } from "../../../codec/peaks/levels.ts";
 import { encodeWavHeader } from "../../../codec/wav/wav.ts";
 import { temporaryFolder } from "../../../testing/fixtures/temporary-folder.ts";
 import { measureInPieces, measureSegment } from "./measure.ts";
-import { peaksPath, SegmentPeaks } from "./segment-peaks.ts";
+import { levelsPath, peaksPath } from "./files.ts";
+import { SegmentPeaks } from "./segment-peaks.ts";
 
 let folder: ReturnType<typeof temporaryFolder>;
 let path: string;
@@ -41,23 +43,28 @@ describe("the peaks of a segment", () => {
         writeWav(pcm, channels);
         const live = measureLive(pcm, channels, 320);
         const file = readFileSync(peaksPath(path));
+        const levels = readFileSync(levelsPath(path));
+        expect(decodeLevels(levels)?.codes.length).toBe(2 * Math.ceil(frames / 1600));
         expect(decodeDat(file)?.data.length).toBe(Math.ceil(frames / 256) * 2 * channels);
         for (const measure of [measureSegment, measureInPieces]) {
           writeFileSync(peaksPath(path), "damaged");
+          writeFileSync(levelsPath(path), "damaged");
           const again = await measure(path);
           expect(again).toEqual({ ...live, meanSquare: expect.closeTo(live.meanSquare, 3) });
           expect(readFileSync(peaksPath(path)).equals(file)).toBe(true);
+          expect(readFileSync(levelsPath(path)).equals(levels)).toBe(true);
         }
       }
     });
   }
 
-  test("take less than 1 MB for an hour at 16 kHz", () => {
+  test("take less than 1 MB for an hour at 16 kHz, with the levels", () => {
     const pcm = ramp(160_000, 1);
     let bytes = 0;
     for (let segment = 0; segment < 360; segment++) {
       const { overview } = measureLive(pcm, 1, 1600);
-      bytes += readFileSync(peaksPath(path)).length + Buffer.from(overview, "base64").length;
+      bytes += readFileSync(peaksPath(path)).length + readFileSync(levelsPath(path)).length;
+      bytes += Buffer.from(overview, "base64").length;
     }
     expect(bytes).toBeLessThan(1_000_000);
   });
@@ -78,7 +85,7 @@ describe("the peaks of a segment", () => {
     peaks.start(path);
     peaks.push(ramp(256 * bufferedPixels + 5, 1), 0, 256 * bufferedPixels + 5);
     peaks.discard();
-    expect(existsSync(peaksPath(path))).toBe(false);
+    expect([peaksPath(path), levelsPath(path)].map((file) => existsSync(file))).toEqual([false, false]);
     peaks.start(path);
     peaks.push(Int16Array.of(3, -4), 0, 2);
     expect(peaks.finish()).toMatchObject({ peak: 4, meanSquare: 12.5, clipped: 0 });

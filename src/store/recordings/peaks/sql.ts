@@ -1,6 +1,6 @@
 /** The table of overviews in the catalog. */
 import type { RecordedPeaks, RecordingEntry } from "../../../base/recording-entry.ts";
-import type { OverviewQuery, OverviewRow, PeakCatalog } from "./catalog.ts";
+import type { LevelRow, OverviewQuery, OverviewRow, PeakCatalog } from "./catalog.ts";
 import { type SqlDatabase, upsert } from "../../sql/database.ts";
 
 /** In the order in which a day is read. `source` is the device, or `#` and the stream id if the device has no id. */
@@ -66,12 +66,26 @@ export class SqlOverviews implements PeakCatalog {
     return this.#statements.has.get(sourceOf(recording), recording.startedAt, recording.name) !== null;
   }
 
-  list({ source, from, to, after, limit }: OverviewQuery): OverviewRow[] {
+  list(query: OverviewQuery): OverviewRow[] {
+    return this.#statements.list.all(...this.#pageOf(query)).map(toRow);
+  }
+
+  listLevels(query: OverviewQuery): LevelRow[] {
+    return this.#statements.listLevels.all(...this.#pageOf(query));
+  }
+
+  #pageOf({ source, from, to, after, limit }: OverviewQuery): Page {
     const first = this.#statements.last.get(source, from)?.started_at ?? from;
     const { startedAt, name } = after ?? { startedAt: first, name: "" };
-    return this.#statements.list.all(source, startedAt, name, to, limit).map(toRow);
+    return [source, startedAt, name, to, limit];
   }
 }
+
+/** Source, the row before the page, the end of the range, and how many rows. */
+type Page = [string, number, string, number, number];
+
+const onePage = `WHERE source = ? AND (started_at, name) > (?, ?) AND started_at < ?
+       ORDER BY started_at, name LIMIT ?`;
 
 type Values = [string, number, string, number, number, number, number, Uint8Array, number, number, number];
 
@@ -98,10 +112,16 @@ function prepareStatements(database: SqlDatabase) {
       `SELECT started_at FROM recording_overviews WHERE source = ? AND started_at <= ?
        ORDER BY started_at DESC LIMIT 1`,
     ),
-    list: database.prepare<SqlRow, [string, number, string, number, number]>(
+    list: database.prepare<SqlRow, Page>(
       `SELECT name, started_at, start_us, sample_rate, channels, samples_per_pixel, overview FROM recording_overviews
-       WHERE source = ? AND (started_at, name) > (?, ?) AND started_at < ?
-       ORDER BY started_at, name LIMIT ?`,
+       ${onePage}`,
+    ),
+    listLevels: database.prepare<LevelRow, Page>(
+      `SELECT o.name, o.started_at AS "startedAt", o.start_us AS "startUs", o.sample_rate AS "sampleRate", o.peak,
+         o.mean_square AS "meanSquare", o.clipped, coalesce(r.samples, 0) AS samples
+       FROM (SELECT * FROM recording_overviews ${onePage}) o
+       LEFT JOIN recordings r ON r.name = o.name AND ${dialect.sameNode("o", "r")}
+       ORDER BY o.started_at, o.name`,
     ),
   };
 }

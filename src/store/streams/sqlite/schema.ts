@@ -16,7 +16,7 @@ import { removeFile, syncFolder } from "../../layout.ts";
 import { baseName } from "./stream-names.ts";
 import { timelineSchema } from "../../recordings/timeline/sql.ts";
 import { tokenSchema } from "../../tokens/sql.ts";
-import { recordingBytesSchema, retentionSchema } from "../../retention/sql.ts";
+import { levelBytesSchema, recordingBytesSchema, retentionSchema } from "../../retention/sql.ts";
 
 const streamSchema = `
   CREATE TABLE streams (
@@ -153,6 +153,7 @@ export const migrations = [
   checksumColumn,
   recordingBytesSchema,
   recordingAccountSchema,
+  levelBytesSchema,
 ];
 
 /**
