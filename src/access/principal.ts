@@ -1,9 +1,10 @@
 /** Who asks: a principal, with what it may do from its address. Every gateway decides by this alone. */
 import { type ErrorCode, WavecacheError } from "../base/errors.ts";
-import type { Action, ResourceFolder } from "./actions.ts";
+import { type Action, type ResourceFolder, resourceOf } from "./actions.ts";
 import type { Audit, AuditEntry } from "./audit.ts";
 import { callAt } from "./expiry.ts";
 import { Grants } from "./grants.ts";
+import { isShared, type SharedPeriod } from "./shared-period.ts";
 import { Usage } from "./usage.ts";
 
 export type PrincipalKind = "anonymous" | "token" | "jwt" | "link" | "certificate";
@@ -17,6 +18,8 @@ export interface PrincipalFacts {
   address: string;
   /** Aborted when it may do nothing any more: revoked, expired, or anonymous on a server that was closed. */
   ended: AbortSignal;
+  /** What of the recordings of a device a link shares. */
+  sharedPeriod?: SharedPeriod | undefined;
   /** When it expires, in milliseconds since 1970; undefined for never. */
   expiresAt?: number | undefined;
   /** Of everything that the principal does, together. */
@@ -130,6 +133,13 @@ export class Principal {
     this.#record(action, resource, refusal);
     const isHidden = refusal === "FORBIDDEN" && unknown !== undefined && !this.may("read", resource);
     throw new WavecacheError(isHidden ? unknown : refusal);
+  }
+
+  /** Like `require`, for reading the audio of a period: of a device that it may read, or of a period that a link shares. */
+  requirePeriod(period: SharedPeriod): void {
+    const { sharedPeriod } = this.#facts;
+    if (sharedPeriod !== undefined && !this.isOver && isShared(period, sharedPeriod)) return;
+    this.require("read", resourceOf("recordings", period.name), "RECORDING_UNKNOWN");
   }
 
   /** Like `require`, for lists. */

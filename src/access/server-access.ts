@@ -18,6 +18,7 @@ import { Jwts, type VerifiedJwt } from "./jwt.ts";
 import type { Links } from "./links.ts";
 import { Principal, type PrincipalFacts } from "./principal.ts";
 import { Sessions } from "./sessions.ts";
+import { periodOfResource, resourceOfPeriod, type SharedPeriod } from "./shared-period.ts";
 import { hashOfSecret } from "./token-text.ts";
 import { type KnownToken, type NewToken, type TokenSpec, type TokenStore, Tokens } from "./tokens.ts";
 
@@ -113,8 +114,12 @@ export class ServerAccess implements Access {
 
   /** A link to a stream, which the principal may read. `expires`: in seconds since 1970. */
   shareStream(streamId: string, expires: number, principal: Principal): string {
-    const issuer = principal.kind === "token" ? principal.id : "";
-    return this.#settings.links.sign({ resource: resourceOf("streams", streamId), expires, issuer });
+    return this.#share(resourceOf("streams", streamId), expires, principal);
+  }
+
+  /** A link to the audio of a device in a period, which the principal may read. */
+  sharePeriod(period: SharedPeriod, expires: number, principal: Principal): string {
+    return this.#share(resourceOfPeriod(period), expires, principal);
   }
 
   async createToken(spec: TokenSpec): Promise<NewToken> {
@@ -126,6 +131,11 @@ export class ServerAccess implements Access {
   /** Rejects with TOKEN_UNKNOWN. */
   async revokeToken(id: string): Promise<void> {
     await this.tokens.revoke(id);
+  }
+
+  #share(resource: string, expires: number, principal: Principal): string {
+    const issuer = principal.kind === "token" ? principal.id : "";
+    return this.#settings.links.sign({ resource, expires, issuer });
   }
 
   async #reload(): Promise<void> {
@@ -220,6 +230,7 @@ export class ServerAccess implements Access {
       kind: "link",
       id: issuer,
       grants: Grants.of("read", resource),
+      sharedPeriod: periodOfResource(resource),
       address,
       ended: token?.ended ?? never,
       usage: token?.usage,

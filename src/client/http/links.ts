@@ -1,4 +1,4 @@
-/** Signed links to streams, over the HTTP API. */
+/** Signed links to streams and to periods of devices, over the HTTP API. */
 import * as v from "valibot";
 import { type ApiOptions, httpOrigin, isUnknown, parsed, request, throwUnlessOk } from "./api.ts";
 
@@ -21,8 +21,25 @@ export async function shareStream(
   expires: string,
   options: ApiOptions,
 ): Promise<SharedLink | undefined> {
-  const path = `/api/streams/${encodeURIComponent(streamId)}/links?expires=${encodeURIComponent(expires)}`;
-  const answer = await request(options, "POST", path);
+  return await share(`/api/streams/${encodeURIComponent(streamId)}/links`, { expires }, options);
+}
+
+/** Shares what a device has recorded in a period. Undefined if there is no audio of the device. */
+export async function sharePeriod(
+  { device, from, to }: { device: string; from: Date; to: Date },
+  expires: string,
+  options: ApiOptions,
+): Promise<SharedLink | undefined> {
+  const query = { from: from.toISOString(), to: to.toISOString(), expires };
+  return await share(`/api/recordings/${encodeURIComponent(device)}/links`, query, options);
+}
+
+async function share(
+  path: string,
+  query: Record<string, string>,
+  options: ApiOptions,
+): Promise<SharedLink | undefined> {
+  const answer = await request(options, "POST", `${path}?${new URLSearchParams(query)}`);
   if (isUnknown(answer)) return undefined;
   throwUnlessOk(answer, missing);
   const link = parsed(linkSchema, answer.body, missing);

@@ -2,7 +2,7 @@
 import type { GatewayMeter } from "../../base/gateway-meter.ts";
 import type { Readiness } from "../../base/readiness.ts";
 import type { HttpRoute } from "../../listen/route.ts";
-import { linkOperation, type LinkSigner } from "./access/links.ts";
+import { linkOperations, type LinkSigner } from "./access/links.ts";
 import { type BrowserSessions, sessionOperations } from "./access/session.ts";
 import { type TokenAdmin, tokenOperations } from "./access/tokens.ts";
 import { apiRoute } from "./api.ts";
@@ -89,7 +89,7 @@ export function httpRoutes(api: HttpApi, version: string, meter: GatewayMeter): 
     ...libraryOperations(api.songs),
     ...songFileOperations(api.songUploads, api.songs),
     ...deviceOperations(api.devices, api.recordings),
-    linkOperation(api.access, api.streams),
+    ...linkOperations(api.access, api.streams, archive),
     ...sessionOperations(api.access),
     ...tokenOperations(api.access),
     ...eventOperations(api.events),

@@ -124,6 +124,12 @@ const routes: Route[] = [
     ["read:library/none", "read:library/x"],
     [404, 404],
   ),
+  route(
+    "post /api/recordings/{id}/links",
+    "/api/recordings/a/links?from=2026-01-01&to=2026-01-02",
+    ["read:recordings/a", "read:recordings/b"],
+    [404, 404],
+  ),
   route("get /api/live/levels", "/api/live/levels", ["listen:recordings/a", "read:recordings/a"], [200, 403]),
   route("get /api/recordings", "/api/recordings", ["list:recordings/*", "read:recordings/*"], [200, 403]),
   route(

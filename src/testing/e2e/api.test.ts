@@ -129,6 +129,10 @@ async function uploadByTus(): Promise<void> {
 async function requestAccess(id: string): Promise<void> {
   expect((await api.request("POST", `/api/streams/${id}/links?expires=1h`)).status).toBe(201);
   expect((await api.request("POST", `/api/streams/${id}/links?expires=2y`)).status).toBe(400);
+  const period = "from=2026-01-01&to=2026-01-02";
+  expect((await api.request("POST", `/api/recordings/nobody/links?${period}`)).status).toBe(404);
+  expect((await api.request("POST", "/api/recordings/api/links?from=5&to=4")).status).toBe(400);
+  expect((await api.request("POST", "/api/recordings/api/links?from=1&to=4102444800000")).status).toBe(201);
   expect((await api.request("GET", "/api/session")).status).toBe(200);
   expect((await api.request("POST", "/api/session")).status).toBe(401);
   expect((await api.request("DELETE", "/api/session")).status).toBe(204);

@@ -108,6 +108,11 @@ describe.skipIf(chromiumPath === null)("recordings on the page", () => {
       expect(samples).toHaveLength(2.5 * sampleRate);
       expect(Math.abs(((samples[0]! - offset) << 16) >> 16)).toBeLessThanOrEqual(1);
       expect(isCounting(samples, samples[0])).toBe(true);
+      // A link to the selection has the same audio.
+      await page.getByRole("region", { name: "Selection" }).getByRole("button", { name: "Share" }).click();
+      await page.getByRole("dialog").getByRole("button", { name: "Make a link" }).click();
+      const link = await page.getByRole("dialog").locator("code", { hasText: "link=" }).innerText();
+      expect(await (await fetch(link)).arrayBuffer()).toEqual(wav);
     },
     limitMs,
   );

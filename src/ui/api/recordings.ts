@@ -1,7 +1,7 @@
 /** What devices have recorded: by time, as one hears and sees it. Times are milliseconds since 1970. */
 import type { TimeWindow } from "../parts/time-window.ts";
 import { ApiError, request, requestJson, withQuery } from "./request.ts";
-import type { Peaks } from "./resources.ts";
+import type { Peaks, SharedLink } from "./resources.ts";
 
 export interface RecordedDevice {
   /** What the other operations call it. */
@@ -100,6 +100,11 @@ export function audioPathOf(device: string, window: TimeWindow): string {
 
 export function peaksPathOf(device: string, window: TimeWindow): string {
   return withQuery(`${pathOf(device)}/peaks`, boundsOf(window));
+}
+
+export function shareRange(device: string, window: TimeWindow, expires: string): Promise<SharedLink> {
+  const path = withQuery(`${pathOf(device)}/links`, { ...boundsOf(window), expires });
+  return requestJson<SharedLink>(path, { method: "POST" });
 }
 
 export async function listPins(signal: AbortSignal): Promise<PinnedRange[]> {

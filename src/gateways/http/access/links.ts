@@ -1,45 +1,42 @@
-/** `POST /api/streams/{id}/links`: shares a stream by a link that expires. */
-import * as v from "valibot";
+/** `POST /api/streams/{id}/links` and `POST /api/recordings/{device}/links`: share audio by a link that expires. */
 import type { Principal } from "../../../access/principal.ts";
-import { durationExpected, parseDuration } from "../../../base/duration.ts";
+import type { SharedPeriod } from "../../../access/shared-period.ts";
 import { WavecacheError } from "../../../base/errors.ts";
-import { maxLinkSeconds } from "../../../base/limits/access.ts";
+import { formatTime } from "../../../base/format-time.ts";
+import type { Timeline } from "../../../engine/recordings/by-time/timeline.ts";
+import type { Period } from "../../../store/recordings/timeline/catalog.ts";
 import type { StreamRow } from "../../../store/streams/catalog.ts";
+import { deviceSegment, periodOf, periodParameters } from "../by-time/parameters.ts";
 import { json, type Operation, operation } from "../operation.ts";
-import type { Parameter } from "../parameters.ts";
-import { timeSchema } from "../schemas.ts";
+import { expiryOf, linkDuration, linkSchema, linkTo, refuseResharing } from "./link-parameters.ts";
 
-/** What the operation needs of access and of the engine. */
+/** What the operations need of access and of the engine. */
 export interface LinkSigner {
   /** `expires`: in seconds since 1970. */
   shareStream(streamId: string, expires: number, principal: Principal): string;
+  sharePeriod(period: SharedPeriod, expires: number, principal: Principal): string;
 }
 
 export interface SharedStreams {
   lookUp(idOrName: string): Promise<StreamRow | null>;
 }
 
-const linkSchema = v.strictObject({
-  /** Relative to the server. */
-  url: v.string(),
-  link: v.string(),
-  expiresAt: timeSchema,
-});
+export interface SharedRecordings {
+  /** Rejects with RECORDING_UNKNOWN. */
+  timeline(query: Period & { limit: number }): Promise<Timeline>;
+}
 
-const expected = `expected ${durationExpected}, and at most 366d`;
+const answers = { 201: { description: "The link.", schema: linkSchema } };
 
-/** In milliseconds. */
-const duration: Parameter<number> = {
-  description: `How long the link is valid: ${durationExpected}. Never longer than the caller's own credential.`,
-  describes: { type: "string", default: "7d" },
-  schema: v.pipe(
-    v.optional(v.string(), "7d"),
-    v.transform((given) => parseDuration(given) ?? Number.NaN),
-    v.check((ms) => ms <= maxLinkSeconds * 1000, expected),
-  ),
-};
+export function linkOperations(
+  signer: LinkSigner,
+  streams: SharedStreams,
+  recordings: SharedRecordings,
+): Operation[] {
+  return [streamLinkOperation(signer, streams), periodLinkOperation(signer, recordings)];
+}
 
-export function linkOperation(signer: LinkSigner, streams: SharedStreams): Operation {
+function streamLinkOperation(signer: LinkSigner, streams: SharedStreams): Operation {
   return operation({
     method: "post",
     route: "/api/streams/:id/links",
@@ -47,25 +44,50 @@ export function linkOperation(signer: LinkSigner, streams: SharedStreams): Opera
     access: { action: "read", on: "streams/:id", unknown: "STREAM_UNKNOWN" },
     summary: "Makes a link with which anybody can read the audio of a stream until it expires.",
     segments: { id: "The id of the stream." },
-    parameters: { expires: duration },
-    answers: { 201: { description: "The link.", schema: linkSchema } },
+    parameters: { expires: linkDuration },
+    answers,
     errors: ["STREAM_UNKNOWN"],
     async handle({ path, query, principal, meter }) {
       refuseResharing(principal);
       const id = path["id"]!;
       const row = await streams.lookUp(id);
       if (row?.streamId !== id) throw new WavecacheError("STREAM_UNKNOWN");
-      const expiresMs = Math.min(Date.now() + query.expires, principal.expiresAt ?? Number.POSITIVE_INFINITY);
-      const expires = Math.floor(expiresMs / 1000);
+      const expires = expiryOf(query.expires, principal);
       const link = signer.shareStream(id, expires, principal);
-      const url = `/api/streams/${encodeURIComponent(id)}/audio?link=${link}`;
-      return json({ url, link, expiresAt: new Date(expires * 1000).toISOString() }, meter, 201);
+      return json(linkTo(`/api/streams/${encodeURIComponent(id)}/audio`, link, expires), meter, 201);
     },
   });
 }
 
-/** A link must not outlive the link it came from, nor take what an address may do to other addresses. */
-function refuseResharing(principal: Principal): void {
-  if (principal.kind === "link") throw new WavecacheError("FORBIDDEN");
-  if (principal.isAnonymous && !principal.may("admin", "server")) throw new WavecacheError("UNAUTHENTICATED");
+function periodLinkOperation(signer: LinkSigner, recordings: SharedRecordings): Operation {
+  return operation({
+    method: "post",
+    route: "/api/recordings/:id/links",
+    tag: "recordings",
+    access: { action: "read", on: "recordings/:id", unknown: "RECORDING_UNKNOWN" },
+    summary: "Makes a link with which anybody can read the audio of a device in a period until it expires.",
+    segments: { id: deviceSegment },
+    parameters: { ...periodParameters, expires: linkDuration },
+    answers,
+    errors: ["RECORDING_UNKNOWN"],
+    async handle({ path, query, principal, meter }) {
+      refuseResharing(principal);
+      const name = path["id"]!;
+      const period = periodOf(name, query);
+      await recordings.timeline({ ...period, limit: 1 });
+      const expires = expiryOf(query.expires, principal);
+      const link = signer.sharePeriod({ ...period, streamId: query.stream }, expires, principal);
+      return json(
+        linkTo(`/api/recordings/${encodeURIComponent(name)}/audio?${textOf(period)}`, link, expires),
+        meter,
+        201,
+      );
+    },
+  });
+}
+
+/** The query of the period. */
+function textOf({ fromUs, toUs, streamId }: Period): string {
+  const stream = streamId === undefined ? "" : `&stream=${streamId}`;
+  return `from=${formatTime(fromUs)}&to=${formatTime(toUs)}${stream}`;
 }

@@ -63,8 +63,8 @@ export function recordingAudioOperation(recordings: PeriodRecordings): Operation
       const asked = { request, connection, meter, download: query.download === "1" };
       if (query.from === undefined && query.to === undefined)
         return await answerRecording(asked, recordings, id, principal);
-      principal.require("read", `recordings/${id}`, "RECORDING_UNKNOWN");
       const period = periodOf(id, query);
+      principal.requirePeriod({ ...period, streamId: query.stream });
       if (period.toUs > Date.now() * 1000) return await followPeriod(asked, recordings, period, query);
       const plan = await recordings.plan(period, planOptions(query));
       return await answerPeriod(asked, recordings, plan, query.format ?? "wav", id);

@@ -1,13 +1,14 @@
 /** What is selected of a timeline: its bounds, and what one does with it. */
 import type { JSX } from "preact";
 import { useId, useState } from "preact/hooks";
-import { audioPathOf, pinRange, type RecordedDevice, removeRange } from "../../api/recordings.ts";
+import { audioPathOf, pinRange, type RecordedDevice, removeRange, shareRange } from "../../api/recordings.ts";
 import { addressOf } from "../../app/address.ts";
 import { grants } from "../../app/session.ts";
 import { Button } from "../../parts/button.tsx";
 import { Dialog } from "../../parts/dialog.tsx";
 import { formatBytes, formatCount } from "../../parts/format.ts";
 import { Icon } from "../../parts/icon.tsx";
+import { ShareLink } from "../../parts/share-link.tsx";
 import { Command } from "../../parts/states.tsx";
 import { spanOf, type TimeWindow } from "../../parts/time-window.ts";
 import { notify, notifyError } from "../../parts/toasts.tsx";
@@ -141,10 +142,10 @@ interface SelectionDialogProps {
 function ShareDialog({ name, selection, onClose }: SelectionDialogProps): JSX.Element {
   return (
     <Dialog title="Share this part" onClose={onClose}>
+      <p class="muted">Whoever has the link hears and downloads this part as WAV, without a token.</p>
+      <ShareLink make={(expires) => shareRange(name, selection, expires)} />
       <p class="muted">The page opens with it selected, for whoever may listen to this device:</p>
       <Command text={addressOf(hrefOf(name, selection))} />
-      <p class="muted">The audio alone, as a WAV file:</p>
-      <Command text={addressOf(audioPathOf(name, selection))} />
     </Dialog>
   );
 }
