@@ -1,21 +1,21 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { join } from "node:path";
-import { temporaryFolder } from "../../testing/fixtures/temporary-folder.ts";
 import type { DeviceRow } from "./catalog.ts";
-import { SqliteCatalog } from "../streams/sqlite/catalog.ts";
+import type { SqlCatalog } from "../streams/sql/catalog.ts";
+import { type CatalogPlace, catalogKinds } from "../../testing/harness/catalogs.ts";
 
-let folder: ReturnType<typeof temporaryFolder>;
-let catalog: SqliteCatalog;
-const path = () => join(folder.path, "catalog.db");
+let place: CatalogPlace;
+let catalog: SqlCatalog;
 
-beforeEach(() => {
-  folder = temporaryFolder();
-  catalog = new SqliteCatalog(path());
-});
-afterEach(() => {
-  catalog.close();
-  folder[Symbol.dispose]();
-});
+function openEach(create: () => CatalogPlace): void {
+  beforeEach(() => {
+    place = create();
+    catalog = place.open();
+  });
+  afterEach(() => {
+    catalog.close();
+    place[Symbol.dispose]();
+  });
+}
 
 function row(deviceId: string, changes: Partial<DeviceRow> = {}): DeviceRow {
   return {
@@ -33,13 +33,15 @@ function row(deviceId: string, changes: Partial<DeviceRow> = {}): DeviceRow {
   };
 }
 
-describe("the catalog of devices", () => {
+describe.each(catalogKinds)("the catalog of devices $name", ({ create }) => {
+  openEach(create);
+
   test("returns what was inserted, also after reopening", () => {
     const devices = [row("a"), row("b", { report: null, mode: 0, seenAt: 3000 })];
     for (const device of devices) catalog.devices.enter(device);
     expect(catalog.devices.all()).toEqual(devices);
     catalog.close();
-    catalog = new SqliteCatalog(path());
+    catalog = place.open();
     expect(catalog.devices.all()).toEqual(devices);
   });
 

@@ -1,14 +1,21 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { SqliteCatalog } from "../streams/sqlite/catalog.ts";
+import type { SqlCatalog } from "../streams/sql/catalog.ts";
+import { type CatalogPlace, catalogKinds } from "../../testing/harness/catalogs.ts";
 import type { DeliveryRow } from "./deliveries.ts";
 
-let catalog: SqliteCatalog;
+let place: CatalogPlace;
+let catalog: SqlCatalog;
 
-beforeEach(() => {
-  catalog = new SqliteCatalog(":memory:");
-});
-
-afterEach(() => catalog.close());
+function openEach(create: () => CatalogPlace): void {
+  beforeEach(() => {
+    place = create();
+    catalog = place.open();
+  });
+  afterEach(() => {
+    catalog.close();
+    place[Symbol.dispose]();
+  });
+}
 
 function row(id: number, isDead: boolean): DeliveryRow {
   const event = { id, type: "device.lost", subject: "devices/a", at: 1, data: "{}" } as const;
@@ -31,7 +38,9 @@ function isKept(consumer: string): boolean {
   return parts[0]!;
 }
 
-describe("consumers", () => {
+describe.each(catalogKinds)("consumers $name", ({ create }) => {
+  openEach(create);
+
   test("that are gone for long enough lose their rows, the others nothing", () => {
     for (const consumer of ["hook/a", "hook/b"]) save(consumer, 5);
     catalog.deliveries.keepConsumers(["hook/a", "hook/b"], 1_000, 0);

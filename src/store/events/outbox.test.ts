@@ -1,21 +1,13 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { join } from "node:path";
 import { eventsPrunedAtOnce } from "../../base/limits/events.ts";
-import { temporaryFolder } from "../../testing/fixtures/temporary-folder.ts";
+import { catalogKinds } from "../../testing/harness/catalogs.ts";
 import type { Catalog } from "../streams/catalog.ts";
-import { SqliteCatalog } from "../streams/sqlite/catalog.ts";
 import type { EventOutbox } from "./outbox.ts";
 
 const open: Disposable[] = [];
 afterEach(() => {
   for (const each of open.splice(0).toReversed()) each[Symbol.dispose]();
 });
-
-function openCatalog(path: string): Catalog {
-  const catalog = new SqliteCatalog(path);
-  open.push({ [Symbol.dispose]: () => catalog.close() });
-  return catalog;
-}
 
 function append(events: EventOutbox, count: number, at = 1_000): void {
   for (let n = 0; n < count; n += 1) {
@@ -30,18 +22,14 @@ function idsOf(events: EventOutbox): number[] {
 const noLimits = { maxEvents: 1_000_000, maxAgeMs: 1_000_000 };
 
 /** The contract suite of `EventOutbox`. */
-const kinds: [string, () => Catalog][] = [
-  [
-    "in SQLite",
-    () => {
-      const folder = temporaryFolder();
-      open.push(folder);
-      return openCatalog(join(folder.path, "catalog.db"));
-    },
-  ],
-];
+describe.each(catalogKinds)("an outbox $name", ({ create }) => {
+  const make = (): Catalog => {
+    const place = create();
+    const catalog = place.open();
+    open.push(place, { [Symbol.dispose]: () => catalog.close() });
+    return catalog;
+  };
 
-describe.each(kinds)("an outbox %s", (_name, make) => {
   test("returns events in the order in which they were written, page by page", () => {
     const { events } = make();
     append(events, 3);

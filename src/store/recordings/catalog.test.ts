@@ -7,19 +7,22 @@ import { temporaryFolder } from "../../testing/fixtures/temporary-folder.ts";
 import type { RecordingQuery } from "./catalog.ts";
 import { migrations } from "../streams/sqlite/schema.ts";
 import { SqliteCatalog } from "../streams/sqlite/catalog.ts";
+import type { SqlCatalog } from "../streams/sql/catalog.ts";
+import { type CatalogPlace, catalogKinds } from "../../testing/harness/catalogs.ts";
 
-let folder: ReturnType<typeof temporaryFolder>;
-let catalog: SqliteCatalog;
-const path = () => join(folder.path, "catalog.db");
+let place: CatalogPlace;
+let catalog: SqlCatalog;
 
-beforeEach(() => {
-  folder = temporaryFolder();
-  catalog = new SqliteCatalog(path());
-});
-afterEach(() => {
-  catalog.close();
-  folder[Symbol.dispose]();
-});
+function openEach(create: () => CatalogPlace): void {
+  beforeEach(() => {
+    place = create();
+    catalog = place.open();
+  });
+  afterEach(() => {
+    catalog.close();
+    place[Symbol.dispose]();
+  });
+}
 
 function entry(name: string, changes: Partial<RecordingEntry> = {}): RecordingEntry {
   return {
@@ -59,7 +62,9 @@ function enterAndFail(): never {
   throw new Error("no");
 }
 
-describe("the catalog of recordings", () => {
+describe.each(catalogKinds)("the catalog of recordings $name", ({ create }) => {
+  openEach(create);
+
   test("counts what the files of a token's recordings take, also after a repair and a repeated insert", () => {
     const stored = () => catalog.accounts.storedBytes("kitchen", []);
     const started = { placement: placementOf("a"), frameSamples: 320, fillGaps: false };
@@ -93,7 +98,7 @@ describe("the catalog of recordings", () => {
     );
     expect(catalog.recordings.list(all)).toEqual(expected);
     catalog.close();
-    catalog = new SqliteCatalog(path());
+    catalog = place.open();
     expect(catalog.recordings.list(all)).toEqual(expected);
     expect(catalog.recordings.has("a")).toBe(true);
     expect(catalog.recordings.has("c")).toBe(false);
@@ -191,7 +196,7 @@ const versionOne = `
 `;
 
 test("a catalog of version 1 keeps its streams and accepts recordings", () => {
-  catalog.close();
+  using folder = temporaryFolder();
   const old = join(folder.path, "old.db");
   const database = new Database(old);
   database.run(versionOne);
@@ -208,5 +213,5 @@ test("a catalog of version 1 keeps its streams and accepts recordings", () => {
   const after = new Database(old);
   expect(after.query("PRAGMA user_version").get()).toEqual({ user_version: migrations.length });
   after.close();
-  catalog = new SqliteCatalog(old);
+  new SqliteCatalog(old).close();
 });

@@ -1,21 +1,21 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { join } from "node:path";
-import { temporaryFolder } from "../../testing/fixtures/temporary-folder.ts";
-import { SqliteCatalog } from "../streams/sqlite/catalog.ts";
+import type { SqlCatalog } from "../streams/sql/catalog.ts";
+import { type CatalogPlace, catalogKinds } from "../../testing/harness/catalogs.ts";
 import type { TokenRow } from "./catalog.ts";
 
-let folder: ReturnType<typeof temporaryFolder>;
-let catalog: SqliteCatalog;
-const path = () => join(folder.path, "catalog.db");
+let place: CatalogPlace;
+let catalog: SqlCatalog;
 
-beforeEach(() => {
-  folder = temporaryFolder();
-  catalog = new SqliteCatalog(path());
-});
-afterEach(() => {
-  catalog.close();
-  folder[Symbol.dispose]();
-});
+function openEach(create: () => CatalogPlace): void {
+  beforeEach(() => {
+    place = create();
+    catalog = place.open();
+  });
+  afterEach(() => {
+    catalog.close();
+    place[Symbol.dispose]();
+  });
+}
 
 function row(id: string, changes: Partial<TokenRow> = {}): TokenRow {
   return {
@@ -34,13 +34,15 @@ function row(id: string, changes: Partial<TokenRow> = {}): TokenRow {
 
 const ids = () => catalog.tokens.all().map(({ id }) => id);
 
-describe("the catalog of tokens", () => {
+describe.each(catalogKinds)("the catalog of tokens $name", ({ create }) => {
+  openEach(create);
+
   test("returns what was inserted, oldest first, also after reopening", () => {
     const tokens = [row("b", { expiresAt: 5 }), row("a", { createdAt: 2000, limits: {} })];
     for (const token of tokens.toReversed()) catalog.tokens.enter(token);
     expect(catalog.tokens.all()).toEqual(tokens);
     catalog.close();
-    catalog = new SqliteCatalog(path());
+    catalog = place.open();
     expect(catalog.tokens.all()).toEqual(tokens);
     expect(catalog.tokens.count()).toBe(2);
   });

@@ -6,22 +6,25 @@ import { type RecordingEntry, spanOf } from "../../../base/recording-entry.ts";
 import { placementOf } from "../../../testing/fixtures/placement.ts";
 import { temporaryFolder } from "../../../testing/fixtures/temporary-folder.ts";
 import { SqliteCatalog } from "../../streams/sqlite/catalog.ts";
+import type { SqlCatalog } from "../../streams/sql/catalog.ts";
+import { type CatalogPlace, catalogKinds } from "../../../testing/harness/catalogs.ts";
 import { migrations } from "../../streams/sqlite/schema.ts";
 import type { TimelineQuery } from "./catalog.ts";
 import { timelineSchema } from "./sql.ts";
 
-let folder: ReturnType<typeof temporaryFolder>;
-let catalog: SqliteCatalog;
-const path = () => join(folder.path, "catalog.db");
+let place: CatalogPlace;
+let catalog: SqlCatalog;
 
-beforeEach(() => {
-  folder = temporaryFolder();
-  catalog = new SqliteCatalog(path());
-});
-afterEach(() => {
-  catalog.close();
-  folder[Symbol.dispose]();
-});
+function openEach(create: () => CatalogPlace): void {
+  beforeEach(() => {
+    place = create();
+    catalog = place.open();
+  });
+  afterEach(() => {
+    catalog.close();
+    place[Symbol.dispose]();
+  });
+}
 
 /** A second of audio at 1000 Hz, unless the changes say otherwise. */
 function entry(name: string, changes: Partial<RecordingEntry> = {}): RecordingEntry {
@@ -63,7 +66,22 @@ const rangesOf = (query: Partial<TimelineQuery> = {}) =>
   read(query).spans.map(({ first, past, segments, samples }) => [first, past, segments, samples]);
 const idOf = (name: string) => catalog.recordings.after(0, 1000).find((row) => row.name === name)!.id;
 
-describe("the catalog's timeline", () => {
+describe.each(catalogKinds)("the catalog's timeline $name", ({ create }) => {
+  openEach(create);
+
+  test("sources are listed in the order of their names, each with the bounds of its audio", () => {
+    const { recordings } = catalog;
+    for (const position of [0, 1000, 2000]) recordings.enter(at(position));
+    recordings.enter(entry("porch-0", { device: "porch", placement: placementOf("p") }));
+    recordings.enter(entry("none-0", { device: null, streamId: 9, placement: placementOf("n") }));
+    const all = recordings.timeline.sources("", 10);
+    expect(all.map(({ device, streamId }) => device ?? streamId)).toEqual([9, "mic", "porch"]);
+    const [, mic] = all;
+    expect(mic!.latestUs - mic!.earliestUs).toBe(3_000_000);
+    expect(recordings.timeline.sources("", 2)).toEqual(all.slice(0, 2));
+    expect(recordings.timeline.sources("mic", 2)).toEqual(all.slice(2));
+  });
+
   test("joins segments that follow each other in a session, in whatever order they are inserted", () => {
     for (const position of [2000, 0, 3000, 1000, 5000]) catalog.recordings.enter(at(position));
     expect(rangesOf()).toEqual([
@@ -179,10 +197,11 @@ function runsOf(positions: number[]): number[][] {
   return runs;
 }
 
-/** Rows as an older version left them: without sessions. */
-function migrated(rows: { startedAt: number; device?: string | null; rate?: number; lost?: number }[]): void {
-  catalog.close();
-  const old = join(folder.path, "old.db");
+/** Opens rows as an older version left them: without sessions. */
+function openMigrated(
+  old: string,
+  rows: { startedAt: number; device?: string | null; rate?: number; lost?: number }[],
+): void {
   const database = new Database(old);
   const number = migrations.indexOf(timelineSchema);
   for (const migration of migrations.slice(0, number)) database.run(migration);
@@ -198,8 +217,11 @@ function migrated(rows: { startedAt: number; device?: string | null; rate?: numb
 }
 
 describe("a catalog of an older version", () => {
+  afterEach(() => catalog.close());
+
   test("gets sessions of the recordings that follow each other", () => {
-    migrated([
+    using folder = temporaryFolder();
+    openMigrated(join(folder.path, "old.db"), [
       { startedAt: 1000 },
       { startedAt: 2080 },
       { startedAt: 3040 },
@@ -221,17 +243,4 @@ describe("a catalog of an older version", () => {
     expect(rows).toHaveLength(7);
     expect(rows.map((row) => spanOf(row))).toEqual(rows.map(() => 1000));
   });
-});
-
-test("sources are listed in the order of their names, each with the bounds of its audio", () => {
-  const { recordings } = catalog;
-  for (const position of [0, 1000, 2000]) recordings.enter(at(position));
-  recordings.enter(entry("porch-0", { device: "porch", placement: placementOf("p") }));
-  recordings.enter(entry("none-0", { device: null, streamId: 9, placement: placementOf("n") }));
-  const all = recordings.timeline.sources("", 10);
-  expect(all.map(({ device, streamId }) => device ?? streamId)).toEqual([9, "mic", "porch"]);
-  const [, mic] = all;
-  expect(mic!.latestUs - mic!.earliestUs).toBe(3_000_000);
-  expect(recordings.timeline.sources("", 2)).toEqual(all.slice(0, 2));
-  expect(recordings.timeline.sources("mic", 2)).toEqual(all.slice(2));
 });

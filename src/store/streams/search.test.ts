@@ -1,16 +1,26 @@
 import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { temporaryFolder } from "../../../testing/fixtures/temporary-folder.ts";
-import { sortKeys, type StreamSearch } from "../search.ts";
-import { SqliteCatalog } from "./catalog.ts";
-import { migrations } from "./schema.ts";
+import { temporaryFolder } from "../../testing/fixtures/temporary-folder.ts";
+import { sortKeys, type StreamSearch } from "./search.ts";
+import { type CatalogPlace, catalogKinds } from "../../testing/harness/catalogs.ts";
+import type { SqlCatalog } from "./sql/catalog.ts";
+import { SqliteCatalog } from "./sqlite/catalog.ts";
+import { migrations } from "./sqlite/schema.ts";
 
-let catalog: SqliteCatalog;
-beforeEach(() => {
-  catalog = new SqliteCatalog(":memory:");
-});
-afterEach(() => catalog.close());
+let place: CatalogPlace;
+let catalog: SqlCatalog;
+
+function openEach(create: () => CatalogPlace): void {
+  beforeEach(() => {
+    place = create();
+    catalog = place.open();
+  });
+  afterEach(() => {
+    catalog.close();
+    place[Symbol.dispose]();
+  });
+}
 
 interface Stream {
   tags?: Record<string, string>;
@@ -37,6 +47,12 @@ function enter(streamId: string, stream: Stream = {}): void {
   });
 }
 
+function enterAll(count: number, enterOne: (index: number) => void): void {
+  catalog.transaction(() => {
+    for (let index = 0; index < count; index++) enterOne(index);
+  }, false);
+}
+
 const everything: StreamSearch = {
   state: undefined,
   text: undefined,
@@ -56,7 +72,9 @@ function found(query: Partial<StreamSearch>): string[] {
   return streamIds;
 }
 
-describe("the words of a search", () => {
+describe.each(catalogKinds)("the words of a search $name", ({ create }) => {
+  openEach(create);
+
   test("are found in id, title, name and tags, whatever their case and accents", () => {
     enter("my-song_2");
     enter("b", { tags: { title: "Déjà vu" } });
@@ -105,7 +123,9 @@ describe("the words of a search", () => {
   });
 });
 
-describe("a search", () => {
+describe.each(catalogKinds)("a search $name", ({ create }) => {
+  openEach(create);
+
   test("finds streams by tag, type, state and time together", () => {
     enter("a", {
       tags: { artist: "Bach", year: "1720" },
@@ -150,7 +170,9 @@ describe("a search", () => {
   });
 });
 
-describe("the order of a list", () => {
+describe.each(catalogKinds)("the order of a list $name", ({ create }) => {
+  openEach(create);
+
   beforeEach(() => {
     enter("e", { tags: { title: "alpha" }, size: 3, createdAt: 30, duration: 2 });
     enter("d", { tags: { name: "x/Beta.wav" }, size: 1, createdAt: 20, duration: 1 });
@@ -181,13 +203,15 @@ function pages(query: Partial<StreamSearch>, act: () => void = () => {}): string
   return all;
 }
 
-describe("pages", () => {
+describe.each(catalogKinds)("pages $name", ({ create }) => {
+  openEach(create);
+
   beforeEach(() => {
     // Many streams are equal in what they are sorted by.
-    for (let index = 0; index < 100; index++) {
+    enterAll(100, (index) => {
       const even = { tags: { title: `t${index % 3}`, artist: "A" }, size: index % 4, createdAt: index % 5 };
       enter(`s${index}`, { ...even, ...(index % 2 === 0 ? {} : { duration: index % 3 }) });
-    }
+    });
   });
 
   for (const by of sortKeys) {
@@ -215,8 +239,7 @@ describe("pages", () => {
   });
 
   test("are walked in order where the matches are many", () => {
-    for (let index = 0; index < 3_000; index++)
-      enter(`many-${index}`, { tags: { title: "t" }, size: index % 100 });
+    enterAll(3_000, (index) => enter(`many-${index}`, { tags: { title: "t" }, size: index % 100 }));
     const whole = catalog.search({ ...everything, text: "t", by: "size", limit: 5_000 });
     expect(whole.total).toBe(3_100);
     expect(pages({ text: "t", by: "size" })).toEqual(whole.streamIds);
@@ -237,7 +260,6 @@ test("streams of an older version are found once they were added, in steps", () 
     );
   }
   older.close();
-  catalog.close();
   catalog = new SqliteCatalog(path);
   expect(found({ text: "older" })).toEqual([]);
   expect(catalog.fillSearch(10)).toBe(true);
@@ -248,4 +270,5 @@ test("streams of an older version are found once they were added, in steps", () 
   expect(found({ text: "older" })).toHaveLength(25);
   expect(found({ text: "older", by: "created", isDescending: true })[0]).toBe("s24");
   expect(catalog.fillSearch(10)).toBe(false);
+  catalog.close();
 });

@@ -1,0 +1,16 @@
+/** Limits of the catalog in PostgreSQL. */
+
+/** A statement that the catalog does not answer within this time fails with CATALOG_UNAVAILABLE, and the connection ends. */
+export const catalogAnswerMs = 5_000;
+/** The same for a connection, and for the migrations of a new version, which may read every row. */
+export const catalogConnectMs = 5_000;
+export const catalogMigrationMs = 30 * 60_000;
+/**
+ * PostgreSQL ends a transaction whose node says nothing for this long, so that a frozen node does not keep the locks that
+ * others wait for. Shorter than `catalogAnswerMs`, or those would fail.
+ */
+export const catalogIdleTransactionMs = 3_000;
+/** A word of the search is cut at this length; PostgreSQL takes up to 2046 bytes. */
+export const maxSearchWordChars = 500;
+/** A node that has not renewed its lease for this long counts as dead: another node may take over what it did. */
+export const nodeLeaseMs = 15_000;

@@ -1,0 +1,82 @@
+/** The catalog in a PostgreSQL database, which any number of nodes share. */
+import type { WavecacheError } from "../../base/errors.ts";
+import { nodeLeaseMs } from "../../base/limits/postgres.ts";
+import { SqlCatalog } from "../streams/sql/catalog.ts";
+import type { EngineQueries } from "../streams/sql/statements.ts";
+import { PostgresDatabase } from "./database.ts";
+import type { ConnectionSettings } from "./messages.ts";
+import { migrate } from "./schema/migrations.ts";
+import { PostgresSearch } from "./search.ts";
+
+function queriesOf(own: string): EngineQueries {
+  return {
+    named:
+      "SELECT * FROM streams WHERE base_name(name) = ?1 AND (?2 = ?1 OR name = ?2) AND name IS NOT NULL LIMIT 2",
+    undescribed: `
+      SELECT * FROM streams
+      WHERE state = 2 AND audio IS NULL AND format IS NOT NULL AND size > 0 AND ${own} ORDER BY doc DESC LIMIT ?`,
+  };
+}
+
+export class PostgresCatalog extends SqlCatalog {
+  /** This node has not opened the catalog before. */
+  readonly isNew: boolean;
+  readonly #database: PostgresDatabase;
+
+  /**
+   * Connects, brings the schema to the newest version, and fences an earlier run of this node. `onFault` is called if the
+   * connection is lost or another node has fenced this one, after which the catalog must be opened anew. Throws
+   * CATALOG_UNAVAILABLE, STORE_TOO_NEW.
+   */
+  constructor(
+    settings: ConnectionSettings,
+    monotonicMs: () => number = () => performance.now(),
+    onFault: (error: WavecacheError) => void = () => {},
+  ) {
+    const database = new PostgresDatabase(settings, onFault);
+    try {
+      const isNew = join(database, settings.node);
+      super(database, queriesOf(database.dialect.own()), new PostgresSearch(database), monotonicMs);
+      this.isNew = isNew;
+      this.#database = database;
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+  }
+
+  transaction<T>(change: () => T, durable: boolean): T {
+    return this.#database.transaction(() => {
+      const result = change();
+      this.saveRunningTimeIfDue();
+      return result;
+    }, durable);
+  }
+
+  close(): void {
+    this.saveRunningTime();
+    this.abandon();
+  }
+
+  abandon(): void {
+    this.#database.close();
+  }
+}
+
+/** Returns whether the node is new. */
+function join(database: PostgresDatabase, node: string): boolean {
+  migrate(database);
+  database.script(`
+    BEGIN;
+    SELECT pg_advisory_xact_lock(hashtextextended('${node}', 0));
+    INSERT INTO nodes (id, fence, lease_until) VALUES ('${node}', 1, now() + interval '${nodeLeaseMs} ms')
+    ON CONFLICT (id) DO UPDATE SET fence = nodes.fence + 1, lease_until = excluded.lease_until;
+    INSERT INTO totals (node) VALUES ('${node}') ON CONFLICT DO NOTHING;
+    INSERT INTO recording_totals (node) VALUES ('${node}') ON CONFLICT DO NOTHING;
+    COMMIT`);
+  const row = database
+    .prepare<{ fence: number }, [string]>("SELECT fence FROM nodes WHERE id = ?")
+    .get(node)!;
+  database.fencingToken = row.fence;
+  return row.fence === 1;
+}

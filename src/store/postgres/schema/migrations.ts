@@ -1,0 +1,47 @@
+/**
+ * The schema of the catalog in PostgreSQL, as a list of migrations. Never edit one that has been released: append. Nodes of
+ * two versions run at once while they are replaced one by one, so a migration only adds, and a version reads a catalog that
+ * is one migration newer. What a version does not need any more is removed by a later one.
+ */
+import { WavecacheError } from "../../../base/errors.ts";
+import type { PostgresDatabase } from "../database.ts";
+import { recordingTables } from "./recordings.ts";
+import { sharedTables } from "./shared.ts";
+import { streamTables } from "./streams.ts";
+
+const migrations = [streamTables + recordingTables + sharedTables];
+
+/** Of the advisory lock that a node holds while it migrates: other nodes that start wait for it. */
+const lock = 0x77617665;
+
+/** Brings the catalog to the newest version. Throws STORE_TOO_NEW. */
+export function migrate(database: PostgresDatabase): void {
+  if (versionOf(database) >= migrations.length) return;
+  database.script(`SELECT pg_advisory_lock(${lock})`);
+  try {
+    const found = versionOf(database);
+    migrations.slice(found).forEach((migration, index) => {
+      database.script(`BEGIN; ${migration}; ${setVersion(found + index + 1)}; COMMIT`);
+    });
+  } finally {
+    database.script(`SELECT pg_advisory_unlock(${lock})`);
+  }
+}
+
+function setVersion(version: number): string {
+  return `CREATE TABLE IF NOT EXISTS catalog_version (version integer NOT NULL);
+    DELETE FROM catalog_version; INSERT INTO catalog_version VALUES (${version})`;
+}
+
+function versionOf(database: PostgresDatabase): number {
+  const table = database.prepare<{ name: string | null }, []>(
+    "SELECT to_regclass('catalog_version') AS name",
+  );
+  if (table.get()!.name === null) return 0;
+  const { version } = database.prepare<{ version: number }, []>("SELECT version FROM catalog_version").get()!;
+  if (version > migrations.length + 1) {
+    const detail = `the catalog has schema ${version}; this version reads up to ${migrations.length + 1}`;
+    throw new WavecacheError("STORE_TOO_NEW", detail);
+  }
+  return version;
+}

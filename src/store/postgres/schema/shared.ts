@@ -1,0 +1,52 @@
+/** The tables of what belongs to all nodes: devices, tokens and events. */
+
+export const sharedTables = `
+  CREATE TABLE devices (
+    id         text    COLLATE "C" NOT NULL PRIMARY KEY,
+    mode       integer NOT NULL,
+    report     text,
+    created_at bigint  NOT NULL,
+    seen_at    bigint  NOT NULL
+  );
+  CREATE TABLE tokens (
+    id         text   COLLATE "C" NOT NULL PRIMARY KEY,
+    sha256     text   NOT NULL UNIQUE,
+    grants     text   NOT NULL,
+    limits     text   NOT NULL,
+    note       text   NOT NULL,
+    created_at bigint NOT NULL,
+    expires_at bigint,
+    used_at    bigint,
+    revoked_at bigint
+  );
+
+  CREATE TABLE event_sequence (one integer NOT NULL PRIMARY KEY, seq bigint NOT NULL);
+  INSERT INTO event_sequence VALUES (1, 0);
+  CREATE TABLE events (
+    id      bigint NOT NULL PRIMARY KEY,
+    type    text   NOT NULL,
+    subject text   NOT NULL,
+    at      bigint NOT NULL,
+    data    text   NOT NULL
+  );
+  CREATE TABLE event_consumers (
+    name     text   COLLATE "C" NOT NULL PRIMARY KEY,
+    position bigint NOT NULL,
+    seen_at  bigint NOT NULL DEFAULT ${Number.MAX_SAFE_INTEGER}
+  );
+  CREATE TABLE event_deliveries (
+    consumer        text    COLLATE "C" NOT NULL,
+    id              bigint  NOT NULL,
+    type            text    NOT NULL,
+    subject         text    NOT NULL,
+    at              bigint  NOT NULL,
+    data            text    NOT NULL,
+    attempts        integer NOT NULL,
+    first_failed_at bigint,
+    next_at         bigint  NOT NULL,
+    error           text,
+    dead            integer NOT NULL,
+    PRIMARY KEY (consumer, id)
+  );
+  CREATE INDEX event_deliveries_by_state ON event_deliveries (consumer, dead, id);
+`;
