@@ -10,6 +10,7 @@ import { GrpcDevice } from "../harness/peers/grpc-device.ts";
 import { removeStream } from "../harness/http/streams.ts";
 import { scrape } from "../harness/http/exposition.ts";
 import { device } from "../harness/http/devices.ts";
+import { type CertificateOptions, makeCertificate, writeCertificate } from "../harness/certificates.ts";
 import { runServerToExit, TestServer, useServers } from "../harness/server.ts";
 import { BrokerPeer, hasMqttBroker, MqttBroker } from "../harness/servers/mqtt-broker.ts";
 
@@ -174,6 +175,35 @@ describe.skipIf(!hasMqttBroker)("over MQTT", () => {
     await server.kill9();
     await server.restart();
     await peer.until("wavecache/recordings/kitchen/recording", (payload) => payload === "OFF");
+  });
+
+  test("over TLS the broker's certificate has to be of a trusted authority, and of its name", async () => {
+    const authority = await makeCertificate({ isAuthority: true });
+    const trusted = join(folder.path, "authority.pem");
+    writeFileSync(trusted, authority.cert);
+    const brokerWith = async (name: string, options: CertificateOptions) => {
+      const at = join(folder.path, name);
+      const { cert, key } = await writeCertificate(at, await makeCertificate(options));
+      return await MqttBroker.start(at, ["allow_anonymous true", `certfile ${cert}`, `keyfile ${key}`]);
+    };
+    await using good = await brokerWith("good", { authority });
+    await using unknown = await brokerWith("unknown", {});
+    await using other = await brokerWith("other", { authority, names: ["other.example"] });
+    expect(good.url).toStartWith("mqtts://");
+    const flags = { "mqtt-url": good.url, "grpc-port": 0 };
+    await using server = await TestServer.start({ flags, env: { ...env, NODE_EXTRA_CA_CERTS: trusted } });
+    await server.untilLogged("connected to the MQTT broker");
+    await using peer = await BrokerPeer.open(good, { ca: authority.cert });
+    await peer.until("wavecache/status", (payload) => payload === "online");
+    await untilDelivered(peer, await useStream(server));
+    for (const [broker, reason] of [
+      [unknown, "unable to verify"],
+      [other, "does not match certificate"],
+    ] as const) {
+      await server.restart({ flags: { ...flags, "mqtt-url": broker.url } });
+      await server.untilLogged("the MQTT broker cannot be reached");
+      expect(server.log.slice(server.log.lastIndexOf("cannot be reached"))).toContain(reason);
+    }
   });
 
   test("the server logs in with the credentials of a file, and says when it cannot", async () => {

@@ -86,6 +86,26 @@ describe("deliveries", () => {
     expect(deliveries.figures).toMatchObject({ delivered: 4, failed: 3, dead: 0 });
   });
 
+  test("to a receiver that answers too late are repeated, and the next of the subject waits for an answer in time", async () => {
+    const tries: number[] = [];
+    const late = Promise.withResolvers<void>();
+    receive = ({ id }) => {
+      tries.push(id);
+      if (tries.length > 2) return Promise.resolve();
+      // What the receiver says after the limit is ignored by whoever sends.
+      return Promise.race([late.promise, Bun.sleep(20).then(() => Promise.reject(new Error("too late")))]);
+    };
+    const deliveries = await start();
+    append("a", "a");
+    await until("the first has failed twice", 5_000, () => deliveries.figures.failed === 2);
+    late.resolve();
+    await until("both are delivered", 5_000, () => got.length === 2);
+    const [first, second] = [tries[0]!, tries.at(-1)!];
+    expect(second).toBeGreaterThan(first);
+    expect(tries).toEqual([first, first, first, second]);
+    expect(deliveries.figures).toMatchObject({ delivered: 2, failed: 2, dead: 0 });
+  });
+
   test("that failed are delivered by the next run, before what waits behind them", async () => {
     receive = () => Promise.reject(new Error("down"));
     const first = await start({ ...quick, firstMs: 600_000, maxMs: 600_000 });

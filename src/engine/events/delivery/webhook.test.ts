@@ -75,6 +75,21 @@ describe("a webhook", () => {
     expect(await send(url)).toBeString();
   });
 
+  test("fails if the receiver answers after the time limit, and its late answer delivers nothing", async () => {
+    const late = Promise.withResolvers<Response>();
+    const ids: (string | null)[] = [];
+    const url = receiver((request) => {
+      ids.push(request.headers.get("webhook-id"));
+      return ids.length === 1 ? late.promise : new Response();
+    });
+    const first = send(url, loopback, 50);
+    expect(await first).toContain("in time");
+    late.resolve(new Response());
+    // The next try is a request of its own, with the same id, whatever came of the one before.
+    expect(await send(url)).toBeUndefined();
+    expect(ids).toEqual(["42", "42"]);
+  });
+
   test("does not wait for the end of an answer", async () => {
     expect(await send(receiver(() => new Response(endless())))).toBeUndefined();
   });

@@ -20,6 +20,7 @@ export interface BrokerMessage {
 export class MqttBroker implements AsyncDisposable {
   readonly port: number;
   readonly #config: string;
+  readonly #isTls: boolean;
   #process: Bun.Subprocess<"ignore", "ignore", "ignore"> | undefined;
 
   /** `lines` are further lines of its configuration. */
@@ -32,13 +33,14 @@ export class MqttBroker implements AsyncDisposable {
   private constructor(folder: string, port: number, lines: string[]) {
     this.port = port;
     this.#config = join(folder, "mosquitto.conf");
+    this.#isTls = lines.some((line) => line.startsWith("certfile "));
     const listener = [`listener ${port} 127.0.0.1`, "persistence false", "max_queued_messages 0"];
     // As root it would change to a user that may not read the folder.
     writeFileSync(this.#config, [...listener, "user root", ...lines, ""].join("\n"));
   }
 
   get url(): string {
-    return `mqtt://127.0.0.1:${this.port}`;
+    return `${this.#isTls ? "mqtts" : "mqtt"}://127.0.0.1:${this.port}`;
   }
 
   async restart(): Promise<void> {
