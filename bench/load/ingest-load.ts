@@ -7,6 +7,7 @@
 import { loadavg } from "node:os";
 import { readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { scrape } from "../../src/testing/harness/http/exposition.ts";
 import { recordedSegments } from "../../src/testing/harness/recorded-files.ts";
 import { TestServer } from "../../src/testing/harness/server.ts";
 import { until } from "../../src/testing/harness/until.ts";
@@ -19,6 +20,8 @@ export interface IngestSettings {
   seconds: number;
   frameMs: number;
   workers: number;
+  /** Events that the server writes meanwhile; 0 by default. */
+  eventsPerSecond?: number;
 }
 
 export interface IngestResult {
@@ -34,6 +37,8 @@ export interface IngestResult {
   idleBytes: number | undefined;
   usage: Usage;
   load: number;
+  /** Events that the catalog was too slow for. */
+  droppedEvents: number;
 }
 
 const probeMs = 500;
@@ -82,11 +87,17 @@ function judge(device: Device, folder: string, frameSamples: number): number | s
   return samples === seqs.length * frameSamples ? seqs.length : `${device.hwid}: ${samples} samples`;
 }
 
+function floodEnvironment({ eventsPerSecond = 0 }: IngestSettings): Record<string, string> {
+  if (eventsPerSecond === 0) return {};
+  const preload = join(import.meta.dir, "event-flood.ts");
+  return { BUN_OPTIONS: `--preload=${preload}`, EVENTS_PER_SECOND: String(eventsPerSecond) };
+}
+
 export async function measureIngest(settings: IngestSettings): Promise<IngestResult> {
   const frameSamples = (sampleRate * settings.frameMs) / 1000;
   const payloads = await codedSpeech(frameSamples);
   const flags = { workers: settings.workers, "max-connections": settings.streams + 10 };
-  await using server = await TestServer.start({ flags });
+  await using server = await TestServer.start({ flags, env: floodEnvironment(settings) });
   const folder = join(server.folder, "received");
   const url = new URL(server.httpBase);
   const observed = observedServer(server.httpBase, server.pid);
@@ -97,6 +108,7 @@ export async function measureIngest(settings: IngestSettings): Promise<IngestRes
   const [generatorLateMs, usage] = await withUsage(observed, () => sendInTime(devices, payloads, settings));
   const delaysMs = watch.stop();
   const load = loadavg()[0]!;
+  const droppedEvents = (await scrape(server.httpBase))?.sum("wavecache_events_dropped_total") ?? 0;
   for (const device of devices) device.close();
   const ended = () => (server.log.match(/a recording ended/g)?.length ?? 0) >= devices.length;
   await until("every recording's end", endLimitMs, ended);
@@ -111,5 +123,6 @@ export async function measureIngest(settings: IngestSettings): Promise<IngestRes
     idleBytes,
     usage,
     load,
+    droppedEvents,
   };
 }

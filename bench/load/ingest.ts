@@ -8,6 +8,7 @@ import { exitFailure } from "../../src/cli/kit/failures.ts";
 import { table } from "../../src/cli/kit/text.ts";
 import { readConfig } from "../../src/config/config.ts";
 import { numberOption, readCommandLine, runBench, writeReport } from "./command.ts";
+import { besideEventsLines, measureBesideEvents } from "./beside-events.ts";
 import { type Attempt, findMax, type SearchResult } from "./find-max.ts";
 import { type IngestResult, type IngestSettings, measureIngest } from "./ingest-load.ts";
 import { thisMachine } from "./machine.ts";
@@ -21,6 +22,8 @@ interface Settings extends IngestSettings {
   generatorLateMs: number;
   max: number;
   minutes: number;
+  /** 0 to measure ingest alone. */
+  events: number;
   json: string | undefined;
 }
 
@@ -34,6 +37,7 @@ interface IngestAttempt extends Attempt {
 }
 
 const maxStreams = 20_000;
+const maxEventsPerSecond = 100_000;
 /** The search ends once the gap between a load that holds and one that fails is this share of it. */
 const precision = 0.05;
 const maxAttempts = 24;
@@ -56,6 +60,7 @@ function readSettings(args: string[]): Settings | undefined {
     .option("--generator-late-ms <count>", "Find: maximum lateness of the generator", { default: "100" })
     .option("--most <count>", "Find: largest number of devices to try", { default: String(maxStreams) })
     .option("--minutes <count>", "Find: start no attempt after this time", { default: "20" })
+    .option("--events <count>", "Compare with ingest beside so many events a second", { default: "0" })
     .option("--json <file>", "Write all figures to this file")
     .example("  $ bun run bench:ingest --find-max --seconds 10");
   return readCommandLine(cli, args, (options) => ({
@@ -68,6 +73,7 @@ function readSettings(args: string[]): Settings | undefined {
     generatorLateMs: countOption(options, "generator-late-ms", 1, 60_000),
     max: countOption(options, "most", 1, maxStreams),
     minutes: numberOption(options, "minutes", 24 * 60),
+    events: countOption(options, "events", 0, maxEventsPerSecond),
     json: textOption(options, "json"),
   }));
 }
@@ -228,4 +234,16 @@ async function measureOnce(settings: Settings): Promise<number> {
   return result.faults.length > 0 ? exitFailure : 0;
 }
 
-await runBench(readSettings, (settings) => (settings.findMax ? search(settings) : measureOnce(settings)));
+async function compare(settings: Settings): Promise<number> {
+  const results = await measureBesideEvents(settings, settings.events);
+  process.stdout.write(`${besideEventsLines(results, settings, settings.events).join("\n")}\n`);
+  await writeReport(settings, { ...results });
+  const faults = [...results.alone, ...results.beside].flatMap((result) => result.faults);
+  for (const fault of faults.slice(0, 20)) process.stderr.write(`${fault}\n`);
+  return faults.length > 0 ? exitFailure : 0;
+}
+
+await runBench(readSettings, (settings) => {
+  if (settings.events > 0) return compare(settings);
+  return settings.findMax ? search(settings) : measureOnce(settings);
+});
