@@ -283,6 +283,10 @@ export type ErrorCode = keyof typeof table;
 
 export const errorCodes = Object.keys(table) as ErrorCode[];
 
+export function isErrorCode(text: string): text is ErrorCode {
+  return Object.hasOwn(table, text);
+}
+
 /** The columns of a code. */
 export function errorRow(code: ErrorCode): ErrorRow {
   return table[code];

@@ -16,8 +16,11 @@ export interface Bus {
   publish(subject: string, payload: Uint8Array): boolean;
   /** The messages of other nodes, never those of this one. Returns what ends the subscription. */
   subscribe(subject: string, onMessage: (message: BusMessage) => void): () => void;
-  /** Asks another node. Resolves with undefined if none subscribes to the subject; rejects with NODE_UNREACHABLE. */
-  request(subject: string, payload: Uint8Array): Promise<Uint8Array | undefined>;
+  /**
+   * Asks another node. Resolves with undefined if none subscribes to the subject; rejects with NODE_UNREACHABLE, also
+   * without an answer within `limitMs`, which is `busAnswerMs` by default.
+   */
+  request(subject: string, payload: Uint8Array, limitMs?: number): Promise<Uint8Array | undefined>;
 }
 
 /** One token of a subject. Dots, wildcards, spaces and what is not ASCII are percent-encoded. */

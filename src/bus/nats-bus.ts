@@ -101,12 +101,16 @@ export class NatsBus implements Bus {
     };
   }
 
-  async request(subject: string, payload: Uint8Array): Promise<Uint8Array | undefined> {
+  async request(
+    subject: string,
+    payload: Uint8Array,
+    limitMs: number = busAnswerMs,
+  ): Promise<Uint8Array | undefined> {
     const connection = this.#isConnected ? this.#connection : undefined;
     if (connection === undefined) throw new WavecacheError("NODE_UNREACHABLE", "NATS is not connected");
     try {
       this.#countSent(payload);
-      const { data } = await connection.request(this.#subject(subject), payload, { timeout: busAnswerMs });
+      const { data } = await connection.request(this.#subject(subject), payload, { timeout: limitMs });
       this.#countReceived(data);
       return data;
     } catch (error) {

@@ -7,6 +7,7 @@ import type { CacheLayout } from "../store/layout.ts";
 import { recordingSubject } from "../store/events/facts.ts";
 import type { Library } from "../store/library/library.ts";
 import { catalogStore, Devices, type DeviceSettings } from "./devices/devices.ts";
+import { DeviceCommands } from "./devices/remote/device-commands.ts";
 import { Commands, type CommandSettings } from "./events/delivery/command.ts";
 import { Hooks, type HooksSettings } from "./events/delivery/hooks.ts";
 import { EventLog, type EventLogSettings } from "./events/event-log.ts";
@@ -30,6 +31,7 @@ export interface Engine {
   peaks: AudioPeaks;
   sounds: Sounds;
   devices: Devices;
+  deviceCommands: DeviceCommands;
   events: EventLog;
   retention: Retention;
   hooks: Hooks;
@@ -82,6 +84,7 @@ export function buildEngine(base: EngineBase, settings: EngineSettings): Engine 
   });
   const deviceBase = { store: catalogStore(pool), sounds, events };
   const devices = new Devices(deviceBase, settings.devices, openLog("devices"));
+  const deviceCommands = new DeviceCommands(devices, bus);
   const folders = { streams: layout.root, recordings: settings.recordings.folder };
   const { archive } = recordings;
   const retained = {
@@ -97,7 +100,17 @@ export function buildEngine(base: EngineBase, settings: EngineSettings): Engine 
   const { keeper } = pool;
   const hooks = new Hooks(events, keeper, settings.hooks, openLog("hooks"));
   const commands = new Commands(events, keeper, settings.command, openLog("commands"));
-  const parts = { streams, streamAudio, recordings, songs, songUploads, peaks, sounds, devices };
+  const parts = {
+    streams,
+    streamAudio,
+    recordings,
+    songs,
+    songUploads,
+    peaks,
+    sounds,
+    devices,
+    deviceCommands,
+  };
   return { ...parts, events, hooks, commands, retention };
 }
 

@@ -1,4 +1,5 @@
 /** Limits of the messages between nodes. */
+import { playAnswerMs } from "./devices.ts";
 import { mustHold } from "./relation.ts";
 import { KiB, MiB } from "./units.ts";
 
@@ -15,6 +16,8 @@ export const maxBusBacklogBytes = 8 * MiB;
 export const maxBusAudioBytes = 256 * KiB;
 /** Another node that has not answered a request by then counts as unreachable. */
 export const busAnswerMs = 2_000;
+/** As that, for a command to a device: a sound is played before its device has answered, or found not to play. */
+export const deviceCommandMs = playAnswerMs + 1_000;
 /** A node that listens to a recording of another says so again at this interval. */
 export const listenRenewalMs = 2_000;
 /** A recording at a node that does not answer for this long ends its listeners with NODE_UNREACHABLE. */

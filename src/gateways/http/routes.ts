@@ -8,7 +8,7 @@ import { type TokenAdmin, tokenOperations } from "./access/tokens.ts";
 import { apiRoute } from "./api.ts";
 import { type AudioSongs, songAudioOperation } from "./audio/library.ts";
 import { type AudioStreams, type StreamAudios, streamAudioOperation } from "./audio/streams.ts";
-import { deviceOperations, type Devices } from "./devices/operations.ts";
+import { type DeviceCommands, deviceOperations, type Devices } from "./devices/operations.ts";
 import type { RunningRecordings } from "./devices/description.ts";
 import { eventOperations, type Events } from "./events/operations.ts";
 import { type Hooks, hookOperations } from "./events/hooks.ts";
@@ -58,6 +58,7 @@ export interface HttpApi {
   songUploads: ChangingSongs;
   peaks: PeaksOfSounds;
   devices: Devices;
+  deviceCommands: DeviceCommands;
   access: BrowserSessions & LinkSigner & TokenAdmin;
   events: Events;
   hooks: Hooks;
@@ -88,7 +89,7 @@ export function httpRoutes(api: HttpApi, version: string, meter: GatewayMeter): 
     ...pinOperations(api.retention.pins, archive),
     ...libraryOperations(api.songs),
     ...songFileOperations(api.songUploads, api.songs),
-    ...deviceOperations(api.devices, api.recordings),
+    ...deviceOperations(api.devices, api.deviceCommands, api.recordings),
     ...linkOperations(api.access, api.streams, archive),
     ...sessionOperations(api.access),
     ...tokenOperations(api.access),

@@ -15,7 +15,7 @@ import {
 import { followDevicesOperation } from "./follow.ts";
 import type { WatchedDevices } from "./feed.ts";
 
-/** What the operations need of the engine. What takes the id of a device throws DEVICE_UNKNOWN, but for `peek`. */
+/** The devices of this server. */
 export interface Devices extends WatchedDevices {
   list(query: {
     connected: boolean | undefined;
@@ -23,14 +23,18 @@ export interface Devices extends WatchedDevices {
     limit: number;
     isVisible: (deviceId: string) => boolean;
   }): DeviceDescription[];
-  find(deviceId: string): DeviceDescription;
+}
+
+/** Commands to devices, also of other nodes. All reject with DEVICE_UNKNOWN and NODE_UNREACHABLE. */
+export interface DeviceCommands {
+  find(deviceId: string): Promise<DeviceDescription>;
   /** Asks the device for its state if it is connected. */
   refresh(deviceId: string): Promise<DeviceDescription>;
-  act(deviceId: string, action: "stop" | "mode"): DeviceDescription;
-  /** Also throws DEVICE_AWAY, or why the sound cannot be played. */
+  act(deviceId: string, action: "stop" | "mode"): Promise<DeviceDescription>;
+  /** Also rejects with DEVICE_AWAY, or why the sound cannot be played. */
   play(deviceId: string): Promise<DeviceDescription>;
-  setMode(deviceId: string, mode: number): DeviceDescription;
-  /** As if the device had sent this event of a button. Also throws what `play` throws. */
+  setMode(deviceId: string, mode: number): Promise<DeviceDescription>;
+  /** As if the device had sent this event of a button. Also rejects with what `play` rejects with. */
   useButton(
     deviceId: string,
     button: (typeof buttonNames)[number],
@@ -51,20 +55,26 @@ const afterAction = { 200: { description: "The device after the action.", schema
 /** The description of a device at the moment. */
 type Describe = (device: DeviceDescription) => v.InferOutput<typeof deviceSchema>;
 
+const deviceErrors = ["DEVICE_UNKNOWN", "NODE_UNREACHABLE"] as const;
 const playErrors = [
-  ...(["DEVICE_UNKNOWN", "DEVICE_AWAY"] as const),
+  ...deviceErrors,
+  "DEVICE_AWAY" as const,
   ...(["SOUND_UNKNOWN", "SOUND_UNREADABLE", "SOUND_TOO_LONG", "SOUNDS_EXHAUSTED"] as const),
 ];
 
-export function deviceOperations(devices: Devices, recordings: RunningRecordings): Operation[] {
+export function deviceOperations(
+  devices: Devices,
+  commands: DeviceCommands,
+  recordings: RunningRecordings,
+): Operation[] {
   const describe: Describe = (device) => describeDevice(device, recordedIds(recordings));
   return [
     listOperation(devices, recordings),
-    findOperation(devices, describe),
-    playOperation(devices, describe),
-    stopOperation(devices, describe),
-    modeOperation(devices, describe),
-    buttonOperation(devices, describe),
+    findOperation(commands, describe),
+    playOperation(commands, describe),
+    stopOperation(commands, describe),
+    modeOperation(commands, describe),
+    buttonOperation(commands, describe),
     followDevicesOperation(devices, recordings),
   ];
 }
@@ -94,7 +104,7 @@ function listOperation(devices: Devices, recordings: RunningRecordings): Operati
   });
 }
 
-function findOperation(devices: Devices, describe: Describe): Operation {
+function findOperation(commands: DeviceCommands, describe: Describe): Operation {
   return operation({
     method: "get",
     route: "/api/devices/:id",
@@ -104,16 +114,16 @@ function findOperation(devices: Devices, describe: Describe): Operation {
     segments,
     parameters: { refresh: choice(["0", "1"], "1 asks the device for its state first.") },
     answers: { 200: { description: "The device.", schema: deviceSchema } },
-    errors: ["DEVICE_UNKNOWN"],
+    errors: deviceErrors,
     async handle({ path, query, meter }) {
       const id = path["id"]!;
-      const device = query.refresh === "1" ? await devices.refresh(id) : devices.find(id);
+      const device = query.refresh === "1" ? await commands.refresh(id) : await commands.find(id);
       return json(describe(device), meter);
     },
   });
 }
 
-function playOperation(devices: Devices, describe: Describe): Operation {
+function playOperation(commands: DeviceCommands, describe: Describe): Operation {
   return operation({
     method: "post",
     route: "/api/devices/:id/play",
@@ -124,11 +134,11 @@ function playOperation(devices: Devices, describe: Describe): Operation {
     parameters: {},
     answers: afterAction,
     errors: playErrors,
-    handle: async ({ path, meter }) => json(describe(await devices.play(path["id"]!)), meter),
+    handle: async ({ path, meter }) => json(describe(await commands.play(path["id"]!)), meter),
   });
 }
 
-function stopOperation(devices: Devices, describe: Describe): Operation {
+function stopOperation(commands: DeviceCommands, describe: Describe): Operation {
   return operation({
     method: "post",
     route: "/api/devices/:id/stop",
@@ -138,12 +148,12 @@ function stopOperation(devices: Devices, describe: Describe): Operation {
     segments,
     parameters: {},
     answers: afterAction,
-    errors: ["DEVICE_UNKNOWN"],
-    handle: ({ path, meter }) => json(describe(devices.act(path["id"]!, "stop")), meter),
+    errors: deviceErrors,
+    handle: async ({ path, meter }) => json(describe(await commands.act(path["id"]!, "stop")), meter),
   });
 }
 
-function modeOperation(devices: Devices, describe: Describe): Operation {
+function modeOperation(commands: DeviceCommands, describe: Describe): Operation {
   return operation({
     method: "post",
     route: "/api/devices/:id/mode",
@@ -153,16 +163,17 @@ function modeOperation(devices: Devices, describe: Describe): Operation {
     segments,
     parameters: { mode: whole(0, maxMode, "The mode to set.") },
     answers: afterAction,
-    errors: ["DEVICE_UNKNOWN"],
-    handle({ path, query, meter }) {
+    errors: deviceErrors,
+    async handle({ path, query, meter }) {
       const id = path["id"]!;
-      const device = query.mode === undefined ? devices.act(id, "mode") : devices.setMode(id, query.mode);
-      return json(describe(device), meter);
+      const { mode } = query;
+      const device = mode === undefined ? commands.act(id, "mode") : commands.setMode(id, mode);
+      return json(describe(await device), meter);
     },
   });
 }
 
-function buttonOperation(devices: Devices, describe: Describe): Operation {
+function buttonOperation(commands: DeviceCommands, describe: Describe): Operation {
   return operation({
     method: "post",
     route: "/api/devices/:id/buttons/:button",
@@ -176,7 +187,7 @@ function buttonOperation(devices: Devices, describe: Describe): Operation {
     async handle({ path, query, meter }) {
       const button = buttonNames.find((name) => name === path["button"]);
       if (button === undefined) throw new WavecacheError("BUTTON_UNKNOWN");
-      return json(describe(await devices.useButton(path["id"]!, button, query.event ?? "press")), meter);
+      return json(describe(await commands.useButton(path["id"]!, button, query.event ?? "press")), meter);
     },
   });
 }
