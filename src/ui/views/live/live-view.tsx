@@ -55,8 +55,8 @@ function LiveDeviceCard({ device }: { device: LiveDevice }): JSX.Element {
   return (
     <article class={listening === undefined ? "card live-card" : "card live-card heard"}>
       <header class="live-card-head">
-        <h2 class="cut" dir="auto">
-          <Link href={`/recordings/${encodeURIComponent(name)}`} class="row-link">
+        <h2>
+          <Link href={`/recordings/${encodeURIComponent(name)}`} class="cut row-link" dir="auto">
             {name}
           </Link>
         </h2>
