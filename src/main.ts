@@ -36,6 +36,7 @@ import {
   mqttSettings,
   natsSettings,
 } from "./config/settings.ts";
+import { diagnose, type Diagnosed } from "./diagnosis.ts";
 import { followConfig, reloadIgnoringReport, watchFile } from "./follow-config.ts";
 import { startFailure } from "./config/start-failure.ts";
 import { ConsumerUpkeep } from "./engine/events/delivery/consumer-upkeep.ts";
@@ -142,7 +143,7 @@ async function startServer(reloader: Reloader, log: Log, logOutput: LogOutput): 
   followConfig(reloader, live);
   const fileWatch = await watchFile(reloader, log);
   opened.defer(() => fileWatch?.close());
-  const admin = openAdmin(base.layout, pool, access, log);
+  const admin = openAdmin(base.layout, pool, access, { ...parts, metrics: gateways.metrics }, log);
   opened.defer(() => admin?.close());
 
   const reached = reachedAt(config, gateways);
@@ -158,6 +159,7 @@ async function startServer(reloader: Reloader, log: Log, logOutput: LogOutput): 
 }
 
 interface Gateways {
+  metrics: Metrics;
   devices: DeviceGateway | undefined;
   listeners: Listeners;
   songsTls: SongsTlsGateway | undefined;
@@ -186,7 +188,7 @@ async function openGateways(
   opened.defer(() => songsTls?.close());
   const songsUdp = await openSongsUdp(parts);
   opened.defer(() => songsUdp?.close());
-  return { devices, listeners, songsTls, songsUdp, mqtt };
+  return { metrics, devices, listeners, songsTls, songsUdp, mqtt };
 }
 
 function reachedAt(config: Config, { listeners, songsTls, songsUdp, devices }: Gateways) {
@@ -254,9 +256,21 @@ async function openAccess(config: Config, layout: CacheLayout, { keeper }: Pool)
   });
 }
 
-function openAdmin({ admin: path }: CacheLayout, pool: Pool, access: ServerAccess, log: Log) {
+function openAdmin(
+  { admin: path }: CacheLayout,
+  pool: Pool,
+  access: ServerAccess,
+  diagnosed: Diagnosed,
+  log: Log,
+) {
   const onTokenChanged = (id: string) => access.changedByCommand(id);
-  return AdminGateway.open({ path, catalog: pool.keeper, onTokenChanged, log });
+  return AdminGateway.open({
+    path,
+    catalog: pool.keeper,
+    onTokenChanged,
+    diagnose: () => diagnose(diagnosed),
+    log,
+  });
 }
 
 async function openDeviceGateway(parts: Parts): Promise<DeviceGateway | undefined> {

@@ -22,8 +22,17 @@ describe("the command line of the commands on the store", () => {
       deep: false,
       repair: false,
       rebuildCatalog: false,
+      bundle: undefined,
     });
     expect(read("doctor")).toMatchObject({ cacheDir: "cache", recordingsDir: "data/received" });
+  });
+
+  test("has a bundle with the configuration, or with what is wrong with it", () => {
+    const { bundle } = read("doctor --bundle b.tar.gz --cache-dir /three") as { bundle?: unknown };
+    expect(bundle).toEqual({ path: "b.tar.gz", config: expect.stringContaining('cache-dir = "/three"') });
+    const wrong = read("doctor --bundle b.tar.gz", { WAVECACHE_PORT: "abc" }) as { bundle?: unknown };
+    expect(wrong.bundle).toEqual({ path: "b.tar.gz", config: expect.stringMatching(/^# .*PORT.*\n$/) });
+    expect(() => read("doctor --bundle a --bundle b")).toThrow("--bundle needs a file, once");
   });
 
   test("has the options of each command", () => {

@@ -3,7 +3,9 @@ import { type CAC, cac } from "cac";
 import { parseArguments, type ParsedOptions } from "../base/command-line.ts";
 import { declareVersion, isAnswered } from "../base/version.ts";
 import { readFolder } from "../config/config.ts";
+import { describeSettings } from "../config/command.ts";
 import { flagsOf } from "../config/flags.ts";
+import type { BundleRequest } from "./diagnosis/bundle.ts";
 import { ConfigError, type Environment, flagOf, options, variableOf } from "../config/schema.ts";
 
 interface Common {
@@ -19,7 +21,7 @@ export type AdminCommand = Common &
   (
     | { name: "backup"; folder: string; recordings: boolean; copy: boolean }
     | { name: "restore"; folder: string; force: boolean }
-    | { name: "doctor"; repair: boolean; rebuildCatalog: boolean }
+    | { name: "doctor"; repair: boolean; rebuildCatalog: boolean; bundle: BundleRequest | undefined }
   );
 
 const names: readonly string[] = ["backup", "restore", "doctor"] satisfies AdminCommand["name"][];
@@ -55,6 +57,7 @@ export function describeAdmin(): CAC {
   const doctor = program.command("doctor", "Compare the store's catalog with its files");
   doctor.option("--repair", "Mend what can be mended; nothing is deleted");
   doctor.option("--rebuild-catalog", "Build a lost or damaged catalog anew");
+  doctor.option("--bundle <file>", "Write what a diagnosis needs into a .tar.gz, without secrets and audio");
   for (const command of [backup, restore, doctor]) {
     command.option("--deep", "Read every file and compare its SHA-256");
     command.option("--json", "Print one JSON object");
@@ -92,7 +95,13 @@ function commandOf(
     case "restore":
       return { ...common, name, folder, force: isOn("force") };
     default:
-      return { ...common, name: "doctor", repair: isOn("repair"), rebuildCatalog: isOn("rebuildCatalog") };
+      return {
+        ...common,
+        name: "doctor",
+        repair: isOn("repair"),
+        rebuildCatalog: isOn("rebuildCatalog"),
+        bundle: bundleOf(parsed, environment),
+      };
   }
 }
 
@@ -102,4 +111,12 @@ function folderOf(
   environment: Environment,
 ): string {
   return readFolder(name, flagsOf([name, "config"], parsed), environment);
+}
+
+function bundleOf(parsed: ParsedOptions, environment: Environment): BundleRequest | undefined {
+  const path = parsed["bundle"];
+  if (path === undefined) return undefined;
+  if (typeof path !== "string" || path === "") throw new ConfigError("--bundle needs a file, once");
+  const flags = flagsOf(["cacheDir", "recordingsDir", "config"], parsed);
+  return { path, config: describeSettings(flags, environment) };
 }

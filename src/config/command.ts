@@ -2,7 +2,7 @@
 import { ConfigError, type Environment } from "./schema.ts";
 import { readSettings } from "./config.ts";
 import { FileError } from "./file/read-file.ts";
-import { readFlags } from "./flags.ts";
+import { type Flags, readFlags } from "./flags.ts";
 import { exampleFile } from "./print/example.ts";
 import { fileJsonSchema } from "./print/json-schema.ts";
 import { showSettings } from "./print/show.ts";
@@ -60,4 +60,15 @@ function readAndPrint(
 
 function printed(text: string): CommandOutcome {
   return { out: `${text}\n`, error: "", exitCode: 0 };
+}
+
+/** The values in force without secrets, or as comments what is wrong with the configuration. Never throws for that. */
+export function describeSettings(flags: Flags, environment: Environment): string {
+  try {
+    return showSettings(readSettings(flags, environment));
+  } catch (error) {
+    if (error instanceof FileError) return error.mistakes.map((mistake) => `# ${mistake}\n`).join("");
+    if (error instanceof ConfigError) return `# ${error.message}\n`;
+    throw error;
+  }
 }

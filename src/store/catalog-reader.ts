@@ -4,6 +4,7 @@
  * opens the catalog itself.
  *
  *     POST /calls/<call>    the arguments of a keeper call as JSON; 200 with its result, or another status with a text
+ *     GET /diagnosis        texts about the server, by the names of the files that they become in a bundle
  */
 import { systemCode, WavecacheError } from "../base/errors.ts";
 import type { KeeperArgs, KeeperResult } from "./keeper-calls.ts";
@@ -22,6 +23,7 @@ export const readCalls = [
   "listDevices",
   "listTokens",
   "pinnedRanges",
+  "totals",
 ] as const;
 /** The keeper's calls that only read. */
 export type ReadCall = (typeof readCalls)[number];
@@ -42,6 +44,9 @@ export interface CommandCatalog {
   /** Rejects with an error of the table. */
   call<C extends CommandCall>(call: C, args: KeeperArgs<C>): Promise<KeeperResult<C>>;
 }
+
+/** The path on the socket at which a server describes itself. */
+export const diagnosisPath = "/diagnosis";
 
 /** Asks the server that has the folder open. */
 export function readFromServer({ admin }: CacheLayout): CommandCatalog {
@@ -89,6 +94,7 @@ export function readFromCatalog(catalog: OpenCatalog): CommandCatalog {
     listDevices: () => catalog.devices.all(),
     listTokens: () => catalog.tokens.all(),
     pinnedRanges: () => catalog.retention.pinnedRanges(),
+    totals: () => catalog.totals(),
     saveToken: (token) => catalog.transaction(() => saveToken(catalog.tokens, token), true),
     revokeToken: ({ id, at }) => catalog.transaction(() => catalog.tokens.revoke(id, at), true),
   };

@@ -48,6 +48,11 @@ export class Reloader {
     return this.#settings.config;
   }
 
+  /** What the server runs with, as texts with their sources. */
+  get settings(): Settings {
+    return this.#settings;
+  }
+
   /** The path of the configuration file; undefined without one. */
   get file(): string | undefined {
     return this.#settings.file;

@@ -8,6 +8,7 @@ import type { Log } from "../../base/log/log.ts";
 import {
   type CommandCall,
   type CommandCatalog,
+  diagnosisPath,
   readCalls,
   type TokenCall,
   tokenCalls,
@@ -21,6 +22,8 @@ export interface AdminSettings {
   catalog: CommandCatalog;
   /** A command has changed the token with this id. */
   onTokenChanged: (id: string) => Promise<void>;
+  /** Texts about the server, by file name. */
+  diagnose: () => Promise<Record<string, string>>;
   log: Log;
 }
 
@@ -57,8 +60,17 @@ export class AdminGateway {
 
 const calls: readonly CommandCall[] = [...readCalls, ...tokenCalls];
 
-async function answer({ catalog, onTokenChanged }: AdminSettings, request: Request): Promise<Response> {
-  const name = new URL(request.url).pathname.replace("/calls/", "");
+async function answer(settings: AdminSettings, request: Request): Promise<Response> {
+  const { pathname } = new URL(request.url);
+  if (pathname === diagnosisPath) return Response.json(await settings.diagnose());
+  return await answerCall(settings, pathname.replace("/calls/", ""), request);
+}
+
+async function answerCall(
+  { catalog, onTokenChanged }: AdminSettings,
+  name: string,
+  request: Request,
+): Promise<Response> {
   const call = calls.find((each) => each === name);
   if (call === undefined || request.method !== "POST") return new Response("no such call", { status: 404 });
   try {

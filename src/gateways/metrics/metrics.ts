@@ -31,6 +31,11 @@ export class Metrics {
     },
   };
 
+  /** In the text format of Prometheus. */
+  text(): Promise<string> {
+    return this.#registry.metrics();
+  }
+
   close(): void {
     this.#sampler.close();
   }
@@ -41,7 +46,7 @@ export class Metrics {
     } catch (error) {
       return errorResponse(error);
     }
-    return new Response(await this.#registry.metrics(), {
+    return new Response(await this.text(), {
       headers: { "content-type": this.#registry.contentType, "cache-control": "no-store" },
     });
   }

@@ -156,13 +156,16 @@ export const migrations = [
   levelBytesSchema,
 ];
 
+/** The newest, which this version writes. */
+export const schemaVersion = migrations.length;
+
 /**
  * Brings the file to the newest version, and keeps a copy of an older one beside it. Returns whether the file was empty.
  * Throws STORE_TOO_NEW.
  */
 export function migrate(database: Database, path: string): boolean {
   const found = database.query<{ user_version: number }, []>("PRAGMA user_version").get()!.user_version;
-  const newest = migrations.length;
+  const newest = schemaVersion;
   if (found > newest) {
     const detail = `${path} has schema ${found}; this version reads up to ${newest}`;
     throw new WavecacheError("STORE_TOO_NEW", detail);
