@@ -152,8 +152,8 @@ export const migrations = [
   accountSchema,
   checksumColumn,
   recordingBytesSchema,
-  recordingAccountSchema,
   levelBytesSchema,
+  recordingAccountSchema,
 ];
 
 /** The newest, which this version writes. */
