@@ -36,9 +36,8 @@ export const recordingSchema = `
   CREATE INDEX recordings_by_device ON recordings (device, started_at) WHERE device IS NOT NULL;
 `;
 
-/** Tokens have the bytes of streams and of recordings in one sum. */
-export const recordingAccountSchema = `
-  ALTER TABLE recordings ADD COLUMN account TEXT;
+/** They name the column with the bytes of a recording, so whoever changes that makes them anew. */
+export const recordingAccountTriggers = `
   CREATE TRIGGER recording_accounts_inserted AFTER INSERT ON recordings WHEN NEW.account IS NOT NULL BEGIN
     INSERT INTO stored_bytes VALUES (NEW.account, NEW.file_bytes)
       ON CONFLICT DO UPDATE SET bytes = bytes + excluded.bytes;
@@ -52,6 +51,11 @@ export const recordingAccountSchema = `
     UPDATE stored_bytes SET bytes = bytes - OLD.file_bytes WHERE account = OLD.account;
   END;
 `;
+
+/** Tokens have the bytes of streams and of recordings in one sum. */
+export const recordingAccountSchema = `
+  ALTER TABLE recordings ADD COLUMN account TEXT;
+  ${recordingAccountTriggers}`;
 
 /** Reads of older recordings compare the SHA-256. */
 export const checksumColumn = "ALTER TABLE recordings ADD COLUMN wav_checksum TEXT";

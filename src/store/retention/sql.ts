@@ -15,6 +15,7 @@ import type {
   RetentionCatalog,
   UsageSample,
 } from "./catalog.ts";
+import { recordingAccountTriggers } from "../recordings/sql.ts";
 import { type Dialect, type SqlDatabase, upsert } from "../sql/database.ts";
 
 /** Statements must spell these as the indexes do. */
@@ -67,11 +68,13 @@ export const retentionSchema = `
 const recordingFiles = `bin_bytes + wav_bytes + ${datHeaderBytes}
     + 4 * channels * ((samples + ${basePixelSamples - 1}) / ${basePixelSamples})`;
 /** Of blocks of 100 ms, as `levelBlockFrames` has them. */
-const levelsFile = `${levelsHeaderBytes} + ${levelBytes} * ((samples + (sample_rate + 5) / 10 - 1) / ((sample_rate + 5) / 10))`;
+const levelBlock = "max(1, (sample_rate + 5) / 10)";
+const levelsFile = `${levelsHeaderBytes} + ${levelBytes} * ((samples + ${levelBlock} - 1) / ${levelBlock})`;
 
-const forgetTriggers = ["inserted", "updated", "deleted"]
-  .map((what) => `DROP TRIGGER recordings_${what};`)
-  .join(" ");
+function dropTriggers(prefix: string): string {
+  return ["inserted", "updated", "deleted"].map((what) => `DROP TRIGGER ${prefix}_${what};`).join(" ");
+}
+
 const countRecordings = `
   UPDATE recording_totals SET bytes = (SELECT coalesce(sum(file_bytes), 0) FROM recordings);
   CREATE TRIGGER recordings_inserted AFTER INSERT ON recordings BEGIN
@@ -88,16 +91,20 @@ const countRecordings = `
 /** What the files of a recording take: the frames, the samples and the peaks, whose header and pixels have a fixed size. */
 export const recordingBytesSchema = `
   ALTER TABLE recordings ADD COLUMN file_bytes INTEGER GENERATED ALWAYS AS (${recordingFiles}) VIRTUAL;
-  ${forgetTriggers}
+  ${dropTriggers("recordings")}
   ${countRecordings}
 `;
 
 /** The same, and the levels. The triggers name the column, so they go before it. */
 export const levelBytesSchema = `
-  ${forgetTriggers}
+  ${dropTriggers("recordings")}
+  ${dropTriggers("recording_accounts")}
   ALTER TABLE recordings DROP COLUMN file_bytes;
   ALTER TABLE recordings ADD COLUMN file_bytes INTEGER GENERATED ALWAYS AS (${recordingFiles} + ${levelsFile}) VIRTUAL;
+  UPDATE stored_bytes SET bytes = bytes
+    + (SELECT coalesce(sum(${levelsFile}), 0) FROM recordings WHERE recordings.account = stored_bytes.account);
   ${countRecordings}
+  ${recordingAccountTriggers}
 `;
 
 type Position = [at: number, id: string | number, limit: number];
