@@ -68,8 +68,10 @@ export const retentionSchema = `
 const recordingFiles = `bin_bytes + wav_bytes + ${datHeaderBytes}
     + 4 * channels * ((samples + ${basePixelSamples - 1}) / ${basePixelSamples})`;
 /** Of blocks of 100 ms, as `levelBlockFrames` has them. */
-const levelBlock = "max(1, (sample_rate + 5) / 10)";
+const levelBlock = "coalesce(nullif((sample_rate + 5) / 10, 0), 1)";
 const levelsFile = `${levelsHeaderBytes} + ${levelBytes} * ((samples + ${levelBlock} - 1) / ${levelBlock})`;
+/** Bytes of all files of a recording, for each engine of the catalog. */
+export const recordingFileBytes = `${recordingFiles} + ${levelsFile}`;
 
 function dropTriggers(prefix: string): string {
   return ["inserted", "updated", "deleted"].map((what) => `DROP TRIGGER ${prefix}_${what};`).join(" ");
@@ -100,7 +102,7 @@ export const levelBytesSchema = `
   ${dropTriggers("recordings")}
   ${dropTriggers("recording_accounts")}
   ALTER TABLE recordings DROP COLUMN file_bytes;
-  ALTER TABLE recordings ADD COLUMN file_bytes INTEGER GENERATED ALWAYS AS (${recordingFiles} + ${levelsFile}) VIRTUAL;
+  ALTER TABLE recordings ADD COLUMN file_bytes INTEGER GENERATED ALWAYS AS (${recordingFileBytes}) VIRTUAL;
   UPDATE stored_bytes SET bytes = bytes
     + (SELECT coalesce(sum(${levelsFile}), 0) FROM recordings WHERE recordings.account = stored_bytes.account);
   ${countRecordings}

@@ -13,7 +13,7 @@ const limitMs = 10_000;
 
 async function bytesInFolder(server: TestServer): Promise<number> {
   const files = await filesUnder(join(server.folder, "received"));
-  const recorded = files.filter(({ path }) => /\.(?:bin|wav|dat)$/.test(path));
+  const recorded = files.filter(({ path }) => /\.(?:bin|wav|dat|lvl)$/.test(path));
   return recorded.reduce((sum, { size }) => sum + size, 0);
 }
 

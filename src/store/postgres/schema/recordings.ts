@@ -1,6 +1,5 @@
 /** The tables of recordings, and what goes with them. */
-import { basePixelSamples } from "../../../base/limits/peaks.ts";
-import { datHeaderBytes } from "../../../codec/peaks/dat.ts";
+import { recordingFileBytes } from "../../retention/sql.ts";
 
 const node = `node text COLLATE "C" NOT NULL DEFAULT current_setting('wavecache.node')`;
 const source = `coalesce(OLD.device, '#' || OLD.stream_id)`;
@@ -35,10 +34,7 @@ const recordings = `
     account         text,
     pinned          integer NOT NULL DEFAULT 0,
     read_at         bigint  NOT NULL DEFAULT 0,
-    file_bytes      bigint  GENERATED ALWAYS AS (
-      bin_bytes + wav_bytes + ${datHeaderBytes}
-      + 4 * channels * ((samples + ${basePixelSamples - 1}) / ${basePixelSamples})
-    ) STORED,
+    file_bytes      bigint  GENERATED ALWAYS AS (${recordingFileBytes}) STORED,
     UNIQUE (node, name)
   );
   CREATE INDEX recordings_by_node ON recordings (node, id);

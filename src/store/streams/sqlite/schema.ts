@@ -152,8 +152,8 @@ export const migrations = [
   accountSchema,
   checksumColumn,
   recordingBytesSchema,
-  levelBytesSchema,
   recordingAccountSchema,
+  levelBytesSchema,
 ];
 
 /** The newest, which this version writes. */
