@@ -363,6 +363,7 @@ async function openListeners(parts: Parts, v1: V1Gateway, metrics: Metrics, log:
     access,
     maxMessageBytes,
     stallTimeoutMs,
+    trustProxy: config.trustProxy,
     allowHost: config.allowHost,
     allowOrigin: config.allowOrigin,
     basePath,

@@ -124,6 +124,8 @@ const server = {
     "limit of the bytes of one message to the audio cache"),
   basePath: option("path", "", optionalUrlPath,
     "path of this server behind a proxy, such as /wavecache, which the addresses in its page begin with"),
+  trustProxy: option("networks", "", optionalNetworks,
+    "networks of reverse proxies whose X-Forwarded-For says where a client is, such as 127.0.0.0/8; without it no proxy's"),
   allowHost: option("names", "", hostNames,
     "host names that web pages may use for this server, also as *.example.com, besides its addresses and localhost"),
   allowOrigin: option("origins", "", origins,

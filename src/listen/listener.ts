@@ -4,6 +4,7 @@
  */
 import type { Server, ServerWebSocket } from "bun";
 import type { Access } from "../access/access.ts";
+import type { AddressList } from "../base/address-list.ts";
 import { takeCredentials } from "../access/credentials.ts";
 import { nobody, type Principal } from "../access/principal.ts";
 import { type ErrorCode, WavecacheError } from "../base/errors.ts";
@@ -39,6 +40,7 @@ import { logAnswer } from "./request-log.ts";
 import type { HttpConnection, HttpRoute } from "./route.ts";
 import { isPageAssetPath, isPagePath } from "./page-paths.ts";
 import { targetOf } from "./target.ts";
+import { TrustedProxies } from "./trusted-proxies.ts";
 import { isHealthPath, type WebAccess, webRefusal } from "./web-access.ts";
 
 export interface ListenerSettings extends PeersSettings {
@@ -52,6 +54,8 @@ export interface ListenerSettings extends PeersSettings {
   access: Access;
   /** Host names that browsers may use, besides addresses, loopback names and `host`. */
   allowHost: HostNames;
+  /** Whose word on the addresses of clients counts; undefined: nobody's. */
+  trustProxy?: AddressList | undefined;
   /** Origins of other servers whose pages may use this one. */
   allowOrigin: Origins;
   /** Gets a line at debug for each answer. */
@@ -102,10 +106,12 @@ export class Listener implements WatchedPort {
   readonly #unanswered = new Set<Promise<Response>>();
   #closing = false;
   readonly #isSocket: boolean;
+  readonly #proxies: TrustedProxies;
   #socketPeers = 0;
 
   constructor(settings: ListenerSettings) {
     this.#settings = settings;
+    this.#proxies = new TrustedProxies(settings.trustProxy);
     this.#peers = new Peers(settings);
     const { host, port, certificates, log, allowHost, allowOrigin, watch, limit, meter } = settings;
     this.#isSocket = isSocketPath(host);
@@ -267,16 +273,17 @@ export class Listener implements WatchedPort {
   }
 
   /** Throws or rejects if the credential is wrong. */
-  #principalOf({ request, url, address }: Arrived): Principal | Promise<Principal> {
+  #principalOf({ request, url, address: peer }: Arrived): Principal | Promise<Principal> {
+    const address = this.#proxies.clientOf(peer.address, request.headers);
     const credentials = takeCredentials(request.headers, url);
     // Before the store is open nothing is known of tokens, and nothing but the state of the server is served.
     // The page and the audio cache share the address `/`.
     const isOpen = isOpenPath(url.pathname) && !isUpgrade(request.headers);
-    if (this.#isStarting || isOpen) return nobody(address.address);
+    if (this.#isStarting || isOpen) return nobody(address);
     if (credentials.session !== undefined && !this.#mayUseCookie(request)) {
       throw new WavecacheError("FOREIGN_ORIGIN");
     }
-    return this.#settings.access.authenticate(credentials, address.address);
+    return this.#settings.access.authenticate(credentials, address);
   }
 
   /** A browser sends a cookie whoever asks it to: only a page of this server may change anything by that. */
@@ -303,7 +310,7 @@ export class Listener implements WatchedPort {
     const connection: HttpConnection = {
       principal,
       context,
-      isSecure: this.#access.scheme === "https",
+      isSecure: this.#access.scheme === "https" || this.#proxies.isSecure(address.address, request.headers),
       keepOpen: () => server.timeout(request, 0),
       setIdleSeconds: (seconds) => server.timeout(request, seconds),
     };

@@ -234,6 +234,30 @@ describe("anonymous", () => {
   });
 });
 
+describe("behind a proxy", () => {
+  test("a client has the address that a trusted proxy has seen, and no other", async () => {
+    const anonymous = "list:streams/**@192.0.2.0/24";
+    await using other = await TestServer.start({
+      flags: { anonymous, "trust-proxy": "127.0.0.0/8,10.0.0.0/8" },
+    });
+    await createToken(other, ["*"]);
+    await other.restart();
+    const statusFrom = async (forwarded: string) => {
+      const headers = { "x-forwarded-for": forwarded };
+      return (await fetch(`${other.httpBase}/api/streams`, { headers })).status;
+    };
+    expect(await statusFrom("192.0.2.7")).toBe(200);
+    expect(await statusFrom("192.0.2.7, 10.0.0.5")).toBe(200);
+    expect(await statusFrom("192.0.2.7, 198.51.100.7")).toBe(401);
+    expect((await fetch(`${other.httpBase}/api/streams`)).status).toBe(401);
+    await using untrusting = await TestServer.start({ flags: { anonymous } });
+    await createToken(untrusting, ["*"]);
+    await untrusting.restart();
+    const headers = { "x-forwarded-for": "192.0.2.7" };
+    expect((await fetch(`${untrusting.httpBase}/api/streams`, { headers })).status).toBe(401);
+  });
+});
+
 describe("a server that others reach", () => {
   const flags = ["--host", "0.0.0.0", "--port", "0"];
 
