@@ -25,6 +25,7 @@ import { ServiceManager } from "./base/system/service-manager.ts";
 import { closeOnSignal } from "./base/system/shutdown.ts";
 import { surviveUncaught } from "./base/system/uncaught.ts";
 import { NatsBus } from "./bus/nats-bus.ts";
+import { bucketSettings } from "./config/bucket.ts";
 import { isConfigCommand, runConfigCommand } from "./config/command.ts";
 import { readFlags } from "./config/flags.ts";
 import { Reloader } from "./config/reload/reloader.ts";
@@ -80,6 +81,7 @@ const entries = {
   read: workerEntry("read"),
   keep: workerEntry("keep"),
   encode: workerEntry("encode"),
+  archive: workerEntry("archive"),
 };
 
 /** Starts everything; rejects, with nothing left running or repaired, if a part cannot start. */
@@ -91,12 +93,14 @@ async function startServer(reloader: Reloader, log: Log, logOutput: LogOutput): 
   const locks = lockFolders(cacheDir, recordingsDir);
   opened.defer(() => locks.release());
   warnIfShared(cacheDir, log);
-  // Each worker is a writer and a reader; the keeper, its sync thread and the encoder come on top.
-  const plan = planDescriptors(2 * workers + 3);
+  const bucket = bucketSettings(config, process.env);
+  // Each worker is a writer and a reader; the keeper, its sync thread, the encoder and the archiver come on top.
+  const plan = planDescriptors(2 * workers + 4);
   const connections = openConnections(config, plan, log);
   opened.defer(() => connections.close());
   const onLost = (reason: string) => log.error("a worker died and is restarted", { reason });
-  const pool = openPool({ entries, cacheDir, workers, maxReadFiles: plan.maxReadFiles, onLost });
+  const { maxReadFiles } = plan;
+  const pool = openPool({ entries, cacheDir, workers, maxReadFiles, bucket, onLost });
   opened.defer(() => closePool(pool));
   const library = await Library.open(libraryDir, openLog("library"));
   opened.defer(() => library.close());
@@ -410,12 +414,13 @@ function drainMs({ config }: Reloader): number {
 async function closeListeners(
   listeners: Listeners,
   v1: V1Gateway,
-  { streams, recordings, retention, reloader }: Parts,
+  { streams, recordings, retention, archive, reloader }: Parts,
 ): Promise<void> {
   const limitMs = drainMs(reloader);
   await Promise.all([v1.leave(limitMs), listeners.untilAnswered(limitMs)]);
   await retention.close();
   await Promise.all([streams.close(), recordings.close()]);
+  await archive?.close();
   await listeners.close();
 }
 

@@ -1,7 +1,8 @@
 /**
  * `backup DIR`: a copy of everything finished, also while the server runs and changes the store.
  *
- *     1  the rows of the catalog are copied into a new catalog, a page at a time
+ *     1  the rows of the catalog are copied into a new catalog, a page at a time; audio that is in the archive alone stays
+ *        there
  *     2  the objects that it names are linked or copied, and the recordings copied if asked for. A stream whose object is
  *        gone was removed since step 1: its row goes too. If its row is still there, the object is missing: a problem
  *     3  the new catalog replaces that of the backup before
@@ -29,7 +30,7 @@ import { acquireLock } from "../store/lock.ts";
 import type { FinishedStream } from "../store/streams/catalog.ts";
 import { SqliteCatalog } from "../store/streams/sqlite/catalog.ts";
 import { BackupFolder } from "./backup-folder.ts";
-import { allRecordings, finishedStreams } from "./catalog-pages.ts";
+import { allRecordings, archiveItems, finishedStreams } from "./catalog-pages.ts";
 import { copy, isSound, linkOrCopy, namesIn, syncFolders } from "./files.ts";
 import type { Outcome, Problem, Progress } from "./report.ts";
 
@@ -88,6 +89,7 @@ class Backup {
     linkedObjects: 0,
     copiedObjects: 0,
     keptObjects: 0,
+    archivedObjects: 0,
     removedObjects: 0,
     copiedBytes: 0,
   };
@@ -125,6 +127,9 @@ class Backup {
   async #copyRows(catalog: SqliteCatalog): Promise<void> {
     const { reader } = this.#source;
     this.#progress.step("streams in the catalog:");
+    // Items first: a stream of an evicted object counts as one.
+    for await (const page of archiveItems(reader))
+      catalog.transaction(() => page.forEach((item) => catalog.archive.enter(item)), false);
     for await (const page of finishedStreams(reader)) {
       catalog.transaction(() => page.forEach((stream) => catalog.enter(stream)), false);
       this.#progress.count(catalog.totals().finished);
@@ -166,6 +171,8 @@ class Backup {
     const [from, to] = [this.#source.layout.objectPath(sha256), this.#target.objectPath(sha256)];
     if (await isSound(to, size, sha256, deep)) {
       this.#figures.keptObjects += 1;
+    } else if (catalog.archive.find(sha256)?.isLocal === false) {
+      this.#figures.archivedObjects += 1;
     } else if (!(await this.#copyFile(from, to))) {
       await this.#noteMissing(catalog, streams);
     } else {
@@ -193,7 +200,10 @@ class Backup {
   async #noteMissing(catalog: SqliteCatalog, streams: FinishedStream[]): Promise<void> {
     for (const { streamId, key } of streams) {
       const row = await this.#source.reader.call("find", { streamId });
-      if (row?.key === key) this.#report("object-missing", streamId, "its audio is missing in the store");
+      if (row?.key === key && row.isEvicted)
+        catalog.transaction(() => catalog.archive.setLocal(row.sha256!, false), false);
+      else if (row?.key === key)
+        this.#report("object-missing", streamId, "its audio is missing in the store");
       else catalog.transaction(() => catalog.remove(streamId), false);
     }
   }

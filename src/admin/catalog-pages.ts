@@ -1,6 +1,7 @@
 /** Everything in a catalog, a page at a time. */
 import { maxListedRecordings } from "../base/limits/recordings.ts";
 import { maxListedStreams } from "../base/limits/streams.ts";
+import type { ArchiveItem } from "../store/archive/catalog.ts";
 import type { CatalogReader } from "../store/catalog-reader.ts";
 import type { RecordingRow } from "../store/recordings/catalog.ts";
 import type { FinishedStream, StreamRow } from "../store/streams/catalog.ts";
@@ -29,5 +30,15 @@ export async function* allRecordings(reader: CatalogReader): AsyncGenerator<Reco
     if (rows.length === 0) return;
     yield rows;
     id = rows.at(-1)!.id;
+  }
+}
+
+/** Pages of what the archive has, or gets, by SHA-256. */
+export async function* archiveItems(reader: CatalogReader): AsyncGenerator<ArchiveItem[]> {
+  for (let sha256 = ""; ;) {
+    const items = await reader.call("archiveItemsAfter", { sha256, limit: maxListedStreams });
+    if (items.length === 0) return;
+    yield items;
+    sha256 = items.at(-1)!.sha256;
   }
 }

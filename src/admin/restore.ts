@@ -11,10 +11,9 @@ import { forgetPosition } from "../store/check/journal-pass.ts";
 import { setAside } from "../store/check/lost-found.ts";
 import { CacheLayout, removeFile, sizeOfFile, syncFile, syncFolder } from "../store/layout.ts";
 import { lockFolders } from "../store/lock.ts";
-import type { FinishedStream } from "../store/streams/catalog.ts";
 import { SqliteCatalog } from "../store/streams/sqlite/catalog.ts";
 import { BackupFolder } from "./backup-folder.ts";
-import { allRecordings, finishedStreams } from "./catalog-pages.ts";
+import { allRecordings, type FinishedRow, finishedStreams } from "./catalog-pages.ts";
 import { copy, isSound, namesIn, syncFolders } from "./files.ts";
 import type { Outcome, Problem, Progress } from "./report.ts";
 
@@ -112,8 +111,9 @@ class Restore {
     syncFolders(this.#layout.objects, this.#folders);
   }
 
-  /** A damaged object that is there moves to lost+found/. */
-  async #copyObject({ streamId, sha256, size }: FinishedStream): Promise<void> {
+  /** A damaged object that is there moves to lost+found/. What is in the archive alone stays there. */
+  async #copyObject({ streamId, sha256, size, isEvicted }: FinishedRow): Promise<void> {
+    if (isEvicted) return;
     const [from, to] = [this.#backup.objectPath(sha256), this.#layout.objectPath(sha256)];
     const content = { bytes: size, sha256 };
     if (await this.#isSound(to, content)) return;

@@ -174,6 +174,12 @@ const table = {
     "another program removed or damaged it; remove the stream and upload it again"),
   OBJECT_DAMAGED: row(500, close.INTERNAL, grpc.DATA_LOSS, "this part of the audio is damaged on disk",
     "read the rest of the stream; upload the same audio again to repair it, and check the disk"),
+  ARCHIVE_UNAVAILABLE: row(503, close.TRY_LATER, grpc.UNAVAILABLE, "the archive cannot be reached",
+    "try again later; the operator finds the reason in the log and at /readyz"),
+  FETCHES_EXHAUSTED: row(503, close.TRY_LATER, grpc.RESOURCE_EXHAUSTED, "too many reads wait for the archive",
+    "try again later; local audio is served meanwhile"),
+  ARCHIVE_CHANGED: row(500, close.INTERNAL, grpc.FAILED_PRECONDITION, "audio is in another archive alone",
+    "start with the --archive that the catalog knows, or read that audio back first"),
 
   // The store
   CACHE_FULL: row(507, close.TRY_LATER, grpc.RESOURCE_EXHAUSTED, "cache is full",

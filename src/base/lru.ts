@@ -48,6 +48,11 @@ export class Lru<T> {
     return this.#entries.values();
   }
 
+  /** A copy of the entries, least recently used first. */
+  entries(): [key: string, value: T][] {
+    return [...this.#entries];
+  }
+
   clear(): void {
     this.#entries.clear();
   }

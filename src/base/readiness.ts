@@ -8,6 +8,7 @@ export interface ReadinessReason {
 
 export class Readiness {
   readonly #messages = new Map<ErrorCode, string>();
+  readonly #notes = new Map<ErrorCode, string>();
 
   /** Enters a reason, or gives it another message. Returns true if the reason is new. */
   set(code: ErrorCode, message: string = errorRow(code).reason): boolean {
@@ -23,6 +24,19 @@ export class Readiness {
 
   has(code: ErrorCode): boolean {
     return this.#messages.has(code);
+  }
+
+  /** Enters what an operator should know, though the server can do its work. */
+  note(code: ErrorCode, message: string): void {
+    this.#notes.set(code, message);
+  }
+
+  clearNote(code: ErrorCode): void {
+    this.#notes.delete(code);
+  }
+
+  get notes(): ReadinessReason[] {
+    return Array.from(this.#notes, ([code, message]) => ({ code, message }));
   }
 
   get isReady(): boolean {

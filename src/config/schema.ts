@@ -23,6 +23,7 @@ import {
 } from "../base/limits/streams.ts";
 import { GiB, MiB } from "../base/limits/units.ts";
 import { logFormats } from "../base/log/line-format.ts";
+import { archiveEndpoint, archiveUrl } from "./archive.ts";
 import { eventTypes, hooks, hookTables } from "./hooks.ts";
 import { mqttPrefix, mqttUrl } from "./mqtt.ts";
 import { natsPrefix, natsUrls } from "./nats.ts";
@@ -184,6 +185,20 @@ const retention = {
 };
 
 // prettier-ignore
+const archive = {
+  archive: option("url", "", archiveUrl,
+    "S3 bucket that gets all finished audio, as s3://bucket/prefix; the cache folder is then a cache of it"),
+  archiveEndpoint: option("url", "", archiveEndpoint,
+    "address of the object store, such as https://minio.example:9000; without it AWS"),
+  archiveRegion: option("name", "us-east-1", text,
+    "region of the bucket"),
+  archiveCredentialsFile: option("file", "", optionalText,
+    "file with AWS_ACCESS_KEY_ID=... and AWS_SECRET_ACCESS_KEY=...; without it these environment variables"),
+  archiveLocalBytes: option("size", "", optionalSize,
+    "local bytes at which audio that the archive has begins to go, least recently used first; default: 9/10 of the cache"),
+};
+
+// prettier-ignore
 const recordings = {
   ingestPort: option("port", "5096", port,
     "extra port of live ingest, which the main port serves too; off for none, 0 picks a free one"),
@@ -308,6 +323,7 @@ export const tables = {
   access,
   cache,
   retention,
+  archive,
   recordings,
   songs,
   tls,
@@ -326,6 +342,7 @@ export const options = {
   ...access,
   ...cache,
   ...retention,
+  ...archive,
   ...recordings,
   ...songs,
   ...tls,

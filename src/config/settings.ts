@@ -5,6 +5,7 @@ import type { NatsSettings } from "../bus/nats-bus.ts";
 import type { MqttSettings } from "../gateways/mqtt/gateway.ts";
 import type { CertificateSettings } from "../listen/tls/certificates.ts";
 import { CacheLayout } from "../store/layout.ts";
+import { archiveAddress } from "./bucket.ts";
 import { cacheBytes, retentionPolicies } from "./retention.ts";
 import type { Config } from "./schema.ts";
 
@@ -28,6 +29,7 @@ export function engineSettings(config: Config, maxUploads: number): EngineSettin
       maxUploads,
       incompleteTtlSeconds: incompleteTtl,
       keepOrphans,
+      archive: archiveAddress(config),
       scrub: { intervalMs: scrubDays === "off" ? undefined : scrubDays * dayMs },
     },
     recordings: {
@@ -50,7 +52,15 @@ export function engineSettings(config: Config, maxUploads: number): EngineSettin
     command: config.onEvent && { command: config.onEvent, filter: config.onEventTypes },
     sounds,
     retention: { policies },
+    archive: { localBytes: localBytes(config, maxCacheBytes), minFreeBytes: config.minFree },
   };
+}
+
+/** A tenth of the cache is room for uploads, until what they bring is archived. */
+function localBytes({ archiveLocalBytes }: Config, maxCacheBytes: number): number {
+  return (
+    Math.min(archiveLocalBytes ?? maxCacheBytes, maxCacheBytes) * (archiveLocalBytes === undefined ? 0.9 : 1)
+  );
 }
 
 export function jwtSettings(config: Config): JwtSettings {

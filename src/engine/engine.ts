@@ -6,6 +6,8 @@ import type { Pool } from "../pool/pool.ts";
 import type { CacheLayout } from "../store/layout.ts";
 import { recordingSubject } from "../store/events/facts.ts";
 import type { Library } from "../store/library/library.ts";
+import { Archive } from "./archive/archive.ts";
+import type { EvictionLimits } from "./archive/eviction.ts";
 import { catalogStore, Devices, type DeviceSettings } from "./devices/devices.ts";
 import { DeviceCommands } from "./devices/remote/device-commands.ts";
 import { Commands, type CommandSettings } from "./events/delivery/command.ts";
@@ -36,6 +38,8 @@ export interface Engine {
   retention: Retention;
   hooks: Hooks;
   commands: Commands;
+  /** Undefined without one. */
+  archive: Archive | undefined;
 }
 
 export interface EngineSettings {
@@ -47,6 +51,7 @@ export interface EngineSettings {
   retention: Pick<RetentionSettings, "policies">;
   hooks: HooksSettings;
   command: CommandSettings | undefined;
+  archive: EvictionLimits;
   /** File names by mode that replace the usual ones. */
   sounds: ReadonlyMap<number, string>;
 }
@@ -67,7 +72,9 @@ export function buildEngine(base: EngineBase, settings: EngineSettings): Engine 
   const events = new EventLog(pool.keeper, settings.events, openLog("events"));
   const conditions = new StoreConditions(readiness, events, openLog("store"));
   const streams = new Streams({ pool, layout, conditions }, settings.streams, openLog("engine"));
-  const streamAudio = new StreamAudios(pool.readers, streams);
+  const archive = buildArchive(base, streams, settings);
+  const readers = archive ?? pool.readers;
+  const streamAudio = new StreamAudios(readers, streams);
   const recordings = new Recordings(
     { pool, conditions, accounts: streams.accounts, bus },
     settings.recordings,
@@ -76,7 +83,7 @@ export function buildEngine(base: EngineBase, settings: EngineSettings): Engine 
   const songs = new Songs(library, streams, layout);
   const songUploads = new SongUploads(library, songs, settings.songs);
   const soundPeaks = new SoundPeaks(pool.encoders);
-  const peaks = new AudioPeaks({ sounds: soundPeaks, streams, songs, readers: pool.readers, layout });
+  const peaks = new AudioPeaks({ sounds: soundPeaks, streams, songs, readers, layout });
   const soundSettings = { names: soundNames(settings.sounds), layout };
   const sounds = new Sounds(library, pool.encoders, soundSettings, openLog("sounds"));
   recordings.sounds.subscribe(({ kind, device, streamId, at: atMs }) => {
@@ -86,18 +93,18 @@ export function buildEngine(base: EngineBase, settings: EngineSettings): Engine 
   const devices = new Devices(deviceBase, settings.devices, openLog("devices"));
   const deviceCommands = new DeviceCommands(devices, bus);
   const folders = { streams: layout.root, recordings: settings.recordings.folder };
-  const { archive } = recordings;
+  const { keeper, writers } = pool;
   const retained = {
-    keeper: pool.keeper,
-    writers: pool.writers,
+    keeper,
+    writers,
     streams,
-    recordings: archive,
+    recordings: recordings.archive,
     recorders: recordings,
+    archive,
     folders,
   };
   const limits = { ...settings.retention, ...settings.streams };
   const retention = new Retention(retained, limits, openLog("retention"));
-  const { keeper } = pool;
   const hooks = new Hooks(events, keeper, settings.hooks, openLog("hooks"));
   const commands = new Commands(events, keeper, settings.command, openLog("commands"));
   const parts = {
@@ -111,13 +118,26 @@ export function buildEngine(base: EngineBase, settings: EngineSettings): Engine 
     devices,
     deviceCommands,
   };
-  return { ...parts, events, hooks, commands, retention };
+  return { ...parts, events, hooks, commands, retention, archive };
+}
+
+/** Undefined without an archive. */
+function buildArchive(
+  { pool, layout, readiness }: EngineBase,
+  streams: Streams,
+  settings: EngineSettings,
+): Archive | undefined {
+  const { keeper, archiver, readers } = pool;
+  if (archiver === undefined) return undefined;
+  const parts = { keeper, archiver, readers, layout, readiness, streams };
+  return new Archive(parts, settings.archive, openLog("archive"));
 }
 
 /** Opens the store and repairs what an earlier run left, then opens the parts in the order in which they need each other. */
 export async function openEngine(engine: Engine): Promise<void> {
-  const { streams, events, hooks, commands, recordings, devices, retention } = engine;
+  const { streams, events, hooks, commands, recordings, devices, retention, archive } = engine;
   await streams.open();
+  await archive?.open();
   await events.open();
   await hooks.open();
   await commands.open();
@@ -145,6 +165,7 @@ export async function configureEngine(
   Object.assign(running.songs, next.songs);
   Object.assign(running.devices, next.devices);
   Object.assign(running.events, next.events);
+  Object.assign(running.archive, next.archive);
   engine.retention.configure({ ...next.retention, ...next.streams });
   engine.sounds.useNames(soundNames(next.sounds));
   await engine.hooks.configure(next.hooks);

@@ -1,4 +1,6 @@
-/** All worker threads: writers and readers behind lanes, the keeper, and the sound encoder. */
+/** All worker threads: writers and readers behind lanes, the keeper, the sound encoder, and the archiver if there is an archive. */
+import type { BucketSettings } from "../store/archive/bucket.ts";
+import { Archiver } from "./archiver.ts";
 import { Encoders } from "./encoders.ts";
 import { KeeperClient } from "./keeper-client.ts";
 import { Readers } from "./readers.ts";
@@ -10,6 +12,7 @@ export interface ThreadEntries {
   read: URL;
   keep: URL;
   encode: URL;
+  archive: URL;
 }
 
 export interface PoolSettings {
@@ -19,6 +22,8 @@ export interface PoolSettings {
   workers: number;
   /** Files that all readers together keep open. */
   maxReadFiles: number;
+  /** Of the archive; undefined without one. */
+  bucket?: BucketSettings | undefined;
   /** A thread died by itself, and is restarted. */
   onLost: (reason: string) => void;
 }
@@ -28,20 +33,24 @@ export interface Pool {
   readers: Readers;
   keeper: KeeperClient;
   encoders: Encoders;
+  /** Undefined without an archive. */
+  archiver: Archiver | undefined;
 }
 
 export function openPool(settings: PoolSettings): Pool {
-  const { entries, cacheDir, workers, maxReadFiles, onLost } = settings;
+  const { entries, cacheDir, workers, maxReadFiles, bucket, onLost } = settings;
   return {
     writers: new Writers({ entry: entries.write, cacheDir, count: workers, onLost }),
     readers: new Readers({ entry: entries.read, cacheDir, count: workers, maxReadFiles, onLost }),
     keeper: new KeeperClient({ entry: entries.keep, onLost }),
     encoders: new Encoders({ entry: entries.encode, onLost }),
+    archiver: bucket && new Archiver({ entry: entries.archive, cacheDir, bucket, onLost }),
   };
 }
 
 /** Lets every thread finish its tasks, then ends it. The keeper is last: results of the writers may still lead to calls. */
 export async function closePool(pool: Pool): Promise<void> {
-  await Promise.all([pool.writers.close(), pool.readers.close(), pool.encoders.close()]);
+  const { writers, readers, encoders, archiver } = pool;
+  await Promise.all([writers.close(), readers.close(), encoders.close(), archiver?.close()]);
   await pool.keeper.close();
 }

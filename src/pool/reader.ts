@@ -29,6 +29,8 @@ import {
 export interface FileRef {
   path: string;
   immutable: boolean;
+  /** The object is in the archive alone, as far as is known: ranges of it are elsewhere, or have to be fetched. */
+  isArchived?: boolean;
 }
 
 /** Receives the answer to one read: its parts in order, up to the one marked `last`, or a failure. */

@@ -7,7 +7,7 @@ import { WavecacheError } from "../base/errors.ts";
 import { maxOpenFilesPerReader, maxResidentFiles } from "../base/limits/streams.ts";
 import { CacheLayout } from "../store/layout.ts";
 import { GarbageWatch } from "./garbage-watch.ts";
-import { type DamageListener, Reader } from "./reader.ts";
+import { type DamageListener, type FileRef, Reader } from "./reader.ts";
 import { ResidentFiles } from "./resident.ts";
 import type { PoolThreadSettings, ThreadFigures } from "./supervised-thread.ts";
 
@@ -42,6 +42,11 @@ export class Readers {
   assign(): Reader {
     this.#next = (this.#next + 1) % this.#readers.length;
     return this.#readers[this.#next]!;
+  }
+
+  /** Where the range can be read: here, what is not in the archive is where it always is. */
+  bring(file: FileRef): FileRef {
+    return file;
   }
 
   /** Starts a thread for the scrub: no other read may wait for a sector that the disk tries again and again. */

@@ -24,6 +24,7 @@ export const readCalls = [
   "listTokens",
   "pinnedRanges",
   "totals",
+  "archiveItemsAfter",
 ] as const;
 /** The keeper's calls that only read. */
 export type ReadCall = (typeof readCalls)[number];
@@ -95,6 +96,7 @@ export function readFromCatalog(catalog: OpenCatalog): CommandCatalog {
     listTokens: () => catalog.tokens.all(),
     pinnedRanges: () => catalog.retention.pinnedRanges(),
     totals: () => catalog.totals(),
+    archiveItemsAfter: ({ sha256, limit }) => catalog.archive.after(sha256, limit),
     saveToken: (token) => catalog.transaction(() => saveToken(catalog.tokens, token), true),
     revokeToken: ({ id, at }) => catalog.transaction(() => catalog.tokens.revoke(id, at), true),
   };

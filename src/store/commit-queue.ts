@@ -4,13 +4,16 @@
  */
 import { toWavecacheError } from "../base/errors.ts";
 import { failpoint } from "../base/failpoint.ts";
+import { evictObjects, localizeObject } from "./archive/eviction.ts";
 import type { JournalEntry } from "./journal/entry.ts";
 import type { Journal } from "./journal/journal.ts";
 import type {
   AdoptRequest,
   ChangeRequest,
   CommitRequest,
+  EvictRequest,
   FinishRequest,
+  LocalizeRequest,
   RemoveRequest,
   RemoveStreamsRequest,
 } from "./keeper-call-kinds.ts";
@@ -73,6 +76,7 @@ export class CommitQueue {
       for (const each of group) if (each.call === "adopt") await this.#adopt(each as AdoptRequest);
       await this.#change(group.filter((request) => request.call === "change") as ChangeRequest[]);
       await this.#remove(group.filter(isRemoval) as Removal[]);
+      for (const each of group) await this.#moveCopy(each);
     }
     this.#group = undefined;
   }
@@ -125,6 +129,18 @@ export class CommitQueue {
     this.#host.replyAll(requests, answers);
   }
 
+  /** Local copies of archived objects go or come. */
+  async #moveCopy(request: CommitRequest): Promise<void> {
+    if (!isCopyMove(request)) return;
+    const { args } = request;
+    try {
+      const moved = "path" in args ? localizeObject(this.#store, args) : evictObjects(this.#store, args);
+      this.#host.replyAll([request], [{ result: await moved }]);
+    } catch (error) {
+      this.#host.replyAll([request], [{ error: toWavecacheError(error) }]);
+    }
+  }
+
   /**
    * After the stream is gone, so that a full disk does not prevent a removal. An entry that cannot be written is no
    * reason to report a failure: the journal is then written anew from the catalog.
@@ -136,6 +152,10 @@ export class CommitQueue {
       this.#host.journalFailed(error);
     }
   }
+}
+
+function isCopyMove(request: CommitRequest): request is EvictRequest | LocalizeRequest {
+  return request.call === "evict" || request.call === "localize";
 }
 
 function isRemoval({ call }: CommitRequest): boolean {

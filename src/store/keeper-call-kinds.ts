@@ -6,9 +6,17 @@ export type RemoveRequest = KeeperRequest<"remove">;
 export type AdoptRequest = KeeperRequest<"adopt">;
 export type ChangeRequest = KeeperRequest<"change">;
 export type RemoveStreamsRequest = KeeperRequest<"removeStreams">;
+export type EvictRequest = KeeperRequest<"evict">;
+export type LocalizeRequest = KeeperRequest<"localize">;
 /** They share one queue. */
 export type CommitRequest =
-  FinishRequest | RemoveRequest | RemoveStreamsRequest | AdoptRequest | ChangeRequest;
+  | FinishRequest
+  | RemoveRequest
+  | RemoveStreamsRequest
+  | AdoptRequest
+  | ChangeRequest
+  | EvictRequest
+  | LocalizeRequest;
 /** Waits for the disk, and touches nothing that commits and removals touch. */
 export type SlowCall =
   | "flush"
@@ -80,6 +88,13 @@ const readingCalls: ReadonlySet<KeeperCall> = new Set<KeeperCall>([
   "measureRetained",
   "retentionUsage",
   "pinnedRanges",
+  "archiveDue",
+  "archiveRemovals",
+  "archiveUploads",
+  "archiveTotals",
+  "archiveItem",
+  "archiveItemsAfter",
+  "evictable",
 ]);
 
 /** The calls that go one group after the other: a removal must not interleave with a commit of the same object. */
@@ -89,6 +104,8 @@ const commitCalls: ReadonlySet<KeeperCall> = new Set<CommitRequest["call"]>([
   "removeStreams",
   "adopt",
   "change",
+  "evict",
+  "localize",
 ]);
 /** Removals free space on a full disk, and need no recovery before them. */
 const removals: ReadonlySet<KeeperCall> = new Set<KeeperCall>([
@@ -96,6 +113,7 @@ const removals: ReadonlySet<KeeperCall> = new Set<KeeperCall>([
   "removeStreams",
   "removeRecordings",
   "expireRecordings",
+  "evict",
 ]);
 
 export function writes({ call }: KeeperRequest): boolean {

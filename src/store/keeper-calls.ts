@@ -2,6 +2,7 @@
  * The calls to the keeper, the thread that owns the catalog and makes finished streams durable. Each event in a
  * stream's life makes one call; a frame makes none. That is rare enough for messages instead of a ring.
  */
+import type { ArchiveCalls } from "./archive/calls.ts";
 import type { JoinArgs, JoinResult } from "./recordings/joins/keeper.ts";
 import type { ErrorCode, WavecacheError } from "../base/errors.ts";
 import type { RecordingEntry, StartedSegment } from "../base/recording-entry.ts";
@@ -63,6 +64,8 @@ export interface OpenArgs {
   isReopened: boolean;
   /** The disk has failed that keeper. */
   afterFault: boolean;
+  /** The address of the archive; undefined for none. */
+  archive: string | undefined;
   at: number;
 }
 
@@ -96,7 +99,7 @@ export interface RemovedStreams {
 export type RetentionReason = "age" | "limit";
 
 /** Arguments and result of each call. Times are milliseconds since 1970. */
-export interface KeeperCalls {
+export interface KeeperCalls extends ArchiveCalls {
   /** Opens the store, recovers it, and starts the background check. Must be the first call. */
   open: [args: OpenArgs, result: { recovery: Recovery; totals: Totals }];
   /** Inserts an unfinished stream. Fails with STREAM_EXISTS if the id is in use. */
@@ -177,8 +180,14 @@ export interface KeeperCalls {
     result: { streamIds: string[]; bytes: number },
   ];
   totals: [args: null, result: Totals];
-  /** Marks the streams of an object as damaged, or as whole. Results in those marked otherwise before. */
-  markDamaged: [args: { sha256: string; isDamaged: boolean }, result: { streamIds: string[] }];
+  /**
+   * Marks the streams of an object as damaged, or as whole. Results in those marked otherwise before. None are marked as
+   * damaged if the archive has the object: it is evicted instead.
+   */
+  markDamaged: [
+    args: { sha256: string; isDamaged: boolean },
+    result: { streamIds: string[]; isEvicted: boolean },
+  ];
   countDamaged: [args: null, result: number];
   /** Objects after this SHA-256, for the scrub. */
   nextObjects: [args: { after: string; limit: number }, result: StoredObject[]];

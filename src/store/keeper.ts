@@ -11,6 +11,8 @@ import { Background } from "./check/background.ts";
 import { Drift } from "./check/drift.ts";
 import { LostFound } from "./check/lost-found.ts";
 import type { StoreNotice } from "./check/notice.ts";
+import type { QuickArchiveCall } from "./archive/calls.ts";
+import { ArchiveKeeper } from "./archive/keeper.ts";
 import { streamsOfObject } from "./streams/adoption.ts";
 import type { Catalog } from "./streams/catalog.ts";
 import { checkpointGroup } from "./streams/checkpoint.ts";
@@ -73,13 +75,16 @@ export class Keeper {
   readonly #events: OutboxKeeper;
   readonly #tokens: TokenCatalog;
   readonly #retention: RetentionKeeper;
+  readonly #archive: ArchiveKeeper;
   readonly #journal: Journal;
   readonly #background: Background;
   readonly #syncFileSystem: SyncFileSystem;
   readonly #reply: Reply;
   #isRecovered = false;
   #fault: WavecacheError | undefined;
-  readonly #quickCalls: { [C in QuickCall]: (args: KeeperArgs<C>) => KeeperResult<C> } = {
+  readonly #quickCalls: {
+    [C in Exclude<QuickCall, QuickArchiveCall>]: (args: KeeperArgs<C>) => KeeperResult<C>;
+  } = {
     reserve: (args) => this.#reserve(args),
     resume: (args) => this.#resume(args),
     declareSize: (args) => this.#unfinished.declareSize(args),
@@ -95,7 +100,7 @@ export class Keeper {
     idle: (args) => this.#unfinished.idle(args),
     expire: (args) => this.#unfinished.expire(args),
     totals: () => this.#totals(),
-    markDamaged: (args) => ({ streamIds: this.#markDamaged(args) }),
+    markDamaged: (args) => this.#markDamaged(args),
     countDamaged: () => this.#catalog.countDamaged(),
     nextObjects: ({ after, limit }) => this.#catalog.nextObjects(after, limit),
     scrubState: () => readScrubState(this.#catalog),
@@ -135,7 +140,8 @@ export class Keeper {
   readonly #slowCalls: { [C in SlowCall]: (args: KeeperArgs<C>) => Promise<KeeperResult<C>> } = {
     flush: (args) => this.#flush(args),
     checkpoint: (args) => this.#checkpoint(args),
-    sweepSums: ({ folder }) => sweepSums(this.#layout, folder),
+    sweepSums: ({ folder }) =>
+      sweepSums(this.#layout, folder, (sha256) => this.#catalog.archive.find(sha256) !== undefined),
     syncRecordings: (args) => this.#recordings.sync(args),
     repairRecordings: (args) => this.#recordings.repair(args),
     listRecordings: (args) => this.#recordings.list(args),
@@ -171,6 +177,7 @@ export class Keeper {
     this.#events = new OutboxKeeper(catalog, announce);
     this.#tokens = catalog.tokens;
     this.#retention = new RetentionKeeper(catalog);
+    this.#archive = new ArchiveKeeper(store);
     this.#background = new Background(store, keepOrphans, notify, () => this.#guard.lost !== undefined);
     this.#commits = new CommitQueue(store, {
       guard: this.#guard,
@@ -182,7 +189,8 @@ export class Keeper {
   }
 
   /** Recovers from the end of the run before, and starts the background check. */
-  open({ at, isReopened, afterFault }: OpenArgs): KeeperResult<"open"> {
+  open({ at, isReopened, afterFault, archive }: OpenArgs): KeeperResult<"open"> {
+    useArchive(this.#catalog, archive);
     const recovery = this.#recover(at);
     if (afterFault) this.#catalog.transaction(() => this.#catalog.distrustAll(), true);
     if (isReopened) this.#guard.clear();
@@ -298,7 +306,8 @@ export class Keeper {
   }
 
   #answer<C extends KeeperCall>(call: C, args: KeeperArgs<C>): unknown {
-    const run = this.#quickCalls[call as QuickCall] as (args: KeeperArgs<C>) => unknown;
+    const calls = call in this.#quickCalls ? this.#quickCalls : this.#archive.calls;
+    const run = calls[call as keyof typeof calls] as (args: KeeperArgs<C>) => unknown;
     return run(args);
   }
 
@@ -319,8 +328,10 @@ export class Keeper {
     return this.#catalog.totals();
   }
 
-  #markDamaged({ sha256, isDamaged }: KeeperArgs<"markDamaged">): string[] {
-    return isDamaged ? noteDamage(this.#catalog, sha256) : this.#catalog.markDamaged(sha256, false);
+  #markDamaged({ sha256, isDamaged }: KeeperArgs<"markDamaged">): KeeperResult<"markDamaged"> {
+    if (!isDamaged) return { streamIds: this.#catalog.markDamaged(sha256, false), isEvicted: false };
+    const isEvicted = this.#archive.replaces(sha256);
+    return { streamIds: isEvicted ? [] : noteDamage(this.#catalog, sha256), isEvicted };
   }
 
   #saveDevices({ devices, forgotten }: KeeperArgs<"saveDevices">): null {
@@ -354,6 +365,12 @@ export class Keeper {
   #checkpoint({ items, at }: KeeperArgs<"checkpoint">): Promise<KeeperResult<"checkpoint">> {
     return checkpointGroup(this.#layout, this.#catalog, this.#syncFileSystem, items, at);
   }
+}
+
+/** Throws ARCHIVE_CHANGED. */
+function useArchive(catalog: Catalog, archive: string | undefined): void {
+  if (!catalog.transaction(() => catalog.archive.use(archive), false))
+    throw new WavecacheError("ARCHIVE_CHANGED");
 }
 
 function openCatalog(layout: CacheLayout, onFault: (error: unknown) => void): SqliteCatalog {

@@ -9,6 +9,7 @@
  *     incoming/<key>         an unfinished upload; the key is in its catalog row
  *     objects-v1/<2 hex>/<sha-256>   audio of finished streams, immutable
  *     sums-v1/<2 hex>/<sha-256>      block checksums of that object (streams/sums.ts); made again if missing
+ *     fetched/<sha-256>      pieces of an object that is in the archive; a start removes them
  *     access.closed          says that there were tokens (access/closed-mark.ts)
  *     links.key              the keys of shared links (access/links.ts)
  *     hook-secret            signs webhooks
@@ -37,6 +38,7 @@ export class CacheLayout {
   readonly sounds: string;
   readonly peaks: string;
   readonly lostFound: string;
+  readonly fetched: string;
   readonly journal: string;
 
   constructor(root: string) {
@@ -56,6 +58,7 @@ export class CacheLayout {
     this.peaks = join(root, "peaks");
     this.journal = join(root, "journal-v1");
     this.lostFound = join(root, "lost+found");
+    this.fetched = join(root, "fetched");
   }
 
   incomingPath(key: string): string {
@@ -83,6 +86,11 @@ export class CacheLayout {
 
   objectPath(sha256: string): string {
     return join(this.objectFolder(sha256), sha256);
+  }
+
+  /** What came of an archived object. Its name is that of the object: readers look for its checksums by that. */
+  fetchedPath(sha256: string): string {
+    return join(this.fetched, sha256);
   }
 
   sumsPath(sha256: string): string {

@@ -16,14 +16,17 @@ export async function examineStreams(examination: Examination): Promise<void> {
   let done = 0;
   // Streams may share an object, which is read only once.
   const sound = new Set<string>();
+  const archived = new Set<string>();
   for await (const page of finishedStreams(examination.store.reader)) {
     for (const stream of page) {
+      if (stream.isEvicted) archived.add(stream.sha256);
       if (!sound.has(stream.sha256) && (await examineObject(examination, stream))) sound.add(stream.sha256);
       examination.progress.count((done += 1));
     }
   }
   examination.figures["streams"] = done;
   examination.figures["objects"] = sound.size;
+  if (archived.size > 0) examination.figures["archivedObjects"] = archived.size;
 }
 
 /** Returns whether the object of the stream is as it should be. */
@@ -32,6 +35,8 @@ async function examineObject(examination: Examination, stream: FinishedRow): Pro
   const { sha256, size, streamId } = stream;
   const path = store.layout.objectPath(sha256);
   const deep = options.deep || stream.isDamaged;
+  // Only the server reads the archive.
+  if (stream.isEvicted && !stream.isDamaged && sizeOfFile(path) === undefined) return false;
   if (await isSound(path, size, sha256, deep)) {
     if (stream.isDamaged) await reportMark(examination, stream);
     if (options.deep) await examineSums(examination, sha256);
@@ -75,7 +80,11 @@ async function isStillThere({ store, options }: Examination, stream: FinishedRow
   const { streamId, key, sha256, size } = stream;
   const row = await store.reader.call("find", { streamId });
   const deep = options.deep || stream.isDamaged;
-  return row?.key === key && !(await isSound(store.layout.objectPath(sha256), size, sha256, deep));
+  return (
+    row?.key === key &&
+    !row.isEvicted &&
+    !(await isSound(store.layout.objectPath(sha256), size, sha256, deep))
+  );
 }
 
 /** The object in lost+found/, whole. */

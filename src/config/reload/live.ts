@@ -18,6 +18,7 @@ const live: ReadonlySet<Name> = new Set<Name>([
   "keepRecordings",
   "minFree",
   "policy",
+  "archiveLocalBytes",
   "rotateSeconds",
   "adpcmNibbles",
   "fillGaps",

@@ -3,6 +3,7 @@ import { open } from "node:fs/promises";
 import { verifiedAtOnceBytes } from "../../base/limits/audio-http.ts";
 import { WavecacheError } from "../../base/errors.ts";
 import type { Peaks } from "../../codec/peaks/dat.ts";
+import type { FileRef } from "../../pool/reader.ts";
 import type { CacheLayout } from "../../store/layout.ts";
 import type { OpenedFile } from "../../store/library/file.ts";
 import type { StreamPlaces, VerifyingReaders } from "../streams/stream-audio.ts";
@@ -39,7 +40,7 @@ export class AudioPeaks {
     const { sha256, size, file } = await streams.locate(streamId, Number.POSITIVE_INFINITY);
     if (sha256 === undefined) throw new WavecacheError("STREAM_UNFINISHED");
     const path = layout.streamPeaksPath(sha256);
-    return await sounds.get(path, () => this.#openVerified(file.path, size), signal);
+    return await sounds.get(path, () => this.#openVerified(file, size), signal);
   }
 
   /** Rejects with SONG_UNKNOWN, SONG_CHANGED, SOUND_UNREADABLE, PEAKS_EXHAUSTED and the like. */
@@ -59,10 +60,14 @@ export class AudioPeaks {
   }
 
   /** The decoder reads what it gets: damage must be found before. */
-  async #openVerified(path: string, size: number): Promise<SoundFile> {
-    const reader = this.#parts.readers.assign();
+  async #openVerified(file: FileRef, size: number): Promise<SoundFile> {
+    const { readers } = this.#parts;
+    const reader = readers.assign();
+    let { path } = file;
     for (let at = 0; at < size; at += verifiedAtOnceBytes) {
-      await reader.verify(path, at, Math.min(verifiedAtOnceBytes, size - at));
+      const length = Math.min(verifiedAtOnceBytes, size - at);
+      ({ path } = await readers.bring(file, at, length));
+      await reader.verify(path, at, length);
     }
     const handle = await open(path, "r");
     return { descriptor: handle.fd, size, close: () => handle.close() };

@@ -44,6 +44,8 @@ export interface PlanBasis {
   readonly newBytes: number;
   /** Bytes of uploads that are not on the disk yet. */
   readonly unwrittenBytes: number;
+  /** Bytes of local copies that the archive has: they go before a stream does. */
+  readonly evictableBytes: number;
   /** Streams beside which no more fit. */
   readonly maxStreams: number;
   candidates(query: CandidateQuery): Promise<Candidate[]>;
@@ -121,7 +123,8 @@ export class RetentionPlan {
     if (maxBytes !== undefined && this.#isOver(policy, used, maxBytes)) return "max-bytes";
     const disk = this.#basis.disk(policy.kind);
     if (minFreeBytes === undefined || disk === undefined) return undefined;
-    const free = disk.freeBytes + (this.#freed.get(disk.device) ?? 0);
+    const evictableBytes = policy.kind === "streams" ? this.#basis.evictableBytes : 0;
+    const free = disk.freeBytes + evictableBytes + (this.#freed.get(disk.device) ?? 0);
     const { newBytes, unwrittenBytes } = this.#basis;
     const wanted = Math.max(startOfFree(minFreeBytes), minFreeBytes + newBytes) + unwrittenBytes;
     return free < wanted ? "min-free" : undefined;

@@ -42,6 +42,8 @@ export interface RetentionBase {
   streams: Pick<Streams, "admission" | "figures" | "reads" | "removeTogether" | "retainBy">;
   recordings: Pick<RecordingArchive, "reads" | "removeTogether" | "isIrremovable">;
   recorders: Recorders;
+  /** Local copies that may go before any stream does; undefined without an archive. */
+  archive?: { readonly evictableBytes: number } | undefined;
   folders: Readonly<Record<RetainedKind, string>>;
 }
 
@@ -101,7 +103,9 @@ export class Retention implements StreamRetention {
   /** Keeps to these limits from the next run on, which comes soon. */
   configure({ policies, maxCacheBytes, maxStreams }: RetentionSettings): void {
     this.#maxStreams = Math.min(maxStreams, Math.floor(maxCacheBytes / minStreamBytes));
-    this.#policies = policies.map((each) => new Policy(withinCache(each, maxCacheBytes)));
+    // What is in the archive does not fill the cache.
+    const limitBytes = this.#base.archive === undefined ? maxCacheBytes : Infinity;
+    this.#policies = policies.map((each) => new Policy(withinCache(each, limitBytes)));
     this.#use.forget();
     this.#passedAtMs = -Infinity;
   }
@@ -297,6 +301,7 @@ export class Retention implements StreamRetention {
       recordings.reads.isInProgress(id) || recordings.isIrremovable(id);
     return {
       now: Date.now(),
+      evictableBytes: this.#base.archive?.evictableBytes ?? 0,
       maxStreams: this.#maxStreams,
       get newBytes() {
         return newBytes();
@@ -365,6 +370,7 @@ function nothingRemoved(): RemovedFigures["streams"] {
 
 /** A policy that makes room for uploads does so within the cache, too: it would be full before. */
 function withinCache(settings: PolicySettings, maxCacheBytes: number): PolicySettings {
+  if (maxCacheBytes === Infinity) return settings;
   const { coversAll, kind, makesRoom } = new Policy(settings);
   const isAboutRoom = settings.maxBytes !== undefined || settings.minFreeBytes !== undefined;
   if (kind !== "streams" || !coversAll || !makesRoom || !isAboutRoom) return settings;

@@ -56,7 +56,7 @@ export class PolicyUse {
     }
     const { uploading, finishing, interrupted, finished } = this.#streams.figures();
     const count = uploading + finishing + interrupted + finished;
-    return { bytes: this.#streams.admission.cacheBytes, count };
+    return { bytes: this.#streams.admission.storedBytes, count };
   }
 
   /** Of recordings in progress, which the catalog does not count. */

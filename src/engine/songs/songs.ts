@@ -120,8 +120,8 @@ export class Songs {
     if (row === null || row.state !== "finished" || row.sha256 === null) return undefined;
     const { size, sha256 } = row;
     const path = this.#layout.objectPath(sha256);
-    await checkObject(path, size);
-    const file = { path, immutable: true };
+    if (!row.isEvicted) await checkObject(path, size);
+    const file = { path, immutable: true, isArchived: row.isEvicted };
     return new StreamSong({ streamId, size, sha256 }, file, this.#streams.assignReader(), release);
   }
 

@@ -31,6 +31,8 @@ export class Admission {
   readonly #reclaimer: Reclaimer;
   #objectBytes = 0;
   #unfinishedBytes = 0;
+  #evictedBytes = 0;
+  #fetchedBytes = 0;
   #diskRoomBytes = Infinity;
   #admittedBytes = 0;
   readonly #admittedLately = new RecentBytes(laneDelayMs);
@@ -63,6 +65,26 @@ export class Admission {
     this.#admitWaiting();
   }
 
+  /** Of the objects: bytes of those that are in the archive alone, which take no room here. */
+  get evictedBytes(): number {
+    return this.#evictedBytes;
+  }
+
+  set evictedBytes(bytes: number) {
+    this.#evictedBytes = bytes;
+    this.#admitWaiting();
+  }
+
+  /** Bytes of those that are here again, while they are not whole. */
+  get fetchedBytes(): number {
+    return this.#fetchedBytes;
+  }
+
+  set fetchedBytes(bytes: number) {
+    this.#fetchedBytes = bytes;
+    this.#admitWaiting();
+  }
+
   /** Bytes that were admitted so far, and those of them that were admitted in the last moments. */
   get admitted(): { bytes: number; latelyBytes: number } {
     return { bytes: this.#admittedBytes, latelyBytes: this.#admittedLately.bytes };
@@ -77,8 +99,19 @@ export class Admission {
     this.#admitWaiting();
   }
 
-  get cacheBytes(): number {
+  /** Bytes of all streams, wherever they are. */
+  get storedBytes(): number {
     return this.#objectBytes + this.#unfinishedBytes;
+  }
+
+  /** Bytes here. */
+  get cacheBytes(): number {
+    return this.storedBytes - this.#evictedBytes + this.#fetchedBytes;
+  }
+
+  /** Bytes that have room here. */
+  get freeBytes(): number {
+    return -this.#excessBytes(0);
   }
 
   /** Accepted bytes that wait for room. */

@@ -6,6 +6,8 @@ import { noFindings } from "../../store/streams/audio-reading.ts";
 import { AudioReadings, type ReadingHost } from "./audio-readings.ts";
 
 /** A catalog of these ids. `inspect` answers by the path, which is the id. */
+const whole: ReadingHost["whole"] = async ({ sha256 }) => sha256!;
+
 function host(ids: string[], inspect: ReadingHost["encoders"]["inspect"]) {
   const changes: Record<string, unknown>[] = [];
   const waiting = [...ids];
@@ -17,8 +19,7 @@ function host(ids: string[], inspect: ReadingHost["encoders"]["inspect"]) {
     return args;
   };
   const keeper = { call } as unknown as ReadingHost["keeper"];
-  const layout = { objectPath: (sha256: string) => sha256 };
-  return { changes, waiting, host: { keeper, encoders: { inspect }, layout, changed: () => {} } };
+  return { changes, waiting, host: { keeper, encoders: { inspect }, whole, changed: () => {} } };
 }
 
 test("audio that ends the thread counts as read, and the next one is read", async () => {

@@ -7,14 +7,14 @@ import { readingPageStreams } from "../../base/limits/streams.ts";
 import type { Log } from "../../base/log/log.ts";
 import type { Encoders } from "../../pool/encoders.ts";
 import type { KeeperClient } from "../../pool/keeper-client.ts";
-import type { CacheLayout } from "../../store/layout.ts";
 import { type AudioFindings, noFindings } from "../../store/streams/audio-reading.ts";
 import type { StreamRow } from "../../store/streams/catalog.ts";
 
 export interface ReadingHost {
   keeper: Pick<KeeperClient, "call">;
   encoders: Pick<Encoders, "inspect">;
-  layout: Pick<CacheLayout, "objectPath">;
+  /** The path of the whole audio. */
+  whole(row: StreamRow): Promise<string>;
   /** A stream has other tags now. */
   changed(row: StreamRow): void;
 }
@@ -80,10 +80,10 @@ export class AudioReadings {
   }
 
   /** Audio that ends the thread says nothing, or it would end each new thread, too. */
-  async #findingsOf({ sha256, format }: StreamRow): Promise<AudioFindings> {
+  async #findingsOf(row: StreamRow): Promise<AudioFindings> {
     try {
-      const path = this.#host.layout.objectPath(sha256!);
-      return await this.#host.encoders.inspect({ path, format: format! });
+      const path = await this.#host.whole(row);
+      return await this.#host.encoders.inspect({ path, format: row.format! });
     } catch (error) {
       if (!(error instanceof WavecacheError) || error.code !== "WORKER_LOST" || this.#isClosing) throw error;
       return noFindings;

@@ -40,7 +40,7 @@ const error = new WavecacheError("OBJECT_DAMAGED", "a detail");
 test("damage is counted at each report, and marked and logged with its streams once", async () => {
   const keeper = new FakeKeeper({ aa: ["one", "two"], bb: ["three"] });
   const lines: [string, Fields | undefined][] = [];
-  const damage = new Damage(keeper, logOf(lines));
+  const damage = new Damage(keeper, () => {}, logOf(lines));
   for (let times = 0; times < 5; times += 1) damage.report("objects-v1/aa/aa", error);
   damage.report("objects-v1/bb/bb", error);
   await until("three streams", 5_000, () => damage.streams === 3);
@@ -51,7 +51,7 @@ test("damage is counted at each report, and marked and logged with its streams o
 test("an object without streams is not logged: it was removed while it was read", async () => {
   const keeper = new FakeKeeper({});
   const lines: [string, Fields | undefined][] = [];
-  const damage = new Damage(keeper, logOf(lines));
+  const damage = new Damage(keeper, () => {}, logOf(lines));
   damage.report("objects-v1/aa/aa", error);
   await until("the mark", 5_000, () => keeper.marks === 1);
   expect([damage.found, lines]).toEqual([1, []]);
@@ -60,7 +60,7 @@ test("an object without streams is not logged: it was removed while it was read"
 test("damage that is repaired, or was none, is counted no more, and new damage is reported again", async () => {
   const keeper = new FakeKeeper({ aa: ["one"] });
   const lines: [string, Fields | undefined][] = [];
-  const damage = new Damage(keeper, logOf(lines));
+  const damage = new Damage(keeper, () => {}, logOf(lines));
   damage.report("x/aa", error);
   await until("a damaged stream", 5_000, () => damage.streams === 1);
   keeper.damaged.clear();

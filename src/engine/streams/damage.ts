@@ -15,12 +15,15 @@ export class Damage {
   /** Finished streams that are marked as damaged. */
   streams = 0;
   readonly #keeper: Pick<Pool["keeper"], "call">;
+  readonly #onEvicted: (path: string) => void;
   readonly #log: Log;
   /** When the damage of an object was reported last, by SHA-256; of the monotonic clock. */
   readonly #reportedAtMs = new Lru<number>(maxKnownDamage);
 
-  constructor(keeper: Pick<Pool["keeper"], "call">, log: Log) {
+  /** `onEvicted` hears of an object that the archive has: its damaged copy here is gone. */
+  constructor(keeper: Pick<Pool["keeper"], "call">, onEvicted: (path: string) => void, log: Log) {
     this.#keeper = keeper;
+    this.#onEvicted = onEvicted;
     this.#log = log;
   }
 
@@ -31,7 +34,10 @@ export class Damage {
     const now = performance.now();
     if (now - (this.#reportedAtMs.get(sha256) ?? -Infinity) < damageReportIntervalMs) return;
     this.#reportedAtMs.set(sha256, now);
-    void this.#mark(sha256, true, (streamIds) => this.#warn(streamIds, error));
+    void this.#mark(sha256, true, (streamIds, isEvicted) => {
+      if (isEvicted) this.#replace(path, error);
+      else this.#warn(streamIds, error);
+    });
   }
 
   /** Every block of an object that was marked as damaged is right. */
@@ -60,15 +66,25 @@ export class Damage {
     }
   }
 
-  async #mark(sha256: string, isDamaged: boolean, report: (streamIds: string[]) => void): Promise<void> {
+  async #mark(
+    sha256: string,
+    isDamaged: boolean,
+    report: (streamIds: string[], isEvicted: boolean) => void,
+  ): Promise<void> {
     try {
-      const { streamIds } = await this.#keeper.call("markDamaged", { sha256, isDamaged });
+      const { streamIds, isEvicted } = await this.#keeper.call("markDamaged", { sha256, isDamaged });
       // None if they are marked already, or the stream was removed during the read.
-      if (streamIds.length > 0) report(streamIds);
+      if (streamIds.length > 0 || isEvicted) report(streamIds, isEvicted);
       await this.recount();
     } catch (error) {
       this.#log.warn("the catalog did not note damaged audio", { sha256, error });
     }
+  }
+
+  #replace(path: string, { code, detail }: WavecacheError): void {
+    this.#onEvicted(path);
+    const sha256 = basename(path);
+    this.#log.warn("audio was damaged on the disk; the archive has it", { sha256, code, detail });
   }
 
   #warn(streamIds: string[], error: WavecacheError): void {

@@ -86,6 +86,14 @@ export class ReadableStreams {
     return this.#known.delete(streamId)?.file.path;
   }
 
+  /** These objects are somewhere else now, or will be: look-ups ask the catalog. */
+  forgetPaths(paths: readonly string[]): void {
+    const gone = new Set(paths);
+    for (const [streamId, { file }] of this.#known.entries()) {
+      if (gone.has(file.path)) this.#known.delete(streamId);
+    }
+  }
+
   /** What is known of a stream is now this. */
   changed(row: StreamRow): void {
     const isKnown = this.#known.get(row.streamId)?.key === row.key;
@@ -114,8 +122,8 @@ export class ReadableStreams {
 
   #readableObject(row: StreamRow): Readable {
     const sha256 = row.sha256!;
-    const { size, key, format } = row;
-    const file = { path: this.#layout.objectPath(sha256), immutable: true };
+    const { size, key, format, isEvicted: isArchived } = row;
+    const file = { path: this.#layout.objectPath(sha256), immutable: true, isArchived };
     return { size, file, finishedAt: row.finishedAt!, sha256, key, metadata: describeStream(row), format };
   }
 }

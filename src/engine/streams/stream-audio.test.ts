@@ -64,6 +64,7 @@ beforeEach(() => {
   found = undefined;
   const readers = {
     assign: () => reader,
+    bring: (file: FileRef) => file,
     forget: (path: string) => {
       forgotten.push(path);
       reader.forget(path);

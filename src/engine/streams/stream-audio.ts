@@ -21,6 +21,8 @@ export interface VerifyingReaders {
   assign(): VerifyingReader;
   /** Closes the file, so that the next read opens it anew. */
   forget(path: string): void;
+  /** Brings a range of an archived object here. The result has to be opened at once. */
+  bring(file: FileRef, offset: number, length: number): FileRef | Promise<FileRef>;
 }
 
 /** Where streams are found. */
@@ -125,6 +127,8 @@ export class StreamAudio {
 
   async #openRange(offset: number, length: number): Promise<OpenRange | undefined> {
     const { file } = this.#readable;
+    // Its pieces come as they are read.
+    if (file.isArchived === true) return undefined;
     const held = await hold(file);
     if (held === undefined) {
       // A reader may have the file open that was there before.

@@ -36,6 +36,15 @@ export class StreamRemovals {
     return this.#leaving.get(streamId);
   }
 
+  /** Whoever wants to read one of these streams waits until `removal` has settled. */
+  hold(streamIds: readonly string[], removal: Promise<unknown>): void {
+    const settled = removal.then(noResult, noResult).then(() => {
+      for (const streamId of streamIds)
+        if (this.#leaving.get(streamId) === settled) this.#leaving.delete(streamId);
+    });
+    for (const streamId of streamIds) this.#leaving.set(streamId, settled);
+  }
+
   /** Rejects with STREAM_UNFINISHED while it is uploaded, STREAM_UNKNOWN if it does not exist. */
   async remove(streamId: string): Promise<void> {
     const { admission, counts, damage } = this.#host;

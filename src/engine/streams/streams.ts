@@ -1,11 +1,11 @@
 /** The rules about streams: which may be uploaded, resumed, read and removed, and what the thread pool does for that. */
 import { randomBytes } from "node:crypto";
 import { WavecacheError } from "../../base/errors.ts";
+import { verifiedAtOnceBytes } from "../../base/limits/audio-http.ts";
 import { maxOutboundBytes } from "../../base/limits/streams.ts";
 import type { Log } from "../../base/log/log.ts";
 import { isStreamId } from "../../base/ids/stream-id.ts";
 import type { Pool } from "../../pool/pool.ts";
-import type { Reader } from "../../pool/reader.ts";
 import type { StoreNotice } from "../../store/check/notice.ts";
 import type { RemovedStreams, RetentionReason, UploadRef } from "../../store/keeper-calls.ts";
 import type { CacheLayout } from "../../store/layout.ts";
@@ -27,9 +27,11 @@ import { InterruptedUploads } from "./interrupted-uploads.ts";
 import { OutboundBudget } from "./outbound-budget.ts";
 import { Scrub, type ScrubHost, type ScrubSettings } from "./scrub.ts";
 import { type Readable, ReadableStreams } from "./readable-streams.ts";
+import type { RangeReader } from "../songs/stream-song.ts";
 import { StoredObjects } from "./stored-objects.ts";
 import { type RemovalHost, StreamRemovals } from "./stream-removals.ts";
 import { StoreWatch } from "./store-watch.ts";
+import type { ReadOrder, StreamArchive } from "./stream-archive.ts";
 import { StreamQuota, type StreamQuotaLimits } from "./stream-quota.ts";
 import { Upload, type UploadOwner } from "./upload.ts";
 import { type Continuation, UploadStorage } from "./upload-storage.ts";
@@ -46,6 +48,8 @@ export interface StreamsSettings extends AdmissionLimits, StreamQuotaLimits {
   /** Keep the files in lost+found/ forever. */
   keepOrphans: boolean;
   scrub: ScrubSettings;
+  /** The address of the archive; undefined for none. */
+  archive: string | undefined;
 }
 
 export interface StreamRetention extends Reclaimer {
@@ -89,6 +93,7 @@ export class Streams {
   readonly #removals: StreamRemovals;
   /** Removes finished streams when interrupted uploads are not enough. */
   #retention: StreamRetention | undefined;
+  #archive: StreamArchive | undefined;
   readonly #followers = new Followers((streamId) => this.#uploads.get(streamId));
   readonly #readable: ReadableStreams;
   #expiry: Timer | undefined;
@@ -118,12 +123,13 @@ export class Streams {
       find: (streamId: string) => this.find(streamId),
     };
     this.#readable = new ReadableStreams(found, layout, this.reads, log);
-    this.damage = new Damage(pool.keeper, log);
+    this.damage = new Damage(pool.keeper, (path) => this.#evicted(path), log);
     pool.readers.watchDamage((path, error) => this.damage.report(path, error));
     this.scrub = new Scrub(pool, layout, settings.scrub, this.#scrubHost(), log);
     const { keeper, encoders } = pool;
     const changed = (row: StreamRow) => this.#readable.changed(row);
-    this.#readings = new AudioReadings({ keeper, encoders, layout, changed }, log);
+    const whole = (row: StreamRow) => this.#wholePath(row);
+    this.#readings = new AudioReadings({ keeper, encoders, whole, changed }, log);
     const owner = {
       uploadCommitted: (row: StreamRow) => this.#committed(row),
       uploadReleased: (upload: Upload) => this.#release(upload),
@@ -142,15 +148,31 @@ export class Streams {
     this.#retention = retention;
   }
 
+  /** Local copies that the archive has make room before any stream goes. */
+  archiveBy(archive: StreamArchive): void {
+    this.#archive = archive;
+  }
+
+  /** Whoever wants to read one of these streams waits until its local copy is gone. */
+  leavePlaces(streamIds: readonly string[], removal: Promise<unknown>): void {
+    this.#removals.hold(streamIds, removal);
+  }
+
+  /** Objects came here, or went to the archive alone: what is known of their streams is wrong. */
+  forgetPlaces(paths: readonly string[]): void {
+    this.#readable.forgetPaths(paths);
+  }
+
   /** Opens the store, which begins to check itself in the background. Call it before anything else. */
   async open(): Promise<void> {
-    const { keepOrphans } = this.#settings;
+    const { keepOrphans, archive } = this.#settings;
     const args = {
       cacheDir: this.#layout.root,
       keyPrefix: this.#keyPrefix,
       keepOrphans,
       isReopened: false,
       afterFault: false,
+      archive,
       at: Date.now(),
     };
     const { totals, recovery } = await this.#pool.keeper.open(args, {
@@ -224,8 +246,8 @@ export class Streams {
   }
 
   /** Assigns a reader to one connection. */
-  assignReader(): Reader {
-    return this.#pool.readers.assign();
+  assignReader(order: ReadOrder = "in order"): RangeReader {
+    return this.#archive?.assign(order) ?? this.#pool.readers.assign();
   }
 
   /** Finds a finished stream in memory. GETs use this first, as it needs no promise. */
@@ -336,7 +358,8 @@ export class Streams {
   }
 
   #reclaim(excessBytes: number, newBytes: number): boolean {
-    return this.#interrupted.reclaim(excessBytes) || this.#retention?.reclaim(excessBytes, newBytes) === true;
+    if (this.#interrupted.reclaim(excessBytes) || this.#archive?.reclaim(excessBytes) === true) return true;
+    return this.#retention?.reclaim(excessBytes, newBytes) === true;
   }
 
   #removalHost(): RemovalHost {
@@ -352,7 +375,7 @@ export class Streams {
 
   #scrubHost(): ScrubHost {
     return {
-      objectBytes: () => this.admission.objectBytes,
+      objectBytes: () => this.admission.objectBytes - this.admission.evictedBytes,
       disproved: (sha256) => this.damage.disproved(sha256),
     };
   }
@@ -362,7 +385,24 @@ export class Streams {
     // The upload has replaced an object that readers may have open, and that may be damaged.
     this.#pool.readers.forget(readable.file.path);
     void this.damage.replaced(row.sha256!);
+    this.#archive?.committed();
     this.#readings.start();
+  }
+
+  /** The path of the whole object of a finished stream, which is brought here. */
+  async #wholePath({ sha256, size, isEvicted }: StreamRow): Promise<string> {
+    const file = { path: this.#layout.objectPath(sha256!), immutable: true, isArchived: isEvicted };
+    let { path } = file;
+    if (!isEvicted || this.#archive === undefined) return path;
+    for (let at = 0; at < size; at += verifiedAtOnceBytes)
+      ({ path } = await this.#archive.bring(file, at, Math.min(verifiedAtOnceBytes, size - at)));
+    return path;
+  }
+
+  /** The archive has it: the next read fetches it. */
+  #evicted(path: string): void {
+    this.#readable.forgetPaths([path]);
+    this.#pool.readers.forget(path);
   }
 
   #release(upload: Upload): void {

@@ -25,8 +25,9 @@ export function healthRoute(readiness: Readiness, streams: { readonly check: Sto
   };
 }
 
-function answerReadiness({ isReady, reasons }: Readiness, check: StoreCheck): Response {
-  if (isReady) return new Response(`ready\n${describe(check)}`, { headers });
+function answerReadiness({ isReady, reasons, notes }: Readiness, check: StoreCheck): Response {
+  const lines = notes.map(({ code, message }) => `${code}: ${message}\n`).join("");
+  if (isReady) return new Response(`ready\n${lines}${describe(check)}`, { headers });
   return Response.json({ ready: false, reasons }, { status: 503, headers });
 }
 

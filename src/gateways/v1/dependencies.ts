@@ -41,7 +41,8 @@ export interface Streams {
   /** False if the stream has no upload in progress. */
   follow(streamId: string, follower: Follower): boolean;
   unfollow(streamId: string, follower: Follower): void;
-  assignReader(): RangeReader;
+  /** Sources read on their own, so their answers need no order among each other. */
+  assignReader(order: "as they come"): RangeReader;
   readonly outbound: OutboundBudget;
   /** A stream by its id, or else the only one of this name. */
   lookUp(idOrName: string): Promise<StreamRow | null>;

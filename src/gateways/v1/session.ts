@@ -119,7 +119,7 @@ export class V1Session implements Session, ChannelHost {
       identify: (identified) => socket.identify?.(identified),
       refused: (code) => this.fault(code),
     });
-    this.reader = streams.assignReader();
+    this.reader = streams.assignReader("as they come");
     this.scheduler = new SendScheduler(socket, streams.outbound, {
       stalled: () => this.fault("PEER_STALLED"),
     });

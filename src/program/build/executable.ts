@@ -6,7 +6,7 @@ import { commit, commitFile } from "../../base/version.ts";
 import { buildAhead, pageFolders } from "../../gateways/page/bundle.ts";
 import { embedPackages, filesOfPackages, withoutWebWorkers } from "./packages.ts";
 
-const threads = ["write", "read", "keep", "encode", "sync", "connect"];
+const threads = ["write", "read", "keep", "encode", "archive", "sync", "connect"];
 
 const systems: Partial<Record<NodeJS.Platform, string>> = { win32: "windows" };
 

@@ -3,6 +3,7 @@
  * on after that, the catalog may be an older copy, and what the journal knows is done again.
  */
 import { streamFinished, streamRemoved } from "../events/facts.ts";
+import type { ArchiveItem } from "../archive/catalog.ts";
 import { type JournalEntry, parseLine } from "../journal/entry.ts";
 import type { JournalPosition } from "../journal/journal.ts";
 import { readJournal } from "../journal/reader.ts";
@@ -26,32 +27,72 @@ export function forgetPosition(catalog: Pick<Catalog, "setMeta">): void {
 export async function replayJournal(context: CheckContext): Promise<void> {
   const { layout, catalog, drift } = context.store;
   const [number, bytes] = (catalog.meta(positionFact) ?? "0:0").split(":").map(Number);
+  const absent: FinishedStream[] = [];
   for await (const lines of readJournal(layout.journal, { number: number!, bytes: bytes! })) {
     const entries = lines.map(parseLine).filter((entry) => entry !== undefined);
-    drift.around(() => catalog.transaction(() => entries.forEach((entry) => replay(context, entry)), false));
+    drift.around(() =>
+      catalog.transaction(() => entries.forEach((entry) => replay(context, entry, absent)), false),
+    );
+    await enterArchived(context, absent.splice(0));
     await context.pace.rest();
   }
 }
 
-function replay({ store, figures }: CheckContext, entry: JournalEntry): void {
-  const { catalog, layout } = store;
-  if ("finish" in entry) {
-    const { streamId, key, sha256, size, metadata, audio } = entry.finish;
-    const row = catalog.find(streamId);
-    // An upload that goes on may have got other tags since.
-    if (row?.state === "finished") catalog.describe(streamId, key, metadata, audio);
-    const isMissing = row === undefined && sizeOfFile(layout.objectPath(sha256)) === size;
-    if (!isMissing || !catalog.enter(entry.finish)) return;
-    streamFinished(catalog.events, entry.finish);
-    figures.enteredStreams += 1;
+/** Streams whose object is not here, and which have no row, go to `absent`. */
+function replay(context: CheckContext, entry: JournalEntry, absent: FinishedStream[]): void {
+  const { catalog } = context.store;
+  if ("archive" in entry) {
+    if (catalog.archive.find(entry.archive.sha256) !== undefined) catalog.archive.archived(entry.archive);
     return;
   }
+  if ("finish" in entry) return replayFinish(context, entry.finish, absent);
   const { streamId, key } = entry.remove;
   const row = catalog.find(streamId);
   if (row?.state !== "finished" || row.key !== key) return;
   catalog.remove(streamId);
   streamRemoved(catalog.events, row, "request");
-  figures.forgottenStreams += 1;
+  context.figures.forgottenStreams += 1;
+}
+
+function replayFinish(
+  { store, figures }: CheckContext,
+  stream: FinishedStream,
+  absent: FinishedStream[],
+): void {
+  const { catalog, layout } = store;
+  const { streamId, key, sha256, size, metadata, audio } = stream;
+  const row = catalog.find(streamId);
+  // An upload that goes on may have got other tags since.
+  if (row?.state === "finished") catalog.describe(streamId, key, metadata, audio);
+  if (row !== undefined) return;
+  if (sizeOfFile(layout.objectPath(sha256)) !== size) return void absent.push(stream);
+  if (!catalog.enter(stream)) return;
+  streamFinished(catalog.events, stream);
+  figures.enteredStreams += 1;
+}
+
+/** Those that were not removed since, and whose object the archive has. */
+async function enterArchived(context: CheckContext, absent: FinishedStream[]): Promise<void> {
+  if (absent.length === 0) return;
+  const index = await context.index();
+  const { catalog, drift } = context.store;
+  const enter = () => {
+    for (const stream of absent) {
+      const archiveKey = index.archiveKeyOf(stream.sha256);
+      if (archiveKey === undefined || index.isRemoved(stream.streamId, stream.key)) continue;
+      catalog.archive.enter(evictedItem(stream, archiveKey));
+      if (!catalog.enter(stream)) continue;
+      streamFinished(catalog.events, stream);
+      context.figures.enteredStreams += 1;
+    }
+  };
+  drift.around(() => catalog.transaction(enter, false));
+}
+
+/** The item of an object that is in the archive alone. */
+export function evictedItem({ sha256, size, finishedAt }: FinishedStream, key: string): ArchiveItem {
+  const facts = { isArchived: true, isLocal: false, failures: 0, uploadId: null };
+  return { sha256, size, key, queuedAt: finishedAt, ...facts };
 }
 
 /**
@@ -76,16 +117,21 @@ export async function replaceJournal(
 
 /** All finished streams, page by page. */
 async function* finishedPages(
-  catalog: Pick<Catalog, "list">,
+  catalog: Pick<Catalog, "list" | "archive">,
   rest: () => Promise<void>,
 ): AsyncGenerator<FinishedStream[]> {
   let after: string | undefined = "";
   while (after !== undefined) {
     const rows: StreamRow[] = catalog.list({ state: "finished", after, limit: stepItems });
-    yield rows.map(finishedOf);
+    yield rows.map((row) => ({ ...finishedOf(row), archiveKey: archiveKeyOf(catalog, row.sha256!) }));
     await rest();
     after = rows.at(-1)?.streamId;
   }
+}
+
+function archiveKeyOf({ archive }: Pick<Catalog, "archive">, sha256: string): string | undefined {
+  const item = archive.find(sha256);
+  return item?.isArchived === true ? item.key : undefined;
 }
 
 function finishedOf(row: StreamRow): FinishedStream {

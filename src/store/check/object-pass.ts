@@ -51,7 +51,24 @@ async function checkRows(context: CheckContext, rows: ObjectRow[]): Promise<void
   const finished = rows.filter(({ state }) => state === "finished");
   const sizes = await sizesOf(context, [...new Set(finished.map(({ sha256 }) => sha256))]);
   context.figures.checkedObjects += sizes.size;
-  for (const row of finished) if (sizes.get(row.sha256) !== row.size) await checkAgain(context, row);
+  for (const row of finished) {
+    if (sizes.get(row.sha256) !== row.size) await checkAgain(context, row);
+    else countAsLocal(context, row.sha256);
+  }
+}
+
+/** A crash has cut off the eviction of an object. */
+function countAsLocal({ store: { catalog } }: CheckContext, sha256: string): void {
+  if (catalog.archive.find(sha256)?.isLocal !== false) return;
+  catalog.transaction(() => catalog.archive.setLocal(sha256, true), false);
+}
+
+/** The archive has an object that is not here. Another program may have removed it. */
+function isInArchive({ store: { catalog, layout } }: CheckContext, sha256: string): boolean {
+  const item = catalog.archive.find(sha256);
+  if (item?.isArchived !== true || sizeOfFile(layout.objectPath(sha256)) !== undefined) return false;
+  if (item.isLocal) catalog.transaction(() => catalog.archive.setLocal(sha256, false), false);
+  return true;
 }
 
 async function sizesOf({ store }: CheckContext, objects: string[]): Promise<Map<string, number | undefined>> {
@@ -66,6 +83,7 @@ async function sizesOf({ store }: CheckContext, objects: string[]): Promise<Map<
 
 /** The object of a row is missing or has another size. */
 async function checkAgain(context: CheckContext, { streamId, sha256 }: ObjectRow): Promise<void> {
+  if (isInArchive(context, sha256)) return;
   const index = await context.index();
   const { layout, catalog } = context.store;
   const row = catalog.find(streamId);

@@ -36,7 +36,14 @@ function open(): void {
   answers = new Map();
   announced = [];
   const cacheDir = join(folder.path, "cache");
-  const args = { cacheDir, keyPrefix: "k", keepOrphans: false, isReopened: false, afterFault: false };
+  const args = {
+    cacheDir,
+    keyPrefix: "k",
+    keepOrphans: false,
+    isReopened: false,
+    afterFault: false,
+    archive: undefined,
+  };
   const openArgs = { ...args, at: Date.now() };
   keeper = new Keeper(openArgs, {
     syncFileSystem: () => Promise.resolve(false),

@@ -4,7 +4,11 @@ import { isStreamId } from "../../base/ids/stream-id.ts";
 import type { FinishedStream } from "../streams/catalog.ts";
 import { type AudioProperties, noMetadata, type StreamMetadata } from "../streams/metadata.ts";
 
-export type JournalEntry = { finish: FinishedStream } | { remove: { streamId: string; key: string } };
+export type JournalEntry =
+  | { finish: FinishedStream }
+  | { remove: { streamId: string; key: string } }
+  /** The archive has an object under this key. */
+  | { archive: { sha256: string; key: string } };
 
 const streamId = v.pipe(v.string(), v.check(isStreamId));
 const key = v.pipe(v.string(), v.regex(/^[\w-]+$/));
@@ -21,6 +25,10 @@ const metadata = v.pipe(
   v.transform(({ contentType, format, tags }): StreamMetadata => ({ contentType, format, tags })),
 );
 
+const sha256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
+/** In the bucket. */
+const archiveKey = v.pipe(v.string(), v.regex(/^objects\/[0-9a-f]{2}\/[0-9a-f.]+$/));
+
 const figure = v.nullable(v.pipe(v.number(), v.finite(), v.minValue(0)));
 
 const audio: v.GenericSchema<unknown, AudioProperties> = v.object({
@@ -35,7 +43,7 @@ const audio: v.GenericSchema<unknown, AudioProperties> = v.object({
 const finish: v.GenericSchema<unknown, FinishedStream> = v.object({
   streamId,
   key,
-  sha256: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
+  sha256,
   size: count,
   format: v.nullable(v.string()),
   metadata: v.optional(metadata, noMetadata),
@@ -43,17 +51,19 @@ const finish: v.GenericSchema<unknown, FinishedStream> = v.object({
   createdAt: count,
   finishedAt: count,
   account: v.optional(v.nullable(v.pipe(v.string(), v.maxLength(maxAccountChars)))),
+  archiveKey: v.optional(archiveKey),
 });
 
 const entry: v.GenericSchema<unknown, JournalEntry> = v.union([
   v.object({ finish }),
   v.object({ remove: v.object({ streamId, key }) }),
+  v.object({ archive: v.object({ sha256, key: archiveKey }) }),
 ]);
 
 export function finishOf(stream: FinishedStream): JournalEntry {
   const { streamId, key, sha256, size, format, metadata, audio, createdAt, finishedAt } = stream;
   const finish = { streamId, key, sha256, size, format, metadata, audio, createdAt, finishedAt };
-  return { finish: { ...finish, account: stream.account ?? undefined } };
+  return { finish: { ...finish, account: stream.account ?? undefined, archiveKey: stream.archiveKey } };
 }
 
 /** One line, with its end. */

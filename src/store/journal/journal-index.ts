@@ -17,6 +17,12 @@ const schema = `
     id TEXT NOT NULL PRIMARY KEY, key TEXT NOT NULL, is_removed INTEGER NOT NULL, sha256 TEXT, stream TEXT
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX entries_by_object ON entries (sha256) WHERE is_removed = 0;
+  CREATE TABLE archived (sha256 TEXT NOT NULL PRIMARY KEY, key TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TRIGGER object_removed AFTER UPDATE OF is_removed ON entries
+  WHEN NEW.is_removed = 1 AND NOT EXISTS (SELECT 1 FROM entries WHERE sha256 = NEW.sha256 AND is_removed = 0)
+  BEGIN
+    DELETE FROM archived WHERE sha256 = NEW.sha256;
+  END;
 `;
 
 export class JournalIndex {
@@ -61,6 +67,16 @@ export class JournalIndex {
     return this.#statements.isRemoved.get(streamId, key) !== null;
   }
 
+  /** Of an object in the archive that still has a stream. */
+  archiveKeyOf(sha256: string): string | undefined {
+    return this.#statements.archiveKeyOf.get(sha256)?.key;
+  }
+
+  /** Objects in the archive after this one, in order. */
+  archivedAfter(sha256: string, limit: number): { sha256: string; key: string }[] {
+    return this.#statements.archivedAfter.all(sha256, limit);
+  }
+
   close(): void {
     for (const statement of Object.values(this.#statements)) statement.finalize();
     this.#database.close();
@@ -81,8 +97,13 @@ export class JournalIndex {
       this.#statements.remove.run(entry.remove.streamId, entry.remove.key);
       return;
     }
-    const { streamId, key, sha256 } = entry.finish;
+    if ("archive" in entry) {
+      this.#statements.archive.run(entry.archive.sha256, entry.archive.key);
+      return;
+    }
+    const { streamId, key, sha256, archiveKey } = entry.finish;
     this.#statements.finish.run(streamId, key, sha256, line);
+    if (archiveKey !== undefined) this.#statements.archive.run(sha256, archiveKey);
   }
 }
 
@@ -95,6 +116,11 @@ function prepareStatements(database: Database) {
     remove: database.prepare<never, [string, string]>(
       `INSERT INTO entries VALUES (?1, ?2, 1, NULL, NULL)
        ON CONFLICT DO UPDATE SET is_removed = 1 WHERE key = ?2`,
+    ),
+    archive: database.prepare<never, [string, string]>("INSERT OR REPLACE INTO archived VALUES (?, ?)"),
+    archiveKeyOf: database.prepare<{ key: string }, [string]>("SELECT key FROM archived WHERE sha256 = ?"),
+    archivedAfter: database.prepare<{ sha256: string; key: string }, [string, number]>(
+      "SELECT sha256, key FROM archived WHERE sha256 > ? ORDER BY sha256 LIMIT ?",
     ),
     streamsOf: database.prepare<{ stream: string }, [string]>(
       "SELECT stream FROM entries WHERE sha256 = ? AND is_removed = 0",

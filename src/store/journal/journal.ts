@@ -8,6 +8,7 @@
  *                                      and the files before it no longer count
  *     {"finish":{"streamId":...}}      entry.ts has the fields
  *     {"remove":{"streamId":...,"key":...}}
+ *     {"archive":{"sha256":...,"key":...}}    the archive has the object under this key
  *
  * The last line about a stream id counts, and a removal counts only for the upload with its key. A finish line is
  * written before the commit, so a stream exists only if its object does too. A line that cannot be parsed was torn by a

@@ -2,19 +2,22 @@
 import type { WavecacheError } from "../../base/errors.ts";
 import { nodeLeaseMs } from "../../base/limits/postgres.ts";
 import { SqlCatalog } from "../streams/sql/catalog.ts";
-import type { EngineQueries } from "../streams/sql/statements.ts";
+import type { Dialect } from "../sql/database.ts";
+import { type EngineQueries, rowColumns } from "../streams/sql/statements.ts";
 import { PostgresDatabase } from "./database.ts";
 import type { ConnectionSettings } from "./messages.ts";
 import { migrate } from "./schema/migrations.ts";
 import { PostgresSearch } from "./search.ts";
 
-function queriesOf(own: string): EngineQueries {
+function queriesOf(dialect: Dialect): EngineQueries {
+  const columns = rowColumns(dialect);
   return {
-    named:
-      "SELECT * FROM streams WHERE base_name(name) = ?1 AND (?2 = ?1 OR name = ?2) AND name IS NOT NULL LIMIT 2",
+    named: `
+      SELECT ${columns} FROM streams
+      WHERE base_name(name) = ?1 AND (?2 = ?1 OR name = ?2) AND name IS NOT NULL LIMIT 2`,
     undescribed: `
-      SELECT * FROM streams
-      WHERE state = 2 AND audio IS NULL AND format IS NOT NULL AND size > 0 AND ${own} ORDER BY doc DESC LIMIT ?`,
+      SELECT ${columns} FROM streams
+      WHERE state = 2 AND audio IS NULL AND format IS NOT NULL AND size > 0 AND ${dialect.own()} ORDER BY doc DESC LIMIT ?`,
   };
 }
 
@@ -36,7 +39,7 @@ export class PostgresCatalog extends SqlCatalog {
     const database = new PostgresDatabase(settings, onFault);
     try {
       const isNew = join(database, settings.node);
-      super(database, queriesOf(database.dialect.own()), new PostgresSearch(database), monotonicMs);
+      super(database, queriesOf(database.dialect), new PostgresSearch(database), monotonicMs);
       this.isNew = isNew;
       this.#database = database;
     } catch (error) {
@@ -73,6 +76,7 @@ function join(database: PostgresDatabase, node: string): boolean {
     ON CONFLICT (id) DO UPDATE SET fence = nodes.fence + 1, lease_until = excluded.lease_until;
     INSERT INTO totals (node) VALUES ('${node}') ON CONFLICT DO NOTHING;
     INSERT INTO recording_totals (node) VALUES ('${node}') ON CONFLICT DO NOTHING;
+    INSERT INTO archive_totals (node) VALUES ('${node}') ON CONFLICT DO NOTHING;
     COMMIT`);
   const row = database
     .prepare<{ fence: number }, [string]>("SELECT fence FROM nodes WHERE id = ?")

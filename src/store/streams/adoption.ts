@@ -23,8 +23,8 @@ export function streamsOfObject(
   { sha256, limit }: KeeperArgs<"streamsOf">,
 ): StreamRow[] {
   const rows = catalog.streamsOf(sha256, limit);
-  return rows.filter(({ size, isDamaged }) => {
-    return !isDamaged && (size === 0 || sizeOfFile(layout.objectPath(sha256)) === size);
+  return rows.filter(({ size, isDamaged, isEvicted }) => {
+    return !isDamaged && (size === 0 || isEvicted || sizeOfFile(layout.objectPath(sha256)) === size);
   });
 }
 

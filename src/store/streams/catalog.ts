@@ -4,6 +4,7 @@
  */
 
 import type { Boot } from "../../base/system/boot.ts";
+import type { ArchiveCatalog } from "../archive/catalog.ts";
 import type { DeliveryCatalog } from "../events/deliveries.ts";
 import type { EventOutbox } from "../events/outbox.ts";
 import type { AccountCatalog } from "./accounts.ts";
@@ -45,6 +46,8 @@ export interface StreamRow {
   isPinned: boolean;
   /** The token that uploaded it, or null. */
   account: string | null;
+  /** Its object is in the archive alone. */
+  isEvicted: boolean;
 }
 
 /**
@@ -63,6 +66,8 @@ export interface FinishedStream extends SealedStream {
   finishedAt: number;
   isPinned?: boolean;
   account?: string | null | undefined;
+  /** Of its object in the archive, if the journal knows it. */
+  archiveKey?: string | undefined;
 }
 
 /** A position in the order of SHA-256 and stream id. */
@@ -128,6 +133,7 @@ export interface Catalog {
   readonly events: EventOutbox;
   readonly deliveries: DeliveryCatalog;
   readonly accounts: AccountCatalog;
+  readonly archive: ArchiveCatalog;
   find(streamId: string): StreamRow | undefined;
   /** The only stream whose tag `name`, or what follows its last slash, is this name; undefined if there are several. */
   findNamed(name: string): StreamRow | undefined;

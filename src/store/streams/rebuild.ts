@@ -1,7 +1,7 @@
 /**
  * Builds the catalog of streams anew, from the journal and the objects. Objects in lost+found/ come back too. A stream
  * that the journal knows gets its id, metadata and times back. An object that no stream accounts for becomes a stream
- * with its SHA-256 as id. Rows that the catalog still has stay as they are; a damaged catalog is set aside first.
+ * with its SHA-256 as id. What the journal knows to be in the archive needs no object here. Rows that the catalog still has stay as they are; a damaged catalog is set aside first.
  *
  * Unfinished uploads, recordings and devices are not part of this: the next start sets the files of the former aside,
  * repairs the second, and devices come back when they connect.
@@ -10,7 +10,7 @@ import * as fs from "node:fs";
 import { basename, join } from "node:path";
 import { WavecacheError } from "../../base/errors.ts";
 import { sniffAudioFormat, sniffBytes } from "../../codec/sniff.ts";
-import { replaceJournal } from "../check/journal-pass.ts";
+import { evictedItem, replaceJournal } from "../check/journal-pass.ts";
 import { listSetAside, setAside } from "../check/lost-found.ts";
 import { Journal } from "../journal/journal.ts";
 import { JournalIndex } from "../journal/journal-index.ts";
@@ -19,6 +19,9 @@ import type { Catalog, FinishedStream } from "./catalog.ts";
 import { noMetadata } from "./metadata.ts";
 import { isObjectName, syncObjectFolders } from "./objects.ts";
 import { SqliteCatalog } from "./sqlite/catalog.ts";
+
+/** Objects of the archive that are entered in one transaction. */
+const archivedPage = 500;
 
 export interface RebuildOptions {
   /** Reads every object whose row is missing, and enters only those whose SHA-256 is right. */
@@ -70,6 +73,7 @@ class Rebuild {
       this.#bringBack();
       for (const folder of fs.readdirSync(this.#layout.objects))
         await this.#enterFolder(catalog, index, folder);
+      this.#enterArchived(catalog, index);
       await replaceJournal({ catalog, journal });
     } finally {
       index.close();
@@ -119,6 +123,25 @@ class Rebuild {
     if (missing.length > 0) syncObjectFolders([path, this.#layout.objects]);
     catalog.transaction(() => missing.forEach((sha256) => this.#enter(catalog, index, sha256)), true);
     this.#options.onProgress(this.#report);
+  }
+
+  /** Streams whose audio is in the archive alone. */
+  #enterArchived(catalog: Catalog, index: JournalIndex): void {
+    for (let after = ""; ;) {
+      const page = index.archivedAfter(after, archivedPage);
+      if (page.length === 0) return;
+      catalog.transaction(() => page.forEach((each) => this.#enterItem(catalog, index, each)), true);
+      after = page.at(-1)!.sha256;
+    }
+  }
+
+  /** An object that is here too is stored again under its key: that the journal has it may be long ago. */
+  #enterItem(catalog: Catalog, index: JournalIndex, { sha256, key }: { sha256: string; key: string }): void {
+    const streams = index.streamsOf(sha256);
+    if (streams.length === 0) return;
+    const isLocal = sizeOfFile(this.#layout.objectPath(sha256)) !== undefined;
+    catalog.archive.enter({ ...evictedItem(streams[0]!, key), isLocal, isArchived: !isLocal });
+    if (!isLocal) this.#report.known += streams.filter((stream) => catalog.enter(stream)).length;
   }
 
   async #isSound(sha256: string): Promise<boolean> {

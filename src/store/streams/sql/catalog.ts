@@ -1,5 +1,6 @@
 /** The catalog of streams in a database, SQLite or PostgreSQL, and the catalogs beside it. The engines' classes extend it. */
 import { type Boot, isSameBoot } from "../../../base/system/boot.ts";
+import { SqlArchive } from "../../archive/sql.ts";
 import { SqlDevices } from "../../devices/sql.ts";
 import { SqlDeliveries } from "../../events/deliveries.ts";
 import { SqlEvents } from "../../events/sql.ts";
@@ -73,6 +74,7 @@ export abstract class SqlCatalog implements Catalog {
   readonly tokens: SqlTokens;
   readonly accounts: SqlAccounts;
   readonly retention: SqlRetention;
+  readonly archive: SqlArchive;
   #epoch: number;
   #bootEpoch: number;
 
@@ -90,6 +92,7 @@ export abstract class SqlCatalog implements Catalog {
     this.tokens = new SqlTokens(database);
     this.accounts = new SqlAccounts(database);
     this.retention = new SqlRetention(database);
+    this.archive = new SqlArchive(database);
     this.#runningTime = new RunningTime(this.#number(runningMsFact), monotonicMs);
     this.#epoch = this.#number(epochFact);
     this.#bootEpoch = this.#number(bootEpochFact);
@@ -350,5 +353,6 @@ function toRow(row: SqlRow): StreamRow {
     isDamaged: row.damaged === 1,
     isPinned: row.pinned === 1,
     account: row.account,
+    isEvicted: row.evicted === 1,
   };
 }

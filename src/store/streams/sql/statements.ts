@@ -1,6 +1,6 @@
 /** The statements of the stream catalog. Each one reads an index or a primary key, never the whole table. */
 import type { StreamCounts, Totals } from "../catalog.ts";
-import { type SqlDatabase, type SqlValue, upsert } from "../../sql/database.ts";
+import { type Dialect, type SqlDatabase, type SqlValue, upsert } from "../../sql/database.ts";
 
 export interface SqlRow {
   id: string;
@@ -19,6 +19,15 @@ export interface SqlRow {
   damaged: number;
   pinned: number;
   account: string | null;
+  /** 1 if the object is in the archive alone. */
+  evicted: number;
+}
+
+/** Of a row of `streams`. */
+export function rowColumns({ sameNode }: Dialect): string {
+  return `streams.*, (
+    SELECT count(*) FROM archive_items a
+    WHERE a.sha256 = streams.sha256 AND a.is_local = 0 AND ${sameNode("a", "streams")}) AS evicted`;
 }
 
 interface SqlObjectRow {
@@ -106,9 +115,10 @@ function changes(database: SqlDatabase) {
 function queries(database: SqlDatabase, { named, undescribed }: EngineQueries) {
   const one = on(database);
   const { indexedBy } = database.dialect;
+  const columns = rowColumns(database.dialect);
   const own = database.dialect.own();
   return {
-    find: one<SqlRow, [string]>(`SELECT * FROM streams WHERE id = ?`),
+    find: one<SqlRow, [string]>(`SELECT ${columns} FROM streams WHERE id = ?`),
     named: one<SqlRow, [string, string]>(named),
     hasObject: one<{ id: string }, [string, string]>(
       `SELECT id FROM streams WHERE sha256 = ? AND id <> ? AND ${own} LIMIT 1`,
@@ -117,30 +127,30 @@ function queries(database: SqlDatabase, { named, undescribed }: EngineQueries) {
       `SELECT id FROM streams WHERE sha256 = ? AND state = 2 AND ${own} LIMIT 1`,
     ),
     streamsOf: one<SqlRow, [string, number]>(
-      `SELECT * FROM streams ${indexedBy("streams_by_object")} WHERE sha256 IS NOT NULL AND sha256 = ? AND state = 2 AND ${own}
+      `SELECT ${columns} FROM streams ${indexedBy("streams_by_object")} WHERE sha256 IS NOT NULL AND sha256 = ? AND state = 2 AND ${own}
        ORDER BY id LIMIT ?`,
     ),
     hasKey: one<{ id: string }, [string]>(`SELECT id FROM streams WHERE key = ? AND state < 2 LIMIT 1`),
-    listAll: one<SqlRow, [string, number]>(`SELECT * FROM streams WHERE id > ? ORDER BY id LIMIT ?`),
+    listAll: one<SqlRow, [string, number]>(`SELECT ${columns} FROM streams WHERE id > ? ORDER BY id LIMIT ?`),
     listFinished: one<SqlRow, [string, number]>(
-      `SELECT * FROM streams ${indexedBy("streams_finished_ids")} WHERE state = 2 AND id > ? ORDER BY id LIMIT ?`,
+      `SELECT ${columns} FROM streams ${indexedBy("streams_finished_ids")} WHERE state = 2 AND id > ? ORDER BY id LIMIT ?`,
     ),
     listUnfinished: one<SqlRow, [string, number]>(
-      `SELECT * FROM streams ${indexedBy("streams_unfinished_ids")} WHERE state = 0 AND id > ?1
+      `SELECT ${columns} FROM streams ${indexedBy("streams_unfinished_ids")} WHERE state = 0 AND id > ?1
        UNION ALL
-       SELECT * FROM streams ${indexedBy("streams_sealed_ids")} WHERE state = 1 AND id > ?1
+       SELECT ${columns} FROM streams ${indexedBy("streams_sealed_ids")} WHERE state = 1 AND id > ?1
        ORDER BY id LIMIT ?2`,
     ),
     undescribed: one<SqlRow, [number]>(undescribed),
     idle: one<SqlRow, [number, number]>(
-      `SELECT * FROM streams ${indexedBy("streams_by_touch")} WHERE state = 0 AND touched_ms <= ? AND ${own}
+      `SELECT ${columns} FROM streams ${indexedBy("streams_by_touch")} WHERE state = 0 AND touched_ms <= ? AND ${own}
        ORDER BY touched_ms LIMIT ?`,
     ),
     sealed: one<SqlRow, []>(
-      `SELECT * FROM streams ${indexedBy("streams_sealed_ids")} WHERE state = 1 AND ${own}`,
+      `SELECT ${columns} FROM streams ${indexedBy("streams_sealed_ids")} WHERE state = 1 AND ${own}`,
     ),
     unsettled: one<SqlRow, [string, number, number]>(
-      `SELECT * FROM streams ${indexedBy("streams_unfinished_ids")} WHERE state = 0 AND id > ? AND epoch <> ? AND ${own}
+      `SELECT ${columns} FROM streams ${indexedBy("streams_unfinished_ids")} WHERE state = 0 AND id > ? AND epoch <> ? AND ${own}
        ORDER BY id LIMIT ?`,
     ),
     objects: one<SqlObjectRow, [string, string, string, number]>(

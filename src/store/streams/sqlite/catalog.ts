@@ -3,19 +3,20 @@ import { Database } from "bun:sqlite";
 import { systemCode, toWavecacheError, WavecacheError } from "../../../base/errors.ts";
 import { catalogCacheBytes } from "../../../base/limits/streams.ts";
 import { KiB } from "../../../base/limits/units.ts";
-import { SqliteDatabase } from "../../sql/sqlite.ts";
+import { sqliteDialect, SqliteDatabase } from "../../sql/sqlite.ts";
 import { SqlCatalog } from "../sql/catalog.ts";
-import type { EngineQueries } from "../sql/statements.ts";
+import { type EngineQueries, rowColumns } from "../sql/statements.ts";
 import { migrate } from "./schema.ts";
 import { SqliteSearch } from "./search.ts";
 import { baseName, nameTag } from "./stream-names.ts";
 
+const columns = rowColumns(sqliteDialect);
 const queries: EngineQueries = {
   named: `
-    SELECT * FROM streams INDEXED BY streams_by_name
+    SELECT ${columns} FROM streams INDEXED BY streams_by_name
     WHERE metadata IS NOT NULL AND ${baseName} = ?1 AND (?2 = ?1 OR ${nameTag} = ?2) LIMIT 2`,
   undescribed: `
-    SELECT streams.* FROM search_streams INDEXED BY search_undescribed CROSS JOIN streams USING (id)
+    SELECT ${columns} FROM search_streams INDEXED BY search_undescribed CROSS JOIN streams USING (id)
     WHERE is_described = 0 AND search_streams.state = 2 ORDER BY doc DESC LIMIT ?`,
 };
 

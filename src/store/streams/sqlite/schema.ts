@@ -3,6 +3,7 @@ import type { Database } from "bun:sqlite";
 import { closeSync, fsyncSync, openSync, renameSync } from "node:fs";
 import { dirname } from "node:path";
 import { WavecacheError } from "../../../base/errors.ts";
+import { archiveSchema } from "../../archive/sql.ts";
 import { soundSchema } from "../../recordings/sounds/sql.ts";
 import { deviceSchema } from "../../devices/sql.ts";
 import { consumerSeenColumn, deliverySchema } from "../../events/deliveries.ts";
@@ -152,8 +153,9 @@ export const migrations = [
   accountSchema,
   checksumColumn,
   recordingBytesSchema,
-  recordingAccountSchema,
   levelBytesSchema,
+  recordingAccountSchema,
+  archiveSchema,
 ];
 
 /** The newest, which this version writes. */

@@ -103,13 +103,19 @@ export class SumsCache {
 const minOrphanMs = 3_600_000;
 
 /**
- * Removes the checksum files of one folder (0 to 255) whose object is gone, and drafts that a crash left. Returns how many.
+ * Removes the checksum files of one folder (0 to 255) whose object is gone, unless `isKept`, and drafts that a crash left.
+ * Returns how many.
  */
-export async function sweepSums(layout: CacheLayout, folder: number): Promise<number> {
+export async function sweepSums(
+  layout: CacheLayout,
+  folder: number,
+  isKept: (sha256: string) => boolean = () => false,
+): Promise<number> {
   const prefix = folder.toString(16).padStart(2, "0");
   const path = join(layout.sums, prefix);
   let removed = 0;
   for (const name of await readNames(path)) {
+    if (isKept(name)) continue;
     const file = join(path, name);
     const object = await statOf(layout.objectPath(name));
     const stat = object === undefined || !name.startsWith(prefix) ? await statOf(file) : undefined;

@@ -1,0 +1,55 @@
+/** Limits of the archive: objects that an S3 object store has, and the way to it and from it. */
+import { mustHold } from "./relation.ts";
+import { KiB, MiB } from "./units.ts";
+
+/** Audio comes from the archive in pieces of this size; a read of one byte costs one piece. */
+export const fetchPieceBytes = 1 * MiB;
+/** Longer objects have their block checksums in the archive: with them a piece is verified by itself. */
+export const minSumsObjectBytes = fetchPieceBytes;
+/** Objects up to this size are stored by one request, longer ones in parts of this size. */
+export const archivePartBytes = 16 * MiB;
+/** S3 allows this many parts; longer objects get longer parts. */
+export const maxArchiveParts = 10_000;
+/** A file is read in pieces of this size to compute the checksum of a part. */
+export const archiveReadBytes = 1 * MiB;
+
+/** Objects that are stored at the same time; more wait in the queue of the catalog. */
+export const maxArchivePuts = 4;
+/** Objects that are removed from the archive at the same time. */
+export const maxArchiveRemovals = 4;
+/** Pieces that are fetched at the same time; more wait, up to `maxWaitingFetches`. */
+export const maxFetches = 16;
+/** Pieces that wait to be fetched; one more is refused with FETCHES_EXHAUSTED. */
+export const maxWaitingFetches = 256;
+/** A reader that reads on from piece to piece has this many of the next ones fetched ahead. */
+export const fetchAheadPieces = 4;
+/** Objects of which some pieces are here; at the limit the one that was used least recently is dropped. */
+export const maxFetchedObjects = 512;
+/** An object of which some pieces are here is not dropped before it was idle for this long. */
+export const minFetchedIdleMs = 10_000;
+
+/** A request that brings or gets so much audio may take this long; then it counts as failed. */
+export const archivePartTimeoutMs = 120_000;
+/** Any other request, and one for a piece. */
+export const archiveRequestTimeoutMs = 15_000;
+/** An answer without audio is not read further than this. */
+export const maxArchiveAnswerBytes = 256 * KiB;
+/** After a failure an object waits for so long, twice as long after the next one, up to the maximum. */
+export const minArchiveRetryMs = 500;
+export const maxArchiveRetryMs = 300_000;
+/** While the object store answers nothing, one request tries it again after so long, at most. */
+export const maxArchivePauseMs = 30_000;
+/** The queue is looked at this often, besides when something was added to it. */
+export const archivePollMs = 1_000;
+/** Objects that are looked up and queued in one transaction when an archive is set up. */
+export const archiveFillPage = 500;
+
+/** Objects whose local copy is dropped in one transaction. */
+export const maxEvictedTogether = 32;
+/** Local copies are dropped until this part of the limit is used. */
+export const evictionEnd = 0.9;
+/** Interval at which the local bytes are compared with their limit. */
+export const evictionTickMs = 500;
+
+mustHold("a part is read in whole pieces", archivePartBytes % archiveReadBytes === 0);
+mustHold("fetches ahead leave room for others", fetchAheadPieces < maxFetches);

@@ -1,0 +1,231 @@
+/** The archive: stores objects in an S3 object store, drops local copies, and reads them back. */
+import { rmSync } from "node:fs";
+import { toWavecacheError, WavecacheError } from "../../base/errors.ts";
+import type { Log } from "../../base/log/log.ts";
+import type { Readiness } from "../../base/readiness.ts";
+import type { Archiver } from "../../pool/archiver.ts";
+import type { KeeperClient } from "../../pool/keeper-client.ts";
+import type { FileRef } from "../../pool/reader.ts";
+import type { Readers } from "../../pool/readers.ts";
+import type { ArchiveItem, ArchiveTotals, EvictableObject } from "../../store/archive/catalog.ts";
+import type { CacheLayout } from "../../store/layout.ts";
+import type { ReadOrder, StreamArchive } from "../streams/stream-archive.ts";
+import type { Streams } from "../streams/streams.ts";
+import { ArchivedReader } from "./archived-reader.ts";
+import { ArchiveAvailability } from "./availability.ts";
+import { Eviction, type EvictionLimits } from "./eviction.ts";
+import { FetchedObjects } from "./fetched-objects.ts";
+import { ArchiveQueue } from "./queue.ts";
+
+export interface ArchiveParts {
+  keeper: Pick<KeeperClient, "call">;
+  archiver: Archiver;
+  readers: Readers;
+  layout: CacheLayout;
+  readiness: Readiness;
+  streams: Pick<Streams, "admission" | "damage" | "reads" | "archiveBy" | "leavePlaces" | "forgetPlaces">;
+}
+
+const nothing: ArchiveTotals = {
+  queued: 0,
+  queuedBytes: 0,
+  archived: 0,
+  archivedBytes: 0,
+  evicted: 0,
+  evictedBytes: 0,
+  removals: 0,
+  oldestQueuedAt: null,
+};
+
+/** The totals of the catalog are read again after this, for the admission and the metrics. */
+const totalsMs = 1_000;
+
+export class Archive implements StreamArchive {
+  readonly availability: ArchiveAvailability;
+  readonly queue: ArchiveQueue;
+  readonly fetched: FetchedObjects;
+  readonly eviction: Eviction;
+  totals: ArchiveTotals = nothing;
+  readonly #parts: ArchiveParts;
+  readonly #log: Log;
+  #ticker: Timer | undefined;
+  #counting: Promise<void> | undefined;
+
+  constructor(parts: ArchiveParts, limits: EvictionLimits, log: Log) {
+    const { keeper, archiver, layout, readers, readiness, streams } = parts;
+    this.#parts = parts;
+    this.#log = log;
+    this.availability = new ArchiveAvailability(readiness, log);
+    const { availability } = this;
+    this.queue = new ArchiveQueue(
+      {
+        keeper,
+        archiver,
+        availability,
+        archived: (item) => this.#archived(item),
+        damaged: (sha256, error) => streams.damage.report(layout.objectPath(sha256), error),
+      },
+      log,
+    );
+    const forget = (path: string) => readers.forget(path);
+    this.fetched = new FetchedObjects(
+      {
+        keeper,
+        archiver,
+        layout,
+        answered: (error) => this.#answered(error),
+        reserve: (bytes) => this.#reserve(bytes),
+        forget,
+        localized: (sha256) => this.#localized(sha256),
+        lost: (sha256, error) => void this.#lost(sha256, error),
+      },
+      log,
+    );
+    this.eviction = new Eviction(
+      {
+        keeper,
+        fetched: this.fetched,
+        folder: layout.root,
+        localBytes: () => streams.admission.cacheBytes,
+        isInUse: (streamId) => streams.reads.isInProgress(streamId),
+        leave: (objects, removal) => this.#leave(objects, removal),
+        evicted: (objects) => this.#evicted(objects),
+      },
+      limits,
+      log,
+    );
+    streams.archiveBy(this);
+  }
+
+  /** The store must be open. What an earlier run has fetched in part is a cache. */
+  async open(): Promise<void> {
+    rmSync(this.#parts.layout.fetched, { recursive: true, force: true });
+    await this.count();
+    this.#ticker = setInterval(() => void this.count(), totalsMs);
+    this.queue.open();
+    this.eviction.open();
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#ticker);
+    await this.eviction.close();
+    await this.#parts.archiver.close();
+    await this.queue.close();
+    await this.fetched.close();
+    await this.#counting;
+  }
+
+  /** The reader of a new connection. */
+  assign(order: ReadOrder = "in order"): ArchivedReader {
+    return new ArchivedReader(this.#parts.readers.assign(), this.fetched, order);
+  }
+
+  /** Brings a range of an archived object here. */
+  bring(file: FileRef, offset: number, length: number): FileRef | Promise<FileRef> {
+    return file.isArchived === true ? this.fetched.range(file, offset, length) : file;
+  }
+
+  /** Closes a file that is about to be deleted. */
+  forget(path: string): void {
+    this.#parts.readers.forget(path);
+  }
+
+  /** An upload was committed, or adopted audio. */
+  committed(): void {
+    this.queue.wake();
+  }
+
+  /** Local copies make room for an upload. */
+  reclaim(bytes: number): boolean {
+    return this.evictableBytes > 0 && this.eviction.reclaim(bytes);
+  }
+
+  /** About what local copies may go. */
+  get evictableBytes(): number {
+    return Math.max(0, this.totals.archivedBytes - this.totals.evictedBytes);
+  }
+
+  /** Reads the totals of the catalog. Single flight; never rejects. */
+  count(): Promise<void> {
+    this.#counting ??= this.#count().finally(() => {
+      this.#counting = undefined;
+    });
+    return this.#counting;
+  }
+
+  async #count(): Promise<void> {
+    try {
+      this.totals = await this.#parts.keeper.call("archiveTotals", null);
+      this.#parts.streams.admission.evictedBytes = this.totals.evictedBytes;
+    } catch (error) {
+      this.#log.debug("the archive could not be counted", { error });
+    }
+  }
+
+  #archived({ size }: ArchiveItem): void {
+    this.totals.archived += 1;
+    this.totals.archivedBytes += size;
+  }
+
+  #answered(error: unknown): void {
+    if (error === undefined) return this.availability.succeeded();
+    const { code, detail } = toWavecacheError(error);
+    if (code === "ARCHIVE_UNAVAILABLE") this.availability.failed(detail);
+  }
+
+  /** Throws FETCHES_EXHAUSTED. */
+  #reserve(bytes: number): void {
+    const { admission } = this.#parts.streams;
+    if (bytes > 0 && admission.freeBytes < bytes && this.fetched.drop(bytes) < bytes) {
+      this.eviction.reclaim(bytes);
+      throw new WavecacheError("FETCHES_EXHAUSTED");
+    }
+    admission.fetchedBytes += bytes;
+  }
+
+  #localized(sha256: string): void {
+    this.#parts.streams.forgetPlaces([this.#parts.layout.objectPath(sha256)]);
+    void this.count();
+  }
+
+  #leave(objects: readonly EvictableObject[], removal: Promise<unknown>): void {
+    const { streams, layout } = this.#parts;
+    streams.leavePlaces(
+      objects.flatMap(({ streamIds }) => streamIds),
+      removal,
+    );
+    this.#forgetObjects(objects.map(({ sha256 }) => layout.objectPath(sha256)));
+  }
+
+  /** Again: reads during the removal may have opened the files. */
+  #evicted(objects: readonly { sha256: string; size: number }[]): void {
+    const bytes = objects.reduce((sum, { size }) => sum + size, 0);
+    this.totals.evicted += objects.length;
+    this.totals.evictedBytes += bytes;
+    this.#parts.streams.admission.evictedBytes += bytes;
+    for (const { sha256 } of objects) this.fetched.forget(sha256);
+    this.#forgetObjects(objects.map(({ sha256 }) => this.#parts.layout.objectPath(sha256)));
+  }
+
+  #forgetObjects(paths: string[]): void {
+    this.#parts.streams.forgetPlaces(paths);
+    for (const path of paths) this.#parts.readers.forget(path);
+  }
+
+  async #lost(sha256: string, error: WavecacheError): Promise<void> {
+    try {
+      const { streamIds } = await this.#parts.keeper.call("archiveLost", { sha256 });
+      if (streamIds.length === 0) return;
+      const hint = "an upload of the same audio repairs it";
+      this.#log.warn("audio is missing or damaged in the archive", {
+        sha256,
+        streamIds,
+        detail: error.detail,
+        hint,
+      });
+      await this.#parts.streams.damage.recount();
+    } catch (failure) {
+      this.#log.warn("the catalog did not note damage in the archive", { sha256, error: failure });
+    }
+  }
+}

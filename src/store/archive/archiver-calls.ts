@@ -1,0 +1,57 @@
+/** Messages between the main thread and the archiver, the thread that talks to the object store. */
+import type { ArchiveItem, ArchiveRemoval } from "./catalog.ts";
+import type { ArchiveOperation, BucketSettings } from "./bucket.ts";
+
+/** A piece of an object of the archive. */
+export interface FetchTask {
+  sha256: string;
+  /** Of the object. */
+  size: number;
+  key: string;
+  /** A multiple of the bytes of a piece. */
+  offset: number;
+}
+
+export interface ArchiverCalls {
+  /** Stores an object and its block checksums. Fails with OBJECT_MISSING or OBJECT_DAMAGED if it is not whole here. */
+  put: [args: ArchiveItem, result: null];
+  /** Removes an object and its block checksums; no error if they are not there. */
+  remove: [args: ArchiveRemoval, result: null];
+  /**
+   * Brings a verified piece into the fetched file of the object. Results in whether the file is whole now: without block
+   * checksums only the whole object can be verified. Fails with OBJECT_MISSING or OBJECT_DAMAGED.
+   */
+  fetch: [args: FetchTask, result: { isWhole: boolean }];
+  /** Compares the SHA-256 of a fetched file and makes it durable. Fails with OBJECT_DAMAGED. */
+  verify: [args: { sha256: string; size: number }, result: null];
+  /** Aborts uploads in parts that an earlier run has left, apart from these. Results in how many. */
+  abortUploads: [args: { exceptUploadIds: string[] }, result: number];
+}
+
+export type ArchiverCall = keyof ArchiverCalls;
+
+/** The first message to the thread. */
+export interface ArchiverStart {
+  cacheDir: string;
+  bucket: BucketSettings;
+}
+
+export type ArchiverRequest =
+  | { start: ArchiverStart }
+  | { serial: number; call: ArchiverCall; args: ArchiverCalls[ArchiverCall][0] }
+  | "close";
+
+/** `retryAfterMs`: as the object store asks for. */
+export interface ArchiverError {
+  number: number;
+  detail: string;
+  retryAfterMs: number | undefined;
+}
+
+export type ArchiverReply =
+  | { serial: number; result: unknown }
+  | { serial: number; error: ArchiverError }
+  /** An upload in parts of this object was begun, or has to begin anew. */
+  | { begun: { sha256: string; key: string }; uploadId: string | null }
+  /** The object store has answered; status 0 is no answer. */
+  | { operation: ArchiveOperation; status: number };

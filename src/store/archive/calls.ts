@@ -1,0 +1,45 @@
+/** The calls to the keeper about the archive; see keeper-calls.ts. */
+import type {
+  ArchiveItem,
+  ArchiveRemoval,
+  ArchiveTotals,
+  EvictableObject,
+  EvictionPosition,
+  ItemRef,
+} from "./catalog.ts";
+
+export interface ArchiveCalls {
+  /** Queues objects of the time without an archive. Results in whether there may be more. */
+  archiveFill: [args: { limit: number; at: number }, result: boolean];
+  /** What is to be stored, apart from what is being stored already. */
+  archiveDue: [args: { limit: number; exceptKeys: string[] }, result: ArchiveItem[]];
+  /** An upload in parts was begun, or ended without an object. */
+  archiveBegun: [args: { item: ItemRef; uploadId: string | null }, result: null];
+  /** The item is due again after so long. */
+  archiveFailed: [args: { item: ItemRef; retryMs: number }, result: null];
+  /** Results in whether the item is still there. */
+  archived: [args: { item: ItemRef }, result: boolean];
+  /** Uploads in parts that were begun, by SHA-256. */
+  archiveUploads: [args: { after: string }, result: { sha256: string; uploadId: string }[]];
+  /**
+   * The archive does not have an object as it was. It is stored again if it is here; otherwise its streams are marked as
+   * damaged. Results in those that were not marked before.
+   */
+  archiveLost: [args: { sha256: string }, result: { streamIds: string[] }];
+  archiveRemovals: [args: { limit: number; exceptKeys: string[] }, result: ArchiveRemoval[]];
+  archiveRemoved: [args: { key: string }, result: null];
+  archiveTotals: [args: null, result: ArchiveTotals];
+  archiveItem: [args: { sha256: string }, result: ArchiveItem | null];
+  archiveItemsAfter: [args: { sha256: string; limit: number }, result: ArchiveItem[]];
+  evictable: [
+    args: { after: EvictionPosition; limit: number },
+    result: (EvictableObject & EvictionPosition)[],
+  ];
+  /** Removes local copies of archived objects. Results in those that it removed. */
+  evict: [args: { sha256s: string[] }, result: { sha256: string; size: number }[]];
+  /** A file has the whole audio of an evicted object, verified. Results in whether it is the object now. */
+  localize: [args: { sha256: string; path: string }, result: boolean];
+}
+
+/** They wait for nothing. */
+export type QuickArchiveCall = Exclude<keyof ArchiveCalls, "evict" | "localize">;

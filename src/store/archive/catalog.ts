@@ -1,0 +1,103 @@
+/**
+ * What the catalog knows of the archive: an item for each object that is there or waits to be stored, and the keys that
+ * are to be removed. The items follow the finished streams in the same transactions: no object is without its item while
+ * the archive is on.
+ *
+ *                finish                  stored                   evict
+ *     (no item) ───────► local, queued ─────────► local, archived ──────► archived
+ *         ▲                                             ▲                     │
+ *         │ the last stream of the object goes          └─────────────────────┘
+ *         └─────────────────────────────────── from any state   read as a whole
+ *
+ * An item that goes leaves its key for the removal. Each item has a key of its own, also one of the same content: the
+ * late removal of an earlier one cannot touch it.
+ */
+
+/** An object in the archive, or on its way. */
+export interface ArchiveItem {
+  sha256: string;
+  /** Bytes. */
+  size: number;
+  /** In the bucket, below the prefix. */
+  key: string;
+  isArchived: boolean;
+  /** The object is in objects-v1/. */
+  isLocal: boolean;
+  /** Milliseconds since 1970. */
+  queuedAt: number;
+  /** In a row. */
+  failures: number;
+  /** An upload in parts that was begun. */
+  uploadId: string | null;
+}
+
+/** What is to be removed from the archive. */
+export interface ArchiveRemoval {
+  key: string;
+  size: number;
+  uploadId: string | null;
+}
+
+/** An object whose local copy may go. */
+export interface EvictableObject {
+  sha256: string;
+  size: number;
+  /** Its finished streams. */
+  streamIds: string[];
+}
+
+export interface ArchiveTotals {
+  queued: number;
+  queuedBytes: number;
+  archived: number;
+  archivedBytes: number;
+  /** Of those in the archive: without a local copy. */
+  evicted: number;
+  evictedBytes: number;
+  removals: number;
+  /** When the oldest item was queued, in milliseconds since 1970; null if none is. */
+  oldestQueuedAt: number | null;
+}
+
+export interface ArchiveCatalog {
+  /**
+   * The archive is this one from now on, or none. Items follow the streams only while there is one. Returns false, and
+   * changes nothing, if some audio is in another archive alone.
+   */
+  use(archive: string | undefined): boolean;
+  /** Queues objects that have no item. Returns whether there may be more. */
+  fill(limit: number, at: number): boolean;
+  find(sha256: string): ArchiveItem | undefined;
+  /** Queued items that are due at this running time, longest first. */
+  due(nowMs: number, limit: number, exceptKeys: readonly string[]): ArchiveItem[];
+  /** The changes below need the key, too: the object may have another item by now. */
+  begun(item: ItemRef, uploadId: string | null): void;
+  failed(item: ItemRef, dueMs: number): void;
+  /** Returns false if there is no such item any more. */
+  archived(item: ItemRef): boolean;
+  /** An item of the archive is stored again, as it is damaged there. */
+  requeue(sha256: string): void;
+  setLocal(sha256: string, isLocal: boolean): void;
+  /** Enters an item as it was in another copy of the catalog, unless there is one. */
+  enter(item: ArchiveItem): void;
+  /** All items, by SHA-256. */
+  after(sha256: string, limit: number): ArchiveItem[];
+  /** Archived objects with a local copy and without a pinned stream, least recently used first. */
+  evictable(after: EvictionPosition, limit: number): (EvictableObject & EvictionPosition)[];
+  /** Uploads in parts of items after this SHA-256. */
+  uploads(after: string, limit: number): { sha256: string; uploadId: string }[];
+  removals(limit: number, exceptKeys: readonly string[]): ArchiveRemoval[];
+  removed(key: string): void;
+  totals(): ArchiveTotals;
+}
+
+export interface ItemRef {
+  sha256: string;
+  key: string;
+}
+
+export interface EvictionPosition {
+  /** When it was used last, in milliseconds since 1970. */
+  usedAt: number;
+  sha256: string;
+}

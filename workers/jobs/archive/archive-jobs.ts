@@ -1,0 +1,75 @@
+/** The calls of the archiver thread. They run concurrently; the main thread limits how many. */
+import { errorNumber, toWavecacheError } from "../../../src/base/errors.ts";
+import { maxCachedSumsBytes } from "../../../src/base/limits/streams.ts";
+import type {
+  ArchiverCall,
+  ArchiverCalls,
+  ArchiverReply,
+  ArchiverStart,
+} from "../../../src/store/archive/archiver-calls.ts";
+import { ArchiveFailure, Bucket } from "../../../src/store/archive/bucket.ts";
+import type { ArchiveRemoval } from "../../../src/store/archive/catalog.ts";
+import { sumsKeyOf } from "../../../src/store/archive/keys.ts";
+import { minSumsObjectBytes } from "../../../src/base/limits/archive.ts";
+import { CacheLayout } from "../../../src/store/layout.ts";
+import { SumsCache } from "../../../src/store/streams/sums/files.ts";
+import { fetchPiece, verifyFetched } from "./fetched-piece.ts";
+import { storeObject } from "./stored-object.ts";
+
+type Args<C extends ArchiverCall> = ArchiverCalls[C][0];
+type Result<C extends ArchiverCall> = ArchiverCalls[C][1];
+
+export class ArchiveJobs {
+  readonly #post: (reply: ArchiverReply) => void;
+  readonly #bucket: Bucket;
+  readonly #layout: CacheLayout;
+  readonly #sums: SumsCache;
+  readonly #calls: { [C in ArchiverCall]: (args: Args<C>) => Promise<Result<C>> } = {
+    put: async (item) => {
+      const begun = (_item: unknown, uploadId: string | null) =>
+        this.#post({ begun: { sha256: item.sha256, key: item.key }, uploadId });
+      await storeObject({ bucket: this.#bucket, layout: this.#layout, begun }, item);
+      return null;
+    },
+    remove: async (removal) => await this.#remove(removal),
+    fetch: async (task) =>
+      await fetchPiece({ bucket: this.#bucket, layout: this.#layout, sums: this.#sums }, task),
+    verify: async ({ sha256, size }) => {
+      await verifyFetched(this.#layout, sha256, size);
+      return null;
+    },
+    abortUploads: async (args) => await this.#abortUploads(args),
+  };
+
+  constructor({ cacheDir, bucket }: ArchiverStart, post: (reply: ArchiverReply) => void) {
+    this.#post = post;
+    this.#bucket = new Bucket(bucket, (operation, status) => post({ operation, status }));
+    this.#layout = new CacheLayout(cacheDir);
+    this.#sums = new SumsCache(this.#layout, maxCachedSumsBytes);
+  }
+
+  /** Answers later; never rejects. */
+  async run<C extends ArchiverCall>(serial: number, call: C, args: Args<C>): Promise<void> {
+    try {
+      this.#post({ serial, result: await this.#calls[call](args) });
+    } catch (error) {
+      const { code, detail = "" } = toWavecacheError(error);
+      const retryAfterMs = error instanceof ArchiveFailure ? error.retryAfterMs : undefined;
+      this.#post({ serial, error: { number: errorNumber(code), detail, retryAfterMs } });
+    }
+  }
+
+  async #remove({ key, size, uploadId }: ArchiveRemoval): Promise<null> {
+    if (uploadId !== null) await this.#bucket.abortParts(key, uploadId);
+    if (size > minSumsObjectBytes) await this.#bucket.remove(sumsKeyOf(key));
+    await this.#bucket.remove(key);
+    return null;
+  }
+
+  async #abortUploads({ exceptUploadIds }: Args<"abortUploads">): Promise<number> {
+    const known = new Set(exceptUploadIds);
+    const left = (await this.#bucket.unfinishedUploads()).filter(({ uploadId }) => !known.has(uploadId));
+    for (const { key, uploadId } of left) await this.#bucket.abortParts(key, uploadId);
+    return left.length;
+  }
+}
