@@ -153,8 +153,8 @@ export const migrations = [
   accountSchema,
   checksumColumn,
   recordingBytesSchema,
-  levelBytesSchema,
   recordingAccountSchema,
+  levelBytesSchema,
   archiveSchema,
 ];
 
