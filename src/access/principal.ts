@@ -70,6 +70,11 @@ export class Principal {
     return new Principal({ ...this.#facts, address });
   }
 
+  /** The same one, which is also over when the signal is aborted. */
+  endingWith(signal: AbortSignal): Principal {
+    return new Principal({ ...this.#facts, ended: AbortSignal.any([this.ended, signal]) });
+  }
+
   /** For logs and limits: `token:ID`, or `anonymous`. */
   get name(): string {
     return this.kind === "anonymous" ? this.kind : `${this.kind}:${this.id}`;

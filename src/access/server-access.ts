@@ -42,10 +42,10 @@ const never = new AbortController().signal;
 export class ServerAccess implements Access {
   readonly audit: Audit;
   readonly tokens: Tokens;
+  readonly sessions = new Sessions();
   readonly #settings: AccessSettings;
   #anonymousGrants: Grants | undefined;
   readonly #failures = new Failures();
-  readonly #sessions = new Sessions();
   readonly #jwts = new Lru<PrincipalFacts>(maxKnownJwts);
   /** Aborted when the server is closed for anonymous. */
   #isLoaded = false;
@@ -98,18 +98,9 @@ export class ServerAccess implements Access {
     if (link !== undefined) return this.#linked(link, address);
     const certified = certificate === undefined ? undefined : this.tokens.findCertificate(certificate);
     if (certified !== undefined) return this.#known(certified, "certificate", address);
-    const opener = session === undefined ? undefined : this.#sessions.find(session);
+    const opener = session === undefined ? undefined : this.sessions.find(session, address);
     // A browser keeps the cookie of a session that is over.
-    return opener?.at(address) ?? this.#anonymous(address);
-  }
-
-  /** The value of a cookie for a principal with a token or a JWT. */
-  openSession(principal: Principal): string {
-    return this.#sessions.open(principal);
-  }
-
-  closeSession(id: string): void {
-    this.#sessions.end(id);
+    return opener ?? this.#anonymous(address);
   }
 
   /** A link to a stream, which the principal may read. `expires`: in seconds since 1970. */

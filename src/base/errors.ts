@@ -120,6 +120,8 @@ const table = {
     "try again in a minute, with the right one"),
   TOKEN_UNKNOWN: row(404, close.POLICY, grpc.NOT_FOUND, "no such token",
     "list the tokens to see their ids; a revoked one cannot be revoked again"),
+  SESSION_UNKNOWN: row(404, close.POLICY, grpc.NOT_FOUND, "no such session",
+    "list the sessions to see their ids; one that is over cannot be ended again"),
   TOKENS_EXHAUSTED: row(429, close.TRY_LATER, grpc.RESOURCE_EXHAUSTED, "too many tokens",
     "revoke some that are not used; a token that has ended gives its place to a new one"),
   TOKEN_LIMIT_REACHED: row(429, close.TRY_LATER, grpc.RESOURCE_EXHAUSTED, "a limit of the token is reached",

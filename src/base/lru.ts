@@ -20,6 +20,11 @@ export class Lru<T> {
     return this.#entries.has(key);
   }
 
+  /** Does not count as a use. */
+  peek(key: string): T | undefined {
+    return this.#entries.get(key);
+  }
+
   /** Counts as a use. */
   get(key: string): T | undefined {
     const value = this.#entries.get(key);

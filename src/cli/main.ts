@@ -21,6 +21,7 @@ import { registerRetention } from "./commands/retention.ts";
 import { registerRm } from "./commands/rm.ts";
 import { registerRoundTrip } from "./commands/roundtrip.ts";
 import { registerServer, serverCommand, startServer } from "./commands/server.ts";
+import { registerSessions } from "./commands/sessions.ts";
 import { registerShare } from "./commands/share.ts";
 import { registerSong } from "./commands/song.ts";
 import { registerSongs } from "./commands/songs.ts";
@@ -60,6 +61,7 @@ function registerCommands(cli: CAC, context: Context): void {
   registerSongs(cli, context);
   registerLibrary(cli, context);
   registerTop(cli, context);
+  registerSessions(cli, context);
   registerServer(cli);
 }
 

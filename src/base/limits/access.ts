@@ -27,6 +27,10 @@ export const maxAuditLinesPerSecond = 100;
 
 /** Sessions of browsers; the one that was not used for longest ends for a new one. */
 export const maxSessions = 10_000;
+/** Sessions in one listing; a request for more is refused. */
+export const maxListedSessions = 1000;
+/** What a browser calls itself; the rest of a longer text is cut off. */
+export const maxAgentChars = 256;
 /** A session ends after this long, or with its token. */
 export const sessionMs = 12 * 3600 * 1000;
 

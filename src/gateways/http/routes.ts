@@ -4,6 +4,7 @@ import type { Readiness } from "../../base/readiness.ts";
 import type { HttpRoute } from "../../listen/route.ts";
 import { linkOperations, type LinkSigner } from "./access/links.ts";
 import { type BrowserSessions, sessionOperations } from "./access/session.ts";
+import { type SessionAdmin, sessionAdminOperations } from "./access/sessions.ts";
 import { type TokenAdmin, tokenOperations } from "./access/tokens.ts";
 import { apiRoute } from "./api.ts";
 import { type AudioSongs, songAudioOperation } from "./audio/library.ts";
@@ -59,7 +60,7 @@ export interface HttpApi {
   peaks: PeaksOfSounds;
   devices: Devices;
   deviceCommands: DeviceCommands;
-  access: BrowserSessions & LinkSigner & TokenAdmin;
+  access: BrowserSessions & SessionAdmin & LinkSigner & TokenAdmin;
   events: Events;
   hooks: Hooks;
   readiness: Readiness;
@@ -92,6 +93,7 @@ export function httpRoutes(api: HttpApi, version: string, meter: GatewayMeter): 
     ...deviceOperations(api.devices, api.deviceCommands, api.recordings),
     ...linkOperations(api.access, api.streams, archive),
     ...sessionOperations(api.access),
+    ...sessionAdminOperations(api.access),
     ...tokenOperations(api.access),
     ...eventOperations(api.events),
     ...hookOperations(api.hooks),

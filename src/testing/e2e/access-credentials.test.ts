@@ -4,6 +4,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { SignJWT } from "jose";
 import { bearer, createToken, type MadeToken, revokeToken } from "../harness/access.ts";
+import { runClient } from "../harness/client-process.ts";
 import { runServerToExit, TestServer, useServers } from "../harness/server.ts";
 import { until } from "../harness/until.ts";
 
@@ -182,6 +183,34 @@ describe("a session", () => {
       expect.stringContaining("Max-Age=0"),
     ]);
     expect((await ask(audioPath, own)).status).toBe(401);
+  });
+});
+
+describe("the list of sessions", () => {
+  test("shows who is signed in, and ends a session with what it has open", async () => {
+    const opened = await ask(
+      "/api/session",
+      { ...root.headers, "user-agent": "Test/1.0" },
+      { method: "POST" },
+    );
+    const cookie = { cookie: opened.headers.get("set-cookie")!.split(";")[0]! };
+    const text = await (await ask("/api/sessions", cookie)).text();
+    expect(text).not.toContain(cookie.cookie.split("=")[1]!);
+    const { sessions } = JSON.parse(text) as { sessions: { id: string; current: boolean }[] };
+    const own = sessions.find(({ current }) => current)!;
+    expect(own).toMatchObject({ principal: `token:${root.id}`, agent: "Test/1.0", address: "127.0.0.1" });
+    const events = await ask("/api/events", cookie);
+    const listed = await runClient(["sessions", "-s", server.httpBase], {
+      env: { WAVECACHE_TOKEN: root.text },
+    });
+    expect(listed.out).toContain(own.id);
+    const args = ["sessions", "end", own.id, "-s", server.httpBase];
+    const ended = await runClient(args, { env: { WAVECACHE_TOKEN: root.text } });
+    expect(ended.out).toBe(`ended ${own.id}\n`);
+    // What follows events is cut.
+    expect(await events.text()).toContain("connected");
+    expect((await ask("/api/sessions", cookie)).status).toBe(401);
+    expect((await ask(`/api/sessions/${own.id}`, root.headers, { method: "DELETE" })).status).toBe(404);
   });
 });
 

@@ -195,6 +195,8 @@ const routes: Route[] = [
   route("get /api/tokens", "/api/tokens", admin, [200, 403]),
   route("post /api/tokens", "/api/tokens", admin, [201, 403], { body: '{"grants":["read"]}' }),
   route("delete /api/tokens/{id}", "/api/tokens/none", admin, [404, 403]),
+  route("get /api/sessions", "/api/sessions", admin, [200, 403]),
+  route("delete /api/sessions/{id}", "/api/sessions/none", admin, [404, 403]),
   route("get /api/audit", "/api/audit", admin, [200, 403]),
   route("get /api/recorded", "/api/recorded", ["list:recordings/*", "read:recordings/*"], [200, 403]),
   route("get /api/hooks", "/api/hooks", admin, [200, 403]),

@@ -136,6 +136,8 @@ async function requestAccess(id: string): Promise<void> {
   expect((await api.request("GET", "/api/session")).status).toBe(200);
   expect((await api.request("POST", "/api/session")).status).toBe(401);
   expect((await api.request("DELETE", "/api/session")).status).toBe(204);
+  expect((await api.request("GET", "/api/sessions")).status).toBe(200);
+  expect((await api.request("DELETE", "/api/sessions/none")).status).toBe(404);
   expect((await api.request("GET", "/api/tokens")).status).toBe(200);
   expect((await api.request("GET", "/api/audit")).status).toBe(200);
   expect((await api.request("POST", "/api/admin/reload")).status).toBe(200);

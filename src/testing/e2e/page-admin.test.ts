@@ -94,6 +94,16 @@ describe.skipIf(chromiumPath === null)("the page of an operator", () => {
       expect(await views.getByRole("link", { name: "Access" }).count()).toBe(0);
       expect(guest.page.url()).not.toContain("token");
 
+      await page.reload();
+      const sessions = page.getByRole("group", { name: "Sessions" });
+      await sessions.getByRole("row", { name: /This one/ }).waitFor();
+      await sessions.getByRole("button", { name: /^Sign out/ }).click();
+      await sessions.getByRole("button", { name: /^Sign out/ }).waitFor({ state: "detached" });
+      await guest.page.goto(`${server.httpBase}/streams`);
+      await guest.page.getByRole("textbox", { name: "Token" }).waitFor();
+      await guest.page.goto(`${server.httpBase}/?token=${listener}`);
+      await views.getByRole("link", { name: "Streams" }).waitFor();
+
       await page
         .getByRole("row", { name: /listener/ })
         .getByRole("button", { name: "Revoke" })

@@ -9,8 +9,12 @@ import { timeSchema } from "../schemas.ts";
 
 /** What the operations need of access. */
 export interface BrowserSessions {
-  openSession(principal: Principal): string;
-  closeSession(id: string): void;
+  readonly sessions: {
+    /** Results in the value of the cookie. */
+    open(principal: Principal, agent: string): string;
+    /** Ends the session of a cookie, and what it has open. */
+    close(cookie: string): void;
+  };
 }
 
 const route = "/api/session";
@@ -23,7 +27,7 @@ const principalSchema = v.strictObject({
   expiresAt: v.nullable(timeSchema),
 });
 
-export function sessionOperations(sessions: BrowserSessions): Operation[] {
+export function sessionOperations({ sessions }: BrowserSessions): Operation[] {
   return [describeOperation(), openOperation(sessions), closeOperation(sessions)];
 }
 
@@ -41,7 +45,7 @@ function describeOperation(): Operation {
   });
 }
 
-function openOperation(sessions: BrowserSessions): Operation {
+function openOperation(sessions: BrowserSessions["sessions"]): Operation {
   return operation({
     method: "post",
     route,
@@ -57,18 +61,18 @@ function openOperation(sessions: BrowserSessions): Operation {
       },
     },
     errors: ["UNAUTHENTICATED", "FORBIDDEN"],
-    handle({ principal, connection, meter }) {
+    handle({ request, principal, connection, meter }) {
       if (principal.isAnonymous) throw new WavecacheError("UNAUTHENTICATED");
       if (principal.kind === "link") throw new WavecacheError("FORBIDDEN");
       const answer = json(describe(principal), meter, 201);
-      const cookie = cookieText(sessions.openSession(principal), sessionMs / 1000, connection.isSecure);
-      answer.headers.set("set-cookie", cookie);
+      const secret = sessions.open(principal, request.headers.get("user-agent") ?? "");
+      answer.headers.set("set-cookie", cookieText(secret, sessionMs / 1000, connection.isSecure));
       return answer;
     },
   });
 }
 
-function closeOperation(sessions: BrowserSessions): Operation {
+function closeOperation(sessions: BrowserSessions["sessions"]): Operation {
   return operation({
     method: "delete",
     route,
@@ -81,8 +85,8 @@ function closeOperation(sessions: BrowserSessions): Operation {
     },
     errors: ["UNAUTHENTICATED"],
     handle({ request, connection }) {
-      const id = cookieOf(request.headers, sessionCookie);
-      if (id !== undefined) sessions.closeSession(id);
+      const cookie = cookieOf(request.headers, sessionCookie);
+      if (cookie !== undefined) sessions.close(cookie);
       return new Response(null, {
         status: 204,
         headers: { "set-cookie": cookieText("", 0, connection.isSecure) },

@@ -6,6 +6,7 @@ import { Card } from "../../parts/card.tsx";
 import { formatTime } from "../../parts/format.ts";
 import { notifyError } from "../../parts/toasts.tsx";
 import { AuditCard } from "./audit-card.tsx";
+import { SessionsCard } from "./sessions-card.tsx";
 import { TokensCard } from "./tokens-card.tsx";
 
 export function AccessView(): JSX.Element {
@@ -18,6 +19,7 @@ export function AccessView(): JSX.Element {
       <div class="cards access-cards">
         <SessionCard />
         {isAdmin && <TokensCard />}
+        {isAdmin && <SessionsCard />}
         {isAdmin && <AuditCard />}
       </div>
     </section>
