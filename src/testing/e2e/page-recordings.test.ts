@@ -17,6 +17,8 @@ reportWithoutChromium("page-recordings.test.ts");
 const limitMs = 60_000;
 const { sampleRate, frameSamples } = pcmFormat;
 const seconds = 6;
+/** Long enough to be jumped over. */
+const gapMs = 6_000;
 
 interface Recorded {
   name: string;
@@ -35,7 +37,7 @@ describe.skipIf(chromiumPath === null)("recordings on the page", () => {
       TestServer.start({ flags: { "rotate-seconds": 1 } }),
       launchChromium(),
     ]);
-    await Promise.all([record("hall"), record("porch")]);
+    await Promise.all([record("hall"), record("porch"), recordWithGap("attic")]);
   }, limitMs);
 
   beforeEach(async () => {
@@ -61,6 +63,17 @@ describe.skipIf(chromiumPath === null)("recordings on the page", () => {
       const recorded = await find(hwid);
       return recorded !== undefined && Date.parse(recorded.latest) - Date.parse(recorded.earliest) >= 5_990;
     });
+  }
+
+  /** Half a second of audio, a gap, and as much audio again. */
+  async function recordWithGap(hwid: string): Promise<void> {
+    for (const pauseMs of [gapMs, 0]) {
+      const device = await IngestDevice.open(server.httpBase, pcmFormat, hwid);
+      for (let sent = 0; sent < sampleRate / 2; sent += frameSamples)
+        device.send(countingPayload(sent, frameSamples));
+      await device.close();
+      await Bun.sleep(pauseMs);
+    }
   }
 
   async function find(hwid: string): Promise<Recorded | undefined> {
@@ -152,6 +165,29 @@ describe.skipIf(chromiumPath === null)("recordings on the page", () => {
       await page.getByRole("region", { name: "Selection" }).waitFor({ state: "detached" });
       await page.keyboard.press("Space");
       await until("sound", 10_000, async () => (await positionOfPlayer()) > 0.2);
+    },
+    limitMs,
+  );
+
+  test(
+    "are played without their long gaps, unless the user wants to hear these",
+    async () => {
+      await open("/recordings/attic");
+      await timeline().waitFor();
+      const jumps = page.getByRole("button", { name: "Jump over long gaps" });
+      expect(await jumps.getAttribute("aria-pressed")).toBe("true");
+      await timeline().focus();
+      const startedMs = performance.now();
+      await page.keyboard.press("Space");
+      // Without a jump the position cannot be ahead of the clock.
+      await until("a jump", 5_000, async () => {
+        const positionMs = 1_000 * (await positionOfPlayer());
+        return positionMs > performance.now() - startedMs + 1_000;
+      });
+      await jumps.click();
+      await page.reload();
+      expect(await jumps.getAttribute("aria-pressed")).toBe("false");
+      expect(errors).toEqual([]);
     },
     limitMs,
   );

@@ -73,6 +73,24 @@ export function loadTimeline(
   return unlessUnknown(requestJson<Timeline>(path, { signal }));
 }
 
+/** When there is no audio of the device. */
+export async function loadGaps(
+  device: string,
+  window: TimeWindow,
+  signal: AbortSignal,
+): Promise<TimeWindow[]> {
+  const all: TimeWindow[] = [];
+  for (let from: string | number = Math.round(window.fromMs); ;) {
+    const query = { from, to: Math.round(window.toMs), limit: 1000 };
+    const path = withQuery(`${pathOf(device)}/timeline`, query);
+    const page = await unlessUnknown(requestJson<Timeline>(path, { signal }));
+    for (const { start, end } of page?.gaps ?? [])
+      all.push({ fromMs: Date.parse(start), toMs: Date.parse(end) });
+    if (page === undefined || page.next === null) return all;
+    from = page.next;
+  }
+}
+
 /** When the device was silent. Its first page, which has a thousand spans. */
 export async function loadSilences(
   device: string,

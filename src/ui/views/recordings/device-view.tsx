@@ -20,6 +20,7 @@ import {
 import { useLoaded } from "../../parts/use-loaded.ts";
 import { useWidth } from "./canvas.tsx";
 import { DayPicker } from "./day-picker.tsx";
+import { jumpsOverGaps, setJumpsOverGaps } from "./gap-skipper.ts";
 import { Lane } from "./lane.tsx";
 import { playback, playFrom } from "./playback.ts";
 import { useRange } from "./range-data.ts";
@@ -185,6 +186,12 @@ function Toolbar({ name, state, bounds, onToggle }: ToolbarProps): JSX.Element {
         <IconButton icon="zoom-in" label="Zoom in" onClick={() => zoomAtCursor(state, 1 / zoomStep)} />
       </div>
       <div class="timeline-drag">
+        <IconButton
+          icon="jump"
+          label="Jump over long gaps"
+          isPressed={jumpsOverGaps.value}
+          onClick={() => setJumpsOverGaps(!jumpsOverGaps.value)}
+        />
         <IconButton
           icon="select"
           label="Drag selects"

@@ -4,13 +4,14 @@ import { audioPathOf, peaksPathOf } from "../../api/recordings.ts";
 import { currentTrack, isPlaying, play, seek, time, toggle, type Track } from "../../audio/player.ts";
 import { dayOf, spanOf, type TimeWindow } from "../../parts/time-window.ts";
 
-interface RecordedTrack {
+export interface RecordedTrack {
   key: string;
   device: string;
   window: TimeWindow;
 }
 
-const recorded = signal<RecordedTrack | undefined>(undefined);
+/** What was put into the player last. */
+export const recorded = signal<RecordedTrack | undefined>(undefined);
 
 /** What of the recordings is in the player, and where it is. */
 export const playback = computed(() => {
