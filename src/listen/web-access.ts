@@ -31,7 +31,10 @@ export function webRefusal(
 ): ErrorCode | undefined {
   const { headers, method } = request;
   const page = pageHeadersOf(headers);
-  const host = parseHost(headers.get("host"));
+  const hostHeader = headers.get("host");
+  // Load balancers ask by HTTP/1.0 without a Host, browsers never do.
+  if (hostHeader === null && isHealthPath(path)) return undefined;
+  const host = parseHost(hostHeader);
   // Browsers send an Origin with every WebSocket handshake. Old devices send none, and any text as Host.
   if (!isUpgrade(headers) || page.origin !== null) {
     if (host === undefined) return "BAD_HOST";

@@ -101,6 +101,13 @@ describe("a Host header", () => {
     expect((await rawHttp(port, twice)).status).toBe(400);
   });
 
+  test("is needed for everything but the state of the server, which load balancers ask for by HTTP/1.0", async () => {
+    for (const path of ["/healthz", "/readyz"])
+      expect((await rawHttp(port, `GET ${path} HTTP/1.0\r\n\r\n`)).status).toBe(200);
+    expect((await get("/healthz", { Host: "a b" })).status).toBe(400);
+    expect((await rawHttp(port, "GET /api/streams HTTP/1.0\r\n\r\n")).status).toBe(400);
+  });
+
   test("counts for targets with a host of their own, too", async () => {
     const evil = "GET http://localhost/api/streams HTTP/1.1\r\nHost: evil.example\r\n\r\n";
     expect((await rawHttp(port, evil)).status).toBe(421);
