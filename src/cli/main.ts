@@ -6,6 +6,7 @@ import { asCalled, commandPrefix } from "../base/program.ts";
 import { versionLine } from "../base/version.ts";
 import { registerDevice } from "./commands/device.ts";
 import { registerDevices } from "./commands/devices.ts";
+import { registerHealth } from "./commands/health.ts";
 import { registerHooks } from "./commands/hooks.ts";
 import { registerDownload } from "./commands/download.ts";
 import { registerFollow } from "./commands/follow.ts";
@@ -62,6 +63,7 @@ function registerCommands(cli: CAC, context: Context): void {
   registerLibrary(cli, context);
   registerTop(cli, context);
   registerSessions(cli, context);
+  registerHealth(cli, context);
   registerServer(cli);
 }
 

