@@ -1,5 +1,6 @@
 /** The views to choose from: a rail at the side, or a bar at the bottom of a phone. */
 import type { JSX } from "preact";
+import { useEffect, useRef } from "preact/hooks";
 import { Link, useLocation } from "wouter-preact";
 import { notifyError } from "../parts/toasts.tsx";
 import { IconButton } from "../parts/button.tsx";
@@ -12,6 +13,13 @@ import { viewAt, views } from "./views.ts";
 export function Rail(): JSX.Element {
   const [location] = useLocation();
   const current = viewAt(location);
+  const list = useRef<HTMLUListElement>(null);
+  // The bar of a phone has room for five views: the others are scrolled to.
+  useEffect(
+    () =>
+      list.current!.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" }),
+    [current, grants.value],
+  );
   return (
     <header class="rail">
       <Link href="/" class="brand" aria-label="Wavecache, overview">
@@ -19,7 +27,7 @@ export function Rail(): JSX.Element {
         <span class="brand-name">Wavecache</span>
       </Link>
       <nav aria-label="Views">
-        <ul class="rail-views">
+        <ul ref={list} class="rail-views">
           {views
             .filter(({ isFor }) => isFor(grants.value))
             .map(({ path, label, icon, view }) => (
