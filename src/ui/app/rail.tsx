@@ -14,12 +14,7 @@ export function Rail(): JSX.Element {
   const [location] = useLocation();
   const current = viewAt(location);
   const list = useRef<HTMLUListElement>(null);
-  // The bar of a phone has room for five views: the others are scrolled to.
-  useEffect(
-    () =>
-      list.current!.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" }),
-    [current, grants.value],
-  );
+  useEffect(() => showCurrent(list.current!), [current, grants.value]);
   return (
     <header class="rail">
       <Link href="/" class="brand" aria-label="Wavecache, overview">
@@ -47,6 +42,12 @@ export function Rail(): JSX.Element {
       <RailFoot />
     </header>
   );
+}
+
+/** The bar of a phone has room for five views, and scrolls. It stays where it is while one moves about in it by keys. */
+function showCurrent(list: HTMLElement): void {
+  if (list.contains(document.activeElement)) return;
+  list.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 }
 
 function RailFoot(): JSX.Element {

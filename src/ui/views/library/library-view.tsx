@@ -13,12 +13,15 @@ import { Icon } from "../../parts/icon.tsx";
 import { Empty, Failure, Loading } from "../../parts/states.tsx";
 import { notifyError, notifyUndoable } from "../../parts/toasts.tsx";
 import { useLoaded } from "../../parts/use-loaded.ts";
+import { VirtualList } from "../../parts/virtual-list.tsx";
 import { ChooseFiles } from "../../uploads/choose-files.tsx";
 import { dropTaker } from "../../uploads/drop-taker.ts";
 import { modeOf } from "./mode-of.ts";
 import { SongUploadList } from "./song-upload-list.tsx";
 import { addSongs, storedSongs } from "./song-uploads.ts";
 
+const rowPx = 60;
+const ignoreRange = () => {};
 /** Names of songs that are removed, and can still be kept. */
 const leaving = signal<ReadonlySet<string>>(new Set());
 
@@ -74,13 +77,13 @@ function Songs({ songs, onChange }: SongsProps): JSX.Element {
     );
   }
   return (
-    <ul class="list" aria-label="Songs">
-      {songs.map((song) => (
-        <li key={song.name}>
-          <SongRow song={song} among={songs} onChange={onChange} />
-        </li>
-      ))}
-    </ul>
+    <VirtualList
+      label="Songs"
+      count={songs.length}
+      rowPx={rowPx}
+      onRange={ignoreRange}
+      renderRow={(index) => <SongRow song={songs[index]!} among={songs} onChange={onChange} />}
+    />
   );
 }
 
