@@ -11,6 +11,7 @@ import type {
   OpenArgs,
 } from "../src/store/keeper-calls.ts";
 import { Keeper } from "../src/store/keeper.ts";
+import { conditionOf } from "../src/store/store-guard.ts";
 import { Syncer } from "./jobs/syncer.ts";
 
 declare const self: {
@@ -51,7 +52,7 @@ function openKeeper(args: OpenArgs): KeeperResult<"open"> {
     notify: (notice) => self.postMessage({ notice }),
     announce: (newestEvent) => self.postMessage({ newestEvent }),
     report: (condition) => self.postMessage({ condition }),
-    failed: () => reopenLater(args),
+    failed: (error) => reopenLater(args, error),
   });
   try {
     const result = opened.open(args);
@@ -63,10 +64,13 @@ function openKeeper(args: OpenArgs): KeeperResult<"open"> {
   }
 }
 
-function reopenLater(args: OpenArgs): void {
-  absence = "STORE_FAILED";
+/** Only a fault of the disk leaves doubt about files: a PostgreSQL catalog knows nothing of the syncs of this disk. */
+function reopenLater(args: OpenArgs, error: WavecacheError): void {
+  const { code } = conditionOf(error);
+  absence = code;
+  const afterFault = args.afterFault || code === "STORE_FAILED";
   clearTimeout(reopening);
-  reopening = setTimeout(() => void reopen(args), reopenMs);
+  reopening = setTimeout(() => void reopen({ ...args, afterFault }), reopenMs);
 }
 
 /** Saves the catalog of the failed keeper, and opens it in a new one. */
@@ -76,11 +80,11 @@ async function reopen(args: OpenArgs): Promise<void> {
     keeper = undefined;
     await failed?.abandon();
     failed = undefined;
-    openKeeper({ ...args, isReopened: true, afterFault: true, at: Date.now() });
+    openKeeper({ ...args, isReopened: true, at: Date.now() });
   } catch (error) {
-    const { message: detail } = toWavecacheError(error);
-    self.postMessage({ condition: { code: "STORE_FAILED", detail } });
-    reopenLater(args);
+    const fault = toWavecacheError(error);
+    self.postMessage({ condition: conditionOf(fault) });
+    reopenLater(args, fault);
   }
 }
 

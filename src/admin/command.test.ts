@@ -17,6 +17,7 @@ describe("the command line of the commands on the store", () => {
     expect(read("doctor --cache-dir /three", environment)).toEqual({
       name: "doctor",
       cacheDir: "/three",
+      catalog: null,
       recordingsDir: "/two",
       json: false,
       deep: false,

@@ -2,15 +2,17 @@
 import { type CAC, cac } from "cac";
 import { parseArguments, type ParsedOptions } from "../base/command-line.ts";
 import { declareVersion, isAnswered } from "../base/version.ts";
-import { readFolder } from "../config/config.ts";
+import { catalogOptions, readCatalog, readFolder } from "../config/config.ts";
 import { describeSettings } from "../config/command.ts";
 import { flagsOf } from "../config/flags.ts";
 import type { BundleRequest } from "./diagnosis/bundle.ts";
 import { ConfigError, type Environment, flagOf, options, variableOf } from "../config/schema.ts";
+import type { CatalogAddress } from "../store/kept-catalog.ts";
 
 interface Common {
   cacheDir: string;
   recordingsDir: string;
+  catalog: CatalogAddress | null;
   /** Print one JSON object. */
   json: boolean;
   /** Read the whole of every file. */
@@ -61,7 +63,7 @@ export function describeAdmin(): CAC {
   for (const command of [backup, restore, doctor]) {
     command.option("--deep", "Read every file and compare its SHA-256");
     command.option("--json", "Print one JSON object");
-    for (const name of ["cacheDir", "recordingsDir", "config"] as const)
+    for (const name of ["cacheDir", "recordingsDir", ...catalogOptions, "config"] as const)
       command.option(
         `${flagOf(name)} <${options[name].value}>`,
         `${options[name].help} (${variableOf(name)})`,
@@ -83,6 +85,7 @@ function commandOf(
   const common = {
     cacheDir: folderOf("cacheDir", parsed, environment),
     recordingsDir: folderOf("recordingsDir", parsed, environment),
+    catalog: readCatalog(flagsOf([...catalogOptions, "config"], parsed), environment),
     json: isOn("json"),
     deep: isOn("deep"),
   };

@@ -1,21 +1,20 @@
 /** The catalog for a command: that of the server which has the folder, or opened here while no server may start. */
-import { toWavecacheError, WavecacheError } from "../base/errors.ts";
+import { toWavecacheError } from "../base/errors.ts";
 import { type CommandCatalog, readFromCatalog, readFromServer } from "../store/catalog-reader.ts";
+import { type CatalogAddress, openCatalog } from "../store/kept-catalog.ts";
 import type { CacheLayout } from "../store/layout.ts";
 import { acquireLock } from "../store/lock.ts";
-import { isCatalogLost } from "../store/streams/recover.ts";
-import { SqliteCatalog } from "../store/streams/sqlite/catalog.ts";
 
 /** Rejects with CATALOG_LOST if objects have no catalog: a new one would hide that. */
 export async function withCatalog<T>(
   layout: CacheLayout,
+  address: CatalogAddress | null,
   use: (catalog: CommandCatalog) => Promise<T>,
 ): Promise<T> {
   const lock = tryLock(layout);
   if (lock === undefined) return await use(readFromServer(layout));
   try {
-    if (isCatalogLost(layout)) throw new WavecacheError("CATALOG_LOST", layout.catalog);
-    const catalog = new SqliteCatalog(layout.catalog);
+    const { catalog } = openCatalog(layout, address);
     try {
       return await use(readFromCatalog(catalog));
     } finally {

@@ -9,6 +9,7 @@ import type { RecordedFile } from "../base/recording-entry.ts";
 import { readFromCatalog } from "../store/catalog-reader.ts";
 import { forgetPosition } from "../store/check/journal-pass.ts";
 import { setAside } from "../store/check/lost-found.ts";
+import { requireCatalogFile } from "./store-folder.ts";
 import { CacheLayout, removeFile, sizeOfFile, syncFile, syncFolder } from "../store/layout.ts";
 import { lockFolders } from "../store/lock.ts";
 import { SqliteCatalog } from "../store/streams/sqlite/catalog.ts";
@@ -41,6 +42,7 @@ export async function restore(
   const locks = lockFolders(cacheDir, recordingsDir);
   try {
     const layout = new CacheLayout(cacheDir);
+    requireCatalogFile(layout);
     clear(layout, options.force);
     return await new Restore(backup, layout, recordingsDir, options, progress).run(manifest.hasRecordings);
   } finally {

@@ -22,7 +22,7 @@ function outcomeOf(command: AdminCommand, progress: Progress): Promise<Outcome> 
   switch (command.name) {
     case "backup": {
       const layout = openFolder(cacheDir);
-      return withCatalog(layout, (reader) =>
+      return withCatalog(layout, command.catalog, (reader) =>
         backUp({ reader, layout, recordingsDir, version }, command.folder, command, progress),
       );
     }
@@ -39,7 +39,7 @@ async function diagnose(folders: Folders, command: Doctor, progress: Progress): 
   const { bundle } = command;
   if (bundle === undefined) return await examine(folders, command, progress);
   const outcome = await examine(folders, command, progress).catch((error: unknown) => failed(error, folders));
-  return await writeBundle(bundle, folders.cacheDir, outcome);
+  return await writeBundle(bundle, command, outcome);
 }
 
 /** The bundle of a store that cannot be examined is needed most. */

@@ -4,6 +4,8 @@
  * wrong value, where it comes from and what is expected.
  */
 import * as v from "valibot";
+import type { CatalogAddress } from "../store/kept-catalog.ts";
+import { catalogAddress } from "./catalog.ts";
 import { findFile } from "./file/find-file.ts";
 import { type FileSetting, readFile } from "./file/read-file.ts";
 import { type Flags, readFlags } from "./flags.ts";
@@ -69,6 +71,18 @@ export function readFolder(
 ): string {
   const { value } = readOption(name, openSources(flags, environment));
   return v.parse(options[name].schema, value);
+}
+
+/** The options that `readCatalog` reads. */
+export const catalogOptions = ["catalog", "catalogPasswordFile"] as const;
+
+/** The catalog of a cache folder, for commands that need no further option. Throws a `ConfigError`. */
+export function readCatalog(flags: Flags, environment: Environment): CatalogAddress | null {
+  const sources = openSources(flags, environment);
+  const [url, passwordFile] = catalogOptions.map(
+    (name) => readOption(name, sources).value as string | undefined,
+  );
+  return catalogAddress(url, passwordFile);
 }
 
 interface Sources {

@@ -25,6 +25,7 @@ import { GiB, MiB } from "../base/limits/units.ts";
 import { logFormats } from "../base/log/line-format.ts";
 import { archiveEndpoint, archiveUrl } from "./archive.ts";
 import { eventTypes, hooks, hookTables } from "./hooks.ts";
+import { catalogUrl } from "./catalog.ts";
 import { mqttPrefix, mqttUrl } from "./mqtt.ts";
 import { natsPrefix, natsUrls } from "./nats.ts";
 import { policies, policyTables } from "./policies.ts";
@@ -298,6 +299,10 @@ const mqtt = {
 
 // prettier-ignore
 const cluster = {
+  catalog: option("url", "", catalogUrl,
+    "PostgreSQL database with the catalog, which several nodes share: postgres://USER@HOST/DATABASE; without it a file"),
+  catalogPasswordFile: option("file", "", optionalText,
+    "file with the password for --catalog; without it the variable PGPASSWORD"),
   natsUrls: option("urls", "", natsUrls,
     "NATS servers by which several nodes share what is live, such as nats://10.0.0.5:4222 or tls://nats.example"),
   natsCredentialsFile: option("file", "", optionalText,

@@ -4,6 +4,7 @@ import type { EngineSettings } from "../engine/engine.ts";
 import type { NatsSettings } from "../bus/nats-bus.ts";
 import type { MqttSettings } from "../gateways/mqtt/gateway.ts";
 import type { CertificateSettings } from "../listen/tls/certificates.ts";
+import { catalogAddress } from "./catalog.ts";
 import { CacheLayout } from "../store/layout.ts";
 import { archiveAddress } from "./bucket.ts";
 import { cacheBytes, retentionPolicies } from "./retention.ts";
@@ -30,6 +31,7 @@ export function engineSettings(config: Config, maxUploads: number): EngineSettin
       incompleteTtlSeconds: incompleteTtl,
       keepOrphans,
       archive: archiveAddress(config),
+      catalog: catalogAddress(config.catalog, config.catalogPasswordFile),
       scrub: { intervalMs: scrubDays === "off" ? undefined : scrubDays * dayMs },
     },
     recordings: {

@@ -6,6 +6,7 @@ import type { ArchiveCalls } from "./archive/calls.ts";
 import type { JoinArgs, JoinResult } from "./recordings/joins/keeper.ts";
 import type { ErrorCode, WavecacheError } from "../base/errors.ts";
 import type { RecordingEntry, StartedSegment } from "../base/recording-entry.ts";
+import type { CatalogAddress } from "./kept-catalog.ts";
 import type { StoreCondition } from "./store-guard.ts";
 import type { StoreNotice } from "./check/notice.ts";
 import type { CheckpointItem, CheckpointOutcome } from "./streams/checkpoint.ts";
@@ -56,6 +57,8 @@ export type ResumeAnswer =
 
 export interface OpenArgs {
   cacheDir: string;
+  /** Null for a catalog in the cache folder. */
+  catalog: CatalogAddress | null;
   /** New uploads of this process have keys that begin with this. */
   keyPrefix: string;
   /** Keep what was set aside in lost+found/ forever. */

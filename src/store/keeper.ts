@@ -40,15 +40,14 @@ import { OutboxKeeper } from "./events/keeper.ts";
 import { Journal } from "./journal/journal.ts";
 import { CommitQueue } from "./commit-queue.ts";
 import { CacheLayout, sizeOfFile, syncFile } from "./layout.ts";
-import { isCatalogLost, recover } from "./streams/recover.ts";
+import { recover } from "./streams/recover.ts";
 import { readScrubState, saveScrubState } from "./streams/scrub-state.ts";
 import { sweepSums } from "./streams/sums/files.ts";
+import { type KeptCatalog, openCatalog, requireStore } from "./kept-catalog.ts";
 import { RecordingKeeper } from "./recordings/keeper.ts";
 import { RetentionKeeper } from "./retention/keeper.ts";
 import { type StoreCondition, StoreGuard } from "./store-guard.ts";
 import type { SyncFileSystem } from "./sync-file-system.ts";
-import { SqliteCatalog } from "./streams/sqlite/catalog.ts";
-import { copyCatalog, installCatalog } from "./streams/sqlite/rescue.ts";
 import { UnfinishedStreams } from "./streams/unfinished.ts";
 
 type Reply = (serial: number, answer: Answer) => void;
@@ -62,12 +61,13 @@ export interface KeeperHost {
   /** Events were committed, up to the one with this id. */
   announce: (newestEvent: number) => void;
   /** The catalog cannot be used any more: `abandon` this keeper, and open another one. */
-  failed: () => void;
+  failed: (error: WavecacheError) => void;
 }
 
 export class Keeper {
   readonly #layout: CacheLayout;
   readonly #guard: StoreGuard;
+  readonly #kept: KeptCatalog;
   readonly #catalog: Catalog;
   readonly #unfinished: UnfinishedStreams;
   readonly #recordings: RecordingKeeper;
@@ -158,14 +158,16 @@ export class Keeper {
   readonly #commits: CommitQueue;
 
   /** Opens the catalog. Call `open` next. */
-  constructor({ cacheDir, keyPrefix, keepOrphans, isReopened }: OpenArgs, host: KeeperHost) {
+  constructor(args: OpenArgs, host: KeeperHost) {
+    const { cacheDir, keyPrefix, keepOrphans } = args;
     const { syncFileSystem, reply, notify, report, announce, failed } = host;
     this.#layout = new CacheLayout(cacheDir);
     this.#guard = new StoreGuard(this.#layout, report);
-    if (isReopened) requireStore(this.#layout);
-    const catalog = this.#guard.withBallast(() =>
-      openCatalog(this.#layout, (error) => this.#fail(error, failed)),
+    if (args.isReopened) requireStore(this.#layout, args.catalog);
+    this.#kept = this.#guard.withBallast(() =>
+      openCatalog(this.#layout, args.catalog, (error) => this.#fail(error, failed)),
     );
+    const { catalog } = this.#kept;
     const drift = new Drift(catalog);
     const lostFound = new LostFound(this.#layout, catalog);
     this.#journal = new Journal(this.#layout.journal);
@@ -195,7 +197,7 @@ export class Keeper {
     if (afterFault) this.#catalog.transaction(() => this.#catalog.distrustAll(), true);
     if (isReopened) this.#guard.clear();
     const totals = this.#catalog.totals();
-    this.#guard.start(() => this.#recoverIfDue());
+    this.#guard.start(this.#kept.mark, () => this.#recoverIfDue());
     return { recovery, totals };
   }
 
@@ -241,16 +243,14 @@ export class Keeper {
     this.#guard.stop();
     this.#events.close();
     await this.#journal.close();
-    const copy = copyCatalog(this.#layout.catalog);
-    this.#catalog.abandon();
-    installCatalog(copy, this.#layout.catalog);
+    this.#kept.abandon();
   }
 
-  #fail(error: unknown, failed: () => void): void {
+  #fail(error: WavecacheError, failed: (error: WavecacheError) => void): void {
     if (this.#fault !== undefined) return;
-    this.#fault = new WavecacheError("STORE_FAILED", toWavecacheError(error).detail);
-    this.#guard.fail(this.#fault.message);
-    failed();
+    this.#fault = error;
+    this.#guard.fail(error);
+    failed(error);
   }
 
   /** A lost store is not written any more, and one that waits for its recovery only by removals. */
@@ -371,16 +371,4 @@ export class Keeper {
 function useArchive(catalog: Catalog, archive: string | undefined): void {
   if (!catalog.transaction(() => catalog.archive.use(archive), false))
     throw new WavecacheError("ARCHIVE_CHANGED");
-}
-
-function openCatalog(layout: CacheLayout, onFault: (error: unknown) => void): SqliteCatalog {
-  layout.create();
-  // Before a new catalog is created, which would hide the loss from the next start.
-  if (isCatalogLost(layout)) throw new WavecacheError("CATALOG_LOST", layout.catalog);
-  return new SqliteCatalog(layout.catalog, undefined, onFault);
-}
-
-/** Opening a store that is gone would create an empty one in its place. */
-function requireStore({ catalog }: CacheLayout): void {
-  if (sizeOfFile(catalog) === undefined) throw new WavecacheError("STORE_LOST", catalog);
 }

@@ -5,6 +5,7 @@
  *     ballast                space that is kept for removals on a full disk (ballast.ts)
  *     admin.sock             a socket of the server that runs, for operations on the store (catalog-reader.ts)
  *     catalog.db             the catalog, with its -wal file beside it
+ *     node                   the id of this node, if the catalog is in PostgreSQL instead (kept-catalog.ts)
  *     journal-v1/            what the catalog says about finished streams, as a log (journal/journal.ts)
  *     incoming/<key>         an unfinished upload; the key is in its catalog row
  *     objects-v1/<2 hex>/<sha-256>   audio of finished streams, immutable
@@ -31,6 +32,7 @@ export class CacheLayout {
   readonly objects: string;
   readonly sums: string;
   readonly catalog: string;
+  readonly node: string;
   readonly hookSecret: string;
   readonly tls: string;
   readonly accessClosed: string;
@@ -50,6 +52,7 @@ export class CacheLayout {
     this.objects = join(root, "objects-v1");
     this.sums = join(root, "sums-v1");
     this.catalog = join(root, "catalog.db");
+    this.node = join(root, "node");
     this.hookSecret = join(root, "hook-secret");
     this.tls = join(root, "tls");
     this.accessClosed = join(root, "access.closed");

@@ -6,6 +6,7 @@
  *                  a restart ends that, since the descriptors that are open lead to what was there before
  *     DISK_FULL    no new uploads; reads and removals work. Ends by itself once there is room
  *     STORE_FAILED the disk reports errors
+ *     CATALOG_UNAVAILABLE, FENCED   the catalog in PostgreSQL is opened anew
  *
  * The main thread adds KEEPER_LOST while the thread of this guard is dead.
  */
@@ -16,9 +17,13 @@ import { Ballast } from "./ballast.ts";
 import { FolderWatch } from "./folder-watch.ts";
 import type { CacheLayout } from "./layout.ts";
 
+const catalogFaults = ["STORE_FAILED", "CATALOG_UNAVAILABLE", "FENCED"] as const;
+/** What a catalog fails with for good, until it is opened anew. */
+export type CatalogFault = (typeof catalogFaults)[number];
+
 /** A fault of the store that lasts. A `detail` of null says that it is over. */
 export interface StoreCondition {
-  code: "KEEPER_LOST" | "STORE_LOST" | "DISK_FULL" | "STORE_FAILED";
+  code: "KEEPER_LOST" | "STORE_LOST" | "DISK_FULL" | CatalogFault;
   detail: string | null;
 }
 
@@ -30,7 +35,7 @@ export class StoreGuard {
   #lost: WavecacheError | undefined;
   readonly #current = new Set<StoreCondition["code"]>();
   #timer: Timer | undefined;
-  #fault: string | undefined;
+  #fault: StoreCondition | undefined;
   #onRoom: () => void = () => {};
 
   constructor(layout: CacheLayout, report: (condition: StoreCondition) => void) {
@@ -39,11 +44,11 @@ export class StoreGuard {
     this.#ballast = new Ballast(layout.ballast);
   }
 
-  /** Call it once the catalog is open. `onRoom` is called at each look at a disk that has room. */
-  start(onRoom: () => void): void {
+  /** Call it once the catalog is open. `mark` is a file of it. `onRoom` is called at each look at a disk that has room. */
+  start(mark: string, onRoom: () => void): void {
     this.#onRoom = onRoom;
-    const { root, incoming, objects, catalog } = this.#layout;
-    this.#watch = new FolderWatch([root, incoming, objects], [catalog]);
+    const { root, incoming, objects } = this.#layout;
+    this.#watch = new FolderWatch([root, incoming, objects], [mark]);
     this.look();
     this.#timer = setInterval(() => this.look(), storeLookMs);
   }
@@ -65,14 +70,14 @@ export class StoreGuard {
   }
 
   /** The catalog cannot be written. Only another guard, of the catalog that is opened anew, ends that. */
-  fail(detail: string): void {
-    this.#fault = detail;
-    this.#set("STORE_FAILED", detail);
+  fail(error: WavecacheError): void {
+    this.#fault = conditionOf(error);
+    this.#set(this.#fault.code, error.message);
   }
 
   /** Ends what an earlier guard of this process has reported. */
   clear(): void {
-    for (const code of ["DISK_FULL", "STORE_FAILED"] as const) this.#report({ code, detail: null });
+    for (const code of ["DISK_FULL", ...catalogFaults] as const) this.#report({ code, detail: null });
   }
 
   /** Throws DISK_FULL if there is no room for a new upload. */
@@ -102,7 +107,7 @@ export class StoreGuard {
     try {
       const missing = this.#missingRoom();
       this.#set("DISK_FULL", missing);
-      this.#set("STORE_FAILED", this.#fault);
+      if (this.#fault?.code !== "STORE_FAILED") this.#set("STORE_FAILED", undefined);
       if (missing === undefined) this.#onRoom();
     } catch (error) {
       this.#set("STORE_FAILED", toWavecacheError(error).message);
@@ -122,4 +127,12 @@ export class StoreGuard {
     else this.#current.add(code);
     if (isNews) this.#report({ code, detail: detail ?? null });
   }
+}
+
+/** What is reported of an error of the catalog. */
+export function conditionOf({
+  code,
+  message: detail,
+}: WavecacheError): StoreCondition & { code: CatalogFault } {
+  return { code: catalogFaults.find((each) => each === code) ?? "STORE_FAILED", detail };
 }

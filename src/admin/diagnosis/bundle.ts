@@ -6,6 +6,7 @@ import { chmodSync, existsSync } from "node:fs";
 import { cpus, freemem, release, totalmem, uptime } from "node:os";
 import { toWavecacheError } from "../../base/errors.ts";
 import { versionLine } from "../../base/version.ts";
+import type { CatalogAddress } from "../../store/kept-catalog.ts";
 import type { CacheLayout } from "../../store/layout.ts";
 import { schemaVersion } from "../../store/streams/sqlite/schema.ts";
 import { withCatalog } from "../open-catalog.ts";
@@ -25,7 +26,7 @@ export interface BundleRequest {
 /** Adds the bundle to the outcome of a `doctor`. */
 export async function writeBundle(
   { path, config }: BundleRequest,
-  cacheDir: string,
+  { cacheDir, catalog }: { cacheDir: string; catalog: CatalogAddress | null },
   outcome: Outcome,
 ): Promise<Outcome> {
   const layout = openFolder(cacheDir);
@@ -34,7 +35,7 @@ export async function writeBundle(
     ...(existsSync(layout.admin) ? await askServer(layout) : {}),
     "versions.json": inJson(versions()),
     "doctor.json": inJson(outcome),
-    "catalog.json": inJson(await catalogFigures(layout)),
+    "catalog.json": inJson(await catalogFigures(layout, catalog)),
     "folders.json": inJson(folderSizes(layout.root)),
   };
   const redacted = Object.entries(files).map(([name, text]) => [`wavecache/${name}`, redact(text)]);
@@ -57,9 +58,9 @@ function versions() {
   };
 }
 
-async function catalogFigures(layout: CacheLayout): Promise<unknown> {
+async function catalogFigures(layout: CacheLayout, address: CatalogAddress | null): Promise<unknown> {
   try {
-    return await withCatalog(layout, async (catalog) => ({
+    return await withCatalog(layout, address, async (catalog) => ({
       totals: await catalog.call("totals", null),
       tokens: (await catalog.call("listTokens", null)).length,
       devices: (await catalog.call("listDevices", null)).length,

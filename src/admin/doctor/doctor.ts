@@ -17,7 +17,7 @@ import { lockFolders } from "../../store/lock.ts";
 import { rebuildCatalog } from "../../store/streams/rebuild.ts";
 import { isCatalogLost } from "../../store/streams/recover.ts";
 import { SqliteCatalog } from "../../store/streams/sqlite/catalog.ts";
-import { openFolder } from "../store-folder.ts";
+import { openFolder, requireCatalogFile } from "../store-folder.ts";
 import type { Outcome, Problem, Progress } from "../report.ts";
 import { type DoctorOptions, Examination } from "./examination.ts";
 import { countLostFound, examineOrphans } from "./orphans.ts";
@@ -76,6 +76,7 @@ async function examineStopped(
   options: DoctorOptions,
   progress: Progress,
 ): Promise<Outcome> {
+  requireCatalogFile(layout);
   const lost = await examineCatalog(layout, options, progress);
   if (lost !== undefined && lost.isMended !== true) return { figures: {}, problems: [lost] };
   const catalog = new SqliteCatalog(layout.catalog);

@@ -29,7 +29,7 @@ describe("the command line of tokens", () => {
   });
 
   test("lists and revokes", () => {
-    expect(read("list")).toEqual({ name: "list", cacheDir: "/one", json: false });
+    expect(read("list")).toEqual({ name: "list", cacheDir: "/one", catalog: null, json: false });
     expect(read("revoke", "abc")).toMatchObject({ name: "revoke", id: "abc" });
   });
 

@@ -8,12 +8,14 @@ import { parseArguments, type ParsedOptions } from "../../base/command-line.ts";
 import { durationExpected, parseDuration } from "../../base/duration.ts";
 import { maxNoteChars } from "../../base/limits/access.ts";
 import { declareVersion, isAnswered } from "../../base/version.ts";
-import { readFolder } from "../../config/config.ts";
+import { catalogOptions, readCatalog, readFolder } from "../../config/config.ts";
 import { flagsOf } from "../../config/flags.ts";
 import { ConfigError, type Environment, flagOf, options, variableOf } from "../../config/schema.ts";
+import type { CatalogAddress } from "../../store/kept-catalog.ts";
 
 interface Common {
   cacheDir: string;
+  catalog: CatalogAddress | null;
   /** Print one JSON value. */
   json: boolean;
 }
@@ -60,7 +62,7 @@ export function describeToken(): CAC {
   const revoke = program.command("revoke <id>", "Revoke a token: what uses it ends at once");
   for (const command of [create, list, revoke]) {
     command.option("--json", "Print JSON");
-    for (const name of ["cacheDir", "config"] as const) {
+    for (const name of ["cacheDir", ...catalogOptions, "config"] as const) {
       const { value, help } = options[name];
       command.option(`${flagOf(name)} <${value}>`, `${help} (${variableOf(name)})`);
     }
@@ -81,7 +83,8 @@ function commandOf(
   if (args.length > (name === "revoke" ? 1 : 0))
     throw new ConfigError(`unexpected argument "${args.at(-1)}"`);
   const cacheDir = cacheDirOf(parsed, environment);
-  const common = { cacheDir, json: parsed["json"] === true };
+  const catalog = readCatalog(flagsOf([...catalogOptions, "config"], parsed), environment);
+  const common = { cacheDir, catalog, json: parsed["json"] === true };
   if (name === "list") return { ...common, name };
   if (name === "revoke") return { ...common, name, id: args[0]! };
   return { ...common, name: "create", spec: specOf(parsed) };

@@ -13,7 +13,7 @@ import type { TokenCommand } from "./command.ts";
 export async function runTokenCommand(command: TokenCommand): Promise<void> {
   const { name, cacheDir } = command;
   const layout = name === "create" ? createFolder(cacheDir) : openFolder(cacheDir);
-  await withCatalog(layout, (catalog) => run(command, catalog));
+  await withCatalog(layout, command.catalog, (catalog) => run(command, catalog));
 }
 
 /** The first token may be older than the first start of the server. */

@@ -9,6 +9,7 @@ import type { Pool } from "../../pool/pool.ts";
 import type { StoreNotice } from "../../store/check/notice.ts";
 import type { RemovedStreams, RetentionReason, UploadRef } from "../../store/keeper-calls.ts";
 import type { CacheLayout } from "../../store/layout.ts";
+import type { CatalogAddress } from "../../store/kept-catalog.ts";
 import type { StoreCondition } from "../../store/store-guard.ts";
 import type { FoundRows, ListQuery, StreamRow } from "../../store/streams/catalog.ts";
 import { type StreamMetadata, withSize } from "../../store/streams/metadata.ts";
@@ -47,6 +48,8 @@ export interface StreamsSettings extends AdmissionLimits, StreamQuotaLimits {
   incompleteTtlSeconds: number;
   /** Keep the files in lost+found/ forever. */
   keepOrphans: boolean;
+  /** Null for a catalog in the cache folder. */
+  catalog: CatalogAddress | null;
   scrub: ScrubSettings;
   /** The address of the archive; undefined for none. */
   archive: string | undefined;
@@ -165,9 +168,10 @@ export class Streams {
 
   /** Opens the store, which begins to check itself in the background. Call it before anything else. */
   async open(): Promise<void> {
-    const { keepOrphans, archive } = this.#settings;
+    const { keepOrphans, archive, catalog } = this.#settings;
     const args = {
       cacheDir: this.#layout.root,
+      catalog,
       keyPrefix: this.#keyPrefix,
       keepOrphans,
       isReopened: false,

@@ -38,6 +38,7 @@ function open(): void {
   const cacheDir = join(folder.path, "cache");
   const args = {
     cacheDir,
+    catalog: null,
     keyPrefix: "k",
     keepOrphans: false,
     isReopened: false,

@@ -35,9 +35,10 @@ export class Connection {
     this.#client?.connection.stream.destroy();
   }
 
-  async #connect({ url, node }: ConnectionSettings): Promise<void> {
+  async #connect({ url, password, node }: ConnectionSettings): Promise<void> {
     const client = new Client({
       connectionString: url,
+      ...(password === undefined ? {} : { password }),
       connectionTimeoutMillis: catalogConnectMs,
       keepAlive: true,
       application_name: "wavecache",

@@ -9,8 +9,9 @@ export interface Statement {
 }
 
 export interface ConnectionSettings {
-  /** `postgres://user:password@host:port/database` */
+  /** `postgres://user@host:port/database` */
   url: string;
+  password?: string | undefined;
   /** Id of this node. */
   node: string;
 }

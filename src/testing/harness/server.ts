@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { postgresServer } from "./servers/postgres.ts";
 import { testLimitMs, until, within } from "./until.ts";
 
 const projectFolder = resolve(import.meta.dir, "../../..");
@@ -71,6 +72,9 @@ export class TestServer {
   readonly cacheDir: string;
   private options: ServerOptions;
   private current: RunningServer | undefined;
+  /** `WAVECACHE_TEST_CATALOG=postgres` runs every test on a catalog in PostgreSQL. */
+  private readonly catalogUrl =
+    process.env["WAVECACHE_TEST_CATALOG"] === "postgres" ? postgresServer().createSchema() : undefined;
   private address = "";
 
   static async start(options: ServerOptions = {}): Promise<TestServer> {
@@ -123,6 +127,7 @@ export class TestServer {
 
   private flagsOf(flags: Record<string, string | number>): string[] {
     const all: Record<string, string | number> = {
+      ...(this.catalogUrl === undefined ? {} : { catalog: this.catalogUrl }),
       host: "127.0.0.1",
       port: 0,
       "cache-dir": this.cacheDir,
