@@ -27,6 +27,10 @@ export class NatsServer implements AsyncDisposable {
     return `nats://127.0.0.1:${this.port}`;
   }
 
+  get pid(): number {
+    return this.#process!.pid;
+  }
+
   async restart(): Promise<void> {
     const command = [program!, "--addr", "127.0.0.1", "--port", String(this.port), ...this.#flags];
     this.#process = Bun.spawn(command, { stdin: "ignore", stdout: "ignore", stderr: "ignore" });
