@@ -99,6 +99,8 @@ export interface StartedSegment {
   latePlacement?: Placement;
   /** As in `RecordingEntry`. */
   account?: string;
+  /** Frames that were lost between the segment before and this one, which counts them; absent if there were none. */
+  lostBefore?: number;
   /** Samples per channel of a full frame. */
   frameSamples: number;
   /** Lost frames are silence in the `.wav`. */

@@ -109,6 +109,27 @@ describe("repair", () => {
     expect(repair(name, { ...started, fillGaps: true })).toMatchObject({ placement });
   });
 
+  test("counts the frames that were lost before the first one of the segment", () => {
+    write(whole, Buffer.concat([header(undefined), pcm]));
+    const placement = placementOf("c.2", { position: 4_800 });
+    const started = { name, placement, lostBefore: 3, frameSamples: 320, fillGaps: false };
+    expect(repair(name, started)).toMatchObject({
+      gaps: 2,
+      lostFrames: 5,
+      placement: {
+        losses: [
+          { at: 0, samples: 960 },
+          { at: 640, samples: 640 },
+        ],
+      },
+    });
+    write(whole, Buffer.concat([header(undefined), pcm]));
+    expect(repair(name, { ...started, fillGaps: true })).toMatchObject({
+      lostFrames: 5,
+      placement: { losses: [] },
+    });
+  });
+
   test("places audio after a pause when it arrived, unless the device has caught up on its delay", () => {
     const placement = placementOf("c.0", { position: 16_000 });
     const latePlacement = placementOf("c.1", { sessionStartUs: 5_000_000 });

@@ -67,7 +67,7 @@ export function repairSegment(
   if (binBytes === undefined && wavBytes === undefined) return "removed";
   if (identity === undefined) return "damaged";
   const endedAt = Math.round(fs.statSync(`${path}.${binBytes === undefined ? "wav" : "bin"}`).mtimeMs);
-  const frames = binBytes === undefined ? undefined : walkFrames(`${path}.bin`);
+  const frames = binBytes === undefined ? undefined : walkFrames(`${path}.bin`, started?.lostBefore ?? 0);
   if (binBytes !== undefined && binBytes - frames!.bytes > maxTornBytes) return "damaged";
   if (frames === undefined || frames.count === 0) {
     const isEmpty = (wavBytes ?? 0) <= wavHeaderBytes && (frames === undefined || frames.isTorn);
@@ -186,7 +186,7 @@ function identityOf(
   return { device: device === "." ? null : device, streamId, startedAt };
 }
 
-/** Sequence numbers that are missing after some frames of the segment. */
+/** Sequence numbers that are missing after some frames of the segment, or before the first one. */
 interface Jump {
   frames: number;
   lost: number;
@@ -204,14 +204,15 @@ interface WalkedFrames {
   isTorn: boolean;
 }
 
-function walkFrames(path: string): WalkedFrames {
+/** `lostBefore` frames are missing in front of the first one. */
+function walkFrames(path: string, lostBefore: number): WalkedFrames {
   const found: WalkedFrames = {
     codec: undefined,
     count: 0,
     bytes: 0,
-    gaps: 0,
-    lost: 0,
-    jumps: [],
+    gaps: lostBefore > 0 ? 1 : 0,
+    lost: lostBefore,
+    jumps: lostBefore > 0 ? [{ frames: 0, lost: lostBefore }] : [],
     isTorn: true,
   };
   const descriptor = fs.openSync(path, "r");

@@ -15,7 +15,7 @@ beforeEach(() => (folder = temporaryFolder()));
 afterEach(() => folder[Symbol.dispose]());
 
 const format = { sampleRate: 16_000, channels: 1 };
-const start = { startedAt: 1000, placement: placementOf("c.0"), latePlacement: undefined };
+const start = { startedAt: 1000, placement: placementOf("c.0"), latePlacement: undefined, lostBefore: 0 };
 const open = (name = "mic/x") => Segment.open(folder.path, name, format, start);
 const fileNames = () => fs.readdirSync(join(folder.path, "mic")).sort();
 

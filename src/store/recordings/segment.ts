@@ -47,6 +47,8 @@ export class Segment {
   placement: Placement;
   /** As in `StartedSegment`; undefined if the first frame was on time. */
   readonly latePlacement: Placement | undefined;
+  /** Frames that were lost between the segment before and this one, which counts them. */
+  readonly lostBefore: number;
   readonly counts: SegmentCounts = { frames: 0, samples: 0, gaps: 0, lostFrames: 0 };
   readonly #path: string;
   readonly #bin: number;
@@ -66,7 +68,7 @@ export class Segment {
     pair: OpenPair,
     folder: string,
     format: WavShape,
-    { startedAt, placement, latePlacement }: SegmentStart,
+    { startedAt, placement, latePlacement, lostBefore }: SegmentStart,
   ) {
     this.name = pair.name;
     this.#path = join(folder, pair.name);
@@ -77,6 +79,7 @@ export class Segment {
     this.endedAt = startedAt;
     this.placement = placement;
     this.latePlacement = latePlacement;
+    this.lostBefore = lostBefore;
   }
 
   /**
@@ -172,6 +175,8 @@ export interface SegmentStart {
   startedAt: number;
   placement: Placement;
   latePlacement: Placement | undefined;
+  /** Frames. */
+  lostBefore: number;
 }
 
 export interface WavShape {

@@ -7,10 +7,11 @@ import { codecPcm16 } from "../../../src/wire/ingest.ts";
 
 export function describeStarted(
   { handshake, fillGaps }: RecordingSpec,
-  { name, placement, latePlacement }: Segment,
+  { name, placement, latePlacement, lostBefore }: Segment,
 ): StartedSegment {
   const late = latePlacement === undefined ? {} : { latePlacement };
-  return { name, placement, ...late, frameSamples: handshake.frameSamples, fillGaps };
+  const lost = lostBefore === 0 ? {} : { lostBefore };
+  return { name, placement, ...late, ...lost, frameSamples: handshake.frameSamples, fillGaps };
 }
 
 /** The catalog entry of a hashed segment. */

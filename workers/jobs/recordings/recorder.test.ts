@@ -69,11 +69,13 @@ class Stage {
   /** Samples heard before a piece of live audio, and its time. */
   readonly times: [number, number][] = [];
   readonly peaks: number[] = [];
+  /** Of each segment that was started. */
+  readonly lostBefore: number[] = [];
   readonly changes: SoundChange[] = [];
   readonly taken = { frames: 0, lostFrames: 0 };
   constructor(spec: RecordingSpec) {
     this.recorder = new Recorder(spec, {
-      started: () => {},
+      started: ({ lostBefore }) => void this.lostBefore.push(lostBefore),
       finished: (segment, decision) => void this.entries.push(hashed(spec, segment, decision)),
       ordered: (decision) => void this.decisions.push(decision),
       audio: (bytes, at, length, timeMs) => {
@@ -169,6 +171,7 @@ function expectTruePeaks(
   expect(overview.length).toBe(Math.ceil(pixels / 64) * 2 * channels);
 }
 
+const quietFrame = (seq: number) => frameMessage(0, seq, constantFrame(0));
 const constantFrame = (value: number) => new Uint8Array(new Int16Array(320).fill(value).buffer);
 
 describe("a recorder", () => {
@@ -301,6 +304,20 @@ describe("a recorder", () => {
       expectTrue(stage.entries[0]!);
     });
   }
+
+  test("reports how many frames were lost before a segment, unless the one before it has them", () => {
+    const stage = new Stage(pcmSpec());
+    stage.take(0, quietFrame(7));
+    stage.recorder.tick(1000);
+    stage.take(1100, quietFrame(8));
+    stage.recorder.tick(2100);
+    stage.take(2200, quietFrame(12));
+    stage.take(3300, quietFrame(20));
+    stage.recorder.end();
+    expect(stage.lostBefore).toEqual([0, 0, 3, 0]);
+    expect(stage.entries.map(({ lostFrames }) => lostFrames)).toEqual([0, 0, 10, 0]);
+    expect(stage.entries[2]!.placement.losses.map(({ at }) => at)).toEqual([0, 320]);
+  });
 
   test("decodes held frames whose bytes have been flushed meanwhile", () => {
     const stage = new Stage(specOf());

@@ -218,7 +218,7 @@ export class Recorder {
   #recordFrame(bytes: Uint8Array, at: number, frameBytes: number, nowMs: number): void {
     const seq = frameSeq(bytes, at);
     let verdict = this.#judge(seq, bytes, at, frameBytes);
-    if (this.#segment === undefined) this.#openSegment(nowMs);
+    if (this.#segment === undefined) this.#openSegment(nowMs, this.#lostBefore(seq));
     this.#countGap(seq);
     if (this.#isDue(nowMs)) verdict = this.#rotate(seq, verdict, nowMs);
     if (this.#buffers.unwrittenBytes === 0) this.#unwrittenSinceMs = nowMs;
@@ -254,7 +254,7 @@ export class Recorder {
   #countGap(seq: number): void {
     const { counts } = this.#segment!;
     if (this.#lastSeq >= 0 && seq !== nextSeq(this.#lastSeq)) {
-      const lost = lostBetween(this.#lastSeq, seq);
+      const lost = this.#lostBefore(seq);
       counts.gaps += 1;
       counts.lostFrames += lost;
       this.#lostFrames += lost;
@@ -379,18 +379,29 @@ export class Recorder {
     }
     this.#fillGap(seq);
     this.#finishSegment();
-    this.#openSegment(nowMs);
+    this.#openSegment(nowMs, 0);
     return after;
   }
 
-  #openSegment(nowMs: number): void {
+  /** The frames that are missing between this one and the last. */
+  #lostBefore(seq: number): number {
+    return this.#lastSeq < 0 ? 0 : lostBetween(this.#lastSeq, seq);
+  }
+
+  /** A crash must not lose the count of frames that are missing in front of the first one. */
+  #openSegment(nowMs: number, lostBefore: number): void {
     const { folder, hwid, handshake } = this.#spec;
     const startedAt = this.#wallMs();
     const base = recordingName(handshake.streamId, hwid ?? undefined, startedAt);
     const name = hwid === null ? base : `${hwid}/${base}`;
     const placement = this.#clock.open(nowMs, startedAt);
     const { latePlacement } = this.#clock;
-    const segment = Segment.open(folder, name, handshake, { startedAt, placement, latePlacement });
+    const segment = Segment.open(folder, name, handshake, {
+      startedAt,
+      placement,
+      latePlacement,
+      lostBefore,
+    });
     segment.adopt(this.#bin, this.#wav);
     this.#peaks.start(segment.path);
     this.#segment = segment;
