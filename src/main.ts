@@ -312,6 +312,7 @@ function openMetrics(pool: Pool, parts: Parts & { mqtt: MqttGateway | undefined 
   const called = [
     { thread: "keeper", calls: pool.keeper },
     { thread: "encoder", calls: pool.encoders },
+    ...(pool.archiver === undefined ? [] : [{ thread: "archiver", calls: pool.archiver }]),
   ];
   return new Metrics({ version, called, ...pool, ...parts });
 }

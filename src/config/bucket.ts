@@ -4,7 +4,10 @@ import { toWavecacheError } from "../base/errors.ts";
 import type { BucketSettings } from "../store/archive/bucket.ts";
 import { type Config, ConfigError, type Environment } from "./schema.ts";
 
-type Options = Pick<Config, "archive" | "archiveEndpoint" | "archiveRegion" | "archiveCredentialsFile">;
+type Options = Pick<
+  Config,
+  "archive" | "archiveEndpoint" | "archiveRegion" | "archiveCredentialsFile" | "acknowledge"
+>;
 
 /** Names the archive in the catalog; undefined without one. */
 export function archiveAddress({ archive, archiveEndpoint: endpoint }: Options): string | undefined {
@@ -14,6 +17,8 @@ export function archiveAddress({ archive, archiveEndpoint: endpoint }: Options):
 /** Undefined without an archive. Throws a `ConfigError` without credentials. */
 export function bucketSettings(options: Options, environment: Environment): BucketSettings | undefined {
   const { archive, archiveEndpoint: endpoint, archiveRegion: region, archiveCredentialsFile: file } = options;
+  if (archive === undefined && options.acknowledge === "archived")
+    throw new ConfigError("--acknowledge archived needs --archive");
   if (archive === undefined) return undefined;
   const found = file === undefined ? environment : readCredentials(file);
   const accessKeyId = found["AWS_ACCESS_KEY_ID"];

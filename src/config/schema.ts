@@ -197,6 +197,8 @@ const archive = {
     "file with AWS_ACCESS_KEY_ID=... and AWS_SECRET_ACCESS_KEY=...; without it these environment variables"),
   archiveLocalBytes: option("size", "", optionalSize,
     "local bytes at which audio that the archive has begins to go, least recently used first; default: 9/10 of the cache"),
+  acknowledge: option("when", "local", v.picklist(["local", "archived"], "local or archived"),
+    "when the end of an upload is acknowledged: once it is durable here, or once the archive has it, too"),
 };
 
 // prettier-ignore

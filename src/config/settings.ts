@@ -54,7 +54,11 @@ export function engineSettings(config: Config, maxUploads: number): EngineSettin
     command: config.onEvent && { command: config.onEvent, filter: config.onEventTypes },
     sounds,
     retention: { policies },
-    archive: { localBytes: localBytes(config, maxCacheBytes), minFreeBytes: config.minFree },
+    archive: {
+      localBytes: localBytes(config, maxCacheBytes),
+      minFreeBytes: config.minFree,
+      acknowledge: config.acknowledge,
+    },
   };
 }
 

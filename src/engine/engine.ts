@@ -6,8 +6,7 @@ import type { Pool } from "../pool/pool.ts";
 import type { CacheLayout } from "../store/layout.ts";
 import { recordingSubject } from "../store/events/facts.ts";
 import type { Library } from "../store/library/library.ts";
-import { Archive } from "./archive/archive.ts";
-import type { EvictionLimits } from "./archive/eviction.ts";
+import { Archive, type ArchiveSettings } from "./archive/archive.ts";
 import { catalogStore, Devices, type DeviceSettings } from "./devices/devices.ts";
 import { DeviceCommands } from "./devices/remote/device-commands.ts";
 import { Commands, type CommandSettings } from "./events/delivery/command.ts";
@@ -51,7 +50,7 @@ export interface EngineSettings {
   retention: Pick<RetentionSettings, "policies">;
   hooks: HooksSettings;
   command: CommandSettings | undefined;
-  archive: EvictionLimits;
+  archive: ArchiveSettings;
   /** File names by mode that replace the usual ones. */
   sounds: ReadonlyMap<number, string>;
 }

@@ -44,6 +44,12 @@ export const archivePollMs = 1_000;
 /** Objects that are looked up and queued in one transaction when an archive is set up. */
 export const archiveFillPage = 500;
 
+/**
+ * With --acknowledge archived, the end of an upload waits for the archive this long; then it fails with
+ * ARCHIVE_UNAVAILABLE, and the client ends it again.
+ */
+export const acknowledgeMs = 30_000;
+
 /** Objects whose local copy is dropped in one transaction. */
 export const maxEvictedTogether = 32;
 /** Local copies are dropped until this part of the limit is used. */

@@ -11,6 +11,7 @@ import type { ArchiveItem, ArchiveTotals, EvictableObject } from "../../store/ar
 import type { CacheLayout } from "../../store/layout.ts";
 import type { ReadOrder, StreamArchive } from "../streams/stream-archive.ts";
 import type { Streams } from "../streams/streams.ts";
+import { Acknowledgements } from "./acknowledgements.ts";
 import { ArchivedReader } from "./archived-reader.ts";
 import { ArchiveAvailability } from "./availability.ts";
 import { Eviction, type EvictionLimits } from "./eviction.ts";
@@ -24,6 +25,11 @@ export interface ArchiveParts {
   layout: CacheLayout;
   readiness: Readiness;
   streams: Pick<Streams, "admission" | "damage" | "reads" | "archiveBy" | "leavePlaces" | "forgetPlaces">;
+}
+
+export interface ArchiveSettings extends EvictionLimits {
+  /** What an acknowledgement promises: durable here, or in the archive, too. */
+  readonly acknowledge: "local" | "archived";
 }
 
 const nothing: ArchiveTotals = {
@@ -47,13 +53,17 @@ export class Archive implements StreamArchive {
   readonly eviction: Eviction;
   totals: ArchiveTotals = nothing;
   readonly #parts: ArchiveParts;
+  readonly #settings: ArchiveSettings;
+  readonly #acknowledgements: Acknowledgements;
   readonly #log: Log;
   #ticker: Timer | undefined;
   #counting: Promise<void> | undefined;
 
-  constructor(parts: ArchiveParts, limits: EvictionLimits, log: Log) {
+  constructor(parts: ArchiveParts, settings: ArchiveSettings, log: Log) {
     const { keeper, archiver, layout, readers, readiness, streams } = parts;
     this.#parts = parts;
+    this.#settings = settings;
+    this.#acknowledgements = new Acknowledgements(keeper);
     this.#log = log;
     this.availability = new ArchiveAvailability(readiness, log);
     const { availability } = this;
@@ -91,7 +101,7 @@ export class Archive implements StreamArchive {
         leave: (objects, removal) => this.#leave(objects, removal),
         evicted: (objects) => this.#evicted(objects),
       },
-      limits,
+      settings,
       log,
     );
     streams.archiveBy(this);
@@ -108,6 +118,7 @@ export class Archive implements StreamArchive {
 
   async close(): Promise<void> {
     clearInterval(this.#ticker);
+    this.#acknowledgements.close();
     await this.eviction.close();
     await this.#parts.archiver.close();
     await this.queue.close();
@@ -133,6 +144,11 @@ export class Archive implements StreamArchive {
   /** An upload was committed, or adopted audio. */
   committed(): void {
     this.queue.wake();
+  }
+
+  /** With `acknowledge = "archived"`, an upload ends only once the archive has its object. */
+  async acknowledged(sha256: string): Promise<void> {
+    if (this.#settings.acknowledge === "archived") await this.#acknowledgements.wait(sha256);
   }
 
   /** Local copies make room for an upload. */
@@ -162,7 +178,8 @@ export class Archive implements StreamArchive {
     }
   }
 
-  #archived({ size }: ArchiveItem): void {
+  #archived({ sha256, size }: ArchiveItem): void {
+    this.#acknowledgements.archived(sha256);
     this.totals.archived += 1;
     this.totals.archivedBytes += size;
   }

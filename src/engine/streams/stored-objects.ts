@@ -15,6 +15,8 @@ export interface StoredObjectsHost {
   checkId(streamId: string): void;
   /** A unique key of a new stream. */
   newKey(): string;
+  /** Resolves when a stream of this object may be acknowledged. Rejects with ARCHIVE_UNAVAILABLE. */
+  archived(sha256: string): Promise<void>;
 }
 
 export class StoredObjects {
@@ -57,6 +59,7 @@ export class StoredObjects {
       const { size } = await this.#keeper.call("adopt", call);
       this.#accounts.adopted(account, size);
       this.#counts.adopted();
+      await this.#host.archived(sha256);
       return { size, sha256 };
     } finally {
       this.#counts.pending -= 1;

@@ -8,6 +8,8 @@ export interface StreamArchive {
   assign(order: ReadOrder): RangeReader;
   /** Brings a range of an archived object here. */
   bring(file: FileRef, offset: number, length: number): FileRef | Promise<FileRef>;
+  /** Resolves when a finished stream of this object may be acknowledged. Rejects with ARCHIVE_UNAVAILABLE. */
+  acknowledged(sha256: string): Promise<void>;
   /** There is new audio. */
   committed(): void;
   /** Local copies make room for an upload; false if that is impossible. */

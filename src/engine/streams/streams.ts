@@ -136,8 +136,10 @@ export class Streams {
     const owner = {
       uploadCommitted: (row: StreamRow) => this.#committed(row),
       uploadReleased: (upload: Upload) => this.#release(upload),
+      archived: (sha256: string) => this.#archived(sha256),
     };
-    const rules = { checkId: (id: string) => this.#checkId(id), newKey: () => this.#newKey() };
+    const { archived } = owner;
+    const rules = { archived, checkId: (id: string) => this.#checkId(id), newKey: () => this.#newKey() };
     this.accounts = new AccountStorage(pool.keeper, log);
     const { admission, accounts } = this;
     const figures = { admission, counts: this.#counts, quota: this.#quota, accounts };
@@ -407,6 +409,10 @@ export class Streams {
   #evicted(path: string): void {
     this.#readable.forgetPaths([path]);
     this.#pool.readers.forget(path);
+  }
+
+  async #archived(sha256: string): Promise<void> {
+    await this.#archive?.acknowledged(sha256);
   }
 
   #release(upload: Upload): void {

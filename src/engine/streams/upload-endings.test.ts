@@ -53,6 +53,8 @@ class Recorder implements UploadHost, UploadOwner {
     this.calls.push(entered ? "leave" : "nothing to leave");
   }
 
+  async archived(): Promise<void> {}
+
   release(): void {
     this.calls.push("release");
   }

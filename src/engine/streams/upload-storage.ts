@@ -19,6 +19,8 @@ export type Continuation = "resume" | "restart" | "reopen";
 export interface UploadStorageOwner {
   /** The upload is durable as this stream; `uploadReleased` follows. */
   uploadCommitted(row: StreamRow): void;
+  /** Resolves when the stream of this object may be acknowledged. Rejects with ARCHIVE_UNAVAILABLE. */
+  archived(sha256: string): Promise<void>;
   /** The upload holds neither its id nor its file any more. */
   uploadReleased(upload: Upload): void;
 }
@@ -143,6 +145,10 @@ export class UploadStorage implements UploadHost {
     this.#owner.uploadCommitted(row);
     this.release(upload);
     return row;
+  }
+
+  archived(sha256: string): Promise<void> {
+    return this.#owner.archived(sha256);
   }
 
   async failed(upload: Upload, entered: boolean): Promise<void> {

@@ -72,6 +72,8 @@ class Stage implements UploadHost, UploadOwner {
     this.asked.push(entered ? "left" : "never entered");
   }
 
+  async archived(): Promise<void> {}
+
   release(): void {}
 
   uploadHolds(): void {

@@ -47,6 +47,8 @@ export interface UploadHost {
   secure(upload: Upload, bytes: number): Promise<void>;
   /** Makes sealed audio durable. */
   commit(upload: Upload, sealed: Sealed): Promise<StreamRow>;
+  /** Resolves when a finished stream may be acknowledged. Rejects with ARCHIVE_UNAVAILABLE. */
+  archived(sha256: string): Promise<void>;
   /** The upload was finished before it was resumed. */
   release(upload: Upload): void;
   /** The upload has ended and its file is closed; `entered`: the catalog has an entry for it. */
@@ -178,14 +180,16 @@ export class Upload implements UploadEvents {
   }
 
   /**
-   * Ends the audio; resolves once the stream is durable. With the sender's `sha256`, other audio rejects with
-   * DIGEST_WRONG: it is never committed, and the stream stays unfinished.
+   * Ends the audio; resolves once the stream is durable, and archived if acknowledgements promise that. With the sender's
+   * `sha256`, other audio rejects with DIGEST_WRONG: it is never committed, and the stream stays unfinished. Rejects with
+   * ARCHIVE_UNAVAILABLE if only the archive fails: the stream is finished then.
    */
   async finish(sha256?: string): Promise<Receipt> {
     this.#finish ??= this.#finishOnce(sha256);
     const receipt = await this.#finish;
     // A stream that was finished before the upload resumed it was not checked yet.
     refuseOtherDigest(receipt, sha256);
+    await this.#host.archived(receipt.sha256);
     return receipt;
   }
 

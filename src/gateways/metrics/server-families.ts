@@ -1,5 +1,6 @@
 /** The metric families of the server. Names end with their unit; counters start at zero with the process. */
 import type { Family, Values } from "./families.ts";
+import { archiveFamilies } from "./archive-families.ts";
 import { clusterFamilies } from "./cluster-families.ts";
 import { eventFamilies } from "./event-families.ts";
 import type { Sources } from "./sources.ts";
@@ -32,6 +33,7 @@ export function serverFamilies(sources: Sources): Family[] {
     ...deviceFamilies(sources),
     ...eventFamilies(sources),
     ...clusterFamilies(sources),
+    ...archiveFamilies(sources),
   ];
 }
 

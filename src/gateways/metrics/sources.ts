@@ -1,6 +1,7 @@
 /** What the metrics read. The server keeps these figures anyway: a scrape only reads them. */
 import type { LogOutput } from "../../base/log/log-output.ts";
 import type { GatewayMeters } from "../../base/gateway-meter.ts";
+import type { Archive } from "../../engine/archive/archive.ts";
 import type { Devices } from "../../engine/devices/devices.ts";
 import type { Retention } from "../../engine/retention/retention.ts";
 import type { Hooks } from "../../engine/events/delivery/hooks.ts";
@@ -10,6 +11,7 @@ import type { Recordings } from "../../engine/recordings/recordings.ts";
 import type { Sounds } from "../../engine/sounds/sounds.ts";
 import type { Streams } from "../../engine/streams/streams.ts";
 import type { ConnectionLimit } from "../../listen/connections/connection-limit.ts";
+import type { Archiver } from "../../pool/archiver.ts";
 import type { KeeperClient } from "../../pool/keeper-client.ts";
 import type { ThreadFigures } from "../../pool/supervised-thread.ts";
 import type { Readers } from "../../pool/readers.ts";
@@ -36,6 +38,8 @@ export interface BusFigures {
   receivedBytes: number;
   dropped: number;
 }
+
+export type ArchiveFigures = Pick<Archive, "availability" | "eviction" | "fetched" | "queue" | "totals">;
 
 /** One ring of a thread. A thread that restarts gets new ring objects. */
 export type LaneRing = ThreadFigures["rings"][number];
@@ -64,6 +68,9 @@ export interface Sources {
   mqtt: { figures: MqttFigures } | undefined;
   /** Undefined on a single machine. */
   bus: { figures: BusFigures } | undefined;
+  /** Undefined without an archive. */
+  archive: ArchiveFigures | undefined;
+  archiver: Pick<Archiver, "answers"> | undefined;
   sounds: Pick<Sounds, "count" | "bytes" | "encoded" | "loaded">;
   writers: Pick<Writers, "figures" | "slots">;
   readers: Pick<Readers, "figures">;

@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { Random, sha256 } from "../harness/bytes.ts";
 import { storedObjects } from "../harness/cache-folder.ts";
+import { scrape } from "../harness/http/exposition.ts";
 import { removeStream } from "../harness/http/streams.ts";
 import { AudioCachePeer } from "../harness/peers/audio-cache.ts";
 import { TestServer, useServers } from "../harness/server.ts";
@@ -42,6 +43,21 @@ withStore("finished audio", () => {
     expect(store.count("PUT", "objects/")).toBe(1 + 3);
   });
 
+  test("shows in the metrics: where it is, and what it cost", async () => {
+    await using store = await ObjectStore.start();
+    await using server = await TestServer.start({ flags: store.flags, env: store.env });
+    await upload(server, "one", new Random(30).bytes(MiB));
+    const metrics = await until("the metrics", limitMs, async () => {
+      const found = await scrape(server.httpBase);
+      return found?.sum("wavecache_archive_objects", { state: "local" }) === 1 ? found : undefined;
+    });
+    expect(metrics.sum("wavecache_archive_bytes", { state: "local" })).toBe(MiB);
+    expect(metrics.sum("wavecache_archive_stored_bytes_total")).toBe(MiB);
+    expect(metrics.sum("wavecache_archive_requests_total", { operation: "put", status: "200" })).toBe(1);
+    expect(metrics.sum("wavecache_archive_queue_age_seconds")).toBe(0);
+    expect(metrics.sum("wavecache_archive_up")).toBe(1);
+  });
+
   test("goes from the archive with the last stream that has it", async () => {
     await using store = await ObjectStore.start();
     await using server = await TestServer.start({ flags: store.flags, env: store.env });
@@ -66,5 +82,37 @@ withStore("finished audio", () => {
     await server.restart({ flags: store.flags, env: store.env });
     await until("all objects", limitMs, async () => (await store.objects()).length === 5);
     expect(await store.objects()).toEqual(digests.toSorted());
+  });
+});
+
+withStore("with --acknowledge archived", () => {
+  test("an upload is acknowledged once the archive has it, over every protocol", async () => {
+    await using store = await ObjectStore.start();
+    const flags = { ...store.flags, acknowledge: "archived" };
+    await using server = await TestServer.start({ flags, env: store.env });
+    const audio = new Random(20).bytes(3 * MiB);
+    await upload(server, "one", audio);
+    expect(await store.objects()).toEqual([sha256(audio)]);
+    const put = await fetch(`${server.httpBase}/api/streams/two/audio`, {
+      method: "PUT",
+      body: new Random(21).bytes(1000),
+    });
+    expect(put.status).toBe(201);
+    expect(await store.objects()).toHaveLength(2);
+  });
+
+  test("the end of an upload waits for an archive that is down, and no longer than until it is back", async () => {
+    await using store = await ObjectStore.start();
+    const flags = { ...store.flags, acknowledge: "archived" };
+    await using server = await TestServer.start({ flags, env: store.env });
+    store.fault = () => "slow down";
+    const audio = new Random(22).bytes(10_000);
+    let isAcknowledged = false;
+    const uploading = upload(server, "one", audio).then(() => (isAcknowledged = true));
+    await server.untilLogged("the archive cannot be reached");
+    expect(isAcknowledged).toBe(false);
+    store.fault = () => "pass";
+    await uploading;
+    expect(await store.objects()).toEqual([sha256(audio)]);
   });
 });

@@ -1,0 +1,57 @@
+import { beforeEach, expect, test } from "bun:test";
+import { WavecacheError } from "../../base/errors.ts";
+import type { KeeperClient } from "../../pool/keeper-client.ts";
+import { until } from "../../testing/harness/until.ts";
+import { Acknowledgements } from "./acknowledgements.ts";
+
+const sha256 = "a".repeat(64);
+let isArchived: boolean;
+let calls: number;
+const keeper = {
+  call: async () => {
+    calls += 1;
+    return { isArchived };
+  },
+} as unknown as Pick<KeeperClient, "call">;
+
+beforeEach(() => {
+  [isArchived, calls] = [false, 0];
+});
+
+async function outcomeOf(promise: Promise<void>): Promise<string> {
+  try {
+    await promise;
+    return "acknowledged";
+  } catch (error) {
+    return error instanceof WavecacheError ? error.code : String(error);
+  }
+}
+
+test("an object that the archive has is acknowledged at once", async () => {
+  isArchived = true;
+  expect(await outcomeOf(new Acknowledgements(keeper).wait(sha256))).toBe("acknowledged");
+});
+
+test("any other is acknowledged when the archive has it, and so is who waits beside", async () => {
+  const all = new Acknowledgements(keeper);
+  const ends = [outcomeOf(all.wait(sha256)), outcomeOf(all.wait(sha256))];
+  await until("both to wait", 5_000, () => calls === 2);
+  all.archived("b".repeat(64));
+  all.archived(sha256);
+  expect(await Promise.all(ends)).toEqual(["acknowledged", "acknowledged"]);
+});
+
+test("an object that is stored before the catalog has answered is acknowledged", async () => {
+  const all = new Acknowledgements(keeper);
+  const end = outcomeOf(all.wait(sha256));
+  all.archived(sha256);
+  expect(await end).toBe("acknowledged");
+});
+
+test("nobody waits for ever, nor at the end of the server", async () => {
+  expect(await outcomeOf(new Acknowledgements(keeper, 1).wait(sha256))).toBe("ARCHIVE_UNAVAILABLE");
+  const all = new Acknowledgements(keeper);
+  const end = outcomeOf(all.wait(sha256));
+  all.close();
+  expect(await end).toBe("SHUTTING_DOWN");
+});
