@@ -27,9 +27,7 @@ export const hasObjectStore = program !== undefined;
 export function sayIfObjectStoreIsMissing(): void {
   if (hasObjectStore) return;
   // oxlint-disable-next-line no-console
-  console.warn(
-    "Skipped: the archive. To test it: .ci/versitygw",
-  );
+  console.warn("Skipped: the archive. To test it: .ci/versitygw");
 }
 
 /** What the proxy does with a request: `pass` hands it on, the others fail it. */
