@@ -1,11 +1,14 @@
 /** The single file, built for this system and run without the source. */
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { Random, sha256 } from "../../testing/harness/bytes.ts";
 import { projectFolder } from "../../testing/harness/documents.ts";
 import { HttpUpload } from "../../testing/harness/http/http-upload.ts";
 import { runIn, verifyDevice, verifyPage, verifyRoundTrip } from "../../testing/harness/installation.ts";
+import { NotifySocket } from "../../testing/harness/notify-socket.ts";
 import { TestServer, useServers } from "../../testing/harness/server.ts";
+import { canSandbox, UnitSandbox } from "../../testing/harness/unit-sandbox.ts";
 import { until } from "../../testing/harness/until.ts";
 import { temporaryFolder } from "../../testing/fixtures/temporary-folder.ts";
 import { buildExecutable, hostTarget } from "./executable.ts";
@@ -67,4 +70,37 @@ test("an upload to the single file survives kill -9 and is resumed", async () =>
     verified: true,
   });
   expect(result.kept).toBeGreaterThan(0);
+});
+
+describe.skipIf(!canSandbox())("under the restrictions of the unit of systemd", () => {
+  const sandbox = new UnitSandbox();
+
+  test("a program has no rights, and the system calls of the unit alone", async () => {
+    using files = temporaryFolder();
+    const launcher = sandbox.launcher(files.path, executable);
+    const { out } = await runIn(files.path, [...launcher, "cat", "/proc/self/status"]);
+    for (const line of [/^CapEff:\t0+$/m, /^NoNewPrivs:\t1$/m, /^Seccomp:\t2$/m, /^Uid:\t61184\t/m])
+      expect(out).toMatch(line);
+    const { err } = await runIn(files.path, [...launcher, "nice", "-n", "1", "true"]);
+    expect(err).toContain("Operation not permitted");
+  });
+
+  test("the single file serves the page and round trips, and notifies that it is ready", async () => {
+    let notified: NotifySocket | undefined;
+    await using server = await TestServer.start({
+      program: sandbox.command,
+      launcher: (files) => {
+        const launcher = sandbox.launcher(files, executable);
+        notified = new NotifySocket(join(files, "run/notify"));
+        return launcher;
+      },
+      env: { ...sandbox.environment, NOTIFY_SOCKET: "/run/notify" },
+      flags: { "cache-dir": "cache", "recordings-dir": "received", "library-dir": "library", "grpc-port": 0 },
+    });
+    using socket = notified;
+    expect(socket?.received[0]).toStartWith(`READY=1\nSTATUS=ready ${server.url}`);
+    await verifyPage(server);
+    await verifyRoundTrip(server, client);
+    expect(existsSync(join(server.folder, "state/cache/catalog.db"))).toBe(true);
+  });
 });
