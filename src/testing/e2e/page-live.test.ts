@@ -115,4 +115,28 @@ describe.skipIf(chromiumPath === null)("live audio on the page", () => {
     },
     limitMs,
   );
+
+  test(
+    "says that it waits for a sound output, where the browser has none",
+    async () => {
+      await using session = await PageSession.open(browser);
+      const { page } = session;
+      await page.addInitScript(() => {
+        globalThis.AudioContext = class extends AudioContext {
+          constructor(options?: AudioContextOptions) {
+            super(options);
+            void this.suspend();
+          }
+
+          override resume(): Promise<void> {
+            return Promise.withResolvers<void>().promise;
+          }
+        };
+      });
+      await page.goto(`${server.httpBase}/live`);
+      await page.getByRole("button", { name: "Listen hall" }).click();
+      await card(page, "hall").getByText("Waits for a sound output of this browser").waitFor();
+    },
+    limitMs,
+  );
 });

@@ -27,11 +27,13 @@ const fftSize = 1024;
 const maxLatencyMs = 10_000;
 
 let context: AudioContext | undefined;
+/** Whether the browser plays what it is given: without a sound output it never does. */
+export const hasOutput = signal(false);
 
 /** To be called by a click: browsers start no sound without one. */
 export function listen(name: string): void {
   if (opened.has(name)) return;
-  context ??= new AudioContext({ latencyHint: "interactive" });
+  context ??= openContext();
   const analyser = new AnalyserNode(context, { fftSize, smoothingTimeConstant: 0.4 });
   analyser.connect(context.destination);
   const state = signal<PlayerState>("connecting");
@@ -57,6 +59,12 @@ export function listen(name: string): void {
     forget(name);
     notifyError(error);
   });
+}
+
+function openContext(): AudioContext {
+  const opening = new AudioContext({ latencyHint: "interactive" });
+  opening.addEventListener("statechange", () => (hasOutput.value = opening.state === "running"));
+  return opening;
 }
 
 export function stopListening(name: string): void {

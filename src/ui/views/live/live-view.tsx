@@ -4,7 +4,7 @@ import { useEffect } from "preact/hooks";
 import { Link } from "wouter-preact";
 import { followLevels, type LiveDevice, liveDevices } from "../../api/live-levels.ts";
 import { grants } from "../../app/session.ts";
-import { latencyOf, listen, type Listening, listenings, stopListening } from "../../audio/live.ts";
+import { hasOutput, latencyOf, listen, type Listening, listenings, stopListening } from "../../audio/live.ts";
 import { Button } from "../../parts/button.tsx";
 import { Empty } from "../../parts/states.tsx";
 import { ClippingBadge, DeviceHistory, DeviceLevel } from "./device-level.tsx";
@@ -105,6 +105,7 @@ function LiveState({ listening }: { listening: Listening }): JSX.Element {
 function describeState(listening: Listening): string {
   const { state, report } = listening;
   if (state.value === "waiting") return "The device has gone. It is heard again when it is back.";
+  if (!hasOutput.value) return "Waits for a sound output of this browser";
   if (report.value === undefined || !report.value.isPlaying) return "Connecting";
   const latencyMs = latencyOf(listening);
   const { underruns, skipped } = report.value;
