@@ -20,6 +20,8 @@ import { messageIdleTimeoutMs } from "./base/limits/v1.ts";
 import { logFlushMs } from "./base/limits/log.ts";
 import { type Log, openLog } from "./base/log/log.ts";
 import { LogOutput } from "./base/log/log-output.ts";
+import { openTracer } from "./base/tracing/open-tracer.ts";
+import type { Tracer } from "./base/tracing/tracer.ts";
 import { Readiness } from "./base/readiness.ts";
 import { ServiceManager } from "./base/system/service-manager.ts";
 import { closeOnSignal } from "./base/system/shutdown.ts";
@@ -36,6 +38,7 @@ import {
   jwtSettings,
   mqttSettings,
   natsSettings,
+  tracingSettings,
 } from "./config/settings.ts";
 import { diagnose, type Diagnosed } from "./diagnosis.ts";
 import { followConfig, reloadIgnoringReport, watchFile } from "./follow-config.ts";
@@ -109,7 +112,10 @@ async function startServer(reloader: Reloader, log: Log, logOutput: LogOutput): 
   const nats = natsSettings(config);
   const bus = nats && (await NatsBus.open(nats, openLog("nats")));
   opened.defer(() => bus?.close());
-  const base = { pool, layout: new CacheLayout(cacheDir), library, readiness, bus };
+  const tracing = tracingSettings(config);
+  const tracer = await openTracer(tracing && { ...tracing, version }, openLog("tracing"));
+  opened.defer(() => tracer.close());
+  const base = { pool, tracer, layout: new CacheLayout(cacheDir), library, readiness, bus };
   const settings = engineSettings(config, plan.maxUploads);
   const engine = buildEngine(base, settings);
   deferClosing(engine, opened);
@@ -121,6 +127,7 @@ async function startServer(reloader: Reloader, log: Log, logOutput: LogOutput): 
   const meters = new GatewayMeters();
   const parts: Parts = {
     ...engine,
+    tracer,
     bus,
     access,
     config,
@@ -225,6 +232,7 @@ function warnIfShared(cacheDir: string, log: Log): void {
 
 /** What the gateways are built from. */
 interface Parts extends Engine {
+  tracer: Tracer;
   /** Undefined on a single machine. */
   bus: NatsBus | undefined;
   access: ServerAccess;

@@ -2,7 +2,7 @@
  * `bun run bench:micro [--quick] [NAME...]`: runs the small benches in sequence, each in its own process, so that the
  * compiler's profile of one bench does not affect the next.
  */
-const names = ["ring", "messages", "frames", "v1", "adpcm", "store", "access"];
+const names = ["ring", "messages", "frames", "v1", "adpcm", "store", "access", "tracing"];
 
 const args = process.argv.slice(2);
 const wanted = args.filter((arg) => arg !== "--quick");

@@ -15,6 +15,7 @@ test.each([
   ["v1", "M messages/s", 8],
   ["store", "streams/s", 2],
   ["access", "M checks/s", 5],
+  ["tracing", "M spans/s", 3],
 ])(
   "the %s bench runs on tiny inputs and prints a rate of %s for each of its cases",
   async (name, unit, cases) => {

@@ -28,6 +28,7 @@ import { eventTypes, hooks, hookTables } from "./hooks.ts";
 import { catalogUrl } from "./catalog.ts";
 import { mqttPrefix, mqttUrl } from "./mqtt.ts";
 import { natsPrefix, natsUrls } from "./nats.ts";
+import { collectorUrl, ratio } from "./tracing.ts";
 import { policies, policyTables } from "./policies.ts";
 import {
   command,
@@ -313,6 +314,14 @@ const cluster = {
     "beginning of all NATS subjects; nodes that belong together have the same one"),
 };
 
+// prettier-ignore
+const tracing = {
+  otlpUrl: option("url", "", collectorUrl,
+    "OpenTelemetry collector that gets traces by OTLP over HTTP, such as http://localhost:4318"),
+  traceRatio: option("part", "1", ratio,
+    "part of the traces that are recorded, 0 to 1; those of a caller who records its own are recorded always"),
+};
+
 /** Where a server finds and leaves what other programs need of it: never in a configuration file. */
 // prettier-ignore
 const invocation = {
@@ -338,6 +347,7 @@ export const tables = {
   events,
   mqtt,
   cluster,
+  tracing,
 };
 
 export type TableName = keyof typeof tables;
@@ -357,6 +367,7 @@ export const options = {
   ...events,
   ...mqtt,
   ...cluster,
+  ...tracing,
 };
 
 export type Name = keyof typeof options;

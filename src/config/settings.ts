@@ -1,5 +1,6 @@
 /** What each part of the server gets of the configuration. */
 import type { JwtSettings } from "../access/jwt.ts";
+import type { TracingSettings } from "../base/tracing/otlp-tracer.ts";
 import type { EngineSettings } from "../engine/engine.ts";
 import type { NatsSettings } from "../bus/nats-bus.ts";
 import type { MqttSettings } from "../gateways/mqtt/gateway.ts";
@@ -97,4 +98,10 @@ export function certificateSettings(
   if (!isNeeded) return undefined;
   const files = cert === undefined || key === undefined ? undefined : { cert, key };
   return { files, folder: new CacheLayout(config.cacheDir).tls };
+}
+
+/** Undefined without a collector. */
+export function tracingSettings(config: Config): Omit<TracingSettings, "version"> | undefined {
+  const { otlpUrl: url, traceRatio } = config;
+  return url === undefined ? undefined : { url, ratio: traceRatio };
 }

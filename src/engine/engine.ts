@@ -1,5 +1,6 @@
 /** The parts of the engine: first built, so that the gateways can take their ports, then opened. */
 import { openLog } from "../base/log/log.ts";
+import type { Tracer } from "../base/tracing/tracer.ts";
 import type { Readiness } from "../base/readiness.ts";
 import type { Bus } from "../bus/bus.ts";
 import type { Pool } from "../pool/pool.ts";
@@ -61,21 +62,22 @@ export interface EngineBase {
   layout: CacheLayout;
   library: Library;
   readiness: Readiness;
+  tracer: Tracer;
   /** Reaches the other nodes; undefined on a single machine. */
   bus: Bus | undefined;
 }
 
 /** Builds the parts. Before `openEngine` they refuse all work, and nothing on the disk changes. */
 export function buildEngine(base: EngineBase, settings: EngineSettings): Engine {
-  const { pool, layout, library, readiness, bus } = base;
+  const { pool, layout, library, readiness, tracer, bus } = base;
   const events = new EventLog(pool.keeper, settings.events, openLog("events"));
   const conditions = new StoreConditions(readiness, events, openLog("store"));
-  const streams = new Streams({ pool, layout, conditions }, settings.streams, openLog("engine"));
+  const streams = new Streams({ pool, layout, conditions, tracer }, settings.streams, openLog("engine"));
   const archive = buildArchive(base, streams, settings);
   const readers = archive ?? pool.readers;
   const streamAudio = new StreamAudios(readers, streams);
   const recordings = new Recordings(
-    { pool, conditions, accounts: streams.accounts, bus },
+    { pool, conditions, accounts: streams.accounts, tracer, bus },
     settings.recordings,
     openLog("recordings"),
   );
@@ -104,7 +106,7 @@ export function buildEngine(base: EngineBase, settings: EngineSettings): Engine 
   };
   const limits = { ...settings.retention, ...settings.streams };
   const retention = new Retention(retained, limits, openLog("retention"));
-  const hooks = new Hooks(events, keeper, settings.hooks, openLog("hooks"));
+  const hooks = new Hooks({ events, keeper, tracer }, settings.hooks, openLog("hooks"));
   const commands = new Commands(events, keeper, settings.command, openLog("commands"));
   const parts = {
     streams,

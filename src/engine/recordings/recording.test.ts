@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { WavecacheError } from "../../base/errors.ts";
+import { noTracer } from "../../base/tracing/tracer.ts";
 import { openLog } from "../../base/log/log.ts";
 import type { StartedSegment } from "../../base/recording-entry.ts";
 import type { RecordingSpec } from "../../lane/messages/recordings.ts";
@@ -46,6 +47,7 @@ class Stage {
     };
     const host: RecordingHost = {
       log: openLog("test"),
+      tracer: noTracer,
       openSlot: () => slot as RecordingSlot,
       countSkippedLive: () => {},
       encodeLive: () => ({ push: () => true, close: () => {} }),

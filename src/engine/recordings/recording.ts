@@ -5,9 +5,10 @@
  *         '--> failed ---------^          (the files keep what was written)
  */
 import { join } from "node:path";
-import { toWavecacheError, type WavecacheError } from "../../base/errors.ts";
+import { toWavecacheError, WavecacheError } from "../../base/errors.ts";
 import { liveHistoryMs } from "../../base/limits/recordings.ts";
 import type { RequestContext } from "../../base/request-context.ts";
+import type { Span, Tracer } from "../../base/tracing/tracer.ts";
 import type { Log } from "../../base/log/log.ts";
 import type { RecordingEntry, StartedSegment, WrittenAudio } from "../../base/recording-entry.ts";
 import type { Level } from "../../codec/peaks/level.ts";
@@ -37,6 +38,7 @@ export interface RecordingOwner {
 /** What a recording needs of the engine. */
 export interface RecordingHost {
   readonly log: Log;
+  readonly tracer: Tracer;
   openSlot(spec: RecordingSpec, events: RecordingEvents): RecordingSlot;
   /** Why a recording may not take so many bytes more; undefined if it may. */
   refuseWrite(recording: Recording, bytes: number): WavecacheError | undefined;
@@ -71,7 +73,8 @@ export class Recording implements RecordingEvents {
   readonly #host: RecordingHost;
   readonly #slot: RecordingSlot;
   readonly #over = Promise.withResolvers<void>();
-  readonly #unfinished = new Set<string>();
+  /** Segments that the writer has started and not reported as complete, by name. */
+  readonly #unfinished = new Map<string, Span>();
   /** Frames that wait for room in the lane, in order. */
   #queue: Uint8Array[] = [];
   #state: "recording" | "ending" | "failed" = "recording";
@@ -131,7 +134,7 @@ export class Recording implements RecordingEvents {
 
   /** Names of the segments that the writer has started and not reported as complete. */
   get unfinished(): Iterable<string> {
-    return this.#unfinished;
+    return this.#unfinished.keys();
   }
 
   /** Accepts a frame message. False asks the sender to pause until `recordingHasRoom`; the frame is accepted either way. */
@@ -181,12 +184,14 @@ export class Recording implements RecordingEvents {
 
   started(segment: StartedSegment): void {
     const { name } = segment;
-    this.#unfinished.add(name);
+    this.#unfinished.set(name, this.#beginSpan(name));
     this.#host.addStarted(segment, this);
     this.#host.log.debug("a segment is open", { name, ...this.#identity() });
   }
 
   segment(segment: RecordingEntry): void {
+    const { frames: frameCount, lostFrames: lostCount } = segment;
+    this.#unfinished.get(segment.name)?.end({ "wavecache.frames": frameCount, "wavecache.lost": lostCount });
     this.#unfinished.delete(segment.name);
     this.unentered.complete(segment);
     this.#totals.segments += 1;
@@ -268,7 +273,8 @@ export class Recording implements RecordingEvents {
       ...nibbles,
       ...skipped,
     });
-    this.#host.release(this, [...this.#unfinished]);
+    for (const span of this.#unfinished.values()) span.end({}, new WavecacheError("STREAM_UNFINISHED"));
+    this.#host.release(this, [...this.#unfinished.keys()]);
     this.#over.resolve();
   }
 
@@ -303,7 +309,17 @@ export class Recording implements RecordingEvents {
     this.#owner.recordingFailed(error);
   }
 
-  #identity() {
+  #beginSpan(name: string): Span {
+    const { streamId, device, requestId } = this.#identity();
+    const attributes = {
+      "wavecache.recording": name,
+      "wavecache.device": device ?? String(streamId),
+      "wavecache.request": requestId,
+    };
+    return this.#host.tracer.start("recording segment", attributes, this.#owner.context?.traceParent);
+  }
+
+  #identity(): { streamId: number; device?: string; requestId: string | undefined } {
     const { streamId } = this.handshake;
     const requestId = this.#owner.context?.requestId;
     return { streamId, ...(this.hwid === null ? {} : { device: this.hwid }), requestId };

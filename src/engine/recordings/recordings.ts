@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { toWavecacheError, WavecacheError } from "../../base/errors.ts";
 import { maxLiveListeners } from "../../base/limits/recordings.ts";
 import type { Log } from "../../base/log/log.ts";
+import type { Tracer } from "../../base/tracing/tracer.ts";
 import { RateLimitedLog } from "../../base/log/rate-limited-log.ts";
 import type { RecordingEntry, StartedSegment } from "../../base/recording-entry.ts";
 import type { Bus } from "../../bus/bus.ts";
@@ -34,6 +35,7 @@ export interface RecordingsBase {
   pool: Pool;
   conditions: StoreConditions;
   accounts: Pick<AccountStorage, "begin" | "isLimited" | "check" | "refuseWrite" | "entered">;
+  tracer: Tracer;
   /** Reaches the other nodes; undefined on a single machine. */
   bus: Bus | undefined;
 }
@@ -74,6 +76,7 @@ export type HeardRecording = Pick<Recording | RemoteRecording, "hwid" | "handsha
 
 export class Recordings implements RecordingHost {
   readonly log: Log;
+  readonly tracer: Tracer;
   readonly #pool: Pool;
   readonly #conditions: StoreConditions;
   readonly #accounts: RecordingsBase["accounts"];
@@ -101,12 +104,17 @@ export class Recordings implements RecordingHost {
   #skippedLiveBytes = 0;
   #levelListeners = 0;
 
-  constructor({ pool, conditions, accounts, bus }: RecordingsBase, settings: RecordingSettings, log: Log) {
+  constructor(
+    { pool, conditions, accounts, tracer, bus }: RecordingsBase,
+    settings: RecordingSettings,
+    log: Log,
+  ) {
     this.#pool = pool;
     this.#conditions = conditions;
     this.#accounts = accounts;
     this.#settings = settings;
     this.log = log;
+    this.tracer = tracer;
     this.#rateLimitedLog = new RateLimitedLog(log);
     this.sounds = new SoundSpans(pool.keeper, this.#rateLimitedLog);
     const folder = this.#folder();

@@ -4,6 +4,7 @@
  * unchanged, to an object: then reads continue there.
  */
 import { maxVerificationMs, verifiedAtOnceBytes, verifiedPieceBytes } from "../../base/limits/audio-http.ts";
+import type { RequestContext } from "../../base/request-context.ts";
 import { WavecacheError } from "../../base/errors.ts";
 import type { FileRef, ReadSink } from "../../pool/reader.ts";
 import { HeldFile } from "../../store/held-file.ts";
@@ -29,7 +30,7 @@ export interface VerifyingReaders {
 export interface StreamPlaces {
   locate(streamId: string, wantedBytes: number): Promise<Readable>;
   /** Retention keeps the stream until the returned function is called. */
-  hold(streamId: string): () => void;
+  hold(streamId: string, context?: RequestContext): () => void;
 }
 
 /** Opens the audio of streams. */
@@ -44,12 +45,12 @@ export class StreamAudios {
   }
 
   /** `readable` is what `locate` has found. The caller closes the audio. */
-  open(streamId: string, readable: Readable): StreamAudio {
+  open(streamId: string, readable: Readable, context?: RequestContext): StreamAudio {
     const host = {
       verified: this.#verified,
       locate: () => this.#streams.locate(streamId, 0),
       forget: (path: string) => this.#readers.forget(path),
-      release: this.#streams.hold(streamId),
+      release: this.#streams.hold(streamId, context),
     };
     return new StreamAudio(readable, this.#readers.assign(), host);
   }

@@ -4,6 +4,8 @@ import { WavecacheError } from "../../base/errors.ts";
 import { verifiedAtOnceBytes } from "../../base/limits/audio-http.ts";
 import { maxOutboundBytes } from "../../base/limits/streams.ts";
 import type { Log } from "../../base/log/log.ts";
+import type { RequestContext } from "../../base/request-context.ts";
+import type { Tracer } from "../../base/tracing/tracer.ts";
 import { isStreamId } from "../../base/ids/stream-id.ts";
 import type { Pool } from "../../pool/pool.ts";
 import type { StoreNotice } from "../../store/check/notice.ts";
@@ -27,6 +29,7 @@ import { type Follower, Followers } from "./followers.ts";
 import { InterruptedUploads } from "./interrupted-uploads.ts";
 import { OutboundBudget } from "./outbound-budget.ts";
 import { Scrub, type ScrubHost, type ScrubSettings } from "./scrub.ts";
+import { beginRead } from "./read-span.ts";
 import { type Readable, ReadableStreams } from "./readable-streams.ts";
 import type { RangeReader } from "../songs/stream-song.ts";
 import { StoredObjects } from "./stored-objects.ts";
@@ -34,6 +37,7 @@ import { type RemovalHost, StreamRemovals } from "./stream-removals.ts";
 import { StoreWatch } from "./store-watch.ts";
 import type { ReadOrder, StreamArchive } from "./stream-archive.ts";
 import { StreamQuota, type StreamQuotaLimits } from "./stream-quota.ts";
+import { UploadSpans } from "./upload-spans.ts";
 import { Upload, type UploadOwner } from "./upload.ts";
 import { type Continuation, UploadStorage } from "./upload-storage.ts";
 
@@ -42,6 +46,7 @@ export interface StreamsBase {
   pool: Pool;
   layout: CacheLayout;
   conditions: StoreConditions;
+  tracer: Tracer;
 }
 
 export interface StreamsSettings extends AdmissionLimits, StreamQuotaLimits {
@@ -81,6 +86,7 @@ export class Streams {
   readonly outbound = new OutboundBudget(maxOutboundBytes);
   readonly #pool: Pool;
   readonly #layout: CacheLayout;
+  readonly #tracer: Tracer;
   readonly #settings: StreamsSettings;
   readonly #conditions: StoreConditions;
   readonly #log: Log;
@@ -102,9 +108,10 @@ export class Streams {
   #expiry: Timer | undefined;
   #closing = false;
 
-  constructor({ pool, layout, conditions }: StreamsBase, settings: StreamsSettings, log: Log) {
+  constructor({ pool, layout, conditions, tracer }: StreamsBase, settings: StreamsSettings, log: Log) {
     this.#pool = pool;
     this.#layout = layout;
+    this.#tracer = tracer;
     this.#settings = settings;
     this.#conditions = conditions;
     this.#log = log;
@@ -142,7 +149,13 @@ export class Streams {
     const rules = { archived, checkId: (id: string) => this.#checkId(id), newKey: () => this.#newKey() };
     this.accounts = new AccountStorage(pool.keeper, log);
     const { admission, accounts } = this;
-    const figures = { admission, counts: this.#counts, quota: this.#quota, accounts };
+    const figures = {
+      admission,
+      counts: this.#counts,
+      quota: this.#quota,
+      accounts,
+      spans: new UploadSpans(tracer),
+    };
     this.objects = new StoredObjects(pool.keeper, figures, rules);
     this.#storage = new UploadStorage(pool, figures, owner, log);
     this.#removals = new StreamRemovals(pool, layout, this.#removalHost());
@@ -269,9 +282,9 @@ export class Streams {
     return this.#readable.locate(streamId, wantedBytes);
   }
 
-  /** Retention keeps the stream until the returned function is called. */
-  hold(streamId: string): () => void {
-    return this.reads.hold(streamId);
+  /** A read begins: retention keeps the stream until the returned function is called. */
+  hold(streamId: string, context?: RequestContext): () => void {
+    return beginRead(this.#tracer, streamId, context, this.reads.hold(streamId));
   }
 
   /** Reports the growth of a current upload to `follower`, also after a resume. False if nobody uploads the stream. */

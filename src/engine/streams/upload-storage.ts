@@ -11,6 +11,7 @@ import type { Admission } from "./admission.ts";
 import { Checkpoints } from "./checkpoints.ts";
 import type { StreamCounts } from "./counts.ts";
 import type { StreamQuota } from "./stream-quota.ts";
+import type { UploadSpans } from "./upload-spans.ts";
 import type { Upload, UploadHost } from "./upload.ts";
 
 /** What a client wants of a stream that may exist; see `Streams`. */
@@ -31,6 +32,7 @@ export interface StreamFigures {
   counts: StreamCounts;
   quota: StreamQuota;
   accounts: AccountStorage;
+  spans: UploadSpans;
 }
 
 export class UploadStorage implements UploadHost {
@@ -41,12 +43,13 @@ export class UploadStorage implements UploadHost {
   readonly #quota: StreamQuota;
   readonly #owner: UploadStorageOwner;
   readonly #log: Log;
+  readonly #spans: UploadSpans;
   readonly #checkpoints: Checkpoints;
   /** The catalog did not say how an upload ended: the counts may be wrong. */
   #isRecountDue = false;
 
   constructor(pool: Pool, figures: StreamFigures, owner: UploadStorageOwner, log: Log) {
-    const { admission, counts, quota, accounts } = figures;
+    const { admission, counts, quota, accounts, spans } = figures;
     this.#pool = pool;
     this.admission = admission;
     this.accounts = accounts;
@@ -54,6 +57,7 @@ export class UploadStorage implements UploadHost {
     this.#quota = quota;
     this.#owner = owner;
     this.#log = log;
+    this.#spans = spans;
     this.#checkpoints = new Checkpoints((items) => pool.keeper.call("checkpoint", { items, at: Date.now() }));
   }
 
@@ -61,6 +65,7 @@ export class UploadStorage implements UploadHost {
   async reserve(upload: Upload, key: string, size: number | undefined): Promise<void> {
     const { streamId, metadata, account } = upload;
     this.#log.debug("an upload begins", { ...identityOf(upload), how: "create" });
+    this.#spans.begin(upload, "create");
     this.accounts.begin(upload, account);
     this.#counts.pending += 1;
     try {
@@ -88,6 +93,7 @@ export class UploadStorage implements UploadHost {
     const { streamId, metadata } = upload;
     const account = upload.account?.id ?? null;
     this.#log.debug("an upload begins", { ...identityOf(upload), how });
+    this.#spans.begin(upload, how);
     this.accounts.begin(upload, upload.account);
     await previous?.over;
     // What reopens a stream may only remove it.
@@ -136,12 +142,15 @@ export class UploadStorage implements UploadHost {
   async commit(upload: Upload, sealed: Sealed): Promise<StreamRow> {
     const { streamId, key } = upload;
     const at = Date.now();
-    const { row, addedBytes } = await this.#pool.keeper.call("finish", { streamId, key, ...sealed, at });
+    const { row, addedBytes } = await this.#traced(upload, () =>
+      this.#pool.keeper.call("finish", { streamId, key, ...sealed, at }),
+    );
     // In this order: bytes that count as free for a moment would admit uploads that wait for room.
     this.admission.objectBytes += addedBytes;
     this.admission.unfinishedBytes -= upload.receivedBytes;
     this.#counts.committed(addedBytes);
     this.#log.debug("an upload is stored", { ...identityOf(upload), size: row.size, addedBytes });
+    this.#spans.end(upload, { "wavecache.outcome": "stored" });
     this.#owner.uploadCommitted(row);
     this.release(upload);
     return row;
@@ -170,7 +179,20 @@ export class UploadStorage implements UploadHost {
   }
 
   release(upload: Upload): void {
+    this.#spans.end(upload, { "wavecache.outcome": "unfinished" });
     this.#owner.uploadReleased(upload);
+  }
+
+  async #traced<T>(upload: Upload, commit: () => Promise<T>): Promise<T> {
+    const span = this.#spans.beginCommit(upload);
+    try {
+      const committed = await commit();
+      span.end();
+      return committed;
+    } catch (error) {
+      span.end({}, error);
+      throw error;
+    }
   }
 
   /** Counts again if an upload ended without the catalog's answer. */

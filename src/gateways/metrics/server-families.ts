@@ -22,6 +22,13 @@ export function serverFamilies(sources: Sources): Family[] {
       help: "Lines of the log that standard output could not take: its reader is gone or too slow, or its disk full.",
       values: () => sources.logOutput.droppedLines,
     },
+    {
+      type: "counter",
+      name: "wavecache_trace_spans_total",
+      help: "Spans of traces that the collector took (exported), or did not take (failed).",
+      labels: ["result"],
+      values: () => Object.entries(sources.tracer.figures).map(([result, count]) => [{ result }, count]),
+    },
     ...configFamilies(sources),
     ...gatewayFamilies(sources),
     ...connectionFamilies(sources),

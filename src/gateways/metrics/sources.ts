@@ -1,5 +1,6 @@
 /** What the metrics read. The server keeps these figures anyway: a scrape only reads them. */
 import type { LogOutput } from "../../base/log/log-output.ts";
+import type { Tracer } from "../../base/tracing/tracer.ts";
 import type { GatewayMeters } from "../../base/gateway-meter.ts";
 import type { Archive } from "../../engine/archive/archive.ts";
 import type { Devices } from "../../engine/devices/devices.ts";
@@ -53,6 +54,7 @@ export interface CalledThread {
 export interface Sources {
   version: string;
   logOutput: Pick<LogOutput, "droppedLines">;
+  tracer: Pick<Tracer, "figures">;
   meters: Pick<GatewayMeters, "all">;
   reloads: { readonly succeeded: number; readonly failed: number; readonly hasFailedLast: boolean };
   /** Of all TCP ports together. */

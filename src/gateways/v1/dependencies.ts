@@ -1,4 +1,5 @@
 /** What protocol v1 needs of the engine. */
+import type { RequestContext } from "../../base/request-context.ts";
 import type { LiveListener } from "../../engine/recordings/live-feed.ts";
 import type { Follower } from "../../engine/streams/followers.ts";
 import type { Readable } from "../../engine/streams/readable-streams.ts";
@@ -37,7 +38,7 @@ export interface Streams {
   /** An unfinished stream resolves once `wantedBytes` of what it received are readable. Throws STREAM_UNKNOWN. */
   locate(streamId: string, wantedBytes: number): Promise<Readable>;
   /** Retention keeps the stream until the returned function is called. */
-  hold(streamId: string): () => void;
+  hold(streamId: string, context: RequestContext): () => void;
   /** False if the stream has no upload in progress. */
   follow(streamId: string, follower: Follower): boolean;
   unfollow(streamId: string, follower: Follower): void;

@@ -71,7 +71,7 @@ test("a connection of the audio cache has one id: in its handshake, and in the l
   await peer.start(streamId);
   using other = await AudioCachePeer.open(server.url);
   await other.resume(streamId);
-  await server.untilLogged("an upload failed");
+  await server.untilLogged("an upload ended unfinished");
   const lines = linesOf(server, requestId);
   expect([...lines.keys()]).toEqual(["an upload begins", "an upload failed", "an upload ended unfinished"]);
   expect(lines.get("an upload failed")!.fields).toMatchObject({ streamId, code: "STREAM_TAKEN_OVER" });

@@ -5,6 +5,7 @@ import { hookRetry, maxDeadDeliveries, webhookTimeoutMs } from "../../../base/li
 import type { Log } from "../../../base/log/log.ts";
 import type { KeeperClient } from "../../../pool/keeper-client.ts";
 import type { DeliveryRow } from "../../../store/events/deliveries.ts";
+import type { Tracer } from "../../../base/tracing/tracer.ts";
 import type { EventRow } from "../../../store/events/outbox.ts";
 import type { EventFilter } from "../event-filter.ts";
 import type { EventLog } from "../event-log.ts";
@@ -42,17 +43,26 @@ export interface HookState {
 
 type Keeper = Pick<KeeperClient, "call">;
 
+/** What webhooks are built on. */
+export interface HooksBase {
+  events: EventLog;
+  keeper: Keeper;
+  tracer: Tracer;
+}
+
 export class Hooks {
   readonly #events: EventLog;
   readonly #keeper: Keeper;
+  readonly #tracer: Tracer;
   readonly #log: Log;
   readonly #all = new Map<string, { hook: HookSettings; deliveries: Deliveries }>();
   #settings: HooksSettings;
   #secret = "";
 
-  constructor(events: EventLog, keeper: Keeper, settings: HooksSettings, log: Log) {
+  constructor({ events, keeper, tracer }: HooksBase, settings: HooksSettings, log: Log) {
     this.#events = events;
     this.#keeper = keeper;
+    this.#tracer = tracer;
     this.#settings = settings;
     this.#log = log;
     for (const hook of settings.hooks) this.#add(hook);
@@ -150,9 +160,18 @@ export class Hooks {
     return this.#keeper.call("deadDeliveries", args);
   }
 
-  #send({ url }: HookSettings, event: EventRow, signal: AbortSignal): Promise<void> {
+  async #send({ name, url }: HookSettings, event: EventRow, signal: AbortSignal): Promise<void> {
     const { allowed } = this.#settings;
-    return sendWebhook({ url, secret: this.#secret, allowed, timeoutMs: webhookTimeoutMs }, event, signal);
+    const attributes = { "wavecache.hook": name, "wavecache.event": event.id, "wavecache.type": event.type };
+    const span = this.#tracer.start("webhook", attributes);
+    const settings = { url, secret: this.#secret, allowed, timeoutMs: webhookTimeoutMs, trace: span.context };
+    try {
+      await sendWebhook(settings, event, signal);
+      span.end();
+    } catch (error) {
+      span.end({}, error);
+      throw error;
+    }
   }
 }
 

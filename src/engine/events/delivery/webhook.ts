@@ -7,6 +7,7 @@ import * as https from "node:https";
 import type { LookupFunction } from "node:net";
 import { Webhook } from "standardwebhooks";
 import type { AddressList } from "../../../base/address-list.ts";
+import { formatTraceParent, type TraceParent } from "../../../base/request-context.ts";
 import type { EventRow } from "../../../store/events/outbox.ts";
 import { cloudEvent } from "../cloud-event.ts";
 import { type Destination, destinationOf } from "./destination.ts";
@@ -17,13 +18,15 @@ export interface WebhookSettings {
   secret: string;
   allowed: AddressList | undefined;
   timeoutMs: number;
+  /** The span of the delivery, which the receiver may continue. */
+  trace?: TraceParent | undefined;
 }
 
 const contentType = "application/cloudevents+json; charset=utf-8";
 
 /** Rejects if the receiver has not taken the event. */
 export async function sendWebhook(
-  { url, secret, allowed, timeoutMs }: WebhookSettings,
+  { url, secret, allowed, timeoutMs, trace }: WebhookSettings,
   event: EventRow,
   signal: AbortSignal,
 ): Promise<void> {
@@ -37,6 +40,7 @@ export async function sendWebhook(
     "webhook-id": id,
     "webhook-timestamp": String(Math.floor(at.getTime() / 1000)),
     "webhook-signature": new Webhook(secret).sign(id, at, body),
+    ...(trace === undefined ? {} : { traceparent: formatTraceParent(trace) }),
   };
   const deadline = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
   const status = await post(target, destination, headers, body, deadline);

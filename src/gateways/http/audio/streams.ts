@@ -1,6 +1,7 @@
 /** `GET /api/streams/{id}/audio`: the audio of a stream, also while it is uploaded. */
 import { WavecacheError } from "../../../base/errors.ts";
 import type { GatewayMeter } from "../../../base/gateway-meter.ts";
+import type { RequestContext } from "../../../base/request-context.ts";
 import { isStreamId } from "../../../base/ids/stream-id.ts";
 import { sniffAudioFormat, sniffBytes } from "../../../codec/sniff.ts";
 import type { Readable } from "../../../engine/streams/readable-streams.ts";
@@ -20,7 +21,7 @@ export interface AudioStreams extends FollowedStreams {
 }
 
 export interface StreamAudios {
-  open(streamId: string, readable: Readable): AudioFile;
+  open(streamId: string, readable: Readable, context?: RequestContext): AudioFile;
 }
 
 export function streamAudioOperation(streams: AudioStreams, audios: StreamAudios): Operation {
@@ -50,7 +51,7 @@ export function streamAudioOperation(streams: AudioStreams, audios: StreamAudios
       if (!isStreamId(id)) throw new WavecacheError("STREAM_UNKNOWN");
       const readable = streams.locateKnown(id) ?? (await streams.locate(id, Number.POSITIVE_INFINITY));
       const asked = { request, connection, meter, download: query.download === "1" };
-      const open = async () => audios.open(id, readable);
+      const open = async () => audios.open(id, readable, connection.context);
       const audio = describe(id, readable);
       if (request.method === "GET") await addMediaType(audio, open);
       if (query.follow !== "1" || !audio.isGrowing) return await answerAudio(asked, audio, open);

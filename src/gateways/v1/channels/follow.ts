@@ -37,7 +37,7 @@ export class FollowChannel implements Channel, Follower {
   }
 
   open(): void {
-    this.#release = this.#host.streams.hold(this.#request.name);
+    this.#release = this.#host.streams.hold(this.#request.name, this.#host.context);
     void this.#begin();
   }
 

@@ -32,14 +32,14 @@ export class ReadChannel implements Channel {
   }
 
   open(): void {
-    const { principal, streams } = this.#host;
+    const { principal, streams, context } = this.#host;
     const { streamId } = this.#request;
     try {
       principal.require("read", resourceOf("streams", streamId), "STREAM_UNKNOWN");
     } catch (error) {
       return this.#host.fail(this, error);
     }
-    this.#release = streams.hold(streamId);
+    this.#release = streams.hold(streamId, context);
     const known = streams.locateKnown(streamId);
     if (known === undefined) void this.#locate();
     else this.#begin(known);
