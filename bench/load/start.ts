@@ -8,7 +8,7 @@ import { humanBytes, table } from "../../src/cli/kit/text.ts";
 import { scrape } from "../../src/testing/harness/http/exposition.ts";
 import { TestServer } from "../../src/testing/harness/server.ts";
 import { readCommandLine, runBench, writeReport } from "./command.ts";
-import { fillCache, finishedId } from "./filled-cache.ts";
+import { fillCache, finishedId } from "../../src/testing/fixtures/filled-cache.ts";
 import { Latency, type Percentiles } from "./latency.ts";
 import { Progress } from "./progress.ts";
 

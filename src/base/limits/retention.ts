@@ -15,7 +15,7 @@ export const retentionRecountRest = 20;
 /** A run that could not make the room that was needed is not repeated for this long. */
 export const retentionPauseMs = 100;
 /** Streams or recordings that are removed in one transaction; the keeper takes a few milliseconds for these. */
-export const maxRemovedTogether = 32;
+export const maxRemovedTogether = 8;
 /** A batch ends with the stream that reaches this: unlinking long files takes a file system a while. */
 export const maxRemovedBytesTogether = 256 * MiB;
 /** After a batch a run rests this many times as long as the batch took, unless an upload waits for room. */

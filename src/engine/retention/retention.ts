@@ -100,7 +100,7 @@ export class Retention implements StreamRetention {
     base.streams.retainBy(this);
   }
 
-  /** Keeps to these limits from the next run on, which comes soon. */
+  /** Keeps to these limits from the next run on, which comes soon. A run in progress ends: it removes by older ones. */
   configure({ policies, maxCacheBytes, maxStreams }: RetentionSettings): void {
     this.#maxStreams = Math.min(maxStreams, Math.floor(maxCacheBytes / minStreamBytes));
     // What is in the archive does not fill the cache.
@@ -108,6 +108,7 @@ export class Retention implements StreamRetention {
     this.#policies = policies.map((each) => new Policy(withinCache(each, limitBytes)));
     this.#use.forget();
     this.#passedAtMs = -Infinity;
+    this.#run?.stop();
   }
 
   /** Call it once streams and recordings are open. */

@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { temporaryFolder } from "../fixtures/temporary-folder.ts";
 import { AudioCachePeer, freshId } from "../harness/peers/audio-cache.ts";
 import { countingPayload, IngestDevice, pcmFormat } from "../harness/peers/ingest-device.ts";
+import { maxRemovedTogether } from "../../base/limits/retention.ts";
+import { fillCache } from "../fixtures/filled-cache.ts";
 import { scrape } from "../harness/http/exposition.ts";
 import { TestServer, useServers } from "../harness/server.ts";
 import { until } from "../harness/until.ts";
@@ -21,6 +23,32 @@ async function startWith(folder: string, text: string) {
   write(text);
   return { write, server: await TestServer.start({ flags: { config: file } }) };
 }
+
+test("a limit that was a mistake stops removing as soon as it is taken back", async () => {
+  using folder = temporaryFolder();
+  const base = "[cache]\nmax-stream-bytes = 1000\n";
+  const { server, write } = await startWith(folder.path, base);
+  await using _ = server;
+  await server.stop();
+  const streams = 5_000;
+  fillCache(server.cacheDir, { finished: streams, unfinished: 0, ageMs: 3_600_000 });
+  await server.restart();
+  const removed = async () => (await scrape(server.httpBase))?.sum("wavecache_retention_removed_total") ?? 0;
+  write(base + "[retention]\nkeep-streams = '1m'\n");
+  process.kill(server.pid, "SIGHUP");
+  await until("the first to go", 10_000, async () => (await removed()) > 0);
+  write(base);
+  expect((await reload(server)).report.changed).toHaveLength(1);
+  const left = await removed();
+  await until("a look at the limits", 10_000, async () => {
+    const answer = await fetch(`${server.httpBase}/api/retention/plan`);
+    return ((await answer.json()) as { count: number }).count === 0;
+  });
+  // Long enough for many batches.
+  await Bun.sleep(1_000);
+  expect(await removed()).toBeLessThanOrEqual(left + 2 * maxRemovedTogether);
+  expect(left).toBeLessThan(streams / 2);
+});
 
 interface Report {
   changed: { key: string; from: string; to: string }[];
