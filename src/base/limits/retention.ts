@@ -14,7 +14,10 @@ export const retentionPassMs = 60_000;
 export const retentionRecountRest = 20;
 /** A run that could not make the room that was needed is not repeated for this long. */
 export const retentionPauseMs = 100;
-/** Streams or recordings that are removed in one transaction; the keeper takes a few milliseconds for these. */
+/**
+ * Streams or recordings that are removed in one transaction. A commit waits for one of these: with 32 the p99 of uploads
+ * was half as long again during removals, with 8 a tenth.
+ */
 export const maxRemovedTogether = 8;
 /** A batch ends with the stream that reaches this: unlinking long files takes a file system a while. */
 export const maxRemovedBytesTogether = 256 * MiB;

@@ -178,6 +178,11 @@ export class Retention implements StreamRetention {
     );
   }
 
+  /** What a batch has freed matters at once. Otherwise the disks are looked at with the limits. */
+  get #keepsDiskFree(): boolean {
+    return this.#policies.some(({ settings: { minFreeBytes } }) => minFreeBytes !== undefined);
+  }
+
   /** Plans and reports are about now. */
   async #refresh(): Promise<void> {
     await Promise.all([this.#measureDisks(), this.#flushReads(), this.#use.recount(this.#policies)]);
@@ -336,7 +341,7 @@ export class Retention implements StreamRetention {
     figures.bytes += bytes;
     this.#use.removed(batch);
     this.#removalLog.add({ kind, reason }, { count, bytes });
-    await this.#measureDisks();
+    if (this.#keepsDiskFree) await this.#measureDisks();
   }
 
   async #flushReads(): Promise<void> {
