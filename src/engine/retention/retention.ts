@@ -16,7 +16,7 @@ import { RateLimitedLog } from "../../base/log/rate-limited-log.ts";
 import type { KeeperClient } from "../../pool/keeper-client.ts";
 import type { Writers } from "../../pool/writers.ts";
 import type { RetentionReason, UploadRef } from "../../store/keeper-calls.ts";
-import type { RetainedKind } from "../../store/retention/catalog.ts";
+import type { RetainedKind, UsageSample } from "../../store/retention/catalog.ts";
 import type { RecordingArchive } from "../recordings/archive.ts";
 import type { Streams, StreamRetention } from "../streams/streams.ts";
 import { Disks } from "./disks.ts";
@@ -155,6 +155,15 @@ export class Retention implements StreamRetention {
       removals.push(removal);
     }
     return { removals, isComplete: true };
+  }
+
+  /** What was stored, once an hour in the last days, oldest first, and what is now. */
+  async history(): Promise<UsageSample[]> {
+    const { keeper, streams } = this.#base;
+    const { samples, recordings } = await keeper.call("retentionUsage", null);
+    const { objectBytes, unfinishedBytes } = streams.figures();
+    const recordingBytes = recordings.bytes + this.#use.unenteredBytes();
+    return [...samples, { at: Date.now(), streamBytes: objectBytes + unfinishedBytes, recordingBytes }];
   }
 
   async usage(): Promise<UsageReport> {

@@ -151,6 +151,7 @@ const routes: Route[] = [
     [200, 404],
   ),
   route("get /api/retention", "/api/retention", ["metrics", "read,list"], [200, 403]),
+  route("get /api/retention/history", "/api/retention/history", ["metrics", "read,list"], [200, 403]),
   route("get /api/retention/plan", "/api/retention/plan", admin, [200, 403]),
   route("put /api/streams/{id}/pin", `/api/streams/${stream}/pin`, removeOne, [204, 404]),
   route("delete /api/streams/{id}/pin", `/api/streams/${stream}/pin`, removeOne, [204, 404]),

@@ -161,6 +161,7 @@ const toneWav = Buffer.concat([
 /** The operations on retention. */
 async function requestRetention(streamId: string, recording: number): Promise<void> {
   expect((await api.request("GET", "/api/retention")).status).toBe(200);
+  expect((await api.request("GET", "/api/retention/history")).status).toBe(200);
   expect((await api.request("GET", "/api/retention/plan")).status).toBe(200);
   expect((await api.request("GET", "/api/retention/plan?limit=1001")).status).toBe(400);
   for (const method of ["PUT", "DELETE"]) {

@@ -12,7 +12,7 @@ const limitMs = 60_000;
 
 /** Whether the overview does without this script. */
 function isForLater(path: string): boolean {
-  return /-view-|wavesurfer|upload/.test(path);
+  return /-view-|wavesurfer|uPlot|upload/.test(path);
 }
 
 describe.skipIf(chromiumPath === null)("the scripts of the page", () => {

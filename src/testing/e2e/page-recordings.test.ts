@@ -154,6 +154,20 @@ describe.skipIf(chromiumPath === null)("recordings on the page", () => {
   );
 
   test(
+    "have their level drawn as a curve of the time that is shown",
+    async () => {
+      await open("/recordings/hall");
+      const card = page.getByRole("region", { name: "Level" });
+      await card.getByRole("img", { name: "How loud hall was" }).locator("canvas").waitFor();
+      const levels = page.waitForRequest(/\/levels\?from=/);
+      await page.getByRole("button", { name: "Zoom in" }).click();
+      await levels;
+      expect(errors).toEqual([]);
+    },
+    limitMs,
+  );
+
+  test(
     "are operated with keys alone",
     async () => {
       await open("/recordings/hall");

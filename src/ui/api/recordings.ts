@@ -63,6 +63,25 @@ export function loadPeaks(
   return unlessUnknown(requestJson<RangePeaks>(path, { signal }));
 }
 
+export interface RangeLevels {
+  from: string;
+  pointMs: number;
+  /** In dBFS; null for a point without audio. */
+  peak: (number | null)[];
+  rms: (number | null)[];
+}
+
+/** Undefined if there is no recording in the window. */
+export function loadLevels(
+  device: string,
+  window: TimeWindow,
+  points: number,
+  signal: AbortSignal,
+): Promise<RangeLevels | undefined> {
+  const path = withQuery(`${pathOf(device)}/levels`, { ...boundsOf(window), points });
+  return unlessUnknown(requestJson<RangeLevels>(path, { signal }));
+}
+
 /** Its first page, which has a thousand spans. */
 export function loadTimeline(
   device: string,

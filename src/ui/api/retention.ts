@@ -48,6 +48,15 @@ export function loadUsage(signal: AbortSignal): Promise<Usage> {
   return requestJson<Usage>("api/retention", { signal });
 }
 
+/** Once an hour, and now. */
+export interface UsageHistory {
+  samples: { at: string; streamBytes: number; recordingBytes: number }[];
+}
+
+export function loadHistory(signal: AbortSignal): Promise<UsageHistory> {
+  return requestJson<UsageHistory>("api/retention/history", { signal });
+}
+
 const listedRemovals = 1_000;
 
 export function loadPlan(signal: AbortSignal): Promise<RetentionPlan> {

@@ -14,6 +14,8 @@ import { countSchema, timeSchema } from "../schemas.ts";
 export interface RetentionReports {
   usage(): Promise<UsageReport>;
   plan(): Promise<PlannedRemovals>;
+  /** Times are in milliseconds since 1970. */
+  history(): Promise<{ at: number; streamBytes: number; recordingBytes: number }[]>;
 }
 
 const kindSchema = v.picklist(["streams", "recordings"]);
@@ -75,10 +77,14 @@ const planSchema = v.strictObject({
   isComplete: v.boolean(),
 });
 
+const historySchema = v.strictObject({
+  samples: v.array(v.strictObject({ at: timeSchema, streamBytes: countSchema, recordingBytes: countSchema })),
+});
+
 const tag = "retention";
 
 export function retentionOperations(retention: RetentionReports): Operation[] {
-  return [usageOperation(retention), planOperation(retention)];
+  return [usageOperation(retention), historyOperation(retention), planOperation(retention)];
 }
 
 function usageOperation(retention: RetentionReports): Operation {
@@ -92,6 +98,27 @@ function usageOperation(retention: RetentionReports): Operation {
     answers: { 200: { description: "Usage, limits, and growth.", schema: usageSchema } },
     errors: [],
     handle: async ({ meter }) => json(describeUsage(await retention.usage()), meter),
+  });
+}
+
+function historyOperation(retention: RetentionReports): Operation {
+  return operation({
+    method: "get",
+    route: "/api/retention/history",
+    tag,
+    access: { action: "metrics", on: serverResource },
+    summary: "What was stored over the last seven days, once an hour, and what is now.",
+    parameters: {},
+    answers: { 200: { description: "Samples, oldest first.", schema: historySchema } },
+    errors: [],
+    async handle({ meter }) {
+      const samples = (await retention.history()).map(({ at, streamBytes, recordingBytes }) => ({
+        at: new Date(at).toISOString(),
+        streamBytes: atLeast0(streamBytes),
+        recordingBytes: atLeast0(recordingBytes),
+      }));
+      return json({ samples }, meter);
+    },
   });
 }
 

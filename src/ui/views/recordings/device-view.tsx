@@ -22,6 +22,7 @@ import { useWidth } from "./canvas.tsx";
 import { DayPicker } from "./day-picker.tsx";
 import { jumpsOverGaps, setJumpsOverGaps } from "./gap-skipper.ts";
 import { Lane } from "./lane.tsx";
+import { LevelsCard } from "./levels-card.tsx";
 import { playback, playFrom } from "./playback.ts";
 import { useRange } from "./range-data.ts";
 import { SelectionPanel } from "./selection-panel.tsx";
@@ -66,6 +67,7 @@ export function DeviceView({ recorded, version }: DeviceViewProps): JSX.Element 
         <Failure error={error} onRetry={() => (state.window.value = { ...state.window.value })} />
       )}
       <Legend />
+      <LevelsCard device={name} window={state.window.value} version={version} />
       <SelectionPanel device={recorded} state={state} pinned={pinned} onChange={pins.reload} />
     </section>
   );

@@ -11,6 +11,7 @@ import { Command, Failure, Loading } from "../../parts/states.tsx";
 import { notify, notifyError } from "../../parts/toasts.tsx";
 import { UsageGauges } from "../../parts/usage-gauges.tsx";
 import { useLoaded } from "../../parts/use-loaded.ts";
+import { HistoryCard } from "./history-card.tsx";
 import { PlanCard } from "./plan-card.tsx";
 import { policyTexts } from "./policy-text.ts";
 
@@ -32,6 +33,7 @@ export function StorageView(): JSX.Element {
           </Card>
           <Limits usage={usage} />
           {grants.value.maySome("list", "recordings") && <Pins />}
+          <HistoryCard usage={usage} />
           {mayPlan && <PlanCard />}
         </div>
       )}
