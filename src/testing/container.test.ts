@@ -42,6 +42,13 @@ const compose = readYaml<{ services: Record<"wavecache" | "prometheus" | "grafan
   "compose.yaml",
 );
 
+function composeErrors(file: unknown): unknown {
+  const text = JSON.stringify(composeSchema, withoutNames);
+  const isValid = new Ajv({ strict: false, validateFormats: false }).compile(JSON.parse(text));
+  isValid(file);
+  return isValid.errors ?? null;
+}
+
 describe("the container", () => {
   test("exposes and publishes the port of every listener", () => {
     const { port, ingestPort, udpPort, tlsPort, grpcPort } = readConfig([], {})!;
@@ -91,12 +98,8 @@ describe("the container", () => {
 
 describe("compose.yaml", () => {
   test("is valid by the schema of compose", () => {
-    const text = JSON.stringify(composeSchema, withoutNames);
-    const isValid = new Ajv({ strict: false, validateFormats: false }).compile(JSON.parse(text));
-    isValid(compose);
-    expect(isValid.errors).toBeNull();
-    isValid({ services: { wavecache: { port: [8080] } } });
-    expect(isValid.errors).not.toBeNull();
+    expect(composeErrors(compose)).toBeNull();
+    expect(composeErrors({ services: { wavecache: { port: [8080] } } })).not.toBeNull();
   });
 
   test("gives the server no privileges, and only its volume to write to", () => {
@@ -136,5 +139,37 @@ describe("compose.yaml", () => {
     const command = ["promtool", "check", "config", join(root, "deploy/prometheus/prometheus.yaml")];
     const { exitCode, stderr } = Bun.spawnSync(command);
     expect({ exitCode, stderr: stderr.toString() }).toEqual({ exitCode: 0, stderr: "" });
+  });
+});
+
+describe("compose.cluster.yaml", () => {
+  const cluster = readYaml<{ services: Record<string, Service> }>("compose.cluster.yaml");
+  const nodes = Object.entries(cluster.services).filter(([name]) => name.startsWith("node"));
+
+  test("is valid by the schema of compose", () => {
+    expect(composeErrors(cluster)).toBeNull();
+  });
+
+  test("has nodes of one configuration, which the server accepts and HAProxy knows", () => {
+    expect(nodes.map(([name]) => name)).toEqual(["node1", "node2"]);
+    const haproxy = read("deploy/cluster/haproxy.cfg");
+    for (const [name, { environment }] of nodes) {
+      expect(environment).toEqual(nodes[0]![1].environment);
+      expect(haproxy).toContain(`server ${name} ${name}:8080`);
+    }
+    const defaults = Object.entries(nodes[0]![1].environment).map(([name, value]) => [
+      name,
+      value.replaceAll(/\$\{\w+:-([^}]*)\}/g, "$1"),
+    ]);
+    const config = readConfig([], Object.fromEntries(defaults))!;
+    expect(config).toMatchObject({ acknowledge: "archived", natsUrls: ["nats://nats:4222"] });
+  });
+
+  test("publishes the ports of HAProxy, and each of them is bound", () => {
+    const haproxy = read("deploy/cluster/haproxy.cfg");
+    const bound = Array.from(haproxy.matchAll(/bind :(\d+)/g), ([, port]) => Number(port));
+    const published = cluster.services["haproxy"]!.ports.map((each) => Number(/(\d+)$/.exec(each)![1]));
+    expect(published.toSorted()).toEqual(bound.toSorted());
+    for (const [, { ports }] of nodes) expect(ports).toBeUndefined();
   });
 });

@@ -25,7 +25,7 @@ export class Haproxy implements AsyncDisposable {
   readonly #process: Bun.Subprocess<"ignore", "ignore", "inherit">;
 
   /** Resolves once it has seen that the servers are ready. */
-  static async start(nodes: [BalancedNode, BalancedNode]): Promise<Haproxy> {
+  static async start(nodes: readonly BalancedNode[]): Promise<Haproxy> {
     const proxy = new Haproxy(nodes);
     await until("HAProxy has a server", limitMs, async () => {
       const answer = await fetch(`${proxy.origin}/readyz`).catch(() => undefined);
@@ -34,7 +34,7 @@ export class Haproxy implements AsyncDisposable {
     return proxy;
   }
 
-  private constructor(nodes: [BalancedNode, BalancedNode]) {
+  private constructor(nodes: readonly BalancedNode[]) {
     const main = freePort();
     this.origin = `http://127.0.0.1:${main}`;
     const file = join(this.#folder, "haproxy.cfg");
@@ -50,19 +50,16 @@ export class Haproxy implements AsyncDisposable {
   }
 }
 
-/** The same configuration on one machine. The other ports are not tried, and get any address. */
-function withPorts(
-  text: string,
-  main: number,
-  grpc: number,
-  nodes: readonly [BalancedNode, BalancedNode],
-): string {
+/** The same configuration on one machine, for these nodes. The other ports are not tried, and get any address. */
+function withPorts(text: string, main: number, grpc: number, nodes: readonly BalancedNode[]): string {
   const bound: Record<string, number> = { 8080: main, 50051: grpc };
   return text
     .replace(/bind :(\d+)/g, (_, port: string) => `bind 127.0.0.1:${bound[port] ?? freePort()}`)
-    .replace(/server (node([12])) node\d:(\d+)/g, (_, name: string, number: string, port: string) => {
-      const node = nodes[number === "1" ? 0 : 1];
-      const target = port === "50051" ? node.grpc : node.main;
-      return `server ${name} 127.0.0.1:${target} port ${node.main}`;
-    });
+    .replace(/( *)server node1 node1:(\d+)\n *server node2 .*/g, (_, indent: string, port: string) =>
+      nodes.map((node, at) => `${indent}server node${at + 1} ${addressOf(node, port)}`).join("\n"),
+    );
+}
+
+function addressOf({ main, grpc }: BalancedNode, port: string): string {
+  return `127.0.0.1:${port === "50051" ? grpc : main} port ${main}`;
 }
