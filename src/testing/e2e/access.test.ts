@@ -48,10 +48,19 @@ const removeRecording = ["remove:recordings/a", "read:recordings/a"] as const;
 const control = ["control:devices/d1", "control:devices/d2"] as const;
 const admin = ["admin", "read,list,remove,upload,control,metrics"] as const;
 
+const upgrade = {
+  connection: "Upgrade",
+  upgrade: "websocket",
+  "sec-websocket-version": "13",
+  "sec-websocket-key": btoa("0123456789abcdef"),
+};
+
 const routes: Route[] = [
   route("GET /metrics", "/metrics", ["metrics", "read,list"], [200, 403]),
   route("POST /echo", "/echo", ["ingest:recordings/a", "read"], [200, 403], { body: "x" }),
   route("GET /live/{name}.wav", "/live/a.wav", ["listen:recordings/a", "read"], [404, 403]),
+  route("GET /live/{name}.opus", "/live/a.opus", ["listen:recordings/a", "read"], [404, 403]),
+  route("GET /live/{name}", "/live/a", ["listen:recordings/a", "read"], [101, 403], { headers: upgrade }),
   route("get /api/streams", "/api/streams", ["list:streams/*", "read:streams/*"], [200, 403]),
   route("post /api/streams", "/api/streams", ["upload:streams/**", "read:streams/*"], [201, 403], {
     body: "x",

@@ -25,6 +25,34 @@ afterAll(async () => {
   await server.dispose();
 });
 
+/** Records a sine at 48 kHz, of whole periods. Returns when the audio starts, in µs. */
+async function recordSine(name: string, hertz: number, amplitude: number, frames: number): Promise<number> {
+  using device = await IngestDevice.open(server.httpBase, { ...pcmFormat, sampleRate: 48_000 }, name);
+  for (let frame = 0; frame < frames; frame++) {
+    const sine = Int16Array.from({ length: 320 }, (_, at) =>
+      Math.round(amplitude * Math.sin((2 * Math.PI * hertz * (320 * frame + at)) / 48_000)),
+    );
+    device.send(new Uint8Array(sine.buffer));
+  }
+  await device.close();
+  const span = await until("all of the span, in the past", 10_000, async () => {
+    const [found] = (await timelineOf(server.httpBase, name))?.spans ?? [];
+    const isOver = found?.samples === 320 * frames && Date.parse(found.end) < Date.now();
+    return isOver ? found : undefined;
+  });
+  return microseconds(span.start);
+}
+
+/** The amplitude of a frequency in samples that have whole periods of it. */
+function amplitudeOf(samples: Int16Array, hertz: number, sampleRate: number): number {
+  let [re, im] = [0, 0];
+  for (const [at, sample] of samples.entries()) {
+    re += sample * Math.cos((2 * Math.PI * hertz * at) / sampleRate);
+    im += sample * Math.sin((2 * Math.PI * hertz * at) / sampleRate);
+  }
+  return (2 * Math.hypot(re, im)) / samples.length;
+}
+
 /** Records frames of a counting signal. Returns when the audio starts, in µs. */
 async function record(name: string, frames: number, format: DeviceFormat = pcmFormat): Promise<number> {
   const before = (await timelineOf(server.httpBase, name))?.spans.length ?? 0;
@@ -142,6 +170,31 @@ test("a change of the format fails with its time, unless the audio is resampled"
   expect(head.headers.get("content-length")).toBe(String(44 + 2 * samples.length));
 });
 
+test("resampled audio has the length and the level of what was recorded", async () => {
+  const start = await recordSine("tone", 1_000, 8_000, 150);
+  for (const rate of [8_000, 16_000, 44_100, 96_000]) {
+    const samples = await samplesOf(await get("tone", start, start + 1_000_000, `&resample=${rate}`));
+    expect(samples).toHaveLength(rate);
+    const inner = samples.subarray(rate / 10, rate - rate / 10);
+    expect(amplitudeOf(inner, 1_000, rate)).toBeWithin(7_900, 8_100);
+    const noise = inner.map(
+      (sample, at) => sample - 8_000 * Math.sin((2 * Math.PI * 1_000 * (at + rate / 10)) / rate),
+    );
+    expect(Math.max(...noise.map(Math.abs))).toBeLessThan(100);
+  }
+});
+
+test("resampled audio has no tone of the frequencies that its rate cannot have", async () => {
+  const start = await recordSine("alias", 5_000, 8_000, 150);
+  const samples = await samplesOf(await get("alias", start, start + 1_000_000, "&resample=8000"));
+  const inner = samples.subarray(800, 7_200);
+  // Every sixth sample would be a tone at 3 kHz, as loud as the one at 5 kHz.
+  expect(amplitudeOf(inner, 3_000, 8_000)).toBeLessThan(8_000 / 1_000);
+  expect(Math.max(...inner.map(Math.abs))).toBeLessThan(8_000 / 500);
+  const kept = await samplesOf(await get("alias", start, start + 1_000_000, "&resample=16000"));
+  expect(amplitudeOf(kept.subarray(1_600, 14_400), 5_000, 16_000)).toBeWithin(7_900, 8_100);
+});
+
 test("a period without a start, of nobody, or of a year is refused", async () => {
   await record("refused", 1);
   const url = `${server.httpBase}/api/recordings/refused/audio`;
@@ -167,7 +220,8 @@ test("a period is removed with its files, and so is a single recording; nothing 
     const response = await fetch(`${own.httpBase}/api/recordings/${target}`, { method: "DELETE" });
     return [response.status, await response.json()];
   };
-  const bytes = rows[0]!.bin.bytes + rows[0]!.wav.bytes;
+  // With two pixels of peaks, and one level.
+  const bytes = rows[0]!.bin.bytes + rows[0]!.wav.bytes + (24 + 4 * 2) + (12 + 2);
   const cutShort = `shed?from=${spans[0]!.start}&to=${microseconds(spans[0]!.end) / 1000 - 1}`;
   expect(await remove(cutShort)).toEqual([200, { removed: 0, bytes: 0 }]);
   const period = `shed?from=${spans[0]!.start}&to=${spans[1]!.end}`;
