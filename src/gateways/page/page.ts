@@ -1,6 +1,7 @@
 /** Serves the page at `/`: its HTML at the address of each view, and its scripts and styles below `/assets/`. */
 import { WavecacheError } from "../../base/errors.ts";
 import type { GatewayMeter } from "../../base/gateway-meter.ts";
+import { commandPrefix } from "../../base/program.ts";
 import { errorResponse } from "../../listen/error-response.ts";
 import { isPageAssetPath, isPagePath } from "../../listen/page-paths.ts";
 import type { HttpRoute } from "../../listen/route.ts";
@@ -67,6 +68,7 @@ async function openPage({ folders, basePath, audioPath, version }: PageSettings)
     <base href="${basePath}/" />
     <meta name="wavecache-audio-path" content="${audioPath}" />
     <meta name="wavecache-version" content="${version}" />
+    <meta name="wavecache-command" content="${commandPrefix}" />
     <meta name="wavecache-style-nonce" content="${styleNonce}" />`;
   const text = html.replace("<head>", head);
   return { html: fileOf("index.html", new TextEncoder().encode(text)), assets };

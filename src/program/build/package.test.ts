@@ -51,6 +51,8 @@ describe.skipIf(!hasNode)("the npm package", () => {
   test("serves the page, and audio that its client uploads and its library reads under Node", async () => {
     await using server = await TestServer.start({ program: [program, "server"], flags: { "grpc-port": 0 } });
     await verifyPage(server);
+    const page = await (await fetch(`${server.httpBase}/`)).text();
+    expect(page).toContain('<meta name="wavecache-command" content="wavecache" />');
     await verifyRoundTrip(server, [program, "client"]);
     const bytes = new Random(2).bytes(1_000_000);
     writeFileSync(join(server.folder, "song"), bytes);

@@ -14,6 +14,6 @@ export function socketAddressOf(path: string): string {
 }
 
 /** What the server wrote into the head of the page. */
-export function settingOf(name: "audio-path" | "version" | "style-nonce"): string {
+export function settingOf(name: "audio-path" | "version" | "style-nonce" | "command"): string {
   return document.querySelector<HTMLMetaElement>(`meta[name="wavecache-${name}"]`)?.content ?? "";
 }

@@ -1,8 +1,10 @@
 /** What a view shows when it has nothing to show: it is empty, loading, or has failed. */
 import type { ComponentChildren, JSX } from "preact";
 import { useRef, useState } from "preact/hooks";
+import { settingOf } from "../app/address.ts";
 import { connection } from "../app/connection.ts";
 import { Button, IconButton } from "./button.tsx";
+import { commandText } from "./command-text.ts";
 import { describeError } from "./describe-error.ts";
 import { Icon, type IconName } from "./icon.tsx";
 import { notifyError } from "./toasts.tsx";
@@ -28,19 +30,20 @@ export function Empty({ icon, title, children, command }: EmptyProps): JSX.Eleme
   );
 }
 
-/** A command that one can copy. */
+/** A command that one can copy, given as it is in the source. */
 export function Command({ text }: { text: string }): JSX.Element {
   const [isCopied, setCopied] = useState(false);
   const code = useRef<HTMLElement>(null);
+  const command = commandText(text, settingOf("command"));
   const copy = () => {
     // Pages without TLS have no clipboard: then the text is selected, and a key copies it.
     if (navigator.clipboard === undefined) getSelection()?.selectAllChildren(code.current!);
-    else navigator.clipboard.writeText(text).then(() => setCopied(true), notifyError);
+    else navigator.clipboard.writeText(command).then(() => setCopied(true), notifyError);
   };
   return (
     <div class="command">
       <code ref={code} tabIndex={0}>
-        {text}
+        {command}
       </code>
       <IconButton
         icon={isCopied ? "check" : "copy"}
