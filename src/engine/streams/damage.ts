@@ -84,6 +84,8 @@ export class Damage {
   #replace(path: string, { code, detail }: WavecacheError): void {
     this.#onEvicted(path);
     const sha256 = basename(path);
+    // The next copy here may get damaged, too.
+    this.#reportedAtMs.delete(sha256);
     this.#log.warn("audio was damaged on the disk; the archive has it", { sha256, code, detail });
   }
 

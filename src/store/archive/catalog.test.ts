@@ -142,6 +142,7 @@ describe.each(catalogKinds)("the archive $name", (kind: CatalogKind) => {
       expect(archive.archived(find("a")!)).toBe(true);
       archive.setLocal(shaOf("a"), false);
       expect(catalog.find("one")!.isEvicted).toBe(true);
+      expect(catalog.nextObjects("", 10)).toEqual([]);
       expect(archive.totals()).toMatchObject({
         archived: 1,
         archivedBytes: 100,

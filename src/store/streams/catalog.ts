@@ -183,7 +183,7 @@ export interface Catalog {
   /** Objects whose SHA-256 starts with `prefix`, after this position. One row for each stream, sealed ones too. */
   objects(prefix: string, after: ObjectPosition | undefined, limit: number): ObjectRow[];
 
-  /** Objects of finished streams that are not empty, with a SHA-256 greater than this one, in order. */
+  /** Objects here of finished streams that are not empty, with a SHA-256 greater than this one, in order. */
   nextObjects(afterSha256: string, limit: number): StoredObject[];
   /** Marks the finished streams of an object as damaged, or as whole. Returns those that were marked otherwise. */
   markDamaged(sha256: string, isDamaged: boolean): string[];

@@ -114,7 +114,7 @@ function changes(database: SqlDatabase) {
 
 function queries(database: SqlDatabase, { named, undescribed }: EngineQueries) {
   const one = on(database);
-  const { indexedBy } = database.dialect;
+  const { indexedBy, sameNode } = database.dialect;
   const columns = rowColumns(database.dialect);
   const own = database.dialect.own();
   return {
@@ -160,7 +160,9 @@ function queries(database: SqlDatabase, { named, undescribed }: EngineQueries) {
     ),
     nextObjects: one<{ sha256: string; size: number; damaged: number }, [string, number]>(
       `SELECT sha256, max(size) AS size, max(damaged) AS damaged FROM streams ${indexedBy("streams_by_object")}
-       WHERE sha256 IS NOT NULL AND sha256 > ? AND state = 2 AND size > 0 AND ${own}
+       WHERE sha256 IS NOT NULL AND sha256 > ? AND state = 2 AND size > 0 AND ${own} AND NOT EXISTS (
+         SELECT 1 FROM archive_items a
+         WHERE a.sha256 = streams.sha256 AND a.is_local = 0 AND ${sameNode("a", "streams")})
        GROUP BY sha256 ORDER BY sha256 LIMIT ?`,
     ),
     countDamaged: one<{ count: number }, []>(
