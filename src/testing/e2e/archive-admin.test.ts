@@ -94,7 +94,7 @@ withStore("audio in the archive alone", () => {
     store.requests.length = 0;
     await expectAudio(server);
     expect(store.requests).toEqual([]);
-    const [object] = (await storedObjects(server.cacheDir)).filter(({ size }) => size === 20_000);
+    const object = (await storedObjects(server.cacheDir)).find(({ size }) => size === 20_000);
     fs.writeFileSync(join(server.cacheDir, "objects-v1", object!.path), new Random(3).bytes(20_000));
     using peer = await AudioCachePeer.open(server.url);
     await until("the right audio", limitMs, async () => {
