@@ -7,7 +7,6 @@ import { type FileHandle, mkdir, open, realpath } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
 import { systemCode, WavecacheError } from "../../base/errors.ts";
 import { pathOfDescriptor } from "../held-file.ts";
-import { syncFolder } from "../layout.ts";
 import { isBelow, nameOfDescriptor } from "./file.ts";
 import { existingPath } from "./unicode-forms.ts";
 
@@ -75,8 +74,15 @@ async function findFolder(root: string, folder: string, creates: boolean): Promi
 async function createFolder(parent: string, name: string): Promise<string> {
   const path = join(parent, name.normalize("NFC"));
   await mkdir(path);
-  syncFolder(parent);
+  await syncNames(parent);
   return path;
+}
+
+/** Makes the names in a folder durable, without blocking the thread. */
+async function syncNames(folder: string): Promise<void> {
+  if (process.platform === "win32") return;
+  await using handle = await open(folder, O_RDONLY | O_DIRECTORY);
+  await handle.sync();
 }
 
 function requireWithin(root: string, real: string): void {
