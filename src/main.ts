@@ -144,6 +144,11 @@ async function startServer(reloader: Reloader, log: Log, logOutput: LogOutput): 
   const { listeners, songsUdp, mqtt } = gateways;
   await openEngine(engine);
   await access.open();
+  pool.keeper.watchTokens(() => {
+    access
+      .tokensChanged()
+      .catch((error: unknown) => log.error("tokens could not be read again", { error: String(error) }));
+  });
   opened.defer(() => mqtt?.close());
   await mqtt?.open();
   opened.defer(openUpkeep(pool, engine, mqtt));

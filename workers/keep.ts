@@ -2,6 +2,7 @@
 import { type ErrorCode, errorNumber, toWavecacheError, WavecacheError } from "../src/base/errors.ts";
 import type {
   Answer,
+  KeeperChange,
   KeeperCondition,
   KeeperEvents,
   KeeperNotice,
@@ -16,7 +17,7 @@ import { Syncer } from "./jobs/syncer.ts";
 
 declare const self: {
   onmessage: ((event: { data: unknown }) => void) | null;
-  postMessage(message: KeeperReply | KeeperNotice | KeeperCondition | KeeperEvents): void;
+  postMessage(message: KeeperReply | KeeperNotice | KeeperCondition | KeeperEvents | KeeperChange): void;
 };
 
 const syncer = new Syncer();
@@ -51,6 +52,7 @@ function openKeeper(args: OpenArgs): KeeperResult<"open"> {
     reply,
     notify: (notice) => self.postMessage({ notice }),
     announce: (newestEvent) => self.postMessage({ newestEvent }),
+    tokensChanged: () => self.postMessage({ changed: "tokens" }),
     report: (condition) => self.postMessage({ condition }),
     failed: (error) => reopenLater(args, error),
   });

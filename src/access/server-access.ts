@@ -86,6 +86,11 @@ export class ServerAccess implements Access {
     this.audit.record({ at: Date.now(), ...who, outcome: "allowed" });
   }
 
+  /** Another node may have changed them. Rejects with an error of the catalog. */
+  async tokensChanged(): Promise<void> {
+    await this.#reload();
+  }
+
   async close(): Promise<void> {
     await this.tokens.close();
   }

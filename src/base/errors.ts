@@ -194,6 +194,8 @@ const table = {
     "the disk or its file system failed; see the logs of the server and of the system"),
   CATALOG_UNAVAILABLE: row(503, close.TRY_LATER, grpc.UNAVAILABLE, "the catalog does not answer",
     "try again in a moment; the operator looks at the PostgreSQL server that --catalog names"),
+  AUDIO_ELSEWHERE: row(503, close.TRY_LATER, grpc.UNAVAILABLE, "the audio is on the disk of another node",
+    "ask the node that has it; with an archive (--archive) every node has all finished audio"),
   CATALOG_BUSY: row(503, close.TRY_LATER, grpc.ABORTED, "the catalog could not make this change now",
     "nothing has changed; try again"),
   FENCED: row(503, close.TRY_LATER, grpc.UNAVAILABLE, "another node has taken over what this node did",

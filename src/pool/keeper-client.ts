@@ -4,6 +4,7 @@ import type { JobFigures } from "../lane/thread-stats.ts";
 import type {
   KeeperArgs,
   KeeperCall,
+  KeeperChange,
   KeeperCondition,
   KeeperEvents,
   KeeperListener,
@@ -20,7 +21,7 @@ export interface KeeperSettings {
   onLost: (reason: string) => void;
 }
 
-type KeeperMessage = KeeperReply | KeeperNotice | KeeperCondition | KeeperEvents;
+type KeeperMessage = KeeperReply | KeeperNotice | KeeperCondition | KeeperEvents | KeeperChange;
 
 interface PendingCall {
   call: KeeperCall;
@@ -41,6 +42,7 @@ export class KeeperClient {
   #openArgs: KeeperArgs<"open"> | undefined;
   #listener: KeeperListener | undefined;
   #onEvents: (newest: number) => void = () => {};
+  #onTokensChanged: () => void = () => {};
 
   constructor(settings: KeeperSettings) {
     this.#settings = settings;
@@ -70,6 +72,11 @@ export class KeeperClient {
     this.#onEvents = onEvents;
   }
 
+  /** Calls this after tokens were changed in a catalog that nodes share. */
+  watchTokens(onChanged: () => void): void {
+    this.#onTokensChanged = onChanged;
+  }
+
   get restarts(): number {
     return this.#backoff.restarts;
   }
@@ -97,6 +104,7 @@ export class KeeperClient {
     worker.addEventListener("message", ({ data }: MessageEvent<KeeperMessage>) => {
       if ("notice" in data) this.#listener?.notified(data.notice);
       else if ("newestEvent" in data) this.#onEvents(data.newestEvent);
+      else if ("changed" in data) this.#onTokensChanged();
       else if ("condition" in data) this.#listener?.conditionChanged(data.condition);
       else this.#settle(data);
     });

@@ -372,6 +372,11 @@ export interface KeeperEvents {
   newestEvent: number;
 }
 
+/** Keeper to main thread: what was changed by whatever node. */
+export interface KeeperChange {
+  changed: "tokens";
+}
+
 /** Hears what the keeper tells of its own accord. */
 export interface KeeperListener {
   notified(notice: StoreNotice): void;

@@ -46,6 +46,7 @@ import { sweepSums } from "./streams/sums/files.ts";
 import { type KeptCatalog, openCatalog, requireStore } from "./kept-catalog.ts";
 import { RecordingKeeper } from "./recordings/keeper.ts";
 import { RetentionKeeper } from "./retention/keeper.ts";
+import { CatalogWatch } from "./shared-catalog.ts";
 import { type StoreCondition, StoreGuard } from "./store-guard.ts";
 import type { SyncFileSystem } from "./sync-file-system.ts";
 import { UnfinishedStreams } from "./streams/unfinished.ts";
@@ -60,6 +61,8 @@ export interface KeeperHost {
   report: (condition: StoreCondition) => void;
   /** Events were committed, up to the one with this id. */
   announce: (newestEvent: number) => void;
+  /** Another node has changed tokens, or this one. */
+  tokensChanged: () => void;
   /** The catalog cannot be used any more: `abandon` this keeper, and open another one. */
   failed: (error: WavecacheError) => void;
 }
@@ -80,6 +83,8 @@ export class Keeper {
   readonly #background: Background;
   readonly #syncFileSystem: SyncFileSystem;
   readonly #reply: Reply;
+  readonly #host: KeeperHost;
+  #watch: CatalogWatch | undefined;
   #isRecovered = false;
   #fault: WavecacheError | undefined;
   readonly #quickCalls: {
@@ -188,6 +193,7 @@ export class Keeper {
     });
     this.#syncFileSystem = syncFileSystem;
     this.#reply = reply;
+    this.#host = host;
   }
 
   /** Recovers from the end of the run before, and starts the background check. */
@@ -197,6 +203,9 @@ export class Keeper {
     if (afterFault) this.#catalog.transaction(() => this.#catalog.distrustAll(), true);
     if (isReopened) this.#guard.clear();
     const totals = this.#catalog.totals();
+    const { shared } = this.#kept;
+    const { announce: eventsAppended, tokensChanged } = this.#host;
+    this.#watch = shared && new CatalogWatch(shared, { eventsAppended, tokensChanged });
     this.#guard.start(this.#kept.mark, () => this.#recoverIfDue());
     return { recovery, totals };
   }
@@ -232,6 +241,7 @@ export class Keeper {
     if (this.#fault !== undefined) return await this.abandon();
     await Promise.all([this.#commits.idle(), this.#background.stop()]);
     this.#guard.stop();
+    this.#watch?.close();
     this.#events.close();
     await this.#journal.close();
     this.#catalog.close();
@@ -241,6 +251,7 @@ export class Keeper {
   async abandon(): Promise<void> {
     await Promise.all([this.#commits.idle(), this.#background.stop()]);
     this.#guard.stop();
+    this.#watch?.close();
     this.#events.close();
     await this.#journal.close();
     this.#kept.abandon();

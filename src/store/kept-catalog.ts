@@ -7,6 +7,7 @@ import { toWavecacheError, WavecacheError } from "../base/errors.ts";
 import { type CacheLayout, isMissing, sizeOfFile, syncFolder } from "./layout.ts";
 import { PostgresCatalog } from "./postgres/catalog.ts";
 import { isCatalogLost } from "./streams/recover.ts";
+import type { SharedCatalog } from "./shared-catalog.ts";
 import type { SqlCatalog } from "./streams/sql/catalog.ts";
 import { SqliteCatalog } from "./streams/sqlite/catalog.ts";
 import { copyCatalog, installCatalog } from "./streams/sqlite/rescue.ts";
@@ -23,6 +24,8 @@ export interface KeptCatalog {
   readonly catalog: SqlCatalog;
   /** The file of the folder that shows whether it is still the same store. */
   readonly mark: string;
+  /** Undefined if no other node uses it. */
+  readonly shared: SharedCatalog | undefined;
   /** Closes after a fault, and saves what was committed. Throws if that is impossible for now. */
   abandon(): void;
 }
@@ -59,7 +62,7 @@ function openFile(layout: CacheLayout, onFault: (error: WavecacheError) => void)
     catalog.abandon();
     installCatalog(copy, path);
   };
-  return { catalog, mark: path, abandon };
+  return { catalog, mark: path, shared: undefined, abandon };
 }
 
 function openDatabase(
@@ -70,7 +73,7 @@ function openDatabase(
   const password = passwordFile === undefined ? undefined : fs.readFileSync(passwordFile, "utf8").trim();
   const settings = { url, password, node: nodeOf(layout) };
   const catalog = new PostgresCatalog(settings, undefined, onFault);
-  return { catalog, mark: layout.node, abandon: () => catalog.abandon() };
+  return { catalog, mark: layout.node, shared: catalog, abandon: () => catalog.abandon() };
 }
 
 /** The id of this node, which is made at the first start. A crash leaves the whole file or none. */

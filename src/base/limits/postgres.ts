@@ -1,4 +1,5 @@
 /** Limits of the catalog in PostgreSQL. */
+import { mustHold } from "./relation.ts";
 
 /** A statement that the catalog does not answer within this time fails with CATALOG_UNAVAILABLE, and the connection ends. */
 export const catalogAnswerMs = 5_000;
@@ -10,7 +11,12 @@ export const catalogMigrationMs = 30 * 60_000;
  * others wait for. Shorter than `catalogAnswerMs`, or those would fail.
  */
 export const catalogIdleTransactionMs = 3_000;
+mustHold("a frozen node delays others by less than they wait", catalogIdleTransactionMs < catalogAnswerMs);
 /** A word of the search is cut at this length; PostgreSQL takes up to 2046 bytes. */
 export const maxSearchWordChars = 500;
 /** A node that has not renewed its lease for this long counts as dead: another node may take over what it did. */
 export const nodeLeaseMs = 15_000;
+export const leaseRenewalMs = 5_000;
+mustHold("a lease lasts for two renewals that fail", nodeLeaseMs > 2 * leaseRenewalMs);
+/** A node looks this often for what others have changed: tokens, and events to announce. */
+export const catalogLookMs = 1_000;

@@ -12,6 +12,7 @@ import {
 } from "../../base/limits/recordings.ts";
 import type { Log } from "../../base/log/log.ts";
 import type { KeeperClient } from "../../pool/keeper-client.ts";
+import { requireHere } from "../../store/elsewhere.ts";
 import type { OpenedFile } from "../../store/library/file.ts";
 import type { RetentionReason } from "../../store/keeper-calls.ts";
 import type { RecordingQuery, RecordingRow } from "../../store/recordings/catalog.ts";
@@ -196,10 +197,11 @@ export class RecordingArchive {
     }
   }
 
-  /** A finished recording. Rejects with RECORDING_UNKNOWN, also if its samples were removed. */
+  /** A finished recording. Rejects with RECORDING_UNKNOWN, also if its samples were removed, and AUDIO_ELSEWHERE. */
   async find(id: number): Promise<RecordingRow> {
     const row = await this.#keeper.call("findRecording", { folder: this.#folder.path, id });
     if (row === null || row.missing?.includes("wav")) throw new WavecacheError("RECORDING_UNKNOWN");
+    requireHere(row);
     return row;
   }
 

@@ -8,6 +8,7 @@ import type { RequestContext } from "../../base/request-context.ts";
 import type { Tracer } from "../../base/tracing/tracer.ts";
 import { isStreamId } from "../../base/ids/stream-id.ts";
 import type { Pool } from "../../pool/pool.ts";
+import { requireHere } from "../../store/elsewhere.ts";
 import type { StoreNotice } from "../../store/check/notice.ts";
 import type { RemovedStreams, RetentionReason, UploadRef } from "../../store/keeper-calls.ts";
 import type { CacheLayout } from "../../store/layout.ts";
@@ -409,7 +410,9 @@ export class Streams {
   }
 
   /** The path of the whole object of a finished stream, which is brought here. */
-  async #wholePath({ sha256, size, isEvicted }: StreamRow): Promise<string> {
+  async #wholePath(row: StreamRow): Promise<string> {
+    requireHere(row);
+    const { sha256, size, isEvicted } = row;
     const file = { path: this.#layout.objectPath(sha256!), immutable: true, isArchived: isEvicted };
     let { path } = file;
     if (!isEvicted || this.#archive === undefined) return path;
@@ -445,7 +448,8 @@ export class Streams {
   /** What an upload of a lost store still sends would go into a file that no path leads to. */
   #changeCondition({ code, detail }: StoreCondition): void {
     this.#conditions.change(code, detail);
-    if (code !== "STORE_LOST" || detail === null) return;
+    // Another node may have taken over the uploads of a node that was fenced.
+    if (detail === null || (code !== "STORE_LOST" && code !== "FENCED")) return;
     for (const upload of this.#uploads.values()) upload.failed(new WavecacheError(code));
   }
 

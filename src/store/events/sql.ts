@@ -28,7 +28,7 @@ export class SqlEvents implements EventOutbox {
   /** Expects a database with the current schema. */
   constructor(database: SqlDatabase) {
     this.#statements = prepareStatements(database);
-    this.#isShared = database.dialect.isShared;
+    this.#isShared = database.dialect.node !== undefined;
   }
 
   append({ type, subject, at, data }: NewEvent): void {

@@ -1,6 +1,8 @@
 /** The catalog in a PostgreSQL database, which any number of nodes share. */
 import type { WavecacheError } from "../../base/errors.ts";
 import { nodeLeaseMs } from "../../base/limits/postgres.ts";
+import type { CatalogNews, SharedCatalog } from "../shared-catalog.ts";
+import type { StreamRow } from "../streams/catalog.ts";
 import { SqlCatalog } from "../streams/sql/catalog.ts";
 import type { Dialect } from "../sql/database.ts";
 import { type EngineQueries, rowColumns } from "../streams/sql/statements.ts";
@@ -21,10 +23,11 @@ function queriesOf(dialect: Dialect): EngineQueries {
   };
 }
 
-export class PostgresCatalog extends SqlCatalog {
+export class PostgresCatalog extends SqlCatalog implements SharedCatalog {
   /** This node has not opened the catalog before. */
   readonly isNew: boolean;
   readonly #database: PostgresDatabase;
+  readonly #statements: ReturnType<typeof prepareStatements>;
 
   /**
    * Connects, brings the schema to the newest version, and fences an earlier run of this node. `onFault` is called if the
@@ -42,6 +45,7 @@ export class PostgresCatalog extends SqlCatalog {
       super(database, queriesOf(database.dialect), new PostgresSearch(database), monotonicMs);
       this.isNew = isNew;
       this.#database = database;
+      this.#statements = prepareStatements(database);
     } catch (error) {
       database.close();
       throw error;
@@ -56,6 +60,22 @@ export class PostgresCatalog extends SqlCatalog {
     }, durable);
   }
 
+  takeOver({ streamId, key, otherNode: from }: StreamRow, newKey: string, at: number): boolean {
+    if (from === undefined) return false;
+    this.#statements.lockIfDead.run(from);
+    this.#statements.fenceIfDead.run(from);
+    const values = [newKey, at, this.runningMs(), this.epoch, streamId, key, from] as const;
+    return this.#statements.takeOver.run(...values).changes === 1;
+  }
+
+  renewLease(): void {
+    this.transaction(() => this.#statements.renewLease.run(), false);
+  }
+
+  news(): CatalogNews {
+    return this.#statements.news.get()!;
+  }
+
   close(): void {
     this.saveRunningTime();
     this.abandon();
@@ -64,6 +84,29 @@ export class PostgresCatalog extends SqlCatalog {
   abandon(): void {
     this.#database.close();
   }
+}
+
+function prepareStatements(database: PostgresDatabase) {
+  const { dialect } = database;
+  const lease = `lease_until = now() + interval '${nodeLeaseMs} ms'`;
+  return {
+    takeOver: database.prepare<never, [string, number, number, number, string, string, string]>(
+      `UPDATE streams SET node = '${dialect.node}', key = ?, state = 0, size = 0, durable = 0, sha256 = NULL,
+         updated_at = ?, touched_ms = ?, epoch = ?
+       WHERE id = ? AND key = ? AND node = ? AND state < 2`,
+    ),
+    news: database.prepare<CatalogNews, []>(
+      `SELECT (SELECT seq FROM event_sequence) AS "newestEvent", (SELECT version FROM token_version) AS "tokens"`,
+    ),
+    renewLease: database.prepare<never, []>(`UPDATE nodes SET ${lease} WHERE id = '${dialect.node}'`),
+    // A transaction that the other node has begun ends first; PostgreSQL ends it soon if that node is frozen.
+    lockIfDead: database.prepare<never, [string]>(
+      "SELECT pg_advisory_xact_lock(hashtextextended(id, 0)) FROM nodes WHERE id = ? AND lease_until < now()",
+    ),
+    fenceIfDead: database.prepare<never, [string]>(
+      "UPDATE nodes SET fence = fence + 1 WHERE id = ? AND lease_until < now()",
+    ),
+  };
 }
 
 /** Returns whether the node is new. */

@@ -6,7 +6,7 @@ export function postgresDialect(node: string): Dialect {
   if (!/^[\w-]+$/.test(node)) throw new Error(`${JSON.stringify(node)} is no id of a node`);
   return {
     engine: "postgres",
-    isShared: true,
+    node,
     greatest: "greatest",
     least: "least",
     own: (table) => `${table === undefined ? "" : `${table}.`}node = '${node}'`,

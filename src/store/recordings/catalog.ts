@@ -14,6 +14,8 @@ export interface RecordingRow extends RecordingEntry {
   level?: Level;
   /** Files that are not in the recordings folder any more; absent if both are there. */
   missing?: ("bin" | "wav")[];
+  /** The node that has the files, if that is another one. */
+  otherNode?: string;
 }
 
 /** The last recording of a page; the next page starts after it. */

@@ -12,6 +12,7 @@ import { recordingClosed, recordingOpened, recordingRemoved } from "../events/fa
 import type { Catalog } from "../streams/catalog.ts";
 import type { KeeperArgs, KeeperResult } from "../keeper-calls.ts";
 import { isMissing, removeFile, syncFile, syncFolder } from "../layout.ts";
+import { requireHere } from "../elsewhere.ts";
 import type { SyncFileSystem } from "../sync-file-system.ts";
 import { FolderWatch } from "../folder-watch.ts";
 import type { RetentionCatalog } from "../retention/catalog.ts";
@@ -192,6 +193,7 @@ export class RecordingKeeper {
     const gone: RecordingRow[] = [];
     for (const row of wanted.flatMap((id) => this.#recordings.find(id) ?? [])) {
       try {
+        requireHere(row);
         removeRecordingFiles(folder, row.name);
         gone.push(row);
       } catch (error) {

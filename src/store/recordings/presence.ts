@@ -28,7 +28,9 @@ function isGone({ missing }: RecordingRow): boolean {
   return missing?.length === fileKinds.length;
 }
 
+/** Files on the disk of another node are its own concern. */
 async function withMissing(folder: string, row: RecordingRow): Promise<RecordingRow> {
+  if (row.otherNode !== undefined) return row;
   const isThere = await Promise.all(fileKinds.map((kind) => exists(join(folder, `${row.name}.${kind}`))));
   const missing = fileKinds.filter((_, index) => !isThere[index]);
   return missing.length === 0 ? row : { ...row, missing };

@@ -8,7 +8,7 @@ import {
 } from "../../base/recording-entry.ts";
 import type { RecordingCatalog, RecordingQuery, RecordingRow } from "./catalog.ts";
 import { type PlacedRow, SqlTimeline, wavOf } from "./timeline/sql.ts";
-import { type Dialect, type SqlDatabase, upsert } from "../sql/database.ts";
+import { type Dialect, otherNode, type SqlDatabase, upsert } from "../sql/database.ts";
 
 export const recordingSchema = `
   CREATE TABLE recordings (
@@ -61,6 +61,8 @@ export const recordingAccountSchema = `
 export const checksumColumn = "ALTER TABLE recordings ADD COLUMN wav_checksum TEXT";
 
 interface SqlRow {
+  /** Only rows that nodes share have it. */
+  node?: string;
   id: number;
   name: string;
   pinned: number;
@@ -108,11 +110,13 @@ const columns = [
 export class SqlRecordings implements RecordingCatalog {
   readonly timeline: SqlTimeline;
   readonly #statements: ReturnType<typeof prepareStatements>;
+  readonly #toRow: (row: SqlRow) => RecordingRow;
 
   /** Expects a database with the current schema. */
   constructor(database: SqlDatabase) {
     this.#statements = prepareStatements(database);
     this.timeline = new SqlTimeline(database);
+    this.#toRow = (row) => toRow(row, database.dialect);
   }
 
   enter(recording: RecordingEntry): number {
@@ -145,7 +149,7 @@ export class SqlRecordings implements RecordingCatalog {
 
   find(id: number): RecordingRow | undefined {
     const row = this.#statements.find.get(id);
-    return row === null ? undefined : toRow(row);
+    return row === null ? undefined : this.#toRow(row);
   }
 
   remove(id: number): void {
@@ -154,7 +158,7 @@ export class SqlRecordings implements RecordingCatalog {
   }
 
   after(id: number, limit: number): RecordingRow[] {
-    return this.#statements.after.all(id, limit).map(toRow);
+    return this.#statements.after.all(id, limit).map(this.#toRow);
   }
 
   list({ device, from, to, after, limit }: RecordingQuery): RecordingRow[] {
@@ -164,7 +168,7 @@ export class SqlRecordings implements RecordingCatalog {
       device === undefined
         ? this.#statements.list.all(...page)
         : this.#statements.listOfDevice.all(device, ...page);
-    return rows.map(toRow);
+    return rows.map(this.#toRow);
   }
 }
 
@@ -243,8 +247,9 @@ function valuesOf(recording: RecordingEntry, session: number, account: string | 
   ];
 }
 
-function toRow(row: SqlRow): RecordingRow {
+function toRow(row: SqlRow, dialect: Dialect): RecordingRow {
   return {
+    ...otherNode(dialect, row),
     id: row.id,
     isPinned: row.pinned === 1,
     fileBytes: row.file_bytes,

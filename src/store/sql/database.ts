@@ -23,8 +23,8 @@ export interface SqlDatabase {
 
 export interface Dialect {
   readonly engine: "sqlite" | "postgres";
-  /** Other nodes write to the database too. */
-  readonly isShared: boolean;
+  /** The id of this node, if others write to the database too. */
+  readonly node: string | undefined;
   /** The functions that choose among their arguments. */
   readonly greatest: string;
   readonly least: string;
@@ -41,6 +41,11 @@ export interface Dialect {
   indexedBy(index: string): string;
   /** A query of the texts of a JSON array. */
   textsOf(parameter: string): string;
+}
+
+/** Which node has what a row is about, if that is another one. */
+export function otherNode({ node: own }: Dialect, { node }: { node?: string }): { otherNode?: string } {
+  return node === undefined || node === own ? {} : { otherNode: node };
 }
 
 /**

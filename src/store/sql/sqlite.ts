@@ -4,7 +4,7 @@ import type { Dialect, SqlDatabase, SqlStatement, SqlValue } from "./database.ts
 
 export const sqliteDialect: Dialect = {
   engine: "sqlite",
-  isShared: false,
+  node: undefined,
   greatest: "max",
   least: "min",
   own: () => "1",

@@ -48,6 +48,8 @@ export interface StreamRow {
   account: string | null;
   /** Its object is in the archive alone. */
   isEvicted: boolean;
+  /** The node that has the file, if that is another one. */
+  otherNode?: string;
 }
 
 /**
@@ -139,6 +141,11 @@ export interface Catalog {
   findNamed(name: string): StreamRow | undefined;
   /** Inserts an unfinished stream. Returns false, and changes nothing, if the id is in use. */
   reserve(streamId: string, key: string, at: number, metadata?: StreamMetadata): boolean;
+  /**
+   * The unfinished stream of another node becomes one of this node, empty and with another key: what the other node still
+   * says about it changes nothing. Fences the other node if it is dead. Returns false if the stream has changed meanwhile.
+   */
+  takeOver(row: StreamRow, key: string, at: number): boolean;
   /** Updates the size of an unfinished stream and renews its time to live; does nothing in any other state. */
   touch(streamId: string, size: number, at: number): void;
   /** Sets or removes the declared size of an unfinished stream; does nothing in any other state. */

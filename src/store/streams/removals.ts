@@ -21,6 +21,7 @@ import type {
   UploadRef,
 } from "../keeper-calls.ts";
 import { type CacheLayout, removeFile } from "../layout.ts";
+import { requireHere } from "../elsewhere.ts";
 import type { StoreGuard } from "../store-guard.ts";
 import type { Catalog, StreamRow } from "./catalog.ts";
 import { removeObject } from "./objects.ts";
@@ -54,6 +55,7 @@ export class Removals {
   async remove(streamId: string): Promise<Removed> {
     const row = this.#catalog.find(streamId);
     if (row === undefined) throw new WavecacheError("STREAM_UNKNOWN");
+    requireHere(row);
     return await this.#removeOne(row, () => streamRemoved(this.#catalog.events, row, "request"));
   }
 

@@ -34,6 +34,7 @@ export class UnfinishedStreams {
       this.#start(args);
       return { kind: "new" };
     }
+    if (settled.otherNode !== undefined && settled.state !== "finished") return this.#takeOver(settled, args);
     if (args.restart) return this.#restart(settled, args);
     if (settled.state === "finished") return { kind: "finished", row: settled };
     this.#catalog.touch(settled.streamId, settled.size, args.at);
@@ -41,6 +42,14 @@ export class UnfinishedStreams {
     if (args.account !== null) this.#catalog.accounts.set(settled.streamId, args.account);
     const { key, size, metadata } = settled;
     return { kind: "unfinished", key, size, metadata };
+  }
+
+  /** What another node has of it is out of reach: the upload begins again, and the offset of the answer says so. */
+  #takeOver(row: StreamRow, args: KeeperArgs<"resume">): KeeperResult<"resume"> {
+    if (args.refusal !== null) throw new WavecacheError(args.refusal);
+    if (!this.#catalog.takeOver(row, args.key, args.at)) throw new WavecacheError("CATALOG_BUSY");
+    if (args.account !== null) this.#catalog.accounts.set(row.streamId, args.account);
+    return { kind: "new" };
   }
 
   /** A crash between the two steps leaves a row without a file, which is removed when it is settled. */
@@ -69,6 +78,7 @@ export class UnfinishedStreams {
   /** The caller knows from the answer how the totals changed: no drift. */
   leave(args: KeeperArgs<"leave">): StreamRow | null {
     const left = this.#settled(args.streamId, args.at);
+    if (left?.otherNode !== undefined) return null;
     if (left?.state !== "unfinished") return left ?? null;
     this.#catalog.touch(left.streamId, left.size, args.at);
     uploadInterrupted(this.#catalog.events, left, args.at);
@@ -132,20 +142,21 @@ export class UnfinishedStreams {
   #unfinished(uploads: UploadRef[]): StreamRow[] {
     return uploads
       .map(({ streamId, key }) => ({ key, row: this.#catalog.find(streamId) }))
-      .filter(({ key, row }) => row?.state === "unfinished" && row.key === key)
+      .filter(({ key, row }) => row?.state === "unfinished" && row.key === key && row.otherNode === undefined)
       .map(({ row }) => row!);
   }
 
   /** The row of a stream that nobody uploads now, in step with its file. */
   #settled(streamId: string, at: number): StreamRow | undefined {
     const row = this.#catalog.find(streamId);
-    if (row === undefined || row.state === "finished") return row;
+    if (row === undefined || row.state === "finished" || row.otherNode !== undefined) return row;
     return settle(this.#layout, this.#catalog, row, at).row;
   }
 
   /** The row as a reader may see it. */
   #shown(row: StreamRow): StreamRow | undefined {
-    if (row.state !== "unfinished" || this.#catalog.trustIn(row) === "row") return row;
+    if (row.state !== "unfinished" || row.otherNode !== undefined) return row;
+    if (this.#catalog.trustIn(row) === "row") return row;
     // A writer may still have a distrusted file open: it must not be truncated before the upload is over.
     if (row.epoch < 0) return { ...row, size: Math.min(row.size, row.durableBytes) };
     return this.#drift.around(() => settle(this.#layout, this.#catalog, row, row.updatedAt).row);

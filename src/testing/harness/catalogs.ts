@@ -48,7 +48,7 @@ let schema: { url: string; admin: PostgresDatabase } | undefined;
 
 const emptyTables = `DO $$ DECLARE each record; BEGIN
   FOR each IN SELECT tablename FROM pg_tables WHERE schemaname = current_schema()
-    AND tablename NOT IN ('catalog_version', 'event_sequence')
+    AND tablename NOT IN ('catalog_version', 'event_sequence', 'token_version')
   LOOP EXECUTE 'DELETE FROM ' || each.tablename; END LOOP;
   PERFORM setval(format('%I.%I', schemaname, sequencename)::regclass, 1, false)
   FROM pg_sequences WHERE schemaname = current_schema();

@@ -20,6 +20,7 @@ export const sharedTables = `
     revoked_at bigint
   );
 
+
   CREATE TABLE event_sequence (one integer NOT NULL PRIMARY KEY, seq bigint NOT NULL);
   INSERT INTO event_sequence VALUES (1, 0);
   CREATE TABLE events (
@@ -49,4 +50,17 @@ export const sharedTables = `
     PRIMARY KEY (consumer, id)
   );
   CREATE INDEX event_deliveries_by_state ON event_deliveries (consumer, dead, id);
+`;
+
+/** Nodes look here for tokens that another one has changed. Recording a use is no change. */
+export const tokenNews = `
+  CREATE TABLE token_version (one integer NOT NULL PRIMARY KEY, version bigint NOT NULL);
+  INSERT INTO token_version VALUES (1, 0);
+  CREATE FUNCTION count_token_change() RETURNS trigger LANGUAGE plpgsql AS $$
+  BEGIN
+    UPDATE token_version SET version = version + 1;
+    RETURN NULL;
+  END $$;
+  CREATE TRIGGER tokens_changed AFTER INSERT OR DELETE OR UPDATE OF revoked_at, grants, limits, expires_at ON tokens
+    FOR EACH STATEMENT EXECUTE FUNCTION count_token_change();
 `;

@@ -10,7 +10,7 @@ import { SqlSpans } from "../../recordings/sounds/sql.ts";
 import { SqlRecordings } from "../../recordings/sql.ts";
 import { SqlRetention } from "../../retention/sql.ts";
 import { RunningTime } from "../../running-time.ts";
-import type { SqlDatabase } from "../../sql/database.ts";
+import { type Dialect, otherNode, type SqlDatabase } from "../../sql/database.ts";
 import { SqlTokens } from "../../tokens/sql.ts";
 import type {
   Catalog,
@@ -75,6 +75,7 @@ export abstract class SqlCatalog implements Catalog {
   readonly accounts: SqlAccounts;
   readonly retention: SqlRetention;
   readonly archive: SqlArchive;
+  readonly #toRow: (row: SqlRow) => StreamRow;
   #epoch: number;
   #bootEpoch: number;
 
@@ -82,6 +83,7 @@ export abstract class SqlCatalog implements Catalog {
   constructor(database: SqlDatabase, queries: EngineQueries, search: SearchIndex, monotonicMs: () => number) {
     this.#statements = prepareStatements(database, queries);
     this.#search = search;
+    this.#toRow = (row) => toRow(row, database.dialect);
     this.recordings = new SqlRecordings(database);
     this.overviews = new SqlOverviews(database);
     this.sounds = new SqlSpans(database);
@@ -101,15 +103,16 @@ export abstract class SqlCatalog implements Catalog {
   abstract transaction<T>(change: () => T, durable: boolean): T;
   abstract close(): void;
   abstract abandon(): void;
+  abstract takeOver(row: StreamRow, key: string, at: number): boolean;
 
   find(streamId: string): StreamRow | undefined {
     const row = this.#statements.find.get(streamId);
-    return row === null ? undefined : toRow(row);
+    return row === null ? undefined : this.#toRow(row);
   }
 
   findNamed(name: string): StreamRow | undefined {
     const rows = this.#statements.named.all(name.slice(name.lastIndexOf("/") + 1), name);
-    return rows.length === 1 ? toRow(rows[0]!) : undefined;
+    return rows.length === 1 ? this.#toRow(rows[0]!) : undefined;
   }
 
   reserve(streamId: string, key: string, at: number, metadata: StreamMetadata = noMetadata): boolean {
@@ -199,7 +202,7 @@ export abstract class SqlCatalog implements Catalog {
   }
 
   streamsOf(sha256: string, limit: number): StreamRow[] {
-    return this.#statements.streamsOf.all(sha256, limit).map(toRow);
+    return this.#statements.streamsOf.all(sha256, limit).map(this.#toRow);
   }
 
   hasFinished(sha256: string): boolean {
@@ -208,9 +211,9 @@ export abstract class SqlCatalog implements Catalog {
 
   list({ state, after, limit }: ListQuery): StreamRow[] {
     const { listAll, listFinished, listUnfinished } = this.#statements;
-    if (state === "finished") return listFinished.all(after, limit).map(toRow);
-    if (state === "unfinished") return listUnfinished.all(after, limit).map(toRow);
-    return listAll.all(after, limit).map(toRow);
+    if (state === "finished") return listFinished.all(after, limit).map(this.#toRow);
+    if (state === "unfinished") return listUnfinished.all(after, limit).map(this.#toRow);
+    return listAll.all(after, limit).map(this.#toRow);
   }
 
   search(query: StreamSearch): FoundStreams {
@@ -220,7 +223,7 @@ export abstract class SqlCatalog implements Catalog {
   }
 
   undescribed(limit: number): StreamRow[] {
-    return this.#statements.undescribed.all(limit).map(toRow);
+    return this.#statements.undescribed.all(limit).map(this.#toRow);
   }
 
   fillSearch(limit: number): boolean {
@@ -232,7 +235,7 @@ export abstract class SqlCatalog implements Catalog {
   }
 
   idleFor(ms: number, limit: number): StreamRow[] {
-    return this.#statements.idle.all(this.runningMs() - ms, limit).map(toRow);
+    return this.#statements.idle.all(this.runningMs() - ms, limit).map(this.#toRow);
   }
 
   totals(): Totals {
@@ -244,11 +247,11 @@ export abstract class SqlCatalog implements Catalog {
   }
 
   sealed(): StreamRow[] {
-    return this.#statements.sealed.all().map(toRow);
+    return this.#statements.sealed.all().map(this.#toRow);
   }
 
   unsettled(afterStreamId: string, limit: number): StreamRow[] {
-    return this.#statements.unsettled.all(afterStreamId, this.#epoch, limit).map(toRow);
+    return this.#statements.unsettled.all(afterStreamId, this.#epoch, limit).map(this.#toRow);
   }
 
   objects(prefix: string, after: ObjectPosition | undefined, limit: number): ObjectRow[] {
@@ -317,6 +320,11 @@ export abstract class SqlCatalog implements Catalog {
     else this.#statements.setMeta.run(name, value);
   }
 
+  /** The run of the store that new rows belong to. */
+  protected get epoch(): number {
+    return this.#epoch;
+  }
+
   /** Call it at the end of a transaction. */
   protected saveRunningTimeIfDue(): void {
     if (this.#runningTime.isSaveDue) this.saveRunningTime();
@@ -335,7 +343,7 @@ function audioToJson(audio: AudioProperties | null): string | null {
   return audio === null ? null : JSON.stringify(audio);
 }
 
-function toRow(row: SqlRow): StreamRow {
+function toRow(row: SqlRow, dialect: Dialect): StreamRow {
   return {
     streamId: row.id,
     state: stateNames[row.state]!,
@@ -354,5 +362,6 @@ function toRow(row: SqlRow): StreamRow {
     isPinned: row.pinned === 1,
     account: row.account,
     isEvicted: row.evicted === 1,
+    ...otherNode(dialect, row),
   };
 }

@@ -19,6 +19,8 @@ export interface SqlRow {
   damaged: number;
   pinned: number;
   account: string | null;
+  /** Only rows that nodes share have it. */
+  node?: string;
   /** 1 if the object is in the archive alone. */
   evicted: number;
 }

@@ -77,6 +77,11 @@ export class SqliteCatalog extends SqlCatalog {
     }
   }
 
+  /** A file has one node. */
+  takeOver(): boolean {
+    return false;
+  }
+
   #setDurable(durable: boolean): void {
     if (this.#durable === durable) return;
     this.#database.run(`PRAGMA synchronous = ${durable ? "FULL" : "NORMAL"}`);

@@ -88,6 +88,13 @@ export class PostgresServer implements Disposable {
     await this.#process?.exited;
   }
 
+  /** As if no node of this catalog had renewed its lease in time. Those that run renew them again. */
+  expireLeases(url: string): void {
+    const database = new PostgresDatabase({ url, node: "test" }, () => {});
+    database.script("UPDATE nodes SET lease_until = now() - interval '1 second'");
+    database.close();
+  }
+
   /** Its connections stay open, and get no answer. */
   freeze(): void {
     for (const pid of this.#processes()) process.kill(pid, "SIGSTOP");

@@ -1,0 +1,7 @@
+/** What is on the disk of another node of the catalog. */
+import { WavecacheError } from "../base/errors.ts";
+
+/** Throws AUDIO_ELSEWHERE if another node has the files of this row. */
+export function requireHere({ otherNode }: { otherNode?: string }): void {
+  if (otherNode !== undefined) throw new WavecacheError("AUDIO_ELSEWHERE", `node ${otherNode}`);
+}
