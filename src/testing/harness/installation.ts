@@ -6,7 +6,7 @@ import { projectFolder } from "./documents.ts";
 import type { TestServer } from "./server.ts";
 import { within } from "./until.ts";
 
-const limitMs = 30_000;
+const limitMs = 50_000;
 const sample = join(projectFolder, "data/samples/music-44k-stereo.mp3");
 
 /** Runs a program to its end in a folder; kills it at the limit. */
