@@ -10,7 +10,9 @@ declare const self: {
 let jobs: ArchiveJobs | undefined;
 
 self.onmessage = ({ data }) => {
-  if (data === "close") self.onmessage = null;
-  else if ("start" in data) jobs = new ArchiveJobs(data.start, (reply) => self.postMessage(reply));
+  if (data === "close") {
+    jobs?.close();
+    self.onmessage = null;
+  } else if ("start" in data) jobs = new ArchiveJobs(data.start, (reply) => self.postMessage(reply));
   else void jobs?.run(data.serial, data.call, data.args);
 };

@@ -72,6 +72,7 @@ interface BucketRequest {
 export class Bucket {
   readonly #settings: BucketSettings;
   readonly #onAnswer: (operation: ArchiveOperation, status: number) => void;
+  readonly #abort = new AbortController();
 
   /** `onAnswer` hears of each request; status 0 is no answer. */
   constructor(
@@ -80,6 +81,11 @@ export class Bucket {
   ) {
     this.#settings = settings;
     this.#onAnswer = onAnswer;
+  }
+
+  /** Requests in progress fail. */
+  close(): void {
+    this.#abort.abort();
   }
 
   /** Rejects with OBJECT_DAMAGED if the body does not match the checksum. */
@@ -217,7 +223,7 @@ export class Bucket {
       service: "s3",
     });
     const signed = await signer.sign();
-    const signal = AbortSignal.timeout(timeoutMs);
+    const signal = AbortSignal.any([AbortSignal.timeout(timeoutMs), this.#abort.signal]);
     return await fetch(signed.url, {
       method,
       headers: signed.headers,

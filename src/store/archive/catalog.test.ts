@@ -127,14 +127,15 @@ describe.each(catalogKinds)("the archive $name", (kind: CatalogKind) => {
       expect(due()).toEqual(["c", "a", "b"]);
     });
 
-    test("that has failed is due again after its time, and others come first", () => {
+    test("that has failed is due again after its time, and comes before what is new then", () => {
       finish("one", "a");
       finish("two", "b");
       archive.failed(find("a")!, 50);
       expect([due(), find("a")!.failures]).toEqual([["b"], 1]);
       clockMs = 50;
-      expect(due()).toEqual(["b", "a"]);
-      expect(archive.due(clockMs, 10, [find("b")!.key]).map(({ sha256 }) => sha256[0])).toEqual(["a"]);
+      finish("three", "c", 2);
+      expect(due()).toEqual(["a", "b", "c"]);
+      expect(archive.due(clockMs, 10, [find("b")!.key]).map(({ sha256 }) => sha256[0])).toEqual(["a", "c"]);
     });
 
     test("that is archived can be evicted, and counts as local again with an upload of the same audio", () => {

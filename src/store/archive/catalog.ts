@@ -68,7 +68,10 @@ export interface ArchiveCatalog {
   /** Queues objects that have no item. Returns whether there may be more. */
   fill(limit: number, at: number): boolean;
   find(sha256: string): ArchiveItem | undefined;
-  /** Queued items that are due at this running time, longest first. */
+  /**
+   * Queued items that are due at this running time, oldest first: what has failed comes before what is new, or it would
+   * wait for as long as there is something new.
+   */
   due(nowMs: number, limit: number, exceptKeys: readonly string[]): ArchiveItem[];
   /** The changes below need the key, too: the object may have another item by now. */
   begun(item: ItemRef, uploadId: string | null): void;

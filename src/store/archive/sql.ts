@@ -43,7 +43,6 @@ export const archiveSchema = `
     failures    INTEGER NOT NULL DEFAULT 0,
     upload_id   TEXT
   ) STRICT, WITHOUT ROWID;
-  CREATE INDEX archive_due ON archive_items (due_ms, queued_at) WHERE is_archived = 0;
   CREATE INDEX archive_queued ON archive_items (queued_at) WHERE is_archived = 0;
   CREATE INDEX archive_evictable ON archive_items (used_at, sha256)
     WHERE is_archived = 1 AND is_local = 1 AND size > 0;
@@ -305,8 +304,8 @@ function queries(database: SqlDatabase) {
     meta: one<{ value: string }, [string]>(`SELECT value FROM meta WHERE name = ? AND ${own}`),
     find: one<SqlRow, [string]>(`SELECT ${columns} FROM archive_items WHERE sha256 = ? AND ${own}`),
     due: one<SqlRow, [number, string, number]>(
-      `SELECT ${columns} FROM archive_items ${indexedBy("archive_due")}
-       WHERE is_archived = 0 AND due_ms <= ? AND ${exceptKeys} AND ${own} ORDER BY due_ms, queued_at LIMIT ?`,
+      `SELECT ${columns} FROM archive_items ${indexedBy("archive_queued")}
+       WHERE is_archived = 0 AND due_ms <= ? AND ${exceptKeys} AND ${own} ORDER BY queued_at, sha256 LIMIT ?`,
     ),
     after: one<SqlRow, [string, number]>(
       `SELECT ${columns} FROM archive_items WHERE sha256 > ? AND ${own} ORDER BY sha256 LIMIT ?`,

@@ -120,4 +120,19 @@ withStore("an object store that fails", () => {
     store.fault = () => "pass";
     await expectWhole(server, store, audio);
   });
+
+  test("to answer does not delay the end of the server, and nothing is lost", async () => {
+    await using store = await ObjectStore.start();
+    store.fault = ({ method }) => (method === "PUT" ? "hang" : "pass");
+    await using server = await TestServer.start({ flags: store.flags, env: store.env });
+    const audio = new Random(300).bytes(10_000);
+    await upload(server, "one", audio);
+    await until("the request", limitMs, () => store.count("PUT", "objects/") === 1);
+    const startedAt = performance.now();
+    expect(await server.stop()).toBe(0);
+    expect(performance.now() - startedAt).toBeLessThan(5_000);
+    store.fault = () => "pass";
+    await server.restart();
+    await expectWhole(server, store, new Map([["one", audio]]));
+  });
 });

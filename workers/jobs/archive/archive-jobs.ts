@@ -59,6 +59,11 @@ export class ArchiveJobs {
     }
   }
 
+  /** What is in progress fails: it stays in the queue. */
+  close(): void {
+    this.#bucket.close();
+  }
+
   async #remove({ key, size, uploadId }: ArchiveRemoval): Promise<null> {
     if (uploadId !== null) await this.#bucket.abortParts(key, uploadId);
     if (size > minSumsObjectBytes) await this.#bucket.remove(sumsKeyOf(key));

@@ -15,7 +15,6 @@ const tables = `
     upload_id   text,
     PRIMARY KEY (node, sha256)
   );
-  CREATE INDEX archive_due ON archive_items (node, due_ms, queued_at) WHERE is_archived = 0;
   CREATE INDEX archive_queued ON archive_items (node, queued_at) WHERE is_archived = 0;
   CREATE INDEX archive_uploads ON archive_items (node, sha256) WHERE upload_id IS NOT NULL;
   CREATE INDEX archive_evictable ON archive_items (node, used_at, sha256)
