@@ -9,7 +9,7 @@ import { until } from "./until.ts";
 
 const speech = resolve(import.meta.dir, "../../../data/samples/speech-16k-mono.wav");
 const frameMs = 20;
-const limitMs = 10_000;
+const limitMs = 20_000;
 /** Of the device that sends, and of the stream. */
 const usualName = "kitchen-of-the-house-with-a-very-long-name";
 
@@ -38,7 +38,7 @@ export class PageScene implements AsyncDisposable {
 
   /** Resolves once there is a finished recording, too. */
   static async open({ name = usualName, flags = {} }: SceneOptions = {}): Promise<PageScene> {
-    const server = await TestServer.start({ flags: { "grpc-port": 0, "rotate-seconds": 1, ...flags } });
+    const server = await TestServer.start({ flags: { "grpc-port": 0, "rotate-seconds": 3, ...flags } });
     const live = await IngestDevice.open(server.httpBase, pcmFormat, name);
     const scene = new PageScene(server, name, live);
     await putSample(server.httpBase, "first", speech, { title: name, artist: name });
