@@ -67,10 +67,7 @@ export class PostgresSearch implements SearchIndex {
   }
 
   #count(conditions: Condition[]): number {
-    const { text, values } = where(
-      "SELECT 1 FROM streams s JOIN search_texts t ON t.doc = s.doc",
-      conditions,
-    );
+    const { text, values } = where(`SELECT 1 FROM ${tablesOf(conditions)}`, conditions);
     const sql = `SELECT count(*) AS count FROM (${text} LIMIT ${maxCountedStreams}) AS matches`;
     return this.#database.prepare<{ count: number }, SqlValue[]>(sql).get(...values)!.count;
   }
@@ -78,7 +75,8 @@ export class PostgresSearch implements SearchIndex {
   #page(query: StreamSearch, conditions: Condition[], isSorted: boolean): Match[] {
     const { by, isDescending, after, limit } = query;
     const start = after === undefined ? [] : [startAfter(after, by, isDescending)];
-    const selected = `SELECT s.doc, s.id, ${columns[by]} AS value FROM streams s JOIN search_texts t ON t.doc = s.doc`;
+    const tables = conditions.some(isOfTexts) ? joined : "streams s";
+    const selected = `SELECT s.doc, s.id, ${columns[by]} AS value FROM ${tables}`;
     const { text, values } = where(selected, [...conditions, ...start]);
     const direction = isDescending ? "DESC" : "ASC";
     // OFFSET 0 keeps PostgreSQL from walking the index of the order for a few matches.
@@ -87,6 +85,18 @@ export class PostgresSearch implements SearchIndex {
       : `${text} ORDER BY ${columns[by]} ${direction}, s.doc ${direction} LIMIT ?`;
     return this.#database.prepare<Match, SqlValue[]>(sql).all(...values, limit);
   }
+}
+
+const joined = "streams s JOIN search_texts t ON t.doc = s.doc";
+
+function isOfTexts({ text }: Condition): boolean {
+  return text.startsWith("t.");
+}
+
+/** What a count has to read: a join of many rows costs more than the rows. */
+function tablesOf(conditions: readonly Condition[]): string {
+  if (conditions.every(isOfTexts)) return "search_texts t";
+  return conditions.some(isOfTexts) ? joined : "streams s";
 }
 
 /** Undefined if nothing can match. */
