@@ -78,6 +78,14 @@ describe.skipIf(postgresPrograms === undefined)("a server with its catalog in Po
     expect(await read(server, "x")).toEqual(audio);
   });
 
+  test("enters the streams of a folder that had a file before", async () => {
+    await using server = await TestServer.start();
+    expect(await put(server, "older")).toBe(201);
+    await server.restart({ flags: { catalog: postgresServer().createSchema() } });
+    await until("the stream in the new catalog", 10_000, async () => (await idsOf(server)).includes("older"));
+    expect(await read(server, "older")).toEqual(audio);
+  });
+
   test("refuses what it cannot keep while PostgreSQL is down, and continues by itself", async () => {
     using postgres = PostgresServer.start();
     await using server = await TestServer.start({ flags: { catalog: postgres.createSchema() } });
