@@ -2,11 +2,12 @@
  * A PostgreSQL server of the tests of one process: started at the first use, ended with the process. It keeps nothing over
  * a crash of the system, which makes it fast. Each catalog gets a schema of its own.
  */
-import { chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { PostgresDatabase } from "../../../store/postgres/database.ts";
 import { freePort } from "../free-port.ts";
+import { until } from "../until.ts";
 
 /** Debian keeps the programs of each version in a folder of its own. */
 const debianFolder = "/usr/lib/postgresql";
@@ -24,7 +25,8 @@ if (postgresPrograms === undefined)
 export class PostgresServer implements Disposable {
   readonly #folder: string;
   readonly #port: number;
-  #process: Bun.Subprocess | undefined;
+  /** Each start's: they end together. */
+  readonly #keepers: Bun.Subprocess<"pipe", "ignore", Bun.BunFile>[] = [];
 
   private constructor(folder: string, port: number) {
     this.#folder = folder;
@@ -64,9 +66,12 @@ export class PostgresServer implements Disposable {
     const options = ["-p", String(this.#port), "-k", this.#folder, "-c", "listen_addresses=127.0.0.1"];
     const fast = ["fsync=off", "full_page_writes=off", "max_connections=200"].flatMap((each) => ["-c", each]);
     const program = join(postgresPrograms!, "postgres");
-    this.#process = Bun.spawn([...asUser, program, "-D", this.#folder, ...options, ...fast], {
-      stdio: ["ignore", "ignore", Bun.file(join(this.#folder, "server.log"))],
+    const command = [...asUser, program, "-D", this.#folder, ...options, ...fast];
+    const keeper = Bun.spawn(["sh", "-c", untilOrphaned, "sh", this.#folder, ...command], {
+      stdio: ["pipe", "ignore", Bun.file(join(this.#folder, "server.log"))],
     });
+    keeper.unref();
+    this.#keepers.push(keeper);
     const isReady = [
       join(postgresPrograms!, "pg_isready"),
       "-q",
@@ -84,8 +89,9 @@ export class PostgresServer implements Disposable {
 
   /** Ends its connections at once. */
   async stop(): Promise<void> {
-    this.#process?.kill("SIGINT");
-    await this.#process?.exited;
+    const pid = this.#pid();
+    process.kill(pid, "SIGINT");
+    await until("the end of PostgreSQL", 10_000, () => !existsSync(join(this.#folder, "postmaster.pid")));
   }
 
   /** As if no node of this catalog had renewed its lease in time. Those that run renew them again. */
@@ -106,24 +112,31 @@ export class PostgresServer implements Disposable {
 
   /** The server and the process of each of its connections. */
   #processes(): number[] {
-    const server = this.#process!.pid;
+    const server = this.#pid();
     const children = readFileSync(`/proc/${server}/task/${server}/children`, "utf8");
     return [server, ...children.trim().split(" ").map(Number)];
   }
 
+  #pid(): number {
+    return Number.parseInt(readFileSync(join(this.#folder, "postmaster.pid"), "utf8"), 10);
+  }
+
   [Symbol.dispose](): void {
-    this.#process?.kill("SIGQUIT");
-    rmSync(this.#folder, { recursive: true, force: true });
+    for (const { stdin } of this.#keepers) void stdin.end();
   }
 }
+
+/**
+ * Runs a command until the process at the other end of the standard input ends, however it does, and then removes the
+ * folder: the runner of the tests tells nobody of its end.
+ */
+const untilOrphaned = 'folder=$1; shift; "$@" & cat; kill -INT $! 2>/dev/null; wait; rm -rf "$folder"';
 
 let shared: PostgresServer | undefined;
 
 /** The server that the tests of this process share. */
 export function postgresServer(): PostgresServer {
-  if (shared !== undefined) return shared;
-  shared = PostgresServer.start();
-  process.on("exit", () => shared?.[Symbol.dispose]());
+  shared ??= PostgresServer.start();
   return shared;
 }
 
@@ -135,11 +148,8 @@ function programsFolder(): string | undefined {
   return folders.findLast((folder) => programs.every((program) => existsSync(join(folder, program))));
 }
 
-/** The server ends with the thread that has started it, whatever ends that. */
 const asUser =
-  userInfo().uid !== 0
-    ? []
-    : ["setpriv", "--reuid", serverUser, "--regid", serverUser, "--clear-groups", "--pdeathsig", "INT"];
+  userInfo().uid !== 0 ? [] : ["setpriv", "--reuid", serverUser, "--regid", serverUser, "--clear-groups"];
 
 function run(command: string[]): string {
   const { exitCode, stdout, stderr } = Bun.spawnSync(command);
