@@ -38,6 +38,7 @@ const node = "bench";
 
 /** Indexes are made anew after the rows, and no trigger runs: the totals are counted once. */
 const fill = (streams: number) => `
+  SET maintenance_work_mem = '1GB';
   CREATE TEMP TABLE made AS SELECT indexdef FROM pg_indexes i
   WHERE schemaname = current_schema() AND tablename IN ('streams', 'search_texts')
     AND NOT EXISTS (SELECT 1 FROM pg_constraint c WHERE c.conname = i.indexname);
