@@ -5,3 +5,8 @@ import { WavecacheError } from "../base/errors.ts";
 export function requireHere({ otherNode }: { otherNode?: string }): void {
   if (otherNode !== undefined) throw new WavecacheError("AUDIO_ELSEWHERE", `node ${otherNode}`);
 }
+
+/** As that, unless the archive has the audio, from where every node reads it. */
+export function requireReadable(row: { otherNode?: string; isEvicted: boolean }): void {
+  if (!row.isEvicted) requireHere(row);
+}

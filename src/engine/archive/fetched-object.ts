@@ -1,11 +1,13 @@
 /** An archived object of which some pieces are here. */
 import { fetchPieceBytes } from "../../base/limits/archive.ts";
-import type { ArchiveItem } from "../../store/archive/catalog.ts";
+import type { FoundItem } from "../../store/archive/catalog.ts";
 
 export class FetchedObject {
   readonly sha256: string;
   readonly size: number;
   readonly key: string;
+  /** Another node has stored it: this one has no item that would count a local object. */
+  readonly isForeign: boolean;
   /** Of the file with the pieces. */
   readonly path: string;
   bytesHere = 0;
@@ -15,10 +17,14 @@ export class FetchedObject {
   readonly #fetching = new Map<number, Promise<void>>();
   #usedAtMs = performance.now();
 
-  constructor({ sha256, size, key }: Pick<ArchiveItem, "sha256" | "size" | "key">, path: string) {
+  constructor(
+    { sha256, size, key, isForeign }: Pick<FoundItem, "sha256" | "size" | "key" | "isForeign">,
+    path: string,
+  ) {
     this.sha256 = sha256;
     this.size = size;
     this.key = key;
+    this.isForeign = isForeign;
     this.path = path;
     this.#pieces = new Uint8Array(Math.ceil(size / fetchPieceBytes));
     this.#missing = this.#pieces.length;

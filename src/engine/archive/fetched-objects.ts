@@ -2,7 +2,7 @@
  * Reads of objects that are in the archive alone. Each object that is being read has a sparse file beside the objects, into
  * which the archiver thread brings verified pieces. One fetch serves everybody who waits for the same piece. An object
  * whose pieces are all here becomes a local object once nobody has used it for a moment: its path changes then, and reads
- * that were started must not miss it.
+ * that were started must not miss it. An object of another node stays one of pieces, and goes for want of room.
  */
 import { WavecacheError } from "../../base/errors.ts";
 import {
@@ -120,7 +120,7 @@ export class FetchedObjects {
   async #tidy(): Promise<void> {
     const idle = [...this.#objects.values()].filter(({ idleMs }) => idleMs >= minFetchedIdleMs);
     for (const object of idle) {
-      if (object.isWhole) await this.#localize(object);
+      if (object.isWhole && !object.isForeign) await this.#localize(object);
       else if (this.#objects.size > maxFetchedObjects) this.#remove(object);
     }
   }

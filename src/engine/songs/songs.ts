@@ -7,6 +7,7 @@ import { inspectBytes, maxKnownSongs, maxSongsInspected } from "../../base/limit
 import { isStreamId } from "../../base/ids/stream-id.ts";
 import { type AudioDetails, audioTypeOf, inspectAudio } from "../../store/library/audio-details.ts";
 import type { StreamRow } from "../../store/streams/catalog.ts";
+import { requireReadable } from "../../store/elsewhere.ts";
 import type { CacheLayout } from "../../store/layout.ts";
 import type { Library } from "../../store/library/library.ts";
 import type { OpenedFile } from "../../store/library/file.ts";
@@ -118,6 +119,7 @@ export class Songs {
   async #findStream(streamId: string, release: () => void): Promise<Song | undefined> {
     const row = await this.#streams.find(streamId);
     if (row === null || row.state !== "finished" || row.sha256 === null) return undefined;
+    requireReadable(row);
     const { size, sha256 } = row;
     const path = this.#layout.objectPath(sha256);
     if (!row.isEvicted) await checkObject(path, size);

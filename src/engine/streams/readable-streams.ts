@@ -5,7 +5,7 @@ import { maxKnownStreams } from "../../base/limits/streams.ts";
 import type { Log } from "../../base/log/log.ts";
 import { Lru } from "../../base/lru.ts";
 import type { FileRef } from "../../pool/reader.ts";
-import { requireHere } from "../../store/elsewhere.ts";
+import { requireReadable } from "../../store/elsewhere.ts";
 import type { CacheLayout } from "../../store/layout.ts";
 import type { StreamRow } from "../../store/streams/catalog.ts";
 import { describeStream, type StreamMetadata } from "../../store/streams/metadata.ts";
@@ -112,9 +112,10 @@ export class ReadableStreams {
     this.#reads.note(streamId);
     const row = isStreamId(streamId) ? await this.#host.find(streamId) : null;
     if (row === null) throw new WavecacheError("STREAM_UNKNOWN");
-    requireHere(row);
+    requireReadable(row);
     if (row.state !== "finished") return this.#growing(row.key, row.size, row.metadata);
-    return this.enter(row);
+    // Another node may remove it, and this one would not learn of that.
+    return row.otherNode === undefined ? this.enter(row) : this.#readableObject(row);
   }
 
   #growing(key: string, size: number, metadata: StreamMetadata): Readable {

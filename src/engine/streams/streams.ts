@@ -8,7 +8,7 @@ import type { RequestContext } from "../../base/request-context.ts";
 import type { Tracer } from "../../base/tracing/tracer.ts";
 import { isStreamId } from "../../base/ids/stream-id.ts";
 import type { Pool } from "../../pool/pool.ts";
-import { requireHere } from "../../store/elsewhere.ts";
+import { requireReadable } from "../../store/elsewhere.ts";
 import type { StoreNotice } from "../../store/check/notice.ts";
 import type { RemovedStreams, RetentionReason, UploadRef } from "../../store/keeper-calls.ts";
 import type { CacheLayout } from "../../store/layout.ts";
@@ -411,7 +411,7 @@ export class Streams {
 
   /** The path of the whole object of a finished stream, which is brought here. */
   async #wholePath(row: StreamRow): Promise<string> {
-    requireHere(row);
+    requireReadable(row);
     const { sha256, size, isEvicted } = row;
     const file = { path: this.#layout.objectPath(sha256!), immutable: true, isArchived: isEvicted };
     let { path } = file;

@@ -1,6 +1,7 @@
 /** The calls to the keeper about the archive; see keeper-calls.ts. */
 import type {
   ArchiveItem,
+  FoundItem,
   ArchiveRemoval,
   ArchiveTotals,
   EvictableObject,
@@ -29,7 +30,8 @@ export interface ArchiveCalls {
   archiveRemovals: [args: { limit: number; exceptKeys: string[] }, result: ArchiveRemoval[]];
   archiveRemoved: [args: { key: string }, result: null];
   archiveTotals: [args: null, result: ArchiveTotals];
-  archiveItem: [args: { sha256: string }, result: ArchiveItem | null];
+  /** Of this node, or else one that another node has in the archive. */
+  archiveItem: [args: { sha256: string }, result: FoundItem | null];
   archiveItemsAfter: [args: { sha256: string; limit: number }, result: ArchiveItem[]];
   evictable: [
     args: { after: EvictionPosition; limit: number },

@@ -21,7 +21,7 @@ export interface ArchiveItem {
   /** In the bucket, below the prefix. */
   key: string;
   isArchived: boolean;
-  /** The object is in objects-v1/. */
+  /** The object is in objects-v1/ of this node. */
   isLocal: boolean;
   /** Milliseconds since 1970. */
   queuedAt: number;
@@ -29,6 +29,11 @@ export interface ArchiveItem {
   failures: number;
   /** An upload in parts that was begun. */
   uploadId: string | null;
+}
+
+export interface FoundItem extends ArchiveItem {
+  /** Another node has stored it, and may remove it. */
+  isForeign: boolean;
 }
 
 /** What is to be removed from the archive. */
@@ -68,6 +73,8 @@ export interface ArchiveCatalog {
   /** Queues objects that have no item. Returns whether there may be more. */
   fill(limit: number, at: number): boolean;
   find(sha256: string): ArchiveItem | undefined;
+  /** The item of this node, or else one that another node has in the archive. */
+  findAnywhere(sha256: string): FoundItem | undefined;
   /**
    * Queued items that are due at this running time, oldest first: what has failed comes before what is new, or it would
    * wait for as long as there is something new.

@@ -34,7 +34,7 @@ export class ArchiveKeeper {
     archiveRemovals: ({ limit, exceptKeys }) => this.#archive.removals(limit, exceptKeys),
     archiveRemoved: ({ key }) => (this.#archive.removed(key), null),
     archiveTotals: () => this.#archive.totals(),
-    archiveItem: ({ sha256 }) => this.#archive.find(sha256) ?? null,
+    archiveItem: ({ sha256 }) => this.#archive.findAnywhere(sha256) ?? null,
     archiveItemsAfter: ({ sha256, limit }) => this.#archive.after(sha256, limit),
     evictable: ({ after, limit }) => this.#archive.evictable(after, limit),
   };

@@ -8,6 +8,7 @@ import type {
   ArchiveTotals,
   EvictableObject,
   EvictionPosition,
+  FoundItem,
   ItemRef,
 } from "./catalog.ts";
 import { type SqlDatabase, type SqlValue, upsert } from "../sql/database.ts";
@@ -132,6 +133,10 @@ interface SqlRow extends Omit<ArchiveItem, "isArchived" | "isLocal"> {
   isLocal: number;
 }
 
+interface FoundRow extends SqlRow {
+  isForeign: number;
+}
+
 const columns = `sha256, size, key, is_archived AS "isArchived", is_local AS "isLocal", queued_at AS "queuedAt", failures,
   upload_id AS "uploadId"`;
 
@@ -174,6 +179,13 @@ export class SqlArchive implements ArchiveCatalog {
   find(sha256: string): ArchiveItem | undefined {
     const row = this.#statements.find.get(sha256);
     return row === null ? undefined : toItem(row);
+  }
+
+  findAnywhere(sha256: string): FoundItem | undefined {
+    const row = this.#statements.findAnywhere.get(sha256);
+    if (row === null) return undefined;
+    const isForeign = row.isForeign === 1;
+    return { ...toItem(row), isForeign, isLocal: !isForeign && row.isLocal === 1 };
   }
 
   due(nowMs: number, limit: number, exceptKeys: readonly string[]): ArchiveItem[] {
@@ -303,6 +315,10 @@ function queries(database: SqlDatabase) {
   return {
     meta: one<{ value: string }, [string]>(`SELECT value FROM meta WHERE name = ? AND ${own}`),
     find: one<SqlRow, [string]>(`SELECT ${columns} FROM archive_items WHERE sha256 = ? AND ${own}`),
+    findAnywhere: one<FoundRow, [string]>(
+      `SELECT ${columns}, CASE WHEN ${own} THEN 0 ELSE 1 END AS "isForeign" FROM archive_items
+       WHERE sha256 = ? AND (${own} OR is_archived = 1) ORDER BY "isForeign" LIMIT 1`,
+    ),
     due: one<SqlRow, [number, string, number]>(
       `SELECT ${columns} FROM archive_items ${indexedBy("archive_queued")}
        WHERE is_archived = 0 AND due_ms <= ? AND ${exceptKeys} AND ${own} ORDER BY queued_at, sha256 LIMIT ?`,

@@ -1,6 +1,7 @@
 /**
  * Keeps catalog and journal in step. The catalog has the position of the journal at its last commit. If the journal goes
- * on after that, the catalog may be an older copy, and what the journal knows is done again.
+ * on after that, the catalog may be an older copy, and what the journal knows is done again. A catalog that nodes share is
+ * no copy, and knows better.
  */
 import { streamFinished, streamRemoved } from "../events/facts.ts";
 import type { ArchiveItem } from "../archive/catalog.ts";
@@ -26,6 +27,8 @@ export function forgetPosition(catalog: Pick<Catalog, "setMeta">): void {
 /** Enters finished streams, changes changed ones, and removes removed ones, that only the journal knows of. */
 export async function replayJournal(context: CheckContext): Promise<void> {
   const { layout, catalog, drift } = context.store;
+  // Another node may have finished a stream instead, and removed it: only its own journal knows.
+  if (catalog.isShared) return;
   const [number, bytes] = (catalog.meta(positionFact) ?? "0:0").split(":").map(Number);
   const absent: FinishedStream[] = [];
   for await (const lines of readJournal(layout.journal, { number: number!, bytes: bytes! })) {

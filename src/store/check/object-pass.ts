@@ -116,17 +116,19 @@ function forget({ store, figures }: CheckContext, row: StreamRow): void {
 async function adopt(context: CheckContext, prefix: string, name: string): Promise<void> {
   const { layout, catalog } = context.store;
   const path = join(layout.objects, prefix, name);
-  const streams = name.startsWith(prefix) ? (await context.index()).streamsOf(name) : [];
+  const isObject = name.startsWith(prefix);
+  // Another node may have removed its streams: a catalog that is shared knows better than the journal of a node.
+  const streams = isObject && !catalog.isShared ? (await context.index()).streamsOf(name) : [];
   // From here on without a pause. The stream may have been committed or removed meanwhile.
   const size = sizeOfFile(path);
-  if (size === undefined || (name.startsWith(prefix) && catalog.hasObject(name, ""))) return;
+  if (size === undefined || (isObject && catalog.hasObject(name, ""))) return;
   const entered = enterAll(
     context,
     streams.filter((stream) => stream.size === size),
   );
   if (entered > 0) return;
   context.setAside(path, name, "objects");
-  if (name.startsWith(prefix)) removeFile(layout.sumsPath(name));
+  if (isObject) removeFile(layout.sumsPath(name));
 }
 
 /** Returns how many of the streams have rows now. An id may have been given to another stream since. */

@@ -26,6 +26,7 @@ function queriesOf(dialect: Dialect): EngineQueries {
 export class PostgresCatalog extends SqlCatalog implements SharedCatalog {
   /** This node has not opened the catalog before. */
   readonly isNew: boolean;
+  readonly isShared = true;
   readonly #database: PostgresDatabase;
   readonly #statements: ReturnType<typeof prepareStatements>;
 

@@ -131,6 +131,8 @@ export interface SealedStream {
 export interface Catalog {
   /** Whether this catalog was created when it was opened. */
   readonly isNew: boolean;
+  /** Other nodes write to it, too: what this one knows of its streams may be out of date. */
+  readonly isShared: boolean;
   /** Takes part in the same transactions. */
   readonly events: EventOutbox;
   readonly deliveries: DeliveryCatalog;

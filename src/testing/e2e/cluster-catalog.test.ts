@@ -117,3 +117,22 @@ describe.skipIf(postgresPrograms === undefined)("a node that was frozen past its
     expect(await idsOf(b)).toEqual(["after", "kept", "moved"]);
   });
 });
+
+describe.skipIf(postgresPrograms === undefined)("a node that died in a commit", () => {
+  test("does not bring back what another has finished instead, and removed since", async () => {
+    const flags = { catalog: postgresServer().createSchema() };
+    await using a = await TestServer.start({ flags, env: { WAVECACHE_FAILPOINTS: "commit.3=kill" } });
+    await using b = await TestServer.start({ flags });
+    await put(a, "undone").catch(() => undefined);
+    await a.waitForExit(10_000);
+    using peer = await AudioCachePeer.open(b.url);
+    expect(await peer.resume("undone")).toBe(0);
+    await peer.sendAudio(audio);
+    await peer.stop("undone");
+    expect(await codeOf(b, "/api/streams/undone", "DELETE")).toBe("ok");
+    await a.restart({ env: {} });
+    await a.untilLogged("the store has been checked");
+    expect(await idsOf(a)).toEqual([]);
+    expect(await codeOf(a, "/api/streams/undone/audio")).toBe("STREAM_UNKNOWN");
+  });
+});

@@ -16,6 +16,7 @@ const tables = `
     PRIMARY KEY (node, sha256)
   );
   CREATE INDEX archive_queued ON archive_items (node, queued_at) WHERE is_archived = 0;
+  CREATE INDEX archive_items_by_object ON archive_items (sha256);
   CREATE INDEX archive_uploads ON archive_items (node, sha256) WHERE upload_id IS NOT NULL;
   CREATE INDEX archive_evictable ON archive_items (node, used_at, sha256)
     WHERE is_archived = 1 AND is_local = 1 AND size > 0;

@@ -60,6 +60,7 @@ export interface SearchIndex {
 
 export abstract class SqlCatalog implements Catalog {
   abstract readonly isNew: boolean;
+  abstract readonly isShared: boolean;
   readonly #statements: Statements;
   readonly #search: SearchIndex;
   readonly #runningTime: RunningTime;

@@ -21,15 +21,16 @@ export interface SqlRow {
   account: string | null;
   /** Only rows that nodes share have it. */
   node?: string;
-  /** 1 if the object is in the archive alone. */
+  /** 1 if the object is in the archive, and not on the disk of this node. */
   evicted: number;
 }
 
 /** Of a row of `streams`. */
-export function rowColumns({ sameNode }: Dialect): string {
+export function rowColumns({ own, sameNode }: Dialect): string {
+  const isNotHere = `(a.is_local = 0 OR (a.is_archived = 1 AND NOT (${own("a")})))`;
   return `streams.*, (
     SELECT count(*) FROM archive_items a
-    WHERE a.sha256 = streams.sha256 AND a.is_local = 0 AND ${sameNode("a", "streams")}) AS evicted`;
+    WHERE a.sha256 = streams.sha256 AND ${isNotHere} AND ${sameNode("a", "streams")}) AS evicted`;
 }
 
 interface SqlObjectRow {

@@ -22,6 +22,7 @@ const queries: EngineQueries = {
 
 export class SqliteCatalog extends SqlCatalog {
   readonly isNew: boolean;
+  readonly isShared = false;
   readonly #database: Database;
   readonly #sql: SqliteDatabase;
   readonly #onFault: (error: unknown) => void;

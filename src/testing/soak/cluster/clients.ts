@@ -101,6 +101,8 @@ export class ClusterClients {
     const signal = AbortSignal.timeout(attemptMs);
     const url = `${this.#origin}/api/streams/${sent.id}`;
     const answer = await fetch(url, { method: "DELETE", signal }).catch(() => undefined);
+    // Only the server that has the stream removes it; the load balancer does not know which one that is.
+    if (answer?.status === 503) sent.state = "acknowledged";
     if (answer?.status !== 204) return;
     sent.state = "removed";
     this.figures.removals += 1;
