@@ -37,6 +37,11 @@ describe.skipIf(!canBuildImages())("the image", () => {
       "cache-dir": "/data/cache",
       "recordings-dir": "/data/received",
       "library-dir": "/data/library",
+      // Another server of this machine may have the usual ports.
+      "ingest-port": 0,
+      "udp-port": 0,
+      "tls-port": 0,
+      "grpc-port": 0,
     };
     const program = [...run, ...image.config.Entrypoint.slice(0, 2)];
     await using server = await TestServer.start({ program, flags });

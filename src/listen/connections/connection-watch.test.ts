@@ -18,6 +18,9 @@ import { Origins } from "../origin.ts";
 import type { ConnectionLimits } from "./connection-limit.ts";
 import { ConnectionWatch } from "./connection-watch.ts";
 
+/** A look at the sockets of the system takes long while the machine is busy. */
+const waitMs = 20_000;
+
 const opened: { close(): unknown }[] = [];
 
 afterEach(async () => {
@@ -82,10 +85,10 @@ describe.skipIf(process.platform !== "linux")("a watched port", () => {
       asking.write(request);
       const peer = new WebSocket(listener.address("ws", "/fake"));
       opened.push({ close: () => peer.close() });
-      await until("all three are counted", 5_000, () => limit.open === 3);
+      await until("all three are counted", waitMs, () => limit.open === 3);
       silent.destroy();
       asking.destroy();
-      await until("only the WebSocket is left", 5_000, () => limit.open === 1);
+      await until("only the WebSocket is left", waitMs, () => limit.open === 1);
       expect(listener.connections).toBe(1);
     });
   }
@@ -94,7 +97,7 @@ describe.skipIf(process.platform !== "linux")("a watched port", () => {
     const { meter, listener } = listen({ firstMessageMs: 500 });
     const [silent, half] = [await connectTo(listener.port), await connectTo(listener.port)];
     half.write(request.slice(0, 10));
-    await within("both to end", 5_000, Promise.all([silent.ended, half.ended]));
+    await within("both to end", waitMs, Promise.all([silent.ended, half.ended]));
     expect(meter.errors.get("PEER_SILENT")).toBe(2);
   });
 
@@ -106,7 +109,7 @@ describe.skipIf(process.platform !== "linux")("a watched port", () => {
     opened.push({ close: () => socket.destroy() });
     socket.write(request);
     const silent = await connectTo(listener.port);
-    await within("the end of the silent one", 5_000, silent.ended);
+    await within("the end of the silent one", waitMs, silent.ended);
     expect(meter.errors.get("PEER_SILENT")).toBe(1);
     expect(limit.open).toBe(1);
   });
@@ -115,14 +118,14 @@ describe.skipIf(process.platform !== "linux")("a watched port", () => {
     const max = silentFlood + 4;
     const { limit, meter, listener } = listen({ max });
     const oldest = await connectTo(listener.port);
-    await until("the oldest is counted", 5_000, () => limit.open === 1);
+    await until("the oldest is counted", waitMs, () => limit.open === 1);
     await Promise.all(Array.from({ length: 2 * max }, () => connectTo(listener.port)));
-    await until("the flood is counted", 5_000, () => limit.open === max);
+    await until("the flood is counted", waitMs, () => limit.open === max);
     expect(await (await fetch(listener.address("http", "/"))).text()).toBe("hello");
     using peer = await RawWebSocket.open(listener.address("ws", "/fake"));
     expect(peer.response.status).toBe(101);
     expect(limit.open).toBeLessThanOrEqual(max);
-    await within("the end of the oldest", 5_000, oldest.ended);
+    await within("the end of the oldest", waitMs, oldest.ended);
     expect(meter.errors.get("CONNECTIONS_EXHAUSTED")).toBeGreaterThanOrEqual(max);
   });
 
@@ -136,7 +139,7 @@ describe.skipIf(process.platform !== "linux")("a watched port", () => {
     expect(meter.errors.size).toBe(0);
     await until(
       "they are forgotten",
-      5_000,
+      waitMs,
       () => limit.open <= 1,
       () => `${limit.open} are open`,
     );
@@ -146,12 +149,12 @@ describe.skipIf(process.platform !== "linux")("a watched port", () => {
     const { listener } = listen({ max: 1 });
     using peer = await RawWebSocket.open(listener.address("ws", "/fake"));
     peer.text("I am in use");
-    await until("it has spoken", 5_000, () => route.meter.bytesIn > 0);
+    await until("it has spoken", waitMs, () => route.meter.bytesIn > 0);
     const socket = await connectTo(listener.port);
     socket.write(request);
     const answer = await new Promise<Buffer>((resolve) => socket.once("data", resolve));
     expect(answer.toString()).toMatch(/^HTTP\/1.1 503 [^]*CONNECTIONS_EXHAUSTED/);
-    await within("the end of the connection", 5_000, socket.ended);
+    await within("the end of the connection", waitMs, socket.ended);
   });
 
   test("closes a peer whose message dribbles in, and keeps those that are idle or complete their messages", async () => {
@@ -170,7 +173,7 @@ describe.skipIf(process.platform !== "linux")("a watched port", () => {
       busy.binary(Buffer.alloc(10));
     }, 100);
     opened.push({ close: () => clearInterval(dribbling) });
-    await within("the end of the slow one", 15_000, slow.ended);
+    await within("the end of the slow one", waitMs, slow.ended);
     expect(route.meter.errors.get("MESSAGE_UNFINISHED")).toBe(1);
     expect(listener.connections).toBe(2);
   });
@@ -186,7 +189,7 @@ test("a message may be as long as its route allows, which may be less than the p
     using peer = await RawWebSocket.open(listener.address("ws", path));
     received.length = 0;
     peer.binary(Buffer.alloc(bytes));
-    await until("the message", 5_000, () => received[0] === bytes);
+    await until("the message", waitMs, () => received[0] === bytes);
     peer.binary(Buffer.alloc(bytes + 1));
     const close = await peer.next();
     expect(close.payload.readUInt16BE()).toBe(1009);
