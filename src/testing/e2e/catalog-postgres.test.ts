@@ -51,7 +51,8 @@ describe.skipIf(postgresPrograms === undefined)("a server with its catalog in Po
         () => false,
         () => true,
       );
-      expect(died).toBe(true);
+      // After the last step the answer may be on its way before the server dies.
+      if (step !== steps.at(-1)) expect(died).toBe(true);
       await server.waitForExit(5_000);
       await server.restart({ env: {} });
       using peer = await AudioCachePeer.open(server.url);

@@ -92,7 +92,7 @@ describe.skipIf(!hasMqttBroker)("over MQTT", () => {
     await lamp.pressed("mode");
     await peer.until(`${topic}/button/mode`, (payload) => payload === '{"event_type":"press"}');
     await peer.until("wavecache/events/device.button/devices/lamp.1", (payload) =>
-      payload.includes('"data":{"button":"mode","event":"press","deviceId":"lamp.1"}'),
+      payload.includes('"data":{"button":"mode","event":"press","remote":false,"deviceId":"lamp.1"}'),
     );
     await peer.publish(`${topic}/action`, "stop");
     await peer.until(`${topic}/state`, (payload) => stateOf(payload)["mode"] === 0);
