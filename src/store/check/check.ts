@@ -17,6 +17,7 @@
 import type { CheckContext } from "./context.ts";
 import { checkIncoming } from "./incoming-pass.ts";
 import { replayJournal } from "./journal-pass.ts";
+import { noteEntered } from "./folder-entry.ts";
 import type { StoreNotice } from "./notice.ts";
 import { checkObjects } from "./object-pass.ts";
 import { fillSearch } from "./search-pass.ts";
@@ -40,6 +41,8 @@ export class StoreCheck {
       await settleUnfinished(this.#context);
       await checkIncoming(this.#context);
       await checkObjects(this.#context);
+      const { catalog } = this.#context.store;
+      catalog.transaction(() => noteEntered(catalog), false);
       this.#state = "done";
     } catch (error) {
       if (signal.aborted) return;

@@ -1,7 +1,7 @@
 /**
  * Keeps catalog and journal in step. The catalog has the position of the journal at its last commit. If the journal goes
  * on after that, the catalog may be an older copy, and what the journal knows is done again. A catalog that nodes share is
- * no copy, and knows better.
+ * no copy, and knows better (folder-entry.ts).
  */
 import { streamFinished, streamRemoved } from "../events/facts.ts";
 import type { ArchiveItem } from "../archive/catalog.ts";
@@ -9,6 +9,7 @@ import { type JournalEntry, parseLine } from "../journal/entry.ts";
 import type { JournalPosition } from "../journal/journal.ts";
 import { readJournal } from "../journal/reader.ts";
 import { sizeOfFile } from "../layout.ts";
+import { isJournalTrusted } from "./folder-entry.ts";
 import type { Catalog, FinishedStream, StreamRow } from "../streams/catalog.ts";
 import { type CheckContext, type CheckedStore, stepItems } from "./context.ts";
 
@@ -27,8 +28,7 @@ export function forgetPosition(catalog: Pick<Catalog, "setMeta">): void {
 /** Enters finished streams, changes changed ones, and removes removed ones, that only the journal knows of. */
 export async function replayJournal(context: CheckContext): Promise<void> {
   const { layout, catalog, drift } = context.store;
-  // Another node may have finished a stream instead, and removed it: only its own journal knows.
-  if (catalog.isShared) return;
+  if (!isJournalTrusted(catalog)) return;
   const [number, bytes] = (catalog.meta(positionFact) ?? "0:0").split(":").map(Number);
   const absent: FinishedStream[] = [];
   for await (const lines of readJournal(layout.journal, { number: number!, bytes: bytes! })) {

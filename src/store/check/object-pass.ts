@@ -4,6 +4,7 @@
  * stream is being committed.
  */
 import * as fs from "node:fs";
+import { isJournalTrusted } from "./folder-entry.ts";
 import { join } from "node:path";
 import { noteDamage, streamFinished, streamRemoved } from "../events/facts.ts";
 import { isMissing, removeFile, sizeOfFile, readNames } from "../layout.ts";
@@ -117,8 +118,8 @@ async function adopt(context: CheckContext, prefix: string, name: string): Promi
   const { layout, catalog } = context.store;
   const path = join(layout.objects, prefix, name);
   const isObject = name.startsWith(prefix);
-  // Another node may have removed its streams: a catalog that is shared knows better than the journal of a node.
-  const streams = isObject && !catalog.isShared ? (await context.index()).streamsOf(name) : [];
+  const isKnown = isObject && isJournalTrusted(catalog);
+  const streams = isKnown ? (await context.index()).streamsOf(name) : [];
   // From here on without a pause. The stream may have been committed or removed meanwhile.
   const size = sizeOfFile(path);
   if (size === undefined || (isObject && catalog.hasObject(name, ""))) return;

@@ -9,6 +9,7 @@
  * needs a look at each row or file is left to the background check (check.ts).
  */
 import type { Boot } from "../../base/system/boot.ts";
+import { noteNewFolder } from "../check/folder-entry.ts";
 import { type CacheLayout, sizeOfFile } from "../layout.ts";
 import type { Catalog } from "./catalog.ts";
 import { hasObjects } from "./objects.ts";
@@ -31,6 +32,7 @@ export function recover(layout: CacheLayout, catalog: Catalog, boot: Boot, at: n
   catalog.transaction(() => {
     catalog.startRun(boot);
     catalog.events.startRun(at);
+    noteNewFolder(layout, catalog);
     for (const row of catalog.sealed()) {
       const settled = settle(layout, catalog, row, at).row;
       if (settled === undefined) recovery.removed += 1;
