@@ -256,14 +256,14 @@ describe("a hardware id", () => {
       socket.close(1000);
       await ended(format.streamId);
       const name = `stream_${format.streamId}_${folder === undefined ? "" : `${folder}_`}`;
-      // Audio, packets and peaks.
-      const own = await until("three files", 5_000, () => {
+      // Audio, packets, peaks and levels.
+      const own = await until("four files", 5_000, () => {
         const files = readdirSync(received(), { recursive: true }).map(String);
         const found = files.filter((file) => file.includes(`stream_${format.streamId}_`)).sort();
-        return found.length === 3 && found;
+        return found.length === 4 && found;
       });
       const prefix = folder === undefined ? name : `${folder}/${name}`;
-      for (const file of own) expect(file.slice(prefix.length)).toMatch(/^\d{8}_\d{6}\.(bin|dat|wav)$/);
+      for (const file of own) expect(file.slice(prefix.length)).toMatch(/^\d{8}_\d{6}\.(bin|dat|lvl|wav)$/);
       for (const file of own) expect(file).toStartWith(prefix);
       expect(readdirSync(server.folder).sort()).toEqual(["cache", "library", "received"]);
     });
