@@ -95,7 +95,10 @@ describe.skipIf(chromiumPath === null)("the page on a phone", () => {
       await using session = await PageSession.open(browser, phone);
       const { page, errors } = session;
       await page.goto(scene.server.httpBase);
-      const names = await page.getByRole("navigation", { name: "Views" }).getByRole("link").allTextContents();
+      const links = page.getByRole("navigation", { name: "Views" }).getByRole("link");
+      // The page learns first what the visitor may do.
+      await links.nth(9).waitFor();
+      const names = await links.allTextContents();
       expect(names.length).toBe(10);
       for (const name of names) {
         await page.getByRole("link", { name, exact: true }).tap();
