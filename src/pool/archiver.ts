@@ -13,20 +13,13 @@ import type {
 } from "../store/archive/archiver-calls.ts";
 import type { ItemRef } from "../store/archive/catalog.ts";
 import type { JobFigures } from "../lane/thread-stats.ts";
+import { PendingCalls } from "./pending-calls.ts";
 import { RestartBackoff } from "./restart-backoff.ts";
 import { startWorker } from "./start-worker.ts";
 
 export interface ArchiverSettings extends ArchiverStart {
   entry: URL;
   onLost: (reason: string) => void;
-}
-
-interface PendingCall {
-  call: ArchiverCall;
-  /** Of the monotonic clock. */
-  calledAtMs: number;
-  resolve(result: never): void;
-  reject(error: ArchiverCallError): void;
 }
 
 /** An error of the table; `retryAfterMs` is what the object store asks for. */
@@ -47,11 +40,9 @@ export class Archiver {
   readonly answers = new Map<string, number>();
   readonly #settings: ArchiverSettings;
   readonly #backoff: RestartBackoff;
-  readonly #answered = new Map<ArchiverCall, { count: number; ms: number }>();
+  readonly #pending = new PendingCalls<ArchiverCall>();
   #worker: Worker;
   #ended: Promise<void> = Promise.resolve();
-  #pending = new Map<number, PendingCall>();
-  #nextSerial = 1;
   #isClosing = false;
   #onBegun: (item: ItemRef, uploadId: string | null) => void = () => {};
 
@@ -68,11 +59,7 @@ export class Archiver {
     if (this.#isClosing) return Promise.reject(new ArchiverCallError("SHUTTING_DOWN", undefined));
     if (this.#backoff.isPending)
       return Promise.reject(new ArchiverCallError("WORKER_LOST", "it starts again"));
-    const serial = this.#nextSerial++;
-    return new Promise((resolve, reject) => {
-      this.#pending.set(serial, { call, calledAtMs: performance.now(), resolve, reject });
-      this.#send({ serial, call, args });
-    });
+    return this.#pending.open(call, (serial) => this.#send({ serial, call, args }));
   }
 
   /** Calls this when an upload in parts was begun, so that the catalog knows it. */
@@ -91,7 +78,7 @@ export class Archiver {
 
   /** By the names of the calls, timed from call to answer. */
   jobs(): JobFigures[] {
-    return [...this.#answered].map(([job, { count, ms }]) => ({ job, count, seconds: ms / 1000 }));
+    return this.#pending.jobs();
   }
 
   /** Calls in progress fail: what was to be stored stays in the queue. */
@@ -130,30 +117,17 @@ export class Archiver {
   }
 
   #settle(reply: Extract<ArchiverReply, { serial: number }>): void {
-    const pending = this.#pending.get(reply.serial);
-    if (pending === undefined) return;
-    this.#pending.delete(reply.serial);
-    this.#count(pending);
-    if ("result" in reply) pending.resolve(reply.result as never);
-    else pending.reject(toCallError(reply.error));
-  }
-
-  #count({ call, calledAtMs }: PendingCall): void {
-    const figures = this.#answered.get(call) ?? { count: 0, ms: 0 };
-    this.#answered.set(call, figures);
-    figures.count += 1;
-    figures.ms += performance.now() - calledAtMs;
+    const pending = this.#pending.close(reply.serial);
+    if ("result" in reply) pending?.resolve(reply.result as never);
+    else pending?.reject(toCallError(reply.error));
   }
 
   #lose(reason: string): void {
-    const orphans = this.#pending;
-    this.#pending = new Map();
-    if (!this.#isClosing) {
-      this.#settings.onLost(reason);
-      this.#backoff.schedule();
-    }
     const code = this.#isClosing ? "SHUTTING_DOWN" : "WORKER_LOST";
-    for (const pending of orphans.values()) pending.reject(new ArchiverCallError(code, reason));
+    this.#pending.failAll(new ArchiverCallError(code, reason));
+    if (this.#isClosing) return;
+    this.#settings.onLost(reason);
+    this.#backoff.schedule();
   }
 }
 

@@ -13,6 +13,7 @@ import type {
   KeeperRequest,
   KeeperResult,
 } from "../store/keeper-calls.ts";
+import { PendingCalls } from "./pending-calls.ts";
 import { RestartBackoff } from "./restart-backoff.ts";
 import { startWorker } from "./start-worker.ts";
 
@@ -23,21 +24,11 @@ export interface KeeperSettings {
 
 type KeeperMessage = KeeperReply | KeeperNotice | KeeperCondition | KeeperEvents | KeeperChange;
 
-interface PendingCall {
-  call: KeeperCall;
-  /** Of the monotonic clock. */
-  calledAtMs: number;
-  resolve(result: never): void;
-  reject(error: WavecacheError): void;
-}
-
 export class KeeperClient {
   readonly #settings: KeeperSettings;
   readonly #backoff: RestartBackoff;
   #worker: Worker;
-  readonly #answered = new Map<KeeperCall, { count: number; ms: number }>();
-  #pending = new Map<number, PendingCall>();
-  #nextSerial = 1;
+  readonly #pending = new PendingCalls<KeeperCall>();
   #isClosing = false;
   #openArgs: KeeperArgs<"open"> | undefined;
   #listener: KeeperListener | undefined;
@@ -53,10 +44,8 @@ export class KeeperClient {
   /** Rejects with an error of the table. */
   call<C extends KeeperCall>(call: C, args: KeeperArgs<C>): Promise<KeeperResult<C>> {
     if (this.#backoff.isPending) return Promise.reject(new WavecacheError("WORKER_LOST"));
-    const request: KeeperRequest<C> = { serial: this.#nextSerial++, call, args };
-    return new Promise((resolve, reject) => {
-      this.#pending.set(request.serial, { call, calledAtMs: performance.now(), resolve, reject });
-      this.#worker.postMessage(request);
+    return this.#pending.open(call, (serial) => {
+      this.#worker.postMessage({ serial, call, args } satisfies KeeperRequest<C>);
     });
   }
 
@@ -88,7 +77,7 @@ export class KeeperClient {
 
   /** By the names of the calls, timed from call to answer. */
   jobs(): JobFigures[] {
-    return [...this.#answered].map(([job, { count, ms }]) => ({ job, count, seconds: ms / 1000 }));
+    return this.#pending.jobs();
   }
 
   /** Waits for running commits, closes the catalog and ends the thread. Rejects with WORKER_LOST if it dies meanwhile. */
@@ -112,31 +101,20 @@ export class KeeperClient {
   }
 
   #settle(reply: KeeperReply): void {
-    const pending = this.#pending.get(reply.serial);
-    if (pending === undefined) return;
-    this.#pending.delete(reply.serial);
-    this.#count(pending);
-    if (reply.errorNumber === 0) pending.resolve(reply.result as never);
-    else pending.reject(errorOfNumber(reply.errorNumber, reply.detail || undefined));
-  }
-
-  #count({ call, calledAtMs }: PendingCall): void {
-    const figures = this.#answered.get(call) ?? { count: 0, ms: 0 };
-    this.#answered.set(call, figures);
-    figures.count += 1;
-    figures.ms += performance.now() - calledAtMs;
+    const pending = this.#pending.close(reply.serial);
+    if (reply.errorNumber === 0) pending?.resolve(reply.result as never);
+    else pending?.reject(errorOfNumber(reply.errorNumber, reply.detail || undefined));
   }
 
   /** Without an answer the calls would wait for good, and so would `close`. */
   #onEnd(reason: string): void {
-    const orphans = this.#pending;
-    this.#pending = new Map();
+    // First: the calls of the next keeper must not fail with them.
+    this.#pending.failAll(new WavecacheError("WORKER_LOST", reason));
     if (!this.#isClosing) {
       this.#settings.onLost(reason);
       this.#listener?.conditionChanged({ code: "KEEPER_LOST", detail: reason });
       this.#backoff.schedule();
     }
-    for (const pending of orphans.values()) pending.reject(new WavecacheError("WORKER_LOST", reason));
   }
 
   /** The new keeper repairs what the dead one left unfinished. */
