@@ -99,6 +99,19 @@ describe.skipIf(!hasNatsServer)("the bus over NATS", () => {
     expect(one.publish("news", message)).toBe(true);
   });
 
+  test("requests and answers that have arrived do not count as waiting", async () => {
+    await using server = await NatsServer.start();
+    await using one = await openBus(server);
+    await using other = await openBus(server);
+    other.subscribe("echo", (message) => message.respond(message.payload));
+    await untilConnected(one, other);
+    await until("an answer", limitMs, () => one.request("echo", text("")));
+    const message = new Uint8Array(256 * 1024);
+    for (let sent = 0; sent <= maxBusBacklogBytes; sent += message.length) await one.request("echo", message);
+    expect(one.publish("news", message)).toBe(true);
+    expect(other.publish("news", message)).toBe(true);
+  });
+
   test("starts before the server does", async () => {
     await using server = await NatsServer.start();
     await server.kill9();

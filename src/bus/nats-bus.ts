@@ -86,8 +86,7 @@ export class NatsBus implements Bus {
       return false;
     }
     connection.publish(this.#subject(subject), payload);
-    this.#countSent(payload);
-    void this.#flush(connection);
+    this.#sent(connection, payload);
     return true;
   }
 
@@ -109,8 +108,9 @@ export class NatsBus implements Bus {
     const connection = this.#isConnected ? this.#connection : undefined;
     if (connection === undefined) throw new WavecacheError("NODE_UNREACHABLE", "NATS is not connected");
     try {
-      this.#countSent(payload);
-      const { data } = await connection.request(this.#subject(subject), payload, { timeout: limitMs });
+      const answer = connection.request(this.#subject(subject), payload, { timeout: limitMs });
+      this.#sent(connection, payload);
+      const { data } = await answer;
       this.#countReceived(data);
       return data;
     } catch (error) {
@@ -183,19 +183,19 @@ export class NatsBus implements Bus {
   #listen(connection: NatsConnection, subscribed: Subscribed): void {
     subscribed.subscription = connection.subscribe(this.#subject(subscribed.subject), {
       callback: (error, message) => {
-        if (error === null) this.#receive(message, subscribed);
+        if (error === null) this.#receive(connection, message, subscribed);
         else this.#log.warn("a subscription has failed", { subject: subscribed.subject, error });
       },
     });
   }
 
-  #receive(message: Msg, { onMessage }: Subscribed): void {
+  #receive(connection: NatsConnection, message: Msg, { onMessage }: Subscribed): void {
     this.#countReceived(message.data);
     onMessage({
       payload: message.data,
       respond: (payload) => {
-        this.#countSent(payload);
         message.respond(payload);
+        this.#sent(connection, payload);
       },
     });
   }
@@ -224,10 +224,12 @@ export class NatsBus implements Bus {
     this.#isFlushing = false;
   }
 
-  #countSent(payload: Uint8Array): void {
+  #sent(connection: NatsConnection, payload: Uint8Array): void {
     this.#counts.sent += 1;
     this.#counts.sentBytes += payload.length;
+    if (connection !== this.#connection) return;
     this.#backlogBytes += payload.length;
+    void this.#flush(connection);
   }
 
   #countReceived(payload: Uint8Array): void {
