@@ -1,5 +1,4 @@
 /** The rules about streams: which may be uploaded, resumed, read and removed, and what the thread pool does for that. */
-import { randomBytes } from "node:crypto";
 import { WavecacheError } from "../../base/errors.ts";
 import { verifiedAtOnceBytes } from "../../base/limits/audio-http.ts";
 import { maxOutboundBytes } from "../../base/limits/streams.ts";
@@ -15,7 +14,6 @@ import type { CacheLayout } from "../../store/layout.ts";
 import type { CatalogAddress } from "../../store/kept-catalog.ts";
 import type { StoreCondition } from "../../store/store-guard.ts";
 import type { FoundRows, ListQuery, StreamRow } from "../../store/streams/catalog.ts";
-import { type StreamMetadata, withSize } from "../../store/streams/metadata.ts";
 import type { TagsChange } from "../../store/streams/changes.ts";
 import type { StreamSearch } from "../../store/streams/search.ts";
 import { AudioReadings } from "./audio-readings.ts";
@@ -26,8 +24,9 @@ import { Admission, type AdmissionLimits, type Reclaimer } from "./admission.ts"
 import { StreamCounts } from "./counts.ts";
 import { Damage } from "./damage.ts";
 import { type CacheFigures, cacheFigures } from "./cache-figures.ts";
+import { CurrentUploads, type CurrentUploadsHost, type NewStream } from "./current-uploads.ts";
 import { type Follower, Followers } from "./followers.ts";
-import { InterruptedUploads } from "./interrupted-uploads.ts";
+import { type InterruptedHost, InterruptedUploads } from "./interrupted-uploads.ts";
 import { OutboundBudget } from "./outbound-budget.ts";
 import { Scrub, type ScrubHost, type ScrubSettings } from "./scrub.ts";
 import { beginRead } from "./read-span.ts";
@@ -39,8 +38,8 @@ import { StoreWatch } from "./store-watch.ts";
 import type { ReadOrder, StreamArchive } from "./stream-archive.ts";
 import { StreamQuota, type StreamQuotaLimits } from "./stream-quota.ts";
 import { UploadSpans } from "./upload-spans.ts";
-import { Upload, type UploadOwner } from "./upload.ts";
-import { type Continuation, UploadStorage } from "./upload-storage.ts";
+import type { Upload, UploadOwner } from "./upload.ts";
+import { UploadStorage } from "./upload-storage.ts";
 
 /** What streams are built on. */
 export interface StreamsBase {
@@ -66,13 +65,6 @@ export interface StreamRetention extends Reclaimer {
   isFull(streamId: string): boolean;
 }
 
-/** What a client says about the stream that it uploads. */
-export interface NewStream {
-  metadata?: StreamMetadata | undefined;
-  /** Bytes that the whole stream will have. */
-  size?: number | undefined;
-}
-
 /** Interrupted uploads are checked for expiry at this interval, or more often if they expire sooner. */
 const maxExpiryIntervalMs = 600_000;
 
@@ -91,20 +83,18 @@ export class Streams {
   readonly #settings: StreamsSettings;
   readonly #conditions: StoreConditions;
   readonly #log: Log;
-  readonly #uploads = new Map<string, Upload>();
+  readonly #uploads: CurrentUploads;
   readonly #counts = new StreamCounts();
   readonly #quota: StreamQuota;
   readonly #watch: StoreWatch;
   readonly #readings: AudioReadings;
-  /** File names of this process's uploads begin with it: no other run's files do. */
-  readonly #keyPrefix = randomBytes(4).toString("hex");
   readonly #storage: UploadStorage;
   readonly #interrupted: InterruptedUploads;
   readonly #removals: StreamRemovals;
   /** Removes finished streams when interrupted uploads are not enough. */
   #retention: StreamRetention | undefined;
   #archive: StreamArchive | undefined;
-  readonly #followers = new Followers((streamId) => this.#uploads.get(streamId));
+  readonly #followers = new Followers((streamId) => this.#uploads.all.get(streamId));
   readonly #readable: ReadableStreams;
   #expiry: Timer | undefined;
   #closing = false;
@@ -121,16 +111,8 @@ export class Streams {
     const { keepOrphans } = settings;
     const watched = { lostFound: layout.lostFound, keepOrphans };
     this.#watch = new StoreWatch(watched, this.#counts, this.admission, log);
-    const host = {
-      call: pool.keeper.call.bind(pool.keeper),
-      uploads: this.#uploads,
-      get ttlMs() {
-        return settings.incompleteTtlSeconds * 1000;
-      },
-    };
-    this.#interrupted = new InterruptedUploads(host, this.admission, this.#counts, log);
     const found = {
-      upload: (streamId: string) => this.#uploads.get(streamId),
+      upload: (streamId: string) => this.#uploads.all.get(streamId),
       find: (streamId: string) => this.find(streamId),
     };
     this.#readable = new ReadableStreams(found, layout, this.reads, log);
@@ -147,7 +129,11 @@ export class Streams {
       archived: (sha256: string) => this.#archived(sha256),
     };
     const { archived } = owner;
-    const rules = { archived, checkId: (id: string) => this.#checkId(id), newKey: () => this.#newKey() };
+    const rules = {
+      archived,
+      checkId: (id: string) => this.#checkId(id),
+      newKey: () => this.#uploads.newKey(),
+    };
     this.accounts = new AccountStorage(pool.keeper, log);
     const { admission, accounts } = this;
     const figures = {
@@ -159,6 +145,8 @@ export class Streams {
     };
     this.objects = new StoredObjects(pool.keeper, figures, rules);
     this.#storage = new UploadStorage(pool, figures, owner, log);
+    this.#uploads = new CurrentUploads(this.#storage, this.#uploadsHost());
+    this.#interrupted = new InterruptedUploads(this.#interruptedHost(), admission, this.#counts, log);
     this.#removals = new StreamRemovals(pool, layout, this.#removalHost());
   }
 
@@ -188,7 +176,7 @@ export class Streams {
     const args = {
       cacheDir: this.#layout.root,
       catalog,
-      keyPrefix: this.#keyPrefix,
+      keyPrefix: this.#uploads.keyPrefix,
       keepOrphans,
       isReopened: false,
       afterFault: false,
@@ -214,55 +202,22 @@ export class Streams {
 
   /** Starts a new stream. Throws what can be refused at once; a later refusal rejects `ready` of the upload. */
   startUpload(streamId: string, owner: UploadOwner, stream: NewStream = {}): Upload {
-    this.#checkId(streamId);
-    this.admission.checkStart(stream.size);
-    if (this.#uploads.has(streamId)) throw new WavecacheError("STREAM_EXISTS");
-    this.#quota.checkNew(streamId);
-    this.#quota.checkUpload(this.#uploads.size);
-    const metadata = withSize(stream.metadata, stream.size);
-    const upload = new Upload(streamId, metadata, owner, this.#storage);
-    this.#uploads.set(streamId, upload);
-    const key = this.#newKey();
-    upload.start(key, this.#storage.reserve(upload, key, stream.size));
-    return upload;
+    return this.#uploads.start(streamId, owner, stream);
   }
 
   /** Resumes an interrupted stream, evicting its current upload, or starts a new one with this metadata. */
   resumeUpload(streamId: string, owner: UploadOwner, stream: NewStream = {}): Upload {
-    return this.#continueUpload(streamId, owner, stream, "resume");
+    return this.#uploads.resume(streamId, owner, stream, "resume");
   }
 
   /** As `resumeUpload`, but only of a stream that exists: `ready` of the upload rejects with STREAM_UNKNOWN otherwise. */
   reopenUpload(streamId: string, owner: UploadOwner): Upload {
-    return this.#continueUpload(streamId, owner, {}, "reopen");
+    return this.#uploads.resume(streamId, owner, {}, "reopen");
   }
 
   /** As `resumeUpload`, but discards what the stream has. Rejects with STREAM_FINISHED for a finished stream. */
   restartUpload(streamId: string, owner: UploadOwner, stream: NewStream = {}): Upload {
-    return this.#continueUpload(streamId, owner, stream, "restart");
-  }
-
-  #continueUpload(
-    streamId: string,
-    owner: UploadOwner,
-    { metadata: described, size }: NewStream,
-    how: Continuation,
-  ): Upload {
-    const metadata = withSize(described, size);
-    this.#checkId(streamId);
-    this.admission.checkSize(size);
-    // How much of the size is missing is not known yet. What reopens a stream may only remove it.
-    if (how !== "reopen") this.admission.checkStart(undefined);
-    const previous = this.#uploads.get(streamId);
-    if (previous === undefined) this.#quota.checkUpload(this.#uploads.size);
-    const upload = new Upload(streamId, metadata, owner, this.#storage);
-    this.#uploads.set(streamId, upload);
-    previous?.evict(new WavecacheError("STREAM_TAKEN_OVER"));
-    const key = this.#newKey();
-    upload.resume(key, this.#storage.findUnfinished(upload, key, size, previous, how));
-    // Followers have read audio that the new upload replaces.
-    if (how === "restart") this.#followers.end(streamId);
-    return upload;
+    return this.#uploads.resume(streamId, owner, stream, "restart");
   }
 
   /** Assigns a reader to one connection. */
@@ -290,7 +245,7 @@ export class Streams {
 
   /** Reports the growth of a current upload to `follower`, also after a resume. False if nobody uploads the stream. */
   follow(streamId: string, follower: Follower): boolean {
-    if (!this.#uploads.has(streamId)) return false;
+    if (!this.#uploads.all.has(streamId)) return false;
     this.#followers.add(streamId, follower);
     return true;
   }
@@ -326,7 +281,7 @@ export class Streams {
 
   figures(): CacheFigures {
     const { maxCacheBytes } = this.#settings;
-    return cacheFigures(this.#uploads.values(), this.#counts, this.admission, maxCacheBytes);
+    return cacheFigures(this.#uploads.all.values(), this.#counts, this.admission, maxCacheBytes);
   }
 
   /** Interrupted uploads, and their bytes, that were removed to make room. */
@@ -346,7 +301,7 @@ export class Streams {
 
   /** Bytes that a current upload has received; undefined if nobody uploads the stream. */
   receivedBytes(streamId: string): number | undefined {
-    return this.#uploads.get(streamId)?.receivedBytes;
+    return this.#uploads.all.get(streamId)?.receivedBytes;
   }
 
   /** Removes a stream. Rejects with STREAM_UNFINISHED while it is uploaded, STREAM_UNKNOWN if it does not exist. */
@@ -364,10 +319,7 @@ export class Streams {
     this.#closing = true;
     clearInterval(this.#expiry);
     this.#readings.close();
-    const scrub = this.scrub.close();
-    const uploads = [...this.#uploads.values()];
-    for (const upload of uploads) upload.leave(new WavecacheError("SHUTTING_DOWN"));
-    await Promise.all([scrub, ...uploads.map((upload) => upload.over)]);
+    await Promise.all([this.scrub.close(), this.#uploads.leave(new WavecacheError("SHUTTING_DOWN"))]);
   }
 
   #noticed(notice: StoreNotice): void {
@@ -387,7 +339,7 @@ export class Streams {
       admission: this.admission,
       counts: this.#counts,
       damage: this.damage,
-      isUploading: (streamId) => this.#uploads.has(streamId),
+      isUploading: (streamId) => this.#uploads.all.has(streamId),
       isBeingRead: (streamId) => this.reads.isInProgress(streamId),
       forget: (streamId) => this.#readable.forget(streamId),
     };
@@ -433,10 +385,27 @@ export class Streams {
 
   #release(upload: Upload): void {
     if (upload.key !== "") this.#pool.readers.forget(this.#layout.incomingPath(upload.key));
-    // A resume may have replaced the upload already.
-    if (this.#uploads.get(upload.streamId) !== upload) return;
-    this.#uploads.delete(upload.streamId);
-    this.#followers.end(upload.streamId);
+    this.#uploads.release(upload);
+  }
+
+  #uploadsHost(): CurrentUploadsHost {
+    return {
+      quota: this.#quota,
+      checkId: (streamId) => this.#checkId(streamId),
+      replaced: (streamId) => this.#followers.end(streamId),
+      ended: (streamId) => this.#followers.end(streamId),
+    };
+  }
+
+  #interruptedHost(): InterruptedHost {
+    const settings = this.#settings;
+    return {
+      call: this.#pool.keeper.call.bind(this.#pool.keeper),
+      uploads: this.#uploads.all,
+      get ttlMs() {
+        return settings.incompleteTtlSeconds * 1000;
+      },
+    };
   }
 
   #checkId(streamId: string): void {
@@ -445,12 +414,11 @@ export class Streams {
     this.#conditions.refuse("STORE_LOST");
   }
 
-  /** What an upload of a lost store still sends would go into a file that no path leads to. */
   #changeCondition({ code, detail }: StoreCondition): void {
     this.#conditions.change(code, detail);
     // Another node may have taken over the uploads of a node that was fenced.
     if (detail === null || (code !== "STORE_LOST" && code !== "FENCED")) return;
-    for (const upload of this.#uploads.values()) upload.failed(new WavecacheError(code));
+    this.#uploads.fail(new WavecacheError(code));
   }
 
   async #expire(): Promise<void> {
@@ -460,10 +428,5 @@ export class Streams {
     } catch (error) {
       this.#log.error("unfinished uploads could not be checked for expiry", { error });
     }
-  }
-
-  /** Makes a unique file name for incoming/. */
-  #newKey(): string {
-    return `${this.#keyPrefix}-${randomBytes(8).toString("hex")}`;
   }
 }

@@ -6,7 +6,8 @@ import type { ResumeAnswer } from "../../store/keeper-calls.ts";
 import { noMetadata } from "../../store/streams/metadata.ts";
 import type { StreamRow } from "../../store/streams/catalog.ts";
 import { Admission } from "./admission.ts";
-import { Upload, type UploadHost, type UploadOwner } from "./upload.ts";
+import type { UploadHost } from "./upload-host.ts";
+import { Upload, type UploadOwner } from "./upload.ts";
 
 const nothingKept = { size: 0, sha256: "" };
 const sealedAudio: Sealed = { size: 3, sha256: "a".repeat(64), format: null };

@@ -12,7 +12,8 @@ import { Checkpoints } from "./checkpoints.ts";
 import type { StreamCounts } from "./counts.ts";
 import type { StreamQuota } from "./stream-quota.ts";
 import type { UploadSpans } from "./upload-spans.ts";
-import type { Upload, UploadHost } from "./upload.ts";
+import type { UploadHost } from "./upload-host.ts";
+import type { Upload } from "./upload.ts";
 
 /** What a client wants of a stream that may exist; see `Streams`. */
 export type Continuation = "resume" | "restart" | "reopen";

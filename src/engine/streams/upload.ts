@@ -7,13 +7,14 @@
 import type { RequestContext } from "../../base/request-context.ts";
 import { toWavecacheError, WavecacheError } from "../../base/errors.ts";
 import type { Kept, Sealed } from "../../lane/messages/streams.ts";
-import type { UploadEvents, UploadSlot } from "../../pool/upload-slot.ts";
+import type { UploadEvents } from "../../pool/upload-slot.ts";
 import type { Account } from "../../store/streams/accounts.ts";
 import type { StreamRow } from "../../store/streams/catalog.ts";
 import type { ResumeAnswer } from "../../store/keeper-calls.ts";
 import { describeStream, type StreamMetadata } from "../../store/streams/metadata.ts";
-import type { Admission } from "./admission.ts";
+import { isOtherDigest, receiptOf, refuseOtherDigest } from "./receipt.ts";
 import { UploadFlow } from "./upload-flow.ts";
+import type { UploadHost } from "./upload-host.ts";
 import { endableStates, type EndReason, type Receipt, type UploadState } from "./upload-state.ts";
 
 /** The session that receives the audio from a client. */
@@ -30,29 +31,6 @@ export interface UploadOwner {
   uploadHasRoom(upload: Upload): void;
   /** An open upload failed by itself. Further writes are ignored, `finish` rejects with the same error. */
   uploadFailed(upload: Upload, error: WavecacheError): void;
-}
-
-/** What an upload needs of the thread pool and the catalog. */
-export interface UploadHost {
-  readonly admission: Admission;
-  /** Why the upload may not take more bytes; undefined if it may. */
-  refuseWrite(upload: Upload, bytes: number): WavecacheError | undefined;
-  /** Throws WORKER_LOST while no writer runs. */
-  openSlot(key: string, resume: boolean, events: UploadEvents): UploadSlot;
-  /** Syncs the file in the background. */
-  flush(upload: Upload): Promise<unknown>;
-  /** Enters the size that the whole stream will have; undefined for none. */
-  declareSize(upload: Upload, size: number | undefined): Promise<unknown>;
-  /** Makes the stream's entry and these bytes of its file durable. */
-  secure(upload: Upload, bytes: number): Promise<void>;
-  /** Makes sealed audio durable. */
-  commit(upload: Upload, sealed: Sealed): Promise<StreamRow>;
-  /** Resolves when a finished stream may be acknowledged. Rejects with ARCHIVE_UNAVAILABLE. */
-  archived(sha256: string): Promise<void>;
-  /** The upload was finished before it was resumed. */
-  release(upload: Upload): void;
-  /** The upload has ended and its file is closed; `entered`: the catalog has an entry for it. */
-  failed(upload: Upload, entered: boolean): Promise<void>;
 }
 
 export class Upload implements UploadEvents {
@@ -427,18 +405,6 @@ export class Upload implements UploadEvents {
     await this.#host.failed(this, isEntered);
     this.#over.resolve();
   }
-}
-
-function receiptOf({ size, sha256 }: StreamRow): Receipt {
-  return { size, sha256: sha256! };
-}
-
-function isOtherDigest(found: { sha256: string }, sha256: string | undefined): boolean {
-  return sha256 !== undefined && sha256 !== found.sha256;
-}
-
-function refuseOtherDigest(found: Receipt, sha256: string | undefined): void {
-  if (isOtherDigest(found, sha256)) throw new WavecacheError("DIGEST_WRONG");
 }
 
 function reportedElsewhere(): void {}

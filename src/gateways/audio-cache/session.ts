@@ -11,7 +11,7 @@ import { maxStreamsPerConnection } from "../../base/limits/streams.ts";
 import { type Log, withFields } from "../../base/log/log.ts";
 import type { RequestContext } from "../../base/request-context.ts";
 import type { OutboundBudget } from "../../engine/streams/outbound-budget.ts";
-import type { NewStream } from "../../engine/streams/streams.ts";
+import type { NewStream } from "../../engine/streams/current-uploads.ts";
 import type { Upload, UploadOwner } from "../../engine/streams/upload.ts";
 import type { Handshake, Session, Socket } from "../../listen/route.ts";
 import {

@@ -3,7 +3,7 @@ import type { RequestContext } from "../../base/request-context.ts";
 import type { LiveListener } from "../../engine/recordings/live-feed.ts";
 import type { Follower } from "../../engine/streams/followers.ts";
 import type { Readable } from "../../engine/streams/readable-streams.ts";
-import type { NewStream } from "../../engine/streams/streams.ts";
+import type { NewStream } from "../../engine/streams/current-uploads.ts";
 import type { OutboundBudget } from "../../engine/streams/outbound-budget.ts";
 import type { Upload, UploadOwner } from "../../engine/streams/upload.ts";
 import type { FileRef, ReadSink } from "../../pool/reader.ts";

@@ -9,7 +9,7 @@ import { ParameterError, WavecacheError } from "../../../base/errors.ts";
 import { httpIdleSeconds } from "../../../base/limits/connections.ts";
 import { isStreamId } from "../../../base/ids/stream-id.ts";
 import type { Readable } from "../../../engine/streams/readable-streams.ts";
-import type { NewStream } from "../../../engine/streams/streams.ts";
+import type { NewStream } from "../../../engine/streams/current-uploads.ts";
 import type { UploadOwner } from "../../../engine/streams/upload.ts";
 import {
   type AudioPieces,

@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import { resourceOf } from "../../../access/actions.ts";
 import { ParameterError, WavecacheError } from "../../../base/errors.ts";
-import type { NewStream } from "../../../engine/streams/streams.ts";
+import type { NewStream } from "../../../engine/streams/current-uploads.ts";
 import type { UploadOwner } from "../../../engine/streams/upload.ts";
 import { type ApiRequest, json, type Operation, operation } from "../operation.ts";
 import { bodyPieces, type OpenUpload } from "./body-upload.ts";

@@ -4,7 +4,7 @@
  * notice. A finished one never changes.
  */
 import { toWavecacheError, WavecacheError } from "../../../base/errors.ts";
-import type { NewStream } from "../../../engine/streams/streams.ts";
+import type { NewStream } from "../../../engine/streams/current-uploads.ts";
 import type { UploadOwner } from "../../../engine/streams/upload.ts";
 import type { StreamRow } from "../../../store/streams/catalog.ts";
 import { type ApiRequest, type Operation, operation } from "../operation.ts";

@@ -1,6 +1,6 @@
 /** A request whose body is audio: what it asks for, checked before the body is taken. */
 import { ParameterError, WavecacheError } from "../../../base/errors.ts";
-import type { NewStream } from "../../../engine/streams/streams.ts";
+import type { NewStream } from "../../../engine/streams/current-uploads.ts";
 import type { Receipt } from "../../../engine/streams/upload-state.ts";
 import type { UploadOwner } from "../../../engine/streams/upload.ts";
 import type { StreamMetadata } from "../../../store/streams/metadata.ts";
