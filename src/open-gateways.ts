@@ -112,11 +112,15 @@ async function openDeviceGateway(parts: Parts): Promise<DeviceGateway | undefine
 /** Undefined without a broker. */
 function buildMqtt(
   { keeper }: Pool,
-  { config, events, devices, recordings }: Parts,
+  { config, events, claims, devices, recordings }: Parts,
 ): MqttGateway | undefined {
   const settings = mqttSettings(config);
   if (settings === undefined) return undefined;
-  return new MqttGateway({ events, keeper, devices, recordings }, { ...settings, version }, openLog("mqtt"));
+  return new MqttGateway(
+    { events, keeper, claims, devices, recordings },
+    { ...settings, version },
+    openLog("mqtt"),
+  );
 }
 
 function openMetrics(pool: Pool, parts: Parts & { mqtt: MqttGateway | undefined }): Metrics {

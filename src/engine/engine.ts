@@ -11,6 +11,7 @@ import { Archive, type ArchiveSettings } from "./archive/archive.ts";
 import { catalogStore, Devices, type DeviceSettings } from "./devices/devices.ts";
 import { DeviceCommands } from "./devices/remote/device-commands.ts";
 import { Commands, type CommandSettings } from "./events/delivery/command.ts";
+import { ConsumerClaims } from "./events/delivery/consumer-claims.ts";
 import { Hooks, type HooksSettings } from "./events/delivery/hooks.ts";
 import { EventLog, type EventLogSettings } from "./events/event-log.ts";
 import { AudioPeaks } from "./peaks/audio-peaks.ts";
@@ -36,6 +37,7 @@ export interface Engine {
   deviceCommands: DeviceCommands;
   events: EventLog;
   retention: Retention;
+  claims: ConsumerClaims;
   hooks: Hooks;
   commands: Commands;
   /** Undefined without one. */
@@ -106,8 +108,10 @@ export function buildEngine(base: EngineBase, settings: EngineSettings): Engine 
   };
   const limits = { ...settings.retention, ...settings.streams };
   const retention = new Retention(retained, limits, openLog("retention"));
-  const hooks = new Hooks({ events, keeper, tracer }, settings.hooks, openLog("hooks"));
-  const commands = new Commands(events, keeper, settings.command, openLog("commands"));
+  const claims = new ConsumerClaims(keeper, openLog("events"));
+  const consumed = { events, keeper, claims };
+  const hooks = new Hooks({ ...consumed, tracer }, settings.hooks, openLog("hooks"));
+  const commands = new Commands(consumed, settings.command, openLog("commands"));
   const parts = {
     streams,
     streamAudio,
@@ -119,7 +123,7 @@ export function buildEngine(base: EngineBase, settings: EngineSettings): Engine 
     devices,
     deviceCommands,
   };
-  return { ...parts, events, hooks, commands, retention, archive };
+  return { ...parts, events, claims, hooks, commands, retention, archive };
 }
 
 /** Undefined without an archive. */

@@ -78,7 +78,7 @@ const readingCalls: ReadonlySet<KeeperCall> = new Set<KeeperCall>([
   "timeline",
   "eventsAfter",
   "eventBeforeNewest",
-  "loadDeliveries",
+  "waitingDeliveries",
   "deadDeliveries",
   "listTokens",
   "listSoundSpans",

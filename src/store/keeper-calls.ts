@@ -15,6 +15,7 @@ import type { StreamSearch } from "./streams/search.ts";
 import type { FoundRows, ListQuery, StoredObject, StreamRow, Totals } from "./streams/catalog.ts";
 import type { StreamChange } from "./streams/changes.ts";
 import type { ScrubState } from "./streams/scrub-state.ts";
+import type { ConsumerClaim, ConsumerWish } from "./events/claims.ts";
 import type { DeliveryChanges, DeliveryRow } from "./events/deliveries.ts";
 import type { LiveStream } from "./events/facts.ts";
 import type { EventRow, NewEvent, OutboxLimits } from "./events/outbox.ts";
@@ -311,12 +312,15 @@ export interface KeeperCalls extends ArchiveCalls {
   ];
   /** The id after which there are so many events; 0 if there are not more. */
   eventBeforeNewest: [args: { count: number }, result: number];
-  /** Where a consumer of events is, and what it has left; no position for a new one. */
-  loadDeliveries: [
-    args: { consumer: string; limit: number },
-    result: { position: number | undefined; rows: DeliveryRow[] },
-  ];
-  saveDeliveries: [args: DeliveryChanges & { maxDead: number }, result: null];
+  /** Claims the consumers of events that no other living node owns. Results in the owner of each. */
+  claimConsumers: [args: { wishes: ConsumerWish[] }, result: ConsumerClaim[]];
+  releaseConsumer: [args: { consumer: string; epoch: number }, result: null];
+  /** Events that have failed, or wait behind such ones, oldest first. */
+  waitingDeliveries: [args: { consumer: string; limit: number }, result: DeliveryRow[]];
+  /** Results in false, and changes nothing, if the claim of this node is over. */
+  saveDeliveries: [args: DeliveryChanges & { maxDead: number }, result: boolean];
+  /** Events that were given up are to be delivered again: all, or the one with this id. Results in how many. */
+  reviveDeliveries: [args: { consumer: string; id: number | null }, result: number];
   /** Removes the state of consumers of events that were not among these for `absenceMs`. */
   keepConsumers: [args: { consumers: string[]; at: number; absenceMs: number }, result: null];
   /** Events that were given up, oldest first. */

@@ -137,8 +137,11 @@ export class Keeper {
     pinRecording: (args) => this.#retention.pinRecording(args),
     pinRange: (args) => this.#retention.pinRange(args),
     pinnedRanges: () => this.#retention.pinnedRanges(),
-    loadDeliveries: (args) => this.#events.loadDeliveries(args),
+    claimConsumers: (args) => this.#events.claimConsumers(args),
+    releaseConsumer: (args) => this.#events.releaseConsumer(args),
+    waitingDeliveries: (args) => this.#events.waitingDeliveries(args),
     saveDeliveries: (args) => this.#events.saveDeliveries(args),
+    reviveDeliveries: (args) => this.#events.reviveDeliveries(args),
     keepConsumers: (args) => this.#events.keepConsumers(args),
     deadDeliveries: (args) => this.#events.deadDeliveries(args),
   };

@@ -1,4 +1,5 @@
 /** Limits of events: the outbox, its readers, webhooks and commands. */
+import { leaseRenewalMs, nodeLeaseMs } from "./postgres.ts";
 import { mustHold } from "./relation.ts";
 
 const dayMs = 24 * 3600 * 1000;
@@ -38,6 +39,10 @@ export const maxDeliveriesAtOnce = 8;
 export const maxOpenDeliveries = 1_000;
 /** Events that were given up, of each consumer; above this the oldest is forgotten. */
 export const maxDeadDeliveries = 1_000;
+/** Events of one consumer that have failed, or wait behind such ones, with those that are delivered again. */
+export const maxWaitingDeliveries = maxOpenDeliveries + eventPageLength + maxDeadDeliveries;
+/** A node looks this often for consumers without an owner, and whether those that it owns are still its own. */
+export const consumerLookMs = 2_000;
 /** The state of deliveries is saved after this long; a crash repeats what was delivered since. */
 export const deliverySaveMs = 200;
 /** A receiver that has not answered by then has failed. */
@@ -57,6 +62,7 @@ export const consumerUpkeepMs = 3_600_000;
 export const maxHooks = 64;
 
 mustHold("an event is not removed by its age before it is given up", maxEventAgeMs > 2 * hookRetry.giveUpMs);
+mustHold("a claim outlasts a look that fails", nodeLeaseMs - leaseRenewalMs > 2 * consumerLookMs);
 mustHold("one page does not replace all recent events", recentEvents >= 2 * eventPageLength);
 mustHold(
   "pruning keeps up with 50,000 events a second",

@@ -75,11 +75,19 @@ async function resultOfOne(
 }
 
 function tableOfHooks(listed: readonly ListedHook[]): string[] {
-  const rows = listed.map(({ name, url, delivered, failed, dead, pending, lastError }) => {
-    return [name, url, ...[delivered, failed, dead, pending].map(String), lastError ?? "-"];
-  });
+  const rows = listed.map(
+    ({ name, url, delivered, failed, dead, pending, lastError, node, deliversHere }) => {
+      return [
+        name,
+        url,
+        ...[delivered, failed, dead, pending].map(String),
+        lastError ?? "-",
+        deliversHere ? "here" : (node ?? "-"),
+      ];
+    },
+  );
   return table(
-    [["NAME", "URL", "DELIVERED", "FAILED", "GIVEN UP", "WAITING", "LAST ERROR"], ...rows],
+    [["NAME", "URL", "DELIVERED", "FAILED", "GIVEN UP", "WAITING", "LAST ERROR", "NODE"], ...rows],
     [2, 3, 4, 5],
   );
 }

@@ -11,6 +11,9 @@ const hookSchema = v.object({
   failed: v.number(),
   dead: v.number(),
   pending: v.number(),
+  /** Servers of one node have none. */
+  node: v.nullish(v.string()),
+  deliversHere: v.optional(v.boolean(), true),
   lastError: v.nullable(v.string()),
 });
 

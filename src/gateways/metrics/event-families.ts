@@ -6,13 +6,20 @@ export function eventFamilies(sources: Sources): Family[] {
   return [...hookFamilies(sources), ...mqttFamilies(sources)];
 }
 
-function hookFamilies({ events, hooks }: Sources): Family[] {
+function hookFamilies({ events, claims, hooks }: Sources): Family[] {
   return [
     {
       type: "counter",
       name: "wavecache_events_dropped_total",
       help: "Events that the catalog did not take in time.",
       values: () => events.dropped,
+    },
+    {
+      type: "gauge",
+      name: "wavecache_event_consumer_owned",
+      help: "Whether this node delivers events to the consumer, 0 or 1. One of the nodes with the same catalog does.",
+      labels: ["consumer"],
+      values: () => claims.owned().map(({ consumer, isOwn }) => [{ consumer }, isOwn ? 1 : 0]),
     },
     {
       type: "counter",

@@ -5,6 +5,7 @@ import type { GatewayMeters } from "../../base/gateway-meter.ts";
 import type { Archive } from "../../engine/archive/archive.ts";
 import type { Devices } from "../../engine/devices/devices.ts";
 import type { Retention } from "../../engine/retention/retention.ts";
+import type { ConsumerClaims } from "../../engine/events/delivery/consumer-claims.ts";
 import type { Hooks } from "../../engine/events/delivery/hooks.ts";
 import type { EventLog } from "../../engine/events/event-log.ts";
 import type { AudioPeaks } from "../../engine/peaks/audio-peaks.ts";
@@ -65,6 +66,7 @@ export interface Sources {
   retention: Pick<Retention, "removed" | "disks">;
   devices: Pick<Devices, "connected" | "playing">;
   events: Pick<EventLog, "dropped">;
+  claims: Pick<ConsumerClaims, "owned">;
   hooks: Pick<Hooks, "list">;
   /** Undefined without a broker. */
   mqtt: { figures: MqttFigures } | undefined;

@@ -7,11 +7,8 @@ import type { Log } from "../../base/log/log.ts";
 import { RateLimitedLog } from "../../base/log/rate-limited-log.ts";
 import { readServiceCredentials } from "../../base/system/credentials.ts";
 import { cloudEvent } from "../../engine/events/cloud-event.ts";
-import {
-  Deliveries,
-  type DeliveryEvents,
-  type DeliveryKeeper,
-} from "../../engine/events/delivery/deliveries.ts";
+import { configHash } from "../../engine/events/delivery/consumer-claims.ts";
+import { Deliveries, type DeliveryBase } from "../../engine/events/delivery/deliveries.ts";
 import { EventFilter } from "../../engine/events/event-filter.ts";
 import type { EventData } from "../../store/events/types.ts";
 import type { EventRow } from "../../store/events/outbox.ts";
@@ -33,9 +30,7 @@ export interface MqttSettings {
 }
 
 /** What the gateway needs of the engine. */
-export interface MqttEngine {
-  events: DeliveryEvents;
-  keeper: DeliveryKeeper;
+export interface MqttEngine extends DeliveryBase {
   devices: MqttDevices;
   recordings: MqttRecordings;
 }
@@ -78,11 +73,12 @@ export class MqttGateway {
     this.#recorderStates = new RetainedStates(this.#recorders, publish, this.#rateLimitedLog);
     const delivery = {
       consumer: "mqtt",
+      config: () => configHash(settings.url, settings.prefix),
       filter: new EventFilter(),
       retry: mqttRetry,
       deliver: (event: EventRow, signal: AbortSignal) => this.#deliver(event, signal),
     };
-    this.#deliveries = new Deliveries(engine.events, engine.keeper, delivery, log);
+    this.#deliveries = new Deliveries(engine, delivery, log);
   }
 
   /** Its name in the catalog. */

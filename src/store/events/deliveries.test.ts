@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import type { SqlCatalog } from "../streams/sql/catalog.ts";
 import { type CatalogPlace, catalogKinds } from "../../testing/harness/catalogs.ts";
+import type { ConsumerClaim } from "./claims.ts";
 import type { DeliveryRow } from "./deliveries.ts";
 
 let place: CatalogPlace;
@@ -22,15 +23,21 @@ function row(id: number, isDead: boolean): DeliveryRow {
   return { ...event, attempts: 1, firstFailedAt: 1, nextAt: 2, error: "refused", isDead };
 }
 
+/** What the catalog knows of a consumer, which is claimed. */
+function claimOf(consumer: string): ConsumerClaim {
+  return catalog.claims.claim([{ consumer, config: "", epoch: 0 }], 0)[0]!;
+}
+
 function save(consumer: string, position: number): void {
-  catalog.deliveries.save({ consumer, position, changed: [row(1, true), row(2, false)], done: [] }, 10);
+  const { epoch } = claimOf(consumer);
+  const changed = [row(1, true), row(2, false)];
+  expect(catalog.deliveries.save({ consumer, epoch, position, changed, done: [] }, 10)).toBe(true);
 }
 
 /** Whether everything of a consumer is there; fails if it is there in part. */
 function isKept(consumer: string): boolean {
   const { deliveries } = catalog;
   const parts = [
-    deliveries.position(consumer) !== undefined,
     deliveries.rows(consumer, true, 10).length === 1,
     deliveries.rows(consumer, false, 10).length === 1,
   ];
@@ -49,7 +56,8 @@ describe.each(catalogKinds)("consumers $name", ({ create }) => {
     save("hook/a", 6);
     catalog.deliveries.keepConsumers(["hook/a"], 3_000, 1_001);
     expect([isKept("hook/a"), isKept("hook/b")]).toEqual([true, false]);
-    expect(catalog.deliveries.position("hook/a")).toBe(6);
+    expect(claimOf("hook/a").position).toBe(6);
+    expect(claimOf("hook/b").position).toBe(0);
   });
 
   test("that were never noted count from the first time", () => {
@@ -66,5 +74,25 @@ describe.each(catalogKinds)("consumers $name", ({ create }) => {
     catalog.deliveries.keepConsumers(["hook/a"], 1_000, 0);
     catalog.deliveries.keepConsumers(["hook/a"], 1_000_000, 900_000);
     expect(isKept("hook/a")).toBe(true);
+  });
+
+  test("deliver again what they have given up, all of it or one event", () => {
+    const { epoch } = claimOf("hook/a");
+    const changed = [row(1, true), row(2, false), row(3, true), row(4, true)];
+    catalog.deliveries.save({ consumer: "hook/a", epoch, position: 4, changed, done: [] }, 10);
+    expect(catalog.deliveries.revive("hook/a", 3)).toBe(1);
+    expect(catalog.deliveries.rows("hook/a", true, 10).map(({ id }) => id)).toEqual([1, 4]);
+    expect(catalog.deliveries.revive("hook/a", 2)).toBe(0);
+    expect(catalog.deliveries.revive("hook/b", null)).toBe(0);
+    expect(claimOf("hook/a").replays).toBe(1);
+    expect(catalog.deliveries.revive("hook/a", null)).toBe(2);
+    expect(claimOf("hook/a").replays).toBe(2);
+    const fresh = { attempts: 0, firstFailedAt: null, nextAt: 0, isDead: false };
+    expect(catalog.deliveries.rows("hook/a", false, 10)).toMatchObject([
+      { id: 1, ...fresh },
+      { id: 2, attempts: 1 },
+      { id: 3, ...fresh },
+      { id: 4, ...fresh },
+    ]);
   });
 });

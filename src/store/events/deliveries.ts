@@ -18,6 +18,8 @@ export interface DeliveryRow extends EventRow {
 
 export interface DeliveryChanges {
   consumer: string;
+  /** Of the claim of this node (claims.ts). */
+  epoch: number;
   position: number;
   /** Inserted, or replaced. */
   changed: DeliveryRow[];
@@ -26,12 +28,12 @@ export interface DeliveryChanges {
 }
 
 export interface DeliveryCatalog {
-  /** Undefined for a consumer that has never been saved. */
-  position(consumer: string): number | undefined;
   /** Rows in the order of their ids: those that are given up, or the others. */
   rows(consumer: string, isDead: boolean, limit: number): DeliveryRow[];
-  /** Keeps the newest `maxDead` rows that were given up. */
-  save(changes: DeliveryChanges, maxDead: number): void;
+  /** Keeps the newest `maxDead` rows that were given up. Returns false, and changes nothing, if the claim is over. */
+  save(changes: DeliveryChanges, maxDead: number): boolean;
+  /** Events that were given up are to be delivered again: all of them, or the one with this id. Returns how many. */
+  revive(consumer: string, id: number | null): number;
   /** Notes that these consumers are there at this time, and removes everything of those last seen before `expiry`. */
   keepConsumers(consumers: readonly string[], at: number, expiry: number): void;
 }
@@ -78,19 +80,22 @@ export class SqlDeliveries implements DeliveryCatalog {
     this.#statements = prepareStatements(database);
   }
 
-  position(consumer: string): number | undefined {
-    return this.#statements.position.get(consumer)?.position;
-  }
-
   rows(consumer: string, isDead: boolean, limit: number): DeliveryRow[] {
     return this.#statements.rows.all(consumer, isDead ? 1 : 0, limit).map(toRow);
   }
 
-  save({ consumer, position, changed, done }: DeliveryChanges, maxDead: number): void {
-    this.#statements.setPosition.run(consumer, position);
+  save({ consumer, epoch, position, changed, done }: DeliveryChanges, maxDead: number): boolean {
+    if (this.#statements.setPosition.run(position, consumer, epoch).changes === 0) return false;
     for (const id of done) this.#statements.remove.run(consumer, id);
     for (const row of changed) this.#statements.enter.run(...valuesOf(consumer, row));
     if (changed.some(({ isDead }) => isDead)) this.#statements.prune.run(consumer, maxDead);
+    return true;
+  }
+
+  revive(consumer: string, id: number | null): number {
+    const { changes } = this.#statements.revive.run(consumer, id);
+    if (changes > 0) this.#statements.countReplay.run(consumer);
+    return changes;
   }
 
   keepConsumers(consumers: readonly string[], at: number, expiry: number): void {
@@ -104,12 +109,11 @@ export class SqlDeliveries implements DeliveryCatalog {
 const columns = "type subject at data attempts first_failed_at next_at error dead".split(" ");
 
 function prepareStatements(database: SqlDatabase) {
-  const { textsOf } = database.dialect;
+  const { node = "", textsOf } = database.dialect;
   return {
-    position: database.prepare<{ position: number }, [string]>(
-      "SELECT position FROM event_consumers WHERE name = ?",
+    setPosition: database.prepare<never, [number, string, number]>(
+      `UPDATE event_consumers SET position = ? WHERE name = ? AND epoch = ? AND owner = '${node}'`,
     ),
-    setPosition: database.prepare<never, [string, number]>(upsert("event_consumers", ["name"], ["position"])),
     // A time in the future is of a clock that was wrong, or of a consumer that was never noted.
     see: database.prepare<never, [string, number]>(
       `UPDATE event_consumers SET seen_at = ?2 WHERE seen_at > ?2 OR name IN (${textsOf("?1")})`,
@@ -122,6 +126,13 @@ function prepareStatements(database: SqlDatabase) {
       "SELECT * FROM event_deliveries WHERE consumer = ? AND dead = ? ORDER BY id LIMIT ?",
     ),
     enter: database.prepare<never, Values>(upsert("event_deliveries", ["consumer", "id"], columns)),
+    revive: database.prepare<never, [string, number | null]>(
+      `UPDATE event_deliveries SET dead = 0, attempts = 0, first_failed_at = NULL, next_at = 0
+       WHERE consumer = ?1 AND dead = 1 AND id = coalesce(CAST(?2 AS BIGINT), id)`,
+    ),
+    countReplay: database.prepare<never, [string]>(
+      "UPDATE event_consumers SET replays = replays + 1 WHERE name = ?",
+    ),
     remove: database.prepare<never, [string, number]>(
       "DELETE FROM event_deliveries WHERE consumer = ? AND id = ?",
     ),

@@ -2,12 +2,14 @@
 import { eventAnnounceMs } from "../../base/limits/events.ts";
 import type { KeeperArgs, KeeperResult } from "../keeper-calls.ts";
 import type { Catalog } from "../streams/catalog.ts";
+import type { ClaimCatalog } from "./claims.ts";
 import type { DeliveryCatalog } from "./deliveries.ts";
 import type { EventOutbox } from "./outbox.ts";
 
 export class OutboxKeeper {
   readonly #outbox: EventOutbox;
   readonly #deliveries: DeliveryCatalog;
+  readonly #claims: ClaimCatalog;
   readonly #announce: (newest: number) => void;
   #timer: Timer | undefined;
 
@@ -16,11 +18,12 @@ export class OutboxKeeper {
    * the timer runs, as none awaits anything.
    */
   constructor(
-    { events: outbox, deliveries }: Pick<Catalog, "events" | "deliveries">,
+    { events: outbox, deliveries, claims }: Pick<Catalog, "events" | "deliveries" | "claims">,
     announce: (newest: number) => void,
   ) {
     this.#outbox = outbox;
     this.#deliveries = deliveries;
+    this.#claims = claims;
     this.#announce = announce;
     outbox.watch(() => {
       this.#timer ??= setTimeout(() => this.#run(), eventAnnounceMs);
@@ -44,16 +47,25 @@ export class OutboxKeeper {
     return this.#outbox.prune(limits, at);
   }
 
-  loadDeliveries({ consumer, limit }: KeeperArgs<"loadDeliveries">): KeeperResult<"loadDeliveries"> {
-    return {
-      position: this.#deliveries.position(consumer),
-      rows: this.#deliveries.rows(consumer, false, limit),
-    };
+  claimConsumers({ wishes }: KeeperArgs<"claimConsumers">): KeeperResult<"claimConsumers"> {
+    return this.#claims.claim(wishes, this.#outbox.range().newest);
   }
 
-  saveDeliveries({ maxDead, ...changes }: KeeperArgs<"saveDeliveries">): null {
-    this.#deliveries.save(changes, maxDead);
+  releaseConsumer({ consumer, epoch }: KeeperArgs<"releaseConsumer">): null {
+    this.#claims.release(consumer, epoch);
     return null;
+  }
+
+  waitingDeliveries({ consumer, limit }: KeeperArgs<"waitingDeliveries">): KeeperResult<"waitingDeliveries"> {
+    return this.#deliveries.rows(consumer, false, limit);
+  }
+
+  saveDeliveries({ maxDead, ...changes }: KeeperArgs<"saveDeliveries">): boolean {
+    return this.#deliveries.save(changes, maxDead);
+  }
+
+  reviveDeliveries({ consumer, id }: KeeperArgs<"reviveDeliveries">): number {
+    return this.#deliveries.revive(consumer, id);
   }
 
   keepConsumers({ consumers, at, absenceMs }: KeeperArgs<"keepConsumers">): null {

@@ -12,6 +12,8 @@ export function postgresDialect(node: string): Dialect {
     own: (table) => `${table === undefined ? "" : `${table}.`}node = '${node}'`,
     nodeKey: ["node"],
     sameNode: (table, other) => `${table}.node = ${other}.node`,
+    leaseMs: (id) =>
+      `(SELECT CAST(extract(epoch FROM n.lease_until - clock_timestamp()) * 1000 AS bigint) FROM nodes n WHERE n.id = ${id})`,
     indexedBy: () => "",
     textsOf: (parameter) =>
       `SELECT value FROM json_array_elements_text(CAST(${parameter} AS json)) AS texts (value)`,

@@ -37,6 +37,8 @@ export interface Dialect {
   readonly nodeKey: readonly string[];
   /** A condition: rows of two tables belong to the same node. */
   sameNode(table: string, other: string): string;
+  /** An expression: milliseconds for which the node of this id keeps its lease; null if there is no such node. */
+  leaseMs(id: string): string;
   /** Forces an index, where the planner would not see that it must be used. */
   indexedBy(index: string): string;
   /** A query of the texts of a JSON array. */

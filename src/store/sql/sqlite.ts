@@ -10,6 +10,8 @@ export const sqliteDialect: Dialect = {
   own: () => "1",
   nodeKey: [],
   sameNode: () => "1",
+  // One process has the file, so the owner of a row is this one.
+  leaseMs: (id) => `CASE WHEN ${id} IS NULL THEN NULL ELSE ${Number.MAX_SAFE_INTEGER} END`,
   indexedBy: (index) => `INDEXED BY ${index}`,
   textsOf: (parameter) => `SELECT value FROM json_each(${parameter})`,
 };

@@ -5,6 +5,7 @@
 
 import type { Boot } from "../../base/system/boot.ts";
 import type { ArchiveCatalog } from "../archive/catalog.ts";
+import type { ClaimCatalog } from "../events/claims.ts";
 import type { DeliveryCatalog } from "../events/deliveries.ts";
 import type { EventOutbox } from "../events/outbox.ts";
 import type { AccountCatalog } from "./accounts.ts";
@@ -136,6 +137,7 @@ export interface Catalog {
   /** Takes part in the same transactions. */
   readonly events: EventOutbox;
   readonly deliveries: DeliveryCatalog;
+  readonly claims: ClaimCatalog;
   readonly accounts: AccountCatalog;
   readonly archive: ArchiveCatalog;
   find(streamId: string): StreamRow | undefined;

@@ -109,11 +109,14 @@ describe("a webhook", () => {
     await until("the start is delivered", 10_000, () => receiver.delivered.length >= 2);
     const text = await (await fetch(`${server.httpBase}/api/hooks`)).text();
     expect(text).not.toContain("secret");
-    const hooks = { a: { delivered: 1, pending: 0 }, b: { types: "stream.*", subjects: "streams/b-*" } };
+    const hooks = {
+      a: { delivered: 1, pending: 0, node: null, deliversHere: true },
+      b: { types: "stream.*", subjects: "streams/b-*" },
+    };
     const listed = (JSON.parse(text) as { hooks: { name: string }[] }).hooks;
     expect(Object.fromEntries(listed.map((each) => [each.name, each]))).toMatchObject(hooks);
     const client = async (...args: string[]) => await runClient(["hooks", ...args, "-s", server.httpBase]);
-    expect((await client("list")).out).toMatch(/^a +http:\/\/127\.0\.0\.1:\d+\/ +1 +0 +0 +0 +-$/m);
+    expect((await client("list")).out).toMatch(/^a +http:\/\/127\.0\.0\.1:\d+\/ +1 +0 +0 +0 +- +here$/m);
     expect(await client("test", "a")).toMatchObject({ out: "delivered\n", code: 0 });
     expect(await client("test", "b")).toMatchObject({
       code: 1,

@@ -9,6 +9,10 @@ export class EventKeeper implements Pick<KeeperClient, "call" | "watchEvents"> {
   readonly catalog = new SqliteCatalog(":memory:");
   /** The calls so far, by name. */
   readonly calls: KeeperCall[] = [];
+  /** Another node owns all consumers. */
+  isOwnedElsewhere = false;
+  /** What is left of the lease of this node. */
+  leaseMs = Number.MAX_SAFE_INTEGER;
   /** How many of the next calls fail. */
   failures = 0;
   #onEvents: (newest: number) => void = () => {};
@@ -55,12 +59,28 @@ export class EventKeeper implements Pick<KeeperClient, "call" | "watchEvents"> {
         const { at, ...limits } = args as KeeperArgs<"pruneEvents">;
         return events.prune(limits, at);
       }
-      case "loadDeliveries": {
-        const { consumer, limit } = args as KeeperArgs<"loadDeliveries">;
-        const { deliveries } = this.catalog;
-        return { position: deliveries.position(consumer), rows: deliveries.rows(consumer, false, limit) };
+      case "claimConsumers": {
+        const { wishes } = args as KeeperArgs<"claimConsumers">;
+        const claims = this.catalog.claims.claim(wishes, events.range().newest);
+        for (const claim of claims) claim.leaseMs = this.leaseMs;
+        if (this.isOwnedElsewhere)
+          for (const claim of claims) Object.assign(claim, { owner: "other", isOwn: false });
+        return claims;
+      }
+      case "releaseConsumer": {
+        const { consumer, epoch } = args as KeeperArgs<"releaseConsumer">;
+        return this.catalog.claims.release(consumer, epoch);
+      }
+      case "waitingDeliveries": {
+        const { consumer, limit } = args as KeeperArgs<"waitingDeliveries">;
+        return this.catalog.deliveries.rows(consumer, false, limit);
+      }
+      case "reviveDeliveries": {
+        const { consumer, id } = args as KeeperArgs<"reviveDeliveries">;
+        return this.catalog.deliveries.revive(consumer, id);
       }
       case "saveDeliveries": {
+        if (this.isOwnedElsewhere) return false;
         const { maxDead, ...changes } = args as KeeperArgs<"saveDeliveries">;
         return this.catalog.deliveries.save(changes, maxDead);
       }

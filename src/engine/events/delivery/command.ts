@@ -4,12 +4,11 @@
  */
 import { commandRetry, commandTimeoutMs, maxCommandOutputChars } from "../../../base/limits/events.ts";
 import type { Log } from "../../../base/log/log.ts";
-import type { KeeperClient } from "../../../pool/keeper-client.ts";
 import type { EventRow } from "../../../store/events/outbox.ts";
 import { cloudEvent } from "../cloud-event.ts";
 import type { EventFilter } from "../event-filter.ts";
-import type { EventLog } from "../event-log.ts";
-import { Deliveries } from "./deliveries.ts";
+import { configHash } from "./consumer-claims.ts";
+import { Deliveries, type DeliveryBase } from "./deliveries.ts";
 
 export interface CommandSettings {
   /** The program, and its arguments. */
@@ -19,19 +18,12 @@ export interface CommandSettings {
 
 /** Runs the command of the server, if it has one. */
 export class Commands {
-  readonly #events: EventLog;
-  readonly #keeper: Pick<KeeperClient, "call">;
+  readonly #base: DeliveryBase;
   readonly #log: Log;
   #deliveries: Deliveries | undefined;
 
-  constructor(
-    events: EventLog,
-    keeper: Pick<KeeperClient, "call">,
-    settings: CommandSettings | undefined,
-    log: Log,
-  ) {
-    this.#events = events;
-    this.#keeper = keeper;
+  constructor(base: DeliveryBase, settings: CommandSettings | undefined, log: Log) {
+    this.#base = base;
     this.#log = log;
     this.#deliveries = settings && this.#deliver(settings);
   }
@@ -58,8 +50,9 @@ export class Commands {
 
   #deliver({ command, filter }: CommandSettings): Deliveries {
     const deliver = (event: EventRow, signal: AbortSignal) => runCommand(command, event, signal, this.#log);
-    const settings = { consumer: "command", filter, retry: commandRetry, deliver };
-    return new Deliveries(this.#events, this.#keeper, settings, this.#log);
+    const config = () => configHash(command, filter.types);
+    const settings = { consumer: "command", config, filter, retry: commandRetry, deliver };
+    return new Deliveries(this.#base, settings, this.#log);
   }
 }
 

@@ -1,7 +1,7 @@
 /** Removes the state of consumers of events that are no longer configured: nobody else would. */
 import { consumerAbsenceMs, consumerUpkeepMs } from "../../../base/limits/events.ts";
 import type { Log } from "../../../base/log/log.ts";
-import type { DeliveryKeeper } from "./deliveries.ts";
+import type { DeliveryKeeper } from "./delivery-run.ts";
 
 export class ConsumerUpkeep {
   readonly #keeper: DeliveryKeeper;

@@ -1,15 +1,19 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { maxOpenDeliveries } from "../../../base/limits/events.ts";
+import type { ConsumerClaim } from "../../../store/events/claims.ts";
 import type { EventRow } from "../../../store/events/outbox.ts";
 import { MemoryLog } from "../../../testing/harness/servers/device-gateway.ts";
 import { until } from "../../../testing/harness/until.ts";
 import { deviceEvent, EventKeeper } from "../../../testing/mocks/event-keeper.ts";
 import { EventFilter } from "../event-filter.ts";
 import { EventLog } from "../event-log.ts";
-import { Deliveries, type RetryPolicy } from "./deliveries.ts";
+import { ConsumerClaims } from "./consumer-claims.ts";
+import { Deliveries } from "./deliveries.ts";
+import type { RetryPolicy } from "./delivery-run.ts";
 
 let keeper: EventKeeper;
 let log: EventLog;
+let claims: ConsumerClaims;
 /** What the receiver took, in order. */
 let got: string[];
 /** What the receiver does with an event. */
@@ -22,6 +26,7 @@ beforeEach(async () => {
   keeper = new EventKeeper();
   log = new EventLog(keeper, { maxEvents: 100_000 }, new MemoryLog());
   await log.open();
+  claims = new ConsumerClaims(keeper, new MemoryLog());
   got = [];
   receive = () => Promise.resolve();
 });
@@ -38,11 +43,17 @@ async function deliver(event: EventRow): Promise<void> {
 }
 
 async function start(retry: RetryPolicy = quick, types = ""): Promise<Deliveries> {
-  const settings = { consumer: "hook/a", filter: new EventFilter(types), retry, deliver };
-  const deliveries = new Deliveries(log, keeper, settings, new MemoryLog());
+  const filter = new EventFilter(types);
+  const settings = { consumer: "hook/a", config: () => "", filter, retry, deliver };
+  const deliveries = new Deliveries({ events: log, keeper, claims }, settings, new MemoryLog());
   await deliveries.open();
   open.push(deliveries);
   return deliveries;
+}
+
+/** What the catalog knows of the consumer. */
+function claimOf({ epoch }: Deliveries): ConsumerClaim {
+  return keeper.catalog.claims.claim([{ consumer: "hook/a", config: "", epoch }], 0)[0]!;
 }
 
 function append(...devices: string[]): void {
@@ -113,10 +124,11 @@ describe("deliveries", () => {
     await until("both have failed", 5_000, () => first.figures.failed === 2);
     await first.close();
     expect(keeper.catalog.deliveries.rows("hook/a", false, 10)).toHaveLength(3);
-    expect(keeper.catalog.deliveries.position("hook/a")).toBe(log.newest);
+    const { position, epoch } = claimOf(first);
+    expect(position).toBe(log.newest);
     const changed = keeper.catalog.deliveries.rows("hook/a", false, 10);
     for (const row of changed) row.nextAt = 0;
-    keeper.catalog.deliveries.save({ consumer: "hook/a", position: log.newest, changed, done: [] }, 10);
+    keeper.catalog.deliveries.save({ consumer: "hook/a", epoch, position, changed, done: [] }, 10);
     receive = () => Promise.resolve();
     append("a");
     await start();
@@ -144,7 +156,8 @@ describe("deliveries", () => {
       return rows.length === 1 ? rows : undefined;
     });
     expect(dead[0]).toMatchObject({ subject: "devices/a", error: "no", isDead: true });
-    deliveries.replay(dead[0]!);
+    keeper.catalog.deliveries.revive("hook/a", dead[0]!.id);
+    await claims.look();
     await until("it is delivered", 5_000, () => got.length === 2);
     await until("the list is empty", 5_000, () => {
       return keeper.catalog.deliveries.rows("hook/a", true, 10).length === 0;
@@ -157,11 +170,7 @@ describe("deliveries", () => {
     append("a", "b", "c");
     await until("two are delivered", 5_000, () => got.length === 2);
     const before = log.newest - 3;
-    await until(
-      "its state is saved",
-      5_000,
-      () => keeper.catalog.deliveries.position("hook/a") === before + 1,
-    );
+    await until("its state is saved", 5_000, () => claimOf(first).position === before + 1);
     await first.close();
     receive = () => Promise.resolve();
     await start();
@@ -187,5 +196,64 @@ describe("deliveries", () => {
     isDown = false;
     append("e");
     await until("all are delivered", 5_000, () => got.length === 5);
+  });
+});
+
+describe("deliveries to a consumer that several nodes have", () => {
+  test("begin only while the claim is known to hold", async () => {
+    const deliveries = await start();
+    append("a");
+    await until("a is delivered", 5_000, () => got.length === 1);
+    keeper.leaseMs = 0;
+    await claims.look();
+    append("b");
+    await until("b is read", 5_000, () => deliveries.pending === 1);
+    await Bun.sleep(20);
+    expect(got).toEqual(["devices/a"]);
+    keeper.leaseMs = 60_000;
+    await claims.look();
+    await until("b is delivered", 5_000, () => got.length === 2);
+  });
+
+  test("end once another node owns it, and continue after it from what that one has left", async () => {
+    const deliveries = await start();
+    append("a");
+    await until("that a is delivered is saved", 5_000, () => claimOf(deliveries).position === log.newest);
+    keeper.isOwnedElsewhere = true;
+    append("b");
+    await until("the catalog refuses its state", 5_000, () => deliveries.epoch === 0);
+    expect(deliveries).toMatchObject({ owner: "other", pending: 0 });
+    append("c");
+    await claims.look();
+    expect(got).toEqual(["devices/a", "devices/b"]);
+    keeper.isOwnedElsewhere = false;
+    await claims.look();
+    await until("the rest is delivered", 5_000, () => got.length >= 4);
+    expect(got).toEqual(["devices/a", "devices/b", "devices/b", "devices/c"]);
+  });
+
+  test("wait no longer than their delay, if the clock of the node before was ahead", async () => {
+    let isDown = true;
+    receive = () => (isDown ? Promise.reject(new Error("down")) : Promise.resolve());
+    const first = await start({ ...quick, firstMs: 600_000, maxMs: 600_000 });
+    append("a");
+    await until("it has failed", 5_000, () => first.figures.failed === 1);
+    await first.close();
+    isDown = false;
+    await start();
+    await until("a is delivered", 5_000, () => got.length === 1);
+  });
+
+  test("are tried again at the next look, if the catalog fails", async () => {
+    keeper.failures = 1;
+    const deliveries = await start();
+    expect(deliveries.epoch).toBe(0);
+    keeper.failures = 2;
+    await claims.look();
+    await claims.look();
+    expect(deliveries.epoch).toBe(0);
+    await claims.look();
+    append("a");
+    await until("a is delivered", 5_000, () => got.length === 1);
   });
 });

@@ -1,301 +1,146 @@
 /**
- * Delivers events to one consumer: each at least once, and those of a subject in their order. Subjects do not wait for
- * each other. An event that fails is tried again, and those of its subject wait behind it:
- *
- *     read --> in flight --> done
- *                 | ^
- *                 v |
- *               waiting --> given up        (in the catalog, with what waits behind it)
- *
- * The position in the catalog is before all events that have no row there, so a crash repeats some and loses none.
+ * The deliveries of events to one consumer. Only the node that owns the consumer delivers; the others wait until its owner
+ * releases it or is dead. The next owner continues where the last one has saved: what was delivered since comes twice.
  */
-import {
-  deliverySaveMs,
-  maxDeadDeliveries,
-  maxDeliveriesAtOnce,
-  maxOpenDeliveries,
-} from "../../../base/limits/events.ts";
-import { toWavecacheError } from "../../../base/errors.ts";
+import { maxWaitingDeliveries } from "../../../base/limits/events.ts";
 import type { Log } from "../../../base/log/log.ts";
-import type { KeeperClient } from "../../../pool/keeper-client.ts";
-import type { DeliveryRow } from "../../../store/events/deliveries.ts";
-import type { EventRow } from "../../../store/events/outbox.ts";
-import type { EventFilter } from "../event-filter.ts";
-import type { EventLog } from "../event-log.ts";
-import { EventReader } from "../event-reader.ts";
+import type { ConsumerClaim } from "../../../store/events/claims.ts";
+import type { Claimant, ConsumerClaims } from "./consumer-claims.ts";
+import {
+  type DeliveryEvents,
+  type DeliveryKeeper,
+  DeliveryReport,
+  DeliveryRun,
+  type DeliverySettings,
+} from "./delivery-run.ts";
 
-/** When a failed delivery is tried again. */
-export interface RetryPolicy {
-  firstMs: number;
-  maxMs: number;
-  /** It is given up this long after its first failure; 0 tries it once. */
-  giveUpMs: number;
+/** What deliveries are built on. */
+export interface DeliveryBase {
+  events: DeliveryEvents;
+  keeper: DeliveryKeeper;
+  claims: ConsumerClaims;
 }
 
-export interface DeliverySettings {
-  /** Unique among all consumers; the catalog knows it by this name. */
-  consumer: string;
-  filter: EventFilter;
-  retry: RetryPolicy;
-  /** Rejects if the consumer has not got the event. */
-  deliver: (event: EventRow, signal: AbortSignal) => Promise<void>;
-}
-
-interface Pending extends DeliveryRow {
-  /** The catalog has a row for it. */
-  isSaved: boolean;
-}
-
-/** What deliveries need of the event log, and of the keeper. */
-export type DeliveryEvents = Pick<EventLog, "page" | "watch" | "newest">;
-export type DeliveryKeeper = Pick<KeeperClient, "call">;
-
-/** So many failures in a row mean that the consumer is down: its first success wakes everything that waits. */
-const failuresWhenDown = 3;
-
-export class Deliveries {
+export class Deliveries implements Claimant {
   readonly settings: DeliverySettings;
-  readonly figures = { delivered: 0, failed: 0, dead: 0, missed: 0 };
-  lastError: string | undefined;
+  readonly #base: DeliveryBase;
   readonly #log: Log;
-  readonly #events: DeliveryEvents;
-  readonly #keeper: DeliveryKeeper;
-  readonly #abort = new AbortController();
-  /** The events of each subject, oldest first; only the first one is in flight or waits for its time. */
-  readonly #subjects = new Map<string, Pending[]>();
-  readonly #open = new Map<number, Pending>();
-  readonly #timers = new Map<string, Timer>();
-  readonly #changed = new Set<Pending>();
-  #done: number[] = [];
-  #reader: EventReader | undefined;
-  #running: Promise<void> | undefined;
-  #inFlight = 0;
-  #ready: string[] = [];
-  #failuresInRow = 0;
-  #saveTimer: Timer | undefined;
-  #saving: Promise<void> = Promise.resolve();
-  #wake: () => void = () => {};
+  readonly #report = new DeliveryReport();
+  #claim: ConsumerClaim | undefined;
+  #run: DeliveryRun | undefined;
+  /** Of the claim, as far as they are taken up. */
+  #replays = 0;
+  /** Another node owns the consumer with this configuration. */
+  #otherConfig: string | undefined;
 
-  constructor(events: DeliveryEvents, keeper: DeliveryKeeper, settings: DeliverySettings, log: Log) {
-    this.#events = events;
-    this.#keeper = keeper;
+  constructor(base: DeliveryBase, settings: DeliverySettings, log: Log) {
+    this.#base = base;
     this.settings = settings;
     this.#log = log;
   }
 
-  /** Events that are not delivered yet, as far as they were read. */
+  get consumer(): string {
+    return this.settings.consumer;
+  }
+
+  get config(): string {
+    return this.settings.config();
+  }
+
+  get epoch(): number {
+    return this.#run?.epoch ?? 0;
+  }
+
+  get figures(): DeliveryReport["figures"] {
+    return this.#report.figures;
+  }
+
+  get lastError(): string | undefined {
+    return this.#report.lastError;
+  }
+
+  /** The node that delivers; null without one, and in a catalog of one node. */
+  get owner(): string | null {
+    return this.#claim?.owner || null;
+  }
+
+  /** Events that are not delivered yet, as far as this node has read them. */
   get pending(): number {
-    return this.#open.size;
+    return this.#run?.pending ?? 0;
   }
 
   get position(): number {
-    const unsaved = [...this.#open.values()].filter(({ isSaved }) => !isSaved).map(({ id }) => id);
-    return unsaved.length === 0 ? (this.#reader?.position ?? 0) : Math.min(...unsaved) - 1;
+    return this.#run?.position ?? this.#claim?.position ?? 0;
   }
 
-  /** Continues where an earlier run ended. A new consumer gets what happens from now on. */
+  /** Continues where the last owner ended. A new consumer gets what happens from now on. */
   async open(): Promise<void> {
-    const { consumer, filter } = this.settings;
-    const found = await this.#keeper.call("loadDeliveries", { consumer, limit: maxOpenDeliveries });
-    const isWanted = (event: EventRow) => filter.matches(event) && !this.#open.has(event.id);
-    this.#reader = new EventReader(this.#events, found.position ?? this.#events.newest, isWanted);
-    for (const row of found.rows) this.#enter({ ...row, isSaved: true });
-    // A crash before the first save would make the next run begin with what happens after it.
-    if (found.position === undefined) await this.#save();
-    this.#running = this.#run(this.#reader);
+    await this.#base.claims.add(this);
   }
 
-  /** Ends what is in flight: the next run delivers it again. */
+  /** Another node may deliver from now on. */
   async close(): Promise<void> {
-    this.#abort.abort();
-    this.#reader?.close();
-    this.#wake();
-    for (const timer of this.#timers.values()) clearTimeout(timer);
-    await this.#running;
-    clearTimeout(this.#saveTimer);
-    await this.#saving;
-    if (this.#reader !== undefined) await this.#save();
-  }
-
-  /** Delivers an event that was given up once more, before those of its subject that wait. */
-  replay(row: DeliveryRow): void {
-    if (this.#open.has(row.id)) return;
-    const revived = { ...row, isDead: false, attempts: 0, firstFailedAt: null, nextAt: 0, isSaved: true };
-    this.#changed.add(revived);
-    this.#saveSoon();
-    this.#enter(revived);
-  }
-
-  async #run(reader: EventReader): Promise<void> {
-    while (!this.#abort.signal.aborted) {
-      try {
-        await this.#readOnce(reader);
-      } catch (error) {
-        const { consumer } = this.settings;
-        this.#log.warn("events could not be read for a consumer", {
-          consumer,
-          error: toWavecacheError(error),
-        });
-        await Bun.sleep(this.settings.retry.firstMs);
-      }
-    }
-  }
-
-  async #readOnce(reader: EventReader): Promise<void> {
-    if (this.#open.size >= maxOpenDeliveries) return await this.#room();
-    const before = reader.position;
-    const { events, hasGap } = await reader.next(idleWaitMs);
-    if (hasGap) this.#reportGap(before);
-    for (const event of events) this.#enter(pendingOf(event));
-    if (reader.position !== before) this.#saveSoon();
-  }
-
-  #reportGap(after: number): void {
-    this.figures.missed += 1;
-    const { consumer } = this.settings;
-    this.#log.error("events were removed before they were delivered", { consumer, after });
-  }
-
-  #room(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#wake = resolve;
-    });
-  }
-
-  #enter(pending: Pending): void {
-    this.#open.set(pending.id, pending);
-    const queue = this.#subjects.get(pending.subject);
-    if (queue === undefined) {
-      this.#subjects.set(pending.subject, [pending]);
-      return this.#schedule(pending);
-    }
-    const at = queue.findLastIndex(({ id }) => id < pending.id) + 1;
-    // The first one may be in flight.
-    queue.splice(Math.max(1, at), 0, pending);
-    if (queue[0]!.isSaved) this.#change(pending);
-  }
-
-  #schedule({ subject, nextAt }: Pending): void {
-    const waitMs = nextAt - Date.now();
-    if (waitMs <= 0) return this.#becomeReady(subject);
-    clearTimeout(this.#timers.get(subject));
-    this.#timers.set(
-      subject,
-      setTimeout(() => this.#becomeReady(subject), waitMs),
-    );
-  }
-
-  #becomeReady(subject: string): void {
-    clearTimeout(this.#timers.get(subject));
-    this.#timers.delete(subject);
-    this.#ready.push(subject);
-    this.#startReady();
-  }
-
-  #startReady(): void {
-    while (this.#inFlight < maxDeliveriesAtOnce && this.#ready.length > 0 && !this.#abort.signal.aborted) {
-      const subject = this.#ready.shift()!;
-      void this.#attempt(this.#subjects.get(subject)![0]!);
-    }
-  }
-
-  async #attempt(pending: Pending): Promise<void> {
-    this.#inFlight += 1;
+    await this.#base.claims.remove(this);
+    const run = this.#run;
+    this.#run = undefined;
+    if (run === undefined) return;
+    await run.close();
+    const { consumer } = this;
     try {
-      await this.settings.deliver(pending, this.#abort.signal);
-      this.#succeeded(pending);
+      await this.#base.keeper.call("releaseConsumer", { consumer, epoch: run.epoch });
     } catch (error) {
-      if (!this.#abort.signal.aborted) this.#failed(pending, messageOf(error));
+      this.#log.warn("a consumer of events could not be released to other nodes", { consumer, error });
     }
-    this.#inFlight -= 1;
-    this.#startReady();
   }
 
-  #succeeded(pending: Pending): void {
-    this.figures.delivered += 1;
-    if (pending.isSaved) this.#done.push(pending.id);
-    this.#remove(pending);
-    const wasDown = this.#failuresInRow >= failuresWhenDown;
-    this.#failuresInRow = 0;
-    if (wasDown) for (const subject of this.#timers.keys()) this.#becomeReady(subject);
-  }
-
-  #failed(pending: Pending, error: string): void {
-    const { retry, consumer } = this.settings;
-    const now = Date.now();
-    this.figures.failed += 1;
-    this.#failuresInRow += 1;
-    this.lastError = error;
-    pending.attempts += 1;
-    pending.error = error;
-    pending.firstFailedAt ??= now;
-    pending.nextAt = now + Math.min(retry.maxMs, retry.firstMs * 2 ** (pending.attempts - 1));
-    pending.isDead = now - pending.firstFailedAt >= retry.giveUpMs;
-    for (const each of this.#subjects.get(pending.subject)!) this.#change(each);
-    const { id, attempts } = pending;
-    if (!pending.isDead) {
-      if (this.#failuresInRow === 1) this.#log.warn("an event was not delivered", { consumer, id, error });
-      return this.#schedule(pending);
-    }
-    this.figures.dead += 1;
-    this.#log.error("an event is given up", { consumer, id, attempts, error });
-    this.#remove(pending);
-  }
-
-  /** The next one of its subject is due. */
-  #remove(pending: Pending): void {
-    this.#open.delete(pending.id);
-    const queue = this.#subjects.get(pending.subject)!;
-    queue.shift();
-    if (queue.length === 0) this.#subjects.delete(pending.subject);
-    else this.#schedule(queue[0]!);
-    this.#saveSoon();
-    this.#wake();
-  }
-
-  #change(pending: Pending): void {
-    this.#changed.add(pending);
-    this.#saveSoon();
-  }
-
-  #saveSoon(): void {
-    this.#saveTimer ??= setTimeout(() => {
-      this.#saveTimer = undefined;
-      this.#saving = this.#saving.then(() => this.#save());
-    }, deliverySaveMs);
-  }
-
-  async #save(): Promise<void> {
-    const { consumer } = this.settings;
-    const changes = [...this.#changed].filter(({ id, isDead }) => isDead || this.#open.has(id));
-    const done = this.#done;
-    this.#changed.clear();
-    this.#done = [];
-    // From here on these rows count as saved: the position that goes with them is past them.
-    const before = changes.filter(({ isSaved }) => !isSaved);
-    for (const each of changes) each.isSaved = true;
+  async update(claim: ConsumerClaim, untilMs: number): Promise<void> {
+    this.#claim = claim;
+    const run = this.#run;
+    const isSame = run !== undefined && claim.isOwn && claim.epoch === run.epoch;
     try {
-      const args = { consumer, position: this.position, changed: changes, done, maxDead: maxDeadDeliveries };
-      await this.#keeper.call("saveDeliveries", args);
+      if (isSame) return await this.#renew(run, claim, untilMs);
+      if (run !== undefined) await this.#lose(run);
+      if (claim.isOwn) await this.#begin(claim, untilMs);
+      else this.#compare(claim);
     } catch (error) {
-      this.#log.warn("the state of deliveries could not be kept", { consumer, error });
-      for (const each of before) each.isSaved = false;
-      for (const each of changes) this.#changed.add(each);
-      this.#done.push(...done);
-      if (!this.#abort.signal.aborted) this.#saveSoon();
+      // The next look tries again.
+      this.#log.warn("the state of deliveries could not be read", { consumer: this.consumer, error });
     }
   }
+
+  async #begin({ epoch, position, replays, owner }: ConsumerClaim, untilMs: number): Promise<void> {
+    const { settings, consumer } = this;
+    const { events, keeper, claims } = this.#base;
+    const rows = await keeper.call("waitingDeliveries", { consumer, limit: maxWaitingDeliveries });
+    const onLost = () => void claims.look();
+    const parts = { events, keeper, settings, report: this.#report, log: this.#log, onLost };
+    this.#replays = replays;
+    this.#run = new DeliveryRun(parts, { epoch, position, untilMs }, rows);
+    if (owner !== "") this.#log.info("this node delivers to a consumer of events", { consumer, position });
+  }
+
+  async #renew(run: DeliveryRun, { replays }: ConsumerClaim, untilMs: number): Promise<void> {
+    run.renew(untilMs);
+    if (replays === this.#replays) return;
+    await run.takeRevived();
+    this.#replays = replays;
+  }
+
+  async #lose(run: DeliveryRun): Promise<void> {
+    this.#run = undefined;
+    this.#log.warn("another node has taken over a consumer of events", { consumer: this.consumer });
+    await run.abandon();
+  }
+
+  /** The owner's configuration counts, so an operator should know of another one. */
+  #compare({ owner, config }: ConsumerClaim): void {
+    const { consumer } = this;
+    const isOther = owner !== "" && config !== this.config;
+    if (isOther && config !== this.#otherConfig)
+      this.#log.warn("another node delivers to a consumer of events that is configured otherwise there", {
+        consumer,
+        node: owner,
+      });
+    this.#otherConfig = isOther ? config : undefined;
+  }
 }
-
-const idleWaitMs = 60_000;
-
-function pendingOf(event: EventRow): Pending {
-  const fresh = { attempts: 0, firstFailedAt: null, nextAt: 0, error: null, isDead: false };
-  return { ...event, ...fresh, isSaved: false };
-}
-
-function messageOf(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).slice(0, maxErrorChars);
-}
-
-const maxErrorChars = 200;

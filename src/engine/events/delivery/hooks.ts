@@ -3,13 +3,12 @@ import type { AddressList } from "../../../base/address-list.ts";
 import { WavecacheError } from "../../../base/errors.ts";
 import { hookRetry, maxDeadDeliveries, webhookTimeoutMs } from "../../../base/limits/events.ts";
 import type { Log } from "../../../base/log/log.ts";
-import type { KeeperClient } from "../../../pool/keeper-client.ts";
 import type { DeliveryRow } from "../../../store/events/deliveries.ts";
 import type { Tracer } from "../../../base/tracing/tracer.ts";
 import type { EventRow } from "../../../store/events/outbox.ts";
 import type { EventFilter } from "../event-filter.ts";
-import type { EventLog } from "../event-log.ts";
-import { Deliveries } from "./deliveries.ts";
+import { configHash } from "./consumer-claims.ts";
+import { Deliveries, type DeliveryBase } from "./deliveries.ts";
 import { readHookSecret } from "./hook-secret.ts";
 import { sendWebhook } from "./webhook.ts";
 
@@ -38,31 +37,27 @@ export interface HookState {
   missed: number;
   pending: number;
   position: number;
+  /** The node that delivers; null without one, and in a catalog of one node. */
+  node: string | null;
+  /** This node delivers. */
+  deliversHere: boolean;
   lastError: string | undefined;
 }
 
-type Keeper = Pick<KeeperClient, "call">;
-
 /** What webhooks are built on. */
-export interface HooksBase {
-  events: EventLog;
-  keeper: Keeper;
+export interface HooksBase extends DeliveryBase {
   tracer: Tracer;
 }
 
 export class Hooks {
-  readonly #events: EventLog;
-  readonly #keeper: Keeper;
-  readonly #tracer: Tracer;
+  readonly #base: HooksBase;
   readonly #log: Log;
   readonly #all = new Map<string, { hook: HookSettings; deliveries: Deliveries }>();
   #settings: HooksSettings;
   #secret = "";
 
-  constructor({ events, keeper, tracer }: HooksBase, settings: HooksSettings, log: Log) {
-    this.#events = events;
-    this.#keeper = keeper;
-    this.#tracer = tracer;
+  constructor(base: HooksBase, settings: HooksSettings, log: Log) {
+    this.#base = base;
     this.#settings = settings;
     this.#log = log;
     for (const hook of settings.hooks) this.#add(hook);
@@ -110,6 +105,8 @@ export class Hooks {
       ...deliveries.figures,
       pending: deliveries.pending,
       position: deliveries.position,
+      node: deliveries.owner,
+      deliversHere: deliveries.epoch > 0,
       lastError: deliveries.lastError,
     }));
   }
@@ -122,10 +119,12 @@ export class Hooks {
 
   /** Delivers events that were given up again: all of them, or the one with this id. Resolves with how many. */
   async replay(name: string, id: number | undefined): Promise<number> {
-    const { deliveries } = this.#find(name);
-    const rows = (await this.#dead(name)).filter((row) => id === undefined || row.id === id);
-    for (const row of rows) deliveries.replay(row);
-    return rows.length;
+    this.#find(name);
+    const { keeper, claims } = this.#base;
+    const revived = await keeper.call("reviveDeliveries", { consumer: consumerOf(name), id: id ?? null });
+    // Another node that delivers looks by itself.
+    await claims.look();
+    return revived;
   }
 
   /** Sends an event that is no other event's copy. Resolves with why it failed. Rejects with HOOK_UNKNOWN. */
@@ -143,8 +142,10 @@ export class Hooks {
   #add(hook: HookSettings): Deliveries {
     const deliver = (event: EventRow, signal: AbortSignal) => this.#send(hook, event, signal);
     const consumer = consumerOf(hook.name);
-    const delivery = { consumer, filter: hook.filter, retry: hookRetry, deliver };
-    const deliveries = new Deliveries(this.#events, this.#keeper, delivery, this.#log);
+    const { url, filter } = hook;
+    const config = () => configHash(url, filter.types, filter.subjects, this.#secret);
+    const delivery = { consumer, config, filter, retry: hookRetry, deliver };
+    const deliveries = new Deliveries(this.#base, delivery, this.#log);
     this.#all.set(hook.name, { hook, deliveries });
     return deliveries;
   }
@@ -157,13 +158,13 @@ export class Hooks {
 
   #dead(name: string): Promise<DeliveryRow[]> {
     const args = { consumer: consumerOf(name), limit: maxDeadDeliveries };
-    return this.#keeper.call("deadDeliveries", args);
+    return this.#base.keeper.call("deadDeliveries", args);
   }
 
   async #send({ name, url }: HookSettings, event: EventRow, signal: AbortSignal): Promise<void> {
     const { allowed } = this.#settings;
     const attributes = { "wavecache.hook": name, "wavecache.event": event.id, "wavecache.type": event.type };
-    const span = this.#tracer.start("webhook", attributes);
+    const span = this.#base.tracer.start("webhook", attributes);
     const settings = { url, secret: this.#secret, allowed, timeoutMs: webhookTimeoutMs, trace: span.context };
     try {
       await sendWebhook(settings, event, signal);

@@ -28,6 +28,10 @@ const hookSchema = v.strictObject({
   pending: countSchema,
   /** All events up to this id are delivered, or noted as failed. */
   position: v.string(),
+  /** The id of the node that delivers; null without one, and in a catalog of one node. */
+  node: v.nullable(v.string()),
+  /** The node that answers delivers; otherwise its figures stand still. */
+  deliversHere: v.boolean(),
   lastError: v.nullable(v.string()),
 });
 

@@ -64,3 +64,12 @@ export const tokenNews = `
   CREATE TRIGGER tokens_changed AFTER INSERT OR DELETE OR UPDATE OF revoked_at, grants, limits, expires_at ON tokens
     FOR EACH STATEMENT EXECUTE FUNCTION count_token_change();
 `;
+
+/** The node that delivers to a consumer. */
+export const consumerOwners = `
+  ALTER TABLE event_consumers
+    ADD COLUMN owner   text   COLLATE "C",
+    ADD COLUMN epoch   bigint NOT NULL DEFAULT 0,
+    ADD COLUMN config  text   NOT NULL DEFAULT '',
+    ADD COLUMN replays bigint NOT NULL DEFAULT 0;
+`;

@@ -2,6 +2,7 @@
 import { type Boot, isSameBoot } from "../../../base/system/boot.ts";
 import { SqlArchive } from "../../archive/sql.ts";
 import { SqlDevices } from "../../devices/sql.ts";
+import { SqlClaims } from "../../events/claims.ts";
 import { SqlDeliveries } from "../../events/deliveries.ts";
 import { SqlEvents } from "../../events/sql.ts";
 import { SqlJoins } from "../../recordings/joins/sql.ts";
@@ -72,6 +73,7 @@ export abstract class SqlCatalog implements Catalog {
   readonly devices: SqlDevices;
   readonly events: SqlEvents;
   readonly deliveries: SqlDeliveries;
+  readonly claims: SqlClaims;
   readonly tokens: SqlTokens;
   readonly accounts: SqlAccounts;
   readonly retention: SqlRetention;
@@ -92,6 +94,7 @@ export abstract class SqlCatalog implements Catalog {
     this.devices = new SqlDevices(database);
     this.events = new SqlEvents(database);
     this.deliveries = new SqlDeliveries(database);
+    this.claims = new SqlClaims(database);
     this.tokens = new SqlTokens(database);
     this.accounts = new SqlAccounts(database);
     this.retention = new SqlRetention(database);

@@ -6,6 +6,7 @@ import { WavecacheError } from "../../../base/errors.ts";
 import { archiveSchema } from "../../archive/sql.ts";
 import { soundSchema } from "../../recordings/sounds/sql.ts";
 import { deviceSchema } from "../../devices/sql.ts";
+import { consumerOwnerColumns } from "../../events/claims.ts";
 import { consumerSeenColumn, deliverySchema } from "../../events/deliveries.ts";
 import { eventSchema } from "../../events/sql.ts";
 import { joinSchema } from "../../recordings/joins/sql.ts";
@@ -156,6 +157,7 @@ export const migrations = [
   recordingAccountSchema,
   levelBytesSchema,
   archiveSchema,
+  consumerOwnerColumns,
 ];
 
 /** The newest, which this version writes. */
