@@ -79,7 +79,7 @@ async function openBase(config: Config, opened: AsyncDisposableStack, log: Log):
   opened.defer(() => connections.close());
   const onLost = (reason: string) => log.error("a worker died and is restarted", { reason });
   const { maxReadFiles } = plan;
-  const pool = openPool({ entries, cacheDir, workers, maxReadFiles, bucket, onLost });
+  const pool = openPool({ entries, cacheDir, recordingsDir, workers, maxReadFiles, bucket, onLost });
   opened.defer(() => closePool(pool));
   const library = await Library.open(libraryDir, openLog("library"));
   opened.defer(() => library.close());

@@ -92,7 +92,7 @@ export class Archiver {
   }
 
   #start(isReplacement: boolean): Worker {
-    const { entry, cacheDir, bucket } = this.#settings;
+    const { entry, cacheDir, recordingsDir, bucket } = this.#settings;
     const { promise, resolve } = Promise.withResolvers<void>();
     const worker = startWorker({ entry, name: "archiver", isReplacement }, (reason) => {
       this.#lose(reason);
@@ -100,7 +100,7 @@ export class Archiver {
     });
     worker.addEventListener("message", ({ data }: MessageEvent<ArchiverReply>) => this.#receive(data));
     this.#ended = promise;
-    worker.postMessage({ start: { cacheDir, bucket } } satisfies ArchiverRequest);
+    worker.postMessage({ start: { cacheDir, recordingsDir, bucket } } satisfies ArchiverRequest);
     return worker;
   }
 

@@ -18,6 +18,7 @@ export interface ThreadEntries {
 export interface PoolSettings {
   entries: ThreadEntries;
   cacheDir: string;
+  recordingsDir: string;
   /** Writer threads, and also reader threads. */
   workers: number;
   /** Files that all readers together keep open. */
@@ -38,13 +39,13 @@ export interface Pool {
 }
 
 export function openPool(settings: PoolSettings): Pool {
-  const { entries, cacheDir, workers, maxReadFiles, bucket, onLost } = settings;
+  const { entries, cacheDir, recordingsDir, workers, maxReadFiles, bucket, onLost } = settings;
   return {
     writers: new Writers({ entry: entries.write, cacheDir, count: workers, onLost }),
     readers: new Readers({ entry: entries.read, cacheDir, count: workers, maxReadFiles, onLost }),
     keeper: new KeeperClient({ entry: entries.keep, onLost }),
     encoders: new Encoders({ entry: entries.encode, onLost }),
-    archiver: bucket && new Archiver({ entry: entries.archive, cacheDir, bucket, onLost }),
+    archiver: bucket && new Archiver({ entry: entries.archive, cacheDir, recordingsDir, bucket, onLost }),
   };
 }
 

@@ -7,7 +7,7 @@ import type { Archiver } from "../../pool/archiver.ts";
 import type { KeeperClient } from "../../pool/keeper-client.ts";
 import type { FileRef } from "../../pool/reader.ts";
 import type { Readers } from "../../pool/readers.ts";
-import type { ArchiveItem, ArchiveTotals, EvictableObject } from "../../store/archive/catalog.ts";
+import type { ArchiveItem, ArchiveTotals, EvictableObject, ItemTotals } from "../../store/archive/catalog.ts";
 import type { CacheLayout } from "../../store/layout.ts";
 import type { ReadOrder, StreamArchive } from "../streams/stream-archive.ts";
 import type { Streams } from "../streams/streams.ts";
@@ -32,13 +32,18 @@ export interface ArchiveSettings extends EvictionLimits {
   readonly acknowledge: "local" | "archived";
 }
 
-const nothing: ArchiveTotals = {
+const noItems: ItemTotals = {
   queued: 0,
   queuedBytes: 0,
   archived: 0,
   archivedBytes: 0,
   evicted: 0,
   evictedBytes: 0,
+};
+
+const nothing: ArchiveTotals = {
+  ...noItems,
+  recordings: { ...noItems },
   removals: 0,
   oldestQueuedAt: null,
 };
@@ -73,7 +78,7 @@ export class Archive implements StreamArchive {
         archiver,
         availability,
         archived: (item) => this.#archived(item),
-        damaged: (sha256, error) => streams.damage.report(layout.objectPath(sha256), error),
+        damaged: (item, error) => this.#damaged(item, error),
       },
       log,
     );
@@ -178,10 +183,19 @@ export class Archive implements StreamArchive {
     }
   }
 
-  #archived({ sha256, size }: ArchiveItem): void {
-    this.#acknowledgements.archived(sha256);
-    this.totals.archived += 1;
-    this.totals.archivedBytes += size;
+  #archived({ sha256, size, recording }: ArchiveItem): void {
+    if (recording === null) this.#acknowledgements.archived(sha256);
+    const totals = recording === null ? this.totals : this.totals.recordings;
+    totals.archived += 1;
+    totals.archivedBytes += size;
+  }
+
+  /** A recording without its samples was removed meanwhile, or the look for files finds that. */
+  #damaged({ sha256, recording: name }: ArchiveItem, error: WavecacheError): void {
+    const { streams, layout } = this.#parts;
+    if (name === null) streams.damage.report(layout.objectPath(sha256), error);
+    else if (error.code === "OBJECT_DAMAGED")
+      this.#log.warn("a recording differs from what was recorded, and is not archived", { name });
   }
 
   #answered(error: unknown): void {

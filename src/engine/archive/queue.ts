@@ -1,7 +1,7 @@
 /**
- * Carries out what waits in the catalog: objects to be stored in the archive, and keys to be removed from it. Everything
- * that matters is in the catalog, so a restart continues. What is in progress is known here: no key is stored and removed
- * at the same time.
+ * Carries out what waits in the catalog: objects and recordings to be stored in the archive, and keys to be removed from
+ * it. Everything that matters is in the catalog, so a restart continues. What is in progress is known here: no key is
+ * stored and removed at the same time.
  */
 import { WavecacheError } from "../../base/errors.ts";
 import {
@@ -22,10 +22,10 @@ export interface QueueHost {
   keeper: Pick<KeeperClient, "call">;
   archiver: Pick<Archiver, "call" | "watchUploads">;
   availability: ArchiveAvailability;
-  /** The archive and the catalog have the object. */
+  /** The archive and the catalog have the object, or the recording. */
   archived(item: ArchiveItem): void;
-  /** The object that was to be stored is damaged or missing here. */
-  damaged(sha256: string, error: WavecacheError): void;
+  /** What was to be stored is damaged or missing here. */
+  damaged(item: ArchiveItem, error: WavecacheError): void;
 }
 
 export class ArchiveQueue {
@@ -101,11 +101,11 @@ export class ArchiveQueue {
     if (this.#isSwept) return;
     const { keeper, archiver, availability } = this.#host;
     const exceptUploadIds: string[] = [];
-    for (let sha256 = ""; ;) {
-      const page = await keeper.call("archiveUploads", { after: sha256 });
+    for (let after = ""; ;) {
+      const page = await keeper.call("archiveUploads", { after });
       exceptUploadIds.push(...page.map(({ uploadId }) => uploadId));
       if (page.length === 0) break;
-      sha256 = page.at(-1)!.sha256;
+      after = page.at(-1)!.key;
     }
     try {
       const aborted = await archiver.call("abortUploads", { exceptUploadIds });
@@ -167,7 +167,7 @@ export class ArchiveQueue {
   async #putFailed(item: ArchiveItem, error: unknown): Promise<void> {
     if (this.#isClosing) return;
     const isDamage = error instanceof WavecacheError && damageCodes.has(error.code);
-    if (isDamage) this.#host.damaged(item.sha256, error);
+    if (isDamage) this.#host.damaged(item, error);
     else this.#noteFailure(error);
     const retryMs = isDamage
       ? maxArchiveRetryMs

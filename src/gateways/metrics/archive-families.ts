@@ -34,7 +34,7 @@ export function archiveFamilies({ archive, archiver }: Sources): Family[] {
     {
       type: "gauge",
       name: "wavecache_archive_queue_age_seconds",
-      help: "How long the oldest object waits to be archived; 0 if none does.",
+      help: "How long the oldest object or recording waits to be archived; 0 if none does.",
       labels: [],
       values: figures(({ totals: { oldestQueuedAt } }) =>
         oldestQueuedAt === null ? 0 : Math.max(0, Date.now() - oldestQueuedAt) / 1000,
@@ -43,14 +43,14 @@ export function archiveFamilies({ archive, archiver }: Sources): Family[] {
     {
       type: "gauge",
       name: "wavecache_archive_removals",
-      help: "Objects that wait to be removed from the archive.",
+      help: "Objects and recordings that wait to be removed from the archive.",
       labels: [],
       values: figures(({ totals }) => totals.removals),
     },
     {
       type: "counter",
       name: "wavecache_archive_stored_bytes_total",
-      help: "Bytes of objects that were stored in the archive.",
+      help: "Bytes of objects and recordings that were stored in the archive.",
       labels: [],
       values: figures(({ queue }) => queue.storedBytes),
     },
@@ -61,11 +61,37 @@ export function archiveFamilies({ archive, archiver }: Sources): Family[] {
       labels: ["operation", "status"],
       values: () => requestsOf(archiver?.answers ?? new Map()),
     },
+    ...recordingFamilies(figures),
     ...readFamilies(figures),
   ];
 }
 
-function readFamilies(figures: (values: (of: ArchiveFigures) => Values) => () => Values): Family[] {
+type OfFigures = (values: (of: ArchiveFigures) => Values) => () => Values;
+
+function recordingFamilies(figures: OfFigures): Family[] {
+  return [
+    {
+      type: "gauge",
+      name: "wavecache_archive_recordings",
+      help: "Recordings by where their samples are: queued (only here), local (here and in the archive), archived (there alone).",
+      labels: ["state"],
+      values: figures(({ totals: { recordings: of } }) =>
+        byState(of.queued, of.archived - of.evicted, of.evicted),
+      ),
+    },
+    {
+      type: "gauge",
+      name: "wavecache_archive_recording_bytes",
+      help: "Bytes of these samples.",
+      labels: ["state"],
+      values: figures(({ totals: { recordings: of } }) =>
+        byState(of.queuedBytes, of.archivedBytes - of.evictedBytes, of.evictedBytes),
+      ),
+    },
+  ];
+}
+
+function readFamilies(figures: OfFigures): Family[] {
   return [
     {
       type: "counter",

@@ -1,5 +1,6 @@
 /** Messages between the main thread and the archiver, the thread that talks to the object store. */
 import type { ArchiveItem, ArchiveRemoval } from "./catalog.ts";
+import type { MeasuredFiles } from "./sidecar.ts";
 import type { ArchiveOperation, BucketSettings } from "./bucket.ts";
 
 /** A piece of an object of the archive. */
@@ -12,16 +13,25 @@ export interface FetchTask {
   offset: number;
 }
 
+/** The levels and peaks of a recording. */
+export interface MeasuredTask {
+  /** Of the `.wav`, with its bytes. */
+  key: string;
+  size: number;
+}
+
 export interface ArchiverCalls {
-  /** Stores an object and its block checksums. Fails with OBJECT_MISSING or OBJECT_DAMAGED if it is not whole here. */
+  /** Stores an object and its block checksums, or the `.wav` of a recording and what was measured of it. Fails with OBJECT_MISSING or OBJECT_DAMAGED if it is not whole here. */
   put: [args: ArchiveItem, result: null];
-  /** Removes an object and its block checksums; no error if they are not there. */
+  /** Removes what `put` has stored; no error if it is not there. */
   remove: [args: ArchiveRemoval, result: null];
   /**
    * Brings a verified piece into the fetched file of the object. Results in whether the file is whole now: without block
    * checksums only the whole object can be verified. Fails with OBJECT_MISSING or OBJECT_DAMAGED.
    */
   fetch: [args: FetchTask, result: { isWhole: boolean }];
+  /** Results in null if the archive does not have them whole. */
+  fetchMeasured: [args: MeasuredTask, result: MeasuredFiles | null];
   /** Compares the SHA-256 of a fetched file and makes it durable. Fails with OBJECT_DAMAGED. */
   verify: [args: { sha256: string; size: number }, result: null];
   /** Aborts uploads in parts that an earlier run has left, apart from these. Results in how many. */
@@ -33,6 +43,7 @@ export type ArchiverCall = keyof ArchiverCalls;
 /** The first message to the thread. */
 export interface ArchiverStart {
   cacheDir: string;
+  recordingsDir: string;
   bucket: BucketSettings;
 }
 

@@ -107,6 +107,11 @@ export class Bucket {
     return await absentAsUndefined(this.#read({ operation: "get", method: "GET", key }, maxBytes));
   }
 
+  /** The first bytes of an object; undefined if there is none. Rejects if it has fewer. */
+  async getStart(key: string, length: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    return await absentAsUndefined(this.get(key, 0, length));
+  }
+
   /** Bytes of an object; undefined if there is none. */
   async sizeOf(key: string): Promise<number | undefined> {
     const response = await absentAsUndefined(this.#send({ operation: "head", method: "HEAD", key }));

@@ -20,8 +20,8 @@ export interface ArchiveCalls {
   archiveFailed: [args: { item: ItemRef; retryMs: number }, result: null];
   /** Results in whether the item is still there. */
   archived: [args: { item: ItemRef }, result: boolean];
-  /** Uploads in parts that were begun, by SHA-256. */
-  archiveUploads: [args: { after: string }, result: { sha256: string; uploadId: string }[]];
+  /** Uploads in parts that were begun, by key. */
+  archiveUploads: [args: { after: string }, result: { key: string; uploadId: string }[]];
   /**
    * The archive does not have an object as it was. It is stored again if it is here; otherwise its streams are marked as
    * damaged. Results in those that were not marked before.

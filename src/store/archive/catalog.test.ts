@@ -185,7 +185,7 @@ describe.each(catalogKinds)("the archive $name", (kind: CatalogKind) => {
     test("keeps the upload in parts that was begun, also for its removal", () => {
       finish("one", "a");
       archive.begun(find("a")!, "upload-1");
-      expect(archive.uploads("", 10)).toEqual([{ sha256: shaOf("a"), uploadId: "upload-1" }]);
+      expect(archive.uploads("", 10)).toEqual([{ key: find("a")!.key, uploadId: "upload-1" }]);
       catalog.remove("one");
       expect(archive.removals(10, [])[0]!.uploadId).toBe("upload-1");
     });

@@ -13,7 +13,7 @@
  * late removal of an earlier one cannot touch it.
  */
 
-/** An object in the archive, or on its way. */
+/** The audio of an object, or of a recording, in the archive or on its way. */
 export interface ArchiveItem {
   sha256: string;
   /** Bytes. */
@@ -21,8 +21,10 @@ export interface ArchiveItem {
   /** In the bucket, below the prefix. */
   key: string;
   isArchived: boolean;
-  /** The object is in objects-v1/ of this node. */
+  /** The object is in objects-v1/ of this node, or the `.wav` in its recordings folder. */
   isLocal: boolean;
+  /** The name of the recording; null for an object. */
+  recording: string | null;
   /** Milliseconds since 1970. */
   queuedAt: number;
   /** In a row. */
@@ -32,8 +34,31 @@ export interface ArchiveItem {
 }
 
 export interface FoundItem extends ArchiveItem {
-  /** Another node has stored it, and may remove it. */
+  /** Not an object of this node: what comes back must not become one. */
   isForeign: boolean;
+}
+
+/** The `.wav` of a recording that the archive has. */
+export interface RecordingItem {
+  name: string;
+  sha256: string;
+  size: number;
+  key: string;
+  isLocal: boolean;
+}
+
+/** A recording whose `.wav` may go from here. */
+export interface EvictableRecording {
+  id: number;
+  name: string;
+  /** Bytes of the `.wav`. */
+  size: number;
+}
+
+export interface RecordingPosition {
+  /** When it was used last, in milliseconds since 1970. */
+  usedAt: number;
+  id: number;
 }
 
 /** What is to be removed from the archive. */
@@ -51,7 +76,7 @@ export interface EvictableObject {
   streamIds: string[];
 }
 
-export interface ArchiveTotals {
+export interface ItemTotals {
   queued: number;
   queuedBytes: number;
   archived: number;
@@ -59,21 +84,39 @@ export interface ArchiveTotals {
   /** Of those in the archive: without a local copy. */
   evicted: number;
   evictedBytes: number;
+}
+
+/** Of objects, and of recordings. */
+export interface ArchiveTotals extends ItemTotals {
+  recordings: ItemTotals;
   removals: number;
   /** When the oldest item was queued, in milliseconds since 1970; null if none is. */
   oldestQueuedAt: number | null;
 }
 
+/** The items of recordings, as far as they differ from those of objects. */
+export interface RecordingItems {
+  /** Only of what the archive has; returns whether it has it. */
+  setLocal(id: number, isLocal: boolean): boolean;
+  /** As `evictable` of objects; not of recordings in a pinned range either. */
+  evictable(after: RecordingPosition, limit: number): (EvictableRecording & RecordingPosition)[];
+  /** Enters an item as it was in another copy of the catalog, unless there is one. */
+  enter(id: number, item: RecordingItem): void;
+  /** The archive does not have this content as it was: it is stored again. Returns the recordings that were there alone. */
+  lost(sha256: string): string[];
+}
+
 export interface ArchiveCatalog {
+  readonly recordings: RecordingItems;
   /**
    * The archive is this one from now on, or none. Items follow the streams only while there is one. Returns false, and
    * changes nothing, if some audio is in another archive alone.
    */
   use(archive: string | undefined): boolean;
-  /** Queues objects that have no item. Returns whether there may be more. */
+  /** Queues objects and recordings that have no item. Returns whether there may be more. */
   fill(limit: number, at: number): boolean;
   find(sha256: string): ArchiveItem | undefined;
-  /** The item of this node, or else one that another node has in the archive. */
+  /** The object of this node, or else what any node has of this content in the archive. */
   findAnywhere(sha256: string): FoundItem | undefined;
   /**
    * Queued items that are due at this running time, oldest first: what has failed comes before what is new, or it would
@@ -94,8 +137,8 @@ export interface ArchiveCatalog {
   after(sha256: string, limit: number): ArchiveItem[];
   /** Archived objects with a local copy and without a pinned stream, least recently used first. */
   evictable(after: EvictionPosition, limit: number): (EvictableObject & EvictionPosition)[];
-  /** Uploads in parts of items after this SHA-256. */
-  uploads(after: string, limit: number): { sha256: string; uploadId: string }[];
+  /** Uploads in parts of items after this key. */
+  uploads(after: string, limit: number): { key: string; uploadId: string }[];
   removals(limit: number, exceptKeys: readonly string[]): ArchiveRemoval[];
   removed(key: string): void;
   totals(): ArchiveTotals;

@@ -6,6 +6,16 @@ export function sumsKeyOf(objectKey: string): string {
   return objectKey.replace(/^objects\//, "sums/");
 }
 
+/** Whether a key is that of the `.wav` of a recording. */
+export function isRecordingKey(key: string): boolean {
+  return key.startsWith("recordings/");
+}
+
+/** What was measured of the recording with this key; see sidecar.ts. */
+export function sidecarKeyOf(recordingKey: string): string {
+  return recordingKey.replace(/\.wav$/, ".side");
+}
+
 /** Bytes of each part but the last one: whole MiB, so that a file is read in whole pieces. */
 export function partBytesOf(size: number): number {
   const needed = Math.ceil(size / maxArchiveParts / archivePartBytes) * archivePartBytes;

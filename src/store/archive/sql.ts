@@ -10,123 +10,24 @@ import type {
   EvictionPosition,
   FoundItem,
   ItemRef,
+  ItemTotals,
 } from "./catalog.ts";
+import { isRecordingKey } from "./keys.ts";
+import { onFact } from "./object-schema.ts";
+import { SqlRecordingItems } from "./recording-items.ts";
 import { type SqlDatabase, type SqlValue, upsert } from "../sql/database.ts";
 
 /** The fact of `meta` that names the archive of the items. */
 const archiveFact = "archive";
-/** The fact that the archive is on: items follow the streams only while it is there. */
-const onFact = "archive_on";
 /** The last SHA-256 that `fill` has looked at. */
 const filledFact = "archive_filled";
-
-const newKey = (sha256: string) =>
-  `'objects/' || substr(${sha256}, 1, 2) || '/' || ${sha256} || '.' || lower(hex(randomblob(4)))`;
+/** The last recording that `fill` has looked at, or `allRecordings`. An archive of an older version has looked at none. */
+const filledRecordingsFact = "archive_filled_recordings";
+const allRecordings = "all";
 
 function keyOf(sha256: string): string {
   return `objects/${sha256.slice(0, 2)}/${sha256}.${randomBytes(4).toString("hex")}`;
 }
-
-/** Column values of an object that is queued. */
-const newItem = (row: string) => `${row}.sha256, ${row}.size, ${newKey(`${row}.sha256`)}`;
-
-/** `is_archived` 0 waits in the queue. `due_ms` is in running time (running-time.ts). */
-export const archiveSchema = `
-  CREATE TABLE archive_items (
-    sha256      TEXT    NOT NULL PRIMARY KEY,
-    size        INTEGER NOT NULL,
-    key         TEXT    NOT NULL,
-    is_archived INTEGER NOT NULL DEFAULT 0,
-    is_local    INTEGER NOT NULL DEFAULT 1,
-    used_at     INTEGER NOT NULL,
-    queued_at   INTEGER NOT NULL,
-    due_ms      INTEGER NOT NULL DEFAULT 0,
-    failures    INTEGER NOT NULL DEFAULT 0,
-    upload_id   TEXT
-  ) STRICT, WITHOUT ROWID;
-  CREATE INDEX archive_queued ON archive_items (queued_at) WHERE is_archived = 0;
-  CREATE INDEX archive_evictable ON archive_items (used_at, sha256)
-    WHERE is_archived = 1 AND is_local = 1 AND size > 0;
-  CREATE INDEX archive_uploads ON archive_items (sha256) WHERE upload_id IS NOT NULL;
-  CREATE TABLE archive_removals (
-    key       TEXT    NOT NULL PRIMARY KEY,
-    size      INTEGER NOT NULL,
-    upload_id TEXT
-  ) STRICT, WITHOUT ROWID;
-
-  CREATE TRIGGER archive_finished AFTER UPDATE OF state ON streams
-  WHEN NEW.state = 2 AND OLD.state < 2 AND EXISTS (SELECT 1 FROM meta WHERE name = '${onFact}')
-  BEGIN
-    INSERT INTO archive_items (sha256, size, key, used_at, queued_at)
-    VALUES (${newItem("NEW")}, NEW.finished_at, NEW.finished_at)
-    ON CONFLICT (sha256) DO UPDATE SET
-      is_local = 1,
-      used_at = max(used_at, excluded.used_at),
-      is_archived = iif(EXISTS (SELECT 1 FROM streams WHERE sha256 = NEW.sha256 AND damaged = 1), 0, is_archived);
-  END;
-  CREATE TRIGGER archive_entered AFTER INSERT ON streams
-  WHEN NEW.state = 2 AND EXISTS (SELECT 1 FROM meta WHERE name = '${onFact}')
-  BEGIN
-    INSERT INTO archive_items (sha256, size, key, used_at, queued_at)
-    VALUES (${newItem("NEW")}, NEW.finished_at, NEW.finished_at)
-    ON CONFLICT (sha256) DO UPDATE SET used_at = max(used_at, excluded.used_at);
-  END;
-  CREATE TRIGGER archive_read AFTER UPDATE OF read_at ON streams WHEN NEW.state = 2 BEGIN
-    UPDATE archive_items SET used_at = NEW.read_at WHERE sha256 = NEW.sha256 AND used_at < NEW.read_at;
-  END;
-  CREATE TRIGGER archive_released AFTER DELETE ON streams
-  WHEN OLD.state = 2 AND NOT EXISTS (SELECT 1 FROM streams WHERE sha256 = OLD.sha256 AND state = 2)
-  BEGIN
-    INSERT OR IGNORE INTO archive_removals (key, size, upload_id)
-    SELECT key, size, upload_id FROM archive_items WHERE sha256 = OLD.sha256;
-    DELETE FROM archive_items WHERE sha256 = OLD.sha256;
-  END;
-
-  CREATE TABLE archive_totals (
-    one            INTEGER NOT NULL PRIMARY KEY,
-    queued         INTEGER NOT NULL,
-    queued_bytes   INTEGER NOT NULL,
-    archived       INTEGER NOT NULL,
-    archived_bytes INTEGER NOT NULL,
-    evicted        INTEGER NOT NULL,
-    evicted_bytes  INTEGER NOT NULL,
-    removals       INTEGER NOT NULL
-  ) STRICT;
-  INSERT INTO archive_totals VALUES (1, 0, 0, 0, 0, 0, 0, 0);
-  CREATE TRIGGER archive_item_inserted AFTER INSERT ON archive_items BEGIN
-    UPDATE archive_totals SET
-      queued = queued + 1 - NEW.is_archived,
-      queued_bytes = queued_bytes + (1 - NEW.is_archived) * NEW.size,
-      archived = archived + NEW.is_archived,
-      archived_bytes = archived_bytes + NEW.is_archived * NEW.size,
-      evicted = evicted + 1 - NEW.is_local,
-      evicted_bytes = evicted_bytes + (1 - NEW.is_local) * NEW.size;
-  END;
-  CREATE TRIGGER archive_item_updated AFTER UPDATE OF is_archived, is_local ON archive_items BEGIN
-    UPDATE archive_totals SET
-      queued = queued + OLD.is_archived - NEW.is_archived,
-      queued_bytes = queued_bytes + (OLD.is_archived - NEW.is_archived) * NEW.size,
-      archived = archived + NEW.is_archived - OLD.is_archived,
-      archived_bytes = archived_bytes + (NEW.is_archived - OLD.is_archived) * NEW.size,
-      evicted = evicted + OLD.is_local - NEW.is_local,
-      evicted_bytes = evicted_bytes + (OLD.is_local - NEW.is_local) * NEW.size;
-  END;
-  CREATE TRIGGER archive_item_deleted AFTER DELETE ON archive_items BEGIN
-    UPDATE archive_totals SET
-      queued = queued - 1 + OLD.is_archived,
-      queued_bytes = queued_bytes - (1 - OLD.is_archived) * OLD.size,
-      archived = archived - OLD.is_archived,
-      archived_bytes = archived_bytes - OLD.is_archived * OLD.size,
-      evicted = evicted - 1 + OLD.is_local,
-      evicted_bytes = evicted_bytes - (1 - OLD.is_local) * OLD.size;
-  END;
-  CREATE TRIGGER archive_removal_inserted AFTER INSERT ON archive_removals BEGIN
-    UPDATE archive_totals SET removals = removals + 1;
-  END;
-  CREATE TRIGGER archive_removal_deleted AFTER DELETE ON archive_removals BEGIN
-    UPDATE archive_totals SET removals = removals - 1;
-  END;
-`;
 
 interface SqlRow extends Omit<ArchiveItem, "isArchived" | "isLocal"> {
   isArchived: number;
@@ -139,13 +40,24 @@ interface FoundRow extends SqlRow {
 
 const columns = `sha256, size, key, is_archived AS "isArchived", is_local AS "isLocal", queued_at AS "queuedAt", failures,
   upload_id AS "uploadId"`;
+const objectColumns = `${columns}, CAST(NULL AS TEXT) AS recording`;
+const recordingColumns = `${columns}, name AS recording`;
+
+/** The tables of items, by the keys of their items. */
+type ItemTable = "archive_items" | "archive_recordings";
 
 export class SqlArchive implements ArchiveCatalog {
+  readonly recordings: SqlRecordingItems;
   readonly #statements: ReturnType<typeof prepareStatements>;
+  readonly #ofObjects: ItemChanges;
+  readonly #ofRecordings: ItemChanges;
 
   /** Expects a database with the current schema. */
   constructor(database: SqlDatabase) {
+    this.recordings = new SqlRecordingItems(database);
     this.#statements = prepareStatements(database);
+    this.#ofObjects = itemChanges(database, "archive_items");
+    this.#ofRecordings = itemChanges(database, "archive_recordings");
   }
 
   use(archive: string | undefined): boolean {
@@ -161,10 +73,15 @@ export class SqlArchive implements ArchiveCatalog {
     setMeta.run(onFact, "yes");
     // What was finished while there was no archive has no item.
     setMeta.run(filledFact, "");
+    setMeta.run(filledRecordingsFact, "0");
     return true;
   }
 
   fill(limit: number, at: number): boolean {
+    return this.#fillObjects(limit, at) || this.#fillRecordings(limit, at);
+  }
+
+  #fillObjects(limit: number, at: number): boolean {
     const { meta, setMeta, removeMeta, unqueued, queue } = this.#statements;
     const after = meta.get(filledFact)?.value;
     if (after === undefined) return false;
@@ -173,6 +90,15 @@ export class SqlArchive implements ArchiveCatalog {
     const last = rows.at(-1)?.sha256;
     if (last === undefined) removeMeta.run(filledFact);
     else setMeta.run(filledFact, last);
+    return last !== undefined;
+  }
+
+  #fillRecordings(limit: number, at: number): boolean {
+    const { meta, setMeta } = this.#statements;
+    const after = meta.get(filledRecordingsFact)?.value ?? "0";
+    if (after === allRecordings) return false;
+    const last = this.recordings.fillAfter(Number(after), limit, at);
+    setMeta.run(filledRecordingsFact, last === undefined ? allRecordings : String(last));
     return last !== undefined;
   }
 
@@ -193,15 +119,15 @@ export class SqlArchive implements ArchiveCatalog {
   }
 
   begun({ sha256, key }: ItemRef, uploadId: string | null): void {
-    this.#statements.begun.run(uploadId, sha256, key);
+    this.#changesOf(key).begun.run(uploadId, sha256, key);
   }
 
   failed({ sha256, key }: ItemRef, dueMs: number): void {
-    this.#statements.failed.run(dueMs, sha256, key);
+    this.#changesOf(key).failed.run(dueMs, sha256, key);
   }
 
   archived({ sha256, key }: ItemRef): boolean {
-    return this.#statements.archived.get(sha256, key) !== null;
+    return this.#changesOf(key).archived.get(sha256, key) !== null;
   }
 
   requeue(sha256: string): void {
@@ -226,7 +152,7 @@ export class SqlArchive implements ArchiveCatalog {
     return rows.map((row) => Object.assign(row, { streamIds: this.#streamsOf(row.sha256) }));
   }
 
-  uploads(after: string, limit: number): { sha256: string; uploadId: string }[] {
+  uploads(after: string, limit: number): { key: string; uploadId: string }[] {
     return this.#statements.uploads.all(after, limit);
   }
 
@@ -239,15 +165,22 @@ export class SqlArchive implements ArchiveCatalog {
   }
 
   totals(): ArchiveTotals {
-    return this.#statements.totals.get()!;
+    const { totals, recordingTotals } = this.#statements;
+    return { ...totals.get()!, recordings: recordingTotals.get()! };
   }
 
   /** Forgets the items of another archive. Returns false if some audio is there alone. */
   #forget(): boolean {
-    if (this.totals().evicted > 0) return false;
+    const { evicted, recordings } = this.totals();
+    if (evicted + recordings.evicted > 0) return false;
+    this.recordings.forget();
     this.#statements.forgetItems.run();
     this.#statements.forgetRemovals.run();
     return true;
+  }
+
+  #changesOf(key: string): ItemChanges {
+    return isRecordingKey(key) ? this.#ofRecordings : this.#ofObjects;
   }
 
   #streamsOf(sha256: string): string[] {
@@ -268,6 +201,27 @@ const on =
   <R, P extends SqlValue[]>(sql: string) =>
     database.prepare<R, P>(sql);
 
+type ItemChanges = ReturnType<typeof itemChanges>;
+
+/** What happens to an item on its way to the archive. */
+function itemChanges(database: SqlDatabase, table: ItemTable) {
+  const one = on(database);
+  const own = database.dialect.own();
+  return {
+    begun: one<never, [string | null, string, string]>(
+      `UPDATE ${table} SET upload_id = ? WHERE sha256 = ? AND key = ? AND ${own}`,
+    ),
+    failed: one<never, [number, string, string]>(
+      `UPDATE ${table} SET due_ms = ?, failures = failures + 1
+       WHERE sha256 = ? AND key = ? AND is_archived = 0 AND ${own}`,
+    ),
+    archived: one<{ size: number }, [string, string]>(
+      `UPDATE ${table} SET is_archived = 1, due_ms = 0, failures = 0, upload_id = NULL
+       WHERE sha256 = ? AND key = ? AND ${own} RETURNING size`,
+    ),
+  };
+}
+
 function changes(database: SqlDatabase) {
   const one = on(database);
   const { nodeKey } = database.dialect;
@@ -280,17 +234,6 @@ function changes(database: SqlDatabase) {
     queue: one<never, [string, number, string, number, number]>(
       `INSERT INTO archive_items (sha256, size, key, used_at, queued_at)
        VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-    ),
-    begun: one<never, [string | null, string, string]>(
-      `UPDATE archive_items SET upload_id = ? WHERE sha256 = ? AND key = ? AND ${own}`,
-    ),
-    failed: one<never, [number, string, string]>(
-      `UPDATE archive_items SET due_ms = ?, failures = failures + 1
-       WHERE sha256 = ? AND key = ? AND is_archived = 0 AND ${own}`,
-    ),
-    archived: one<{ size: number }, [string, string]>(
-      `UPDATE archive_items SET is_archived = 1, due_ms = 0, failures = 0, upload_id = NULL
-       WHERE sha256 = ? AND key = ? AND ${own} RETURNING size`,
     ),
     requeue: one<never, [string]>(
       `UPDATE archive_items SET is_archived = 0, due_ms = 0, failures = 0
@@ -311,20 +254,31 @@ function queries(database: SqlDatabase) {
   const one = on(database);
   const { indexedBy, textsOf, greatest, sameNode } = database.dialect;
   const own = database.dialect.own();
-  const exceptKeys = `key NOT IN (${textsOf("?")})`;
+  const exceptKeys = (parameter = "?") => `key NOT IN (${textsOf(parameter)})`;
+  const due = (columnsOf: string, table: ItemTable, index: string) =>
+    `SELECT ${columnsOf} FROM ${table} ${indexedBy(index)}
+     WHERE is_archived = 0 AND due_ms <= ?1 AND ${exceptKeys("?2")} AND ${own} ORDER BY queued_at, key LIMIT ?3`;
+  const totals = `queued, queued_bytes AS "queuedBytes", archived, archived_bytes AS "archivedBytes", evicted,
+         evicted_bytes AS "evictedBytes"`;
+  const uploads = (table: ItemTable, index: string) =>
+    `SELECT key, upload_id AS "uploadId" FROM ${table} ${indexedBy(index)}
+     WHERE upload_id IS NOT NULL AND key > ?1 AND ${own}`;
   return {
     meta: one<{ value: string }, [string]>(`SELECT value FROM meta WHERE name = ? AND ${own}`),
-    find: one<SqlRow, [string]>(`SELECT ${columns} FROM archive_items WHERE sha256 = ? AND ${own}`),
+    find: one<SqlRow, [string]>(`SELECT ${objectColumns} FROM archive_items WHERE sha256 = ? AND ${own}`),
     findAnywhere: one<FoundRow, [string]>(
-      `SELECT ${columns}, CASE WHEN ${own} THEN 0 ELSE 1 END AS "isForeign" FROM archive_items
-       WHERE sha256 = ? AND (${own} OR is_archived = 1) ORDER BY "isForeign" LIMIT 1`,
+      `SELECT ${objectColumns}, CASE WHEN ${own} THEN 0 ELSE 1 END AS "isForeign" FROM archive_items
+       WHERE sha256 = ?1 AND (${own} OR is_archived = 1)
+       UNION ALL SELECT ${recordingColumns}, 1 AS "isForeign" FROM archive_recordings WHERE sha256 = ?1 AND is_archived = 1
+       ORDER BY "isForeign", key LIMIT 1`,
     ),
     due: one<SqlRow, [number, string, number]>(
-      `SELECT ${columns} FROM archive_items ${indexedBy("archive_queued")}
-       WHERE is_archived = 0 AND due_ms <= ? AND ${exceptKeys} AND ${own} ORDER BY queued_at, sha256 LIMIT ?`,
+      `SELECT * FROM (${due(objectColumns, "archive_items", "archive_queued")}) objects
+       UNION ALL SELECT * FROM (${due(recordingColumns, "archive_recordings", "archive_recordings_queued")}) recordings
+       ORDER BY "queuedAt", key LIMIT ?3`,
     ),
     after: one<SqlRow, [string, number]>(
-      `SELECT ${columns} FROM archive_items WHERE sha256 > ? AND ${own} ORDER BY sha256 LIMIT ?`,
+      `SELECT ${objectColumns} FROM archive_items WHERE sha256 > ? AND ${own} ORDER BY sha256 LIMIT ?`,
     ),
     unqueued: one<{ sha256: string; size: number; usedAt: number }, [string, number]>(
       `SELECT sha256, max(size) AS size, max(${greatest}(read_at, finished_at)) AS "usedAt" FROM streams ${indexedBy("streams_by_object")}
@@ -340,18 +294,21 @@ function queries(database: SqlDatabase) {
       `SELECT id FROM streams ${indexedBy("streams_by_object")}
        WHERE sha256 IS NOT NULL AND sha256 = ? AND state = 2 AND ${own} LIMIT ${maxStreamsOfObject}`,
     ),
-    uploads: one<{ sha256: string; uploadId: string }, [string, number]>(
-      `SELECT sha256, upload_id AS "uploadId" FROM archive_items ${indexedBy("archive_uploads")}
-       WHERE upload_id IS NOT NULL AND sha256 > ? AND ${own} ORDER BY sha256 LIMIT ?`,
+    uploads: one<{ key: string; uploadId: string }, [string, number]>(
+      `${uploads("archive_items", "archive_uploads")}
+       UNION ALL ${uploads("archive_recordings", "archive_recordings_uploads")} ORDER BY key LIMIT ?2`,
     ),
     removals: one<ArchiveRemoval, [string, number]>(
-      `SELECT key, size, upload_id AS "uploadId" FROM archive_removals WHERE ${exceptKeys} AND ${own} ORDER BY key LIMIT ?`,
+      `SELECT key, size, upload_id AS "uploadId" FROM archive_removals WHERE ${exceptKeys()} AND ${own} ORDER BY key LIMIT ?`,
     ),
-    totals: one<ArchiveTotals, []>(
-      `SELECT queued, queued_bytes AS "queuedBytes", archived, archived_bytes AS "archivedBytes", evicted,
-         evicted_bytes AS "evictedBytes", removals,
-         (SELECT min(queued_at) FROM archive_items ${indexedBy("archive_queued")} WHERE is_archived = 0 AND ${own}) AS "oldestQueuedAt"
+    totals: one<Omit<ArchiveTotals, "recordings">, []>(
+      `SELECT ${totals}, removals,
+         (SELECT min(queued_at) FROM (
+           SELECT min(queued_at) AS queued_at FROM archive_items ${indexedBy("archive_queued")} WHERE is_archived = 0 AND ${own}
+           UNION ALL SELECT min(queued_at) FROM archive_recordings ${indexedBy("archive_recordings_queued")} WHERE is_archived = 0 AND ${own}
+         ) oldest) AS "oldestQueuedAt"
        FROM archive_totals WHERE ${own}`,
     ),
+    recordingTotals: one<ItemTotals, []>(`SELECT ${totals} FROM archive_recording_totals WHERE ${own}`),
   };
 }

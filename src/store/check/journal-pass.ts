@@ -94,7 +94,7 @@ async function enterArchived(context: CheckContext, absent: FinishedStream[]): P
 
 /** The item of an object that is in the archive alone. */
 export function evictedItem({ sha256, size, finishedAt }: FinishedStream, key: string): ArchiveItem {
-  const facts = { isArchived: true, isLocal: false, failures: 0, uploadId: null };
+  const facts = { isArchived: true, isLocal: false, recording: null, failures: 0, uploadId: null };
   return { sha256, size, key, queuedAt: finishedAt, ...facts };
 }
 

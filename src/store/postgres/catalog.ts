@@ -121,6 +121,7 @@ function join(database: PostgresDatabase, node: string): boolean {
     INSERT INTO totals (node) VALUES ('${node}') ON CONFLICT DO NOTHING;
     INSERT INTO recording_totals (node) VALUES ('${node}') ON CONFLICT DO NOTHING;
     INSERT INTO archive_totals (node) VALUES ('${node}') ON CONFLICT DO NOTHING;
+    INSERT INTO archive_recording_totals (node) VALUES ('${node}') ON CONFLICT DO NOTHING;
     COMMIT`);
   const row = database
     .prepare<{ fence: number }, [string]>("SELECT fence FROM nodes WHERE id = ?")

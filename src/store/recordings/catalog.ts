@@ -2,9 +2,10 @@
 import type { Level } from "../../codec/peaks/level.ts";
 import type { RecordingEntry, StartedSegment } from "../../base/recording-entry.ts";
 
+import type { SamplesPlace } from "./place.ts";
 import type { TimelineCatalog } from "./timeline/catalog.ts";
 
-export interface RecordingRow extends RecordingEntry {
+export interface RecordingRow extends RecordingEntry, SamplesPlace {
   id: number;
   /** By itself: a pinned range of time may keep it, too. */
   isPinned: boolean;
@@ -12,10 +13,8 @@ export interface RecordingRow extends RecordingEntry {
   fileBytes: number;
   /** Of all of its audio; absent if it was not measured yet. */
   level?: Level;
-  /** Files that are not in the recordings folder any more; absent if both are there. */
+  /** Files that nobody has any more; absent if both are in the recordings folder, or the `.wav` in the archive. */
   missing?: ("bin" | "wav")[];
-  /** The node that has the files, if that is another one. */
-  otherNode?: string;
 }
 
 /** The last recording of a page; the next page starts after it. */

@@ -7,8 +7,9 @@ import {
   type StartedSegment,
 } from "../../base/recording-entry.ts";
 import type { RecordingCatalog, RecordingQuery, RecordingRow } from "./catalog.ts";
+import { placeColumns, type PlaceColumns, placeJoin, placeOf } from "./place.ts";
 import { type PlacedRow, SqlTimeline, wavOf } from "./timeline/sql.ts";
-import { type Dialect, otherNode, type SqlDatabase, upsert } from "../sql/database.ts";
+import { type Dialect, type SqlDatabase, upsert } from "../sql/database.ts";
 
 export const recordingSchema = `
   CREATE TABLE recordings (
@@ -60,9 +61,7 @@ export const recordingAccountSchema = `
 /** Reads of older recordings compare the SHA-256. */
 export const checksumColumn = "ALTER TABLE recordings ADD COLUMN wav_checksum TEXT";
 
-interface SqlRow {
-  /** Only rows that nodes share have it. */
-  node?: string;
+interface SqlRow extends PlaceColumns {
   id: number;
   name: string;
   pinned: number;
@@ -176,8 +175,8 @@ export class SqlRecordings implements RecordingCatalog {
 const rowsOf = ({
   sameNode,
 }: Dialect) => `SELECT r.*, s.key AS session_key, s.start_us AS session_start_us, s.run, s.stepped_ms, s.device_time_ms,
-    o.peak, o.mean_square, o.clipped
-  FROM recordings r JOIN recording_sessions s ON s.id = r.session
+    o.peak, o.mean_square, o.clipped, ${placeColumns}
+  FROM recordings r JOIN recording_sessions s ON s.id = r.session ${placeJoin}
   LEFT JOIN recording_overviews o
     ON o.source = coalesce(r.device, '#' || r.stream_id) AND o.started_at = r.started_at AND o.name = r.name AND ${sameNode("o", "r")}`;
 
@@ -249,7 +248,7 @@ function valuesOf(recording: RecordingEntry, session: number, account: string | 
 
 function toRow(row: SqlRow, dialect: Dialect): RecordingRow {
   return {
-    ...otherNode(dialect, row),
+    ...placeOf(row, dialect),
     id: row.id,
     isPinned: row.pinned === 1,
     fileBytes: row.file_bytes,

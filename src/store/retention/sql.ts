@@ -189,7 +189,7 @@ function firstPosition(kind: RetainedKind, isBackwards: boolean): CandidatePosit
 }
 
 /** A recording of a pinned range of its device. */
-const inPinnedRange = `EXISTS (
+export const inPinnedRange = `EXISTS (
   SELECT 1 FROM pinned_ranges p
   WHERE p.device = r.device AND p.from_at < r.ended_at AND p.to_at > r.started_at)`;
 

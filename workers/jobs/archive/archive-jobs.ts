@@ -9,12 +9,13 @@ import type {
 } from "../../../src/store/archive/archiver-calls.ts";
 import { ArchiveFailure, Bucket } from "../../../src/store/archive/bucket.ts";
 import type { ArchiveRemoval } from "../../../src/store/archive/catalog.ts";
-import { sumsKeyOf } from "../../../src/store/archive/keys.ts";
+import { isRecordingKey, sidecarKeyOf, sumsKeyOf } from "../../../src/store/archive/keys.ts";
 import { minSumsObjectBytes } from "../../../src/base/limits/archive.ts";
 import { CacheLayout } from "../../../src/store/layout.ts";
 import { SumsCache } from "../../../src/store/streams/sums/files.ts";
 import { fetchPiece, verifyFetched } from "./fetched-piece.ts";
-import { storeObject } from "./stored-object.ts";
+import { fetchMeasured } from "./fetched-measured.ts";
+import { storeItem } from "./stored-item.ts";
 
 type Args<C extends ArchiverCall> = ArchiverCalls[C][0];
 type Result<C extends ArchiverCall> = ArchiverCalls[C][1];
@@ -23,17 +24,20 @@ export class ArchiveJobs {
   readonly #post: (reply: ArchiverReply) => void;
   readonly #bucket: Bucket;
   readonly #layout: CacheLayout;
+  readonly #recordingsDir: string;
   readonly #sums: SumsCache;
   readonly #calls: { [C in ArchiverCall]: (args: Args<C>) => Promise<Result<C>> } = {
     put: async (item) => {
       const begun = (_item: unknown, uploadId: string | null) =>
         this.#post({ begun: { sha256: item.sha256, key: item.key }, uploadId });
-      await storeObject({ bucket: this.#bucket, layout: this.#layout, begun }, item);
+      const host = { bucket: this.#bucket, layout: this.#layout, recordingsDir: this.#recordingsDir, begun };
+      await storeItem(host, item);
       return null;
     },
     remove: async (removal) => await this.#remove(removal),
     fetch: async (task) =>
       await fetchPiece({ bucket: this.#bucket, layout: this.#layout, sums: this.#sums }, task),
+    fetchMeasured: async (task) => await fetchMeasured(this.#bucket, task),
     verify: async ({ sha256, size }) => {
       await verifyFetched(this.#layout, sha256, size);
       return null;
@@ -41,10 +45,11 @@ export class ArchiveJobs {
     abortUploads: async (args) => await this.#abortUploads(args),
   };
 
-  constructor({ cacheDir, bucket }: ArchiverStart, post: (reply: ArchiverReply) => void) {
+  constructor({ cacheDir, recordingsDir, bucket }: ArchiverStart, post: (reply: ArchiverReply) => void) {
     this.#post = post;
     this.#bucket = new Bucket(bucket, (operation, status) => post({ operation, status }));
     this.#layout = new CacheLayout(cacheDir);
+    this.#recordingsDir = recordingsDir;
     this.#sums = new SumsCache(this.#layout, maxCachedSumsBytes);
   }
 
@@ -66,7 +71,8 @@ export class ArchiveJobs {
 
   async #remove({ key, size, uploadId }: ArchiveRemoval): Promise<null> {
     if (uploadId !== null) await this.#bucket.abortParts(key, uploadId);
-    if (size > minSumsObjectBytes) await this.#bucket.remove(sumsKeyOf(key));
+    if (isRecordingKey(key)) await this.#bucket.remove(sidecarKeyOf(key));
+    else if (size > minSumsObjectBytes) await this.#bucket.remove(sumsKeyOf(key));
     await this.#bucket.remove(key);
     return null;
   }

@@ -9,7 +9,7 @@ import { failpoint } from "../../../src/base/failpoint.ts";
 import { fetchPieceBytes, minSumsObjectBytes } from "../../../src/base/limits/archive.ts";
 import type { FetchTask } from "../../../src/store/archive/archiver-calls.ts";
 import type { Bucket } from "../../../src/store/archive/bucket.ts";
-import { sumsKeyOf } from "../../../src/store/archive/keys.ts";
+import { isRecordingKey, sidecarKeyOf, sumsKeyOf } from "../../../src/store/archive/keys.ts";
 import { type CacheLayout, createFolder } from "../../../src/store/layout.ts";
 import { SumsCache } from "../../../src/store/streams/sums/files.ts";
 import { blockBytes, BlockSums, SumsBuilder, sumsFileBytes } from "../../../src/store/streams/sums/sums.ts";
@@ -29,27 +29,36 @@ export async function fetchPiece(host: FetchHost, task: FetchTask): Promise<{ is
     await fetchVerified(host, task, (bytes) => isWhole(host, sha256, bytes));
     return { isWhole: true };
   }
-  const sums = host.sums.load(sha256) ?? (await fetchSums(host, task));
+  const known = host.sums.load(sha256);
+  // The first read of a recording at a node would take two round trips otherwise.
+  const [sums, first] = known === undefined ? await fetchBoth(host, task) : [known, undefined];
   if (sums === undefined) return await fetchAll(host, task);
-  await fetchVerified(
-    host,
-    task,
-    (bytes) => sums.firstDamaged(task.offset / blockBytes, bytes) === undefined,
-  );
+  const isRight = (bytes: Uint8Array) => sums.firstDamaged(task.offset / blockBytes, bytes) === undefined;
+  await fetchVerified(host, task, isRight, first);
   return { isWhole: false };
 }
 
+/** The block checksums of the object, and the piece. */
+async function fetchBoth(host: FetchHost, task: FetchTask) {
+  return await Promise.all([fetchSums(host, task), getPiece(host.bucket, task)]);
+}
+
+async function getPiece(bucket: Bucket, { key, size, offset }: FetchTask): Promise<Uint8Array<ArrayBuffer>> {
+  return await bucket.get(key, offset, Math.min(fetchPieceBytes, size - offset));
+}
+
+/** `first` is the piece as it came already. */
 async function fetchVerified(
   host: FetchHost,
   task: FetchTask,
   isRight: (bytes: Uint8Array) => boolean,
+  first?: Uint8Array<ArrayBuffer>,
 ): Promise<void> {
-  const { sha256, size, key, offset } = task;
-  const length = Math.min(fetchPieceBytes, size - offset);
-  for (let tries = 1; tries <= 2; tries += 1) {
-    const bytes = await host.bucket.get(key, offset, length);
-    if (isRight(bytes)) return writePiece(host.layout, task, bytes);
-  }
+  const { sha256, offset } = task;
+  const bytes = first ?? (await getPiece(host.bucket, task));
+  if (isRight(bytes)) return writePiece(host.layout, task, bytes);
+  const again = await getPiece(host.bucket, task);
+  if (isRight(again)) return writePiece(host.layout, task, again);
   throw new WavecacheError("OBJECT_DAMAGED", `${sha256}: its copy in the archive is damaged at ${offset}`);
 }
 
@@ -64,7 +73,9 @@ function isWhole({ sums }: FetchHost, sha256: string, bytes: Uint8Array): boolea
 
 /** Undefined if the archive does not have them whole. */
 async function fetchSums({ bucket, sums }: FetchHost, { sha256, size, key }: FetchTask) {
-  const file = await bucket.getWhole(sumsKeyOf(key), sumsFileBytes(size));
+  const file = await (isRecordingKey(key)
+    ? bucket.getStart(sidecarKeyOf(key), sumsFileBytes(size))
+    : bucket.getWhole(sumsKeyOf(key), sumsFileBytes(size)));
   const found = file && BlockSums.decode(file);
   if (found?.size !== size) return undefined;
   sums.store(sha256, found);

@@ -6,11 +6,18 @@
 import { WavecacheError } from "../../../base/errors.ts";
 import type { PostgresDatabase } from "../database.ts";
 import { archiveTables } from "./archive.ts";
+import { archivedRecordingTables } from "./archived-recordings.ts";
 import { recordingTables } from "./recordings.ts";
 import { consumerOwners, sharedTables, tokenNews } from "./shared.ts";
 import { streamTables } from "./streams.ts";
 
-const migrations = [streamTables + recordingTables + sharedTables, archiveTables, tokenNews, consumerOwners];
+const migrations = [
+  streamTables + recordingTables + sharedTables,
+  archiveTables,
+  tokenNews,
+  consumerOwners,
+  archivedRecordingTables,
+];
 
 /** Of the advisory lock that a node holds while it migrates: other nodes that start wait for it. */
 const lock = 0x77617665;

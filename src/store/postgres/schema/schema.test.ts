@@ -6,7 +6,8 @@ import { PostgresCatalog } from "../catalog.ts";
 import { PostgresDatabase } from "../database.ts";
 
 /** Only SQLite has these: its index of the search, and the key of tables with one row. */
-const ofSqlite = /^(search_|sqlite_)|^(totals|recording_totals|archive_totals)\.one$/;
+const ofSqlite =
+  /^(search_|sqlite_)|^(totals|recording_totals|archive_totals|archive_recording_totals)\.one$/;
 
 function columnsOfSqlite(): string[] {
   const database = new Database(":memory:");

@@ -1,5 +1,6 @@
 /** The catalog of when there is audio of which device. */
 import type { Loss, RecordedWav } from "../../../base/recording-entry.ts";
+import type { SamplesPlace } from "../place.ts";
 
 /** Times are in µs since 1970. */
 export interface TimelineQuery {
@@ -77,7 +78,7 @@ export interface TimelineRows {
 }
 
 /** A segment of a session, as far as its samples matter. */
-export interface SegmentRow {
+export interface SegmentRow extends SamplesPlace {
   id: number;
   name: string;
   session: number;

@@ -18,7 +18,8 @@ import type {
   TimelineRows,
   TimelineTotals,
 } from "./catalog.ts";
-import type { SqlDatabase } from "../../sql/database.ts";
+import { type PlaceColumns, placeColumns, placeJoin, placeOf } from "../place.ts";
+import type { Dialect, SqlDatabase } from "../../sql/database.ts";
 
 /** A source is a device, or a stream without one. */
 const sourceOfRow = "coalesce(device, '#' || stream_id)";
@@ -113,9 +114,11 @@ export interface PlacedRow {
 
 export class SqlTimeline implements TimelineCatalog {
   readonly #statements: ReturnType<typeof prepareStatements>;
+  readonly #dialect: Dialect;
 
   constructor(database: SqlDatabase) {
     this.#statements = prepareStatements(database);
+    this.#dialect = database.dialect;
   }
 
   sourceOf(name: string): string {
@@ -206,7 +209,8 @@ export class SqlTimeline implements TimelineCatalog {
   }
 
   segments(session: number, first: number, past: number, limit: number): SegmentRow[] {
-    return this.#statements.segments.all(session, session, first, past, first, limit).map(toSegment);
+    const rows = this.#statements.segments.all(session, session, first, past, first, limit);
+    return rows.map((row) => toSegment(row, this.#dialect));
   }
 
   end({ connection, reason }: EndedConnection): void {
@@ -236,7 +240,7 @@ export class SqlTimeline implements TimelineCatalog {
   }
 }
 
-interface StoredSegment extends Omit<SegmentRow, "losses" | "wav"> {
+interface StoredSegment extends Omit<SegmentRow, "losses" | "wav" | "otherNode" | "archive">, PlaceColumns {
   losses: string | null;
   wav_bytes: number;
   wav_sha256: string;
@@ -249,9 +253,10 @@ export function wavOf(row: Pick<StoredSegment, "wav_bytes" | "wav_sha256" | "wav
   return { bytes: row.wav_bytes, sha256: row.wav_sha256, ...checksum };
 }
 
-function toSegment(row: StoredSegment): SegmentRow {
+function toSegment(row: StoredSegment, dialect: Dialect): SegmentRow {
   const { id, name, session, position, samples, losses } = row;
-  return { id, name, session, position, samples, losses: lossesOf(losses), wav: wavOf(row) };
+  const place = placeOf(row, dialect);
+  return { ...place, id, name, session, position, samples, losses: lossesOf(losses), wav: wavOf(row) };
 }
 
 function lossesOf(text: string | null): readonly Loss[] {
@@ -348,11 +353,11 @@ function prepareReads(database: SqlDatabase) {
        WHERE ${timeOf("r.position")} >= ? AND ${timeOf("r.position + r.span")} <= ? LIMIT ?`,
     ),
     segments: database.prepare<StoredSegment, [number, number, number, number, number, number]>(
-      `SELECT id, name, session, position, samples, losses, wav_bytes, wav_sha256, wav_checksum FROM recordings
-       WHERE session = ?
-         AND position >= coalesce((SELECT max(position) FROM recordings WHERE session = ? AND position <= ?), 0)
-         AND position < ? AND position + span > ?
-       ORDER BY position, id LIMIT ?`,
+      `SELECT r.*, ${placeColumns} FROM recordings r ${placeJoin}
+       WHERE r.session = ?
+         AND r.position >= coalesce((SELECT max(position) FROM recordings WHERE session = ? AND position <= ?), 0)
+         AND r.position < ? AND r.position + r.span > ?
+       ORDER BY r.position, r.id LIMIT ?`,
     ),
   };
 }

@@ -3,7 +3,8 @@ import type { Database } from "bun:sqlite";
 import { closeSync, fsyncSync, openSync, renameSync } from "node:fs";
 import { dirname } from "node:path";
 import { WavecacheError } from "../../../base/errors.ts";
-import { archiveSchema } from "../../archive/sql.ts";
+import { recordingItemSchema } from "../../archive/recording-items.ts";
+import { archiveSchema } from "../../archive/object-schema.ts";
 import { soundSchema } from "../../recordings/sounds/sql.ts";
 import { deviceSchema } from "../../devices/sql.ts";
 import { consumerOwnerColumns } from "../../events/claims.ts";
@@ -158,6 +159,7 @@ export const migrations = [
   levelBytesSchema,
   archiveSchema,
   consumerOwnerColumns,
+  recordingItemSchema,
 ];
 
 /** The newest, which this version writes. */

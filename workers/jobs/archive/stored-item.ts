@@ -1,52 +1,65 @@
 /**
- * Stores one object: by one request if it is short, else in parts. The object store compares each body with its
+ * Stores one object, or the `.wav` of a recording: by one request if it is short, else in parts. The object store compares each body with its
  * checksum, so that damage of the local file or on the way is found before anybody relies on the archive. Storing an
  * object again is harmless: its key stands for its content.
  */
 import * as fs from "node:fs/promises";
+import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { failpoint } from "../../../src/base/failpoint.ts";
 import { archivePartBytes, archiveReadBytes, minSumsObjectBytes } from "../../../src/base/limits/archive.ts";
 import { WavecacheError } from "../../../src/base/errors.ts";
 import { ArchiveFailure, type Bucket, type StoredPart } from "../../../src/store/archive/bucket.ts";
 import type { ArchiveItem } from "../../../src/store/archive/catalog.ts";
-import { hexToBase64, partBytesOf, sumsKeyOf } from "../../../src/store/archive/keys.ts";
+import { hexToBase64, partBytesOf, sidecarKeyOf, sumsKeyOf } from "../../../src/store/archive/keys.ts";
+import { encodeSidecar } from "../../../src/store/archive/sidecar.ts";
 import { type CacheLayout, isMissing, sizeOfFile } from "../../../src/store/layout.ts";
 import { blockBytes, type BlockSums } from "../../../src/store/streams/sums/sums.ts";
 import { readSums } from "../../../src/store/streams/sums/files.ts";
-import { computeSums } from "./compute-sums.ts";
+import { computeSums, verifiedSums } from "./compute-sums.ts";
+import { measuredFiles } from "./measured-files.ts";
 
 export interface PutHost {
   bucket: Bucket;
   layout: CacheLayout;
+  recordingsDir: string;
   /** An upload in parts was begun, so that a restart resumes it; null if the one before is gone. */
   begun(item: ArchiveItem, uploadId: string | null): void;
 }
 
-export async function storeObject(host: PutHost, item: ArchiveItem): Promise<void> {
-  const { bucket, layout } = host;
-  const { sha256, size, key, failures } = item;
-  const path = layout.objectPath(sha256);
+export async function storeItem(host: PutHost, item: ArchiveItem): Promise<void> {
+  const { bucket, layout, recordingsDir } = host;
+  const { sha256, size, key, failures, recording } = item;
+  const path = recording === null ? layout.objectPath(sha256) : join(recordingsDir, `${recording}.wav`);
   if (sizeOfFile(path) !== size) throw new WavecacheError("OBJECT_MISSING", path);
   failpoint("archive.put");
   // An answer may have been lost after the store had everything.
   const isThere = failures > 0 && (await bucket.sizeOf(key)) === size;
-  const sums = size > minSumsObjectBytes ? await sumsOf(layout, sha256, size) : undefined;
+  const sums = await sumsOf(layout, item, path);
   if (!isThere && size <= archivePartBytes)
     await bucket.put(key, Bun.file(path), { "x-amz-checksum-sha256": hexToBase64(sha256) });
   else if (!isThere) await new PartsUpload(host, item, path, sums!).run();
   failpoint("archive.stored");
-  if (sums !== undefined) await storeSums(bucket, sumsKeyOf(key), sums);
+  if (sums === undefined) return;
+  if (recording === null) await storeFile(bucket, sumsKeyOf(key), sums.encode());
+  else
+    await storeFile(bucket, sidecarKeyOf(key), encodeSidecar(sums, await measuredFiles(path.slice(0, -4))));
 }
 
-async function sumsOf(layout: CacheLayout, sha256: string, size: number): Promise<BlockSums> {
-  return readSums(layout, sha256) ?? (await computeSums(layout, layout.objectPath(sha256), sha256, size));
+/** Undefined for an object that is one piece: the store compares its SHA-256, and so does who reads it back. */
+async function sumsOf(
+  layout: CacheLayout,
+  { sha256, size, recording }: ArchiveItem,
+  path: string,
+): Promise<BlockSums | undefined> {
+  if (recording !== null) return await verifiedSums(path, sha256, size);
+  if (size <= minSumsObjectBytes) return undefined;
+  return readSums(layout, sha256) ?? (await computeSums(layout, path, sha256, size));
 }
 
-async function storeSums(bucket: Bucket, key: string, sums: BlockSums): Promise<void> {
-  const body = new Blob([sums.encode()]);
-  const digest = new Bun.CryptoHasher("sha256").update(await body.arrayBuffer()).digest("base64");
-  await bucket.put(key, body, { "x-amz-checksum-sha256": digest });
+async function storeFile(bucket: Bucket, key: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+  const digest = new Bun.CryptoHasher("sha256").update(bytes).digest("base64");
+  await bucket.put(key, new Blob([bytes]), { "x-amz-checksum-sha256": digest });
 }
 
 class PartsUpload {
