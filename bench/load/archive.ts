@@ -1,6 +1,6 @@
 /**
- * `bun run bench:archive`: what the archive costs an upload, and how soon audio that is in the archive alone is heard. The
- * object store (versitygw) runs on the same processors, so the server's own processor time counts as well.
+ * `bun run bench:archive`: what the archive costs uploads and reads, and how soon audio that is in the archive alone is
+ * heard. The object store (versitygw) runs on the same processors, so the server's own processor time counts as well.
  */
 import { cac } from "cac";
 import { readFileSync } from "node:fs";
@@ -26,9 +26,14 @@ interface Settings {
 
 interface Round {
   mebibytesPerSecond: number;
-  /** Of the server process, until everything is archived. */
-  processorSecondsPerGiB: number;
+  /** Processor seconds of the server for each GiB, until the last upload is acknowledged. */
+  uploadCost: number;
+  /** Until everything is archived. */
+  wholeCost: number;
 }
+
+/** Processor seconds of the server for each GiB. */
+type ReadCosts = Record<"HTTP, local" | "audio protocol, local" | "HTTP, archived", number>;
 
 const connections = 4;
 /** Throughput of uploads with the archive, of that without. */
@@ -63,7 +68,11 @@ function processorSeconds({ pid }: TestServer): number {
 }
 
 /** Each stream has other audio: what the store has already costs nothing. */
-async function uploadAll(server: TestServer, { streams, mebibytes }: Settings, round: number): Promise<void> {
+async function uploadAll(
+  server: TestServer,
+  { streams, mebibytes }: Pick<Settings, "streams" | "mebibytes">,
+  round: number,
+): Promise<void> {
   const audio = new Random(round + 1).bytes(mebibytes * MiB);
   let next = 0;
   const work = async () => {
@@ -87,16 +96,54 @@ async function untilArchived(server: TestServer): Promise<void> {
 }
 
 async function measure(server: TestServer, settings: Settings, round: number): Promise<Round> {
+  const gibibytes = (settings.streams * settings.mebibytes * MiB) / GiB;
   const before = processorSeconds(server);
   const startedAt = performance.now();
   await uploadAll(server, settings, round);
   const seconds = (performance.now() - startedAt) / 1000;
+  const uploadCost = (processorSeconds(server) - before) / gibibytes;
   await untilArchived(server);
-  const bytes = settings.streams * settings.mebibytes * MiB;
-  return {
-    mebibytesPerSecond: bytes / MiB / seconds,
-    processorSecondsPerGiB: (processorSeconds(server) - before) / (bytes / GiB),
-  };
+  const wholeCost = (processorSeconds(server) - before) / gibibytes;
+  return { mebibytesPerSecond: (gibibytes * GiB) / MiB / seconds, uploadCost, wholeCost };
+}
+
+/** Processor seconds of the server for each GiB that `read` reads. */
+async function costOf(server: TestServer, gibibytes: number, read: () => Promise<void>): Promise<number> {
+  const before = processorSeconds(server);
+  await read();
+  return (processorSeconds(server) - before) / gibibytes;
+}
+
+async function getAll(server: TestServer, ids: readonly string[]): Promise<void> {
+  for (const id of ids) {
+    const response = await fetch(`${server.httpBase}/api/streams/${id}/audio`);
+    if (response.status !== 200) throw new Error(`GET of ${id} answered ${response.status}`);
+    for await (const _ of response.body!);
+  }
+}
+
+const readStreams = 16;
+const readMebibytes = 32;
+
+/** Of audio that is here, and of the same once it is in the archive alone. */
+async function readCosts(store: ObjectStore): Promise<ReadCosts> {
+  await using server = await TestServer.start({ flags: store.directFlags, env: store.env });
+  const round = 99;
+  const gibibytes = (readStreams * readMebibytes * MiB) / GiB;
+  const ids = Array.from({ length: readStreams }, (_, each) => `r${round}-${each}`);
+  await uploadAll(server, { streams: readStreams, mebibytes: readMebibytes }, round);
+  await untilArchived(server);
+  const http = await costOf(server, gibibytes, () => getAll(server, ids));
+  const protocol = await costOf(server, gibibytes, async () => {
+    using peer = await AudioCachePeer.open(server.url);
+    for (const id of ids) for (let at = 0; at < readMebibytes * MiB; at += MiB) await peer.read(id, at, MiB);
+  });
+  await server.restart({ flags: { ...store.directFlags, "archive-local-bytes": 1 }, env: store.env });
+  await until("all to leave", limitMs, async () => {
+    return (await scrape(server.httpBase))?.sum("wavecache_archive_evicted_objects_total") === readStreams;
+  });
+  const archived = await costOf(server, gibibytes, () => getAll(server, ids));
+  return { "HTTP, local": http, "audio protocol, local": protocol, "HTTP, archived": archived };
 }
 
 function median(rounds: readonly Round[], figure: keyof Round): number {
@@ -144,25 +191,33 @@ async function run(settings: Settings): Promise<number> {
   const requests = (await scrape(archiving.httpBase))!.sum("wavecache_archive_requests_total")!;
   const requestsPerUpload = requests / (settings.rounds * settings.streams);
   const first = await firstBytes();
+  const reads = await readCosts(store);
   const row = (name: string, of: Round[]) => [
     name,
     median(of, "mebibytesPerSecond").toFixed(1),
-    median(of, "processorSecondsPerGiB").toFixed(2),
+    median(of, "uploadCost").toFixed(2),
+    median(of, "wholeCost").toFixed(2),
   ];
   const ratio = median(rounds.archiving, "mebibytesPerSecond") / median(rounds.plain, "mebibytesPerSecond");
   const lines = [
     ...table([
-      ["uploads", "MiB/s", "processor s/GiB"],
-      row("without", rounds.plain),
-      row("with archive", rounds.archiving),
+      ["UPLOADS", "MiB/s", "processor s/GiB", "until all is archived"],
+      row("without an archive", rounds.plain),
+      row("with one", rounds.archiving),
     ]),
+    "",
+    ...table([
+      ["READS", "processor s/GiB"],
+      ...Object.entries(reads).map(([what, cost]) => [what, cost.toFixed(2)]),
+    ]),
+    "",
     `throughput with the archive: ${ratio.toFixed(2)} of that without`,
     `requests to the store for each upload: ${requestsPerUpload.toFixed(2)}`,
     `first byte of archived audio: p50 ${first.server.p50.toFixed(1)} ms, p99 ${first.server.p99.toFixed(1)} ms`,
     `a piece from the store itself: p50 ${first.store.p50.toFixed(1)} ms, p99 ${first.store.p99.toFixed(1)} ms`,
   ];
   process.stdout.write(`${lines.join("\n")}\n`);
-  await writeReport(settings, { rounds, requestsPerUpload, first });
+  await writeReport(settings, { rounds, requestsPerUpload, reads, first });
   return ratio < targetRatio ? 1 : 0;
 }
 

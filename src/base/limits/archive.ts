@@ -41,6 +41,17 @@ export const maxArchiveRetryMs = 300_000;
 export const maxArchivePauseMs = 30_000;
 /** The queue is looked at this often, besides when something was added to it. */
 export const archivePollMs = 1_000;
+
+/**
+ * While uploads bring this many bytes a second and the processors of the machine are this busy, nothing is stored. After
+ * the longest delay, or with this share of the local bytes in the queue, storing goes on beside the uploads.
+ */
+export const busyUploadBytesPerSecond = 16 * MiB;
+export const busyProcessorShare = 0.8;
+export const maxArchiveDelayMs = 20_000;
+export const maxDelayedShare = 0.1;
+/** The load of the machine is measured over at least this time. */
+export const minArchiveLookMs = 200;
 /** Objects that are looked up and queued in one transaction when an archive is set up. */
 export const archiveFillPage = 500;
 
@@ -58,4 +69,5 @@ export const evictionEnd = 0.9;
 export const evictionTickMs = 500;
 
 mustHold("a part is read in whole pieces", archivePartBytes % archiveReadBytes === 0);
+mustHold("audio is archived within a minute", maxArchiveDelayMs <= 30_000);
 mustHold("fetches ahead leave room for others", fetchAheadPieces < maxFetches);

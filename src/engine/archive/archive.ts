@@ -1,8 +1,10 @@
 /** The archive: stores objects in an S3 object store, drops local copies, and reads them back. */
 import { rmSync } from "node:fs";
 import { toWavecacheError, WavecacheError } from "../../base/errors.ts";
+import { maxDelayedShare } from "../../base/limits/archive.ts";
 import type { Log } from "../../base/log/log.ts";
 import type { Readiness } from "../../base/readiness.ts";
+import { ProcessorLoad } from "../../base/system/processors.ts";
 import type { Archiver } from "../../pool/archiver.ts";
 import type { KeeperClient } from "../../pool/keeper-client.ts";
 import type { FileRef } from "../../pool/reader.ts";
@@ -16,6 +18,7 @@ import { ArchivedReader } from "./archived-reader.ts";
 import { ArchiveAvailability } from "./availability.ts";
 import { Eviction, type EvictionLimits } from "./eviction.ts";
 import { FetchedObjects } from "./fetched-objects.ts";
+import { ArchivePace } from "./pace.ts";
 import { ArchiveQueue } from "./queue.ts";
 
 export interface ArchiveParts {
@@ -53,6 +56,7 @@ const totalsMs = 1_000;
 
 export class Archive implements StreamArchive {
   readonly availability: ArchiveAvailability;
+  readonly pace: ArchivePace;
   readonly queue: ArchiveQueue;
   readonly fetched: FetchedObjects;
   readonly eviction: Eviction;
@@ -72,11 +76,13 @@ export class Archive implements StreamArchive {
     this.#log = log;
     this.availability = new ArchiveAvailability(readiness, log);
     const { availability } = this;
+    this.pace = this.#paceOf(settings, new ProcessorLoad());
     this.queue = new ArchiveQueue(
       {
         keeper,
         archiver,
         availability,
+        pace: this.pace,
         archived: (item) => this.#archived(item),
         damaged: (item, error) => this.#damaged(item, error),
       },
@@ -181,6 +187,18 @@ export class Archive implements StreamArchive {
     } catch (error) {
       this.#log.debug("the archive could not be counted", { error });
     }
+  }
+
+  /** An upload that waits for the archive must not wait for other uploads. */
+  #paceOf({ acknowledge, localBytes }: ArchiveSettings, load: ProcessorLoad): ArchivePace {
+    const { admission } = this.#parts.streams;
+    const host = {
+      now: () => performance.now(),
+      storedBytes: () => admission.objectBytes + admission.unfinishedBytes,
+      processorShare: () => load.share(),
+      queuedBytes: () => this.totals.queuedBytes + this.totals.recordings.queuedBytes,
+    };
+    return new ArchivePace(host, acknowledge === "archived" ? -1 : localBytes * maxDelayedShare);
   }
 
   #archived({ sha256, size, recording }: ArchiveItem): void {

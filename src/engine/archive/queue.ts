@@ -17,11 +17,13 @@ import { type Archiver, ArchiverCallError } from "../../pool/archiver.ts";
 import type { KeeperClient } from "../../pool/keeper-client.ts";
 import type { ArchiveItem, ArchiveRemoval } from "../../store/archive/catalog.ts";
 import { type ArchiveAvailability, backoffMs } from "./availability.ts";
+import type { ArchivePace } from "./pace.ts";
 
 export interface QueueHost {
   keeper: Pick<KeeperClient, "call">;
   archiver: Pick<Archiver, "call" | "watchUploads">;
   availability: ArchiveAvailability;
+  pace: Pick<ArchivePace, "mayStore" | "caughtUp">;
   /** The archive and the catalog have the object, or the recording. */
   archived(item: ArchiveItem): void;
   /** What was to be stored is damaged or missing here. */
@@ -119,11 +121,13 @@ export class ArchiveQueue {
 
   /** While the store does not answer, one object tries it. */
   async #startPuts(): Promise<void> {
-    const { keeper, availability } = this.#host;
+    const { keeper, availability, pace } = this.#host;
     const limit = (availability.isAvailable ? maxArchivePuts : 1) - this.#puts.size;
-    if (limit <= 0) return;
+    if (limit <= 0 || !pace.mayStore()) return;
     const exceptKeys = [...this.#puts.keys()];
-    for (const item of await keeper.call("archiveDue", { limit, exceptKeys })) {
+    const due = await keeper.call("archiveDue", { limit, exceptKeys });
+    if (due.length < limit) pace.caughtUp();
+    for (const item of due) {
       this.#puts.set(
         item.key,
         this.#put(item).finally(() => this.#ended(this.#puts, item.key)),

@@ -42,6 +42,13 @@ export function archiveFamilies({ archive, archiver }: Sources): Family[] {
     },
     {
       type: "gauge",
+      name: "wavecache_archive_deferring",
+      help: "Whether storing waits because uploads keep the processors busy, 0 or 1.",
+      labels: [],
+      values: figures(({ pace }) => (pace.isDeferring ? 1 : 0)),
+    },
+    {
+      type: "gauge",
       name: "wavecache_archive_removals",
       help: "Objects and recordings that wait to be removed from the archive.",
       labels: [],

@@ -41,7 +41,10 @@ export interface BusFigures {
   dropped: number;
 }
 
-export type ArchiveFigures = Pick<Archive, "availability" | "eviction" | "fetched" | "queue" | "totals">;
+export type ArchiveFigures = Pick<
+  Archive,
+  "availability" | "eviction" | "fetched" | "pace" | "queue" | "totals"
+>;
 
 /** One ring of a thread. A thread that restarts gets new ring objects. */
 export type LaneRing = ThreadFigures["rings"][number];
