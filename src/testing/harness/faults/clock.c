@@ -4,9 +4,13 @@
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/time.h>
 #include <time.h>
+
+/* Seconds of the wall clock; a monotonic clock, which counts from the start of the machine, is far from it. */
+static const time_t min_wall_seconds = 1000000000;
 
 static long ahead(void) {
   const char *seconds = getenv("CLOCK_AHEAD_SECONDS");
@@ -25,4 +29,13 @@ int gettimeofday(struct timeval *time, void *zone) {
   int result = real(time, zone);
   if (result == 0 && time != NULL) time->tv_sec += ahead();
   return result;
+}
+
+/* Bun waits until a time of the wall clock, which the kernel compares with the right one. */
+int pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *until) {
+  int (*real)(pthread_cond_t *, pthread_mutex_t *, const struct timespec *) =
+      (int (*)(pthread_cond_t *, pthread_mutex_t *, const struct timespec *))dlsym(RTLD_NEXT, "pthread_cond_timedwait");
+  struct timespec right = *until;
+  if (right.tv_sec > min_wall_seconds) right.tv_sec -= ahead();
+  return real(condition, mutex, &right);
 }
