@@ -55,9 +55,10 @@ describe.skipIf(!hasEngines)("servers that share their engines", () => {
     seeded(async (random) => {
       const happened: string[] = [];
       const onFault = (what: string) => happened.push(what);
-      const options = { nodes: 3, clients: 2, limitMs: 20_000, maxFaults: 3, onFault };
-      const { faults, acknowledged } = await clusterSoak(random, options);
-      expect(faults).toEqual([]);
+      const kinds = ["kill", "link", "store"] as const;
+      const options = { nodes: 3, clients: 2, devices: 2, limitMs: 8_000, maxFaults: 3, kinds, onFault };
+      const { findings, acknowledged } = await clusterSoak(random, options);
+      expect(findings).toEqual([]);
       expect(acknowledged).toBeGreaterThan(5);
       expect(happened.length).toBeGreaterThan(0);
     }),

@@ -25,8 +25,8 @@ export class Haproxy implements AsyncDisposable {
   readonly #process: Bun.Subprocess<"ignore", "ignore", "inherit">;
 
   /** Resolves once it has seen that the servers are ready. */
-  static async start(nodes: readonly BalancedNode[]): Promise<Haproxy> {
-    const proxy = new Haproxy(nodes);
+  static async start(nodes: readonly BalancedNode[], flags: readonly string[] = []): Promise<Haproxy> {
+    const proxy = new Haproxy(nodes, flags);
     await until("HAProxy has a server", limitMs, async () => {
       const answer = await fetch(`${proxy.origin}/readyz`).catch(() => undefined);
       return answer?.status === 200;
@@ -34,12 +34,12 @@ export class Haproxy implements AsyncDisposable {
     return proxy;
   }
 
-  private constructor(nodes: readonly BalancedNode[]) {
+  private constructor(nodes: readonly BalancedNode[], flags: readonly string[]) {
     const main = freePort();
     this.origin = `http://127.0.0.1:${main}`;
     const file = join(this.#folder, "haproxy.cfg");
     writeFileSync(file, withPorts(readFileSync(configuration, "utf8"), main, this.grpcPort, nodes));
-    const command = [program!, "-db", "-f", file];
+    const command = [program!, "-db", "-f", file, ...flags];
     this.#process = Bun.spawn(command, { stdin: "ignore", stdout: "ignore", stderr: "inherit" });
   }
 

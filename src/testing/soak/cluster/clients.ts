@@ -1,30 +1,52 @@
-/** Clients of a cluster: they know the address of the load balancer alone, and try again whatever fails. */
+/** Clients of streams: they upload, read and remove, mostly through the load balancer, and try again whatever fails. */
 import type { Random } from "../../harness/bytes.ts";
-import { AudioCachePeer } from "../../harness/peers/audio-cache.ts";
 import { until } from "../../harness/until.ts";
-import type { ClusterLedger, Sent } from "./ledger.ts";
+import type { Findings } from "./findings.ts";
+import { type ClusterLedger, audioOf, type Sent } from "./ledger.ts";
+import type { Places } from "./places.ts";
+import { reads, wholeRead, type Read } from "./reads.ts";
+import { CutOff, uploads, WrongAnswer } from "./uploads.ts";
 
 export interface ClientFigures {
   uploads: number;
+  /** By the protocol that has acknowledged them. */
+  uploadsBy: Record<string, number>;
+  /** Uploads that took several attempts. */
+  resumed: number;
   reads: number;
+  readBytes: number;
   removals: number;
-  /** Attempts that failed. */
-  failures: number;
+  /** Attempts that failed, by what was said. */
+  failures: Record<string, number>;
 }
 
-const attemptMs = 20_000;
 /** An upload that nobody finishes for this long is a fault. */
 const patienceMs = 180_000;
+/** Once there are so many streams, each upload is followed by a removal. */
+const keptStreams = 250;
+const removalMs = 20_000;
+/** Between two uploads: a machine that is saturated shows slowness alone. */
+const pauseMs = [100, 1_500] as const;
 
 export class ClusterClients {
-  readonly figures: ClientFigures = { uploads: 0, reads: 0, removals: 0, failures: 0 };
-  readonly #origin: string;
+  readonly figures: ClientFigures = {
+    uploads: 0,
+    uploadsBy: {},
+    resumed: 0,
+    reads: 0,
+    readBytes: 0,
+    removals: 0,
+    failures: {},
+  };
+  readonly #places: Places;
   readonly #ledger: ClusterLedger;
+  readonly #findings: Findings;
   readonly #random: Random;
 
-  constructor(origin: string, ledger: ClusterLedger, random: Random) {
-    this.#origin = origin;
+  constructor(places: Places, ledger: ClusterLedger, random: Random) {
+    this.#places = places;
     this.#ledger = ledger;
+    this.#findings = ledger.findings;
     this.#random = random;
   }
 
@@ -33,78 +55,129 @@ export class ClusterClients {
     while (!isOver()) {
       await this.#upload(this.#ledger.next());
       const kept = this.#ledger.of("acknowledged");
-      for (const sent of kept.length === 0 ? [] : [this.#random.pick(kept), this.#random.pick(kept)])
-        await this.read(sent, this.#origin, "while servers fail");
-      if (this.#random.chance(10) && kept.length > 10) await this.#remove(this.#random.pick(kept));
+      if (kept.length > 0) for (let turn = 0; turn < 2; turn += 1) await this.#read(this.#random.pick(kept));
+      if (kept.length > keptStreams || (kept.length > 10 && this.#random.chance(10)))
+        await this.#remove(this.#random.pick(kept));
+      await Bun.sleep(this.#random.int(...pauseMs));
     }
   }
 
-  /** Reads once; an attempt that fails says nothing. */
-  async read(sent: Sent, origin: string, where: string): Promise<boolean> {
+  /** Reads the whole stream once, at this server. An attempt that fails says nothing. */
+  async readAt(sent: Sent, origin: string, where: string): Promise<boolean> {
+    return await this.#attempt(wholeRead, sent, origin, where);
+  }
+
+  async #read(sent: Sent): Promise<void> {
+    const { origin, name } = this.#places.any();
+    const [protocol, read] = this.#random.pick(Object.entries(reads));
+    await this.#attempt(read, sent, origin, `${protocol} at ${name}`);
+  }
+
+  async #attempt(read: Read, sent: Sent, origin: string, where: string): Promise<boolean> {
+    const began = performance.now();
     try {
-      const signal = AbortSignal.timeout(attemptMs);
-      const answer = await fetch(`${origin}/api/streams/${sent.id}/audio`, { signal });
-      const body = new Uint8Array(await answer.arrayBuffer());
+      const answer = await read(origin, sent, this.#random);
       this.figures.reads += 1;
-      this.#ledger.compare(sent, answer.status, body, where);
-      return answer.status === 200 || answer.status === 404;
-    } catch {
-      this.figures.failures += 1;
+      this.figures.readBytes += answer.body.length;
+      this.#ledger.compare(sent, { ...answer, where, began });
+      return true;
+    } catch (error) {
+      this.#fail("read", error);
       return false;
     }
   }
 
   async #upload(sent: Sent): Promise<void> {
-    const byHttp = this.#random.chance(50);
-    const send = () => (byHttp ? this.#put(sent) : this.#stream(sent));
+    const audio = audioOf(sent);
+    const attempts: string[] = [];
     try {
       await until(`${sent.id} is acknowledged`, patienceMs, async () => {
-        const isDone = await send().catch(() => false);
-        if (!isDone) {
-          this.figures.failures += 1;
-          await Bun.sleep(this.#random.int(20, 500));
-        }
-        return isDone;
+        const failure = await this.#send(sent, audio);
+        if (failure === undefined) return true;
+        attempts.push(failure);
+        await Bun.sleep(this.#random.int(20, 500));
+        return false;
       });
       sent.state = "acknowledged";
       this.figures.uploads += 1;
+      if (attempts.length > 0) this.figures.resumed += 1;
     } catch (error) {
-      this.#ledger.faults.push(String(error));
+      this.#findings.add(String(error), { sent, attempts: attempts.slice(-10) });
     }
   }
 
-  /** A whole upload by PUT. An attempt whose answer was lost may have finished the stream. */
-  async #put({ id, audio, sha256 }: Sent): Promise<boolean> {
-    const url = `${this.#origin}/api/streams/${id}`;
-    const signal = AbortSignal.timeout(attemptMs);
-    const answer = await fetch(`${url}/audio`, { method: "PUT", body: new Uint8Array(audio), signal });
-    if (answer.status === 201 || answer.status === 200) return true;
-    if (answer.status !== 409) return false;
-    const found = await fetch(url, { signal });
-    return found.ok && ((await found.json()) as { sha256: string | null }).sha256 === sha256;
+  /** One attempt; what it failed by. */
+  async #send(sent: Sent, audio: Uint8Array<ArrayBuffer>): Promise<string | undefined> {
+    const { origin, name } = this.#places.any();
+    const [protocol, upload] = this.#random.pick(Object.entries(uploads));
+    const stopsAt = this.#random.chance(15) ? this.#random.int(0, sent.size) : Infinity;
+    const by = `${protocol} at ${name}`;
+    try {
+      const random = this.#random;
+      const digest = await upload({ origin, sent, audio, until: stopsAt, random });
+      if (digest !== null && digest !== sent.sha256)
+        throw new WrongAnswer(`acknowledged with SHA-256 ${digest}`);
+      if (digest === null && !(await this.#isFinished(sent, origin))) return `${by}: not finished`;
+      this.#acknowledge(sent, protocol, by);
+      return undefined;
+    } catch (error) {
+      if (error instanceof WrongAnswer) this.#findings.add(`${sent.id}: ${error.message}, ${by}`, { sent });
+      if (!(error instanceof CutOff)) this.#fail(protocol, error);
+      // The answer to an earlier attempt may have been lost.
+      if (await this.#isFinished(sent, origin)) return void this.#acknowledge(sent, "lost answer", by);
+      return `${by}: ${String(error)}`;
+    }
   }
 
-  /** The old WebSocket protocol, which resumes where the server says. */
-  async #stream({ id, audio, sha256 }: Sent): Promise<boolean> {
-    using peer = await AudioCachePeer.open(`${this.#origin.replace("http", "ws")}/audio`);
-    const offset = await peer.resume(id);
-    for (const piece of this.#random.pieces(audio.subarray(offset), 200_000)) {
-      peer.socket.binary(piece);
-      await peer.socket.flush();
-    }
-    const stopped = await peer.stop(id, attemptMs);
-    return stopped.sha256 === sha256;
+  #acknowledge(sent: Sent, protocol: string, by: string): void {
+    sent.by = by;
+    this.figures.uploadsBy[protocol] = (this.figures.uploadsBy[protocol] ?? 0) + 1;
+  }
+
+  async #isFinished(sent: Sent, origin: string): Promise<boolean> {
+    const { id } = sent;
+    const signal = AbortSignal.timeout(removalMs);
+    const answer = await fetch(`${origin}/api/streams/${id}`, { signal }).catch(() => undefined);
+    if (!answer?.ok) return false;
+    const found = (await answer.json()) as { state: string; sha256: string | null };
+    if (found.state !== "finished") return false;
+    if (found.sha256 !== sent.sha256)
+      this.#findings.add(`${id} was finished with other audio`, { sent, found });
+    return found.sha256 === sent.sha256;
   }
 
   async #remove(sent: Sent): Promise<void> {
+    if (sent.state !== "acknowledged") return;
     sent.state = "removing";
-    const signal = AbortSignal.timeout(attemptMs);
-    const url = `${this.#origin}/api/streams/${sent.id}`;
-    const answer = await fetch(url, { method: "DELETE", signal }).catch(() => undefined);
-    // Only the server that has the stream removes it; the load balancer does not know which one that is.
-    if (answer?.status === 503) sent.state = "acknowledged";
-    if (answer?.status !== 204) return;
-    sent.state = "removed";
-    this.figures.removals += 1;
+    // Where only the server that has the stream removes it, the others answer that it is elsewhere.
+    for (const { origin } of [this.#places.any(), ...this.#places.servers]) {
+      const answer = await this.#ask(`${origin}/api/streams/${sent.id}`, "DELETE");
+      if (answer === "204") {
+        sent.state = "removed";
+        sent.removedAt = performance.now();
+        this.figures.removals += 1;
+      }
+      if (!answer.endsWith("AUDIO_ELSEWHERE")) return;
+    }
+    sent.state = "acknowledged";
+  }
+
+  /** The status, and the code of an error. */
+  async #ask(url: string, method: string): Promise<string> {
+    try {
+      const answer = await fetch(url, { method, signal: AbortSignal.timeout(removalMs) });
+      const code = /"code":"(\w+)"/.exec(await answer.text())?.[1];
+      if (!answer.ok) this.#fail("removal", `${answer.status} ${code}`);
+      return code === undefined ? String(answer.status) : `${answer.status} ${code}`;
+    } catch (error) {
+      this.#fail("removal", error);
+      return String(error);
+    }
+  }
+
+  #fail(what: string, error: unknown): void {
+    const said = (error instanceof Error ? error.message : String(error)).slice(0, 90);
+    const reason = `${what}: ${said.replaceAll(/cluster-\d+|\d{3,}(?= of| bytes|;)/g, "N")}`;
+    this.figures.failures[reason] = (this.figures.failures[reason] ?? 0) + 1;
   }
 }
