@@ -25,6 +25,9 @@ const answerLimitMs = 60_000;
 /** Segments of a server that was killed are repaired and entered after its start. */
 const repairLimitMs = 60_000;
 
+/** A recording and its span may begin at slightly different times. */
+const startSlackMs = 500;
+
 type Span = Timeline["spans"][number];
 type Read = { audio: Uint8Array } | "elsewhere";
 
@@ -106,11 +109,11 @@ export class Recorded {
     }
   }
 
-  /** Whether a server has served all recordings that begin within a span. */
+  /** Whether a server has served all recordings that begin within a span, or by rounding just before it. */
   async #hasAll(ledger: DeviceLedger, { start, end }: Span, machine: Machine): Promise<boolean> {
-    const query = `device=${ledger.name}&from=${start}&to=${end}`;
+    const query = `device=${ledger.name}&from=${Date.parse(start) - startSlackMs}&to=${end}`;
     const listed = await allRecordings(machine.origin, query);
-    return listed.every(({ id }) => this.#holders.get(id)?.has(machine.number));
+    return listed.length > 0 && listed.every(({ id }) => this.#holders.get(id)?.has(machine.number));
   }
 
   #comparePeriod(
