@@ -79,7 +79,7 @@ export function buildEngine(base: EngineBase, settings: EngineSettings): Engine 
   const readers = archive ?? pool.readers;
   const streamAudio = new StreamAudios(readers, streams);
   const recordings = new Recordings(
-    { pool, conditions, accounts: streams.accounts, tracer, bus },
+    { pool, samples: archive, conditions, accounts: streams.accounts, tracer, bus },
     settings.recordings,
     openLog("recordings"),
   );

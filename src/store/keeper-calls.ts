@@ -23,7 +23,9 @@ import type { DeviceRow } from "./devices/catalog.ts";
 import type { TokenRow, TokenUse } from "./tokens/catalog.ts";
 import type { RecordingQuery, RecordingRow } from "./recordings/catalog.ts";
 import type { RangeLevels } from "./recordings/peaks/levels-query.ts";
+import type { MeasuredFolders, MeasuredRef } from "./recordings/peaks/files.ts";
 import type { PeaksQuery, RangePeaks } from "./recordings/peaks/query.ts";
+import type { OpenElsewhere } from "./recordings/open-elsewhere.ts";
 import type { SoundSpan, SpanQuery } from "./recordings/sounds/catalog.ts";
 import type {
   EndedConnection,
@@ -248,8 +250,11 @@ export interface KeeperCalls extends ArchiveCalls {
   settleJoins: [args: { folder: string; before: number | "all" }, result: null];
   /** Keeps what a repair of a segment would need. */
   startSegment: [args: { segment: StartedSegment; live: LiveStream; at: number }, result: null];
-  /** The segments of a period whose samples are there; `removed` has the names of those without any file. */
-  readPeriod: [args: Period & { folder: string }, result: PeriodRows & { removed: string[] }];
+  /** The segments of a period whose samples are anywhere; `removed` has the names of those without any file. */
+  readPeriod: [
+    args: Period & { folder: string },
+    result: PeriodRows & { removed: string[]; openElsewhere: OpenElsewhere[] },
+  ];
   /** Removes a recording by its id, or at most `limit` of those that lie within a period. */
   removeRecordings: [
     args: { folder: string; what: number | Period; limit: number },
@@ -266,13 +271,13 @@ export interface KeeperCalls extends ArchiveCalls {
   listSoundSpans: [args: Omit<SpanQuery, "source"> & { name: string }, result: SoundSpan[]];
   /** How a device sounded in a range of time; null if it has no recording there. */
   peaksOfRange: [
-    args: { folder: string; query: Omit<PeaksQuery, "source"> & { name: string } },
-    result: RangePeaks | null,
+    args: { folders: MeasuredFolders; query: Omit<PeaksQuery, "source"> & { name: string } },
+    result: { peaks: RangePeaks | null; absent: MeasuredRef[] },
   ];
   /** How loud a device was in a range of time; null if it has no recording there. */
   levelsOfRange: [
-    args: { folder: string; query: Omit<PeaksQuery, "source"> & { name: string } },
-    result: RangeLevels | null,
+    args: { folders: MeasuredFolders; query: Omit<PeaksQuery, "source"> & { name: string } },
+    result: { levels: RangeLevels | null; absent: MeasuredRef[] },
   ];
   /** Removes recordings that are not kept any longer, unless they are pinned. `failed` has those whose files cannot be removed. */
   expireRecordings: [

@@ -149,7 +149,7 @@ export class Keeper {
     flush: (args) => this.#flush(args),
     checkpoint: (args) => this.#checkpoint(args),
     sweepSums: ({ folder }) =>
-      sweepSums(this.#layout, folder, (sha256) => this.#catalog.archive.find(sha256) !== undefined),
+      sweepSums(this.#layout, folder, (sha256) => this.#catalog.archive.findAnywhere(sha256) !== undefined),
     syncRecordings: (args) => this.#recordings.sync(args),
     repairRecordings: (args) => this.#recordings.repair(args),
     listRecordings: (args) => this.#recordings.list(args),

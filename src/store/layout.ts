@@ -96,6 +96,11 @@ export class CacheLayout {
     return join(this.fetched, sha256);
   }
 
+  /** Levels and peaks of recordings that came from the archive. */
+  get fetchedMeasured(): string {
+    return join(this.fetched, "measured");
+  }
+
   sumsPath(sha256: string): string {
     return join(this.sums, sha256.slice(0, 2), sha256);
   }

@@ -25,6 +25,10 @@ export const maxWaitingFetches = 256;
 export const fetchAheadPieces = 4;
 /** Objects of which some pieces are here; at the limit the one that was used least recently is dropped. */
 export const maxFetchedObjects = 512;
+/** Levels and peaks of recordings that came from the archive; beyond it the least recently used go. */
+export const maxFetchedMeasuredBytes = 64 * MiB;
+/** Recordings whose levels and peaks one answer fetches at the same time. */
+export const maxMeasuredFetches = 8;
 /** An object of which some pieces are here is not dropped before it was idle for this long. */
 export const minFetchedIdleMs = 10_000;
 

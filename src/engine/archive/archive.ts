@@ -12,11 +12,16 @@ import type { Readers } from "../../pool/readers.ts";
 import type { ArchiveItem, ArchiveTotals, EvictableObject, ItemTotals } from "../../store/archive/catalog.ts";
 import type { CacheLayout } from "../../store/layout.ts";
 import type { ReadOrder, StreamArchive } from "../streams/stream-archive.ts";
+import type { RecordedWav } from "../../base/recording-entry.ts";
+import type { MeasuredRef } from "../../store/recordings/peaks/files.ts";
+import type { OpenedSamples, SamplesArchive } from "../recordings/samples.ts";
 import type { Streams } from "../streams/streams.ts";
 import { Acknowledgements } from "./acknowledgements.ts";
 import { ArchivedReader } from "./archived-reader.ts";
 import { ArchiveAvailability } from "./availability.ts";
 import { Eviction, type EvictionLimits } from "./eviction.ts";
+import { ArchivedSamples } from "./archived-samples.ts";
+import { FetchedMeasured } from "./fetched-measured.ts";
 import { FetchedObjects } from "./fetched-objects.ts";
 import { ArchivePace } from "./pace.ts";
 import { ArchiveQueue } from "./queue.ts";
@@ -54,7 +59,7 @@ const nothing: ArchiveTotals = {
 /** The totals of the catalog are read again after this, for the admission and the metrics. */
 const totalsMs = 1_000;
 
-export class Archive implements StreamArchive {
+export class Archive implements StreamArchive, SamplesArchive {
   readonly availability: ArchiveAvailability;
   readonly pace: ArchivePace;
   readonly queue: ArchiveQueue;
@@ -64,6 +69,7 @@ export class Archive implements StreamArchive {
   readonly #parts: ArchiveParts;
   readonly #settings: ArchiveSettings;
   readonly #acknowledgements: Acknowledgements;
+  readonly #measured: FetchedMeasured;
   readonly #log: Log;
   #ticker: Timer | undefined;
   #counting: Promise<void> | undefined;
@@ -115,6 +121,10 @@ export class Archive implements StreamArchive {
       settings,
       log,
     );
+    this.#measured = new FetchedMeasured(
+      { archiver, folder: layout.fetchedMeasured, answered: (error) => this.#answered(error) },
+      log,
+    );
     streams.archiveBy(this);
   }
 
@@ -145,6 +155,18 @@ export class Archive implements StreamArchive {
   /** Brings a range of an archived object here. */
   bring(file: FileRef, offset: number, length: number): FileRef | Promise<FileRef> {
     return file.isArchived === true ? this.fetched.range(file, offset, length) : file;
+  }
+
+  openSamples(wav: RecordedWav): OpenedSamples {
+    return new ArchivedSamples(this.assign("as they come"), this.#parts.layout, wav);
+  }
+
+  get measuredFolder(): string {
+    return this.#measured.folder;
+  }
+
+  async bringMeasured(refs: readonly MeasuredRef[]): Promise<boolean> {
+    return await this.#measured.bring(refs);
   }
 
   /** Closes a file that is about to be deleted. */
@@ -263,7 +285,12 @@ export class Archive implements StreamArchive {
 
   async #lost(sha256: string, error: WavecacheError): Promise<void> {
     try {
-      const { streamIds } = await this.#parts.keeper.call("archiveLost", { sha256 });
+      const { streamIds, recordings } = await this.#parts.keeper.call("archiveLost", { sha256 });
+      if (recordings.length > 0)
+        this.#log.warn("recordings are missing or damaged in the archive", {
+          recordings,
+          detail: error.detail,
+        });
       if (streamIds.length === 0) return;
       const hint = "an upload of the same audio repairs it";
       this.#log.warn("audio is missing or damaged in the archive", {

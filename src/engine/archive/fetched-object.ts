@@ -6,7 +6,7 @@ export class FetchedObject {
   readonly sha256: string;
   readonly size: number;
   readonly key: string;
-  /** Another node has stored it: this one has no item that would count a local object. */
+  /** Of another node, or of a recording: nothing would count it as a local object. */
   readonly isForeign: boolean;
   /** Of the file with the pieces. */
   readonly path: string;

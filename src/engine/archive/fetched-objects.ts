@@ -2,7 +2,8 @@
  * Reads of objects that are in the archive alone. Each object that is being read has a sparse file beside the objects, into
  * which the archiver thread brings verified pieces. One fetch serves everybody who waits for the same piece. An object
  * whose pieces are all here becomes a local object once nobody has used it for a moment: its path changes then, and reads
- * that were started must not miss it. An object of another node stays one of pieces, and goes for want of room.
+ * that were started must not miss it. An object of another node, and the samples of a recording, stay pieces, and go for
+ * want of room.
  */
 import { WavecacheError } from "../../base/errors.ts";
 import {
@@ -188,16 +189,18 @@ export class FetchedObjects {
       this.#host.answered(undefined);
     } catch (error) {
       this.#host.reserve(-bytes);
-      this.#failed(sha256, error);
+      this.#failed(object, error);
       throw error;
     }
   }
 
-  #failed(sha256: string, error: unknown): void {
+  #failed(object: FetchedObject, error: unknown): void {
     const isLost =
       error instanceof WavecacheError && (error.code === "OBJECT_MISSING" || error.code === "OBJECT_DAMAGED");
-    if (isLost) this.#host.lost(sha256, error);
-    else this.#host.answered(error);
+    if (!isLost) return this.#host.answered(error);
+    this.#host.lost(object.sha256, error);
+    // Another item may have the same content: the next read looks for it.
+    if (error.code === "OBJECT_MISSING" && this.#objects.get(object.sha256) === object) this.#remove(object);
   }
 
   /** Only for who reads on from piece to piece: a seek costs one. */

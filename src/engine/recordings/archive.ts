@@ -12,10 +12,10 @@ import {
 } from "../../base/limits/recordings.ts";
 import type { Log } from "../../base/log/log.ts";
 import type { KeeperClient } from "../../pool/keeper-client.ts";
-import { requireHere } from "../../store/elsewhere.ts";
-import type { OpenedFile } from "../../store/library/file.ts";
 import type { RetentionReason } from "../../store/keeper-calls.ts";
+import type { OpenElsewhere } from "../../store/recordings/open-elsewhere.ts";
 import type { RecordingQuery, RecordingRow } from "../../store/recordings/catalog.ts";
+import type { MeasuredFolders, MeasuredRef } from "../../store/recordings/peaks/files.ts";
 import type { RangeLevels } from "../../store/recordings/peaks/levels-query.ts";
 import type { RangePeaks } from "../../store/recordings/peaks/query.ts";
 import type { SoundSpan, SpanQuery } from "../../store/recordings/sounds/catalog.ts";
@@ -26,12 +26,12 @@ import { FollowedPeriod } from "./by-time/followed-period.ts";
 import { type GapRule, type Plan, type PlannedFormat, type PlanOptions, planPeriod } from "./by-time/plan.ts";
 import {
   type ReadableRows,
-  type ReadableSegment,
+  type SampledSegment,
   type UnenteredSegment,
   withWritten,
 } from "./by-time/written.ts";
 import { type Timeline, timelineOf } from "./by-time/timeline.ts";
-import { WavFiles } from "./wav-files.ts";
+import { type OpenedSamples, Samples, type SamplesArchive } from "./samples.ts";
 
 /** What was removed, with both files of each recording. */
 export interface Removal {
@@ -59,13 +59,20 @@ export interface LiveAudio {
   formatOf(period: Period): PlannedFormat | undefined;
 }
 
+export interface RecordedBase {
+  keeper: KeeperClient;
+  /** Undefined without an archive. */
+  archive: SamplesArchive | undefined;
+}
+
 export class RecordingArchive {
   readonly #keeper: KeeperClient;
   readonly #folder: RecordingsFolder;
   readonly #live: LiveAudio;
   readonly #log: Log;
   readonly #onPeaksProblem: (reason: string) => void;
-  readonly #wavFiles: WavFiles;
+  readonly #samples: Samples;
+  readonly #archive: SamplesArchive | undefined;
   /** By the ids of finished recordings. */
   readonly reads = new Reads<number>();
   readonly #irremovable = new Set<number>();
@@ -77,18 +84,19 @@ export class RecordingArchive {
 
   /** `onPeaksProblem`: the peaks of a recording cannot be written. */
   constructor(
-    keeper: KeeperClient,
+    { keeper, archive }: RecordedBase,
     folder: RecordingsFolder,
     live: LiveAudio,
     log: Log,
     onPeaksProblem: (reason: string) => void,
   ) {
     this.#keeper = keeper;
+    this.#archive = archive;
     this.#folder = folder;
     this.#live = live;
     this.#log = log;
     this.#onPeaksProblem = onPeaksProblem;
-    this.#wavFiles = new WavFiles(folder.path, log);
+    this.#samples = new Samples({ keeper, archive, folder: folder.path }, log);
   }
 
   open(): void {
@@ -103,7 +111,7 @@ export class RecordingArchive {
   async close(): Promise<void> {
     clearInterval(this.#timer);
     await this.#looking;
-    this.#wavFiles.close();
+    this.#samples.close();
   }
 
   async list(query: RecordingQuery): Promise<RecordingRow[]> {
@@ -132,7 +140,8 @@ export class RecordingArchive {
   }
 
   /**
-   * The audio of a period. Rejects with RECORDING_UNKNOWN, RECORDING_GAP, FORMAT_CHANGES, READ_TOO_LARGE.
+   * The audio of a period. Rejects with RECORDING_UNKNOWN, RECORDING_GAP, FORMAT_CHANGES, READ_TOO_LARGE, and with
+   * AUDIO_ELSEWHERE or ARCHIVE_UNAVAILABLE if some of it cannot be read here.
    */
   async plan(period: Period, options: Omit<PlanOptions, "fromUs" | "toUs">): Promise<Plan> {
     const { spans, segments } = await this.#read(restOf(period, options.following));
@@ -179,8 +188,10 @@ export class RecordingArchive {
     const written = await this.#live.written(period);
     const named = { ...period, name: sanitizeHwid(period.name) ?? "" };
     const args = { ...named, folder: this.#folder.path };
-    const { spans, segments, removed } = await this.#keeper.call("readPeriod", args);
+    const { spans, segments, removed, openElsewhere } = await this.#keeper.call("readPeriod", args);
     this.#logRemoved(removed);
+    for (const segment of segments) this.#samples.requireReadable(segment);
+    requireNoneOpen(openElsewhere, written.segments, period);
     return withWritten({ spans, segments }, written.segments, period);
   }
 
@@ -197,11 +208,14 @@ export class RecordingArchive {
     }
   }
 
-  /** A finished recording. Rejects with RECORDING_UNKNOWN, also if its samples were removed, and AUDIO_ELSEWHERE. */
+  /**
+   * A finished recording. Rejects with RECORDING_UNKNOWN, also if its samples were removed, with AUDIO_ELSEWHERE, and with
+   * ARCHIVE_UNAVAILABLE.
+   */
   async find(id: number): Promise<RecordingRow> {
     const row = await this.#keeper.call("findRecording", { folder: this.#folder.path, id });
     if (row === null || row.missing?.includes("wav")) throw new WavecacheError("RECORDING_UNKNOWN");
-    requireHere(row);
+    this.#samples.requireReadable(row);
     return row;
   }
 
@@ -211,8 +225,8 @@ export class RecordingArchive {
    */
   async peaks(name: string, range: { from: number; to: number; points: number }): Promise<RangePeaks> {
     const query = { name: sanitizeHwid(name) ?? "", ...range };
-    const folder = this.#folder.path;
-    const peaks = await this.#keeper.call("peaksOfRange", { folder, query });
+    const call = (folders: MeasuredFolders) => this.#keeper.call("peaksOfRange", { folders, query });
+    const { peaks } = await this.#measured(call);
     if (peaks === null) throw new WavecacheError("RECORDING_UNKNOWN");
     return peaks;
   }
@@ -220,18 +234,32 @@ export class RecordingArchive {
   /** How loud a device was in a range of time. As `peaks`. */
   async levels(name: string, range: { from: number; to: number; points: number }): Promise<RangeLevels> {
     const query = { name: sanitizeHwid(name) ?? "", ...range };
-    const levels = await this.#keeper.call("levelsOfRange", { folder: this.#folder.path, query });
+    const call = (folders: MeasuredFolders) => this.#keeper.call("levelsOfRange", { folders, query });
+    const { levels } = await this.#measured(call);
     if (levels === null) throw new WavecacheError("RECORDING_UNKNOWN");
     return levels;
   }
 
-  /** The samples of a recording, which are right, unless it is still in progress. The caller closes the file. Rejects with OBJECT_DAMAGED and the like. */
-  async openWav(row: Pick<ReadableSegment, "id" | "name" | "wav">): Promise<OpenedFile> {
+  /** Calls again if the archive has brought something: values from the catalog have less detail. */
+  async #measured<T extends { absent: readonly MeasuredRef[] }>(
+    call: (folders: MeasuredFolders) => Promise<T>,
+  ): Promise<T> {
+    const folders = { recordings: this.#folder.path, fetched: this.#archive?.measuredFolder ?? "" };
+    const found = await call(folders);
+    const hasMore = found.absent.length > 0 && (await this.#archive?.bringMeasured(found.absent)) === true;
+    return hasMore ? await call(folders) : found;
+  }
+
+  /**
+   * The samples of a recording, which are right, unless it is still in progress. The caller closes them. Rejects with
+   * OBJECT_DAMAGED and the like.
+   */
+  async openWav(row: SampledSegment): Promise<OpenedSamples> {
     const release = row.id === undefined ? () => {} : this.reads.hold(row.id);
     try {
-      const file = await this.#wavFiles.open(row.name, row.wav);
-      file.onClose(release);
-      return file;
+      const opened = await this.#samples.open(row);
+      opened.onClose(release);
+      return opened;
     } catch (error) {
       release();
       throw error;
@@ -292,6 +320,20 @@ export class RecordingArchive {
       first: names[0],
     });
   }
+}
+
+/**
+ * Throws AUDIO_ELSEWHERE if another node has audio of the period that only it can read. A device that sends here since
+ * before the period has none there.
+ */
+function requireNoneOpen(
+  open: readonly OpenElsewhere[],
+  written: readonly UnenteredSegment[],
+  { fromUs }: Period,
+): void {
+  const sessions = written.map(({ placement }) => placement.sessionStartUs);
+  const found = open.find(({ startUs }) => !sessions.some((atUs) => atUs > startUs && atUs <= fromUs));
+  if (found !== undefined) throw new WavecacheError("AUDIO_ELSEWHERE", `node ${found.node} records it`);
 }
 
 /** The part of a period that is not planned yet. */

@@ -24,6 +24,7 @@ import { RecordingArchive, type RecordingsFolder } from "./archive.ts";
 import type { PlannedFormat } from "./by-time/plan.ts";
 import type { UnenteredSegment } from "./by-time/written.ts";
 import { Compactor, type CompactorSettings } from "./compactor.ts";
+import type { SamplesArchive } from "./samples.ts";
 import { SegmentSync } from "./segment-sync.ts";
 import { ClusterRecordings } from "./remote/cluster-recordings.ts";
 import type { Metered } from "./remote/level-sharing.ts";
@@ -33,6 +34,8 @@ import { Recording, type RecordingHost, type RecordingOwner } from "./recording.
 /** What recordings are built on. */
 export interface RecordingsBase {
   pool: Pool;
+  /** Undefined without an archive. */
+  samples: SamplesArchive | undefined;
   conditions: StoreConditions;
   accounts: Pick<AccountStorage, "begin" | "isLimited" | "check" | "refuseWrite" | "entered">;
   tracer: Tracer;
@@ -105,7 +108,7 @@ export class Recordings implements RecordingHost {
   #levelListeners = 0;
 
   constructor(
-    { pool, conditions, accounts, tracer, bus }: RecordingsBase,
+    { pool, samples, conditions, accounts, tracer, bus }: RecordingsBase,
     settings: RecordingSettings,
     log: Log,
   ) {
@@ -118,9 +121,8 @@ export class Recordings implements RecordingHost {
     this.#rateLimitedLog = new RateLimitedLog(log);
     this.sounds = new SoundSpans(pool.keeper, this.#rateLimitedLog);
     const folder = this.#folder();
-    this.archive = new RecordingArchive(pool.keeper, folder, this, log, (reason) =>
-      this.#logPeaksProblem(reason),
-    );
+    const base = { keeper: pool.keeper, archive: samples };
+    this.archive = new RecordingArchive(base, folder, this, log, (reason) => this.#logPeaksProblem(reason));
     this.#sync = new SegmentSync(pool.keeper, folder, this, log);
     this.#compactor = new Compactor(pool.keeper, folder, settings.compact, log);
     this.#cluster = bus && new ClusterRecordings(bus, this, (name) => this.#find(name), log);

@@ -1,6 +1,5 @@
 /** Messages between the main thread and the archiver, the thread that talks to the object store. */
 import type { ArchiveItem, ArchiveRemoval } from "./catalog.ts";
-import type { MeasuredFiles } from "./sidecar.ts";
 import type { ArchiveOperation, BucketSettings } from "./bucket.ts";
 
 /** A piece of an object of the archive. */
@@ -18,6 +17,8 @@ export interface MeasuredTask {
   /** Of the `.wav`, with its bytes. */
   key: string;
   size: number;
+  /** Of the files, without extension. */
+  path: string;
 }
 
 export interface ArchiverCalls {
@@ -30,8 +31,8 @@ export interface ArchiverCalls {
    * checksums only the whole object can be verified. Fails with OBJECT_MISSING or OBJECT_DAMAGED.
    */
   fetch: [args: FetchTask, result: { isWhole: boolean }];
-  /** Results in null if the archive does not have them whole. */
-  fetchMeasured: [args: MeasuredTask, result: MeasuredFiles | null];
+  /** Writes the files. Results in their bytes, or in 0 if the archive does not have them whole. */
+  fetchMeasured: [args: MeasuredTask, result: number];
   /** Compares the SHA-256 of a fetched file and makes it durable. Fails with OBJECT_DAMAGED. */
   verify: [args: { sha256: string; size: number }, result: null];
   /** Aborts uploads in parts that an earlier run has left, apart from these. Results in how many. */

@@ -23,10 +23,10 @@ export interface ArchiveCalls {
   /** Uploads in parts that were begun, by key. */
   archiveUploads: [args: { after: string }, result: { key: string; uploadId: string }[]];
   /**
-   * The archive does not have an object as it was. It is stored again if it is here; otherwise its streams are marked as
-   * damaged. Results in those that were not marked before.
+   * The archive does not have some content as it was. It is stored again if it is here; otherwise its streams are marked as
+   * damaged. Results in those that were not marked before, and in the names of recordings that were there alone.
    */
-  archiveLost: [args: { sha256: string }, result: { streamIds: string[] }];
+  archiveLost: [args: { sha256: string }, result: { streamIds: string[]; recordings: string[] }];
   archiveRemovals: [args: { limit: number; exceptKeys: string[] }, result: ArchiveRemoval[]];
   archiveRemoved: [args: { key: string }, result: null];
   archiveTotals: [args: null, result: ArchiveTotals];

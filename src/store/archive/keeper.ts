@@ -30,7 +30,10 @@ export class ArchiveKeeper {
     },
     archived: (args) => this.#archived(args),
     archiveUploads: ({ after }) => this.#archive.uploads(after, archiveFillPage),
-    archiveLost: ({ sha256 }) => ({ streamIds: this.#lost(sha256) }),
+    archiveLost: ({ sha256 }) => ({
+      streamIds: this.#lost(sha256),
+      recordings: this.#archive.recordings.lost(sha256),
+    }),
     archiveRemovals: ({ limit, exceptKeys }) => this.#archive.removals(limit, exceptKeys),
     archiveRemoved: ({ key }) => (this.#archive.removed(key), null),
     archiveTotals: () => this.#archive.totals(),

@@ -38,6 +38,8 @@ export interface RecordingCatalog {
   /** Keeps what a repair of the segment needs, until the segment is inserted or removed. */
   start(segment: StartedSegment): void;
   started(name: string): StartedSegment | undefined;
+  /** Segments of a source that other nodes have started, and not inserted yet. */
+  startedElsewhere(source: string): { name: string; node: string }[];
   /** Forgets segments that were started and have no files any more. */
   abandon(name: string): void;
   /** Inserts a recording; returns its id. Replaces a row of the same name, since its files have been replaced too. */

@@ -14,6 +14,9 @@ import type { KeeperArgs, KeeperResult } from "../keeper-calls.ts";
 import { isMissing, removeFile, syncFile, syncFolder } from "../layout.ts";
 import { requireHere } from "../elsewhere.ts";
 import type { SyncFileSystem } from "../sync-file-system.ts";
+import type { RecordingItems } from "../archive/catalog.ts";
+import { openElsewhereIn } from "./open-elsewhere.ts";
+import { isHere } from "./place.ts";
 import { FolderWatch } from "../folder-watch.ts";
 import type { RetentionCatalog } from "../retention/catalog.ts";
 import type { RecordingCatalog, RecordingRow } from "./catalog.ts";
@@ -48,6 +51,7 @@ type Transactions = Pick<Catalog, "transaction" | "events"> & {
   readonly sounds: SpanCatalog;
   readonly joins: JoinCatalog;
   readonly retention: Pick<RetentionCatalog, "isRecordingPinned">;
+  readonly archive: { readonly recordings: RecordingItems };
 };
 
 type Forgotten = Parameters<typeof recordingRemoved>[1];
@@ -132,33 +136,34 @@ export class RecordingKeeper {
     return this.#catalog.sounds.list({ source: this.#recordings.timeline.sourceOf(name), ...query });
   }
 
-  async peaks({ folder, query }: KeeperArgs<"peaksOfRange">): Promise<KeeperResult<"peaksOfRange">> {
+  async peaks({ folders, query }: KeeperArgs<"peaksOfRange">): Promise<KeeperResult<"peaksOfRange">> {
     const { name, ...range } = query;
     const source = this.#recordings.timeline.sourceOf(name);
-    return await peaksOfRange(this.#catalog.overviews, folder, { source, ...range });
+    return await peaksOfRange(this.#catalog.overviews, folders, { source, ...range });
   }
 
-  async levels({ folder, query }: KeeperArgs<"levelsOfRange">): Promise<KeeperResult<"levelsOfRange">> {
+  async levels({ folders, query }: KeeperArgs<"levelsOfRange">): Promise<KeeperResult<"levelsOfRange">> {
     const { name, ...range } = query;
     const source = this.#recordings.timeline.sourceOf(name);
-    return await levelsOfRange(this.#catalog.overviews, folder, { source, ...range });
+    return await levelsOfRange(this.#catalog.overviews, folders, { source, ...range });
   }
 
-  /** The segments of a period whose samples are there. Forgets those without any file. */
+  /** The segments of a period whose samples are anywhere. Forgets those of this node without any file. */
   async period({ folder, name, ...period }: KeeperArgs<"readPeriod">): Promise<KeeperResult<"readPeriod">> {
     const { timeline } = this.#recordings;
-    const { spans, segments } = readPeriod(timeline, { source: timeline.sourceOf(name), ...period });
-    const names = segments.map((segment) => segment.name);
-    const areThere = this.#isLost(folder) ? [] : await haveSamples(folder, names);
-    const missing = segments
-      .filter((_, index) => areThere[index] === false)
-      .map(({ id }) => this.#recordings.find(id));
+    const source = timeline.sourceOf(name);
+    const { spans, segments } = readPeriod(timeline, { source, ...period });
+    const openElsewhere = openElsewhereIn(this.#recordings, source, period);
+    const mayMiss = segments.filter((segment) => isHere(segment) && segment.archive === undefined);
+    const areThere = this.#isLost(folder) ? [] : await haveSamples(folder, mayMiss.map(nameOf));
+    const missing = new Set(mayMiss.filter((_, index) => areThere[index] === false));
+    const rows = [...missing].map(({ id }) => this.#recordings.find(id));
     const { gone } = await this.#lookedAt(
       folder,
-      missing.filter((row) => row !== undefined),
+      rows.filter((row) => row !== undefined),
     );
     const removed = this.#forget(folder, gone);
-    return { spans, segments: segments.filter((_, index) => areThere[index] !== false), removed };
+    return { spans, segments: segments.filter((segment) => !missing.has(segment)), removed, openElsewhere };
   }
 
   /**
@@ -273,7 +278,19 @@ export class RecordingKeeper {
   /** Files of a folder that is not there say nothing about recordings. */
   async #lookedAt(folder: string, rows: RecordingRow[]): Promise<LookedAt> {
     const looked = await lookForFiles(folder, rows);
-    return this.#isLost(folder) ? { present: rows, gone: [] } : looked;
+    if (this.#isLost(folder)) return { present: rows, gone: [], moved: [] };
+    this.#note(looked.moved);
+    return looked;
+  }
+
+  /** The archive is asked for samples that somebody removed here, and not for those that are here after all. */
+  #note(moved: readonly RecordingRow[]): void {
+    if (moved.length === 0) return;
+    const { recordings: items } = this.#catalog.archive;
+    this.#catalog.transaction(
+      () => moved.forEach(({ id, archive }) => items.setLocal(id, archive!.isLocal)),
+      false,
+    );
   }
 
   /** Returns the names. Peaks without samples are of no use. */
@@ -324,6 +341,10 @@ async function syncFileIfThere(path: string): Promise<void> {
   } catch (error) {
     if (!isMissing(error)) throw error;
   }
+}
+
+function nameOf({ name }: { name: string }): string {
+  return name;
 }
 
 function removePair(path: string): void {

@@ -16,6 +16,11 @@ export interface ArchivedCopy {
   isLocal: boolean;
 }
 
+/** The `.wav` of the recording is in the recordings folder of this node, unless somebody removed it. */
+export function isHere({ otherNode: node, archive }: SamplesPlace): boolean {
+  return node === undefined && archive?.isLocal !== false;
+}
+
 /** Only rows that nodes share have a node; the rest is null if the archive does not have the samples. */
 export interface PlaceColumns {
   node?: string;

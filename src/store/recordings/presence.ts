@@ -7,14 +7,20 @@ import type { RecordingRow } from "./catalog.ts";
 export interface LookedAt {
   /** With what is missing of each. */
   present: RecordingRow[];
-  /** Both files are missing. */
+  /** Both files are missing, and the archive has nothing. */
   gone: RecordingRow[];
+  /** Of the present: the archive has the samples, and the catalog is wrong about whether they are here, too. */
+  moved: RecordingRow[];
 }
 
 /** Looks for the files of recordings. Runs on the runtime's I/O threads: a disk may take long to look up names. */
 export async function lookForFiles(folder: string, rows: RecordingRow[]): Promise<LookedAt> {
   const looked = await Promise.all(rows.map((row) => withMissing(folder, row)));
-  return { present: looked.filter((row) => !isGone(row)), gone: looked.filter(isGone) };
+  return {
+    present: looked.filter((row) => !isGone(row)),
+    gone: looked.filter(isGone),
+    moved: looked.filter(({ archive }, index) => archive?.isLocal !== rows[index]!.archive?.isLocal),
+  };
 }
 
 /** Whether the samples of each are there. */
@@ -32,8 +38,12 @@ function isGone({ missing }: RecordingRow): boolean {
 async function withMissing(folder: string, row: RecordingRow): Promise<RecordingRow> {
   if (row.otherNode !== undefined) return row;
   const isThere = await Promise.all(fileKinds.map((kind) => exists(join(folder, `${row.name}.${kind}`))));
-  const missing = fileKinds.filter((_, index) => !isThere[index]);
-  return missing.length === 0 ? row : { ...row, missing };
+  const { archive } = row;
+  const missing = fileKinds.filter(
+    (kind, index) => !isThere[index] && (kind === "bin" || archive === undefined),
+  );
+  const looked = missing.length === 0 ? row : { ...row, missing };
+  return archive === undefined ? looked : { ...looked, archive: { ...archive, isLocal: isThere[1]! } };
 }
 
 /** A file that cannot be looked up for another reason may be there. */

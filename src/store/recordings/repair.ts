@@ -166,6 +166,11 @@ function removeBoth(path: string): "removed" {
   return "removed";
 }
 
+/** When a segment was opened, in whole seconds, as its name has it; in ms since 1970. Undefined for another name. */
+export function segmentStart(name: string): number | undefined {
+  return identityOf(name)?.startedAt;
+}
+
 /** The device, stream and start time in a segment's name. */
 function identityOf(
   name: string,

@@ -138,6 +138,12 @@ export class SqlRecordings implements RecordingCatalog {
     return row === null ? undefined : (JSON.parse(row.details) as StartedSegment);
   }
 
+  startedElsewhere(source: string): { name: string; node: string }[] {
+    const prefix = source.startsWith("#") ? `stream_${source.slice(1)}_` : `${source}/`;
+    const rows = this.#statements.startedElsewhere.all(prefix, prefix.slice(0, -1) + nextOf(prefix.at(-1)!));
+    return rows.map(({ name, node = "" }) => ({ name, node }));
+  }
+
   abandon(name: string): void {
     this.#statements.abandon.run(name);
   }
@@ -169,6 +175,11 @@ export class SqlRecordings implements RecordingCatalog {
         : this.#statements.listOfDevice.all(device, ...page);
     return rows.map(this.#toRow);
   }
+}
+
+/** The character after this one: where the names with a prefix end. */
+function nextOf(character: string): string {
+  return String.fromCharCode(character.charCodeAt(0) + 1);
 }
 
 /** With the facts of its session, and its level. */
@@ -211,6 +222,9 @@ function prepareStatements(database: SqlDatabase) {
     ),
     started: database.prepare<{ details: string }, [string]>(
       `SELECT details FROM started_segments WHERE name = ? AND ${own}`,
+    ),
+    startedElsewhere: database.prepare<{ name: string; node?: string }, [string, string]>(
+      `SELECT * FROM started_segments WHERE name >= ? AND name < ? AND NOT (${own})`,
     ),
     abandon: database.prepare<never, [string]>(`DELETE FROM started_segments WHERE name = ? AND ${own}`),
   };

@@ -2,7 +2,7 @@
 import { encodePcmHeader } from "../../../codec/wav/rf64.ts";
 import { wavHeaderBytes } from "../../../codec/wav/wav.ts";
 import { type Clip, isClip, type Plan } from "./plan.ts";
-import type { ReadableSegment } from "./written.ts";
+import type { ReadableSegment, SampledSegment } from "./written.ts";
 
 export type PeriodFormat = "wav" | "pcm";
 
@@ -14,7 +14,7 @@ export interface OpenWav {
 }
 
 /** Opens the samples of a recording. Rejects with RECORDING_UNKNOWN, OBJECT_DAMAGED. */
-export type WavOpener = (segment: Pick<ReadableSegment, "id" | "name" | "wav">) => Promise<OpenWav>;
+export type WavOpener = (segment: SampledSegment) => Promise<OpenWav>;
 
 interface OpenSegment {
   name: string;

@@ -18,6 +18,9 @@ export interface ReadableSegment extends Omit<SegmentRow, "id" | "wav"> {
   wav: RecordedWav | undefined;
 }
 
+/** What it takes to open the samples of a segment. */
+export type SampledSegment = Pick<ReadableSegment, "id" | "name" | "wav" | "otherNode" | "archive">;
+
 export interface ReadableRows {
   spans: SpanRow[];
   segments: ReadableSegment[];

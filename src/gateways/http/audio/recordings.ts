@@ -3,17 +3,20 @@ import { type Action, recordingResource } from "../../../access/actions.ts";
 import type { Principal } from "../../../access/principal.ts";
 import { WavecacheError } from "../../../base/errors.ts";
 import type { RecordingRow } from "../../../store/recordings/catalog.ts";
-import type { ReadableSegment } from "../../../engine/recordings/by-time/written.ts";
+import type { SampledSegment } from "../../../engine/recordings/by-time/written.ts";
 import { answerAudio, type AudioRequest } from "./answer.ts";
-import type { AudioDescription } from "./audio.ts";
-import { audioOf, type OpenedFile } from "./opened-file.ts";
+import type { AudioDescription, AudioFile } from "./audio.ts";
+import type { OpenedFile } from "./opened-file.ts";
+
+/** Samples without a path come in pieces, as they are read. */
+type OpenedSamples = Omit<OpenedFile, "path"> & { readonly path: string | undefined };
 
 /** What the operation needs of the engine. */
 export interface AudioRecordings {
   /** Rejects with RECORDING_UNKNOWN. */
   find(id: number): Promise<RecordingRow>;
   /** The WAV file, whose content is right. Rejects with OBJECT_DAMAGED. */
-  openWav(row: Pick<ReadableSegment, "id" | "name" | "wav">): Promise<OpenedFile>;
+  openWav(row: SampledSegment): Promise<OpenedSamples>;
 }
 
 /** Answers with one recording. */
@@ -24,7 +27,17 @@ export async function answerRecording(
   principal: Principal,
 ): Promise<Response> {
   const row = await findReadable(recordings, id, principal, "read");
-  return await answerAudio(asked, describe(row), async () => audioOf(await recordings.openWav(row), true));
+  return await answerAudio(asked, describe(row), async () => audioOfSamples(await recordings.openWav(row)));
+}
+
+function audioOfSamples(samples: OpenedSamples): AudioFile {
+  const { path } = samples;
+  return {
+    read: (offset, length, into) => samples.read(offset, length, into),
+    openRange: async () =>
+      path === undefined ? undefined : { path, isImmutable: true, close: async () => {} },
+    close: () => samples.close(),
+  };
 }
 
 /** Finds the recording that a path names, of a device that the principal has access to. */

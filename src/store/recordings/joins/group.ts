@@ -9,15 +9,15 @@ import {
 } from "../../../base/recording-entry.ts";
 import type { RecordingRow } from "../catalog.ts";
 
-/** Runs of at least two segments that follow each other without a gap, by position. Pinned ones stay as they are. */
+/** Runs of at least two segments that follow each other without a gap, by position. */
 export function groupsOf(
   rows: readonly RecordingRow[],
-  isPinned: (row: RecordingRow) => boolean,
+  staysAsItIs: (row: RecordingRow) => boolean,
 ): RecordingRow[][] {
   const groups: RecordingRow[][] = [];
   for (const row of rows) {
     const last = groups.at(-1);
-    if (isPinned(row)) groups.push([]);
+    if (staysAsItIs(row)) groups.push([]);
     else if (last === undefined || !fits(last, row)) groups.push([row]);
     else last.push(row);
   }

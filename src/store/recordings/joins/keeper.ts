@@ -19,6 +19,7 @@ import type { RecordingEntry } from "../../../base/recording-entry.ts";
 import type { RetentionCatalog } from "../../retention/catalog.ts";
 import type { Catalog } from "../../streams/catalog.ts";
 import type { RecordingCatalog, RecordingRow } from "../catalog.ts";
+import { isHere } from "../place.ts";
 import { removeMeasured } from "../peaks/files.ts";
 import type { JoinCatalog, JoinNote } from "./catalog.ts";
 import { JoinRefusedError, writeJoined } from "./files.ts";
@@ -64,7 +65,7 @@ export class RecordingJoins {
   async join({ folder, session, from, to, keepPackets, now }: JoinArgs): Promise<JoinResult> {
     const result: JoinResult = { segments: 0, recordings: 0, problems: [] };
     const rows = this.#joins.candidates(session, from, to);
-    for (const group of groupsOf(rows, ({ id }) => this.#catalog.retention.isRecordingPinned(id))) {
+    for (const group of groupsOf(rows, (row) => this.#staysAsItIs(row))) {
       const problem = await this.#joinGroup(folder, group, keepPackets, now);
       if (problem !== undefined) result.problems.push(problem);
       if (problem !== undefined) continue;
@@ -109,6 +110,11 @@ export class RecordingJoins {
     this.#catalog.transaction(() => this.#joins.replace(group, joined, now), true);
     failpoint("join.3");
     return undefined;
+  }
+
+  /** Samples that are in the archive alone are not fetched to be joined. */
+  #staysAsItIs(row: RecordingRow): boolean {
+    return !isHere(row) || this.#catalog.retention.isRecordingPinned(row.id);
   }
 
   #isAsItWas({ id, wav }: RecordingRow): boolean {

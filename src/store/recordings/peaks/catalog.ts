@@ -1,11 +1,10 @@
 /** The overviews of recordings, in the catalog: a day of a device is read without opening a file. */
 import type { RecordedPeaks, RecordingEntry } from "../../../base/recording-entry.ts";
 import type { Peaks } from "../../../codec/peaks/dat.ts";
+import type { MeasuredRow } from "./files.ts";
 import type { Level } from "../../../codec/peaks/level.ts";
 
-export interface OverviewRow {
-  /** Of the recording. */
-  name: string;
+export interface OverviewRow extends MeasuredRow {
   /** Milliseconds since 1970. */
   startedAt: number;
   /** When its first sample was recorded, in µs since 1970. */
@@ -26,7 +25,7 @@ export interface OverviewQuery {
 }
 
 /** The level of a whole recording. */
-export interface LevelRow extends Level, Pick<OverviewRow, "name" | "startedAt" | "startUs"> {
+export interface LevelRow extends Level, Omit<OverviewRow, "overview"> {
   /** In Hz. */
   sampleRate: number;
   /** Per channel. */

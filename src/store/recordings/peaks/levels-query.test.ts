@@ -7,6 +7,7 @@ import { temporaryFolder } from "../../../testing/fixtures/temporary-folder.ts";
 import { placementOf } from "../../../testing/fixtures/placement.ts";
 import { SqliteCatalog } from "../../streams/sqlite/catalog.ts";
 import { levelsOfRange, type RangeLevels } from "./levels-query.ts";
+import type { PeaksQuery } from "./query.ts";
 import { SegmentPeaks } from "./segment-peaks.ts";
 
 const sampleRate = 1000;
@@ -23,6 +24,11 @@ afterEach(() => {
   catalog.close();
   folder[Symbol.dispose]();
 });
+
+async function levelsOf(query: PeaksQuery) {
+  const folders = { recordings: folder.path, fetched: join(folder.path, "fetched") };
+  return (await levelsOfRange(catalog.overviews, folders, query)).levels;
+}
 
 function entryOf(name: string, startedAt: number, samples = segmentSamples): RecordingEntry {
   const file = { bytes: 1, sha256: "a".repeat(64) };
@@ -65,7 +71,7 @@ function record(amplitudes: readonly number[]): void {
 }
 
 async function ask(from: number, to: number, points: number): Promise<RangeLevels> {
-  const found = await levelsOfRange(catalog.overviews, folder.path, { source: "mic", from, to, points });
+  const found = await levelsOf({ source: "mic", from, to, points });
   expect(found).not.toBeNull();
   return found!;
 }
@@ -121,7 +127,7 @@ describe("the levels of a range", () => {
       ["mic", -5000],
     ] as const) {
       const query = { source, from, to: from + 5000, points: 5 };
-      expect(await levelsOfRange(catalog.overviews, folder.path, query)).toBeNull();
+      expect(await levelsOf(query)).toBeNull();
     }
   });
 

@@ -2,20 +2,12 @@
  * Answers how loud a device was in a range of time. Where a point is longer than a recording, the catalog alone answers, which
  * has the level of each; so a day opens no file. For finer points the `.lvl` of each recording is read.
  */
-import { readFile, stat } from "node:fs/promises";
-import { join } from "node:path";
-import { systemCode } from "../../../base/errors.ts";
-import {
-  levelBlockMs,
-  maxPeakFiles,
-  maxPeaksFileBytes,
-  minClippedSamples,
-} from "../../../base/limits/peaks.ts";
+import { levelBlockMs, maxPeakFiles, minClippedSamples } from "../../../base/limits/peaks.ts";
 import { peakDbfs, rmsDbfs } from "../../../codec/peaks/level.ts";
 import { LevelPoints } from "../../../codec/peaks/level-points.ts";
-import { decodeLevels, type Levels } from "../../../codec/peaks/levels.ts";
+import { decodeLevels } from "../../../codec/peaks/levels.ts";
 import type { LevelRow, PeakCatalog } from "./catalog.ts";
-import { levelsPath } from "./files.ts";
+import { type MeasuredFolders, MeasuredFiles, type MeasuredRef, levelsPath } from "./files.ts";
 import type { PeaksQuery } from "./query.ts";
 
 /** The levels of all channels. Point 0 begins at the start of the range. */
@@ -34,13 +26,13 @@ const pageRows = 1000;
 /** Files that are read at once. */
 const concurrentFiles = 16;
 
-/** Null if the catalog has no recording of the device in the range. */
+/** No levels if the catalog has no recording of the device in the range. `absent` is what the archive has in more detail. */
 export async function levelsOfRange(
   catalog: PeakCatalog,
-  folder: string,
+  folders: MeasuredFolders,
   query: PeaksQuery,
-): Promise<RangeLevels | null> {
-  const target = new LevelTarget(query, folder);
+): Promise<{ levels: RangeLevels | null; absent: MeasuredRef[] }> {
+  const target = new LevelTarget(query, folders);
   let after: LevelRow | undefined;
   let isEmpty = true;
   do {
@@ -49,22 +41,26 @@ export async function levelsOfRange(
     await target.add(rows);
     after = rows.length < pageRows ? undefined : rows.at(-1);
   } while (after !== undefined);
-  return isEmpty ? null : target.result();
+  return { levels: isEmpty ? null : target.result(), absent: target.absent };
 }
 
 class LevelTarget {
   readonly #from: number;
-  readonly #folder: string;
+  readonly #files: MeasuredFiles;
   readonly #pointMs: number;
   readonly #points: LevelPoints;
   /** Files that may still be read. */
   #filesLeft = maxPeakFiles;
 
-  constructor({ from, to, points }: PeaksQuery, folder: string) {
+  constructor({ from, to, points }: PeaksQuery, folders: MeasuredFolders) {
     this.#from = from;
-    this.#folder = folder;
+    this.#files = new MeasuredFiles(folders, levelsPath);
     this.#pointMs = Math.max(1, Math.ceil((to - from) / points / levelBlockMs)) * levelBlockMs;
     this.#points = new LevelPoints((to - from) / 1000, this.#pointMs / 1000);
+  }
+
+  get absent(): MeasuredRef[] {
+    return this.#files.absent;
   }
 
   async add(rows: LevelRow[]): Promise<void> {
@@ -88,7 +84,7 @@ class LevelTarget {
 
   async #addFile(row: LevelRow): Promise<void> {
     this.#filesLeft -= 1;
-    const levels = this.#filesLeft < 0 ? undefined : await readLevels(join(this.#folder, row.name));
+    const levels = this.#filesLeft < 0 ? undefined : await this.#files.read(row, decodeLevels);
     if (levels === undefined) this.#addWhole(row);
     else this.#points.add(levels, this.#secondsOf(row), row.samples / row.sampleRate);
   }
@@ -100,16 +96,5 @@ class LevelTarget {
 
   #secondsOf({ startUs }: LevelRow): number {
     return (startUs - this.#from * 1000) / 1_000_000;
-  }
-}
-
-/** Undefined if the file is missing or damaged: the background makes it again. Rejects with other errors of the system. */
-async function readLevels(path: string): Promise<Levels | undefined> {
-  try {
-    const { size } = await stat(levelsPath(path));
-    return size > maxPeaksFileBytes ? undefined : decodeLevels(await readFile(levelsPath(path)));
-  } catch (error) {
-    if (["ENOENT", "ENOTDIR", "EISDIR"].includes(systemCode(error) ?? "")) return undefined;
-    throw error;
   }
 }

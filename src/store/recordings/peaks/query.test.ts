@@ -6,7 +6,7 @@ import type { RecordingEntry } from "../../../base/recording-entry.ts";
 import { temporaryFolder } from "../../../testing/fixtures/temporary-folder.ts";
 import { placementOf } from "../../../testing/fixtures/placement.ts";
 import { SqliteCatalog } from "../../streams/sqlite/catalog.ts";
-import { peaksOfRange, type RangePeaks } from "./query.ts";
+import { peaksOfRange, type PeaksQuery, type RangePeaks } from "./query.ts";
 import { SegmentPeaks } from "./segment-peaks.ts";
 
 const sampleRate = 1000;
@@ -24,6 +24,11 @@ afterEach(() => {
   catalog.close();
   folder[Symbol.dispose]();
 });
+
+async function peaksOf(query: PeaksQuery) {
+  const folders = { recordings: folder.path, fetched: join(folder.path, "fetched") };
+  return (await peaksOfRange(catalog.overviews, folders, query)).peaks;
+}
 
 function describeSegment(name: string, startedAt: number): RecordingEntry {
   const file = { bytes: 1, sha256: "a".repeat(64) };
@@ -65,7 +70,7 @@ function record(segments: number, from = 0): Int16Array {
 }
 
 async function ask(from: number, to: number, points: number): Promise<RangePeaks> {
-  const found = await peaksOfRange(catalog.overviews, folder.path, { source: "mic", from, to, points });
+  const found = await peaksOf({ source: "mic", from, to, points });
   expect(found).not.toBeNull();
   return found!;
 }
@@ -137,7 +142,7 @@ describe("the peaks of a range", () => {
       ["other", 0, 20_000],
       ["mic", 0, 10_000],
     ] as const)
-      expect(await peaksOfRange(catalog.overviews, folder.path, { source, from, to, points: 5 })).toBeNull();
+      expect(await peaksOf({ source, from, to, points: 5 })).toBeNull();
   });
 
   test("of a day come from the catalog alone", async () => {

@@ -3,14 +3,11 @@
  * answers, so a day opens no file. For finer points the `.dat` of each recording is read; overviews replace those that
  * cannot be.
  */
-import { readFile, stat } from "node:fs/promises";
-import { join } from "node:path";
-import { systemCode } from "../../../base/errors.ts";
-import { basePixelSamples, maxPeakFiles, maxPeaksFileBytes } from "../../../base/limits/peaks.ts";
+import { basePixelSamples, maxPeakFiles } from "../../../base/limits/peaks.ts";
 import { decodeDat, type Peaks } from "../../../codec/peaks/dat.ts";
 import { PeakPoints } from "../../../codec/peaks/points.ts";
 import type { OverviewRow, PeakCatalog } from "./catalog.ts";
-import { peaksPath } from "./files.ts";
+import { type MeasuredFolders, MeasuredFiles, type MeasuredRef, peaksPath } from "./files.ts";
 
 export interface PeaksQuery {
   /** The sanitised hardware id, or `#` and the stream id of a device without one. */
@@ -34,27 +31,27 @@ const pageRows = 1000;
 /** Files that are read at once. */
 const concurrentFiles = 16;
 
-/** Null if the catalog has no recording of the device in the range. */
+/** No peaks if the catalog has no recording of the device in the range. `absent` is what the archive has in more detail. */
 export async function peaksOfRange(
   catalog: PeakCatalog,
-  folder: string,
+  folders: MeasuredFolders,
   query: PeaksQuery,
-): Promise<RangePeaks | null> {
+): Promise<{ peaks: RangePeaks | null; absent: MeasuredRef[] }> {
   let target: RangeTarget | undefined;
   let after: OverviewRow | undefined;
   do {
     const rows = catalog.list({ ...query, after, limit: pageRows });
     if (rows.length === 0) break;
-    target ??= new RangeTarget(query, folder, rows[0]!.overview.sampleRate);
+    target ??= new RangeTarget(query, folders, rows[0]!.overview.sampleRate);
     await target.add(rows);
     after = rows.length < pageRows ? undefined : rows.at(-1);
   } while (after !== undefined);
-  return target?.result() ?? null;
+  return { peaks: target?.result() ?? null, absent: target?.absent ?? [] };
 }
 
 class RangeTarget {
   readonly #from: number;
-  readonly #folder: string;
+  readonly #files: MeasuredFiles;
   readonly #sampleRate: number;
   readonly #samplesPerPixel: number;
   readonly #points: PeakPoints;
@@ -62,14 +59,18 @@ class RangeTarget {
   #filesLeft = maxPeakFiles;
 
   /** Points are whole pixels of the finest peaks, so that they begin and end where those do. */
-  constructor({ from, to, points }: PeaksQuery, folder: string, sampleRate: number) {
+  constructor({ from, to, points }: PeaksQuery, folders: MeasuredFolders, sampleRate: number) {
     const samples = ((to - from) / 1000) * sampleRate;
     this.#from = from;
-    this.#folder = folder;
+    this.#files = new MeasuredFiles(folders, peaksPath);
     this.#sampleRate = sampleRate;
     this.#samplesPerPixel = Math.max(1, Math.ceil(samples / points / basePixelSamples)) * basePixelSamples;
     const seconds = this.#samplesPerPixel / sampleRate;
     this.#points = new PeakPoints(Math.max(1, Math.ceil(samples / this.#samplesPerPixel)), seconds);
+  }
+
+  get absent(): MeasuredRef[] {
+    return this.#files.absent;
   }
 
   async add(rows: OverviewRow[]): Promise<void> {
@@ -97,24 +98,13 @@ class RangeTarget {
     return samplesPerPixel / sampleRate > this.#samplesPerPixel / this.#sampleRate;
   }
 
-  async #addFile({ name, startUs, overview }: OverviewRow): Promise<void> {
+  async #addFile(row: OverviewRow): Promise<void> {
     this.#filesLeft -= 1;
-    const peaks = this.#filesLeft < 0 ? undefined : await readPeaks(join(this.#folder, name));
-    this.#addPeaks(peaks ?? overview, startUs);
+    const peaks = this.#filesLeft < 0 ? undefined : await this.#files.read(row, decodeDat);
+    this.#addPeaks(peaks ?? row.overview, row.startUs);
   }
 
   #addPeaks(peaks: Peaks, startUs: number): void {
     this.#points.add(peaks, (startUs - this.#from * 1000) / 1_000_000);
-  }
-}
-
-/** Undefined if the file is missing or damaged: the background makes it again. Rejects with other errors of the system. */
-async function readPeaks(path: string): Promise<Peaks | undefined> {
-  try {
-    const { size } = await stat(peaksPath(path));
-    return size > maxPeaksFileBytes ? undefined : decodeDat(await readFile(peaksPath(path)));
-  } catch (error) {
-    if (["ENOENT", "ENOTDIR", "EISDIR"].includes(systemCode(error) ?? "")) return undefined;
-    throw error;
   }
 }

@@ -119,7 +119,7 @@ describe("the overview of a recording", () => {
   test("is read as it was entered", () => {
     enter("a");
     const overview = { sampleRate: 16_000, channels: 1, samplesPerPixel: 16_384, data: Int16Array.of(1, 2) };
-    expect(overviews("mic")).toEqual([{ name: "a", startedAt: 1000, startUs: 1_000_000, overview }]);
+    expect(overviews("mic")).toMatchObject([{ name: "a", startedAt: 1000, startUs: 1_000_000, overview }]);
   });
 
   test("goes with its recording, and with one that replaces it", () => {

@@ -8,6 +8,7 @@ import { levelBlockFrames, levelBytes, levelsHeaderBytes } from "../../../codec/
 import { isMissing } from "../../layout.ts";
 import type { Catalog } from "../../streams/catalog.ts";
 import type { RecordingRow } from "../catalog.ts";
+import { isHere } from "../place.ts";
 import type { PeakCatalog } from "./catalog.ts";
 import { measureInPieces } from "./measure.ts";
 import { levelsPath, peaksPath } from "./files.ts";
@@ -24,7 +25,12 @@ export class PeakRepair {
   /** Returns why the peaks of one could not be made; undefined if all are there. */
   async run(folder: string, recordings: RecordingRow[]): Promise<string | undefined> {
     for (const recording of recordings) {
-      if (recording.missing?.includes("wav") || (await this.#isWhole(folder, recording))) continue;
+      if (
+        recording.missing?.includes("wav") ||
+        !isHere(recording) ||
+        (await this.#isWhole(folder, recording))
+      )
+        continue;
       const problem = await this.#measure(folder, recording);
       // A full disk, which the next ones would meet as well.
       if (problem !== undefined) return problem;

@@ -1,7 +1,9 @@
 /** The table of overviews in the catalog. */
 import type { RecordedPeaks, RecordingEntry } from "../../../base/recording-entry.ts";
 import type { LevelRow, OverviewQuery, OverviewRow, PeakCatalog } from "./catalog.ts";
-import { type SqlDatabase, upsert } from "../../sql/database.ts";
+import { type PlaceColumns, placeColumns, placeJoin, placeOf } from "../place.ts";
+import type { MeasuredRow } from "./files.ts";
+import { type Dialect, type SqlDatabase, upsert } from "../../sql/database.ts";
 
 /** In the order in which a day is read. `source` is the device, or `#` and the stream id if the device has no id. */
 export const overviewSchema = `
@@ -25,8 +27,13 @@ export const overviewSchema = `
   END;
 `;
 
-interface SqlRow {
+/** What is known of the recording of an overview. */
+interface RecordingColumns extends PlaceColumns {
   name: string;
+  wav_bytes: number;
+}
+
+interface SqlRow extends RecordingColumns {
   started_at: number;
   start_us: number;
   sample_rate: number;
@@ -37,10 +44,12 @@ interface SqlRow {
 
 export class SqlOverviews implements PeakCatalog {
   readonly #statements: ReturnType<typeof prepareStatements>;
+  readonly #dialect: Dialect;
 
   /** Expects a database with the current schema. */
   constructor(database: SqlDatabase) {
     this.#statements = prepareStatements(database);
+    this.#dialect = database.dialect;
   }
 
   enter(recording: RecordingEntry, peaks: RecordedPeaks): void {
@@ -67,11 +76,13 @@ export class SqlOverviews implements PeakCatalog {
   }
 
   list(query: OverviewQuery): OverviewRow[] {
-    return this.#statements.list.all(...this.#pageOf(query)).map(toRow);
+    const rows = this.#statements.list.all(...this.#pageOf(query));
+    return rows.map((row) => toRow(row, this.#dialect));
   }
 
   listLevels(query: OverviewQuery): LevelRow[] {
-    return this.#statements.listLevels.all(...this.#pageOf(query));
+    const rows = this.#statements.listLevels.all(...this.#pageOf(query));
+    return rows.map((row) => Object.assign(row, recordingOf(row, this.#dialect)));
   }
 
   #pageOf({ source, from, to, after, limit }: OverviewQuery): Page {
@@ -80,6 +91,8 @@ export class SqlOverviews implements PeakCatalog {
     return [source, startedAt, name, to, limit];
   }
 }
+
+type SqlLevelRow = Omit<LevelRow, keyof MeasuredRow> & RecordingColumns;
 
 /** Source, the row before the page, the end of the range, and how many rows. */
 type Page = [string, number, string, number, number];
@@ -97,6 +110,9 @@ const columns = "start_us sample_rate channels samples_per_pixel overview peak m
 function prepareStatements(database: SqlDatabase) {
   const { dialect } = database;
   const own = dialect.own();
+  const node = dialect.nodeKey.map((column) => `, o.${column}`).join("");
+  const ofRecording = `coalesce(r.wav_bytes, 0) AS wav_bytes, ${placeColumns}${node}`;
+  const recordingJoin = `LEFT JOIN recordings r ON r.name = o.name AND ${dialect.sameNode("o", "r")} ${placeJoin}`;
   return {
     forget: database.prepare<never, [string]>(
       `DELETE FROM recording_overviews WHERE ${own} AND (source, started_at, name) IN
@@ -113,14 +129,14 @@ function prepareStatements(database: SqlDatabase) {
        ORDER BY started_at DESC LIMIT 1`,
     ),
     list: database.prepare<SqlRow, Page>(
-      `SELECT name, started_at, start_us, sample_rate, channels, samples_per_pixel, overview FROM recording_overviews
-       ${onePage}`,
+      `SELECT o.name, o.started_at, o.start_us, o.sample_rate, o.channels, o.samples_per_pixel, o.overview, ${ofRecording}
+       FROM (SELECT * FROM recording_overviews ${onePage}) o ${recordingJoin}
+       ORDER BY o.started_at, o.name`,
     ),
-    listLevels: database.prepare<LevelRow, Page>(
+    listLevels: database.prepare<SqlLevelRow, Page>(
       `SELECT o.name, o.started_at AS "startedAt", o.start_us AS "startUs", o.sample_rate AS "sampleRate", o.peak,
-         o.mean_square AS "meanSquare", o.clipped, coalesce(r.samples, 0) AS samples
-       FROM (SELECT * FROM recording_overviews ${onePage}) o
-       LEFT JOIN recordings r ON r.name = o.name AND ${dialect.sameNode("o", "r")}
+         o.mean_square AS "meanSquare", o.clipped, coalesce(r.samples, 0) AS samples, ${ofRecording}
+       FROM (SELECT * FROM recording_overviews ${onePage}) o ${recordingJoin}
        ORDER BY o.started_at, o.name`,
     ),
   };
@@ -135,9 +151,13 @@ function startUsOf({ sampleRate, placement }: Pick<RecordingEntry, "sampleRate" 
   return placement.sessionStartUs + Math.round((placement.position * 1_000_000) / sampleRate);
 }
 
-function toRow(row: SqlRow): OverviewRow {
-  const { name, started_at, start_us, sample_rate, channels, samples_per_pixel } = row;
+function recordingOf(row: RecordingColumns, dialect: Dialect): MeasuredRow {
+  return { ...placeOf(row, dialect), name: row.name, wavBytes: row.wav_bytes };
+}
+
+function toRow(row: SqlRow, dialect: Dialect): OverviewRow {
+  const { started_at, start_us, sample_rate, channels, samples_per_pixel } = row;
   const data = new Int16Array(new Uint8Array(row.overview).buffer);
   const overview = { sampleRate: sample_rate, channels, samplesPerPixel: samples_per_pixel, data };
-  return { name, startedAt: started_at, startUs: start_us, overview };
+  return { ...recordingOf(row, dialect), startedAt: started_at, startUs: start_us, overview };
 }

@@ -123,6 +123,8 @@ export interface TimelineCatalog {
   within(period: SourcePeriod, limit: number): RemovableRow[];
   /** The segments of a session that overlap these positions, in their order. */
   segments(session: number, first: number, past: number, limit: number): SegmentRow[];
+  /** When the first session of a source after this time begins, in µs since 1970. */
+  nextSessionUs(source: string, afterUs: number): number | undefined;
   /** All sessions of a connection end. */
   end(ended: EndedConnection): void;
 }

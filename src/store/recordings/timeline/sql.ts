@@ -213,6 +213,10 @@ export class SqlTimeline implements TimelineCatalog {
     return rows.map((row) => toSegment(row, this.#dialect));
   }
 
+  nextSessionUs(source: string, afterUs: number): number | undefined {
+    return this.#statements.nextSession.get(source, afterUs)?.us ?? undefined;
+  }
+
   end({ connection, reason }: EndedConnection): void {
     this.#statements.end.run(reason, `${connection}.`, `${connection}/`);
   }
@@ -312,6 +316,9 @@ function prepareReads(database: SqlDatabase) {
     ),
     nextSource: database.prepare<{ source: string }, [string]>(
       "SELECT source FROM recording_spans WHERE source > ? ORDER BY source LIMIT 1",
+    ),
+    nextSession: database.prepare<{ us: number | null }, [string, number]>(
+      "SELECT min(start_us) AS us FROM recording_sessions WHERE source = ? AND start_us > ?",
     ),
     bounds: database.prepare<Omit<RecordedSource, "device">, [string, string, string]>(`
       SELECT (SELECT min(start_us) FROM recording_spans WHERE source = ?) AS "earliestUs",

@@ -1,0 +1,55 @@
+/** The samples of a recording that the archive has: what is read of them is brought here first. */
+import type { RecordedWav } from "../../base/recording-entry.ts";
+import type { FileRef } from "../../pool/reader.ts";
+import type { CacheLayout } from "../../store/layout.ts";
+import type { OpenedSamples } from "../recordings/samples.ts";
+import type { RangeReader } from "../songs/stream-song.ts";
+
+export class ArchivedSamples implements OpenedSamples {
+  readonly size: number;
+  readonly path = undefined;
+  readonly #file: FileRef;
+  readonly #reader: RangeReader;
+  #onClose: () => void = () => {};
+
+  /** The reader brings audio by its SHA-256, whether it is that of a stream or of a recording. */
+  constructor(reader: RangeReader, layout: CacheLayout, { sha256, bytes }: RecordedWav) {
+    this.#reader = reader;
+    this.#file = { path: layout.objectPath(sha256), immutable: true, isArchived: true };
+    this.size = bytes;
+  }
+
+  async read(
+    offset: number,
+    length: number,
+    into?: Uint8Array<ArrayBuffer>,
+  ): Promise<Uint8Array<ArrayBuffer>> {
+    const bytes = into?.subarray(0, length) ?? new Uint8Array(length);
+    const resident = this.#reader.resident(this.#file, offset, length);
+    if (resident === undefined) await this.#readInto(bytes, offset);
+    else bytes.set(resident);
+    return bytes;
+  }
+
+  onClose(listener: () => void): void {
+    this.#onClose = listener;
+  }
+
+  async close(): Promise<void> {
+    this.#onClose();
+  }
+
+  #readInto(bytes: Uint8Array, offset: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      let filled = 0;
+      this.#reader.read(this.#file, offset, bytes.length, {
+        part: (audio, isLast) => {
+          bytes.set(audio, filled);
+          filled += audio.length;
+          if (isLast) resolve();
+        },
+        failed: reject,
+      });
+    });
+  }
+}
