@@ -1,8 +1,8 @@
 /**
  * What a node does for the others that share its catalog, and hears of them: it renews its lease, so that nobody takes over
- * what it does, and looks for what they have changed.
+ * what it does, looks for what they have changed, and carries out what dead ones have left.
  */
-import { catalogLookMs, leaseRenewalMs } from "../base/limits/postgres.ts";
+import { catalogLookMs, deadNodeLookMs, leaseRenewalMs } from "../base/limits/postgres.ts";
 
 /** Grows with each change, whatever node makes it. */
 export interface CatalogNews {
@@ -14,6 +14,8 @@ export interface SharedCatalog {
   /** Call it more often than the lease lasts. */
   renewLease(): void;
   news(): CatalogNews;
+  /** Takes over some of what nodes have left that died long ago and that any node can do. Returns how much. */
+  takeOverWork(): number;
 }
 
 export interface NewsListener {
@@ -27,6 +29,7 @@ export class CatalogWatch {
   readonly #timer: Timer;
   #known: CatalogNews;
   #renewedAtMs = performance.now();
+  #tookOverAtMs = performance.now();
 
   /** No transaction is open when the timer runs, as none awaits anything. */
   constructor(catalog: SharedCatalog, listener: NewsListener) {
@@ -47,10 +50,16 @@ export class CatalogWatch {
       const { newestEvent, tokens } = (this.#known = this.#catalog.news());
       if (newestEvent !== before.newestEvent) this.#listener.eventsAppended(newestEvent);
       if (tokens !== before.tokens) this.#listener.tokensChanged();
+      if (performance.now() - this.#tookOverAtMs >= deadNodeLookMs) this.#takeOver();
     } catch {
       // The catalog reports its faults by itself, and is opened anew. An error here would end the thread.
       this.close();
     }
+  }
+
+  #takeOver(): void {
+    this.#tookOverAtMs = performance.now();
+    this.#catalog.takeOverWork();
   }
 
   #renew(): void {

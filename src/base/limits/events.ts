@@ -10,6 +10,8 @@ export const defaultMaxEvents = 200_000;
 export const maxEventAgeMs = 7 * dayMs;
 /** Events that one transaction removes: the other calls of the keeper wait for it. */
 export const eventsPrunedAtOnce = 2_000;
+/** Each node compares an outbox that nodes share with its limit this often; meanwhile it may exceed it. */
+export const sharedOutboxLookMs = 5_000;
 /** The keeper tells the main thread of new events at this interval: together, however many there are. */
 export const eventAnnounceMs = 20;
 /** Events without a transaction of their own are written after this long, together. */

@@ -18,5 +18,13 @@ export const maxSearchWordChars = 500;
 export const nodeLeaseMs = 15_000;
 export const leaseRenewalMs = 5_000;
 mustHold("a lease lasts for two renewals that fail", nodeLeaseMs > 2 * leaseRenewalMs);
+/**
+ * What a node has left that any other can do is taken over this long after its lease has ended: by then, the requests that
+ * it had under way have ended, even if it was only frozen. Looked for at this interval.
+ */
+export const deadNodeMs = 10 * 60_000;
+export const deadNodeLookMs = 30_000;
+/** So much at once: other calls wait for the transaction. */
+export const maxTakenOver = 500;
 /** A node looks this often for what others have changed: tokens, and events to announce. */
 export const catalogLookMs = 1_000;

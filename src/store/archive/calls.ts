@@ -18,8 +18,8 @@ export interface ArchiveCalls {
   archiveBegun: [args: { item: ItemRef; uploadId: string | null }, result: null];
   /** The item is due again after so long. */
   archiveFailed: [args: { item: ItemRef; retryMs: number }, result: null];
-  /** Results in whether the item is still there. */
-  archived: [args: { item: ItemRef }, result: boolean];
+  /** Results in whether the item is still there; otherwise its key is to be removed. */
+  archived: [args: { item: ArchiveItem }, result: boolean];
   /** Uploads in parts that were begun, by key. */
   archiveUploads: [args: { after: string }, result: { key: string; uploadId: string }[]];
   /**

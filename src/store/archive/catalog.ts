@@ -141,6 +141,8 @@ export interface ArchiveCatalog {
   uploads(after: string, limit: number): { key: string; uploadId: string }[];
   removals(limit: number, exceptKeys: readonly string[]): ArchiveRemoval[];
   removed(key: string): void;
+  /** What was stored for an item that is gone is to be removed, again if it was removed before. */
+  discard(item: Pick<ArchiveItem, "key" | "size">): void;
   totals(): ArchiveTotals;
 }
 

@@ -70,7 +70,11 @@ export class ArchiveKeeper {
   /** The journal knows it too: a catalog that is built anew finds audio that is in the archive alone. */
   #archived({ item }: Args<"archived">): boolean {
     const { sha256, key } = item;
-    if (!this.#archive.archived(item)) return false;
+    if (!this.#archive.archived(item)) {
+      // Another node may have removed the key before the object came there.
+      this.#archive.discard(item);
+      return false;
+    }
     this.#store.journal.append([{ archive: { sha256, key } }]);
     return true;
   }

@@ -164,6 +164,10 @@ export class SqlArchive implements ArchiveCatalog {
     this.#statements.removed.run(key);
   }
 
+  discard({ key, size }: Pick<ArchiveItem, "key" | "size">): void {
+    this.#statements.discard.run(key, size);
+  }
+
   totals(): ArchiveTotals {
     const { totals, recordingTotals } = this.#statements;
     return { ...totals.get()!, recordings: recordingTotals.get()! };
@@ -245,6 +249,9 @@ function changes(database: SqlDatabase) {
     enter: one<never, [string, number, string, number, number, number]>(
       `INSERT INTO archive_items (sha256, size, key, is_archived, is_local, used_at, queued_at)
        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6) ON CONFLICT DO NOTHING`,
+    ),
+    discard: one<never, [string, number]>(
+      "INSERT INTO archive_removals (key, size) VALUES (?, ?) ON CONFLICT DO NOTHING",
     ),
     removed: one<never, [string]>(`DELETE FROM archive_removals WHERE key = ? AND ${own}`),
   };

@@ -1,5 +1,5 @@
 /** The outbox as a table of the catalog. */
-import { eventsPrunedAtOnce } from "../../base/limits/events.ts";
+import { eventsPrunedAtOnce, sharedOutboxLookMs } from "../../base/limits/events.ts";
 import type { EventOutbox, EventRow, NewEvent, OutboxLimits } from "./outbox.ts";
 import type { SqlDatabase } from "../sql/database.ts";
 
@@ -23,6 +23,8 @@ export class SqlEvents implements EventOutbox {
   readonly #isShared: boolean;
   /** Counted at the first use: that reads the whole table. */
   #count: number | undefined;
+  /** The next time that a shared outbox is compared with its limit. */
+  #lookAgainMs = -Infinity;
   #onAppended: () => void = () => {};
 
   /** Expects a database with the current schema. */
@@ -55,16 +57,29 @@ export class SqlEvents implements EventOutbox {
   }
 
   prune({ maxEvents, maxAgeMs }: OutboxLimits, at: number): number {
-    // Other nodes write too, so their catalog is counted each time.
-    if (this.#isShared) this.#count = undefined;
+    if (this.#isShared)
+      return this.#pruneShared(maxEvents) || this.#pruneOld(at - maxAgeMs, eventsPrunedAtOnce);
     this.#count ??= this.#statements.count.get()!.count;
     const excess = Math.max(0, Math.min(this.#count - maxEvents, eventsPrunedAtOnce));
-    const old = eventsPrunedAtOnce - excess;
     const pruned =
       this.#statements.pruneOldest.run(excess).changes +
-      this.#statements.pruneOld.run(at - maxAgeMs, old).changes;
+      this.#pruneOld(at - maxAgeMs, eventsPrunedAtOnce - excess);
     this.#count -= pruned;
     return pruned;
+  }
+
+  /** Other nodes prune, too. One statement looks and removes, so together they remove no more than one would. */
+  #pruneShared(maxEvents: number): number {
+    const now = performance.now();
+    if (now < this.#lookAgainMs) return 0;
+    const pruned = this.#statements.pruneExcess.run(maxEvents, eventsPrunedAtOnce).changes;
+    // It reads as many rows as are kept.
+    if (pruned < eventsPrunedAtOnce) this.#lookAgainMs = now + sharedOutboxLookMs;
+    return pruned;
+  }
+
+  #pruneOld(before: number, limit: number): number {
+    return this.#statements.pruneOld.run(before, limit).changes;
   }
 
   watch(onAppended: () => void): void {
@@ -103,6 +118,12 @@ function prepareStatements(database: SqlDatabase) {
     count: database.prepare<{ count: number }, []>("SELECT count(*) AS count FROM events"),
     pruneOldest: database.prepare<never, [number]>(
       "DELETE FROM events WHERE id IN (SELECT id FROM events ORDER BY id LIMIT ?)",
+    ),
+    pruneExcess: database.prepare<never, [number, number]>(
+      `DELETE FROM events WHERE id IN (
+         SELECT id FROM events WHERE id <= (SELECT id FROM events ORDER BY id DESC LIMIT 1 OFFSET ?)
+         ORDER BY id LIMIT ?
+       )`,
     ),
     // Only the oldest are looked at: without an index on the time, a clock that went back delays them.
     pruneOld: database.prepare<never, [number, number]>(

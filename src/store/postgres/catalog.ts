@@ -1,6 +1,6 @@
 /** The catalog in a PostgreSQL database, which any number of nodes share. */
 import type { WavecacheError } from "../../base/errors.ts";
-import { nodeLeaseMs } from "../../base/limits/postgres.ts";
+import { deadNodeMs, maxTakenOver, nodeLeaseMs } from "../../base/limits/postgres.ts";
 import type { CatalogNews, SharedCatalog } from "../shared-catalog.ts";
 import type { StreamRow } from "../streams/catalog.ts";
 import { SqlCatalog } from "../streams/sql/catalog.ts";
@@ -77,6 +77,13 @@ export class PostgresCatalog extends SqlCatalog implements SharedCatalog {
     return this.#statements.news.get()!;
   }
 
+  takeOverWork(): number {
+    return this.transaction(
+      () => this.#statements.takeOverRemovals.run(deadNodeMs, maxTakenOver).changes,
+      false,
+    );
+  }
+
   close(): void {
     this.saveRunningTime();
     this.abandon();
@@ -100,6 +107,25 @@ function prepareStatements(database: PostgresDatabase) {
       `SELECT (SELECT seq FROM event_sequence) AS "newestEvent", (SELECT version FROM token_version) AS "tokens"`,
     ),
     renewLease: database.prepare<never, []>(`UPDATE nodes SET ${lease} WHERE id = '${dialect.node}'`),
+    // The keys of one bucket: any node that has the same archive can remove them. Each key goes to one node.
+    takeOverRemovals: database.prepare<never, [number, number]>(
+      `WITH dead AS (
+         SELECT r.node, r.key FROM archive_removals r
+         WHERE r.node IN (
+           SELECT n.id FROM nodes n, meta theirs, meta ours
+           WHERE n.lease_until < now() - CAST(? AS BIGINT) * interval '1 ms'
+             AND theirs.node = n.id AND theirs.name = 'archive' AND theirs.value = ours.value
+             AND ours.name = 'archive' AND ours.${dialect.own()}
+             AND EXISTS (SELECT 1 FROM meta WHERE name = 'archive_on' AND ${dialect.own()})
+         )
+         LIMIT ? FOR UPDATE OF r SKIP LOCKED
+       ), taken AS (
+         DELETE FROM archive_removals r USING dead WHERE r.node = dead.node AND r.key = dead.key
+         RETURNING r.key, r.size, r.upload_id
+       )
+       INSERT INTO archive_removals (key, size, upload_id) SELECT key, size, upload_id FROM taken
+       ON CONFLICT DO NOTHING`,
+    ),
     // A transaction that the other node has begun ends first; PostgreSQL ends it soon if that node is frozen.
     lockIfDead: database.prepare<never, [string]>(
       "SELECT pg_advisory_xact_lock(hashtextextended(id, 0)) FROM nodes WHERE id = ? AND lease_until < now()",

@@ -1,9 +1,9 @@
 /** The archive while the object store fails, and while the server is killed: nothing is lost, nothing is there twice. */
 import { describe, expect, test } from "bun:test";
-import { Random, sha256 } from "../harness/bytes.ts";
+import { Random } from "../harness/bytes.ts";
 import { storedObjects } from "../harness/cache-folder.ts";
 import { listStreams, removeStream } from "../harness/http/streams.ts";
-import { AudioCachePeer } from "../harness/peers/audio-cache.ts";
+import { expectWhole, uploadTo } from "../harness/archived-audio.ts";
 import { TestServer, useServers } from "../harness/server.ts";
 import { type Fault, hasObjectStore, ObjectStore } from "../harness/servers/object-store.ts";
 import { until } from "../harness/until.ts";
@@ -12,27 +12,6 @@ useServers();
 const MiB = 1024 * 1024;
 const limitMs = 18_000;
 const withStore = describe.if(hasObjectStore);
-
-async function upload(server: TestServer, id: string, bytes: Uint8Array): Promise<void> {
-  using peer = await AudioCachePeer.open(server.url);
-  await peer.upload(id, bytes);
-}
-
-/** Every finished stream is read whole, and its object is in the archive once, unharmed; nothing else is there. */
-async function expectWhole(
-  server: TestServer,
-  store: ObjectStore,
-  audio: Map<string, Uint8Array>,
-): Promise<void> {
-  const wanted = [...audio.values()].map(sha256).toSorted();
-  const isThere = async () => JSON.stringify(await store.objects()) === JSON.stringify(wanted);
-  await until("each object once", limitMs, isThere, () => server.log);
-  for (const key of await store.keys())
-    if (key.startsWith("objects/")) expect(sha256(store.bytesOf(key))).toBe(key.split("/")[2]!.slice(0, 64));
-  using peer = await AudioCachePeer.open(server.url);
-  for (const [id, bytes] of audio) expect(sha256(await peer.download(id, bytes.length))).toBe(sha256(bytes));
-  await until("no upload in parts", limitMs, async () => (await store.unfinishedUploads()) === 0);
-}
 
 withStore("a server that is killed", () => {
   const long = new Random(1).bytes(20 * MiB);
@@ -44,10 +23,10 @@ withStore("a server that is killed", () => {
       await using store = await ObjectStore.start();
       const env = { ...store.env, WAVECACHE_FAILPOINTS: `${point}*1=kill` };
       await using server = await TestServer.start({ flags: store.flags, env });
-      await upload(server, "long", long);
+      await uploadTo(server, "long", long);
       await server.waitForExit(limitMs);
       await server.restart({ flags: store.flags, env: store.env });
-      await upload(server, "short", short);
+      await uploadTo(server, "short", short);
       await expectWhole(
         server,
         store,
@@ -68,7 +47,7 @@ withStore("a server that is killed", () => {
         flags,
         env: { ...store.env, WAVECACHE_FAILPOINTS: `${point}*1=kill` },
       });
-      await upload(server, "short", short);
+      await uploadTo(server, "short", short);
       await server.waitForExit(limitMs);
       await server.restart({ flags, env: store.env });
       await expectWhole(server, store, new Map([["short", short]]));
@@ -90,7 +69,7 @@ withStore("an object store that fails", () => {
     const audio = new Map<string, Uint8Array>();
     for (let each = 0; each < 12; each += 1) {
       const bytes = new Random(100 + each).bytes(each === 0 ? 18 * MiB : random.int(1, 2 * MiB));
-      await upload(server, `s${each}`, bytes);
+      await uploadTo(server, `s${each}`, bytes);
       audio.set(`s${each}`, bytes);
     }
     for (const id of ["s3", "s4"]) {
@@ -109,7 +88,7 @@ withStore("an object store that fails", () => {
     const audio = new Map<string, Uint8Array>();
     for (let each = 0; each < 20; each += 1) {
       const bytes = new Random(200 + each).bytes(10_000);
-      await upload(server, `s${each}`, bytes);
+      await uploadTo(server, `s${each}`, bytes);
       audio.set(`s${each}`, bytes);
     }
     await server.untilLogged("the archive cannot be reached");
@@ -126,7 +105,7 @@ withStore("an object store that fails", () => {
     store.fault = ({ method }) => (method === "PUT" ? "hang" : "pass");
     await using server = await TestServer.start({ flags: store.flags, env: store.env });
     const audio = new Random(300).bytes(10_000);
-    await upload(server, "one", audio);
+    await uploadTo(server, "one", audio);
     await until("the request", limitMs, () => store.count("PUT", "objects/") === 1);
     const startedAt = performance.now();
     expect(await server.stop()).toBe(0);

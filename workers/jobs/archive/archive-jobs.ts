@@ -1,5 +1,6 @@
 /** The calls of the archiver thread. They run concurrently; the main thread limits how many. */
 import { errorNumber, toWavecacheError } from "../../../src/base/errors.ts";
+import { failpoint } from "../../../src/base/failpoint.ts";
 import { maxCachedSumsBytes } from "../../../src/base/limits/streams.ts";
 import type {
   ArchiverCall,
@@ -70,10 +71,13 @@ export class ArchiveJobs {
   }
 
   async #remove({ key, size, uploadId }: ArchiveRemoval): Promise<null> {
+    failpoint("archive.remove.1");
     if (uploadId !== null) await this.#bucket.abortParts(key, uploadId);
     if (isRecordingKey(key)) await this.#bucket.remove(sidecarKeyOf(key));
     else if (size > minSumsObjectBytes) await this.#bucket.remove(sumsKeyOf(key));
+    failpoint("archive.remove.2");
     await this.#bucket.remove(key);
+    failpoint("archive.remove.3");
     return null;
   }
 

@@ -104,6 +104,7 @@ function writePiece(layout: CacheLayout, { sha256, size, offset }: FetchTask, by
     if (fs.fstatSync(descriptor).size !== size) fs.ftruncateSync(descriptor, size);
     for (let done = 0; done < bytes.length;)
       done += fs.writeSync(descriptor, bytes, done, bytes.length - done, offset + done);
+    failpoint("archive.piece");
   } finally {
     fs.closeSync(descriptor);
   }
@@ -116,6 +117,7 @@ export async function verifyFetched(layout: CacheLayout, sha256: string, size: n
   const descriptor = fs.openSync(path, "r+");
   try {
     fs.fdatasyncSync(descriptor);
+    failpoint("archive.verified");
   } finally {
     fs.closeSync(descriptor);
   }

@@ -95,9 +95,9 @@ export class PostgresServer implements Disposable {
   }
 
   /** As if no node of this catalog had renewed its lease in time. Those that run renew them again. */
-  expireLeases(url: string): void {
+  expireLeases(url: string, agoMs = 1_000): void {
     const database = new PostgresDatabase({ url, node: "test" }, () => {});
-    database.script("UPDATE nodes SET lease_until = now() - interval '1 second'");
+    database.script(`UPDATE nodes SET lease_until = now() - interval '${agoMs} ms'`);
     database.close();
   }
 
