@@ -14,6 +14,8 @@ export const catalogIdleTransactionMs = 3_000;
 mustHold("a frozen node delays others by less than they wait", catalogIdleTransactionMs < catalogAnswerMs);
 /** A word of the search is cut at this length; PostgreSQL takes up to 2046 bytes. */
 export const maxSearchWordChars = 500;
+/** What PostgreSQL knows of the spread of the streams is read again after this. */
+export const searchStatisticsMs = 60_000;
 /** A node that has not renewed its lease for this long counts as dead: another node may take over what it did. */
 export const nodeLeaseMs = 15_000;
 export const leaseRenewalMs = 5_000;

@@ -77,7 +77,7 @@ export const catalogCacheBytes = 16 * MiB;
 /** Streams in one page of a listing; a request for more is refused. */
 export const maxListedStreams = 1000;
 /** A search counts its matches up to this many: with more, its total is this number. */
-export const maxCountedStreams = 100_000;
+export const maxCountedStreams = 10_000;
 /** Text of a search, in UTF-16 units, and how many tags it may name; a longer one is refused with BAD_REQUEST. */
 export const maxSearchChars = 256;
 export const maxSearchTags = 8;

@@ -16,7 +16,7 @@ function queriesOf(dialect: Dialect): EngineQueries {
   return {
     named: `
       SELECT ${columns} FROM streams
-      WHERE base_name(name) = ?1 AND (?2 = ?1 OR name = ?2) AND name IS NOT NULL LIMIT 2`,
+      WHERE left(base_name(name), 200) = left(?1, 200) AND base_name(name) = ?1 AND (?2 = ?1 OR name = ?2) AND name IS NOT NULL LIMIT 2`,
     undescribed: `
       SELECT ${columns} FROM streams
       WHERE state = 2 AND audio IS NULL AND format IS NOT NULL AND size > 0 AND ${dialect.own()} ORDER BY doc DESC LIMIT ?`,

@@ -54,6 +54,9 @@ export class Connection {
     const settings = {
       "wavecache.node": node,
       idle_in_transaction_session_timeout: String(catalogIdleTransactionMs),
+      // Statements are short: to compile them, or to start processes for them, would take longer than they do.
+      jit: "off",
+      max_parallel_workers_per_gather: "0",
       // A network that drops packets would leave the locks of this node with a server that waits for it.
       tcp_keepalives_idle: "2",
       tcp_keepalives_interval: "1",

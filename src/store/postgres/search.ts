@@ -1,21 +1,31 @@
-/** The search over streams. Columns of `streams` have what lists are sorted by, `search_texts` has the words and the tags. */
+/**
+ * The search over streams. Columns of `streams` have what lists are sorted by, `search_texts` has the words and the tags.
+ * How matches are found depends on their number:
+ *
+ *     few     the index of the words finds all, and they are sorted
+ *     more    that index and a window of the list are combined (search-windows.ts), if the texts have what it is sorted by
+ *     else    PostgreSQL walks the list and keeps what matches
+ */
 import { maxCountedStreams } from "../../base/limits/streams.ts";
-import type { Dialect, SqlDatabase, SqlStatement, SqlValue } from "../sql/database.ts";
+import type { SqlDatabase, SqlStatement, SqlValue } from "../sql/database.ts";
 import type { StreamMetadata } from "../streams/metadata.ts";
-import {
-  type FoundStreams,
-  isFiltered,
-  type SearchPosition,
-  type SortKey,
-  type StreamSearch,
-} from "../streams/search.ts";
+import { type FoundStreams, isFiltered, type StreamSearch } from "../streams/search.ts";
 import type { SearchIndex } from "../streams/sql/catalog.ts";
-import { foldAscii, toQuery, toVector } from "./words.ts";
-
-interface Condition {
-  text: string;
-  values: SqlValue[];
-}
+import {
+  columns,
+  type Conditions,
+  conditionsOf,
+  isFinished,
+  isUnfinished,
+  keysOf,
+  type Sql,
+  startAfter,
+  tagKey,
+  textColumns,
+  where,
+} from "./search-conditions.ts";
+import { SearchWindows } from "./search-windows.ts";
+import { toVector } from "./words.ts";
 
 interface Match {
   doc: number;
@@ -23,26 +33,21 @@ interface Match {
   value: string | number;
 }
 
-/** Up to this many matches are found first and then sorted; with more, PostgreSQL may walk the index of the order. */
+/** Up to this many matches are found first and then sorted. */
 const maxSortedMatches = 2_000;
-
-const columns: Record<SortKey, string> = {
-  id: "s.id",
-  created: "s.created_at",
-  title: "s.title",
-  size: "s.size",
-  duration: "s.duration",
-};
 
 export class PostgresSearch implements SearchIndex {
   readonly #database: SqlDatabase;
   readonly #describe: SqlStatement<never, [string, string, string]>;
+  readonly #windows: SearchWindows;
 
   constructor(database: SqlDatabase) {
     this.#database = database;
+    this.#windows = new SearchWindows(database);
+    const keys = keysOf(database.dialect, "?2");
     this.#describe = database.prepare(`
-      INSERT INTO search_texts (doc, words, tags)
-      SELECT doc, CAST(?1 AS tsvector), ARRAY(${database.dialect.textsOf("?2")}) FROM streams WHERE id = ?3
+      INSERT INTO search_texts (doc, id, created_at, words, tags)
+      SELECT doc, id, created_at, CAST(?1 AS tsvector), ARRAY(${keys}) FROM streams WHERE id = ?3
       ON CONFLICT (doc) DO UPDATE SET words = excluded.words, tags = excluded.tags`);
   }
 
@@ -60,82 +65,69 @@ export class PostgresSearch implements SearchIndex {
     if (conditions === undefined) return { streamIds: [], next: undefined, total: 0 };
     const total = isFiltered(query) ? this.#count(conditions) : counted;
     if (total === 0) return { streamIds: [], next: undefined, total };
-    const matches = this.#page(query, conditions, isFiltered(query) && total <= maxSortedMatches);
+    const matches = this.#matches(query, conditions, total);
     const last = matches.length === query.limit ? matches.at(-1) : undefined;
     const next = last === undefined ? undefined : { value: last.value, doc: last.doc };
     return { streamIds: matches.map(({ id }) => id), next, total };
   }
 
-  #count(conditions: Condition[]): number {
-    const { text, values } = where(`SELECT 1 FROM ${tablesOf(conditions)}`, conditions);
-    const sql = `SELECT count(*) AS count FROM (${text} LIMIT ${maxCountedStreams}) AS matches`;
-    return this.#database.prepare<{ count: number }, SqlValue[]>(sql).get(...values)!.count;
+  #count({ texts, streams }: Conditions): number {
+    const others = streams.filter((each) => each !== isFinished);
+    const isOfState = others.length < streams.length && others.length + texts.length > 0;
+    if (!isOfState) return this.#number(countOf(texts, streams, maxCountedStreams));
+    // Nearly all are finished, and those that are not are quickly found.
+    const all = countOf(texts, others, 2 * maxCountedStreams);
+    const unfinished = countOf(texts, [...others, isUnfinished], maxCountedStreams);
+    const text = `${all.text} - ${unfinished.text}`;
+    return Math.min(this.#number({ text, values: [...all.values, ...unfinished.values] }), maxCountedStreams);
   }
 
-  #page(query: StreamSearch, conditions: Condition[], isSorted: boolean): Match[] {
-    const { by, isDescending, after, limit } = query;
-    const start = after === undefined ? [] : [startAfter(after, by, isDescending)];
-    const tables = conditions.some(isOfTexts) ? joined : "streams s";
-    const selected = `SELECT s.doc, s.id, ${columns[by]} AS value FROM ${tables}`;
-    const { text, values } = where(selected, [...conditions, ...start]);
+  #number({ text, values }: Sql): number {
+    const statement = this.#database.prepare<{ count: number }, SqlValue[]>(`SELECT ${text} AS count`);
+    return statement.get(...values)!.count;
+  }
+
+  #matches(query: StreamSearch, conditions: Conditions, total: number): Match[] {
+    const isSorted = isFiltered(query) && total <= maxSortedMatches;
+    if (isSorted || conditions.texts.length === 0) return this.#page(query, conditions, isSorted);
+    for (const window of this.#windows.of(query, total)) {
+      const matches = this.#page(query, { ...conditions, texts: [...conditions.texts, window] }, false);
+      if (matches.length === query.limit) return matches;
+    }
+    return this.#page(query, conditions, false);
+  }
+
+  #page(
+    { by, isDescending, after, limit }: StreamSearch,
+    conditions: Conditions,
+    isSorted: boolean,
+  ): Match[] {
+    const { texts, streams } = conditions;
+    const ofTexts = texts.length > 0 ? textColumns[by] : undefined;
+    const column = ofTexts ?? columns[by];
+    const table = column.slice(0, 1);
+    const tables = tablesOf(texts, ofTexts === undefined || streams.length > 0);
+    const start = after === undefined ? [] : [startAfter(after, column, isDescending)];
+    const selected = `SELECT ${table}.doc, ${table}.id, ${column} AS value FROM ${tables}`;
+    const { text, values } = where(selected, [...texts, ...streams, ...start]);
     const direction = isDescending ? "DESC" : "ASC";
     // OFFSET 0 keeps PostgreSQL from walking the index of the order for a few matches.
     const sql = isSorted
       ? `SELECT * FROM (${text} OFFSET 0) AS matches ORDER BY value ${direction}, doc ${direction} LIMIT ?`
-      : `${text} ORDER BY ${columns[by]} ${direction}, s.doc ${direction} LIMIT ?`;
+      : `${text} ORDER BY ${column} ${direction}, ${table}.doc ${direction} LIMIT ?`;
     return this.#database.prepare<Match, SqlValue[]>(sql).all(...values, limit);
   }
 }
 
-const joined = "streams s JOIN search_texts t ON t.doc = s.doc";
-
-function isOfTexts({ text }: Condition): boolean {
-  return text.startsWith("t.");
+/** What a statement has to read: a join of many rows costs more than the rows. */
+function tablesOf(texts: readonly Sql[], needsStreams: boolean): string {
+  if (texts.length === 0) return "streams s";
+  return needsStreams ? "streams s JOIN search_texts t ON t.doc = s.doc" : "search_texts t";
 }
 
-/** What a count has to read: a join of many rows costs more than the rows. */
-function tablesOf(conditions: readonly Condition[]): string {
-  if (conditions.every(isOfTexts)) return "search_texts t";
-  return conditions.some(isOfTexts) ? joined : "streams s";
-}
-
-/** Undefined if nothing can match. */
-function conditionsOf(
-  { state, text, type, tags, from, to }: StreamSearch,
-  { textsOf }: Dialect,
-): Condition[] | undefined {
-  const conditions: Condition[] = [];
-  const add = (condition: string, ...values: SqlValue[]) => conditions.push({ text: condition, values });
-  if (text !== undefined) {
-    const query = toQuery(text);
-    if (query === undefined) return undefined;
-    add("t.words @@ CAST(? AS tsquery)", query);
-  }
-  const keys = Object.entries(tags).map(([name, value]) => tagKey(name, value));
-  if (keys.length > 0) add(`t.tags @> ARRAY(${textsOf("?")})`, JSON.stringify(keys));
-  if (type !== undefined) add("s.type = ?", foldAscii(type));
-  if (state !== undefined) add(state === "finished" ? "s.state = 2" : "s.state < 2");
-  if (from !== undefined) add("s.created_at >= ?", from);
-  if (to !== undefined) add("s.created_at < ?", to);
-  return conditions;
-}
-
-/** Each id is there once, so it needs no second key. */
-function startAfter({ value, doc }: SearchPosition, by: SortKey, isDescending: boolean): Condition {
-  const direction = isDescending ? "<" : ">";
-  if (by === "id") return { text: `s.id ${direction} ?`, values: [value] };
-  return { text: `(${columns[by]}, s.doc) ${direction} (?, ?)`, values: [value, doc] };
-}
-
-/** A tag in the index of the search: an index of PostgreSQL takes no long values. */
-function tagKey(name: string, value: string): string {
-  return new Bun.CryptoHasher("md5").update(JSON.stringify([name, foldAscii(value)])).digest("hex");
-}
-
-function where(statement: string, conditions: Condition[]): Condition {
-  if (conditions.length === 0) return { text: statement, values: [] };
-  return {
-    text: `${statement} WHERE ${conditions.map(({ text }) => text).join(" AND ")}`,
-    values: conditions.flatMap(({ values }) => values),
-  };
+/** A count that ends at the limit. It selects nothing, so that PostgreSQL needs the index of the words alone. */
+function countOf(texts: readonly Sql[], streams: readonly Sql[], limit: number): Sql {
+  const tables = tablesOf(texts, streams.length > 0);
+  const { text, values } = where(`SELECT FROM ${tables}`, [...texts, ...streams]);
+  return { text: `(SELECT count(*) FROM (${text} LIMIT ${limit}) AS matches)`, values };
 }

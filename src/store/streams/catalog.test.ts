@@ -257,6 +257,9 @@ describe.each(catalogKinds)("a catalog $name", ({ create }) => {
     add("two", "one/track01.wav");
     add("three", "two/track01.wav");
     add("four", "plain.wav");
+    const long = `${"n".repeat(3_000)}-`;
+    add("five", `${long}5.wav`);
+    add("six", `${long}6.wav`);
     catalog.reserve("unnamed", "k", 1, { ...noMetadata, tags: { title: "plain.wav" } });
     const idOf = (name: string) => catalog.findNamed(name)?.streamId;
     expect(idOf("Été.wav")).toBe("one");
@@ -266,6 +269,7 @@ describe.each(catalogKinds)("a catalog $name", ({ create }) => {
     expect(idOf("two/track01.wav")).toBe("three");
     expect(idOf("plain.wav")).toBe("four");
     expect(idOf("")).toBeUndefined();
+    expect([idOf(`${long}5.wav`), idOf(`${long}6.wav`), idOf(long)]).toEqual(["five", "six", undefined]);
     catalog.remove("two");
     expect(idOf("track01.wav")).toBe("three");
   });

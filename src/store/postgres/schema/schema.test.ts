@@ -39,3 +39,16 @@ test.skipIf(postgresPrograms === undefined)("PostgreSQL has every column that SQ
   expect(expected.length).toBeGreaterThan(100);
   expect(expected.filter((name) => !there.has(name))).toEqual([]);
 });
+
+test.skipIf(postgresPrograms === undefined)("no index is slow to enter a value that many rows have", () => {
+  const url = postgresServer().createSchema();
+  new PostgresCatalog({ url, node: "a" }).close();
+  const database = new PostgresDatabase({ url, node: "a" }, () => {});
+  const indexes = database.prepare<{ name: string; kind: string }, []>(
+    "SELECT indexname AS name, substring(indexdef FROM 'USING (\\w+)') AS kind FROM pg_indexes WHERE schemaname = current_schema()",
+  );
+  const all = indexes.all();
+  database.close();
+  expect(all.length).toBeGreaterThan(20);
+  expect(all.filter(({ kind }) => kind !== "btree" && kind !== "gin")).toEqual([]);
+});

@@ -1,6 +1,7 @@
 /**
  * The tables of streams. They hold what those of SQLite do, with the node of each row: by default the one that inserts it.
- * Texts that are sorted have the collation of bytes.
+ * Texts that are sorted have the collation of bytes. No index is a hash index: it walks over all rows of equal value to
+ * enter one more, and many streams have the same type or name.
  */
 
 /**
@@ -19,6 +20,10 @@ const functions = `
   $$;
 `;
 
+/**
+ * `search_texts` repeats what never changes of a stream and what lists are sorted by: an index of a list and that of the
+ * words can be combined on one table alone.
+ */
 const streams = `
   CREATE TABLE streams (
     doc         bigint  NOT NULL GENERATED ALWAYS AS IDENTITY UNIQUE,
@@ -58,7 +63,7 @@ const streams = `
   CREATE INDEX streams_sealed_ids ON streams (id) WHERE state = 1;
   CREATE INDEX streams_finished_ids ON streams (id) WHERE state = 2;
   CREATE INDEX streams_by_key ON streams (key) WHERE state < 2;
-  CREATE INDEX streams_by_name ON streams USING hash (base_name(name)) WHERE name IS NOT NULL;
+  CREATE INDEX streams_by_name ON streams (left(base_name(name), 200)) WHERE name IS NOT NULL;
   CREATE INDEX streams_damaged ON streams (node) WHERE damaged = 1;
   CREATE INDEX streams_by_use ON streams (node, greatest(read_at, finished_at), id) WHERE state = 2 AND pinned = 0;
   CREATE INDEX streams_by_age ON streams (node, finished_at, id) WHERE state = 2 AND pinned = 0;
@@ -68,15 +73,19 @@ const streams = `
   CREATE INDEX search_by_size ON streams (size, doc);
   CREATE INDEX search_by_title ON streams (title, doc);
   CREATE INDEX search_by_duration ON streams (duration, doc);
-  CREATE INDEX search_by_type ON streams USING hash (type);
+  CREATE INDEX search_by_type ON streams (type);
 
   CREATE TABLE search_texts (
-    doc   bigint   NOT NULL PRIMARY KEY REFERENCES streams (doc) ON DELETE CASCADE,
-    words tsvector NOT NULL,
-    tags  text[]   NOT NULL
+    doc        bigint   NOT NULL PRIMARY KEY REFERENCES streams (doc) ON DELETE CASCADE,
+    id         text     COLLATE "C" NOT NULL,
+    created_at bigint   NOT NULL,
+    words      tsvector NOT NULL,
+    tags       bigint[] NOT NULL
   );
   CREATE INDEX search_by_words ON search_texts USING gin (words);
   CREATE INDEX search_by_tags ON search_texts USING gin (tags);
+  CREATE INDEX search_texts_by_id ON search_texts (id);
+  CREATE INDEX search_texts_by_created ON search_texts (created_at, doc);
 `;
 
 /** Triggers keep the totals, so that no transaction can forget them: a row for each node, as nodes would wait for one. */

@@ -61,12 +61,13 @@ export class PostgresServer implements Disposable {
     return this.url(name);
   }
 
-  /** Starts the server, again after `stop`. */
-  resume(): void {
+  /** Starts the server, again after `stop`; `durable` with what an installation has, which is slower. */
+  resume(how: "fast" | "durable" = "fast"): void {
     const options = ["-p", String(this.#port), "-k", this.#folder, "-c", "listen_addresses=127.0.0.1"];
-    const fast = ["fsync=off", "full_page_writes=off", "max_connections=200"].flatMap((each) => ["-c", each]);
+    const fast = ["fsync=off", "full_page_writes=off"];
+    const settings = ["max_connections=200", ...(how === "fast" ? fast : [])].flatMap((each) => ["-c", each]);
     const program = join(postgresPrograms!, "postgres");
-    const command = [...asUser, program, "-D", this.#folder, ...options, ...fast];
+    const command = [...asUser, program, "-D", this.#folder, ...options, ...settings];
     const keeper = Bun.spawn(["sh", "-c", untilOrphaned, "sh", this.#folder, ...command], {
       stdio: ["pipe", "ignore", Bun.file(join(this.#folder, "server.log"))],
     });

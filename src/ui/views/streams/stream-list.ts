@@ -85,7 +85,7 @@ export class StreamList {
     this.#next = page.next;
     const rows = [...this.rows.value, ...page.streams];
     this.rows.value = rows;
-    // Callers who may list only some streams learn no total.
-    this.total.value = page.total ?? rows.length + (page.next === null ? 0 : 1);
+    // A total counts up to a limit, and callers who may list only some streams learn none.
+    this.total.value = Math.max(page.total ?? 0, rows.length + (page.next === null ? 0 : 1));
   }
 }
