@@ -129,7 +129,7 @@ async function startServer(reloader: Reloader, log: Log, logOutput: LogOutput): 
   const { listeners, songsUdp, mqtt } = gateways;
   await openEngine(engine);
   await access.open();
-  pool.keeper.watchTokens(() => {
+  pool.keeper.watchChanges("tokens", () => {
     access
       .tokensChanged()
       .catch((error: unknown) => log.error("tokens could not be read again", { error: String(error) }));

@@ -231,10 +231,12 @@ export function drainMs({ config }: Reloader): number {
 async function closeListeners(
   listeners: Listeners,
   v1: V1Gateway,
-  { streams, recordings, retention, archive, reloader }: Parts,
+  { streams, recordings, retention, archive, reloader, changeNews, nodeTasks }: Parts,
 ): Promise<void> {
   const limitMs = drainMs(reloader);
   await Promise.all([v1.leave(limitMs), listeners.untilAnswered(limitMs)]);
+  changeNews?.close();
+  await nodeTasks.close();
   await retention.close();
   await Promise.all([streams.close(), recordings.close()]);
   await archive?.close();

@@ -52,7 +52,7 @@ function openKeeper(args: OpenArgs): KeeperResult<"open"> {
     reply,
     notify: (notice) => self.postMessage({ notice }),
     announce: (newestEvent) => self.postMessage({ newestEvent }),
-    tokensChanged: () => self.postMessage({ changed: "tokens" }),
+    changed: (changed) => self.postMessage({ changed }),
     report: (condition) => self.postMessage({ condition }),
     failed: (error) => reopenLater(args, error),
   });

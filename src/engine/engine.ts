@@ -14,6 +14,8 @@ import { Commands, type CommandSettings } from "./events/delivery/command.ts";
 import { ConsumerClaims } from "./events/delivery/consumer-claims.ts";
 import { Hooks, type HooksSettings } from "./events/delivery/hooks.ts";
 import { EventLog, type EventLogSettings } from "./events/event-log.ts";
+import { ChangeNews } from "./nodes/change-news.ts";
+import { NodeTasks } from "./nodes/node-tasks.ts";
 import { AudioPeaks } from "./peaks/audio-peaks.ts";
 import { SoundPeaks } from "./peaks/sound-peaks.ts";
 import { Recordings, type RecordingSettings } from "./recordings/recordings.ts";
@@ -42,6 +44,9 @@ export interface Engine {
   commands: Commands;
   /** Undefined without one. */
   archive: Archive | undefined;
+  nodeTasks: NodeTasks;
+  /** Undefined on a single machine. */
+  changeNews: ChangeNews | undefined;
 }
 
 export interface EngineSettings {
@@ -112,6 +117,8 @@ export function buildEngine(base: EngineBase, settings: EngineSettings): Engine 
   const consumed = { events, keeper, claims };
   const hooks = new Hooks({ ...consumed, tracer }, settings.hooks, openLog("hooks"));
   const commands = new Commands(consumed, settings.command, openLog("commands"));
+  const nodeTasks = new NodeTasks({ keeper, streams, folder: folders.recordings }, openLog("nodes"));
+  const changeNews = bus && new ChangeNews(bus, keeper, openLog("nodes"));
   const parts = {
     streams,
     streamAudio,
@@ -123,7 +130,7 @@ export function buildEngine(base: EngineBase, settings: EngineSettings): Engine 
     devices,
     deviceCommands,
   };
-  return { ...parts, events, claims, hooks, commands, retention, archive };
+  return { ...parts, events, claims, hooks, commands, retention, archive, nodeTasks, changeNews };
 }
 
 /** Undefined without an archive. */
@@ -140,7 +147,7 @@ function buildArchive(
 
 /** Opens the store and repairs what an earlier run left, then opens the parts in the order in which they need each other. */
 export async function openEngine(engine: Engine): Promise<void> {
-  const { streams, events, hooks, commands, recordings, devices, retention, archive } = engine;
+  const { streams, events, hooks, commands, recordings, devices, retention, archive, nodeTasks } = engine;
   await streams.open();
   await archive?.open();
   await events.open();
@@ -149,6 +156,7 @@ export async function openEngine(engine: Engine): Promise<void> {
   await recordings.open();
   await devices.open();
   await retention.open();
+  nodeTasks.open();
 }
 
 /** Rejects if the engine cannot work with these settings. */

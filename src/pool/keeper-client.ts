@@ -33,7 +33,7 @@ export class KeeperClient {
   #openArgs: KeeperArgs<"open"> | undefined;
   #listener: KeeperListener | undefined;
   #onEvents: (newest: number) => void = () => {};
-  #onTokensChanged: () => void = () => {};
+  readonly #onChanged: { [What in KeeperChange["changed"]]?: () => void } = {};
 
   constructor(settings: KeeperSettings) {
     this.#settings = settings;
@@ -61,9 +61,9 @@ export class KeeperClient {
     this.#onEvents = onEvents;
   }
 
-  /** Calls this after tokens were changed in a catalog that nodes share. */
-  watchTokens(onChanged: () => void): void {
-    this.#onTokensChanged = onChanged;
+  /** Calls this after such a change in a catalog that nodes share. */
+  watchChanges(what: KeeperChange["changed"], onChanged: () => void): void {
+    this.#onChanged[what] = onChanged;
   }
 
   get restarts(): number {
@@ -93,7 +93,7 @@ export class KeeperClient {
     worker.addEventListener("message", ({ data }: MessageEvent<KeeperMessage>) => {
       if ("notice" in data) this.#listener?.notified(data.notice);
       else if ("newestEvent" in data) this.#onEvents(data.newestEvent);
-      else if ("changed" in data) this.#onTokensChanged();
+      else if ("changed" in data) this.#onChanged[data.changed]?.();
       else if ("condition" in data) this.#listener?.conditionChanged(data.condition);
       else this.#settle(data);
     });

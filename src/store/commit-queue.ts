@@ -16,10 +16,13 @@ import type {
   LocalizeRequest,
   RemoveRequest,
   RemoveStreamsRequest,
+  StreamTasksRequest,
 } from "./keeper-call-kinds.ts";
 import type { Answer, KeeperRequest } from "./keeper-calls.ts";
 import type { CacheLayout } from "./layout.ts";
 import type { StoreGuard } from "./store-guard.ts";
+import type { AbandonedRows } from "./nodes/abandoned.ts";
+import { workOffStreams } from "./nodes/stream-tasks.ts";
 import { adoptObject } from "./streams/adoption.ts";
 import type { Catalog } from "./streams/catalog.ts";
 import { changeGroup } from "./streams/changes.ts";
@@ -31,7 +34,7 @@ type Removal = RemoveRequest | RemoveStreamsRequest;
 /** What commits change. */
 export interface CommitStore {
   layout: CacheLayout;
-  catalog: Catalog;
+  catalog: Catalog & { readonly abandoned: AbandonedRows };
   journal: Journal;
 }
 
@@ -77,6 +80,8 @@ export class CommitQueue {
       await this.#change(group.filter((request) => request.call === "change") as ChangeRequest[]);
       await this.#remove(group.filter(isRemoval) as Removal[]);
       for (const each of group) await this.#moveCopy(each);
+      for (const each of group)
+        if (each.call === "streamTasks") await this.#workOff(each as StreamTasksRequest);
     }
     this.#group = undefined;
   }
@@ -127,6 +132,15 @@ export class CommitQueue {
     }
     await this.#store.journal.sync().catch((error: unknown) => this.#host.journalFailed(error));
     this.#host.replyAll(requests, answers);
+  }
+
+  async #workOff(request: StreamTasksRequest): Promise<void> {
+    const { replyAll } = this.#host;
+    try {
+      replyAll([request], [{ result: await workOffStreams(this.#store, request.args.limit) }]);
+    } catch (error) {
+      replyAll([request], [{ error: toWavecacheError(error) }]);
+    }
   }
 
   /** Local copies of archived objects go or come. */

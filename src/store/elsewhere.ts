@@ -10,3 +10,8 @@ export function requireHere({ otherNode }: { otherNode?: string }): void {
 export function requireReadable(row: { otherNode?: string; isEvicted: boolean }): void {
   if (!row.isEvicted) requireHere(row);
 }
+
+/** The other nodes whose transactions wait while this row is removed. */
+export function nodesOf({ otherNode }: { otherNode?: string }): string[] {
+  return otherNode === undefined ? [] : [otherNode];
+}

@@ -8,6 +8,7 @@ export type ChangeRequest = KeeperRequest<"change">;
 export type RemoveStreamsRequest = KeeperRequest<"removeStreams">;
 export type EvictRequest = KeeperRequest<"evict">;
 export type LocalizeRequest = KeeperRequest<"localize">;
+export type StreamTasksRequest = KeeperRequest<"streamTasks">;
 /** They share one queue. */
 export type CommitRequest =
   | FinishRequest
@@ -16,7 +17,8 @@ export type CommitRequest =
   | AdoptRequest
   | ChangeRequest
   | EvictRequest
-  | LocalizeRequest;
+  | LocalizeRequest
+  | StreamTasksRequest;
 /** Waits for the disk, and touches nothing that commits and removals touch. */
 export type SlowCall =
   | "flush"
@@ -33,7 +35,10 @@ export type SlowCall =
   | "levelsOfRange"
   | "joinRecordings"
   | "settleJoins"
-  | "expireRecordings";
+  | "expireRecordings"
+  | "recordingTasks"
+  | "expireAbandoned"
+  | "expireAbandonedUploads";
 
 /** Only touches the catalog. */
 export type QuickCall = Exclude<KeeperCall, "open" | "close" | CommitRequest["call"] | SlowCall>;
@@ -54,6 +59,9 @@ const slowCalls: ReadonlySet<KeeperCall> = new Set<SlowCall>([
   "joinRecordings",
   "settleJoins",
   "expireRecordings",
+  "recordingTasks",
+  "expireAbandoned",
+  "expireAbandonedUploads",
 ]);
 
 /** The calls that work without writing. */
@@ -88,6 +96,8 @@ const readingCalls: ReadonlySet<KeeperCall> = new Set<KeeperCall>([
   "measureRetained",
   "retentionUsage",
   "pinnedRanges",
+  "abandoned",
+  "lookForNews",
   "archiveDue",
   "archiveRemovals",
   "archiveUploads",
@@ -106,6 +116,7 @@ const commitCalls: ReadonlySet<KeeperCall> = new Set<CommitRequest["call"]>([
   "change",
   "evict",
   "localize",
+  "streamTasks",
 ]);
 /** Removals free space on a full disk, and need no recovery before them. */
 const removals: ReadonlySet<KeeperCall> = new Set<KeeperCall>([
@@ -114,6 +125,8 @@ const removals: ReadonlySet<KeeperCall> = new Set<KeeperCall>([
   "removeRecordings",
   "expireRecordings",
   "evict",
+  "streamTasks",
+  "recordingTasks",
 ]);
 
 export function writes({ call }: KeeperRequest): boolean {
@@ -122,6 +135,21 @@ export function writes({ call }: KeeperRequest): boolean {
 
 export function needsRecovery(request: KeeperRequest): boolean {
   return writes(request) && !removals.has(request.call);
+}
+
+/** What other nodes keep in memory, or have to do. Events announce themselves. */
+const sharedChanges: ReadonlySet<KeeperCall> = new Set<KeeperCall>([
+  "saveToken",
+  "revokeToken",
+  "change",
+  "remove",
+  "removeRecordings",
+  "expireAbandoned",
+  "expireAbandonedUploads",
+]);
+
+export function changesWhatOthersLookFor({ call }: KeeperRequest): boolean {
+  return sharedChanges.has(call);
 }
 
 export function isSlow(request: KeeperRequest): request is KeeperRequest<SlowCall> {

@@ -45,6 +45,7 @@ import type {
   RetainedKind,
   UsageSample,
 } from "./retention/catalog.ts";
+import type { NodeCalls } from "./nodes/calls.ts";
 import type { RecordingLoss } from "./recordings/rewrite.ts";
 import type { Recovery } from "./streams/recover.ts";
 import type { StreamMetadata } from "./streams/metadata.ts";
@@ -88,6 +89,8 @@ export interface IdleUpload extends UploadRef {
 
 export interface RemovedStream {
   finished: boolean;
+  /** It was on the disk of another node, which removes its files. */
+  isElsewhere: boolean;
   /** Of the object that went with the stream: null and 0 bytes if there was none, or other streams have it too. */
   objectSha256: string | null;
   objectBytes: number;
@@ -105,7 +108,7 @@ export interface RemovedStreams {
 export type RetentionReason = "age" | "limit";
 
 /** Arguments and result of each call. Times are milliseconds since 1970. */
-export interface KeeperCalls extends ArchiveCalls {
+export interface KeeperCalls extends ArchiveCalls, NodeCalls {
   /** Opens the store, recovers it, and starts the background check. Must be the first call. */
   open: [args: OpenArgs, result: { recovery: Recovery; totals: Totals }];
   /** Inserts an unfinished stream. Fails with STREAM_EXISTS if the id is in use. */
@@ -381,9 +384,12 @@ export interface KeeperEvents {
   newestEvent: number;
 }
 
-/** Keeper to main thread: what was changed by whatever node. */
+/**
+ * Keeper to main thread: what was changed by whatever node, and that there are tasks. `shared`: this node has changed what
+ * others look for.
+ */
 export interface KeeperChange {
-  changed: "tokens";
+  changed: "tokens" | "tasks" | "shared";
 }
 
 /** Hears what the keeper tells of its own accord. */

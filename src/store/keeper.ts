@@ -23,6 +23,7 @@ import type {
   Answer,
   KeeperArgs,
   KeeperCall,
+  KeeperChange,
   KeeperRequest,
   KeeperResult,
   OpenArgs,
@@ -31,11 +32,13 @@ import {
   isCommit,
   isSlow,
   needsRecovery,
+  changesWhatOthersLookFor,
   type QuickCall,
   type SlowCall,
   writes,
 } from "./keeper-call-kinds.ts";
 import { noteDamage } from "./events/facts.ts";
+import { AbandonedKeeper } from "./nodes/keeper.ts";
 import { OutboxKeeper } from "./events/keeper.ts";
 import { Journal } from "./journal/journal.ts";
 import { CommitQueue } from "./commit-queue.ts";
@@ -61,8 +64,8 @@ export interface KeeperHost {
   report: (condition: StoreCondition) => void;
   /** Events were committed, up to the one with this id. */
   announce: (newestEvent: number) => void;
-  /** Another node has changed tokens, or this one. */
-  tokensChanged: () => void;
+  /** Another node has changed tokens, or this one; other nodes have left tasks; this one has changed what others look for. */
+  changed: (what: KeeperChange["changed"]) => void;
   /** The catalog cannot be used any more: `abandon` this keeper, and open another one. */
   failed: (error: WavecacheError) => void;
 }
@@ -79,6 +82,7 @@ export class Keeper {
   readonly #tokens: TokenCatalog;
   readonly #retention: RetentionKeeper;
   readonly #archive: ArchiveKeeper;
+  readonly #abandoned: AbandonedKeeper;
   readonly #journal: Journal;
   readonly #background: Background;
   readonly #syncFileSystem: SyncFileSystem;
@@ -144,6 +148,8 @@ export class Keeper {
     reviveDeliveries: (args) => this.#events.reviveDeliveries(args),
     keepConsumers: (args) => this.#events.keepConsumers(args),
     deadDeliveries: (args) => this.#events.deadDeliveries(args),
+    abandoned: (args) => this.#abandoned.candidates(args),
+    lookForNews: () => (this.#watch?.look(), null),
   };
   readonly #slowCalls: { [C in SlowCall]: (args: KeeperArgs<C>) => Promise<KeeperResult<C>> } = {
     flush: (args) => this.#flush(args),
@@ -162,6 +168,9 @@ export class Keeper {
     joinRecordings: (args) => this.#recordings.join(args),
     settleJoins: async (args) => this.#recordings.settleJoins(args),
     expireRecordings: async (args) => this.#recordings.expire(args),
+    recordingTasks: async (args) => this.#recordings.workOff(args),
+    expireAbandoned: async (args) => this.#abandoned.expire(args),
+    expireAbandonedUploads: async (args) => this.#abandoned.expireUploads(args),
   };
   readonly #commits: CommitQueue;
 
@@ -184,7 +193,11 @@ export class Keeper {
     this.#unfinished = new UnfinishedStreams(this.#layout, catalog, drift);
     this.#recordings = new RecordingKeeper(catalog, syncFileSystem);
     this.#devices = catalog.devices;
-    this.#events = new OutboxKeeper(catalog, announce);
+    this.#events = new OutboxKeeper(catalog, (newest) => {
+      announce(newest);
+      this.#noteShared();
+    });
+    this.#abandoned = new AbandonedKeeper(catalog);
     this.#tokens = catalog.tokens;
     this.#retention = new RetentionKeeper(catalog);
     this.#archive = new ArchiveKeeper(store);
@@ -207,8 +220,13 @@ export class Keeper {
     if (isReopened) this.#guard.clear();
     const totals = this.#catalog.totals();
     const { shared } = this.#kept;
-    const { announce: eventsAppended, tokensChanged } = this.#host;
-    this.#watch = shared && new CatalogWatch(shared, { eventsAppended, tokensChanged });
+    const { announce: eventsAppended, changed } = this.#host;
+    const listener = {
+      eventsAppended,
+      tokensChanged: () => changed("tokens"),
+      tasksWaiting: () => changed("tasks"),
+    };
+    this.#watch = shared && new CatalogWatch(shared, listener);
     this.#guard.start(this.#kept.mark, () => this.#recoverIfDue());
     return { recovery, totals };
   }
@@ -294,6 +312,7 @@ export class Keeper {
       const isLost = lost !== undefined && writes(request);
       this.#reply(request.serial, isLost ? { error: lost } : answers[index]!);
     });
+    if (requests.some(changesWhatOthersLookFor)) this.#noteShared();
   }
 
   #answerTogether(requests: KeeperRequest[]): void {
@@ -352,6 +371,11 @@ export class Keeper {
     for (const device of devices) this.#devices.enter(device);
     for (const deviceId of forgotten) this.#devices.remove(deviceId);
     return null;
+  }
+
+  /** Others look at the catalog now and then anyway. */
+  #noteShared(): void {
+    if (this.#watch !== undefined) this.#host.changed("shared");
   }
 
   /** Runs concurrently with everything else. */

@@ -4,10 +4,12 @@
  */
 import { catalogLookMs, deadNodeLookMs, leaseRenewalMs } from "../base/limits/postgres.ts";
 
-/** Grows with each change, whatever node makes it. */
+/** The first two grow with each change, whatever node makes it. */
 export interface CatalogNews {
   newestEvent: number;
   tokens: number;
+  /** 1 if other nodes have left tasks (nodes/tasks.ts), otherwise 0. */
+  tasks: number;
 }
 
 export interface SharedCatalog {
@@ -21,6 +23,8 @@ export interface SharedCatalog {
 export interface NewsListener {
   eventsAppended(newest: number): void;
   tokensChanged(): void;
+  /** Again at each look while there are tasks. */
+  tasksWaiting(): void;
 }
 
 export class CatalogWatch {
@@ -36,20 +40,27 @@ export class CatalogWatch {
     this.#catalog = catalog;
     this.#listener = listener;
     this.#known = catalog.news();
-    this.#timer = setInterval(() => this.#look(), catalogLookMs);
+    this.#timer = setInterval(() => this.#lookByItself(), catalogLookMs);
+    if (this.#known.tasks > 0) listener.tasksWaiting();
   }
 
   close(): void {
     clearInterval(this.#timer);
   }
 
-  #look(): void {
+  /** Tells what has changed since the last look. */
+  look(): void {
+    const before = this.#known;
+    const { newestEvent, tokens, tasks } = (this.#known = this.#catalog.news());
+    if (newestEvent !== before.newestEvent) this.#listener.eventsAppended(newestEvent);
+    if (tokens !== before.tokens) this.#listener.tokensChanged();
+    if (tasks > 0) this.#listener.tasksWaiting();
+  }
+
+  #lookByItself(): void {
     try {
       if (performance.now() - this.#renewedAtMs >= leaseRenewalMs) this.#renew();
-      const before = this.#known;
-      const { newestEvent, tokens } = (this.#known = this.#catalog.news());
-      if (newestEvent !== before.newestEvent) this.#listener.eventsAppended(newestEvent);
-      if (tokens !== before.tokens) this.#listener.tokensChanged();
+      this.look();
       if (performance.now() - this.#tookOverAtMs >= deadNodeLookMs) this.#takeOver();
     } catch {
       // The catalog reports its faults by itself, and is opened anew. An error here would end the thread.

@@ -208,14 +208,17 @@ export class RecordingArchive {
     }
   }
 
-  /**
-   * A finished recording. Rejects with RECORDING_UNKNOWN, also if its samples were removed, with AUDIO_ELSEWHERE, and with
-   * ARCHIVE_UNAVAILABLE.
-   */
+  /** A finished recording that can be read here. Rejects as `lookUp`, with AUDIO_ELSEWHERE, and with ARCHIVE_UNAVAILABLE. */
   async find(id: number): Promise<RecordingRow> {
+    const row = await this.lookUp(id);
+    this.#samples.requireReadable(row);
+    return row;
+  }
+
+  /** A finished recording of whatever node. Rejects with RECORDING_UNKNOWN, also if its samples were removed. */
+  async lookUp(id: number): Promise<RecordingRow> {
     const row = await this.#keeper.call("findRecording", { folder: this.#folder.path, id });
     if (row === null || row.missing?.includes("wav")) throw new WavecacheError("RECORDING_UNKNOWN");
-    this.#samples.requireReadable(row);
     return row;
   }
 

@@ -19,6 +19,7 @@ import type { RetentionReason, UploadRef } from "../../store/keeper-calls.ts";
 import type { RetainedKind, UsageSample } from "../../store/retention/catalog.ts";
 import type { RecordingArchive } from "../recordings/archive.ts";
 import type { Streams, StreamRetention } from "../streams/streams.ts";
+import { AbandonedRetention } from "./abandoned.ts";
 import { Disks } from "./disks.ts";
 import { Pins } from "./pins.ts";
 import {
@@ -71,6 +72,7 @@ export class Retention implements StreamRetention {
   #maxStreams = 0;
   #policies: readonly Policy[] = [];
   readonly #use: PolicyUse;
+  readonly #abandoned: AbandonedRetention;
   readonly #removalLog: RemovalLog;
   readonly #failures: RateLimitedLog;
   readonly #timers: Timer[] = [];
@@ -93,6 +95,9 @@ export class Retention implements StreamRetention {
     this.#base = base;
     this.#use = new PolicyUse(base.keeper, base.streams, base.recorders);
     this.#removalLog = new RemovalLog(log);
+    this.#abandoned = new AbandonedRetention(base.keeper, (kind, count, bytes) =>
+      this.#noteRemoved(kind, "max-age", count, bytes),
+    );
     this.#failures = new RateLimitedLog(log);
     this.disks = new Disks(base.folders);
     this.pins = new Pins(base.keeper);
@@ -213,6 +218,7 @@ export class Retention implements StreamRetention {
       if (isPassDue) {
         this.#passedAtMs = performance.now();
         await this.#use.recount(this.#policies);
+        await this.#abandoned.expire(this.#policies, Date.now());
       } else await this.#use.recountIfChanged(this.#policies);
       if (performance.now() < this.#pausedUntilMs) return;
       const isAwaited = this.#makesRoom && this.#base.streams.admission.waitingBytes > 0;
@@ -345,12 +351,16 @@ export class Retention implements StreamRetention {
 
   async #count(batch: readonly Removal[], count: number, bytes: number): Promise<void> {
     const { kind, reason } = batch[0]!;
+    this.#noteRemoved(kind, reason, count, bytes);
+    this.#use.removed(batch);
+    if (this.#keepsDiskFree) await this.#measureDisks();
+  }
+
+  #noteRemoved(kind: RetainedKind, reason: RemovalReason, count: number, bytes: number): void {
     const figures = this.removed[kind][reason];
     figures.count += count;
     figures.bytes += bytes;
-    this.#use.removed(batch);
     this.#removalLog.add({ kind, reason }, { count, bytes });
-    if (this.#keepsDiskFree) await this.#measureDisks();
   }
 
   async #flushReads(): Promise<void> {

@@ -45,8 +45,9 @@ export class InterruptedUploads implements Reclaimer {
     return true;
   }
 
-  /** Removes the uploads whose time to live is over. */
+  /** Removes the uploads whose time to live is over, those of nodes that have been dead for so long too. */
   async expire(): Promise<void> {
+    await this.#expireAbandoned();
     for (;;) {
       const idle = await this.#host.call("idle", { ms: this.#host.ttlMs, limit: maxExpiredTogether });
       if (idle.length === 0) return;
@@ -54,6 +55,14 @@ export class InterruptedUploads implements Reclaimer {
       for (const streamId of streamIds) this.#log.info("an unfinished upload has expired", { streamId });
       if (idle.length < maxExpiredTogether) return;
     }
+  }
+
+  /** Neither node counts their bytes. */
+  async #expireAbandoned(): Promise<void> {
+    const call = { deadMs: this.#host.ttlMs, limit: maxExpiredTogether };
+    const streamIds = await this.#host.call("expireAbandonedUploads", { ...call, at: Date.now() });
+    for (const streamId of streamIds)
+      this.#log.info("an unfinished upload of a dead node has expired", { streamId });
   }
 
   #interruptedBytes(): number {

@@ -18,6 +18,12 @@ export interface RemovalHost {
   forget(streamId: string): string | undefined;
 }
 
+/** What other nodes have done to streams of this one. */
+export interface ChangedElsewhere {
+  streamIds: readonly string[];
+  sha256s: readonly string[];
+}
+
 export class StreamRemovals {
   readonly #pool: Pick<Pool, "keeper" | "readers">;
   readonly #layout: CacheLayout;
@@ -52,6 +58,7 @@ export class StreamRemovals {
     // The last thread that releases a file also frees its pages, which is slow: leave that to the keeper.
     this.#closeFile(streamId);
     const removed = await this.#pool.keeper.call("remove", { streamId });
+    if (removed.isElsewhere) return;
     counts.removed(removed);
     admission.objectBytes -= removed.objectBytes;
     admission.unfinishedBytes -= removed.unfinishedBytes;
@@ -59,6 +66,12 @@ export class StreamRemovals {
     if (removed.objectSha256 !== null)
       this.#pool.readers.forget(this.#layout.objectPath(removed.objectSha256));
     await damage.recountIfAny();
+  }
+
+  /** What is known of these streams is wrong, and these objects are gone. */
+  changedElsewhere({ streamIds, sha256s }: ChangedElsewhere): void {
+    for (const streamId of streamIds) this.#host.forget(streamId);
+    for (const sha256 of sha256s) this.#pool.readers.forget(this.#layout.objectPath(sha256));
   }
 
   /** Removes finished streams that nobody reads, uploads or has pinned. Resolves with those that it removed. */

@@ -33,7 +33,7 @@ import { beginRead } from "./read-span.ts";
 import { type Readable, ReadableStreams } from "./readable-streams.ts";
 import type { RangeReader } from "../songs/stream-song.ts";
 import { StoredObjects } from "./stored-objects.ts";
-import { type RemovalHost, StreamRemovals } from "./stream-removals.ts";
+import { type ChangedElsewhere, type RemovalHost, StreamRemovals } from "./stream-removals.ts";
 import { StoreWatch } from "./store-watch.ts";
 import type { ReadOrder, StreamArchive } from "./stream-archive.ts";
 import { StreamQuota, type StreamQuotaLimits } from "./stream-quota.ts";
@@ -307,6 +307,13 @@ export class Streams {
   /** Removes a stream. Rejects with STREAM_UNFINISHED while it is uploaded, STREAM_UNKNOWN if it does not exist. */
   remove(streamId: string): Promise<void> {
     return this.#removals.remove(streamId);
+  }
+
+  /** Other nodes have removed or changed these streams of this one. */
+  async changedElsewhere(changed: ChangedElsewhere): Promise<void> {
+    this.#removals.changedElsewhere(changed);
+    await this.#storage.recount();
+    await this.damage.recountIfAny();
   }
 
   /** Removes finished streams that nobody reads and nobody has pinned. Resolves with those that it removed. */

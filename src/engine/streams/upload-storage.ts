@@ -198,7 +198,7 @@ export class UploadStorage implements UploadHost {
 
   /** Counts again if an upload ended without the catalog's answer. */
   async recountIfDue(): Promise<void> {
-    if (this.#isRecountDue) await this.#recount();
+    if (this.#isRecountDue) await this.recount();
   }
 
   /** `failed` subtracts the bytes from the admission. */
@@ -212,11 +212,12 @@ export class UploadStorage implements UploadHost {
     this.#counts.left(left);
     if (left?.state === "unfinished") return left.size;
     // The keeper completed a commit that had failed at its last step, and does not say how many bytes that added.
-    if (left !== null) await this.#recount();
+    if (left !== null) await this.recount();
     return 0;
   }
 
-  async #recount(): Promise<void> {
+  /** Something has changed that no answer tells of. */
+  async recount(): Promise<void> {
     const totals = await this.#pool.keeper.call("totals", null);
     this.#counts.set(totals);
     this.#isRecountDue = false;

@@ -2,7 +2,7 @@
 import type { Family, Values } from "./families.ts";
 import type { BusFigures, Sources } from "./sources.ts";
 
-export function clusterFamilies({ bus, recordings }: Sources): Family[] {
+export function clusterFamilies({ bus, recordings, nodeTasks }: Sources): Family[] {
   const figures = (values: (of: BusFigures) => Values) => () =>
     bus === undefined ? [] : values(bus.figures);
   return [
@@ -45,6 +45,12 @@ export function clusterFamilies({ bus, recordings }: Sources): Family[] {
       name: "wavecache_shared_recordings",
       help: "Recordings of this node that other nodes listen to.",
       values: () => recordings.figures().shared,
+    },
+    {
+      type: "counter",
+      name: "wavecache_node_tasks_total",
+      help: "Removals and changes of tags by other nodes that this one has carried out on its disk.",
+      values: () => nodeTasks.done,
     },
   ];
 }

@@ -75,6 +75,7 @@ export interface Sources {
   mqtt: { figures: MqttFigures } | undefined;
   /** Undefined on a single machine. */
   bus: { figures: BusFigures } | undefined;
+  nodeTasks: { readonly done: number };
   /** Undefined without an archive. */
   archive: ArchiveFigures | undefined;
   archiver: Pick<Archiver, "answers"> | undefined;

@@ -52,7 +52,7 @@ function open(): void {
     notify: () => undefined,
     report: () => undefined,
     announce: (newest) => void announced.push(newest),
-    tokensChanged: () => undefined,
+    changed: () => undefined,
     failed: () => undefined,
   });
   keeper.open(openArgs);

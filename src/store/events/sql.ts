@@ -105,7 +105,7 @@ function prepareStatements(database: SqlDatabase) {
   const { engine, greatest } = database.dialect;
   const { table, row } = sequences[engine];
   return {
-    append: database.prepare<never, [string, string, number, string]>(append[engine]),
+    append: database.prepareLast<[string, string, number, string]>(append[engine]),
     after: database.prepare<EventRow, [number, number]>(
       "SELECT id, type, subject, at, data FROM events WHERE id > ? ORDER BY id LIMIT ?",
     ),

@@ -1,11 +1,13 @@
 /** The catalog in a PostgreSQL database, which any number of nodes share. */
 import type { WavecacheError } from "../../base/errors.ts";
 import { deadNodeMs, maxTakenOver, nodeLeaseMs } from "../../base/limits/postgres.ts";
+import { SqlNodeTasks } from "../nodes/sql.ts";
 import type { CatalogNews, SharedCatalog } from "../shared-catalog.ts";
 import type { StreamRow } from "../streams/catalog.ts";
 import { SqlCatalog } from "../streams/sql/catalog.ts";
 import type { Dialect } from "../sql/database.ts";
 import { type EngineQueries, rowColumns } from "../streams/sql/statements.ts";
+import { PostgresAbandoned } from "./abandoned.ts";
 import { PostgresDatabase } from "./database.ts";
 import type { ConnectionSettings } from "./messages.ts";
 import { migrate } from "./schema/migrations.ts";
@@ -27,6 +29,8 @@ export class PostgresCatalog extends SqlCatalog implements SharedCatalog {
   /** This node has not opened the catalog before. */
   readonly isNew: boolean;
   readonly isShared = true;
+  readonly tasks: SqlNodeTasks;
+  readonly abandoned: PostgresAbandoned;
   readonly #database: PostgresDatabase;
   readonly #statements: ReturnType<typeof prepareStatements>;
 
@@ -47,24 +51,30 @@ export class PostgresCatalog extends SqlCatalog implements SharedCatalog {
       this.isNew = isNew;
       this.#database = database;
       this.#statements = prepareStatements(database);
+      this.tasks = new SqlNodeTasks(database, settings.node);
+      this.abandoned = new PostgresAbandoned(database, this.recordings, (row) => this.toRow(row));
     } catch (error) {
       database.close();
       throw error;
     }
   }
 
-  transaction<T>(change: () => T, durable: boolean): T {
-    return this.#database.transaction(() => {
+  transaction<T>(change: () => T, durable: boolean, otherNodes: readonly string[] = []): T {
+    const changeAll = () => {
       const result = change();
       this.saveRunningTimeIfDue();
       return result;
-    }, durable);
+    };
+    return this.#database.transaction(changeAll, durable, otherNodes);
+  }
+
+  lock(streamIds: readonly string[]): void {
+    this.#statements.lock.run(JSON.stringify(streamIds));
   }
 
   takeOver({ streamId, key, otherNode: from }: StreamRow, newKey: string, at: number): boolean {
     if (from === undefined) return false;
-    this.#statements.lockIfDead.run(from);
-    this.#statements.fenceIfDead.run(from);
+    this.abandoned.fence(from);
     const values = [newKey, at, this.runningMs(), this.epoch, streamId, key, from] as const;
     return this.#statements.takeOver.run(...values).changes === 1;
   }
@@ -104,7 +114,12 @@ function prepareStatements(database: PostgresDatabase) {
        WHERE id = ? AND key = ? AND node = ? AND state < 2`,
     ),
     news: database.prepare<CatalogNews, []>(
-      `SELECT (SELECT seq FROM event_sequence) AS "newestEvent", (SELECT version FROM token_version) AS "tokens"`,
+      `SELECT (SELECT seq FROM event_sequence) AS "newestEvent", (SELECT version FROM token_version) AS "tokens",
+         (SELECT count(*) FROM (SELECT 1 FROM node_tasks WHERE ${dialect.own()} LIMIT 1) AS waiting) AS "tasks"`,
+    ),
+    // In one order, so that no two nodes wait for each other.
+    lock: database.prepare<never, [string]>(
+      `SELECT id FROM streams WHERE id IN (${dialect.textsOf("?")}) ORDER BY id FOR UPDATE`,
     ),
     renewLease: database.prepare<never, []>(`UPDATE nodes SET ${lease} WHERE id = '${dialect.node}'`),
     // The keys of one bucket: any node that has the same archive can remove them. Each key goes to one node.
@@ -125,13 +140,6 @@ function prepareStatements(database: PostgresDatabase) {
        )
        INSERT INTO archive_removals (key, size, upload_id) SELECT key, size, upload_id FROM taken
        ON CONFLICT DO NOTHING`,
-    ),
-    // A transaction that the other node has begun ends first; PostgreSQL ends it soon if that node is frozen.
-    lockIfDead: database.prepare<never, [string]>(
-      "SELECT pg_advisory_xact_lock(hashtextextended(id, 0)) FROM nodes WHERE id = ? AND lease_until < now()",
-    ),
-    fenceIfDead: database.prepare<never, [string]>(
-      "UPDATE nodes SET fence = fence + 1 WHERE id = ? AND lease_until < now()",
     ),
   };
 }

@@ -24,6 +24,9 @@ interface Waiting {
 
 interface Transaction {
   durable: boolean;
+  /** Their transactions wait until this one has ended, and it for theirs. */
+  otherNodes: readonly string[];
+  last: { text: string; values: SqlValue[] }[];
   hasBegun: boolean;
   /** Of a statement; the transaction can only be rolled back. */
   failure: unknown;
@@ -31,6 +34,9 @@ interface Transaction {
 
 /** Statements that wait in a transaction; one more sends them all. */
 const maxWaiting = 500;
+/** The first is what `check_fence` takes. */
+const lockOwn = "SELECT pg_advisory_xact_lock_shared(hashtextextended($1, 0))";
+const lockOther = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))";
 const selects = /^\s*SELECT\b/i;
 /** The function of the schema that checks the fencing token raises this. */
 const fencedState = "WF001";
@@ -75,14 +81,20 @@ export class PostgresDatabase implements SqlDatabase {
     };
   }
 
+  prepareLast<P extends SqlValue[]>(sql: string): { run(...values: P): void } {
+    const text = withNumberedParameters(sql);
+    return { run: (...values) => this.#changeLast(text, values) };
+  }
+
   /** Runs statements without parameters, such as those of a migration. */
   script(sql: string): void {
     this.#call({ script: sql }, catalogMigrationMs);
   }
 
-  transaction<T>(change: () => T, durable: boolean): T {
+  /** `otherNodes`: those whose rows it removes. Rows of a node are then in no two transactions that wait for each other. */
+  transaction<T>(change: () => T, durable: boolean, otherNodes: readonly string[] = []): T {
     if (this.#transaction !== undefined) return change();
-    const transaction = { durable, hasBegun: false, failure: undefined };
+    const transaction: Transaction = { durable, otherNodes, last: [], hasBegun: false, failure: undefined };
     this.#transaction = transaction;
     try {
       const result = change();
@@ -104,6 +116,7 @@ export class PostgresDatabase implements SqlDatabase {
   #commit(transaction: Transaction): void {
     if (transaction.failure !== undefined) throw transaction.failure;
     if (!transaction.hasBegun) return;
+    for (const { text, values } of transaction.last) this.#enqueue(text, values);
     this.#enqueue("COMMIT", []);
     this.#send();
   }
@@ -141,6 +154,12 @@ export class PostgresDatabase implements SqlDatabase {
     };
   }
 
+  #changeLast(text: string, values: SqlValue[]): void {
+    if (this.#transaction === undefined) return void this.#alone(text, values);
+    this.#begin();
+    this.#transaction.last.push({ text, values });
+  }
+
   /** A write outside of a transaction is one of its own. */
   #alone(text: string, values: SqlValue[]): StatementResult {
     const waiting = this.transaction(() => {
@@ -156,6 +175,10 @@ export class PostgresDatabase implements SqlDatabase {
     transaction.hasBegun = true;
     this.#enqueue("BEGIN", []);
     this.#enqueue(`SET LOCAL synchronous_commit = ${transaction.durable ? "on" : "off"}`, []);
+    // In one order, so that no two nodes wait for each other.
+    if (transaction.otherNodes.length > 0)
+      for (const node of [...transaction.otherNodes, this.#node].sort())
+        this.#enqueue(node === this.#node ? lockOwn : lockOther, [node]);
     this.#enqueue("SELECT check_fence($1, $2)", [this.#node, this.#fencingToken]);
   }
 

@@ -46,7 +46,10 @@ export interface RecordingCatalog {
   enter(recording: RecordingEntry): number;
   has(name: string): boolean;
   find(id: number): RecordingRow | undefined;
+  /** Of this node. */
   remove(id: number): void;
+  /** Of whatever node: another one gets a task. Returns false if it is gone. */
+  removeAnywhere(id: number): boolean;
   /** Ordered by id, after this one. */
   after(id: number, limit: number): RecordingRow[];
   /** Ordered by `startedAt`, then by id. */

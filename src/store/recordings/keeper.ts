@@ -12,7 +12,7 @@ import { recordingClosed, recordingOpened, recordingRemoved } from "../events/fa
 import type { Catalog } from "../streams/catalog.ts";
 import type { KeeperArgs, KeeperResult } from "../keeper-calls.ts";
 import { isMissing, removeFile, syncFile, syncFolder } from "../layout.ts";
-import { requireHere } from "../elsewhere.ts";
+import { nodesOf, requireHere } from "../elsewhere.ts";
 import type { SyncFileSystem } from "../sync-file-system.ts";
 import type { RecordingItems } from "../archive/catalog.ts";
 import { openElsewhereIn } from "./open-elsewhere.ts";
@@ -45,7 +45,7 @@ import { listSegments, repairSegment } from "./repair.ts";
 const maxListRounds = 10;
 
 /** The part of the catalog that this needs. */
-type Transactions = Pick<Catalog, "transaction" | "events"> & {
+type Transactions = Pick<Catalog, "transaction" | "events" | "tasks"> & {
   readonly recordings: RecordingCatalog;
   readonly overviews: PeakCatalog;
   readonly sounds: SpanCatalog;
@@ -171,12 +171,33 @@ export class RecordingKeeper {
    * finds rows without files, while files without rows would be repaired into the catalog again.
    */
   remove({ folder, what, limit }: KeeperArgs<"removeRecordings">): KeeperResult<"removeRecordings"> {
-    this.#checkPresent(folder);
     const rows = typeof what === "number" ? this.#removable(what) : this.#within(what, limit);
-    for (const { name } of rows) removePair(join(folder, name));
-    for (const each of new Set(rows.map(({ name }) => dirname(join(folder, name))))) syncIfThere(each);
-    this.#forget(folder, rows, "request");
+    const [here, elsewhere] = [rows.filter(isOwn), rows.filter((row) => !isOwn(row))];
+    if (here.length > 0) this.#checkPresent(folder);
+    removePairs(folder, here);
+    this.#forget(folder, here, "request");
+    for (const row of elsewhere) this.#forgetElsewhere(row);
     return { removed: rows.length, bytes: rows.reduce((sum, { bytes }) => sum + bytes, 0) };
+  }
+
+  /** A transaction each: their nodes differ. Those nodes remove the files. */
+  #forgetElsewhere(row: RemovableRow): void {
+    const forget = () => {
+      // It may be gone by now.
+      if (this.#recordings.removeAnywhere(row.id)) recordingRemoved(this.#catalog.events, row, "request");
+    };
+    this.#catalog.transaction(forget, true, nodesOf(row));
+  }
+
+  /** Removes files of recordings that other nodes have removed: those first, as in `remove`. Throws RECORDINGS_LOST. */
+  workOff({ folder, limit }: KeeperArgs<"recordingTasks">): KeeperResult<"recordingTasks"> {
+    const { tasks } = this.#catalog;
+    const removed = tasks.ofRecordings(limit);
+    if (removed.length > 0) this.#checkPresent(folder);
+    removePairs(folder, removed);
+    for (const { name } of removed) removeMeasured(join(folder, name));
+    this.#catalog.transaction(() => tasks.done(removed), true);
+    return { removed: removed.length, isLast: removed.length < limit };
   }
 
   #removable(id: number): RemovableRow[] {
@@ -248,7 +269,7 @@ export class RecordingKeeper {
     const repaired: RecordingEntry[] = [];
     const result = { entered: 0, removed: 0, damaged: [] as string[] };
     for (const name of names ?? listSegments(folder)) {
-      if (this.#recordings.has(name)) continue;
+      if (this.#recordings.has(name) || this.#catalog.tasks.isRecordingRemoved(name)) continue;
       const outcome = repairSegment(folder, name, this.#recordings.started(name));
       if (outcome === "removed") this.#recordings.abandon(name);
       if (outcome === "removed") result.removed += 1;
@@ -345,6 +366,15 @@ async function syncFileIfThere(path: string): Promise<void> {
 
 function nameOf({ name }: { name: string }): string {
   return name;
+}
+
+function isOwn({ otherNode }: { otherNode?: string }): boolean {
+  return otherNode === undefined;
+}
+
+function removePairs(folder: string, recordings: readonly { name: string }[]): void {
+  for (const { name } of recordings) removePair(join(folder, name));
+  for (const each of new Set(recordings.map(({ name }) => dirname(join(folder, name))))) syncIfThere(each);
 }
 
 function removePair(path: string): void {

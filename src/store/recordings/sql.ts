@@ -121,11 +121,12 @@ export class SqlRecordings implements RecordingCatalog {
   enter(recording: RecordingEntry): number {
     const replaced = this.#statements.has.get(recording.name);
     if (replaced !== null) this.remove(replaced.id);
-    const session = this.timeline.sessionOf(recording);
     const account = recording.account ?? this.started(recording.name)?.account ?? replaced?.account;
+    // A write, so that no other node removes the session once it is found.
+    this.abandon(recording.name);
+    const session = this.timeline.sessionOf(recording);
     const { id } = this.#statements.enter.get(...valuesOf(recording, session, account))!;
     this.timeline.add(session, recording);
-    this.abandon(recording.name);
     return id;
   }
 
@@ -160,6 +161,12 @@ export class SqlRecordings implements RecordingCatalog {
   remove(id: number): void {
     const removed = this.#statements.remove.get(id);
     if (removed !== null) this.timeline.remove(removed);
+  }
+
+  removeAnywhere(id: number): boolean {
+    const removed = this.#statements.removeAnywhere.get(id);
+    if (removed !== null) this.timeline.remove(removed);
+    return removed !== null;
   }
 
   after(id: number, limit: number): RecordingRow[] {
@@ -207,6 +214,9 @@ function prepareStatements(database: SqlDatabase) {
     find: database.prepare<SqlRow, [number]>(`${rows} WHERE r.id = ?`),
     remove: database.prepare<PlacedRow, [number]>(
       `DELETE FROM recordings WHERE id = ? AND ${own} RETURNING session, position, span, samples, lost_frames`,
+    ),
+    removeAnywhere: database.prepare<PlacedRow, [number]>(
+      "DELETE FROM recordings WHERE id = ? RETURNING session, position, span, samples, lost_frames",
     ),
     after: database.prepare<SqlRow, [number, number]>(
       `${rows} WHERE r.id > ? AND ${dialect.own("r")} ORDER BY r.id LIMIT ?`,

@@ -193,7 +193,7 @@ export const inPinnedRange = `EXISTS (
   SELECT 1 FROM pinned_ranges p
   WHERE p.device = r.device AND p.from_at < r.ended_at AND p.to_at > r.started_at)`;
 
-const deviceName = "coalesce(r.device, CAST(r.stream_id AS TEXT))";
+export const deviceName = "coalesce(r.device, CAST(r.stream_id AS TEXT))";
 
 /** What follows a position in an order. */
 function page(key: string, isBackwards = false): string {

@@ -19,6 +19,8 @@ export interface SqlStatement<R, P extends SqlValue[]> {
 export interface SqlDatabase {
   readonly dialect: Dialect;
   prepare<R, P extends SqlValue[]>(sql: string): SqlStatement<R, P>;
+  /** A change that happens right before the commit, as others wait for what it locks. Nothing reads it before. */
+  prepareLast<P extends SqlValue[]>(sql: string): { run(...values: P): void };
 }
 
 export interface Dialect {

@@ -31,6 +31,10 @@ export class SqliteDatabase implements SqlDatabase {
     return statement as SqlStatement<R, SqlValue[]>;
   }
 
+  prepareLast<P extends SqlValue[]>(sql: string): { run(...values: P): void } {
+    return this.prepare<never, P>(sql);
+  }
+
   /** Finalizes every statement first: open ones would keep the file locked. */
   close(): void {
     for (const statement of this.#statements) statement.finalize();

@@ -7,6 +7,7 @@ import { temporaryFolder } from "../../testing/fixtures/temporary-folder.ts";
 import type { Catalog, ListQuery, SealedStream, StreamRow, Totals } from "./catalog.ts";
 import { noMetadata } from "./metadata.ts";
 import { migrations } from "./sqlite/schema.ts";
+import type { SqlCatalog } from "./sql/catalog.ts";
 import { SqliteCatalog } from "./sqlite/catalog.ts";
 
 const open: Disposable[] = [];
@@ -73,6 +74,19 @@ describe.each(catalogKinds)("a catalog $name", ({ create }) => {
     expect(stored()).toBe(0);
     catalog.accounts.set("shared", null);
     expect(catalog.accounts.storedBytes("b", [])).toBe(0);
+  });
+
+  test("removes finished streams together: those that are still the same, pinned ones only by request", () => {
+    const catalog = make();
+    for (const streamId of ["x", "y", "z", "other"]) finish(catalog, streamId, a64);
+    catalog.reserve("begun", "key-begun", 1);
+    (catalog as SqlCatalog).retention.pinStream("z", true);
+    const refs = ["x", "y", "z", "begun"].map((streamId) => ({ streamId, key: `key-${streamId}` }));
+    const all = [...refs, { streamId: "other", key: "an-earlier-key" }];
+    expect(catalog.removeFinished(all, false).toSorted()).toEqual(["x", "y"]);
+    expect(catalog.totals()).toMatchObject({ finished: 2, unfinished: 1, objects: 1 });
+    expect(catalog.removeFinished(all, true)).toEqual(["z"]);
+    expect(catalog.find("other")).toBeDefined();
   });
 
   test("keeps the declared size of an unfinished stream, beside its other metadata", () => {

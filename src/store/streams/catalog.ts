@@ -8,6 +8,7 @@ import type { ArchiveCatalog } from "../archive/catalog.ts";
 import type { ClaimCatalog } from "../events/claims.ts";
 import type { DeliveryCatalog } from "../events/deliveries.ts";
 import type { EventOutbox } from "../events/outbox.ts";
+import type { NodeTasks } from "../nodes/tasks.ts";
 import type { AccountCatalog } from "./accounts.ts";
 import type { AudioProperties, StreamMetadata } from "./metadata.ts";
 import type { FoundStreams, StreamSearch } from "./search.ts";
@@ -140,6 +141,7 @@ export interface Catalog {
   readonly claims: ClaimCatalog;
   readonly accounts: AccountCatalog;
   readonly archive: ArchiveCatalog;
+  readonly tasks: NodeTasks;
   find(streamId: string): StreamRow | undefined;
   /** The only stream whose tag `name`, or what follows its last slash, is this name; undefined if there are several. */
   findNamed(name: string): StreamRow | undefined;
@@ -164,9 +166,17 @@ export interface Catalog {
   finish(streamId: string, at: number): void;
   /** Inserts a finished stream, whose object is there. Returns false, and changes nothing, if the id is in use. */
   enter(stream: FinishedStream): boolean;
+  /** Other nodes change none of these streams before the transaction ends. */
+  lock(streamIds: readonly string[]): void;
   /** Replaces what is known of a stream. The key must match: the id may have a new upload by now. */
   describe(streamId: string, key: string, metadata: StreamMetadata, audio: AudioProperties | null): void;
+  /** Of this node. */
   remove(streamId: string): void;
+  /**
+   * Removes finished streams of whatever node; another node gets tasks. Returns the ids of those that it removed: none that is
+   * gone, or is another one by now, or is pinned, unless `evenPinned`.
+   */
+  removeFinished(streams: readonly Pick<StreamRow, "streamId" | "key">[], evenPinned: boolean): string[];
   /** Whether any other stream has this object. */
   hasObject(sha256: string, exceptStreamId: string): boolean;
   /** Whether a stream that is not finished has this file of incoming/. */
@@ -220,9 +230,10 @@ export interface Catalog {
   setMeta(name: string, value: string | undefined): void;
   /**
    * Runs `change` as one transaction and rolls it back if `change` throws. A durable transaction is on the disk when
-   * this returns. Any other survives a crash of the process, but a power cut may undo it.
+   * this returns. Any other survives a crash of the process, but a power cut may undo it. `otherNodes` are those whose rows
+   * it removes: their transactions wait meanwhile.
    */
-  transaction<T>(change: () => T, durable: boolean): T;
+  transaction<T>(change: () => T, durable: boolean, otherNodes?: readonly string[]): T;
   close(): void;
   /** Closes after a failure of the disk: writes nothing. */
   abandon(): void;

@@ -6,6 +6,7 @@
  *     2  the catalog has them (the same)         the changed streams
  *
  * What was read from the audio needs no sync: if it is lost it is read again. Commits and removals wait for the group.
+ * A stream of another node is changed in the catalog alone: that node gets a task (nodes/tasks.ts).
  */
 import { toWavecacheError, WavecacheError } from "../../base/errors.ts";
 import { notePosition } from "../check/journal-pass.ts";
@@ -34,19 +35,11 @@ export type ChangeOutcome = { row: StreamRow } | { error: WavecacheError };
 
 /** Resolves with an outcome for each change, in their order. Never rejects. */
 export async function changeGroup(store: CommitStore, changes: StreamChange[]): Promise<ChangeOutcome[]> {
-  const planned = plan(store, changes);
-  const rows = new Map<string, StreamRow>();
-  for (const each of planned) if ("row" in each) rows.set(each.row.streamId, each.row);
   try {
-    await write(
-      store,
-      [...rows.values()],
-      changes.some((change) => "patch" in change),
-    );
+    return await write(store, changes);
   } catch (error) {
     return changes.map(() => ({ error: toWavecacheError(error) }));
   }
-  return planned;
 }
 
 /** Later changes of a stream see the earlier ones. */
@@ -70,15 +63,39 @@ function changed(row: StreamRow | undefined, change: StreamChange): StreamRow {
   return { ...row, metadata: addTags(row.metadata, change.tags), audio: change.audio };
 }
 
-async function write({ catalog, journal }: CommitStore, rows: StreamRow[], durable: boolean): Promise<void> {
-  const finished = rows.filter((row) => row.state === "finished");
+async function write(store: CommitStore, changes: StreamChange[]): Promise<ChangeOutcome[]> {
+  const { catalog, journal } = store;
+  const durable = changes.some((change) => "patch" in change);
+  const journaled = rowsOf(plan(store, changes));
+  const finished = journaled.filter((row) => row.state === "finished" && row.otherNode === undefined);
   journal.append(
     finished.map((row) => finishOf({ ...row, sha256: row.sha256!, finishedAt: row.finishedAt! })),
   );
   if (durable) await journal.sync();
-  catalog.transaction(() => {
+  return catalog.transaction(() => {
     // An entry that is not synced may be lost: the position stays before it.
     if (durable) notePosition(catalog, journal.position);
-    for (const { streamId, key, metadata, audio } of rows) catalog.describe(streamId, key, metadata, audio);
+    // Other nodes may have changed the streams during the sync.
+    catalog.lock(changes.map(({ streamId }) => streamId));
+    const planned = plan(store, changes);
+    for (const row of rowsOf(planned)) describe(store, row, finished);
+    return planned;
   }, durable);
+}
+
+/** The journal of the node that has the stream gets the change, too. */
+function describe({ catalog }: CommitStore, row: StreamRow, journaled: readonly StreamRow[]): void {
+  const { streamId, key, metadata, audio } = row;
+  catalog.describe(streamId, key, metadata, audio);
+  const known = journaled.find((each) => each.streamId === streamId);
+  const isElsewhere = row.otherNode !== undefined && row.state === "finished";
+  if (isElsewhere || (known !== undefined && !Bun.deepEquals(known.metadata, metadata)))
+    catalog.tasks.leaveTags(row);
+}
+
+/** The last of each stream. */
+function rowsOf(planned: readonly ChangeOutcome[]): StreamRow[] {
+  const rows = new Map<string, StreamRow>();
+  for (const each of planned) if ("row" in each) rows.set(each.row.streamId, each.row);
+  return [...rows.values()];
 }

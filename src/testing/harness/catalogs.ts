@@ -18,6 +18,8 @@ export interface OpenOptions {
 /** Where a catalog is kept. It is empty at first, and is gone at the end of the scope of `using`. */
 export interface CatalogPlace extends Disposable {
   open(options?: OpenOptions): SqlCatalog;
+  /** As if the node were dead: it has not renewed its lease in time. */
+  expireLease(node: string): void;
 }
 
 export interface CatalogKind {
@@ -39,6 +41,7 @@ function createFile(): CatalogPlace {
       new SqliteCatalog(join(folder.path, "catalog.db"), monotonicMs, (error) =>
         onFault?.(error as WavecacheError),
       ),
+    expireLease: () => {},
     [Symbol.dispose]: () => folder[Symbol.dispose](),
   };
 }
@@ -50,6 +53,8 @@ const emptyTables = `DO $$ DECLARE each record; BEGIN
   FOR each IN SELECT tablename FROM pg_tables WHERE schemaname = current_schema()
     AND tablename NOT IN ('catalog_version', 'event_sequence', 'token_version')
   LOOP EXECUTE 'DELETE FROM ' || each.tablename; END LOOP;
+  -- Removals leave tasks.
+  DELETE FROM node_tasks;
   PERFORM setval(format('%I.%I', schemaname, sequencename)::regclass, 1, false)
   FROM pg_sequences WHERE schemaname = current_schema();
   UPDATE event_sequence SET seq = 0;
@@ -66,6 +71,8 @@ function createSchema(): CatalogPlace {
   return {
     open: ({ monotonicMs, node = "node", onFault } = {}) =>
       new PostgresCatalog({ url, node }, monotonicMs, onFault),
+    expireLease: (node) =>
+      admin.script(`UPDATE nodes SET lease_until = now() - interval '1 second' WHERE id = '${node}'`),
     [Symbol.dispose]: () => {},
   };
 }

@@ -26,7 +26,7 @@ export async function answerRecording(
   id: string,
   principal: Principal,
 ): Promise<Response> {
-  const row = await findReadable(recordings, id, principal, "read");
+  const row = await findGranted((each) => recordings.find(each), id, principal, "read");
   return await answerAudio(asked, describe(row), async () => audioOfSamples(await recordings.openWav(row)));
 }
 
@@ -41,14 +41,14 @@ function audioOfSamples(samples: OpenedSamples): AudioFile {
 }
 
 /** Finds the recording that a path names, of a device that the principal has access to. */
-export async function findReadable(
-  recordings: Pick<AudioRecordings, "find">,
+export async function findGranted(
+  find: (id: number) => Promise<RecordingRow>,
   id: string,
   principal: Principal,
   action: Action,
 ): Promise<RecordingRow> {
   if (!/^\d{1,15}$/.test(id)) throw new WavecacheError("RECORDING_UNKNOWN");
-  const row = await recordings.find(Number(id));
+  const row = await find(Number(id));
   principal.require(action, recordingResource(row.device, row.streamId), "RECORDING_UNKNOWN");
   return row;
 }

@@ -2,14 +2,16 @@
 import * as v from "valibot";
 import type { Removal } from "../../../engine/recordings/archive.ts";
 import type { Period } from "../../../store/recordings/timeline/catalog.ts";
-import { type AudioRecordings, findReadable } from "../audio/recordings.ts";
+import type { RecordingRow } from "../../../store/recordings/catalog.ts";
+import { findGranted } from "../audio/recordings.ts";
 import { json, type Operation, operation } from "../operation.ts";
 import { countSchema } from "../schemas.ts";
 import { periodOf, periodParameters } from "./parameters.ts";
 
 /** What the operation needs of the engine. */
-export interface RemovableRecordings extends Pick<AudioRecordings, "find"> {
-  /** Rejects with RECORDING_UNKNOWN. */
+export interface RemovableRecordings {
+  /** Of whatever node. These two reject with RECORDING_UNKNOWN. */
+  lookUp(id: number): Promise<RecordingRow>;
   remove(what: number | Period): Promise<Removal>;
 }
 
@@ -39,7 +41,7 @@ export function removeRecordingsOperation(recordings: RemovableRecordings): Oper
         principal.require("remove", `recordings/${id}`, "RECORDING_UNKNOWN");
         return json(await recordings.remove(periodOf(id, query)), meter);
       }
-      const row = await findReadable(recordings, id, principal, "remove");
+      const row = await findGranted((each) => recordings.lookUp(each), id, principal, "remove");
       return json(await recordings.remove(row.id), meter);
     },
   });

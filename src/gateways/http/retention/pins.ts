@@ -24,8 +24,8 @@ export interface Pins {
 
 /** Finds the device of a recording. */
 export interface PinnedRecordings {
-  /** Rejects with RECORDING_UNKNOWN. */
-  find(id: number): Promise<RecordingRow>;
+  /** Of whatever node. Rejects with RECORDING_UNKNOWN. */
+  lookUp(id: number): Promise<RecordingRow>;
 }
 
 const rangesSchema = v.strictObject({
@@ -94,7 +94,7 @@ function recordingOperation(
     async handle({ path, principal }) {
       const id = path["id"]!;
       if (!/^\d{1,15}$/.test(id)) throw new WavecacheError("RECORDING_UNKNOWN");
-      const { device, streamId } = await recordings.find(Number(id));
+      const { device, streamId } = await recordings.lookUp(Number(id));
       principal.require("remove", recordingResource(device, streamId), "RECORDING_UNKNOWN");
       await pins.pinRecording(Number(id), isPinned);
       return done();

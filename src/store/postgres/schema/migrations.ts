@@ -7,6 +7,7 @@ import { WavecacheError } from "../../../base/errors.ts";
 import type { PostgresDatabase } from "../database.ts";
 import { archiveTables } from "./archive.ts";
 import { archivedRecordingTables } from "./archived-recordings.ts";
+import { nodeTasks } from "./nodes.ts";
 import { recordingTables } from "./recordings.ts";
 import { consumerOwners, sharedTables, tokenNews } from "./shared.ts";
 import { streamTables } from "./streams.ts";
@@ -17,6 +18,7 @@ const migrations = [
   tokenNews,
   consumerOwners,
   archivedRecordingTables,
+  nodeTasks,
 ];
 
 /** Of the advisory lock that a node holds while it migrates: other nodes that start wait for it. */

@@ -22,6 +22,9 @@ export interface JoinCatalog {
   note(name: string, sources: readonly string[]): void;
   notes(): JoinNote[];
   forget(name: string): void;
-  /** Makes one recording of several: the first keeps its id. The timeline stays as it is. Within a transaction. */
-  replace(rows: readonly RecordingRow[], joined: RecordingEntry, at: number): void;
+  /**
+   * Makes one recording of several: the first keeps its id. The timeline stays as it is. Returns false, and the transaction
+   * must be rolled back, if one of them is gone.
+   */
+  replace(rows: readonly RecordingRow[], joined: RecordingEntry, at: number): boolean;
 }

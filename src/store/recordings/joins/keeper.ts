@@ -106,10 +106,21 @@ export class RecordingJoins {
       throw error;
     }
     failpoint("join.2");
-    // If this fails, it is not known what the disk has: the next start settles it.
-    this.#catalog.transaction(() => this.#joins.replace(group, joined, now), true);
+    // If this fails otherwise, it is not known what the disk has: the next start settles it.
+    try {
+      this.#catalog.transaction(() => this.#replace(group, joined, now), true);
+    } catch (error) {
+      if (!(error instanceof JoinRefusedError)) throw error;
+      this.#undo(folder, name);
+      return error.message;
+    }
     failpoint("join.3");
     return undefined;
+  }
+
+  #replace(group: readonly RecordingRow[], joined: RecordingEntry, now: number): void {
+    if (!this.#joins.replace(group, joined, now))
+      throw new JoinRefusedError("another node has removed a segment");
   }
 
   /** Samples that are in the archive alone are not fetched to be joined. */

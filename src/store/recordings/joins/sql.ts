@@ -49,10 +49,12 @@ export class SqlJoins implements JoinCatalog {
     this.#statements.forget.run(name);
   }
 
-  replace(rows: readonly RecordingRow[], joined: RecordingEntry, at: number): void {
+  replace(rows: readonly RecordingRow[], joined: RecordingEntry, at: number): boolean {
     const [first, ...others] = rows;
     const { losses, position } = joined.placement;
     this.#statements.forgetOverview.run(first!.id);
+    // After this first write no other node removes one of them before the end of the transaction.
+    if (!rows.every(({ id }) => this.#find(id) !== undefined)) return false;
     for (const { id } of others) this.#statements.remove.run(id);
     this.#statements.update.run(
       joined.name,
@@ -72,6 +74,7 @@ export class SqlJoins implements JoinCatalog {
     );
     this.#statements.countSpan.run(others.length, first!.id, position, position);
     this.#statements.joined.run(at, joined.name);
+    return true;
   }
 }
 

@@ -102,6 +102,8 @@ export interface RemovableRow {
   streamId: number;
   /** Of both files. */
   bytes: number;
+  /** The node that has the files, if that is another one. */
+  otherNode?: string;
 }
 
 /** A source with audio: a device, or a stream without one. Times are in µs since 1970. */

@@ -19,7 +19,7 @@ import type {
   TimelineTotals,
 } from "./catalog.ts";
 import { type PlaceColumns, placeColumns, placeJoin, placeOf } from "../place.ts";
-import type { Dialect, SqlDatabase } from "../../sql/database.ts";
+import { type Dialect, otherNode, type SqlDatabase } from "../../sql/database.ts";
 
 /** A source is a device, or a stream without one. */
 const sourceOfRow = "coalesce(device, '#' || stream_id)";
@@ -117,8 +117,8 @@ export class SqlTimeline implements TimelineCatalog {
   readonly #dialect: Dialect;
 
   constructor(database: SqlDatabase) {
-    this.#statements = prepareStatements(database);
     this.#dialect = database.dialect;
+    this.#statements = prepareStatements(database);
   }
 
   sourceOf(name: string): string {
@@ -205,7 +205,8 @@ export class SqlTimeline implements TimelineCatalog {
 
   within({ source, streamId, fromUs, toUs }: SourcePeriod, limit: number): RemovableRow[] {
     const stream = streamId ?? null;
-    return this.#statements.within.all(source, stream, stream, toUs, fromUs, toUs, limit);
+    const rows = this.#statements.within.all(source, stream, stream, toUs, fromUs, toUs, limit);
+    return rows.map((row) => Object.assign(row, otherNode(this.#dialect, row)));
   }
 
   segments(session: number, first: number, past: number, limit: number): SegmentRow[] {
@@ -309,7 +310,7 @@ function prepareStatements(database: SqlDatabase) {
 }
 
 function prepareReads(database: SqlDatabase) {
-  const { greatest, least } = database.dialect;
+  const { greatest, least, nodeKey } = database.dialect;
   return {
     hasSource: database.prepare<{ source: string }, [string]>(
       "SELECT source FROM recording_spans WHERE source = ? LIMIT 1",
@@ -352,8 +353,8 @@ function prepareReads(database: SqlDatabase) {
          coalesce(sum(${least}(p.end_us, ?) - ${greatest}(p.start_us, ?)), 0) AS "audioUs"
        FROM ${spanTables} AND p.end_us > ? AND p.start_us < ?`,
     ),
-    within: database.prepare<RemovableRow, SpanArgs>(
-      `SELECT r.id, r.name, r.device, r.stream_id AS "streamId", r.file_bytes AS bytes
+    within: database.prepare<RemovableRow & { node?: string }, SpanArgs>(
+      `SELECT r.id, r.name, r.device, r.stream_id AS "streamId", r.file_bytes AS bytes${nodeKey.map((key) => `, r.${key}`).join("")}
        FROM (SELECT id AS session_id, start_us, sample_rate AS rate FROM recording_sessions
              WHERE source = ? AND (CAST(? AS BIGINT) IS NULL OR stream_id = ?) AND start_us < ?) s
        JOIN recordings r ON r.session = s.session_id

@@ -1,5 +1,7 @@
 /** The catalog of streams in a database, SQLite or PostgreSQL, and the catalogs beside it. The engines' classes extend it. */
 import { type Boot, isSameBoot } from "../../../base/system/boot.ts";
+import type { AbandonedRows } from "../../nodes/abandoned.ts";
+import type { NodeTasks } from "../../nodes/tasks.ts";
 import { SqlArchive } from "../../archive/sql.ts";
 import { SqlDevices } from "../../devices/sql.ts";
 import { SqlClaims } from "../../events/claims.ts";
@@ -78,6 +80,8 @@ export abstract class SqlCatalog implements Catalog {
   readonly accounts: SqlAccounts;
   readonly retention: SqlRetention;
   readonly archive: SqlArchive;
+  abstract readonly tasks: NodeTasks;
+  abstract readonly abandoned: AbandonedRows;
   readonly #toRow: (row: SqlRow) => StreamRow;
   #epoch: number;
   #bootEpoch: number;
@@ -104,9 +108,10 @@ export abstract class SqlCatalog implements Catalog {
     this.#bootEpoch = this.#number(bootEpochFact);
   }
 
-  abstract transaction<T>(change: () => T, durable: boolean): T;
+  abstract transaction<T>(change: () => T, durable: boolean, otherNodes?: readonly string[]): T;
   abstract close(): void;
   abstract abandon(): void;
+  abstract lock(streamIds: readonly string[]): void;
   abstract takeOver(row: StreamRow, key: string, at: number): boolean;
 
   find(streamId: string): StreamRow | undefined {
@@ -195,6 +200,12 @@ export abstract class SqlCatalog implements Catalog {
 
   remove(streamId: string): void {
     this.#statements.remove.run(streamId);
+  }
+
+  removeFinished(streams: readonly Pick<StreamRow, "streamId" | "key">[], evenPinned: boolean): string[] {
+    const ids = JSON.stringify(streams.map(({ streamId }) => streamId));
+    const keys = JSON.stringify(streams.map(({ key }) => key));
+    return this.#statements.removeFinished.all(ids, keys, evenPinned ? 1 : 0).map(({ id }) => id);
   }
 
   hasObject(sha256: string, exceptStreamId: string): boolean {
@@ -322,6 +333,10 @@ export abstract class SqlCatalog implements Catalog {
   setMeta(name: string, value: string | undefined): void {
     if (value === undefined) this.#statements.removeMeta.run(name);
     else this.#statements.setMeta.run(name, value);
+  }
+
+  protected toRow(row: SqlRow): StreamRow {
+    return this.#toRow(row);
   }
 
   /** The run of the store that new rows belong to. */

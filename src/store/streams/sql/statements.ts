@@ -62,7 +62,7 @@ const on =
 
 function changes(database: SqlDatabase) {
   const one = on(database);
-  const { greatest, least } = database.dialect;
+  const { greatest, least, textsOf } = database.dialect;
   const own = database.dialect.own();
   return {
     reserve: one<never, [string, string, string | null, number, number, number, number]>(
@@ -102,6 +102,11 @@ function changes(database: SqlDatabase) {
       `UPDATE streams SET metadata = ?, audio = ? WHERE id = ? AND key = ?`,
     ),
     remove: one<never, [string]>(`DELETE FROM streams WHERE id = ? AND ${own}`),
+    // No two uploads have the same key.
+    removeFinished: one<{ id: string }, [string, string, number]>(
+      `DELETE FROM streams WHERE id IN (${textsOf("?")}) AND key IN (${textsOf("?")}) AND state = 2
+         AND (pinned = 0 OR CAST(? AS INTEGER) = 1) RETURNING id`,
+    ),
     settle: one<never, [number, number, string]>(
       `UPDATE streams SET size = ?1, durable = ${least}(durable, ?1), epoch = ?2 WHERE id = ?3 AND state = 0 AND ${own}`,
     ),

@@ -4,6 +4,8 @@ import { systemCode, toWavecacheError, WavecacheError } from "../../../base/erro
 import { catalogCacheBytes } from "../../../base/limits/streams.ts";
 import { KiB } from "../../../base/limits/units.ts";
 import { sqliteDialect, SqliteDatabase } from "../../sql/sqlite.ts";
+import { nothingAbandoned } from "../../nodes/abandoned.ts";
+import { noTasks } from "../../nodes/tasks.ts";
 import { SqlCatalog } from "../sql/catalog.ts";
 import { type EngineQueries, rowColumns } from "../sql/statements.ts";
 import { migrate } from "./schema.ts";
@@ -23,6 +25,8 @@ const queries: EngineQueries = {
 export class SqliteCatalog extends SqlCatalog {
   readonly isNew: boolean;
   readonly isShared = false;
+  readonly tasks = noTasks;
+  readonly abandoned = nothingAbandoned;
   readonly #database: Database;
   readonly #sql: SqliteDatabase;
   readonly #onFault: (error: unknown) => void;
@@ -79,6 +83,8 @@ export class SqliteCatalog extends SqlCatalog {
   }
 
   /** A file has one node. */
+  lock(): void {}
+
   takeOver(): boolean {
     return false;
   }
