@@ -101,6 +101,10 @@ const sequences = {
   postgres: { table: "event_sequence", row: "one = 1" },
 };
 
+/** A condition: a range of ids, which every planner finds by the index. */
+const amongOldest = (count: string) =>
+  `id <= (SELECT max(id) FROM (SELECT id FROM events ORDER BY id LIMIT ${count}) oldest)`;
+
 function prepareStatements(database: SqlDatabase) {
   const { engine, greatest } = database.dialect;
   const { table, row } = sequences[engine];
@@ -116,18 +120,13 @@ function prepareStatements(database: SqlDatabase) {
     sequence: database.prepare<{ seq: number }, []>(`SELECT seq FROM ${table} WHERE ${row}`),
     raise: database.prepare<never, [number]>(`UPDATE ${table} SET seq = ${greatest}(seq, ?) WHERE ${row}`),
     count: database.prepare<{ count: number }, []>("SELECT count(*) AS count FROM events"),
-    pruneOldest: database.prepare<never, [number]>(
-      "DELETE FROM events WHERE id IN (SELECT id FROM events ORDER BY id LIMIT ?)",
-    ),
+    pruneOldest: database.prepare<never, [number]>(`DELETE FROM events WHERE ${amongOldest("?")}`),
     pruneExcess: database.prepare<never, [number, number]>(
-      `DELETE FROM events WHERE id IN (
-         SELECT id FROM events WHERE id <= (SELECT id FROM events ORDER BY id DESC LIMIT 1 OFFSET ?)
-         ORDER BY id LIMIT ?
-       )`,
+      `DELETE FROM events WHERE id <= (SELECT id FROM events ORDER BY id DESC LIMIT 1 OFFSET ?) AND ${amongOldest("?")}`,
     ),
     // Only the oldest are looked at: without an index on the time, a clock that went back delays them.
     pruneOld: database.prepare<never, [number, number]>(
-      "DELETE FROM events WHERE at < ?1 AND id IN (SELECT id FROM events ORDER BY id LIMIT ?2)",
+      `DELETE FROM events WHERE at < ?1 AND ${amongOldest("?2")}`,
     ),
   };
 }

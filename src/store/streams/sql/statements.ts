@@ -168,10 +168,10 @@ function queries(database: SqlDatabase, { named, undescribed }: EngineQueries) {
     ),
     nextObjects: one<{ sha256: string; size: number; damaged: number }, [string, number]>(
       `SELECT sha256, max(size) AS size, max(damaged) AS damaged FROM streams ${indexedBy("streams_by_object")}
-       WHERE sha256 IS NOT NULL AND sha256 > ? AND state = 2 AND size > 0 AND ${own} AND NOT EXISTS (
+       WHERE sha256 IS NOT NULL AND sha256 > ?1 AND state = 2 AND size > 0 AND ${own} AND NOT EXISTS (
          SELECT 1 FROM archive_items a
-         WHERE a.sha256 = streams.sha256 AND a.is_local = 0 AND ${sameNode("a", "streams")})
-       GROUP BY sha256 ORDER BY sha256 LIMIT ?`,
+         WHERE a.sha256 = streams.sha256 AND a.sha256 > ?1 AND a.is_local = 0 AND ${sameNode("a", "streams")})
+       GROUP BY sha256 ORDER BY sha256 LIMIT ?2`,
     ),
     countDamaged: one<{ count: number }, []>(
       `SELECT count(*) AS count FROM streams ${indexedBy("streams_damaged")} WHERE damaged = 1 AND ${own}`,
