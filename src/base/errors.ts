@@ -196,6 +196,8 @@ const table = {
     "try again in a moment; the operator looks at the PostgreSQL server that --catalog names"),
   AUDIO_ELSEWHERE: row(503, close.TRY_LATER, grpc.UNAVAILABLE, "the audio is on the disk of another node",
     "ask the node that has it; with an archive (--archive) every node has all finished audio"),
+  UPLOAD_MOVING: row(503, close.TRY_LATER, grpc.UNAVAILABLE, "the upload is being brought here from another node",
+    "resume it again in a moment; it moves meanwhile"),
   CATALOG_BUSY: row(503, close.TRY_LATER, grpc.ABORTED, "the catalog could not make this change now",
     "nothing has changed; try again"),
   FENCED: row(503, close.TRY_LATER, grpc.UNAVAILABLE, "another node has taken over what this node did",

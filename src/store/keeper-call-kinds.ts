@@ -101,6 +101,8 @@ const readingCalls: ReadonlySet<KeeperCall> = new Set<KeeperCall>([
   "archiveDue",
   "archiveRemovals",
   "archiveUploads",
+  "partsFind",
+  "partsUploads",
   "archiveTotals",
   "archiveItem",
   "archiveItemsAfter",

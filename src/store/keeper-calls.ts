@@ -3,6 +3,7 @@
  * stream's life makes one call; a frame makes none. That is rare enough for messages instead of a ring.
  */
 import type { ArchiveCalls } from "./archive/calls.ts";
+import type { StoredUpload } from "./archive/parts/catalog.ts";
 import type { JoinArgs, JoinResult } from "./recordings/joins/keeper.ts";
 import type { ErrorCode, WavecacheError } from "../base/errors.ts";
 import type { RecordingEntry, StartedSegment } from "../base/recording-entry.ts";
@@ -55,6 +56,19 @@ export type ResumeAnswer =
   | { kind: "new" }
   /** The same, after an unfinished stream of the id was removed. */
   | { kind: "restarted"; discardedBytes: number }
+  /** Another node has the stream, and should release it first. */
+  | { kind: "elsewhere"; node: string }
+  /**
+   * The stream has no file here yet: it was of another node, or a crash came before the file. `stored` is what the
+   * archive has of it.
+   */
+  | {
+      kind: "moved";
+      key: string;
+      metadata: StreamMetadata;
+      isFromOther: boolean;
+      stored: StoredUpload | undefined;
+    }
   /** An interrupted upload: its file in incoming/ and the bytes in it. */
   | { kind: "unfinished"; key: string; size: number; metadata: StreamMetadata }
   | { kind: "finished"; row: StreamRow };
@@ -119,7 +133,7 @@ export interface KeeperCalls extends ArchiveCalls, NodeCalls {
   /**
    * Looks up what an upload with this id can resume from. Reserves a new id with `key`, unless `refusal` says why there
    * may be none. `restart` removes an unfinished stream first, and fails with STREAM_FINISHED for a
-   * finished one.
+   * finished one. `asksOwner`: an unfinished stream of another node is left alone, so that this node can be asked.
    */
   resume: [
     args: {
@@ -128,6 +142,7 @@ export interface KeeperCalls extends ArchiveCalls, NodeCalls {
       metadata: StreamMetadata;
       account: string | null;
       restart: boolean;
+      asksOwner: boolean;
       refusal: ErrorCode | null;
       at: number;
     },

@@ -13,6 +13,16 @@ export const maxArchiveParts = 10_000;
 /** A file is read in pieces of this size to compute the checksum of a part. */
 export const archiveReadBytes = 1 * MiB;
 
+/** Parts of uploads in progress that are stored at the same time; more wait, and their uploads go on meanwhile. */
+export const maxUploadParts = 4;
+/** A part of an upload in progress that failed is tried again after this at the latest. */
+export const maxPartRetryMs = 30_000;
+/** Uploads of other nodes that are brought here at the same time; more wait, up to `maxWaitingRestores`. */
+export const maxRestores = 2;
+/** Uploads that wait to be brought here; one more is refused with UPLOAD_MOVING. */
+export const maxWaitingRestores = 64;
+/** A client waits this long for its upload to be brought here; then it gets UPLOAD_MOVING, and resumes again later. */
+export const restoreWaitMs = 5_000;
 /** Objects that are stored at the same time; more wait in the queue of the catalog. */
 export const maxArchivePuts = 4;
 /** Objects that are removed from the archive at the same time. */

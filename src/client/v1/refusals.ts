@@ -5,6 +5,7 @@ import { ClientError } from "../errors.ts";
 /** Codes of `base/errors.ts` that may be gone on another attempt, channel or connection. */
 const transientCodes: ReadonlySet<string> = new Set([
   "WORKER_LOST",
+  "UPLOAD_MOVING",
   "SHUTTING_DOWN",
   "CONNECTIONS_EXHAUSTED",
   "REQUESTS_EXHAUSTED",

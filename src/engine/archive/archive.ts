@@ -10,8 +10,9 @@ import type { KeeperClient } from "../../pool/keeper-client.ts";
 import type { FileRef } from "../../pool/reader.ts";
 import type { Readers } from "../../pool/readers.ts";
 import type { ArchiveItem, ArchiveTotals, EvictableObject, ItemTotals } from "../../store/archive/catalog.ts";
+import type { PartedUpload, StoredUpload } from "../../store/archive/parts/catalog.ts";
 import type { CacheLayout } from "../../store/layout.ts";
-import type { ReadOrder, StreamArchive } from "../streams/stream-archive.ts";
+import type { GrowingUpload, ReadOrder, StreamArchive } from "../streams/stream-archive.ts";
 import type { RecordedWav } from "../../base/recording-entry.ts";
 import type { MeasuredRef } from "../../store/recordings/peaks/files.ts";
 import type { OpenedSamples, SamplesArchive } from "../recordings/samples.ts";
@@ -25,6 +26,8 @@ import { FetchedMeasured } from "./fetched-measured.ts";
 import { FetchedObjects } from "./fetched-objects.ts";
 import { ArchivePace } from "./pace.ts";
 import { ArchiveQueue } from "./queue.ts";
+import { UploadParts, type UploadPartsHost } from "./upload-parts.ts";
+import { type RestoreHost, UploadRestores } from "./upload-restores.ts";
 
 export interface ArchiveParts {
   keeper: Pick<KeeperClient, "call">;
@@ -32,7 +35,10 @@ export interface ArchiveParts {
   readers: Readers;
   layout: CacheLayout;
   readiness: Readiness;
-  streams: Pick<Streams, "admission" | "damage" | "reads" | "archiveBy" | "leavePlaces" | "forgetPlaces">;
+  streams: Pick<
+    Streams,
+    "admission" | "damage" | "reads" | "uploadLimits" | "archiveBy" | "leavePlaces" | "forgetPlaces"
+  >;
 }
 
 export interface ArchiveSettings extends EvictionLimits {
@@ -63,6 +69,8 @@ export class Archive implements StreamArchive, SamplesArchive {
   readonly availability: ArchiveAvailability;
   readonly pace: ArchivePace;
   readonly queue: ArchiveQueue;
+  readonly parts: UploadParts;
+  readonly restores: UploadRestores;
   readonly fetched: FetchedObjects;
   readonly eviction: Eviction;
   totals: ArchiveTotals = nothing;
@@ -83,12 +91,15 @@ export class Archive implements StreamArchive, SamplesArchive {
     this.availability = new ArchiveAvailability(readiness, log);
     const { availability } = this;
     this.pace = this.#paceOf(settings, new ProcessorLoad());
+    this.parts = new UploadParts(this.#partsHost(), log);
+    this.restores = new UploadRestores(this.#restoreHost(), log);
     this.queue = new ArchiveQueue(
       {
         keeper,
         archiver,
         availability,
         pace: this.pace,
+        keysUnderWay: () => this.parts.keysUnderWay,
         archived: (item) => this.#archived(item),
         damaged: (item, error) => this.#damaged(item, error),
       },
@@ -142,6 +153,8 @@ export class Archive implements StreamArchive, SamplesArchive {
     this.#acknowledgements.close();
     await this.eviction.close();
     await this.#parts.archiver.close();
+    await this.parts.close();
+    await this.restores.close();
     await this.queue.close();
     await this.fetched.close();
     await this.#counting;
@@ -179,6 +192,16 @@ export class Archive implements StreamArchive, SamplesArchive {
     this.queue.wake();
   }
 
+  /** With `acknowledge = "archived"`, parts of an upload are stored while it comes. */
+  grew(upload: GrowingUpload): number {
+    return this.#settings.acknowledge === "archived" ? this.parts.grew(upload) : Number.POSITIVE_INFINITY;
+  }
+
+  /** Brings what the archive has of an upload here. */
+  bringUpload(upload: PartedUpload, stored: StoredUpload): Promise<number> {
+    return this.restores.bring(upload, stored);
+  }
+
   /** With `acknowledge = "archived"`, an upload ends only once the archive has its object. */
   async acknowledged(sha256: string): Promise<void> {
     if (this.#settings.acknowledge === "archived") await this.#acknowledgements.wait(sha256);
@@ -209,6 +232,32 @@ export class Archive implements StreamArchive, SamplesArchive {
     } catch (error) {
       this.#log.debug("the archive could not be counted", { error });
     }
+  }
+
+  #partsHost(): UploadPartsHost {
+    const { keeper, archiver, streams } = this.#parts;
+    return {
+      keeper,
+      archiver,
+      answered: (error) => this.#answered(error),
+      settled: () => this.queue.wake(),
+      maxStreamBytes: () => streams.uploadLimits.maxStreamBytes,
+    };
+  }
+
+  #restoreHost(): RestoreHost {
+    const { keeper, archiver, layout, streams } = this.#parts;
+    const { admission } = streams;
+    return {
+      keeper,
+      archiver,
+      layout,
+      answered: (error) => this.#answered(error),
+      count: (bytes) => {
+        if (bytes > 0) admission.checkStart(bytes);
+        admission.unfinishedBytes += bytes;
+      },
+    };
   }
 
   /** An upload that waits for the archive must not wait for other uploads. */

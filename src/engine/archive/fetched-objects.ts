@@ -10,6 +10,8 @@ import {
   fetchAheadPieces,
   fetchPieceBytes,
   maxFetchedObjects,
+  maxFetches,
+  maxWaitingFetches,
   minFetchedIdleMs,
 } from "../../base/limits/archive.ts";
 import type { Log } from "../../base/log/log.ts";
@@ -17,8 +19,8 @@ import type { Archiver } from "../../pool/archiver.ts";
 import type { KeeperClient } from "../../pool/keeper-client.ts";
 import type { FileRef } from "../../pool/reader.ts";
 import type { CacheLayout } from "../../store/layout.ts";
-import { FetchSlots } from "./fetch-slots.ts";
 import { FetchedObject } from "./fetched-object.ts";
+import { RequestSlots } from "./request-slots.ts";
 
 export interface FetchHost {
   keeper: Pick<KeeperClient, "call">;
@@ -43,7 +45,11 @@ export class FetchedObjects {
   fetchedPieces = 0;
   readonly #host: FetchHost;
   readonly #log: Log;
-  readonly #slots = new FetchSlots();
+  readonly #slots = new RequestSlots({
+    running: maxFetches,
+    waiting: maxWaitingFetches,
+    refusal: "FETCHES_EXHAUSTED",
+  });
   /** By SHA-256, least recently used first. */
   readonly #objects = new Map<string, FetchedObject>();
   readonly #opening = new Map<string, Promise<FetchedObject | undefined>>();

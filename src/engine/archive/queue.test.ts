@@ -43,6 +43,7 @@ test("an object stays in the queue while the pace defers it, and is stored then 
       keeper: keeper as unknown as QueueHost["keeper"],
       archiver: archiver as unknown as QueueHost["archiver"],
       availability: new ArchiveAvailability(new Readiness(), openLog("test")),
+      keysUnderWay: () => [],
       pace: {
         mayStore: () => {
           looks += 1;

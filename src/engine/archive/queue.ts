@@ -15,6 +15,7 @@ import type { Log } from "../../base/log/log.ts";
 import { RateLimitedLog } from "../../base/log/rate-limited-log.ts";
 import { type Archiver, ArchiverCallError } from "../../pool/archiver.ts";
 import type { KeeperClient } from "../../pool/keeper-client.ts";
+import type { QueuedItem } from "../../store/archive/calls.ts";
 import type { ArchiveItem, ArchiveRemoval } from "../../store/archive/catalog.ts";
 import { type ArchiveAvailability, backoffMs } from "./availability.ts";
 import type { ArchivePace } from "./pace.ts";
@@ -24,6 +25,8 @@ export interface QueueHost {
   archiver: Pick<Archiver, "call" | "watchUploads">;
   availability: ArchiveAvailability;
   pace: Pick<ArchivePace, "mayStore" | "caughtUp">;
+  /** Keys of uploads in parts that somebody else works on now. */
+  keysUnderWay(): string[];
   /** The archive and the catalog have the object, or the recording. */
   archived(item: ArchiveItem): void;
   /** What was to be stored is damaged or missing here. */
@@ -101,14 +104,8 @@ export class ArchiveQueue {
   /** Once after the start: uploads in parts that nobody continues. */
   async #sweep(): Promise<void> {
     if (this.#isSwept) return;
-    const { keeper, archiver, availability } = this.#host;
-    const exceptUploadIds: string[] = [];
-    for (let after = ""; ;) {
-      const page = await keeper.call("archiveUploads", { after });
-      exceptUploadIds.push(...page.map(({ uploadId }) => uploadId));
-      if (page.length === 0) break;
-      after = page.at(-1)!.key;
-    }
+    const { archiver, availability } = this.#host;
+    const exceptUploadIds = await this.#knownUploads();
     try {
       const aborted = await archiver.call("abortUploads", { exceptUploadIds });
       this.#isSwept = true;
@@ -119,12 +116,28 @@ export class ArchiveQueue {
     }
   }
 
+  async #knownUploads(): Promise<string[]> {
+    const { keeper } = this.#host;
+    const known: string[] = [];
+    for (let after: string | undefined = ""; after !== undefined;) {
+      const page: { key: string; uploadId: string }[] = await keeper.call("archiveUploads", { after });
+      known.push(...page.map(({ uploadId }) => uploadId));
+      after = page.at(-1)?.key;
+    }
+    for (let after: string | undefined = ""; after !== undefined;) {
+      const page: { streamId: string; uploadId: string }[] = await keeper.call("partsUploads", { after });
+      known.push(...page.map(({ uploadId }) => uploadId));
+      after = page.at(-1)?.streamId;
+    }
+    return known;
+  }
+
   /** While the store does not answer, one object tries it. */
   async #startPuts(): Promise<void> {
     const { keeper, availability, pace } = this.#host;
     const limit = (availability.isAvailable ? maxArchivePuts : 1) - this.#puts.size;
     if (limit <= 0 || !pace.mayStore()) return;
-    const exceptKeys = [...this.#puts.keys()];
+    const exceptKeys = [...this.#puts.keys(), ...this.#host.keysUnderWay()];
     const due = await keeper.call("archiveDue", { limit, exceptKeys });
     if (due.length < limit) pace.caughtUp();
     for (const item of due) {
@@ -139,7 +152,7 @@ export class ArchiveQueue {
     const { keeper, availability } = this.#host;
     const limit = (availability.isAvailable ? maxArchiveRemovals : 1) - this.#removals.size;
     if (limit <= 0) return;
-    const exceptKeys = [...this.#removals.keys(), ...this.#puts.keys()];
+    const exceptKeys = [...this.#removals.keys(), ...this.#puts.keys(), ...this.#host.keysUnderWay()];
     for (const removal of await keeper.call("archiveRemovals", { limit, exceptKeys })) {
       const { key } = removal;
       this.#removals.set(
@@ -155,7 +168,7 @@ export class ArchiveQueue {
   }
 
   /** Never rejects. */
-  async #put(item: ArchiveItem): Promise<void> {
+  async #put(item: QueuedItem): Promise<void> {
     const { keeper, archiver, availability, archived } = this.#host;
     try {
       await archiver.call("put", item);

@@ -25,8 +25,8 @@ export class StreamCounts {
     this.unfinished += 1;
   }
 
-  resumed({ kind }: ResumeAnswer): void {
-    if (kind === "new") this.unfinished += 1;
+  resumed(found: ResumeAnswer): void {
+    if (found.kind === "new" || (found.kind === "moved" && found.isFromOther)) this.unfinished += 1;
   }
 
   committed(addedBytes: number): void {

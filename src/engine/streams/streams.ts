@@ -10,6 +10,7 @@ import type { Pool } from "../../pool/pool.ts";
 import { requireReadable } from "../../store/elsewhere.ts";
 import type { StoreNotice } from "../../store/check/notice.ts";
 import type { RemovedStreams, RetentionReason, UploadRef } from "../../store/keeper-calls.ts";
+import type { PartedUpload, StoredUpload } from "../../store/archive/parts/catalog.ts";
 import type { CacheLayout } from "../../store/layout.ts";
 import type { CatalogAddress } from "../../store/kept-catalog.ts";
 import type { StoreCondition } from "../../store/store-guard.ts";
@@ -126,6 +127,10 @@ export class Streams {
     const owner = {
       uploadCommitted: (row: StreamRow) => this.#committed(row),
       uploadReleased: (upload: Upload) => this.#release(upload),
+      uploadGrew: (upload: Upload) => this.#archive?.grew(upload) ?? Number.POSITIVE_INFINITY,
+      bringUpload: (upload: PartedUpload, stored: StoredUpload) => this.#bringUpload(upload, stored),
+      canAsk: false,
+      askForUpload: () => Promise.resolve(),
       archived: (sha256: string) => this.#archived(sha256),
     };
     const { archived } = owner;
@@ -384,6 +389,12 @@ export class Streams {
   #evicted(path: string): void {
     this.#readable.forgetPaths([path]);
     this.#pool.readers.forget(path);
+  }
+
+  /** The catalog asks for it only while there is an archive. */
+  #bringUpload(upload: PartedUpload, stored: StoredUpload): Promise<number> {
+    if (this.#archive === undefined) throw new WavecacheError("ARCHIVE_UNAVAILABLE");
+    return this.#archive.bringUpload(upload, stored);
   }
 
   async #archived(sha256: string): Promise<void> {

@@ -24,6 +24,10 @@ class Recorder implements UploadHost, UploadOwner {
     return this.admission.refuseWrite(receivedBytes, bytes);
   }
 
+  grew(): number {
+    return Number.POSITIVE_INFINITY;
+  }
+
   openSlot(): UploadSlot {
     if (this.hasNoWriter) throw new WavecacheError("WORKER_LOST");
     const slot: Pick<UploadSlot, "write" | "fence" | "seal" | "close"> = {

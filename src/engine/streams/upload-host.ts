@@ -26,6 +26,8 @@ export interface UploadHost {
   readonly admission: Admission;
   /** Why the upload may not take more bytes; undefined if it may. */
   refuseWrite(upload: HostedUpload, bytes: number): WavecacheError | undefined;
+  /** The upload has received audio. Returns at how many bytes to call this again. */
+  grew(upload: HostedUpload): number;
   /** Throws WORKER_LOST while no writer runs. */
   openSlot(key: string, resume: boolean, events: UploadEvents): UploadSlot;
   /** Syncs the file in the background. */

@@ -4,6 +4,7 @@ import type { Log } from "../../base/log/log.ts";
 import type { Sealed } from "../../lane/messages/streams.ts";
 import type { Pool } from "../../pool/pool.ts";
 import type { UploadEvents, UploadSlot } from "../../pool/upload-slot.ts";
+import type { PartedUpload, StoredUpload } from "../../store/archive/parts/catalog.ts";
 import type { KeeperArgs, ResumeAnswer } from "../../store/keeper-calls.ts";
 import type { StreamRow } from "../../store/streams/catalog.ts";
 import type { AccountStorage } from "./account-storage.ts";
@@ -21,6 +22,17 @@ export type Continuation = "resume" | "restart" | "reopen";
 export interface UploadStorageOwner {
   /** The upload is durable as this stream; `uploadReleased` follows. */
   uploadCommitted(row: StreamRow): void;
+  /** The upload has received audio. Returns at how many bytes to call this again. */
+  uploadGrew(upload: Upload): number;
+  /**
+   * Brings what the archive has of an interrupted upload into its file. Resolves with its bytes, 0 if there is nothing any
+   * more. Rejects with UPLOAD_MOVING, ARCHIVE_UNAVAILABLE, CACHE_FULL.
+   */
+  bringUpload(upload: PartedUpload, stored: StoredUpload): Promise<number>;
+  /** Nodes can be asked to release an upload. */
+  readonly canAsk: boolean;
+  /** Asks a node to release its upload of a stream. Resolves once it has, or has not answered in time. */
+  askForUpload(node: string, streamId: string): Promise<void>;
   /** Resolves when the stream of this object may be acknowledged. Rejects with ARCHIVE_UNAVAILABLE. */
   archived(sha256: string): Promise<void>;
   /** The upload holds neither its id nor its file any more. */
@@ -101,11 +113,26 @@ export class UploadStorage implements UploadHost {
     if (how === "reopen") await this.accounts.count(upload);
     else await this.accounts.check(upload, size);
     const refusal = how === "reopen" ? "STREAM_UNKNOWN" : (this.#quota.refusal(streamId) ?? null);
-    const rules = { restart: how === "restart", refusal } as const;
+    const rules = { restart: how === "restart", asksOwner: this.#owner.canAsk, refusal } as const;
     const call = { streamId, key, metadata, account, ...rules, at: Date.now() };
-    const found = await this.#resume(call);
+    const found = await this.#takeOver(call);
     if (found.kind === "restarted") this.admission.unfinishedBytes -= found.discardedBytes;
-    return found;
+    return found.kind === "moved" ? await this.#bring(streamId, found) : found;
+  }
+
+  /** A node that has the upload releases it first, if it can be asked. */
+  async #takeOver(call: KeeperArgs<"resume">): Promise<ResumeAnswer> {
+    const found = await this.#resume(call);
+    if (found.kind !== "elsewhere") return found;
+    await this.#owner.askForUpload(found.node, call.streamId);
+    return await this.#resume({ ...call, asksOwner: false, at: Date.now() });
+  }
+
+  async #bring(streamId: string, moved: ResumeAnswer & { kind: "moved" }): Promise<ResumeAnswer> {
+    const { key, metadata, stored } = moved;
+    if (stored === undefined) return moved;
+    const size = await this.#owner.bringUpload({ streamId, key }, stored);
+    return size === 0 ? moved : { kind: "unfinished", key, size, metadata };
   }
 
   async #resume(call: KeeperArgs<"resume">): Promise<ResumeAnswer> {
@@ -122,6 +149,10 @@ export class UploadStorage implements UploadHost {
   refuseWrite(upload: Upload, bytes: number): WavecacheError | undefined {
     const { receivedBytes } = upload;
     return this.admission.refuseWrite(receivedBytes, bytes) ?? this.accounts.refuseWrite(upload, bytes);
+  }
+
+  grew(upload: Upload): number {
+    return this.#owner.uploadGrew(upload);
   }
 
   openSlot(key: string, resume: boolean, events: UploadEvents): UploadSlot {

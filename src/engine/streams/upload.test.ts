@@ -31,6 +31,10 @@ class Stage implements UploadHost, UploadOwner {
     return this.admission.refuseWrite(receivedBytes, bytes);
   }
 
+  grew(): number {
+    return Number.POSITIVE_INFINITY;
+  }
+
   openSlot(key: string, resume: boolean, _events: UploadEvents): UploadSlot {
     this.asked.push(`open ${key}${resume ? " again" : ""}`);
     const slot = {

@@ -47,6 +47,8 @@ export class Upload implements UploadEvents {
   /** All bytes of the stream are of this upload. */
   #isNew = false;
   #key = "";
+  /** Received bytes at which the host hears of them. */
+  #grewAt = 0;
   #keptSha256 = "";
   #metadata: StreamMetadata;
 
@@ -154,7 +156,9 @@ export class Upload implements UploadEvents {
     }
     const room = admission.accept(audio.length);
     if (room !== undefined) void this.#waitForRoom(room);
-    return this.#flow.write(audio);
+    const hasRoom = this.#flow.write(audio);
+    if (this.#flow.receivedBytes >= this.#grewAt) this.#grewAt = this.#host.grew(this);
+    return hasRoom;
   }
 
   /**
@@ -294,9 +298,10 @@ export class Upload implements UploadEvents {
   async #resumeFrom(found: ResumeAnswer, newKey: string): Promise<number> {
     this.#throwIfEnded();
     if (found.kind === "finished") return this.#resumeFinished(found.row);
+    if (found.kind === "moved") this.#metadata = found.metadata;
     if (found.kind !== "unfinished") {
       this.#isNew = true;
-      this.#open(newKey, false);
+      this.#open(found.kind === "moved" ? found.key : newKey, false);
       return await this.#flow.opened;
     }
     this.#metadata = found.metadata;

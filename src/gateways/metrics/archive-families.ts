@@ -69,6 +69,7 @@ export function archiveFamilies({ archive, archiver }: Sources): Family[] {
       values: () => requestsOf(archiver?.answers ?? new Map()),
     },
     ...recordingFamilies(figures),
+    ...partFamilies(figures),
     ...readFamilies(figures),
   ];
 }
@@ -94,6 +95,39 @@ function recordingFamilies(figures: OfFigures): Family[] {
       values: figures(({ totals: { recordings: of } }) =>
         byState(of.queuedBytes, of.archivedBytes - of.evictedBytes, of.evictedBytes),
       ),
+    },
+  ];
+}
+
+function partFamilies(figures: OfFigures): Family[] {
+  return [
+    {
+      type: "counter",
+      name: "wavecache_archive_upload_parts_total",
+      help: "Parts of uploads that were stored in the archive while the uploads came.",
+      labels: [],
+      values: figures(({ parts }) => parts.figures.parts),
+    },
+    {
+      type: "counter",
+      name: "wavecache_archive_part_bytes_total",
+      help: "Bytes of these parts.",
+      labels: [],
+      values: figures(({ parts }) => parts.figures.bytes),
+    },
+    {
+      type: "counter",
+      name: "wavecache_archive_moved_uploads_total",
+      help: "Interrupted uploads that were brought here from the archive, to be continued.",
+      labels: [],
+      values: figures(({ restores }) => restores.figures.uploads),
+    },
+    {
+      type: "counter",
+      name: "wavecache_archive_moved_bytes_total",
+      help: "Bytes of these uploads.",
+      labels: [],
+      values: figures(({ restores }) => restores.figures.bytes),
     },
   ];
 }

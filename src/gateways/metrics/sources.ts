@@ -43,7 +43,7 @@ export interface BusFigures {
 
 export type ArchiveFigures = Pick<
   Archive,
-  "availability" | "eviction" | "fetched" | "pace" | "queue" | "totals"
+  "availability" | "eviction" | "fetched" | "pace" | "parts" | "queue" | "restores" | "totals"
 >;
 
 /** One ring of a thread. A thread that restarts gets new ring objects. */

@@ -1,6 +1,8 @@
 /** Messages between the main thread and the archiver, the thread that talks to the object store. */
-import type { ArchiveItem, ArchiveRemoval } from "./catalog.ts";
 import type { ArchiveOperation, BucketSettings } from "./bucket.ts";
+import type { QueuedItem } from "./calls.ts";
+import type { ArchiveRemoval } from "./catalog.ts";
+import type { PartsRef, StoredUpload, UploadPart } from "./parts/catalog.ts";
 
 /** A piece of an object of the archive. */
 export interface FetchTask {
@@ -21,9 +23,38 @@ export interface MeasuredTask {
   path: string;
 }
 
+/** A part of an unfinished upload. */
+export interface PartTask {
+  /** Of the file in incoming/. */
+  fileKey: string;
+  ref: PartsRef;
+  number: number;
+  /** Of the file. */
+  offset: number;
+  size: number;
+}
+
+/** What came back of an upload. */
+export interface RestoredUpload {
+  /** Of the object that it came from. */
+  baseKey: string;
+  /** So many of its parts are here; 0 if the archive has lost it. */
+  count: number;
+  bytes: number;
+}
+
 export interface ArchiverCalls {
   /** Stores an object and its block checksums, or the `.wav` of a recording and what was measured of it. Fails with OBJECT_MISSING or OBJECT_DAMAGED if it is not whole here. */
-  put: [args: ArchiveItem, result: null];
+  put: [args: QueuedItem, result: null];
+  /** Begins an upload in parts under this key. Results in its id. */
+  beginParts: [args: { key: string }, result: string];
+  /** Stores a part of an unfinished upload. Results in null if the archive has forgotten the upload in parts. */
+  storePart: [args: PartTask, result: UploadPart | null];
+  /**
+   * Brings what the archive has of an unfinished upload into its file in incoming/, verified and durable. The upload in
+   * parts is complete then.
+   */
+  restore: [args: { fileKey: string; stored: StoredUpload }, result: RestoredUpload];
   /** Removes what `put` has stored; no error if it is not there. */
   remove: [args: ArchiveRemoval, result: null];
   /**

@@ -7,6 +7,7 @@ import { type ErrorCode, toWavecacheError, WavecacheError } from "../../base/err
 import {
   archivePartTimeoutMs,
   archiveRequestTimeoutMs,
+  fetchPieceBytes,
   maxArchiveAnswerBytes,
 } from "../../base/limits/archive.ts";
 import { elementsOf, escape, readBody, textsOf } from "./answer.ts";
@@ -97,7 +98,8 @@ export class Bucket {
   /** `length` bytes at `offset`. Rejects with OBJECT_MISSING, and with OBJECT_DAMAGED if there are fewer. */
   async get(key: string, offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
     const headers = { range: `bytes=${offset}-${offset + length - 1}` };
-    const bytes = await this.#read({ operation: "get", method: "GET", key, headers }, length);
+    const timeoutMs = length > fetchPieceBytes ? archivePartTimeoutMs : archiveRequestTimeoutMs;
+    const bytes = await this.#read({ operation: "get", method: "GET", key, headers, timeoutMs }, length);
     if (bytes.length === length) return bytes;
     throw new ArchiveFailure("ARCHIVE_UNAVAILABLE", `GET ${key}: ${bytes.length} of ${length} bytes`, 0);
   }

@@ -108,6 +108,8 @@ export interface RecordingItems {
 
 export interface ArchiveCatalog {
   readonly recordings: RecordingItems;
+  /** There is an archive, as far as is known. */
+  readonly isOn: boolean;
   /**
    * The archive is this one from now on, or none. Items follow the streams only while there is one. Returns false, and
    * changes nothing, if some audio is in another archive alone.
@@ -137,7 +139,7 @@ export interface ArchiveCatalog {
   after(sha256: string, limit: number): ArchiveItem[];
   /** Archived objects with a local copy and without a pinned stream, least recently used first. */
   evictable(after: EvictionPosition, limit: number): (EvictableObject & EvictionPosition)[];
-  /** Uploads in parts of items after this key. */
+  /** Uploads in parts of items after this key, of all nodes. */
   uploads(after: string, limit: number): { key: string; uploadId: string }[];
   removals(limit: number, exceptKeys: readonly string[]): ArchiveRemoval[];
   removed(key: string): void;

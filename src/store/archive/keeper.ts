@@ -4,8 +4,9 @@ import { noteDamage } from "../events/facts.ts";
 import type { Journal } from "../journal/journal.ts";
 import { type CacheLayout, removeFile, sizeOfFile } from "../layout.ts";
 import type { Catalog } from "../streams/catalog.ts";
-import type { ArchiveCalls, QuickArchiveCall } from "./calls.ts";
+import type { ArchiveCalls, QueuedItem, QuickArchiveCall } from "./calls.ts";
 import type { ArchiveCatalog } from "./catalog.ts";
+import { isPartedKey } from "./keys.ts";
 
 type Args<C extends keyof ArchiveCalls> = ArchiveCalls[C][0];
 type Result<C extends keyof ArchiveCalls> = ArchiveCalls[C][1];
@@ -21,8 +22,7 @@ export class ArchiveKeeper {
   readonly #archive: ArchiveCatalog;
   readonly calls: { [C in QuickArchiveCall]: (args: Args<C>) => Result<C> } = {
     archiveFill: ({ limit, at }) => this.#archive.fill(limit, at),
-    archiveDue: ({ limit, exceptKeys }) =>
-      this.#archive.due(this.#store.catalog.runningMs(), limit, exceptKeys),
+    archiveDue: (args) => this.#due(args),
     archiveBegun: ({ item, uploadId }) => (this.#archive.begun(item, uploadId), null),
     archiveFailed: ({ item, retryMs }) => {
       this.#archive.failed(item, this.#store.catalog.runningMs() + retryMs);
@@ -34,6 +34,12 @@ export class ArchiveKeeper {
       streamIds: this.#lost(sha256),
       recordings: this.#archive.recordings.lost(sha256),
     }),
+    partsFind: ({ streamId }) => this.#store.catalog.parts.find(streamId) ?? null,
+    partsBegin: ({ upload, ref }) => this.#store.catalog.parts.begin(upload, ref),
+    partsRecord: ({ upload, ref, part }) => this.#store.catalog.parts.record(upload, ref, part),
+    partsForget: ({ upload }) => this.#store.catalog.parts.forget(upload),
+    partsRestored: (args) => this.#restored(args),
+    partsUploads: ({ after }) => this.#store.catalog.parts.uploads(after, archiveFillPage),
     archiveRemovals: ({ limit, exceptKeys }) => this.#archive.removals(limit, exceptKeys),
     archiveRemoved: ({ key }) => (this.#archive.removed(key), null),
     archiveTotals: () => this.#archive.totals(),
@@ -56,6 +62,28 @@ export class ArchiveKeeper {
     const { layout } = this.#store;
     this.#archive.setLocal(sha256, false);
     if (sizeOfFile(layout.objectPath(sha256)) !== undefined) removeFile(layout.objectPath(sha256));
+    return true;
+  }
+
+  /** Only what was begun in parts while it came has some of them in the catalog. */
+  #due({ limit, exceptKeys }: Args<"archiveDue">): QueuedItem[] {
+    const { catalog } = this.#store;
+    const items = this.#archive.due(catalog.runningMs(), limit, exceptKeys);
+    return items.map((item) => {
+      const parts = item.uploadId !== null && isPartedKey(item.key) ? catalog.parts.partsOf(item.key) : [];
+      return Object.assign(item, { parts });
+    });
+  }
+
+  #restored({ upload, baseKey, count, bytes, at }: Args<"partsRestored">): boolean {
+    const { catalog } = this.#store;
+    const { streamId, key } = upload;
+    const row = catalog.find(streamId);
+    if (row?.key !== key || row.state !== "unfinished" || row.otherNode !== undefined) return false;
+    if (count === 0) catalog.parts.end(streamId);
+    else catalog.parts.rebase(streamId, baseKey, count);
+    catalog.touch(streamId, bytes, at);
+    catalog.markDurable(streamId, key, bytes);
     return true;
   }
 

@@ -1,9 +1,25 @@
 /** The names of objects in the bucket, below the prefix, and the parts in which long ones are stored. */
+import { randomBytes } from "node:crypto";
 import { archivePartBytes, maxArchiveParts } from "../../base/limits/archive.ts";
+
+const parted = "uploads/";
+
+/**
+ * For an upload in parts that are stored while the upload comes; `fileKey` is that of its file. None is used twice: the late
+ * removal of an earlier one cannot touch it.
+ */
+export function newPartedKey(fileKey: string): string {
+  return `${parted}${fileKey}.${randomBytes(4).toString("hex")}`;
+}
+
+/** The parts of the object with this key were stored while its upload came. */
+export function isPartedKey(objectKey: string): boolean {
+  return objectKey.startsWith(parted);
+}
 
 /** The block checksums of the object with this key. */
 export function sumsKeyOf(objectKey: string): string {
-  return objectKey.replace(/^objects\//, "sums/");
+  return isPartedKey(objectKey) ? `sums/${objectKey}` : objectKey.replace(/^objects\//, "sums/");
 }
 
 /** Whether a key is that of the `.wav` of a recording. */
@@ -24,4 +40,11 @@ export function partBytesOf(size: number): number {
 
 export function hexToBase64(hex: string): string {
   return Buffer.from(hex, "hex").toString("base64");
+}
+
+/** As headers of S3 have it. */
+export function crc32ToBase64(value: number): string {
+  const digest = Buffer.alloc(4);
+  digest.writeUInt32BE(value);
+  return digest.toString("base64");
 }

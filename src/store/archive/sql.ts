@@ -48,6 +48,8 @@ type ItemTable = "archive_items" | "archive_recordings";
 
 export class SqlArchive implements ArchiveCatalog {
   readonly recordings: SqlRecordingItems;
+  /** Whether the archive is on; true before `use` was called. */
+  isOn = true;
   readonly #statements: ReturnType<typeof prepareStatements>;
   readonly #ofObjects: ItemChanges;
   readonly #ofRecordings: ItemChanges;
@@ -62,6 +64,7 @@ export class SqlArchive implements ArchiveCatalog {
 
   use(archive: string | undefined): boolean {
     const { meta, setMeta, removeMeta } = this.#statements;
+    this.isOn = archive !== undefined;
     if (archive === undefined) {
       removeMeta.run(onFact);
       return true;
@@ -178,6 +181,7 @@ export class SqlArchive implements ArchiveCatalog {
     const { evicted, recordings } = this.totals();
     if (evicted + recordings.evicted > 0) return false;
     this.recordings.forget();
+    this.#statements.forgetParts.run();
     this.#statements.forgetItems.run();
     this.#statements.forgetRemovals.run();
     return true;
@@ -233,6 +237,9 @@ function changes(database: SqlDatabase) {
   return {
     setMeta: one<never, [string, string]>(upsert("meta", ["name"], ["value"], nodeKey)),
     removeMeta: one<never, [string]>(`DELETE FROM meta WHERE name = ? AND ${own}`),
+    forgetParts: one<never, []>(
+      `DELETE FROM parted_uploads WHERE stream_id IN (SELECT id FROM streams WHERE state < 2 AND ${own})`,
+    ),
     forgetItems: one<never, []>(`DELETE FROM archive_items WHERE ${own}`),
     forgetRemovals: one<never, []>(`DELETE FROM archive_removals WHERE ${own}`),
     queue: one<never, [string, number, string, number, number]>(
@@ -269,7 +276,7 @@ function queries(database: SqlDatabase) {
          evicted_bytes AS "evictedBytes"`;
   const uploads = (table: ItemTable, index: string) =>
     `SELECT key, upload_id AS "uploadId" FROM ${table} ${indexedBy(index)}
-     WHERE upload_id IS NOT NULL AND key > ?1 AND ${own}`;
+     WHERE upload_id IS NOT NULL AND key > ?1`;
   return {
     meta: one<{ value: string }, [string]>(`SELECT value FROM meta WHERE name = ? AND ${own}`),
     find: one<SqlRow, [string]>(`SELECT ${objectColumns} FROM archive_items WHERE sha256 = ? AND ${own}`),

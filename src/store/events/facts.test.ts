@@ -107,7 +107,15 @@ describe("a stream", () => {
 
   test("is started once, whether it is reserved or resumed", async () => {
     await reserve("a");
-    const args = { key: "other", metadata, account: null, restart: false, refusal: null, at: 1_000 };
+    const args = {
+      key: "other",
+      metadata,
+      account: null,
+      restart: false,
+      asksOwner: false,
+      refusal: null,
+      at: 1_000,
+    };
     await call("resume", { streamId: "a", ...args });
     await call("resume", { streamId: "b", ...args });
     expect((await events()).map(({ type, subject }) => [type, subject])).toEqual([
@@ -124,6 +132,7 @@ describe("a stream", () => {
       metadata: noMetadata,
       account: null,
       restart: true,
+      asksOwner: false,
       refusal: null,
       at: 2_000,
     });

@@ -5,6 +5,7 @@
 
 import type { Boot } from "../../base/system/boot.ts";
 import type { ArchiveCatalog } from "../archive/catalog.ts";
+import type { PartCatalog } from "../archive/parts/catalog.ts";
 import type { ClaimCatalog } from "../events/claims.ts";
 import type { DeliveryCatalog } from "../events/deliveries.ts";
 import type { EventOutbox } from "../events/outbox.ts";
@@ -142,6 +143,7 @@ export interface Catalog {
   readonly accounts: AccountCatalog;
   readonly archive: ArchiveCatalog;
   readonly tasks: NodeTasks;
+  readonly parts: PartCatalog;
   find(streamId: string): StreamRow | undefined;
   /** The only stream whose tag `name`, or what follows its last slash, is this name; undefined if there are several. */
   findNamed(name: string): StreamRow | undefined;

@@ -4,15 +4,17 @@
  *
  *     row         on disk                     becomes
  *     unfinished  its incoming file           unfinished, with the size of the file
- *     unfinished  nothing                     removed
+ *     unfinished  nothing                     removed, unless the archive has parts of it: then it is unfinished, and
+ *                                             its file comes from there at the resume
  *     sealed      its incoming file           unfinished, complete
  *     sealed      no incoming file, object    finished
- *     sealed      neither                     removed
+ *     sealed      neither                     as unfinished without a file
  *
  * After a reboot of the operating system (a power cut, a panic) or a failed sync, bytes that were not synced may be
  * missing or damaged, whatever the file's size is. Then the file is first truncated to its durable bytes.
  */
 import * as fs from "node:fs";
+import { storedBytes } from "../archive/parts/catalog.ts";
 import { rowFinished, streamRemoved } from "../events/facts.ts";
 import { type CacheLayout, sizeOfFile } from "../layout.ts";
 import type { Catalog, StreamRow } from "./catalog.ts";
@@ -57,9 +59,17 @@ function settleWithoutFile(
     syncObjectFolders([layout.objectFolder(row.sha256!), layout.objects]);
     catalog.finish(row.streamId, at);
     rowFinished(catalog, row.streamId);
+  } else if (hasParts(catalog, row.streamId)) {
+    if (row.state === "sealed") catalog.unseal(row.streamId, 0, row.updatedAt);
+    else catalog.settle(row.streamId, 0);
   } else {
     catalog.remove(row.streamId);
     streamRemoved(catalog.events, row, "lost");
   }
   return catalog.find(row.streamId);
+}
+
+function hasParts({ parts, archive }: Catalog, streamId: string): boolean {
+  const stored = archive.isOn ? parts.find(streamId) : undefined;
+  return stored !== undefined && storedBytes(stored) > 0;
 }

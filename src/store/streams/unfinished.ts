@@ -6,7 +6,8 @@ import { WavecacheError } from "../../base/errors.ts";
 import type { Drift } from "../check/drift.ts";
 import { streamExpired, streamRemoved, streamStarted, uploadInterrupted } from "../events/facts.ts";
 import type { IdleUpload, KeeperArgs, KeeperResult, UploadRef } from "../keeper-calls.ts";
-import { type CacheLayout, removeFile } from "../layout.ts";
+import { type StoredUpload, storedBytes } from "../archive/parts/catalog.ts";
+import { type CacheLayout, removeFile, sizeOfFile } from "../layout.ts";
 import type { Catalog, FoundRows, ListQuery, StreamRow } from "./catalog.ts";
 import { isPlain, type StreamSearch } from "./search.ts";
 import { settle } from "./settle.ts";
@@ -40,16 +41,31 @@ export class UnfinishedStreams {
     this.#catalog.touch(settled.streamId, settled.size, args.at);
     // Otherwise one token could fill the room of another one.
     if (args.account !== null) this.#catalog.accounts.set(settled.streamId, args.account);
-    const { key, size, metadata } = settled;
-    return { kind: "unfinished", key, size, metadata };
+    return this.#continue(settled);
   }
 
-  /** What another node has of it is out of reach: the upload begins again, and the offset of the answer says so. */
+  /**
+   * The disk of another node is out of reach: the upload continues where the archive has it to, or begins again, and the
+   * offset of the answer says so.
+   */
   #takeOver(row: StreamRow, args: KeeperArgs<"resume">): KeeperResult<"resume"> {
-    if (args.refusal !== null) throw new WavecacheError(args.refusal);
+    const { streamId, metadata } = row;
+    if (args.refusal !== null && args.refusal !== "STREAM_UNKNOWN") throw new WavecacheError(args.refusal);
+    if (args.asksOwner) return { kind: "elsewhere", node: row.otherNode! };
     if (!this.#catalog.takeOver(row, args.key, args.at)) throw new WavecacheError("CATALOG_BUSY");
-    if (args.account !== null) this.#catalog.accounts.set(row.streamId, args.account);
-    return { kind: "new" };
+    if (args.account !== null) this.#catalog.accounts.set(streamId, args.account);
+    const { parts, archive } = this.#catalog;
+    if (args.restart || !archive.isOn) parts.end(streamId);
+    return { kind: "moved", key: args.key, metadata, isFromOther: true, stored: storedOf(parts, streamId) };
+  }
+
+  /** The file may have lost what the archive has, or not be there yet after a crash of a node that took it over. */
+  #continue({ streamId, key, size, metadata }: StreamRow): KeeperResult<"resume"> {
+    const { parts, archive } = this.#catalog;
+    if (sizeOfFile(this.#layout.incomingPath(key)) === undefined)
+      return { kind: "moved", key, metadata, isFromOther: false, stored: storedOf(parts, streamId) };
+    if (archive.isOn) parts.trim(streamId, size);
+    return { kind: "unfinished", key, size, metadata };
   }
 
   /** A crash between the two steps leaves a row without a file, which is removed when it is settled. */
@@ -161,4 +177,10 @@ export class UnfinishedStreams {
     if (row.epoch < 0) return { ...row, size: Math.min(row.size, row.durableBytes) };
     return this.#drift.around(() => settle(this.#layout, this.#catalog, row, row.updatedAt).row);
   }
+}
+
+/** Undefined if the archive has nothing of it. */
+function storedOf(parts: Catalog["parts"], streamId: string): StoredUpload | undefined {
+  const stored = parts.find(streamId);
+  return stored === undefined || storedBytes(stored) === 0 ? undefined : stored;
 }

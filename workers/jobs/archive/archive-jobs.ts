@@ -16,7 +16,9 @@ import { CacheLayout } from "../../../src/store/layout.ts";
 import { SumsCache } from "../../../src/store/streams/sums/files.ts";
 import { fetchPiece, verifyFetched } from "./fetched-piece.ts";
 import { fetchMeasured } from "./fetched-measured.ts";
+import { restoreUpload } from "./restored-upload.ts";
 import { storeItem } from "./stored-item.ts";
+import { storePart } from "./upload-part.ts";
 
 type Args<C extends ArchiverCall> = ArchiverCalls[C][0];
 type Result<C extends ArchiverCall> = ArchiverCalls[C][1];
@@ -35,6 +37,9 @@ export class ArchiveJobs {
       await storeItem(host, item);
       return null;
     },
+    beginParts: async ({ key }) => await this.#bucket.beginParts(key),
+    storePart: async (task) => await storePart({ bucket: this.#bucket, layout: this.#layout }, task),
+    restore: async (args) => await restoreUpload({ bucket: this.#bucket, layout: this.#layout }, args),
     remove: async (removal) => await this.#remove(removal),
     fetch: async (task) =>
       await fetchPiece({ bucket: this.#bucket, layout: this.#layout, sums: this.#sums }, task),

@@ -10,8 +10,14 @@ import { failpoint } from "../../../src/base/failpoint.ts";
 import { archivePartBytes, archiveReadBytes, minSumsObjectBytes } from "../../../src/base/limits/archive.ts";
 import { WavecacheError } from "../../../src/base/errors.ts";
 import { ArchiveFailure, type Bucket, type StoredPart } from "../../../src/store/archive/bucket.ts";
-import type { ArchiveItem } from "../../../src/store/archive/catalog.ts";
-import { hexToBase64, partBytesOf, sidecarKeyOf, sumsKeyOf } from "../../../src/store/archive/keys.ts";
+import type { QueuedItem } from "../../../src/store/archive/calls.ts";
+import {
+  crc32ToBase64,
+  hexToBase64,
+  partBytesOf,
+  sidecarKeyOf,
+  sumsKeyOf,
+} from "../../../src/store/archive/keys.ts";
 import { encodeSidecar } from "../../../src/store/archive/sidecar.ts";
 import { type CacheLayout, isMissing, sizeOfFile } from "../../../src/store/layout.ts";
 import { blockBytes, type BlockSums } from "../../../src/store/streams/sums/sums.ts";
@@ -24,10 +30,10 @@ export interface PutHost {
   layout: CacheLayout;
   recordingsDir: string;
   /** An upload in parts was begun, so that a restart resumes it; null if the one before is gone. */
-  begun(item: ArchiveItem, uploadId: string | null): void;
+  begun(item: QueuedItem, uploadId: string | null): void;
 }
 
-export async function storeItem(host: PutHost, item: ArchiveItem): Promise<void> {
+export async function storeItem(host: PutHost, item: QueuedItem): Promise<void> {
   const { bucket, layout, recordingsDir } = host;
   const { sha256, size, key, failures, recording } = item;
   const path = recording === null ? layout.objectPath(sha256) : join(recordingsDir, `${recording}.wav`);
@@ -36,7 +42,7 @@ export async function storeItem(host: PutHost, item: ArchiveItem): Promise<void>
   // An answer may have been lost after the store had everything.
   const isThere = failures > 0 && (await bucket.sizeOf(key)) === size;
   const sums = await sumsOf(layout, item, path);
-  if (!isThere && size <= archivePartBytes)
+  if (!isThere && size <= archivePartBytes && item.uploadId === null)
     await bucket.put(key, Bun.file(path), { "x-amz-checksum-sha256": hexToBase64(sha256) });
   else if (!isThere) await new PartsUpload(host, item, path, sums!).run();
   failpoint("archive.stored");
@@ -49,7 +55,7 @@ export async function storeItem(host: PutHost, item: ArchiveItem): Promise<void>
 /** Undefined for an object that is one piece: the store compares its SHA-256, and so does who reads it back. */
 async function sumsOf(
   layout: CacheLayout,
-  { sha256, size, recording }: ArchiveItem,
+  { sha256, size, recording }: QueuedItem,
   path: string,
 ): Promise<BlockSums | undefined> {
   if (recording !== null) return await verifiedSums(path, sha256, size);
@@ -62,13 +68,21 @@ async function storeFile(bucket: Bucket, key: string, bytes: Uint8Array<ArrayBuf
   await bucket.put(key, new Blob([bytes]), { "x-amz-checksum-sha256": digest });
 }
 
+interface PlannedPart {
+  number: number;
+  from: number;
+  to: number;
+  /** The store has it. */
+  known: StoredPart | undefined;
+}
+
 class PartsUpload {
   readonly #host: PutHost;
-  readonly #item: ArchiveItem;
+  readonly #item: QueuedItem;
   readonly #path: string;
   readonly #sums: BlockSums;
 
-  constructor(host: PutHost, item: ArchiveItem, path: string, sums: BlockSums) {
+  constructor(host: PutHost, item: QueuedItem, path: string, sums: BlockSums) {
     this.#host = host;
     this.#item = item;
     this.#path = path;
@@ -77,24 +91,41 @@ class PartsUpload {
 
   /** Parts that the store has already are not sent again. */
   async run(): Promise<void> {
-    const { bucket } = this.#host;
-    const { key, size } = this.#item;
     const { uploadId, stored } = await this.#begin();
-    const partBytes = partBytesOf(size);
     const parts: StoredPart[] = [];
-    for (let number = 1, from = 0; from < size; number += 1, from += partBytes) {
-      const to = Math.min(size, from + partBytes);
-      const known = stored.find((part) => part.number === number);
-      if (known?.size === to - from && known.crc32 !== "") parts.push(known);
+    for (const { number, from, to, known } of this.#plan(stored)) {
+      if (known !== undefined) parts.push(known);
       else parts.push(await this.#putPart(uploadId, number, from, to));
       failpoint("archive.part");
     }
-    await bucket.completeParts(key, uploadId, parts);
+    await this.#complete(uploadId, parts);
+  }
+
+  /** The stored parts, as long as they fit the object, and the ones that are missing behind them. */
+  #plan(stored: readonly StoredPart[]): PlannedPart[] {
+    const { size } = this.#item;
+    const partBytes = partBytesOf(size);
+    const plan: PlannedPart[] = [];
+    for (let number = 1, from = 0; from < size; number += 1) {
+      const found = stored.find((part) => part.number === number);
+      const to = Math.min(size, from + (found?.size ?? partBytes));
+      plan.push({ number, from, to, known: found && this.#isOf(found, from, to) ? found : undefined });
+      from = to;
+    }
+    return plan;
+  }
+
+  /** What was stored while the upload came is compared with what the upload has turned out to be. */
+  #isOf(part: StoredPart, from: number, to: number): boolean {
+    const known = this.#item.parts.find(({ number }) => number === part.number);
+    const isSame = known === undefined || known.sums === this.#sums.digestOf(from, to);
+    return part.size === to - from && part.crc32 !== "" && isSame;
   }
 
   async #begin(): Promise<{ uploadId: string; stored: StoredPart[] }> {
     const { bucket, begun } = this.#host;
-    const { key, uploadId: before } = this.#item;
+    const { key, uploadId: before, parts } = this.#item;
+    if (before !== null && parts.length > 0) return { uploadId: before, stored: parts };
     const stored = before === null ? undefined : await bucket.listParts(key, before);
     if (before !== null && stored !== undefined) return { uploadId: before, stored };
     const uploadId = await bucket.beginParts(key);
@@ -103,14 +134,24 @@ class PartsUpload {
   }
 
   async #putPart(uploadId: string, number: number, from: number, to: number): Promise<StoredPart> {
-    const { bucket } = this.#host;
     const checksum = await this.#checksumOf(from, to);
     const body = Bun.file(this.#path).slice(from, to);
+    return await this.#orForget(this.#host.bucket.putPart(this.#item.key, uploadId, number, body, checksum));
+  }
+
+  /** The store may have completed it already without an answer, or have other parts than the catalog knows. */
+  async #complete(uploadId: string, parts: readonly StoredPart[]): Promise<void> {
+    await this.#orForget(this.#host.bucket.completeParts(this.#item.key, uploadId, parts), isGoneOrOther);
+  }
+
+  async #orForget<T>(
+    request: Promise<T>,
+    isGone: (failure: ArchiveFailure) => boolean = isGoneUpload,
+  ): Promise<T> {
     try {
-      return await bucket.putPart(this.#item.key, uploadId, number, body, checksum);
+      return await request;
     } catch (error) {
-      // The store has forgotten the upload between two parts.
-      if (error instanceof ArchiveFailure && error.code === "OBJECT_MISSING") {
+      if (error instanceof ArchiveFailure && isGone(error)) {
         this.#host.begun(this.#item, null);
         throw new ArchiveFailure("ARCHIVE_UNAVAILABLE", error.detail ?? "", error.status);
       }
@@ -134,9 +175,7 @@ class PartsUpload {
           );
         value = crc32(bytes, value);
       }
-      const digest = Buffer.alloc(4);
-      digest.writeUInt32BE(value);
-      return digest.toString("base64");
+      return crc32ToBase64(value);
     } finally {
       await file.close();
     }
@@ -150,4 +189,12 @@ async function openObject(path: string): Promise<fs.FileHandle> {
     if (isMissing(error)) throw new WavecacheError("OBJECT_MISSING", path);
     throw error;
   }
+}
+
+function isGoneUpload({ code }: ArchiveFailure): boolean {
+  return code === "OBJECT_MISSING";
+}
+
+function isGoneOrOther(failure: ArchiveFailure): boolean {
+  return isGoneUpload(failure) || failure.status === 400;
 }

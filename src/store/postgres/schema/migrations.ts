@@ -8,6 +8,7 @@ import type { PostgresDatabase } from "../database.ts";
 import { archiveTables } from "./archive.ts";
 import { archivedRecordingTables } from "./archived-recordings.ts";
 import { nodeTasks } from "./nodes.ts";
+import { partTables } from "./parts.ts";
 import { recordingTables } from "./recordings.ts";
 import { consumerOwners, sharedTables, tokenNews } from "./shared.ts";
 import { streamTables } from "./streams.ts";
@@ -19,6 +20,7 @@ const migrations = [
   consumerOwners,
   archivedRecordingTables,
   nodeTasks,
+  partTables,
 ];
 
 /** Of the advisory lock that a node holds while it migrates: other nodes that start wait for it. */

@@ -2,6 +2,7 @@
 import { type Boot, isSameBoot } from "../../../base/system/boot.ts";
 import type { AbandonedRows } from "../../nodes/abandoned.ts";
 import type { NodeTasks } from "../../nodes/tasks.ts";
+import { SqlParts } from "../../archive/parts/sql.ts";
 import { SqlArchive } from "../../archive/sql.ts";
 import { SqlDevices } from "../../devices/sql.ts";
 import { SqlClaims } from "../../events/claims.ts";
@@ -82,6 +83,7 @@ export abstract class SqlCatalog implements Catalog {
   readonly archive: SqlArchive;
   abstract readonly tasks: NodeTasks;
   abstract readonly abandoned: AbandonedRows;
+  readonly parts: SqlParts;
   readonly #toRow: (row: SqlRow) => StreamRow;
   #epoch: number;
   #bootEpoch: number;
@@ -103,6 +105,7 @@ export abstract class SqlCatalog implements Catalog {
     this.accounts = new SqlAccounts(database);
     this.retention = new SqlRetention(database);
     this.archive = new SqlArchive(database);
+    this.parts = new SqlParts(database);
     this.#runningTime = new RunningTime(this.#number(runningMsFact), monotonicMs);
     this.#epoch = this.#number(epochFact);
     this.#bootEpoch = this.#number(bootEpochFact);
@@ -165,7 +168,9 @@ export abstract class SqlCatalog implements Catalog {
   }
 
   finish(streamId: string, at: number): void {
+    if (this.archive.isOn) this.parts.adopt(streamId, at);
     this.#statements.finish.run(at, at, streamId);
+    if (this.archive.isOn) this.parts.end(streamId);
   }
 
   enter(stream: FinishedStream): boolean {

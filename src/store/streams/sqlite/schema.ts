@@ -3,6 +3,7 @@ import type { Database } from "bun:sqlite";
 import { closeSync, fsyncSync, openSync, renameSync } from "node:fs";
 import { dirname } from "node:path";
 import { WavecacheError } from "../../../base/errors.ts";
+import { partSchema } from "../../archive/parts/sql.ts";
 import { recordingItemSchema } from "../../archive/recording-items.ts";
 import { archiveSchema } from "../../archive/object-schema.ts";
 import { soundSchema } from "../../recordings/sounds/sql.ts";
@@ -160,6 +161,7 @@ export const migrations = [
   archiveSchema,
   consumerOwnerColumns,
   recordingItemSchema,
+  partSchema,
 ];
 
 /** The newest, which this version writes. */

@@ -62,6 +62,12 @@ export class BlockSums {
     return undefined;
   }
 
+  /** One value for the checksums of the blocks in a range of the object, which starts with a block. */
+  digestOf(from: number, to: number): string {
+    const sums = this.#sums.subarray(from / blockBytes, Math.ceil(to / blockBytes));
+    return Bun.hash.xxHash3(sums).toString(16).padStart(16, "0");
+  }
+
   /** The checksum file. */
   encode(): Uint8Array<ArrayBuffer> {
     const file = new Uint8Array(headBytes + this.#sums.byteLength);

@@ -116,6 +116,11 @@ export class ObjectStore implements AsyncDisposable {
     return readFileSync(this.pathOf(key));
   }
 
+  /** Where the store has uploads in parts that are under way. */
+  get partsFolder(): string {
+    return join(this.#folder, bucket, ".sgwtmp", "multipart");
+  }
+
   /** Uploads in parts that are under way. */
   async unfinishedUploads(): Promise<number> {
     const folder = join(this.#folder, bucket, ".sgwtmp");

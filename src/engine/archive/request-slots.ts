@@ -1,10 +1,22 @@
-/** How many pieces are fetched at the same time. Others wait in the order in which they came. */
-import { WavecacheError } from "../../base/errors.ts";
-import { maxFetches, maxWaitingFetches } from "../../base/limits/archive.ts";
+/** How many requests to the object store run at the same time. Others wait in the order in which they came. */
+import { type ErrorCode, WavecacheError } from "../../base/errors.ts";
 
-export class FetchSlots {
+export interface SlotLimits {
+  /** At the same time. */
+  running: number;
+  waiting: number;
+  /** What one more gets. */
+  refusal: ErrorCode;
+}
+
+export class RequestSlots {
+  readonly #limits: SlotLimits;
   #inUse = 0;
   readonly #waiting: (() => void)[] = [];
+
+  constructor(limits: SlotLimits) {
+    this.#limits = limits;
+  }
 
   get inUse(): number {
     return this.#inUse;
@@ -15,10 +27,10 @@ export class FetchSlots {
   }
 
   get isFull(): boolean {
-    return this.#inUse >= maxFetches;
+    return this.#inUse >= this.#limits.running;
   }
 
-  /** Rejects with FETCHES_EXHAUSTED, or as the work does. */
+  /** Rejects with the refusal of the limits, or as the work does. */
   async run<T>(work: () => Promise<T>): Promise<T> {
     await this.#take();
     try {
@@ -33,7 +45,7 @@ export class FetchSlots {
       this.#inUse += 1;
       return;
     }
-    if (this.#waiting.length >= maxWaitingFetches) throw new WavecacheError("FETCHES_EXHAUSTED");
+    if (this.#waiting.length >= this.#limits.waiting) throw new WavecacheError(this.#limits.refusal);
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#waiting.push(resolve);
     await promise;
