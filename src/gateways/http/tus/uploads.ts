@@ -94,10 +94,21 @@ export class TusUploads {
 
   /** What can be recovered of a stream after a crash. Finishes one that lacks nothing but that. */
   async describe(streamId: string, options: BodyUploadOptions): Promise<Readable> {
-    const found = await this.#streams.locate(streamId, Number.POSITIVE_INFINITY);
+    const found = await this.#locate(streamId, options);
     if (found.finishedAt !== undefined || found.size !== found.metadata.declaredSize) return found;
     await this.#receive(this.#reopen(streamId, ownerOf(options)), noChunk, options);
     return await this.#streams.locate(streamId, Number.POSITIVE_INFINITY);
+  }
+
+  /** An upload of another node is brought here: its client goes on here, and wants to know from where. */
+  async #locate(streamId: string, options: BodyUploadOptions): Promise<Readable> {
+    try {
+      return await this.#streams.locate(streamId, Number.POSITIVE_INFINITY);
+    } catch (error) {
+      if (!(error instanceof WavecacheError) || error.code !== "AUDIO_ELSEWHERE") throw error;
+      await this.#receive(this.#reopen(streamId, ownerOf(options)), noChunk, options);
+      return await this.#streams.locate(streamId, Number.POSITIVE_INFINITY);
+    }
   }
 
   /** Removes a stream, finished or not. */
