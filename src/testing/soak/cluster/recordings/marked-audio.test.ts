@@ -1,12 +1,19 @@
 import { expect, test } from "bun:test";
+import { AdpcmDecoder } from "../../../../codec/ima-adpcm.ts";
 import { markedAdpcm, markedPcm } from "./marked-audio.ts";
 
 const pcm = (...frames: number[]) =>
   new Int16Array(new Uint8Array(Buffer.concat(frames.map((frame) => markedPcm.payload(frame)))).buffer);
 
-/** As every decoder of IMA ADPCM decodes such frames: all samples are the predictor. */
-const adpcm = (...frames: number[]) =>
-  Int16Array.from(frames.flatMap((frame) => Array.from({ length: 320 }, () => frame)));
+function adpcm(...frames: number[]): Int16Array {
+  const decoder = new AdpcmDecoder(1, 320);
+  const samples = new Int16Array(320 * frames.length);
+  for (const [at, frame] of frames.entries()) {
+    const payload = markedAdpcm.payload(frame);
+    expect(decoder.decode(payload, 0, payload.length, samples, 320 * at)).toBe(320);
+  }
+  return samples;
+}
 
 test("samples of PCM are found by their numbers, also past 16 bits and when cut", () => {
   expect(markedPcm.runs(pcm(1, 2, 3))).toEqual([{ first: 160, count: 480 }]);
