@@ -24,7 +24,7 @@ export interface ClientFigures {
 const patienceMs = 180_000;
 /** Once there are so many streams, each upload is followed by a removal. */
 const keptStreams = 250;
-const removalMs = 20_000;
+const removalMs = 10_000;
 /** Between two uploads: a machine that is saturated shows slowness alone. */
 const pauseMs = [100, 1_500] as const;
 

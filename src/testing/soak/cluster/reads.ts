@@ -6,7 +6,7 @@ import type { Answer, Sent } from "./ledger.ts";
 
 export type Read = (origin: string, sent: Sent, random: Random) => Promise<Omit<Answer, "where" | "began">>;
 
-const attemptMs = 30_000;
+const attemptMs = 12_000;
 const notFound = { outcome: "unknown", body: new Uint8Array(), offset: 0, length: 0 } as const;
 
 export const reads: Readonly<Record<string, Read>> = {

@@ -27,7 +27,8 @@ export class WrongAnswer extends Error {}
 /** An attempt that was cut off on purpose. */
 export class CutOff extends Error {}
 
-const attemptMs = 45_000;
+/** A client gives up what a frozen server has, and goes on at another one, long before that one is back. */
+const attemptMs = 15_000;
 const maxFrameBytes = 200_000;
 
 export const uploads: Readonly<Record<string, Upload>> = {
