@@ -179,5 +179,7 @@ export class ClusterClients {
     const said = (error instanceof Error ? error.message : String(error)).slice(0, 90);
     const reason = `${what}: ${said.replaceAll(/cluster-\d+|\d{3,}(?= of| bytes|;)/g, "N")}`;
     this.figures.failures[reason] = (this.figures.failures[reason] ?? 0) + 1;
+    // Whatever fails here is another machine, for which there are errors that say so.
+    if (/\b500\b|INTERNAL|STORE_FAILED/.test(said)) this.#findings.add(`${what}: ${said}`);
   }
 }

@@ -25,8 +25,8 @@ const segmentSeconds = 5;
 /**
  * What sizes may come to, however long it runs.
  *
- * Memory: a server needs some 250 MB with four threads, and what it has under way is bounded by its rings. A leak of one
- * upload in ten would pass this in a few minutes.
+ * Memory: a server had up to 240 MB after a thousand uploads, and what it has under way is bounded by its rings. A leak of
+ * one upload in ten would pass the limit in half an hour.
  *
  * Queues: a client waits for the archive before it goes on, so it has one upload there, and one that another server was
  * given; a device makes a segment every few seconds, and a removal comes with an upload.
@@ -34,7 +34,7 @@ const segmentSeconds = 5;
 export function limitsOf(clients: number, devices: number): Sizes {
   const segments = (devices * longestStallSeconds) / segmentSeconds;
   return {
-    memoryBytes: 900 * MiB,
+    memoryBytes: 512 * MiB,
     queued: 4 * clients + segments,
     removals: clients * longestStallSeconds + segments,
     fetches: maxFetches + maxWaitingFetches,

@@ -21,7 +21,7 @@ export async function wholeRead(origin: string, { id, size }: Sent): ReturnType<
   const answer = await fetch(`${origin}/api/streams/${id}/audio`, { signal });
   const body = new Uint8Array(await answer.arrayBuffer());
   if (answer.status === 404) return notFound;
-  if (answer.status !== 200) throw new Error(String(answer.status));
+  if (answer.status !== 200) throw refusal(answer.status, body);
   return { outcome: "audio", body, offset: 0, length: size };
 }
 
@@ -37,8 +37,12 @@ async function rangeRead(origin: string, sent: Sent, random: Random): ReturnType
   });
   const body = new Uint8Array(await answer.arrayBuffer());
   if (answer.status === 404) return notFound;
-  if (answer.status !== 206) throw new Error(String(answer.status));
+  if (answer.status !== 206) throw refusal(answer.status, body);
   return { outcome: "audio", body, offset, length };
+}
+
+function refusal(status: number, body: Uint8Array): Error {
+  return new Error(`${status} ${/"code":"(\w+)"/.exec(new TextDecoder().decode(body))?.[1] ?? ""}`);
 }
 
 async function v1Read(origin: string, { id, size }: Sent): ReturnType<Read> {
