@@ -15,6 +15,8 @@ import type {
 export class Connection {
   #client: Client | undefined;
   readonly #names = new Map<string, string>();
+  /** Names that were given. The server keeps those of a preparation that has failed later, so none is given again. */
+  #named = 0;
   #lost: Error | undefined;
   readonly #nameOf = (text: string): string => this.#names.get(text)!;
 
@@ -83,7 +85,7 @@ export class Connection {
   async #prepare(client: Client, statements: readonly Statement[]): Promise<void> {
     const fresh = new Set(statements.map(({ text }) => text).filter((text) => !this.#names.has(text)));
     if (fresh.size === 0) return;
-    const added = new Map([...fresh].map((text, index) => [text, `w${this.#names.size + index}`]));
+    const added = new Map(Array.from(fresh, (text) => [text, `w${this.#named++}`]));
     await client.query(new Preparation([...fresh], (text) => added.get(text)!)).outcome;
     for (const [text, name] of added) this.#names.set(text, name);
   }

@@ -47,6 +47,34 @@ describe.skipIf(!isAvailable)("a catalog in PostgreSQL", () => {
     expect(catalog.reserve("x", "k", 1)).toBe(true);
   });
 
+  test("fails with what has failed first, and nothing later in the transaction hides it", () => {
+    const database = new PostgresDatabase({ url: postgresServer().createSchema(), node: "test" }, () => {});
+    open.push({ [Symbol.dispose]: () => database.close() });
+    database.script("CREATE TABLE names (name text PRIMARY KEY)");
+    const [insert, select] = [
+      database.prepare<never, [string]>("INSERT INTO names VALUES (?) RETURNING name"),
+      database.prepare<never, []>("SELECT name FROM names"),
+    ];
+    const failures: string[] = [];
+    const attempt = (act: () => unknown) => {
+      try {
+        act();
+      } catch (error) {
+        failures.push(toWavecacheError(error).message);
+      }
+    };
+    const change = () => {
+      // The function that compares the fence is missing.
+      attempt(() => insert.all("a"));
+      attempt(() => select.all());
+      attempt(() => insert.all("b"));
+    };
+    attempt(() => database.transaction(change, true));
+    expect(failures).toHaveLength(4);
+    expect(new Set(failures).size).toBe(1);
+    expect(failures[0]).toContain("check_fence");
+  });
+
   test("fails with the statement that nobody has waited for", () => {
     const catalog = openPlace()("a");
     const change = () => catalog.accounts.set("x", null);

@@ -125,8 +125,7 @@ export class PostgresDatabase implements SqlDatabase {
     const isSent = hasBegun && !this.#waiting.some(({ statement }) => statement.text === "BEGIN");
     this.#waiting = [];
     if (!isSent || this.#fault !== undefined) return;
-    this.#enqueue("ROLLBACK", []);
-    this.#send();
+    this.#call({ statements: [{ text: "ROLLBACK", values: [], wantsRows: false }] }, catalogAnswerMs);
   }
 
   #query(text: string, values: SqlValue[]): unknown[] {
@@ -188,7 +187,9 @@ export class PostgresDatabase implements SqlDatabase {
     return waiting;
   }
 
+  /** After a failure PostgreSQL answers all that follows with another error, which says nothing. */
   #send(): void {
+    if (this.#transaction?.failure !== undefined) throw this.#transaction.failure;
     const sent = this.#waiting;
     this.#waiting = [];
     try {
