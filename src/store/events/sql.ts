@@ -48,8 +48,8 @@ export class SqlEvents implements EventOutbox {
   }
 
   range(): { oldest: number; newest: number } {
-    const newest = this.#statements.sequence.get()!.seq;
-    return { oldest: this.#statements.oldest.get()!.id ?? newest, newest };
+    const { newest, oldest } = this.#statements.range.get()!;
+    return { oldest: oldest ?? newest, newest };
   }
 
   startRun(at: number): void {
@@ -116,8 +116,9 @@ function prepareStatements(database: SqlDatabase) {
     beforeNewest: database.prepare<{ id: number }, [number]>(
       "SELECT id FROM events ORDER BY id DESC LIMIT 1 OFFSET ?",
     ),
-    oldest: database.prepare<{ id: number | null }, []>("SELECT min(id) AS id FROM events"),
-    sequence: database.prepare<{ seq: number }, []>(`SELECT seq FROM ${table} WHERE ${row}`),
+    range: database.prepare<{ newest: number; oldest: number | null }, []>(
+      `SELECT seq AS newest, (SELECT min(id) FROM events) AS oldest FROM ${table} WHERE ${row}`,
+    ),
     raise: database.prepare<never, [number]>(`UPDATE ${table} SET seq = ${greatest}(seq, ?) WHERE ${row}`),
     count: database.prepare<{ count: number }, []>("SELECT count(*) AS count FROM events"),
     pruneOldest: database.prepare<never, [number]>(`DELETE FROM events WHERE ${amongOldest("?")}`),

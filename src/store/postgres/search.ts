@@ -60,10 +60,10 @@ export class PostgresSearch implements SearchIndex {
   /** A catalog in PostgreSQL has had its index from the beginning. */
   fill(): undefined {}
 
-  find(query: StreamSearch, counted: number): FoundStreams {
+  find(query: StreamSearch, countAll: () => number): FoundStreams {
     const conditions = conditionsOf(query, this.#database.dialect);
     if (conditions === undefined) return { streamIds: [], next: undefined, total: 0 };
-    const total = isFiltered(query) ? this.#count(conditions) : counted;
+    const total = isFiltered(query) ? this.#count(conditions) : countAll();
     if (total === 0) return { streamIds: [], next: undefined, total };
     const matches = this.#matches(query, conditions, total);
     const last = matches.length === query.limit ? matches.at(-1) : undefined;

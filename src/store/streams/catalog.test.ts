@@ -264,6 +264,15 @@ describe.each(catalogKinds)("a catalog $name", ({ create }) => {
     expect(ids("unfinished", "", 100)).toEqual(["sealed", "unfinished"]);
   });
 
+  test("finds several streams at once, in the order in which they are named", () => {
+    const catalog = make();
+    for (const id of ["a", "b", "c"]) catalog.reserve(id, id, 1);
+    const found = catalog.findAll(["c", "no such", "a"]);
+    expect(found.map(({ streamId }) => streamId)).toEqual(["c", "a"]);
+    expect(found[0]).toEqual(catalog.find("c")!);
+    expect(catalog.findAll([])).toEqual([]);
+  });
+
   test("finds the only stream of a name, by all of it or by what follows its last slash", () => {
     const catalog = make();
     const add = (id: string, name: string) => catalog.reserve(id, id, 1, { ...noMetadata, tags: { name } });

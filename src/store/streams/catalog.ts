@@ -145,6 +145,8 @@ export interface Catalog {
   readonly tasks: NodeTasks;
   readonly parts: PartCatalog;
   find(streamId: string): StreamRow | undefined;
+  /** Those of them that there are, in this order. */
+  findAll(streamIds: readonly string[]): StreamRow[];
   /** The only stream whose tag `name`, or what follows its last slash, is this name; undefined if there are several. */
   findNamed(name: string): StreamRow | undefined;
   /** Inserts an unfinished stream. Returns false, and changes nothing, if the id is in use. */

@@ -123,8 +123,8 @@ export class UnfinishedStreams {
   search(query: KeeperArgs<"search">): KeeperResult<"search"> {
     if (isPlain(query)) return this.#listed(query);
     const { streamIds, next, total } = this.#catalog.search(query);
-    const rows = streamIds.map((streamId) => this.find({ streamId })).filter((row) => row !== null);
-    return { rows, next, total };
+    const rows = this.#catalog.findAll(streamIds).map((row) => this.#shown(row));
+    return { rows: rows.filter((row) => row !== undefined), next, total };
   }
 
   idle({ ms, limit }: KeeperArgs<"idle">): IdleUpload[] {

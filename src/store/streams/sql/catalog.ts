@@ -54,8 +54,8 @@ const filled = "/";
 
 /** What each engine brings of its own. */
 export interface SearchIndex {
-  /** `counted` is the number of streams in the state of the query, where that is known. */
-  find(query: StreamSearch, counted: number): FoundStreams;
+  /** `countAll` counts the streams in the state of the query. */
+  find(query: StreamSearch, countAll: () => number): FoundStreams;
   /** Adds streams after this id. Returns the last id added; undefined at the end. */
   fill(after: string, limit: number): string | undefined;
   /** The metadata of a stream is new. */
@@ -120,6 +120,13 @@ export abstract class SqlCatalog implements Catalog {
   find(streamId: string): StreamRow | undefined {
     const row = this.#statements.find.get(streamId);
     return row === null ? undefined : this.#toRow(row);
+  }
+
+  findAll(streamIds: readonly string[]): StreamRow[] {
+    if (streamIds.length === 0) return [];
+    const rows = this.#statements.findAll.all(JSON.stringify(streamIds)).map(this.#toRow);
+    const byId = new Map(rows.map((row) => [row.streamId, row]));
+    return streamIds.flatMap((streamId) => byId.get(streamId) ?? []);
   }
 
   findNamed(name: string): StreamRow | undefined {
@@ -237,9 +244,10 @@ export abstract class SqlCatalog implements Catalog {
   }
 
   search(query: StreamSearch): FoundStreams {
-    const { finished, unfinished } = this.counts();
-    const counted = { finished, unfinished, all: finished + unfinished };
-    return this.#search.find(query, counted[query.state ?? "all"]);
+    return this.#search.find(query, () => {
+      const { finished, unfinished } = this.counts();
+      return { finished, unfinished, all: finished + unfinished }[query.state ?? "all"];
+    });
   }
 
   undescribed(limit: number): StreamRow[] {

@@ -122,11 +122,12 @@ function changes(database: SqlDatabase) {
 
 function queries(database: SqlDatabase, { named, undescribed }: EngineQueries) {
   const one = on(database);
-  const { indexedBy, sameNode } = database.dialect;
+  const { indexedBy, sameNode, textsOf } = database.dialect;
   const columns = rowColumns(database.dialect);
   const own = database.dialect.own();
   return {
     find: one<SqlRow, [string]>(`SELECT ${columns} FROM streams WHERE id = ?`),
+    findAll: one<SqlRow, [string]>(`SELECT ${columns} FROM streams WHERE id IN (${textsOf("?")})`),
     named: one<SqlRow, [string, string]>(named),
     hasObject: one<{ id: string }, [string, string]>(
       `SELECT id FROM streams WHERE sha256 = ? AND id <> ? AND ${own} LIMIT 1`,

@@ -43,9 +43,9 @@ export class SqliteSearch implements SearchIndex {
     this.#database = database;
   }
 
-  find(query: StreamSearch, counted: number): FoundStreams {
+  find(query: StreamSearch, countAll: () => number): FoundStreams {
     const filters = filtersOf(query);
-    const total = isFiltered(query) ? this.#count(filters) : counted;
+    const total = isFiltered(query) ? this.#count(filters) : countAll();
     if (total === 0) return { streamIds: [], next: undefined, total };
     const matches = this.#page(query, filters, isFiltered(query) && total <= maxSortedMatches);
     const next = matches.length === query.limit ? positionOf(matches.at(-1)!) : undefined;
