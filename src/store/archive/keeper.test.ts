@@ -38,3 +38,14 @@ test("an object that came to the archive after its item and its removal leaves i
   expect(catalog.archive.removals(10, [])).toMatchObject([{ key: item.key, size: 100 }]);
   expect(journalled).toBe(0);
 });
+
+test("an object whose put has failed is due again after its delay, which need not be whole", () => {
+  const sha256 = "b".repeat(64);
+  const facts = { streamId: "y", key: "k", size: 100, sha256, format: null };
+  catalog.enter({ ...facts, metadata: noMetadata, audio: null, createdAt: 1, finishedAt: 1 });
+  const item = catalog.archive.find(sha256)!;
+  keeper.calls.archiveFailed({ item, retryMs: 60_000.25 });
+  const now = catalog.runningMs();
+  expect(catalog.archive.due(now + 50_000, 10, [])).toEqual([]);
+  expect(catalog.archive.due(now + 70_000, 10, [])).toMatchObject([{ key: item.key, failures: 1 }]);
+});

@@ -25,7 +25,7 @@ export class ArchiveKeeper {
     archiveDue: (args) => this.#due(args),
     archiveBegun: ({ item, uploadId }) => (this.#archive.begun(item, uploadId), null),
     archiveFailed: ({ item, retryMs }) => {
-      this.#archive.failed(item, this.#store.catalog.runningMs() + retryMs);
+      this.#archive.failed(item, this.#store.catalog.runningMs() + Math.ceil(retryMs));
       return null;
     },
     archived: (args) => this.#archived(args),
