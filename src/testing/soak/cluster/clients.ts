@@ -25,6 +25,7 @@ const patienceMs = 180_000;
 /** Once there are so many streams, each upload is followed by a removal. */
 const keptStreams = 250;
 const removalMs = 10_000;
+const removalAttempts = 20;
 /** Between two uploads: a machine that is saturated shows slowness alone. */
 const pauseMs = [100, 1_500] as const;
 
@@ -146,20 +147,21 @@ export class ClusterClients {
     return found.sha256 === sent.sha256;
   }
 
+  /** By any server, until one has acknowledged it: what an attempt without an answer has done is known by the next. */
   async #remove(sent: Sent): Promise<void> {
     if (sent.state !== "acknowledged") return;
     sent.state = "removing";
-    // Where only the server that has the stream removes it, the others answer that it is elsewhere.
-    for (const { origin } of [this.#places.any(), ...this.#places.servers]) {
-      const answer = await this.#ask(`${origin}/api/streams/${sent.id}`, "DELETE");
-      if (answer === "204") {
-        sent.state = "removed";
-        sent.removedAt = performance.now();
-        this.figures.removals += 1;
-      }
-      if (!answer.endsWith("AUDIO_ELSEWHERE")) return;
+    for (let attempt = 0; attempt < removalAttempts && sent.state === "removing"; attempt += 1) {
+      const answer = await this.#ask(`${this.#places.any().origin}/api/streams/${sent.id}`, "DELETE");
+      if (answer === "204" || (attempt > 0 && answer.startsWith("404"))) this.#removed(sent);
+      else await Bun.sleep(this.#random.int(...pauseMs));
     }
-    sent.state = "acknowledged";
+  }
+
+  #removed(sent: Sent): void {
+    sent.state = "removed";
+    sent.removedAt = performance.now();
+    this.figures.removals += 1;
   }
 
   /** The status, and the code of an error. */
@@ -180,6 +182,6 @@ export class ClusterClients {
     const reason = `${what}: ${said.replaceAll(/cluster-\d+|\d{3,}(?= of| bytes|;)/g, "N")}`;
     this.figures.failures[reason] = (this.figures.failures[reason] ?? 0) + 1;
     // Whatever fails here is another machine, for which there are errors that say so.
-    if (/\b500\b|INTERNAL|STORE_FAILED/.test(said)) this.#findings.add(`${what}: ${said}`);
+    if (/\b500\b|INTERNAL|STORE_FAILED|OBJECT_DAMAGED/.test(said)) this.#findings.add(`${what}: ${said}`);
   }
 }
