@@ -71,6 +71,7 @@ export async function openGateways(
   const devices = await openDeviceGateway(parts);
   // Leaving ends the streams of the devices; only then may their port close.
   opened.defer(() => parts.deviceCommands.close());
+  opened.defer(() => parts.clusterDevices.close());
   opened.defer(() => parts.devices.close().then(() => devices?.close()));
   const mqtt = buildMqtt(pool, parts);
   const metrics = openMetrics(pool, { ...parts, mqtt });

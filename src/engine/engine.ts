@@ -9,6 +9,7 @@ import { recordingSubject } from "../store/events/facts.ts";
 import type { Library } from "../store/library/library.ts";
 import { Archive, type ArchiveSettings } from "./archive/archive.ts";
 import { catalogStore, Devices, type DeviceSettings } from "./devices/devices.ts";
+import { ClusterDevices } from "./devices/remote/cluster-devices.ts";
 import { DeviceCommands } from "./devices/remote/device-commands.ts";
 import { Commands, type CommandSettings } from "./events/delivery/command.ts";
 import { ConsumerClaims } from "./events/delivery/consumer-claims.ts";
@@ -36,6 +37,8 @@ export interface Engine {
   peaks: AudioPeaks;
   sounds: Sounds;
   devices: Devices;
+  /** Those of all nodes. */
+  clusterDevices: ClusterDevices;
   deviceCommands: DeviceCommands;
   events: EventLog;
   retention: Retention;
@@ -99,7 +102,8 @@ export function buildEngine(base: EngineBase, settings: EngineSettings): Engine 
   });
   const deviceBase = { store: catalogStore(pool), sounds, events };
   const devices = new Devices(deviceBase, settings.devices, openLog("devices"));
-  const deviceCommands = new DeviceCommands(devices, bus);
+  const clusterDevices = new ClusterDevices(devices, recordings, bus);
+  const deviceCommands = new DeviceCommands(devices, bus, clusterDevices);
   const folders = { streams: layout.root, recordings: settings.recordings.folder };
   const { keeper, writers } = pool;
   const retained = {
@@ -128,6 +132,7 @@ export function buildEngine(base: EngineBase, settings: EngineSettings): Engine 
     peaks,
     sounds,
     devices,
+    clusterDevices,
     deviceCommands,
   };
   return { ...parts, events, claims, hooks, commands, retention, archive, nodeTasks, changeNews };
@@ -147,7 +152,18 @@ function buildArchive(
 
 /** Opens the store and repairs what an earlier run left, then opens the parts in the order in which they need each other. */
 export async function openEngine(engine: Engine): Promise<void> {
-  const { streams, events, hooks, commands, recordings, devices, retention, archive, nodeTasks } = engine;
+  const {
+    streams,
+    events,
+    hooks,
+    commands,
+    recordings,
+    devices,
+    clusterDevices,
+    retention,
+    archive,
+    nodeTasks,
+  } = engine;
   await streams.open();
   await archive?.open();
   await events.open();
@@ -155,6 +171,7 @@ export async function openEngine(engine: Engine): Promise<void> {
   await commands.open();
   await recordings.open();
   await devices.open();
+  clusterDevices.open(streams.node);
   await retention.open();
   nodeTasks.open();
 }

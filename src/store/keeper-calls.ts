@@ -123,8 +123,11 @@ export type RetentionReason = "age" | "limit";
 
 /** Arguments and result of each call. Times are milliseconds since 1970. */
 export interface KeeperCalls extends ArchiveCalls, NodeCalls {
-  /** Opens the store, recovers it, and starts the background check. Must be the first call. */
-  open: [args: OpenArgs, result: { recovery: Recovery; totals: Totals }];
+  /**
+   * Opens the store, recovers it, and starts the background check. Must be the first call. Results in the id of this node, if
+   * others share the catalog.
+   */
+  open: [args: OpenArgs, result: { recovery: Recovery; totals: Totals; node: string | null }];
   /** Inserts an unfinished stream. Fails with STREAM_EXISTS if the id is in use. */
   reserve: [
     args: { streamId: string; key: string; metadata: StreamMetadata; account: string | null; at: number },

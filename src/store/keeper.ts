@@ -228,7 +228,7 @@ export class Keeper {
     };
     this.#watch = shared && new CatalogWatch(shared, listener);
     this.#guard.start(this.#kept.mark, () => this.#recoverIfDue());
-    return { recovery, totals };
+    return { recovery, totals, node: this.#kept.node ?? null };
   }
 
   /** A full disk does not prevent the start: reads need no recovery. It happens once there is room. */

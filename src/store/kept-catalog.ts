@@ -24,8 +24,10 @@ export interface KeptCatalog {
   readonly catalog: SqlCatalog;
   /** The file of the folder that shows whether it is still the same store. */
   readonly mark: string;
-  /** Undefined if no other node uses it. */
+  /** These two are undefined if no other node uses it. */
   readonly shared: SharedCatalog | undefined;
+  /** The id of this node. */
+  readonly node: string | undefined;
   /** Closes after a fault, and saves what was committed. Throws if that is impossible for now. */
   abandon(): void;
 }
@@ -62,7 +64,7 @@ function openFile(layout: CacheLayout, onFault: (error: WavecacheError) => void)
     catalog.abandon();
     installCatalog(copy, path);
   };
-  return { catalog, mark: path, shared: undefined, abandon };
+  return { catalog, mark: path, shared: undefined, node: undefined, abandon };
 }
 
 function openDatabase(
@@ -71,9 +73,10 @@ function openDatabase(
   onFault: (error: WavecacheError) => void,
 ): KeptCatalog {
   const password = passwordFile === undefined ? undefined : fs.readFileSync(passwordFile, "utf8").trim();
-  const settings = { url, password, node: nodeOf(layout) };
+  const node = nodeOf(layout);
+  const settings = { url, password, node };
   const catalog = new PostgresCatalog(settings, undefined, onFault);
-  return { catalog, mark: layout.node, shared: catalog, abandon: () => catalog.abandon() };
+  return { catalog, mark: layout.node, shared: catalog, node, abandon: () => catalog.abandon() };
 }
 
 /** The id of this node, which is made at the first start. A crash leaves the whole file or none. */

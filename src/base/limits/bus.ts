@@ -30,6 +30,12 @@ export const maxRemoteListeners = 256;
 export const maxRemoteRecordings = 1_024;
 /** Lists of levels of other nodes; above this the one that was heard of longest ago is forgotten. */
 export const maxLevelLists = 256;
+/** Devices in one message to other nodes, about 300 bytes each. */
+export const sharedDevicesAtOnce = 200;
+/** A list of devices is answered after this long, with a note, if another node has not sent its devices by then. */
+export const devicesAnswerMs = 1_000;
+/** Other nodes that are known to live; above this the one that was found first is forgotten until its next keepalive. */
+export const maxPresentNodes = 1_024;
 /** Characters of the prefix of subjects. */
 export const maxBusPrefixChars = 64;
 

@@ -2,6 +2,7 @@
 import type { CAC } from "cac";
 import { ClientError } from "../../client/errors.ts";
 import {
+  type DeviceList,
   type DeviceListOptions,
   followDevices,
   type ListedDevice,
@@ -54,11 +55,11 @@ async function follow(request: DeviceListOptions, asJson: boolean, show: Show): 
   const changes = await followDevices(request);
   if (changes === undefined) return false;
   const known = new Map<string, ListedDevice>();
-  for await (const { devices, gone } of changes) {
+  for await (const { devices, gone, incomplete } of changes) {
     for (const device of devices) known.set(device.deviceId, device);
     for (const id of gone) known.delete(id);
     const listed = [...known.values()].filter(({ connected }) => connected || request.connected !== true);
-    show(linesOf(listed.toSorted(byId), asJson));
+    show(linesOf({ devices: listed.toSorted(byId), incomplete }, asJson));
   }
   return true;
 }
@@ -82,11 +83,28 @@ function printer(asJson: boolean, { terminal }: Context): Show {
   };
 }
 
-function linesOf(devices: readonly ListedDevice[], asJson: boolean): string[] {
-  if (asJson) return [safeJson({ devices })];
+function linesOf(list: DeviceList, asJson: boolean): string[] {
+  if (asJson) return [safeJson(list)];
+  const note = list.incomplete ? ["devices of other servers may be missing: they cannot be reached"] : [];
+  return [...note, ...tableOf(list.devices)];
+}
+
+/** The nodes are shown where there are several. */
+function tableOf(devices: readonly ListedDevice[]): string[] {
   if (devices.length === 0) return ["no devices"];
   const head = ["DEVICE", "STATE", "SINCE", "MODE", "PLAYS", "LEDS", "BATTERY"];
-  return table([head, ...devices.map(row)], [3, 4, 6]);
+  const rows = [head, ...devices.map(row)];
+  const numbers = [3, 4, 6];
+  if (!devices.some(hasNode)) return table(rows, numbers);
+  const nodes = ["NODE", ...devices.map(({ node }) => node ?? "-")];
+  return table(
+    rows.map((cells, index) => cells.concat(nodes[index]!)),
+    numbers,
+  );
+}
+
+function hasNode({ node }: ListedDevice): boolean {
+  return node !== undefined && node !== null;
 }
 
 function row(device: ListedDevice): string[] {

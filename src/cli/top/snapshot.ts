@@ -28,7 +28,7 @@ export async function takeSnapshot(options: ApiOptions): Promise<Snapshot> {
     ifAllowed(listStreams({ ...options, state: "unfinished", limit: maxUploads })),
     ifAllowed(listDevices({ ...options, connected: true })),
   ]);
-  return { atMs: performance.now(), metrics, reasons, uploads: uploads?.streams, devices };
+  return { atMs: performance.now(), metrics, reasons, uploads: uploads?.streams, devices: devices?.devices };
 }
 
 /** A token may see metrics alone, and a server that starts has no lists yet. */

@@ -13,6 +13,8 @@ const leds = v.array(v.string());
 
 const deviceSchema = v.object({
   deviceId: v.string(),
+  /** The node of several that it is or was connected to. Null on a single machine, and missing from older servers. */
+  node: v.optional(v.nullable(v.string())),
   connected: v.boolean(),
   /** ISO 8601, like all times; null while it is not connected. */
   connectedSince: v.nullable(v.string()),
@@ -33,7 +35,13 @@ const deviceSchema = v.object({
   report: v.nullable(v.object({ leds, pressed: v.array(v.boolean()), at: v.string() })),
 });
 
-const pageSchema = v.object({ devices: v.array(deviceSchema), next: v.nullable(v.string()) });
+/** Missing from answers of older servers. */
+const incompleteSchema = v.optional(v.boolean(), false);
+const pageSchema = v.object({
+  devices: v.array(deviceSchema),
+  next: v.nullable(v.string()),
+  incomplete: incompleteSchema,
+});
 
 export type ListedDevice = v.InferOutput<typeof deviceSchema>;
 
@@ -45,12 +53,19 @@ export interface DeviceListOptions extends ApiOptions {
 /** Devices per request; the server may return fewer. */
 const pageDevices = 500;
 
+export interface DeviceList {
+  devices: ListedDevice[];
+  /** Devices of other nodes may be missing: they do not answer, or NATS does not. */
+  incomplete: boolean;
+}
+
 /** Lists all devices, sorted by id. Throws NO_DEVICES if the server has no such list. */
-export async function listDevices(options: DeviceListOptions): Promise<ListedDevice[]> {
-  const found: ListedDevice[] = [];
+export async function listDevices(options: DeviceListOptions): Promise<DeviceList> {
+  const found: DeviceList = { devices: [], incomplete: false };
   for (let after: string | null = ""; after !== null;) {
     const page = await listPage(options, after);
-    found.push(...page.devices);
+    found.devices.push(...page.devices);
+    found.incomplete ||= page.incomplete;
     // An empty page with a next one would repeat for ever.
     after = page.devices.length === 0 ? null : page.next;
   }
@@ -81,7 +96,11 @@ export async function useButton(
   return parsed(deviceSchema, answer.body, missing);
 }
 
-const changeSchema = v.object({ devices: v.array(deviceSchema), gone: v.array(v.string()) });
+const changeSchema = v.object({
+  devices: v.array(deviceSchema),
+  gone: v.array(v.string()),
+  incomplete: incompleteSchema,
+});
 
 export type DeviceChange = v.InferOutput<typeof changeSchema>;
 

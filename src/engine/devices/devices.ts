@@ -49,16 +49,6 @@ export interface DeviceSettings {
   flashMs: number;
 }
 
-export interface DeviceQuery {
-  /** True: only connected devices; false: only the others; undefined: all. */
-  connected: boolean | undefined;
-  /** Only ids that sort after this one. */
-  after: string;
-  limit: number;
-  /** Leaves out the other devices; all are listed without it. */
-  isVisible?: (deviceId: string) => boolean;
-}
-
 /** Interval at which playbacks send what is due; a packet is late by less than this. */
 const tickMs = 10;
 
@@ -140,16 +130,6 @@ export class Devices implements DeviceHost {
 
   openAudio(deviceId: string, peer: string, sink: AudioSink): AudioStream {
     return this.#admit(deviceId).openAudio(peer, sink);
-  }
-
-  /** Returns devices, sorted by id. */
-  list({ connected, after, limit, isVisible = () => true }: DeviceQuery): DeviceSnapshot[] {
-    return [...this.#all.values()]
-      .filter((device) => device.deviceId > after && device.isConnected === (connected ?? device.isConnected))
-      .filter(({ deviceId }) => isVisible(deviceId))
-      .sort((a, b) => (a.deviceId < b.deviceId ? -1 : 1))
-      .slice(0, limit)
-      .map((device) => device.snapshot);
   }
 
   /** As `find`; undefined if there is no such device. */

@@ -70,6 +70,8 @@ export interface StreamRetention extends Reclaimer {
 const maxExpiryIntervalMs = 600_000;
 
 export class Streams {
+  /** The id of this node, once the store is open, if others share its catalog. */
+  node: string | undefined;
   readonly admission: Admission;
   readonly damage: Damage;
   readonly scrub: Scrub;
@@ -188,10 +190,11 @@ export class Streams {
       archive,
       at: Date.now(),
     };
-    const { totals, recovery } = await this.#pool.keeper.open(args, {
+    const { totals, recovery, node } = await this.#pool.keeper.open(args, {
       notified: (notice) => this.#noticed(notice),
       conditionChanged: (condition) => this.#changeCondition(condition),
     });
+    this.node = node ?? undefined;
     this.#counts.set(totals);
     this.admission.objectBytes = totals.objectBytes;
     this.admission.unfinishedBytes = totals.unfinishedBytes;

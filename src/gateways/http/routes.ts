@@ -10,7 +10,6 @@ import { apiRoute } from "./api.ts";
 import { type AudioSongs, songAudioOperation } from "./audio/library.ts";
 import { type AudioStreams, type StreamAudios, streamAudioOperation } from "./audio/streams.ts";
 import { type DeviceCommands, deviceOperations, type Devices } from "./devices/operations.ts";
-import type { RunningRecordings } from "./devices/description.ts";
 import { eventOperations, type Events } from "./events/operations.ts";
 import { type Hooks, hookOperations } from "./events/hooks.ts";
 import { healthRoute, type StoreCheck } from "./health.ts";
@@ -44,21 +43,20 @@ export interface HttpApi {
     PostStreams &
     TusStreams & { readonly objects: Objects; readonly check: StoreCheck };
   streamAudio: StreamAudios;
-  recordings: MeteredRecordings &
-    RunningRecordings & {
-      readonly archive: Recordings &
-        PeriodRecordings &
-        RemovableRecordings &
-        PinnedRecordings &
-        Timelines &
-        RecordedSources &
-        SoundingRecordings;
-    };
+  recordings: MeteredRecordings & {
+    readonly archive: Recordings &
+      PeriodRecordings &
+      RemovableRecordings &
+      PinnedRecordings &
+      Timelines &
+      RecordedSources &
+      SoundingRecordings;
+  };
   retention: RetentionReports & { readonly pins: Pins };
   songs: Songs & AudioSongs & DigestedSongs;
   songUploads: ChangingSongs;
   peaks: PeaksOfSounds;
-  devices: Devices;
+  clusterDevices: Devices;
   deviceCommands: DeviceCommands;
   access: BrowserSessions & SessionAdmin & LinkSigner & TokenAdmin;
   events: Events;
@@ -90,7 +88,7 @@ export function httpRoutes(api: HttpApi, version: string, meter: GatewayMeter): 
     ...pinOperations(api.retention.pins, archive),
     ...libraryOperations(api.songs),
     ...songFileOperations(api.songUploads, api.songs),
-    ...deviceOperations(api.devices, api.deviceCommands, api.recordings),
+    ...deviceOperations(api.clusterDevices, api.deviceCommands),
     ...linkOperations(api.access, api.streams, archive),
     ...sessionOperations(api.access),
     ...sessionAdminOperations(api.access),

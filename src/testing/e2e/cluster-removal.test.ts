@@ -16,7 +16,8 @@ const newsLimitMs = 10_000;
 
 async function put({ httpBase }: TestServer, id: string, body = audio): Promise<number> {
   const response = await fetch(`${httpBase}/api/streams/${id}/audio`, { method: "PUT", body });
-  await response.arrayBuffer();
+  const text = await response.text();
+  if (response.status >= 500) throw new Error(text);
   return response.status;
 }
 

@@ -9,6 +9,8 @@ export type DeviceButtonEvent = "press" | "hold" | "release";
 
 /** Undefined until the server has sent them. */
 export const devices = signal<ReadonlyMap<string, Device> | undefined>(undefined);
+/** Devices of other servers may be missing. */
+export const areDevicesIncomplete = signal(false);
 /** Why there are none. */
 export const devicesError = signal<ApiError | undefined>(undefined);
 
@@ -16,6 +18,7 @@ interface DeviceChange {
   devices: Device[];
   /** Ids of those that the server has forgotten. */
   gone: string[];
+  incomplete: boolean;
 }
 
 /** Follows the state of all devices as it changes. The function that it returns ends it. */
@@ -37,7 +40,8 @@ export function followDevices(): () => void {
   });
 }
 
-function takeChange({ devices: changed, gone }: DeviceChange): void {
+function takeChange({ devices: changed, gone, incomplete }: DeviceChange): void {
+  areDevicesIncomplete.value = incomplete;
   const known = new Map(devices.value);
   for (const device of changed) known.set(device.deviceId, device);
   for (const id of gone) known.delete(id);

@@ -43,6 +43,8 @@ export interface Song {
 
 export interface Device {
   deviceId: string;
+  /** The node that it is or was connected to; null on a single machine. */
+  node: string | null;
   connected: boolean;
   connectedSince: string | null;
   firstSeen: string;

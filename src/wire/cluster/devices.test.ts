@@ -14,6 +14,7 @@ test("commands to devices, and their answers, arrive as they were sent", () => {
   const command = { op: "useButton", button: "stop", event: "hold" } as const;
   expect(decodeDeviceCommand(encodeDeviceCommand(command))).toEqual(command);
   const answer: DeviceAnswer = {
+    node: "a",
     device: {
       deviceId: "board",
       connectedAt: null,

@@ -1,8 +1,8 @@
 /**
  * Commands to devices that are connected to another node, as JSON.
  *
- *     devices.<id>    request: { op, ... }             what the device is to do
- *                     answer:  { device } | { error }  the device after it, or a code of the error table
+ *     devices.<id>    request: { op, ... }                  what the device is to do
+ *                     answer:  { device, node } | { error } the device after it and its node, or a code of the error table
  */
 import * as v from "valibot";
 import { decode, encode } from "./json.ts";
@@ -23,7 +23,7 @@ const command = v.variant("op", [
   }),
 ]);
 /** As the engine's snapshot of a device; what is undefined there is null. */
-const device = v.object({
+export const deviceSchema = v.object({
   deviceId: v.string(),
   connectedAt: v.nullable(whole),
   createdAt: whole,
@@ -41,9 +41,14 @@ const device = v.object({
   ),
   held: v.array(v.boolean()),
 });
-const answer = v.union([v.object({ error: v.string() }), v.object({ device })]);
+const answer = v.union([
+  v.object({ error: v.string() }),
+  // Nodes of the version before do not say who they are.
+  v.object({ device: deviceSchema, node: v.optional(v.nullable(v.string()), null) }),
+]);
 
 export type DeviceCommand = v.InferOutput<typeof command>;
+export type RemoteDevice = v.InferOutput<typeof deviceSchema>;
 export type DeviceAnswer = v.InferOutput<typeof answer>;
 
 export const encodeDeviceCommand = (message: DeviceCommand): Uint8Array => encode(message);

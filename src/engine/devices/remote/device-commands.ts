@@ -8,7 +8,6 @@ import { type Bus, type BusMessage, subjectToken } from "../../../bus/bus.ts";
 import {
   decodeDeviceAnswer,
   decodeDeviceCommand,
-  type DeviceAnswer,
   type DeviceCommand,
   encodeDeviceAnswer,
   encodeDeviceCommand,
@@ -16,6 +15,8 @@ import {
 import type { ButtonEventName, ButtonName } from "../device-state.ts";
 import type { DeviceSnapshot } from "../device-streams.ts";
 import type { Devices } from "../devices.ts";
+import type { PresentDevice } from "./cluster-devices.ts";
+import { remoteOf, snapshotOf } from "./snapshots.ts";
 
 /** The devices of this node. */
 export type OwnDevices = Pick<
@@ -23,46 +24,46 @@ export type OwnDevices = Pick<
   "watch" | "peek" | "find" | "refresh" | "act" | "play" | "setMode" | "useButton"
 >;
 
-type RemoteDevice = Extract<DeviceAnswer, { device: unknown }>["device"];
-
 export class DeviceCommands {
   readonly #devices: OwnDevices;
   readonly #bus: Bus | undefined;
+  readonly #place: { readonly node: string | null };
   /** What ends the subscription of each connected device. */
   readonly #subscribed = new Map<string, () => void>();
   #unwatch: () => void = () => {};
 
-  /** `bus` reaches the other nodes; undefined on a single machine. */
-  constructor(devices: OwnDevices, bus: Bus | undefined) {
+  /** `bus` reaches the other nodes; undefined on a single machine. `place` is this node. */
+  constructor(devices: OwnDevices, bus: Bus | undefined, place: { readonly node: string | null }) {
     this.#devices = devices;
+    this.#place = place;
     this.#bus = bus;
     if (bus !== undefined) this.#unwatch = devices.watch((id) => this.#share(bus, id));
   }
 
   /** These reject with DEVICE_UNKNOWN, and with NODE_UNREACHABLE if another node may have the device. */
-  find(deviceId: string): Promise<DeviceSnapshot> {
+  find(deviceId: string): Promise<PresentDevice> {
     return this.#run(deviceId, { op: "find" });
   }
 
   /** Asks the device for its state. */
-  refresh(deviceId: string): Promise<DeviceSnapshot> {
+  refresh(deviceId: string): Promise<PresentDevice> {
     return this.#run(deviceId, { op: "refresh" });
   }
 
-  act(deviceId: string, action: "stop" | "mode"): Promise<DeviceSnapshot> {
+  act(deviceId: string, action: "stop" | "mode"): Promise<PresentDevice> {
     return this.#run(deviceId, { op: "act", action });
   }
 
-  setMode(deviceId: string, mode: number): Promise<DeviceSnapshot> {
+  setMode(deviceId: string, mode: number): Promise<PresentDevice> {
     return this.#run(deviceId, { op: "setMode", mode });
   }
 
   /** These two also reject with DEVICE_AWAY, and why the sound cannot be played. */
-  play(deviceId: string): Promise<DeviceSnapshot> {
+  play(deviceId: string): Promise<PresentDevice> {
     return this.#run(deviceId, { op: "play" });
   }
 
-  useButton(deviceId: string, button: ButtonName, event: ButtonEventName): Promise<DeviceSnapshot> {
+  useButton(deviceId: string, button: ButtonName, event: ButtonEventName): Promise<PresentDevice> {
     return this.#run(deviceId, { op: "useButton", button, event });
   }
 
@@ -72,21 +73,22 @@ export class DeviceCommands {
     this.#subscribed.clear();
   }
 
-  async #run(deviceId: string, command: DeviceCommand): Promise<DeviceSnapshot> {
+  async #run(deviceId: string, command: DeviceCommand): Promise<PresentDevice> {
     const isHere = this.#devices.peek(deviceId)?.connectedAt !== undefined;
     const remote = isHere ? undefined : await this.#ask(deviceId, command);
-    return remote ?? (await apply(this.#devices, deviceId, command));
+    if (remote !== undefined) return remote;
+    return { ...(await apply(this.#devices, deviceId, command)), node: this.#place.node };
   }
 
   /** Undefined if no other node has the device. */
-  async #ask(deviceId: string, command: DeviceCommand): Promise<DeviceSnapshot | undefined> {
+  async #ask(deviceId: string, command: DeviceCommand): Promise<PresentDevice | undefined> {
     const subject = subjectOf(deviceId);
     try {
       const message = await this.#bus?.request(subject, encodeDeviceCommand(command), deviceCommandMs);
       const answer = message && decodeDeviceAnswer(message);
       if (answer === undefined) return undefined;
       if ("error" in answer) throw new WavecacheError(codeOf(answer.error));
-      return snapshotOf(answer.device);
+      return { ...snapshotOf(answer.device), node: answer.node };
     } catch (error) {
       // What this node remembers of a device is better than nothing.
       const isKnown = command.op === "find" && this.#devices.peek(deviceId) !== undefined;
@@ -112,7 +114,7 @@ export class DeviceCommands {
     if (command === undefined) return;
     try {
       const device = remoteOf(await apply(this.#devices, deviceId, command));
-      message.respond(encodeDeviceAnswer({ device }));
+      message.respond(encodeDeviceAnswer({ device, node: this.#place.node }));
     } catch (error) {
       message.respond(encodeDeviceAnswer({ error: toWavecacheError(error).code }));
     }
@@ -143,26 +145,4 @@ async function apply(devices: OwnDevices, id: string, command: DeviceCommand): P
 /** A node of another version may know codes that this one does not. */
 function codeOf(error: string): ErrorCode {
   return isErrorCode(error) ? error : "NODE_UNREACHABLE";
-}
-
-function remoteOf({ connectedAt, playing, report, leds, held, ...device }: DeviceSnapshot): RemoteDevice {
-  return {
-    ...device,
-    connectedAt: connectedAt ?? null,
-    playing: playing ?? null,
-    report: report ?? null,
-    leds: [...leds],
-    held: [...held],
-  };
-}
-
-function snapshotOf({ connectedAt, playing, report, leds, ...device }: RemoteDevice): DeviceSnapshot {
-  const [one, two, three, four, five, six] = leds;
-  return {
-    ...device,
-    connectedAt: connectedAt ?? undefined,
-    playing: playing ?? undefined,
-    report: report ?? undefined,
-    leds: [one!, two!, three!, four!, five!, six!],
-  };
 }

@@ -5,6 +5,8 @@ import { timeSchema } from "../schemas.ts";
 /** Times are milliseconds since 1970, LEDs 0xRRGGBBAA. */
 export interface DeviceDescription {
   deviceId: string;
+  /** Null on a single machine. */
+  node: string | null;
   connectedAt: number | undefined;
   createdAt: number;
   seenAt: number;
@@ -25,6 +27,8 @@ const colorSchema = v.pipe(v.string(), v.regex(/^#[0-9A-F]{8}$/));
 
 export const deviceSchema = v.strictObject({
   deviceId: v.string(),
+  /** The id of the node that it is or was connected to; null on a single machine. */
+  node: v.nullable(v.string()),
   connected: v.boolean(),
   connectedSince: v.nullable(timeSchema),
   firstSeen: timeSchema,
@@ -57,9 +61,10 @@ export function describeDevice(
   device: DeviceDescription,
   recorded: ReadonlySet<string>,
 ): v.InferOutput<typeof deviceSchema> {
-  const { deviceId, connectedAt, createdAt, seenAt, mode, playing, leds, report, held } = device;
+  const { deviceId, node, connectedAt, createdAt, seenAt, mode, playing, leds, report, held } = device;
   return {
     deviceId,
+    node,
     connected: connectedAt !== undefined,
     connectedSince: connectedAt === undefined ? null : time(connectedAt),
     firstSeen: time(createdAt),

@@ -11,6 +11,13 @@ import { DeviceFeed } from "./feed.ts";
 class FakeDevices {
   readonly modes = new Map<string, number>();
   readonly watchers = new Set<(deviceId: string) => void>();
+  isComplete = true;
+
+  async complete(): Promise<void> {}
+
+  running(): Iterable<{ hwid: string }> {
+    return recorded.map((hwid) => ({ hwid }));
+  }
 
   set(deviceId: string, mode: number): void {
     this.modes.set(deviceId, mode);
@@ -35,13 +42,14 @@ class FakeDevices {
     const mode = this.modes.get(deviceId);
     if (mode === undefined) return undefined;
     const state = { connectedAt: undefined, playing: undefined, leds: [0], report: undefined, held: [] };
-    return { deviceId, mode, createdAt: 0, seenAt: 0, ...state };
+    return { deviceId, node: null, mode, createdAt: 0, seenAt: 0, ...state };
   }
 }
 
 interface Change {
   devices: { deviceId: string; mode: number; recording: boolean }[];
   gone: string[];
+  incomplete: boolean;
 }
 
 /** A client that reads event by event. */
@@ -75,8 +83,7 @@ let meter: GatewayMeter;
 beforeEach(() => {
   devices = new FakeDevices();
   recorded = [];
-  const running = () => recorded.map((hwid) => ({ hwid }));
-  feed = new DeviceFeed(devices, { running });
+  feed = new DeviceFeed(devices);
   meter = new GatewayMeter("test");
 });
 
@@ -91,7 +98,7 @@ function follow(principal = anybody, matches: (id: string) => boolean = everythi
 describe("a feed of devices", () => {
   test("begins with all devices, also if there are none, and goes on with those that change", async () => {
     const first = follow();
-    expect(await first.next()).toEqual({ devices: [], gone: [] });
+    expect(await first.next()).toEqual({ devices: [], gone: [], incomplete: false });
     devices.set("a", 1);
     devices.set("b", 2);
     devices.set("a", 3);
@@ -103,7 +110,7 @@ describe("a feed of devices", () => {
     const second = follow();
     expect((await second.next()).devices.length).toBe(2);
     devices.forget("a");
-    expect(await second.next()).toEqual({ devices: [], gone: ["a"] });
+    expect(await second.next()).toEqual({ devices: [], gone: ["a"], incomplete: false });
     await Promise.all([first.end(), second.end()]);
     expect(devices.watchers.size).toBe(0);
   });
@@ -117,6 +124,16 @@ describe("a feed of devices", () => {
     expect((await reader.next()).devices).toMatchObject([{ deviceId: "b", recording: true }]);
     recorded = [];
     expect((await reader.next()).devices).toMatchObject([{ deviceId: "b", recording: false }]);
+    await reader.end();
+  });
+
+  test("says when devices of other nodes may be missing, and when they are there", async () => {
+    const reader = follow();
+    expect((await reader.next()).incomplete).toBe(false);
+    devices.isComplete = false;
+    expect(await reader.next()).toEqual({ devices: [], gone: [], incomplete: true });
+    devices.isComplete = true;
+    expect(await reader.next()).toEqual({ devices: [], gone: [], incomplete: false });
     await reader.end();
   });
 

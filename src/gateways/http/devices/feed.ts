@@ -16,7 +16,11 @@ import {
 } from "./description.ts";
 
 /** What the feed needs of the engine. */
-export interface WatchedDevices {
+export interface WatchedDevices extends RunningRecordings {
+  /** Every node that lives has sent its devices. */
+  readonly isComplete: boolean;
+  /** Resolves when that is so, or after a time limit. */
+  complete(): Promise<void>;
   /** Calls back with the id of each device that may have changed, or that was forgotten. The result ends it. */
   watch(onChange: (deviceId: string) => void): () => void;
   ids(): Iterable<string>;
@@ -33,22 +37,22 @@ interface Follower {
   pending: Set<string>;
   /** When it was sent something last, by `performance.now()`. */
   sentMs: number;
+  /** As it was sent. */
+  incomplete: boolean;
 }
 
 const encoder = new TextEncoder();
 
 export class DeviceFeed {
   readonly #devices: WatchedDevices;
-  readonly #recordings: RunningRecordings;
   readonly #followers = new Set<Follower>();
   #unwatch = (): void => {};
   #timer: Timer | undefined;
   /** At the last tick. */
   #recorded: ReadonlySet<string> = new Set();
 
-  constructor(devices: WatchedDevices, recordings: RunningRecordings) {
+  constructor(devices: WatchedDevices) {
     this.#devices = devices;
-    this.#recordings = recordings;
   }
 
   /** Server-sent events until the client leaves or its principal is over. Throws LISTENERS_EXHAUSTED. */
@@ -63,7 +67,15 @@ export class DeviceFeed {
     return new ReadableStream<Uint8Array>(
       {
         start: (controller) => {
-          follower = { principal, matches, controller, meter, pending: new Set(), sentMs: 0 };
+          follower = {
+            principal,
+            matches,
+            controller,
+            meter,
+            pending: new Set(),
+            sentMs: 0,
+            incomplete: false,
+          };
           this.#add(follower);
           stopWaiting = principal.whenOver(() => {
             if (this.#remove(follower)) controller.close();
@@ -93,7 +105,7 @@ export class DeviceFeed {
   }
 
   #start(): void {
-    this.#recorded = recordedIds(this.#recordings);
+    this.#recorded = recordedIds(this.#devices);
     this.#unwatch = this.#devices.watch((deviceId) => this.#note(deviceId));
     this.#timer = setInterval(() => this.#tick(), deviceFeedMs);
   }
@@ -108,7 +120,7 @@ export class DeviceFeed {
   }
 
   #tick(): void {
-    const recorded = recordedIds(this.#recordings);
+    const recorded = recordedIds(this.#devices);
     const changed = [...recorded.symmetricDifference(this.#recorded)];
     this.#recorded = recorded;
     for (const id of changed) if (this.#devices.peek(id) !== undefined) this.#note(id);
@@ -116,7 +128,8 @@ export class DeviceFeed {
     for (const follower of this.#followers) {
       // A client that has not read its last events gets no further ones.
       if ((follower.controller.desiredSize ?? 0) <= 0) continue;
-      if (follower.pending.size > 0) this.#sendPending(follower);
+      const isNews = follower.pending.size > 0 || follower.incomplete === this.#devices.isComplete;
+      if (isNews) this.#sendPending(follower);
       else if (now - follower.sentMs >= eventKeepaliveMs) send(follower, ": keepalive\n\n");
     }
   }
@@ -131,7 +144,9 @@ export class DeviceFeed {
       device === undefined ? [] : [describeDevice(device, this.#recorded)],
     );
     const gone = found.filter(({ device }) => device === undefined).map(({ id }) => id);
-    send(follower, `event: devices\ndata: ${JSON.stringify({ devices, gone })}\n\n`);
+    const incomplete = !this.#devices.isComplete;
+    follower.incomplete = incomplete;
+    send(follower, `event: devices\ndata: ${JSON.stringify({ devices, gone, incomplete })}\n\n`);
   }
 }
 

@@ -5,17 +5,11 @@ import { WavecacheError } from "../../../base/errors.ts";
 import { maxListedDevices } from "../../../base/limits/devices.ts";
 import { json, type Operation, operation } from "../operation.ts";
 import { after, choice, limit, whole } from "../parameters.ts";
-import {
-  describeDevice,
-  type DeviceDescription,
-  deviceSchema,
-  recordedIds,
-  type RunningRecordings,
-} from "./description.ts";
+import { describeDevice, type DeviceDescription, deviceSchema, recordedIds } from "./description.ts";
 import { followDevicesOperation } from "./follow.ts";
 import type { WatchedDevices } from "./feed.ts";
 
-/** The devices of this server. */
+/** The devices of all nodes, and what these record. */
 export interface Devices extends WatchedDevices {
   list(query: {
     connected: boolean | undefined;
@@ -42,7 +36,12 @@ export interface DeviceCommands {
   ): Promise<DeviceDescription>;
 }
 
-const pageSchema = v.strictObject({ devices: v.array(deviceSchema), next: v.nullable(v.string()) });
+const pageSchema = v.strictObject({
+  devices: v.array(deviceSchema),
+  next: v.nullable(v.string()),
+  /** Devices of other nodes may be missing: NATS is not connected, or a node does not answer. */
+  incomplete: v.boolean(),
+});
 
 const buttonNames = ["connect", "mode", "stop", "play"] as const;
 const buttonEvents = ["press", "hold", "release"] as const;
@@ -62,30 +61,26 @@ const playErrors = [
   ...(["SOUND_UNKNOWN", "SOUND_UNREADABLE", "SOUND_TOO_LONG", "SOUNDS_EXHAUSTED"] as const),
 ];
 
-export function deviceOperations(
-  devices: Devices,
-  commands: DeviceCommands,
-  recordings: RunningRecordings,
-): Operation[] {
-  const describe: Describe = (device) => describeDevice(device, recordedIds(recordings));
+export function deviceOperations(devices: Devices, commands: DeviceCommands): Operation[] {
+  const describe: Describe = (device) => describeDevice(device, recordedIds(devices));
   return [
-    listOperation(devices, recordings),
+    listOperation(devices),
     findOperation(commands, describe),
     playOperation(commands, describe),
     stopOperation(commands, describe),
     modeOperation(commands, describe),
     buttonOperation(commands, describe),
-    followDevicesOperation(devices, recordings),
+    followDevicesOperation(devices),
   ];
 }
 
-function listOperation(devices: Devices, recordings: RunningRecordings): Operation {
+function listOperation(devices: Devices): Operation {
   return operation({
     method: "get",
     route: "/api/devices",
     tag,
     access: { action: "list", within: "devices" },
-    summary: "Lists devices in the order of their ids.",
+    summary: "Lists the devices of all nodes in the order of their ids.",
     parameters: {
       connected: choice(["true", "false"], "Only devices that are connected, or are not."),
       after: after("an id"),
@@ -93,13 +88,15 @@ function listOperation(devices: Devices, recordings: RunningRecordings): Operati
     },
     answers: { 200: { description: "A page of devices.", schema: pageSchema } },
     errors: [],
-    handle({ query, principal, meter }) {
+    async handle({ query, principal, meter }) {
+      await devices.complete();
       const isVisible = (id: string) => principal.may("list", resourceOf("devices", id));
       const connected = query.connected === undefined ? undefined : query.connected === "true";
       const page = devices.list({ connected, after: query.after, limit: query.limit, isVisible });
       const next = page.length === query.limit ? page.at(-1)!.deviceId : null;
-      const recorded = recordedIds(recordings);
-      return json({ devices: page.map((device) => describeDevice(device, recorded)), next }, meter);
+      const recorded = recordedIds(devices);
+      const described = page.map((device) => describeDevice(device, recorded));
+      return json({ devices: described, next, incomplete: !devices.isComplete }, meter);
     },
   });
 }

@@ -8,6 +8,7 @@ const mode = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(5));
 
 const deviceSchema = v.strictObject({
   deviceId: v.string(),
+  node: v.nullable(v.string()),
   connected: v.boolean(),
   connectedSince: v.nullable(isoTime),
   firstSeen: isoTime,
@@ -20,7 +21,11 @@ const deviceSchema = v.strictObject({
   held: v.pipe(v.array(v.boolean()), v.length(4)),
   report: v.nullable(v.strictObject({ leds, pressed: v.array(v.boolean()), at: isoTime })),
 });
-const pageSchema = v.strictObject({ devices: v.array(deviceSchema), next: v.nullable(v.string()) });
+const pageSchema = v.strictObject({
+  devices: v.array(deviceSchema),
+  next: v.nullable(v.string()),
+  incomplete: v.boolean(),
+});
 const errorSchema = v.strictObject({
   error: v.strictObject({
     code: v.string(),
@@ -32,10 +37,7 @@ const errorSchema = v.strictObject({
 
 export type DeviceInfo = v.InferOutput<typeof deviceSchema>;
 
-export async function listDevices(
-  httpBase: string,
-  query = "",
-): Promise<{ devices: DeviceInfo[]; next: string | null }> {
+export async function listDevices(httpBase: string, query = ""): Promise<v.InferOutput<typeof pageSchema>> {
   const response = await fetch(`${httpBase}/api/devices${query}`);
   return v.parse(pageSchema, await response.json());
 }

@@ -1,7 +1,12 @@
 /** The devices with LEDs, buttons and a loudspeaker: what they show, and their buttons to press. */
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { devices as allDevices, devicesError, followDevices } from "../../api/devices.ts";
+import {
+  areDevicesIncomplete,
+  devices as allDevices,
+  devicesError,
+  followDevices,
+} from "../../api/devices.ts";
 import { subscribe } from "../../api/events.ts";
 import type { Device } from "../../api/resources.ts";
 import { Empty, Failure, Loading } from "../../parts/states.tsx";
@@ -25,6 +30,11 @@ export function DevicesView(): JSX.Element {
         )}
       </header>
       {error !== undefined && <Failure error={error} onRetry={() => setAttempts(attempts + 1)} />}
+      {areDevicesIncomplete.value && (
+        <p class="muted" role="status">
+          Devices of other servers may be missing: they cannot be reached.
+        </p>
+      )}
       {devices === undefined ? (
         error === undefined && <Loading />
       ) : (
