@@ -90,6 +90,7 @@ class Backup {
     copiedObjects: 0,
     keptObjects: 0,
     archivedObjects: 0,
+    archivedRecordings: 0,
     removedObjects: 0,
     copiedBytes: 0,
   };
@@ -212,17 +213,29 @@ class Backup {
     this.#progress.step("recordings in the backup:");
     let done = 0;
     for await (const page of allRecordings(readFromCatalog(catalog))) {
-      for (const { name, bin, wav } of page) {
+      for (const { id, name, bin, wav, archive } of page) {
         await this.#copyRecordedFile(`${name}.bin`, bin);
-        await this.#copyRecordedFile(`${name}.wav`, wav);
+        if (archive !== undefined && sizeOfFile(this.#recordedPath(`${name}.wav`)) === undefined)
+          this.#leaveInArchive(catalog, id);
+        else await this.#copyRecordedFile(`${name}.wav`, wav);
         this.#progress.count((done += 1));
       }
     }
     syncFolders(this.#target.recordings, this.#folders);
   }
 
+  #recordedPath(name: string): string {
+    return join(this.#source.recordingsDir, name);
+  }
+
+  /** Samples that were evicted, perhaps since the row was copied. */
+  #leaveInArchive(catalog: SqliteCatalog, id: number): void {
+    catalog.transaction(() => catalog.archive.recordings.setLocal(id, false), false);
+    this.#figures.archivedRecordings += 1;
+  }
+
   async #copyRecordedFile(name: string, { bytes, sha256 }: RecordedFile): Promise<void> {
-    const [from, to] = [join(this.#source.recordingsDir, name), join(this.#target.recordings, name)];
+    const [from, to] = [this.#recordedPath(name), join(this.#target.recordings, name)];
     const { deep } = this.#options;
     if (await isSound(to, bytes, sha256, deep)) return;
     if (sizeOfFile(from) === undefined) return this.#report("recording-missing", name, "the file is missing");
@@ -271,7 +284,10 @@ class Backup {
 }
 
 /** It gets another id there. */
-function enterRecording({ recordings, retention }: SqliteCatalog, recording: RecordingRow): void {
+function enterRecording({ recordings, retention, archive }: SqliteCatalog, recording: RecordingRow): void {
   const id = recordings.enter(recording);
+  const { name, wav } = recording;
+  if (recording.archive !== undefined)
+    archive.recordings.enter(id, { ...recording.archive, name, sha256: wav.sha256, size: wav.bytes });
   if (recording.isPinned) retention.pinRecording(id, true);
 }

@@ -12,6 +12,7 @@ import { setAside } from "../store/check/lost-found.ts";
 import { requireCatalogFile } from "./store-folder.ts";
 import { CacheLayout, removeFile, sizeOfFile, syncFile, syncFolder } from "../store/layout.ts";
 import { lockFolders } from "../store/lock.ts";
+import { isHere } from "../store/recordings/place.ts";
 import { SqliteCatalog } from "../store/streams/sqlite/catalog.ts";
 import { BackupFolder } from "./backup-folder.ts";
 import { allRecordings, type FinishedRow, finishedStreams } from "./catalog-pages.ts";
@@ -132,9 +133,11 @@ class Restore {
   async #copyRecordings(catalog: SqliteCatalog): Promise<void> {
     this.#progress.step("recordings:");
     for await (const page of allRecordings(readFromCatalog(catalog))) {
-      for (const { name, bin, wav } of page) {
+      for (const row of page) {
+        const { name, bin, wav } = row;
         await this.#copyRecordedFile(`${name}.bin`, bin);
-        await this.#copyRecordedFile(`${name}.wav`, wav);
+        // Samples that are in the archive alone stay there.
+        if (isHere(row)) await this.#copyRecordedFile(`${name}.wav`, wav);
         this.#progress.count((this.#figures.recordings += 1));
       }
     }

@@ -197,7 +197,7 @@ const archive = {
   archiveCredentialsFile: option("file", "", optionalText,
     "file with AWS_ACCESS_KEY_ID=... and AWS_SECRET_ACCESS_KEY=...; without it these environment variables"),
   archiveLocalBytes: option("size", "", optionalSize,
-    "local bytes at which audio that the archive has begins to go, least recently used first; default: 9/10 of the cache"),
+    "local bytes of cache and recordings at which audio that the archive has begins to go, least recently used first; default: 9/10 of the cache, without recordings"),
   acknowledge: option("when", "local", v.picklist(["local", "archived"], "local or archived"),
     "when the end of an upload is acknowledged: once it is durable here, or once the archive has it, too"),
 };

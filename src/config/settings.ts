@@ -57,6 +57,7 @@ export function engineSettings(config: Config, maxUploads: number): EngineSettin
     retention: { policies },
     archive: {
       localBytes: localBytes(config, maxCacheBytes),
+      totalBytes: config.archiveLocalBytes,
       minFreeBytes: config.minFree,
       acknowledge: config.acknowledge,
     },

@@ -8,6 +8,7 @@ import type { CacheLayout } from "../store/layout.ts";
 import { recordingSubject } from "../store/events/facts.ts";
 import type { Library } from "../store/library/library.ts";
 import { Archive, type ArchiveSettings } from "./archive/archive.ts";
+import { noteMissingArchive } from "./archive/missing-archive.ts";
 import { catalogStore, Devices, type DeviceSettings } from "./devices/devices.ts";
 import { ClusterDevices } from "./devices/remote/cluster-devices.ts";
 import { DeviceCommands } from "./devices/remote/device-commands.ts";
@@ -50,6 +51,8 @@ export interface Engine {
   nodeTasks: NodeTasks;
   /** Undefined on a single machine. */
   changeNews: ChangeNews | undefined;
+  /** Without one: audio may be there all the same. */
+  noteMissingArchive(): Promise<void>;
 }
 
 export interface EngineSettings {
@@ -91,6 +94,7 @@ export function buildEngine(base: EngineBase, settings: EngineSettings): Engine 
     settings.recordings,
     openLog("recordings"),
   );
+  archive?.watchRecordings(recordings.archive.reads);
   const songs = new Songs(library, streams, layout);
   const songUploads = new SongUploads(library, songs, settings.songs);
   const soundPeaks = new SoundPeaks(pool.encoders);
@@ -135,7 +139,19 @@ export function buildEngine(base: EngineBase, settings: EngineSettings): Engine 
     clusterDevices,
     deviceCommands,
   };
-  return { ...parts, events, claims, hooks, commands, retention, archive, nodeTasks, changeNews };
+  const missing = () => noteMissingArchive(keeper, readiness, openLog("archive"));
+  return {
+    ...parts,
+    events,
+    claims,
+    hooks,
+    commands,
+    retention,
+    archive,
+    nodeTasks,
+    changeNews,
+    noteMissingArchive: missing,
+  };
 }
 
 /** Undefined without an archive. */
@@ -146,7 +162,8 @@ function buildArchive(
 ): Archive | undefined {
   const { keeper, archiver, readers } = pool;
   if (archiver === undefined) return undefined;
-  const parts = { keeper, archiver, readers, layout, readiness, streams };
+  const recordingsDir = settings.recordings.folder;
+  const parts = { keeper, archiver, readers, layout, recordingsDir, readiness, streams };
   return new Archive(parts, settings.archive, openLog("archive"));
 }
 
@@ -165,7 +182,7 @@ export async function openEngine(engine: Engine): Promise<void> {
     nodeTasks,
   } = engine;
   await streams.open();
-  await archive?.open();
+  await (archive === undefined ? engine.noteMissingArchive() : archive.open());
   await events.open();
   await hooks.open();
   await commands.open();

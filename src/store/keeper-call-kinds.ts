@@ -38,7 +38,8 @@ export type SlowCall =
   | "expireRecordings"
   | "recordingTasks"
   | "expireAbandoned"
-  | "expireAbandonedUploads";
+  | "expireAbandonedUploads"
+  | "evictRecordings";
 
 /** Only touches the catalog. */
 export type QuickCall = Exclude<KeeperCall, "open" | "close" | CommitRequest["call"] | SlowCall>;
@@ -62,6 +63,7 @@ const slowCalls: ReadonlySet<KeeperCall> = new Set<SlowCall>([
   "recordingTasks",
   "expireAbandoned",
   "expireAbandonedUploads",
+  "evictRecordings",
 ]);
 
 /** The calls that work without writing. */
@@ -107,6 +109,7 @@ const readingCalls: ReadonlySet<KeeperCall> = new Set<KeeperCall>([
   "archiveItem",
   "archiveItemsAfter",
   "evictable",
+  "evictableRecordings",
 ]);
 
 /** The calls that go one group after the other: a removal must not interleave with a commit of the same object. */

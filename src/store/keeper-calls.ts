@@ -300,6 +300,8 @@ export interface KeeperCalls extends ArchiveCalls, NodeCalls {
     args: { folders: MeasuredFolders; query: Omit<PeaksQuery, "source"> & { name: string } },
     result: { levels: RangeLevels | null; absent: MeasuredRef[] },
   ];
+  /** Removes the `.wav` of recordings that the archive has. Results in what it removed. */
+  evictRecordings: [args: { folder: string; ids: number[] }, result: { count: number; bytes: number }];
   /** Removes recordings that are not kept any longer, unless they are pinned. `failed` has those whose files cannot be removed. */
   expireRecordings: [
     args: { folder: string; ids: number[]; reason: RetentionReason },

@@ -171,6 +171,7 @@ export class Keeper {
     recordingTasks: async (args) => this.#recordings.workOff(args),
     expireAbandoned: async (args) => this.#abandoned.expire(args),
     expireAbandonedUploads: async (args) => this.#abandoned.expireUploads(args),
+    evictRecordings: (args) => this.#recordings.evict(args),
   };
   readonly #commits: CommitQueue;
 

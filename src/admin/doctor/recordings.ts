@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { parseWavHead, wavHeaderBytes } from "../../codec/wav/wav.ts";
 import { sizeOfFile } from "../../store/layout.ts";
 import type { RecordingRow } from "../../store/recordings/catalog.ts";
+import { isHere } from "../../store/recordings/place.ts";
 import { RecordingKeeper } from "../../store/recordings/keeper.ts";
 import { listSegments } from "../../store/recordings/repair.ts";
 import type { SqliteCatalog } from "../../store/streams/sqlite/catalog.ts";
@@ -38,7 +39,7 @@ async function examineRecording(examination: Examination, recording: RecordingRo
   const { recordingsDir } = examination.store;
   const { id, name } = recording;
   const paths = [join(recordingsDir, `${name}.bin`), join(recordingsDir, `${name}.wav`)];
-  if (paths.some((path) => fs.existsSync(path))) {
+  if (!isHere(recording) || paths.some((path) => fs.existsSync(path))) {
     for (const extension of ["bin", "wav"] as const) await examineFile(examination, recording, extension);
     return;
   }
@@ -58,6 +59,8 @@ async function examineFile(
   const path = join(store.recordingsDir, subject);
   const { bytes, sha256 } = recording[extension];
   if (sizeOfFile(path) === undefined) {
+    // The archive has the samples, which were evicted here, or are removed by hand.
+    if (extension === "wav" && recording.archive !== undefined) return;
     await examination.report({ code: "recording-missing", subject, message: "the file is missing" });
   } else if (!(await isSound(path, bytes, sha256, options.deep))) {
     await examination.report({

@@ -15,16 +15,20 @@ import type { CacheLayout } from "../../store/layout.ts";
 import type { GrowingUpload, ReadOrder, StreamArchive } from "../streams/stream-archive.ts";
 import type { RecordedWav } from "../../base/recording-entry.ts";
 import type { MeasuredRef } from "../../store/recordings/peaks/files.ts";
+import type { RetainedKind } from "../../store/retention/catalog.ts";
+import type { Reads } from "../retention/reads.ts";
 import type { OpenedSamples, SamplesArchive } from "../recordings/samples.ts";
 import type { Streams } from "../streams/streams.ts";
 import { Acknowledgements } from "./acknowledgements.ts";
 import { ArchivedReader } from "./archived-reader.ts";
 import { ArchiveAvailability } from "./availability.ts";
-import { Eviction, type EvictionLimits } from "./eviction.ts";
+import { Eviction, type EvictionHost, type EvictionLimits } from "./eviction.ts";
 import { ArchivedSamples } from "./archived-samples.ts";
 import { FetchedMeasured } from "./fetched-measured.ts";
 import { FetchedObjects } from "./fetched-objects.ts";
 import { ArchivePace } from "./pace.ts";
+import { ObjectCopies } from "./object-copies.ts";
+import { RecordingCopies } from "./recording-copies.ts";
 import { ArchiveQueue } from "./queue.ts";
 import { UploadParts, type UploadPartsHost } from "./upload-parts.ts";
 import { type RestoreHost, UploadRestores } from "./upload-restores.ts";
@@ -34,6 +38,7 @@ export interface ArchiveParts {
   archiver: Archiver;
   readers: Readers;
   layout: CacheLayout;
+  recordingsDir: string;
   readiness: Readiness;
   streams: Pick<
     Streams,
@@ -78,6 +83,7 @@ export class Archive implements StreamArchive, SamplesArchive {
   readonly #settings: ArchiveSettings;
   readonly #acknowledgements: Acknowledgements;
   readonly #measured: FetchedMeasured;
+  #recordingReads: Pick<Reads<number>, "isInProgress"> | undefined;
   readonly #log: Log;
   #ticker: Timer | undefined;
   #counting: Promise<void> | undefined;
@@ -119,19 +125,7 @@ export class Archive implements StreamArchive, SamplesArchive {
       },
       log,
     );
-    this.eviction = new Eviction(
-      {
-        keeper,
-        fetched: this.fetched,
-        folder: layout.root,
-        localBytes: () => streams.admission.cacheBytes,
-        isInUse: (streamId) => streams.reads.isInProgress(streamId),
-        leave: (objects, removal) => this.#leave(objects, removal),
-        evicted: (objects) => this.#evicted(objects),
-      },
-      settings,
-      log,
-    );
+    this.eviction = new Eviction(this.#evictionHost(), settings, log);
     this.#measured = new FetchedMeasured(
       { archiver, folder: layout.fetchedMeasured, answered: (error) => this.#answered(error) },
       log,
@@ -168,6 +162,11 @@ export class Archive implements StreamArchive, SamplesArchive {
   /** Brings a range of an archived object here. */
   bring(file: FileRef, offset: number, length: number): FileRef | Promise<FileRef> {
     return file.isArchived === true ? this.fetched.range(file, offset, length) : file;
+  }
+
+  /** Recordings that are being read stay here. */
+  watchRecordings(reads: Pick<Reads<number>, "isInProgress">): void {
+    this.#recordingReads = reads;
   }
 
   openSamples(wav: RecordedWav): OpenedSamples {
@@ -209,12 +208,13 @@ export class Archive implements StreamArchive, SamplesArchive {
 
   /** Local copies make room for an upload. */
   reclaim(bytes: number): boolean {
-    return this.evictableBytes > 0 && this.eviction.reclaim(bytes);
+    return this.evictableBytes.streams > 0 && this.eviction.reclaim(bytes);
   }
 
   /** About what local copies may go. */
-  get evictableBytes(): number {
-    return Math.max(0, this.totals.archivedBytes - this.totals.evictedBytes);
+  get evictableBytes(): Record<RetainedKind, number> {
+    const { totals } = this;
+    return { streams: localBytesOf(totals), recordings: localBytesOf(totals.recordings) };
   }
 
   /** Reads the totals of the catalog. Single flight; never rejects. */
@@ -270,6 +270,33 @@ export class Archive implements StreamArchive, SamplesArchive {
       queuedBytes: () => this.totals.queuedBytes + this.totals.recordings.queuedBytes,
     };
     return new ArchivePace(host, acknowledge === "archived" ? -1 : localBytes * maxDelayedShare);
+  }
+
+  #evictionHost(): EvictionHost {
+    const { keeper, layout, streams, recordingsDir } = this.#parts;
+    return {
+      objects: new ObjectCopies({
+        keeper,
+        isInUse: (streamId) => streams.reads.isInProgress(streamId),
+        leave: (objects, removal) => this.#leave(objects, removal),
+        evicted: (objects) => this.#evicted(objects),
+      }),
+      recordings: new RecordingCopies({
+        keeper,
+        folder: recordingsDir,
+        isInUse: (id) => this.#recordingReads?.isInProgress(id) === true,
+        evicted: ({ count, bytes }) => {
+          this.totals.recordings.evicted += count;
+          this.totals.recordings.evictedBytes += bytes;
+        },
+      }),
+      fetched: this.fetched,
+      folders: { cache: layout.root, recordings: recordingsDir },
+      localBytes: () => ({
+        cache: streams.admission.cacheBytes,
+        recordings: this.totals.recordings.queuedBytes + this.evictableBytes.recordings,
+      }),
+    };
   }
 
   #archived({ sha256, size, recording }: ArchiveItem): void {
@@ -353,4 +380,8 @@ export class Archive implements StreamArchive, SamplesArchive {
       this.#log.warn("the catalog did not note damage in the archive", { sha256, error: failure });
     }
   }
+}
+
+function localBytesOf({ archivedBytes, evictedBytes }: ItemTotals): number {
+  return Math.max(0, archivedBytes - evictedBytes);
 }

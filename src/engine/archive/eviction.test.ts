@@ -3,6 +3,8 @@ import { openLog } from "../../base/log/log.ts";
 import type { KeeperClient } from "../../pool/keeper-client.ts";
 import { until } from "../../testing/harness/until.ts";
 import { Eviction, type EvictionHost } from "./eviction.ts";
+import { ObjectCopies } from "./object-copies.ts";
+import { RecordingCopies } from "./recording-copies.ts";
 
 interface Copy {
   sha256: string;
@@ -16,7 +18,10 @@ let otherBytes: number;
 let evictions: string[][];
 let left: string[];
 let inUse: Set<string>;
-let limits: { localBytes: number; minFreeBytes: number | undefined };
+/** Recordings by their last use, 50 bytes each. */
+let recordings: number[];
+let recordingsInUse: Set<number>;
+let limits: { localBytes: number; totalBytes: number | undefined; minFreeBytes: number | undefined };
 
 beforeEach(() => {
   copies = ["a", "b", "c", "d"].map((name, usedAt) => ({
@@ -26,7 +31,8 @@ beforeEach(() => {
     streamIds: [name],
   }));
   [otherBytes, evictions, left, inUse] = [0, [], [], new Set()];
-  limits = { localBytes: 1000, minFreeBytes: undefined };
+  [recordings, recordingsInUse] = [[], new Set()];
+  limits = { localBytes: 1000, totalBytes: undefined, minFreeBytes: undefined };
 });
 
 const localBytes = () => otherBytes + copies.reduce((sum, { size }) => sum + size, 0);
@@ -38,20 +44,45 @@ function evict(sha256s: string[]) {
   return gone;
 }
 
-const call = async (name: string, args: { sha256s: string[]; after: { usedAt: number }; limit: number }) => {
+function evictRecordings(ids: number[]) {
+  evictions.push(ids.map(String));
+  recordings = recordings.filter((id) => !ids.includes(id));
+  return { count: ids.length, bytes: 50 * ids.length };
+}
+
+interface Args {
+  sha256s: string[];
+  ids: number[];
+  after: { usedAt: number };
+  limit: number;
+}
+
+async function call(name: string, args: Args) {
   if (name === "evict") return evict(args.sha256s);
-  return copies.filter(({ usedAt }) => usedAt > args.after.usedAt).slice(0, args.limit);
-};
+  if (name === "evictRecordings") return evictRecordings(args.ids);
+  const rows =
+    name === "evictable" ? copies : recordings.map((usedAt) => ({ id: usedAt, name: "r", size: 50, usedAt }));
+  return rows.filter(({ usedAt }) => usedAt > args.after.usedAt).slice(0, args.limit);
+}
 
 function start(): Eviction {
+  const keeper = { call } as unknown as Pick<KeeperClient, "call">;
   const host: EvictionHost = {
-    keeper: { call } as unknown as Pick<KeeperClient, "call">,
+    objects: new ObjectCopies({
+      keeper,
+      isInUse: (streamId) => inUse.has(streamId),
+      leave: (objects) => left.push(...objects.map(({ sha256 }) => sha256)),
+      evicted: () => {},
+    }),
+    recordings: new RecordingCopies({
+      keeper,
+      folder: "/recordings",
+      isInUse: (id) => recordingsInUse.has(id),
+      evicted: () => {},
+    }),
     fetched: { drop: () => 0, tidy: async () => {} },
-    folder: "/",
-    localBytes,
-    isInUse: (streamId) => inUse.has(streamId),
-    leave: (objects) => left.push(...objects.map(({ sha256 }) => sha256)),
-    evicted: () => {},
+    folders: { cache: "/", recordings: "/" },
+    localBytes: () => ({ cache: localBytes(), recordings: 50 * recordings.length }),
   };
   const eviction = new Eviction(host, limits, openLog("test"));
   eviction.open();
@@ -104,4 +135,35 @@ test("an upload that needs room gets it, and is refused once nothing is left to 
   await until("the refusal", 5_000, () => !eviction.reclaim(150));
   expect(copies.map(({ sha256 }) => sha256)).toEqual(["c", "d"]);
   await eviction.close();
+});
+
+test("recordings stay whatever the limit of the cache, and go with the rest once both together have one", async () => {
+  [recordings, limits.localBytes] = [[0.5, 1.5, 2.5], 390];
+  const eviction = start();
+  await until("the eviction", 5_000, () => eviction.evicted.count === 1);
+  await eviction.close();
+  expect(recordings).toEqual([0.5, 1.5, 2.5]);
+  limits.totalBytes = 400;
+  limits.localBytes = 1000;
+  const both = start();
+  await until("the eviction of either", 5_000, () => both.evicted.bytes >= 90);
+  await both.close();
+  expect([recordings, copies.map(({ sha256 }) => sha256)]).toEqual([
+    [1.5, 2.5],
+    ["c", "d"],
+  ]);
+});
+
+test("a recording that is being read stays, and the next copy of any kind goes", async () => {
+  [recordings, limits.totalBytes] = [[0.1, 0.2, 3.5], 540];
+  recordingsInUse.add(0.1);
+  copies = copies.slice(1);
+  otherBytes = 100;
+  const eviction = start();
+  await until("the eviction", 5_000, () => eviction.evicted.count === 2);
+  await eviction.close();
+  expect([recordings, copies.map(({ sha256 }) => sha256)]).toEqual([
+    [0.1, 3.5],
+    ["c", "d"],
+  ]);
 });

@@ -1,34 +1,38 @@
 /**
- * Drops local copies of archived objects when the local bytes reach their limit, or the disk gets full: least recently
- * used first, never one that is being read, or of a pinned stream, or that the archive does not have.
+ * Drops local copies of what is archived when the local bytes reach their limit, or a disk gets full: least recently used
+ * first, never one that is being read, or that is pinned, or that the archive does not have.
  */
-import { statfs } from "node:fs/promises";
+import { stat, statfs } from "node:fs/promises";
 import { evictionEnd, evictionTickMs, maxEvictedTogether } from "../../base/limits/archive.ts";
-import { maxStreamsOfObject } from "../../base/limits/streams.ts";
 import type { Log } from "../../base/log/log.ts";
 import { RateLimitedLog } from "../../base/log/rate-limited-log.ts";
-import type { KeeperClient } from "../../pool/keeper-client.ts";
-import type { EvictableObject, EvictionPosition } from "../../store/archive/catalog.ts";
+import { isMissing } from "../../store/layout.ts";
+import type { Copies, CopiesCursor } from "./copies.ts";
 import type { FetchedObjects } from "./fetched-objects.ts";
 
 export interface EvictionLimits {
-  /** Local bytes at which copies begin to go. */
+  /** Bytes of the cache at which copies of objects begin to go. */
   readonly localBytes: number;
+  /** Bytes of the cache and of local samples of recordings together; undefined for no limit. */
+  readonly totalBytes: number | undefined;
   /** Undefined for none. */
   readonly minFreeBytes: number | undefined;
 }
 
 export interface EvictionHost {
-  keeper: Pick<KeeperClient, "call">;
+  objects: Copies;
+  recordings: Copies;
   fetched: Pick<FetchedObjects, "drop" | "tidy">;
-  folder: string;
+  folders: { readonly cache: string; readonly recordings: string };
   /** Local bytes now. */
-  localBytes(): number;
-  isInUse(streamId: string): boolean;
-  /** Whoever wants to read one of the streams waits for the removal of the files. */
-  leave(objects: readonly EvictableObject[], removal: Promise<unknown>): void;
-  /** The local copies are gone. */
-  evicted(objects: readonly { sha256: string; size: number }[]): void;
+  localBytes(): { cache: number; recordings: number };
+}
+
+/** What has to go: of the objects, of the recordings, and of either. */
+interface Excess {
+  objects: number;
+  recordings: number;
+  either: number;
 }
 
 export class Eviction {
@@ -76,70 +80,93 @@ export class Eviction {
   }
 
   async #run(): Promise<void> {
+    const { objects, recordings, fetched } = this.#host;
     try {
-      await this.#host.fetched.tidy();
-      const bytes = await this.#excessBytes();
+      await fetched.tidy();
+      const excess = await this.#excess();
+      const wanted = excess.objects;
       this.#wantedBytes = 0;
-      this.#isShort = bytes > 0 && (await this.#drop(bytes)) === 0;
+      const pieces = fetched.drop(Math.max(wanted, excess.either));
+      const ofObjects = pieces + (await this.#drop(wanted - pieces, [objects]));
+      const ofRecordings = await this.#drop(excess.recordings, [recordings]);
+      const rest = excess.either - ofObjects - ofRecordings;
+      const ofEither = await this.#drop(rest, [objects, recordings]);
+      this.#isShort = wanted > 0 && ofObjects + ofEither === 0;
     } catch (error) {
       this.#failures.warn("local copies of archived audio could not be dropped", { error });
     }
   }
 
-  /** What has to go; 0 below the limits. */
-  async #excessBytes(): Promise<number> {
-    const { localBytes, minFreeBytes } = this.#limits;
-    const used = this.#host.localBytes();
-    const over = used > localBytes ? used - localBytes * evictionEnd : 0;
-    const wanted = Math.max(over, this.#wantedBytes);
-    if (minFreeBytes === undefined) return wanted;
-    const { bavail, bsize } = await statfs(this.#host.folder);
+  /** All 0 below the limits. */
+  async #excess(): Promise<Excess> {
+    const { localBytes, totalBytes = Infinity } = this.#limits;
+    const { cache, recordings } = this.#host.localBytes();
+    const { folders } = this.#host;
+    const objects = Math.max(over(cache, localBytes), this.#wantedBytes);
+    const either = over(cache + recordings, totalBytes);
+    if (this.#limits.minFreeBytes === undefined) return { objects, recordings: 0, either };
+    const lacking = await this.#lackingBytes(folders.cache);
+    // On one disk it does not matter which of them go.
+    if (await areOnOneDisk(folders.cache, folders.recordings))
+      return { objects, recordings: 0, either: Math.max(either, lacking) };
+    const lackingThere = await this.#lackingBytes(folders.recordings);
+    return { objects: Math.max(objects, lacking), recordings: lackingThere, either };
+  }
+
+  async #lackingBytes(folder: string): Promise<number> {
+    const { minFreeBytes } = this.#limits;
+    if (minFreeBytes === undefined) return 0;
+    const { bavail, bsize } = await statfs(folder);
     // Retention removes streams with less than a tenth above the limit: copies go before.
-    const lacking = minFreeBytes * (2.2 - evictionEnd) - bavail * bsize;
-    return Math.max(wanted, lacking);
+    return Math.max(0, minFreeBytes * (2.2 - evictionEnd) - bavail * bsize);
   }
 
   /** Returns how many bytes have gone. */
-  async #drop(bytes: number): Promise<number> {
-    let dropped = this.#host.fetched.drop(bytes);
-    let after: EvictionPosition = { usedAt: -1, sha256: "" };
+  async #drop(bytes: number, kinds: readonly Copies[]): Promise<number> {
+    const cursors = kinds.map((copies) => copies.cursor());
+    let dropped = 0;
     while (dropped < bytes && !this.#isClosing) {
-      const page = await this.#host.keeper.call("evictable", { after, limit: maxEvictedTogether });
-      const last = page.at(-1);
-      if (last === undefined) break;
-      after = { usedAt: last.usedAt, sha256: last.sha256 };
-      dropped += await this.#evict(this.#choose(page, bytes - dropped));
+      if ((await take(cursors, bytes - dropped)) === 0) break;
+      for (const cursor of cursors) dropped += await this.#evictTaken(cursor);
     }
     return dropped;
   }
 
-  #choose(page: readonly EvictableObject[], bytes: number): EvictableObject[] {
-    const chosen: EvictableObject[] = [];
-    let sum = 0;
-    for (const object of page) {
-      if (sum >= bytes) break;
-      if (this.#isInUse(object)) continue;
-      chosen.push(object);
-      sum += object.size;
-    }
-    return chosen;
-  }
-
-  /** Of an object with very many streams it is not known who reads it. */
-  #isInUse({ streamIds }: EvictableObject): boolean {
-    return streamIds.length >= maxStreamsOfObject || streamIds.some((id) => this.#host.isInUse(id));
-  }
-
-  async #evict(objects: EvictableObject[]): Promise<number> {
-    if (objects.length === 0) return 0;
-    const { keeper, leave, evicted } = this.#host;
-    const removal = keeper.call("evict", { sha256s: objects.map(({ sha256 }) => sha256) });
-    leave(objects, removal);
-    const gone = await removal;
-    evicted(gone);
-    const bytes = gone.reduce((sum, { size }) => sum + size, 0);
-    this.evicted.count += gone.length;
+  async #evictTaken(cursor: CopiesCursor): Promise<number> {
+    const { count, bytes } = await cursor.evictTaken();
+    this.evicted.count += count;
     this.evicted.bytes += bytes;
     return bytes;
+  }
+}
+
+/** Down to a part of the limit, so that not each new byte evicts. */
+function over(bytes: number, limit: number): number {
+  return bytes > limit ? bytes - limit * evictionEnd : 0;
+}
+
+/** Takes what was used least recently of all kinds. Returns how many it has taken. */
+async function take(cursors: readonly CopiesCursor[], bytes: number): Promise<number> {
+  let taken = 0;
+  for (let sum = 0; sum < bytes && taken < maxEvictedTogether; taken += 1) {
+    const heads = await Promise.all(cursors.map(async (cursor) => ({ cursor, row: await cursor.head() })));
+    const [oldest] = heads
+      .flatMap(({ cursor, row }) => (row === undefined ? [] : { cursor, row }))
+      .sort((a, b) => a.row.usedAt - b.row.usedAt);
+    if (oldest === undefined) break;
+    sum += oldest.row.size;
+    oldest.cursor.take();
+  }
+  return taken;
+}
+
+/** A folder of recordings that is lost has no disk of its own. */
+async function areOnOneDisk(cache: string, recordings: string): Promise<boolean> {
+  const first = await stat(cache);
+  try {
+    return (await stat(recordings)).dev === first.dev;
+  } catch (error) {
+    if (isMissing(error)) return true;
+    throw error;
   }
 }

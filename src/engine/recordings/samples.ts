@@ -6,7 +6,7 @@ import { toWavecacheError, WavecacheError } from "../../base/errors.ts";
 import type { Log } from "../../base/log/log.ts";
 import type { RecordedWav } from "../../base/recording-entry.ts";
 import type { KeeperClient } from "../../pool/keeper-client.ts";
-import { requireHere } from "../../store/elsewhere.ts";
+import { noArchive, requireHere } from "../../store/elsewhere.ts";
 import type { MeasuredRef } from "../../store/recordings/peaks/files.ts";
 import { isHere, type SamplesPlace } from "../../store/recordings/place.ts";
 import type { SampledSegment } from "./by-time/written.ts";
@@ -60,8 +60,7 @@ export class Samples {
   requireReadable(row: SamplesPlace): void {
     if (isHere(row)) return;
     if (row.archive === undefined) requireHere(row);
-    if (this.#host.archive === undefined)
-      throw new WavecacheError("ARCHIVE_UNAVAILABLE", "the server was started without --archive");
+    if (this.#host.archive === undefined) throw new WavecacheError("ARCHIVE_UNAVAILABLE", noArchive);
   }
 
   /** Rejects as `requireReadable`, and with RECORDING_UNKNOWN, OBJECT_DAMAGED, or the system's error. */
@@ -76,14 +75,15 @@ export class Samples {
     }
   }
 
-  /** The file was evicted since the catalog was asked, or somebody has removed or changed it. */
+  /** The file was evicted since the catalog was asked, or somebody has removed or changed it: then it goes. */
   async #replacement({ id, name, wav }: SampledSegment, error: unknown): Promise<OpenedSamples> {
-    const { archive, keeper } = this.#host;
+    const { archive, keeper, folder } = this.#host;
     const { code } = toWavecacheError(error);
     const canReplace = code === "RECORDING_UNKNOWN" || code === "OBJECT_DAMAGED";
     if (!canReplace || archive === undefined || wav === undefined || id === undefined) throw error;
     const item = await keeper.call("archiveItem", { sha256: wav.sha256 });
     if (item?.isArchived !== true) throw error;
+    if (code === "OBJECT_DAMAGED") await keeper.call("evictRecordings", { folder, ids: [id] });
     this.#log.debug("the samples of a recording are not here any more, and are read from the archive", {
       name,
     });

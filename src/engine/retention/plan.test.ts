@@ -57,7 +57,7 @@ async function plan(
     now,
     newBytes: 0,
     unwrittenBytes: 0,
-    evictableBytes: 0,
+    evictableBytes: { streams: 0, recordings: 0 },
     maxStreams: Infinity,
     candidates: async (query) => catalog.catalog.retention.candidates(query),
     used: async ({ settings }) => {

@@ -45,7 +45,7 @@ export interface PlanBasis {
   /** Bytes of uploads that are not on the disk yet. */
   readonly unwrittenBytes: number;
   /** Bytes of local copies that the archive has: they go before a stream does. */
-  readonly evictableBytes: number;
+  readonly evictableBytes: Readonly<Record<RetainedKind, number>>;
   /** Streams beside which no more fit. */
   readonly maxStreams: number;
   candidates(query: CandidateQuery): Promise<Candidate[]>;
@@ -123,7 +123,7 @@ export class RetentionPlan {
     if (maxBytes !== undefined && this.#isOver(policy, used, maxBytes)) return "max-bytes";
     const disk = this.#basis.disk(policy.kind);
     if (minFreeBytes === undefined || disk === undefined) return undefined;
-    const evictableBytes = policy.kind === "streams" ? this.#basis.evictableBytes : 0;
+    const evictableBytes = this.#basis.evictableBytes[policy.kind];
     const free = disk.freeBytes + evictableBytes + (this.#freed.get(disk.device) ?? 0);
     const { newBytes, unwrittenBytes } = this.#basis;
     const wanted = Math.max(startOfFree(minFreeBytes), minFreeBytes + newBytes) + unwrittenBytes;

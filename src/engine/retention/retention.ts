@@ -44,7 +44,7 @@ export interface RetentionBase {
   recordings: Pick<RecordingArchive, "reads" | "removeTogether" | "isIrremovable">;
   recorders: Recorders;
   /** Local copies that may go before any stream does; undefined without an archive. */
-  archive?: { readonly evictableBytes: number } | undefined;
+  archive?: { readonly evictableBytes: Readonly<Record<RetainedKind, number>> } | undefined;
   folders: Readonly<Record<RetainedKind, string>>;
 }
 
@@ -322,7 +322,7 @@ export class Retention implements StreamRetention {
       recordings.reads.isInProgress(id) || recordings.isIrremovable(id);
     return {
       now: Date.now(),
-      evictableBytes: this.#base.archive?.evictableBytes ?? 0,
+      evictableBytes: this.#base.archive?.evictableBytes ?? { streams: 0, recordings: 0 },
       maxStreams: this.#maxStreams,
       get newBytes() {
         return newBytes();

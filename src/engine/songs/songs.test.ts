@@ -52,7 +52,11 @@ beforeEach(async () => {
   fs.writeFileSync(layout.objectPath(sha256), "of the cache");
   library = await Library.open(join(folder.path, "library"), openLog("test"));
   const find = async () => stream as StreamRow | null;
-  songs = new Songs(library, { find, assignReader: () => reader, hold: () => () => {} }, layout);
+  songs = new Songs(
+    library,
+    { find, hasArchive: true, assignReader: () => reader, hold: () => () => {} },
+    layout,
+  );
 });
 afterEach(() => {
   library.close();

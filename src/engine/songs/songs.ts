@@ -38,6 +38,7 @@ export interface SongPage {
 
 /** Finds streams in the catalog, and reads them. */
 export interface StreamSource {
+  readonly hasArchive: boolean;
   find(streamId: string): Promise<StreamRow | null>;
   assignReader(): RangeReader;
   /** Retention keeps the stream until the returned function is called. */
@@ -119,7 +120,7 @@ export class Songs {
   async #findStream(streamId: string, release: () => void): Promise<Song | undefined> {
     const row = await this.#streams.find(streamId);
     if (row === null || row.state !== "finished" || row.sha256 === null) return undefined;
-    requireReadable(row);
+    requireReadable(row, this.#streams);
     const { size, sha256 } = row;
     const path = this.#layout.objectPath(sha256);
     if (!row.isEvicted) await checkObject(path, size);

@@ -32,6 +32,7 @@ export interface ReadableHost {
   /** The current upload of a stream. */
   upload(streamId: string): Upload | undefined;
   find(streamId: string): Promise<StreamRow | null>;
+  readonly archive: { readonly hasArchive: boolean };
 }
 
 export class ReadableStreams {
@@ -112,7 +113,7 @@ export class ReadableStreams {
     this.#reads.note(streamId);
     const row = isStreamId(streamId) ? await this.#host.find(streamId) : null;
     if (row === null) throw new WavecacheError("STREAM_UNKNOWN");
-    requireReadable(row);
+    requireReadable(row, this.#host.archive);
     if (row.state !== "finished") return this.#growing(row.key, row.size, row.metadata);
     // Another node may remove it, and this one would not learn of that.
     return row.otherNode === undefined ? this.enter(row) : this.#readableObject(row);

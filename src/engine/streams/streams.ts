@@ -117,6 +117,7 @@ export class Streams {
     const found = {
       upload: (streamId: string) => this.#uploads.all.get(streamId),
       find: (streamId: string) => this.find(streamId),
+      archive: this,
     };
     this.#readable = new ReadableStreams(found, layout, this.reads, log);
     this.damage = new Damage(pool.keeper, (path) => this.#evicted(path), log);
@@ -165,6 +166,10 @@ export class Streams {
   /** Local copies that the archive has make room before any stream goes. */
   archiveBy(archive: StreamArchive): void {
     this.#archive = archive;
+  }
+
+  get hasArchive(): boolean {
+    return this.#archive !== undefined;
   }
 
   /** Whoever wants to read one of these streams waits until its local copy is gone. */
@@ -378,7 +383,7 @@ export class Streams {
 
   /** The path of the whole object of a finished stream, which is brought here. */
   async #wholePath(row: StreamRow): Promise<string> {
-    requireReadable(row);
+    requireReadable(row, this);
     const { sha256, size, isEvicted } = row;
     const file = { path: this.#layout.objectPath(sha256!), immutable: true, isArchived: isEvicted };
     let { path } = file;

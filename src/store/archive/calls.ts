@@ -6,8 +6,10 @@ import type {
   ArchiveRemoval,
   ArchiveTotals,
   EvictableObject,
+  EvictableRecording,
   EvictionPosition,
   ItemRef,
+  RecordingPosition,
 } from "./catalog.ts";
 
 /** An item, and the parts of it that the archive has. */
@@ -60,6 +62,10 @@ export interface ArchiveCalls {
   evictable: [
     args: { after: EvictionPosition; limit: number },
     result: (EvictableObject & EvictionPosition)[],
+  ];
+  evictableRecordings: [
+    args: { after: RecordingPosition; limit: number },
+    result: (EvictableRecording & RecordingPosition)[],
   ];
   /** Removes local copies of archived objects. Results in those that it removed. */
   evict: [args: { sha256s: string[] }, result: { sha256: string; size: number }[]];

@@ -100,7 +100,7 @@ export interface RecordingItems {
   setLocal(id: number, isLocal: boolean): boolean;
   /** As `evictable` of objects; not of recordings in a pinned range either. */
   evictable(after: RecordingPosition, limit: number): (EvictableRecording & RecordingPosition)[];
-  /** Enters an item as it was in another copy of the catalog, unless there is one. */
+  /** Enters an item as it was in another copy of the catalog, also in the place of one that was queued. */
   enter(id: number, item: RecordingItem): void;
   /** The archive does not have this content as it was: it is stored again. Returns the recordings that were there alone. */
   lost(sha256: string): string[];

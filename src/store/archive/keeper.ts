@@ -46,6 +46,7 @@ export class ArchiveKeeper {
     archiveItem: ({ sha256 }) => this.#archive.findAnywhere(sha256) ?? null,
     archiveItemsAfter: ({ sha256, limit }) => this.#archive.after(sha256, limit),
     evictable: ({ after, limit }) => this.#archive.evictable(after, limit),
+    evictableRecordings: ({ after, limit }) => this.#archive.recordings.evictable(after, limit),
   };
 
   constructor(store: ArchiveKeeperStore) {

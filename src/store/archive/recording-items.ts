@@ -165,7 +165,8 @@ function prepareStatements(database: SqlDatabase) {
     ),
     enter: database.prepare<never, [number, string, string, number, string, number, number]>(
       `INSERT INTO archive_recordings (recording, name, sha256, size, key, is_archived, is_local, used_at, queued_at)
-       VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6, ?7, ?7) ON CONFLICT DO NOTHING`,
+       VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6, ?7, ?7)
+       ON CONFLICT (recording) DO UPDATE SET key = excluded.key, is_archived = 1, is_local = excluded.is_local`,
     ),
     requeue: database.prepare<never, [string]>(
       `UPDATE archive_recordings SET is_archived = 0, due_ms = 0, failures = 0

@@ -11,11 +11,13 @@ import type { RecordingEntry } from "../../base/recording-entry.ts";
 import { recordingClosed, recordingOpened, recordingRemoved } from "../events/facts.ts";
 import type { Catalog } from "../streams/catalog.ts";
 import type { KeeperArgs, KeeperResult } from "../keeper-calls.ts";
-import { isMissing, removeFile, syncFile, syncFolder } from "../layout.ts";
+import { isMissing, removeFile, sizeOfFile, syncFile, syncFolder } from "../layout.ts";
 import { nodesOf, requireHere } from "../elsewhere.ts";
 import type { SyncFileSystem } from "../sync-file-system.ts";
 import type { RecordingItems } from "../archive/catalog.ts";
 import { openElsewhereIn } from "./open-elsewhere.ts";
+import { type EvictedRecording, readEvicted } from "./eviction/note.ts";
+import { enterEvicted, evictSamples } from "./eviction/evict.ts";
 import { isHere } from "./place.ts";
 import { FolderWatch } from "../folder-watch.ts";
 import type { RetentionCatalog } from "../retention/catalog.ts";
@@ -27,7 +29,7 @@ import { levelsOfRange } from "./peaks/levels-query.ts";
 import { peaksOfRange } from "./peaks/query.ts";
 import { PeakRepair } from "./peaks/repair.ts";
 import type { SoundSpan, SpanCatalog } from "./sounds/catalog.ts";
-import { removeMeasured } from "./peaks/files.ts";
+import { removeBeside } from "./peaks/files.ts";
 import { haveSamples, type LookedAt, lookForFiles } from "./presence.ts";
 import { removeRecordingFiles } from "./removal.ts";
 import { rewriteSuspects } from "./rewrite.ts";
@@ -195,7 +197,7 @@ export class RecordingKeeper {
     const removed = tasks.ofRecordings(limit);
     if (removed.length > 0) this.#checkPresent(folder);
     removePairs(folder, removed);
-    for (const { name } of removed) removeMeasured(join(folder, name));
+    for (const { name } of removed) removeBeside(join(folder, name));
     this.#catalog.transaction(() => tasks.done(removed), true);
     return { removed: removed.length, isLast: removed.length < limit };
   }
@@ -229,6 +231,11 @@ export class RecordingKeeper {
     this.#forget(folder, gone, reason);
     const bytes = gone.reduce((sum, { fileBytes }) => sum + fileBytes, 0);
     return { ids: gone.map(({ id }) => id), bytes, failed };
+  }
+
+  /** Removes samples that the archive has (eviction/evict.ts). */
+  async evict({ folder, ids }: KeeperArgs<"evictRecordings">): Promise<KeeperResult<"evictRecordings">> {
+    return this.#isLost(folder) ? { count: 0, bytes: 0 } : await evictSamples(this.#catalog, folder, ids);
   }
 
   /** When the next recording starts, and the sessions of its hour that have several. */
@@ -267,21 +274,29 @@ export class RecordingKeeper {
   async repair({ folder, names }: KeeperArgs<"repairRecordings">): Promise<KeeperResult<"repairRecordings">> {
     this.#checkPresent(folder);
     const repaired: RecordingEntry[] = [];
+    const evicted: EvictedRecording[] = [];
     const result = { entered: 0, removed: 0, damaged: [] as string[] };
     for (const name of names ?? listSegments(folder)) {
       if (this.#recordings.has(name) || this.#catalog.tasks.isRecordingRemoved(name)) continue;
+      const archived =
+        sizeOfFile(join(folder, `${name}.wav`)) === undefined ? readEvicted(folder, name) : undefined;
+      if (archived !== undefined) {
+        evicted.push(archived);
+        continue;
+      }
       const outcome = repairSegment(folder, name, this.#recordings.started(name));
       if (outcome === "removed") this.#recordings.abandon(name);
       if (outcome === "removed") result.removed += 1;
       else if (outcome === "damaged") result.damaged.push(name);
       else repaired.push(outcome);
     }
-    result.entered = repaired.length;
+    result.entered = repaired.length + evicted.length;
     if (repaired.length > 0) {
       const files = repaired.map(({ name }) => name);
       await this.#sync(folder, files);
     }
     this.#enter(repaired, []);
+    enterEvicted(this.#catalog, evicted);
     return result;
   }
 
@@ -322,7 +337,7 @@ export class RecordingKeeper {
         false,
       );
     }
-    for (const { name } of recordings) removeMeasured(join(folder, name));
+    for (const { name } of recordings) removeBeside(join(folder, name));
     return recordings.map(({ name }) => name);
   }
 

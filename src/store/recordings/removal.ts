@@ -13,7 +13,7 @@ import { dirname, join } from "node:path";
 import { systemCode, WavecacheError } from "../../base/errors.ts";
 import { failpoint } from "../../base/failpoint.ts";
 import { isMissing, removeFile } from "../layout.ts";
-import { removeMeasured } from "./peaks/files.ts";
+import { removeBeside } from "./peaks/files.ts";
 
 /** Steps 1 and 2 for the recording with this name, relative to `folder`. Throws STORE_UNWRITABLE or the system's error. */
 export function removeRecordingFiles(folder: string, name: string): void {
@@ -23,7 +23,7 @@ export function removeRecordingFiles(folder: string, name: string): void {
   removeFile(`${path}.bin`);
   failpoint("retention.recording");
   removeFile(`${path}.wav`);
-  removeMeasured(path);
+  removeBeside(path);
   if (parent !== ".") removeIfEmpty(join(folder, parent));
 }
 

@@ -25,7 +25,7 @@ import { encodeWavHeader, parseWavHead, wavHeaderBytes } from "../../codec/wav/w
 import { codecOfFrame, frameBytesAt, frameSeq, codecPcm16, lostBetween, nextSeq } from "../../wire/ingest.ts";
 import { removeFile, sizeOfFile } from "../layout.ts";
 import { measureSegment } from "./peaks/measure.ts";
-import { removeMeasured } from "./peaks/files.ts";
+import { removeBeside } from "./peaks/files.ts";
 import { WavDigest } from "./wav-digest.ts";
 
 export type RepairOutcome = RecordingEntry | "removed" | "damaged";
@@ -162,7 +162,7 @@ function addSegment(names: Set<string>, prefix: string, fileName: string): void 
 function removeBoth(path: string): "removed" {
   removeFile(`${path}.bin`);
   removeFile(`${path}.wav`);
-  removeMeasured(path);
+  removeBeside(path);
   return "removed";
 }
 

@@ -21,7 +21,7 @@ import type { Placement, RecordedFile, RecordedPeaks, RecordedWav } from "../../
 import { encodeWavHeader, wavHeaderBytes } from "../../codec/wav/wav.ts";
 import type { AppendBuffer } from "./append-buffer.ts";
 import { createFolder, isMissing, removeFile } from "../layout.ts";
-import { removeMeasured } from "./peaks/files.ts";
+import { removeBeside } from "./peaks/files.ts";
 import { WavDigest } from "./wav-digest.ts";
 
 /** The content of a segment; `samples` counts per channel. */
@@ -244,5 +244,5 @@ function createNew(path: string): number | undefined {
 function removePair(path: string): void {
   removeFile(`${path}.bin`);
   removeFile(`${path}.wav`);
-  removeMeasured(path);
+  removeBeside(path);
 }

@@ -20,7 +20,7 @@ import type { RetentionCatalog } from "../../retention/catalog.ts";
 import type { Catalog } from "../../streams/catalog.ts";
 import type { RecordingCatalog, RecordingRow } from "../catalog.ts";
 import { isHere } from "../place.ts";
-import { removeMeasured } from "../peaks/files.ts";
+import { removeBeside } from "../peaks/files.ts";
 import type { JoinCatalog, JoinNote } from "./catalog.ts";
 import { JoinRefusedError, writeJoined } from "./files.ts";
 import { groupsOf, joinedEntry } from "./group.ts";
@@ -166,5 +166,5 @@ function removeFiles(folder: string, name: string): void {
   const path = join(folder, name);
   removeFile(`${path}.bin`);
   removeFile(`${path}.wav`);
-  removeMeasured(path);
+  removeBeside(path);
 }

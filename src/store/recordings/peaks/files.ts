@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { systemCode } from "../../../base/errors.ts";
 import { maxPeaksFileBytes } from "../../../base/limits/peaks.ts";
 import { removeFile } from "../../layout.ts";
+import { evictedPath } from "../eviction/note.ts";
 import type { SamplesPlace } from "../place.ts";
 
 export interface MeasuredFolders {
@@ -39,10 +40,11 @@ export function levelsPath(path: string): string {
   return `${path}.lvl`;
 }
 
-/** Those that are there. Throws the system's error. */
-export function removeMeasured(path: string): void {
+/** Removes what is beside the frames and samples of a recording. Throws the system's error. */
+export function removeBeside(path: string): void {
   removeFile(peaksPath(path));
   removeFile(levelsPath(path));
+  removeFile(evictedPath(path));
 }
 
 /** The path of what came from the archive, without extension. */
