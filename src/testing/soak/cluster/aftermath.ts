@@ -1,6 +1,7 @@
 /** What must hold once everything is reachable again and nobody does anything any more. */
 import { until } from "../../harness/until.ts";
 import type { ClusterClients } from "./clients.ts";
+import type { Findings } from "./findings.ts";
 import type { ClusterLedger } from "./ledger.ts";
 import { sizesOf } from "./limits.ts";
 import type { Machines } from "./machines.ts";
@@ -29,20 +30,24 @@ export async function readEverywhere(
   }
 }
 
-/** The queues become empty, and the object store has nothing that no stream is about. */
-export async function compareStore(machines: Machines, ledger: ClusterLedger): Promise<void> {
-  for (const machine of machines.all) {
+/** Every server has archived and removed what it had to. */
+export async function untilDrained({ all }: Machines, findings: Findings): Promise<void> {
+  for (const machine of all) {
     const isDrained = async () => {
       const sizes = await sizesOf(machine);
       return sizes !== undefined && sizes.queued === 0 && sizes.removals === 0;
     };
     await until(`${machine.name} has empty queues`, drainLimitMs, isDrained).catch(async (error: unknown) => {
-      ledger.findings.add(String(error), await sizesOf(machine));
+      findings.add(String(error), await sizesOf(machine));
     });
   }
+}
+
+/** The object store has no audio of streams that are gone. */
+export async function compareStore({ store }: Machines, ledger: ClusterLedger): Promise<void> {
   const states = ["acknowledged", "removing", "sending"] as const;
   const known = new Set(states.flatMap((state) => ledger.of(state)).map(({ sha256 }) => sha256));
-  const leftOver = async () => (await machines.store.objects()).filter((sha256) => !known.has(sha256));
+  const leftOver = async () => (await store.objects()).filter((sha256) => !known.has(sha256));
   await until(
     "removed audio leaves the store",
     stragglerMs,

@@ -10,6 +10,8 @@ const pauseMs = [300, 2_000] as const;
 const commandMs = 10_000;
 /** A board shows what a command has answered within this time, also if its server is frozen meanwhile. */
 const shownMs = 30_000;
+/** A command to a board that is away is carried out by the server that was asked, which another one need not know yet. */
+const settledMs = 3_000;
 const heardMs = 60_000;
 
 export class ClusterBoard implements Disposable {
@@ -21,6 +23,7 @@ export class ClusterBoard implements Disposable {
   readonly #random: Random;
   readonly #findings: Findings;
   #device: GrpcDevice;
+  #connectedAt = performance.now();
 
   constructor(name: string, grpcPort: number, places: Places, random: Random, findings: Findings) {
     this.name = name;
@@ -56,13 +59,20 @@ export class ClusterBoard implements Disposable {
   }
 
   #stayConnected(): void {
+    if (this.#device.requests.length === 0) this.#connectedAt = performance.now();
     if (Object.keys(this.#device.endings).length === 0) return;
     this.#device.close();
     this.#device = new GrpcDevice(this.#grpcPort, this.name);
+    this.#connectedAt = performance.now();
+  }
+
+  get #isSettled(): boolean {
+    return performance.now() > this.#connectedAt + settledMs;
   }
 
   /** Sets a mode. Whether that was acknowledged, and is shown. */
   async #command({ origin, name }: Place): Promise<boolean> {
+    if (!this.#isSettled) return false;
     const device = this.#device;
     const before = Math.max(0, device.shown.length - 1);
     const mode = this.#random.int(1, lastMode);

@@ -23,6 +23,8 @@ export interface Answer {
   /** Of the body, in the stream. */
   offset: number;
   length: number;
+  /** Of an answer over HTTP. */
+  headers?: Record<string, string>;
   where: string;
   /** When it was asked for, by this process's clock, in ms. */
   began: number;

@@ -22,7 +22,7 @@ export async function wholeRead(origin: string, { id, size }: Sent): ReturnType<
   const body = new Uint8Array(await answer.arrayBuffer());
   if (answer.status === 404) return notFound;
   if (answer.status !== 200) throw refusal(answer.status, body);
-  return { outcome: "audio", body, offset: 0, length: size };
+  return { outcome: "audio", body, offset: 0, length: size, headers: answer.headers.toJSON() };
 }
 
 async function rangeRead(origin: string, sent: Sent, random: Random): ReturnType<Read> {
@@ -38,7 +38,7 @@ async function rangeRead(origin: string, sent: Sent, random: Random): ReturnType
   const body = new Uint8Array(await answer.arrayBuffer());
   if (answer.status === 404) return notFound;
   if (answer.status !== 206) throw refusal(answer.status, body);
-  return { outcome: "audio", body, offset, length };
+  return { outcome: "audio", body, offset, length, headers: answer.headers.toJSON() };
 }
 
 function refusal(status: number, body: Uint8Array): Error {

@@ -31,7 +31,7 @@ export function summary(outcome: ClusterSoakOutcome, elapsedMs: number): string 
     [
       "recordings",
       `${outcome.recordings}: ${seconds(outcome.wholeSeconds)} right as a whole, ${seconds(outcome.periodSeconds)} by time; ` +
-        `${outcome.served} reads served, ${outcome.elsewhere} of another server's`,
+        `${outcome.served} reads`,
     ],
     [
       "heard live",

@@ -4,7 +4,7 @@
  * every server in the end, and what anybody got meanwhile must be right.
  */
 import { Random } from "../../harness/bytes.ts";
-import { compareEvents, compareStore, readEverywhere } from "./aftermath.ts";
+import { compareEvents, compareStore, readEverywhere, untilDrained } from "./aftermath.ts";
 import { ClusterBoard } from "./boards.ts";
 import { type ClientFigures, ClusterClients } from "./clients.ts";
 import { ClusterFaults, type FaultKind, faultKinds } from "./faults.ts";
@@ -168,6 +168,7 @@ class ClusterSoak implements Disposable {
   async #compare(): Promise<void> {
     await readEverywhere(this.#machines, this.#ledger, this.#clients);
     await this.#songs.readAll();
+    await untilDrained(this.#machines, this.#findings);
     const waiting = [...this.#devices.ledgers];
     const compareInTurn = async () => {
       for (let ledger = waiting.pop(); ledger !== undefined; ledger = waiting.pop())

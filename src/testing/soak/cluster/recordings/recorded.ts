@@ -1,4 +1,4 @@
-/** Compares the recordings of all devices with what they have sent: whole, and by time, at every server that has them. */
+/** Compares the recordings of all devices with what they have sent: whole, and by time, at every server. */
 import { sha256 } from "../../../harness/bytes.ts";
 import { allRecordings, type ListedRecording } from "../../../harness/http/recordings.ts";
 import { timelineOf, type Timeline } from "../../../harness/http/timeline.ts";
@@ -14,9 +14,8 @@ export interface RecordedFigures {
   /** Of audio that is right, whole and by time. */
   wholeSeconds: number;
   periodSeconds: number;
-  /** Reads of recordings that were answered, and that the other servers did not have. */
+  /** Reads of recordings that were answered. */
   served: number;
-  elsewhere: number;
 }
 
 const wavHeaderBytes = 44;
@@ -25,11 +24,7 @@ const answerLimitMs = 60_000;
 /** Segments of a server that was killed are repaired and entered after its start. */
 const repairLimitMs = 60_000;
 
-/** A recording and its span may begin at slightly different times. */
-const startSlackMs = 500;
-
 type Span = Timeline["spans"][number];
-type Read = { audio: Uint8Array } | "elsewhere";
 
 export class Recorded {
   readonly figures: RecordedFigures = {
@@ -37,14 +32,12 @@ export class Recorded {
     wholeSeconds: 0,
     periodSeconds: 0,
     served: 0,
-    elsewhere: 0,
   };
   readonly #machines: Machines;
   readonly #journal: TroubleJournal;
   readonly #findings: Findings;
-  /** Runs of the recordings that were read, by their ids, and the numbers of the servers that had them. */
+  /** Runs of the recordings that were read, by their ids. */
   readonly #runs = new Map<number, Run[]>();
-  readonly #holders = new Map<number, ReadonlySet<number>>();
 
   constructor(machines: Machines, journal: TroubleJournal, findings: Findings) {
     this.#machines = machines;
@@ -77,43 +70,28 @@ export class Recorded {
   async #readOnce(ledger: DeviceLedger, recording: ListedRecording): Promise<void> {
     const { id, samples } = recording;
     if (this.#runs.has(id)) return;
-    const found = new Map<number, Uint8Array>();
     for (const machine of this.#machines.all) {
-      const read = await this.#read(machine, `/api/recordings/${id}/audio`, `recording ${id}`);
-      if (read === "elsewhere") this.figures.elsewhere += 1;
-      else found.set(machine.number, read.audio);
-    }
-    this.figures.served += found.size;
-    for (const [machine, audio] of found)
+      const audio = await this.#read(machine, `/api/recordings/${id}/audio`, `recording ${id}`);
+      if (audio === undefined) continue;
       if (sha256(audio) !== recording.wav.sha256)
-        this.#findings.add(`recording ${id} is not what its row says, at server ${machine}`, recording);
-    const [audio] = found.values();
-    if (audio === undefined) return this.#findings.add(`no server has recording ${id}`, recording);
-    this.#runs.set(id, runsOf(ledger, audio.subarray(wavHeaderBytes)));
-    this.#holders.set(id, new Set(found.keys()));
+        this.#findings.add(`recording ${id} is not what its row says, at ${machine.name}`, recording);
+      this.#runs.set(id, runsOf(ledger, audio.subarray(wavHeaderBytes)));
+    }
     this.figures.recordings += 1;
     this.figures.wholeSeconds += samples / ledger.audio.format.sampleRate;
   }
 
-  /** The audio of each span by time, at one server: of those that it has, and that are over by its clock. */
+  /** The audio of each span that is over by the clock of a server: it would wait for the end of others. */
   async #comparePeriods(ledger: DeviceLedger, machine: Machine): Promise<void> {
     const { spans } = (await timelineOf(machine.origin, ledger.name)) ?? { spans: [] };
     for (const span of spans) {
-      const isOver = Date.parse(span.end) < Date.now() + machine.clockAheadMs;
-      if (!isOver || !(await this.#hasAll(ledger, span, machine))) continue;
+      if (Date.parse(span.end) >= Date.now() + machine.clockAheadMs) continue;
       const query = `from=${span.start}&to=${span.end}&format=pcm&gaps=skip`;
       const what = `${ledger.name} from ${span.start}`;
-      const read = await this.#read(machine, `/api/recordings/${ledger.name}/audio?${query}`, what);
-      if (read === "elsewhere") this.figures.elsewhere += 1;
-      else this.#comparePeriod(ledger, span, read.audio, overlaps(span, spans), `${what} at ${machine.name}`);
+      const audio = await this.#read(machine, `/api/recordings/${ledger.name}/audio?${query}`, what);
+      if (audio === undefined) continue;
+      this.#comparePeriod(ledger, span, audio, overlaps(span, spans), `${what} at ${machine.name}`);
     }
-  }
-
-  /** Whether a server has served all recordings that begin within a span, or by rounding just before it. */
-  async #hasAll(ledger: DeviceLedger, { start, end }: Span, machine: Machine): Promise<boolean> {
-    const query = `device=${ledger.name}&from=${Date.parse(start) - startSlackMs}&to=${end}`;
-    const listed = await allRecordings(machine.origin, query);
-    return listed.length > 0 && listed.every(({ id }) => this.#holders.get(id)?.has(machine.number));
   }
 
   #comparePeriod(
@@ -123,7 +101,6 @@ export class Recorded {
     isShared: boolean,
     where: string,
   ): void {
-    this.figures.served += 1;
     const runs = runsOf(ledger, audio);
     const samples = runs.reduce((sum, { count }) => sum + count, 0);
     const isSent = runs.every((run) => ledger.hasSent(run));
@@ -140,23 +117,25 @@ export class Recorded {
     this.figures.periodSeconds += samples / ledger.audio.format.sampleRate;
   }
 
-  /** Tries again whatever fails for a while. */
-  async #read(machine: Machine, path: string, what: string): Promise<Read> {
+  /** Tries again whatever fails for a while; then it is a fault. */
+  async #read(machine: Machine, path: string, what: string): Promise<Uint8Array | undefined> {
     let said = "";
-    const attempt = async (): Promise<Read | undefined> => {
+    const attempt = async (): Promise<Uint8Array | undefined> => {
       const answer = await fetch(machine.origin + path, { signal: AbortSignal.timeout(attemptMs) });
       const body = new Uint8Array(await answer.arrayBuffer());
-      if (answer.status === 200) return { audio: body };
+      if (answer.status === 200) {
+        this.figures.served += 1;
+        return body;
+      }
       said = `${answer.status} ${new TextDecoder().decode(body)}`;
-      return said.includes("AUDIO_ELSEWHERE") ? "elsewhere" : void (await Bun.sleep(200));
+      return void (await Bun.sleep(200));
     };
     const noteSaid = (error: unknown): undefined => void (said = String(error));
     try {
       const probe = () => attempt().catch(noteSaid);
       return await until(`${what} at ${machine.name}`, answerLimitMs, probe, () => said);
     } catch (error) {
-      this.#findings.add(String(error));
-      return "elsewhere";
+      return void this.#findings.add(String(error));
     }
   }
 }
