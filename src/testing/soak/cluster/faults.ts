@@ -65,7 +65,7 @@ export class ClusterFaults {
       case "kill":
         return await this.#end(machine, "is killed", () => machine.kill9());
       case "stop":
-        return await this.#end(machine, "is stopped", async () => void (await machine.server.stop()));
+        return await this.#end(machine, "is stopped", () => machine.stop());
       case "freeze":
         return await this.#freeze(machine);
       case "link":

@@ -38,6 +38,8 @@ export class Machine {
   /** Its ports stay the same: HAProxy has to find it again after a restart. */
   readonly origin: string;
   readonly grpcPort: number;
+  /** From the beginning of a start until it is ready. */
+  longestStartMs = 0;
   /** What its earlier runs said. */
   #log = "";
 
@@ -63,8 +65,17 @@ export class Machine {
     this.#keepLog();
   }
 
+  async stop(): Promise<void> {
+    try {
+      await this.server.stop();
+    } finally {
+      this.#keepLog();
+    }
+  }
+
   /** Starts it again, however long a busy machine takes for it. */
   async restart(): Promise<void> {
+    const began = performance.now();
     await until(`${this.name} starts`, restartLimitMs, async () => {
       return await this.server.restart().then(
         () => true,
@@ -74,6 +85,7 @@ export class Machine {
         },
       );
     });
+    this.longestStartMs = Math.max(this.longestStartMs, performance.now() - began);
   }
 
   #keepLog(): void {

@@ -39,6 +39,7 @@ export function summary(outcome: ClusterSoakOutcome, elapsedMs: number): string 
     ],
     ["commands", `${outcome.commands} shown, ${outcome.commandsRefused} refused`],
     ["largest", `memory ${mebibytes(memoryBytes)}, ${listed(queues)}`],
+    ["longest start", seconds(outcome.longestStartMs / 1000)],
     ["faults", listed(happened)],
     ["failed attempts", listed(failures)],
     ["findings", String(outcome.findings.length)],

@@ -58,6 +58,7 @@ export interface ClusterSoakOutcome extends ClientFigures, RecordedFigures {
   commands: number;
   commandsRefused: number;
   largest: Sizes;
+  longestStartMs: number;
   findings: readonly string[];
   /** The folder of the servers' logs, if there are findings. */
   logs: string | undefined;
@@ -213,6 +214,7 @@ class ClusterSoak implements Disposable {
       commands,
       commandsRefused: this.#boards.reduce((sum, { refused }) => sum + refused, 0),
       largest: this.#limits.largest,
+      longestStartMs: Math.max(...this.#machines.all.map((machine) => machine.longestStartMs)),
       findings,
       logs: findings.length > 0 ? this.#machines.keepLogs() : undefined,
     };
