@@ -23,9 +23,20 @@ const fileSchema = v.strictObject({
   sha256: sha256Schema,
 });
 
-/** The columns of a recording that are shown as they are, beside those named here. */
-const recordingSchema = v.looseObject({
+const recordingSchema = v.strictObject({
+  id: countSchema,
   device: v.nullable(v.string()),
+  streamId: countSchema,
+  codec: v.picklist(["pcm", "adpcm"]),
+  sampleRate: countSchema,
+  channels: countSchema,
+  frames: countSchema,
+  /** Per channel. */
+  samples: countSchema,
+  gaps: countSchema,
+  lostFrames: countSchema,
+  nibbleOrder: v.nullable(v.picklist(["low", "high"])),
+  nibbleOrderBy: v.nullable(v.picklist(["matched", "fallback", "forced"])),
   /** By itself: a pinned range of time may keep it, too. */
   pinned: v.boolean(),
   startedAt: timeSchema,
@@ -37,6 +48,8 @@ const recordingSchema = v.looseObject({
   clipped: v.nullable(countSchema),
   bin: fileSchema,
   wav: fileSchema,
+  /** Files that nobody has any more; absent if there is none. */
+  missing: v.optional(v.array(v.picklist(["bin", "wav"]))),
 });
 
 const pageSchema = v.strictObject({ recordings: v.array(recordingSchema), next: v.nullable(v.string()) });
@@ -91,21 +104,21 @@ function listOperation(recordings: Recordings): Operation {
 }
 
 function describe(row: RecordingRow): v.InferOutput<typeof recordingSchema> {
-  const {
-    name,
-    startedAt,
-    endedAt,
-    bin,
-    wav,
-    level,
-    isPinned,
-    fileBytes: __,
-    account: ___,
-    placement: _,
-    ...rest
-  } = row;
+  const { id, device, streamId, codec, sampleRate, channels, frames, samples, gaps, lostFrames } = row;
+  const { name, nibbleOrder, nibbleOrderBy, isPinned, startedAt, endedAt, level, bin, wav, missing } = row;
   return {
-    ...rest,
+    id,
+    device,
+    streamId,
+    codec,
+    sampleRate,
+    channels,
+    frames,
+    samples,
+    gaps,
+    lostFrames,
+    nibbleOrder,
+    nibbleOrderBy,
     pinned: isPinned,
     peak: level === undefined ? null : rounded(peakDbfs(level)),
     rms: level === undefined ? null : rounded(rmsDbfs(level)),
@@ -114,6 +127,7 @@ function describe(row: RecordingRow): v.InferOutput<typeof recordingSchema> {
     endedAt: new Date(endedAt).toISOString(),
     bin: describeFile(`${name}.bin`, bin),
     wav: describeFile(`${name}.wav`, wav),
+    ...(missing === undefined ? {} : { missing }),
   };
 }
 

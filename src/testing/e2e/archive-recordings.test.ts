@@ -51,6 +51,9 @@ describe.if(hasObjectStore)("a recording", () => {
     expect(store.count("PUT", "recordings/")).toBe(4);
     const key = (await wavs(store)).find((each) => sha256(store.bytesOf(each)) === long!.wav.sha256)!;
     expect(key).toMatch(/^recordings\/mic\/stream_7_mic_\d{8}_\d{6}\.[0-9a-f]{8}\.wav$/);
+    // Where it lies in the bucket is nobody's business.
+    const list = await fetch(`${server.httpBase}/api/recordings`);
+    expect(await list.text()).not.toContain(key);
     const sidecar = store.bytesOf(key.replace(/wav$/, "side"));
     for (const extension of ["lvl", "dat"]) {
       const file = readFileSync(join(folderOf(server), long!.wav.path.replace(/wav$/, extension)));
