@@ -85,7 +85,7 @@ export function buildEngine(base: EngineBase, settings: EngineSettings): Engine 
   const { pool, layout, library, readiness, tracer, bus } = base;
   const events = new EventLog(pool.keeper, settings.events, openLog("events"));
   const conditions = new StoreConditions(readiness, events, openLog("store"));
-  const streams = new Streams({ pool, layout, conditions, tracer }, settings.streams, openLog("engine"));
+  const streams = new Streams({ pool, layout, conditions, tracer, bus }, settings.streams, openLog("engine"));
   const archive = buildArchive(base, streams, settings);
   const readers = archive ?? pool.readers;
   const streamAudio = new StreamAudios(readers, streams);

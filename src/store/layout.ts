@@ -10,6 +10,7 @@
  *     incoming/<key>         an unfinished upload; the key is in its catalog row
  *     objects-v1/<2 hex>/<sha-256>   audio of finished streams, immutable
  *     sums-v1/<2 hex>/<sha-256>      block checksums of that object (streams/sums.ts); made again if missing
+ *     followed/<key>         what came of an upload in progress at another node; a start removes it
  *     fetched/<sha-256>      pieces of an object that is in the archive; a start removes them
  *     access.closed          says that there were tokens (access/closed-mark.ts)
  *     links.key              the keys of shared links (access/links.ts)
@@ -41,6 +42,7 @@ export class CacheLayout {
   readonly peaks: string;
   readonly lostFound: string;
   readonly fetched: string;
+  readonly followed: string;
   readonly journal: string;
 
   constructor(root: string) {
@@ -62,6 +64,7 @@ export class CacheLayout {
     this.journal = join(root, "journal-v1");
     this.lostFound = join(root, "lost+found");
     this.fetched = join(root, "fetched");
+    this.followed = join(root, "followed");
   }
 
   incomingPath(key: string): string {
@@ -99,6 +102,10 @@ export class CacheLayout {
   /** Levels and peaks of recordings that came from the archive. */
   get fetchedMeasured(): string {
     return join(this.fetched, "measured");
+  }
+
+  followedPath(key: string): string {
+    return join(this.followed, key);
   }
 
   sumsPath(sha256: string): string {

@@ -8,6 +8,8 @@ export const fetchPieceBytes = 1 * MiB;
 export const minSumsObjectBytes = fetchPieceBytes;
 /** Objects up to this size are stored by one request, longer ones in parts of this size. */
 export const archivePartBytes = 16 * MiB;
+/** S3 takes a shorter part as the last one only. */
+export const minArchivePartBytes = 5 * MiB;
 /** S3 allows this many parts; longer objects get longer parts. */
 export const maxArchiveParts = 10_000;
 /** A file is read in pieces of this size to compute the checksum of a part. */

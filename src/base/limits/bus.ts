@@ -36,6 +36,16 @@ export const sharedDevicesAtOnce = 200;
 export const devicesAnswerMs = 1_000;
 /** Other nodes that are known to live; above this the one that was found first is forgotten until its next keepalive. */
 export const maxPresentNodes = 1_024;
+/** Audio of an upload in one answer to a node that follows it. */
+export const maxFollowedBytes = 512 * KiB;
+/** A reader of an upload at another node waits this long for what the other node has; then it gets what is here. */
+export const followPullMs = 2_000;
+/** Uploads of other nodes that are followed; one more is refused with FETCHES_EXHAUSTED. */
+export const maxFollowedUploads = 64;
+/** What came of a followed upload is removed once nobody has read it for this long. */
+export const followedIdleMs = 10_000;
+/** Reads of other nodes that are served at the same time; one more is refused with FETCHES_EXHAUSTED. */
+export const maxServedReads = 64;
 /** Characters of the prefix of subjects. */
 export const maxBusPrefixChars = 64;
 

@@ -196,6 +196,11 @@ export class Archive implements StreamArchive, SamplesArchive {
     return this.#settings.acknowledge === "archived" ? this.parts.grew(upload) : Number.POSITIVE_INFINITY;
   }
 
+  /** With `acknowledge = "archived"`, stores what an interrupted upload has past its last part. */
+  async storeTail(upload: PartedUpload, size: number): Promise<void> {
+    if (this.#settings.acknowledge === "archived") await this.parts.storeTail(upload, size);
+  }
+
   /** Brings what the archive has of an upload here. */
   bringUpload(upload: PartedUpload, stored: StoredUpload): Promise<number> {
     return this.restores.bring(upload, stored);

@@ -1,7 +1,7 @@
 /** The parts of one upload in progress: stores them one after the other, as soon as the audio of each is here. */
 import { WavecacheError } from "../../base/errors.ts";
 import { failpoint } from "../../base/failpoint.ts";
-import { maxPartRetryMs } from "../../base/limits/archive.ts";
+import { maxPartRetryMs, minArchivePartBytes } from "../../base/limits/archive.ts";
 import type { Archiver } from "../../pool/archiver.ts";
 import type { KeeperClient } from "../../pool/keeper-client.ts";
 import { newPartedKey } from "../../store/archive/keys.ts";
@@ -29,6 +29,28 @@ interface Progress {
   ref: PartsRef | undefined;
   count: number;
   bytes: number;
+}
+
+/** An upload of this node, by its stream and its file. */
+export type OwnUpload = Pick<GrowingUpload, "streamId" | "key">;
+
+/** Begins an upload in parts. Resolves with undefined if another node has the stream, or nobody any more. */
+export async function beginParts(
+  { keeper, archiver }: Pick<PartsHost, "keeper" | "archiver">,
+  { streamId, key: fileKey }: OwnUpload,
+): Promise<PartsRef | undefined> {
+  const key = newPartedKey(fileKey);
+  const ref = { key, uploadId: await archiver.call("beginParts", { key }) };
+  failpoint("parts.begun");
+  if (await keeper.call("partsBegin", { upload: { streamId, key: fileKey }, ref })) return ref;
+  await archiver.call("remove", { ...ref, size: 0 });
+  return undefined;
+}
+
+/** Parts that others may follow: the object store takes a shorter one as the last one only. */
+export function wholeParts(parts: readonly UploadPart[]): UploadPart[] {
+  const short = parts.findIndex(({ size }) => size < minArchivePartBytes);
+  return short === -1 ? [...parts] : parts.slice(0, short);
 }
 
 const nothing = (): Progress => ({ ref: undefined, count: 0, bytes: 0 });
@@ -97,32 +119,21 @@ export class GrowingParts {
     const { streamId } = this.#upload;
     const stored = keptBytes > 0 ? await this.#host.keeper.call("partsFind", { streamId }) : null;
     if (stored === null || stored.uploadId === null) return nothing();
-    const { key, uploadId, parts } = stored;
+    const { key, uploadId } = stored;
+    const parts = wholeParts(stored.parts);
     return { ref: { key, uploadId }, count: parts.length, bytes: bytesOf(parts) };
   }
 
   async #storeNext(progress: Progress): Promise<void> {
     const { archiver, partBytes: size, isUnderWay } = this.#host;
     if (!this.#isOpen || this.#upload.receivedBytes < progress.bytes + size) return;
-    const ref = (progress.ref ??= await this.#begin());
+    const ref = (progress.ref ??= await beginParts(this.#host, this.#upload));
     if (ref === undefined) return this.#lose();
     const { count, bytes: offset } = progress;
     const task = { fileKey: this.#upload.key, ref, number: count + 1, offset, size };
     const storing = archiver.call("storePart", task).then((part) => this.#enter(progress, ref, part));
     isUnderWay(ref.key, storing);
     await storing;
-  }
-
-  /** Undefined if another node has the stream, or nobody any more. */
-  async #begin(): Promise<PartsRef | undefined> {
-    const { keeper, archiver } = this.#host;
-    const { streamId, key: fileKey } = this.#upload;
-    const key = newPartedKey(fileKey);
-    const ref = { key, uploadId: await archiver.call("beginParts", { key }) };
-    failpoint("parts.begun");
-    if (await keeper.call("partsBegin", { upload: { streamId, key: fileKey }, ref })) return ref;
-    await archiver.call("remove", { ...ref, size: 0 });
-    return undefined;
   }
 
   /** `part` is null if the object store has forgotten the upload in parts. */

@@ -12,8 +12,9 @@ import type { KeeperClient } from "../../pool/keeper-client.ts";
 import { partBytesOf } from "../../store/archive/keys.ts";
 import type { UploadPart } from "../../store/archive/parts/catalog.ts";
 import type { GrowingUpload } from "../streams/stream-archive.ts";
-import { GrowingParts, type PartsHost } from "./growing-parts.ts";
+import { GrowingParts, type OwnUpload, type PartsHost } from "./growing-parts.ts";
 import { RequestSlots } from "./request-slots.ts";
+import { storeTail } from "./upload-tail.ts";
 
 export interface UploadPartsHost {
   readonly keeper: Pick<KeeperClient, "call">;
@@ -70,6 +71,11 @@ export class UploadParts implements PartsHost {
     return (parts + 1) * partBytes;
   }
 
+  /** Stores what an interrupted upload of `size` bytes has past its last part. */
+  storeTail(upload: OwnUpload, size: number): Promise<void> {
+    return storeTail(this, upload, size);
+  }
+
   /** The archiver must be closed already, or close meanwhile: its calls in progress fail then. */
   async close(): Promise<void> {
     this.isClosing = true;
@@ -77,9 +83,7 @@ export class UploadParts implements PartsHost {
     await Promise.all([...this.#underWay.values(), ...this.#ending]);
   }
 
-  inSlot<T>(work: () => Promise<T>): Promise<T> {
-    return this.#slots.run(work);
-  }
+  readonly inSlot = <T>(work: () => Promise<T>): Promise<T> => this.#slots.run(work);
 
   readonly isUnderWay = (key: string, request: Promise<unknown>): void => {
     const settled = request.then(noResult, noResult).then(() => {

@@ -85,6 +85,12 @@ export class Admission {
     this.#admitWaiting();
   }
 
+  /** Audio of other nodes came here, or went. Throws FETCHES_EXHAUSTED if it has no room. */
+  reserveFetched(bytes: number): void {
+    if (bytes > 0 && this.freeBytes < bytes) throw new WavecacheError("FETCHES_EXHAUSTED");
+    this.fetchedBytes += bytes;
+  }
+
   /** Bytes that were admitted so far, and those of them that were admitted in the last moments. */
   get admitted(): { bytes: number; latelyBytes: number } {
     return { bytes: this.#admittedBytes, latelyBytes: this.#admittedLately.bytes };

@@ -19,6 +19,8 @@ export interface CurrentUploadsHost {
   checkId(streamId: string): void;
   /** Whoever has read audio of the stream has read what a new upload replaces. */
   replaced(streamId: string): void;
+  /** The stream is uploaded here now. */
+  begun(streamId: string): void;
   /** Nobody uploads the stream any more. */
   ended(streamId: string): void;
 }
@@ -74,10 +76,18 @@ export class CurrentUploads {
     const upload = new Upload(streamId, metadata, owner, this.#storage);
     this.#all.set(streamId, upload);
     previous?.evict(new WavecacheError("STREAM_TAKEN_OVER"));
+    this.#host.begun(streamId);
     const key = this.newKey();
     upload.resume(key, this.#storage.findUnfinished(upload, key, size, previous, how));
     if (how === "restart") this.#host.replaced(streamId);
     return upload;
+  }
+
+  /** Ends the upload of a stream, if there is one, for a node that continues it. Resolves once nothing of it runs here. */
+  async giveUp(streamId: string): Promise<void> {
+    const upload = this.#all.get(streamId);
+    upload?.evict(new WavecacheError("STREAM_TAKEN_OVER"));
+    await upload?.over;
   }
 
   /** The upload holds neither its id nor its file any more. */

@@ -33,6 +33,8 @@ export interface ReadableHost {
   upload(streamId: string): Upload | undefined;
   find(streamId: string): Promise<StreamRow | null>;
   readonly archive: { readonly hasArchive: boolean };
+  /** The part of a stream of another node that can be read; undefined if that is not known here. */
+  locateElsewhere(row: StreamRow, wantedBytes: number): Promise<Readable | undefined>;
 }
 
 export class ReadableStreams {
@@ -73,7 +75,7 @@ export class ReadableStreams {
         await upload.over;
       }
     }
-    return this.locateKnown(streamId) ?? this.#locateInCatalog(streamId);
+    return this.locateKnown(streamId) ?? (await this.#locateInCatalog(streamId, wantedBytes));
   }
 
   /** Remembers a finished stream. */
@@ -109,10 +111,14 @@ export class ReadableStreams {
     return this.#growing(upload.key, size, upload.metadata);
   }
 
-  async #locateInCatalog(streamId: string): Promise<Readable> {
+  async #locateInCatalog(streamId: string, wantedBytes: number): Promise<Readable> {
     this.#reads.note(streamId);
     const row = isStreamId(streamId) ? await this.#host.find(streamId) : null;
     if (row === null) throw new WavecacheError("STREAM_UNKNOWN");
+    if (row.otherNode !== undefined && !row.isEvicted) {
+      const found = await this.#host.locateElsewhere(row, wantedBytes);
+      if (found !== undefined) return found;
+    }
     requireReadable(row, this.#host.archive);
     if (row.state !== "finished") return this.#growing(row.key, row.size, row.metadata);
     // Another node may remove it, and this one would not learn of that.

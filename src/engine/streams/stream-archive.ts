@@ -35,6 +35,8 @@ export interface StreamArchive {
    * it. Rejects with UPLOAD_MOVING while it takes longer, ARCHIVE_UNAVAILABLE, CACHE_FULL.
    */
   bringUpload(upload: PartedUpload, stored: StoredUpload): Promise<number>;
+  /** Stores what an interrupted upload of `size` bytes has past its last part, before another node takes it over. */
+  storeTail(upload: PartedUpload, size: number): Promise<void>;
   /** There is new audio. */
   committed(): void;
   /** Local copies make room for an upload; false if that is impossible. */

@@ -6,6 +6,7 @@ import type { Log } from "../../base/log/log.ts";
 import type { RequestContext } from "../../base/request-context.ts";
 import type { Tracer } from "../../base/tracing/tracer.ts";
 import { isStreamId } from "../../base/ids/stream-id.ts";
+import type { Bus } from "../../bus/bus.ts";
 import type { Pool } from "../../pool/pool.ts";
 import { requireReadable } from "../../store/elsewhere.ts";
 import type { StoreNotice } from "../../store/check/notice.ts";
@@ -33,6 +34,8 @@ import { Scrub, type ScrubHost, type ScrubSettings } from "./scrub.ts";
 import { beginRead } from "./read-span.ts";
 import { type Readable, ReadableStreams } from "./readable-streams.ts";
 import type { RangeReader } from "../songs/stream-song.ts";
+import { OwnUploads } from "./remote/own-uploads.ts";
+import { type PeersHost, UploadPeers } from "./remote/upload-peers.ts";
 import { StoredObjects } from "./stored-objects.ts";
 import { type ChangedElsewhere, type RemovalHost, StreamRemovals } from "./stream-removals.ts";
 import { StoreWatch } from "./store-watch.ts";
@@ -48,6 +51,8 @@ export interface StreamsBase {
   layout: CacheLayout;
   conditions: StoreConditions;
   tracer: Tracer;
+  /** Reaches the other nodes; undefined on a single machine. */
+  bus: Bus | undefined;
 }
 
 export interface StreamsSettings extends AdmissionLimits, StreamQuotaLimits {
@@ -97,12 +102,15 @@ export class Streams {
   /** Removes finished streams when interrupted uploads are not enough. */
   #retention: StreamRetention | undefined;
   #archive: StreamArchive | undefined;
-  readonly #followers = new Followers((streamId) => this.#uploads.all.get(streamId));
+  readonly #peers: UploadPeers | undefined;
+  readonly #followers = new Followers(
+    (streamId) => this.#uploads.all.get(streamId) ?? this.#peers?.get(streamId),
+  );
   readonly #readable: ReadableStreams;
   #expiry: Timer | undefined;
   #closing = false;
 
-  constructor({ pool, layout, conditions, tracer }: StreamsBase, settings: StreamsSettings, log: Log) {
+  constructor({ pool, layout, conditions, tracer, bus }: StreamsBase, settings: StreamsSettings, log: Log) {
     this.#pool = pool;
     this.#layout = layout;
     this.#tracer = tracer;
@@ -118,6 +126,8 @@ export class Streams {
       upload: (streamId: string) => this.#uploads.all.get(streamId),
       find: (streamId: string) => this.find(streamId),
       archive: this,
+      locateElsewhere: async (row: StreamRow, wantedBytes: number) =>
+        await this.#peers?.locate(row, wantedBytes),
     };
     this.#readable = new ReadableStreams(found, layout, this.reads, log);
     this.damage = new Damage(pool.keeper, (path) => this.#evicted(path), log);
@@ -132,8 +142,8 @@ export class Streams {
       uploadReleased: (upload: Upload) => this.#release(upload),
       uploadGrew: (upload: Upload) => this.#archive?.grew(upload) ?? Number.POSITIVE_INFINITY,
       bringUpload: (upload: PartedUpload, stored: StoredUpload) => this.#bringUpload(upload, stored),
-      canAsk: false,
-      askForUpload: () => Promise.resolve(),
+      canAsk: () => this.#peers !== undefined,
+      askForUpload: async (node: string, streamId: string) => await this.#peers?.askForUpload(node, streamId),
       archived: (sha256: string) => this.#archived(sha256),
     };
     const { archived } = owner;
@@ -154,6 +164,7 @@ export class Streams {
     this.objects = new StoredObjects(pool.keeper, figures, rules);
     this.#storage = new UploadStorage(pool, figures, owner, log);
     this.#uploads = new CurrentUploads(this.#storage, this.#uploadsHost());
+    this.#peers = bus && new UploadPeers(bus, this.#peersHost(), log);
     this.#interrupted = new InterruptedUploads(this.#interruptedHost(), admission, this.#counts, log);
     this.#removals = new StreamRemovals(pool, layout, this.#removalHost());
   }
@@ -200,6 +211,7 @@ export class Streams {
       conditionChanged: (condition) => this.#changeCondition(condition),
     });
     this.node = node ?? undefined;
+    if (this.node !== undefined) this.#peers?.open(this.node);
     this.#counts.set(totals);
     this.admission.objectBytes = totals.objectBytes;
     this.admission.unfinishedBytes = totals.unfinishedBytes;
@@ -258,7 +270,7 @@ export class Streams {
 
   /** Reports the growth of a current upload to `follower`, also after a resume. False if nobody uploads the stream. */
   follow(streamId: string, follower: Follower): boolean {
-    if (!this.#uploads.all.has(streamId)) return false;
+    if (!this.#uploads.all.has(streamId) && this.#peers?.isGrowing(streamId) !== true) return false;
     this.#followers.add(streamId, follower);
     return true;
   }
@@ -302,6 +314,11 @@ export class Streams {
     return this.#interrupted.reclaimed;
   }
 
+  /** Uploads of other nodes that are read here. */
+  get following(): number {
+    return this.#peers?.following ?? 0;
+  }
+
   /** What an upload may have, and how long it may be interrupted. */
   get uploadLimits(): Pick<StreamsSettings, "maxStreamBytes" | "incompleteTtlSeconds"> {
     return this.#settings;
@@ -339,6 +356,7 @@ export class Streams {
     this.#closing = true;
     clearInterval(this.#expiry);
     this.#readings.close();
+    await this.#peers?.close();
     await Promise.all([this.scrub.close(), this.#uploads.leave(new WavecacheError("SHUTTING_DOWN"))]);
   }
 
@@ -419,6 +437,25 @@ export class Streams {
       quota: this.#quota,
       checkId: (streamId) => this.#checkId(streamId),
       replaced: (streamId) => this.#followers.end(streamId),
+      begun: (streamId) => this.#peers?.forget(streamId),
+      ended: (streamId) => this.#followers.end(streamId),
+    };
+  }
+
+  #peersHost(): PeersHost {
+    const own = new OwnUploads({
+      uploads: this.#uploads,
+      layout: this.#layout,
+      find: (streamId) => this.find(streamId),
+      archive: () => this.#archive,
+      assignReader: () => this.assignReader("as they come"),
+    });
+    return {
+      own,
+      layout: this.#layout,
+      reserve: (bytes) => this.admission.reserveFetched(bytes),
+      forget: (path) => this.#pool.readers.forget(path),
+      isInUse: (streamId) => this.reads.isInProgress(streamId),
       ended: (streamId) => this.#followers.end(streamId),
     };
   }

@@ -30,7 +30,7 @@ export interface UploadStorageOwner {
    */
   bringUpload(upload: PartedUpload, stored: StoredUpload): Promise<number>;
   /** Nodes can be asked to release an upload. */
-  readonly canAsk: boolean;
+  canAsk(): boolean;
   /** Asks a node to release its upload of a stream. Resolves once it has, or has not answered in time. */
   askForUpload(node: string, streamId: string): Promise<void>;
   /** Resolves when the stream of this object may be acknowledged. Rejects with ARCHIVE_UNAVAILABLE. */
@@ -113,7 +113,7 @@ export class UploadStorage implements UploadHost {
     if (how === "reopen") await this.accounts.count(upload);
     else await this.accounts.check(upload, size);
     const refusal = how === "reopen" ? "STREAM_UNKNOWN" : (this.#quota.refusal(streamId) ?? null);
-    const rules = { restart: how === "restart", asksOwner: this.#owner.canAsk, refusal } as const;
+    const rules = { restart: how === "restart", asksOwner: this.#owner.canAsk(), refusal } as const;
     const call = { streamId, key, metadata, account, ...rules, at: Date.now() };
     const found = await this.#takeOver(call);
     if (found.kind === "restarted") this.admission.unfinishedBytes -= found.discardedBytes;

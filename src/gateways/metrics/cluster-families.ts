@@ -2,7 +2,7 @@
 import type { Family, Values } from "./families.ts";
 import type { BusFigures, Sources } from "./sources.ts";
 
-export function clusterFamilies({ bus, recordings, nodeTasks }: Sources): Family[] {
+export function clusterFamilies({ bus, recordings, nodeTasks, streams }: Sources): Family[] {
   const figures = (values: (of: BusFigures) => Values) => () =>
     bus === undefined ? [] : values(bus.figures);
   return [
@@ -39,6 +39,12 @@ export function clusterFamilies({ bus, recordings, nodeTasks }: Sources): Family
       name: "wavecache_remote_recordings",
       help: "Recordings of other nodes that are listened to here.",
       values: () => recordings.figures().remote,
+    },
+    {
+      type: "gauge",
+      name: "wavecache_followed_uploads",
+      help: "Uploads of other nodes that are read here.",
+      values: () => streams.following,
     },
     {
       type: "gauge",

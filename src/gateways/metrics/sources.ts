@@ -63,7 +63,7 @@ export interface Sources {
   reloads: { readonly succeeded: number; readonly failed: number; readonly hasFailedLast: boolean };
   /** Of all TCP ports together. */
   connections: { limit: Pick<ConnectionLimit, "open" | "max"> };
-  streams: Pick<Streams, "figures" | "outbound" | "check" | "reclaimed" | "damage" | "scrub">;
+  streams: Pick<Streams, "figures" | "following" | "outbound" | "check" | "reclaimed" | "damage" | "scrub">;
   recordings: Pick<Recordings, "figures">;
   peaks: Pick<AudioPeaks, "jobs">;
   retention: Pick<Retention, "removed" | "disks">;

@@ -7,7 +7,12 @@ import * as fs from "node:fs/promises";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { failpoint } from "../../../src/base/failpoint.ts";
-import { archivePartBytes, archiveReadBytes, minSumsObjectBytes } from "../../../src/base/limits/archive.ts";
+import {
+  archivePartBytes,
+  archiveReadBytes,
+  minArchivePartBytes,
+  minSumsObjectBytes,
+} from "../../../src/base/limits/archive.ts";
 import { WavecacheError } from "../../../src/base/errors.ts";
 import { ArchiveFailure, type Bucket, type StoredPart } from "../../../src/store/archive/bucket.ts";
 import type { QueuedItem } from "../../../src/store/archive/calls.ts";
@@ -107,7 +112,7 @@ class PartsUpload {
     const partBytes = partBytesOf(size);
     const plan: PlannedPart[] = [];
     for (let number = 1, from = 0; from < size; number += 1) {
-      const found = stored.find((part) => part.number === number);
+      const found = stored.find((part) => part.number === number && mayStand(part, size - from));
       const to = Math.min(size, from + (found?.size ?? partBytes));
       plan.push({ number, from, to, known: found && this.#isOf(found, from, to) ? found : undefined });
       from = to;
@@ -189,6 +194,11 @@ async function openObject(path: string): Promise<fs.FileHandle> {
     if (isMissing(error)) throw new WavecacheError("OBJECT_MISSING", path);
     throw error;
   }
+}
+
+/** What an upload had when another node asked for it may be too short for a part in the middle. */
+function mayStand(part: StoredPart, bytesLeft: number): boolean {
+  return part.size >= minArchivePartBytes || part.size === bytesLeft;
 }
 
 function isGoneUpload({ code }: ArchiveFailure): boolean {

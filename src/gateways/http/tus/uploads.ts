@@ -45,6 +45,8 @@ export interface Progress {
   isFinished: boolean;
 }
 
+const elsewhere: ReadonlySet<string> = new Set(["AUDIO_ELSEWHERE", "NODE_UNREACHABLE"]);
+
 export const noChunk: Chunk = { pieces: bodyPieces(null), bytes: 0 };
 
 export class TusUploads {
@@ -100,12 +102,12 @@ export class TusUploads {
     return await this.#streams.locate(streamId, Number.POSITIVE_INFINITY);
   }
 
-  /** An upload of another node is brought here: its client goes on here, and wants to know from where. */
+  /** An upload of another node, which may be gone, is brought here: its client goes on here. */
   async #locate(streamId: string, options: BodyUploadOptions): Promise<Readable> {
     try {
       return await this.#streams.locate(streamId, Number.POSITIVE_INFINITY);
     } catch (error) {
-      if (!(error instanceof WavecacheError) || error.code !== "AUDIO_ELSEWHERE") throw error;
+      if (!(error instanceof WavecacheError) || !elsewhere.has(error.code)) throw error;
       await this.#receive(this.#reopen(streamId, ownerOf(options)), noChunk, options);
       return await this.#streams.locate(streamId, Number.POSITIVE_INFINITY);
     }
