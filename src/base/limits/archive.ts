@@ -41,6 +41,8 @@ export const maxFetchedObjects = 512;
 export const maxFetchedMeasuredBytes = 64 * MiB;
 /** Recordings whose levels and peaks one answer fetches at the same time. */
 export const maxMeasuredFetches = 8;
+/** Fetched pieces of removed audio go within this time, once they are idle: nodes do not tell each other of each removal. */
+export const fetchedLookMs = 60_000;
 /** An object of which some pieces are here is not dropped before it was idle for this long. */
 export const minFetchedIdleMs = 10_000;
 

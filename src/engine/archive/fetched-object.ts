@@ -11,6 +11,8 @@ export class FetchedObject {
   /** Of the file with the pieces. */
   readonly path: string;
   bytesHere = 0;
+  /** When the catalog was last known to have it; of the monotonic clock. */
+  lookedAtMs = performance.now();
   /** 1 for each piece that is here. */
   readonly #pieces: Uint8Array;
   #missing: number;

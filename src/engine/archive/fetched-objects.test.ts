@@ -1,6 +1,6 @@
-import { beforeEach, expect, test } from "bun:test";
+import { afterEach, beforeEach, expect, spyOn, test } from "bun:test";
 import { type ErrorCode, WavecacheError } from "../../base/errors.ts";
-import { fetchPieceBytes, maxFetches, maxWaitingFetches } from "../../base/limits/archive.ts";
+import { fetchedLookMs, fetchPieceBytes, maxFetches, maxWaitingFetches } from "../../base/limits/archive.ts";
 import { openLog } from "../../base/log/log.ts";
 import type { Archiver } from "../../pool/archiver.ts";
 import type { KeeperClient } from "../../pool/keeper-client.ts";
@@ -16,6 +16,7 @@ const fetchedFile = { path: layout.fetchedPath(sha256), immutable: true };
 const size = 20 * fetchPieceBytes;
 
 let isLocal: boolean;
+let isGone: boolean;
 let tasks: FetchTask[];
 let waiting: (() => void)[];
 let failure: ErrorCode | undefined;
@@ -27,6 +28,7 @@ let fetched: FetchedObjects;
 
 beforeEach(() => {
   [isLocal, isHeld, isWhole, failure, reservedBytes] = [false, false, false, undefined, 0];
+  isGone = false;
   [tasks, waiting, lost] = [[], [], []];
   const item = {
     sha256,
@@ -38,7 +40,7 @@ beforeEach(() => {
     uploadId: null,
   };
   const keeper = {
-    call: async () => ({ ...item, isLocal }),
+    call: async () => (isGone ? null : { ...item, isLocal }),
   } as unknown as Pick<KeeperClient, "call">;
   const archiver = {
     call: async (_call: string, task: FetchTask) => {
@@ -142,4 +144,23 @@ test("no more pieces are fetched or wait than the limits say", async () => {
   for (const resolve of waiting) resolve();
   await Promise.all(others);
   expect(new Set(answers.slice(1))).toEqual(new Set(["none"]));
+});
+
+let clock: ReturnType<typeof spyOn> | undefined;
+afterEach(() => void clock?.mockRestore());
+
+test("pieces of audio that was removed go once nobody has used them for a while", async () => {
+  await fetched.range(file, 0, 1);
+  expect(reservedBytes).toBe(fetchPieceBytes);
+  const now = performance.now.bind(performance);
+  clock = spyOn(performance, "now").mockImplementation(() => now() + fetchedLookMs);
+  await fetched.tidy();
+  expect(fetched.here(file, 0, 1)).toEqual(fetchedFile);
+  isGone = true;
+  clock.mockImplementation(() => now() + 2 * fetchedLookMs - 1_000);
+  await fetched.tidy();
+  expect(fetched.here(file, 0, 1)).toEqual(fetchedFile);
+  clock.mockImplementation(() => now() + 4 * fetchedLookMs);
+  await fetched.tidy();
+  expect([fetched.here(file, 0, 1), reservedBytes]).toEqual([undefined, 0]);
 });

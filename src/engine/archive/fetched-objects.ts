@@ -8,6 +8,7 @@
 import { WavecacheError } from "../../base/errors.ts";
 import {
   fetchAheadPieces,
+  fetchedLookMs,
   fetchPieceBytes,
   maxFetchedObjects,
   maxFetches,
@@ -128,7 +129,20 @@ export class FetchedObjects {
     const idle = [...this.#objects.values()].filter(({ idleMs }) => idleMs >= minFetchedIdleMs);
     for (const object of idle) {
       if (object.isWhole && !object.isForeign) await this.#localize(object);
-      else if (this.#objects.size > maxFetchedObjects) this.#remove(object);
+      else if (this.#objects.size > maxFetchedObjects || (await this.#isGone(object))) this.#remove(object);
+    }
+  }
+
+  /** Its last stream or recording was removed, by whatever node. */
+  async #isGone(object: FetchedObject): Promise<boolean> {
+    if (performance.now() - object.lookedAtMs < fetchedLookMs) return false;
+    object.lookedAtMs = performance.now();
+    try {
+      const item = await this.#host.keeper.call("archiveItem", { sha256: object.sha256 });
+      return item === null && object.idleMs >= minFetchedIdleMs;
+    } catch (error) {
+      this.#log.debug("fetched audio could not be looked for in the catalog", { error });
+      return false;
     }
   }
 

@@ -138,7 +138,8 @@ export class SqlRetention implements RetentionCatalog {
   noteReads(kind: RetainedKind, reads: readonly ReadTime[]): void {
     const { streamRead, recordingRead } = this.#statements;
     const note = kind === "streams" ? streamRead : recordingRead;
-    for (const { id, at } of reads) note.run(at, id);
+    // In one order: nodes that note reads of the same rows do not wait for each other in a circle.
+    for (const { id, at } of reads.toSorted(byId)) note.run(at, id);
   }
 
   pinStream(streamId: string, isPinned: boolean): boolean {
@@ -182,6 +183,10 @@ export class SqlRetention implements RetentionCatalog {
   samples(): UsageSample[] {
     return this.#statements.samples.all();
   }
+}
+
+function byId(one: ReadTime, other: ReadTime): number {
+  return one.id < other.id ? -1 : 1;
 }
 
 function firstPosition(kind: RetainedKind, isBackwards: boolean): CandidatePosition {

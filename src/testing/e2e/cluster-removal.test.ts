@@ -1,10 +1,13 @@
 /** What one node changes of the streams of another. They share a catalog in PostgreSQL, and nothing else. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
+import { catalogLookMs } from "../../base/limits/postgres.ts";
 import { Random } from "../harness/bytes.ts";
 import { filesUnder, incomingFiles, storedObjects } from "../harness/cache-folder.ts";
 import { AudioCachePeer } from "../harness/peers/audio-cache.ts";
+import { EventStreamPeer } from "../harness/peers/event-stream.ts";
 import { TestServer, useServers } from "../harness/server.ts";
+import { hasNatsServer, NatsServer } from "../harness/servers/nats-server.ts";
 import { postgresPrograms, postgresServer } from "../harness/servers/postgres.ts";
 import { until } from "../harness/until.ts";
 
@@ -195,5 +198,24 @@ describe.skipIf(postgresPrograms === undefined)("a node that did not take a stre
       ["/api/streams/mine-1", "DELETE"],
     ] as const)
       expect([path, method, await ask(path, method, body)]).toEqual([path, method, "ok"]);
+  });
+});
+
+describe.skipIf(postgresPrograms === undefined || !hasNatsServer)("nodes that share NATS, too", () => {
+  test("hear of what others do at once, and not at the next look at the catalog", async () => {
+    await using nats = await NatsServer.start();
+    const flags = { catalog: postgresServer().createSchema(), "nats-urls": nats.url };
+    await using a = await TestServer.start({ flags });
+    await using b = await TestServer.start({ flags });
+    for (const node of [a, b]) await node.untilLogged("connected to NATS");
+    using events = await EventStreamPeer.open(b.httpBase, "type=stream.finished");
+    const delaysMs: number[] = [];
+    for (let at = 0; at < 15; at++) {
+      expect(await put(a, `s${at}`)).toBe(201);
+      const finishedAt = performance.now();
+      await events.take(1);
+      delaysMs.push(performance.now() - finishedAt);
+    }
+    expect(delaysMs.toSorted((one, other) => one - other)[7]).toBeLessThan(catalogLookMs / 4);
   });
 });
