@@ -10,12 +10,14 @@ import { isTokenCommand, readTokenCommand } from "./admin/token/command.ts";
 import { runTokenCommand } from "./admin/token/run.ts";
 import { GatewayMeters } from "./base/gateway-meter.ts";
 import { workerEntry } from "./base/project-folder.ts";
+import { maxClockErrorMs } from "./base/limits/postgres.ts";
 import { settleGraceMs } from "./base/limits/connections.ts";
 import { logFlushMs } from "./base/limits/log.ts";
 import { type Log, openLog } from "./base/log/log.ts";
 import { LogOutput } from "./base/log/log-output.ts";
 import { openTracer } from "./base/tracing/open-tracer.ts";
 import { Readiness } from "./base/readiness.ts";
+import { clockAheadMs, correctClock } from "./base/system/shared-clock.ts";
 import { ServiceManager } from "./base/system/service-manager.ts";
 import { closeOnSignal } from "./base/system/shutdown.ts";
 import { surviveUncaught } from "./base/system/uncaught.ts";
@@ -127,6 +129,7 @@ async function startServer(reloader: Reloader, log: Log, logOutput: LogOutput): 
 
   const gateways = await openGateways(pool, parts, opened, log);
   const { listeners, songsUdp, mqtt } = gateways;
+  pool.keeper.watchClock((aheadMs) => followClock(aheadMs, log));
   await openEngine(engine);
   await access.open();
   pool.keeper.watchChanges("tokens", () => {
@@ -157,6 +160,17 @@ async function startServer(reloader: Reloader, log: Log, logOutput: LogOutput): 
     await running.disposeAsync();
   };
   return { addresses: reached.addresses, close };
+}
+
+/** Nodes with one catalog go by its clock. */
+function followClock(aheadMs: number, log: Log): void {
+  const known = clockAheadMs();
+  correctClock(aheadMs);
+  if (aheadMs === 0 && known !== 0) log.info("the clock of this machine is right again");
+  else if (Math.abs(aheadMs - known) > maxClockErrorMs)
+    log.warn("the clock of this machine is wrong; its times are corrected by the clock of the catalog", {
+      aheadMs,
+    });
 }
 
 /** Of the parts that no listener needs. Consumers of events close before the events. */

@@ -3,6 +3,7 @@ import { type ErrorCode, errorNumber, toWavecacheError, WavecacheError } from ".
 import type {
   Answer,
   KeeperChange,
+  KeeperClock,
   KeeperCondition,
   KeeperEvents,
   KeeperNotice,
@@ -17,7 +18,9 @@ import { Syncer } from "./jobs/syncer.ts";
 
 declare const self: {
   onmessage: ((event: { data: unknown }) => void) | null;
-  postMessage(message: KeeperReply | KeeperNotice | KeeperCondition | KeeperEvents | KeeperChange): void;
+  postMessage(
+    message: KeeperReply | KeeperNotice | KeeperCondition | KeeperEvents | KeeperChange | KeeperClock,
+  ): void;
 };
 
 const syncer = new Syncer();
@@ -52,6 +55,7 @@ function openKeeper(args: OpenArgs): KeeperResult<"open"> {
     reply,
     notify: (notice) => self.postMessage({ notice }),
     announce: (newestEvent) => self.postMessage({ newestEvent }),
+    clockDiffers: (clockAheadMs) => self.postMessage({ clockAheadMs }),
     changed: (changed) => self.postMessage({ changed }),
     report: (condition) => self.postMessage({ condition }),
     failed: (error) => reopenLater(args, error),

@@ -7,6 +7,7 @@ import type { JWTVerifyGetKey, JWTVerifyOptions } from "jose";
 import { toWavecacheError, WavecacheError } from "../base/errors.ts";
 import { jwksTimeoutMs, jwtSkewSeconds, maxJwtChars, minSecretBytes } from "../base/limits/access.ts";
 import type { Log } from "../base/log/log.ts";
+import { sharedNow } from "../base/system/shared-clock.ts";
 import { RateLimitedLog } from "../base/log/rate-limited-log.ts";
 import { Grants } from "./grants.ts";
 import { readKeyFile, unusable } from "./key-file.ts";
@@ -81,7 +82,10 @@ export class Jwts {
   /** Rejects with UNAUTHENTICATED. */
   async verify(text: string): Promise<VerifiedJwt> {
     try {
-      const { payload } = await jwtVerify(text, this.#key, this.#options);
+      const { payload } = await jwtVerify(text, this.#key, {
+        ...this.#options,
+        currentDate: new Date(sharedNow()),
+      });
       return {
         subject: payload.sub ?? "",
         grants: Grants.parse(grantsOf(payload)),

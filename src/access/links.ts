@@ -10,6 +10,7 @@ import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import { WavecacheError } from "../base/errors.ts";
 import { minSecretBytes } from "../base/limits/access.ts";
 import type { Log } from "../base/log/log.ts";
+import { sharedNow } from "../base/system/shared-clock.ts";
 import { createKeyFile, readKeyFile, unusable } from "./key-file.ts";
 
 export interface Link {
@@ -57,7 +58,7 @@ export class Links {
     const signed = signedText(link);
     if (given.length === 0 || !this.#keys.some((key) => timingSafeEqual(mac(key, signed), given)))
       throw new WavecacheError("LINK_WRONG");
-    if (link.expires * 1000 <= Date.now()) throw new WavecacheError("LINK_EXPIRED");
+    if (link.expires * 1000 <= sharedNow()) throw new WavecacheError("LINK_EXPIRED");
     return link;
   }
 }

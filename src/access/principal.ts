@@ -1,5 +1,6 @@
 /** Who asks: a principal, with what it may do from its address. Every gateway decides by this alone. */
 import { type ErrorCode, WavecacheError } from "../base/errors.ts";
+import { sharedNow } from "../base/system/shared-clock.ts";
 import { type Action, type ResourceFolder, resourceOf } from "./actions.ts";
 import type { Audit, AuditEntry } from "./audit.ts";
 import { callAt } from "./expiry.ts";
@@ -86,7 +87,7 @@ export class Principal {
 
   /** It may do nothing any more. A link is over when it expires, which aborts no signal. */
   get isOver(): boolean {
-    return this.ended.aborted || (this.expiresAt !== undefined && this.expiresAt <= Date.now());
+    return this.ended.aborted || (this.expiresAt !== undefined && this.expiresAt <= sharedNow());
   }
 
   /** Calls `end` once, when it is over. Results in a function that prevents it. */
@@ -173,7 +174,7 @@ export class Principal {
 
   #record(action: Action, resource: string, outcome: AuditEntry["outcome"]): void {
     const { name: principal, address } = this;
-    this.#facts.audit?.record({ at: Date.now(), principal, action, resource, address, outcome });
+    this.#facts.audit?.record({ at: sharedNow(), principal, action, resource, address, outcome });
   }
 }
 

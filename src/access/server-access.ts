@@ -6,6 +6,7 @@ import { WavecacheError } from "../base/errors.ts";
 import { maxKnownJwts } from "../base/limits/access.ts";
 import type { Log } from "../base/log/log.ts";
 import { Lru } from "../base/lru.ts";
+import { sharedNow } from "../base/system/shared-clock.ts";
 import type { Access } from "./access.ts";
 import { resourceOf, serverResource } from "./actions.ts";
 import { Audit } from "./audit.ts";
@@ -83,7 +84,7 @@ export class ServerAccess implements Access {
   async changedByCommand(id: string): Promise<void> {
     await this.#reload();
     const who = { principal: "command", action: "admin", resource: `tokens/${id}`, address: "" } as const;
-    this.audit.record({ at: Date.now(), ...who, outcome: "allowed" });
+    this.audit.record({ at: sharedNow(), ...who, outcome: "allowed" });
   }
 
   /** Another node may have changed them. Rejects with an error of the catalog. */
@@ -244,7 +245,7 @@ export class ServerAccess implements Access {
 
   #refuse(address: string, error: WavecacheError): never {
     const who = { principal: "unknown", action: "authenticate", resource: serverResource } as const;
-    this.audit.record({ at: Date.now(), ...who, address, outcome: error.code });
+    this.audit.record({ at: sharedNow(), ...who, address, outcome: error.code });
     throw error;
   }
 }

@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { maxAgentChars, maxSessions, sessionMs } from "../base/limits/access.ts";
 import { Lru } from "../base/lru.ts";
+import { sharedNow } from "../base/system/shared-clock.ts";
 import type { Principal } from "./principal.ts";
 import { hashOfSecret } from "./token-text.ts";
 
@@ -37,7 +38,7 @@ export class Sessions {
   /** Results in the value of the cookie. `agent`: what the browser calls itself. */
   open(opener: Principal, agent: string): string {
     const cookie = randomBytes(secretBytes).toString("base64url");
-    const [now, ending] = [Date.now(), new AbortController()];
+    const [now, ending] = [sharedNow(), new AbortController()];
     const principal = opener.endingWith(ending.signal);
     const row = {
       id: randomBytes(idBytes).toString("hex"),
@@ -60,7 +61,7 @@ export class Sessions {
       this.close(cookie);
       return undefined;
     }
-    Object.assign(session.row, { usedAt: Date.now(), address });
+    Object.assign(session.row, { usedAt: sharedNow(), address });
     return session.principal.at(address);
   }
 
@@ -94,5 +95,5 @@ export class Sessions {
 }
 
 function isOver({ row, principal }: OpenSession): boolean {
-  return row.expiresAt <= Date.now() || principal.isOver;
+  return row.expiresAt <= sharedNow() || principal.isOver;
 }

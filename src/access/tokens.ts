@@ -6,6 +6,7 @@ import { randomBytes } from "node:crypto";
 import { WavecacheError } from "../base/errors.ts";
 import { tokenUseMs } from "../base/limits/access.ts";
 import type { Log } from "../base/log/log.ts";
+import { sharedNow } from "../base/system/shared-clock.ts";
 import type { KeeperArgs, KeeperResult } from "../store/keeper-calls.ts";
 import type { TokenLimits, TokenRow } from "../store/tokens/catalog.ts";
 import { abortAt } from "./expiry.ts";
@@ -47,7 +48,7 @@ export function newToken(spec: TokenSpec): NewToken {
     grants: grants.toString(),
     limits,
     note,
-    createdAt: Date.now(),
+    createdAt: sharedNow(),
     expiresAt,
     usedAt: null,
     revokedAt: null,
@@ -69,7 +70,7 @@ export class KnownToken {
 
   get isValid(): boolean {
     const { revokedAt, expiresAt } = this.row;
-    return revokedAt === null && (expiresAt === null || expiresAt > Date.now());
+    return revokedAt === null && (expiresAt === null || expiresAt > sharedNow());
   }
 
   /** Read at the first use. */
@@ -157,7 +158,7 @@ export class Tokens {
 
   /** Rejects with TOKEN_UNKNOWN. */
   async revoke(id: string): Promise<void> {
-    const isRevoked = await this.#store.call("revokeToken", { id, at: Date.now() });
+    const isRevoked = await this.#store.call("revokeToken", { id, at: sharedNow() });
     if (!isRevoked) throw new WavecacheError("TOKEN_UNKNOWN");
     await this.load();
   }
@@ -178,7 +179,7 @@ export class Tokens {
   #use(sha256: string): KnownToken | undefined {
     const token = this.#bySha256.get(sha256);
     if (token === undefined || !token.isValid) return undefined;
-    this.#uses.set(token.row.id, Date.now());
+    this.#uses.set(token.row.id, sharedNow());
     return token;
   }
 

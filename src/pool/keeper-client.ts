@@ -5,6 +5,7 @@ import type {
   KeeperArgs,
   KeeperCall,
   KeeperChange,
+  KeeperClock,
   KeeperCondition,
   KeeperEvents,
   KeeperListener,
@@ -22,7 +23,7 @@ export interface KeeperSettings {
   onLost: (reason: string) => void;
 }
 
-type KeeperMessage = KeeperReply | KeeperNotice | KeeperCondition | KeeperEvents | KeeperChange;
+type KeeperMessage = KeeperReply | KeeperNotice | KeeperCondition | KeeperEvents | KeeperChange | KeeperClock;
 
 export class KeeperClient {
   readonly #settings: KeeperSettings;
@@ -33,6 +34,7 @@ export class KeeperClient {
   #openArgs: KeeperArgs<"open"> | undefined;
   #listener: KeeperListener | undefined;
   #onEvents: (newest: number) => void = () => {};
+  #onClock: (aheadMs: number) => void = () => {};
   readonly #onChanged: { [What in KeeperChange["changed"]]?: () => void } = {};
 
   constructor(settings: KeeperSettings) {
@@ -59,6 +61,11 @@ export class KeeperClient {
   /** Calls this after events were committed, with the id of the newest one. */
   watchEvents(onEvents: (newest: number) => void): void {
     this.#onEvents = onEvents;
+  }
+
+  /** Calls this with how much the clock of this machine is ahead of that of a shared catalog. */
+  watchClock(onClock: (aheadMs: number) => void): void {
+    this.#onClock = onClock;
   }
 
   /** Calls this after such a change in a catalog that nodes share. */
@@ -93,6 +100,7 @@ export class KeeperClient {
     worker.addEventListener("message", ({ data }: MessageEvent<KeeperMessage>) => {
       if ("notice" in data) this.#listener?.notified(data.notice);
       else if ("newestEvent" in data) this.#onEvents(data.newestEvent);
+      else if ("clockAheadMs" in data) this.#onClock(data.clockAheadMs);
       else if ("changed" in data) this.#onChanged[data.changed]?.();
       else if ("condition" in data) this.#listener?.conditionChanged(data.condition);
       else this.#settle(data);

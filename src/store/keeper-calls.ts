@@ -412,6 +412,11 @@ export interface KeeperChange {
   changed: "tokens" | "tasks" | "shared";
 }
 
+/** Keeper to main thread: the clock of this machine is so much ahead of that of a shared catalog. */
+export interface KeeperClock {
+  clockAheadMs: number;
+}
+
 /** Hears what the keeper tells of its own accord. */
 export interface KeeperListener {
   notified(notice: StoreNotice): void;

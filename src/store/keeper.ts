@@ -7,6 +7,7 @@
  */
 import { thisBoot } from "../base/system/boot.ts";
 import { toWavecacheError, WavecacheError } from "../base/errors.ts";
+import { correctClock } from "../base/system/shared-clock.ts";
 import { Background } from "./check/background.ts";
 import { Drift } from "./check/drift.ts";
 import { LostFound } from "./check/lost-found.ts";
@@ -66,6 +67,8 @@ export interface KeeperHost {
   announce: (newestEvent: number) => void;
   /** Another node has changed tokens, or this one; other nodes have left tasks; this one has changed what others look for. */
   changed: (what: KeeperChange["changed"]) => void;
+  /** The clock of this machine is so much ahead of that of the catalog. */
+  clockDiffers: (aheadMs: number) => void;
   /** The catalog cannot be used any more: `abandon` this keeper, and open another one. */
   failed: (error: WavecacheError) => void;
 }
@@ -221,11 +224,15 @@ export class Keeper {
     if (isReopened) this.#guard.clear();
     const totals = this.#catalog.totals();
     const { shared } = this.#kept;
-    const { announce: eventsAppended, changed } = this.#host;
+    const { announce: eventsAppended, changed, clockDiffers } = this.#host;
     const listener = {
       eventsAppended,
       tokensChanged: () => changed("tokens"),
       tasksWaiting: () => changed("tasks"),
+      clockDiffers: (aheadMs: number) => {
+        correctClock(aheadMs);
+        clockDiffers(aheadMs);
+      },
     };
     this.#watch = shared && new CatalogWatch(shared, listener);
     this.#guard.start(this.#kept.mark, () => this.#recoverIfDue());

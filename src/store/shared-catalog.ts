@@ -2,6 +2,7 @@
  * What a node does for the others that share its catalog, and hears of them: it renews its lease, so that nobody takes over
  * what it does, looks for what they have changed, and carries out what dead ones have left.
  */
+import { CatalogClock } from "./catalog-clock.ts";
 import { catalogLookMs, deadNodeLookMs, leaseRenewalMs } from "../base/limits/postgres.ts";
 
 /** The first two grow with each change, whatever node makes it. */
@@ -10,6 +11,8 @@ export interface CatalogNews {
   tokens: number;
   /** 1 if other nodes have left tasks (nodes/tasks.ts), otherwise 0. */
   tasks: number;
+  /** By the clock of the database, in milliseconds since 1970. */
+  nowMs: number;
 }
 
 export interface SharedCatalog {
@@ -23,6 +26,8 @@ export interface SharedCatalog {
 export interface NewsListener {
   eventsAppended(newest: number): void;
   tokensChanged(): void;
+  /** The clock of this machine is so much ahead, or right again: 0. Once at first, then at each change. */
+  clockDiffers(aheadMs: number): void;
   /** Again at each look while there are tasks. */
   tasksWaiting(): void;
 }
@@ -31,6 +36,7 @@ export class CatalogWatch {
   readonly #catalog: SharedCatalog;
   readonly #listener: NewsListener;
   readonly #timer: Timer;
+  readonly #clock = new CatalogClock();
   #known: CatalogNews;
   #renewedAtMs = performance.now();
   #tookOverAtMs = performance.now();
@@ -39,7 +45,9 @@ export class CatalogWatch {
   constructor(catalog: SharedCatalog, listener: NewsListener) {
     this.#catalog = catalog;
     this.#listener = listener;
-    this.#known = catalog.news();
+    const { news, aheadMs = 0 } = this.#news();
+    this.#known = news;
+    listener.clockDiffers(aheadMs);
     this.#timer = setInterval(() => this.#lookByItself(), catalogLookMs);
     if (this.#known.tasks > 0) listener.tasksWaiting();
   }
@@ -51,10 +59,20 @@ export class CatalogWatch {
   /** Tells what has changed since the last look. */
   look(): void {
     const before = this.#known;
-    const { newestEvent, tokens, tasks } = (this.#known = this.#catalog.news());
+    const { news, aheadMs } = this.#news();
+    this.#known = news;
+    const { newestEvent, tokens, tasks } = news;
+    if (aheadMs !== undefined) this.#listener.clockDiffers(aheadMs);
     if (newestEvent !== before.newestEvent) this.#listener.eventsAppended(newestEvent);
     if (tokens !== before.tokens) this.#listener.tokensChanged();
     if (tasks > 0) this.#listener.tasksWaiting();
+  }
+
+  /** With what is new about the clock of this machine. */
+  #news(): { news: CatalogNews; aheadMs: number | undefined } {
+    const sentAt = Date.now();
+    const news = this.#catalog.news();
+    return { news, aheadMs: this.#clock.compare(news.nowMs, sentAt, Date.now()) };
   }
 
   #lookByItself(): void {

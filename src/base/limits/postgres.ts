@@ -28,5 +28,7 @@ export const deadNodeMs = 10 * 60_000;
 export const deadNodeLookMs = 30_000;
 /** So much at once: other calls wait for the transaction. */
 export const maxTakenOver = 500;
+/** A clock that differs from that of the database by more than this is wrong: the node corrects its times by the difference. */
+export const maxClockErrorMs = 1_000;
 /** A node looks this often for what others have changed: tokens, and events to announce. */
 export const catalogLookMs = 1_000;

@@ -13,6 +13,7 @@ import {
 } from "../../base/limits/archive.ts";
 import type { Log } from "../../base/log/log.ts";
 import { RateLimitedLog } from "../../base/log/rate-limited-log.ts";
+import { sharedNow } from "../../base/system/shared-clock.ts";
 import { type Archiver, ArchiverCallError } from "../../pool/archiver.ts";
 import type { KeeperClient } from "../../pool/keeper-client.ts";
 import type { QueuedItem } from "../../store/archive/calls.ts";
@@ -96,7 +97,7 @@ export class ArchiveQueue {
   /** A page at a time, between other work: objects of the time without an archive. */
   async #fill(): Promise<void> {
     if (this.#isFilled) return;
-    const call = { limit: archiveFillPage, at: Date.now() };
+    const call = { limit: archiveFillPage, at: sharedNow() };
     this.#isFilled = !(await this.#host.keeper.call("archiveFill", call));
     if (!this.#isFilled) this.#isAsked = true;
   }

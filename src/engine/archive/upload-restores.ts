@@ -6,6 +6,7 @@ import { toWavecacheError, WavecacheError } from "../../base/errors.ts";
 import { failpoint } from "../../base/failpoint.ts";
 import { maxRestores, maxWaitingRestores, restoreWaitMs } from "../../base/limits/archive.ts";
 import type { Log } from "../../base/log/log.ts";
+import { sharedNow } from "../../base/system/shared-clock.ts";
 import type { Archiver } from "../../pool/archiver.ts";
 import type { KeeperClient } from "../../pool/keeper-client.ts";
 import { type PartedUpload, type StoredUpload, storedBytes } from "../../store/archive/parts/catalog.ts";
@@ -96,7 +97,7 @@ export class UploadRestores {
     answered(undefined);
     failpoint("restore.entering");
     const { baseKey, count, bytes } = restored;
-    const call = { upload, baseKey, count, bytes, at: Date.now() };
+    const call = { upload, baseKey, count, bytes, at: sharedNow() };
     if (await keeper.call("partsRestored", call)) {
       this.#log.info("an upload was brought here", { streamId: upload.streamId, bytes });
       this.figures.uploads += 1;

@@ -39,6 +39,7 @@ import type { SoundSource } from "../sounds/sound.ts";
 import { StatusExchange } from "./status-exchange.ts";
 import { abandonedStreams, type StreamOrigin } from "./takeover.ts";
 import type { Ticks } from "../../base/ticker.ts";
+import { sharedNow } from "../../base/system/shared-clock.ts";
 
 /** What a device needs of the engine. */
 export interface DeviceHost {
@@ -247,7 +248,7 @@ export class Device {
     if (this.#events !== undefined) this.#events = { ...this.#events, isReplacement: false };
     if (this.#audio !== undefined) this.#audio = { ...this.#audio, isReplacement: false };
     old.sink.end();
-    this.#connectedAt = Date.now();
+    this.#connectedAt = sharedNow();
   }
 
   #endEvents(): void {
@@ -268,7 +269,7 @@ export class Device {
 
   /** Notes a stream that was opened; the first one connects the device. */
   #connect(): void {
-    this.#seenAt = Date.now();
+    this.#seenAt = sharedNow();
     if (this.isConnected) return;
     this.#connectedAt = this.#seenAt;
     this.#publish("device.connected", {});
@@ -284,7 +285,7 @@ export class Device {
     this.#clearPlayback();
     this.#held.releaseAll();
     this.#connectedAt = undefined;
-    this.#seenAt = Date.now();
+    this.#seenAt = sharedNow();
     this.#publish("device.lost", {});
     this.#host.connectionChanged(this);
     this.#host.stateChanged(this);
@@ -292,7 +293,7 @@ export class Device {
   }
 
   #admitMessage(rate: MessageRate): void {
-    this.#seenAt = Date.now();
+    this.#seenAt = sharedNow();
     if (!rate.take(performance.now())) throw new WavecacheError("MESSAGES_EXHAUSTED");
   }
 
@@ -375,7 +376,7 @@ export class Device {
   }
 
   #storeReport(status: DeviceStatus): void {
-    this.#report = { ...status, at: Date.now() };
+    this.#report = { ...status, at: sharedNow() };
     this.#host.stateChanged(this);
     this.#host.rowChanged(this);
   }

@@ -19,6 +19,7 @@ import type { ButtonEventName, ButtonName, DeviceAction } from "./device-state.t
 import type { SoundSource } from "../sounds/sound.ts";
 import type { EventWriter } from "../events/event-writer.ts";
 import { Ticker } from "../../base/ticker.ts";
+import { sharedNow } from "../../base/system/shared-clock.ts";
 
 /** Stores devices across restarts. */
 export interface DeviceStore {
@@ -221,7 +222,7 @@ export class Devices implements DeviceHost {
   }
 
   #enter(deviceId: string): Device {
-    const at = Date.now();
+    const at = sharedNow();
     const device = new Device({ deviceId, mode: 0, report: null, createdAt: at, seenAt: at }, this);
     this.#remember(device);
     this.#forgetOldest();

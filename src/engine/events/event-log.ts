@@ -12,6 +12,7 @@ import {
   recentEvents,
 } from "../../base/limits/events.ts";
 import type { Log } from "../../base/log/log.ts";
+import { sharedNow } from "../../base/system/shared-clock.ts";
 import type { KeeperClient } from "../../pool/keeper-client.ts";
 import type { EventRow, NewEvent } from "../../store/events/outbox.ts";
 import type { EventData, EventType } from "../../store/events/types.ts";
@@ -75,7 +76,7 @@ export class EventLog implements EventWriter {
   }
 
   add<T extends EventType>(type: T, subject: string, data: EventData<T>): void {
-    this.#unwritten.push({ type, subject, at: Date.now(), data });
+    this.#unwritten.push({ type, subject, at: sharedNow(), data });
     this.#dropExcess();
     this.#writeTimer ??= setTimeout(() => void this.flush(), eventBatchMs);
   }
@@ -201,7 +202,7 @@ export class EventLog implements EventWriter {
   async #prune(): Promise<void> {
     try {
       const limits = { maxEvents: this.#settings.maxEvents, maxAgeMs: maxEventAgeMs };
-      while ((await this.#keeper.call("pruneEvents", { ...limits, at: Date.now() })) === eventsPrunedAtOnce);
+      while ((await this.#keeper.call("pruneEvents", { ...limits, at: sharedNow() })) === eventsPrunedAtOnce);
     } catch (error) {
       this.#log.warn("old events could not be removed", { error });
     } finally {

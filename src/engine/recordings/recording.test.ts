@@ -18,6 +18,7 @@ const spec: RecordingSpec = {
   threshold: { dbfs: -50, silenceMs: 2000 },
   connection: "c",
   run: "r",
+  clockAheadMs: 0,
 };
 const started = (name: string): StartedSegment => ({
   name,

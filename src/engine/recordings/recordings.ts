@@ -6,6 +6,7 @@ import type { Log } from "../../base/log/log.ts";
 import type { Tracer } from "../../base/tracing/tracer.ts";
 import { RateLimitedLog } from "../../base/log/rate-limited-log.ts";
 import type { RecordingEntry, StartedSegment } from "../../base/recording-entry.ts";
+import { clockAheadMs, sharedNow } from "../../base/system/shared-clock.ts";
 import type { Bus } from "../../bus/bus.ts";
 import type { NibbleOrder } from "../../codec/ima-adpcm.ts";
 import type { SoundThreshold } from "../../codec/peaks/sound-detector.ts";
@@ -157,6 +158,7 @@ export class Recordings implements RecordingHost {
       threshold: thresholdOf(device),
       connection: randomUUID(),
       run: this.#run,
+      clockAheadMs: clockAheadMs(),
     };
     const recording = new Recording(spec, owner, this);
     this.#all.add(recording);
@@ -266,7 +268,7 @@ export class Recordings implements RecordingHost {
       sampleRate,
       channels,
     };
-    this.#pool.keeper.call("startSegment", { segment, live, at: Date.now() }).catch((error: unknown) => {
+    this.#pool.keeper.call("startSegment", { segment, live, at: sharedNow() }).catch((error: unknown) => {
       this.#rateLimitedLog.warn("the start of a segment could not be kept", { error, name: segment.name });
     });
   }
@@ -276,7 +278,7 @@ export class Recordings implements RecordingHost {
   }
 
   release(recording: Recording, unfinished: string[]): void {
-    this.sounds.release(recording, Date.now());
+    this.sounds.release(recording, sharedNow());
     this.#all.delete(recording);
     this.#cluster?.remove(recording);
     const reason: SessionEnd = this.#closing || recording.hasFailed ? "server" : "device";
@@ -298,7 +300,7 @@ export class Recordings implements RecordingHost {
 
   /** What is running is asked at once, so that no segment is missed between the answers and those that wait. */
   async written(period: Period): Promise<{ segments: UnenteredSegment[]; knownUntilUs: number }> {
-    const nowUs = Date.now() * 1000;
+    const nowUs = sharedNow() * 1000;
     const running = this.#sendersOf(period);
     const looks = await Promise.all(running.map((recording) => recording.look()));
     const open = looks.flatMap(({ segments }, index) => {

@@ -3,6 +3,7 @@
  * node, so they do not count here, and what a policy keeps of the newest stays until the node is back.
  */
 import { maxRemovedTogether, retentionPageRows } from "../../base/limits/retention.ts";
+import { sharedNow } from "../../base/system/shared-clock.ts";
 import type { KeeperClient } from "../../pool/keeper-client.ts";
 import type { Candidate, CandidatePosition, RetainedKind } from "../../store/retention/catalog.ts";
 import type { Policy } from "./policy.ts";
@@ -44,7 +45,7 @@ export class AbandonedRetention {
   }
 
   async #remove(kind: RetainedKind, candidates: Candidate[]): Promise<void> {
-    const ids = await this.#keeper.call("expireAbandoned", { kind, candidates, at: Date.now() });
+    const ids = await this.#keeper.call("expireAbandoned", { kind, candidates, at: sharedNow() });
     const gone = new Set<string | number>(ids);
     const bytes = candidates.reduce((sum, each) => sum + (gone.has(each.id) ? each.bytes : 0), 0);
     if (gone.size > 0) this.#onExpired(kind, gone.size, bytes);

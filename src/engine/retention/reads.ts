@@ -1,5 +1,6 @@
 /** Who reads what: retention removes nothing that is being read, and what was read least recently first. */
 import { maxReadTimes, readRecencyMs } from "../../base/limits/retention.ts";
+import { sharedNow } from "../../base/system/shared-clock.ts";
 import type { ReadTime } from "../../store/retention/catalog.ts";
 
 /** A read within this time after another one of the same stream changes nothing. */
@@ -26,7 +27,7 @@ export class Reads<Id extends string | number> {
     this.#recent.delete(id);
     this.#recent.set(id, now);
     if (this.#recent.size > maxReadTimes) this.#recent.delete(firstKey(this.#recent));
-    this.#unsaved.set(id, Date.now());
+    this.#unsaved.set(id, sharedNow());
     if (this.#unsaved.size > maxReadTimes) this.#unsaved.delete(firstKey(this.#unsaved));
   }
 

@@ -13,6 +13,7 @@ import {
 import { minStreamBytes } from "../../base/limits/streams.ts";
 import type { Log } from "../../base/log/log.ts";
 import { RateLimitedLog } from "../../base/log/rate-limited-log.ts";
+import { sharedNow } from "../../base/system/shared-clock.ts";
 import type { KeeperClient } from "../../pool/keeper-client.ts";
 import type { Writers } from "../../pool/writers.ts";
 import type { RetentionReason, UploadRef } from "../../store/keeper-calls.ts";
@@ -168,7 +169,7 @@ export class Retention implements StreamRetention {
     const { samples, recordings } = await keeper.call("retentionUsage", null);
     const { objectBytes, unfinishedBytes } = streams.figures();
     const recordingBytes = recordings.bytes + this.#use.unenteredBytes();
-    return [...samples, { at: Date.now(), streamBytes: objectBytes + unfinishedBytes, recordingBytes }];
+    return [...samples, { at: sharedNow(), streamBytes: objectBytes + unfinishedBytes, recordingBytes }];
   }
 
   async usage(): Promise<UsageReport> {
@@ -180,7 +181,7 @@ export class Retention implements StreamRetention {
     );
     const { disks } = this;
     const facts = { figures: streams.figures(), unenteredBytes: this.#use.unenteredBytes(), found, policies };
-    const report = reportUsage({ now: Date.now(), ...facts, disks });
+    const report = reportUsage({ now: sharedNow(), ...facts, disks });
     return { ...report, lastRunAt: this.#lastRunAt };
   }
 
@@ -218,7 +219,7 @@ export class Retention implements StreamRetention {
       if (isPassDue) {
         this.#passedAtMs = performance.now();
         await this.#use.recount(this.#policies);
-        await this.#abandoned.expire(this.#policies, Date.now());
+        await this.#abandoned.expire(this.#policies, sharedNow());
       } else await this.#use.recountIfChanged(this.#policies);
       if (performance.now() < this.#pausedUntilMs) return;
       const isAwaited = this.#makesRoom && this.#base.streams.admission.waitingBytes > 0;
@@ -297,7 +298,7 @@ export class Retention implements StreamRetention {
       isShort = true;
       this.#failures.warn("what is not kept any longer could not be removed", { error });
     }
-    this.#lastRunAt = Date.now();
+    this.#lastRunAt = sharedNow();
     this.#newBytes = 0;
     // Looking again at once would find the same that is in use or kept.
     const pauseMs = Math.max(retentionPauseMs, 10 * (performance.now() - startedAtMs));
@@ -321,7 +322,7 @@ export class Retention implements StreamRetention {
     const recordingIsInUse = (id: number) =>
       recordings.reads.isInProgress(id) || recordings.isIrremovable(id);
     return {
-      now: Date.now(),
+      now: sharedNow(),
       evictableBytes: this.#base.archive?.evictableBytes ?? { streams: 0, recordings: 0 },
       maxStreams: this.#maxStreams,
       get newBytes() {
@@ -374,7 +375,7 @@ export class Retention implements StreamRetention {
   async #sample(): Promise<void> {
     try {
       await this.#base.keeper.call("sampleUsage", {
-        at: Date.now(),
+        at: sharedNow(),
         unenteredBytes: this.#use.unenteredBytes(),
       });
     } catch (error) {

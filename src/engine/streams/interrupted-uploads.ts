@@ -4,6 +4,7 @@
  */
 import { maxExpiredTogether, reclaimPauseMs } from "../../base/limits/streams.ts";
 import type { Log } from "../../base/log/log.ts";
+import { sharedNow } from "../../base/system/shared-clock.ts";
 import type { IdleUpload, KeeperArgs, KeeperCall, KeeperResult } from "../../store/keeper-calls.ts";
 import type { Admission, Reclaimer } from "./admission.ts";
 import type { StreamCounts } from "./counts.ts";
@@ -60,7 +61,7 @@ export class InterruptedUploads implements Reclaimer {
   /** Neither node counts their bytes. */
   async #expireAbandoned(): Promise<void> {
     const call = { deadMs: this.#host.ttlMs, limit: maxExpiredTogether };
-    const streamIds = await this.#host.call("expireAbandonedUploads", { ...call, at: Date.now() });
+    const streamIds = await this.#host.call("expireAbandonedUploads", { ...call, at: sharedNow() });
     for (const streamId of streamIds)
       this.#log.info("an unfinished upload of a dead node has expired", { streamId });
   }
@@ -111,7 +112,7 @@ export class InterruptedUploads implements Reclaimer {
     const isInUse = ({ streamId }: IdleUpload) => this.#host.uploads.has(streamId);
     const inUse = idle.filter(isInUse);
     const expired = uploads.filter((upload) => !isInUse(upload));
-    const removed = await this.#host.call("expire", { expired, inUse, reason, at: Date.now() });
+    const removed = await this.#host.call("expire", { expired, inUse, reason, at: sharedNow() });
     this.#admission.unfinishedBytes -= removed.bytes;
     this.#counts.expired(removed.streamIds.length);
     return removed;

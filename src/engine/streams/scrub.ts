@@ -14,6 +14,7 @@ import {
   scrubRetryMs,
 } from "../../base/limits/streams.ts";
 import type { Log } from "../../base/log/log.ts";
+import { sharedNow } from "../../base/system/shared-clock.ts";
 import type { Pool } from "../../pool/pool.ts";
 import type { Reader } from "../../pool/reader.ts";
 import type { CacheLayout } from "../../store/layout.ts";
@@ -99,7 +100,7 @@ export class Scrub {
       } catch (error) {
         this.#failed(error);
       }
-      const dueInMs = (this.finishedAt ?? -Infinity) + intervalMs - Date.now();
+      const dueInMs = (this.finishedAt ?? -Infinity) + intervalMs - sharedNow();
       await this.#wait(dueInMs > 0 ? Math.min(dueInMs, maxWaitMs) : Math.min(intervalMs, scrubRetryMs));
     }
   }
@@ -121,7 +122,7 @@ export class Scrub {
   async #passIfDue(intervalMs: number): Promise<void> {
     const state = await this.#pool.keeper.call("scrubState", null);
     this.finishedAt = state.finishedAt;
-    const age = Date.now() - (state.finishedAt ?? -Infinity);
+    const age = sharedNow() - (state.finishedAt ?? -Infinity);
     // A time in the future means that the clock was set.
     if (state.after === undefined && age >= 0 && age < intervalMs) return;
     const first = await this.#nextPage(state.after ?? "");
@@ -153,7 +154,7 @@ export class Scrub {
     }
     await this.#sweep();
     this.progress = 0;
-    this.finishedAt = Date.now();
+    this.finishedAt = sharedNow();
     await this.#save({ after: undefined, finishedAt: this.finishedAt });
     this.#log.info("the scrub has verified all objects", { objects: this.objects, bytes: this.bytes });
   }

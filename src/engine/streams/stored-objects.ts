@@ -1,5 +1,6 @@
 /** Audio that the cache has already: who asks for it by its SHA-256 need not upload it. */
 import { maxStreamsOfObject } from "../../base/limits/streams.ts";
+import { sharedNow } from "../../base/system/shared-clock.ts";
 import type { Pool } from "../../pool/pool.ts";
 import type { Account } from "../../store/streams/accounts.ts";
 import type { StreamRow } from "../../store/streams/catalog.ts";
@@ -55,7 +56,7 @@ export class StoredObjects {
     this.#counts.pending += 1;
     try {
       const room = this.#accounts.roomOf(account);
-      const call = { streamId, key: this.#host.newKey(), sha256, metadata, room, at: Date.now() };
+      const call = { streamId, key: this.#host.newKey(), sha256, metadata, room, at: sharedNow() };
       const { size } = await this.#keeper.call("adopt", call);
       this.#accounts.adopted(account, size);
       this.#counts.adopted();

@@ -1,5 +1,6 @@
 /** Removals of streams, one at a time for a client, and in groups for retention. */
 import { WavecacheError } from "../../base/errors.ts";
+import { sharedNow } from "../../base/system/shared-clock.ts";
 import type { Pool } from "../../pool/pool.ts";
 import type { RemovedStreams, RetentionReason, UploadRef } from "../../store/keeper-calls.ts";
 import type { CacheLayout } from "../../store/layout.ts";
@@ -78,7 +79,7 @@ export class StreamRemovals {
   async removeTogether(all: readonly UploadRef[], reason: RetentionReason): Promise<RemovedStreams> {
     const streams = all.filter(({ streamId }) => this.#isFree(streamId));
     for (const { streamId } of streams) this.#closeFile(streamId);
-    const call = this.#pool.keeper.call("removeStreams", { streams, reason, at: Date.now() });
+    const call = this.#pool.keeper.call("removeStreams", { streams, reason, at: sharedNow() });
     const settled = call.then(noResult, noResult);
     for (const { streamId } of streams) this.#leaving.set(streamId, settled);
     try {

@@ -6,6 +6,7 @@ import type { Log } from "../../base/log/log.ts";
 import type { RequestContext } from "../../base/request-context.ts";
 import type { Tracer } from "../../base/tracing/tracer.ts";
 import { isStreamId } from "../../base/ids/stream-id.ts";
+import { sharedNow } from "../../base/system/shared-clock.ts";
 import type { Bus } from "../../bus/bus.ts";
 import type { Pool } from "../../pool/pool.ts";
 import { requireReadable } from "../../store/elsewhere.ts";
@@ -204,7 +205,7 @@ export class Streams {
       isReopened: false,
       afterFault: false,
       archive,
-      at: Date.now(),
+      at: sharedNow(),
     };
     const { totals, recovery, node } = await this.#pool.keeper.open(args, {
       notified: (notice) => this.#noticed(notice),

@@ -1,6 +1,7 @@
 /** What uploads need of the thread pool and the catalog; keeps the admission and the counts in step with it. */
 import { toWavecacheError, type WavecacheError } from "../../base/errors.ts";
 import type { Log } from "../../base/log/log.ts";
+import { sharedNow } from "../../base/system/shared-clock.ts";
 import type { Sealed } from "../../lane/messages/streams.ts";
 import type { Pool } from "../../pool/pool.ts";
 import type { UploadEvents, UploadSlot } from "../../pool/upload-slot.ts";
@@ -71,7 +72,9 @@ export class UploadStorage implements UploadHost {
     this.#owner = owner;
     this.#log = log;
     this.#spans = spans;
-    this.#checkpoints = new Checkpoints((items) => pool.keeper.call("checkpoint", { items, at: Date.now() }));
+    this.#checkpoints = new Checkpoints((items) =>
+      pool.keeper.call("checkpoint", { items, at: sharedNow() }),
+    );
   }
 
   /** Enters a new stream. Rejects with STREAM_EXISTS if the id is in use, and with TOKEN_LIMIT_REACHED. */
@@ -83,7 +86,7 @@ export class UploadStorage implements UploadHost {
     this.#counts.pending += 1;
     try {
       if (this.accounts.isLimited(upload)) await this.accounts.check(upload, size);
-      const call = { streamId, key, metadata, account: account?.id ?? null, at: Date.now() };
+      const call = { streamId, key, metadata, account: account?.id ?? null, at: sharedNow() };
       await this.#pool.keeper.call("reserve", call);
       this.#counts.reserved();
     } finally {
@@ -114,7 +117,7 @@ export class UploadStorage implements UploadHost {
     else await this.accounts.check(upload, size);
     const refusal = how === "reopen" ? "STREAM_UNKNOWN" : (this.#quota.refusal(streamId) ?? null);
     const rules = { restart: how === "restart", asksOwner: this.#owner.canAsk(), refusal } as const;
-    const call = { streamId, key, metadata, account, ...rules, at: Date.now() };
+    const call = { streamId, key, metadata, account, ...rules, at: sharedNow() };
     const found = await this.#takeOver(call);
     if (found.kind === "restarted") this.admission.unfinishedBytes -= found.discardedBytes;
     return found.kind === "moved" ? await this.#bring(streamId, found) : found;
@@ -125,7 +128,7 @@ export class UploadStorage implements UploadHost {
     const found = await this.#resume(call);
     if (found.kind !== "elsewhere") return found;
     await this.#owner.askForUpload(found.node, call.streamId);
-    return await this.#resume({ ...call, asksOwner: false, at: Date.now() });
+    return await this.#resume({ ...call, asksOwner: false, at: sharedNow() });
   }
 
   async #bring(streamId: string, moved: ResumeAnswer & { kind: "moved" }): Promise<ResumeAnswer> {
@@ -173,7 +176,7 @@ export class UploadStorage implements UploadHost {
 
   async commit(upload: Upload, sealed: Sealed): Promise<StreamRow> {
     const { streamId, key } = upload;
-    const at = Date.now();
+    const at = sharedNow();
     const { row, addedBytes } = await this.#traced(upload, () =>
       this.#pool.keeper.call("finish", { streamId, key, ...sealed, at }),
     );
@@ -239,7 +242,7 @@ export class UploadStorage implements UploadHost {
 
   /** Returns the bytes that the unfinished stream keeps. */
   async #leave(streamId: string): Promise<number> {
-    const left = await this.#pool.keeper.call("leave", { streamId, at: Date.now() });
+    const left = await this.#pool.keeper.call("leave", { streamId, at: sharedNow() });
     this.#counts.left(left);
     if (left?.state === "unfinished") return left.size;
     // The keeper completed a commit that had failed at its last step, and does not say how many bytes that added.

@@ -1,4 +1,5 @@
 /** The metric families of the archive. They have no values without one. */
+import { sharedNow } from "../../base/system/shared-clock.ts";
 import type { Family, Values } from "./families.ts";
 import type { ArchiveFigures, Sources } from "./sources.ts";
 
@@ -37,7 +38,7 @@ export function archiveFamilies({ archive, archiver }: Sources): Family[] {
       help: "How long the oldest object or recording waits to be archived; 0 if none does.",
       labels: [],
       values: figures(({ totals: { oldestQueuedAt } }) =>
-        oldestQueuedAt === null ? 0 : Math.max(0, Date.now() - oldestQueuedAt) / 1000,
+        oldestQueuedAt === null ? 0 : Math.max(0, sharedNow() - oldestQueuedAt) / 1000,
       ),
     },
     {

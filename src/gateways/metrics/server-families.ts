@@ -1,4 +1,5 @@
 /** The metric families of the server. Names end with their unit; counters start at zero with the process. */
+import { clockAheadMs } from "../../base/system/shared-clock.ts";
 import type { Family, Values } from "./families.ts";
 import { archiveFamilies } from "./archive-families.ts";
 import { clusterFamilies } from "./cluster-families.ts";
@@ -21,6 +22,12 @@ export function serverFamilies(sources: Sources): Family[] {
       name: "wavecache_log_lines_dropped_total",
       help: "Lines of the log that standard output could not take: its reader is gone or too slow, or its disk full.",
       values: () => sources.logOutput.droppedLines,
+    },
+    {
+      type: "gauge",
+      name: "wavecache_clock_ahead_seconds",
+      help: "How much the clock of this machine is ahead of that of a shared catalog, if it is wrong; its times are corrected.",
+      values: () => clockAheadMs() / 1000,
     },
     {
       type: "counter",

@@ -6,6 +6,7 @@ import { mqttButtonMaxAgeMs, mqttRetry } from "../../base/limits/mqtt.ts";
 import type { Log } from "../../base/log/log.ts";
 import { RateLimitedLog } from "../../base/log/rate-limited-log.ts";
 import { readServiceCredentials } from "../../base/system/credentials.ts";
+import { sharedNow } from "../../base/system/shared-clock.ts";
 import { cloudEvent } from "../../engine/events/cloud-event.ts";
 import { configHash } from "../../engine/events/delivery/consumer-claims.ts";
 import { Deliveries, type DeliveryBase } from "../../engine/events/delivery/deliveries.ts";
@@ -154,7 +155,7 @@ export class MqttGateway {
   async #publish(event: EventRow): Promise<void> {
     const { type, subject, at, data } = event;
     await this.#connection!.publish(this.#topics.event(type, subject), cloudEvent(event), false);
-    if (type !== "device.button" || Date.now() - at > mqttButtonMaxAgeMs) return;
+    if (type !== "device.button" || sharedNow() - at > mqttButtonMaxAgeMs) return;
     const { deviceId, button, event: press } = JSON.parse(data) as EventData<"device.button">;
     const payload = JSON.stringify({ event_type: press });
     await this.#connection!.publish(this.#topics.button(deviceId, button), payload, false);

@@ -67,6 +67,8 @@ export interface RecordingSpec {
   connection: string;
   run: string;
   threshold: SoundThreshold;
+  /** Of the clock of this machine (shared-clock.ts), when the connection began. */
+  clockAheadMs: number;
 }
 
 /** A recording on its writer. */

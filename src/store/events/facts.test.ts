@@ -53,6 +53,7 @@ function open(): void {
     report: () => undefined,
     announce: (newest) => void announced.push(newest),
     changed: () => undefined,
+    clockDiffers: () => undefined,
     failed: () => undefined,
   });
   keeper.open(openArgs);

@@ -1,6 +1,7 @@
 /** What the keeper writes of its facts: each in the transaction of the change itself. */
 import { maxNamedStreams } from "../../base/limits/events.ts";
 import type { RecordingEntry } from "../../base/recording-entry.ts";
+import { sharedNow } from "../../base/system/shared-clock.ts";
 import type { Catalog, FinishedStream, StreamRow } from "../streams/catalog.ts";
 import type { StreamMetadata } from "../streams/metadata.ts";
 import type { EventOutbox } from "./outbox.ts";
@@ -33,7 +34,7 @@ export function rowFinished(catalog: Pick<Catalog, "find" | "events">, streamId:
 
 export function streamRemoved(events: EventOutbox, row: StreamRow, reason: RemovalReason): void {
   const data = { ...goneStream(row), reason };
-  events.append({ type: "stream.removed", subject: streamSubject(row.streamId), at: Date.now(), data });
+  events.append({ type: "stream.removed", subject: streamSubject(row.streamId), at: sharedNow(), data });
 }
 
 export function streamExpired(events: EventOutbox, row: StreamRow, reason: ExpiryReason, at: number): void {
@@ -52,7 +53,7 @@ export function noteDamage(catalog: Pick<Catalog, "events" | "markDamaged">, sha
   const streamIds = catalog.markDamaged(sha256, true);
   if (streamIds.length > 0) {
     const data = { sha256, streamIds: streamIds.slice(0, maxNamedStreams), streams: streamIds.length };
-    catalog.events.append({ type: "storage.damaged", subject: "storage", at: Date.now(), data });
+    catalog.events.append({ type: "storage.damaged", subject: "storage", at: sharedNow(), data });
   }
   return streamIds;
 }
@@ -72,7 +73,7 @@ export function recordingClosed(events: EventOutbox, id: number, recording: Reco
   const length = { startedAtMs, endedAtMs, samples, gaps, lostFrames };
   const data = { id, name, ...format, ...length, wavBytes: wav.bytes, wavSha256: wav.sha256 };
   const subject = recordingSubject(recording);
-  events.append({ type: "recording.closed", subject, at: Date.now(), data });
+  events.append({ type: "recording.closed", subject, at: sharedNow(), data });
 }
 
 export function recordingRemoved(
@@ -82,7 +83,7 @@ export function recordingRemoved(
 ): void {
   const { id, name, device } = recording;
   const data = { id, name, device, reason };
-  events.append({ type: "recording.removed", subject: recordingSubject(recording), at: Date.now(), data });
+  events.append({ type: "recording.removed", subject: recordingSubject(recording), at: sharedNow(), data });
 }
 
 /** All segments of a device have one subject, so their events stay in order. */

@@ -137,6 +137,7 @@ export class RecordedDay {
       threshold: { dbfs: -50, silenceMs: 2_000 },
       connection: `c${this.#connection}`,
       run: `r${this.#run}`,
+      clockAheadMs: 0,
     };
     const owner = {
       started: (segment: Parameters<typeof describeStarted>[1]) => {

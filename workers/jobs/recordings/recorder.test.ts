@@ -51,6 +51,7 @@ function specOf(changes: Partial<RecordingSpec> = {}, channels = 1): RecordingSp
     threshold: { dbfs: -50, silenceMs: 500 },
     connection: "c",
     run: "r",
+    clockAheadMs: 0,
     ...changes,
   };
 }

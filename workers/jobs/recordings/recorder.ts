@@ -103,8 +103,12 @@ export class Recorder {
   #nowMs = 0;
   #unwrittenSinceMs = 0;
 
-  /** `wallMs` is the system's clock, in ms since 1970. */
-  constructor(spec: RecordingSpec, owner: RecorderOwner, wallMs: () => number = Date.now) {
+  /** `wallMs` is the time of recordings, in ms since 1970: the system's clock, where that is right. */
+  constructor(
+    spec: RecordingSpec,
+    owner: RecorderOwner,
+    wallMs: () => number = () => Date.now() - spec.clockAheadMs,
+  ) {
     const { channels, codec, frameSamples, sampleRate } = spec.handshake;
     this.#spec = spec;
     this.#owner = owner;

@@ -1,6 +1,7 @@
 /** Removes the state of consumers of events that are no longer configured: nobody else would. */
 import { consumerAbsenceMs, consumerUpkeepMs } from "../../../base/limits/events.ts";
 import type { Log } from "../../../base/log/log.ts";
+import { sharedNow } from "../../../base/system/shared-clock.ts";
 import type { DeliveryKeeper } from "./delivery-run.ts";
 
 export class ConsumerUpkeep {
@@ -32,7 +33,7 @@ export class ConsumerUpkeep {
 
   async #run(): Promise<void> {
     try {
-      const args = { consumers: this.#consumers(), at: Date.now(), absenceMs: consumerAbsenceMs };
+      const args = { consumers: this.#consumers(), at: sharedNow(), absenceMs: consumerAbsenceMs };
       await this.#keeper.call("keepConsumers", args);
     } catch (error) {
       this.#log.warn("the state of former consumers of events could not be removed", { error });

@@ -19,6 +19,7 @@ import {
 } from "../../../base/limits/events.ts";
 import { toWavecacheError } from "../../../base/errors.ts";
 import type { Log } from "../../../base/log/log.ts";
+import { sharedNow } from "../../../base/system/shared-clock.ts";
 import type { KeeperClient } from "../../../pool/keeper-client.ts";
 import type { DeliveryRow } from "../../../store/events/deliveries.ts";
 import type { EventRow } from "../../../store/events/outbox.ts";
@@ -149,7 +150,7 @@ export class DeliveryRun {
 
   /** The time of the next attempt may be of a node whose clock is ahead. */
   #loaded(row: DeliveryRow): Pending {
-    const latest = Date.now() + delayMs(this.#parts.settings.retry, row.attempts);
+    const latest = sharedNow() + delayMs(this.#parts.settings.retry, row.attempts);
     return { ...row, nextAt: Math.min(row.nextAt, latest), isSaved: true };
   }
 
@@ -224,7 +225,7 @@ export class DeliveryRun {
   }
 
   #schedule({ subject, nextAt }: Pending): void {
-    const waitMs = nextAt - Date.now();
+    const waitMs = nextAt - sharedNow();
     if (waitMs <= 0) return this.#becomeReady(subject);
     clearTimeout(this.#timers.get(subject));
     this.#timers.set(
@@ -276,7 +277,7 @@ export class DeliveryRun {
   #failed(pending: Pending, error: string): void {
     const { settings, report, log } = this.#parts;
     const { retry, consumer } = settings;
-    const now = Date.now();
+    const now = sharedNow();
     report.figures.failed += 1;
     this.#failuresInRow += 1;
     report.lastError = error;

@@ -5,6 +5,7 @@ import { hookRetry, maxDeadDeliveries, webhookTimeoutMs } from "../../../base/li
 import type { Log } from "../../../base/log/log.ts";
 import type { DeliveryRow } from "../../../store/events/deliveries.ts";
 import type { Tracer } from "../../../base/tracing/tracer.ts";
+import { sharedNow } from "../../../base/system/shared-clock.ts";
 import type { EventRow } from "../../../store/events/outbox.ts";
 import type { EventFilter } from "../event-filter.ts";
 import { configHash } from "./consumer-claims.ts";
@@ -132,7 +133,7 @@ export class Hooks {
     const { hook } = this.#find(name);
     const [type, subject, data] = ["server.started", "server", '{"version":"test"}'] as const;
     try {
-      await this.#send(hook, { id: 0, type, subject, at: Date.now(), data }, new AbortController().signal);
+      await this.#send(hook, { id: 0, type, subject, at: sharedNow(), data }, new AbortController().signal);
       return undefined;
     } catch (error) {
       return error instanceof Error ? error.message : String(error);

@@ -8,6 +8,7 @@ import type { LookupFunction } from "node:net";
 import { Webhook } from "standardwebhooks";
 import type { AddressList } from "../../../base/address-list.ts";
 import { formatTraceParent, type TraceParent } from "../../../base/request-context.ts";
+import { sharedNow } from "../../../base/system/shared-clock.ts";
 import type { EventRow } from "../../../store/events/outbox.ts";
 import { cloudEvent } from "../cloud-event.ts";
 import { type Destination, destinationOf } from "./destination.ts";
@@ -33,7 +34,7 @@ export async function sendWebhook(
   const target = new URL(url);
   const destination = await destinationOf(target.hostname, allowed);
   const body = cloudEvent(event);
-  const [id, at] = [String(event.id), new Date()];
+  const [id, at] = [String(event.id), new Date(sharedNow())];
   const headers = {
     "content-type": contentType,
     "content-length": Buffer.byteLength(body),

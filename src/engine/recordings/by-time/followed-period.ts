@@ -4,6 +4,7 @@
  * `followLateMs` ago, whatever is still on its way. Sample `n` is the same one that a request has which comes later.
  */
 import { followLateMs } from "../../../base/limits/recordings.ts";
+import { sharedNow } from "../../../base/system/shared-clock.ts";
 import type { Period } from "../../../store/recordings/timeline/catalog.ts";
 import { type GapRule, type Plan, type PlanOptions, type PlannedFormat, samplesUntil } from "./plan.ts";
 
@@ -52,7 +53,7 @@ export class FollowedPeriod {
    * Rejects with RECORDING_GAP, FORMAT_CHANGES.
    */
   async next(): Promise<Plan | undefined> {
-    const nowUs = Date.now() * 1000;
+    const nowUs = sharedNow() * 1000;
     const knownUs = Math.max(await this.#source.knownUntil(this.#period), nowUs - followLateMs * 1000);
     const part = { ...this.#period, toUs: Math.min(knownUs, this.#period.toUs) };
     const end = samplesUntil(part, this.format.sampleRate);

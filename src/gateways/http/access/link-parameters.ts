@@ -4,6 +4,7 @@ import type { Principal } from "../../../access/principal.ts";
 import { durationExpected, parseDuration } from "../../../base/duration.ts";
 import { WavecacheError } from "../../../base/errors.ts";
 import { maxLinkSeconds } from "../../../base/limits/access.ts";
+import { sharedNow } from "../../../base/system/shared-clock.ts";
 import type { Parameter } from "../parameters.ts";
 import { timeSchema } from "../schemas.ts";
 
@@ -30,7 +31,7 @@ export const linkDuration: Parameter<number> = {
 /** When a link that lasts this long expires, in seconds since 1970: not after the credential of whoever shares it. */
 export function expiryOf(durationMs: number, principal: Principal): number {
   return Math.floor(
-    Math.min(Date.now() + durationMs, principal.expiresAt ?? Number.POSITIVE_INFINITY) / 1000,
+    Math.min(sharedNow() + durationMs, principal.expiresAt ?? Number.POSITIVE_INFINITY) / 1000,
   );
 }
 

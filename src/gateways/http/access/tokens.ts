@@ -6,6 +6,7 @@ import type { NewToken, TokenSpec } from "../../../access/tokens.ts";
 import { durationExpected, parseDuration } from "../../../base/duration.ts";
 import { ParameterError } from "../../../base/errors.ts";
 import { maxAuditEntries, maxNoteChars, maxTokenBodyBytes } from "../../../base/limits/access.ts";
+import { sharedNow } from "../../../base/system/shared-clock.ts";
 import { readBody } from "../../../listen/request-body.ts";
 import type { TokenRow } from "../../../store/tokens/catalog.ts";
 import { json, type Operation, operation } from "../operation.ts";
@@ -177,7 +178,7 @@ function readExpiry(text: string | undefined): number | null {
   if (text === undefined) return null;
   const ms = parseDuration(text);
   if (ms === undefined) throw new ParameterError("expires", `expected ${durationExpected}`);
-  return Date.now() + ms;
+  return sharedNow() + ms;
 }
 
 function describe(row: TokenRow): v.InferOutput<typeof listSchema>["tokens"][number] {

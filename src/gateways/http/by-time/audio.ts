@@ -3,6 +3,7 @@ import { ParameterError } from "../../../base/errors.ts";
 import { formatTime } from "../../../base/format-time.ts";
 import { audioStallSeconds } from "../../../base/limits/audio-http.ts";
 import { periodReadBytes } from "../../../base/limits/recordings.ts";
+import { sharedNow } from "../../../base/system/shared-clock.ts";
 import type { FollowedPeriod } from "../../../engine/recordings/by-time/followed-period.ts";
 import { PeriodAudio, type PeriodFormat, tagOf } from "../../../engine/recordings/by-time/period-audio.ts";
 import type { GapRule, Plan, PlanOptions } from "../../../engine/recordings/by-time/plan.ts";
@@ -65,7 +66,7 @@ export function recordingAudioOperation(recordings: PeriodRecordings): Operation
         return await answerRecording(asked, recordings, id, principal);
       const period = periodOf(id, query);
       principal.requirePeriod({ ...period, streamId: query.stream });
-      if (period.toUs > Date.now() * 1000) return await followPeriod(asked, recordings, period, query);
+      if (period.toUs > sharedNow() * 1000) return await followPeriod(asked, recordings, period, query);
       const plan = await recordings.plan(period, planOptions(query));
       return await answerPeriod(asked, recordings, plan, query.format ?? "wav", id);
     },

@@ -6,6 +6,7 @@ import type { Principal } from "../../../access/principal.ts";
 import { WavecacheError } from "../../../base/errors.ts";
 import type { GatewayMeter } from "../../../base/gateway-meter.ts";
 import { levelBlockMs, maxLevelListeners } from "../../../base/limits/peaks.ts";
+import { sharedNow } from "../../../base/system/shared-clock.ts";
 import { type Level, peakDbfs, rmsDbfs } from "../../../codec/peaks/level.ts";
 
 /** A recording in progress. */
@@ -102,7 +103,7 @@ export class LevelFeed {
       const text = this.#describe(recording);
       if (text !== undefined) fresh.push([recording, text]);
     }
-    const at = Date.now();
+    const at = sharedNow();
     for (const listener of this.#listeners) sendTo(listener, fresh, at);
   }
 

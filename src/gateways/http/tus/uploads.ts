@@ -8,6 +8,7 @@
 import { ParameterError, WavecacheError } from "../../../base/errors.ts";
 import { httpIdleSeconds } from "../../../base/limits/connections.ts";
 import { isStreamId } from "../../../base/ids/stream-id.ts";
+import { sharedNow } from "../../../base/system/shared-clock.ts";
 import type { Readable } from "../../../engine/streams/readable-streams.ts";
 import type { NewStream } from "../../../engine/streams/current-uploads.ts";
 import type { UploadOwner } from "../../../engine/streams/upload.ts";
@@ -63,7 +64,7 @@ export class TusUploads {
 
   /** When an upload that is interrupted now will be removed, in milliseconds since 1970. */
   get expiresAt(): number {
-    return Date.now() + this.#streams.uploadLimits.incompleteTtlSeconds * 1000;
+    return sharedNow() + this.#streams.uploadLimits.incompleteTtlSeconds * 1000;
   }
 
   /** Resolves once the stream and its first audio are durable. */
