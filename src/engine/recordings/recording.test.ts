@@ -98,6 +98,20 @@ describe("a recording", () => {
     expect(stage.said).toEqual(["write 1", "close"]);
   });
 
+  test("that the server ends keeps its frames, and tells its owner, whose device may go on elsewhere", () => {
+    const stage = new Stage();
+    stage.room = 1;
+    stage.recording.write(message(1));
+    stage.recording.write(message(2));
+    stage.recording.shutDown();
+    stage.recording.write(message(3));
+    stage.room = 10;
+    stage.recording.room();
+    expect(stage.said).toEqual(["write 1", "failed SHUTTING_DOWN", "write 2", "close"]);
+    stage.recording.shutDown();
+    expect(stage.said).toHaveLength(4);
+  });
+
   test("that fails tells its owner once, and releases its unfinished segments", async () => {
     const stage = new Stage();
     stage.recording.started(started("a"));

@@ -182,6 +182,16 @@ export class Recording implements RecordingEvents {
     if (this.#queue.length === 0 && !this.#isHeld) this.#slot.close();
   }
 
+  /**
+   * Ends the stream, and its owner's connection: frames that arrive from now on are dropped, so the device must not be told
+   * later that all of them were received.
+   */
+  shutDown(): void {
+    if (this.#state !== "recording") return;
+    this.end();
+    this.#owner.recordingFailed(new WavecacheError("SHUTTING_DOWN"));
+  }
+
   started(segment: StartedSegment): void {
     const { name } = segment;
     this.#unfinished.set(name, this.#beginSpan(name));

@@ -227,7 +227,7 @@ export class Recordings implements RecordingHost {
     await this.#compactor.close();
     await this.archive.close();
     const recordings = [...this.#all];
-    for (const recording of recordings) recording.end();
+    for (const recording of recordings) recording.shutDown();
     await Promise.all(recordings.map((recording) => recording.over));
     await this.#saving;
     await this.#save();

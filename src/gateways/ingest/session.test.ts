@@ -181,6 +181,11 @@ describe("an ingest session", () => {
     failing.session.text();
     expect(failing.calls.slice(1)).toEqual(["close 1013 disk is full"]);
     expect(failing.written.length).toBe(1);
+    const leaving = new Stage();
+    leaving.session.binary(handshakeMessage(pcmFormat));
+    leaving.session.binary(frame);
+    leaving.owner!.recordingFailed(new WavecacheError("SHUTTING_DOWN"));
+    expect(leaving.calls.slice(1)).toEqual(["close 1001 server is shutting down"]);
     for (const [code, close] of [
       ["WORKER_LOST", 1013],
       ["SHUTTING_DOWN", 1001],

@@ -116,7 +116,10 @@ export class IngestSession implements Session, RecordingOwner {
   }
 
   recordingFailed(error: WavecacheError): void {
-    this.#fail(error, tryAgainCode);
+    const { close, reason } = errorRow(error.code);
+    // That is no fault of the recording, and nothing to warn about.
+    if (error.code === "SHUTTING_DOWN") this.#end(close, reason);
+    else this.#fail(error, tryAgainCode);
   }
 
   #handleHandshake(message: Uint8Array): void {
