@@ -3,7 +3,7 @@ import { until } from "../../harness/until.ts";
 import type { ClusterClients } from "./clients.ts";
 import type { Findings } from "./findings.ts";
 import type { ClusterLedger } from "./ledger.ts";
-import { sizesOf } from "./limits.ts";
+import { catalogSizes, serverSizes } from "./limits.ts";
 import type { Machines } from "./machines.ts";
 
 const readLimitMs = 60_000;
@@ -31,16 +31,22 @@ export async function readEverywhere(
 }
 
 /** Every server has archived and removed what it had to. */
-export async function untilDrained({ all }: Machines, findings: Findings): Promise<void> {
+export async function untilDrained({ all, catalogUrl }: Machines, findings: Findings): Promise<void> {
   for (const machine of all) {
     const isDrained = async () => {
-      const sizes = await sizesOf(machine);
+      const sizes = await serverSizes(machine);
       return sizes !== undefined && sizes.queued === 0 && sizes.removals === 0;
     };
     await until(`${machine.name} has empty queues`, drainLimitMs, isDrained).catch(async (error: unknown) => {
-      findings.add(String(error), await sizesOf(machine));
+      findings.add(String(error), await serverSizes(machine));
     });
   }
+  const hasNoTasks = async () => (await catalogSizes(catalogUrl)).tasks === 0;
+  await until("all tasks of servers for others are done", drainLimitMs, hasNoTasks).catch(
+    async (error: unknown) => {
+      findings.add(String(error), await catalogSizes(catalogUrl));
+    },
+  );
 }
 
 /** The object store has no audio of streams that are gone. */

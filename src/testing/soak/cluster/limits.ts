@@ -1,14 +1,17 @@
-/** Memory and queues of each server while a soak runs: they are looked at every few seconds, and must stay within limits. */
+/** Memory and queues while a soak runs: they are looked at every few seconds, and must stay within limits. */
+import { Client } from "pg";
 import { maxFetches, maxWaitingFetches } from "../../../base/limits/archive.ts";
+import { defaultMaxEvents, eventsPrunedAtOnce } from "../../../base/limits/events.ts";
 import { MiB } from "../../../base/limits/units.ts";
 import { scrape } from "../../harness/http/exposition.ts";
 import type { Findings } from "./findings.ts";
 import type { Machine, Machines } from "./machines.ts";
 
-export interface Sizes {
+/** Of one server. */
+export interface ServerSizes {
   /** Resident memory without mapped files. */
   memoryBytes: number;
-  /** What waits to be archived, and to be removed from the archive. */
+  /** Objects and recordings that wait to be archived, and objects that wait to be removed from the archive. */
   queued: number;
   removals: number;
   /** Pieces that are fetched from the archive, or wait for it. */
@@ -16,6 +19,18 @@ export interface Sizes {
   /** Uploads that are under way or were interrupted. */
   unfinished: number;
 }
+
+/** Rows of the catalog that all servers share. */
+export interface CatalogSizes {
+  /** The outbox. */
+  events: number;
+  /** What servers have to do for others: the files of what was removed elsewhere. */
+  tasks: number;
+  /** Unfinished uploads that the archive has parts of. */
+  partedUploads: number;
+}
+
+export type Sizes = ServerSizes & CatalogSizes;
 
 const sampleMs = 3_000;
 /** No fault lasts longer, and a failed put is tried again by then. */
@@ -39,12 +54,15 @@ export function limitsOf(clients: number, devices: number): Sizes {
     removals: clients * longestStallSeconds + segments,
     fetches: maxFetches + maxWaitingFetches,
     unfinished: 4 * clients + 50,
+    events: defaultMaxEvents + eventsPrunedAtOnce,
+    tasks: clients * longestStallSeconds,
+    partedUploads: 4 * clients + 50,
   };
 }
 
 export class LimitsWatch {
   /** The largest of all servers. */
-  readonly largest: Sizes = { memoryBytes: 0, queued: 0, removals: 0, fetches: 0, unfinished: 0 };
+  readonly largest: Partial<Sizes> = {};
   readonly #machines: Machines;
   readonly #limits: Sizes;
   readonly #findings: Findings;
@@ -58,38 +76,57 @@ export class LimitsWatch {
 
   async run(isOver: () => boolean): Promise<void> {
     while (!isOver()) {
-      await Promise.all(this.#machines.all.map((machine) => this.#sample(machine)));
+      const { all, catalogUrl } = this.#machines;
+      for (const machine of all) this.#compare(machine.name, await serverSizes(machine));
+      this.#compare("the catalog", await catalogSizes(catalogUrl));
       await Bun.sleep(sampleMs);
     }
   }
 
-  async #sample(machine: Machine): Promise<void> {
-    const sizes = await sizesOf(machine);
-    if (sizes === undefined) return;
+  #compare(where: string, sizes: Partial<Sizes> = {}): void {
     for (const name of Object.keys(sizes) as (keyof Sizes)[]) {
-      this.largest[name] = Math.max(this.largest[name], sizes[name]);
-      const key = `${machine.name} ${name}`;
-      if (sizes[name] <= this.#limits[name] || this.#exceeded.has(key)) continue;
+      const size = sizes[name]!;
+      this.largest[name] = Math.max(this.largest[name] ?? 0, size);
+      const key = `${where} ${name}`;
+      if (size <= this.#limits[name] || this.#exceeded.has(key)) continue;
       this.#exceeded.add(key);
-      this.#findings.add(`${machine.name}: ${name} is past its limit`, { sizes, limit: this.#limits[name] });
+      this.#findings.add(`${where}: ${name} is past its limit`, { sizes, limit: this.#limits[name] });
     }
   }
 }
 
 /** Undefined of a server that does not answer. */
-export async function sizesOf({ server, origin }: Machine): Promise<Sizes | undefined> {
+export async function serverSizes({ server, origin }: Machine): Promise<ServerSizes | undefined> {
   if (!server.isRunning) return undefined;
   try {
     const [metrics, { ownBytes }] = await Promise.all([scrape(origin), server.memory()]);
     const sum = (name: string, labels: Record<string, string> = {}) => metrics!.sum(name, labels) ?? 0;
+    const queued = { state: "queued" };
     return {
       memoryBytes: ownBytes,
-      queued: sum("wavecache_archive_objects", { state: "queued" }),
+      queued: sum("wavecache_archive_objects", queued) + sum("wavecache_archive_recordings", queued),
       removals: sum("wavecache_archive_removals"),
       fetches: sum("wavecache_archive_fetches"),
       unfinished: sum("wavecache_streams") - sum("wavecache_streams", { state: "finished" }),
     };
   } catch {
     return undefined;
+  }
+}
+
+const countRows = `SELECT
+  (SELECT count(*)::integer FROM events) AS "events",
+  (SELECT count(*)::integer FROM node_tasks) AS "tasks",
+  (SELECT count(*)::integer FROM parted_uploads) AS "partedUploads"`;
+
+/** By a connection of its own, which no fault cuts. */
+export async function catalogSizes(url: string): Promise<CatalogSizes> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  try {
+    const { rows } = await client.query<CatalogSizes>(countRows);
+    return rows[0]!;
+  } finally {
+    await client.end();
   }
 }

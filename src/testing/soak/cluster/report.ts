@@ -17,7 +17,7 @@ export function progressLine(progress: ClusterProgress): string {
 
 export function summary(outcome: ClusterSoakOutcome, elapsedMs: number): string {
   const { happened, failures, uploadsBy, largest } = outcome;
-  const { memoryBytes, ...queues } = largest;
+  const { memoryBytes = 0, ...queues } = largest;
   const rows: readonly (readonly [what: string, found: string])[] = [
     ["time", `${Math.round(elapsedMs / 1000)} s`],
     [

@@ -57,7 +57,7 @@ export interface ClusterSoakOutcome extends ClientFigures, RecordedFigures {
   gapsHeard: number;
   commands: number;
   commandsRefused: number;
-  largest: Sizes;
+  largest: Partial<Sizes>;
   longestStartMs: number;
   findings: readonly string[];
   /** The folder of the servers' logs, if there are findings. */
