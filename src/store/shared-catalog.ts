@@ -81,8 +81,8 @@ export class CatalogWatch {
       this.look();
       if (performance.now() - this.#tookOverAtMs >= deadNodeLookMs) this.#takeOver();
     } catch {
-      // The catalog reports its faults by itself, and is opened anew. An error here would end the thread.
-      this.close();
+      // The next look tries again: without it, the lease of a node that lives would end. A fault the catalog reports by
+      // itself. An error here would end the thread.
     }
   }
 
