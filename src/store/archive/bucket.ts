@@ -265,16 +265,18 @@ export class Bucket {
     retryAfterMs?: number,
   ): ArchiveFailure {
     const detail = `${method} ${key ?? this.#settings.bucket}: ${reason}`;
-    return new ArchiveFailure(errorOf(reason, status), detail, status, retryAfterMs);
+    const isAbsent = status === 404 && (method === "HEAD" || absenceReasons.has(reason));
+    return new ArchiveFailure(isAbsent ? "OBJECT_MISSING" : errorOf(reason), detail, status, retryAfterMs);
   }
 }
 
 const damageReasons = new Set(["BadDigest", "InvalidDigest", "XAmzContentChecksumMismatch"]);
 
-function errorOf(reason: string, status: number): ErrorCode {
-  if (damageReasons.has(reason)) return "OBJECT_DAMAGED";
-  const isAbsent = status === 404 && reason !== "NoSuchBucket";
-  return isAbsent ? "OBJECT_MISSING" : "ARCHIVE_UNAVAILABLE";
+/** A proxy whose store is down answers 404, too, which says nothing of the audio. */
+const absenceReasons = new Set(["NoSuchKey", "NoSuchUpload"]);
+
+function errorOf(reason: string): ErrorCode {
+  return damageReasons.has(reason) ? "OBJECT_DAMAGED" : "ARCHIVE_UNAVAILABLE";
 }
 
 async function absentAsUndefined<T>(answer: Promise<T>): Promise<T | undefined> {
