@@ -12,7 +12,7 @@ export interface BusMessage {
 
 export interface Bus {
   readonly isConnected: boolean;
-  /** Returns false if the message was dropped: there is no connection, or too much waits for it. */
+  /** Returns false if the message was dropped: there is no connection, too much waits for it, or it is too long. */
   publish(subject: string, payload: Uint8Array): boolean;
   /** The messages of other nodes, never those of this one. Returns what ends the subscription. */
   subscribe(subject: string, onMessage: (message: BusMessage) => void): () => void;

@@ -112,6 +112,23 @@ describe.skipIf(!hasNatsServer)("the bus over NATS", () => {
     expect(other.publish("news", message)).toBe(true);
   });
 
+  test("drops what is longer than the server takes, and goes on", async () => {
+    await using server = await NatsServer.start();
+    await using one = await openBus(server);
+    await using other = await openBus(server);
+    const tooLong = new Uint8Array(2 * 1024 * 1024);
+    other.subscribe("long", (message) => message.respond(tooLong));
+    other.subscribe("echo", (message) => message.respond(message.payload));
+    await untilConnected(one, other);
+    await until("an answer", limitMs, () => one.request("echo", text("hello")));
+    expect(one.publish("news", tooLong)).toBe(false);
+    expect(await one.request("long", text(""), 300).catch((error: unknown) => error)).toMatchObject({
+      code: "NODE_UNREACHABLE",
+    });
+    expect([one.figures.dropped, other.figures.dropped]).toEqual([1, 1]);
+    expect(textOf((await one.request("echo", text("again")))!)).toBe("again");
+  });
+
   test("starts before the server does", async () => {
     await using server = await NatsServer.start();
     await server.kill9();

@@ -81,7 +81,8 @@ export class NatsBus implements Bus {
 
   publish(subject: string, payload: Uint8Array): boolean {
     const connection = this.#isConnected ? this.#connection : undefined;
-    if (connection === undefined || this.#backlogBytes + payload.length > maxBusBacklogBytes) {
+    const hasRoom = this.#backlogBytes + payload.length <= maxBusBacklogBytes;
+    if (connection === undefined || !hasRoom || isTooLong(connection, payload)) {
       this.#counts.dropped += 1;
       return false;
     }
@@ -191,13 +192,16 @@ export class NatsBus implements Bus {
 
   #receive(connection: NatsConnection, message: Msg, { onMessage }: Subscribed): void {
     this.#countReceived(message.data);
-    onMessage({
-      payload: message.data,
-      respond: (payload) => {
-        message.respond(payload);
-        this.#sent(connection, payload);
-      },
-    });
+    onMessage({ payload: message.data, respond: (payload) => this.#respond(connection, message, payload) });
+  }
+
+  #respond(connection: NatsConnection, message: Msg, payload: Uint8Array): void {
+    if (isTooLong(connection, payload)) {
+      this.#counts.dropped += 1;
+      return;
+    }
+    message.respond(payload);
+    this.#sent(connection, payload);
   }
 
   /** Single flight: each round covers what was published before it. Every connection starts without a backlog. */
@@ -258,6 +262,11 @@ function connectionOptions(
     maxReconnectAttempts: -1,
     reconnectTimeWait: busReconnectMs,
   };
+}
+
+/** The client throws for such a message, which would end its reading if that happens in a callback. */
+function isTooLong({ info }: NatsConnection, { length }: Uint8Array): boolean {
+  return info !== undefined && length > info.max_payload;
 }
 
 function isNobodyThere(error: unknown): boolean {
