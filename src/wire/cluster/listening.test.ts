@@ -37,7 +37,9 @@ describe("messages between nodes", () => {
 
   test.each([
     { ...found, channels: 0 },
+    { ...found, channels: 2 ** 40 },
     { ...found, sampleRate: 1.5 },
+    { ...found, sampleRate: 2 ** 40 },
     { ...found, connection: "audio.>" },
     { ...found, hwid: 7 },
     {},

@@ -10,12 +10,13 @@
  * An answer is { error } instead if the request is refused. The request to listen is repeated before its lease ends.
  */
 import * as v from "valibot";
+import { maxIngestChannels, maxSampleRate } from "../ingest.ts";
 import { decode, encode } from "./json.ts";
 
 /** Connections and listeners have UUIDs. */
 const id = v.pipe(v.string(), v.uuid());
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
-const positive = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
+const upTo = (max: number) => v.pipe(v.number(), v.safeInteger(), v.minValue(1), v.maxValue(max));
 
 const refused = v.object({ error: v.string() });
 const foundAnswer = v.union([
@@ -26,8 +27,8 @@ const foundAnswer = v.union([
     streamId: count,
     codec: count,
     frameSamples: count,
-    sampleRate: positive,
-    channels: positive,
+    sampleRate: upTo(maxSampleRate),
+    channels: upTo(maxIngestChannels),
   }),
 ]);
 const listenRequest = v.object({ listener: id, isOver: v.boolean() });
