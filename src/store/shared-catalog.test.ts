@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { test } from "bun:test";
 import { WavecacheError } from "../base/errors.ts";
 import { catalogLookMs } from "../base/limits/postgres.ts";
 import { until } from "../testing/harness/until.ts";

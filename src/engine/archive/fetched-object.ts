@@ -15,7 +15,6 @@ export class FetchedObject {
   lookedAtMs = performance.now();
   /** 1 for each piece that is here. */
   readonly #pieces: Uint8Array;
-  #missing: number;
   readonly #fetching = new Map<number, Promise<void>>();
   #usedAtMs = performance.now();
 
@@ -29,12 +28,11 @@ export class FetchedObject {
     this.isForeign = isForeign;
     this.path = path;
     this.#pieces = new Uint8Array(Math.ceil(size / fetchPieceBytes));
-    this.#missing = this.#pieces.length;
   }
 
   /** All pieces are here. */
   get isWhole(): boolean {
-    return this.#missing === 0;
+    return this.bytesHere === this.size;
   }
 
   /** Since somebody used it, or a piece came; 0 while one is on its way. */
@@ -82,18 +80,16 @@ export class FetchedObject {
     return fetching;
   }
 
-  add(piece: number): void {
-    if (this.#pieces[piece] === 1) return;
-    this.#pieces[piece] = 1;
-    this.#missing -= 1;
-    this.bytesHere += this.#bytesOf(piece);
+  /** Bytes that `add` would bring. Another piece may have brought all of them meanwhile. */
+  newBytes(piece: number | "all"): number {
+    if (piece === "all") return this.size - this.bytesHere;
+    return this.#pieces[piece] === 1 ? 0 : this.#bytesOf(piece);
   }
 
-  /** All pieces came with this one. Returns the bytes of the others that were missing. */
-  addAll(piece: number): number {
-    const before = this.bytesHere;
-    for (let each = 0; each < this.#pieces.length; each += 1) this.add(each);
-    return this.bytesHere - before - this.#bytesOf(piece);
+  add(piece: number | "all"): void {
+    this.bytesHere += this.newBytes(piece);
+    if (piece === "all") this.#pieces.fill(1);
+    else this.#pieces[piece] = 1;
   }
 
   #bytesOf(piece: number): number {

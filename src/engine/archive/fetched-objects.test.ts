@@ -23,6 +23,7 @@ let failure: ErrorCode | undefined;
 let isHeld: boolean;
 let isWhole: boolean;
 let reservedBytes: number;
+let maxReservedBytes: number;
 let lost: string[];
 let fetched: FetchedObjects;
 
@@ -30,8 +31,8 @@ beforeEach(() => {
   [isLocal, isHeld, isWhole, failure, reservedBytes] = [false, false, false, undefined, 0];
   isGone = false;
   [tasks, waiting, lost] = [[], [], []];
+  maxReservedBytes = Infinity;
   const item = {
-    sha256,
     size,
     key: "objects/aa/a",
     isArchived: true,
@@ -40,7 +41,8 @@ beforeEach(() => {
     uploadId: null,
   };
   const keeper = {
-    call: async () => (isGone ? null : { ...item, isLocal }),
+    call: async (_call: string, asked: { sha256: string }) =>
+      isGone ? null : { ...item, ...asked, isLocal },
   } as unknown as Pick<KeeperClient, "call">;
   const archiver = {
     call: async (_call: string, task: FetchTask) => {
@@ -56,7 +58,10 @@ beforeEach(() => {
       archiver,
       layout,
       answered: () => {},
-      reserve: (bytes) => (reservedBytes += bytes),
+      reserve: (bytes) => {
+        if (reservedBytes + bytes > maxReservedBytes) throw new WavecacheError("FETCHES_EXHAUSTED");
+        reservedBytes += bytes;
+      },
       forget: () => {},
       localized: () => {},
       lost: (object) => lost.push(object),
@@ -129,6 +134,40 @@ test("what the archive has lost is reported", async () => {
   failure = "OBJECT_MISSING";
   expect(await codeOf(fetched.range(file, 0, 100))).toBe("OBJECT_MISSING");
   expect(lost).toEqual([sha256]);
+});
+
+test("an object that goes while its pieces come frees their room, and is fetched anew", async () => {
+  isHeld = true;
+  const read = fetched.range(file, 0, 100);
+  await until("the fetch", 5_000, () => waiting.length === 1);
+  fetched.forget(sha256);
+  waiting[0]!();
+  await until("the next fetch", 5_000, () => waiting.length === 2);
+  expect(reservedBytes).toBe(fetchPieceBytes);
+  waiting[1]!();
+  expect(await read).toEqual(fetchedFile);
+  expect([pieces(), reservedBytes]).toEqual([[0, 0], fetchPieceBytes]);
+  fetched.forget(sha256);
+  expect(reservedBytes).toBe(0);
+});
+
+test("an object that is here as a whole, and has no room, goes again", async () => {
+  isWhole = true;
+  maxReservedBytes = 2 * fetchPieceBytes;
+  expect(await codeOf(fetched.range(file, 0, 100))).toBe("FETCHES_EXHAUSTED");
+  expect([reservedBytes, fetched.here(file, 0, 100)]).toEqual([0, undefined]);
+});
+
+test("pieces that come one by one beside the whole object count once", async () => {
+  [isHeld, isWhole] = [true, true];
+  const reads = [0, 1].map((piece) => fetched.range(file, piece * fetchPieceBytes, 100));
+  await until("both fetches", 5_000, () => waiting.length === 2);
+  waiting[0]!();
+  await reads[0];
+  isWhole = false;
+  waiting[1]!();
+  await reads[1];
+  expect(reservedBytes).toBe(size);
 });
 
 test("no more pieces are fetched or wait than the limits say", async () => {

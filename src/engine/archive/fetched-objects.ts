@@ -204,14 +204,31 @@ export class FetchedObjects {
       const task = { sha256, size, key, offset };
       const { isWhole } = await this.#slots.run(() => this.#host.archiver.call("fetch", task));
       this.fetchedPieces += 1;
-      if (isWhole) this.#host.reserve(object.addAll(piece));
-      else object.add(piece);
       this.#host.answered(undefined);
+      this.#came(object, isWhole ? "all" : piece, bytes);
     } catch (error) {
       this.#host.reserve(-bytes);
       this.#failed(object, error);
       throw error;
     }
+  }
+
+  /** A piece is here, or all of them are; `bytes` are reserved. Throws FETCHES_EXHAUSTED if all have no room. */
+  #came(object: FetchedObject, piece: number | "all", bytes: number): void {
+    if (this.#objects.get(object.sha256) !== object) return this.#cameTooLate(object, bytes);
+    try {
+      this.#host.reserve(object.newBytes(piece) - bytes);
+    } catch (error) {
+      this.#remove(object);
+      throw error;
+    }
+    object.add(piece);
+  }
+
+  /** The object went while the piece came, which has made its file again. */
+  #cameTooLate(object: FetchedObject, bytes: number): void {
+    this.#host.reserve(-bytes);
+    if (!this.#objects.has(object.sha256)) void this.#discard(object);
   }
 
   #failed(object: FetchedObject, error: unknown): void {
