@@ -69,7 +69,7 @@ export const compactedMs = 3_600_000;
 export const compactDelayMs = 10 * 60_000;
 /** How often the server looks for hours to join. */
 export const compactIntervalMs = 60_000;
-/** The files of joined segments are kept this long, for readers that have begun with them. */
+/** The files of joined segments are kept this long, here and in the archive, for readers that have begun with them. */
 export const joinedFilesMs = 10 * 60_000;
 /** Live listeners to all recordings together; one more is refused with LISTENERS_EXHAUSTED. */
 export const maxLiveListeners = 1024;

@@ -171,7 +171,7 @@ function readFamilies(figures: OfFigures): Family[] {
     {
       type: "counter",
       name: "wavecache_archive_evicted_objects_total",
-      help: "Local copies of archived objects that were dropped.",
+      help: "Local copies of archived objects and recordings that were dropped.",
       labels: [],
       values: figures(({ eviction }) => eviction.evicted.count),
     },

@@ -72,7 +72,7 @@ function run(each: Step): void {
   } else if (each.kind === "enter") enter(each.id, each.content);
   else if (each.kind === "remove") catalog.remove(each.id);
   else if (each.kind === "removed") {
-    for (const { key } of archive.removals(1, [])) archive.removed(key);
+    for (const { key } of archive.removals(0, 1, [])) archive.removed(key);
   } else runOnItem(each.kind, find(each.content));
 }
 
@@ -172,8 +172,8 @@ describe.each(catalogKinds)("the archive $name", (kind: CatalogKind) => {
       catalog.remove("one");
       expect(find("a")!.key).toBe(key);
       catalog.remove("two");
-      expect([find("a"), archive.removals(10, []).map((each) => each.key)]).toEqual([undefined, [key]]);
-      expect(archive.removals(10, [key])).toEqual([]);
+      expect([find("a"), archive.removals(0, 10, []).map((each) => each.key)]).toEqual([undefined, [key]]);
+      expect(archive.removals(0, 10, [key])).toEqual([]);
       finish("three", "a");
       expect(find("a")!.key).not.toBe(key);
       archive.archived({ sha256: shaOf("a"), key });
@@ -187,7 +187,7 @@ describe.each(catalogKinds)("the archive $name", (kind: CatalogKind) => {
       archive.begun(find("a")!, "upload-1");
       expect(archive.uploads("", 10)).toEqual([{ key: find("a")!.key, uploadId: "upload-1" }]);
       catalog.remove("one");
-      expect(archive.removals(10, [])[0]!.uploadId).toBe("upload-1");
+      expect(archive.removals(0, 10, [])[0]!.uploadId).toBe("upload-1");
     });
   });
 
@@ -237,7 +237,7 @@ describe.each(catalogKinds)("the archive $name", (kind: CatalogKind) => {
         const wanted = [...new Set(rows.map(({ sha256 }) => sha256))].toSorted();
         const items = archive.after("", 10);
         expect(items.map(({ sha256 }) => sha256)).toEqual(wanted as string[]);
-        const removals = archive.removals(1000, []);
+        const removals = archive.removals(0, 1000, []);
         const keys = [...items, ...removals].map(({ key }) => key);
         expect(new Set(keys).size).toBe(keys.length);
         expect(items.every(({ isLocal, isArchived }) => isLocal || isArchived)).toBe(true);

@@ -102,6 +102,10 @@ export interface RecordingItems {
   evictable(after: RecordingPosition, limit: number): (EvictableRecording & RecordingPosition)[];
   /** Enters an item as it was in another copy of the catalog, also in the place of one that was queued. */
   enter(id: number, item: RecordingItem): void;
+  /** The key of a recording's item. */
+  keyOf(id: number): string | undefined;
+  /** A key that is to be removed stays until this running time. */
+  delayRemoval(key: string, dueMs: number): void;
   /** The archive does not have this content as it was: it is stored again. Returns the recordings that were there alone. */
   lost(sha256: string): string[];
 }
@@ -141,7 +145,8 @@ export interface ArchiveCatalog {
   evictable(after: EvictionPosition, limit: number): (EvictableObject & EvictionPosition)[];
   /** Uploads in parts of items after this key, of all nodes. */
   uploads(after: string, limit: number): { key: string; uploadId: string }[];
-  removals(limit: number, exceptKeys: readonly string[]): ArchiveRemoval[];
+  /** Keys whose removal is due at this running time. */
+  removals(nowMs: number, limit: number, exceptKeys: readonly string[]): ArchiveRemoval[];
   removed(key: string): void;
   /** What was stored for an item that is gone is to be removed, again if it was removed before. */
   discard(item: Pick<ArchiveItem, "key" | "size">): void;

@@ -30,12 +30,12 @@ test("an object that came to the archive after its item and its removal leaves i
   catalog.enter({ ...facts, metadata: noMetadata, audio: null, createdAt: 1, finishedAt: 1 });
   const item = catalog.archive.find(sha256)!;
   catalog.remove("x");
-  const [removal] = catalog.archive.removals(10, []);
+  const [removal] = catalog.archive.removals(0, 10, []);
   expect(removal!.key).toBe(item.key);
   // As another node does while the object is on its way.
   catalog.archive.removed(item.key);
   expect(keeper.calls.archived({ item })).toBe(false);
-  expect(catalog.archive.removals(10, [])).toMatchObject([{ key: item.key, size: 100 }]);
+  expect(catalog.archive.removals(0, 10, [])).toMatchObject([{ key: item.key, size: 100 }]);
   expect(journalled).toBe(0);
 });
 

@@ -40,7 +40,8 @@ export class ArchiveKeeper {
     partsForget: ({ upload }) => this.#store.catalog.parts.forget(upload),
     partsRestored: (args) => this.#restored(args),
     partsUploads: ({ after }) => this.#store.catalog.parts.uploads(after, archiveFillPage),
-    archiveRemovals: ({ limit, exceptKeys }) => this.#archive.removals(limit, exceptKeys),
+    archiveRemovals: ({ limit, exceptKeys }) =>
+      this.#archive.removals(this.#store.catalog.runningMs(), limit, exceptKeys),
     archiveRemoved: ({ key }) => (this.#archive.removed(key), null),
     archiveTotals: () => this.#archive.totals(),
     archiveItem: ({ sha256 }) => this.#archive.findAnywhere(sha256) ?? null,

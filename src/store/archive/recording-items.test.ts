@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import type { RecordingEntry } from "../../base/recording-entry.ts";
+import { entryOf } from "../../testing/fixtures/recording-entry.ts";
 import { placementOf } from "../../testing/fixtures/placement.ts";
 import { type CatalogPlace, catalogKinds, postgresKind } from "../../testing/harness/catalogs.ts";
 import { postgresPrograms } from "../../testing/harness/servers/postgres.ts";
@@ -18,32 +18,9 @@ function open(): void {
   archive.use(address);
 }
 
-function entry(name: string, changes: Partial<RecordingEntry> = {}): RecordingEntry {
-  return {
-    name,
-    device: "mic",
-    streamId: 1,
-    codec: "pcm",
-    sampleRate: 16_000,
-    channels: 1,
-    startedAt: 1000,
-    endedAt: 2000,
-    frames: 50,
-    samples: 16_000,
-    gaps: 0,
-    lostFrames: 0,
-    nibbleOrder: null,
-    nibbleOrderBy: null,
-    placement: placementOf(name),
-    bin: { bytes: 8800, sha256: "b".repeat(64) },
-    wav: { bytes: 32_044, sha256: "a".repeat(64) },
-    ...changes,
-  };
-}
-
 const due = () => archive.due(0, 100, []);
 const itemOf = (name: string) => due().find(({ recording }) => recording === name)!;
-const keys = () => archive.removals(100, []).map(({ key }) => key);
+const keys = () => archive.removals(0, 100, []).map(({ key }) => key);
 
 describe.each(catalogKinds)("recordings in the archive $name", (kind) => {
   beforeEach(() => {
@@ -56,8 +33,8 @@ describe.each(catalogKinds)("recordings in the archive $name", (kind) => {
   });
 
   test("are queued with their rows, each under a key of its own that has its name", () => {
-    catalog.recordings.enter(entry("mic/one"));
-    catalog.recordings.enter(entry("mic/two", { endedAt: 3000 }));
+    catalog.recordings.enter(entryOf("mic/one"));
+    catalog.recordings.enter(entryOf("mic/two", { endedAt: 3000 }));
     expect(due().map(({ recording, size, isLocal }) => [recording, size, isLocal])).toEqual([
       ["mic/one", 32_044, true],
       ["mic/two", 32_044, true],
@@ -71,18 +48,18 @@ describe.each(catalogKinds)("recordings in the archive $name", (kind) => {
   });
 
   test("wait in one queue with objects, the oldest first", () => {
-    catalog.recordings.enter(entry("late", { endedAt: 9000 }));
+    catalog.recordings.enter(entryOf("late", { endedAt: 9000 }));
     catalog.reserve("s", "key", 1);
     catalog.seal({ streamId: "s", size: 5, sha256: "c".repeat(64), format: null }, 1);
     catalog.finish("s", 5000);
-    catalog.recordings.enter(entry("early"));
+    catalog.recordings.enter(entryOf("early"));
     expect(due().map(({ recording }) => recording)).toEqual(["early", null, "late"]);
     expect(archive.due(0, 1, [itemOf("early").key]).map(({ recording }) => recording)).toEqual([null]);
   });
 
   test("of the time before the archive follow, page by page, also those of a catalog of an older version", () => {
     archive.use(undefined);
-    for (const name of ["a", "b", "c"]) catalog.recordings.enter(entry(name));
+    for (const name of ["a", "b", "c"]) catalog.recordings.enter(entryOf(name));
     expect(due()).toEqual([]);
     archive.use(address);
     let pages = 0;
@@ -95,13 +72,13 @@ describe.each(catalogKinds)("recordings in the archive $name", (kind) => {
   });
 
   test("leave their keys for removal when they go, are replaced, or become another recording", () => {
-    const id = catalog.recordings.enter(entry("one"));
+    const id = catalog.recordings.enter(entryOf("one"));
     const { key } = itemOf("one");
     archive.begun(itemOf("one"), "upload");
     expect(archive.uploads("", 10)).toEqual([{ key, uploadId: "upload" }]);
-    catalog.recordings.enter(entry("one", { wav: { bytes: 99, sha256: "d".repeat(64) } }));
+    catalog.recordings.enter(entryOf("one", { wav: { bytes: 99, sha256: "d".repeat(64) } }));
     expect([keys(), itemOf("one").sha256[0]]).toEqual([[key], "d"]);
-    expect(archive.removals(1, [])[0]).toMatchObject({ uploadId: "upload", size: 32_044 });
+    expect(archive.removals(0, 1, [])[0]).toMatchObject({ uploadId: "upload", size: 32_044 });
     const second = itemOf("one").key;
     catalog.recordings.remove(catalog.recordings.after(0, 1)[0]!.id);
     expect([keys().toSorted(), due()]).toEqual([[key, second].toSorted(), []]);
@@ -111,7 +88,9 @@ describe.each(catalogKinds)("recordings in the archive $name", (kind) => {
 
   test("that are joined leave the keys of all sources, and the joined one is queued", () => {
     const ids = ["one", "two"].map((name, index) =>
-      catalog.recordings.enter(entry(name, { placement: { ...placementOf("s"), position: index * 16_000 } })),
+      catalog.recordings.enter(
+        entryOf(name, { placement: { ...placementOf("s"), position: index * 16_000 } }),
+      ),
     );
     const sources = due().map(({ key }) => key);
     const rows = ids.map((id) => catalog.recordings.find(id)!);
@@ -122,11 +101,14 @@ describe.each(catalogKinds)("recordings in the archive $name", (kind) => {
       5,
     );
     expect(keys()).toEqual(sources.toSorted());
+    archive.recordings.delayRemoval(sources[0]!, 50);
+    expect(keys()).toEqual([sources[1]!]);
+    expect(archive.removals(50, 9, []).map(({ key }) => key)).toEqual([sources[1]!, sources[0]!]);
     expect(due().map(({ recording, sha256 }) => [recording, sha256[0]])).toEqual([["joined", "e"]]);
   });
 
   test("say in their rows whether the archive has them, and whether their samples are here, too", () => {
-    const id = catalog.recordings.enter(entry("one"));
+    const id = catalog.recordings.enter(entryOf("one"));
     const { key } = itemOf("one");
     expect(catalog.recordings.find(id)!.archive).toBeUndefined();
     expect(archive.recordings.setLocal(id, false)).toBe(false);
@@ -152,7 +134,7 @@ describe.each(catalogKinds)("recordings in the archive $name", (kind) => {
   test("can be evicted by their last use, unless they are pinned, by themselves or by a range", () => {
     const names = ["a", "b", "c", "d"];
     const ids = names.map((name, index) =>
-      catalog.recordings.enter(entry(name, { startedAt: index * 10_000, endedAt: index * 10_000 + 500 })),
+      catalog.recordings.enter(entryOf(name, { startedAt: index * 10_000, endedAt: index * 10_000 + 500 })),
     );
     expect(archive.recordings.evictable({ usedAt: -1, id: -1 }, 10)).toEqual([]);
     for (const item of due()) archive.archived(item);
@@ -165,7 +147,7 @@ describe.each(catalogKinds)("recordings in the archive $name", (kind) => {
   });
 
   test("that the archive has lost are stored again if they are here, and named if they are not", () => {
-    const [one, two] = ["one", "two"].map((name) => catalog.recordings.enter(entry(name)));
+    const [one, two] = ["one", "two"].map((name) => catalog.recordings.enter(entryOf(name)));
     for (const item of due()) archive.archived(item);
     archive.recordings.setLocal(two!, false);
     expect(archive.recordings.lost("a".repeat(64))).toEqual(["two"]);
@@ -186,7 +168,7 @@ describe.each(catalogKinds)("recordings in the archive $name", (kind) => {
         for (const { kind: what, name, bytes } of steps) {
           const row = catalog.recordings.after(0, 100).find((each) => each.name === name);
           if (what === "enter")
-            catalog.recordings.enter(entry(name, { wav: { bytes, sha256: String(bytes % 7).repeat(64) } }));
+            catalog.recordings.enter(entryOf(name, { wav: { bytes, sha256: String(bytes % 7).repeat(64) } }));
           else if (row === undefined) continue;
           else if (what === "remove") catalog.recordings.remove(row.id);
           else if (what === "archived")
@@ -221,7 +203,7 @@ test.skipIf(postgresPrograms === undefined)(
     const [a, b] = ["a", "b"].map((node) => shared.open({ node }));
     a!.archive.use(address);
     b!.archive.use(address);
-    const id = a!.recordings.enter(entry("one"));
+    const id = a!.recordings.enter(entryOf("one"));
     expect([a!.archive.due(0, 9, []).length, b!.archive.due(0, 9, []).length]).toEqual([1, 0]);
     expect(b!.recordings.find(id)).toMatchObject({ otherNode: "a" });
     a!.archive.archived(a!.archive.due(0, 9, [])[0]!);

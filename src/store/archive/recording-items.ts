@@ -91,6 +91,12 @@ export const recordingItemSchema = `
   END;
 `;
 
+/** A removal that has to wait is due at this running time (running-time.ts). */
+export const removalDueColumn = `
+  ALTER TABLE archive_removals ADD COLUMN due_ms INTEGER NOT NULL DEFAULT 0;
+  CREATE INDEX archive_removals_due ON archive_removals (due_ms, key);
+`;
+
 function keyOf(name: string): string {
   return `recordings/${name}.${randomBytes(4).toString("hex")}.wav`;
 }
@@ -132,6 +138,14 @@ export class SqlRecordingItems implements RecordingItems {
     this.#statements.enter.run(id, name, sha256, size, key, isLocal ? 1 : 0, 0);
   }
 
+  keyOf(id: number): string | undefined {
+    return this.#statements.keyOf.get(id)?.key;
+  }
+
+  delayRemoval(key: string, dueMs: number): void {
+    this.#statements.delayRemoval.run(dueMs, key);
+  }
+
   lost(sha256: string): string[] {
     this.#statements.requeue.run(sha256);
     return this.#statements.evictedNames.all(sha256).map(({ name }) => name);
@@ -167,6 +181,12 @@ function prepareStatements(database: SqlDatabase) {
       `INSERT INTO archive_recordings (recording, name, sha256, size, key, is_archived, is_local, used_at, queued_at)
        VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6, ?7, ?7)
        ON CONFLICT (recording) DO UPDATE SET key = excluded.key, is_archived = 1, is_local = excluded.is_local`,
+    ),
+    keyOf: database.prepare<{ key: string }, [number]>(
+      `SELECT key FROM archive_recordings WHERE recording = ? AND ${own}`,
+    ),
+    delayRemoval: database.prepare<never, [number, string]>(
+      `UPDATE archive_removals SET due_ms = ? WHERE key = ? AND ${own}`,
     ),
     requeue: database.prepare<never, [string]>(
       `UPDATE archive_recordings SET is_archived = 0, due_ms = 0, failures = 0

@@ -159,8 +159,8 @@ export class SqlArchive implements ArchiveCatalog {
     return this.#statements.uploads.all(after, limit);
   }
 
-  removals(limit: number, exceptKeys: readonly string[]): ArchiveRemoval[] {
-    return this.#statements.removals.all(JSON.stringify(exceptKeys), limit);
+  removals(nowMs: number, limit: number, exceptKeys: readonly string[]): ArchiveRemoval[] {
+    return this.#statements.removals.all(nowMs, JSON.stringify(exceptKeys), limit);
   }
 
   removed(key: string): void {
@@ -312,8 +312,9 @@ function queries(database: SqlDatabase) {
       `${uploads("archive_items", "archive_uploads")}
        UNION ALL ${uploads("archive_recordings", "archive_recordings_uploads")} ORDER BY key LIMIT ?2`,
     ),
-    removals: one<ArchiveRemoval, [string, number]>(
-      `SELECT key, size, upload_id AS "uploadId" FROM archive_removals WHERE ${exceptKeys()} AND ${own} ORDER BY key LIMIT ?`,
+    removals: one<ArchiveRemoval, [number, string, number]>(
+      `SELECT key, size, upload_id AS "uploadId" FROM archive_removals ${indexedBy("archive_removals_due")}
+       WHERE due_ms <= ? AND ${exceptKeys()} AND ${own} ORDER BY due_ms, key LIMIT ?`,
     ),
     totals: one<Omit<ArchiveTotals, "recordings">, []>(
       `SELECT ${totals}, removals,

@@ -10,7 +10,7 @@ let a: PostgresCatalog;
 let b: PostgresCatalog;
 
 const open = (node: string) => new PostgresCatalog({ url, node });
-const keysOf = ({ archive }: PostgresCatalog) => archive.removals(100, []).map(({ key }) => key);
+const keysOf = ({ archive }: PostgresCatalog) => archive.removals(0, 100, []).map(({ key }) => key);
 
 /** Node a has keys to remove, and its lease has ended so long ago. */
 function leave(endedMs: number, archive = bucket): void {

@@ -47,7 +47,7 @@ import { listSegments, repairSegment } from "./repair.ts";
 const maxListRounds = 10;
 
 /** The part of the catalog that this needs. */
-type Transactions = Pick<Catalog, "transaction" | "events" | "tasks"> & {
+type Transactions = Pick<Catalog, "transaction" | "events" | "tasks" | "runningMs"> & {
   readonly recordings: RecordingCatalog;
   readonly overviews: PeakCatalog;
   readonly sounds: SpanCatalog;

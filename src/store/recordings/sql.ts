@@ -140,9 +140,11 @@ export class SqlRecordings implements RecordingCatalog {
   }
 
   startedElsewhere(source: string): { name: string; node: string }[] {
-    const prefix = source.startsWith("#") ? `stream_${source.slice(1)}_` : `${source}/`;
+    const hasDevice = !source.startsWith("#");
+    const prefix = hasDevice ? `${source}/` : `stream_${source.slice(1)}_`;
     const rows = this.#statements.startedElsewhere.all(prefix, prefix.slice(0, -1) + nextOf(prefix.at(-1)!));
-    return rows.map(({ name, node = "" }) => ({ name, node }));
+    const own = rows.filter(({ name }) => name.includes("/") === hasDevice);
+    return own.map(({ name, node = "" }) => ({ name, node }));
   }
 
   abandon(name: string): void {

@@ -33,7 +33,7 @@ function finish(content: string, streamId = "s", size = 40): void {
 
 const removals = () =>
   catalog.archive
-    .removals(100, [])
+    .removals(0, 100, [])
     .map(({ key, uploadId }) => (uploadId === null ? key : `${key} ${uploadId}`));
 const numbers = (key: string) => parts.partsOf(key).map(({ number }) => number);
 
@@ -181,7 +181,7 @@ describe.each(catalogKinds)("parts of uploads $name", (kind: CatalogKind) => {
         for (const id of ["s", "t"]) catalog.remove(id);
         for (const content of ["x", "y"])
           if (catalog.archive.find(shaOf(content))) throw new Error("an item stays");
-        for (const removal of catalog.archive.removals(100, [])) catalog.archive.removed(removal.key);
+        for (const removal of catalog.archive.removals(0, 100, [])) catalog.archive.removed(removal.key);
         /** Keys that the object store has something under. */
         const there = new Set<string>();
         for (const { kind, id } of steps) {
@@ -206,7 +206,7 @@ describe.each(catalogKinds)("parts of uploads $name", (kind: CatalogKind) => {
           } else if (kind === "archived") {
             for (const item of catalog.archive.due(1, 10, [])) catalog.archive.archived(item);
           } else if (kind === "removed") {
-            for (const { key } of catalog.archive.removals(100, [])) {
+            for (const { key } of catalog.archive.removals(0, 100, [])) {
               catalog.archive.removed(key);
               there.delete(key);
             }
@@ -220,7 +220,7 @@ describe.each(catalogKinds)("parts of uploads $name", (kind: CatalogKind) => {
             stored?.uploadId == null ? undefined : stored.key,
             stored?.base?.key,
           ]),
-          ...catalog.archive.removals(100, []).map(({ key }) => key),
+          ...catalog.archive.removals(0, 100, []).map(({ key }) => key),
         ].filter((key) => key?.startsWith("uploads/"));
         // Nothing has two owners: the late removal of one would take what the other has.
         expect(new Set(owners).size).toBe(owners.length);

@@ -89,4 +89,9 @@ const recordings = `
     FOR EACH ROW EXECUTE FUNCTION use_archived_recording();
 `;
 
+export const removalDueColumn = `
+  ALTER TABLE archive_removals ADD COLUMN due_ms bigint NOT NULL DEFAULT 0;
+  CREATE INDEX archive_removals_due ON archive_removals (node, due_ms, key);
+`;
+
 export const archivedRecordingTables = tables + totals + recordings;

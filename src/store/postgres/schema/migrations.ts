@@ -6,7 +6,7 @@
 import { WavecacheError } from "../../../base/errors.ts";
 import type { PostgresDatabase } from "../database.ts";
 import { archiveTables } from "./archive.ts";
-import { archivedRecordingTables } from "./archived-recordings.ts";
+import { archivedRecordingTables, removalDueColumn } from "./archived-recordings.ts";
 import { nodeTasks } from "./nodes.ts";
 import { partTables } from "./parts.ts";
 import { recordingTables } from "./recordings.ts";
@@ -21,6 +21,7 @@ const migrations = [
   archivedRecordingTables,
   nodeTasks,
   partTables,
+  removalDueColumn,
 ];
 
 /** Of the advisory lock that a node holds while it migrates: other nodes that start wait for it. */

@@ -14,6 +14,8 @@
  */
 import { dirname, join } from "node:path";
 import { failpoint } from "../../../base/failpoint.ts";
+import { joinedFilesMs } from "../../../base/limits/recordings.ts";
+import type { RecordingItems } from "../../archive/catalog.ts";
 import { removeFile, sizeOfFile } from "../../layout.ts";
 import type { RecordingEntry } from "../../../base/recording-entry.ts";
 import type { RetentionCatalog } from "../../retention/catalog.ts";
@@ -25,7 +27,8 @@ import type { JoinCatalog, JoinNote } from "./catalog.ts";
 import { JoinRefusedError, writeJoined } from "./files.ts";
 import { groupsOf, joinedEntry } from "./group.ts";
 
-type JoinTransactions = Pick<Catalog, "transaction"> & {
+type JoinTransactions = Pick<Catalog, "transaction" | "runningMs"> & {
+  readonly archive: { readonly recordings: RecordingItems };
   readonly recordings: Pick<RecordingCatalog, "find" | "has">;
   readonly joins: JoinCatalog;
   readonly retention: Pick<RetentionCatalog, "isRecordingPinned">;
@@ -118,9 +121,14 @@ export class RecordingJoins {
     return undefined;
   }
 
+  /** Other nodes may have begun with the sources, too: the archive keeps them as long. */
   #replace(group: readonly RecordingRow[], joined: RecordingEntry, now: number): void {
+    const { recordings: items } = this.#catalog.archive;
+    const keys = group.map(({ id }) => items.keyOf(id));
     if (!this.#joins.replace(group, joined, now))
       throw new JoinRefusedError("another node has removed a segment");
+    const dueMs = this.#catalog.runningMs() + joinedFilesMs;
+    for (const key of keys) if (key !== undefined) items.delayRemoval(key, dueMs);
   }
 
   /** Samples that are in the archive alone are not fetched to be joined. */

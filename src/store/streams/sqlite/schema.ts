@@ -4,7 +4,7 @@ import { closeSync, fsyncSync, openSync, renameSync } from "node:fs";
 import { dirname } from "node:path";
 import { WavecacheError } from "../../../base/errors.ts";
 import { partSchema } from "../../archive/parts/sql.ts";
-import { recordingItemSchema } from "../../archive/recording-items.ts";
+import { recordingItemSchema, removalDueColumn } from "../../archive/recording-items.ts";
 import { archiveSchema } from "../../archive/object-schema.ts";
 import { soundSchema } from "../../recordings/sounds/sql.ts";
 import { deviceSchema } from "../../devices/sql.ts";
@@ -162,6 +162,7 @@ export const migrations = [
   consumerOwnerColumns,
   recordingItemSchema,
   partSchema,
+  removalDueColumn,
 ];
 
 /** The newest, which this version writes. */
