@@ -112,10 +112,13 @@ async function firstBytes(
   return { firstByte: byServer.percentiles(), store: byStore.percentiles() };
 }
 
+function ms({ p50, p99 }: Percentiles): string {
+  return `${p50.toFixed(1)}, ${p99.toFixed(1)}`;
+}
+
 async function run(settings: Settings): Promise<number> {
   const measured: Record<string, Figures> = {};
   for (const kind of kinds) measured[kind.name] = await measure(kind, settings.segments);
-  const ms = ({ p50, p99 }: Percentiles) => `${p50.toFixed(1)}, ${p99.toFixed(1)}`;
   const rows = Object.entries(measured).map(([name, each]) => [
     name,
     (each.bytes / MiB).toFixed(2),
