@@ -128,10 +128,9 @@ async function measure({ seconds }: Settings): Promise<Record<string, Traffic>> 
 
 async function run(settings: Settings): Promise<number> {
   const rows = await measure(settings);
-  const texts = Object.entries(rows).map(([what, { sent, received, sentBytes }]) => [
-    what,
-    ...[sent, received, sentBytes].map((figure) => figure.toFixed(1)),
-  ]);
+  const texts = Object.entries(rows).map(([what, { sent, received, sentBytes }]) => {
+    return [what, sent.toFixed(1), received.toFixed(1), sentBytes.toFixed(1)];
+  });
   process.stdout.write(
     `${table([["MESSAGES", "sent", "received", "bytes sent"], ...texts], [1, 2, 3]).join("\n")}\n`,
   );

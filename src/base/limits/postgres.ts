@@ -16,6 +16,16 @@ mustHold("a frozen node delays others by less than they wait", catalogIdleTransa
 export const maxSearchWordChars = 500;
 /** What PostgreSQL knows of the spread of the streams is read again after this. */
 export const searchStatisticsMs = 60_000;
+/** Of the streams: no index is asked for a word or a tag that so many have, as it would read all of them. */
+export const frequentShare = 0.02;
+/** What nothing is known about, such as two frequent words together, is counted in so many rows. */
+export const searchSampleRows = 5_000;
+/**
+ * PostgreSQL ends a statement after this, which then fails with CATALOG_BUSY, and the connection lives: a search of what
+ * nothing is known about must not take the catalog from everybody else. Migrations may take longer.
+ */
+export const catalogStatementMs = 4_000;
+mustHold("a slow statement does not end the connection", catalogStatementMs < catalogAnswerMs);
 /** A node that has not renewed its lease for this long counts as dead: another node may take over what it did. */
 export const nodeLeaseMs = 15_000;
 export const leaseRenewalMs = 5_000;

@@ -1,7 +1,11 @@
 /** The connection to PostgreSQL, in a thread of its own. It is made once: a catalog whose connection is lost opens anew. */
 import { Client } from "pg";
 import { systemCode } from "../../base/errors.ts";
-import { catalogConnectMs, catalogIdleTransactionMs } from "../../base/limits/postgres.ts";
+import {
+  catalogConnectMs,
+  catalogIdleTransactionMs,
+  catalogStatementMs,
+} from "../../base/limits/postgres.ts";
 import { Batch, Preparation } from "./batch.ts";
 import type {
   ConnectionSettings,
@@ -25,7 +29,7 @@ export class Connection {
     const { serial } = request;
     try {
       if ("connect" in request) await this.#connect(request.connect);
-      if ("script" in request) await this.#required().query(request.script);
+      if ("script" in request) await this.#runScript(request.script);
       return { serial, results: "statements" in request ? await this.#run(request.statements) : [] };
     } catch (error) {
       return { serial, failure: this.#failureOf(error) };
@@ -57,6 +61,7 @@ export class Connection {
       "wavecache.node": node,
       idle_in_transaction_session_timeout: String(catalogIdleTransactionMs),
       // Statements are short: to compile them, or to start processes for them, would take longer than they do.
+      statement_timeout: String(catalogStatementMs),
       jit: "off",
       max_parallel_workers_per_gather: "0",
       // A network that drops packets would leave the locks of this node with a server that waits for it.
@@ -67,6 +72,14 @@ export class Connection {
     for (const [name, value] of Object.entries(settings)) {
       await client.query("SELECT set_config($1, $2, false)", [name, value]);
     }
+  }
+
+  /** It may take as long as it needs. The connection is of no use after a failure. */
+  async #runScript(script: string): Promise<void> {
+    const client = this.#required();
+    await client.query("SET statement_timeout = 0");
+    await client.query(script);
+    await client.query(`SET statement_timeout = ${catalogStatementMs}`);
   }
 
   #required(): Client {

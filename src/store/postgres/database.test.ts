@@ -1,11 +1,14 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { toWavecacheError, type WavecacheError } from "../../base/errors.ts";
+import { catalogStatementMs } from "../../base/limits/postgres.ts";
 import { postgresKind } from "../../testing/harness/catalogs.ts";
 import { postgresPrograms, PostgresServer, postgresServer } from "../../testing/harness/servers/postgres.ts";
 import { PostgresCatalog } from "./catalog.ts";
 import { PostgresDatabase } from "./database.ts";
 
 const isAvailable = postgresPrograms !== undefined;
+
+const sleep = (ms: number) => `SELECT pg_sleep(${ms / 1000})`;
 
 function codeOf(act: () => unknown): string {
   try {
@@ -46,6 +49,16 @@ describe.skipIf(!isAvailable)("a catalog in PostgreSQL", () => {
     expect(catalog.find("x")).toBeUndefined();
     expect(catalog.reserve("x", "k", 1)).toBe(true);
   });
+
+  test("ends a statement that takes too long, and goes on, while a script may take longer", () => {
+    const database = new PostgresDatabase({ url: postgresServer().createSchema(), node: "test" }, () => {});
+    open.push({ [Symbol.dispose]: () => database.close() });
+    database.script(sleep(catalogStatementMs + 200));
+    expect(codeOf(() => database.prepare<never, []>(sleep(2 * catalogStatementMs)).all())).toBe(
+      "CATALOG_BUSY",
+    );
+    expect(database.prepare<{ one: number }, []>("SELECT 1 AS one").all()).toEqual([{ one: 1 }]);
+  }, 30_000);
 
   test("fails with what has failed first, and nothing later in the transaction hides it", () => {
     const database = new PostgresDatabase({ url: postgresServer().createSchema(), node: "test" }, () => {});

@@ -4,7 +4,8 @@ import { postgresPrograms, postgresServer } from "../../testing/harness/servers/
 import type { SortKey, StreamSearch } from "../streams/search.ts";
 import { PostgresCatalog } from "./catalog.ts";
 import { PostgresDatabase } from "./database.ts";
-import { SearchWindows } from "./search-windows.ts";
+import { SearchStatistics } from "./search-statistics.ts";
+import { searchWindows } from "./search-windows.ts";
 
 const everything: StreamSearch = {
   state: undefined,
@@ -75,6 +76,8 @@ function pages(query: Partial<StreamSearch>): { ids: string[]; totals: Set<numbe
   return { ids, totals };
 }
 
+const found = (text: string) => pages({ by: "created", text }).ids;
+
 const withServer = describe.skipIf(postgresPrograms === undefined);
 
 withServer("a search with many matches", () => {
@@ -114,13 +117,30 @@ withServer("a search with many matches", () => {
     }
   });
 
+  test("compares words that many have with each stream, together and as a beginning", () => {
+    const starting = streams.filter(({ title }) => title.startsWith("wanted 17"));
+    for (const text of ["wanted 17", "wanted-17", "17 wanted"]) {
+      const exact = text.startsWith("17") ? matching.filter(({ title }) => title === "wanted 17") : undefined;
+      expect(found(text)).toEqual(inOrder("created", false, exact ?? starting));
+    }
+    expect(found("17-wanted")).toEqual([]);
+    expect(found("wanted wan")).toEqual(inOrder("created", false, matching));
+    expect(found("wanted other")).toEqual([]);
+  });
+
+  test("knows which words many streams have", () => {
+    const statistics = new SearchStatistics(database);
+    const isFrequent = (word: string, isPrefix = false) => statistics.isFrequent({ word, isPrefix });
+    expect([isFrequent("wanted"), isFrequent("wan", true)]).toEqual([true, true]);
+    expect([isFrequent("wan"), isFrequent("17"), isFrequent("no such", true)]).toEqual([false, false, false]);
+  });
+
   test("looks into windows that grow, from where the page begins, and none at the end of the list", () => {
-    const windows = new SearchWindows(database);
+    const statistics = new SearchStatistics(database);
     const of = (query: Partial<StreamSearch>, total: number) =>
-      [...windows.of({ ...everything, limit: 70, ...query }, total)].map(({ text, values }) => [
-        text,
-        values[0]!,
-      ]);
+      [...searchWindows(statistics, { ...everything, limit: 70, ...query }, total)].map(
+        ({ text, values }) => [text, values[0]!],
+      );
     const ends = of({ by: "created" }, count);
     expect(ends.length).toBeGreaterThan(1);
     expect(ends.every(([text]) => text === "t.created_at <= ?")).toBe(true);

@@ -1,10 +1,11 @@
 /**
  * The search over streams. Columns of `streams` have what lists are sorted by, `search_texts` has the words and the tags.
- * How matches are found depends on their number:
+ * How a page is found depends on what PostgreSQL knows of them:
  *
- *     few     the index of the words finds all, and they are sorted
- *     more    that index and a window of the list are combined (search-windows.ts), if the texts have what it is sorted by
- *     else    PostgreSQL walks the list and keeps what matches
+ *     few matches             an index finds them all, and they are sorted
+ *     rare words or tags      their index and a window of the list are combined (search-windows.ts), and what is in both
+ *                             is sorted; what the list is sorted by must be in the texts
+ *     only frequent ones      PostgreSQL walks the list and keeps what matches
  */
 import { maxCountedStreams } from "../../base/limits/streams.ts";
 import type { SqlDatabase, SqlStatement, SqlValue } from "../sql/database.ts";
@@ -18,13 +19,13 @@ import {
   isFinished,
   isUnfinished,
   keysOf,
-  type Sql,
   startAfter,
   tagKey,
   textColumns,
-  where,
 } from "./search-conditions.ts";
-import { SearchWindows } from "./search-windows.ts";
+import { type Sql, where } from "./search-sql.ts";
+import { SearchStatistics } from "./search-statistics.ts";
+import { searchWindows } from "./search-windows.ts";
 import { toVector } from "./words.ts";
 
 interface Match {
@@ -39,11 +40,11 @@ const maxSortedMatches = 2_000;
 export class PostgresSearch implements SearchIndex {
   readonly #database: SqlDatabase;
   readonly #describe: SqlStatement<never, [string, string, string]>;
-  readonly #windows: SearchWindows;
+  readonly #statistics: SearchStatistics;
 
   constructor(database: SqlDatabase) {
     this.#database = database;
-    this.#windows = new SearchWindows(database);
+    this.#statistics = new SearchStatistics(database);
     const keys = keysOf(database.dialect, "?2");
     this.#describe = database.prepare(`
       INSERT INTO search_texts (doc, id, created_at, words, tags)
@@ -61,7 +62,7 @@ export class PostgresSearch implements SearchIndex {
   fill(): undefined {}
 
   find(query: StreamSearch, countAll: () => number): FoundStreams {
-    const conditions = conditionsOf(query, this.#database.dialect);
+    const conditions = conditionsOf(query, this.#database.dialect, this.#statistics);
     if (conditions === undefined) return { streamIds: [], next: undefined, total: 0 };
     const total = isFiltered(query) ? this.#count(conditions) : countAll();
     if (total === 0) return { streamIds: [], next: undefined, total };
@@ -88,13 +89,13 @@ export class PostgresSearch implements SearchIndex {
   }
 
   #matches(query: StreamSearch, conditions: Conditions, total: number): Match[] {
-    const isSorted = isFiltered(query) && total <= maxSortedMatches;
-    if (isSorted || conditions.texts.length === 0) return this.#page(query, conditions, isSorted);
-    for (const window of this.#windows.of(query, total)) {
-      const matches = this.#page(query, { ...conditions, texts: [...conditions.texts, window] }, false);
+    const isFew = isFiltered(query) && total <= maxSortedMatches;
+    if (isFew || !conditions.isIndexed) return this.#page(query, conditions, isFew);
+    for (const window of searchWindows(this.#statistics, query, total)) {
+      const matches = this.#page(query, { ...conditions, texts: [...conditions.texts, window] }, true);
       if (matches.length === query.limit) return matches;
     }
-    return this.#page(query, conditions, false);
+    return this.#page(query, conditions, true);
   }
 
   #page(

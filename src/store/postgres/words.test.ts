@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { maxSearchWordChars } from "../../base/limits/postgres.ts";
-import { foldAscii, toQuery, toVector, wordsOf } from "./words.ts";
+import { foldAscii, partsOf, toLooseQuery, toQuery, toVector, wordsOf } from "./words.ts";
 
 test("letters and digits make words, without case and accents", () => {
   expect(wordsOf("Déjà vu: AC/DC_2, Größe")).toEqual(["deja", "vu", "ac", "dc", "2", "große"]);
@@ -18,13 +18,17 @@ test("a vector has the places of each word", () => {
 
 describe("a query", () => {
   test("wants each part, the words of a part together, and the last one as a prefix", () => {
-    expect(toQuery("ac/dc bla")).toBe("('ac' <-> 'dc') & ('bla':*)");
+    expect(toQuery(partsOf("ac/dc bla"))).toBe("('ac' <-> 'dc') & ('bla':*)");
   });
 
   test("leaves out parts without words", () => {
-    expect(toQuery("( a")).toBe("('a':*)");
-    expect(toQuery("a (")).toBe("('a')");
-    expect(toQuery(" \0'")).toBeUndefined();
+    expect(toQuery(partsOf("( a"))).toBe("('a':*)");
+    expect(toQuery(partsOf("a ("))).toBe("('a')");
+    expect(partsOf(" \0'")).toEqual([]);
+  });
+
+  test("is loose where its words may be anywhere", () => {
+    expect(toLooseQuery(partsOf("ac/dc bla").flat())).toBe("'ac' & 'dc' & 'bla':*");
   });
 });
 

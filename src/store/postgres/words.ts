@@ -28,20 +28,36 @@ export function toVector(text: string): string {
   return Array.from(positions, ([word, places]) => `'${word}':${places.join(",")}`).join(" ");
 }
 
-/**
- * A `tsquery`: every part between spaces must be there, its words next to each other, and the last word as a prefix.
- * Undefined if the text has no words, which nothing matches.
- */
-export function toQuery(text: string): string | undefined {
+export interface Term {
+  word: string;
+  /** Words that begin so match, too. */
+  isPrefix: boolean;
+}
+
+/** Parts of the text between spaces, each with its words; the last word of the last part may be a beginning. */
+export function partsOf(text: string): Term[][] {
   // oxlint-disable-next-line no-control-regex
   const parts = text.split(/[\s\u0000]+/).filter((part) => part !== "");
-  const phrases = parts.map((part, index) => {
-    const words = wordsOf(part).map((word) => `'${word}'`);
+  const terms = parts.map((part, index) => {
+    const words = wordsOf(part);
     const isLast = index === parts.length - 1;
-    return words.map((word, at) => (isLast && at === words.length - 1 ? `${word}:*` : word)).join(" <-> ");
+    return words.map((word, at) => ({ word, isPrefix: isLast && at === words.length - 1 }));
   });
-  const present = phrases.filter((phrase) => phrase !== "");
-  return present.length === 0 ? undefined : present.map((phrase) => `(${phrase})`).join(" & ");
+  return terms.filter((part) => part.length > 0);
+}
+
+/** A `tsquery`: every part must be there, its words next to each other. */
+export function toQuery(parts: readonly Term[][]): string {
+  return parts.map((part) => `(${part.map(toOperand).join(" <-> ")})`).join(" & ");
+}
+
+/** A `tsquery`: every term must be there, wherever it is. */
+export function toLooseQuery(terms: readonly Term[]): string {
+  return terms.map(toOperand).join(" & ");
+}
+
+function toOperand({ word, isPrefix }: Term): string {
+  return isPrefix ? `'${word}':*` : `'${word}'`;
 }
 
 /** In lower case as far as it is ASCII, which is what `NOCASE` compares in SQLite. */
