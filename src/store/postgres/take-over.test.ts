@@ -1,7 +1,12 @@
 /** What a node has left behind that died, and any other node can do. */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
 import { deadNodeMs } from "../../base/limits/postgres.ts";
 import { postgresPrograms, postgresServer } from "../../testing/harness/servers/postgres.ts";
+import { temporaryFolder } from "../../testing/fixtures/temporary-folder.ts";
+import { Journal } from "../journal/journal.ts";
+import { CacheLayout } from "../layout.ts";
+import { commitGroup } from "../streams/commit.ts";
 import { PostgresCatalog } from "./catalog.ts";
 
 const bucket = "s3://bucket/@aws";
@@ -59,3 +64,25 @@ describe.skipIf(postgresPrograms === undefined)("keys that a node was to remove 
     expect(b.takeOverWork()).toBe(0);
   });
 });
+
+test.skipIf(postgresPrograms === undefined)(
+  "an upload that another node has taken over meanwhile is not committed, and says so",
+  async () => {
+    using folder = temporaryFolder();
+    const layout = new CacheLayout(folder.path);
+    layout.create();
+    const place = postgresServer().createSchema();
+    const [owner, other] = ["a", "b"].map((node) => new PostgresCatalog({ url: place, node }));
+    const journal = new Journal(layout.journal);
+    writeFileSync(layout.incomingPath("k1"), "audio");
+    owner!.reserve("x", "k1", 1);
+    expect(other!.takeOver(other!.find("x")!, "k2", 2)).toBe(true);
+    const item = { streamId: "x", key: "k1", size: 5, sha256: "a".repeat(64), format: null };
+    const [outcome] = await commitGroup({ layout, catalog: owner!, journal }, [item], 3);
+    expect(outcome).toHaveProperty("error.code", "STREAM_TAKEN_OVER");
+    expect(other!.find("x")).toMatchObject({ state: "unfinished", key: "k2" });
+    await journal.close();
+    owner!.close();
+    other!.close();
+  },
+);

@@ -66,7 +66,7 @@ export async function commitGroup(
     failpoint("commit.1");
     catalog.transaction(() => {
       for (const item of pending()) {
-        if (!catalog.seal(item, at)) outcomes.set(item, { error: notSealed(item) });
+        if (!catalog.seal(item, at)) outcomes.set(item, { error: notSealed(catalog, item) });
       }
     }, false);
     failpoint("commit.2");
@@ -102,8 +102,14 @@ async function writeJournal(
   await journal.sync();
 }
 
-/** The row is gone, or an earlier sync of the file has failed and this one may have succeeded without the bytes. */
-function notSealed({ streamId }: CommitItem): WavecacheError {
+/**
+ * Somebody has resumed the upload elsewhere, its row is gone, or an earlier sync of the file has failed, and this one may
+ * have succeeded without the bytes.
+ */
+function notSealed(catalog: CommitStore["catalog"], { streamId, key }: CommitItem): WavecacheError {
+  const row = catalog.find(streamId);
+  const isTakenOver = row !== undefined && (row.key !== key || row.otherNode !== undefined);
+  if (isTakenOver) return new WavecacheError("STREAM_TAKEN_OVER");
   return new WavecacheError("STORE_FAILED", `an earlier sync of ${streamId} has failed, or it was removed`);
 }
 
