@@ -57,6 +57,11 @@ export const minArchiveRetryMs = 500;
 export const maxArchiveRetryMs = 300_000;
 /** While the object store answers nothing, one request tries it again after so long, at most. */
 export const maxArchivePauseMs = 30_000;
+/**
+ * A node notes an upload in parts within this time after it has begun it. One that nobody has noted by then is removed at a
+ * start. Longer than the catalog takes to answer.
+ */
+export const uploadNoteMs = 6_000;
 /** The queue is looked at this often, besides when something was added to it. */
 export const archivePollMs = 1_000;
 

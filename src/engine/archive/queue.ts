@@ -20,6 +20,7 @@ import type { QueuedItem } from "../../store/archive/calls.ts";
 import type { ArchiveItem, ArchiveRemoval } from "../../store/archive/catalog.ts";
 import { type ArchiveAvailability, backoffMs } from "./availability.ts";
 import type { ArchivePace } from "./pace.ts";
+import { UploadSweep } from "./upload-sweep.ts";
 
 export interface QueueHost {
   keeper: Pick<KeeperClient, "call">;
@@ -38,6 +39,7 @@ export class ArchiveQueue {
   /** Since the start. */
   storedBytes = 0;
   readonly #host: QueueHost;
+  readonly #sweep: UploadSweep;
   readonly #failures: RateLimitedLog;
   readonly #log: Log;
   /** What is being stored and removed, by key. */
@@ -47,11 +49,11 @@ export class ArchiveQueue {
   #running: Promise<void> | undefined;
   #isAsked = false;
   #isFilled = false;
-  #isSwept = false;
   #isClosing = false;
 
   constructor(host: QueueHost, log: Log) {
     this.#host = host;
+    this.#sweep = new UploadSweep(host);
     this.#log = log;
     this.#failures = new RateLimitedLog(log);
     host.archiver.watchUploads((item, uploadId) => void this.#begun(item, uploadId));
@@ -85,7 +87,7 @@ export class ArchiveQueue {
         this.#isAsked = false;
         await this.#fill();
         if (this.#host.availability.isPaused) return;
-        await this.#sweep();
+        await this.#sweepUploads();
         await this.#startPuts();
         await this.#startRemovals();
       }
@@ -102,35 +104,16 @@ export class ArchiveQueue {
     if (!this.#isFilled) this.#isAsked = true;
   }
 
-  /** Once after the start: uploads in parts that nobody continues. */
-  async #sweep(): Promise<void> {
-    if (this.#isSwept) return;
-    const { archiver, availability } = this.#host;
-    const exceptUploadIds = await this.#knownUploads();
+  async #sweepUploads(): Promise<void> {
+    if (!this.#sweep.isDue) return;
     try {
-      const aborted = await archiver.call("abortUploads", { exceptUploadIds });
-      this.#isSwept = true;
-      availability.succeeded();
+      const aborted = await this.#sweep.run();
+      this.#host.availability.succeeded();
       if (aborted > 0) this.#log.info("uploads to the archive that were cut off were removed", { aborted });
     } catch (error) {
+      if (!(error instanceof ArchiverCallError)) throw error;
       this.#noteFailure(error);
     }
-  }
-
-  async #knownUploads(): Promise<string[]> {
-    const { keeper } = this.#host;
-    const known: string[] = [];
-    for (let after: string | undefined = ""; after !== undefined;) {
-      const page: { key: string; uploadId: string }[] = await keeper.call("archiveUploads", { after });
-      known.push(...page.map(({ uploadId }) => uploadId));
-      after = page.at(-1)?.key;
-    }
-    for (let after: string | undefined = ""; after !== undefined;) {
-      const page: { streamId: string; uploadId: string }[] = await keeper.call("partsUploads", { after });
-      known.push(...page.map(({ uploadId }) => uploadId));
-      after = page.at(-1)?.streamId;
-    }
-    return known;
   }
 
   /** While the store does not answer, one object tries it. */

@@ -1,5 +1,5 @@
 /** Messages between the main thread and the archiver, the thread that talks to the object store. */
-import type { ArchiveOperation, BucketSettings } from "./bucket.ts";
+import type { ArchiveOperation, BucketSettings, UnfinishedUpload } from "./bucket.ts";
 import type { QueuedItem } from "./calls.ts";
 import type { ArchiveRemoval } from "./catalog.ts";
 import type { PartsRef, StoredUpload, UploadPart } from "./parts/catalog.ts";
@@ -66,8 +66,9 @@ export interface ArchiverCalls {
   fetchMeasured: [args: MeasuredTask, result: number];
   /** Compares the SHA-256 of a fetched file and makes it durable. Fails with OBJECT_DAMAGED. */
   verify: [args: { sha256: string; size: number }, result: null];
-  /** Aborts uploads in parts that an earlier run has left, apart from these. Results in how many. */
-  abortUploads: [args: { exceptUploadIds: string[] }, result: number];
+  /** Uploads in parts that were begun, whatever node has begun them. */
+  unfinishedUploads: [args: null, result: UnfinishedUpload[]];
+  abortUploads: [args: { uploads: UnfinishedUpload[] }, result: null];
 }
 
 export type ArchiverCall = keyof ArchiverCalls;

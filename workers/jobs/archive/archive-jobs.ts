@@ -48,6 +48,7 @@ export class ArchiveJobs {
       await verifyFetched(this.#layout, sha256, size);
       return null;
     },
+    unfinishedUploads: async () => await this.#bucket.unfinishedUploads(),
     abortUploads: async (args) => await this.#abortUploads(args),
   };
 
@@ -86,10 +87,8 @@ export class ArchiveJobs {
     return null;
   }
 
-  async #abortUploads({ exceptUploadIds }: Args<"abortUploads">): Promise<number> {
-    const known = new Set(exceptUploadIds);
-    const left = (await this.#bucket.unfinishedUploads()).filter(({ uploadId }) => !known.has(uploadId));
-    for (const { key, uploadId } of left) await this.#bucket.abortParts(key, uploadId);
-    return left.length;
+  async #abortUploads({ uploads }: Args<"abortUploads">): Promise<null> {
+    for (const { key, uploadId } of uploads) await this.#bucket.abortParts(key, uploadId);
+    return null;
   }
 }
