@@ -1,8 +1,8 @@
 /** Removals of streams, one at a time for a client, and in groups for retention. */
-import { WavecacheError } from "../../base/errors.ts";
+import { toWavecacheError, WavecacheError } from "../../base/errors.ts";
 import { sharedNow } from "../../base/system/shared-clock.ts";
 import type { Pool } from "../../pool/pool.ts";
-import type { RemovedStreams, RetentionReason, UploadRef } from "../../store/keeper-calls.ts";
+import type { RemovedStream, RemovedStreams, RetentionReason, UploadRef } from "../../store/keeper-calls.ts";
 import type { CacheLayout } from "../../store/layout.ts";
 import type { Admission } from "./admission.ts";
 import type { StreamCounts } from "./counts.ts";
@@ -15,6 +15,11 @@ export interface RemovalHost {
   readonly damage: Damage;
   isUploading(streamId: string): boolean;
   isBeingRead(streamId: string): boolean;
+  /**
+   * Has the node of an interrupted upload remove it. Resolves with false if there is no such node, or it does not answer.
+   * Rejects as a removal.
+   */
+  removeElsewhere(streamId: string): Promise<boolean>;
   /** No look-up finds the stream in memory any more. Returns the path of its audio, if it was there. */
   forget(streamId: string): string | undefined;
 }
@@ -58,8 +63,8 @@ export class StreamRemovals {
     if (this.#host.isUploading(streamId)) throw new WavecacheError("STREAM_UNFINISHED");
     // The last thread that releases a file also frees its pages, which is slow: leave that to the keeper.
     this.#closeFile(streamId);
-    const removed = await this.#pool.keeper.call("remove", { streamId });
-    if (removed.isElsewhere) return;
+    const removed = await this.#remove(streamId);
+    if (removed === undefined || removed.isElsewhere) return;
     counts.removed(removed);
     admission.objectBytes -= removed.objectBytes;
     admission.unfinishedBytes -= removed.unfinishedBytes;
@@ -67,6 +72,17 @@ export class StreamRemovals {
     if (removed.objectSha256 !== null)
       this.#pool.readers.forget(this.#layout.objectPath(removed.objectSha256));
     await damage.recountIfAny();
+  }
+
+  /** Undefined if another node has removed it. */
+  async #remove(streamId: string): Promise<RemovedStream | undefined> {
+    try {
+      return await this.#pool.keeper.call("remove", { streamId });
+    } catch (error) {
+      const isUnfinished = toWavecacheError(error).code === "STREAM_UNFINISHED";
+      if (!isUnfinished || !(await this.#host.removeElsewhere(streamId))) throw error;
+      return undefined;
+    }
   }
 
   /** What is known of these streams is wrong, and these objects are gone. */

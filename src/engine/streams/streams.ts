@@ -380,6 +380,10 @@ export class Streams {
       damage: this.damage,
       isUploading: (streamId) => this.#uploads.all.has(streamId),
       isBeingRead: (streamId) => this.reads.isInProgress(streamId),
+      removeElsewhere: async (streamId) => {
+        const node = (await this.find(streamId))?.otherNode;
+        return node !== undefined && (await this.#peers?.remove(node, streamId)) === true;
+      },
       forget: (streamId) => this.#readable.forget(streamId),
     };
   }
@@ -445,6 +449,7 @@ export class Streams {
 
   #peersHost(): PeersHost {
     const own = new OwnUploads({
+      remove: (streamId) => this.remove(streamId),
       uploads: this.#uploads,
       layout: this.#layout,
       find: (streamId) => this.find(streamId),

@@ -202,12 +202,23 @@ describe.skipIf(postgresPrograms === undefined)("a node that did not take a stre
 });
 
 describe.skipIf(postgresPrograms === undefined || !hasNatsServer)("nodes that share NATS, too", () => {
-  test("hear of what others do at once, and not at the next look at the catalog", async () => {
-    await using nats = await NatsServer.start();
+  let nats: NatsServer;
+  let a: TestServer;
+  let b: TestServer;
+  beforeAll(async () => {
+    nats = await NatsServer.start();
     const flags = { catalog: postgresServer().createSchema(), "nats-urls": nats.url };
-    await using a = await TestServer.start({ flags });
-    await using b = await TestServer.start({ flags });
+    a = await TestServer.start({ flags });
+    b = await TestServer.start({ flags });
     for (const node of [a, b]) await node.untilLogged("connected to NATS");
+  }, 60_000);
+  afterAll(async () => {
+    await a?.dispose();
+    await b?.dispose();
+    await nats?.[Symbol.asyncDispose]();
+  });
+
+  test("hear of what others do at once, and not at the next look at the catalog", async () => {
     using events = await EventStreamPeer.open(b.httpBase, "type=stream.finished");
     const delaysMs: number[] = [];
     for (let at = 0; at < 15; at++) {
@@ -217,5 +228,23 @@ describe.skipIf(postgresPrograms === undefined || !hasNatsServer)("nodes that sh
       delaysMs.push(performance.now() - finishedAt);
     }
     expect(delaysMs.toSorted((one, other) => one - other)[7]).toBeLessThan(catalogLookMs / 4);
+  });
+
+  test("remove each other's interrupted uploads, and none in progress", async () => {
+    const incoming = async () => (await incomingFiles(a.cacheDir)).length;
+    {
+      using peer = await AudioCachePeer.open(a.url);
+      await peer.start("begun");
+      await peer.sendAudio(audio.subarray(0, 30_000));
+      await peer.untilReceived("begun", 30_000);
+      expect(await codeOf(b, "/api/streams/begun", remove)).toBe("STREAM_UNFINISHED");
+      expect(await incoming()).toBe(1);
+    }
+    await until("the removal", newsLimitMs, async () => {
+      return (await codeOf(b, "/api/streams/begun", remove)) === "ok";
+    });
+    expect(await codeOf(b, "/api/streams/begun", remove)).toBe("STREAM_UNKNOWN");
+    expect(await codeOf(a, "/api/streams/begun", remove)).toBe("STREAM_UNKNOWN");
+    expect(await incoming()).toBe(0);
   });
 });

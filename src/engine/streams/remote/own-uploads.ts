@@ -13,6 +13,7 @@ export interface OwnUploadsHost {
   readonly uploads: CurrentUploads;
   readonly layout: CacheLayout;
   find(streamId: string): Promise<StreamRow | null>;
+  remove(streamId: string): Promise<void>;
   archive(): StreamArchive | undefined;
   /** Of finished streams, wherever their audio is. */
   assignReader(): RangeReader;
@@ -40,6 +41,11 @@ export class OwnUploads implements SharedUploads {
     const { key, size } = row;
     if (row.state === "unfinished") await archive()?.storeTail({ streamId, key }, size);
     return size;
+  }
+
+  async remove(streamId: string): Promise<void> {
+    await this.#ownRow(streamId);
+    await this.#host.remove(streamId);
   }
 
   async read(streamId: string, key: string, offset: number): Promise<UploadPiece> {

@@ -10,7 +10,7 @@ import type { Bus } from "../../../bus/bus.ts";
 import type { CacheLayout } from "../../../store/layout.ts";
 import type { StreamRow } from "../../../store/streams/catalog.ts";
 import { describeStream } from "../../../store/streams/metadata.ts";
-import { encodeUploadRequest } from "../../../wire/cluster/uploads.ts";
+import { decodeRemoveAnswer, encodeUploadRequest, type RemoveAnswer } from "../../../wire/cluster/uploads.ts";
 import type { Readable } from "../readable-streams.ts";
 import { FollowedUpload } from "./followed-upload.ts";
 import { type SharedUploads, UploadRequests } from "./upload-requests.ts";
@@ -67,6 +67,28 @@ export class UploadPeers {
       await this.bus.request(`uploads.${node}`, encodeUploadRequest({ op: "release", streamId }));
     } catch (error) {
       this.#log.debug("a node was not asked for its upload", { streamId, node, error });
+    }
+  }
+
+  /**
+   * Has a node remove its interrupted upload. Resolves with false if the node does not answer. Rejects with STREAM_UNKNOWN, and
+   * with STREAM_UNFINISHED while it is uploaded.
+   */
+  async remove(node: string, streamId: string): Promise<boolean> {
+    const answer = await this.#askToRemove(node, streamId);
+    if (answer === undefined) return false;
+    if (!("error" in answer)) return true;
+    throw new WavecacheError(answer.error === "STREAM_UNKNOWN" ? "STREAM_UNKNOWN" : "STREAM_UNFINISHED");
+  }
+
+  async #askToRemove(node: string, streamId: string): Promise<RemoveAnswer | undefined> {
+    try {
+      const request = encodeUploadRequest({ op: "remove", streamId });
+      const answer = await this.bus.request(`uploads.${node}`, request);
+      return answer && decodeRemoveAnswer(answer);
+    } catch (error) {
+      this.#log.debug("a node did not remove its upload", { streamId, node, error });
+      return undefined;
     }
   }
 

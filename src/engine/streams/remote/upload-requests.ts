@@ -1,4 +1,4 @@
-/** What other nodes ask about the uploads of this one: it releases an upload, or reads from it. */
+/** What other nodes ask about the uploads of this one: it releases an upload, removes it, or reads from it. */
 import { toWavecacheError, WavecacheError } from "../../../base/errors.ts";
 import { failpoint } from "../../../base/failpoint.ts";
 import { maxServedReads } from "../../../base/limits/bus.ts";
@@ -8,6 +8,7 @@ import {
   decodeUploadRequest,
   encodeReadAnswer,
   encodeReleaseAnswer,
+  encodeRemoveAnswer,
   type UploadRequest,
 } from "../../../wire/cluster/uploads.ts";
 
@@ -27,6 +28,8 @@ export interface SharedUploads {
    * STREAM_UNKNOWN if this node does not have the stream.
    */
   release(streamId: string): Promise<number>;
+  /** Rejects with STREAM_UNFINISHED while it is uploaded, and with STREAM_UNKNOWN if this node does not have the stream. */
+  remove(streamId: string): Promise<void>;
   /** Rejects with STREAM_UNKNOWN if this node does not have this upload. */
   read(streamId: string, key: string, offset: number): Promise<UploadPiece>;
 }
@@ -53,6 +56,7 @@ export class UploadRequests {
     const request = decodeUploadRequest(message.payload);
     if (request === undefined) return;
     if (request.op === "release") message.respond(await this.#release(request.streamId));
+    else if (request.op === "remove") message.respond(await this.#remove(request.streamId));
     else message.respond(await this.#read(request));
   }
 
@@ -66,6 +70,15 @@ export class UploadRequests {
       const { code: failure, detail } = toWavecacheError(error);
       this.#log.warn("an upload was not released as a whole", { streamId, code: failure, detail });
       return encodeReleaseAnswer({ error: failure });
+    }
+  }
+
+  async #remove(streamId: string): Promise<Uint8Array> {
+    try {
+      await this.#uploads.remove(streamId);
+      return encodeRemoveAnswer({ isRemoved: true });
+    } catch (error) {
+      return encodeRemoveAnswer({ error: toWavecacheError(error).code });
     }
   }
 

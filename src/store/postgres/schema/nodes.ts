@@ -23,14 +23,14 @@ const removals = `
     RETURN NULL;
   END $$;
   CREATE TRIGGER streams_removed_elsewhere AFTER DELETE ON streams FOR EACH ROW
-    WHEN (OLD.node <> current_setting('wavecache.node')) EXECUTE FUNCTION leave_stream_removal();
+    WHEN (OLD.node IS DISTINCT FROM current_setting('wavecache.node', true)) EXECUTE FUNCTION leave_stream_removal();
   CREATE FUNCTION leave_recording_removal() RETURNS trigger LANGUAGE plpgsql AS $$
   BEGIN
     INSERT INTO node_tasks (node, kind, subject) VALUES (OLD.node, 'recording', OLD.name);
     RETURN NULL;
   END $$;
   CREATE TRIGGER recordings_removed_elsewhere AFTER DELETE ON recordings FOR EACH ROW
-    WHEN (OLD.node <> current_setting('wavecache.node')) EXECUTE FUNCTION leave_recording_removal();
+    WHEN (OLD.node IS DISTINCT FROM current_setting('wavecache.node', true)) EXECUTE FUNCTION leave_recording_removal();
 `;
 
 /** A journal may know a stream that another node has removed: it does not come back before the node has learnt of that. */
