@@ -23,6 +23,19 @@ describe("block checksums", () => {
     );
   });
 
+  test("have one value for each range, which is that of its bytes alone", () => {
+    const sums = sumsOf(audio);
+    for (const [from, to] of [
+      [0, blockBytes],
+      [2 * blockBytes, 4 * blockBytes],
+      [3 * blockBytes, audio.length],
+    ] as const) {
+      const alone = sumsOf(audio.subarray(from, to)).digestOf(0, to - from);
+      expect(sums.digestOf(from, to)).toBe(alone);
+      expect(sums.digestOf(0, to - from) === alone).toBe(from === 0);
+    }
+  });
+
   test("match the whole audio, and its blocks from any block on", () => {
     const sums = sumsOf(audio);
     expect(sums.size).toBe(audio.length);
