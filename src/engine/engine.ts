@@ -27,7 +27,8 @@ import { Songs } from "./songs/songs.ts";
 import { StoreConditions } from "./store-conditions.ts";
 import { soundNames, Sounds } from "./sounds/sounds.ts";
 import { StreamAudios } from "./streams/stream-audio.ts";
-import { Streams, type StreamsSettings } from "./streams/streams.ts";
+import type { StreamsSettings } from "./streams/streams-settings.ts";
+import { Streams } from "./streams/streams.ts";
 
 export interface Engine {
   streams: Streams;

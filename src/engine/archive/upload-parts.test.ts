@@ -44,6 +44,14 @@ class FakeUpload implements GrowingUpload {
   }
 }
 
+const part = (number: number, size: number): UploadPart => ({
+  number,
+  size,
+  etag: "e",
+  crc32: "c",
+  sums: "s",
+});
+
 let calls: { call: string; args: unknown }[];
 let answers: Record<string, (args: never) => unknown>;
 let failures: unknown[];
@@ -57,13 +65,7 @@ beforeEach(() => {
   failures = [];
   answers = {
     beginParts: () => `id-${named("beginParts").length}`,
-    storePart: ({ number, size }: { number: number; size: number }): UploadPart => ({
-      number,
-      size,
-      etag: "e",
-      crc32: "c",
-      sums: "s",
-    }),
+    storePart: ({ number, size }: { number: number; size: number }) => part(number, size),
     remove: () => null,
     partsBegin: () => true,
     partsRecord: () => true,
@@ -109,13 +111,6 @@ describe("the parts of an upload in progress", () => {
   });
 
   test("continue behind those that the catalog knows, apart from a short one", async () => {
-    const part = (number: number, size: number): UploadPart => ({
-      number,
-      size,
-      etag: "e",
-      crc32: "c",
-      sums: "s",
-    });
     const known = [part(1, partBytes), part(2, 1000)];
     answers["partsFind"] = (): StoredUpload => ({
       key: "uploads/k",

@@ -18,11 +18,12 @@ let bytes: number;
 let calls: string[];
 let failures: unknown[];
 
+async function call(name: string): Promise<unknown> {
+  calls.push(name);
+  return name === "restore" ? await restored.promise : isOwn;
+}
+
 function restoresIn(root: string, waitMs = 5_000): UploadRestores {
-  const call = async (name: string) => {
-    calls.push(name);
-    return name === "restore" ? await restored.promise : isOwn;
-  };
   const host: RestoreHost = {
     keeper: { call: call as RestoreHost["keeper"]["call"] },
     archiver: { call: call as RestoreHost["archiver"]["call"] },

@@ -1,20 +1,16 @@
 /** The rules about streams: which may be uploaded, resumed, read and removed, and what the thread pool does for that. */
 import { WavecacheError } from "../../base/errors.ts";
-import { verifiedAtOnceBytes } from "../../base/limits/audio-http.ts";
 import { maxOutboundBytes } from "../../base/limits/streams.ts";
 import type { Log } from "../../base/log/log.ts";
 import type { RequestContext } from "../../base/request-context.ts";
 import type { Tracer } from "../../base/tracing/tracer.ts";
 import { isStreamId } from "../../base/ids/stream-id.ts";
 import { sharedNow } from "../../base/system/shared-clock.ts";
-import type { Bus } from "../../bus/bus.ts";
 import type { Pool } from "../../pool/pool.ts";
-import { requireReadable } from "../../store/elsewhere.ts";
 import type { StoreNotice } from "../../store/check/notice.ts";
 import type { RemovedStreams, RetentionReason, UploadRef } from "../../store/keeper-calls.ts";
 import type { PartedUpload, StoredUpload } from "../../store/archive/parts/catalog.ts";
 import type { CacheLayout } from "../../store/layout.ts";
-import type { CatalogAddress } from "../../store/kept-catalog.ts";
 import type { StoreCondition } from "../../store/store-guard.ts";
 import type { FoundRows, ListQuery, StreamRow } from "../../store/streams/catalog.ts";
 import type { TagsChange } from "../../store/streams/changes.ts";
@@ -23,7 +19,8 @@ import { AudioReadings } from "./audio-readings.ts";
 import { Reads } from "../retention/reads.ts";
 import type { StoreConditions } from "../store-conditions.ts";
 import { AccountStorage } from "./account-storage.ts";
-import { Admission, type AdmissionLimits, type Reclaimer } from "./admission.ts";
+import { ArchiveLink } from "./archive-link.ts";
+import { Admission } from "./admission.ts";
 import { StreamCounts } from "./counts.ts";
 import { Damage } from "./damage.ts";
 import { type CacheFigures, cacheFigures } from "./cache-figures.ts";
@@ -31,7 +28,7 @@ import { CurrentUploads, type CurrentUploadsHost, type NewStream } from "./curre
 import { type Follower, Followers } from "./followers.ts";
 import { type InterruptedHost, InterruptedUploads } from "./interrupted-uploads.ts";
 import { OutboundBudget } from "./outbound-budget.ts";
-import { Scrub, type ScrubHost, type ScrubSettings } from "./scrub.ts";
+import { Scrub, type ScrubHost } from "./scrub.ts";
 import { beginRead } from "./read-span.ts";
 import { type Readable, ReadableStreams } from "./readable-streams.ts";
 import type { RangeReader } from "../songs/stream-song.ts";
@@ -41,36 +38,11 @@ import { StoredObjects } from "./stored-objects.ts";
 import { type ChangedElsewhere, type RemovalHost, StreamRemovals } from "./stream-removals.ts";
 import { StoreWatch } from "./store-watch.ts";
 import type { ReadOrder, StreamArchive } from "./stream-archive.ts";
-import { StreamQuota, type StreamQuotaLimits } from "./stream-quota.ts";
+import { StreamQuota } from "./stream-quota.ts";
+import type { StreamRetention, StreamsBase, StreamsSettings } from "./streams-settings.ts";
 import { UploadSpans } from "./upload-spans.ts";
 import type { Upload, UploadOwner } from "./upload.ts";
 import { UploadStorage } from "./upload-storage.ts";
-
-/** What streams are built on. */
-export interface StreamsBase {
-  pool: Pool;
-  layout: CacheLayout;
-  conditions: StoreConditions;
-  tracer: Tracer;
-  /** Reaches the other nodes; undefined on a single machine. */
-  bus: Bus | undefined;
-}
-
-export interface StreamsSettings extends AdmissionLimits, StreamQuotaLimits {
-  incompleteTtlSeconds: number;
-  /** Keep the files in lost+found/ forever. */
-  keepOrphans: boolean;
-  /** Null for a catalog in the cache folder. */
-  catalog: CatalogAddress | null;
-  scrub: ScrubSettings;
-  /** The address of the archive; undefined for none. */
-  archive: string | undefined;
-}
-
-export interface StreamRetention extends Reclaimer {
-  /** A policy refuses a new stream of this id, since its bytes are used up. */
-  isFull(streamId: string): boolean;
-}
 
 /** Interrupted uploads are checked for expiry at this interval, or more often if they expire sooner. */
 const maxExpiryIntervalMs = 600_000;
@@ -102,7 +74,7 @@ export class Streams {
   readonly #removals: StreamRemovals;
   /** Removes finished streams when interrupted uploads are not enough. */
   #retention: StreamRetention | undefined;
-  #archive: StreamArchive | undefined;
+  readonly #archive: ArchiveLink;
   readonly #peers: UploadPeers | undefined;
   readonly #followers = new Followers(
     (streamId) => this.#uploads.all.get(streamId) ?? this.#peers?.get(streamId),
@@ -123,10 +95,11 @@ export class Streams {
     const { keepOrphans } = settings;
     const watched = { lostFound: layout.lostFound, keepOrphans };
     this.#watch = new StoreWatch(watched, this.#counts, this.admission, log);
+    this.#archive = new ArchiveLink(pool.readers, layout);
     const found = {
       upload: (streamId: string) => this.#uploads.all.get(streamId),
       find: (streamId: string) => this.find(streamId),
-      archive: this,
+      archive: this.#archive,
       locateElsewhere: async (row: StreamRow, wantedBytes: number) =>
         await this.#peers?.locate(row, wantedBytes),
     };
@@ -136,16 +109,16 @@ export class Streams {
     this.scrub = new Scrub(pool, layout, settings.scrub, this.#scrubHost(), log);
     const { keeper, encoders } = pool;
     const changed = (row: StreamRow) => this.#readable.changed(row);
-    const whole = (row: StreamRow) => this.#wholePath(row);
+    const whole = (row: StreamRow) => this.#archive.wholePath(row);
     this.#readings = new AudioReadings({ keeper, encoders, whole, changed }, log);
     const owner = {
       uploadCommitted: (row: StreamRow) => this.#committed(row),
       uploadReleased: (upload: Upload) => this.#release(upload),
-      uploadGrew: (upload: Upload) => this.#archive?.grew(upload) ?? Number.POSITIVE_INFINITY,
-      bringUpload: (upload: PartedUpload, stored: StoredUpload) => this.#bringUpload(upload, stored),
+      uploadGrew: (upload: Upload) => this.#archive.grew(upload),
+      bringUpload: (upload: PartedUpload, stored: StoredUpload) => this.#archive.bringUpload(upload, stored),
       canAsk: () => this.#peers !== undefined,
       askForUpload: async (node: string, streamId: string) => await this.#peers?.askForUpload(node, streamId),
-      archived: (sha256: string) => this.#archived(sha256),
+      archived: (sha256: string) => this.#archive.acknowledged(sha256),
     };
     const { archived } = owner;
     const rules = {
@@ -177,11 +150,11 @@ export class Streams {
 
   /** Local copies that the archive has make room before any stream goes. */
   archiveBy(archive: StreamArchive): void {
-    this.#archive = archive;
+    this.#archive.archive = archive;
   }
 
   get hasArchive(): boolean {
-    return this.#archive !== undefined;
+    return this.#archive.hasArchive;
   }
 
   /** Whoever wants to read one of these streams waits until its local copy is gone. */
@@ -248,7 +221,7 @@ export class Streams {
 
   /** Assigns a reader to one connection. */
   assignReader(order: ReadOrder = "in order"): RangeReader {
-    return this.#archive?.assign(order) ?? this.#pool.readers.assign();
+    return this.#archive.assign(order);
   }
 
   /** Finds a finished stream in memory. GETs use this first, as it needs no promise. */
@@ -369,7 +342,8 @@ export class Streams {
   }
 
   #reclaim(excessBytes: number, newBytes: number): boolean {
-    if (this.#interrupted.reclaim(excessBytes) || this.#archive?.reclaim(excessBytes) === true) return true;
+    const { archive } = this.#archive;
+    if (this.#interrupted.reclaim(excessBytes) || archive?.reclaim(excessBytes) === true) return true;
     return this.#retention?.reclaim(excessBytes, newBytes) === true;
   }
 
@@ -400,36 +374,14 @@ export class Streams {
     // The upload has replaced an object that readers may have open, and that may be damaged.
     this.#pool.readers.forget(readable.file.path);
     void this.damage.replaced(row.sha256!);
-    this.#archive?.committed();
+    this.#archive.archive?.committed();
     this.#readings.start();
-  }
-
-  /** The path of the whole object of a finished stream, which is brought here. */
-  async #wholePath(row: StreamRow): Promise<string> {
-    requireReadable(row, this);
-    const { sha256, size, isEvicted } = row;
-    const file = { path: this.#layout.objectPath(sha256!), immutable: true, isArchived: isEvicted };
-    let { path } = file;
-    if (!isEvicted || this.#archive === undefined) return path;
-    for (let at = 0; at < size; at += verifiedAtOnceBytes)
-      ({ path } = await this.#archive.bring(file, at, Math.min(verifiedAtOnceBytes, size - at)));
-    return path;
   }
 
   /** The archive has it: the next read fetches it. */
   #evicted(path: string): void {
     this.#readable.forgetPaths([path]);
     this.#pool.readers.forget(path);
-  }
-
-  /** The catalog asks for it only while there is an archive. */
-  #bringUpload(upload: PartedUpload, stored: StoredUpload): Promise<number> {
-    if (this.#archive === undefined) throw new WavecacheError("ARCHIVE_UNAVAILABLE");
-    return this.#archive.bringUpload(upload, stored);
-  }
-
-  async #archived(sha256: string): Promise<void> {
-    await this.#archive?.acknowledged(sha256);
   }
 
   #release(upload: Upload): void {
@@ -453,7 +405,7 @@ export class Streams {
       uploads: this.#uploads,
       layout: this.#layout,
       find: (streamId) => this.find(streamId),
-      archive: () => this.#archive,
+      archive: () => this.#archive.archive,
       assignReader: () => this.assignReader("as they come"),
     });
     return {

@@ -26,6 +26,10 @@ function partOf(number: number, from: number, to: number): UploadPart {
   return { number, size, etag: `e${number}`, crc32: "c", sums: builder.finish().digestOf(0, size) };
 }
 
+function noteBegun(_item: unknown, uploadId: string | null): void {
+  begun.push(uploadId);
+}
+
 /** Stores the audio, of which the catalog knows these parts. */
 async function store(parts: UploadPart[]): Promise<void> {
   using folder = temporaryFolder();
@@ -54,7 +58,6 @@ async function store(parts: UploadPart[]): Promise<void> {
     uploadId: "id",
     parts,
   };
-  const noteBegun = (_item: unknown, uploadId: string | null) => void begun.push(uploadId);
   await storeItem({ bucket: bucket as Bucket, layout, recordingsDir: folder.path, begun: noteBegun }, item);
 }
 
