@@ -118,14 +118,14 @@ export async function replaceJournal(
   catalog.transaction(() => notePosition(catalog, journal.position), false);
 }
 
-/** All finished streams, page by page. */
+/** All finished streams of this node, page by page. */
 async function* finishedPages(
-  catalog: Pick<Catalog, "list" | "archive">,
+  catalog: Pick<Catalog, "ownFinished" | "archive">,
   rest: () => Promise<void>,
 ): AsyncGenerator<FinishedStream[]> {
   let after: string | undefined = "";
   while (after !== undefined) {
-    const rows: StreamRow[] = catalog.list({ state: "finished", after, limit: stepItems });
+    const rows: StreamRow[] = catalog.ownFinished(after, stepItems);
     yield rows.map((row) => ({ ...finishedOf(row), archiveKey: archiveKeyOf(catalog, row.sha256!) }));
     await rest();
     after = rows.at(-1)?.streamId;

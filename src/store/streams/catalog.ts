@@ -190,6 +190,8 @@ export interface Catalog {
   /** Finished streams with this object, by id. */
   streamsOf(sha256: string, limit: number): StreamRow[];
   list(query: ListQuery): StreamRow[];
+  /** Finished streams of this node after this id, by id. */
+  ownFinished(after: string, limit: number): StreamRow[];
   /** Streams of an older version are found once `fillSearch` has added them. */
   search(query: StreamSearch): FoundStreams;
   /** Finished streams whose audio properties are to be read. */

@@ -243,6 +243,10 @@ export abstract class SqlCatalog implements Catalog {
     return listAll.all(after, limit).map(this.#toRow);
   }
 
+  ownFinished(after: string, limit: number): StreamRow[] {
+    return this.#statements.ownFinished.all(after, limit).map(this.#toRow);
+  }
+
   search(query: StreamSearch): FoundStreams {
     return this.#search.find(query, () => {
       const { finished, unfinished } = this.counts();

@@ -144,6 +144,9 @@ function queries(database: SqlDatabase, { named, undescribed }: EngineQueries) {
     listFinished: one<SqlRow, [string, number]>(
       `SELECT ${columns} FROM streams ${indexedBy("streams_finished_ids")} WHERE state = 2 AND id > ? ORDER BY id LIMIT ?`,
     ),
+    ownFinished: one<SqlRow, [string, number]>(
+      `SELECT ${columns} FROM streams ${indexedBy("streams_finished_ids")} WHERE state = 2 AND id > ? AND ${own} ORDER BY id LIMIT ?`,
+    ),
     listUnfinished: one<SqlRow, [string, number]>(
       `SELECT ${columns} FROM streams ${indexedBy("streams_unfinished_ids")} WHERE state = 0 AND id > ?1
        UNION ALL
