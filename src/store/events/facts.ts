@@ -25,11 +25,15 @@ export function streamFinished(events: EventOutbox, stream: Finished): void {
   events.append({ type: "stream.finished", subject: streamSubject(streamId), at, data });
 }
 
-/** A sealed row has become finished. */
-export function rowFinished(catalog: Pick<Catalog, "find" | "events">, streamId: string): void {
+/** A sealed row has become finished. Returns false if it has not: another node has taken over the upload meanwhile. */
+export function rowFinished(
+  catalog: Pick<Catalog, "find" | "events">,
+  { streamId, key }: Pick<StreamRow, "streamId" | "key">,
+): boolean {
   const row = catalog.find(streamId);
-  if (row?.state !== "finished") return;
+  if (row?.state !== "finished" || row.key !== key) return false;
   streamFinished(catalog.events, { ...row, sha256: row.sha256!, finishedAt: row.finishedAt! });
+  return true;
 }
 
 export function streamRemoved(events: EventOutbox, row: StreamRow, reason: RemovalReason): void {

@@ -7,7 +7,11 @@ import { postgresKind } from "../../testing/harness/catalogs.ts";
 import { postgresPrograms } from "../../testing/harness/servers/postgres.ts";
 import { temporaryFolder } from "../../testing/fixtures/temporary-folder.ts";
 import { CacheLayout } from "../layout.ts";
-import type { JournalEntry } from "../journal/entry.ts";
+import { replaceJournal } from "../check/journal-pass.ts";
+import { type JournalEntry, parseLine } from "../journal/entry.ts";
+import { Journal } from "../journal/journal.ts";
+import { readJournal } from "../journal/reader.ts";
+import { commitGroup } from "../streams/commit.ts";
 import type { SqlCatalog } from "../streams/sql/catalog.ts";
 import { noMetadata } from "../streams/metadata.ts";
 import type { AbandonedQuery } from "./abandoned.ts";
@@ -81,6 +85,44 @@ describe.skipIf(postgresPrograms === undefined)("nodes of one catalog", () => {
     expect(b.removeFinished([{ streamId: "x", key: "later" }], true)).toEqual(["x"]);
     a.tasks.done(a.tasks.ofStreams(10));
     expect(a.tasks.ofStreams(10)).toEqual([]);
+  });
+
+  test("have their own streams in their journals, and no others", async () => {
+    const { a, b } = openNodes();
+    for (const streamId of ["one", "three"]) enter(a, streamId);
+    for (const streamId of ["four", "two"]) enter(b, streamId);
+    using folder = temporaryFolder();
+    const layout = new CacheLayout(folder.path);
+    layout.create();
+    const journal = new Journal(layout.journal);
+    await replaceJournal({ catalog: a, journal });
+    await journal.close();
+    const lines = (await Array.fromAsync(readJournal(layout.journal))).flat();
+    const entries = lines.map((line) => parseLine(line)).filter((entry) => entry !== undefined);
+    const ids = entries.flatMap((entry) => ("finish" in entry ? [entry.finish.streamId] : []));
+    expect(ids).toEqual(["one", "three"]);
+  });
+
+  test("do not acknowledge an upload that another one takes over during its commit", async () => {
+    const { a, b } = openNodes();
+    using folder = temporaryFolder();
+    const layout = new CacheLayout(folder.path);
+    layout.create();
+    const journal = new Journal(layout.journal);
+    writeFileSync(layout.incomingPath("k"), "audio");
+    a.reserve("x", "k", 1);
+    const transaction = a.transaction.bind(a);
+    a.transaction = (change, durable) => {
+      const result = transaction(change, durable);
+      const row = b.find("x")!;
+      if (row.state === "sealed") b.takeOver(row, "k2", 2);
+      return result;
+    };
+    const item = { streamId: "x", key: "k", size: 5, sha256: a64, format: null };
+    const [outcome] = await commitGroup({ layout, catalog: a, journal }, [item], 3);
+    expect(outcome).toHaveProperty("error.code", "STREAM_TAKEN_OVER");
+    expect(b.find("x")).toMatchObject({ state: "unfinished", key: "k2" });
+    await journal.close();
   });
 
   test("keep what another one has pinned at the same time", () => {

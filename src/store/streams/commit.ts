@@ -78,7 +78,7 @@ export async function commitGroup(
       notePosition(catalog, store.journal.position);
       return pending().map((item) => finish(catalog, item, at));
     }, true);
-    for (const { item, addedBytes } of finished) outcomes.set(item, { addedBytes });
+    for (const { item, outcome } of finished) outcomes.set(item, outcome);
     failpoint("commit.5");
   } catch (error) {
     failAll(error);
@@ -130,10 +130,14 @@ function installAll(
   return touched;
 }
 
-function finish(catalog: Catalog, item: CommitItem, at: number): { item: CommitItem; addedBytes: number } {
+function finish(
+  catalog: Catalog,
+  item: CommitItem,
+  at: number,
+): { item: CommitItem; outcome: CommitOutcome } {
   const addedBytes = catalog.hasFinished(item.sha256) ? 0 : item.size;
   catalog.finish(item.streamId, at);
-  rowFinished(catalog, item.streamId);
+  const isFinished = rowFinished(catalog, item);
   catalog.markDamaged(item.sha256, false);
-  return { item, addedBytes };
+  return { item, outcome: isFinished ? { addedBytes } : { error: new WavecacheError("STREAM_TAKEN_OVER") } };
 }

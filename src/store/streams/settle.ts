@@ -58,7 +58,7 @@ function settleWithoutFile(
     // The crash may have happened before step 4 of the commit, and "finished" promises synced folders.
     syncObjectFolders([layout.objectFolder(row.sha256!), layout.objects]);
     catalog.finish(row.streamId, at);
-    rowFinished(catalog, row.streamId);
+    rowFinished(catalog, row);
   } else if (hasParts(catalog, row.streamId)) {
     if (row.state === "sealed") catalog.unseal(row.streamId, 0, row.updatedAt);
     else catalog.settle(row.streamId, 0);

@@ -192,7 +192,10 @@ function changes(database: SqlDatabase) {
        WHERE s.id = ?2 AND s.state = 1 AND ${database.dialect.own("s")} AND u.upload_id IS NOT NULL
        ON CONFLICT DO NOTHING`,
     ),
-    end: one<never, [string]>("DELETE FROM parted_uploads WHERE stream_id = ?"),
+    end: one<never, [string]>(
+      `DELETE FROM parted_uploads WHERE stream_id = ?1 AND EXISTS (
+         SELECT 1 FROM streams s WHERE s.id = ?1 AND ${database.dialect.own("s")})`,
+    ),
   };
 }
 
