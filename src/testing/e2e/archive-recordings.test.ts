@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { sha256 } from "../harness/bytes.ts";
 import { scrape } from "../harness/http/exposition.ts";
 import { allRecordings } from "../harness/http/recordings.ts";
+import { pcmFormat } from "../harness/peers/ingest-device.ts";
 import { recordCounting } from "../harness/recorded-audio.ts";
 import { TestServer, useServers } from "../harness/server.ts";
 import { hasObjectStore, ObjectStore, sayIfObjectStoreIsMissing } from "../harness/servers/object-store.ts";
@@ -105,6 +106,22 @@ describe.if(hasObjectStore)("a recording", () => {
     await recordCounting(server, "mic", shortFrames);
     store.fault = () => "pass";
     await expectArchived(server, store);
+  });
+
+  test("that is longer than a part is stored in parts, each once, also over a kill between them", async () => {
+    await using store = await ObjectStore.start();
+    const flags = { "rotate-seconds": 3600, "sync-seconds": 1, ...store.flags };
+    const env = { ...store.env, WAVECACHE_FAILPOINTS: "archive.part*1=kill" };
+    await using server = await TestServer.start({ flags, env });
+    const format = { ...pcmFormat, sampleRate: 48_000, channels: 2, frameSamples: 960 };
+    await recordCounting(server, "mic", 4_600, format).catch(() => {});
+    await server.waitForExit(limitMs);
+    await server.restart({ flags, env: store.env });
+    await expectArchived(server, store);
+    const [recording] = await allRecordings(server.httpBase);
+    expect(recording!.wav.bytes).toBeGreaterThan(16 * 1024 * 1024);
+    // The begin, two parts, the end; and what was measured of it.
+    expect([store.count("POST", "recordings/"), store.count("PUT", "recordings/")]).toEqual([2, 3]);
   });
 
   test.each(["archive.put", "archive.stored"])("is there once after a kill at %s", async (point) => {

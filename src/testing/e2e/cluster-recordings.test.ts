@@ -107,6 +107,8 @@ describe.if(postgresPrograms !== undefined && hasObjectStore)("a recording of an
     await until("the other node to know of it", limitMs, async () =>
       (await answerOf(b, path)).text.includes("AUDIO_ELSEWHERE"),
     );
+    const later = `/api/recordings/live/audio?from=${timeOf(beganUs)}&to=${timeOf(beganUs + 3_600_000_000)}`;
+    expect((await answerOf(b, later)).text).toContain("AUDIO_ELSEWHERE");
     store.fault = ({ method }) => (method === "PUT" ? "error 500" : "pass");
     await device.close();
     await until(

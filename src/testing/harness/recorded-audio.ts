@@ -16,8 +16,8 @@ export async function recordCounting(
   const recorded = () => allRecordings(server.httpBase, `device=${device}`);
   const before = await recorded();
   using peer = await IngestDevice.open(server.httpBase, format, device);
-  for (let frame = 0; frame < frames; frame += 1)
-    peer.send(countingPayload(frame * format.frameSamples, format.frameSamples));
+  const samples = format.frameSamples * format.channels;
+  for (let frame = 0; frame < frames; frame += 1) peer.send(countingPayload(frame * samples, samples));
   await peer.close();
   return await until("the recording in the list", limitMs, async () => {
     const found = await recorded();
