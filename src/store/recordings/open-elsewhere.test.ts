@@ -43,6 +43,9 @@ test.skipIf(postgresPrograms === undefined)("A device without an id is found by 
   const isOpen = (source: string) =>
     openElsewhereIn(b.recordings, source, { fromUs: 0, toUs: startUs + 1 }).length > 0;
   expect(["#7", "#77", "#70", "7"].map(isOpen)).toEqual([true, false, false, false]);
+  a.recordings.abandon("stream_7_20260102_030405");
+  a.recordings.start({ ...started, name: "stream_7_mic/stream_1_stream_7_mic_20260102_030405" });
+  expect(["#7", "stream_7_mic"].map(isOpen)).toEqual([false, true]);
   a.close();
   b.close();
 });

@@ -35,7 +35,12 @@ describe.if(postgresPrograms !== undefined && hasObjectStore)("a recording of an
 
   beforeAll(async () => {
     store = await ObjectStore.start();
-    const flags = { "sync-seconds": 1, ...store.flags, catalog: postgresServer().createSchema() };
+    const flags = {
+      "sync-seconds": 1,
+      "rotate-seconds": 3600,
+      ...store.flags,
+      catalog: postgresServer().createSchema(),
+    };
     // The first node keeps no samples that the archive has.
     a = await TestServer.start({ flags: { ...flags, "archive-local-bytes": 1 }, env: store.env });
     b = await TestServer.start({ flags, env: store.env });
