@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, expect, spyOn, test } from "bun:test";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { type ErrorCode, WavecacheError } from "../../base/errors.ts";
 import { fetchedLookMs, fetchPieceBytes, maxFetches, maxWaitingFetches } from "../../base/limits/archive.ts";
 import { openLog } from "../../base/log/log.ts";
@@ -6,13 +8,14 @@ import type { Archiver } from "../../pool/archiver.ts";
 import type { KeeperClient } from "../../pool/keeper-client.ts";
 import type { FetchTask } from "../../store/archive/archiver-calls.ts";
 import { CacheLayout } from "../../store/layout.ts";
+import { temporaryFolder } from "../../testing/fixtures/temporary-folder.ts";
 import { until } from "../../testing/harness/until.ts";
 import { FetchedObjects } from "./fetched-objects.ts";
 
 const sha256 = "a".repeat(64);
-const layout = new CacheLayout("/nowhere");
-const file = { path: layout.objectPath(sha256), immutable: true, isArchived: true };
-const fetchedFile = { path: layout.fetchedPath(sha256), immutable: true };
+const nowhere = new CacheLayout("/nowhere");
+const file = { path: nowhere.objectPath(sha256), immutable: true, isArchived: true };
+const fetchedFile = { path: nowhere.fetchedPath(sha256), immutable: true };
 const size = 20 * fetchPieceBytes;
 
 let isLocal: boolean;
@@ -26,12 +29,20 @@ let reservedBytes: number;
 let maxReservedBytes: number;
 let lost: string[];
 let fetched: FetchedObjects;
+let layout: CacheLayout;
+let onFetch: () => void;
 
 beforeEach(() => {
+  layout = nowhere;
+  onFetch = () => {};
   [isLocal, isHeld, isWhole, failure, reservedBytes] = [false, false, false, undefined, 0];
   isGone = false;
   [tasks, waiting, lost] = [[], [], []];
   maxReservedBytes = Infinity;
+  open();
+});
+
+function open(): void {
   const item = {
     size,
     key: "objects/aa/a",
@@ -49,6 +60,7 @@ beforeEach(() => {
       tasks.push(task);
       if (isHeld) await new Promise<void>((resolve) => waiting.push(resolve));
       if (failure !== undefined) throw new WavecacheError(failure);
+      onFetch();
       return { isWhole };
     },
   } as unknown as Pick<Archiver, "call">;
@@ -68,7 +80,7 @@ beforeEach(() => {
     },
     openLog("test"),
   );
-});
+}
 
 async function codeOf(promise: Promise<unknown>): Promise<string> {
   try {
@@ -149,6 +161,23 @@ test("an object that goes while its pieces come frees their room, and is fetched
   expect([pieces(), reservedBytes]).toEqual([[0, 0], fetchPieceBytes]);
   fetched.forget(sha256);
   expect(reservedBytes).toBe(0);
+});
+
+test("an object that is read again as soon as it went keeps what is fetched then", async () => {
+  using folder = temporaryFolder();
+  layout = new CacheLayout(folder.path);
+  mkdirSync(dirname(layout.fetchedPath(sha256)), { recursive: true });
+  open();
+  onFetch = () => writeFileSync(layout.fetchedPath(sha256), "audio");
+  for (let turn = 0; turn < 20; turn += 1) {
+    const { path } = await fetched.range(file, 0, 100);
+    expect(existsSync(path)).toBe(true);
+    fetched.forget(sha256);
+    await fetched.range(file, 0, 100);
+    // A removal that was still under way would be over by then.
+    await Bun.sleep(5);
+    expect(existsSync(path)).toBe(true);
+  }
 });
 
 test("an object that is here as a whole, and has no room, goes again", async () => {

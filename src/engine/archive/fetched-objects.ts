@@ -54,6 +54,8 @@ export class FetchedObjects {
   /** By SHA-256, least recently used first. */
   readonly #objects = new Map<string, FetchedObject>();
   readonly #opening = new Map<string, Promise<FetchedObject | undefined>>();
+  /** Removals of files that are under way: an object that is fetched again has the same path. */
+  readonly #discarding = new Map<string, Promise<void>>();
   #tidying: Promise<void> | undefined;
 
   constructor(host: FetchHost, log: Log) {
@@ -183,6 +185,8 @@ export class FetchedObjects {
 
   async #look(sha256: string): Promise<FetchedObject | undefined> {
     const item = await this.#host.keeper.call("archiveItem", { sha256 });
+    // Otherwise the removal would take the pieces that come from now on.
+    while (this.#discarding.has(sha256)) await this.#discarding.get(sha256);
     if (item === null) throw new WavecacheError("OBJECT_MISSING", sha256);
     if (item.isLocal) return undefined;
     const object = new FetchedObject(item, this.#host.layout.fetchedPath(sha256));
@@ -264,8 +268,16 @@ export class FetchedObjects {
     return object.bytesHere;
   }
 
-  async #discard({ path }: FetchedObject): Promise<void> {
+  #discard({ sha256, path }: FetchedObject): Promise<void> {
     this.#host.forget(path);
+    const discarding = this.#unlink(path).finally(() => {
+      if (this.#discarding.get(sha256) === discarding) this.#discarding.delete(sha256);
+    });
+    this.#discarding.set(sha256, discarding);
+    return discarding;
+  }
+
+  async #unlink(path: string): Promise<void> {
     try {
       await Bun.file(path).delete();
     } catch (error) {
