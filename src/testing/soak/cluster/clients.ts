@@ -83,7 +83,7 @@ export class ClusterClients {
       this.#ledger.compare(sent, { ...answer, where, began });
       return true;
     } catch (error) {
-      this.#fail("read", error);
+      this.#fail("read", error, { sent, where });
       return false;
     }
   }
@@ -123,7 +123,7 @@ export class ClusterClients {
       return undefined;
     } catch (error) {
       if (error instanceof WrongAnswer) this.#findings.add(`${sent.id}: ${error.message}, ${by}`, { sent });
-      if (!(error instanceof CutOff)) this.#fail(protocol, error);
+      if (!(error instanceof CutOff)) this.#fail(protocol, error, { sent, by });
       // The answer to an earlier attempt may have been lost.
       if (await this.#isFinished(sent, origin)) return void this.#acknowledge(sent, "lost answer", by);
       return `${by}: ${String(error)}`;
@@ -169,19 +169,20 @@ export class ClusterClients {
     try {
       const answer = await fetch(url, { method, signal: AbortSignal.timeout(removalMs) });
       const code = /"code":"(\w+)"/.exec(await answer.text())?.[1];
-      if (!answer.ok) this.#fail("removal", `${answer.status} ${code}`);
+      if (!answer.ok) this.#fail("removal", `${answer.status} ${code}`, { url });
       return code === undefined ? String(answer.status) : `${answer.status} ${code}`;
     } catch (error) {
-      this.#fail("removal", error);
+      this.#fail("removal", error, { url });
       return String(error);
     }
   }
 
-  #fail(what: string, error: unknown): void {
+  #fail(what: string, error: unknown, details: object): void {
     const said = (error instanceof Error ? error.message : String(error)).slice(0, 90);
     const reason = `${what}: ${said.replaceAll(/cluster-\d+|\d{3,}(?= of| bytes|;)/g, "N")}`;
     this.figures.failures[reason] = (this.figures.failures[reason] ?? 0) + 1;
     // Whatever fails here is another machine, for which there are errors that say so.
-    if (/\b500\b|INTERNAL|STORE_FAILED|OBJECT_DAMAGED/.test(said)) this.#findings.add(`${what}: ${said}`);
+    if (/\b500\b|INTERNAL|STORE_FAILED|OBJECT_DAMAGED/.test(said))
+      this.#findings.add(`${what}: ${said}`, { ...details, at: new Date() });
   }
 }

@@ -100,6 +100,7 @@ export class Machines implements AsyncDisposable {
   readonly all: readonly Machine[];
   readonly proxy: Haproxy;
   readonly #opened: AsyncDisposableStack;
+  #logs: string | undefined;
 
   static async open(count: number, { clocksDiffer = false }: MachineOptions = {}): Promise<Machines> {
     await using opened = new AsyncDisposableStack();
@@ -151,11 +152,11 @@ export class Machines implements AsyncDisposable {
     this.#opened = opened;
   }
 
-  /** Writes the logs of all servers into a new folder, and returns its path. */
+  /** Writes the logs of all servers so far into a folder that stays, and returns its path. */
   keepLogs(): string {
-    const folder = mkdtempSync(join(tmpdir(), "wavecache-cluster-logs-"));
-    for (const { number, log } of this.all) writeFileSync(join(folder, `server-${number}.log`), log);
-    return folder;
+    this.#logs ??= mkdtempSync(join(tmpdir(), "wavecache-cluster-logs-"));
+    for (const { number, log } of this.all) writeFileSync(join(this.#logs, `server-${number}.log`), log);
+    return this.#logs;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

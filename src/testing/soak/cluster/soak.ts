@@ -97,7 +97,11 @@ class ClusterSoak implements Disposable {
     this.#machines = machines;
     this.#options = options;
     this.#random = random;
-    const findings = new Findings(options.onFinding);
+    // At once: the run may be ended by hand.
+    const findings = new Findings((finding) => {
+      machines.keepLogs();
+      options.onFinding?.(finding);
+    });
     const places = new Places(machines, random);
     this.#findings = findings;
     this.#ledger = new ClusterLedger(random, findings, this.#journal);
