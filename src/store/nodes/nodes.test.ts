@@ -156,6 +156,25 @@ describe.skipIf(postgresPrograms === undefined)("nodes of one catalog", () => {
     expect(ids(c)).toEqual(["y"]);
   });
 
+  test("remove recordings of a dead node, unless they or their time are pinned", () => {
+    const { a, b, expireLease } = openNodes();
+    const enterRecording = (name: string, device: string) =>
+      a.recordings.enter({ ...recording, placement: placementOf(name), name, device });
+    const [plain, pinned, inRange] = ["hall", "attic", "porch"].map((device) =>
+      enterRecording(`${device}/1`, device),
+    );
+    b.retention.pinRecording(pinned!, true);
+    b.retention.pinRange({ device: "porch", from: 0, to: 1_500 }, true);
+    expireLease("a");
+    const query: AbandonedQuery = { kind: "recordings", before: 3_000, after: null, limit: 10 };
+    expect(b.abandoned.candidates(query).map(({ id, name }) => [id, name])).toEqual([[plain!, "hall"]]);
+    const removed = [plain, pinned, inRange].map((id) =>
+      b.transaction(() => b.abandoned.removeRecording(id!), true, ["a"]),
+    );
+    expect(removed).toEqual([true, false, false]);
+    expect(b.recordings.find(plain!)).toBeUndefined();
+  });
+
   test("remove uploads of nodes that have been dead for long enough, and fence those", () => {
     const { a, b, openNode, expireLease } = openNodes();
     a.reserve("begun", "k", 1);

@@ -133,16 +133,18 @@ async function record(server: TestServer, name: string): Promise<void> {
 describe.skipIf(postgresPrograms === undefined)("what a dead node has left", () => {
   test("expires by age at a node that lives, unless it is pinned", async () => {
     const catalog = postgresServer().createSchema();
-    await using dead = await TestServer.start({ flags: { catalog } });
+    await using dead = await TestServer.start({ flags: { catalog, "sync-seconds": 1 } });
     for (const id of ["old", "pinned"]) expect(await put(dead, id)).toBe(201);
     expect(await codeOf(dead, "/api/streams/pinned/pin", { method: "PUT" })).toBe("ok");
+    await record(dead, "hall");
+    const [recording] = await allRecordings(dead.httpBase);
     using peer = await AudioCachePeer.open(dead.url);
     await peer.start("begun");
     await peer.sendAudio(audio.subarray(0, 30_000));
     await peer.untilReceived("begun", 30_000);
     await dead.kill9();
     postgresServer().expireLeases(catalog);
-    const flags = { catalog, policy: "streams/* expire 1s", "incomplete-ttl": 1 };
+    const flags = { catalog, policy: "streams/* expire 1s; recordings/* expire 1s", "incomplete-ttl": 1 };
     await using other = await TestServer.start({ flags });
     const ids = async () => {
       const page = (await (await fetch(`${other.httpBase}/api/streams`)).json()) as {
@@ -152,7 +154,14 @@ describe.skipIf(postgresPrograms === undefined)("what a dead node has left", () 
     };
     await until("the streams to expire", newsLimitMs, async () => (await ids()).length === 1);
     expect(await ids()).toEqual(["pinned"]);
+    await until(
+      "the recording to expire",
+      newsLimitMs,
+      async () => (await allRecordings(other.httpBase)).length === 0,
+    );
     await dead.restart();
+    const file = join(dead.folder, "received", recording!.wav.path);
+    await until("the recording's file to go", newsLimitMs, () => !existsSync(file));
     await until("the files to go", newsLimitMs, async () => {
       return (await incomingFiles(dead.cacheDir)).length === 0;
     });

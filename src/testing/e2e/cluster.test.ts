@@ -25,8 +25,8 @@ describe.skipIf(!hasEngines)("servers that share their engines", () => {
   test(
     "read what another one has acknowledged, by ranges, also while the object store is slow and the other one dead",
     seeded(async (random) => {
-      await using machines = await Machines.open(2);
-      const [one, other] = machines.all;
+      await using machines = await Machines.open(3);
+      const [one, other, third] = machines.all;
       const audio = random.bytes(3_000_000);
       const body = new Uint8Array(audio);
       expect((await fetch(url(one!.server.httpBase), { method: "PUT", body })).status).toBe(201);
@@ -40,9 +40,13 @@ describe.skipIf(!hasEngines)("servers that share their engines", () => {
       expect(Bun.CryptoHasher.hash("sha256", await whole.arrayBuffer(), "hex")).toBe(
         Bun.CryptoHasher.hash("sha256", audio, "hex"),
       );
+      expect((await fetch(url(third!.server.httpBase), { headers: { range: "bytes=0-9" } })).status).toBe(
+        206,
+      );
       const removal = await fetch(`${httpBase}/api/streams/shared`, { method: "DELETE" });
       expect(removal.status).toBe(204);
-      expect((await fetch(url(httpBase))).status).toBe(404);
+      // The third one has read it from the archive, and knows at once that it is gone.
+      for (const { server } of [other!, third!]) expect((await fetch(url(server.httpBase))).status).toBe(404);
       await one!.server.restart();
       expect((await fetch(url(one!.server.httpBase))).status).toBe(404);
     }),

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Browser, Page } from "playwright-core";
 import { chromiumPath, launchChromium, reportWithoutChromium } from "../harness/chromium.ts";
+import { freePort } from "../harness/free-port.ts";
 import { PageSession } from "../harness/page-session.ts";
 import { GrpcDevice } from "../harness/peers/grpc-device.ts";
 import { TestServer, useServers } from "../harness/server.ts";
@@ -121,6 +122,26 @@ describe.skipIf(chromiumPath === null)("the board of a device", () => {
       await board.getByRole("button", { name: "Connect" }).press("Enter");
       await happened("Connect pressed");
       expect(await board.getByText("Stop pressed").count()).toBe(0);
+      expect(errors).toEqual([]);
+    },
+    limitMs,
+  );
+
+  test(
+    "says that devices of other servers may be missing while NATS is out of reach",
+    async () => {
+      const flags = { "grpc-port": 0, "nats-urls": `nats://127.0.0.1:${freePort()}` };
+      await using alone = await TestServer.start({ flags });
+      using device = new GrpcDevice(alone.grpcPort, "lamp");
+      await device.untilConnected();
+      await using session = await PageSession.open(browser);
+      const { page, errors } = session;
+      await page.goto(`${alone.httpBase}/devices`);
+      await page.getByText("Devices of other servers may be missing").waitFor();
+      await page.getByRole("article", { name: "lamp" }).getByText("connected", { exact: true }).waitFor();
+      await page.goto(`${server.httpBase}/devices`);
+      await page.getByText("Devices", { exact: true }).first().waitFor();
+      expect(await page.getByText("Devices of other servers may be missing").count()).toBe(0);
       expect(errors).toEqual([]);
     },
     limitMs,
