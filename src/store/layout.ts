@@ -10,7 +10,7 @@
  *     incoming/<key>         an unfinished upload; the key is in its catalog row
  *     objects-v1/<2 hex>/<sha-256>   audio of finished streams, immutable
  *     sums-v1/<2 hex>/<sha-256>      block checksums of that object (streams/sums.ts); made again if missing
- *     followed/<key>         what came of an upload in progress at another node; a start removes it
+ *     followed/<key>.<n>     what came of an upload in progress at another node; a start removes it
  *     fetched/<sha-256>      pieces of an object that is in the archive; a start removes them
  *     access.closed          says that there were tokens (access/closed-mark.ts)
  *     links.key              the keys of shared links (access/links.ts)

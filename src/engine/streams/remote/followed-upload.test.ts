@@ -73,6 +73,15 @@ describe("an upload that is followed", () => {
     expect([reserved, await Bun.file(upload.path).exists()]).toEqual([0, false]);
   });
 
+  test("gives back the room of what could not be written", async () => {
+    using folder = temporaryFolder();
+    const upload = uploadIn(join(folder.path, "missing"));
+    for (let tries = 0; tries < 3; tries += 1) expect(await codeOf(upload.readable(100))).toBe("ENOENT");
+    expect([reserved, upload.size]).toEqual([0, 0]);
+    await upload.close();
+    expect(reserved).toBe(0);
+  });
+
   test("is asked for once by everybody who waits", async () => {
     using folder = temporaryFolder();
     const upload = uploadIn(folder.path);

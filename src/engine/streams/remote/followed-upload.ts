@@ -119,13 +119,22 @@ export class FollowedUpload {
 
   async #append(audio: Uint8Array): Promise<void> {
     this.#host.reserve(audio.length);
+    try {
+      await this.#write(audio);
+    } catch (error) {
+      this.#host.reserve(-audio.length);
+      throw error;
+    }
+    this.#hasher.update(audio);
+    this.#size += audio.length;
+  }
+
+  async #write(audio: Uint8Array): Promise<void> {
     this.#file ??= await fs.open(this.path, "w", 0o600);
     for (let at = 0; at < audio.length;) {
       const { bytesWritten } = await this.#file.write(audio, at, audio.length - at, this.#size + at);
       at += bytesWritten;
     }
-    this.#hasher.update(audio);
-    this.#size += audio.length;
   }
 }
 

@@ -32,6 +32,8 @@ export class UploadPeers {
   readonly #host: PeersHost;
   readonly #log: Log;
   readonly #followed = new Map<string, FollowedUpload>();
+  /** Since the start. */
+  #files = 0;
   #requests: UploadRequests | undefined;
   #ticker: Timer | undefined;
 
@@ -145,9 +147,15 @@ export class UploadPeers {
     if (known !== undefined) void this.#drop(known);
     else if (this.#followed.size >= maxFollowedUploads) throw new WavecacheError("FETCHES_EXHAUSTED");
     const place = { streamId, key, node: otherNode!, metadata };
-    const upload = new FollowedUpload(place, this.#host.layout.followedPath(key), this);
+    const upload = new FollowedUpload(place, this.#newPath(key), this);
     this.#followed.set(streamId, upload);
     return upload;
+  }
+
+  /** The file of an earlier one with this key may be about to be removed. */
+  #newPath(key: string): string {
+    this.#files += 1;
+    return this.#host.layout.followedPath(`${key}.${this.#files}`);
   }
 
   #dropIdle(): void {
