@@ -34,7 +34,6 @@ export class Machine {
   readonly server: TestServer;
   /** The links of this server to the engines. */
   readonly links: Readonly<Record<Engine, TcpProxy>>;
-  readonly clockAheadMs: number;
   /** Its ports stay the same: HAProxy has to find it again after a restart. */
   readonly origin: string;
   readonly grpcPort: number;
@@ -43,11 +42,10 @@ export class Machine {
   /** What its earlier runs said. */
   #log = "";
 
-  constructor(number: number, server: TestServer, links: Machine["links"], clockAheadMs: number) {
+  constructor(number: number, server: TestServer, links: Machine["links"]) {
     this.number = number;
     this.server = server;
     this.links = links;
-    this.clockAheadMs = clockAheadMs;
     this.origin = server.httpBase;
     this.grpcPort = server.grpcPort;
   }
@@ -128,7 +126,7 @@ export class Machines implements AsyncDisposable {
           : { LD_PRELOAD: clockLibrary, CLOCK_AHEAD_SECONDS: String(ahead) };
       const server = await startServer(links, catalogUrl, store, clock);
       opened.defer(() => server.dispose());
-      all.push(new Machine(at + 1, server, links, ahead * 1000));
+      all.push(new Machine(at + 1, server, links));
     }
     const balanced = all.map(({ origin, grpcPort }) => ({
       main: Number(new URL(origin).port),
