@@ -6,16 +6,18 @@ import { Acknowledgements } from "./acknowledgements.ts";
 
 const sha256 = "a".repeat(64);
 let isArchived: boolean;
+/** This node stores the object. */
+let isHere: boolean;
 let calls: number;
 const keeper = {
   call: async () => {
     calls += 1;
-    return { isArchived };
+    return isHere || isArchived ? { isArchived } : null;
   },
 } as unknown as Pick<KeeperClient, "call">;
 
 beforeEach(() => {
-  [isArchived, calls] = [false, 0];
+  [isArchived, isHere, calls] = [false, true, 0];
 });
 
 async function outcomeOf(promise: Promise<void>): Promise<string> {
@@ -46,6 +48,16 @@ test("an object that is stored before the catalog has answered is acknowledged",
   const end = outcomeOf(all.wait(sha256));
   all.archived(sha256);
   expect(await end).toBe("acknowledged");
+});
+
+test("an object of another node is acknowledged once that node has stored it", async () => {
+  isHere = false;
+  const end = outcomeOf(new Acknowledgements(keeper, 10_000, 5).wait(sha256));
+  await until("a second look", 5_000, () => calls >= 2);
+  isArchived = true;
+  expect(await end).toBe("acknowledged");
+  isArchived = false;
+  expect(await outcomeOf(new Acknowledgements(keeper, 20, 5).wait(sha256))).toBe("ARCHIVE_UNAVAILABLE");
 });
 
 test("nobody waits for ever, nor at the end of the server", async () => {

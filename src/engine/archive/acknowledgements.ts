@@ -1,6 +1,6 @@
 /** Ends of uploads that wait until the archive has their objects. */
 import { WavecacheError } from "../../base/errors.ts";
-import { acknowledgeMs } from "../../base/limits/archive.ts";
+import { acknowledgeMs, archivePollMs } from "../../base/limits/archive.ts";
 import type { KeeperClient } from "../../pool/keeper-client.ts";
 
 interface Waiting {
@@ -12,11 +12,13 @@ interface Waiting {
 export class Acknowledgements {
   readonly #keeper: Pick<KeeperClient, "call">;
   readonly #waitMs: number;
+  readonly #pollMs: number;
   readonly #waiting = new Set<Waiting>();
 
-  constructor(keeper: Pick<KeeperClient, "call">, waitMs = acknowledgeMs) {
+  constructor(keeper: Pick<KeeperClient, "call">, waitMs = acknowledgeMs, pollMs = archivePollMs) {
     this.#keeper = keeper;
     this.#waitMs = waitMs;
+    this.#pollMs = pollMs;
   }
 
   /** The archive and the catalog have the object. There are only as many waiting as there are uploads. */
@@ -44,8 +46,21 @@ export class Acknowledgements {
     for (const { reject } of this.#waiting) reject(new WavecacheError("SHUTTING_DOWN"));
   }
 
+  /** An object that this node does not store is looked for again: another node may be about to. */
   async #untilKnown(sha256: string, stored: Promise<void>): Promise<void> {
-    const item = await this.#keeper.call("archiveItem", { sha256 });
-    if (item?.isArchived !== true) await stored;
+    const isSettled = stored.then(
+      () => true,
+      () => true,
+    );
+    for (;;) {
+      const item = await this.#keeper.call("archiveItem", { sha256 });
+      if (item?.isArchived === true) return;
+      if (item !== null || (await Promise.race([isSettled, afterPause(this.#pollMs)]))) return await stored;
+    }
   }
+}
+
+async function afterPause(ms: number): Promise<false> {
+  await Bun.sleep(ms);
+  return false;
 }
