@@ -113,12 +113,12 @@ async function openDeviceGateway(parts: Parts): Promise<DeviceGateway | undefine
 /** Undefined without a broker. */
 function buildMqtt(
   { keeper }: Pool,
-  { config, events, claims, devices, recordings }: Parts,
+  { config, events, claims, devices, clusterDevices, recordings }: Parts,
 ): MqttGateway | undefined {
   const settings = mqttSettings(config);
   if (settings === undefined) return undefined;
   return new MqttGateway(
-    { events, keeper, claims, devices, recordings },
+    { events, keeper, claims, devices, allDevices: clusterDevices, recordings },
     { ...settings, version },
     openLog("mqtt"),
   );

@@ -84,7 +84,7 @@ export class MqttConnection {
     this.connects += 1;
     this.#log.info("connected to the MQTT broker", { url });
     try {
-      await this.#client.subscribeAsync([...topics.commands, topics.recorders], { qos: 1 });
+      await this.#client.subscribeAsync([...topics.commands, topics.recorders, topics.status], { qos: 1 });
       onConnect();
       await this.publish(topics.status, "online", true);
     } catch (error) {

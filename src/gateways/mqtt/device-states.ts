@@ -1,5 +1,4 @@
 /** Devices as retained topics: their state, whether they are there, and what Home Assistant discovers. */
-import { WavecacheError } from "../../base/errors.ts";
 import type { RateLimitedLog } from "../../base/log/rate-limited-log.ts";
 import { deviceDiscovery, type DiscoverySettings, discoveryTopic } from "./discovery.ts";
 import type { Described, Description } from "./retained-states.ts";
@@ -18,13 +17,23 @@ export interface DeviceState {
   report: { pressed: boolean[]; battery: number | null } | undefined;
 }
 
-/** What the gateway needs of the engine's devices. */
+/** The devices of all nodes. */
 export interface MqttDevices {
+  /** The id of this node; null on a single machine. */
+  readonly node: string | null;
   /** Calls back with the id of each device that may have changed, until the result is called. */
   watch(onChange: (deviceId: string) => void): () => void;
   ids(): Iterable<string>;
-  /** Throws DEVICE_UNKNOWN. The other ones do, too. */
-  find(deviceId: string): DeviceState;
+  /** Undefined if no node knows it. */
+  peek(deviceId: string): (DeviceState & { node: string | null }) | undefined;
+  /** What is recorded now. */
+  running(): Iterable<{ readonly hwid: string | null }>;
+  /** Resolves once all nodes have told of theirs, or after a time limit. */
+  complete(): Promise<void>;
+}
+
+/** The devices of this node. All throw DEVICE_UNKNOWN. */
+export interface MqttCommands {
   setMode(deviceId: string, mode: number): unknown;
   act(deviceId: string, action: "stop" | "mode"): unknown;
   /** Also throws DEVICE_AWAY, or why the sound cannot be played. */
@@ -43,14 +52,17 @@ export class DeviceStates implements Described {
   }
 
   describe(deviceId: string): Description | undefined {
-    const device = this.#find(deviceId);
-    if (device === undefined) return undefined;
-    const availability = device.connectedAt === undefined ? "offline" : "online";
+    const device = this.#devices.peek(deviceId);
+    const payload = device?.connectedAt === undefined ? "offline" : "online";
+    const availability = { topic: this.#topics.device(deviceId, "availability"), payload };
+    // A node that has died has taken along what it knew of the device, which comes again at another.
+    if (device === undefined)
+      return this.#devices.node === null ? undefined : { configs: [], states: [availability] };
     return {
       configs: this.#discovery === undefined ? [] : [deviceDiscovery(this.#discovery, deviceId)],
       states: [
         { topic: this.#topics.device(deviceId, "state"), payload: JSON.stringify(stateOf(device)) },
-        { topic: this.#topics.device(deviceId, "availability"), payload: availability },
+        availability,
       ],
     };
   }
@@ -60,20 +72,11 @@ export class DeviceStates implements Described {
     if (this.#discovery === undefined) return states;
     return [discoveryTopic(this.#discovery, "device", deviceId), ...states];
   }
-
-  #find(deviceId: string): DeviceState | undefined {
-    try {
-      return this.#devices.find(deviceId);
-    } catch (error) {
-      if (error instanceof WavecacheError && error.code === "DEVICE_UNKNOWN") return undefined;
-      throw error;
-    }
-  }
 }
 
 /** Carries out a command that came by one of the topics of commands. */
 export async function obey(
-  devices: MqttDevices,
+  devices: MqttCommands,
   topics: Topics,
   { topic, payload, isRetained }: IncomingMessage,
   log: RateLimitedLog,

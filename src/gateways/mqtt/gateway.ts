@@ -14,7 +14,7 @@ import { EventFilter } from "../../engine/events/event-filter.ts";
 import type { EventData } from "../../store/events/types.ts";
 import type { EventRow } from "../../store/events/outbox.ts";
 import { type IncomingMessage, MqttConnection } from "./connection.ts";
-import { DeviceStates, type MqttDevices, obey } from "./device-states.ts";
+import { DeviceStates, type MqttCommands, type MqttDevices, obey } from "./device-states.ts";
 import type { DiscoverySettings } from "./discovery.ts";
 import { type MqttRecordings, RecorderStates } from "./recorder-states.ts";
 import { type Message, RetainedStates } from "./retained-states.ts";
@@ -32,7 +32,8 @@ export interface MqttSettings {
 
 /** What the gateway needs of the engine. */
 export interface MqttEngine extends DeliveryBase {
-  devices: MqttDevices;
+  devices: MqttCommands;
+  allDevices: MqttDevices;
   recordings: MqttRecordings;
 }
 
@@ -58,6 +59,9 @@ export class MqttGateway {
   readonly #recorderStates: RetainedStates;
   #connection: MqttConnection | undefined;
   #unwatch: () => void = () => {};
+  /** Devices that record, as the broker had it when it was connected. */
+  readonly #heard = new Set<string>();
+  #isClosing = false;
 
   constructor(engine: MqttEngine, settings: MqttSettings, log: Log) {
     this.#engine = engine;
@@ -68,7 +72,7 @@ export class MqttGateway {
     const discovery = discoveryOf(settings, this.#topics);
     const publish = (topic: string, payload: string, isRetained: boolean) =>
       this.#connection!.publish(topic, payload, isRetained);
-    const deviceTopics = new DeviceStates(engine.devices, this.#topics, discovery);
+    const deviceTopics = new DeviceStates(engine.allDevices, this.#topics, discovery);
     this.#recorders = new RecorderStates(engine.recordings, this.#topics, discovery);
     this.#deviceStates = new RetainedStates(deviceTopics, publish, this.#rateLimitedLog);
     this.#recorderStates = new RetainedStates(this.#recorders, publish, this.#rateLimitedLog);
@@ -77,6 +81,7 @@ export class MqttGateway {
       config: () => configHash(settings.url, settings.prefix),
       filter: new EventFilter(),
       retry: mqttRetry,
+      owned: () => this.#owned(),
       deliver: (event: EventRow, signal: AbortSignal) => this.#deliver(event, signal),
     };
     this.#deliveries = new Deliveries(engine, delivery, log);
@@ -104,7 +109,7 @@ export class MqttGateway {
       onMessage: (message: IncomingMessage) => this.#receive(message),
     };
     this.#connection = await MqttConnection.open(settings, this.#log);
-    this.#unwatch = this.#engine.devices.watch((deviceId) => this.#deviceStates.mark(deviceId));
+    this.#unwatch = this.#engine.allDevices.watch((deviceId) => this.#mark(deviceId));
     this.#recorders.open(
       (device) => this.#recorderStates.mark(device),
       (level) => this.#sendLevel(level),
@@ -113,6 +118,7 @@ export class MqttGateway {
   }
 
   async close(): Promise<void> {
+    this.#isClosing = true;
     this.#unwatch();
     this.#recorders.close();
     this.#deviceStates.close();
@@ -122,14 +128,62 @@ export class MqttGateway {
   }
 
   #showAll(): void {
-    this.#deviceStates.markAll(this.#engine.devices.ids());
+    this.#showDevices();
     this.#recorderStates.markAll(this.#recorders.ids());
   }
 
+  #showDevices(): void {
+    const ids = [...this.#engine.allDevices.ids()].filter((deviceId) => this.#isOurs(deviceId));
+    this.#deviceStates.markAll(ids);
+  }
+
+  #mark(deviceId: string): void {
+    if (this.#isOurs(deviceId)) this.#deviceStates.mark(deviceId);
+    else this.#deviceStates.forget(deviceId);
+  }
+
+  /**
+   * One node shows a device and takes its commands: the one that it is connected to, and otherwise the one that publishes the
+   * events.
+   */
+  #isOurs(deviceId: string): boolean {
+    const { allDevices } = this.#engine;
+    const device = allDevices.peek(deviceId);
+    if (device?.connectedAt === undefined) return this.#deliveries.epoch > 0;
+    return device.node === allDevices.node;
+  }
+
   #receive(message: IncomingMessage): void {
-    const { id, what } = this.#topics.parse(message.topic) ?? {};
-    if (what !== "recording") void obey(this.#engine.devices, this.#topics, message, this.#rateLimitedLog);
-    else if (id !== undefined && message.isRetained && message.payload === "ON") this.#recorders.heard(id);
+    if (message.topic === this.#topics.status) return this.#hearStatus(message);
+    const { id = "", what } = this.#topics.parse(message.topic) ?? {};
+    if (what !== "recording") {
+      if (this.#isOurs(id)) void obey(this.#engine.devices, this.#topics, message, this.#rateLimitedLog);
+    } else if (message.isRetained && message.payload === "ON") {
+      this.#heard.add(id);
+      if (this.#deliveries.epoch > 0) void this.#endRecordings();
+    }
+  }
+
+  #owned(): void {
+    this.#showDevices();
+    void this.#endRecordings();
+  }
+
+  /** Recordings that the broker knows of and no node makes. Never rejects. */
+  async #endRecordings(): Promise<void> {
+    const { allDevices } = this.#engine;
+    await allDevices.complete();
+    const running = new Set(Array.from(allDevices.running(), ({ hwid }) => hwid));
+    for (const device of this.#heard) if (!running.has(device)) this.#recorders.heard(device);
+    this.#heard.clear();
+  }
+
+  /** Another node has ended: this one is still there. */
+  #hearStatus({ payload }: IncomingMessage): void {
+    if (payload !== "offline" || this.#isClosing) return;
+    this.#connection!.publish(this.#topics.status, "online", true).catch((error: unknown) =>
+      this.#rateLimitedLog.warn("the MQTT broker does not take a state", { id: "status", error }),
+    );
   }
 
   async #sendLevel({ topic, payload }: Message): Promise<void> {

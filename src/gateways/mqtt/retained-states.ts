@@ -47,6 +47,12 @@ export class RetainedStates {
     if (!this.#isSending && !this.#isClosed) void this.#send();
   }
 
+  /** Another node shows this one from now on. */
+  forget(id: string): void {
+    this.#marked.delete(id);
+    this.#sent.delete(id);
+  }
+
   /** The broker may have lost everything. */
   markAll(ids: Iterable<string>): void {
     this.#sent.clear();

@@ -116,6 +116,7 @@ export class Deliveries implements Claimant {
     const parts = { events, keeper, settings, report: this.#report, log: this.#log, onLost };
     this.#replays = replays;
     this.#run = new DeliveryRun(parts, { epoch, position, untilMs }, rows);
+    settings.owned?.();
     if (owner !== "") this.#log.info("this node delivers to a consumer of events", { consumer, position });
   }
 

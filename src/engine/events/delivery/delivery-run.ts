@@ -41,6 +41,8 @@ export interface DeliverySettings {
   /** A hash of what is configured for it, which tells whether nodes have the same. */
   config: () => string;
   filter: EventFilter;
+  /** This node delivers from now on. */
+  owned?: () => void;
   retry: RetryPolicy;
   /** Rejects if the consumer has not got the event. */
   deliver: (event: EventRow, signal: AbortSignal) => Promise<void>;
