@@ -50,6 +50,8 @@ export class RemoteDevices {
   /** Ends the subscription to devices; undefined while nobody wants them. */
   #unfollow: (() => void) | undefined;
   #saidAt = 0;
+  /** For whole lists. */
+  #askedAt = -Infinity;
   /** How many want the devices for as long as they say, and until when those who want them once. */
   #wanters = 0;
   #wantedUntil = 0;
@@ -154,7 +156,13 @@ export class RemoteDevices {
 
   /** `isWhole`: a part of a list was missed. */
   #ask(isWhole: boolean): void {
+    if (isWhole) this.#askedAt = performance.now();
     this.#bus.publish("presence.wanted", encodeWanted({ node: this.#node, isWhole }));
+  }
+
+  /** If the same part is lost again, the next keepalive says so: lists must not fill the bus. */
+  #askAgain(): void {
+    if (performance.now() - this.#askedAt >= askAgainMs) this.#ask(true);
   }
 
   #receiveKeepalive(keepalive: PresenceKeepalive | undefined): void {
@@ -165,7 +173,7 @@ export class RemoteDevices {
     if (keepalive.isNew) this.#keepAlive({});
     if (this.#unfollow === undefined) return;
     const isBehind = keepalive.list !== node.list || keepalive.sent !== node.sent;
-    if (isUnknown || isBehind) this.#ask(true);
+    if (isUnknown || isBehind) this.#askAgain();
     if (isBehind) node.isWhole = false;
   }
 
@@ -175,7 +183,7 @@ export class RemoteDevices {
     if (part.sent === 1) startList(node, part.list);
     else if (part.list !== node.list || part.sent !== node.sent + 1) {
       node.isWhole = false;
-      if (part.isWhole) this.#ask(true);
+      if (part.isWhole) this.#askAgain();
       return;
     }
     node.sent = part.sent;
@@ -241,6 +249,7 @@ export class RemoteDevices {
 /** A new connection, and silence, are noticed after this long. */
 const tickMs = 250;
 const settleMs = 500;
+const askAgainMs = 1_000;
 const pollMs = 100;
 
 function emptyList(): Omit<Node, "heardAt" | "devices"> {
