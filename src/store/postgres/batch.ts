@@ -113,8 +113,10 @@ export class Batch extends Messages {
   }
 }
 
+/** A text of PostgreSQL has no NUL. It becomes U+FFFD, as in the names of streams. */
 function encode(value: SqlValue): string | Buffer | null {
-  if (value === null || typeof value === "string") return value;
+  if (typeof value === "string") return value.replaceAll("\0", "\ufffd");
+  if (value === null) return value;
   return typeof value === "number" ? String(value) : Buffer.from(value);
 }
 

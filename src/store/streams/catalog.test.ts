@@ -53,6 +53,17 @@ describe.each(catalogKinds)("a catalog $name", ({ create }) => {
     return catalog;
   };
 
+  test("takes any text, in look-ups and in tags", () => {
+    const catalog = make();
+    const odd = "a\u0000b\ud800c\\ud800";
+    expect([catalog.find(odd), catalog.findNamed(odd)]).toEqual([undefined, undefined]);
+    expect(catalog.list({ ...everything, after: odd })).toEqual([]);
+    catalog.reserve("x", "k", 1, { ...noMetadata, tags: { name: "n\ud800", [odd]: odd } });
+    const well = odd.toWellFormed();
+    expect(catalog.find("x")!.metadata.tags).toEqual({ name: "n\ufffd", [well]: well });
+    expect(catalog.findNamed("n\ufffd")?.streamId).toBe("x");
+  });
+
   test("counts what the streams of each account have, through every change of a stream", () => {
     const catalog = make();
     const stored = (...except: string[]) => catalog.accounts.storedBytes("a", except);

@@ -52,8 +52,12 @@ export function metadataToJson({ contentType, format, tags, declaredSize }: Stre
     format === undefined &&
     declaredSize === undefined &&
     Object.keys(tags).length === 0;
-  return isEmpty ? null : JSON.stringify({ contentType, format, tags, declaredSize });
+  if (isEmpty) return null;
+  return JSON.stringify({ contentType, format, tags, declaredSize }).replaceAll(loneSurrogates, "\\ufffd");
 }
+
+/** Escaped, after any number of escaped backslashes. PostgreSQL takes no JSON with half of a character. */
+const loneSurrogates = /(?<=(?<!\\)(?:\\\\)*)\\ud[89a-f][\da-f]{2}/g;
 
 /** The inverse of `metadataToJson`. */
 export function metadataFromJson(json: string | null): StreamMetadata {
