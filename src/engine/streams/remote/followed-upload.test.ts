@@ -73,7 +73,7 @@ describe("an upload that is followed", () => {
     expect([reserved, await Bun.file(upload.path).exists()]).toEqual([0, false]);
   });
 
-  test("gives back the room of what could not be written", async () => {
+  test("releases the room of what could not be written", async () => {
     using folder = temporaryFolder();
     const upload = uploadIn(join(folder.path, "missing"));
     for (let tries = 0; tries < 3; tries += 1) expect(await codeOf(upload.readable(100))).toBe("ENOENT");
