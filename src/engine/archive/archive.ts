@@ -170,7 +170,8 @@ export class Archive implements StreamArchive, SamplesArchive {
   }
 
   openSamples(wav: RecordedWav): OpenedSamples {
-    return new ArchivedSamples(this.assign("as they come"), this.#parts.layout, wav);
+    const forget = () => this.fetched.forget(wav.sha256);
+    return new ArchivedSamples(this.assign("as they come"), this.#parts.layout, wav, forget);
   }
 
   get measuredFolder(): string {

@@ -99,6 +99,18 @@ describe.if(hasObjectStore)("a recording in the archive alone", () => {
     expect(server.log).not.toContain("recordings without files");
   });
 
+  test("is fetched again if what came is damaged here", async () => {
+    await using store = await ObjectStore.start();
+    const { server, recording } = await startEvicted(store);
+    await using _ = server;
+    await expectReadable(server, recording.wav.sha256);
+    const piece = join(server.cacheDir, "fetched", recording.wav.sha256);
+    fs.writeFileSync(piece, fs.readFileSync(piece).fill(9, 5_000, 5_100));
+    store.requests.length = 0;
+    await expectReadable(server, recording.wav.sha256);
+    expect(store.count("GET", "recordings/")).toBeGreaterThan(0);
+  });
+
   test("is no problem for the doctor, comes back with a backup, and survives the loss of the catalog", async () => {
     await using store = await ObjectStore.start();
     const { server, recording } = await startEvicted(store);
