@@ -116,6 +116,22 @@ describe.if(hasEngines)("an upload that is resumed at another node", () => {
     await until("no upload in parts", limitMs, async () => (await store.unfinishedUploads()) === 0);
   });
 
+  test.each([
+    ["tail.stored", 16 * MiB],
+    ["release.1", sentBytes],
+  ])(
+    "continues from what the catalog has if the node that releases it is killed at %s",
+    async (point, offset) => {
+      await a.restart({ env: { ...store.env, WAVECACHE_FAILPOINTS: `${point}=kill` } });
+      await untilConnected(a);
+      using _first = await begin(a, "moved");
+      await untilPart(a);
+      expect(await finish(b, "moved")).toBe(offset);
+      await a.waitForExit(limitMs);
+      await until("no upload in parts", limitMs, async () => (await store.unfinishedUploads()) === 0);
+    },
+  );
+
   test("is taken from a node that is frozen, which writes nothing of it afterwards", async () => {
     using first = await begin(a, "moved");
     await untilPart(a);
