@@ -6,6 +6,7 @@ import { Random } from "../harness/bytes.ts";
 import { filesUnder, incomingFiles, storedObjects } from "../harness/cache-folder.ts";
 import { allRecordings } from "../harness/http/recordings.ts";
 import { AudioCachePeer } from "../harness/peers/audio-cache.ts";
+import { EventStreamPeer } from "../harness/peers/event-stream.ts";
 import { countingPayload, IngestDevice, pcmFormat } from "../harness/peers/ingest-device.ts";
 import { TestServer, useServers } from "../harness/server.ts";
 import { postgresPrograms, postgresServer } from "../harness/servers/postgres.ts";
@@ -118,6 +119,11 @@ describe.skipIf(postgresPrograms === undefined)("recordings of another node", ()
     const file = join(a.folder, "received", row!.wav.path);
     await until("the file to go", newsLimitMs, () => !existsSync(file));
     expect(await allRecordings(a.httpBase)).toEqual([]);
+    // It was entered and removed once.
+    expect(await put(a, "last")).toBe(201);
+    using events = await EventStreamPeer.open(a.httpBase, "type=recording.*,stream.finished&after=0");
+    const types = (await events.take(4)).map(({ type }) => type);
+    expect(types).toEqual(["recording.opened", "recording.closed", "recording.removed", "stream.finished"]);
   });
 });
 
