@@ -2,7 +2,7 @@
  * Commits, adoptions, changes and removals share one queue and run a group at a time. Uploads that end while a group
  * waits for the disk share the syncs of the next group, and a removal cannot interleave with a commit of the same object.
  */
-import { toWavecacheError } from "../base/errors.ts";
+import { toWavecacheError, WavecacheError } from "../base/errors.ts";
 import { failpoint } from "../base/failpoint.ts";
 import { evictObjects, localizeObject } from "./archive/eviction.ts";
 import type { JournalEntry } from "./journal/entry.ts";
@@ -26,7 +26,7 @@ import { workOffStreams } from "./nodes/stream-tasks.ts";
 import { adoptObject } from "./streams/adoption.ts";
 import type { Catalog } from "./streams/catalog.ts";
 import { changeGroup } from "./streams/changes.ts";
-import { commitGroup } from "./streams/commit.ts";
+import { type CommitOutcome, commitGroup } from "./streams/commit.ts";
 import { Removals } from "./streams/removals.ts";
 
 type Removal = RemoveRequest | RemoveStreamsRequest;
@@ -91,13 +91,21 @@ export class CommitQueue {
     const at = Math.max(...requests.map((request) => request.args.at));
     const items = requests.map((request) => request.args);
     const outcomes = await commitGroup(this.#store, items, at);
-    const answers = outcomes.map((outcome, index): Answer => {
-      if ("error" in outcome) return { error: toWavecacheError(outcome.error) };
-      const { streamId } = requests[index]!.args;
-      return { result: { row: this.#store.catalog.find(streamId)!, addedBytes: outcome.addedBytes } };
-    });
+    const answers = outcomes.map((outcome, index) => this.#answerOf(requests[index]!, outcome));
     this.#host.replyAll(requests, answers);
     failpoint("commit.6");
+  }
+
+  /** The catalog may be lost since the commit, or another node may have removed the stream already. */
+  #answerOf({ args }: FinishRequest, outcome: CommitOutcome): Answer {
+    if ("error" in outcome) return { error: toWavecacheError(outcome.error) };
+    try {
+      const row = this.#store.catalog.find(args.streamId);
+      if (row === undefined) throw new WavecacheError("STREAM_UNKNOWN");
+      return { result: { row, addedBytes: outcome.addedBytes } };
+    } catch (error) {
+      return { error: toWavecacheError(error) };
+    }
   }
 
   async #adopt(request: AdoptRequest): Promise<void> {
