@@ -65,6 +65,12 @@ function enterAndFail(): never {
 describe.each(catalogKinds)("the catalog of recordings $name", ({ create }) => {
   openEach(create);
 
+  test("takes a range of overviews that begins and ends between two milliseconds", () => {
+    const query = { source: "mic", from: 0.5, to: 10.5, after: undefined, limit: 10 };
+    expect(catalog.overviews.list(query)).toEqual([]);
+    expect(catalog.overviews.listLevels(query)).toEqual([]);
+  });
+
   test("counts what the files of a token's recordings take, also after a repair and a repeated insert", () => {
     const stored = () => catalog.accounts.storedBytes("kitchen", []);
     const started = { placement: placementOf("a"), frameSamples: 320, fillGaps: false };

@@ -85,10 +85,12 @@ export class SqlOverviews implements PeakCatalog {
     return rows.map((row) => Object.assign(row, recordingOf(row, this.#dialect)));
   }
 
+  /** PostgreSQL takes no part of a millisecond for a whole number. */
   #pageOf({ source, from, to, after, limit }: OverviewQuery): Page {
-    const first = this.#statements.last.get(source, from)?.started_at ?? from;
+    const wholeFrom = Math.floor(from);
+    const first = this.#statements.last.get(source, wholeFrom)?.started_at ?? wholeFrom;
     const { startedAt, name } = after ?? { startedAt: first, name: "" };
-    return [source, startedAt, name, to, limit];
+    return [source, startedAt, name, Math.ceil(to), limit];
   }
 }
 

@@ -49,6 +49,8 @@ describe.each(catalogKinds)("the catalog of sound and silence $name", ({ create 
     expect(list({ kind: "silence" })).toEqual([silence]);
     expect(list({ from: 20, to: 30 })).toEqual([silence]);
     expect(list({ from: 1e12 })).toEqual([spans[2]!]);
+    expect(list({ from: 20, to: 30.5 })).toEqual(spans.slice(1));
+    expect(list({ from: 19.5, to: 29.5 })).toEqual(spans.slice(0, 2));
     const first = list({ limit: 3 });
     expect(first).toEqual(spans.slice(0, 3));
     expect(list({ after: first[2]!, limit: 3 })).toEqual([spans[3]!]);

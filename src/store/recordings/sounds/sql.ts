@@ -46,7 +46,8 @@ export class SqlSpans implements SpanCatalog {
 
   list({ source, from, to, kind, after, limit }: SpanQuery): SoundSpan[] {
     const { startedAt, streamId } = after ?? { startedAt: -1, streamId: -1 };
-    const page = [source, startedAt, streamId, from, to, kind ?? null, limit] as const;
+    // PostgreSQL takes no part of a millisecond for a whole number.
+    const page = [source, startedAt, streamId, from, Math.ceil(to), kind ?? null, limit] as const;
     return this.#statements.list.all(...page).map(toSpan);
   }
 }
