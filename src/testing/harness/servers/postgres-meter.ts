@@ -82,11 +82,14 @@ function transactionsOf(trips: readonly RoundTrip[]): RoundTrip[][] {
 }
 
 const control = /^\s*(BEGIN|COMMIT|ROLLBACK|SET LOCAL|SELECT check_fence)/;
-/** Leases, the look for news, announcements, and the removal of old events. */
-const background = /UPDATE nodes SET|"newestEvent"|SELECT seq AS newest|DELETE FROM events|pg_stats/;
+/** Leases, the look for news, announcements, the removal of old events, the check of the store, and statistics. */
+const background = [
+  /UPDATE nodes SET|"newestEvent"|SELECT seq AS newest|DELETE FROM events|pg_stats/,
+  /INSERT INTO meta|DELETE FROM meta|SELECT id, sha256, state, size|max\(damaged\)|SELECT r\.\*, s\.key/,
+];
 
 function isBackground({ statements }: RoundTrip): boolean {
-  return statements.every((text) => control.test(text) || background.test(text));
+  return statements.every((text) => control.test(text) || background.some((each) => each.test(text)));
 }
 
 class FrontendMessages {

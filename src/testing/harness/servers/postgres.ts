@@ -3,7 +3,7 @@
  * a crash of the system, which makes it fast. Each catalog gets a schema of its own.
  */
 import { chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
-import { tmpdir, userInfo } from "node:os";
+import { tmpdir, totalmem, userInfo } from "node:os";
 import { join } from "node:path";
 import { PostgresDatabase } from "../../../store/postgres/database.ts";
 import { freePort } from "../free-port.ts";
@@ -65,7 +65,12 @@ export class PostgresServer implements Disposable {
   resume(how: "fast" | "durable" = "fast"): void {
     const options = ["-p", String(this.#port), "-k", this.#folder, "-c", "listen_addresses=127.0.0.1"];
     const fast = ["fsync=off", "full_page_writes=off"];
-    const settings = ["max_connections=200", ...(how === "fast" ? fast : [])].flatMap((each) => ["-c", each]);
+    // As docs/cluster.md asks of operators.
+    const durable = [`shared_buffers=${Math.floor(totalmem() / 4 / 2 ** 20)}MB`];
+    const settings = ["max_connections=200", ...(how === "fast" ? fast : durable)].flatMap((each) => [
+      "-c",
+      each,
+    ]);
     const program = join(postgresPrograms!, "postgres");
     const command = [...asUser, program, "-D", this.#folder, ...options, ...settings];
     const keeper = Bun.spawn(["sh", "-c", untilOrphaned, "sh", this.#folder, ...command], {
