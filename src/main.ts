@@ -41,7 +41,7 @@ import { closePool, openPool, type Pool } from "./pool/pool.ts";
 import { CacheLayout } from "./store/layout.ts";
 import { lockFolders } from "./store/lock.ts";
 import { Library } from "./store/library/library.ts";
-import { openAccess, openAdmin } from "./open-access.ts";
+import { followAccess, openAccess, openAdmin } from "./open-access.ts";
 import { drainMs, openGateways, type Parts, reachedAt } from "./open-gateways.ts";
 import type { EngineBase } from "./engine/engine.ts";
 import type { DescriptorPlan } from "./listen/connections/descriptor-plan.ts";
@@ -131,12 +131,8 @@ async function startServer(reloader: Reloader, log: Log, logOutput: LogOutput): 
   const { listeners, songsUdp, mqtt } = gateways;
   pool.keeper.watchClock((aheadMs) => followClock(aheadMs, log));
   await openEngine(engine);
+  followAccess(pool, access, log);
   await access.open();
-  pool.keeper.watchChanges("tokens", () => {
-    access
-      .tokensChanged()
-      .catch((error: unknown) => log.error("tokens could not be read again", { error: String(error) }));
-  });
   opened.defer(() => mqtt?.close());
   await mqtt?.open();
   opened.defer(openUpkeep(pool, engine, mqtt));

@@ -26,7 +26,6 @@ export async function openAccess(
   const { host, listen, open: isOpen, anonymous } = config;
   const log = openLog("access");
   const jwts = await Jwts.open(jwtSettings(config), log);
-  const links = await Links.open(config.linkKeyFile, layout.linkKeys, log);
   return new ServerAccess({
     store: keeper,
     isOpen,
@@ -34,8 +33,34 @@ export async function openAccess(
     isLoopback: [host, ...listen.map((each) => each.host)].every(isLocal),
     closedMark: new ClosedMark(layout.accessClosed, log),
     jwts,
-    links,
+    openLinks: await linksOf(config, layout, keeper, log),
     log,
+  });
+}
+
+/** A key file is read before the store is opened. Nodes that share a catalog share a key in it, unless each has the file. */
+async function linksOf(
+  { linkKeyFile, catalog }: Config,
+  { linkKeys }: CacheLayout,
+  keeper: Pool["keeper"],
+  log: Log,
+): Promise<() => Promise<Links>> {
+  if (linkKeyFile === undefined && catalog !== undefined) return () => Links.ofCatalog(keeper, linkKeys, log);
+  const links = await Links.open(linkKeyFile, linkKeys, log);
+  return async () => links;
+}
+
+/** Tokens that other nodes change, and sessions that they end. After a failure the reopened catalog says so again. */
+export function followAccess({ keeper }: Pool, access: ServerAccess, log: Log): void {
+  keeper.watchChanges("tokens", () => {
+    access
+      .tokensChanged()
+      .catch((error: unknown) => log.error("tokens could not be read again", { error: String(error) }));
+  });
+  keeper.watchChanges("sessions", () => {
+    access.sessions
+      .endedElsewhere()
+      .catch((error: unknown) => log.error("sessions could not be read again", { error: String(error) }));
   });
 }
 

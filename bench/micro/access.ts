@@ -8,6 +8,7 @@ import { Links } from "../../src/access/links.ts";
 import { Grants } from "../../src/access/grants.ts";
 import type { Principal } from "../../src/access/principal.ts";
 import { ServerAccess } from "../../src/access/server-access.ts";
+import type { SessionStore } from "../../src/access/sessions.ts";
 import { newToken, type TokenStore } from "../../src/access/tokens.ts";
 import { openLog } from "../../src/base/log/log.ts";
 import type { KeeperResult } from "../../src/store/keeper-calls.ts";
@@ -31,7 +32,7 @@ const globs = made(manyGrants((index) => `read:streams/kitchen-${index}-*`));
 const others = Array.from({ length: tokens }, () => made(Grants.everything));
 const rows = [exact, globs, ...others].map(({ row }) => row);
 
-const store: TokenStore = { call: async () => rows as KeeperResult<never> };
+const store: TokenStore & SessionStore = { call: async () => rows as KeeperResult<never> };
 const links = new Links([Buffer.alloc(32, 1)]);
 const closedMark = { isSet: false, set: async () => {} };
 const settings = {
@@ -41,7 +42,7 @@ const settings = {
   anonymous: undefined,
   isLoopback: true,
   jwts: undefined,
-  links,
+  openLinks: async () => links,
 };
 const access = new ServerAccess({ ...settings, log: openLog("bench") });
 await access.open();

@@ -30,6 +30,14 @@ describe("wrong credentials", () => {
     expect(failures.isBlocked("10.0.0.1")).toBe(false);
   });
 
+  test("block later where more are allowed", () => {
+    const failures = new Failures(() => 0, 30);
+    failTimes(failures, "10.0.0.1", 29);
+    expect(failures.isBlocked("10.0.0.1")).toBe(false);
+    failures.add("10.0.0.1");
+    expect(failures.isBlocked("10.0.0.1")).toBe(true);
+  });
+
   test("count together for all addresses of an IPv6 network", () => {
     const failures = new Failures();
     for (let host = 1; host <= 20; host++) failures.add(`2001:db8:0:1::${host.toString(16)}`);

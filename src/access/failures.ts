@@ -12,14 +12,16 @@ interface Count {
 export class Failures {
   readonly #counts = new Lru<Count>(maxFailingAddresses);
   readonly #nowMs: () => number;
+  readonly #max: number;
 
-  constructor(nowMs: () => number = () => performance.now()) {
+  constructor(nowMs: () => number = () => performance.now(), max: number = maxFailures) {
     this.#nowMs = nowMs;
+    this.#max = max;
   }
 
   /** Whether the address has to wait. */
   isBlocked(address: string): boolean {
-    return (this.#countOf(networkOf(address))?.failures ?? 0) >= maxFailures;
+    return (this.#countOf(networkOf(address))?.failures ?? 0) >= this.#max;
   }
 
   /** At the limit the minute begins anew, once. */
@@ -27,7 +29,7 @@ export class Failures {
     const network = networkOf(address);
     const count = this.#countOf(network) ?? { failures: 0, endsAtMs: this.#nowMs() + failureWindowMs };
     count.failures += 1;
-    if (count.failures === maxFailures) count.endsAtMs = this.#nowMs() + failureWindowMs;
+    if (count.failures === this.#max) count.endsAtMs = this.#nowMs() + failureWindowMs;
     this.#counts.set(network, count);
   }
 

@@ -263,3 +263,19 @@ describe("a shared secret", () => {
     expect(await opened({ jwks: join(folder.path, "missing.json") })).toBe("CREDENTIALS_UNUSABLE");
   });
 });
+
+describe("the verifier", () => {
+  const secret = "s".repeat(40);
+
+  test("is the same for the same keys and claims, and another one for others", async () => {
+    const same = { secretFile: file("one", secret) };
+    const other = { secretFile: file("two", `${secret}x`) };
+    const { verifier } = await open(same);
+    expect((await open(same)).verifier).toBe(verifier);
+    expect((await open(other)).verifier).not.toBe(verifier);
+    expect((await open({ ...same, audience: "elsewhere" })).verifier).not.toBe(verifier);
+    const key = await newKey("ES256", "k1");
+    expect((await open({ jwks: file("jwks", keySet(key)) })).verifier).not.toBe(verifier);
+    expect(verifier).not.toContain(secret);
+  });
+});

@@ -2,6 +2,7 @@
  * JSON Web Tokens (RFC 7519) of another program: signed with a secret that it shares (HS256), or with keys whose public
  * halves are in a key set (JWKS, RFC 7517). The claim `wavecache` has the grants: a text, or a list of texts.
  */
+import { createHmac } from "node:crypto";
 import { createLocalJWKSet, createRemoteJWKSet, errors, type JWTPayload, jwtVerify } from "jose";
 import type { JWTVerifyGetKey, JWTVerifyOptions } from "jose";
 import { toWavecacheError, WavecacheError } from "../base/errors.ts";
@@ -20,6 +21,12 @@ export interface JwtSettings {
   /** Undefined for any. */
   issuer: string | undefined;
   audience: string | undefined;
+}
+
+interface Keys {
+  get: JWTVerifyGetKey;
+  /** The secret, the text of the key set, or where it is. */
+  source: string | Uint8Array;
 }
 
 /** What a JWT says, once its signature is known to be right. */
@@ -52,9 +59,14 @@ export class Jwts {
   readonly #key: JWTVerifyGetKey;
   readonly #options: JWTVerifyOptions;
   readonly #log: RateLimitedLog;
+  /** Names the keys, and what else a JWT must have: servers with the same ones accept the same JWTs. */
+  readonly verifier: string;
 
-  private constructor(key: JWTVerifyGetKey, options: JWTVerifyOptions, log: Log) {
-    this.#key = key;
+  private constructor(keys: Keys, options: JWTVerifyOptions, log: Log) {
+    this.#key = keys.get;
+    const { algorithms, issuer, audience } = options;
+    const text = JSON.stringify([algorithms, issuer, audience]);
+    this.verifier = createHmac("sha256", keys.source).update(text).digest("hex");
     this.#options = options;
     this.#log = new RateLimitedLog(log);
   }
@@ -63,7 +75,7 @@ export class Jwts {
   static async open(settings: JwtSettings, log: Log): Promise<Jwts | undefined> {
     const { secretFile, jwks, issuer, audience } = settings;
     if (secretFile === undefined && jwks === undefined) return undefined;
-    const key = secretFile === undefined ? await keySet(jwks!, log) : await secretKey(secretFile, log);
+    const keys = secretFile === undefined ? await keySet(jwks!, log) : await secretKey(secretFile, log);
     const options: JWTVerifyOptions = {
       algorithms: secretFile === undefined ? publicAlgorithms : secretAlgorithms,
       clockTolerance: jwtSkewSeconds,
@@ -71,7 +83,7 @@ export class Jwts {
       ...(issuer === undefined ? {} : { issuer }),
       ...(audience === undefined ? {} : { audience }),
     };
-    return new Jwts(key, options, log);
+    return new Jwts(keys, options, log);
   }
 
   /** Whether it could be a JWT at all. */
@@ -110,19 +122,19 @@ function isOfToken(error: unknown): boolean {
   return !(error instanceof TypeError) && !(error instanceof Error && error.constructor === errors.JOSEError);
 }
 
-async function secretKey(file: string, log: Log): Promise<JWTVerifyGetKey> {
+async function secretKey(file: string, log: Log): Promise<Keys> {
   const secret = new TextEncoder().encode((await readKeyFile(file, log)).trimEnd());
   if (secret.length < minSecretBytes)
     throw unusable(`${file} needs a secret of at least ${minSecretBytes} bytes`);
-  return async () => secret;
+  return { get: async () => secret, source: secret };
 }
 
-async function keySet(place: string, log: Log): Promise<JWTVerifyGetKey> {
+async function keySet(place: string, log: Log): Promise<Keys> {
   if (/^https?:\/\//.test(place))
-    return createRemoteJWKSet(new URL(place), { timeoutDuration: jwksTimeoutMs });
+    return { get: createRemoteJWKSet(new URL(place), { timeoutDuration: jwksTimeoutMs }), source: place };
   const text = await readKeyFile(place, log);
   try {
-    return createLocalJWKSet(JSON.parse(text));
+    return { get: createLocalJWKSet(JSON.parse(text)), source: text };
   } catch (error) {
     throw unusable(`${place} holds no key set (${error instanceof Error ? error.message : String(error)})`);
   }

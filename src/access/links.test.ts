@@ -96,3 +96,31 @@ describe("the keys of links", () => {
     expect(await failureOf(Links.open(`${path}2`, "unused", log))).toBe("CREDENTIALS_UNUSABLE");
   });
 });
+
+describe("the key of a catalog that nodes share", () => {
+  /** Of the catalog. */
+  const keys = new Map<string, string>();
+  beforeEach(() => keys.clear());
+  const catalog = {
+    async call(_call: "sharedKey", { name, candidate }: { name: string; candidate: string }) {
+      if (!keys.has(name)) keys.set(name, candidate);
+      return keys.get(name)!;
+    },
+  };
+
+  test("signs and verifies the links of all nodes, and no file is made", async () => {
+    const [a, b] = [join(folder.path, "a"), join(folder.path, "b")];
+    const text = (await Links.ofCatalog(catalog, a, log)).sign(link());
+    expect(codeOf(await Links.ofCatalog(catalog, b, log), text)).toBe("right");
+    expect(readdirSync(folder.path)).toEqual([]);
+    keys.clear();
+    expect(codeOf(await Links.ofCatalog(catalog, b, log), text)).toBe("LINK_WRONG");
+  });
+
+  test("is that of the first node, if it had one while it was alone", async () => {
+    const path = join(folder.path, "links.key");
+    const text = (await Links.open(undefined, path, log)).sign(link());
+    expect(codeOf(await Links.ofCatalog(catalog, path, log), text)).toBe("right");
+    expect(codeOf(await Links.ofCatalog(catalog, join(folder.path, "none"), log), text)).toBe("right");
+  });
+});

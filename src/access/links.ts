@@ -7,10 +7,12 @@
  * and with its key: the first line of the key file signs, and all lines verify.
  */
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import { existsSync } from "node:fs";
 import { WavecacheError } from "../base/errors.ts";
 import { minSecretBytes } from "../base/limits/access.ts";
 import type { Log } from "../base/log/log.ts";
 import { sharedNow } from "../base/system/shared-clock.ts";
+import type { KeeperArgs, KeeperResult } from "../store/keeper-calls.ts";
 import { createKeyFile, readKeyFile, unusable } from "./key-file.ts";
 
 export interface Link {
@@ -19,6 +21,10 @@ export interface Link {
   expires: number;
   /** The token that shared it; empty if that was none. */
   issuer: string;
+}
+
+export interface KeyStore {
+  call(call: "sharedKey", args: KeeperArgs<"sharedKey">): Promise<KeeperResult<"sharedKey">>;
 }
 
 const method = "GET";
@@ -38,6 +44,17 @@ export class Links {
    */
   static async open(path: string | undefined, defaultPath: string, log: Log): Promise<Links> {
     return new Links(path === undefined ? await ownKeys(defaultPath, log) : await keysOf(path, log));
+  }
+
+  /**
+   * The key that all nodes of a catalog share. The first node enters it: its own key, if it has one from the time when it
+   * was alone, so that its links live on. Rejects with CREDENTIALS_UNUSABLE, or an error of the catalog.
+   */
+  static async ofCatalog(catalog: KeyStore, ownPath: string, log: Log): Promise<Links> {
+    const [own = randomBytes(32)] = existsSync(ownPath) ? await keysOf(ownPath, log) : [];
+    const candidate = own.toString("base64url");
+    const key = await catalog.call("sharedKey", { name: "links", candidate });
+    return new Links([Buffer.from(key, "base64url")]);
   }
 
   sign(link: Link): string {

@@ -7,6 +7,7 @@ import { maxKnownJwts } from "../base/limits/access.ts";
 import type { Log } from "../base/log/log.ts";
 import { Lru } from "../base/lru.ts";
 import { sharedNow } from "../base/system/shared-clock.ts";
+import type { StoredSession } from "../store/sessions/catalog.ts";
 import type { Access } from "./access.ts";
 import { resourceOf, serverResource } from "./actions.ts";
 import { Audit } from "./audit.ts";
@@ -18,13 +19,13 @@ import { Grants } from "./grants.ts";
 import { Jwts, type VerifiedJwt } from "./jwt.ts";
 import type { Links } from "./links.ts";
 import { Principal, type PrincipalFacts } from "./principal.ts";
-import { Sessions } from "./sessions.ts";
+import { Sessions, type SessionStore } from "./sessions.ts";
 import { periodOfResource, resourceOfPeriod, type SharedPeriod } from "./shared-period.ts";
 import { hashOfSecret } from "./token-text.ts";
 import { type KnownToken, type NewToken, type TokenSpec, type TokenStore, Tokens } from "./tokens.ts";
 
 export interface AccessSettings {
-  store: TokenStore;
+  store: TokenStore & SessionStore;
   /** Anonymous may always do everything. */
   isOpen: boolean;
   /** What anonymous may do on a closed server; undefined if the operator did not say. */
@@ -34,7 +35,8 @@ export interface AccessSettings {
   /** Keeps a server closed whose tokens are lost. */
   closedMark: Pick<ClosedMark, "isSet" | "set">;
   jwts: Jwts | undefined;
-  links: Links;
+  /** Called once the store is open. Rejects with CREDENTIALS_UNUSABLE, or an error of the catalog. */
+  openLinks: () => Promise<Links>;
   log: Log;
 }
 
@@ -43,8 +45,9 @@ const never = new AbortController().signal;
 export class ServerAccess implements Access {
   readonly audit: Audit;
   readonly tokens: Tokens;
-  readonly sessions = new Sessions();
+  readonly sessions: Sessions;
   readonly #settings: AccessSettings;
+  #links: Links | undefined;
   #anonymousGrants: Grants | undefined;
   readonly #failures = new Failures();
   readonly #jwts = new Lru<PrincipalFacts>(maxKnownJwts);
@@ -56,11 +59,15 @@ export class ServerAccess implements Access {
     this.#settings = settings;
     this.#anonymousGrants = settings.anonymous;
     this.audit = new Audit(settings.log);
-    this.tokens = new Tokens(settings.store, settings.log);
+    const { store, log, jwts } = settings;
+    this.tokens = new Tokens(store, log);
+    const openersOf = (sessions: readonly StoredSession[]) => this.#openersOf(sessions);
+    this.sessions = new Sessions(store, { openersOf, jwtVerifier: jwts?.verifier }, log);
   }
 
   /** Reads the tokens. Rejects with ACCESS_UNDECIDED if others reach the server, and nothing says what they may do. */
   async open(): Promise<void> {
+    this.#links = await this.#settings.openLinks();
     await this.#reload();
     const { closedMark, log } = this.#settings;
     if (closedMark.isSet && this.tokens.count === 0) log.warn("the tokens are lost: create new ones");
@@ -93,6 +100,7 @@ export class ServerAccess implements Access {
   }
 
   async close(): Promise<void> {
+    await this.sessions.stop();
     await this.tokens.close();
   }
 
@@ -104,8 +112,10 @@ export class ServerAccess implements Access {
     if (link !== undefined) return this.#linked(link, address);
     const certified = certificate === undefined ? undefined : this.tokens.findCertificate(certificate);
     if (certified !== undefined) return this.#known(certified, "certificate", address);
-    const opener = session === undefined ? undefined : this.sessions.find(session, address);
+    if (session === undefined) return this.#anonymous(address);
+    const opener = this.sessions.find(session, address);
     // A browser keeps the cookie of a session that is over.
+    if (opener instanceof Promise) return opener.then((found) => found ?? this.#anonymous(address));
     return opener ?? this.#anonymous(address);
   }
 
@@ -132,7 +142,7 @@ export class ServerAccess implements Access {
 
   #share(resource: string, expires: number, principal: Principal): string {
     const issuer = principal.kind === "token" ? principal.id : "";
-    return this.#settings.links.sign({ resource, expires, issuer });
+    return this.#links!.sign({ resource, expires, issuer });
   }
 
   async #reload(): Promise<void> {
@@ -192,6 +202,25 @@ export class ServerAccess implements Access {
     return new Principal({ kind, id, expiresAt: expiresAt ?? undefined, ...facts });
   }
 
+  /** Another node may have opened a session with a token that is new. */
+  async #openersOf(sessions: readonly StoredSession[]): Promise<(Principal | undefined)[]> {
+    const isOfNewToken = ({ kind, subject }: StoredSession) => kind !== "jwt" && !this.tokens.has(subject);
+    if (sessions.some(isOfNewToken)) await this.tokens.load();
+    return sessions.map((session) => this.#openerOf(session));
+  }
+
+  /** Undefined if this server would not accept the token or the JWT any more. */
+  #openerOf({ kind, subject: id, jwt, address }: StoredSession): Principal | undefined {
+    if (kind !== "jwt") {
+      const token = this.tokens.withId(id);
+      return token && this.#known(token, kind, address);
+    }
+    if (jwt === null || jwt.verifier !== this.#settings.jwts?.verifier) return undefined;
+    const { expiresAt } = jwt;
+    const grants = Grants.parse(jwt.grants);
+    return new Principal({ kind, id, grants, expiresAt, ended: never, address, audit: this.audit });
+  }
+
   async #verify(jwts: Jwts, secret: string, address: string): Promise<Principal> {
     if (this.#failures.isBlocked(address)) return this.#fail(address);
     let jwt: VerifiedJwt;
@@ -220,7 +249,7 @@ export class ServerAccess implements Access {
 
   /** Throws LINK_WRONG, also if the token that shared it has ended, and LINK_EXPIRED. */
   #principalOfLink(text: string, address: string): Principal {
-    const { resource, expires, issuer } = this.#settings.links.verify(text);
+    const { resource, expires, issuer } = this.#links!.verify(text);
     const token = issuer === "" ? undefined : this.tokens.withId(issuer);
     if (issuer !== "" && token === undefined) throw new WavecacheError("LINK_WRONG");
     return new Principal({

@@ -131,6 +131,11 @@ export class Tokens {
     return this.#bySha256.get(hashOfSecret(secret))?.isValid === false;
   }
 
+  /** Whether there is a token with this id, which may have ended. */
+  has(id: string): boolean {
+    return this.#byId.has(id);
+  }
+
   /** The valid token with this id. */
   withId(id: string): KnownToken | undefined {
     const token = this.#byId.get(id);

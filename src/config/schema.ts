@@ -150,7 +150,7 @@ const access = {
   jwtAudience: option("text", "", optionalText,
     "the audience (aud) that a JWT must have"),
   linkKeyFile: option("file", "", optionalText,
-    "keys of shared links, one a line in base64url: the first signs, all verify; default: made in the cache folder"),
+    "keys of shared links, one a line in base64url: the first signs, all verify; default: made in the cache folder, or shared in the catalog with --catalog"),
 };
 
 // prettier-ignore

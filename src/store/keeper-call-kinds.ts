@@ -39,7 +39,10 @@ export type SlowCall =
   | "recordingTasks"
   | "expireAbandoned"
   | "expireAbandonedUploads"
-  | "evictRecordings";
+  | "evictRecordings"
+  | "useSessions"
+  | "endSession"
+  | "sharedKey";
 
 /** Only touches the catalog. */
 export type QuickCall = Exclude<KeeperCall, "open" | "close" | CommitRequest["call"] | SlowCall>;
@@ -64,6 +67,9 @@ const slowCalls: ReadonlySet<KeeperCall> = new Set<SlowCall>([
   "expireAbandoned",
   "expireAbandonedUploads",
   "evictRecordings",
+  "useSessions",
+  "endSession",
+  "sharedKey",
 ]);
 
 /** The calls that work without writing. */
@@ -91,6 +97,9 @@ const readingCalls: ReadonlySet<KeeperCall> = new Set<KeeperCall>([
   "waitingDeliveries",
   "deadDeliveries",
   "listTokens",
+  "findSession",
+  "presentSessions",
+  "listSessions",
   "listSoundSpans",
   "readPeriod",
   "joinableSessions",
@@ -146,6 +155,7 @@ export function needsRecovery(request: KeeperRequest): boolean {
 const sharedChanges: ReadonlySet<KeeperCall> = new Set<KeeperCall>([
   "saveToken",
   "revokeToken",
+  "endSession",
   "change",
   "remove",
   "removeRecordings",

@@ -21,6 +21,7 @@ import type { DeliveryChanges, DeliveryRow } from "./events/deliveries.ts";
 import type { LiveStream } from "./events/facts.ts";
 import type { EventRow, NewEvent, OutboxLimits } from "./events/outbox.ts";
 import type { DeviceRow } from "./devices/catalog.ts";
+import type { SessionUse, StoredSession } from "./sessions/catalog.ts";
 import type { TokenRow, TokenUse } from "./tokens/catalog.ts";
 import type { RecordingQuery, RecordingRow } from "./recordings/catalog.ts";
 import type { RangeLevels } from "./recordings/peaks/levels-query.ts";
@@ -363,6 +364,19 @@ export interface KeeperCalls extends ArchiveCalls, NodeCalls {
   revokeToken: [args: { id: string; at: number }, result: boolean];
   /** Records the last uses. */
   useTokens: [args: { uses: TokenUse[] }, result: null];
+  /** Enters a session, and removes those that have expired or exceed the limit. Results in the SHA-256 of the removed ones. */
+  openSession: [args: StoredSession, result: string[]];
+  findSession: [args: { sha256: string }, result: StoredSession | null];
+  /** Those of these that have not ended. */
+  presentSessions: [args: { sha256s: string[] }, result: string[]];
+  /** Those that expire after `at`, the one that was used last first. */
+  listSessions: [args: { at: number }, result: StoredSession[]];
+  /** Records the last uses. */
+  useSessions: [args: { uses: SessionUse[] }, result: null];
+  /** Ends the session with this id, or that of a cookie. Results in the SHA-256 of the cookie; null if there is none. */
+  endSession: [args: { id: string } | { sha256: string }, result: string | null];
+  /** The key that all nodes share under this name, which is `candidate` if there was none. */
+  sharedKey: [args: { name: string; candidate: string }, result: string];
   /** Closes the catalog; the thread ends. Must be the last call. */
   close: [args: null, result: null];
 }
@@ -409,7 +423,7 @@ export interface KeeperEvents {
  * others look for.
  */
 export interface KeeperChange {
-  changed: "tokens" | "tasks" | "shared";
+  changed: "tokens" | "sessions" | "tasks" | "shared";
 }
 
 /** Keeper to main thread: the clock of this machine is so much ahead of that of a shared catalog. */

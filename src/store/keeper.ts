@@ -50,6 +50,7 @@ import { sweepSums } from "./streams/sums/files.ts";
 import { type KeptCatalog, openCatalog, requireStore } from "./kept-catalog.ts";
 import { RecordingKeeper } from "./recordings/keeper.ts";
 import { RetentionKeeper } from "./retention/keeper.ts";
+import { SessionKeeper } from "./sessions/keeper.ts";
 import { CatalogWatch } from "./shared-catalog.ts";
 import { type StoreCondition, StoreGuard } from "./store-guard.ts";
 import type { SyncFileSystem } from "./sync-file-system.ts";
@@ -65,7 +66,7 @@ export interface KeeperHost {
   report: (condition: StoreCondition) => void;
   /** Events were committed, up to the one with this id. */
   announce: (newestEvent: number) => void;
-  /** Another node has changed tokens, or this one; other nodes have left tasks; this one has changed what others look for. */
+  /** Tokens have changed or sessions have ended at any node; others have left tasks; this one has changed what others look for. */
   changed: (what: KeeperChange["changed"]) => void;
   /** The clock of this machine is so much ahead of that of the catalog. */
   clockDiffers: (aheadMs: number) => void;
@@ -83,6 +84,7 @@ export class Keeper {
   readonly #devices: DeviceCatalog;
   readonly #events: OutboxKeeper;
   readonly #tokens: TokenCatalog;
+  readonly #sessions: SessionKeeper;
   readonly #retention: RetentionKeeper;
   readonly #archive: ArchiveKeeper;
   readonly #abandoned: AbandonedKeeper;
@@ -130,6 +132,10 @@ export class Keeper {
     saveToken: (token) => saveToken(this.#tokens, token),
     revokeToken: ({ id, at }) => this.#tokens.revoke(id, at),
     useTokens: ({ uses }) => (this.#tokens.use(uses), null),
+    openSession: (session) => this.#sessions.open(session),
+    findSession: ({ sha256 }) => this.#sessions.find(sha256),
+    presentSessions: ({ sha256s }) => this.#sessions.present(sha256s),
+    listSessions: ({ at }) => this.#sessions.list(at),
     saveDevices: (args) => this.#saveDevices(args),
     appendEvents: (args) => this.#events.append(args),
     eventsAfter: (args) => this.#events.after(args),
@@ -175,6 +181,9 @@ export class Keeper {
     expireAbandoned: async (args) => this.#abandoned.expire(args),
     expireAbandonedUploads: async (args) => this.#abandoned.expireUploads(args),
     evictRecordings: (args) => this.#recordings.evict(args),
+    useSessions: async (args) => this.#sessions.use(args),
+    endSession: async (args) => this.#sessions.end(args),
+    sharedKey: async (args) => this.#sessions.sharedKey(args),
   };
   readonly #commits: CommitQueue;
 
@@ -203,6 +212,7 @@ export class Keeper {
     });
     this.#abandoned = new AbandonedKeeper(catalog);
     this.#tokens = catalog.tokens;
+    this.#sessions = new SessionKeeper(catalog);
     this.#retention = new RetentionKeeper(catalog);
     this.#archive = new ArchiveKeeper(store);
     this.#background = new Background(store, keepOrphans, notify, () => this.#guard.lost !== undefined);
@@ -228,6 +238,7 @@ export class Keeper {
     const listener = {
       eventsAppended,
       tokensChanged: () => changed("tokens"),
+      sessionsEnded: () => changed("sessions"),
       tasksWaiting: () => changed("tasks"),
       clockDiffers: (aheadMs: number) => {
         correctClock(aheadMs);
@@ -235,6 +246,11 @@ export class Keeper {
       },
     };
     this.#watch = shared && new CatalogWatch(shared, listener);
+    // Others may have changed them while this node could not look.
+    if (shared !== undefined && isReopened) {
+      listener.tokensChanged();
+      listener.sessionsEnded();
+    }
     this.#guard.start(this.#kept.mark, () => this.#recoverIfDue());
     return { recovery, totals, node: this.#kept.node ?? null };
   }

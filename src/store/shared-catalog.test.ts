@@ -13,7 +13,7 @@ class BusyOnce implements SharedCatalog {
   news(): CatalogNews {
     this.looks += 1;
     if (this.looks === 2) throw new WavecacheError("CATALOG_BUSY", "canceling statement due to user request");
-    return { newestEvent: this.looks, tokens: 0, tasks: 0, nowMs: Date.now() };
+    return { newestEvent: this.looks, tokens: 0, sessions: 0, tasks: 0, nowMs: Date.now() };
   }
 
   takeOverWork(): number {
@@ -26,6 +26,7 @@ test("a look that the catalog refuses for a moment is not the last one", async (
   const listener = {
     eventsAppended: (newest: number) => announced.push(newest),
     tokensChanged() {},
+    sessionsEnded() {},
     clockDiffers() {},
     tasksWaiting() {},
   };

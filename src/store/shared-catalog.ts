@@ -5,10 +5,12 @@
 import { CatalogClock } from "./catalog-clock.ts";
 import { catalogLookMs, deadNodeLookMs, leaseRenewalMs } from "../base/limits/postgres.ts";
 
-/** The first two grow with each change, whatever node makes it. */
+/** All but `tasks` grow with each change, whatever node makes it. */
 export interface CatalogNews {
   newestEvent: number;
   tokens: number;
+  /** Grows when sessions of browsers end. */
+  sessions: number;
   /** 1 if other nodes have left tasks (nodes/tasks.ts), otherwise 0. */
   tasks: number;
   /** By the clock of the database, in milliseconds since 1970. */
@@ -26,6 +28,7 @@ export interface SharedCatalog {
 export interface NewsListener {
   eventsAppended(newest: number): void;
   tokensChanged(): void;
+  sessionsEnded(): void;
   /** The clock of this machine is so much ahead, or right again: 0. Once at first, then at each change. */
   clockDiffers(aheadMs: number): void;
   /** Again at each look while there are tasks. */
@@ -61,10 +64,11 @@ export class CatalogWatch {
     const before = this.#known;
     const { news, aheadMs } = this.#news();
     this.#known = news;
-    const { newestEvent, tokens, tasks } = news;
+    const { newestEvent, tokens, sessions, tasks } = news;
     if (aheadMs !== undefined) this.#listener.clockDiffers(aheadMs);
     if (newestEvent !== before.newestEvent) this.#listener.eventsAppended(newestEvent);
     if (tokens !== before.tokens) this.#listener.tokensChanged();
+    if (sessions !== before.sessions) this.#listener.sessionsEnded();
     if (tasks > 0) this.#listener.tasksWaiting();
   }
 

@@ -25,8 +25,14 @@ export const maxAuditEntries = 10_000;
 /** Lines of the audit in the log each second; entries beyond it are only in memory, and counted in the next line. */
 export const maxAuditLinesPerSecond = 100;
 
-/** Sessions of browsers; the one that was not used for longest ends for a new one. */
+/** Sessions of browsers, of all nodes together; the one that was used longest ago ends for a new one. */
 export const maxSessions = 10_000;
+/** Last uses of sessions are kept in memory for this long before the catalog gets them; a crash loses them. */
+export const sessionUseMs = 60_000;
+/** Cookies that are known to have no session; one more is looked up in the catalog again at its next use. */
+export const maxUnknownSessions = 10_000;
+/** Cookies without a session of one address in a minute; further cookies that are not in memory get GUESSES_EXHAUSTED. */
+export const maxUnknownCookies = 1_000;
 /** Sessions in one listing; a request for more is refused. */
 export const maxListedSessions = 1000;
 /** What a browser calls itself; the rest of a longer text is cut off. */

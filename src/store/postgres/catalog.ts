@@ -115,6 +115,7 @@ function prepareStatements(database: PostgresDatabase) {
     ),
     news: database.prepare<CatalogNews, []>(
       `SELECT (SELECT seq FROM event_sequence) AS "newestEvent", (SELECT version FROM token_version) AS "tokens",
+         (SELECT version FROM session_version) AS "sessions",
          (SELECT count(*) FROM (SELECT 1 FROM node_tasks WHERE ${dialect.own()} LIMIT 1) AS waiting) AS "tasks",
          CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint) AS "nowMs"`,
     ),

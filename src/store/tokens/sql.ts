@@ -59,7 +59,9 @@ export class SqlTokens implements TokenCatalog {
   }
 
   use(uses: readonly TokenUse[]): void {
-    for (const { id, at } of uses) this.#statements.use.run(at, id);
+    // In one order, so that nodes do not wait for each other in a circle.
+    const ordered = uses.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+    for (const { id, at } of ordered) this.#statements.use.run(at, id);
   }
 
   count(): number {

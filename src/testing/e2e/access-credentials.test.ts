@@ -184,6 +184,19 @@ describe("a session", () => {
     ]);
     expect((await ask(audioPath, own)).status).toBe(401);
   });
+
+  test("outlasts a restart of the server, and not its end", async () => {
+    const open = async () => {
+      const opened = await ask("/api/session", root.headers, { method: "POST" });
+      return { cookie: opened.headers.get("set-cookie")!.split(";")[0]! };
+    };
+    const [kept, ended] = [await open(), await open()];
+    const origin = server.httpBase;
+    expect((await ask("/api/session", { ...ended, origin }, { method: "DELETE" })).status).toBe(204);
+    await server.restart();
+    expect((await ask(audioPath, kept)).status).toBe(200);
+    expect((await ask(audioPath, ended)).status).toBe(401);
+  });
 });
 
 describe("the list of sessions", () => {

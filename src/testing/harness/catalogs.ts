@@ -51,7 +51,7 @@ let schema: { url: string; admin: PostgresDatabase } | undefined;
 
 const emptyTables = `DO $$ DECLARE each record; BEGIN
   FOR each IN SELECT tablename FROM pg_tables WHERE schemaname = current_schema()
-    AND tablename NOT IN ('catalog_version', 'event_sequence', 'token_version')
+    AND tablename NOT IN ('catalog_version', 'event_sequence', 'token_version', 'session_version')
   LOOP EXECUTE 'DELETE FROM ' || each.tablename; END LOOP;
   -- Removals leave tasks.
   DELETE FROM node_tasks;

@@ -11,9 +11,9 @@ import { timeSchema } from "../schemas.ts";
 export interface BrowserSessions {
   readonly sessions: {
     /** Results in the value of the cookie. */
-    open(principal: Principal, agent: string): string;
+    open(principal: Principal, agent: string): Promise<string>;
     /** Ends the session of a cookie, and what it has open. */
-    close(cookie: string): void;
+    close(cookie: string): Promise<void>;
   };
 }
 
@@ -61,11 +61,11 @@ function openOperation(sessions: BrowserSessions["sessions"]): Operation {
       },
     },
     errors: ["UNAUTHENTICATED", "FORBIDDEN"],
-    handle({ request, principal, connection, meter }) {
+    async handle({ request, principal, connection, meter }) {
       if (principal.isAnonymous) throw new WavecacheError("UNAUTHENTICATED");
       if (principal.kind === "link") throw new WavecacheError("FORBIDDEN");
       const answer = json(describe(principal), meter, 201);
-      const secret = sessions.open(principal, request.headers.get("user-agent") ?? "");
+      const secret = await sessions.open(principal, request.headers.get("user-agent") ?? "");
       answer.headers.set("set-cookie", cookieText(secret, sessionMs / 1000, connection.isSecure));
       return answer;
     },
@@ -84,9 +84,9 @@ function closeOperation(sessions: BrowserSessions["sessions"]): Operation {
       204: { description: "There is no session.", headers: { "Set-Cookie": "Removes the cookie." } },
     },
     errors: ["UNAUTHENTICATED"],
-    handle({ request, connection }) {
+    async handle({ request, connection }) {
       const cookie = cookieOf(request.headers, sessionCookie);
-      if (cookie !== undefined) sessions.close(cookie);
+      if (cookie !== undefined) await sessions.close(cookie);
       return new Response(null, {
         status: 204,
         headers: { "set-cookie": cookieText("", 0, connection.isSecure) },

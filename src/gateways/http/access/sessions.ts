@@ -11,10 +11,10 @@ import { timeSchema } from "../schemas.ts";
 /** What the operations need of access. */
 export interface SessionAdmin {
   readonly sessions: {
-    list(): SessionRow[];
+    list(): Promise<SessionRow[]>;
     idOf(cookie: string): string | undefined;
     /** False if there is no such session. */
-    end(id: string): boolean;
+    end(id: string): Promise<boolean>;
   };
 }
 
@@ -54,10 +54,10 @@ function listOperation(sessions: SessionAdmin["sessions"]): Operation {
       },
     },
     errors: [],
-    handle({ request, query, meter }) {
+    async handle({ request, query, meter }) {
       const cookie = cookieOf(request.headers, sessionCookie);
       const current = cookie === undefined ? undefined : sessions.idOf(cookie);
-      const rows = sessions.list().slice(0, query.limit);
+      const rows = (await sessions.list()).slice(0, query.limit);
       return json({ sessions: rows.map((row) => describe(row, current)) }, meter);
     },
   });
@@ -74,9 +74,9 @@ function endOperation(sessions: SessionAdmin["sessions"]): Operation {
     parameters: {},
     answers: { 204: { description: "The session is over." } },
     errors: ["SESSION_UNKNOWN"],
-    handle({ path, principal }) {
+    async handle({ path, principal }) {
       const id = path["id"]!;
-      if (!sessions.end(id)) throw new WavecacheError("SESSION_UNKNOWN");
+      if (!(await sessions.end(id))) throw new WavecacheError("SESSION_UNKNOWN");
       principal.did("admin", `sessions/${id}`);
       return new Response(null, { status: 204 });
     },

@@ -10,7 +10,7 @@ import { archivedRecordingTables, removalDueColumn } from "./archived-recordings
 import { nodeTasks } from "./nodes.ts";
 import { partTables } from "./parts.ts";
 import { recordingTables } from "./recordings.ts";
-import { consumerOwners, sharedTables, tokenNews } from "./shared.ts";
+import { browserSessions, consumerOwners, sharedTables, tokenNews } from "./shared.ts";
 import { streamTables } from "./streams.ts";
 
 const migrations = [
@@ -22,6 +22,7 @@ const migrations = [
   nodeTasks,
   partTables,
   removalDueColumn,
+  browserSessions,
 ];
 
 /** Of the advisory lock that a node holds while it migrates: other nodes that start wait for it. */

@@ -1,4 +1,4 @@
-/** The tables of what belongs to all nodes: devices, tokens and events. */
+/** The tables of what belongs to all nodes: devices, tokens, sessions and events. */
 
 export const sharedTables = `
   CREATE TABLE devices (
@@ -72,4 +72,35 @@ export const consumerOwners = `
     ADD COLUMN epoch   bigint NOT NULL DEFAULT 0,
     ADD COLUMN config  text   NOT NULL DEFAULT '',
     ADD COLUMN replays bigint NOT NULL DEFAULT 0;
+`;
+
+/** Sessions of browsers, and keys. Nodes look for sessions that have ended; a new one is looked up when it is used. */
+export const browserSessions = `
+  CREATE TABLE browser_sessions (
+    sha256         text    COLLATE "C" NOT NULL PRIMARY KEY,
+    id             text    COLLATE "C" NOT NULL UNIQUE,
+    kind           text    NOT NULL,
+    subject        text    NOT NULL,
+    jwt_grants     text,
+    jwt_expires_at bigint,
+    jwt_verifier   text,
+    opened_at      bigint  NOT NULL,
+    expires_at     bigint  NOT NULL,
+    used_at        bigint  NOT NULL,
+    address        text    NOT NULL,
+    agent          text    NOT NULL
+  );
+  CREATE TABLE shared_keys (
+    name text COLLATE "C" NOT NULL PRIMARY KEY,
+    key  text NOT NULL
+  );
+  CREATE TABLE session_version (one integer NOT NULL PRIMARY KEY, version bigint NOT NULL);
+  INSERT INTO session_version VALUES (1, 0);
+  CREATE FUNCTION count_ended_session() RETURNS trigger LANGUAGE plpgsql AS $$
+  BEGIN
+    UPDATE session_version SET version = version + 1;
+    RETURN NULL;
+  END $$;
+  CREATE TRIGGER sessions_ended AFTER DELETE ON browser_sessions
+    FOR EACH STATEMENT EXECUTE FUNCTION count_ended_session();
 `;

@@ -15,6 +15,8 @@ import { SqlRecordings } from "../../recordings/sql.ts";
 import { SqlRetention } from "../../retention/sql.ts";
 import { RunningTime } from "../../running-time.ts";
 import { type Dialect, otherNode, type SqlDatabase } from "../../sql/database.ts";
+import { SharedKeys } from "../../sessions/shared-keys.ts";
+import { SqlSessions } from "../../sessions/sql.ts";
 import { SqlTokens } from "../../tokens/sql.ts";
 import type {
   Catalog,
@@ -78,6 +80,8 @@ export abstract class SqlCatalog implements Catalog {
   readonly deliveries: SqlDeliveries;
   readonly claims: SqlClaims;
   readonly tokens: SqlTokens;
+  readonly sessions: SqlSessions;
+  readonly keys: SharedKeys;
   readonly accounts: SqlAccounts;
   readonly retention: SqlRetention;
   readonly archive: SqlArchive;
@@ -102,6 +106,8 @@ export abstract class SqlCatalog implements Catalog {
     this.deliveries = new SqlDeliveries(database);
     this.claims = new SqlClaims(database);
     this.tokens = new SqlTokens(database);
+    this.sessions = new SqlSessions(database);
+    this.keys = new SharedKeys(database);
     this.accounts = new SqlAccounts(database);
     this.retention = new SqlRetention(database);
     this.archive = new SqlArchive(database);

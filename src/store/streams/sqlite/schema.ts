@@ -19,6 +19,8 @@ import { searchSchema } from "./search-schema.ts";
 import { removeFile, syncFolder } from "../../layout.ts";
 import { baseName } from "./stream-names.ts";
 import { timelineSchema } from "../../recordings/timeline/sql.ts";
+import { sharedKeySchema } from "../../sessions/shared-keys.ts";
+import { browserSessionSchema } from "../../sessions/sql.ts";
 import { tokenSchema } from "../../tokens/sql.ts";
 import { levelBytesSchema, recordingBytesSchema, retentionSchema } from "../../retention/sql.ts";
 
@@ -163,6 +165,7 @@ export const migrations = [
   recordingItemSchema,
   partSchema,
   removalDueColumn,
+  browserSessionSchema + sharedKeySchema,
 ];
 
 /** The newest, which this version writes. */
