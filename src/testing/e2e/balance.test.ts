@@ -2,6 +2,7 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { AudioCachePeer, freshId } from "../harness/peers/audio-cache.ts";
 import { GrpcDevice } from "../harness/peers/grpc-device.ts";
+import { TusPeer } from "../harness/http/tus.ts";
 import { type BalancedNode, hasHaproxy, Haproxy } from "../harness/servers/haproxy.ts";
 import { TestServer, useServers } from "../harness/server.ts";
 import { testLimitMs, until } from "../harness/until.ts";
@@ -87,6 +88,22 @@ describe.skipIf(!hasHaproxy)("two servers behind HAProxy", () => {
     });
     expect(read.status).toBe(206);
     expect(new Uint8Array(await read.arrayBuffer())).toEqual(audio.slice(1000, 2000));
+  });
+
+  test("an upload by tus stays at the server that it began at, and its end is seen there", async () => {
+    await using one = await startNode();
+    await using other = await startNode();
+    await using proxy = await Haproxy.start([portsOf(one), portsOf(other)]);
+    const client = new TusPeer(proxy.origin);
+    const audio = crypto.getRandomValues(new Uint8Array(8_000));
+    const paths = await Promise.all([1, 2, 3, 4].map(() => client.create(audio.length)));
+    for (let offset = 0; offset < audio.length; offset += 1_000)
+      for (const path of paths) {
+        expect(await client.offset(path)).toBe(offset);
+        const sent = await client.patch(path, offset, audio.subarray(offset, offset + 1_000));
+        expect(sent.status).toBe(204);
+      }
+    for (const path of paths) expect(await client.offset(path)).toBe(audio.length);
   });
 
   test("a device has its three streams at one server, and finds the other one", async () => {
