@@ -78,8 +78,10 @@ export class ClusterBoard implements Disposable {
     const mode = this.#random.int(1, lastMode);
     const init = { method: "POST", signal: AbortSignal.timeout(commandMs) };
     const url = `${origin}/api/devices/${this.name}/mode?mode=${mode}`;
-    const answer = await fetch(url, init).catch(() => undefined);
-    if (!answer?.ok) {
+    const asked = fetch(url, init).then(async (answer) => (await answer.json()) as { connected?: boolean });
+    const isConnected = (await asked.catch(() => undefined))?.connected === true;
+    // A board that no server has at the moment is changed where the command was given, and shows it nowhere.
+    if (!isConnected) {
       this.refused += 1;
       return false;
     }
