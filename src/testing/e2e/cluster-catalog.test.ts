@@ -1,6 +1,7 @@
 /** Two nodes with folders of their own share a catalog in PostgreSQL. There is no archive: audio stays where it came. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { Random } from "../harness/bytes.ts";
+import { TusPeer } from "../harness/http/tus.ts";
 import { AudioCachePeer } from "../harness/peers/audio-cache.ts";
 import { TestServer, useServers } from "../harness/server.ts";
 import { postgresPrograms, postgresServer } from "../harness/servers/postgres.ts";
@@ -72,6 +73,16 @@ describe.skipIf(postgresPrograms === undefined)("two nodes on one catalog", () =
     expect(await codeOf(a, "/api/streams/moved/audio")).toBe("AUDIO_ELSEWHERE");
     const read = await fetch(`${b.httpBase}/api/streams/moved/audio`);
     expect(await read.bytes()).toEqual(audio);
+  });
+
+  test("say that an upload by tus is complete which ended at the other, whose disk alone has it", async () => {
+    const path = await new TusPeer(a.httpBase).create(audio.length, { title: "tus" });
+    expect((await new TusPeer(b.httpBase).patch(path, 0, audio)).status).toBe(204);
+    const { status, headers } = await new TusPeer(a.httpBase).head(path);
+    expect(status).toBe(200);
+    expect(Number(headers.get("upload-offset"))).toBe(audio.length);
+    expect(Number(headers.get("upload-length"))).toBe(audio.length);
+    expect(headers.get("upload-metadata")).toContain("title");
   });
 
   test("know of tokens that the other has made or revoked", async () => {

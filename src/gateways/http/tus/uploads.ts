@@ -12,6 +12,7 @@ import { sharedNow } from "../../../base/system/shared-clock.ts";
 import type { Readable } from "../../../engine/streams/readable-streams.ts";
 import type { NewStream } from "../../../engine/streams/current-uploads.ts";
 import type { UploadOwner } from "../../../engine/streams/upload.ts";
+import type { StreamRow } from "../../../store/streams/catalog.ts";
 import {
   type AudioPieces,
   bodyPieces,
@@ -28,6 +29,7 @@ export interface TusStreams {
   reopenUpload(streamId: string, owner: UploadOwner): OpenUpload;
   /** An unfinished stream resolves once `wantedBytes` of what it received are readable. Throws STREAM_UNKNOWN. */
   locate(streamId: string, wantedBytes: number): Promise<Readable>;
+  find(streamId: string): Promise<StreamRow | null>;
   /** Rejects with STREAM_UNFINISHED while the stream is uploaded. */
   remove(streamId: string): Promise<void>;
   readonly uploadLimits: { readonly maxStreamBytes: number; readonly incompleteTtlSeconds: number };
@@ -45,6 +47,8 @@ export interface Progress {
   offset: number;
   isFinished: boolean;
 }
+
+type Described = Pick<Readable, "size" | "finishedAt" | "metadata">;
 
 const elsewhere: ReadonlySet<string> = new Set(["AUDIO_ELSEWHERE", "NODE_UNREACHABLE"]);
 
@@ -96,19 +100,24 @@ export class TusUploads {
   }
 
   /** What can be recovered of a stream after a crash. Finishes one that lacks nothing but that. */
-  async describe(streamId: string, options: BodyUploadOptions): Promise<Readable> {
+  async describe(streamId: string, options: BodyUploadOptions): Promise<Described> {
     const found = await this.#locate(streamId, options);
     if (found.finishedAt !== undefined || found.size !== found.metadata.declaredSize) return found;
     await this.#receive(this.#reopen(streamId, ownerOf(options)), noChunk, options);
     return await this.#streams.locate(streamId, Number.POSITIVE_INFINITY);
   }
 
-  /** An upload of another node, which may be gone, is brought here: its client goes on here. */
-  async #locate(streamId: string, options: BodyUploadOptions): Promise<Readable> {
+  /**
+   * An upload of another node, which may be gone, is brought here: its client goes on here. What has ended there needs no
+   * more than its row.
+   */
+  async #locate(streamId: string, options: BodyUploadOptions): Promise<Described> {
     try {
       return await this.#streams.locate(streamId, Number.POSITIVE_INFINITY);
     } catch (error) {
       if (!(error instanceof WavecacheError) || !elsewhere.has(error.code)) throw error;
+      const row = await this.#streams.find(streamId);
+      if (row !== null && row.finishedAt !== null) return { ...row, finishedAt: row.finishedAt };
       await this.#receive(this.#reopen(streamId, ownerOf(options)), noChunk, options);
       return await this.#streams.locate(streamId, Number.POSITIVE_INFINITY);
     }
