@@ -1,7 +1,7 @@
 /**
  * The schema of the catalog in PostgreSQL, as a list of migrations. Never edit one that has been released: append. Nodes of
- * two versions run at once while they are replaced one by one, so a migration only adds, and a version reads a catalog that
- * is one migration newer. What a version does not need any more is removed by a later one.
+ * two versions run at once while they are replaced one by one, so a migration only adds. What a version does not need any
+ * more is removed by a later release, whose migration becomes `oldestReader`: nodes from before it would miss that.
  */
 import { WavecacheError } from "../../../base/errors.ts";
 import type { PostgresDatabase } from "../database.ts";
@@ -25,6 +25,9 @@ const migrations = [
   browserSessions,
 ];
 
+/** The number of the first migration that a node must know to read the catalog: those after it have only added. */
+const oldestReader = 1;
+
 /** Of the advisory lock that a node holds while it migrates: other nodes that start wait for it. */
 const lock = 0x77617665;
 
@@ -43,8 +46,13 @@ export function migrate(database: PostgresDatabase): void {
 }
 
 function setVersion(version: number): string {
-  return `CREATE TABLE IF NOT EXISTS catalog_version (version integer NOT NULL);
-    DELETE FROM catalog_version; INSERT INTO catalog_version VALUES (${version})`;
+  return `CREATE TABLE IF NOT EXISTS catalog_version (version integer NOT NULL, oldest_reader integer NOT NULL);
+    DELETE FROM catalog_version; INSERT INTO catalog_version VALUES (${version}, ${oldestReader})`;
+}
+
+interface VersionRow {
+  version: number;
+  oldestReader: number;
 }
 
 function versionOf(database: PostgresDatabase): number {
@@ -52,10 +60,12 @@ function versionOf(database: PostgresDatabase): number {
     "SELECT to_regclass('catalog_version') AS name",
   );
   if (table.get()!.name === null) return 0;
-  const { version } = database.prepare<{ version: number }, []>("SELECT version FROM catalog_version").get()!;
-  if (version > migrations.length + 1) {
-    const detail = `the catalog has schema ${version}; this version reads up to ${migrations.length + 1}`;
+  const row = database
+    .prepare<VersionRow, []>(`SELECT version, oldest_reader AS "oldestReader" FROM catalog_version`)
+    .get()!;
+  if (row.oldestReader > migrations.length) {
+    const detail = `the catalog has schema ${row.version}, for versions of schema ${row.oldestReader} on; this one knows ${migrations.length}`;
     throw new WavecacheError("STORE_TOO_NEW", detail);
   }
-  return version;
+  return row.version;
 }
