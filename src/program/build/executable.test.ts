@@ -97,6 +97,8 @@ describe.skipIf(!canSandbox())("under the restrictions of the unit of systemd", 
       flags: { "cache-dir": "cache", "recordings-dir": "received", "library-dir": "library", "grpc-port": 0 },
     });
     using socket = notified;
+    // The notification and the file of ports come in no order.
+    await until("the notification", 10_000, () => (socket?.received.length ?? 0) > 0);
     expect(socket?.received[0]).toStartWith(`READY=1\nSTATUS=ready ${server.url}`);
     await verifyPage(server);
     await verifyRoundTrip(server, client);
