@@ -10,10 +10,10 @@ import { PostgresCatalog } from "./catalog.ts";
 import { PostgresDatabase } from "./database.ts";
 import { withNumberedParameters } from "./dialect.ts";
 
-/** A few rows for each node, device, consumer, account or token: they may be read as a whole. */
+/** A few rows for each node, device, consumer, account or token, or as many as there are sessions: they may be read as a whole. */
 const smallTables = new Set(
   (
-    "boots catalog_version devices event_consumers event_sequence meta nodes pinned_ranges token_version tokens " +
+    "boots browser_sessions catalog_version devices event_consumers event_sequence meta nodes pinned_ranges session_version shared_keys token_version tokens " +
     "stored_bytes totals archive_totals archive_recording_totals recording_totals usage_samples"
   ).split(" "),
 );
