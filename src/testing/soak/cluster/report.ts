@@ -2,6 +2,8 @@
 import { MiB } from "../../../base/limits/units.ts";
 import type { ClusterProgress, ClusterSoakOutcome } from "./soak.ts";
 
+const maxListed = 30;
+
 export function progressLine(progress: ClusterProgress): string {
   const { acknowledged, bytes, reads, recordedSeconds, heardSeconds, commands, faults, findings } = progress;
   return [
@@ -48,9 +50,12 @@ export function summary(outcome: ClusterSoakOutcome, elapsedMs: number): string 
   return rows.map(([what, found]) => `${what.padEnd(16)} ${found}`).join("\n");
 }
 
+/** The most frequent ones first. */
 function listed(counts: object): string {
   const entries = Object.entries(counts).toSorted(([, a], [, b]) => Number(b) - Number(a));
-  return entries.length === 0 ? "none" : entries.map(([what, count]) => `${what} ${count}`).join(", ");
+  const shown = entries.slice(0, maxListed).map(([what, count]) => `${what} ${count}`);
+  if (entries.length > maxListed) shown.push(`${entries.length - maxListed} others`);
+  return shown.length === 0 ? "none" : shown.join(", ");
 }
 
 const mebibytes = (bytes: number): string => `${Math.round(bytes / MiB)} MiB`;
