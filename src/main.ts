@@ -46,13 +46,6 @@ import { drainMs, openGateways, type Parts, reachedAt } from "./open-gateways.ts
 import type { EngineBase } from "./engine/engine.ts";
 import type { DescriptorPlan } from "./listen/connections/descriptor-plan.ts";
 
-interface Running {
-  /** The URLs that it listens on. */
-  addresses: string[];
-  /** Finishes uploads that have ended, keeps unfinished ones for a resume, and frees everything. */
-  close: () => Promise<void>;
-}
-
 const entries = {
   write: workerEntry("write"),
   read: workerEntry("read"),
@@ -96,8 +89,16 @@ async function openBase(config: Config, opened: AsyncDisposableStack, log: Log):
   return { plan, connections, pool, tracer, layout: new CacheLayout(cacheDir), library, readiness, bus };
 }
 
-/** Starts everything; rejects, with nothing left running or repaired, if a part cannot start. */
-async function startServer(reloader: Reloader, log: Log, logOutput: LogOutput): Promise<Running> {
+/**
+ * Starts everything; rejects, with nothing left running or repaired, if a part cannot start. `started` gets what closes it
+ * before anybody is told that it runs, and may end it.
+ */
+async function startServer(
+  reloader: Reloader,
+  log: Log,
+  logOutput: LogOutput,
+  started: (close: () => Promise<void>) => void,
+): Promise<readonly string[]> {
   const { config } = reloader;
   // Disposed of here if a later part cannot start, otherwise by `close`.
   await using opened = new AsyncDisposableStack();
@@ -147,15 +148,15 @@ async function startServer(reloader: Reloader, log: Log, logOutput: LogOutput): 
   opened.defer(() => admin?.close());
 
   const reached = reachedAt(config, gateways);
-  opened.defer(reportReady(config, reached));
-  const running = opened.move();
-  const close = async () => {
+  started(async () => {
     // Before the parts close one after the other: load balancers and clients go elsewhere from now on.
     readiness.set("SHUTTING_DOWN");
     listeners.stopAccepting();
     await running.disposeAsync();
-  };
-  return { addresses: reached.addresses, close };
+  });
+  opened.defer(reportReady(config, reached));
+  const running = opened.move();
+  return reached.addresses;
 }
 
 /** Nodes with one catalog go by its clock. */
@@ -228,13 +229,14 @@ export async function main(args: string[]): Promise<void> {
     const log = openLog("server");
     surviveUncaught(log);
     const service = ServiceManager.open(process.env, openLog("service"));
-    const { addresses, close: closeServer } = await startServer(reloader, log, logOutput);
-    log.info(`ready ${addresses.join(" ")}`);
-    service.ready(`ready ${addresses.join(" ")}`);
     const reload = () => void service.reload(() => reloadIgnoringReport(reloader, "signal"));
     const graceMs = () => drainMs(reloader) + settleGraceMs;
-    const close = () => service.stop(closeServer, graceMs());
-    closeOnSignal({ close, reload, flushLog, graceMs, log });
+    const addresses = await startServer(reloader, log, logOutput, (closeServer) => {
+      const close = () => service.stop(closeServer, graceMs());
+      closeOnSignal({ close, reload, flushLog, graceMs, log });
+    });
+    log.info(`ready ${addresses.join(" ")}`);
+    service.ready(`ready ${addresses.join(" ")}`);
   } catch (error) {
     const { message, exitCode } = startFailure(error);
     await logOutput?.flush(logFlushMs);
