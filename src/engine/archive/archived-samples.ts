@@ -1,5 +1,5 @@
 /** The samples of a recording that the archive has: what is read of them is brought here first. */
-import { toWavecacheError } from "../../base/errors.ts";
+import { toWavecacheError, WavecacheError } from "../../base/errors.ts";
 import type { RecordedWav } from "../../base/recording-entry.ts";
 import type { FileRef } from "../../pool/reader.ts";
 import type { CacheLayout } from "../../store/layout.ts";
@@ -42,7 +42,9 @@ export class ArchivedSamples implements OpenedSamples {
     try {
       await this.#readInto(bytes, offset);
     } catch (error) {
-      if (toWavecacheError(error).code !== "OBJECT_DAMAGED") throw error;
+      const { code, detail } = toWavecacheError(error);
+      if (code === "STREAM_UNKNOWN") throw new WavecacheError("RECORDING_UNKNOWN", detail);
+      if (code !== "OBJECT_DAMAGED") throw error;
       this.#forget();
       await this.#readInto(bytes, offset);
     }

@@ -20,6 +20,7 @@ const size = 20 * fetchPieceBytes;
 
 let isLocal: boolean;
 let isGone: boolean;
+let key: string;
 let tasks: FetchTask[];
 let waiting: (() => void)[];
 let failure: ErrorCode | undefined;
@@ -37,6 +38,7 @@ beforeEach(() => {
   onFetch = () => {};
   [isLocal, isHeld, isWhole, failure, reservedBytes] = [false, false, false, undefined, 0];
   isGone = false;
+  key = "objects/aa/a";
   [tasks, waiting, lost] = [[], [], []];
   maxReservedBytes = Infinity;
   open();
@@ -45,7 +47,6 @@ beforeEach(() => {
 function open(): void {
   const item = {
     size,
-    key: "objects/aa/a",
     isArchived: true,
     queuedAt: 0,
     failures: 0,
@@ -53,7 +54,7 @@ function open(): void {
   };
   const keeper = {
     call: async (_call: string, asked: { sha256: string }) =>
-      isGone ? null : { ...item, ...asked, isLocal },
+      isGone ? null : { ...item, ...asked, key, isLocal },
   } as unknown as Pick<KeeperClient, "call">;
   const archiver = {
     call: async (_call: string, task: FetchTask) => {
@@ -140,6 +141,29 @@ test("a fetch that fails fails its readers, frees its room, and is tried again b
   expect([reservedBytes, lost]).toEqual([0, []]);
   failure = undefined;
   expect(await fetched.range(file, 0, 100)).toEqual(fetchedFile);
+});
+
+test("what was removed while it was read is unknown, and not lost", async () => {
+  isGone = true;
+  expect(await codeOf(fetched.range(file, 0, 100))).toBe("STREAM_UNKNOWN");
+  isGone = false;
+  [isHeld, failure] = [true, "OBJECT_MISSING"];
+  const read = codeOf(fetched.range(file, 0, 100));
+  await until("the fetch", 5_000, () => waiting.length > 0);
+  isGone = true;
+  waiting[0]!();
+  expect(await read).toBe("STREAM_UNKNOWN");
+  expect([reservedBytes, lost]).toEqual([0, []]);
+});
+
+test("what was stored under another key while it was read is not lost", async () => {
+  [isHeld, failure] = [true, "OBJECT_DAMAGED"];
+  const read = codeOf(fetched.range(file, 0, 100));
+  await until("the fetch", 5_000, () => waiting.length > 0);
+  key = "objects/aa/b";
+  waiting[0]!();
+  expect(await read).toBe("ARCHIVE_UNAVAILABLE");
+  expect(lost).toEqual([]);
 });
 
 test("what the archive has lost is reported", async () => {

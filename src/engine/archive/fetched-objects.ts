@@ -77,7 +77,8 @@ export class FetchedObjects {
   }
 
   /**
-   * Brings the range here. Rejects with ARCHIVE_UNAVAILABLE, FETCHES_EXHAUSTED, OBJECT_MISSING, OBJECT_DAMAGED. A read of
+   * Brings the range here. Rejects with ARCHIVE_UNAVAILABLE, FETCHES_EXHAUSTED, OBJECT_MISSING, OBJECT_DAMAGED, and
+   * with STREAM_UNKNOWN if its last stream or recording was removed. A read of
    * the result must begin at once.
    */
   async range(file: FileRef, offset: number, length: number): Promise<FileRef> {
@@ -187,7 +188,8 @@ export class FetchedObjects {
     const item = await this.#host.keeper.call("archiveItem", { sha256 });
     // Otherwise the removal would take the pieces that come from now on.
     while (this.#discarding.has(sha256)) await this.#discarding.get(sha256);
-    if (item === null) throw new WavecacheError("OBJECT_MISSING", sha256);
+    // Items go with the last stream or recording of their content.
+    if (item === null) throw new WavecacheError("STREAM_UNKNOWN", sha256);
     if (item.isLocal) return undefined;
     const object = new FetchedObject(item, this.#host.layout.fetchedPath(sha256));
     this.#objects.set(sha256, object);
@@ -212,8 +214,7 @@ export class FetchedObjects {
       this.#came(object, isWhole ? "all" : piece, bytes);
     } catch (error) {
       this.#host.reserve(-bytes);
-      this.#failed(object, error);
-      throw error;
+      throw isLoss(error) ? await this.#reasonOf(object, error) : this.#unanswered(error);
     }
   }
 
@@ -235,13 +236,21 @@ export class FetchedObjects {
     if (!this.#objects.has(object.sha256)) void this.#discard(object);
   }
 
-  #failed(object: FetchedObject, error: unknown): void {
-    const isLost =
-      error instanceof WavecacheError && (error.code === "OBJECT_MISSING" || error.code === "OBJECT_DAMAGED");
-    if (!isLost) return this.#host.answered(error);
-    this.#host.lost(object.sha256, error);
+  #unanswered(error: unknown): unknown {
+    this.#host.answered(error);
+    return error;
+  }
+
+  /** The archive does not have the object, or not as it was. Returns what to tell who waits for it. */
+  async #reasonOf(object: FetchedObject, error: WavecacheError): Promise<WavecacheError> {
+    const { sha256, key } = object;
     // Another item may have the same content: the next read looks for it.
-    if (error.code === "OBJECT_MISSING" && this.#objects.get(object.sha256) === object) this.#remove(object);
+    if (error.code === "OBJECT_MISSING" && this.#objects.get(sha256) === object) this.#remove(object);
+    const item = await this.#host.keeper.call("archiveItem", { sha256 });
+    if (item === null) return new WavecacheError("STREAM_UNKNOWN", sha256);
+    if (item.key !== key) return new WavecacheError("ARCHIVE_UNAVAILABLE", `${key} was stored anew`);
+    this.#host.lost(sha256, error);
+    return error;
   }
 
   /** Only for who reads on from piece to piece: a seek costs one. */
@@ -288,4 +297,10 @@ export class FetchedObjects {
 
 function shaOf(path: string): string {
   return path.slice(path.lastIndexOf("/") + 1);
+}
+
+function isLoss(error: unknown): error is WavecacheError {
+  return (
+    error instanceof WavecacheError && (error.code === "OBJECT_MISSING" || error.code === "OBJECT_DAMAGED")
+  );
 }
