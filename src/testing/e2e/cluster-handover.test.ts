@@ -140,8 +140,9 @@ describe.if(hasEngines)("an upload that is resumed at another node", () => {
     expect(await finish(b, "moved")).toBe(16 * MiB);
     process.kill(a.pid, "SIGCONT");
     await first.expectControl("ERROR", undefined, limitMs);
-    await until("readiness", limitMs, async () => (await fetch(`${a.httpBase}/readyz`)).ok);
-    expect(await codeOf(a, "/api/streams/moved/audio")).toBe("ok");
+    // It opens its catalog anew once a call has told it.
+    const isRead = async () => (await codeOf(a, "/api/streams/moved/audio")) === "ok";
+    await until("the stream at its former node", limitMs, isRead);
     await until("no upload in parts", limitMs, async () => (await store.unfinishedUploads()) === 0);
   });
 
