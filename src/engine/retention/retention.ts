@@ -42,7 +42,7 @@ import { reportUsage, type UsageReport } from "./usage.ts";
 export interface RetentionBase {
   keeper: Pick<KeeperClient, "call">;
   writers: Pick<Writers, "figures">;
-  streams: Pick<Streams, "admission" | "figures" | "reads" | "removeTogether" | "retainBy">;
+  streams: Pick<Streams, "admission" | "figures" | "node" | "reads" | "removeTogether" | "retainBy">;
   recordings: Pick<RecordingArchive, "reads" | "removeTogether" | "isIrremovable">;
   recorders: Recorders;
   /** Local copies that may go before any stream does; undefined without an archive. */
@@ -183,7 +183,7 @@ export class Retention implements StreamRetention {
     const { disks } = this;
     const facts = { figures: streams.figures(), unenteredBytes: this.#use.unenteredBytes(), found, policies };
     const report = reportUsage({ now: sharedNow(), ...facts, disks });
-    return { ...report, lastRunAt: this.#lastRunAt };
+    return { ...report, lastRunAt: this.#lastRunAt, node: streams.node };
   }
 
   /** Some policy makes room for uploads. */

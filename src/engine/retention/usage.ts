@@ -29,6 +29,8 @@ export interface UsageReport {
   policies: PolicyReport[];
   /** Milliseconds since 1970; undefined before the first run. */
   lastRunAt?: number | undefined;
+  /** Whose disks these are; undefined on a single machine. */
+  node?: string | undefined;
 }
 
 interface UsageFacts {

@@ -160,7 +160,9 @@ const toneWav = Buffer.concat([
 
 /** The operations on retention. */
 async function requestRetention(streamId: string, recording: number): Promise<void> {
-  expect((await api.request("GET", "/api/retention")).status).toBe(200);
+  const usage = await api.request("GET", "/api/retention");
+  expect(usage.status).toBe(200);
+  expect(await usage.json()).toMatchObject({ node: null });
   expect((await api.request("GET", "/api/retention/history")).status).toBe(200);
   expect((await api.request("GET", "/api/retention/plan")).status).toBe(200);
   expect((await api.request("GET", "/api/retention/plan?limit=1001")).status).toBe(400);

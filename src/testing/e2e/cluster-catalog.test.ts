@@ -58,6 +58,22 @@ describe.skipIf(postgresPrograms === undefined)("two nodes on one catalog", () =
     expect(await codeOf(a, "/api/streams/of-a/audio")).toBe("ok");
   });
 
+  test("count what each has on its own disks, and say whose figures they are", async () => {
+    interface Usage {
+      node: string | null;
+      streams: { count: number };
+    }
+    const usageOf = async ({ httpBase }: TestServer) =>
+      (await (await fetch(`${httpBase}/api/retention`)).json()) as Usage;
+    const [before, other] = [await usageOf(a), await usageOf(b)];
+    expect(before.node).toMatch(/^[0-9a-f-]{36}$/);
+    expect(other.node).not.toBe(before.node);
+    expect(await put(a, "counted")).toBe(201);
+    expect((await usageOf(a)).streams.count).toBe(before.streams.count + 1);
+    expect((await usageOf(b)).streams.count).toBe(other.streams.count);
+    expect(await codeOf(a, "/api/streams/counted", "DELETE")).toBe("ok");
+  });
+
   test("resume an upload of the other from the beginning, and the other writes nothing of it any more", async () => {
     using first = await AudioCachePeer.open(a.url);
     await first.start("moved");

@@ -25,6 +25,8 @@ export interface Usage {
   }[];
   policies: Policy[];
   lastRunAt: string | null;
+  /** Null on a single machine. */
+  node: string | null;
 }
 
 export type Disk = Usage["disks"][number];

@@ -4,9 +4,10 @@ import { formatBytes, formatCount, formatTime } from "./format.ts";
 import { Progress } from "./progress.tsx";
 
 /** How full the cache and the disks are, and when they will be full at this rate. */
-export function UsageGauges({ usage: { streams, recordings, disks } }: { usage: Usage }): JSX.Element {
+export function UsageGauges({ usage: { streams, recordings, disks, node } }: { usage: Usage }): JSX.Element {
   return (
     <div class="gauges">
+      {node !== null && <p class="muted">What the server that answered has, one of several.</p>}
       <Gauge
         name={`Streams (${formatCount(streams.count)})`}
         used={streams.bytes}

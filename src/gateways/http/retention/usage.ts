@@ -56,6 +56,8 @@ const usageSchema = v.strictObject({
   ),
   policies: v.array(policySchema),
   lastRunAt: optionalTime,
+  /** Whose disks these are: each server of several has its own, with what it took. Null on a single machine. */
+  node: v.nullable(v.string()),
 });
 
 const planSchema = v.strictObject({
@@ -143,7 +145,7 @@ function planOperation(retention: RetentionReports): Operation {
 }
 
 function describeUsage(report: UsageReport): v.InferOutput<typeof usageSchema> {
-  const { streams, recordings, disks, policies, lastRunAt } = report;
+  const { streams, recordings, disks, policies, lastRunAt, node = null } = report;
   return {
     streams: { ...streams, bytes: atLeast0(streams.bytes) },
     recordings,
@@ -156,6 +158,7 @@ function describeUsage(report: UsageReport): v.InferOutput<typeof usageSchema> {
     })),
     policies: policies.map(({ settings, used }) => describePolicy(settings, used)),
     lastRunAt: timeOrNull(lastRunAt),
+    node,
   };
 }
 
