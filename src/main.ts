@@ -91,7 +91,7 @@ async function openBase(config: Config, opened: AsyncDisposableStack, log: Log):
 
 /**
  * Starts everything; rejects, with nothing left running or repaired, if a part cannot start. `started` gets what closes it
- * before anybody is told that it runs, and may end it.
+ * before the server reports that it is ready, and may end it.
  */
 async function startServer(
   reloader: Reloader,
