@@ -90,8 +90,8 @@ async function openBase(config: Config, opened: AsyncDisposableStack, log: Log):
 }
 
 /**
- * Starts everything; rejects, with nothing left running or repaired, if a part cannot start. `started` gets what closes it
- * before the server reports that it is ready, and may end it.
+ * Starts everything; rejects, with nothing left running or repaired, if a part cannot start. `started` gets what closes
+ * it, before the server reports that it is ready: whoever reads that may end it at once.
  */
 async function startServer(
   reloader: Reloader,
