@@ -117,7 +117,8 @@ for (const isReplaced of [false, true]) {
     using device = await IngestDevice.open(server.httpBase, pcmFormat, "shed");
     const sending = setInterval(() => device.send(countingPayload(device.seq * 320, 320)), 20);
     try {
-      await until("a segment", 5_000, () => existsSync(join(folder, "shed")));
+      const shed = join(folder, "shed");
+      await until("a segment", 5_000, () => existsSync(shed) && readdirSync(shed).length > 0);
       moveAway(folder, isReplaced);
       expect((await device.closed(15_000)).code).toBe(1013);
     } finally {
