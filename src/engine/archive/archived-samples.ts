@@ -5,6 +5,7 @@ import type { FileRef } from "../../pool/reader.ts";
 import type { CacheLayout } from "../../store/layout.ts";
 import type { OpenedSamples } from "../recordings/samples.ts";
 import type { RangeReader } from "../songs/stream-song.ts";
+import { readInto } from "../streams/read-into.ts";
 
 export class ArchivedSamples implements OpenedSamples {
   readonly size: number;
@@ -40,13 +41,13 @@ export class ArchivedSamples implements OpenedSamples {
   /** A piece that was right when it came, and is damaged here, comes again. */
   async #readMended(bytes: Uint8Array, offset: number): Promise<void> {
     try {
-      await this.#readInto(bytes, offset);
+      await readInto(this.#reader, this.#file, offset, bytes);
     } catch (error) {
       const { code, detail } = toWavecacheError(error);
       if (code === "STREAM_UNKNOWN") throw new WavecacheError("RECORDING_UNKNOWN", detail);
       if (code !== "OBJECT_DAMAGED") throw error;
       this.#forget();
-      await this.#readInto(bytes, offset);
+      await readInto(this.#reader, this.#file, offset, bytes);
     }
   }
 
@@ -56,19 +57,5 @@ export class ArchivedSamples implements OpenedSamples {
 
   async close(): Promise<void> {
     this.#onClose();
-  }
-
-  #readInto(bytes: Uint8Array, offset: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      let filled = 0;
-      this.#reader.read(this.#file, offset, bytes.length, {
-        part: (audio, isLast) => {
-          bytes.set(audio, filled);
-          filled += audio.length;
-          if (isLast) resolve();
-        },
-        failed: reject,
-      });
-    });
   }
 }

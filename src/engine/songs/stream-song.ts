@@ -3,6 +3,7 @@ import * as fs from "node:fs/promises";
 import { WavecacheError } from "../../base/errors.ts";
 import type { FileRef, ReadSink } from "../../pool/reader.ts";
 import { isMissing } from "../../store/layout.ts";
+import { readInto } from "../streams/read-into.ts";
 import type { Song } from "./song.ts";
 
 /** Reads ranges of files. Every block that it returns has been verified. */
@@ -63,7 +64,7 @@ export class StreamSong implements Song {
     const bytes = into?.subarray(0, length) ?? new Uint8Array(length);
     if (length === 0) return bytes;
     const resident = this.#reader.resident(this.#file, offset, length);
-    if (resident === undefined) await this.#readInto(bytes, offset);
+    if (resident === undefined) await readInto(this.#reader, this.#file, offset, bytes);
     else bytes.set(resident);
     return bytes;
   }
@@ -74,19 +75,5 @@ export class StreamSong implements Song {
   /** The reader keeps the file open for others. */
   async close(): Promise<void> {
     this.#release();
-  }
-
-  #readInto(bytes: Uint8Array, offset: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      let filled = 0;
-      this.#reader.read(this.#file, offset, bytes.length, {
-        part: (audio, isLast) => {
-          bytes.set(audio, filled);
-          filled += audio.length;
-          if (isLast) resolve();
-        },
-        failed: reject,
-      });
-    });
   }
 }

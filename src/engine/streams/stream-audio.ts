@@ -11,6 +11,7 @@ import { HeldFile } from "../../store/held-file.ts";
 import { isMissing } from "../../store/layout.ts";
 import type { Readable } from "./readable-streams.ts";
 import { VerifiedObjects } from "./verified-objects.ts";
+import { readInto } from "./read-into.ts";
 
 export interface VerifyingReader {
   read(file: FileRef, offset: number, length: number, sink: ReadSink): void;
@@ -107,23 +108,9 @@ export class StreamAudio {
     const { file } = this.#readable;
     const bytes = new Uint8Array(length);
     const resident = this.#reader.resident(file, offset, length);
-    if (resident === undefined) await this.#readInto(bytes, offset);
+    if (resident === undefined) await readInto(this.#reader, file, offset, bytes);
     else bytes.set(resident);
     return bytes;
-  }
-
-  #readInto(bytes: Uint8Array, offset: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      let filled = 0;
-      this.#reader.read(this.#readable.file, offset, bytes.length, {
-        part: (audio, isLast) => {
-          bytes.set(audio, filled);
-          filled += audio.length;
-          if (isLast) resolve();
-        },
-        failed: reject,
-      });
-    });
   }
 
   async #openRange(offset: number, length: number): Promise<OpenRange | undefined> {
