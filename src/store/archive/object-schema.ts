@@ -9,6 +9,38 @@ const newKey = (sha256: string) =>
 /** Column values of an object that is queued. */
 const newItem = (row: string) => `${row}.sha256, ${row}.size, ${newKey(`${row}.sha256`)}`;
 
+/** Triggers that keep the totals of a table of items; `name` begins their names. */
+export function countingTriggers(name: string, table: string, totals: string): string {
+  return `
+  CREATE TRIGGER ${name}_inserted AFTER INSERT ON ${table} BEGIN
+    UPDATE ${totals} SET
+      queued = queued + 1 - NEW.is_archived,
+      queued_bytes = queued_bytes + (1 - NEW.is_archived) * NEW.size,
+      archived = archived + NEW.is_archived,
+      archived_bytes = archived_bytes + NEW.is_archived * NEW.size,
+      evicted = evicted + 1 - NEW.is_local,
+      evicted_bytes = evicted_bytes + (1 - NEW.is_local) * NEW.size;
+  END;
+  CREATE TRIGGER ${name}_updated AFTER UPDATE OF is_archived, is_local ON ${table} BEGIN
+    UPDATE ${totals} SET
+      queued = queued + OLD.is_archived - NEW.is_archived,
+      queued_bytes = queued_bytes + (OLD.is_archived - NEW.is_archived) * NEW.size,
+      archived = archived + NEW.is_archived - OLD.is_archived,
+      archived_bytes = archived_bytes + (NEW.is_archived - OLD.is_archived) * NEW.size,
+      evicted = evicted + OLD.is_local - NEW.is_local,
+      evicted_bytes = evicted_bytes + (OLD.is_local - NEW.is_local) * NEW.size;
+  END;
+  CREATE TRIGGER ${name}_deleted AFTER DELETE ON ${table} BEGIN
+    UPDATE ${totals} SET
+      queued = queued - 1 + OLD.is_archived,
+      queued_bytes = queued_bytes - (1 - OLD.is_archived) * OLD.size,
+      archived = archived - OLD.is_archived,
+      archived_bytes = archived_bytes - OLD.is_archived * OLD.size,
+      evicted = evicted - 1 + OLD.is_local,
+      evicted_bytes = evicted_bytes - (1 - OLD.is_local) * OLD.size;
+  END;`;
+}
+
 /** `is_archived` 0 waits in the queue. `due_ms` is in running time (running-time.ts). */
 export const archiveSchema = `
   CREATE TABLE archive_items (
@@ -72,33 +104,7 @@ export const archiveSchema = `
     removals       INTEGER NOT NULL
   ) STRICT;
   INSERT INTO archive_totals VALUES (1, 0, 0, 0, 0, 0, 0, 0);
-  CREATE TRIGGER archive_item_inserted AFTER INSERT ON archive_items BEGIN
-    UPDATE archive_totals SET
-      queued = queued + 1 - NEW.is_archived,
-      queued_bytes = queued_bytes + (1 - NEW.is_archived) * NEW.size,
-      archived = archived + NEW.is_archived,
-      archived_bytes = archived_bytes + NEW.is_archived * NEW.size,
-      evicted = evicted + 1 - NEW.is_local,
-      evicted_bytes = evicted_bytes + (1 - NEW.is_local) * NEW.size;
-  END;
-  CREATE TRIGGER archive_item_updated AFTER UPDATE OF is_archived, is_local ON archive_items BEGIN
-    UPDATE archive_totals SET
-      queued = queued + OLD.is_archived - NEW.is_archived,
-      queued_bytes = queued_bytes + (OLD.is_archived - NEW.is_archived) * NEW.size,
-      archived = archived + NEW.is_archived - OLD.is_archived,
-      archived_bytes = archived_bytes + (NEW.is_archived - OLD.is_archived) * NEW.size,
-      evicted = evicted + OLD.is_local - NEW.is_local,
-      evicted_bytes = evicted_bytes + (OLD.is_local - NEW.is_local) * NEW.size;
-  END;
-  CREATE TRIGGER archive_item_deleted AFTER DELETE ON archive_items BEGIN
-    UPDATE archive_totals SET
-      queued = queued - 1 + OLD.is_archived,
-      queued_bytes = queued_bytes - (1 - OLD.is_archived) * OLD.size,
-      archived = archived - OLD.is_archived,
-      archived_bytes = archived_bytes - OLD.is_archived * OLD.size,
-      evicted = evicted - 1 + OLD.is_local,
-      evicted_bytes = evicted_bytes - (1 - OLD.is_local) * OLD.size;
-  END;
+  ${countingTriggers("archive_item", "archive_items", "archive_totals")}
   CREATE TRIGGER archive_removal_inserted AFTER INSERT ON archive_removals BEGIN
     UPDATE archive_totals SET removals = removals + 1;
   END;

@@ -5,7 +5,7 @@
 import { randomBytes } from "node:crypto";
 import { inPinnedRange } from "../retention/sql.ts";
 import type { SqlDatabase } from "../sql/database.ts";
-import { onFact } from "./object-schema.ts";
+import { countingTriggers, onFact } from "./object-schema.ts";
 import type { EvictableRecording, RecordingItem, RecordingItems, RecordingPosition } from "./catalog.ts";
 
 const isOn = `EXISTS (SELECT 1 FROM meta WHERE name = '${onFact}')`;
@@ -62,33 +62,7 @@ export const recordingItemSchema = `
     evicted_bytes  INTEGER NOT NULL
   ) STRICT;
   INSERT INTO archive_recording_totals VALUES (1, 0, 0, 0, 0, 0, 0);
-  CREATE TRIGGER archive_recording_inserted AFTER INSERT ON archive_recordings BEGIN
-    UPDATE archive_recording_totals SET
-      queued = queued + 1 - NEW.is_archived,
-      queued_bytes = queued_bytes + (1 - NEW.is_archived) * NEW.size,
-      archived = archived + NEW.is_archived,
-      archived_bytes = archived_bytes + NEW.is_archived * NEW.size,
-      evicted = evicted + 1 - NEW.is_local,
-      evicted_bytes = evicted_bytes + (1 - NEW.is_local) * NEW.size;
-  END;
-  CREATE TRIGGER archive_recording_updated AFTER UPDATE OF is_archived, is_local ON archive_recordings BEGIN
-    UPDATE archive_recording_totals SET
-      queued = queued + OLD.is_archived - NEW.is_archived,
-      queued_bytes = queued_bytes + (OLD.is_archived - NEW.is_archived) * NEW.size,
-      archived = archived + NEW.is_archived - OLD.is_archived,
-      archived_bytes = archived_bytes + (NEW.is_archived - OLD.is_archived) * NEW.size,
-      evicted = evicted + OLD.is_local - NEW.is_local,
-      evicted_bytes = evicted_bytes + (OLD.is_local - NEW.is_local) * NEW.size;
-  END;
-  CREATE TRIGGER archive_recording_deleted AFTER DELETE ON archive_recordings BEGIN
-    UPDATE archive_recording_totals SET
-      queued = queued - 1 + OLD.is_archived,
-      queued_bytes = queued_bytes - (1 - OLD.is_archived) * OLD.size,
-      archived = archived - OLD.is_archived,
-      archived_bytes = archived_bytes - OLD.is_archived * OLD.size,
-      evicted = evicted - 1 + OLD.is_local,
-      evicted_bytes = evicted_bytes - (1 - OLD.is_local) * OLD.size;
-  END;
+  ${countingTriggers("archive_recording", "archive_recordings", "archive_recording_totals")}
 `;
 
 /** A removal that has to wait is due at this running time (running-time.ts). */
